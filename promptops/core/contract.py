@@ -1,0 +1,190 @@
+"""Two contents -> the list of changes between them, and how much they change the contract with the calling code.
+
+MAJOR   what a caller relied on is gone or different: a required input more, an input removed, retyped or no longer
+        optional, a prompt or tool removed, a tool's parameters or the shape of the answer changed
+MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
+        a default, an optional input, a prompt or a tool added
+PATCH   wording: the text of messages, descriptions, the template language, the order of tools
+
+Everything is compared in canonical form, so that there is a change exactly where the digest differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
+
+from promptops.core.digest import canonical
+from promptops.core.model import Bump, Change, Content, Input, Json, Message, Prompt, Tool
+from promptops.core.schema import ANNOTATIONS, constraints
+
+
+def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
+    """Every change from ``old`` to ``new``: the biggest first, then by prompt and field. None for a first release."""
+    if old is None:
+        return ()
+    changes = [] if old.app == new.app else [_change(Bump.MAJOR, "", "app", "another app", old.app, new.app)]
+    before = {prompt.name: prompt for prompt in old.prompts}
+    after = {prompt.name: prompt for prompt in new.prompts}
+    for name in before.keys() | after.keys():
+        if name not in after:
+            changes.append(_change(Bump.MAJOR, name, "", "prompt removed", _messages_text(before[name]), None))
+        elif name not in before:
+            changes.append(_change(Bump.MINOR, name, "", "prompt added", None, _messages_text(after[name])))
+        else:
+            changes += _prompt(before[name], after[name])
+    return tuple(sorted(changes, key=lambda change: (-change.bump.rank, change.prompt, change.field)))
+
+
+def bump_of(changes: Iterable[Change]) -> Bump:
+    """The biggest bump of the changes; NONE without any."""
+    return max((change.bump for change in changes), key=lambda bump: bump.rank, default=Bump.NONE)
+
+
+def _prompt(old: Prompt, new: Prompt) -> Iterator[Change]:
+    name = new.name
+    if old.model != new.model:
+        summary = f"model {old.model or '(none)'} → {new.model or '(none)'}"
+        yield _change(Bump.MINOR, name, "model", summary, old.model, new.model)
+    yield from _parameters(name, old.parameters, new.parameters)
+    if old.engine is not new.engine:
+        summary = f"template language {old.engine} → {new.engine}"
+        yield _change(Bump.PATCH, name, "template", summary, str(old.engine), str(new.engine))
+    yield from _messages(name, old.messages, new.messages)
+    yield from _inputs(name, old.inputs, new.inputs)
+    yield from _tools(name, old.tools, new.tools)
+    yield from _answer(name, old, new)
+
+
+def _parameters(prompt: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
+    for key in old.keys() | new.keys():
+        before = _text(old[key]) if key in old else None
+        after = _text(new[key]) if key in new else None
+        if before != after:
+            summary = f"{key} {before or '(unset)'} → {after or '(unset)'}"
+            yield _change(Bump.MINOR, prompt, f"parameters.{key}", summary, before, after)
+
+
+def _messages(prompt: str, old: tuple[Message, ...], new: tuple[Message, ...]) -> Iterator[Change]:
+    """Messages are matched as lines are in a diff, so that one put in front does not change all that follow."""
+    for _, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if old[start:end] == new[new_start:new_end]:
+            continue
+        pairs = min(end - start, new_end - new_start)
+        for before, after in zip(old[start : start + pairs], new[new_start : new_start + pairs], strict=True):
+            yield from _message(prompt, new_start, before, after)
+            new_start += 1
+        for place, message in enumerate(old[start + pairs : end], start + pairs):
+            summary = f"{message.role} message removed"
+            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, message.content, None)
+        for place, message in enumerate(new[new_start:new_end], new_start):
+            summary = f"{message.role} message added"
+            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, None, message.content)
+
+
+def _message(prompt: str, place: int, old: Message, new: Message) -> Iterator[Change]:
+    if old.role is not new.role:
+        summary = f"role {old.role} → {new.role}"
+        yield _change(Bump.MINOR, prompt, f"messages[{place}].role", summary, str(old.role), str(new.role))
+    if old.content != new.content:
+        field = f"messages[{place}].content"
+        yield _change(Bump.PATCH, prompt, field, f"wording of the {new.role} message", old.content, new.content)
+
+
+def _inputs(prompt: str, old: tuple[Input, ...], new: tuple[Input, ...]) -> Iterator[Change]:
+    before = {item.name: item for item in old}
+    after = {item.name: item for item in new}
+    for name in before.keys() | after.keys():
+        field = f"inputs.{name}"
+        if name not in after:
+            yield _change(Bump.MAJOR, prompt, field, f"input '{name}' removed", _text(before[name].schema), None)
+        elif name not in before:
+            required = after[name].required
+            summary = f"{'required' if required else 'optional'} input '{name}' added"
+            yield _change(
+                Bump.MAJOR if required else Bump.MINOR, prompt, field, summary, None, _text(after[name].schema)
+            )
+        else:
+            yield from _input(prompt, field, before[name], after[name])
+
+
+def _input(prompt: str, field: str, old: Input, new: Input) -> Iterator[Change]:
+    before, after = _text(old.schema), _text(new.schema)
+    if before == after:
+        return
+    name = new.name
+    found = []
+    if _differ(constraints(old.schema), constraints(new.schema)):
+        found.append((Bump.MAJOR, f"input '{name}' retyped"))
+    if old.required != new.required:
+        now = (Bump.MAJOR, "required") if new.required else (Bump.MINOR, "optional")
+        found.append((now[0], f"input '{name}' is now {now[1]}"))
+    elif not new.required and _differ(old.schema["default"], new.schema["default"]):
+        found.append((Bump.MINOR, f"default of input '{name}' changed"))
+    for bump, summary in found or [(Bump.PATCH, f"description of input '{name}'")]:
+        yield _change(bump, prompt, field, summary, before, after)
+
+
+def _tools(prompt: str, old: tuple[Tool, ...], new: tuple[Tool, ...]) -> Iterator[Change]:
+    before = {tool.name: tool for tool in old}
+    after = {tool.name: tool for tool in new}
+    for name in before.keys() - after.keys():
+        text = _text(before[name].parameters)
+        yield _change(Bump.MAJOR, prompt, f"tools.{name}", f"tool '{name}' removed", text, None)
+    for name in after.keys() - before.keys():
+        yield _change(Bump.MINOR, prompt, f"tools.{name}", f"tool '{name}' added", None, _text(after[name].parameters))
+    for name in before.keys() & after.keys():
+        yield from _tool(prompt, before[name], after[name])
+    if [name for name in before if name in after] != [name for name in after if name in before]:
+        yield _change(Bump.PATCH, prompt, "tools", "tools in another order", ", ".join(before), ", ".join(after))
+
+
+def _tool(prompt: str, old: Tool, new: Tool) -> Iterator[Change]:
+    field = f"tools.{new.name}"
+    if old.description != new.description:
+        summary = f"description of tool '{new.name}'"
+        yield _change(Bump.PATCH, prompt, f"{field}.description", summary, old.description, new.description)
+    before, after = _text(old.parameters), _text(new.parameters)
+    if before != after:
+        breaks = _differ(constraints(old.parameters), constraints(new.parameters))
+        summary = f"parameters of tool '{new.name}' changed" if breaks else f"descriptions in tool '{new.name}'"
+        yield _change(Bump.MAJOR if breaks else Bump.PATCH, prompt, f"{field}.parameters", summary, before, after)
+
+
+def _answer(prompt: str, old: Prompt, new: Prompt) -> Iterator[Change]:
+    """The shape of the answer: the response format and its schema."""
+    if old.response_format is not new.response_format:
+        before, after = str(old.response_format), str(new.response_format)
+        summary = f"response format {before} → {after}"
+        yield _change(Bump.MAJOR, prompt, "response_format", summary, before, after)
+    schema_before = None if old.json_schema is None else _text(old.json_schema)
+    schema_after = None if new.json_schema is None else _text(new.json_schema)
+    if schema_before != schema_after:
+        breaks = _differ(_shape(old.json_schema), _shape(new.json_schema))
+        summary = "output schema changed" if breaks else "names and descriptions in the output schema"
+        bump = Bump.MAJOR if breaks else Bump.PATCH
+        yield _change(bump, prompt, "json_schema", summary, schema_before, schema_after)
+
+
+def _shape(schema: Mapping[str, Json] | None) -> Json:
+    """What the answer must look like. GitHub's ``jsonSchema`` is an envelope of ``name``, ``strict`` and ``schema``."""
+    if schema is None or not isinstance(schema.get("schema"), Mapping):
+        return constraints(schema)
+    envelope = {key: value for key, value in schema.items() if key not in ANNOTATIONS and key != "name"}
+    return {**envelope, "schema": constraints(schema["schema"])}
+
+
+def _differ(old: Json, new: Json) -> bool:
+    return canonical(old) != canonical(new)
+
+
+def _text(value: Json) -> str:
+    return canonical(value).decode()
+
+
+def _messages_text(prompt: Prompt) -> str:
+    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in prompt.messages)
+
+
+def _change(bump: Bump, prompt: str, field: str, summary: str, before: str | None, after: str | None) -> Change:
+    return Change(bump=bump, prompt=prompt, field=field, summary=summary, before=before, after=after)

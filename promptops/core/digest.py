@@ -1,0 +1,114 @@
+"""JSON values -> canonical bytes -> digest.
+
+The canonical form is RFC 8785 (JSON Canonicalization Scheme, https://www.rfc-editor.org/rfc/rfc8785) over a profile
+that leaves its traps out: string keys, no NUL, no lone surrogates, no NaN or infinity, no number of 2^53 or more in
+magnitude (a float that size prints as an integer that RFC 8785 then refuses), nesting up to 32, 1 MiB in all.
+
+Bytes are stored as they were hashed; verifying hashes the stored bytes and never canonicalises again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, cast
+
+from promptops.core.errors import Invalid
+from promptops.core.model import Json
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_NUMBER = 2**53
+
+
+def canonical(value: Json) -> bytes:
+    """The canonical bytes of a JSON value.
+
+    Raises:
+        Invalid: naming the path (``$.prompts.answer.inputs``) of what the profile refuses.
+    """
+    import rfc8785
+
+    _check(value, "$", 0)
+    encoded: bytes = rfc8785.dumps(_plain(value))
+    if len(encoded) > MAX_BYTES:
+        raise Invalid(f"the content is {len(encoded):,} bytes, over the limit of {MAX_BYTES:,}")
+    return encoded
+
+
+def digest(data: bytes) -> str:
+    """``sha256:<64 hex digits>`` of the bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def parse_canonical(data: bytes) -> Json:
+    """Read JSON strictly: UTF-8 without BOM, no duplicate keys, no NaN, and everything else :func:`canonical` refuses.
+
+    Raises:
+        Invalid: for anything that :func:`canonical` could not have written.
+    """
+    if len(data) > MAX_BYTES:
+        raise Invalid(f"{len(data):,} bytes are over the limit of {MAX_BYTES:,}")
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"not JSON: {error}") from error
+    _check(value, "$", 0)
+    return cast(Json, value)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Invalid(f"{path} is nested deeper than {MAX_DEPTH} levels")
+    match value:
+        case None | bool():
+            return
+        case str():
+            check_text(value, path)
+        case int() | float():
+            # Written so that NaN is refused, and no integer is too long to be shown or to become a float.
+            if not -MAX_NUMBER < value < MAX_NUMBER:
+                shown = repr(value) if isinstance(value, float) else "the integer"
+                raise Invalid(f"{path}: {shown} is not a finite number below 2^53 in magnitude")
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise Invalid(f"{path}: the key {key!r} is not text")
+                check_text(key, path)
+                _check(item, f"{path}.{key}", depth + 1)
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+            for index, item in enumerate(value):
+                _check(item, f"{path}[{index}]", depth + 1)
+        case _:
+            raise Invalid(f"{path}: {type(value).__name__} is not a JSON value")
+
+
+def check_text(text: str, path: str) -> None:
+    """Raise :class:`Invalid` for text with a NUL or a lone surrogate, which the two databases treat differently."""
+    if "\0" in text:
+        raise Invalid(f"{path}: NUL characters are not allowed")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{path}: a lone surrogate is not a character") from error
+
+
+def _plain(value: Json) -> Json:
+    """The same value in plain dicts and lists, which is all that rfc8785 takes."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

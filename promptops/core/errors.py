@@ -1,0 +1,332 @@
+"""Every error promptops raises on purpose, in one tree.
+
+::
+
+    PromptopsError
+    ├── Invalid              422  exit 2   what was asked for is malformed
+    │   ├── SourceInvalid                  files in git that cannot become a release; carries every finding
+    │   ├── ReferenceInvalid               not "app@1.4.0", "app:prod", …
+    │   ├── TemplateInvalid                a template that cannot be compiled
+    │   ├── MissingVariable                rendering lacks a value
+    │   ├── UnknownVariable                rendering was given a value nobody asked for
+    │   ├── VariableInvalid                a value does not fit the schema of its input
+    │   ├── OutputTooLarge                 the rendered text is over the cap
+    │   ├── VersionInvalid                 a version that is malformed, too low, or going down
+    │   ├── ActorUnknown                   nobody to write into the audit log
+    │   └── KeyReused                      one idempotency key, two different requests
+    ├── NotFound             404  exit 3   it is not there; lists what is
+    │   ├── AppNotFound
+    │   ├── ReleaseNotFound
+    │   ├── PromptNotFound
+    │   ├── ChannelNotFound
+    │   └── WorkspaceNotFound
+    ├── Conflict             409  exit 4   fine by itself, not in the state things are in
+    │   ├── ConcurrentDeployment           the channel is not at the expected revision
+    │   ├── NothingToRollBackTo            no good release is left
+    │   ├── NothingDeployed                the app was never deployed on the channel
+    │   ├── NeverDeployed                  `--to` names a release that was never live there
+    │   ├── StillServed                    yank or quarantine of what a channel serves
+    │   ├── VersionTaken                   another content already has this version
+    │   ├── DirtyTree                      uncommitted changes where a commit is needed
+    │   └── NotQuarantined                 unquarantine of a release that is not in quarantine
+    ├── Refused              403  exit 5   a rule of the registry or of a channel says no
+    │   ├── Quarantined
+    │   ├── Yanked
+    │   ├── PolicyRefused                  `promote_from`, `allow_dirty`, `protected`
+    │   └── RegistryMismatch               the workspace belongs to another registry
+    └── Unavailable          503  exit 6   the registry cannot answer
+        ├── RegistryUnavailable            no connection, locked, read-only, disk full
+        ├── RegistryDamaged                stored bytes do not have the digest they are stored under
+        ├── RegistryNotInitialised         no tables there yet
+        ├── SchemaOutdated                 run `promptops db upgrade`
+        ├── SchemaTooNew                   the registry is ahead of this promptops
+        ├── GuardsMissing                  a trigger that protects history is gone
+        ├── ExtraMissing                   an optional package is not installed
+        └── GitUnavailable                 git failed or is not installed
+
+Faces map the five kinds and nobody maps leaves. ``code`` is the stable name on the wire. Facts are attributes, the
+message says what, which, got and expected; ``hint`` says what to do next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from promptops.core.model import Finding
+
+
+class PromptopsError(Exception):
+    """The root. ``str(error)`` is the message alone; ``hint`` is what to do next, or an empty string."""
+
+    kind: ClassVar[str] = "Error"
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The class's name in kebab case, ``nothing-to-roll-back-to``: stable on the wire."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+
+
+class Invalid(PromptopsError):
+    """What was asked for is malformed: 422, exit code 2."""
+
+    kind = "Invalid"
+    exit_code = 2
+    http_status = 422
+
+
+class NotFound(PromptopsError):
+    """It is not there: 404, exit code 3. ``known`` holds what exists, and the hint lists it."""
+
+    kind = "NotFound"
+    exit_code = 3
+    http_status = 404
+
+    def __init__(self, message: str, *, known: Iterable[str] = (), hint: str = "") -> None:
+        self.known = tuple(known)
+        if not hint and self.known:
+            shown = ", ".join(self.known[:20])
+            more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
+            hint = f"There are: {shown}{more}."
+        super().__init__(message, hint=hint)
+
+
+class Conflict(PromptopsError):
+    """Fine by itself, but not in the state things are in: 409, exit code 4. Nothing was changed."""
+
+    kind = "Conflict"
+    exit_code = 4
+    http_status = 409
+
+
+class Refused(PromptopsError):
+    """A rule of the registry or of a channel says no: 403, exit code 5. Nothing was changed."""
+
+    kind = "Refused"
+    exit_code = 5
+    http_status = 403
+
+
+class Unavailable(PromptopsError):
+    """The registry cannot answer: 503, exit code 6."""
+
+    kind = "Unavailable"
+    exit_code = 6
+    http_status = 503
+
+
+class SourceInvalid(Invalid):
+    """Files that cannot become a release. ``findings`` has every one of them, with file, line and column."""
+
+    def __init__(self, findings: Sequence[Finding], *, hint: str = "") -> None:
+        self.findings = tuple(findings)
+        first = self.findings[0]
+        more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
+        super().__init__(
+            f"{first.path}:{first.line}:{first.column}: {first.message}{more}",
+            hint=hint or first.hint or "`promptops check` lists every finding.",
+        )
+
+
+class ReferenceInvalid(Invalid):
+    """Not a reference: see :mod:`promptops.core.reference` for the four forms."""
+
+
+class TemplateInvalid(Invalid):
+    """A template that cannot be compiled; ``offset`` is the character it stops at."""
+
+    def __init__(self, message: str, *, offset: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.offset = offset
+
+
+class MissingVariable(Invalid):
+    """Rendering lacks the value of ``name``."""
+
+    def __init__(self, name: str, *, prompt: str = "") -> None:
+        self.name = name
+        self.prompt = prompt
+        where = f" of prompt '{prompt}'" if prompt else ""
+        super().__init__(f"variable '{name}'{where} has no value", hint=f"Give it one: -v {name}=…, or --vars FILE.")
+
+
+class UnknownVariable(Invalid):
+    """Rendering was given ``name``, which no message uses and no input declares."""
+
+    def __init__(self, name: str, *, known: Iterable[str] = (), prompt: str = "") -> None:
+        self.name = name
+        self.known = tuple(known)
+        where = f" prompt '{prompt}'" if prompt else " this prompt"
+        listed = f"It takes: {', '.join(self.known)}." if self.known else "It takes no variables."
+        super().__init__(f"'{name}' is not a variable of{where}", hint=listed)
+
+
+class VariableInvalid(Invalid):
+    """The value of ``name`` does not fit the JSON Schema of its input."""
+
+    def __init__(self, name: str, problem: str, *, prompt: str = "") -> None:
+        self.name = name
+        where = f" of prompt '{prompt}'" if prompt else ""
+        super().__init__(
+            f"variable '{name}'{where}: {problem}", hint="The input's schema is shown by `promptops show`."
+        )
+
+
+class OutputTooLarge(Invalid):
+    """The rendered text is over ``limit`` characters."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"the rendered messages are over {limit:,} characters", hint="Shorten the values.")
+
+
+class VersionInvalid(Invalid):
+    """A version that is not SemVer, not above the newest release, or lower than the contract's change asks for."""
+
+
+class ActorUnknown(Invalid):
+    """No actor: neither ``--actor``, nor ``PROMPTOPS_ACTOR``, nor git's user name and address."""
+
+
+class KeyReused(Invalid):
+    """An idempotency key that was already used for a different request."""
+
+
+class AppNotFound(NotFound):
+    """No app of this name."""
+
+
+class ReleaseNotFound(NotFound):
+    """No release of this version or digest."""
+
+
+class PromptNotFound(NotFound):
+    """No prompt of this name in the release."""
+
+
+class ChannelNotFound(NotFound):
+    """No channel of this name; channels are declared in ``promptops.yml`` and applied."""
+
+
+class WorkspaceNotFound(NotFound):
+    """No ``promptops.yml`` here or in a folder above."""
+
+
+class ConcurrentDeployment(Conflict):
+    """The channel is at revision ``actual``, not at ``expected``: somebody else changed it first."""
+
+    def __init__(self, app: str, channel: str, *, expected: int, actual: int) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"{app}:{channel} is at revision {actual}, expected {expected}; nothing was changed",
+            hint=f"Look first: promptops history {app} --channel {channel}",
+        )
+
+
+class NothingToRollBackTo(Conflict):
+    """No good release is left to go back to."""
+
+
+class NothingDeployed(Conflict):
+    """The app was never deployed on this channel, so there is nothing to roll back."""
+
+
+class NeverDeployed(Conflict):
+    """A rollback goes to what was live before; anything else is a promotion."""
+
+
+class StillServed(Conflict):
+    """The release is what a channel serves now; ``channels`` names them."""
+
+    def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
+        self.channels = tuple(channels)
+        super().__init__(message, hint=hint)
+
+
+class VersionTaken(Conflict):
+    """The version belongs to another content, for ever."""
+
+
+class DirtyTree(Conflict):
+    """Uncommitted changes in the files a release would be cut from; ``files`` names them."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self.files = tuple(files)
+        shown = ", ".join(self.files[:10]) + (f" and {len(self.files) - 10} more" if len(self.files) > 10 else "")
+        super().__init__(
+            f"a release is cut from a commit, and these files are not committed: {shown}",
+            hint="Commit them, or use --allow-dirty for a release that only channels with `allow_dirty: true` take.",
+        )
+
+
+class NotQuarantined(Conflict):
+    """The release is not in quarantine on this channel."""
+
+
+class Quarantined(Refused):
+    """The release was rolled back from this channel, or put in quarantine there by hand."""
+
+
+class Yanked(Refused):
+    """The release must never be served or promoted again, anywhere."""
+
+
+class PolicyRefused(Refused):
+    """The channel's policy does not let this release in; ``rule`` is the policy key that refused."""
+
+    def __init__(self, message: str, *, rule: str, hint: str = "") -> None:
+        self.rule = rule
+        super().__init__(message, hint=hint)
+
+
+class RegistryMismatch(Refused):
+    """``promptops.yml`` names another registry than the one connected to."""
+
+
+class RegistryUnavailable(Unavailable):
+    """No connection, locked for too long, read-only, or out of space."""
+
+
+class RegistryDamaged(Unavailable):
+    """Stored bytes do not have the digest they are stored under; they are not served."""
+
+
+class RegistryNotInitialised(Unavailable):
+    """A database without promptops' tables."""
+
+
+class SchemaOutdated(Unavailable):
+    """The registry's schema is older than this promptops."""
+
+
+class SchemaTooNew(Unavailable):
+    """The registry's schema is newer than this promptops."""
+
+
+class GuardsMissing(Unavailable):
+    """Triggers that keep history immutable are missing or disabled; ``missing`` names them."""
+
+    def __init__(self, missing: Iterable[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(
+            f"the registry's guards are missing or disabled: {', '.join(self.missing)}",
+            hint="Somebody removed them by hand. `promptops db upgrade` puts them back; find out who and why first.",
+        )
+
+
+class ExtraMissing(Unavailable):
+    """A feature whose package is not installed."""
+
+
+class GitUnavailable(Unavailable):
+    """git failed, is not installed, or this is not a repository."""

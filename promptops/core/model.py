@@ -1,0 +1,393 @@
+"""The nouns. Frozen dataclasses and string enums; each docstring is the glossary entry of its word.
+
+Values are valid or not constructed, are never changed in place, and know nothing of files, rows or HTTP.
+Times are aware UTC datetimes. JSON values are read-only by contract: nobody changes a mapping handed to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+"""App and channel names: lower case, up to 63 characters."""
+
+SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""One segment of a prompt's name; ``writing/density_refiner`` has two."""
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+"""A variable's name. Fields are reached with dots: ``user.name``."""
+
+_DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
+
+
+def is_segment(text: str) -> bool:
+    """True for a segment that is safe as a file, a git ref and a URL on every platform.
+
+    Refuses what git, Windows or shells give another meaning: ``..``, a ``.lock`` ending, device names.
+    """
+    if not SEGMENT.fullmatch(text) or ".." in text or text.lower().endswith((".lock", ".")):
+        return False
+    return text.lower().split(".", 1)[0] not in _DEVICES
+
+
+def is_name(text: str) -> bool:
+    """True for an app's or a channel's name: a segment in lower case, up to 63 characters."""
+    return NAME.fullmatch(text) is not None and is_segment(text) and text != "head"
+
+
+# --- what a release is made of -------------------------------------------------------------------
+
+
+class Role(StrEnum):
+    """Who speaks a message."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class Engine(StrEnum):
+    """The template language of a prompt: ``simple`` by default, ``jinja2`` by choice."""
+
+    SIMPLE = "simple"
+    JINJA2 = "jinja2"
+
+
+class ResponseFormat(StrEnum):
+    """The shape of the answer a prompt asks its model for."""
+
+    TEXT = "text"
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a prompt: a role and the template of its text."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A variable of a prompt and the JSON Schema of its value. An input with a ``default`` is optional."""
+
+    name: str
+    schema: Mapping[str, Json] = field(default_factory=lambda: {"type": "string"})
+
+    @property
+    def required(self) -> bool:
+        return "default" not in self.schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function the model may call; ``parameters`` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=lambda: {"type": "object", "properties": {}})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One message template inside an app, with everything that decides what is sent.
+
+    ``model`` is ``provider/model`` resolved from the pin, or None where the application chooses. ``parameters`` are the
+    pin's, overlaid by the prompt's own, under their GitHub Models names (``maxTokens``). Partials are already in the
+    text.
+    """
+
+    name: str
+    messages: tuple[Message, ...]
+    model: str | None = None
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    engine: Engine = Engine.SIMPLE
+    inputs: tuple[Input, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    response_format: ResponseFormat = ResponseFormat.TEXT
+    json_schema: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """All that decides the behaviour of an app: what the digest is taken of."""
+
+    app: str
+    prompts: tuple[Prompt, ...]
+
+    def prompt(self, name: str) -> Prompt | None:
+        return next((prompt for prompt in self.prompts if prompt.name == name), None)
+
+
+# --- what is known beside a release --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Who and what an app is: for people, not part of the digest."""
+
+    title: str = ""
+    description: str = ""
+    owner: str = ""
+    on_call: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a release's content was read: repository, commit and path, author, and what built it.
+
+    ``dirty`` says that the files were not those of the commit.
+    """
+
+    repository: str
+    commit: str
+    path: str
+    author: str
+    builder: str
+    dirty: bool = False
+
+
+class Bump(StrEnum):
+    """How much a release changes the contract with the calling code."""
+
+    NONE = "none"
+    PATCH = "patch"
+    MINOR = "minor"
+    MAJOR = "major"
+
+    @property
+    def rank(self) -> int:
+        return list(Bump).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between two contents: how much it bumps, where, and what in words.
+
+    ``prompt`` is the prompt's name, ``field`` the part of it (``messages[0].content``, ``inputs.question``);
+    ``before`` and ``after`` are texts to compare, None where that side has none.
+    """
+
+    bump: Bump
+    prompt: str
+    field: str
+    summary: str
+    before: str | None = None
+    after: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.prompt}: {self.summary}" if self.prompt else self.summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yank:
+    """Why a release must never be served or promoted again."""
+
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The immutable content of an app: SemVer version per app, digest of the canonical bytes.
+
+    ``content`` are the canonical bytes; lists of many releases leave them empty. ``provenance`` is the newest clean
+    one, else the newest.
+    """
+
+    app: str
+    version: str
+    digest: str
+    created_at: datetime
+    created_by: str
+    bump: Bump
+    changes: tuple[str, ...]
+    notes: str
+    provenance: Provenance
+    yank: Yank | None = None
+    content: bytes = b""
+
+    @property
+    def ref(self) -> ReleaseRef:
+        return ReleaseRef(version=self.version, digest=self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRef:
+    """A release as a deployment names it."""
+
+    version: str
+    digest: str
+
+
+# --- channels ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a channel asks of a release before it may be promoted there.
+
+    ``promote_from``: the release was stable on one of these channels and is still good there (empty: no such rule).
+    ``allow_dirty``: releases cut from uncommitted files are welcome. ``protected``: floating model aliases are refused.
+    """
+
+    promote_from: tuple[str, ...] = ()
+    allow_dirty: bool = False
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A named place that clients follow, with its policy and that policy's version, 1, 2, 3 …"""
+
+    name: str
+    policy: Policy
+    version: int
+    actor: str
+    at: datetime
+
+
+class Kind(StrEnum):
+    """What made a deployment."""
+
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One immutable entry in the log of an app on a channel. ``revision`` counts 1, 2, 3 … and only goes up.
+
+    ``before`` is the release that was stable until then. ``restores`` is, for a rollback, the revision of the promotion
+    whose release it put back: a rollback stands at that promotion's place in the log, so the next one walks further
+    back.
+    """
+
+    app: str
+    channel: str
+    revision: int
+    kind: Kind
+    stable: ReleaseRef
+    before: ReleaseRef | None
+    restores: int | None
+    actor: str
+    reason: str
+    at: datetime
+
+    @property
+    def position(self) -> int:
+        """Where a rollback from here starts to look back: the promotion this deployment serves."""
+        return self.restores or self.revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """A release kept out of one channel until it is released by name and reason."""
+
+    app: str
+    channel: str
+    release: ReleaseRef
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """An earlier deployment, and whether its release is still good there; ``flaw`` says why it is not."""
+
+    deployment: Deployment
+    flaw: str = ""
+    yanked: bool = False
+
+    @property
+    def good(self) -> bool:
+        return not self.flaw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit log: who did what to which app and channel, from what to what, why and when.
+
+    ``seq`` counts without gaps; ``hash`` is ``sha256(seq | previous hash | canonical entry)`` in hex.
+    """
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    app: str
+    channel: str
+    before: str
+    after: str
+    reason: str
+    key: str
+    previous: str
+    hash: str
+
+
+# --- findings ------------------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    """How bad a finding is; only errors stop a release."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something `promptops check` has to say about a place in a file. Lines and columns count from 1."""
+
+    code: str
+    severity: Severity
+    path: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
+# --- a prompt's own suite ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case of a suite: values for the variables, and what is expected, if anything."""
+
+    variables: Mapping[str, Json]
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluator:
+    """How an answer is judged: ``kind`` is ``string``, ``llm``, ``uses`` or ``unknown``; ``settings`` as in the
+    file.
+    """
+
+    name: str
+    kind: str
+    settings: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The cases and evaluators a prompt file carries (``testData``, ``evaluators``). Not part of the digest."""
+
+    cases: tuple[Case, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()

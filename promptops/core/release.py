@@ -1,0 +1,212 @@
+"""Content  <->  canonical bytes: the format ``promptops.release/1``.
+
+::
+
+    {"schema": "promptops.release/1", "app": "support-bot",
+     "prompts": {"answer": {"model": "openai/gpt-4o-2024-08-06", "parameters": {"maxTokens": 300}, "engine": "jinja2",
+                            "messages": [{"role": "system", "content": "…"}],
+                            "inputs": {"question": {"type": "string"}},
+                            "tools": [{"name": "search", "description": "…", "parameters": {…}}],
+                            "response_format": "json_schema", "json_schema": {…}}}}
+
+``messages`` is always there; every other key of a prompt is left out at its default, so that a later key changes
+no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read back sorted by
+name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+from promptops.core.digest import canonical, parse_canonical
+from promptops.core.errors import Invalid
+from promptops.core.model import (
+    VARIABLE,
+    Content,
+    Engine,
+    Input,
+    Json,
+    Message,
+    Prompt,
+    ResponseFormat,
+    Role,
+    Tool,
+    is_name,
+    is_segment,
+)
+
+SCHEMA = "promptops.release/1"
+
+_PROMPT_KEYS = (
+    "model",
+    "parameters",
+    "engine",
+    "messages",
+    "inputs",
+    "tools",
+    "response_format",
+    "json_schema",
+)
+_TOOL = Tool(name="-")
+
+E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
+
+
+def encode(content: Content) -> bytes:
+    """The canonical bytes of a content, which the digest is taken of.
+
+    Raises:
+        Invalid: for what the profile of :mod:`promptops.core.digest` refuses, and for two things of one name.
+    """
+    return canonical(content_to_json(content))
+
+
+def content_to_json(content: Content) -> Json:
+    """The JSON object of a content.
+
+    Raises:
+        Invalid: for two prompts, inputs or tools of one name.
+    """
+    prompts = {prompt.name: _prompt_to_json(prompt) for prompt in content.prompts}
+    _same_number(prompts, content.prompts, f"app '{content.app}' has two prompts of one name")
+    return {"schema": SCHEMA, "app": content.app, "prompts": prompts}
+
+
+def content_from_bytes(data: bytes) -> Content:
+    """Read a release's bytes.
+
+    Raises:
+        Invalid: naming the path (``$.prompts.answer.messages[0].role``) of what is wrong.
+    """
+    document = _mapping(parse_canonical(data), "$", ("schema", "app", "prompts"))
+    if document.get("schema") != SCHEMA:
+        raise Invalid(f"$.schema is {document.get('schema')!r}, not {SCHEMA!r}", hint="A newer promptops may read it.")
+    app = _text(document.get("app"), "$.app")
+    if not is_name(app):
+        raise Invalid(f"$.app: {app!r} is not an app's name")
+    prompts = _mapping(document.get("prompts"), "$.prompts")
+    return Content(
+        app=app, prompts=tuple(_prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items()))
+    )
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def _prompt_to_json(prompt: Prompt) -> Json:
+    _same_number(
+        {tool.name for tool in prompt.tools}, prompt.tools, f"prompt '{prompt.name}' has two tools of one name"
+    )
+    inputs = {item.name: item.schema for item in prompt.inputs}
+    _same_number(inputs, prompt.inputs, f"prompt '{prompt.name}' has two inputs of one name")
+    written: dict[str, Json] = {
+        "messages": [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+    }
+    if prompt.model is not None:
+        written["model"] = prompt.model
+    if prompt.parameters:
+        written["parameters"] = prompt.parameters
+    if prompt.engine is not Engine.SIMPLE:
+        written["engine"] = str(prompt.engine)
+    if inputs:
+        written["inputs"] = inputs
+    if prompt.tools:
+        written["tools"] = [_tool_to_json(tool) for tool in prompt.tools]
+    if prompt.response_format is not ResponseFormat.TEXT:
+        written["response_format"] = str(prompt.response_format)
+    if prompt.json_schema is not None:
+        written["json_schema"] = prompt.json_schema
+    return written
+
+
+def _tool_to_json(tool: Tool) -> Json:
+    written: dict[str, Json] = {"name": tool.name}
+    if tool.description:
+        written["description"] = tool.description
+    if tool.parameters != _TOOL.parameters:
+        written["parameters"] = tool.parameters
+    return written
+
+
+def _same_number(names: Collection[str], items: Collection[object], problem: str) -> None:
+    if len(names) != len(items):
+        raise Invalid(problem)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _prompt(name: str, value: Json, path: str) -> Prompt:
+    if not all(is_segment(segment) for segment in name.split("/")):
+        raise Invalid(f"$.prompts: {name!r} is not a prompt's name")
+    found = _mapping(value, path, _PROMPT_KEYS)
+    model = found.get("model")
+    schema = found.get("json_schema")
+    return Prompt(
+        name=name,
+        messages=_each(found.get("messages"), f"{path}.messages", _message),
+        model=None if model is None else _text(model, f"{path}.model"),
+        parameters=_mapping(found.get("parameters", {}), f"{path}.parameters"),
+        engine=_choice(Engine, found.get("engine", Engine.SIMPLE), f"{path}.engine"),
+        inputs=_inputs(found.get("inputs", {}), f"{path}.inputs"),
+        tools=_each(found.get("tools", []), f"{path}.tools", _tool),
+        response_format=_choice(
+            ResponseFormat, found.get("response_format", ResponseFormat.TEXT), f"{path}.response_format"
+        ),
+        json_schema=None if schema is None else _mapping(schema, f"{path}.json_schema"),
+    )
+
+
+def _message(value: Json, path: str) -> Message:
+    found = _mapping(value, path, ("role", "content"))
+    return Message(
+        role=_choice(Role, found.get("role"), f"{path}.role"), content=_text(found.get("content"), f"{path}.content")
+    )
+
+
+def _inputs(value: Json, path: str) -> tuple[Input, ...]:
+    found = _mapping(value, path)
+    for name in found:
+        if not VARIABLE.fullmatch(name):
+            raise Invalid(f"{path}: {name!r} is not a variable's name")
+    return tuple(Input(name=name, schema=_mapping(found[name], f"{path}.{name}")) for name in sorted(found))
+
+
+def _tool(value: Json, path: str) -> Tool:
+    found = _mapping(value, path, ("name", "description", "parameters"))
+    return Tool(
+        name=_text(found.get("name"), f"{path}.name"),
+        description=_text(found.get("description", ""), f"{path}.description"),
+        parameters=_mapping(found.get("parameters", _TOOL.parameters), f"{path}.parameters"),
+    )
+
+
+def _each(value: Json, path: str, read: Callable[[Json, str], T]) -> tuple[T, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise Invalid(f"{path} is not a list")
+    return tuple(read(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+
+def _mapping(value: Json, path: str, keys: Collection[str] | None = None) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise Invalid(f"{path} is not an object")
+    unknown = sorted(set(value) - set(keys)) if keys is not None else []
+    if unknown:
+        raise Invalid(f"{path} has the unknown key {unknown[0]!r}", hint="A newer promptops may have written it.")
+    return value
+
+
+def _text(value: Json, path: str) -> str:
+    if not isinstance(value, str):
+        raise Invalid(f"{path} is not text")
+    return value
+
+
+def _choice(kind: type[E], value: Json, path: str) -> E:
+    try:
+        return kind(_text(value, path))
+    except ValueError as error:
+        raise Invalid(f"{path}: {value!r} is none of {', '.join(kind)}") from error

@@ -1,0 +1,198 @@
+"""What may become live, and what comes after: (log, intent, now) -> Deployment, or the reason why not.
+
+Decides only; the shell locks, stores and reads back. Rules kept here:
+
+- a promotion needs a release that is neither yanked nor quarantined on the channel and that fits the channel's policy;
+- a rollback goes to the newest *good* release that was live before the one it leaves, judged by the place in the log
+  where that one was promoted. A rollback takes over the place of what it restores, so a second one walks further back
+  and never flips to what the first one left;
+- gates and policies are not asked by a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from promptops.core.errors import (
+    ConcurrentDeployment,
+    NothingToRollBackTo,
+    PolicyRefused,
+    Quarantined,
+    Yanked,
+)
+from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, Release, ReleaseRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What somebody wants of one app on one channel: who, why, when, and the revision they believe it is at."""
+
+    app: str
+    channel: str
+    actor: str
+    reason: str
+    now: datetime
+    expect_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A release that wants to be promoted, with what the channel's policy asks about it.
+
+    ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` its floating
+    models.
+    """
+
+    release: Release
+    quarantine: Quarantine | None
+    passed: tuple[str, ...] = ()
+    floating: tuple[str, ...] = ()
+
+
+def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deployment | None) -> Deployment:
+    """The deployment that makes the candidate the stable release of the channel.
+
+    Raises:
+        Yanked, Quarantined, PolicyRefused: the release may not go there.
+        ConcurrentDeployment: the channel is not at the expected revision.
+    """
+    expect(intent, current)
+    admit(intent, candidate, policy)
+    return _next(intent, current, Kind.PROMOTE, candidate.release.ref)
+
+
+def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
+    """Raise what keeps the candidate out of the channel; return where nothing does."""
+    release = candidate.release
+    name, channel = f"{release.app}@{release.version}", intent.channel
+    if release.yank:
+        raise Yanked(
+            f"{name} was yanked by {release.yank.actor}: {release.yank.reason}",
+            hint="A yanked release is never promoted again. Release a corrected content and promote that.",
+        )
+    if candidate.quarantine:
+        raise Quarantined(
+            f"{name} is in quarantine on {channel}: {candidate.quarantine.reason}",
+            hint=f"If it is safe after all: promptops unquarantine {name} --channel {channel} --reason …",
+        )
+    if policy.promote_from and not candidate.passed:
+        wanted = " or ".join(policy.promote_from)
+        raise PolicyRefused(
+            f"{channel} takes releases that were live on {wanted}, and {name} was not, or is no longer good there",
+            rule="promote_from",
+            hint=f"First: promptops promote {name} --channel {policy.promote_from[0]}",
+        )
+    if release.provenance.dirty and not policy.allow_dirty:
+        raise PolicyRefused(
+            f"{name} was cut from uncommitted files, which {channel} does not take",
+            rule="allow_dirty",
+            hint="Commit the files and run `promptops release` again: the same content is then confirmed by a commit.",
+        )
+    if policy.protected and candidate.floating:
+        raise PolicyRefused(
+            f"{channel} is protected, and {name} uses floating models: {', '.join(candidate.floating)}",
+            rule="protected",
+            hint="Pin an exact snapshot (a model id with a date or version) and release again.",
+        )
+
+
+def target(current: Deployment, past: Iterable[Past]) -> Past | None:
+    """The newest good entry before the current one's place in the log, or None. ``past`` comes newest first."""
+    return next(
+        (
+            entry
+            for entry in past
+            if entry.deployment.revision < current.position
+            and entry.good
+            and entry.deployment.stable.digest != current.stable.digest
+        ),
+        None,
+    )
+
+
+def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deployment:
+    """The deployment that puts the last good release back.
+
+    Raises:
+        ConcurrentDeployment: the channel is not at the expected revision.
+        NothingToRollBackTo: no good release was live before this one.
+    """
+    expect(intent, current)
+    found = target(current, past)
+    if found is None:
+        raise NothingToRollBackTo(
+            f"{intent.app}:{intent.channel} serves {current.stable.version}, and no good release was live there before "
+            "it; nothing was changed",
+            hint=f"What was live and why it is not good: promptops history {intent.app} --channel {intent.channel}; "
+            f"then promote a good release: promptops promote {intent.app}@VERSION --channel {intent.channel}",
+        )
+    return restore(intent, current, found)
+
+
+def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
+    """The deployment that puts one earlier entry's release back, whichever it is.
+
+    Raises:
+        ConcurrentDeployment: the channel is not at the expected revision.
+        NothingToRollBackTo: it is what is live already.
+        Quarantined, Yanked: it is not good any more.
+    """
+    expect(intent, current)
+    wanted = chosen.deployment.stable
+    name = f"{intent.app}@{wanted.version}"
+    if wanted.digest == current.stable.digest:
+        raise NothingToRollBackTo(
+            f"{intent.app}:{intent.channel} already serves {wanted.version}; nothing was changed",
+            hint=f"What was live when: promptops history {intent.app} --channel {intent.channel}",
+        )
+    if chosen.yanked:
+        raise Yanked(
+            f"{name} is not good: {chosen.flaw}", hint="A yanked release is never served again. Choose another."
+        )
+    if chosen.flaw:
+        raise Quarantined(
+            f"{name} is not good on {intent.channel}: {chosen.flaw}",
+            hint=f"Choose another, or first: promptops unquarantine {name} --channel {intent.channel} --reason …",
+        )
+    return _next(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
+
+
+def abandoned(deployment: Deployment) -> Quarantine | None:
+    """The quarantine that comes with a rollback: of the release that it left."""
+    if deployment.kind is not Kind.ROLLBACK or deployment.before is None:
+        return None
+    why = f": {deployment.reason}" if deployment.reason else ""
+    return Quarantine(
+        app=deployment.app,
+        channel=deployment.channel,
+        release=deployment.before,
+        reason=f"rolled back at revision {deployment.revision}{why}",
+        actor=deployment.actor,
+        at=deployment.at,
+    )
+
+
+def expect(intent: Intent, current: Deployment | None) -> None:
+    """Raise ConcurrentDeployment unless the channel is at the revision the intent expects, if it expects one."""
+    actual = current.revision if current else 0
+    if intent.expect_revision is not None and intent.expect_revision != actual:
+        raise ConcurrentDeployment(intent.app, intent.channel, expected=intent.expect_revision, actual=actual)
+
+
+def _next(
+    intent: Intent, current: Deployment | None, kind: Kind, stable: ReleaseRef, *, restores: int | None = None
+) -> Deployment:
+    return Deployment(
+        app=intent.app,
+        channel=intent.channel,
+        revision=current.revision + 1 if current else 1,
+        kind=kind,
+        stable=stable,
+        before=current.stable if current else None,
+        restores=restores,
+        actor=intent.actor,
+        reason=intent.reason,
+        at=intent.now,
+    )

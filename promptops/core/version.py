@@ -1,0 +1,74 @@
+"""The newest version + how much the contract changed -> the next version.
+
+SemVer 2.0.0 (https://semver.org). Below 1.0.0 nothing is promised (item 4), so a breaking change raises the minor
+number there; only a person goes to 1.0.0, by ``--bump major`` or by naming the version. A person can raise a version,
+never lower it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptops.core.errors import VersionInvalid
+from promptops.core.model import Bump
+from promptops.core.reference import VERSION
+
+if TYPE_CHECKING:
+    from semver import Version
+
+FIRST = "0.1.0"
+"""The first version of an app that is told no other."""
+
+
+def next_version(current: str | None, bump: Bump, *, raised: Bump | None = None, explicit: str | None = None) -> str:
+    """The version of the release that follows ``current`` (None: there is none yet).
+
+    ``bump`` is what the contract asks for, ``raised`` the ``--bump`` and ``explicit`` the ``--version`` of a person.
+    A pre-release is finished where its own number already covers the bump: ``1.2.0-rc.1`` becomes ``1.2.0``.
+
+    Raises:
+        VersionInvalid: for an explicit version that is not SemVer, has build metadata, or is too low.
+    """
+    if explicit is not None and not VERSION.fullmatch(explicit):
+        raise VersionInvalid(f"'{explicit}' is not a version", hint=_hint_of(explicit))
+    if current is None:
+        return explicit or ("1.0.0" if raised is Bump.MAJOR else FIRST)
+    automatic = _following(current, bump, raised)
+    return str(automatic) if explicit is None else _accepted(explicit, current, automatic)
+
+
+def _following(current: str, bump: Bump, raised: Bump | None) -> Version:
+    from semver import Version
+
+    version = Version.parse(current)
+    wanted = max(bump, raised or Bump.NONE, key=lambda each: each.rank)
+    if wanted is Bump.MAJOR and (version.major > 0 or raised is Bump.MAJOR):
+        return version.next_version("major")
+    return version.next_version("minor" if wanted in (Bump.MAJOR, Bump.MINOR) else "patch")
+
+
+def _accepted(explicit: str, current: str, automatic: Version) -> str:
+    from semver import Version
+
+    version = Version.parse(explicit)
+    if version <= Version.parse(current):
+        raise VersionInvalid(
+            f"{explicit} is not above {current}, the newest version", hint=f"The next one would be {automatic}."
+        )
+    if version.to_tuple()[:3] < automatic.to_tuple()[:3]:
+        raise VersionInvalid(
+            f"{explicit} is too low: what changed since {current} asks for {automatic} or above",
+            hint=f"Leave the version out, or use {automatic}; `promptops diff` lists the changes.",
+        )
+    return explicit
+
+
+def _hint_of(text: str) -> str:
+    if "+" in text:
+        return "Build metadata (`+…`) has no precedence, so it cannot tell two releases apart. Leave it out."
+    bare = text.removeprefix("v")
+    return (
+        f"Write it without the v: {bare}"
+        if VERSION.fullmatch(bare)
+        else "Write MAJOR.MINOR.PATCH, 1.4.0 or 2.0.0-rc.1."
+    )

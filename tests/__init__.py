@@ -1,0 +1,1 @@
+"""The tests mirror promptops/; journey, migrations, house and vectors stand beside them."""

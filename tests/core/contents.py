@@ -1,0 +1,70 @@
+"""Contents of any shape, for properties that hold for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from promptops.core.model import Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
+
+TEXTS = st.sampled_from(["", "Hello {{name}}", "Hello {{ name }}\n", "é {% x %}"])
+NAMES = st.sampled_from(["a", "b", "c"])
+SCHEMAS: st.SearchStrategy[dict[str, Json]] = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "string", "description": "A name"},
+        {"type": "string", "default": "x"},
+        {"type": "integer"},
+        {"type": "integer", "default": 1},
+        {"type": "integer", "default": True},
+        {"type": ["string", "null"]},
+        {"type": ["null", "string"]},
+        {"type": "object", "properties": {"title": {"type": "string", "title": "T"}}, "required": ["title"]},
+        {},
+    ]
+)
+ENVELOPES: st.SearchStrategy[dict[str, Json] | None] = st.none() | st.builds(
+    lambda name, strict, schema: {"name": name, "strict": strict, "schema": schema}, NAMES, st.booleans(), SCHEMAS
+)
+PARAMETERS: st.SearchStrategy[dict[str, Json]] = st.dictionaries(
+    NAMES, st.sampled_from([0, 1, 1.0, True, None, "1", [1], {"x": 1}]), max_size=3
+)
+
+
+def _unique(
+    things: st.SearchStrategy[list[tuple[str, dict[str, Json]]]],
+) -> st.SearchStrategy[list[tuple[str, dict[str, Json]]]]:
+    return things.map(lambda items: list(dict(items).items()))
+
+
+PAIRS = _unique(st.lists(st.tuples(NAMES, SCHEMAS), max_size=3))
+
+PROMPTS = st.builds(
+    Prompt,
+    name=NAMES,
+    messages=st.lists(st.builds(Message, role=st.sampled_from(Role), content=TEXTS), max_size=4).map(tuple),
+    model=st.sampled_from([None, "openai/gpt-4o-2024-08-06", "anthropic/claude-sonnet-4-20250514"]),
+    parameters=PARAMETERS,
+    engine=st.sampled_from(Engine),
+    inputs=PAIRS.map(lambda pairs: tuple(Input(name=name, schema=schema) for name, schema in pairs)),
+    tools=PAIRS.flatmap(
+        lambda pairs: TEXTS.map(
+            lambda text: tuple(Tool(name=name, description=text, parameters=schema) for name, schema in pairs)
+        )
+    ),
+    response_format=st.sampled_from(ResponseFormat),
+    json_schema=ENVELOPES,
+)
+
+CONTENTS = st.builds(
+    Content,
+    app=st.sampled_from(["bot", "other-bot"]),
+    prompts=st.lists(PROMPTS, max_size=3, unique_by=lambda prompt: prompt.name).map(tuple),
+)
+
+
+def in_order(content: Content) -> Content:
+    """The same content with prompts and inputs sorted by name, which is how a release is read back."""
+    prompts = [replace(p, inputs=tuple(sorted(p.inputs, key=lambda item: item.name))) for p in content.prompts]
+    return replace(content, prompts=tuple(sorted(prompts, key=lambda prompt: prompt.name)))

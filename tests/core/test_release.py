@@ -1,0 +1,124 @@
+"""Content <-> canonical bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from promptops.core.digest import digest
+from promptops.core.errors import Invalid
+from promptops.core.model import Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
+from promptops.core.release import content_from_bytes, content_to_json, encode
+from tests.core.contents import CONTENTS, in_order
+
+HELLO = Prompt(name="answer", messages=(Message(role=Role.USER, content="Hello {{name}}"),))
+
+
+@given(CONTENTS)
+def test_a_content_is_read_back_as_it_was_written(content: Content) -> None:
+    data = encode(content)
+    back = content_from_bytes(data)
+    assert back == in_order(content)
+    assert encode(back) == data
+
+
+@given(CONTENTS)
+def test_the_order_of_prompts_and_inputs_does_not_change_the_digest(content: Content) -> None:
+    assert digest(encode(content)) == digest(encode(in_order(content)))
+
+
+def test_keys_at_their_default_are_left_out() -> None:
+    assert content_to_json(Content(app="bot", prompts=(HELLO,))) == {
+        "schema": "promptops.release/1",
+        "app": "bot",
+        "prompts": {"answer": {"messages": [{"role": "user", "content": "Hello {{name}}"}]}},
+    }
+
+
+def test_everything_that_decides_behaviour_is_in_the_digest() -> None:
+    message = Message(role=Role.USER, content="Hello {{name}}")
+    prompts = [
+        HELLO,
+        Prompt(name="other", messages=HELLO.messages),
+        Prompt(name="answer", messages=()),
+        Prompt(name="answer", messages=(message, message)),
+        Prompt(name="answer", messages=(Message(role=Role.SYSTEM, content=message.content),)),
+        Prompt(name="answer", messages=(message,), model="openai/gpt-4o-2024-08-06"),
+        Prompt(name="answer", messages=(message,), parameters={"seed": 1}),
+        Prompt(name="answer", messages=(message,), engine=Engine.JINJA2),
+        Prompt(name="answer", messages=(message,), inputs=(Input(name="name"),)),
+        Prompt(name="answer", messages=(message,), tools=(Tool(name="search"),)),
+        Prompt(name="answer", messages=(message,), response_format=ResponseFormat.JSON_OBJECT),
+        Prompt(name="answer", messages=(message,), json_schema={}),
+    ]
+    contents = [Content(app="bot", prompts=(prompt,)) for prompt in prompts]
+    contents += [Content(app="bot", prompts=()), Content(app="bot2", prompts=(HELLO,))]
+    assert len({digest(encode(content)) for content in contents}) == len(contents)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (Content(app="bot", prompts=(HELLO, HELLO)), "two prompts of one name"),
+        (
+            Content(app="bot", prompts=(Prompt(name="x", messages=(), inputs=(Input(name="a"), Input(name="a"))),)),
+            "prompt 'x' has two inputs of one name",
+        ),
+        (
+            Content(app="bot", prompts=(Prompt(name="x", messages=(), tools=(Tool(name="a"), Tool(name="a"))),)),
+            "prompt 'x' has two tools of one name",
+        ),
+        (
+            Content(app="bot", prompts=(Prompt(name="x", messages=(), parameters={"seed": 2**53}),)),
+            "$.prompts.x.parameters.seed",
+        ),
+    ],
+)
+def test_a_content_that_cannot_be_a_release_is_refused(content: Content, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        encode(content)
+    assert problem in caught.value.message
+
+
+def document(**prompt: Any) -> dict[str, Any]:
+    return {"schema": "promptops.release/1", "app": "bot", "prompts": {"x": {"messages": [], **prompt}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ([], "$ is not an object"),
+        ({}, "$.schema is None"),
+        ({**document(), "schema": "promptops.release/2"}, "$.schema is 'promptops.release/2'"),
+        ({**document(), "budget": 1}, "$ has the unknown key 'budget'"),
+        ({**document(), "app": "No App"}, "$.app: 'No App' is not an app's name"),
+        ({**document(), "app": 1}, "$.app is not text"),
+        ({**document(), "prompts": []}, "$.prompts is not an object"),
+        ({**document(), "prompts": {"../x": {"messages": []}}}, "'../x' is not a prompt's name"),
+        ({**document(), "prompts": {"x": {}}}, "$.prompts.x.messages is not a list"),
+        (document(messages="text"), "$.prompts.x.messages is not a list"),
+        (document(messages=["text"]), "$.prompts.x.messages[0] is not an object"),
+        (
+            document(messages=[{"role": "robot", "content": ""}]),
+            "messages[0].role: 'robot' is none of system, developer",
+        ),
+        (document(messages=[{"role": "user"}]), "$.prompts.x.messages[0].content is not text"),
+        (document(messages=[{"role": "user", "content": "", "name": "x"}]), "messages[0] has the unknown key 'name'"),
+        (document(model=1), "$.prompts.x.model is not text"),
+        (document(engine="mustache"), "$.prompts.x.engine: 'mustache' is none of simple, jinja2"),
+        (document(parameters=[1]), "$.prompts.x.parameters is not an object"),
+        (document(inputs={"1x": {}}), "$.prompts.x.inputs: '1x' is not a variable's name"),
+        (document(inputs={"x": "string"}), "$.prompts.x.inputs.x is not an object"),
+        (document(tools=[{"description": "x"}]), "$.prompts.x.tools[0].name is not text"),
+        (document(response_format="xml"), "$.prompts.x.response_format: 'xml' is none of"),
+        (document(json_schema="{}"), "$.prompts.x.json_schema is not an object"),
+        (document(weight=1), "$.prompts.x has the unknown key 'weight'"),
+    ],
+)
+def test_bytes_that_are_no_release_are_refused_with_their_path(value: object, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        content_from_bytes(json.dumps(value).encode())
+    assert problem in caught.value.message
