@@ -1,0 +1,140 @@
+"""``app.yml`` -> what an app is: its name, its people, its pins and shared inputs. Every key is known or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
+from promptops.core.pins import is_floating
+from promptops.source.findings import Report
+from promptops.source.parameters import read_parameters
+from promptops.source.reading import Fields, read_fields, read_yaml
+from promptops.source.schemas import check_schema
+from promptops.source.strict_yaml import Document
+
+APP_FILE = "app.yml"
+KEYS = ("name", "title", "description", "owner", "on_call", "on-call", "runbook", "models", "inputs")
+MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,198}[A-Za-z0-9._-])?")
+PINNED_MODEL = re.compile(
+    r"(?=.{3,200}\Z)[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]*)?/[A-Za-z0-9._:@+/-]*[A-Za-z0-9._-]"
+)
+"""``provider/model``, where the model may have slashes of its own."""
+
+FLOATING_HINT = "Name a dated snapshot, so that it changes only when you release."
+
+_TEXT: Mapping[str, Json] = {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A named, exact model with its parameters."""
+
+    model: str
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppFile:
+    """A read ``app.yml``; empty for an app without one. ``document`` is None where there is nothing to point at."""
+
+    report: Report
+    document: Document | None = None
+    name: str = ""
+    profile: Profile = field(default_factory=Profile)
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+def read_app_file(report: Report) -> AppFile:
+    """Read the text of a report as an ``app.yml``. What is wrong goes into the report."""
+    document = read_yaml(report)
+    if document.root is None and not document.problems:
+        return AppFile(report=report, document=document)  # an empty file says nothing, which is fine
+    fields = read_fields(report, document, "app.yml")
+    if fields is None:
+        return AppFile(report=report, document=document)
+    fields.refuse_unknown(KEYS)
+    name = fields.text("name") or ""
+    if name and not is_name(name):
+        hint = "Lower case letters, digits, . _ and -. `title` is the name for people."
+        fields.add("name-invalid", "name", f"'{name[:80]}' is not an app's name", hint)
+    return AppFile(
+        report=report,
+        document=document,
+        name=name,
+        profile=_profile(fields),
+        pins=_pins(fields),
+        inputs=read_input_schemas(fields),
+    )
+
+
+def read_input_schemas(fields: Fields) -> dict[str, Mapping[str, Json]]:
+    """``inputs``: a JSON Schema for each variable. A variable without any schema is text."""
+    schemas: dict[str, Mapping[str, Json]] = {}
+    for name, schema in fields.inner("inputs"):
+        if not VARIABLE.fullmatch(name):
+            offset = fields.document.key_offset(schema.path)
+            hint = "Letters, digits, _ and -, not starting with a digit, up to 64."
+            fields.report.add("name-invalid", offset, f"'{name[:80]}' is not a variable's name", hint)
+            continue
+        check_schema(schema, f"the schema of '{name}'")
+        schemas[name] = schema.value or _TEXT
+    return schemas
+
+
+def _profile(fields: Fields) -> Profile:
+    if fields.value.get("on_call") is not None and fields.value.get("on-call") is not None:
+        fields.add_at_key("duplicate-key", "on-call", "'on_call' and 'on-call' are the same key", "Keep one of them.")
+    texts = {key: fields.text(key) or "" for key in ("title", "description", "owner", "on_call", "on-call", "runbook")}
+    return Profile(
+        title=texts["title"],
+        description=texts["description"],
+        owner=texts["owner"],
+        on_call=texts["on_call"] or texts["on-call"],
+        runbook=texts["runbook"],
+    )
+
+
+def _pins(fields: Fields) -> dict[str, Pin]:
+    """``models``: a name for each pin, with the model alone or with parameters."""
+    models = fields.fields("models")
+    pins: dict[str, Pin] = {}
+    for name in models.value if models else ():
+        if models is None:
+            break
+        if not is_segment(name):
+            models.add_at_key("name-invalid", name, f"'{name[:80]}' is not a pin's name", "Letters, digits, . _ and -.")
+        pin = _pin(models, name)
+        if pin is not None:
+            pins[name] = pin
+    return pins
+
+
+def _pin(models: Fields, name: str) -> Pin | None:
+    value = models.value[name]
+    parameters: dict[str, Json] = {}
+    if isinstance(value, Mapping):
+        fields = Fields(models.report, models.document, value, (*models.path, name))
+        fields.refuse_unknown(("model", "parameters"))
+        model = fields.text("model")
+        if own := fields.fields("parameters"):
+            parameters = read_parameters(own, unknown="unknown-setting")
+        if value.get("model") is None:
+            fields.add("missing-key", None, f"the pin '{name}' names no `model`", "model: provider/model-and-date")
+        key: tuple[Fields, str] = (fields, "model")
+    elif value is None or isinstance(value, str):
+        model, key = value, (models, name)
+        if value is None:
+            models.add("missing-key", name, f"the pin '{name}' names no model", f"{name}: provider/model-and-date")
+    else:
+        models.wrong((*models.path, name), "provider/model, or a mapping of model and parameters", value)
+        return None
+    if model is None:
+        return None
+    if not PINNED_MODEL.fullmatch(model):
+        key[0].add("wrong-value", key[1], f"'{model[:80]}' is not provider/model", "model: provider/model-and-date")
+    elif is_floating(model):
+        key[0].add("floating-model", key[1], f"'{model}' is an alias that floats", FLOATING_HINT)
+    return Pin(model=model, parameters=parameters)

@@ -1,0 +1,173 @@
+"""One app's folder -> everything read from it: its profile, its prompts with their suites, its partials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from promptops.core.model import Content, Prompt, is_name, is_segment
+from promptops.source.app_file import APP_FILE, AppFile, read_app_file
+from promptops.source.apps import AppFolder, is_prompt
+from promptops.source.findings import Report
+from promptops.source.partials import Origin, Partials
+from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
+from promptops.source.reading import read_text
+from promptops.source.strict_yaml import same_place
+from promptops.source.suppression import in_text, without
+from promptops.source.tree import Tree
+
+PROMPTS = "prompts/"
+PARTIALS = "partials/"
+_MAX_CONTENT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadApp:
+    """A read app. Whether it is good only its reports say."""
+
+    folder: AppFolder
+    name: str
+    file: AppFile
+    prompts: tuple[PromptFile, ...]
+    partials: Partials
+
+    def reports(self) -> Iterator[Report]:
+        """The reports of every file of the app."""
+        yield self.file.report
+        for prompt in self.prompts:
+            yield prompt.report
+        for origin in self.partials.origins.values():
+            yield origin.report
+
+    def content(self) -> Content:
+        """The content as it would be released. Only of use where there are no errors."""
+        prompts = (file.prompt for file in self.prompts if file.prompt is not None)
+        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)))
+
+
+def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:
+    """An app's name, from its ``app.yml`` or else its folder, and that file."""
+    path = f"{folder.path}/{APP_FILE}".removeprefix("/")
+    if path in folder.files:
+        file = read_app_file(read_text(tree, path))
+    else:
+        file = AppFile(report=Report(folder.path or "."))
+    name = file.name or folder.path.rpartition("/")[2]
+    if not file.name and not is_name(name):
+        shown = f"the folder '{name}' is not an app's name" if name else "an app in the root folder needs a name"
+        hint = "Lower case letters, digits, . _ and -. Rename the folder, or give it an app.yml with a `name`."
+        file.report.add("name-invalid", 0, shown, hint)
+    return name, file
+
+
+def read_app(tree: Tree, folder: AppFolder, name: str, file: AppFile, *, only: str = "") -> ReadApp:
+    """Read an app's prompts and partials. ``only`` is the path of the one prompt to read, if not all."""
+    tree.prepare([only] if only else [path for path in folder.files if is_source(folder, path)])
+    partials = Partials(_partials(tree, folder, file.report))
+    around = Around(pins=file.pins, inputs=file.inputs, partials=partials)
+    prompts = tuple(_prompts(tree, folder, file.report, around, only))
+    app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials)
+    _links(app)
+    if not prompts and not file.report:
+        file.report.add("no-prompts", 0, "the app has no prompt file", f"Files end in {', '.join(ENDINGS)}.")
+    _size(app)
+    return app
+
+
+def _prompts(tree: Tree, folder: AppFolder, report: Report, around: Around, only: str) -> Iterator[PromptFile]:
+    paths = [path for path in folder.files if is_prompt(path)]
+    has_folder = any(folder.inside(path).startswith(PROMPTS) for path in folder.files)
+    taken: dict[str, str] = {}
+    for path in [only] if only else paths:
+        inside = folder.inside(path)
+        if has_folder and not inside.startswith(PROMPTS) and not only:
+            hint = "Move it, or remove the folder."
+            report.add("prompt-outside", 0, f"{inside} is not in {PROMPTS}, so it is not part of the app", hint)
+            continue
+        name = prompt_name(inside.removeprefix(PROMPTS) if has_folder else inside)
+        file = read_text(tree, path)
+        if not all(is_segment(step) for step in name.split("/")):
+            hint = "Letters, digits, . _ and - in each step of the path."
+            file.add("name-invalid", 0, f"'{name[:120]}' is not a prompt's name", hint)
+        if name.lower() in taken:
+            file.add("name-taken", 0, f"'{name}' is already the name of {taken[name.lower()]}")
+        taken.setdefault(name.lower(), path)
+        yield read_prompt(file, name, around) if file.text or not file else PromptFile(report=file, name=name)
+
+
+def prompt_name(path: str) -> str:
+    """A prompt's name: its path without the ending."""
+    for ending in ENDINGS:
+        if path.endswith(ending):
+            return path.removesuffix(ending)
+    return path.rpartition(".")[0] or path
+
+
+def is_source(folder: AppFolder, path: str) -> bool:
+    """True for the path of an app's prompt or partial."""
+    return is_prompt(path) or folder.inside(path).startswith(PARTIALS)
+
+
+def _partials(tree: Tree, folder: AppFolder, report: Report) -> Mapping[str, Origin]:
+    origins: dict[str, Origin] = {}
+    taken: dict[str, str] = {}
+    for path in folder.files:
+        inside = folder.inside(path)
+        if not inside.startswith(PARTIALS) or is_prompt(path) or inside.rpartition("/")[2].startswith("."):
+            continue
+        base, _, leaf = inside.removeprefix(PARTIALS).rpartition("/")
+        name = f"{base}/{leaf.rpartition('.')[0] or leaf}".removeprefix("/")
+        origin = _partial(read_text(tree, path))
+        if not all(is_segment(step) for step in name.split("/")):
+            origin.report.add("name-invalid", 0, f"'{name[:120]}' is not a partial's name")
+        if name.lower() in taken:
+            origin.report.add("name-taken", 0, f"'{name}' is already the name of {taken[name.lower()]}")
+            name = path
+        taken.setdefault(name.lower(), path)
+        origins[name] = origin
+    return origins
+
+
+def _partial(report: Report) -> Origin:
+    raw = report.text
+    text = without(raw).removesuffix("\n")
+    report.suppressions = in_text(raw, 0, report)
+    if text == raw.removesuffix("\n"):
+        return Origin(report=report, text=text, place=lambda offset: offset)
+    return Origin(report=report, text=text, place=lambda offset: same_place(text, offset, raw) or 0)
+
+
+def _links(app: ReadApp) -> None:
+    """Report links and the like where a source file would be."""
+    for path in app.folder.others:
+        inside = app.folder.inside(path) + "/"
+        if is_prompt(path) or inside.startswith((PROMPTS, PARTIALS, f"{APP_FILE}/")):
+            message = f"{inside.removesuffix('/')} is not a regular file; links are not followed"
+            app.file.report.add("not-a-file", 0, message, "Put the file itself there.")
+
+
+def _size(app: ReadApp) -> None:
+    if sum(len(prompt.report.text) for prompt in app.prompts) < _MAX_CONTENT // 8 and not app.partials.origins:
+        return
+    size = sum(_content_size(file.prompt) for file in app.prompts if file.prompt)
+    if size > _MAX_CONTENT:
+        app.file.report.add(
+            "content-too-large", 0, f"the app's content is over {_MAX_CONTENT:,} bytes", "Split the app."
+        )
+
+
+def _content_size(prompt: Prompt) -> int:
+    return sum(len(message.content.encode("utf-8", "replace")) for message in prompt.messages)
+
+
+def _by_name(prompt: Prompt) -> str:
+    return prompt.name
+
+
+def duplicate_names(apps: Iterable[tuple[str, AppFile]]) -> None:
+    """Report apps of one name."""
+    taken: dict[str, str] = {}
+    for name, file in apps:
+        if name in taken:
+            file.report.add("name-taken", 0, f"'{name}' is already the name of the app in {taken[name]}")
+        taken.setdefault(name, file.report.path)

@@ -1,0 +1,100 @@
+"""What a prompt declares besides its messages: its model, its inputs, its tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from promptops.core.model import Input, Json, Tool
+from promptops.core.pins import is_floating
+from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
+from promptops.source.findings import near
+from promptops.source.reading import Fields
+from promptops.source.schemas import check_schema
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TEXT_INPUTS: dict[str, Input] = {}
+
+
+def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str]:
+    """The model as ``provider/model``, and the name of the app's pin it comes from, if it does."""
+    name = fields.text("model")
+    if name is None:
+        if fields.value.get("model") is None:
+            hint = f"model: {next(iter(pins))}" if len(pins) == 1 else "model: provider/model-and-date"
+            fields.add("model-missing", None, "the prompt names no model", hint)
+        return None, ""
+    if name in pins:
+        return pins[name].model, name
+    if is_floating(name):
+        fields.add("floating-model", "model", f"'{name[:80]}' is an alias that floats", FLOATING_HINT)
+    if PINNED_MODEL.fullmatch(name):
+        return name, ""
+    if not MODEL.fullmatch(name):
+        fields.add("wrong-value", "model", f"'{name[:60]}' is not a model's name", "model: provider/model-and-date")
+    elif pins:
+        hint = near(name, pins) or f"The pins are: {', '.join(pins)}."
+        fields.add("unknown-pin", "model", f"'{name}' is neither a pin of app.yml nor provider/model", hint)
+    else:
+        fields.add("model-without-provider", "model", f"'{name}' names no provider", f"model: provider/{name}")
+    return name, ""
+
+
+def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: Collection[str]) -> tuple[Input, ...]:
+    """The prompt's own inputs, the app's where the messages use them, and a required text for every other variable."""
+    own = read_input_schemas(fields) if fields.value.get("inputs") is not None else {}
+    for name in own:
+        if name not in used:
+            hint = near(name, used)
+            path = (*fields.path, "inputs", name)
+            fields.report.add("unused-variable", fields.document.key_offset(path), f"no message uses '{name}'", hint)
+    found = []
+    for name in sorted({*own, *used}):
+        schema = own.get(name) or shared.get(name)
+        found.append(Input(name=name, schema=schema) if schema is not None else _text_input(name))
+    return tuple(found)
+
+
+def _text_input(name: str) -> Input:
+    if name not in _TEXT_INPUTS:
+        if len(_TEXT_INPUTS) > 1000:
+            _TEXT_INPUTS.clear()
+        _TEXT_INPUTS[name] = Input(name=name)
+    return _TEXT_INPUTS[name]
+
+
+def read_tools(fields: Fields) -> tuple[Tool, ...]:
+    """The functions the model may call: ``{name, description, parameters}``, or OpenAI's ``{type, function}``."""
+    tools: dict[str, Tool] = {}
+    if fields.value.get("tools") is None:
+        return ()
+    for item in fields.each("tools"):
+        function = item.fields("function") if item.value.get("type") == "function" else item
+        tool = _tool(function) if function is not None else None
+        if tool is None:
+            continue
+        if tool.name in tools:
+            item.add("name-taken", None, f"two tools are called '{tool.name}'")
+        tools[tool.name] = tool
+    return tuple(tools.values())
+
+
+def _tool(fields: Fields) -> Tool | None:
+    fields.refuse_unknown(("name", "description", "parameters", "type", "strict"))
+    name = fields.text("name")
+    description = fields.text("description") or ""
+    parameters = fields.fields("parameters")
+    if parameters is not None:
+        check_schema(parameters, "the tool's parameters")
+        if parameters.value.get("type") != "object":
+            parameters.add("schema-invalid", None, "a tool's parameters are a schema of `type: object`")
+    if name is None:
+        if fields.value.get("name") is None:
+            fields.add("missing-key", None, "a tool needs a `name`")
+        return None
+    if not _TOOL_NAME.fullmatch(name):
+        fields.add("name-invalid", "name", f"'{name[:80]}' is not a tool's name", "Letters, digits, _ and -, up to 64.")
+        return None
+    if parameters is None:
+        return Tool(name=name, description=description)
+    return Tool(name=name, description=description, parameters=parameters.value)

@@ -1,0 +1,211 @@
+"""What `promptops check` can say: one table of codes, and the report that collects what was found in one file.
+
+A finding stands at an offset into the file's text until the report is finished; lines and columns are counted only
+then, because nearly every file has none.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+
+from promptops.core.model import Finding, Severity
+
+MAX_PER_CODE = 25
+"""Findings of one code that a file shows; one more says how many were left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How bad a finding is and what it means. ``fixed`` ones cannot be suppressed: nothing would be left to release."""
+
+    severity: Severity
+    meaning: str
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """A comment that takes findings of these codes off the lines ``first`` to ``last``."""
+
+    codes: tuple[str, ...]
+    reason: str
+    offset: int
+    first: int
+    last: int
+
+
+def _error(meaning: str, *, fixed: bool = True) -> Rule:
+    return Rule(severity=Severity.ERROR, meaning=meaning, fixed=fixed)
+
+
+def _warning(meaning: str) -> Rule:
+    return Rule(severity=Severity.WARNING, meaning=meaning)
+
+
+def _info(meaning: str) -> Rule:
+    return Rule(severity=Severity.INFO, meaning=meaning)
+
+
+RULES: dict[str, Rule] = {
+    # files
+    "file-too-large": _error("The file is over 256 KiB."),
+    "file-unreadable": _error("The file cannot be read."),
+    "not-a-file": _error("A link, a submodule or a device stands where a source file belongs; none is followed."),
+    "not-utf8": _error("The file is not UTF-8 text."),
+    "lfs-pointer": _error("The file is a Git LFS pointer, not the text itself."),
+    "nul-character": _error("A NUL character, which no database keeps."),
+    # YAML and JSON
+    "yaml-syntax": _error("The file is not YAML."),
+    "yaml-alias": _error("An alias (`*name`) or a node used twice."),
+    "yaml-merge": _error("A merge key (`<<`)."),
+    "yaml-tag": _error("An explicit tag (`!!python/object`, `!!int` …)."),
+    "duplicate-key": _error("One key twice in a mapping."),
+    "key-not-text": _error("A key that YAML reads as something else than text: `no:`, `1:`, `null:`, `{{x}}`."),
+    "number-range": _error("A number that is not finite or is 2^53 or more in magnitude."),
+    "too-deep": _error("Mappings and lists nested too deeply."),
+    "json-syntax": _error("A JSON string that is not strict JSON."),
+    # shape
+    "wrong-type": _error("A value of the wrong type."),
+    "wrong-value": _error("A value outside of what is allowed."),
+    "missing-key": _error("A key that must be there is not."),
+    "unknown-key": _warning("Keys of a prompt file that nobody knows; they stay out of the release."),
+    "unknown-setting": _error("A key of promptops.yml or app.yml that nobody knows."),
+    "name-invalid": _error("A name that is not safe as a file, a git ref and a URL."),
+    "name-taken": _error("Two apps, prompts, partials or tools of one name, without regard to case."),
+    "app-missing": _error("`apps` of promptops.yml names a folder that holds no app."),
+    "no-prompts": _error("An app without a prompt file."),
+    "prompt-outside": _warning("A prompt file beside an app's prompts/ folder; it is not part of the app."),
+    "content-too-large": _error("The app's content is over 1 MiB."),
+    "policy-invalid": _error("A channel's policy names a channel that is not declared, or goes round in a circle."),
+    # model and parameters
+    "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
+    "model-missing": _warning("The prompt names no model; the application chooses."),
+    "model-without-provider": _warning("`model` names no provider."),
+    "floating-model": _warning("A model id without a date or snapshot: what it means changes under you."),
+    "unused-pin": _warning("A pin of app.yml that no prompt uses."),
+    "unknown-parameter": _warning("A model parameter nobody knows; it stays out of the release."),
+    "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
+    # templates
+    "unknown-tag": _error("Text that looks like a tag and is none. Suppressed, it is literal text.", fixed=False),
+    "template-invalid": _error("A Jinja template outside of what is allowed."),
+    "partial-missing": _error("A partial that is not in the app's partials/ folder."),
+    "partial-cycle": _error("A partial that includes itself, or partials nested too deeply."),
+    "prompt-too-large": _error("A message of over 256 KiB once its partials are in it."),
+    "unused-partial": _warning("A partial that no prompt uses."),
+    "unused-variable": _warning("An input that no message uses."),
+    # schemas and suites
+    "schema-invalid": _error("Not a JSON Schema, or a default that does not fit it."),
+    "json-schema-missing": _error("`responseFormat: json_schema` without a `jsonSchema`."),
+    "json-schema-unused": _warning("A `jsonSchema` without `responseFormat: json_schema`."),
+    "evaluator-unknown": _info("An evaluator of a kind that promptops cannot run; it is kept."),
+    "evaluator-invalid": _warning("An evaluator of a known kind that cannot be run as it is written."),
+    # what should not be in a prompt
+    "secret": _error("A key, token or password.", fixed=False),
+    "control-character": _error("A control character other than newline and tab.", fixed=False),
+    "bidi-character": _error(
+        "A bidirectional control character: the text is not in the order it is shown in.", fixed=False
+    ),
+    "tag-character": _error("A Unicode tag character: text that a model reads and nobody sees.", fixed=False),
+    "invisible-character": _warning("A character that nobody sees: zero width, filler, soft hyphen, line separator."),
+    "strange-character": _warning("A private or unassigned character."),
+    # suppressions
+    "suppression-invalid": _error("A suppression without a code that exists, or without a reason."),
+    "suppression-unused": _warning("A suppression that matches nothing."),
+}
+"""Every code, in the order the documentation lists them."""
+
+
+class Report:
+    """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets."""
+
+    __slots__ = ("_found", "_newlines", "escaped", "path", "suppressions", "text")
+
+    def __init__(self, path: str, text: str = "") -> None:
+        self.path = path
+        self.text = text
+        self.escaped: Sequence[tuple[int, str]] = ()
+        self.suppressions: Sequence[Suppression] = ()
+        self._found: list[tuple[str, int, str, str]] = []
+        self._newlines: list[int] | None = None
+
+    def __bool__(self) -> bool:
+        """True where there is anything to tell."""
+        return bool(self._found) or bool(self.suppressions)
+
+    def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
+        self._found.append((code, offset, message, hint))
+
+    def line(self, offset: int) -> int:
+        """The line of an offset, from 1."""
+        if self._newlines is None:
+            self._newlines = [match.start() for match in re.finditer("\n", self.text)]
+        return bisect_left(self._newlines, offset) + 1
+
+    def findings(self, *, lint: bool) -> list[Finding]:
+        """All that no suppression covers, in the order of the file. ``lint`` adds suppressions that cover nothing."""
+        used: set[int] = set()
+        shown: Counter[str] = Counter()
+        result = []
+        for code, offset, message, hint in sorted(dict.fromkeys(self._found), key=lambda found: found[1]):
+            if self._suppressed(code, self.line(offset), used):
+                continue
+            shown[code] += 1
+            if shown[code] <= MAX_PER_CODE:
+                result.append(self._finding(code, offset, message, hint))
+        for code, count in shown.items():
+            if count > MAX_PER_CODE:
+                left = f"{count - MAX_PER_CODE} more of '{code}' in this file are not shown"
+                result.append(self._finding(code, len(self.text), left))
+        return result + (self._unused(used) if lint else [])
+
+    def _suppressed(self, code: str, line: int, used: set[int]) -> bool:
+        for suppression in self.suppressions:
+            if not RULES[code].fixed and code in suppression.codes and suppression.first <= line <= suppression.last:
+                used.add(suppression.offset)
+                return True
+        return False
+
+    def _unused(self, used: set[int]) -> list[Finding]:
+        result = []
+        for suppression in self.suppressions:
+            if suppression.offset not in used:
+                listed = ", ".join(suppression.codes)
+                fixed = any(RULES[code].fixed for code in suppression.codes)
+                hint = f"'{listed}' cannot be suppressed." if fixed else "Remove it."
+                result.append(
+                    self._finding("suppression-unused", suppression.offset, f"nothing to ignore for '{listed}'", hint)
+                )
+        return result
+
+    def _finding(self, code: str, offset: int, message: str, hint: str = "") -> Finding:
+        return Finding(
+            code=code,
+            severity=RULES[code].severity,
+            path=self.path,
+            line=self.line(offset),
+            column=offset - self.text.rfind("\n", 0, offset),
+            message=message,
+            hint=hint,
+        )
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """``Did you mean 'temperature'?`` or an empty string."""
+    return _near(word, tuple(known))
+
+
+@lru_cache(maxsize=512)  # the same stray key stands in every file of a folder
+def _near(word: str, known: tuple[str, ...]) -> str:
+    by_shape = {_shape(name): name for name in known}
+    found = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.7)
+    return f"Did you mean '{by_shape[found[0]]}'?" if found else ""
+
+
+def _shape(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")

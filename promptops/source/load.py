@@ -1,0 +1,143 @@
+"""A tree of files -> the workspace and its apps as nouns, with everything there is to say about them.
+
+All errors come in one run. An app with an error has no content, so nothing can be released from it by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from promptops.core.errors import AppNotFound, SourceInvalid
+from promptops.core.model import Content, Finding, Profile, Severity, Suite
+from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
+from promptops.source.apps import find_apps
+from promptops.source.findings import Report
+from promptops.source.reading import read_text
+from promptops.source.tree import Tree
+from promptops.source.workspace import MARKER, Workspace, parse_workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSource:
+    """An app as it is in the files. ``content`` is None where it has errors; ``suites`` are by the prompts' names."""
+
+    name: str
+    path: str
+    content: Content | None
+    profile: Profile = field(default_factory=Profile)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What was read. ``known`` are the names of all apps of the workspace, also of those that were not asked for."""
+
+    workspace: Workspace | None
+    apps: tuple[AppSource, ...]
+    findings: tuple[Finding, ...]
+    known: tuple[str, ...] = ()
+
+    def app(self, name: str) -> AppSource:
+        """The app of this name.
+
+        Raises:
+            AppNotFound: where there is none; lists those there are.
+        """
+        for app in self.apps:
+            if app.name == name:
+                return app
+        raise AppNotFound(f"there is no app '{name}' in this workspace", known=self.known)
+
+    def require_valid(self, apps: Collection[str] | None = None) -> None:
+        """Do nothing where nothing is wrong with these apps (all of them for None) nor with ``promptops.yml``.
+
+        Raises:
+            SourceInvalid: with every error.
+        """
+        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
+        if apps is not None:
+            paths = {path for app in self.apps if app.name in apps for path in (*app.files, app.path or ".")}
+            errors = [error for error in errors if error.path in paths or error.path == MARKER]
+        if errors:
+            raise SourceInvalid(errors)
+
+
+Lint = Callable[[ReadApp], None]
+"""Adds to the reports of a read app."""
+
+
+def load(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
+    """Read a workspace, or the apps of these names from it. Only what stops a release is looked for.
+
+    Raises:
+        WorkspaceNotFound: for a tree without ``promptops.yml``.
+    """
+    return load_workspace(tree, apps=apps, lint=None)
+
+
+def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | None) -> Loaded:
+    """As :func:`load`, with a lint of each app before its findings are counted."""
+    report = _marker(tree)
+    workspace = parse_workspace(report)
+    named = []
+    if workspace is not None:
+        found = find_apps(tree, workspace)
+        _unmatched(report, workspace, found.unmatched)
+        named = [(folder, *read_name(tree, folder)) for folder in found.folders]
+        duplicate_names((name, file) for _, name, file in named)
+    read = [read_app(tree, folder, name, file) for folder, name, file in named if apps is None or name in apps]
+    return finish(report, workspace, read, lint=lint, known=tuple(name for _, name, _ in named))
+
+
+def finish(
+    marker: Report | None,
+    workspace: Workspace | None,
+    read: Iterable[ReadApp],
+    *,
+    lint: Lint | None,
+    known: tuple[str, ...],
+) -> Loaded:
+    """Lint what was read, apply the suppressions, and make nouns of it."""
+    sources = []
+    findings = marker.findings(lint=lint is not None) if marker else []
+    for app in read:
+        if lint is not None:
+            lint(app)
+        found = [finding for report in app.reports() if report for finding in report.findings(lint=lint is not None)]
+        findings += found
+        valid = not any(finding.severity is Severity.ERROR for finding in found)
+        sources.append(_source(app, valid=valid))
+    findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
+    return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)
+
+
+def _source(app: ReadApp, *, valid: bool) -> AppSource:
+    return AppSource(
+        name=app.name,
+        path=app.folder.path,
+        content=app.content() if valid else None,
+        profile=app.file.profile,
+        suites={prompt.name: prompt.suite for prompt in app.prompts},
+        files=tuple(report.path for report in app.reports()),
+    )
+
+
+def _marker(tree: Tree) -> Report:
+    from promptops.core.errors import WorkspaceNotFound
+
+    report = read_text(tree, MARKER)
+    if any(finding.code == "file-unreadable" for finding in report.findings(lint=False)):
+        raise WorkspaceNotFound(f"no {MARKER} here", hint="`promptops init` makes one.")
+    return report
+
+
+def _unmatched(report: Report, workspace: Workspace, unmatched: Iterable[int]) -> None:
+    from promptops.source.strict_yaml import parse
+
+    for index in unmatched:
+        offset = parse(report.text).offset(("apps", index))
+        pattern = workspace.apps[index]
+        hint = "An app is a folder with an app.yml or a prompt file (*.prompt.yml)."
+        report.add("app-missing", offset, f"'{pattern[:80]}' holds no app", hint)

@@ -1,0 +1,129 @@
+"""Model parameters: one table of names, types and ranges that the large providers share.
+
+Names are those of GitHub Models files (camelCase); the snake_case twin is the same parameter. Ranges are the widest
+that any of these providers takes: what is refused here is refused by all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from promptops.core.model import Json
+from promptops.source.findings import near
+from promptops.source.reading import Fields, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What a parameter takes: the ``kind`` is a key of ``_TYPES``."""
+
+    kind: str
+    low: float = float("-inf")
+    high: float = float("inf")
+    choices: tuple[str, ...] = ()
+
+
+def _integer(low: float, high: float) -> Parameter:
+    return Parameter(kind="integer", low=low, high=high)
+
+
+def _number(low: float, high: float) -> Parameter:
+    return Parameter(kind="number", low=low, high=high)
+
+
+_FLAG = Parameter(kind="flag")
+_TEXT = Parameter(kind="text")
+_MAPPING = Parameter(kind="mapping")
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "maxTokens": _integer(1, 10_000_000),
+    "maxCompletionTokens": _integer(1, 10_000_000),
+    "maxOutputTokens": _integer(1, 10_000_000),
+    "minTokens": _integer(0, 10_000_000),
+    "temperature": _number(0, 2),
+    "topP": _number(0, 1),
+    "topK": _integer(-1, 1_000_000),
+    "minP": _number(0, 1),
+    "frequencyPenalty": _number(-2, 2),
+    "presencePenalty": _number(-2, 2),
+    "repetitionPenalty": _number(0, 10),
+    "stop": Parameter(kind="texts"),
+    "stopSequences": Parameter(kind="texts"),
+    "seed": _integer(-(2**53) + 1, 2**53 - 1),
+    "n": _integer(1, 128),
+    "candidateCount": _integer(1, 128),
+    "reasoningEffort": Parameter(
+        kind="choice", choices=("none", "minimal", "low", "medium", "high", "xhigh", "max", "default")
+    ),
+    "verbosity": Parameter(kind="choice", choices=("low", "medium", "high")),
+    "thinking": _MAPPING,
+    "thinkingBudget": _integer(-1, 10_000_000),
+    "logprobs": _FLAG,
+    "topLogprobs": _integer(0, 20),
+    "logitBias": _MAPPING,
+    "parallelToolCalls": _FLAG,
+    "toolChoice": Parameter(kind="text or mapping"),
+    "serviceTier": _TEXT,
+    "user": _TEXT,
+    "safePrompt": _FLAG,
+    "prediction": _MAPPING,
+}
+"""Every parameter that a release can hold."""
+
+
+def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
+    """The parameters of a mapping under their canonical names. ``unknown`` is the code for names nobody knows."""
+    result: dict[str, Json] = {}
+    spelled: dict[str, str] = {}
+    for key, value in fields.value.items():
+        name = key if key in PARAMETERS else _camel(key)
+        if name not in PARAMETERS:
+            hint = near(key, PARAMETERS)
+            fields.add_at_key(unknown, key, f"nobody knows the parameter '{key}'", hint)
+        elif name in spelled:
+            both = f"'{spelled[name]}' and '{key}' are the same parameter"
+            fields.add_at_key("parameter-twice", key, both, "Keep one of them.")
+        elif value is not None:
+            spelled[name] = key
+            problem = _problem(PARAMETERS[name], value)
+            if problem:
+                fields.add(problem[0], key, f"'{key}' must be {problem[1]}, got {shown(value)}")
+            else:
+                result[name] = value
+    return result
+
+
+def _problem(parameter: Parameter, value: Json) -> tuple[str, str] | None:
+    """The code of what is wrong with a value and what it must be, or None."""
+    expected, right = _TYPES[parameter.kind]
+    if not right(value):
+        return "wrong-type", expected
+    if parameter.choices and value not in parameter.choices:
+        return "wrong-value", f"one of {', '.join(parameter.choices)}"
+    if isinstance(value, int | float) and not parameter.low <= value <= parameter.high:
+        return "wrong-value", f"from {parameter.low:g} to {parameter.high:g}"
+    return None
+
+
+def _is_texts(value: Json) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+
+
+_TYPES: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
+    "integer": ("a whole number", lambda value: type(value) is int),
+    "number": ("a number", lambda value: type(value) in (int, float)),
+    "flag": ("true or false", lambda value: type(value) is bool),
+    "text": ("text", lambda value: type(value) is str),
+    "choice": ("text", lambda value: type(value) is str),
+    "texts": ("text or a list of texts", _is_texts),
+    "mapping": ("a mapping", lambda value: isinstance(value, Mapping)),
+    "text or mapping": ("text or a mapping", lambda value: isinstance(value, str | Mapping)),
+}
+
+
+def _camel(key: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), key)

@@ -1,0 +1,202 @@
+"""Message text with tags -> the text that is frozen into the release, and the names of its variables.
+
+Partials are inlined as text, without their last line end. Whatever a tag does wrong is reported where it stands: in the
+prompt's file or in the partial's. Texts grow only to a cap, however the partials include each other.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from promptops.core.errors import ExtraMissing, TemplateInvalid
+from promptops.core.jinja import check_jinja
+from promptops.core.model import Engine
+from promptops.core.template import TagKind, tags, variables
+from promptops.source.findings import Report, near
+from promptops.source.tree import MAX_FILE
+
+MAX_DEPTH = 10
+"""How deep partials may include each other."""
+
+_INCLUDE = re.compile(
+    r"\{#.*?#\}|\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}"
+    r"|\{%(?P<left>[-+]?)\s*include\s+(?P<quote>[\"'])(?P<name>[^\"'\n]*)(?P=quote)\s*(?P<right>[-+]?)%\}",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A template's text and where each of its characters stands in a file."""
+
+    report: Report
+    text: str
+    place: Callable[[int], int]
+
+    def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
+        self.report.add(code, self.place(offset), message, hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """A text with its partials in it. ``parts``: from which offset on it comes from which origin, and from where."""
+
+    text: str
+    names: frozenset[str]
+    parts: tuple[tuple[int, Origin, int], ...]
+
+    def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
+        """Report something about a place of the expanded text, where that place comes from."""
+        start, origin, shift = self.parts[max(bisect_right([part[0] for part in self.parts], offset) - 1, 0)]
+        origin.add(code, min(offset - start + shift, len(origin.text)), message, hint)
+
+
+class Partials:
+    """The partials of one app. ``used`` are the names that were asked for so far."""
+
+    def __init__(self, origins: Mapping[str, Origin]) -> None:
+        self.origins = origins
+        self.used: set[str] = set()
+        self._done: dict[tuple[str, Engine], Expanded | None] = {}
+
+    def expand(self, origin: Origin, engine: Engine) -> Expanded | None:
+        """A message's text with its partials in it; None with findings where that is not possible."""
+        if "{" not in origin.text:
+            return Expanded(text=origin.text, names=frozenset(), parts=((0, origin, 0),))
+        expanded = self._expand(origin, engine, ())
+        if expanded is None:
+            return None
+        if engine is Engine.JINJA2:
+            return _checked(expanded)
+        if len(expanded.parts) > 1 and not _same_tags(expanded):
+            origin.add("template-invalid", 0, "a partial and the text around it together make a new tag")
+            return None
+        return expanded
+
+    def _expand(self, origin: Origin, engine: Engine, stack: tuple[str, ...]) -> Expanded | None:
+        """Inline the partials of a text; ``stack`` are the partials that are being inlined around it."""
+        growing = _Growing()
+        for start, end, name, edges in _cuts(origin, engine, growing.names):
+            inner = self._partial(origin, start, name, engine, stack)
+            if inner is None:
+                growing.broken = True
+            else:
+                growing.take(origin, start, end, inner, edges)
+        return growing.finish(origin)
+
+    def _partial(
+        self, origin: Origin, offset: int, name: str, engine: Engine, stack: tuple[str, ...]
+    ) -> Expanded | None:
+        self.used.add(name)
+        if name not in self.origins:
+            hint = near(name, self.origins) or "Partials are the files of the app's partials/ folder, without ending."
+            origin.add("partial-missing", offset, f"there is no partial '{name}'", hint)
+            return None
+        if name in stack:
+            circle = " → ".join((*stack[stack.index(name) :], name))
+            origin.add("partial-cycle", offset, f"partials include each other in a circle: {circle}")
+            return None
+        if len(stack) >= MAX_DEPTH:
+            origin.add("partial-cycle", offset, f"partials include each other more than {MAX_DEPTH} levels deep")
+            return None
+        key = (name, engine)
+        if key not in self._done:
+            self._done[key] = self._expand(self.origins[name], engine, (*stack, name))
+        return self._done[key]
+
+
+class _Growing:
+    """The expanded text while it is put together."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.broken = False
+        self._pieces: list[str] = []
+        self._parts: list[tuple[int, Origin, int]] = []
+        self._length = 0
+        self._from = 0
+
+    def take(self, origin: Origin, start: int, end: int, inner: Expanded, edges: tuple[str, str]) -> None:
+        """Add the text up to a tag, and what stands for the tag."""
+        self._add(origin, self._from, start)
+        self._from = end
+        self._piece(edges[0], ())
+        self._piece(inner.text, inner.parts)
+        self._piece(edges[1], ())
+        self.names |= inner.names
+
+    def finish(self, origin: Origin) -> Expanded | None:
+        self._add(origin, self._from, len(origin.text))
+        if self._length > MAX_FILE:
+            origin.add("prompt-too-large", 0, f"over {MAX_FILE // 1024} KiB with its partials")
+            return None
+        if self.broken:
+            return None
+        return Expanded(text="".join(self._pieces), names=frozenset(self.names), parts=tuple(self._parts))
+
+    def _add(self, origin: Origin, start: int, end: int) -> None:
+        self._piece(origin.text[start:end], ((0, origin, start),))
+
+    def _piece(self, text: str, parts: tuple[tuple[int, Origin, int], ...]) -> None:
+        if self._length <= MAX_FILE:
+            self._pieces.append(text)
+            self._parts += [(self._length + at, origin, shift) for at, origin, shift in parts]
+        self._length += len(text)
+
+
+def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int, int, str, tuple[str, str]]]:
+    """Begin, end and name of every partial's tag, and what stands around its text instead of the tag.
+
+    The names of variables are collected on the way, and tags that are none reported.
+    """
+    if engine is Engine.JINJA2:
+        for match in _INCLUDE.finditer(origin.text):
+            if match["name"] is not None:
+                # An empty comment keeps the whitespace control of the tag that it replaces.
+                left = f"{{#{match['left']} #}}" if match["left"] else ""
+                yield (
+                    match.start(),
+                    match.end(),
+                    match["name"],
+                    (left, f"{{# {match['right']}#}}" * bool(match["right"])),
+                )
+        return
+    for tag in tags(origin.text):
+        if tag.kind is TagKind.VARIABLE:
+            names.add(tag.name.partition(".")[0])
+        elif tag.kind is TagKind.PARTIAL:
+            yield tag.start, tag.end, tag.name, ("", "")
+        else:
+            shown = " ".join(tag.text.split())
+            shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+            hint = "Write {{ name }} for a variable; to send it as it is: `# promptops: ignore[unknown-tag] why`."
+            origin.add("unknown-tag", tag.start, f"{shown} is not a tag", hint)
+
+
+def _checked(expanded: Expanded) -> Expanded | None:
+    """A Jinja text against the allow-list, with the names of its variables."""
+    try:
+        check_jinja(expanded.text)
+        names = variables(expanded.text, Engine.JINJA2)
+    except TemplateInvalid as error:
+        expanded.add("template-invalid", error.offset, error.message, error.hint)
+        return None
+    except ExtraMissing as error:
+        expanded.add("template-invalid", 0, error.message, error.hint)
+        return None
+    return Expanded(text=expanded.text, names=names, parts=expanded.parts)
+
+
+def _same_tags(expanded: Expanded) -> bool:
+    """False where inlining made a variable that stood in none of the texts."""
+    found = {tag.name.partition(".")[0] for tag in tags(expanded.text) if tag.kind is TagKind.VARIABLE}
+    whole = sum(tag.kind is not TagKind.PARTIAL for tag in tags(expanded.text))
+    apart = 0
+    edges = [*(part[0] for part in expanded.parts), len(expanded.text)]
+    for start, end in pairwise(edges):
+        apart += sum(tag.kind is not TagKind.PARTIAL for tag in tags(expanded.text[start:end]))
+    return found <= expanded.names and whole == apart

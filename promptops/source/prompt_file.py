@@ -1,0 +1,229 @@
+"""One prompt file -> a Prompt and its suite.
+
+Format of GitHub Models (``*.prompt.yml``, ``*.prompt.yaml``), which means here what it means there:
+https://docs.github.com/en/github-models/use-github-models/storing-prompts-in-github-repositories
+Ours, all optional: ``inputs``, ``tools``, ``template``. ``*.prompt.md`` has the same keys as front matter, and its body
+is the one message, of ``role`` user unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role, Suite
+from promptops.source.app_file import Pin
+from promptops.source.declared import read_inputs, read_model, read_tools
+from promptops.source.findings import Report, near
+from promptops.source.parameters import read_parameters
+from promptops.source.partials import Origin, Partials
+from promptops.source.reading import Fields, read_fields, read_yaml
+from promptops.source.schemas import read_json_schema
+from promptops.source.strict_yaml import same_place
+from promptops.source.suite import read_suite
+from promptops.source.suppression import in_text, without
+
+ENDINGS = (".prompt.yml", ".prompt.yaml", ".prompt.md")
+KEYS = (
+    "name",
+    "description",
+    "model",
+    "modelParameters",
+    "messages",
+    "responseFormat",
+    "jsonSchema",
+    "testData",
+    "evaluators",
+    "inputs",
+    "tools",
+    "template",
+)
+_KEYS = frozenset(KEYS)
+_MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
+_TWINS = {"variables": "inputs", "parameters": "modelParameters", "input": "inputs", "tests": "testData"}
+_FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^---[ \t]*(?:\n|\Z))", re.DOTALL | re.MULTILINE)
+_ROLES = {role.value: role for role in Role}
+_E = TypeVar("_E", Engine, ResponseFormat)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What an app gives to each of its prompts: its pins, the schemas of its shared inputs, its partials."""
+
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    partials: Partials = field(default_factory=lambda: Partials({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFile:
+    """A read prompt file. ``prompt`` may stand on errors: only the report says whether it is good.
+
+    ``pin`` is the name of the app's pin it uses, ``variables`` the names its messages use.
+    """
+
+    report: Report
+    name: str
+    prompt: Prompt | None = None
+    suite: Suite = field(default_factory=Suite)
+    pin: str = ""
+    variables: frozenset[str] = frozenset()
+
+
+def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
+    """Read the text of a report as the prompt of this name. What is wrong goes into the report."""
+    body: Origin | None = None
+    known: tuple[str, ...] = KEYS
+    if report.path.endswith(".md"):
+        front, body = _front_matter(report)
+        known = _MARKDOWN_KEYS
+        if front is None:
+            return _assemble(Fields(report, read_yaml(report, end=0), {}, ()), body, name, around)
+        document = read_yaml(report, start=front[0], end=front[1])
+        report.suppressions = [*report.suppressions, *in_text(report.text[front[1] :], front[1], report)]
+        if document.value is None and not document.problems:
+            return _assemble(Fields(report, document, {}, ()), body, name, around)
+    else:
+        document = read_yaml(report)
+    fields = read_fields(report, document, "a prompt")
+    if fields is None:
+        return PromptFile(report=report, name=name)
+    if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
+        _unknown_keys(fields, known)
+    return _assemble(fields, body, name, around)
+
+
+def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) -> PromptFile:
+    fields.text("name")
+    fields.text("description")
+    engine = _choice(fields, "template", Engine) or Engine.SIMPLE
+    messages, used = _messages(fields, engine, around) if body is None else _message(fields, body, engine, around)
+    model, pin = read_model(fields, around.pins)
+    parameters = dict(around.pins[pin].parameters) if pin else {}
+    if own := fields.fields("modelParameters"):
+        parameters |= read_parameters(own, unknown="unknown-parameter")
+    response = _choice(fields, "responseFormat", ResponseFormat)
+    schema = read_json_schema(fields, "jsonSchema")
+    if response is ResponseFormat.JSON_SCHEMA and fields.value.get("jsonSchema") is None:
+        fields.add("json-schema-missing", "responseFormat", "`responseFormat: json_schema` needs a `jsonSchema`")
+    elif schema is not None and response is not ResponseFormat.JSON_SCHEMA:
+        hint = "Set `responseFormat: json_schema`, or remove it."
+        fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` is here, but is not asked for", hint)
+    prompt = Prompt(
+        name=name,
+        messages=messages,
+        model=model,
+        parameters=parameters,
+        engine=engine,
+        inputs=read_inputs(fields, around.inputs, used),
+        tools=read_tools(fields),
+        response_format=response or ResponseFormat.TEXT,
+        json_schema=schema,
+    )
+    return PromptFile(
+        report=fields.report,
+        name=name,
+        prompt=prompt,
+        suite=read_suite(fields),
+        pin=pin,
+        variables=used,
+    )
+
+
+def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Message, ...], frozenset[str]]:
+    messages: list[Message] = []
+    used: set[str] = set()
+    if fields.value.get("messages") is None:
+        fields.add("missing-key", None, "a prompt needs `messages`", "messages: a list of role and content.")
+    elif fields.value["messages"] == []:
+        fields.add("missing-key", "messages", "`messages` is empty", "Write at least one role and content.")
+    for item in fields.each("messages"):
+        role = _role(item)
+        content = item.text("content")
+        if content is None:
+            if item.value.get("content") is None:
+                item.add("missing-key", None, "a message needs `content`")
+            continue
+        expanded = _content(item, content, engine, around)
+        if role is not None and expanded is not None:
+            messages.append(Message(role=role, content=expanded[0]))
+            used |= expanded[1]
+    return tuple(messages), frozenset(used)
+
+
+def _role(item: Fields) -> Role | None:
+    value = item.value.get("role")
+    if isinstance(value, str) and value in _ROLES:
+        return _ROLES[value]
+    if value is None:
+        item.add("missing-key", None, "a message needs a `role`", f"One of {', '.join(_ROLES)}.")
+    elif item.text("role") is not None:
+        hint = near(str(value), _ROLES) or f"One of {', '.join(_ROLES)}."
+        item.add("wrong-value", "role", f"'{value}' is not a role", hint)
+    return None
+
+
+def _content(item: Fields, content: str, engine: Engine, around: Around) -> tuple[str, frozenset[str]] | None:
+    if "{" not in content:
+        return content, frozenset()
+    path = (*item.path, "content")
+    document = item.document
+    origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))
+    expanded = around.partials.expand(origin, engine)
+    return None if expanded is None else (expanded.text, expanded.names)
+
+
+def _message(
+    fields: Fields, body: Origin, engine: Engine, around: Around
+) -> tuple[tuple[Message, ...], frozenset[str]]:
+    """The one message of a Markdown prompt."""
+    role = _role(fields) if fields.value.get("role") is not None else Role.USER
+    if not body.text.strip():
+        body.add("missing-key", 0, "the message below the front matter is empty")
+    expanded = around.partials.expand(body, engine)
+    if role is None or expanded is None:
+        return (), frozenset()
+    return (Message(role=role, content=expanded.text),), expanded.names
+
+
+def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
+    """Begin and end of the front matter, if there is one, and the body without the empty lines around it."""
+    match = _FRONT.match(report.text)
+    start = match.end() if match else 0
+    if not match:
+        report.suppressions = in_text(report.text, 0, report)
+    raw = report.text[start:]
+    text = without(raw).strip("\n")
+
+    def place(offset: int) -> int:
+        return start + (same_place(text, offset, raw) or 0)
+
+    return (match.span(1) if match else None), Origin(report=report, text=text, place=place)
+
+
+def _unknown_keys(fields: Fields, known: tuple[str, ...]) -> None:
+    """One warning for all of them, at the first."""
+    names = fields.unknown(known)
+    meant = {
+        name: _TWINS.get(name) or near(name, known).removeprefix("Did you mean '").removesuffix("'?") for name in names
+    }
+    hints = [f"'{name}' → '{right}'" for name, right in meant.items() if right]
+    fields.add_at_key(
+        "unknown-key",
+        names[0],
+        f"not part of the release, because nobody knows {'it' if len(names) == 1 else 'them'}: {', '.join(names[:20])}",
+        f"Did you mean: {', '.join(hints)}?" if hints else "",
+    )
+
+
+def _choice(fields: Fields, key: str, kind: type[_E]) -> _E | None:
+    value = fields.text(key)
+    if value is None:
+        return None
+    known = [member.value for member in kind]
+    if value in known:
+        return kind(value)
+    fields.add("wrong-value", key, f"'{value}' is not a {key}", near(value, known) or f"One of {', '.join(known)}.")
+    return None

@@ -1,0 +1,283 @@
+"""YAML text -> a JSON value whose every part knows where it stands, or problems with their places.
+
+Strict: no aliases, merge keys, explicit tags, duplicate keys or keys that are not text; numbers, booleans and null as
+in the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) without its octal and hexadecimal forms.
+So ``no``, ``2024-05-01``, ``1_000``, ``010`` and ``1:30`` are text.
+
+libyaml composes the node tree, which gives positions for nothing; Python only walks it once. The nodes are looked at
+again only to say where something is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from yaml._yaml import CParser
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from promptops.core.digest import MAX_NUMBER
+from promptops.core.model import Json
+
+MAX_DEPTH = 20
+"""Levels of nesting. The release around it adds its own and stays below the limit of the canonical form."""
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_AS_TEXT = "text"
+_AS_SPECIAL = "special"
+_SPECIAL_STARTS = "-+.0123456789~nNtTfF"  # and the empty text, which is in every text
+_WORDS: dict[str, Json] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_OLD_BOOLEANS = frozenset({"yes", "no", "on", "off"})
+_QUOTE = 'Put the text in quotes: "{{input}}".'
+_BRACES_AT_START = re.compile(r"[:\-] +\{\{")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong with the text, as a code of :mod:`promptops.source.findings`, and at which offset."""
+
+    code: str
+    offset: int
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A parsed text. ``value`` is None where it is empty or could not be parsed; ``problems`` are all that were found.
+
+    ``base`` is the offset of the text in its file. ``escaped`` are the offsets and texts of quoted scalars that hold
+    characters which are written as escapes, so that they cannot be seen in the file.
+    """
+
+    text: str
+    base: int = 0
+    value: Json = None
+    root: Node | None = None
+    problems: Sequence[Problem] = ()
+    escaped: Sequence[tuple[int, str]] = ()
+
+    def node(self, path: Path) -> Node | None:
+        """The node of a value, or of the nearest value around it that there is."""
+        node = self.root
+        for step in path:
+            inner = _step(node, step)
+            if inner is None:
+                break
+            node = inner[1]
+        return node
+
+    def offset(self, path: Path) -> int:
+        """Where a value begins."""
+        node = self.node(path)
+        return self.base + (node.start_mark.index if node is not None else 0)
+
+    def key_offset(self, path: Path) -> int:
+        """Where the key of a value begins; the value itself in a list, or where there is no such key."""
+        inner = _step(self.node(path[:-1]), path[-1]) if path else None
+        return self.base + inner[0].start_mark.index if inner else self.offset(path)
+
+    def inside(self, path: Path, offset: int) -> int:
+        """Where the character ``offset`` of a text stands in the file.
+
+        Exact wherever the characters that follow stand in the file as they are in the value, which is everything but
+        escapes and words cut by a folded line; those get the beginning of their scalar.
+        """
+        node = self.node(path)
+        if not isinstance(node, ScalarNode):
+            return self.offset(path)
+        start = node.start_mark.index
+        if node.style in ("|", ">"):
+            start = self.text.find("\n", start) + 1
+        found = same_place(node.value, offset, self.text[start : node.end_mark.index])
+        return self.offset(path) if found is None else self.base + start + found
+
+
+def same_place(value: str, offset: int, raw: str) -> int | None:
+    """Where the word at an offset of the value stands in the raw text, found by counting how often it came before."""
+    match = re.compile(r"\S+").search(value, offset) or re.match(r"\S+", value)
+    if match is None:
+        return None
+    for word in (match[0], match[0][:2]):
+        if value.count(word) == raw.count(word):
+            place = -1
+            for _ in range(value.count(word, 0, match.start()) + 1):
+                place = raw.find(word, place + 1 if place < 0 else place + len(word))
+            return place if place >= 0 else None
+    return None
+
+
+def parse(text: str, *, base: int = 0) -> Document:
+    """Read YAML text. Never raises: what is wrong is in ``problems``."""
+    composer = _Composer(text)
+    try:
+        root = composer.get_single_node()
+    except (YAMLError, _TooDeep, ValueError, RecursionError) as error:
+        return Document(text=text, base=base, problems=(_syntax(error, text, base),))
+    finally:
+        composer.dispose()
+    if root is None:
+        return Document(text=text, base=base)
+    builder = _Builder(text=text, base=base)
+    value = builder.build(root)
+    return Document(text=text, base=base, value=value, root=root, problems=builder.problems, escaped=builder.escaped)
+
+
+class _TooDeep(Exception):
+    pass
+
+
+class _Composer(CParser):
+    """libyaml's composer with resolvers of ours: it calls them for every node without an explicit tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
+        if kind is ScalarNode and implicit[0] and value[:1] in _SPECIAL_STARTS:
+            return _AS_SPECIAL
+        return _AS_TEXT
+
+    def descend_resolver(self, parent: Node | None, index: Any) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _TooDeep
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Builder:
+    text: str
+    base: int
+    problems: list[Problem] = field(default_factory=list)
+    escaped: list[tuple[int, str]] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+
+    def build(self, node: Node) -> Json:
+        if id(node) in self._seen:
+            self._problem("yaml-alias", node, "aliases are not allowed", "Write the value out where it is used.")
+            return None
+        self._seen.add(id(node))
+        if type(node) is ScalarNode:
+            return self._scalar(node)
+        if node.tag != _AS_TEXT:
+            self._tag(node)
+        if type(node) is MappingNode:
+            return self._mapping(node)
+        return [self.build(item) for item in node.value]
+
+    def _mapping(self, node: MappingNode) -> Json:
+        result: dict[str, Json] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            if type(key_node) is not ScalarNode or key_node.tag != _AS_TEXT or not key_node.style:
+                key = self._key(key_node)
+            if key is not None:
+                if not key.isprintable():
+                    self._problem("wrong-value", key_node, "a key with characters that nobody sees", "Retype the key.")
+                if key in result:
+                    self._problem("duplicate-key", key_node, f"the key '{key}' is here twice", "Keep one of them.")
+                result[key] = self.build(value_node)
+        return result
+
+    def _key(self, node: Node) -> str | None:
+        """The key's text, or None with a problem."""
+        if type(node) is not ScalarNode:
+            hint = _QUOTE if isinstance(node, MappingNode) else "Put the key in quotes."
+            self._problem("key-not-text", node, "a mapping or a list cannot be a key", hint)
+            return None
+        text: str = node.value
+        if node.tag not in (_AS_TEXT, _AS_SPECIAL):
+            self._tag(node)
+            return None
+        if node.style:
+            return text
+        if text == "<<":
+            self._problem("yaml-merge", node, "merge keys are not allowed", "Write the keys out.")
+            return None
+        if text.lower() in _OLD_BOOLEANS or (node.tag == _AS_SPECIAL and not isinstance(_special(text), str)):
+            self._problem("key-not-text", node, f"the key {text or 'null'} is not text", f'Put it in quotes: "{text}".')
+            return None
+        return text
+
+    def _scalar(self, node: ScalarNode) -> Json:
+        value: str = node.value
+        if node.tag == _AS_TEXT:
+            if node.style == '"' and not value.isprintable():
+                if "\0" in value:
+                    self._problem("nul-character", node, "NUL characters are not allowed")
+                self.escaped.append((self.base + node.start_mark.index, value))
+            return value
+        if node.tag != _AS_SPECIAL:
+            self._tag(node)
+            return value
+        result = _special(value)
+        if isinstance(result, float) and not abs(result) < MAX_NUMBER:
+            what = f"{value[:40]} is not a finite number below 2^53 in magnitude"
+            self._problem("number-range", node, what, "Put it in quotes if it is text.")
+            return 0
+        return result
+
+    def _tag(self, node: Node) -> None:
+        self._problem("yaml-tag", node, f"the tag {_short_tag(node.tag)} is not allowed", "Leave the tag out.")
+
+    def _problem(self, code: str, node: Node, message: str, hint: str = "") -> None:
+        offset = self.base + node.start_mark.index
+        self.problems.append(Problem(code=code, offset=offset, message=message, hint=hint))
+
+
+def _special(text: str) -> Json:
+    """What a plain scalar stands for. A number out of range comes back as an infinity."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        number = int(text) if len(text) < 20 else MAX_NUMBER
+        return number if abs(number) < MAX_NUMBER else math.inf
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return math.inf if _NOT_FINITE.fullmatch(text) else text
+
+
+def _step(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
+    if isinstance(node, MappingNode) and isinstance(step, str):
+        pairs = [pair for pair in node.value if isinstance(pair[0], ScalarNode) and pair[0].value == step]
+        return pairs[-1] if pairs else None
+    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _syntax(error: Exception, text: str, base: int) -> Problem:
+    if isinstance(error, _TooDeep | RecursionError):
+        return Problem(code="too-deep", offset=base, message=f"nested deeper than {MAX_DEPTH} levels")
+    if not isinstance(error, MarkedYAMLError):
+        offset = base + min(getattr(error, "position", 0) or 0, len(text))
+        return Problem(code="yaml-syntax", offset=offset, message=f"not YAML: {getattr(error, 'reason', error)}")
+    mark = error.problem_mark or error.context_mark
+    offset = min(mark.index, len(text)) if mark else 0
+    if "alias" in (error.problem or ""):
+        return Problem(code="yaml-alias", offset=base + offset, message="aliases are not allowed")
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    line = text[text.rfind("\n", 0, offset) + 1 :].partition("\n")[0]
+    before = text[: text.rfind("\n", 0, offset) + 1].rstrip("\n").rpartition("\n")[2]
+    braces = _BRACES_AT_START.search(line) or _BRACES_AT_START.search(before)
+    return Problem(code="yaml-syntax", offset=base + offset, message=f"not YAML: {said}", hint=_QUOTE if braces else "")
+
+
+def _short_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")[:60]

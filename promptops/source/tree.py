@@ -1,0 +1,138 @@
+"""Where prompt files are read from: a folder, or a commit (:mod:`promptops.source.git`).
+
+Paths are POSIX and relative to the tree's root. Only regular files are ever read: a symbolic link is not followed,
+neither as a file nor as a folder, so nothing outside the root can become part of a release. A file over the cap is
+never read whole.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+MAX_FILE = 256 * 1024
+"""Bytes of the largest file that is read."""
+
+SKIPPED = frozenset({".git", ".promptops", ".venv", "node_modules"})
+"""Folders that never hold source."""
+
+
+class Tree(Protocol):
+    """A set of files at one moment."""
+
+    def files(self, *under: str) -> Sequence[str]:
+        """Sorted paths of the regular files below any of these folders; of all files where none is named."""
+
+    def others(self, *under: str) -> Sequence[str]:
+        """Sorted paths of what is no regular file: links, submodules, devices, names that are not UTF-8."""
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Say which files will be read next; a tree may then fetch them together."""
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes, but no more than ``MAX_FILE + 1`` of them: who gets that many has a file that is too large.
+
+        Raises:
+            FileNotFoundError: where there is no regular file of this path.
+        """
+
+    def size(self, path: str) -> int:
+        """The file's size in bytes. Raises like :meth:`read`."""
+
+
+class WorkingTree:
+    """The files of a folder as they are now."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root))
+        self._base = str(self.root)
+
+    def files(self, *under: str) -> Sequence[str]:
+        return self._walk(under)[0]
+
+    def others(self, *under: str) -> Sequence[str]:
+        return self._walk(under)[1]
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Nothing to do: a folder's files are fetched one by one."""
+
+    def read(self, path: str) -> bytes:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            handle = os.open(f"{self._base}/{path}", flags)
+        except OSError as error:
+            raise FileNotFoundError(f"{path}: {error.strerror}") from error
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise FileNotFoundError(f"{path}: not a regular file")
+            return _read(handle)
+        finally:
+            os.close(handle)
+
+    def size(self, path: str) -> int:
+        found = os.lstat(self.root / path)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(f"{path}: not a regular file")
+        return found.st_size
+
+    def _walk(self, under: Iterable[str]) -> tuple[list[str], list[str]]:
+        files: list[str] = []
+        others: list[str] = []
+        for folder in _outermost(under):
+            if self._reachable(folder):
+                _scan(f"{self._base}/{folder}" if folder else self._base, f"{folder}/" if folder else "", files, others)
+        return sorted(files), sorted(others)
+
+    def _reachable(self, folder: str) -> bool:
+        """False where a step of the path is a link or is no folder."""
+        path = self._base
+        for step in folder.split("/") if folder else ():
+            path = f"{path}/{step}"
+            if step in SKIPPED or not os.path.isdir(path) or os.path.islink(path):
+                return False
+        return True
+
+
+def below(path: str, folder: str) -> bool:
+    """True where the path is the folder or lies in it; everything lies in the root, ``""``."""
+    return not folder or path == folder or path.startswith(folder + "/")
+
+
+def _outermost(under: Iterable[str]) -> list[str]:
+    """The folders without those that lie in another one; the root where there are none."""
+    kept: list[str] = []
+    for folder in sorted(set(under)) or [""]:
+        if not any(below(folder, outer) for outer in kept):
+            kept.append(folder)
+    return kept
+
+
+def _read(handle: int) -> bytes:
+    data = os.read(handle, MAX_FILE + 1)
+    if len(data) > MAX_FILE or not data:
+        return data
+    pieces = [data]
+    while data := os.read(handle, MAX_FILE + 1 - sum(map(len, pieces))):
+        pieces.append(data)
+    return b"".join(pieces)
+
+
+def _scan(folder: str, prefix: str, files: list[str], others: list[str]) -> None:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # gone in the meantime, or not ours to read: then it is no source of ours
+        others.append(prefix.removesuffix("/"))
+        return
+    for entry in entries:
+        name = entry.name
+        if not name.isascii() and "\ufffd" in name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"):
+            others.append(prefix + name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        elif entry.is_file(follow_symlinks=False):
+            files.append(prefix + name)
+        elif not entry.is_dir(follow_symlinks=False):
+            others.append(prefix + name)
+        elif name not in SKIPPED:
+            _scan(entry.path, f"{prefix}{name}/", files, others)

@@ -1,0 +1,150 @@
+"""``promptops.yml`` -> the workspace: which registry it belongs to, where its apps are, what its channels ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.core.errors import SourceInvalid, WorkspaceNotFound
+from promptops.core.model import Policy, Severity, is_name
+
+if TYPE_CHECKING:  # finding the root must not cost the import of yaml
+    from promptops.source.findings import Report
+    from promptops.source.reading import Fields
+    from promptops.source.tree import Tree
+
+MARKER = "promptops.yml"
+KEYS = ("registry", "apps", "channels")
+POLICY_KEYS = ("promote_from", "allow_dirty", "protected")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """What ``promptops.yml`` says. ``registry`` is a name, no address; ``apps`` are folders and globs as written."""
+
+    registry: str
+    apps: tuple[str, ...]
+    channels: Mapping[str, Policy] = field(default_factory=dict)
+    path: str = MARKER
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder with a ``promptops.yml``, from ``start`` upwards.
+
+    Raises:
+        WorkspaceNotFound: where there is none.
+    """
+    start = Path(os.path.abspath(start))
+    for folder in (start, *start.parents):
+        if (folder / MARKER).is_file():
+            return folder
+    raise WorkspaceNotFound(f"no {MARKER} in {start} or a folder above it", hint="`promptops init` makes one.")
+
+
+def read_workspace(tree: Tree) -> Workspace:
+    """Read a tree's ``promptops.yml``.
+
+    Raises:
+        WorkspaceNotFound: where there is none.
+        SourceInvalid: with everything that is wrong in it.
+    """
+    from promptops.source.reading import read_text
+
+    report = read_text(tree, MARKER)
+    workspace = parse_workspace(report)
+    findings = report.findings(lint=False)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if any(finding.code == "file-unreadable" for finding in errors):
+        raise WorkspaceNotFound(f"no {MARKER} here", hint="`promptops init` makes one.")
+    if errors or workspace is None:
+        raise SourceInvalid(errors or findings)
+    return workspace
+
+
+def parse_workspace(report: Report) -> Workspace | None:
+    """Read the text of a report as a ``promptops.yml``; None where it is not even a mapping."""
+    from promptops.source.reading import read_fields, read_yaml
+
+    if report and not report.text:
+        return None
+    fields = read_fields(report, read_yaml(report), MARKER)
+    if fields is None:
+        return None
+    fields.refuse_unknown(KEYS)
+    registry = fields.text("registry") or ""
+    if fields.value.get("registry") is None:
+        fields.add("missing-key", None, "`registry` names the registry of this workspace", "registry: my-team")
+    elif registry and not is_name(registry):
+        hint = "A name, not an address: the address is --registry or PROMPTOPS_REGISTRY."
+        fields.add("name-invalid", "registry", f"'{registry[:80]}' is not a registry's name", hint)
+    return Workspace(registry=registry, apps=_apps(fields), channels=_channels(fields))
+
+
+def _apps(fields: Fields) -> tuple[str, ...]:
+    patterns = fields.texts("apps")
+    if patterns is None:
+        fields.add("missing-key", None, "`apps` lists the folders of the apps", "apps: [apps/*]")
+        return ()
+    for index, pattern in enumerate(patterns):
+        steps = clean(pattern).split("/")
+        if not pattern or "\\" in pattern or "\0" in pattern or pattern.startswith(("/", "-")) or ".." in steps:
+            path = ("apps", index) if isinstance(fields.value["apps"], list) else ("apps",)
+            offset = fields.document.offset(path)
+            hint = "A folder below this file, or a glob such as apps/*."
+            fields.report.add("wrong-value", offset, f"'{pattern[:80]}' is not a folder of this workspace", hint)
+    return patterns
+
+
+def clean(pattern: str) -> str:
+    """A folder or glob without ``./`` and ``/`` around it; the root is empty."""
+    return "/".join(step for step in pattern.split("/") if step not in ("", "."))
+
+
+def _channels(fields: Fields) -> dict[str, Policy]:
+    policies: dict[str, Policy] = {}
+    for name, policy in fields.inner("channels"):
+        if not is_name(name):
+            offset = fields.document.key_offset(policy.path)
+            hint = "Lower case letters, digits, . _ and -."
+            fields.report.add("name-invalid", offset, f"'{name[:80]}' is not a channel's name", hint)
+        policy.refuse_unknown(POLICY_KEYS)
+        policies[name] = Policy(
+            promote_from=policy.texts("promote_from") or (),
+            allow_dirty=policy.flag("allow_dirty") or False,
+            protected=policy.flag("protected") or False,
+        )
+    _check_sources(fields, policies)
+    return policies
+
+
+def _check_sources(fields: Fields, policies: Mapping[str, Policy]) -> None:
+    from promptops.source.findings import near
+
+    for name, policy in policies.items():
+        offset = fields.document.offset(("channels", name, "promote_from"))
+        for source in policy.promote_from:
+            if source not in policies:
+                hint = near(source, policies) or f"The channels are: {', '.join(policies)}."
+                fields.report.add("policy-invalid", offset, f"'{source}' is not a declared channel", hint)
+        circle = _circle(name, policies)
+        if circle:
+            fields.report.add("policy-invalid", offset, f"`promote_from` goes round in a circle: {' → '.join(circle)}")
+
+
+def _circle(start: str, policies: Mapping[str, Policy]) -> list[str]:
+    """A way from a channel through `promote_from` back to itself. A channel no way leads round from is none's trap."""
+    stack = [[start]]
+    seen: set[str] = set()
+    while stack:
+        way = stack.pop()
+        sources: Iterable[str] = policies[way[-1]].promote_from if way[-1] in policies else ()
+        for source in sources:
+            if source == start:
+                return [*way, start]
+            if source not in seen:
+                seen.add(source)
+                stack.append([*way, source])
+    return []

@@ -1,0 +1,244 @@
+"""A commit is read as it was committed, without running anything that the repository brings along."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from promptops.core.errors import Conflict, GitUnavailable, Invalid
+from promptops.source.git import Repository
+from promptops.source.lint import check
+from promptops.source.tree import MAX_FILE, WorkingTree
+
+PROMPT = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: '{{x}}'}]\n"
+ACTOR = "Ann Lee <ann@example.com>"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Ann Lee",
+        "GIT_AUTHOR_EMAIL": "ann@example.com",
+        "GIT_AUTHOR_DATE": "2026-01-02T03:04:05+0200",
+        "GIT_COMMITTER_NAME": "Bob",
+        "GIT_COMMITTER_EMAIL": "bob@example.com",
+        "GIT_COMMITTER_DATE": "2026-01-03T03:04:05+0200",
+    }
+    run = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def put(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a workspace of one app below ``team/``, committed."""
+    folder = tmp_path / "repo"
+    put(folder, "team/promptops.yml", "registry: t\napps: [apps/*]\n")
+    put(folder, "team/apps/bot/prompts/a.prompt.yml", PROMPT)
+    put(folder, "team/apps/bot/partials/p.md", "hello\n")
+    put(folder, "README.md", "hello\n")
+    put(folder, "other/x.prompt.yml", PROMPT)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "first\n\ncommitter Eve <eve@example.com> 1 +0000")
+    return folder
+
+
+def test_a_commit_says_who_when_and_where(root: Path) -> None:
+    info = Repository.open(root / "team" / "apps").resolve()
+    assert info.sha == git(root, "rev-parse", "HEAD")
+    assert info.author == ACTOR
+    assert info.at == datetime(2026, 1, 3, 1, 4, 5, tzinfo=UTC)
+    assert info.repository == "repo"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ann:token@example.com/x.git", "https://example.com/x.git"),
+        ("https://token@example.com/x.git", "https://example.com/x.git"),
+        ("ssh://git:pw@example.com/x.git", "ssh://git@example.com/x.git"),
+        ("git@example.com:x.git", "git@example.com:x.git"),
+    ],
+)
+def test_the_repository_is_its_origin_without_credentials(root: Path, address: str, shown: str) -> None:
+    git(root, "remote", "add", "origin", address)
+    assert Repository.open(root).resolve().repository == shown
+
+
+@pytest.mark.parametrize("name", ["-x", "--upload-pack=touch x", "nope", "a b", "a\nb", "", "HEAD:README.md"])
+def test_what_is_no_commit_is_refused(root: Path, name: str) -> None:
+    with pytest.raises(Invalid):
+        Repository.open(root).resolve(name)
+
+
+def test_a_folder_without_git_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GitUnavailable):
+        Repository.open(tmp_path)
+    git(tmp_path, "init", "-q")
+    with pytest.raises(Invalid, match="no commit"):
+        Repository.open(tmp_path).resolve()
+
+
+def test_a_commit_is_read_like_a_working_tree(root: Path) -> None:
+    repository = Repository.open(root)
+    sha = repository.resolve().sha
+    tree, folder = repository.tree(sha, "team"), WorkingTree(root / "team")
+    assert list(tree.files()) == list(folder.files())
+    assert list(tree.files("apps/bot/partials", "apps/bot")) == list(folder.files("apps/bot"))
+    assert list(repository.tree(sha).files("other")) == ["other/x.prompt.yml"]
+    assert tree.read("promptops.yml") == folder.read("promptops.yml")
+    assert tree.size("promptops.yml") == folder.size("promptops.yml")
+    for wrong in ("nope", "../README.md", "apps", "a\nb"):
+        with pytest.raises(FileNotFoundError):
+            tree.read(wrong)
+    put(root, "team/apps/bot/prompts/a.prompt.yml", PROMPT.replace("{{x}}", "{{y}}"))
+    old, new = check(tree).app("bot").content, check(folder).app("bot").content
+    assert old is not None
+    assert new is not None
+    assert [content.prompts[0].inputs[0].name for content in (old, new)] == ["x", "y"]
+
+
+def test_only_regular_files_are_files(root: Path, tmp_path: Path) -> None:
+    prompts = root / "team/apps/bot/prompts"
+    (prompts / "link.prompt.yml").symlink_to("/etc/passwd")
+    (prompts / "folder").symlink_to(root / "other")
+    put(tmp_path, "sub/x.prompt.yml", PROMPT)
+    git(tmp_path / "sub", "init", "-q")
+    git(tmp_path / "sub", "add", ".")
+    git(tmp_path / "sub", "commit", "-q", "-m", "sub")
+    sha = git(tmp_path / "sub", "rev-parse", "HEAD")
+    git(root, "update-index", "--add", "--cacheinfo", f"160000,{sha},team/apps/bot/prompts/sub")
+    put(root, "team/apps/bot/prompts/lfs.prompt.yml", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    git(root, "add", "team")
+    git(root, "update-index", "--add", "--cacheinfo", f"160000,{sha},team/apps/bot/prompts/sub")
+    git(root, "commit", "-q", "-m", "links")
+    repository = Repository.open(root)
+    tree = repository.tree(repository.resolve().sha, "team")
+    inside = "apps/bot/prompts"
+    assert list(tree.files(inside)) == [f"{inside}/a.prompt.yml", f"{inside}/lfs.prompt.yml"]
+    assert list(tree.others(inside)) == [f"{inside}/folder", f"{inside}/link.prompt.yml", f"{inside}/sub"]
+    found = [finding.code for finding in check(tree).findings]
+    assert found.count("not-a-file") == 3
+    assert "lfs-pointer" in found
+
+
+def test_a_huge_blob_is_an_error_and_the_next_file_is_still_read(root: Path) -> None:
+    put(root, "team/apps/bot/prompts/big.prompt.yml", "x" * 30_000_000)
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "big")
+    repository = Repository.open(root)
+    tree = repository.tree(repository.resolve().sha, "team")
+    assert len(tree.read("apps/bot/prompts/big.prompt.yml")) == MAX_FILE + 1
+    assert tree.size("apps/bot/prompts/big.prompt.yml") == 30_000_000
+    assert tree.read("apps/bot/prompts/a.prompt.yml").decode() == PROMPT
+    assert "file-too-large" in [finding.code for finding in check(tree).findings]
+
+
+def test_the_dirty_files_below_a_path_are_named(root: Path) -> None:
+    repository = Repository.open(root)
+    assert repository.dirty(["team"]) == ()
+    put(root, "team/apps/bot/prompts/a.prompt.yml", PROMPT + "# more\n")
+    put(root, "team/apps/bot/prompts/new with ünicode.prompt.yml", PROMPT)
+    put(root, "team/apps/bot/ignored.log", "x")
+    put(root, "team/.promptops/registry.db", "x")
+    put(root, ".gitignore", "*.log\n")
+    (root / "team/apps/bot/partials/p.md").unlink()
+    put(root, "README.md", "changed\n")
+    assert repository.dirty(["team/apps/bot", "team/promptops.yml"]) == (
+        "team/apps/bot/partials/p.md",
+        "team/apps/bot/prompts/a.prompt.yml",
+        "team/apps/bot/prompts/new with ünicode.prompt.yml",
+    )
+    assert repository.dirty(["team/*"]) == ()  # a path, not a pattern
+    assert "README.md" in repository.dirty([""])
+    assert repository.dirty([]) == ()
+
+
+def test_nothing_that_a_repository_brings_along_is_run(root: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    script = tmp_path / "script.sh"
+    script.write_text(f"#!/bin/sh\ntouch '{trap}'\ncat\n")
+    script.chmod(0o755)
+    for hook in ("post-index-change", "reference-transaction", "pre-push", "post-checkout"):
+        target = root / ".git/hooks" / hook
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(script.read_text())
+        target.chmod(0o755)
+    put(root, ".gitattributes", "*.yml filter=evil diff=evil\n")
+    git(root, "add", ".gitattributes")
+    git(root, "-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "attributes")
+    for key in (
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "diff.evil.textconv",
+        "core.fsmonitor",
+    ):
+        git(root, "config", key, str(script))
+    git(root, "config", "filter.evil.required", "true")
+    trap.unlink(missing_ok=True)
+    put(root, "team/apps/bot/prompts/a.prompt.yml", PROMPT + "# more\n")
+    repository = Repository.open(root)
+    info = repository.resolve()
+    assert repository.dirty(["team"]) == ("team/apps/bot/prompts/a.prompt.yml",)
+    assert check(repository.tree(info.sha, "team")).findings[0].code == "unused-partial"
+    assert repository.create_tag("bot/v1.0.0", info.sha, "one", actor=ACTOR)
+    assert not trap.exists()
+
+
+def test_a_tag_is_annotated_made_once_and_never_moved(root: Path) -> None:
+    repository = Repository.open(root)
+    sha = repository.resolve().sha
+    assert repository.create_tag("bot/v1.0.0", sha, "bot 1.0.0\n\ndigest: sha256:0\n", actor=ACTOR)
+    assert git(
+        root, "for-each-ref", "--format=%(objecttype) %(taggername) %(taggeremail) %(contents:subject)", "refs/tags"
+    ) == ("tag Ann Lee <ann@example.com> bot 1.0.0")
+    assert git(root, "rev-parse", "bot/v1.0.0^{commit}") == sha
+    assert not repository.create_tag("bot/v1.0.0", sha, "bot 1.0.0\n\ndigest: sha256:0", actor="Bob <b@example.com>")
+    with pytest.raises(Conflict, match="another message"):
+        repository.create_tag("bot/v1.0.0", sha, "other", actor=ACTOR)
+    git(root, "commit", "-q", "--allow-empty", "-m", "second")
+    with pytest.raises(Conflict, match="another commit"):
+        repository.create_tag("bot/v1.0.0", "HEAD", "bot 1.0.0\n\ndigest: sha256:0", actor=ACTOR)
+
+
+@pytest.mark.parametrize("name", ["-x", "a..b", "x.lock", "HEAD~1", "a b", "", "a/", "v1:0", "CON"])
+def test_a_tag_of_an_unsafe_name_is_refused(root: Path, name: str) -> None:
+    with pytest.raises(Invalid):
+        Repository.open(root).create_tag(name, "HEAD", "x", actor=ACTOR)
+
+
+@pytest.mark.parametrize("actor", ["Ann", "Ann <a@b>\nevil <x>", "<a> <b>", ""])
+def test_a_tag_needs_an_actor_that_git_can_keep(root: Path, actor: str) -> None:
+    with pytest.raises(Invalid):
+        Repository.open(root).create_tag("v1", "HEAD", "x", actor=actor)
+
+
+def test_a_tag_is_pushed_to_a_remote_of_the_repository_only(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "remote.git").mkdir()
+    git(tmp_path / "remote.git", "init", "-q", "--bare")
+    git(root, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    git(root, "remote", "add", "evil", "ext::sh -c touch% /dev/null")
+    repository = Repository.open(root)
+    repository.create_tag("bot/v1.0.0", "HEAD", "one", actor=ACTOR)
+    repository.push_tag("bot/v1.0.0")
+    assert git(tmp_path / "remote.git", "tag") == "bot/v1.0.0"
+    for remote in ("--upload-pack=x", "-oProxyCommand=x", "ext::sh", "file:///etc", "nowhere"):
+        with pytest.raises(Invalid):
+            repository.push_tag("bot/v1.0.0", remote)
+    with pytest.raises(GitUnavailable, match="push"):
+        repository.push_tag("bot/v1.0.0", "evil")
+    with pytest.raises(GitUnavailable):
+        repository.push_tag("bot/v9.9.9")
