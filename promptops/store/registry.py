@@ -1,0 +1,112 @@
+"""A registry that is open: transactions to read in and to write in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from promptops.core.errors import RegistryNotInitialised
+from promptops.store import guards, tables
+from promptops.store.database import Place, connect, limit_waiting, locate, refuse_network_file_system
+from promptops.store.reader import Reader
+from promptops.store.retry import Patience, explain
+from promptops.store.revisions import current, require_newest
+from promptops.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class Registry:
+    """One registry. Safe for threads; not carried over a fork."""
+
+    def __init__(self, place: Place, reading: Engine, writing: Engine) -> None:
+        self._place = place
+        self._reading = reading
+        self._writing = writing
+        self.name = ""
+        self.lineage = ""
+
+    @classmethod
+    def open(cls, url: str, *, allow_network_fs: bool = False) -> Registry:
+        """Connect, and make sure that this is a registry of this schema with all its guards.
+
+        Raises:
+            Invalid: the URL is none.
+            RegistryNotInitialised, SchemaOutdated, SchemaTooNew, GuardsMissing, RegistryUnavailable
+        """
+        place = locate(url)
+        if place.path is not None:
+            if not place.path.exists():
+                raise RegistryNotInitialised(f"there is no registry at {place}", hint="Run `promptops init`.")
+            if not allow_network_fs:
+                refuse_network_file_system(place.path)
+        registry = cls(place, *connect(place))
+        try:
+            registry._verify()
+        except BaseException:
+            registry.close()
+            raise
+        return registry
+
+    @property
+    def url(self) -> str:
+        """Where it is; a password is hidden."""
+        return str(self._place)
+
+    def __repr__(self) -> str:
+        return f"<Registry {self.name!r} at {self.url}>"
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """One consistent view of everything; never waits for writers and never makes them wait.
+
+        Raises:
+            RegistryUnavailable: with the reason.
+        """
+        try:
+            with self._reading.connect() as connection, connection.begin():
+                yield Reader(connection)
+        except (StatementError, PoolTimeout) as error:
+            raise explain(error) from error
+
+    def write(self, work: Callable[[Writer], T]) -> T:
+        """Run ``work`` in one transaction and commit; everything it did is kept, or nothing.
+
+        It may be run several times (:mod:`promptops.store.retry`), so it must begin by asking for its idempotency key's
+        answer and do nothing but what its writer offers. An error it raises rolls back and comes out unchanged.
+
+        Raises:
+            RegistryUnavailable: with the reason. Conflict: a race was lost too many times in a row.
+        """
+        patience = Patience()
+        while True:
+            try:
+                with self._writing.begin() as connection:
+                    limit_waiting(connection)
+                    return work(Writer(connection))
+            except (StatementError, PoolTimeout) as error:
+                patience.wait(error)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._reading.dispose()
+
+    def _verify(self) -> None:
+        try:
+            with self._reading.connect() as connection, connection.begin():
+                require_newest(current(connection), self.url)
+                guards.require(connection)
+                self._introduce(connection)
+        except (StatementError, PoolTimeout) as error:
+            raise explain(error) from error
+
+    def _introduce(self, connection: Connection) -> None:
+        row = connection.execute(select(tables.registry.c.name, tables.registry.c.lineage)).first()
+        if row is None:
+            raise RegistryNotInitialised(f"the registry at {self.url} has no name yet", hint="Run `promptops init`.")
+        self.name, self.lineage = row.name, row.lineage

@@ -1,0 +1,107 @@
+"""Rows -> nouns: the one place where the columns of a table become a value of :mod:`promptops.core.model`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row
+
+from promptops.core.model import (
+    AuditEntry,
+    Bump,
+    Channel,
+    Deployment,
+    Kind,
+    Past,
+    Policy,
+    Provenance,
+    Quarantine,
+    Release,
+    ReleaseRef,
+    Yank,
+)
+
+_KINDS = {kind.value: kind for kind in Kind}
+_DEPLOYMENT = [
+    "app",
+    "channel",
+    "revision",
+    "kind",
+    "version",
+    "digest",
+    "before_version",
+    "before_digest",
+    "restores",
+    "actor",
+    "reason",
+    "at",
+]
+
+RELEASE_COLUMNS = ["app", "version", "digest", "created_at", "created_by", "bump", "changes", "notes"]
+PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty"]
+
+AnyRow = Row[*tuple[Any, ...]]
+
+
+def deployment_columns(table: FromClause) -> list[ColumnElement[Any]]:
+    """What :func:`deployment_of` reads, in its order; further columns may follow."""
+    return [table.c[name] for name in _DEPLOYMENT]
+
+
+def deployment_of(row: AnyRow) -> Deployment:
+    app, channel, revision, kind, version, digest, before_version, before_digest, restores, actor, reason, at = row[:12]
+    return Deployment(
+        app=app,
+        channel=channel,
+        revision=revision,
+        kind=_KINDS[kind],
+        stable=ReleaseRef(version=version, digest=digest),
+        before=None if before_digest is None else ReleaseRef(version=before_version, digest=before_digest),
+        restores=restores,
+        actor=actor,
+        reason=reason,
+        at=at,
+    )
+
+
+def past_of(row: AnyRow) -> Past:
+    """A deployment, then the actor and reason of its release's yank and of its quarantine, where there are any."""
+    yanked_by, yank_reason, held_by, hold_reason = row[12:16]
+    flaw = ""
+    if yanked_by is not None:
+        flaw = f"yanked by {yanked_by}" + (f": {yank_reason}" if yank_reason else "")
+    elif held_by is not None:
+        flaw = f"quarantined by {held_by}" + (f": {hold_reason}" if hold_reason else "")
+    return Past(deployment=deployment_of(row), flaw=flaw, yanked=yanked_by is not None)
+
+
+def release_of(row: AnyRow, content: bytes = b"") -> Release:
+    """:data:`RELEASE_COLUMNS`, then :data:`PROVENANCE_COLUMNS`, then reason, actor and time of the yank."""
+    app, version, digest, created_at, created_by, bump, changes, notes, *provenance, reason, actor, at = row[:17]
+    return Release(
+        app=app,
+        version=version,
+        digest=digest,
+        created_at=created_at,
+        created_by=created_by,
+        bump=Bump(bump),
+        changes=changes,
+        notes=notes,
+        provenance=Provenance(**dict(zip(PROVENANCE_COLUMNS, provenance, strict=True))),
+        yank=None if actor is None else Yank(reason=reason, actor=actor, at=at),
+        content=content,
+    )
+
+
+def channel_of(row: AnyRow) -> Channel:
+    policy = Policy(promote_from=row.promote_from, allow_dirty=row.allow_dirty, protected=row.protected)
+    return Channel(name=row.channel, policy=policy, version=row.version, actor=row.actor, at=row.at)
+
+
+def quarantine_of(row: AnyRow) -> Quarantine:
+    release = ReleaseRef(version=row.version, digest=row.digest)
+    return Quarantine(app=row.app, channel=row.channel, release=release, reason=row.reason, actor=row.actor, at=row.at)
+
+
+def audit_of(row: AnyRow) -> AuditEntry:
+    return AuditEntry(**row._mapping)

@@ -1,0 +1,164 @@
+"""Making a registry and bringing its schema up to date: the only importer of Alembic, and only while it runs.
+
+All migrations of a run happen in one transaction that holds the registry's write lock, so two processes that
+start at once wait for each other, and one that dies half-way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import StatementError
+
+from promptops.core.errors import RegistryNotInitialised, RegistryUnavailable
+from promptops.store import guards, tables
+from promptops.store.chain import GENESIS
+from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system
+from promptops.store.retry import explain
+from promptops.store.revisions import HEAD, current, require_known
+from promptops.store.writer import Writer
+
+_LOCK = 0x70726F6D70746F70
+"""The advisory lock of PostgreSQL that migrations take: "promptop" in ASCII."""
+
+
+def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: bool = False) -> bool:
+    """Make the registry there and bring it to the newest schema; True where it is new.
+
+    A PostgreSQL database must exist; a SQLite file and its folder are made. Repeating it changes nothing, and any
+    number of processes may do it at once.
+
+    Raises:
+        Invalid, RegistryUnavailable, SchemaTooNew
+    """
+    place = locate(url)
+    if place.path is not None:
+        _make_file(place.path, allow_network_fs=allow_network_fs)
+    with _migrating(place) as connection:
+        if (version := current(connection)) is not None:
+            require_known(version, str(place))
+        _migrate(connection)
+        if connection.execute(select(tables.registry.c.id)).first() is not None:
+            return False
+        lineage = str(uuid.uuid4())
+        connection.execute(insert(tables.registry).values(id=1, name=name, lineage=lineage, created_at=now))
+        connection.execute(insert(tables.audit_head).values(id=1, seq=0, hash=GENESIS))
+        Writer(connection).record(at=now, actor=actor, action="init", after=f"{name} {lineage}")
+        return True
+
+
+def upgrade(url: str) -> tuple[str, str]:
+    """Bring the registry to the newest schema and put missing guards back; answers the revisions before and after.
+
+    Raises:
+        RegistryNotInitialised, RegistryUnavailable, SchemaTooNew
+    """
+    place = locate(url)
+    if place.path is not None and not place.path.exists():
+        require_known(None, str(place))
+    with _migrating(place) as connection:
+        before = require_known(current(connection), str(place))
+        guards.install(connection)
+        _migrate(connection)
+        return before, HEAD
+
+
+def current_schema(url: str) -> tuple[str | None, str]:
+    """The revision the registry is at, None where there is none, and the newest this promptops knows."""
+    place = locate(url)
+    if place.path is not None and not place.path.exists():
+        return None, HEAD
+    reading, _ = connect(place)
+    try:
+        with reading.connect() as connection, connection.begin():
+            return current(connection), HEAD
+    except RegistryNotInitialised:
+        return None, HEAD
+    except StatementError as error:
+        raise explain(error) from error
+    finally:
+        reading.dispose()
+
+
+def migrations() -> Path:
+    """The folder of the migrations: inside the package when it was installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+@contextmanager
+def _migrating(place: Place) -> Iterator[Connection]:
+    _, writing = connect(place)
+    try:
+        with writing.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield connection
+    except StatementError as error:
+        raise explain(error) from error
+    finally:
+        writing.dispose()
+
+
+def _migrate(connection: Connection) -> None:
+    if current(connection) == HEAD:
+        guards.require(connection)
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _make_file(path: Path, *, allow_network_fs: bool) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not allow_network_fs:
+            refuse_network_file_system(path.parent)
+        with _alone(path.parent):
+            _turn_on_wal(path)
+    except (OSError, sqlite3.Error) as error:
+        raise RegistryUnavailable(f"{path} cannot be created: {error}") from error
+
+
+def _turn_on_wal(path: Path) -> None:
+    """Once, here: the switch does not wait for other connections, so it is tried until it works."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The only process in here, by a lock on the folder that leaves no file; where folders have no locks, not alone."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    import os
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,226 @@
+"""What one transaction may change: inserts of facts, and the moves of the two heads.
+
+Locks are always taken in the same order, so that two writers never wait for each other: the app's row, heads by app and
+channel, the head of the audit log. On SQLite a writer holds the one write lock from the start; locking is only reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, Table, and_, bindparam, insert, or_, select, update
+
+from promptops.core.errors import ConcurrentDeployment
+from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
+from promptops.store import tables
+from promptops.store.chain import seal
+from promptops.store.reader import Reader
+
+_head, _audit_head = tables.head, tables.audit_head
+_PAIRS_AT_ONCE = 200
+
+# Built once: building a statement takes as long as running it.
+_HERE = and_(_head.c.app == bindparam("at_app"), _head.c.channel == bindparam("at_channel"))
+_LOCK = select(_head.c.app, _head.c.channel).order_by(_head.c.app, _head.c.channel).with_for_update()
+_LOCK_ONE = _LOCK.where(_HERE)
+_MOVE = update(_head).where(_HERE, _head.c.revision == bindparam("expected")).values(revision=bindparam("next"))
+_LAST = select(_audit_head.c.seq, _audit_head.c.hash).with_for_update()
+_SEAL = update(_audit_head).values(seq=bindparam("last_seq"), hash=bindparam("last_hash"))
+_INSERT = {name: insert(table).inline() for name, table in tables.metadata.tables.items()}
+
+
+class Writer(Reader):
+    """A :class:`Reader` that can also change the registry, all or nothing. Only :meth:`Registry.write` makes one."""
+
+    # --- locks ---
+
+    def lock_app(self, app: str) -> None:
+        """Make this the only release of the app at a time. Creates the app where it is new."""
+        # NO KEY UPDATE: what other transactions insert about the app refers to its row, and need not wait.
+        name = tables.app.c.name
+        if self._connection.execute(select(name).where(name == app).with_for_update(key_share=True)).first() is None:
+            self._insert(tables.app, name=app)
+
+    def lock_heads(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Lock these apps on these channels: nothing a decision about them rests on changes until the end.
+
+        Raises:
+            AppNotFound: an app was never released.
+        """
+        wanted = sorted(set(pairs))
+        found: set[tuple[str, str]] = set()
+        if len(wanted) == 1:
+            found = self._lock(_LOCK_ONE, at_app=wanted[0][0], at_channel=wanted[0][1])
+        else:
+            for start in range(0, len(wanted), _PAIRS_AT_ONCE):
+                some = wanted[start : start + _PAIRS_AT_ONCE]
+                each = [and_(_head.c.app == app, _head.c.channel == channel) for app, channel in some]
+                found |= self._lock(_LOCK.where(or_(*each)))
+        new = [pair for pair in wanted if pair not in found]
+        for app in dict.fromkeys(app for app, _ in new):
+            self._require_app(app)
+            self.lock_app(app)
+        if new:
+            rows = [{"app": app, "channel": channel, "revision": 0} for app, channel in new]
+            self._connection.execute(_INSERT["head"], rows)
+
+    def lock_channel(self, channel: str) -> tuple[str, ...]:
+        """Lock every app on the channel; answers those that are live there, in order."""
+        self._lock(_LOCK.where(_head.c.channel == channel))
+        live = select(_head.c.app).where(_head.c.channel == channel, _head.c.revision > 0).order_by(_head.c.app)
+        return tuple(row[0] for row in self._connection.execute(live))
+
+    def lock_all_channels_of(self, app: str) -> None:
+        """Lock the app on every channel there is, so that it cannot appear on one meanwhile.
+
+        Raises:
+            AppNotFound: the app was never released.
+        """
+        self._require_app(app)
+        self.lock_app(app)
+        heads = self._connection.execute(select(_head.c.channel).where(_head.c.app == app))
+        names = {row[0] for row in heads} | {channel.name for channel in self.channels()}
+        self.lock_heads((app, name) for name in names)
+
+    def _lock(self, statement: Select[*tuple[Any, ...]], **parameters: str) -> set[tuple[str, str]]:
+        return {(row[0], row[1]) for row in self._connection.execute(statement, parameters)}
+
+    # --- releases ---
+
+    def add_release(self, release: Release) -> None:
+        """Add a release of an app that is locked, with its provenance."""
+        self._insert(
+            tables.release,
+            app=release.app,
+            version=release.version,
+            digest=release.digest,
+            bump=release.bump.value,
+            changes=release.changes,
+            notes=release.notes,
+            created_by=release.created_by,
+            created_at=release.created_at,
+            content=release.content,
+        )
+        made = release.created_by, release.created_at
+        self.add_provenance(release.app, release.digest, release.provenance, actor=made[0], at=made[1])
+
+    def add_provenance(self, app: str, digest: str, provenance: Provenance, *, actor: str, at: datetime) -> None:
+        """Add another place the same content came from."""
+        self._insert(tables.provenance, app=app, digest=digest, actor=actor, at=at, **asdict(provenance))
+
+    def set_profile(self, app: str, profile: Profile, *, actor: str, at: datetime) -> bool:
+        """Add a version of the app's profile; False where the newest says the same."""
+        if self.profile(app) == profile:
+            return False
+        self._insert(tables.profile, app=app, actor=actor, at=at, **asdict(profile))
+        return True
+
+    def add_yank(self, app: str, digest: str, yank: Yank) -> None:
+        """Withdraw a release for ever."""
+        self._insert(tables.yank, app=app, digest=digest, **asdict(yank))
+
+    # --- channels ---
+
+    def append(self, deployment: Deployment) -> None:
+        """Add the next entry to a log and move its head there.
+
+        Raises:
+            ConcurrentDeployment: the log is not at the revision before this one.
+        """
+        here = {"at_app": deployment.app, "at_channel": deployment.channel}
+        expected = deployment.revision - 1
+        moved = self._connection.execute(_MOVE, here | {"expected": expected, "next": deployment.revision})
+        if moved.rowcount != 1:
+            actual = self._connection.execute(select(_head.c.revision).where(_HERE), here).scalar()
+            raise ConcurrentDeployment(deployment.app, deployment.channel, expected=expected, actual=actual or 0)
+        self._insert(
+            tables.deployment,
+            app=deployment.app,
+            channel=deployment.channel,
+            revision=deployment.revision,
+            kind=deployment.kind.value,
+            version=deployment.stable.version,
+            digest=deployment.stable.digest,
+            before_version=deployment.before.version if deployment.before else None,
+            before_digest=deployment.before.digest if deployment.before else None,
+            restores=deployment.restores,
+            actor=deployment.actor,
+            reason=deployment.reason,
+            at=deployment.at,
+        )
+
+    def set_policy(self, channel: str, policy: Policy, *, actor: str, at: datetime) -> Channel | None:
+        """Add a version of the channel's policy, the first of which makes the channel; None where nothing changes."""
+        known = {found.name: found for found in self.channels()}.get(channel)
+        if known is not None and known.policy == policy:
+            return None
+        version = known.version + 1 if known else 1
+        self._insert(tables.channel_policy, channel=channel, version=version, actor=actor, at=at, **asdict(policy))
+        return Channel(name=channel, policy=policy, version=version, actor=actor, at=at)
+
+    def add_quarantine(self, quarantine: Quarantine) -> None:
+        """Put a release in quarantine on a channel."""
+        self._quarantine_event(quarantine, lifted=False)
+
+    def lift_quarantine(self, quarantine: Quarantine) -> None:
+        """Let a release out of quarantine; actor, reason and time are those of letting it out."""
+        self._quarantine_event(quarantine, lifted=True)
+
+    def _quarantine_event(self, quarantine: Quarantine, *, lifted: bool) -> None:
+        self._insert(
+            tables.quarantine,
+            app=quarantine.app,
+            channel=quarantine.channel,
+            version=quarantine.release.version,
+            digest=quarantine.release.digest,
+            lifted=lifted,
+            reason=quarantine.reason,
+            actor=quarantine.actor,
+            at=quarantine.at,
+        )
+
+    # --- the record ---
+
+    def record(
+        self,
+        *,
+        at: datetime,
+        actor: str,
+        action: str,
+        app: str = "",
+        channel: str = "",
+        before: str = "",
+        after: str = "",
+        reason: str = "",
+        key: str = "",
+    ) -> AuditEntry:
+        """Add a line to the audit log, chained to the newest one. Locks the log: record after all other locks."""
+        head = self._connection.execute(_LAST).one()
+        unsealed = AuditEntry(
+            seq=head.seq + 1,
+            at=at,
+            actor=actor,
+            action=action,
+            app=app,
+            channel=channel,
+            before=before,
+            after=after,
+            reason=reason,
+            key=key,
+            previous=head.hash,
+            hash="",
+        )
+        entry = replace(unsealed, hash=seal(unsealed))
+        self._insert(tables.audit, **asdict(entry))
+        self._connection.execute(_SEAL, {"last_seq": entry.seq, "last_hash": entry.hash})
+        return entry
+
+    def remember(self, key: str, request: str, body: bytes, at: datetime) -> None:
+        """Keep what is answered to the request that carried this key, in the same transaction as what it did."""
+        self._insert(tables.idempotency, key=key, request=request, body=body, at=at)
+
+    def _insert(self, table: Table, **values: object) -> None:
+        self._connection.execute(_INSERT[table.name], values)

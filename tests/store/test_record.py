@@ -1,0 +1,79 @@
+"""The audit log and the answers that idempotency keys get."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from promptops.core.model import AuditEntry
+from promptops.store import Answer, Registry, Writer
+from promptops.store.chain import GENESIS, seal
+from tests.store.facts import ACTOR, ask, do, minutes
+
+
+def record(
+    registry: Registry, number: int, *, app: str = "bot", channel: str = "prod", actor: str = ACTOR
+) -> AuditEntry:
+    return registry.write(
+        lambda writer: writer.record(
+            at=minutes(number),
+            actor=actor,
+            action="promote",
+            app=app,
+            channel=channel,
+            before="0.1.0",
+            after="0.1.1",
+            reason="größer ☃",
+            key=f"key-{number}",
+        )
+    )
+
+
+def test_each_line_seals_itself_and_the_line_before_it(registry: Registry) -> None:
+    written = [record(registry, number) for number in range(1, 4)]
+    log = ask(registry, lambda reader: reader.audit())[::-1]
+    assert list(log[1:]) == written
+    assert [entry.seq for entry in log] == [1, 2, 3, 4]
+    assert [entry.previous for entry in log] == [GENESIS, *(entry.hash for entry in log[:-1])]
+    assert [entry.hash for entry in log] == [seal(entry) for entry in log]
+
+
+@pytest.mark.parametrize("field", ["actor", "action", "app", "channel", "before", "after", "reason", "key", "previous"])
+def test_a_change_to_any_part_of_a_line_breaks_its_seal(registry: Registry, field: str) -> None:
+    entry = record(registry, 1)
+    forged = AuditEntry(**{**asdict(entry), field: "forged"})
+    assert seal(forged) != entry.hash
+    assert seal(replace(entry, seq=9)) != entry.hash
+    assert seal(replace(entry, at=minutes(9))) != entry.hash
+
+
+def test_the_log_can_be_narrowed(registry: Registry) -> None:
+    record(registry, 1)
+    record(registry, 2, app="faq")
+    record(registry, 3, channel="dev", actor="Bob <bob@example.org>")
+    with registry.read() as reader:
+        assert [e.seq for e in reader.audit(app="bot")] == [4, 2]
+        assert [e.seq for e in reader.audit(channel="prod")] == [3, 2]
+        assert [e.seq for e in reader.audit(actor="Bob <bob@example.org>")] == [4]
+        assert [e.seq for e in reader.audit(since=minutes(2))] == [4, 3]
+        assert [e.seq for e in reader.audit(since=minutes(1), until=minutes(2))] == [3, 2]
+        assert [e.seq for e in reader.audit(limit=1)] == [4]
+
+
+def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registry) -> None:
+    def work(writer: Writer) -> None:
+        writer.record(at=minutes(1), actor=ACTOR, action="promote")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        registry.write(work)
+    assert record(registry, 2).seq == 2
+
+
+def test_an_answer_is_remembered_under_its_key(registry: Registry) -> None:
+    do(registry, lambda writer: writer.remember("key", "request", b"\x00answer", minutes(1)))
+    with registry.read() as reader:
+        assert reader.answer("key") == Answer(request="request", body=b"\x00answer")
+        assert reader.answer("other") is None
+        assert reader.answer("") is None
