@@ -1,0 +1,15 @@
+"""The use cases: the table of contents of the system. One file a noun, one short function a use case.
+
+    workspace.py   files in git -> apps that are ready to be released
+    releasing.py   release, tag, push
+    promoting.py   promote
+    rolling_back.py  roll back
+    deploying.py   what both do: lock, decide, append, read back
+    once.py        idempotency keys
+    withholding.py quarantine, unquarantine, yank
+    channels.py    apply the channels that promptops.yml declares
+    reading.py     status, history, releases, show, diff, render
+
+Each loads, lets a rule of the core decide, stores, and returns nouns. Nothing here prints, asks the clock or reads the
+environment: ``now``, ``actor`` and idempotency keys come in.
+"""

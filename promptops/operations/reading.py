@@ -1,0 +1,241 @@
+"""Answers that change nothing: status, history, releases, show, diff, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.core import rollout
+from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
+from promptops.core.model import Bump, Change, Content, Deployment, Json, Past, Profile, Prompt, Release
+from promptops.core.reference import Reference
+from promptops.operations.promoting import named_release
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an app serves on a channel, and what a rollback would go to (None: nothing)."""
+
+    deployment: Deployment
+    target: Past | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for."""
+
+    standings: tuple[Standing, ...]
+    idle: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
+def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "") -> Status:
+    """What is live, since when, by whom, and what a rollback would go to; by app, then channel.
+
+    Raises:
+        AppNotFound, ChannelNotFound: of those named.
+    """
+    with registry.read() as reader:
+        known = reader.apps()
+        for app in apps:
+            if app not in known:
+                raise AppNotFound(f"no app named '{app}' in this registry", known=known)
+        names = tuple(c.name for c in reader.channels()) if not channel else (reader.channel(channel).name,)
+        standings = [
+            Standing(deployment=deployment, target=_target(reader, deployment, past))
+            for deployment, past in reader.overview()
+            if (not apps or deployment.app in apps) and deployment.channel in names
+        ]
+    order = {name: place for place, name in enumerate(names)}
+    standings.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
+    live = {standing.deployment.app for standing in standings}
+    return Status(
+        standings=tuple(standings),
+        idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
+        channels=names,
+    )
+
+
+def _target(reader: Reader, deployment: Deployment, past: tuple[Past, ...]) -> Past | None:
+    """The same rule as a rollback's, from the few entries at hand, and from the whole log where they do not decide."""
+    found = rollout.target(deployment, past)
+    if found or not past or past[-1].deployment.revision == 1:
+        return found
+    return rollout.target(
+        deployment, reader.past(deployment.app, deployment.channel, before=past[-1].deployment.revision)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The log of an app on a channel, newest first, and what was live at the moment asked for (or is now)."""
+
+    app: str
+    channel: str
+    deployments: tuple[Deployment, ...]
+    live: Deployment | None
+    flaws: Mapping[str, str]
+
+
+def history(
+    registry: Registry, app: str, channel: str, *, at: datetime | None = None, limit: int | None = None
+) -> History:
+    """The log up to ``at``. ``flaws`` says of each release's digest why it is not good now, if it is not.
+
+    Raises:
+        AppNotFound, ChannelNotFound
+    """
+    with registry.read() as reader:
+        known = reader.apps()
+        if app not in known:
+            raise AppNotFound(f"no app named '{app}' in this registry", known=known)
+        reader.channel(channel)
+        deployments = reader.history(app, channel, until=at, limit=limit)
+        live = reader.live_at(app, channel, at) if at else reader.live(app, channel)
+        newest = deployments[0].revision if deployments else 0
+        past = islice(reader.past(app, channel, before=newest + 1), len(deployments))
+        flaws = {entry.deployment.stable.digest: entry.flaw for entry in past if entry.flaw}
+    return History(app=app, channel=channel, deployments=deployments, live=live, flaws=flaws)
+
+
+# --- what a reference names ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The content a reference names. ``release`` is None for the working tree."""
+
+    reference: Reference
+    content: Content
+    release: Release | None
+    profile: Profile | None = None
+    channels: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        if self.release is None:
+            return f"{self.content.app} (working tree)"
+        label = f"{self.content.app}@{self.release.version}"
+        return f"{label} ({self.reference.channel})" if self.reference.channel else label
+
+    def prompt(self) -> Prompt:
+        """The prompt that the reference names.
+
+        Raises:
+            ReferenceInvalid: it names none.
+            PromptNotFound: with those that exist.
+        """
+        names = [prompt.name for prompt in self.content.prompts]
+        if not self.reference.prompt:
+            example = f"{self.content.app}/{names[0]}" if names else "app/prompt"
+            raise ReferenceInvalid(f"'{self.reference}' names no prompt", hint=f"Write {example}.")
+        found = self.content.prompt(self.reference.prompt)
+        if found is None:
+            raise PromptNotFound(f"{self.label} has no prompt '{self.reference.prompt}'", known=names)
+        return found
+
+
+def named(reference: Reference, *, registry: Callable[[], Registry], root: Path | None) -> Named:
+    """What a reference names: a release, what a channel serves, or, for a bare name, the files as they are now.
+
+    ``registry`` is only called, and ``root`` only needed, where the reference asks for it.
+
+    Raises:
+        NotFound: no such app, release, channel; or no workspace.
+        SourceInvalid: the files are not valid.
+    """
+    if reference.fixed or reference.channel:
+        from promptops.core.release import content_from_bytes
+
+        with registry().read() as reader:
+            release = named_release(reader, reference)
+            profile = reader.profile(reference.app)
+            channels = reader.channels_serving(release.app, release.digest)
+        content = content_from_bytes(release.content)
+        return Named(reference=reference, content=content, release=release, profile=profile, channels=channels)
+    if root is None:
+        raise WorkspaceNotFound(
+            f"'{reference}' means the files here, and there is no promptops.yml here or in a folder above",
+            hint=f"For a release: {reference.app}@VERSION or {reference.app}:CHANNEL.",
+        )
+    return working_tree(reference, root)
+
+
+def working_tree(reference: Reference, root: Path) -> Named:
+    """The app as its files are now.
+
+    Raises:
+        AppNotFound, SourceInvalid
+    """
+    from promptops.source.load import load
+    from promptops.source.tree import WorkingTree
+
+    loaded = load(WorkingTree(root), apps=frozenset({reference.app}))
+    app = loaded.app(reference.app)
+    loaded.require_valid([app.name])
+    assert app.content is not None  # require_valid has seen to it
+    return Named(reference=reference, content=app.content, release=None, profile=app.profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What lies between two contents, contract changes first, and how much going from old to new bumps."""
+
+    old: Named
+    new: Named
+    changes: tuple[Change, ...]
+    bump: Bump
+    version: str
+
+
+def diff(old: Named, new: Named) -> Difference:
+    """Compare two contents. ``version`` is what the new one would be released as after the old; empty where it has
+    one.
+    """
+    from promptops.core.contract import bump_of, compare
+    from promptops.core.version import next_version
+
+    changes = compare(old.content, new.content)
+    bump = bump_of(changes)
+    version = ""
+    if changes and old.release and new.release is None:
+        version = next_version(old.release.version, bump)
+    return Difference(old=old, new=new, changes=changes, bump=bump, version=version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The messages as an application would send them, with the model and parameters that go along."""
+
+    named: Named
+    prompt: Prompt
+    messages: tuple[Mapping[str, str], ...]
+
+
+def render(named: Named, values: Mapping[str, Json]) -> Rendered:
+    """Fill in the named prompt.
+
+    Raises:
+        MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge
+    """
+    from promptops.core.template import Template
+
+    prompt = named.prompt()
+    return Rendered(named=named, prompt=prompt, messages=tuple(Template.compile(prompt).render(values)))
+
+
+def releases(registry: Registry, app: str) -> tuple[Release, ...]:
+    """Every release of an app, newest first, without contents.
+
+    Raises:
+        AppNotFound: with the apps that exist.
+    """
+    with registry.read() as reader:
+        return reader.releases(app)

@@ -1,0 +1,217 @@
+"""Built apps -> immutable releases: versioned by contract in one transaction, tagged in git after it.
+
+The same content is the same release for ever: a second `release` finds it. Versions are given out under the lock of the
+app, so two processes never give one version to two contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.core.contract import bump_of, compare
+from promptops.core.errors import Invalid, PromptopsError, RegistryMismatch, VersionTaken
+from promptops.core.model import Bump, Change, Release
+from promptops.core.release import content_from_bytes
+from promptops.core.version import next_version
+from promptops.operations.deploying import audit_label
+from promptops.operations.once import Once
+from promptops.operations.workspace import Built, Workspace
+
+if TYPE_CHECKING:
+    from promptops.source.git import Repository
+    from promptops.store import Registry, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """How to version what was built: ``bump`` can only raise what the contract asks for, ``version`` is exact."""
+
+    key: str
+    bump: Bump | None = None
+    version: str | None = None
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A release, whether it is new, and the changes that led to its version (none where it existed)."""
+
+    release: Release
+    created: bool
+    changes: tuple[Change, ...] = ()
+    tag: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def release(
+    registry: Registry, workspace: Workspace, request: ReleaseRequest, *, actor: str, now: datetime
+) -> tuple[Released, ...]:
+    """Release every built app in one transaction. Content that is released already is found, not released again.
+
+    Raises:
+        RegistryMismatch: the workspace names another registry.
+        VersionInvalid, VersionTaken: ``version`` cannot be given to this content.
+    """
+    if workspace.registry != registry.name:
+        raise RegistryMismatch(
+            f"promptops.yml belongs to the registry '{workspace.registry}', and this is '{registry.name}'",
+            hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
+        )
+    if request.version and len(workspace.built) != 1:
+        raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
+    once = Once(
+        key=request.key,
+        operation="release",
+        arguments={
+            "digests": {built.content.app: built.digest for built in workspace.built},
+            "version": request.version,
+            "bump": request.bump.value if request.bump else None,
+        },
+    )
+
+    def work(writer: Writer) -> tuple[Released, ...]:
+        for built in workspace.built:
+            writer.lock_app(built.content.app)
+        seen = once.answered(writer)
+        if seen is not None:
+            return tuple(_found(writer, str(app), str(digest), created=bool(new)) for app, digest, new in seen)
+        released = tuple(_release(writer, built, request, actor=actor, now=now) for built in workspace.built)
+        once.remember(writer, [(r.release.app, r.release.digest, r.created) for r in released], now)
+        return released
+
+    return registry.write(work)
+
+
+def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
+    app = built.content.app
+    if writer.set_profile(app, built.profile, actor=actor, at=now):
+        writer.record(at=now, actor=actor, action="profile", app=app, key=request.key)
+    existing = writer.release_by_digest(app, built.digest)
+    if existing is not None:
+        return _again(writer, existing, built, request, actor=actor, now=now)
+    newest = writer.newest_release(app)
+    changes = compare(content_from_bytes(newest.content) if newest else None, built.content)
+    bump = bump_of(changes)
+    version = next_version(newest.version if newest else None, bump, raised=request.bump, explicit=request.version)
+    release = Release(
+        app=app,
+        version=version,
+        digest=built.digest,
+        created_at=now,
+        created_by=actor,
+        bump=bump,
+        changes=tuple(map(str, changes)),
+        notes=request.notes,
+        provenance=built.provenance,
+        content=built.data,
+    )
+    writer.add_release(release)
+    writer.record(
+        at=now,
+        actor=actor,
+        action="release",
+        app=app,
+        before=audit_label(newest.ref if newest else None),
+        after=audit_label(release.ref),
+        reason=request.notes,
+        key=request.key,
+    )
+    return Released(release=release, created=True, changes=changes)
+
+
+def _again(
+    writer: Writer, existing: Release, built: Built, request: ReleaseRequest, *, actor: str, now: datetime
+) -> Released:
+    """The release exists. A clean commit confirms one that was cut from uncommitted files."""
+    name = f"{existing.app}@{existing.version}"
+    if request.version and request.version != existing.version:
+        raise VersionTaken(
+            f"this content is {name} already and has no second version",
+            hint="Leave --version out, or change the content.",
+        )
+    if existing.provenance.dirty and not built.provenance.dirty:
+        writer.add_provenance(existing.app, existing.digest, built.provenance, actor=actor, at=now)
+        writer.record(
+            at=now,
+            actor=actor,
+            action="confirm",
+            app=existing.app,
+            after=audit_label(existing.ref),
+            reason=f"commit {built.provenance.commit}",
+            key=request.key,
+        )
+    return _found(writer, existing.app, existing.digest, created=False)
+
+
+def _found(writer: Writer, app: str, digest: str, *, created: bool) -> Released:
+    release = writer.find_release(app, digest=digest)
+    warnings = (f"{app}@{release.version} was yanked: {release.yank.reason}",) if release.yank else ()
+    return Released(release=release, created=created, warnings=warnings)
+
+
+# --- tags ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """The tag of a release, and what kept it from being written or pushed, if anything did."""
+
+    name: str
+    problem: str = ""
+
+
+def tag_name(release: Release) -> str:
+    """``support-bot/v1.4.0``."""
+    return f"{release.app}/v{release.version}"
+
+
+def tag_message(release: Release) -> str:
+    """What the annotated tag says: the digest, and where the release came from."""
+    provenance = release.provenance
+    facts = {
+        "Digest": release.digest,
+        "Commit": provenance.commit,
+        "Path": provenance.path,
+        "Author": provenance.author,
+        "Builder": provenance.builder,
+        "Repository": provenance.repository,
+        "Released-by": release.created_by,
+        "Released-at": release.created_at.isoformat(),
+    }
+    listed = "\n".join(f"- {change}" for change in release.changes)
+    body = "\n\n".join(part for part in (release.notes.strip(), listed) if part)
+    trailer = "\n".join(f"{name}: {value}" for name, value in facts.items())
+    return f"{release.app} {release.version}\n\n" + (f"{body}\n\n" if body else "") + trailer + "\n"
+
+
+def tag(root: Path, releases: Iterable[Release], *, push: bool = False) -> tuple[Tagged, ...]:
+    """Write the annotated tag of each release that has a clean commit into the repository at ``root``, and push it if
+    asked.
+
+    A release stands whether or not git can be written: what went wrong comes back as ``problem``.
+    """
+    from promptops.source.git import Repository
+
+    repository = Repository.open(root)
+    return tuple(_tag(repository, release, push=push) for release in releases if not release.provenance.dirty)
+
+
+def _tag(repository: Repository, release: Release, *, push: bool) -> Tagged:
+    name = tag_name(release)
+    try:
+        repository.create_tag(
+            name,
+            release.provenance.commit,
+            tag_message(release),
+            actor=release.created_by,
+            at=release.created_at,
+        )
+        if push:
+            repository.push_tag(name)
+    except PromptopsError as error:
+        return Tagged(name=name, problem=f"{error.message} {error.hint}".strip())
+    return Tagged(name=name)
