@@ -1,0 +1,74 @@
+"""`promptops audit`: who did what, to which app and channel, when and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import click
+
+from promptops import clock
+from promptops.cli.command import command, limit_option
+from promptops.cli.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+from promptops.cli.shapes import audit_shape
+from promptops.cli.words import one_line, person
+from promptops.core.model import AuditEntry
+
+_IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+
+
+@command("audit")
+@click.option("--app", default="", metavar="APP", help="Only this app.")
+@click.option("--channel", default="", metavar="NAME", help="Only this channel.")
+@click.option("--by", default="", metavar="WHO", help="Only this actor, as recorded.")
+@click.option("--since", default="", metavar="TIME", help="From then on: 2h ago, 18:30, ISO 8601.")
+@click.option("--until", default="", metavar="TIME", help="Up to then.")
+@limit_option
+def audit(session: Session, /, app: str, channel: str, by: str, since: str, until: str, limit: int | None) -> None:
+    """Who did what, when and why.
+
+    Newest first. Each entry carries the hash of the one before it, so none can be changed or taken out unnoticed.
+
+    \b
+      promptops audit --since "2h ago"
+      promptops audit --app support-bot --channel prod --json
+    """
+    start = clock.parse_when(since, session.now, session.zone) if since else None
+    end = clock.parse_as_of(until, session.now, session.zone) if until else None
+    with session.registry() as registry, registry.read() as reader:
+        found = reader.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=session.limit(limit))
+    session.answer(
+        lambda: {"entries": [audit_shape(entry) for entry in found]},
+        lambda page: _table(found, session.limit(limit), page),
+    )
+
+
+def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[Line]:
+    if not found:
+        return ["No entry fits."]
+    titles = ("SEQ", "WHEN", "WHO", "DID", "TO", "REASON")
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    for entry in found:
+        place = entry.app + (f":{entry.channel}" if entry.channel and entry.app else entry.channel)
+        rows.append(
+            [
+                Span(str(entry.seq), "quiet"),
+                clock.format_moment(entry.at, page.zone),
+                person(entry.actor),
+                Span(_did(entry), "strong"),
+                Span(place, "name"),
+                one_line(entry.reason),
+            ]
+        )
+    lines = page.columns(rows, indent=0)
+    if len(found) == limit:
+        lines += ["", Span(f"The newest {limit}; for older ones: --limit N", "quiet")]
+    return lines
+
+
+def _did(entry: AuditEntry) -> str:
+    """``rollback 0.2.1 → 0.2.0``; digests and the registry's lineage are in --json."""
+    before, after = (_IDENTITY.sub("", text) for text in (entry.before, entry.after))
+    way = " → ".join(part for part in (before, after) if part)
+    return f"{entry.action} {way}".rstrip()

@@ -1,0 +1,87 @@
+"""How a command is declared: a function that gets a Session first, with the global options added to its own.
+
+The rule it keeps: a command's one line of help is the first line of its docstring, and equals the table in main.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec, Protocol
+
+import click
+
+from promptops.cli.main import global_options
+from promptops.cli.session import Session
+
+P = ParamSpec("P")
+_COMMON = global_options()
+
+
+class Declare(Protocol):
+    """Makes a command of a function that takes a Session first."""
+
+    def __call__(self, function: Callable[Concatenate[Session, P], None], /) -> click.Command: ...
+
+
+class Command(click.Command):
+    """A command that also takes the global options, listed apart from its own in its help."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *_COMMON]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        common = set(map(id, _COMMON))
+        records: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                records[id(param) in common].append(record)
+        for title, rows in zip(("Options", "Common options"), records, strict=True):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=26)
+
+
+class NounGroup(Command, click.Group):
+    """A command with commands of its own, which takes the global options too."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        Command.format_options(self, ctx, formatter)
+
+
+def command(name: str, *, group: click.Group | None = None) -> Declare:
+    """Declare a command. The function's first argument is the Session; the others come from click's own decorators."""
+
+    def declare(function: Callable[Concatenate[Session, P], None]) -> click.Command:
+        @click.pass_context
+        def call(ctx: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            function(Session.of(ctx), *args, **kwargs)
+
+        declared = click.command(name, cls=Command)(update_wrapper(call, function))
+        if group is not None:
+            group.add_command(declared)
+        return declared
+
+    return declare
+
+
+# --- options that several commands share ----------------------------------------------------------
+
+channel_option = click.option("--channel", metavar="NAME", help="The channel. [PROMPTOPS_CHANNEL]")
+reason_option = click.option("--reason", "-m", default="", metavar="TEXT", help="Why; kept in the log.")
+required_reason = click.option("--reason", "-m", required=True, metavar="TEXT", help="Why; kept in the log.")
+dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Say what would happen; change nothing.")
+expect_option = click.option(
+    "--expect-revision",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Refuse unless the channel is at this revision.",
+)
+key_option = click.option(
+    "--key", default="", metavar="KEY", help="Idempotency key: a retry with it is done once and gets the first answer."
+)
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="At most this many. [default: 20, with --json all]"
+)

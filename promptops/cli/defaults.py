@@ -1,0 +1,112 @@
+"""What a command means when it was not told: the channel and the app of somebody who is in a hurry.
+
+In: what was typed and an open registry. Out: exactly one channel and one app, or a refusal that lists the choices. The
+rule it keeps: a guess is only made where there is one thing it can mean, and no file of the workspace has to be valid.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops import config
+from promptops.core.errors import ChannelNotFound, Invalid, NothingDeployed
+from promptops.core.reference import parse_reference
+
+if TYPE_CHECKING:
+    from promptops.cli.session import Session
+    from promptops.store import Reader
+
+USUAL = "prod"
+_APP_NAME = re.compile(r"^name:\s*[\"']?([a-z0-9][a-z0-9._-]*)[\"']?\s*(?:#.*)?$", re.MULTILINE)
+
+
+def app_and_channel(text: str, channel: str | None) -> tuple[str, str | None]:
+    """Read ``app`` or ``app:channel``, as people copy it out of a status.
+
+    Raises:
+        Invalid: it names a release or a prompt, or another channel than ``--channel``.
+    """
+    reference = parse_reference(text)
+    if reference.fixed:
+        raise Invalid(
+            f"'{text}' names a release, and an app is needed here",
+            hint=f"To go back to it: promptops rollback {reference.app} --to {reference.version or reference.digest}",
+        )
+    if reference.prompt:
+        raise Invalid(
+            f"'{text}' names a prompt, and an app is needed here: all of its prompts go together",
+            hint=f"Write {reference.app}.",
+        )
+    if reference.channel and channel and reference.channel != channel:
+        raise Invalid(f"'{text}' and --channel {channel} name two channels", hint="Give one of them.")
+    return reference.app, reference.channel or channel
+
+
+def choose_channel(reader: Reader, named: str) -> str:
+    """The channel that is named, else ``prod``, else the only one there is.
+
+    Raises:
+        ChannelNotFound: there are none at all.
+        Invalid: there are several, and none is called ``prod``.
+    """
+    if named:
+        return named
+    known = [channel.name for channel in reader.channels()]
+    if USUAL in known:
+        return USUAL
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise ChannelNotFound(
+            "the registry has no channels yet", hint="Declare them in promptops.yml: promptops channels apply"
+        )
+    raise Invalid(
+        f"which channel? None is named, and there are {len(known)}: {', '.join(known)}",
+        hint=f"Use --channel NAME or set {config.CHANNEL}.",
+    )
+
+
+def choose_app(reader: Reader, channel: str, session: Session, *, command: str, every: bool = False) -> str:
+    """The only app that is live on the channel, else the one whose folder this is.
+
+    Raises:
+        NothingDeployed: no app is live there.
+        Invalid: several are, and this is the folder of none.
+    """
+    live = [deployment.app for deployment in reader.live_on(channel)]
+    if len(live) == 1:
+        return live[0]
+    if not live:
+        reader.channel(channel)
+        raise NothingDeployed(f"nothing was ever deployed on {channel}", hint="What is live where: promptops status")
+    here = _app_of(session.directory, live)
+    if here:
+        return here
+    shown = ", ".join(live[:20]) + (f" and {len(live) - 20} more" if len(live) > 20 else "")
+    one = f"promptops {command} {live[0]} --channel {channel}"
+    raise Invalid(
+        f"which app? {len(live)} are live on {channel}: {shown}",
+        hint=f"{one}, or all of them: promptops {command} --all --channel {channel}" if every else one,
+    )
+
+
+def _app_of(directory: Path, live: list[str]) -> str:
+    """The app of the nearest folder that is one: by the name in its ``app.yml``, else by its own.
+
+    Read with a pattern instead of the YAML reader: at 2 am the file may be half edited.
+    """
+    for folder in (directory, *directory.parents):
+        name = folder.name
+        try:
+            match = _APP_NAME.search((folder / "app.yml").read_text("utf-8", "replace")[:65_536])
+        except OSError:
+            match = None
+        if match:
+            name = match[1]
+        if name in live:
+            return name
+        if (folder / "promptops.yml").exists():
+            return ""
+    return ""

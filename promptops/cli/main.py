@@ -1,0 +1,184 @@
+"""The entry point: finds the command, runs it, and turns whatever happens into an exit code.
+
+In: the arguments of the process. Out: its exit code: 0, or 2 to 6 by the kind of error, 1 for a bug, 130 for Ctrl-C.
+The rule it keeps: `--help` imports click and this table, nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Write": {
+        "init": ("promptops.cli.init", "Set up a workspace and its registry."),
+        "check": ("promptops.cli.check", "Lint prompts and apps; needs no registry."),
+        "render": ("promptops.cli.prompt", "Print a prompt's messages as an application sends them."),
+    },
+    "Release": {
+        "release": ("promptops.cli.release", "Cut immutable releases from a commit."),
+        "releases": ("promptops.cli.releases", "List the releases of an app."),
+        "show": ("promptops.cli.releases", "Show what a release is made of."),
+        "diff": ("promptops.cli.diff", "Compare two releases, channels or the working tree."),
+        "yank": ("promptops.cli.release", "Mark a release as never to be served again."),
+    },
+    "Live": {
+        "status": ("promptops.cli.status", "What is live where, since when, and what a rollback would do."),
+        "promote": ("promptops.cli.promote", "Make a release the live one of a channel."),
+        "rollback": ("promptops.cli.rollback", "Put the last good release back, in one transaction."),
+        "history": ("promptops.cli.history", "Everything that was live on a channel, newest first."),
+        "quarantine": ("promptops.cli.quarantine", "Keep a release out of a channel."),
+        "unquarantine": ("promptops.cli.quarantine", "Let a quarantined release back in."),
+    },
+    "Registry": {
+        "channels": ("promptops.cli.channels", "List channels, or apply those of promptops.yml."),
+        "audit": ("promptops.cli.audit", "Who did what, when and why."),
+        "db": ("promptops.cli.db", "Upgrade or inspect the registry's schema."),
+    },
+}
+"""Every command: the module that has it, and its one line of help, by the sections of `promptops --help`."""
+
+COMMANDS = {name: row for section in SECTIONS.values() for name, row in section.items()}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command = getattr(import_module(row[0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(_unknown(name))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, rows in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, row[1]) for name, row in rows.items()], col_max=16)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        rows = [CompletionItem(name, help=row[1]) for name, row in COMMANDS.items() if name.startswith(incomplete)]
+        return rows or click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [*COMMANDS, "undo", "revert", "deploy", "publish", "log", "lint", "list"], n=1)
+    meant = {
+        "undo": "rollback",
+        "revert": "rollback",
+        "deploy": "promote",
+        "publish": "release",
+        "log": "history",
+        "lint": "check",
+        "list": "status",
+    }
+    suggestion = meant.get(close[0], close[0]) if close else ""
+    return f"there is no command '{name}'." + (f" Did you mean '{suggestion}'?" if suggestion else "")
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from promptops import __version__
+
+        click.echo(f"promptops {__version__}")
+        ctx.exit()
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Global options count before and after the command; the one nearer to it wins."""
+    if value is not None and param.name:
+        ctx.find_root().meta[f"promptops.{param.name}"] = value
+
+
+def global_options() -> list[click.Parameter]:
+    """The options every command takes, before or after its name."""
+
+    def option(*names: str, **settings: object) -> click.Option:
+        return click.Option(list(names), expose_value=False, callback=_remember, **settings)  # type: ignore[arg-type]
+
+    return [
+        option(
+            "--registry", metavar="URL", help="The registry: SQLite or PostgreSQL URL, or a path. [PROMPTOPS_REGISTRY]"
+        ),
+        option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
+        option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),
+        option("--color/--no-color", default=None, help="Colour or not. [default: where it can be seen]"),
+        option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
+    ]
+
+
+_TOP = """Release registry for LLM prompts.
+
+Prompts in git become immutable releases; releases go live on channels; one command puts the last good one back.
+
+\b
+  promptops status                       what is live
+  promptops rollback                     put the last good release back
+  promptops promote APP@1.4.0 --channel prod
+"""
+
+cli = LazyGroup(
+    name="promptops",
+    help=_TOP,
+    params=[
+        *global_options(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_version,
+            help="Show the version and exit.",
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command has --help, and --json for scripts.",
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; never raises, whatever happens inside."""
+    try:
+        code = cli.main(list(arguments), prog_name="promptops", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:
+        # The reader (head, less) left. Nothing more can be written; keep the interpreter's last flush from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except BaseException as problem:  # noqa: BLE001 - the last frame: whatever it is becomes an exit code
+        from promptops.cli.failures import report
+
+        return report(problem, arguments)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    # A command lives for a moment and imports a lot: collecting garbage all the while is a tenth of a rollback's time.
+    gc.set_threshold(100_000, 20, 20)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character must not lose the whole answer
+    sys.exit(run(sys.argv[1:]))

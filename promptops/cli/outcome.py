@@ -1,0 +1,143 @@
+"""What a promotion or rollback did -> lines and JSON. The lines say what was read back, not what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptops.cli.render import Cell, Line, Page, Span
+from promptops.cli.shapes import JsonObject, deployment_shape
+from promptops.cli.words import counted, facts, moment, next_steps, quoted, release_name, short, verb
+from promptops.core.model import Deployment, Kind
+
+if TYPE_CHECKING:
+    from promptops.operations.deploying import Outcome
+
+
+def outcome_shape(outcome: Outcome) -> JsonObject:
+    """Every deployment below ``deployments``; of a change of one app also its keys at the top."""
+    changed = [deployment_shape(deployment) | {"changed": True} for deployment in outcome.deployments]
+    same = [deployment_shape(deployment) | {"changed": False} for deployment in outcome.unchanged]
+    every = [*changed, *same]
+    shape: JsonObject = {
+        "deployments": every,
+        "served": [deployment_shape(deployment) for deployment in outcome.served],
+        "dry_run": outcome.dry_run,
+        "replayed": outcome.replayed,
+        "key": outcome.key,
+    }
+    return (every[0] if len(every) == 1 else {}) | shape
+
+
+def outcome_lines(outcome: Outcome, page: Page, *, elsewhere: Sequence[str] = ()) -> list[Line]:
+    """One app in full, or several as a table. ``elsewhere`` are other channels that serve what a rollback left."""
+    if len(outcome.deployments) == 1 and not outcome.unchanged:
+        lines = _one(outcome, outcome.deployments[0], page, elsewhere)
+    elif not outcome.deployments and len(outcome.unchanged) == 1:
+        lines = _unchanged(outcome.unchanged[0], page)
+    else:
+        lines = _several(outcome, page)
+    if outcome.replayed:
+        lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
+    return [*lines, *_overtaken(outcome)]
+
+
+def _one(outcome: Outcome, done: Deployment, page: Page, elsewhere: Sequence[str]) -> list[Line]:
+    left = done.before if done.kind is Kind.ROLLBACK else None
+    kept = f"{left.version}: it cannot be promoted to {done.channel} again until it is let back in" if left else ""
+    proof = "would be revision" if outcome.dry_run else "read back from the registry: revision"
+    rows: list[tuple[str, Cell]] = [
+        ("serving", f"{done.stable.version}  {short(done.stable.digest)}  ({proof} {done.revision})"),
+        ("by", done.actor if outcome.dry_run else f"{done.actor}, {moment(page, done.at)}"),
+        ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
+        ("quarantined" if not outcome.dry_run else "to quarantine", kept),
+        ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
+    ]
+    return [_headline(outcome, done), "", *facts(page, rows), *next_steps(_next(outcome, done))]
+
+
+def _headline(outcome: Outcome, done: Deployment) -> Line:
+    words = {Kind.ROLLBACK: ("Rolled back", "Would roll back"), Kind.PROMOTE: ("Promoted", "Would promote")}
+    did, would = words.get(done.kind, ("Deployed", "Would deploy"))
+    way = f"{done.before.version} → " if done.before else ""
+    first = "" if done.before else ", the first release there"
+    cells: list[Cell] = [Span("Dry run. ", "warn") if outcome.dry_run else Span("✓ ", "good")]
+    cells += [Span(would if outcome.dry_run else did, "strong"), " ", Span(done.app, "name"), " on "]
+    cells += [Span(done.channel, "name"), ": ", way, Span(done.stable.version, "strong"), first]
+    return [*cells, ". Nothing was changed."] if outcome.dry_run else cells
+
+
+def _next(outcome: Outcome, done: Deployment) -> list[tuple[str, list[str]]]:
+    place = [done.app, "--channel", done.channel]
+    if outcome.dry_run:
+        if done.kind is Kind.ROLLBACK:
+            to = ["--to", done.stable.version]
+            to += ["--reason", done.reason] if done.reason else []
+            return [("to do it", ["rollback", *place, *to, "--expect-revision", str(done.revision - 1)])]
+        again = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
+        return [("to do it", [*again, "--expect-revision", str(done.revision - 1)])]
+    if done.before is None:
+        return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
+    old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
+    if done.kind is not Kind.ROLLBACK:
+        return [("what changed", ["diff", old, new]), ("if it goes wrong", ["rollback", *place])]
+    back = ["unquarantine", old, "--channel", done.channel, "--reason", "…"]
+    return [
+        ("what was taken out", ["diff", new, old]),
+        (f"{done.stable.version} is bad too", ["rollback", *place]),
+        (f"{done.before.version} was fine", back),
+    ]
+
+
+def _unchanged(current: Deployment, page: Page) -> list[Line]:
+    return [
+        [
+            Span(current.app, "name"),
+            " on ",
+            Span(current.channel, "name"),
+            " serves ",
+            Span(current.stable.version, "strong"),
+            f" already: {verb(current)} {moment(page, current.at)}. Nothing was changed.",
+        ]
+    ]
+
+
+def _several(outcome: Outcome, page: Page) -> list[Line]:
+    done = outcome.deployments[0]
+    count = counted(len(outcome.deployments), "app")
+    did = "Rolled back" if done.kind is Kind.ROLLBACK else "Promoted"
+    head = f"Would have {did.lower()} {count}" if outcome.dry_run else f"{did} {count}"
+    mark = Span("Dry run. ", "warn") if outcome.dry_run else Span("✓ ", "good")
+    tail = ". Nothing was changed." if outcome.dry_run else ", in one transaction"
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "FROM", "TO", "REVISION")]]
+    for deployment in outcome.deployments:
+        before = deployment.before.version if deployment.before else "nothing"
+        rows.append([deployment.app, before, Span(deployment.stable.version, "strong"), str(deployment.revision)])
+    same = ", ".join(f"{d.app} {d.stable.version}" for d in outcome.unchanged)
+    details: list[tuple[str, Cell]] = [
+        ("unchanged", same),
+        ("by", done.actor if outcome.dry_run else f"{done.actor}, {moment(page, done.at)}"),
+        ("reason", quoted(done.reason)),
+        ("quarantined", "each release of FROM" if done.kind is Kind.ROLLBACK and not outcome.dry_run else ""),
+    ]
+    steps = [] if outcome.dry_run else [("what is live", ["status", "--channel", done.channel])]
+    title: Line = [mark, Span(head, "strong"), " on ", Span(done.channel, "name"), tail]
+    return [title, "", *page.columns(rows), "", *facts(page, details), *next_steps(steps)]
+
+
+def _overtaken(outcome: Outcome) -> list[Line]:
+    """Somebody changed the channel between our commit and the read-back: what is served now is theirs."""
+    ours = {(d.app, d.channel): d for d in (*outcome.deployments, *outcome.unchanged)}
+    lines: list[Line] = []
+    for served in outcome.served:
+        mine = ours.get((served.app, served.channel))
+        if mine is not None and served.revision != mine.revision:
+            lines += [
+                "",
+                [
+                    Span("Since then: ", "warn"),
+                    f"{served.app} on {served.channel} serves {served.stable.version} now, "
+                    f"{verb(served)} by {served.actor} at revision {served.revision}.",
+                ],
+            ]
+    return lines

@@ -1,0 +1,55 @@
+"""`promptops promote`: make a release the live one of a channel."""
+
+from __future__ import annotations
+
+import click
+
+from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
+from promptops.cli.session import Session
+from promptops.core.reference import parse_reference
+
+
+@command("promote")
+@click.argument("reference", metavar="APP@VERSION")
+@channel_option
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def promote(
+    session: Session,
+    /,
+    reference: str,
+    channel: str | None,
+    reason: str,
+    dry_run: bool,
+    expect_revision: int | None,
+    key: str,
+) -> None:
+    """Make a release the live one of a channel.
+
+    The release is named by version, by digest, or by another channel that serves it. The channel's policy decides
+    whether it may go there; a release that is live there already stays, and nothing changes.
+
+    \b
+      promptops promote support-bot@1.4.0 --channel prod
+      promptops promote support-bot:staging --channel prod
+    """
+    wanted = parse_reference(reference)
+    place = session.require_channel(channel)
+    actor = session.actor()
+    with session.registry() as registry:
+        from promptops.operations import promoting
+
+        request = promoting.PromoteRequest(
+            reference=wanted,
+            channel=place,
+            reason=reason,
+            expect_revision=expect_revision,
+            dry_run=dry_run,
+            key=session.key(key),
+        )
+        outcome = promoting.promote(registry, request, actor=actor, now=session.now)
+    from promptops.cli.outcome import outcome_lines, outcome_shape
+
+    session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page))

@@ -1,0 +1,112 @@
+"""`promptops render`: a prompt's messages as an application would send them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops.cli.command import command
+from promptops.cli.render import Line, Span
+from promptops.cli.session import Session
+from promptops.cli.shapes import JsonObject
+from promptops.core.errors import Invalid
+from promptops.core.reference import parse_reference
+
+if TYPE_CHECKING:
+    from promptops.core.model import Json, Prompt
+    from promptops.operations.reading import Rendered
+
+
+@command("render")
+@click.argument("reference", metavar="APP/PROMPT[@VERSION|:CHANNEL]")
+@click.option("-v", "--var", "given", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeat it.")
+@click.option("--vars", "file", metavar="FILE", help="A JSON object with values; - is stdin.")
+def render(session: Session, /, reference: str, given: tuple[str, ...], file: str | None) -> None:
+    """Print a prompt's messages as an application sends them.
+
+    Without @ or : it is the files here. A value of -v is text, unless the prompt declares the variable as something
+    else; then it is read as JSON.
+
+    \b
+      promptops render support-bot/answer -v question="Where is my parcel?"
+      promptops render support-bot/answer:prod --vars case.json --json
+    """
+    from promptops.operations import reading
+
+    wanted = parse_reference(reference)
+    with ExitStack() as stack:
+        root = None if wanted.fixed or wanted.channel else session.root()
+        named = reading.named(wanted, registry=lambda: stack.enter_context(session.registry()), root=root)
+    values = _values(named.prompt(), given, file, session.directory)
+    rendered = reading.render(named, values)
+    session.answer(lambda: _shape(rendered), lambda page: _lines(rendered))
+
+
+def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, directory: Path) -> dict[str, Json]:
+    """The values of --vars, overlaid by those of -v."""
+    values = _from_file(file, directory) if file else {}
+    schemas = {item.name: item.schema for item in prompt.inputs}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip():
+            raise Invalid(f"'{pair}' is not NAME=VALUE", hint="For example -v question='Where is my parcel?'")
+        values[name.strip()] = _typed(text, schemas.get(name.strip(), {}))
+    return values
+
+
+def _typed(text: str, schema: Mapping[str, Json]) -> Json:
+    kind = schema.get("type", "string")
+    if kind == "string" or (isinstance(kind, list) and "string" in kind):
+        return text
+    try:
+        value: Json = json.loads(text)
+    except ValueError:
+        return text  # the schema's own message says what it should have been
+    return value
+
+
+def _from_file(file: str, directory: Path) -> dict[str, Json]:
+    from promptops.core.digest import parse_canonical
+
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else (directory / file).read_bytes()
+    except OSError as error:
+        raise Invalid(f"--vars {file}: {error.strerror}", hint="A JSON file, or - for stdin.") from error
+    try:
+        value = parse_canonical(data)
+    except Invalid as error:
+        raise Invalid(f"--vars {file}: {error.message}", hint='A JSON object: {"question": "Where is it?"}') from error
+    if not isinstance(value, Mapping):
+        raise Invalid(f"--vars {file} is not a JSON object", hint='For example {"question": "Where is it?"}')
+    return dict(value)
+
+
+def _shape(rendered: Rendered) -> JsonObject:
+    release = rendered.named.release
+    return {
+        "app": rendered.named.content.app,
+        "prompt": rendered.prompt.name,
+        "version": release.version if release else None,
+        "digest": release.digest if release else None,
+        "model": rendered.prompt.model,
+        "parameters": dict(rendered.prompt.parameters),
+        "messages": [dict(message) for message in rendered.messages],
+    }
+
+
+def _lines(rendered: Rendered) -> list[Line]:
+    prompt = rendered.prompt
+    settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in sorted(prompt.parameters.items()))
+    model = prompt.model or "the application chooses the model"
+    head = f"{rendered.named.label} · {prompt.name} · {model}" + (f" · {settings}" if settings else "")
+    lines: list[Line] = [[Span(head, "quiet")]]
+    for message in rendered.messages:
+        lines += ["", [Span(message["role"], "name")]]
+        lines += message["content"].removesuffix("\n").split("\n")
+    return lines

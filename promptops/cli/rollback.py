@@ -1,0 +1,122 @@
+"""`promptops rollback`: the command of this project. Needs the registry and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
+from promptops.cli.session import Session
+from promptops.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from promptops.operations.deploying import Outcome
+    from promptops.store import Registry
+
+
+@command("rollback")
+@click.argument("apps", metavar="[APP]...", nargs=-1)
+@channel_option
+@click.option("--all", "every", is_flag=True, help="Every app that is live on the channel.")
+@click.option("--to", default="", metavar="VERSION", help="To this release; it was live there before.")
+@click.option("--at", default="", metavar="TIME", help="To what was live then: 18:30, 2h ago, ISO 8601.")
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def rollback(
+    session: Session,
+    /,
+    apps: tuple[str, ...],
+    channel: str | None,
+    every: bool,
+    to: str,
+    at: str,
+    reason: str,
+    dry_run: bool,
+    expect_revision: int | None,
+    key: str,
+) -> None:
+    """Put the last good release back, in one transaction.
+
+    Goes to the newest release that was live before this one and is still good, for every prompt of the app at once.
+    What it leaves is quarantined on the channel. A second rollback goes further back; it never flips forward again.
+
+    With no APP: the only app that is live on the channel, or the one whose folder you are in. With no --channel: prod,
+    or the only channel there is.
+
+    \b
+      promptops rollback
+      promptops rollback support-bot --channel prod --reason "wrong refunds"
+      promptops rollback --all --at 18:30        everything as it was at 18:30
+      promptops rollback --dry-run               only say what would happen
+    """
+    moment = _moment(session, at, key)
+    if every and apps:
+        raise Invalid("--all and an APP are two different things", hint="Give one of them.")
+    names, wanted = _places(apps, session.channel(channel) or None)
+    from promptops.cli.defaults import choose_app, choose_channel
+
+    actor = session.actor()
+    with session.registry() as registry:
+        from promptops.operations import rolling_back
+
+        with registry.read() as reader:
+            place = choose_channel(reader, wanted or "")
+            if not names and not every:
+                names = (choose_app(reader, place, session, command="rollback", every=True),)
+        request = rolling_back.RollbackRequest(
+            apps=names,
+            channel=place,
+            every=every,
+            to=to,
+            at=moment,
+            reason=reason,
+            expect_revision=expect_revision,
+            dry_run=dry_run,
+            key=session.key(key),
+        )
+        outcome = rolling_back.rollback(registry, request, actor=actor, now=session.now)
+        elsewhere = _elsewhere(registry, outcome)
+    from promptops.cli.outcome import outcome_lines, outcome_shape
+
+    session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page, elsewhere=elsewhere))
+
+
+def _elsewhere(registry: Registry, outcome: Outcome) -> tuple[str, ...]:
+    """Other channels that still serve the release that one app's rollback left."""
+    if len(outcome.deployments) != 1 or outcome.deployments[0].before is None:
+        return ()
+    done = outcome.deployments[0]
+    with registry.read() as reader:
+        serving = reader.channels_serving(done.app, outcome.deployments[0].before.digest)
+    return tuple(channel for channel in serving if channel != done.channel)
+
+
+def _moment(session: Session, at: str, key: str) -> datetime | None:
+    """The moment that --at names. With a key it has to be the same one in every retry."""
+    if not at:
+        return None
+    moment = clock.parse_as_of(at, session.now, session.zone)
+    if key and at.strip().lower().endswith(("ago", "now")):
+        raise Invalid(
+            f"--at '{at}' moves with the clock, so a retry with this --key would be a different request",
+            hint=f"Give the moment itself: --at {clock.format_iso(moment)}",
+        )
+    return moment
+
+
+def _places(apps: tuple[str, ...], channel: str | None) -> tuple[tuple[str, ...], str | None]:
+    """The apps, each typed as ``app`` or ``app:channel``, and the one channel that they and --channel name."""
+    from promptops.cli.defaults import app_and_channel
+
+    names: list[str] = []
+    typed: str | None = None
+    for text in apps:
+        name, place = app_and_channel(text, typed)
+        typed = place or typed
+        names.append(name)
+    return tuple(names), typed or channel

@@ -1,0 +1,143 @@
+"""What one command works with: where it runs, the registry, who acts, what time it is, and how it answers.
+
+In: global options and the settings of config.py. Out: the same few things for every command, made when first needed, so
+that a rollback loads neither YAML nor git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import click
+
+from promptops import clock, config
+from promptops.core.errors import Invalid, WorkspaceNotFound
+
+if TYPE_CHECKING:
+    from promptops.cli.render import Line, Page
+    from promptops.core.model import Json
+    from promptops.store import Registry
+
+
+SCREENFUL = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run of one command."""
+
+    directory: Path
+    registry_flag: str | None = None
+    actor_flag: str | None = None
+    json: bool = False
+    color: bool | None = None
+    now: datetime = field(default_factory=clock.now)
+    zone: tzinfo = field(default_factory=clock.LocalZone)
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Session:
+        """The session that the global options of this command line ask for."""
+        given = {key.removeprefix("promptops."): value for key, value in ctx.find_root().meta.items()}
+        directory = Path(given.get("directory") or ".").expanduser().absolute()
+        if not directory.is_dir():
+            raise Invalid(f"-C {directory}: there is no such directory")
+        return cls(
+            directory=directory,
+            registry_flag=given.get("registry"),
+            actor_flag=given.get("actor"),
+            json=bool(given.get("json")),
+            color=given.get("color"),
+        )
+
+    def root(self) -> Path | None:
+        """The workspace this runs in, or None outside of one."""
+        from promptops.source.workspace import find_root
+
+        try:
+            return find_root(self.directory)
+        except WorkspaceNotFound:
+            return None
+
+    def require_root(self) -> Path:
+        """The workspace this runs in.
+
+        Raises:
+            WorkspaceNotFound: there is none here.
+        """
+        from promptops.source.workspace import find_root
+
+        return find_root(self.directory)
+
+    def names_registry(self) -> bool:
+        """True where a flag or the environment names the registry, so that no workspace is needed to find it."""
+        return bool(self.registry_flag or config.setting(config.REGISTRY))
+
+    def registry_url(self) -> str:
+        """Where the registry is, by flag, environment or workspace."""
+        root = None if self.names_registry() else self.root()
+        return config.registry_url(self.registry_flag, root, self.directory)
+
+    @contextmanager
+    def registry(self) -> Iterator[Registry]:
+        """The registry, open for one command."""
+        url = self.registry_url()  # before the import: who has no registry is told so at once
+        from promptops.store import Registry
+
+        allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
+        registry = Registry.open(url, allow_network_fs=allow)
+        try:
+            yield registry
+        finally:
+            registry.close()
+
+    def actor(self) -> str:
+        """Who makes the change."""
+        return config.actor(self.actor_flag, self.directory)
+
+    def channel(self, flag: str | None) -> str:
+        """The channel that is named by the flag or the environment, or an empty string."""
+        return (flag or "").strip() or config.setting(config.CHANNEL)
+
+    def require_channel(self, flag: str | None) -> str:
+        """The channel that is named by the flag or the environment.
+
+        Raises:
+            Invalid: none is named; commands that guess one do so by themselves.
+        """
+        channel = self.channel(flag)
+        if not channel:
+            raise Invalid(
+                "no channel is named",
+                hint=f"Use --channel NAME or set {config.CHANNEL}. `promptops channels list` lists them.",
+            )
+        return channel
+
+    def limit(self, flag: int | None) -> int | None:
+        """How many rows are wanted: a screenful for people, all of them for a script, unless it is said."""
+        return flag or (None if self.json else SCREENFUL)
+
+    def key(self, flag: str) -> str:
+        """The idempotency key of this change: the caller's own, or a new one."""
+        return flag or str(uuid4())
+
+    def answer(self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]]) -> None:
+        """Print the answer to stdout: as one JSON object, or as lines for people."""
+        from promptops.cli import render
+
+        if self.json:
+            render.print_json(shape())
+        else:
+            canvas = render.page(now=self.now, zone=self.zone, color=self.color)
+            canvas.print(page(canvas))
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer, on stderr, with --json too."""
+        from promptops.cli import render
+
+        render.complain(text, "", label="note")

@@ -1,0 +1,122 @@
+"""Settings: what a flag, the environment and the workspace say, in that order. The only reader of the environment.
+
+In: flags as typed, environment variables, the folder of the workspace. Out: the registry's URL, the actor, the channel.
+The rule it keeps: every environment variable promptops reads is a row of :data:`VARIABLES`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
+
+REGISTRY = "PROMPTOPS_REGISTRY"
+CHANNEL = "PROMPTOPS_CHANNEL"
+ACTOR = "PROMPTOPS_ACTOR"
+DEBUG = "PROMPTOPS_DEBUG"
+
+VARIABLES: Mapping[str, str] = {
+    REGISTRY: "the registry: an SQLite or PostgreSQL URL, or the path of an SQLite file; as --registry",
+    CHANNEL: "the channel of commands that take --channel",
+    ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',
+    DEBUG: "1: show the traceback of an unexpected error",
+    "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
+    "NO_COLOR": "set to anything: no colour (https://no-color.org)",
+    "FORCE_COLOR": "set to anything: colour also into a pipe",
+    "COLUMNS": "the width of the output, where the terminal does not say",
+    "TERM": "dumb: a terminal without colour",
+}
+"""Every environment variable promptops reads, and what it means."""
+
+DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
+"""Where the registry of a workspace is unless something else is said: beside ``promptops.yml``, ignored by git."""
+
+_MAX_ACTOR = 200
+
+
+def setting(name: str) -> str:
+    """The value of one of :data:`VARIABLES`, or an empty string."""
+    if name not in VARIABLES:
+        raise KeyError(f"{name} is not declared in promptops.config.VARIABLES")
+    return os.environ.get(name, "").strip()
+
+
+def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
+    """Where the registry is: the flag, else ``PROMPTOPS_REGISTRY``, else the workspace's own file.
+
+    A path is an SQLite file; a relative one starts at ``directory``.
+
+    Raises:
+        WorkspaceNotFound: nothing names a registry, and ``root`` is None.
+        Invalid: a URL of a database promptops does not speak to.
+    """
+    said = (flag or "").strip() or setting(REGISTRY)
+    if said:
+        return _as_url(said, directory)
+    if root is None:
+        raise WorkspaceNotFound(
+            f"no registry is named, and there is no promptops.yml in {directory} or a folder above",
+            hint=f"Go to a workspace, or name the registry: --registry URL or {REGISTRY}=URL."
+            " `promptops init` makes a new workspace.",
+        )
+    return f"sqlite:///{root / DEFAULT_REGISTRY}"
+
+
+def _as_url(said: str, directory: Path) -> str:
+    scheme, separator, rest = said.partition("://")
+    if not separator:
+        return f"sqlite:///{(directory / Path(said).expanduser()).resolve()}"
+    if scheme == "sqlite":
+        path = rest.removeprefix("/")
+        return f"sqlite:///{(directory / Path(path).expanduser()).resolve()}" if path else said
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        return said
+    raise Invalid(
+        f"'{hide_password(said)}' is not a registry: promptops speaks to sqlite:// and postgresql://",
+        hint="For example sqlite:///registry.db or postgresql://user@host/promptops.",
+    )
+
+
+def hide_password(url: str) -> str:
+    """The URL without its password, in the user part as well as in the query: fit to be shown."""
+    shown = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
+    return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)
+
+
+def actor(flag: str | None, directory: Path) -> str:
+    """Who is recorded for a change: the flag, else ``PROMPTOPS_ACTOR``, else git's user name and address.
+
+    Raises:
+        ActorUnknown: nobody says.
+        Invalid: a name that is no one line of text.
+    """
+    said = (flag or "").strip() or setting(ACTOR) or _git_identity(directory)
+    if not said:
+        raise ActorUnknown(
+            "nobody is named who makes this change",
+            hint=f"Use --actor 'Name <address>', set {ACTOR}, or tell git: git config --global user.name 'Name'.",
+        )
+    if len(said) > _MAX_ACTOR or not said.isprintable():
+        raise Invalid(f"the actor {said[:40]!r} is not one line of at most {_MAX_ACTOR} printable characters")
+    return said
+
+
+def _git_identity(directory: Path) -> str:
+    """``Name <address>`` as git has it for this folder; asking git directly costs no import."""
+    import subprocess
+
+    command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
+    try:
+        done = subprocess.run(command, cwd=directory, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found: dict[str, str] = {}
+    for entry in done.stdout.decode("utf-8", "replace").split("\0"):
+        key, _, value = entry.partition("\n")
+        if value.strip():
+            found[key] = value.strip()  # git lists system, global, local: the last one counts
+    name, email = found.get("user.name", ""), found.get("user.email", "")
+    return f"{name} <{email}>" if name and email else name or email

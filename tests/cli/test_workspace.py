@@ -1,0 +1,186 @@
+"""`init`, `check`, `release`, `diff`, `render` in a git workspace: the way from files to a release, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptops.cli.scaffold import example_workspace, registry_name
+from promptops.store import Registry
+from tests import factory
+from tests.cli.conftest import Promptops
+
+
+def test_init_makes_a_workspace_that_checks_and_releases(
+    promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "Team Prompts"
+    said = promptops("init", str(root)).out
+    assert "New workspace" in said
+    assert "apps/assistant/prompts/answer.prompt.yml" in said
+    assert (root / "promptops.yml").read_text().count("registry: team-prompts\n") == 1
+    assert (root / ".gitignore").read_text() == "/.promptops/\n"
+    monkeypatch.chdir(root)
+    assert "No errors, no warnings (1 app, 1 prompt)" in promptops("check").out
+    factory.git(root, "init", "--quiet")
+    factory.commit(root, {}, "Begin")
+    assert ".promptops" not in factory.git(root, "ls-files")
+    assert "Released assistant 0.1.0" in promptops("release").out
+    promptops("promote", "assistant@0.1.0", "--channel", "staging")
+    assert "Promoted assistant on prod" in promptops("promote", "assistant:staging", "--channel", "prod").out
+    rendered = promptops("render", "assistant/answer:prod", "-v", "question=Why?", "--json").json
+    assert rendered["messages"][1] == {"role": "user", "content": "Why?"}  # type: ignore[index]
+    assert rendered["model"] == "openai/gpt-4o-mini-2024-07-18"
+
+
+def test_init_twice_changes_nothing(workspace: Path, promptops: Promptops) -> None:
+    before = {path: path.read_bytes() for path in workspace.rglob("*.yml")}
+    answer = promptops("init", "--json").json
+    assert (answer["created"], answer["files"], answer["channels"]) == (False, [], [])
+    assert {path: path.read_bytes() for path in workspace.rglob("*.yml")} == before
+
+
+def test_init_leaves_the_policies_of_a_registry_in_use_to_channels_apply(workspace: Path, promptops: Promptops) -> None:
+    text = (workspace / "promptops.yml").read_text()
+    (workspace / "promptops.yml").write_text(text.replace("protected: true", "protected: false"))
+    promptops("init")
+    assert promptops("channels", "--json").json["channels"][1]["version"] == 1  # type: ignore[index,call-overload]
+    said = promptops("channels", "apply").out
+    assert "prod     changed (version 2)" in said
+    assert "as it was" in said
+
+
+def test_init_refuses_the_registry_of_another_workspace(promptops: Promptops, tmp_path: Path, workspace: Path) -> None:
+    url = f"sqlite:///{workspace}/.promptops/registry.db"
+    assert "belongs to the registry" in promptops("init", str(tmp_path / "b"), "--registry", url, exits=5).err
+
+
+def test_the_example_is_copied_where_nothing_is_in_the_way(promptops: Promptops, tmp_path: Path) -> None:
+    promptops("init", "demo", "--example")
+    files = {
+        p.relative_to(example_workspace()) for p in example_workspace().rglob("*.yml") if ".promptops" not in str(p)
+    }
+    assert files <= {path.relative_to(tmp_path / "demo") for path in (tmp_path / "demo").rglob("*")}
+    assert "is a workspace already" in promptops("init", "demo", "--example", exits=4).err
+    (tmp_path / "taken" / "apps" / "support-bot").mkdir(parents=True)
+    (tmp_path / "taken" / "apps" / "support-bot" / "app.yml").write_text("mine")
+    assert "apps/support-bot/app.yml" in promptops("init", "taken", "--example", exits=4).err
+    assert (tmp_path / "taken" / "apps" / "support-bot" / "app.yml").read_text() == "mine"
+    assert not (tmp_path / "taken" / "promptops.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("Team Prompts", "team-prompts"), ("ünï", "n"), ("...", "prompts"), ("con", "prompts")]
+)
+def test_a_registry_is_named_after_its_folder(folder: str, name: str) -> None:
+    assert registry_name(Path("/tmp") / folder) == name
+
+
+def test_a_release_says_what_changed_and_what_comes_next(workspace: Path, promptops: Promptops) -> None:
+    first = promptops("release").out
+    assert "✓ Released bot 0.1.0" in first
+    assert "bot/v0.1.0" in first
+    assert "promptops promote bot@0.1.0 --channel dev" in first
+    assert "bot/v0.1.0" in factory.git(workspace, "tag")
+    changed = factory.PROMPT.replace("Say hello to {{name}}.", "Say hello to {{name}} and {{friend}}.")
+    factory.commit(workspace, {"bot/prompts/greet.prompt.yml": changed})
+    second = promptops("release", "--notes", "two people").out
+    assert "✓ Released bot 0.2.0" in second
+    assert "major  greet: required input 'friend' added" in second
+    again = promptops("release").out
+    assert again.startswith("Nothing changed: bot 0.2.0")
+
+
+def test_the_json_of_a_release_has_the_keys_that_scripts_rely_on(workspace: Path, promptops: Promptops) -> None:
+    answer = promptops("release", "bot", "--json").json
+    assert (answer["app"], answer["version"], answer["created"], answer["changes"]) == ("bot", "0.1.0", True, [])
+    assert answer["commit"] == factory.git(workspace, "rev-parse", "HEAD")
+    assert str(answer["digest"]).startswith("sha256:")
+    again = promptops("release", "bot", "--json").json
+    assert (again["created"], again["bump"], again["digest"]) == (False, "none", answer["digest"])
+
+
+def test_uncommitted_files_are_refused_by_name(workspace: Path, promptops: Promptops) -> None:
+    (workspace / "bot/prompts/greet.prompt.yml").write_text(factory.PROMPT.replace("hello", "goodbye"))
+    refused = promptops("release", exits=4)
+    assert "bot/prompts/greet.prompt.yml" in refused.err
+    assert "--allow-dirty" in refused.err
+    assert "and uncommitted files" in promptops("release", "--allow-dirty").out
+
+
+def test_broken_files_are_told_by_check_and_refused_by_release(workspace: Path, promptops: Promptops) -> None:
+    factory.commit(workspace, {"bot/prompts/greet.prompt.yml": "messages: 3\nmodelParameters: no\n"})
+    checked = promptops("check", exits=2)
+    assert "bot/prompts/greet.prompt.yml" in checked.out
+    assert "errors" in checked.out
+    found = promptops("check", "--json", exits=2).json
+    assert len(found["findings"]) == int(str(found["errors"])) + int(str(found["warnings"]))  # type: ignore[arg-type]
+    assert set(found["findings"][0]) == {"code", "severity", "path", "line", "column", "message", "hint"}  # type: ignore[index,arg-type]
+    refused = promptops("release", exits=2)
+    assert "bot/prompts/greet.prompt.yml:1:" in refused.err
+
+
+def test_check_needs_neither_a_workspace_nor_a_registry(promptops: Promptops, tmp_path: Path) -> None:
+    factory.write(tmp_path, {"loose/greet.prompt.yml": factory.PROMPT})
+    assert promptops("check", "loose/greet.prompt.yml", "--json").json["errors"] == 0
+    assert promptops("check", "loose", "--json").json["errors"] == 0
+    assert "there is no nowhere" in promptops("check", "nowhere", exits=3).err
+
+
+def test_warnings_fail_only_when_they_are_asked_to(workspace: Path, promptops: Promptops) -> None:
+    (workspace / "bot/prompts/greet.prompt.yml").write_text(factory.PROMPT.replace("-2024-08-06", ""))
+    assert "floating-model" in promptops("check").out
+    assert "warnings fail too" in promptops("check", "--strict", exits=2).out
+
+
+def test_diff_to_the_files_here_says_what_the_version_would_be(workspace: Path, promptops: Promptops) -> None:
+    promptops("release")
+    promptops("promote", "bot@0.1.0", "--channel", "dev")
+    assert "No difference" in promptops("diff", "bot:dev").out
+    changed = factory.PROMPT.replace("Say hello", "Say goodbye").replace("0.2", "0.9")
+    (workspace / "bot/prompts/greet.prompt.yml").write_text(changed)
+    said = promptops("diff", "bot:dev").out
+    assert said.startswith("bot@0.1.0 (dev) → bot (working tree)")
+    assert "temperature 0.2 → 0.9" in said
+    assert "~ Say [-hello-]{+goodbye+} to {{name}}." in said
+    assert "2 changes, minor: would be released as 0.2.0" in said
+    assert promptops("diff", "bot:dev", "--json").json["next_version"] == "0.2.0"
+
+
+def test_render_prints_the_messages_and_names_what_is_missing(workspace: Path, promptops: Promptops) -> None:
+    said = promptops("render", "bot/greet", "-v", "name=Ada {{x}}").out
+    assert "Say hello to Ada {{x}}." in said  # a value is never scanned again
+    assert "-v name=…" in promptops("render", "bot/greet", exits=2).err
+    assert "'nmae'" in promptops("render", "bot/greet", "-v", "name=Ada", "-v", "nmae=x", exits=2).err
+    assert "not NAME=VALUE" in promptops("render", "bot/greet", "-v", "name", exits=2).err
+    assert "names no prompt" in promptops("render", "bot", exits=2).err
+
+
+def test_values_come_from_a_file_and_are_overlaid_by_those_typed(workspace: Path, promptops: Promptops) -> None:
+    (workspace / "values.json").write_text('{"name": "Grace"}')
+    assert "hello to Grace" in promptops("render", "bot/greet", "--vars", "values.json").out
+    assert "hello to Ada" in promptops("render", "bot/greet", "--vars", "values.json", "-v", "name=Ada").out
+    (workspace / "values.json").write_text('{"name": NaN}')
+    assert "values.json" in promptops("render", "bot/greet", "--vars", "values.json", exits=2).err
+    assert "none.json" in promptops("render", "bot/greet", "--vars", "none.json", exits=2).err
+    (workspace / "values.json").write_text("[1]")
+    assert "not a JSON object" in promptops("render", "bot/greet", "--vars", "values.json", exits=2).err
+
+
+def test_a_rollback_works_far_from_the_workspace(
+    workspace: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("release")
+    factory.commit(workspace, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("hello", "goodbye")})
+    promptops("release")
+    for version in ("0.1.0", "0.1.1"):
+        for channel in ("dev", "staging", "prod"):
+            promptops("promote", f"bot@{version}", "--channel", channel)
+    (workspace / "promptops.yml").write_text("{ half edited")
+    assert "0.1.1 → 0.1.0" in promptops("rollback", "--dry-run").out  # a broken workspace is in nobody's way
+    monkeypatch.chdir(tmp_path)
+    promptops("rollback", "--registry", str(workspace / ".promptops" / "registry.db"))
+    registry = Registry.open(f"sqlite:///{workspace}/.promptops/registry.db")
+    assert factory.live_version(registry) == "0.1.0"
+    registry.close()

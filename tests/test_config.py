@@ -1,0 +1,106 @@
+"""Flag, then environment, then workspace; nobody acts without a name; passwords are never shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from promptops import config
+from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment in which nothing is said, and a git that knows nobody."""
+    for name in config.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+def test_the_flag_beats_the_environment_which_beats_the_workspace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert config.registry_url(None, tmp_path, tmp_path) == f"sqlite:///{tmp_path}/.promptops/registry.db"
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", "postgresql://db/prompts")
+    assert config.registry_url(None, tmp_path, tmp_path) == "postgresql://db/prompts"
+    assert config.registry_url("other.db", tmp_path, tmp_path) == f"sqlite:///{tmp_path}/other.db"
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("registry.db", "sqlite:///{here}/registry.db"),
+        ("./sub/registry.db", "sqlite:///{here}/sub/registry.db"),
+        ("/var/lib/registry.db", "sqlite:////var/lib/registry.db"),
+        ("sqlite:///registry.db", "sqlite:///{here}/registry.db"),
+        ("sqlite:////var/lib/registry.db", "sqlite:////var/lib/registry.db"),
+        ("postgresql://u:p@host/db", "postgresql://u:p@host/db"),
+        ("postgresql+psycopg://host/db", "postgresql+psycopg://host/db"),
+    ],
+)
+def test_a_registry_is_a_path_or_a_url(said: str, url: str, tmp_path: Path) -> None:
+    assert config.registry_url(said, None, tmp_path) == url.format(here=tmp_path)
+
+
+def test_another_database_is_refused_without_showing_its_password(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="sqlite") as refusal:
+        config.registry_url("mysql://root:hunter2@host/db", None, tmp_path)
+    assert "hunter2" not in refusal.value.message
+
+
+def test_no_registry_and_no_workspace_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceNotFound) as refusal:
+        config.registry_url(None, None, tmp_path)
+    assert "PROMPTOPS_REGISTRY" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:s3cret@host/db", "postgresql://ada:***@host/db"),
+        ("postgresql://host/db?password=s3cret&x=1", "postgresql://host/db?password=***&x=1"),
+        ("sqlite:////var/registry.db", "sqlite:////var/registry.db"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    assert config.hide_password(url) == shown
+
+
+def test_the_actor_is_the_flag_then_the_environment_then_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "config", "user.name", "Git Ada"], check=True)
+    assert config.actor(None, tmp_path) == "Git Ada"
+    subprocess.run(["git", "-C", tmp_path, "config", "user.email", "ada@example.org"], check=True)
+    assert config.actor(None, tmp_path) == "Git Ada <ada@example.org>"
+    monkeypatch.setenv("PROMPTOPS_ACTOR", "ci-bot")
+    assert config.actor(None, tmp_path) == "ci-bot"
+    assert config.actor(" Grace ", tmp_path) == "Grace"
+
+
+def test_nobody_is_an_error_that_says_how_to_be_somebody(tmp_path: Path) -> None:
+    with pytest.raises(ActorUnknown) as refusal:
+        config.actor(None, tmp_path)
+    assert "--actor" in refusal.value.hint
+    assert "git config" in refusal.value.hint
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "esc\x1b[31m", "x" * 201, "hidden\u202etext"])
+def test_an_actor_is_one_line_of_printable_text(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="printable"):
+        config.actor(name, tmp_path)
+
+
+def test_the_environment_is_read_in_one_place_only() -> None:
+    package = Path(config.__file__).parent
+    readers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"os\.environ|getenv", path.read_text("utf-8"))
+    }
+    assert readers <= {"config.py", "source/git.py", "source/git_tree.py"}  # git's children get a clean environment
+    with pytest.raises(KeyError):
+        config.setting("PROMPTOPS_UNHEARD_OF")
