@@ -1,0 +1,93 @@
+"""Registries filled straight through the store, thousands of facts a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from promptops.core.digest import digest
+from promptops.core.model import (
+    Bump,
+    Content,
+    Deployment,
+    Input,
+    Kind,
+    Message,
+    Policy,
+    Prompt,
+    Provenance,
+    Release,
+    Role,
+)
+from promptops.core.release import encode
+from promptops.store import Registry, Writer
+
+ACTOR = "Ada Lovelace <ada@example.org>"
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+def release(app: str, number: int) -> Release:
+    """Release 0.1.``number`` of an app with one short prompt."""
+    prompt = Prompt(
+        name="answer",
+        model="openai/gpt-4o-mini-2024-07-18",
+        messages=(Message(role=Role.USER, content=f"Take {number}: {{{{question}}}}"),),
+        inputs=(Input(name="question", schema={"type": "string"}),),
+    )
+    content = encode(Content(app=app, prompts=(prompt,)))
+    return Release(
+        app=app,
+        version=f"0.1.{number}",
+        digest=digest(content),
+        created_at=NOW,
+        created_by=ACTOR,
+        bump=Bump.PATCH,
+        changes=("wording of answer",),
+        notes="",
+        provenance=Provenance(repository="bench", commit=f"{number:040x}", path=app, author=ACTOR, builder="bench"),
+        content=content,
+    )
+
+
+def fill_app(registry: Registry, app: str, count: int) -> list[Release]:
+    """Add this many releases of an app."""
+    made = [release(app, number) for number in range(count)]
+
+    def work(writer: Writer) -> None:
+        writer.lock_app(app)
+        for each in made:
+            writer.add_release(each)
+
+    registry.write(work)
+    return made
+
+
+def deploy_all(registry: Registry, app: str, releases: Sequence[Release], channels: Sequence[str]) -> None:
+    """Make each release in turn the stable one of every channel."""
+
+    def work(writer: Writer) -> None:
+        known = {channel.name for channel in writer.channels()}
+        for channel in channels:
+            if channel not in known:
+                writer.set_policy(channel, Policy(), actor=ACTOR, at=NOW)
+        writer.lock_heads((app, channel) for channel in channels)
+        for channel in channels:
+            for revision, each in enumerate(releases, 1):
+                writer.append(_promotion(each, channel, revision, releases[revision - 2] if revision > 1 else None))
+
+    registry.write(work)
+
+
+def _promotion(now_live: Release, channel: str, revision: int, before: Release | None) -> Deployment:
+    return Deployment(
+        app=now_live.app,
+        channel=channel,
+        revision=revision,
+        kind=Kind.PROMOTE,
+        stable=now_live.ref,
+        before=before.ref if before else None,
+        restores=None,
+        actor=ACTOR,
+        reason="",
+        at=NOW,
+    )

@@ -1,0 +1,105 @@
+"""Who may import what, and what a clean interpreter loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.house.checkout import ROOT, imports, modules, run_python
+
+HEAVY = ("sqlmodel", "sqlalchemy", "git", "click", "rich", "alembic", "pydantic", "yaml", "jinja2", "jsonschema")
+
+# Packages that come with a declared one and are its public face to us.
+COMES_WITH = {"pydantic": "sqlmodel", "referencing": "jsonschema", "sqlalchemy": "sqlmodel"}
+
+_LOADED = "import sys; print(' '.join(name for name in sys.argv[1].split() if name in sys.modules))"
+
+
+def test_import_promptops_loads_nothing_heavy() -> None:
+    assert run_python(f"import promptops; {_LOADED}", " ".join(HEAVY)).split() == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rollback", "--help"]])
+def test_help_loads_neither_the_database_nor_git_nor_rich(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from promptops.cli.main import main
+sys.argv[1:], names = {arguments!r}, sys.argv[1]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+sys.argv = ["", names]
+{_LOADED}
+"""
+    heavy = [name for name in HEAVY if name != "click"]
+    assert run_python(code, " ".join(heavy)).splitlines()[-1].split() == []
+
+
+def test_the_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [
+        ("git", ("promptops/source/git.py",)),
+        ("rich", ("promptops/cli/render.py",)),
+        ("sqlalchemy", ("promptops/store/", "migrations/")),
+        ("sqlmodel", ("promptops/store/", "migrations/")),
+        ("alembic", ("promptops/store/", "migrations/")),
+        ("psycopg", ("promptops/store/", "migrations/")),
+        ("pydantic", ("promptops/source/",)),
+    ],
+)
+def test_a_package_with_one_home_is_imported_nowhere_else(package: str, home: tuple[str, ...]) -> None:
+    strangers = [
+        f"{module.path}:{line}"
+        for module in modules("promptops", "migrations")
+        for name, line in imports(module, for_types=False)
+        if name.split(".")[0] == package and not module.path.as_posix().startswith(home)
+    ]
+    assert strangers == []
+
+
+def test_every_imported_package_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {_distribution(line) for line in project["dependencies"]}
+    declared |= {_distribution(line) for extra in project["optional-dependencies"].values() for line in extra}
+    provided_by = packages_distributions()
+    undeclared = [
+        f"{module.path}:{line} imports {name}"
+        for module in modules("promptops", "migrations")
+        for name, line in imports(module)
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"promptops", "migrations"}
+        and not {_distribution(found) for found in provided_by.get(COMES_WITH.get(top, top), [])} & declared
+    ]
+    assert undeclared == []
+
+
+def test_every_declared_dependency_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    used = {name.split(".")[0] for module in modules("promptops", "migrations") for name, _ in imports(module)}
+    provided_by = packages_distributions()
+    distributions = {_distribution(found) for top in used for found in provided_by.get(top, [])}
+    assert [line for line in project["dependencies"] if _distribution(line) not in distributions] == []
+
+
+def _distribution(requirement: str) -> str:
+    name = requirement.split(";")[0].split("[")[0]
+    for mark in "<>=!~ ":
+        name = name.split(mark)[0]
+    return name.strip().lower().replace("_", "-")

@@ -1,0 +1,36 @@
+"""`make demo` tells its story to the end; it asserts for itself what has to hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.checkout import ROOT
+
+
+def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:
+    if not Path(sys.executable).with_name("promptops").exists():
+        pytest.fail("the command `promptops` is not installed beside this Python; `make test` installs it")
+    picture = tmp_path / "demo.svg"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.journey.demo", "--svg", str(picture)],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PROMPTOPS_REGISTRY": "postgresql://nobody@localhost/nothing"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    scratch = re.search(r"/\S+/promptops-demo-\w+", done.stdout)
+    assert scratch is not None
+    assert (Path(scratch[0]) / ".promptops" / "registry.db").exists()
+    drawn = picture.read_text(encoding="utf-8")
+    assert "rollback" in drawn
+    assert "url(http" not in drawn
+    shutil.rmtree(scratch[0])
