@@ -18,7 +18,7 @@ _TEXT_INPUTS: dict[str, Input] = {}
 
 def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str]:
     """The model as ``provider/model``, and the name of the app's pin it comes from, if it does."""
-    name = fields.text("model")
+    name = fields.written("model")
     if name is None:
         if fields.value.get("model") is None:
             hint = f"model: {next(iter(pins))}" if len(pins) == 1 else "model: provider/model-and-date"

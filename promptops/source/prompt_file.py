@@ -96,8 +96,8 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
 
 
 def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) -> PromptFile:
-    fields.text("name")
-    fields.text("description")
+    fields.written("name")
+    fields.written("description")
     engine = _choice(fields, "template", Engine) or Engine.SIMPLE
     messages, used = _messages(fields, engine, around) if body is None else _message(fields, body, engine, around)
     model, pin = read_model(fields, around.pins)
@@ -141,7 +141,7 @@ def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Mes
         fields.add("missing-key", "messages", "`messages` is empty", "Write at least one role and content.")
     for item in fields.each("messages"):
         role = _role(item)
-        content = item.text("content")
+        content = item.written("content")
         if content is None:
             if item.value.get("content") is None:
                 item.add("missing-key", None, "a message needs `content`")
@@ -155,8 +155,8 @@ def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Mes
 
 def _role(item: Fields) -> Role | None:
     value = item.value.get("role")
-    if isinstance(value, str) and value in _ROLES:
-        return _ROLES[value]
+    if isinstance(value, str) and value.lower() in _ROLES:
+        return _ROLES[value.lower()]
     if value is None:
         item.add("missing-key", None, "a message needs a `role`", f"One of {', '.join(_ROLES)}.")
     elif item.text("role") is not None:

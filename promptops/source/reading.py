@@ -82,6 +82,16 @@ class Fields:
     def text(self, key: str) -> str | None:
         return self._typed(key, str, "text")
 
+    def written(self, key: str) -> str | None:
+        """The text at a key; of a number or a boolean, as it is written: ``1.10`` stays ``1.10``.
+
+        For keys that GitHub's tools read in this way.
+        """
+        path = (*self.path, key)
+        if isinstance(self.value.get(key), bool | int | float) and (node := self.document.node(path)) is not None:
+            return str(node.value)
+        return self.text(key)
+
     def flag(self, key: str) -> bool | None:
         return self._typed(key, bool, "true or false")
 

@@ -45,6 +45,10 @@ def _evaluator(fields: Fields) -> Evaluator:
         return Evaluator(name=label, kind=kind, settings=fields.value)
     found = fields.value[kind]
     settings: Mapping[str, Json] = found if isinstance(found, Mapping) else {kind: found}
+    if kind == "string" and isinstance(found, Mapping) and (inner := fields.fields(kind)) is not None:
+        settings = {
+            key: inner.written(key) if type(item) in (bool, int, float) else item for key, item in found.items()
+        }
     problem = {"string": _string_problem, "llm": _llm_problem, "uses": _uses_problem}[kind](found)
     if problem:
         fields.add("evaluator-invalid", kind, f"evaluator '{label}' cannot be run: {problem}")
@@ -56,7 +60,7 @@ def _string_problem(value: Json) -> str:
         return "'string' must be a mapping"
     if not any(operator in value for operator in _OPERATORS):
         return f"'string' has none of {', '.join(_OPERATORS)}"
-    wrong = [operator for operator in _OPERATORS if not isinstance(value.get(operator, ""), str)]
+    wrong = [key for key in _OPERATORS if not isinstance(value.get(key, ""), str | bool | int | float)]
     return f"'{wrong[0]}' must be text" if wrong else ""
 
 

@@ -131,7 +131,7 @@ def test_a_suppression_in_markdown_covers_its_paragraph_and_is_not_part_of_the_t
     ],
 )
 def test_a_suppression_needs_a_code_a_reason_and_something_to_cover(comment: str, found: str) -> None:
-    text = f"{HEAD}name: 3 # promptops: {comment}\nmessages: [{{role: user, content: hi}}]\n"
+    text = f"{HEAD}name: [3] # promptops: {comment}\nmessages: [{{role: user, content: hi}}]\n"
     assert {finding.code for finding in checked({"a.prompt.yml": text}).findings} == {found, "wrong-type"}
 
 

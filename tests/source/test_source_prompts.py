@@ -94,10 +94,10 @@ def test_line_ends_a_byte_order_mark_and_the_style_of_yaml_change_nothing() -> N
         (HEAD + "messages: []\n", [("missing-key", 2, 11)]),
         (HEAD + "messages: hello\n", [("wrong-type", 2, 11)]),
         (HEAD + "messages:\n  - hello\n", [("wrong-type", 3, 5)]),
-        (HEAD + "messages:\n  - role: user\n    content: 3\n", [("wrong-type", 4, 14)]),
+        (HEAD + "messages:\n  - role: user\n    content: [3]\n", [("wrong-type", 4, 14)]),
         (HEAD + "messages:\n  - role: usr\n    content: x\n", [("wrong-value", 3, 11)]),
         (HEAD + "messages:\n  - role: user\n", [("missing-key", 3, 5)]),
-        ("model: 4\n" + MESSAGE, [("wrong-type", 1, 8)]),
+        ("model: [4]\n" + MESSAGE, [("wrong-type", 1, 8)]),
         ("model: '{{model}}'\n" + MESSAGE, [("floating-model", 1, 8), ("wrong-value", 1, 8)]),
         ("model: gpt-4-0613\n" + MESSAGE, [("model-without-provider", 1, 8)]),
         ("model: openai/gpt-4o\n" + MESSAGE, [("floating-model", 1, 8)]),
@@ -132,7 +132,8 @@ def test_what_is_wrong_is_said_with_its_place(text: str, found: list[tuple[str, 
 
 def test_everything_that_is_wrong_is_said_in_one_run() -> None:
     text = (
-        "model: 4\nmodelParameters: {temperature: 9, topK: x}\nmessages:\n  - role: nobody\n    content: '{{ a b }}'\n"
+        "model: [4]\nmodelParameters: {temperature: 9, topK: x}\n"
+        "messages:\n  - role: nobody\n    content: '{{ a b }}'\n"
     )
     assert [code for code, _, _ in codes(prompt_findings(text))] == [
         "wrong-type",
@@ -141,6 +142,21 @@ def test_everything_that_is_wrong_is_said_in_one_run() -> None:
         "wrong-value",
         "unknown-tag",
     ]
+
+
+def test_what_githubs_tools_read_as_text_is_text_as_it_is_written() -> None:
+    """Their decoder takes a number or a boolean where text belongs, and a role in any case."""
+    text = (
+        "name: 2024\ndescription: true\nmodel: openai/gpt-4o-2024-08-06\n"
+        "messages: [{role: System, content: 1.10}, {role: USER, content: 0x1F}]\n"
+        "evaluators: [{name: e, string: {equals: 1.0}}]\n"
+    )
+    loaded = checked({"a.prompt.yml": text})
+    assert not loaded.findings
+    (app,) = loaded.apps
+    assert app.content is not None
+    assert [(str(m.role), m.content) for m in app.content.prompts[0].messages] == [("system", "1.10"), ("user", "0x1F")]
+    assert app.suites["a"].evaluators[0].settings == {"equals": "1.0"}
 
 
 def test_unknown_keys_are_one_warning_with_what_was_probably_meant() -> None:
