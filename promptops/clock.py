@@ -55,7 +55,8 @@ def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
     typed = " ".join(text.strip().lower().split())
     found = _present(typed, now) or _ago(typed, now) or _clock(typed, now, zone) or _dated(typed, zone)
     if found is None:
-        raise Invalid(f"'{text}' is not a time", hint=_HINT)
+        meant = f"Did you mean '{typed} ago'? " if _ago(f"{typed} ago", now) else ""
+        raise Invalid(f"'{text}' is not a time", hint=meant + _HINT)
     if found > now:
         shown = format_moment(found, zone)
         raise Invalid(

@@ -68,10 +68,10 @@ def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
 def _as_url(said: str, directory: Path) -> str:
     scheme, separator, rest = said.partition("://")
     if not separator:
-        return f"sqlite:///{(directory / Path(said).expanduser()).resolve()}"
+        return f"sqlite:///{(directory / os.path.expanduser(said)).resolve()}"
     if scheme == "sqlite":
         path = rest.removeprefix("/")
-        return f"sqlite:///{(directory / Path(path).expanduser()).resolve()}" if path else said
+        return f"sqlite:///{(directory / os.path.expanduser(path)).resolve()}" if path else said
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         return said
     raise Invalid(

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import command, limit_option
-from promptops.cli.render import Cell, Line, Page, Span
+from promptops.cli.render import Cell, Line, Page, Span, cut
 from promptops.cli.session import Session
 from promptops.cli.shapes import audit_shape
 from promptops.cli.words import one_line, person
@@ -17,10 +18,19 @@ from promptops.core.model import AuditEntry
 
 _IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
+WIDE = 110
+"""From this width on moments, names and what was left are shown in full."""
+
+REASON = 16
+"""So much of a reason is always shown: the log is read for the why."""
+
+NAME = 10
+"""So much of a name, where there is little room."""
+
 
 @command("audit")
-@click.option("--app", default="", metavar="APP", help="Only this app.")
-@click.option("--channel", default="", metavar="NAME", help="Only this channel.")
+@click.option("--app", default="", metavar="APP", shell_complete=complete.apps, help="Only this app.")
+@click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
 @click.option("--by", default="", metavar="WHO", help="Only this actor, as recorded.")
 @click.option("--since", default="", metavar="TIME", help="From then on: 2h ago, 18:30, ISO 8601.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
@@ -47,28 +57,31 @@ def audit(session: Session, /, app: str, channel: str, by: str, since: str, unti
 def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[Line]:
     if not found:
         return ["No entry fits."]
-    titles = ("SEQ", "WHEN", "WHO", "DID", "TO", "REASON")
+    narrow = page.width is not None and page.width < WIDE
+    titles = ("SEQ", "WHEN", "WHO", "DID", "WHERE", "REASON")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
     for entry in found:
         place = entry.app + (f":{entry.channel}" if entry.channel and entry.app else entry.channel)
         rows.append(
             [
                 Span(str(entry.seq), "quiet"),
-                clock.format_moment(entry.at, page.zone),
-                person(entry.actor),
-                Span(_did(entry), "strong"),
+                clock.format_age(entry.at, page.now) if narrow else clock.format_moment(entry.at, page.zone),
+                cut(person(entry.actor), NAME) if narrow else person(entry.actor),
+                Span(_did(entry, short=narrow), "strong"),
                 Span(place, "name"),
                 one_line(entry.reason),
             ]
         )
-    lines = page.columns(rows, indent=0)
+    lines = page.columns(rows, indent=0, last=REASON)
     if len(found) == limit:
         lines += ["", Span(f"The newest {limit}; for older ones: --limit N", "quiet")]
     return lines
 
 
-def _did(entry: AuditEntry) -> str:
-    """``rollback 0.2.1 → 0.2.0``; digests and the registry's lineage are in --json."""
+def _did(entry: AuditEntry, *, short: bool) -> str:
+    """``rollback 0.2.1 → 0.2.0``, or ``rollback → 0.2.0``; digests and the registry's lineage are in --json."""
     before, after = (_IDENTITY.sub("", text) for text in (entry.before, entry.after))
+    if short and before and after:
+        return f"{entry.action} → {after}"
     way = " → ".join(part for part in (before, after) if part)
     return f"{entry.action} {way}".rstrip()

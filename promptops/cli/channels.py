@@ -29,9 +29,11 @@ def channels(ctx: click.Context) -> None:
 
 @command("list", group=channels)
 def list_channels(session: Session, /) -> None:
-    """The registry's channels and what each asks of a release."""
-    with session.registry() as registry, registry.read() as reader:
-        found = reader.channels()
+    """The registry's channels and what each asks of a release, downstream first."""
+    with session.registry() as registry:
+        from promptops.operations import reading
+
+        found = reading.channels(registry)
     session.answer(
         lambda: {"channels": [channel_shape(channel) for channel in found]}, lambda page: _table(found, page)
     )

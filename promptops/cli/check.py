@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +32,7 @@ FAILED = 2
 
 
 @command("check")
-@click.argument("path", metavar="[PATH]", required=False)
+@click.argument("path", metavar="[PATH]", required=False, type=click.Path())
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--full", is_flag=True, help="List every finding, one a line.")
 def check(session: Session, /, path: str | None, strict: bool, full: bool) -> None:
@@ -47,9 +46,11 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
     """
     from promptops.source.lint import check_path
 
-    place = session.directory / Path(path).expanduser() if path else (session.root() or session.directory)
+    place = session.path(path) if path else (session.root() or session.directory)
     if not place.exists():
-        raise NotFound(f"there is no {path}", hint="PATH is a workspace, an app's folder or a prompt file.")
+        raise NotFound(
+            f"there is no file or folder '{path}'", hint="PATH is a workspace, an app's folder or a prompt file."
+        )
     loaded = check_path(place)
     found = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
     count = Counter(finding.severity for finding in found)

@@ -10,8 +10,10 @@ from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Protocol
 
 import click
+from click.core import ParameterSource
 
-from promptops.cli.main import global_options
+from promptops.cli import complete
+from promptops.cli.main import global_options, typed
 from promptops.cli.session import Session
 
 P = ParamSpec("P")
@@ -29,6 +31,12 @@ class Command(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_COMMON]
+
+    def invoke(self, ctx: click.Context) -> object:
+        for param in self.params:
+            if param.name and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+                ctx.params[param.name] = typed(ctx, param, ctx.params[param.name])
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         common = set(map(id, _COMMON))
@@ -69,7 +77,9 @@ def command(name: str, *, group: click.Group | None = None) -> Declare:
 
 # --- options that several commands share ----------------------------------------------------------
 
-channel_option = click.option("--channel", metavar="NAME", help="The channel. [PROMPTOPS_CHANNEL]")
+channel_option = click.option(
+    "--channel", metavar="NAME", shell_complete=complete.channels, help="The channel. [PROMPTOPS_CHANNEL]"
+)
 reason_option = click.option("--reason", "-m", default="", metavar="TEXT", help="Why; kept in the log.")
 required_reason = click.option("--reason", "-m", required=True, metavar="TEXT", help="Why; kept in the log.")
 dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Say what would happen; change nothing.")

@@ -25,7 +25,8 @@ def upgrade(session: Session, /) -> None:
     url = session.registry_url()
     from promptops import store
 
-    before, after = store.upgrade(url)
+    with session.reaching(url):
+        before, after = store.upgrade(url)
     place = hide_password(url)
     done: Line = (
         [Span("✓ ", "good"), Span("Upgraded ", "strong"), f"{place}: schema {before} → {after}"]
@@ -44,7 +45,8 @@ def current(session: Session, /) -> None:
     url = session.registry_url()
     from promptops import store
 
-    found, wanted = store.current_schema(url)
+    with session.reaching(url):
+        found, wanted = store.current_schema(url)
     place = hide_password(url)
     if found is None:
         line: Line = [f"{place}: no registry there yet"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
@@ -33,8 +34,8 @@ _TITLES = {
 
 
 @command("diff")
-@click.argument("old", metavar="A")
-@click.argument("new", metavar="[B]", required=False)
+@click.argument("old", metavar="A", shell_complete=complete.references)
+@click.argument("new", metavar="[B]", required=False, shell_complete=complete.references)
 def diff(session: Session, /, old: str, new: str | None) -> None:
     """Compare two releases, channels or the working tree.
 

@@ -76,6 +76,9 @@ def _broken(problem: BaseException, as_json: bool) -> int:
         import traceback
 
         traceback.print_exception(problem)
+    if isinstance(problem, PermissionError) and problem.filename:
+        hint = "Whoever runs this may not read or write there."
+        return _print(as_json, "permission-denied", "Invalid", f"permission denied: {problem.filename}", hint, 2)
     if isinstance(problem, OSError):
         what = f"{problem.strerror or problem}" + (f": {problem.filename}" if problem.filename else "")
         return _print(as_json, "system-error", "Error", what, f"{DEBUG}=1 shows where it happened.", 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import channel_option, command, limit_option
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @command("history")
-@click.argument("app", metavar="[APP]", required=False)
+@click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
 @channel_option
 @click.option("--at", default="", metavar="TIME", help="What was live then: 18:30, 2h ago, ISO 8601.")
 @limit_option

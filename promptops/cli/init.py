@@ -17,7 +17,7 @@ from promptops.cli.scaffold import ignore_registry, scaffold
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject
 from promptops.cli.words import next_steps
-from promptops.core.errors import Conflict, RegistryMismatch, WorkspaceNotFound
+from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
 from promptops.core.model import Policy
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Done:
 
 
 @command("init")
-@click.argument("path", metavar="[DIR]", required=False)
+@click.argument("path", metavar="[DIR]", required=False, type=click.Path())
 @click.option("--example", is_flag=True, help="Start with a copy of the example workspace.")
 def init(session: Session, /, path: str | None, example: bool) -> None:
     """Set up a workspace and its registry.
@@ -54,7 +54,8 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
       promptops init --registry postgresql://user@host/promptops
     """
     actor = session.actor()
-    target = (session.directory / Path(path).expanduser()).resolve() if path else session.directory
+    target = session.path(path).resolve() if path else session.directory
+    config.registry_url(session.registry_flag, target, session.directory)  # refused before anything is written
     root, files = _workspace(target, example=example)
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
@@ -62,7 +63,8 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
     declared = read_workspace(WorkingTree(root))
     url = config.registry_url(session.registry_flag, root, session.directory)
     ignored = ignore_registry(root)
-    created, channels = _registry(session, url, declared.registry, declared.channels, actor)
+    with session.reaching(url):
+        created, channels = _registry(session, url, declared.registry, declared.channels, actor)
     done = _Done(
         root=root,
         files=files,
@@ -85,7 +87,10 @@ def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:
     except WorkspaceNotFound:
         root = None
     if root is None:
-        target.mkdir(parents=True, exist_ok=True)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+            raise Invalid(f"{target} cannot be a folder", hint="DIR is the folder of the workspace.") from error
         return target, scaffold(target, example=example)
     if example:
         raise Conflict(

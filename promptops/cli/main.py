@@ -109,7 +109,27 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Global options count before and after the command; the one nearer to it wins."""
     if value is not None and param.name:
-        ctx.find_root().meta[f"promptops.{param.name}"] = value
+        ctx.find_root().meta[f"promptops.{param.name}"] = typed(ctx, param, value)
+
+
+def typed(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    """What was typed, as text in any locale.
+
+    Bytes that are no text are refused, and so is nothing at all: a script whose variable is not set must not roll back
+    somewhere else. Only the texts that people write may be empty.
+    """
+    if isinstance(value, tuple):
+        return tuple(typed(ctx, param, item) for item in value)
+    if not isinstance(value, str):
+        return value
+    if not value.strip() and param.name not in ("reason", "notes"):
+        raise click.BadParameter("it is empty. Is a variable of a script not set?", ctx, param)
+    if isinstance(param.type, click.Path):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError as error:
+        raise click.BadParameter("it is not UTF-8 text", ctx, param) from error
 
 
 def global_options() -> list[click.Parameter]:
@@ -125,7 +145,7 @@ def global_options() -> list[click.Parameter]:
         option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
         option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),
         option("--color/--no-color", default=None, help="Colour or not. [default: where it can be seen]"),
-        option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
+        option("-C", "directory", metavar="DIR", type=click.Path(readable=False), help="Run as if started in DIR."),
     ]
 
 
@@ -176,8 +196,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """The console script."""
+    from promptops.cli import bash
+
+    bash.register()
     # A command lives for a moment and imports a lot: collecting garbage all the while is a tenth of a rollback's time.
     gc.set_threshold(100_000, 20, 20)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character must not lose the whole answer

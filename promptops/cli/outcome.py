@@ -13,6 +13,10 @@ from promptops.core.model import Deployment, Kind
 if TYPE_CHECKING:
     from promptops.operations.deploying import Outcome
 
+_WORDS = {Kind.ROLLBACK: ("Rolled back", "Would roll back"), Kind.PROMOTE: ("Promoted", "Would promote")}
+_DEPLOYED = "Deployed", "Would deploy"
+"""What was done, and what a dry run says instead."""
+
 
 def outcome_shape(outcome: Outcome) -> JsonObject:
     """Every deployment below ``deployments``; of a change of one app also its keys at the top."""
@@ -29,14 +33,20 @@ def outcome_shape(outcome: Outcome) -> JsonObject:
     return (every[0] if len(every) == 1 else {}) | shape
 
 
-def outcome_lines(outcome: Outcome, page: Page, *, elsewhere: Sequence[str] = ()) -> list[Line]:
-    """One app in full, or several as a table. ``elsewhere`` are other channels that serve what a rollback left."""
+def outcome_lines(
+    outcome: Outcome, page: Page, *, elsewhere: Sequence[str] = (), again: Sequence[str] = ()
+) -> list[Line]:
+    """One app in full, or several as a table.
+
+    ``elsewhere`` are other channels that serve what a rollback left, ``again`` is the command that does what a dry run
+    of several apps showed.
+    """
     if len(outcome.deployments) == 1 and not outcome.unchanged:
         lines = _one(outcome, outcome.deployments[0], page, elsewhere)
     elif not outcome.deployments and len(outcome.unchanged) == 1:
         lines = _unchanged(outcome.unchanged[0], page)
     else:
-        lines = _several(outcome, page)
+        lines = _several(outcome, page, again)
     if outcome.replayed:
         lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
     return [*lines, *_overtaken(outcome)]
@@ -47,18 +57,24 @@ def _one(outcome: Outcome, done: Deployment, page: Page, elsewhere: Sequence[str
     kept = f"{left.version}: it cannot be promoted to {done.channel} again until it is let back in" if left else ""
     proof = "would be revision" if outcome.dry_run else "read back from the registry: revision"
     rows: list[tuple[str, Cell]] = [
-        ("serving", f"{done.stable.version}  {short(done.stable.digest)}  ({proof} {done.revision})"),
+        (
+            "would serve" if outcome.dry_run else "serving",
+            f"{done.stable.version}  {short(done.stable.digest)}  ({proof} {done.revision})",
+        ),
         ("by", done.actor if outcome.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
-        ("quarantined" if not outcome.dry_run else "to quarantine", kept),
+        (_quarantined(outcome), kept),
         ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
     ]
     return [_headline(outcome, done), "", *facts(page, rows), *next_steps(_next(outcome, done))]
 
 
+def _quarantined(outcome: Outcome) -> str:
+    return "to quarantine" if outcome.dry_run else "quarantined"
+
+
 def _headline(outcome: Outcome, done: Deployment) -> Line:
-    words = {Kind.ROLLBACK: ("Rolled back", "Would roll back"), Kind.PROMOTE: ("Promoted", "Would promote")}
-    did, would = words.get(done.kind, ("Deployed", "Would deploy"))
+    did, would = _WORDS.get(done.kind, _DEPLOYED)
     way = f"{done.before.version} → " if done.before else ""
     first = "" if done.before else ", the first release there"
     cells: list[Cell] = [Span("Dry run. ", "warn") if outcome.dry_run else Span("✓ ", "good")]
@@ -71,11 +87,11 @@ def _next(outcome: Outcome, done: Deployment) -> list[tuple[str, list[str]]]:
     place = [done.app, "--channel", done.channel]
     if outcome.dry_run:
         if done.kind is Kind.ROLLBACK:
-            to = ["--to", done.stable.version]
-            to += ["--reason", done.reason] if done.reason else []
-            return [("to do it", ["rollback", *place, *to, "--expect-revision", str(done.revision - 1)])]
-        again = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
-        return [("to do it", [*again, "--expect-revision", str(done.revision - 1)])]
+            command = ["rollback", *place, "--to", done.stable.version]
+        else:
+            command = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
+        command += ["--reason", done.reason] if done.reason else []
+        return [("to do it", [*command, "--expect-revision", str(done.revision - 1)])]
     if done.before is None:
         return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
     old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
@@ -102,11 +118,10 @@ def _unchanged(current: Deployment, page: Page) -> list[Line]:
     ]
 
 
-def _several(outcome: Outcome, page: Page) -> list[Line]:
+def _several(outcome: Outcome, page: Page, again: Sequence[str]) -> list[Line]:
     done = outcome.deployments[0]
-    count = counted(len(outcome.deployments), "app")
-    did = "Rolled back" if done.kind is Kind.ROLLBACK else "Promoted"
-    head = f"Would have {did.lower()} {count}" if outcome.dry_run else f"{did} {count}"
+    did, would = _WORDS.get(done.kind, _DEPLOYED)
+    head = f"{would if outcome.dry_run else did} {counted(len(outcome.deployments), 'app')}"
     mark = Span("Dry run. ", "warn") if outcome.dry_run else Span("✓ ", "good")
     tail = ". Nothing was changed." if outcome.dry_run else ", in one transaction"
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "FROM", "TO", "REVISION")]]
@@ -118,9 +133,11 @@ def _several(outcome: Outcome, page: Page) -> list[Line]:
         ("unchanged", same),
         ("by", done.actor if outcome.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", quoted(done.reason)),
-        ("quarantined", "each release of FROM" if done.kind is Kind.ROLLBACK and not outcome.dry_run else ""),
+        (_quarantined(outcome), "each release of FROM" if done.kind is Kind.ROLLBACK else ""),
     ]
-    steps = [] if outcome.dry_run else [("what is live", ["status", "--channel", done.channel])]
+    steps = [("what is live", ["status", "--channel", done.channel])]
+    if outcome.dry_run:
+        steps = [("to do it", list(again))] if again else []
     title: Line = [mark, Span(head, "strong"), " on ", Span(done.channel, "name"), tail]
     return [title, "", *page.columns(rows), "", *facts(page, details), *next_steps(steps)]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
 from promptops.cli.session import Session
 from promptops.core.reference import parse_reference
 
 
 @command("promote")
-@click.argument("reference", metavar="APP@VERSION")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.promotable)
 @channel_option
 @reason_option
 @dry_run_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.render import Line, Span
 from promptops.cli.session import Session
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @command("render")
-@click.argument("reference", metavar="APP/PROMPT[@VERSION|:CHANNEL]")
+@click.argument("reference", metavar="APP/PROMPT[@VERSION|:CHANNEL]", shell_complete=complete.prompts)
 @click.option("-v", "--var", "given", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeat it.")
-@click.option("--vars", "file", metavar="FILE", help="A JSON object with values; - is stdin.")
+@click.option("--vars", "file", metavar="FILE", type=click.Path(), help="A JSON object with values; - is stdin.")
 def render(session: Session, /, reference: str, given: tuple[str, ...], file: str | None) -> None:
     """Print a prompt's messages as an application sends them.
 
@@ -43,14 +44,14 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
     with ExitStack() as stack:
         root = None if wanted.fixed or wanted.channel else session.root()
         named = reading.named(wanted, registry=lambda: stack.enter_context(session.registry()), root=root)
-    values = _values(named.prompt(), given, file, session.directory)
+    values = _values(named.prompt(), given, file, session)
     rendered = reading.render(named, values)
     session.answer(lambda: _shape(rendered), lambda page: _lines(rendered))
 
 
-def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, directory: Path) -> dict[str, Json]:
+def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, session: Session) -> dict[str, Json]:
     """The values of --vars, overlaid by those of -v."""
-    values = _from_file(file, directory) if file else {}
+    values = _from_file(file, session.path(file)) if file else {}
     schemas = {item.name: item.schema for item in prompt.inputs}
     for pair in given:
         name, equals, text = pair.partition("=")
@@ -71,11 +72,11 @@ def _typed(text: str, schema: Mapping[str, Json]) -> Json:
     return value
 
 
-def _from_file(file: str, directory: Path) -> dict[str, Json]:
+def _from_file(file: str, place: Path) -> dict[str, Json]:
     from promptops.core.digest import parse_canonical
 
     try:
-        data = sys.stdin.buffer.read() if file == "-" else (directory / file).read_bytes()
+        data = _stdin() if file == "-" else place.read_bytes()
     except OSError as error:
         raise Invalid(f"--vars {file}: {error.strerror}", hint="A JSON file, or - for stdin.") from error
     try:
@@ -85,6 +86,11 @@ def _from_file(file: str, directory: Path) -> dict[str, Json]:
     if not isinstance(value, Mapping):
         raise Invalid(f"--vars {file} is not a JSON object", hint='For example {"question": "Where is it?"}')
     return dict(value)
+
+
+def _stdin() -> bytes:
+    """All of standard input; nothing where it is closed."""
+    return sys.stdin.buffer.read() if sys.stdin is not None else b""
 
 
 def _shape(rendered: Rendered) -> JsonObject:

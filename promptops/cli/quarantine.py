@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import channel_option, command, key_option, required_reason
 from promptops.cli.render import Line, Page, Span
 from promptops.cli.session import Session
@@ -16,7 +17,7 @@ from promptops.core.reference import parse_reference
 
 
 @command("quarantine")
-@click.argument("reference", metavar="APP@VERSION")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.releases)
 @channel_option
 @required_reason
 @key_option
@@ -44,7 +45,7 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
 
 
 @command("unquarantine")
-@click.argument("reference", metavar="APP@VERSION")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.releases)
 @channel_option
 @required_reason
 @key_option

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import command, key_option, required_reason
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject, release_shape
-from promptops.cli.words import counted, facts, next_steps, short
-from promptops.core.model import Bump, Change
+from promptops.cli.words import counted, enumerated, facts, next_steps, short
+from promptops.core.errors import WorkspaceNotFound
+from promptops.core.model import Bump
 from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ SHOWN = 12
 
 
 @command("release")
-@click.argument("apps", metavar="[APP]...", nargs=-1)
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
 @click.option(
     "--bump",
     type=click.Choice(["auto", "major", "minor", "patch"]),
@@ -65,7 +68,10 @@ def release(
     from promptops.operations import releasing, workspace
 
     with session.registry() as registry:
-        built = workspace.build(root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}")
+        with _committed(commit):
+            built = workspace.build(
+                root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}"
+            )
         request = releasing.ReleaseRequest(
             key=session.key(key), bump=None if bump == "auto" else Bump(bump), version=version, notes=notes
         )
@@ -77,6 +83,17 @@ def release(
         lambda: _shape(released, tags, warnings),
         lambda page: _lines(released, tags, warnings, channel, page, pushed=push),
     )
+
+
+@contextmanager
+def _committed(commit: str) -> Iterator[None]:
+    """The workspace is there, or the command would not have come this far; what lacks it is the commit."""
+    try:
+        yield
+    except WorkspaceNotFound as error:
+        raise WorkspaceNotFound(
+            f"promptops.yml is not in the commit '{commit}'", hint="Commit it: git add promptops.yml && git commit"
+        ) from error
 
 
 def _first_channel(registry: Registry) -> str:
@@ -100,15 +117,11 @@ def _released_shape(done: Released, tags: dict[str, Tagged]) -> JsonObject:
     return release_shape(done.release) | {
         "created": done.created,
         "bump": done.release.bump.value if done.created else Bump.NONE.value,
-        "changes": [_said(change) for change in done.changes] if done.changes else [],
+        "changes": [str(change) for change in done.changes],
         "tag": tag.name if tag and not tag.problem else None,
         "tag_problem": tag.problem if tag else "",
         "warnings": list(done.warnings),
     }
-
-
-def _said(change: Change) -> str:
-    return f"{change.prompt}: {change.summary}" if change.prompt else change.summary
 
 
 def _lines(
@@ -158,7 +171,7 @@ def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -
     ]
     styles = {Bump.MAJOR: "bad", Bump.MINOR: "strong", Bump.PATCH: "quiet"}
     changes: list[Line] = [
-        ["    ", Span(change.bump.value.ljust(7), styles.get(change.bump, "")), _said(change)]
+        ["    ", Span(change.bump.value.ljust(7), styles.get(change.bump, "")), str(change)]
         for change in done.changes[:SHOWN]
     ]
     if len(done.changes) > SHOWN:
@@ -168,11 +181,11 @@ def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -
 
 
 def _same(same: Sequence[Released], *, everything: bool) -> list[Line]:
-    listed = ", ".join(f"{done.release.app} {done.release.version}" for done in same[:8])
-    more = f" and {len(same) - 8} more" if len(same) > 8 else ""
+    names = [f"{done.release.app} {done.release.version}" for done in same]
     if everything:
-        return [f"Nothing changed: {listed}{more} has this very content already."]
-    return [[Span(f"Unchanged: {listed}{more}", "quiet")]]
+        have = "has" if len(names) == 1 else "have"
+        return [f"Nothing changed: {enumerated(names)} {have} this very content already."]
+    return [[Span(f"Unchanged: {enumerated(names)}", "quiet")]]
 
 
 def _next(new: Sequence[Released], channel: str) -> list[tuple[str, list[str]]]:
@@ -184,7 +197,7 @@ def _next(new: Sequence[Released], channel: str) -> list[tuple[str, list[str]]]:
 
 
 @command("yank")
-@click.argument("reference", metavar="APP@VERSION")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.releases)
 @required_reason
 @key_option
 def yank(session: Session, /, reference: str, reason: str, key: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import command, limit_option
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
@@ -18,14 +19,14 @@ from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
     from promptops.core.model import Prompt, Release
-    from promptops.operations.reading import Named
+    from promptops.operations.reading import Listed, Named
 
 WIDE = 120
 """From this width on the list shows commits."""
 
 
 @command("releases")
-@click.argument("app", metavar="APP")
+@click.argument("app", metavar="APP", shell_complete=complete.apps)
 @limit_option
 def releases(session: Session, /, app: str, limit: int | None) -> None:
     """List the releases of an app."""
@@ -36,46 +37,55 @@ def releases(session: Session, /, app: str, limit: int | None) -> None:
         from promptops.operations import reading
 
         every = reading.releases(registry, name)
-        found = every[: session.limit(limit)]
-        standings = reading.status(registry, apps=[name]).standings
-    serving: dict[str, list[str]] = {}
-    for standing in standings:
-        serving.setdefault(standing.deployment.stable.digest, []).append(standing.deployment.channel)
-
-    def shape() -> JsonObject:
-        rows = [release_shape(release) | {"channels": list(serving.get(release.digest, ()))} for release in found]
-        return {"app": name, "releases": rows}
-
-    session.answer(shape, lambda page: _list(name, found, len(every), serving, page))
+    shown = every[: session.limit(limit)]
+    session.answer(
+        lambda: {"app": name, "releases": [_listed_shape(listed) for listed in shown]},
+        lambda page: _list(name, shown, every, page),
+    )
 
 
-def _list(app: str, found: Sequence[Release], total: int, serving: dict[str, list[str]], page: Page) -> list[Line]:
-    head: list[Cell] = [Span(app, "name"), f" has {counted(total, 'release')}"]
+def _listed_shape(listed: Listed) -> JsonObject:
+    where: JsonObject = {"channels": list(listed.channels), "quarantined": dict(listed.quarantined)}
+    return release_shape(listed.release) | where
+
+
+def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page) -> list[Line]:
     wide = page.width is None or page.width >= WIDE
     titles = ("VERSION", "LIVE ON", "RELEASED", "BY", *(["COMMIT"] if wide else []), "WHAT CHANGED")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
-    for release in found:
-        live = ", ".join(serving.get(release.digest, ()))
-        rows.append(
-            [
-                Span(release.version, "bad" if release.yank else "strong"),
-                Span(live, "good"),
-                f"{clock.format_age(release.created_at, page.now)}, "
-                + clock.format_short(release.created_at, page.now, page.zone),
-                person(release.created_by),
-                *([_commit(release)] if wide else []),
-                _summary(release),
-            ]
-        )
-    lines: list[Line] = [head, "", *page.columns(rows)]
-    if total > len(found):
-        lines += ["", [Span(f"  {counted(total - len(found), 'older release')} not shown: --limit N", "quiet")]]
+    rows += [_row(listed, page, wide=wide) for listed in shown]
+    header, *told = page.columns(rows)
+    lines: list[Line] = [[Span(app, "name"), f" has {counted(len(every), 'release')}"], "", header]
+    for listed, line in zip(shown, told, strict=True):
+        lines.append(line)
+        lines += [["    ", Span(f"✗ quarantined {text}", "warn")] for text in _held(listed.quarantined)]
+    if len(every) > len(shown):
+        lines += ["", [Span(f"  {counted(len(every) - len(shown), 'older release')} not shown: --limit N", "quiet")]]
     steps: list[tuple[str, Sequence[str]]] = []
-    if len(found) > 1:
-        steps.append(("compare", ["diff", f"{app}@{found[1].version}", f"{app}@{found[0].version}"]))
-    if found and not serving:
-        steps.append(("make one live", ["promote", f"{app}@{found[0].version}", "--channel", "NAME"]))
+    names = [f"{app}@{listed.release.version}" for listed in shown]
+    if len(names) > 1:
+        steps.append(("compare", ["diff", names[1], names[0]]))
+    if names and not any(listed.channels for listed in every):
+        steps.append(("make one live", ["promote", names[0], "--channel", "NAME"]))
     return [*lines, *next_steps(steps)]
+
+
+def _row(listed: Listed, page: Page, *, wide: bool) -> list[Cell]:
+    release = listed.release
+    short = clock.format_short(release.created_at, page.now, page.zone)
+    return [
+        Span(release.version, "bad" if release.yank else "warn" if listed.quarantined else "strong"),
+        Span(", ".join(listed.channels), "good"),
+        f"{clock.format_age(release.created_at, page.now)}, {short}",
+        person(release.created_by),
+        *([_commit(release)] if wide else []),
+        _summary(release),
+    ]
+
+
+def _held(quarantined: Mapping[str, str]) -> list[str]:
+    """``on prod: makes up rules``, for each channel that keeps the release out."""
+    return [f"on {channel}: {one_line(reason)}" for channel, reason in quarantined.items()]
 
 
 def _commit(release: Release) -> str:
@@ -92,7 +102,7 @@ def _summary(release: Release) -> Cell:
 
 
 @command("show")
-@click.argument("reference", metavar="REFERENCE")
+@click.argument("reference", metavar="REFERENCE", shell_complete=complete.references)
 def show(session: Session, /, reference: str) -> None:
     """Show what a release is made of.
 
@@ -124,6 +134,7 @@ def _named_shape(found: Named, prompts: Sequence[Prompt]) -> JsonObject:
     )
     shape["provenance"] = provenance_shape(release) if release else None
     shape["channels"] = list(found.channels)
+    shape["quarantined"] = dict(found.quarantined)
     shape["profile"] = (
         {
             "title": profile.title,
@@ -150,6 +161,7 @@ def _head(found: Named, page: Page) -> list[Line]:
             ("released", f"{clock.format_when(release.created_at, page.now, page.zone)} by {release.created_by}"),
             ("commit", f"{_commit(release)} of {source.repository}, {source.path}, by {source.author}"),
             ("live on", Span(", ".join(found.channels) or "no channel", "good" if found.channels else "quiet")),
+            *(("quarantined", Span(text, "warn")) for text in _held(found.quarantined)),
             ("yanked", Span(f"{release.yank.reason} ({release.yank.actor})" if release.yank else "", "bad")),
             ("notes", one_line(release.notes)),
             (release.bump.value, "; ".join(release.changes)),

@@ -36,6 +36,9 @@ STYLES: Mapping[str, str] = {
 }
 """Every style by what it means; the values are rich's."""
 
+NARROWEST = 8
+"""No column is cut to less than this."""
+
 _ASCII = str.maketrans({"→": "->", "·": "-", "…": "...", "✓": "*", "●": "*", "✗": "x", "“": '"', "”": '"'})
 
 
@@ -76,16 +79,24 @@ class Page:
         text = visible(cell.text if isinstance(cell, Span) else cell)
         return paint(text, cell.style) if self.color and isinstance(cell, Span) and cell.style else text
 
-    def columns(self, rows: Sequence[Sequence[Cell]], *, indent: int = 2, gap: int = 2) -> list[Line]:
-        """Rows with their cells below each other. Only the last column is cut where the terminal ends."""
+    def columns(self, rows: Sequence[Sequence[Cell]], *, indent: int = 2, gap: int = 2, last: int = 0) -> list[Line]:
+        """Rows with their cells below each other. Only the last column is cut where the terminal ends.
+
+        With ``last`` that column keeps so many characters, and the widest of the others are cut instead.
+        """
         widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)] if rows else []
-        room = None if self.width is None else self.width - indent - sum(widths[:-1]) - gap * (len(widths) - 1)
+        room = None
+        if self.width is not None and widths:
+            space = self.width - indent - gap * (len(widths) - 1)
+            widths[:-1] = _squeezed(widths[:-1], space - min(last, widths[-1])) if last else widths[:-1]
+            room = max(space - sum(widths[:-1]), 12)
         lines: list[Line] = []
         for row in rows:
             cells: list[Cell] = [" " * indent]
-            for cell, width in zip(row[:-1], widths[:-1], strict=True):
+            for whole, width in zip(row[:-1], widths[:-1], strict=True):
+                cell = cut(whole, width)
                 cells += (cell, " " * (width - _width(cell) + gap))
-            cells.append(row[-1] if room is None else cut(row[-1], max(room, 12)))
+            cells.append(row[-1] if room is None else cut(row[-1], room))
             lines.append(cells)
         return lines
 
@@ -122,6 +133,14 @@ def cut(cell: Cell, width: int) -> Cell:
     while text and _width(text) > width - 1:
         text = text[:-1]
     return Span(text.rstrip() + "…", cell.style if isinstance(cell, Span) else "")
+
+
+def _squeezed(widths: Sequence[int], room: int) -> list[int]:
+    """Widths that fit the room: the widest give way, down to what still tells something."""
+    found = list(widths)
+    while sum(found) > room and max(found) > NARROWEST:
+        found[found.index(max(found))] -= 1
+    return found
 
 
 def paint(text: str, style: str) -> str:

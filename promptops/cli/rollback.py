@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid
 
 if TYPE_CHECKING:
     from promptops.operations.deploying import Outcome
+    from promptops.operations.rolling_back import RollbackRequest
     from promptops.store import Registry
 
 
 @command("rollback")
-@click.argument("apps", metavar="[APP]...", nargs=-1)
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
 @channel_option
 @click.option("--all", "every", is_flag=True, help="Every app that is live on the channel.")
-@click.option("--to", default="", metavar="VERSION", help="To this release; it was live there before.")
+@click.option(
+    "--to",
+    default="",
+    metavar="VERSION",
+    shell_complete=complete.versions,
+    help="To this release; it was live there before.",
+)
 @click.option("--at", default="", metavar="TIME", help="To what was live then: 18:30, 2h ago, ISO 8601.")
 @reason_option
 @dry_run_option
@@ -83,7 +91,17 @@ def rollback(
         elsewhere = _elsewhere(registry, outcome)
     from promptops.cli.outcome import outcome_lines, outcome_shape
 
-    session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page, elsewhere=elsewhere))
+    session.answer(
+        lambda: outcome_shape(outcome),
+        lambda page: outcome_lines(outcome, page, elsewhere=elsewhere, again=_again(request)),
+    )
+
+
+def _again(request: RollbackRequest) -> list[str]:
+    """The same rollback as a command line, with a moment that does not move."""
+    command = ["rollback", *(["--all"] if request.every else request.apps), "--channel", request.channel]
+    command += ["--at", clock.format_iso(request.at)] if request.at else []
+    return command + (["--reason", request.reason] if request.reason else [])
 
 
 def _elsewhere(registry: Registry, outcome: Outcome) -> tuple[str, ...]:

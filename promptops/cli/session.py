@@ -6,6 +6,7 @@ that a rollback loads neither YAML nor git.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from uuid import uuid4
 import click
 
 from promptops import clock, config
-from promptops.core.errors import Invalid, WorkspaceNotFound
+from promptops.core.errors import Invalid, RegistryUnavailable, WorkspaceNotFound
 
 if TYPE_CHECKING:
     from promptops.cli.render import Line, Page
@@ -44,7 +45,12 @@ class Session:
     def of(cls, ctx: click.Context) -> Session:
         """The session that the global options of this command line ask for."""
         given = {key.removeprefix("promptops."): value for key, value in ctx.find_root().meta.items()}
-        directory = Path(given.get("directory") or ".").expanduser().absolute()
+        try:
+            directory = Path(os.path.expanduser(given.get("directory") or ".")).absolute()
+        except FileNotFoundError as error:
+            raise Invalid(
+                "the folder this runs in exists no more", hint="Go to another one, or name one: -C DIR."
+            ) from error
         if not directory.is_dir():
             raise Invalid(f"-C {directory}: there is no such directory")
         return cls(
@@ -54,6 +60,10 @@ class Session:
             json=bool(given.get("json")),
             color=given.get("color"),
         )
+
+    def path(self, typed: str) -> Path:
+        """A path as it was typed, from where this runs."""
+        return self.directory / os.path.expanduser(typed)
 
     def root(self) -> Path | None:
         """The workspace this runs in, or None outside of one."""
@@ -90,11 +100,34 @@ class Session:
         from promptops.store import Registry
 
         allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
-        registry = Registry.open(url, allow_network_fs=allow)
+        with self.reaching(url):
+            try:
+                registry = Registry.open(url, allow_network_fs=allow)
+            except PermissionError as error:
+                raise RegistryUnavailable("the registry cannot be used: permission denied") from error
+            try:
+                yield registry
+            finally:
+                registry.close()
+
+    @contextmanager
+    def reaching(self, url: str) -> Iterator[None]:
+        """What goes wrong with a registry says which one it is and who named it, where it does not say what to do."""
         try:
-            yield registry
-        finally:
-            registry.close()
+            yield
+        except RegistryUnavailable as error:
+            error.hint = error.hint or self._whereabouts(url)
+            raise
+
+    def _whereabouts(self, url: str) -> str:
+        named = f"named by {config.REGISTRY}" if self.names_registry() else "the workspace's own"
+        file = url.removeprefix("sqlite:///")
+        said = (
+            f"The registry is {config.hide_password(file)} ({'named by --registry' if self.registry_flag else named})."
+        )
+        if file != url and not (os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK)):
+            said += " SQLite has to write to that file and beside it, even to read, and whoever runs this may not."
+        return said
 
     def actor(self) -> str:
         """Who makes the change."""

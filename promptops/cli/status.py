@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.defaults import USUAL
 from promptops.cli.render import Cell, Line, Page, Span
@@ -24,8 +25,8 @@ SENTENCES = 9
 
 
 @command("status")
-@click.argument("apps", metavar="[APP]...", nargs=-1)
-@click.option("--channel", default="", metavar="NAME", help="Only this channel.")
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
+@click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
 def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     """What is live where, since when, and what a rollback would do.
 
@@ -44,7 +45,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
 
 
 def _ordered(found: Status, first: str) -> tuple[Standing, ...]:
-    """App by app, the channel that matters most first."""
+    """App by app, the channel that matters most first, then as they come: downstream first."""
     return tuple(sorted(found.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
 
 

@@ -53,6 +53,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def enumerated(names: Sequence[str], limit: int = 8) -> str:
+    """``a``, ``a and b``, ``a, b and c``; of more than ``limit`` how many are left out."""
+    shown = list(names) if len(names) <= limit else [*names[:limit], f"{len(names) - limit} more"]
+    return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
 def facts(page: Page, rows: Iterable[tuple[str, Cell]]) -> list[Line]:
     """Names and values below each other, without those whose value is empty."""
     shown = [(Span(name, "quiet"), value) for name, value in rows if (value.text if isinstance(value, Span) else value)]

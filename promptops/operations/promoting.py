@@ -94,6 +94,7 @@ def named_release(reader: Reader, reference: Reference) -> Release:
         reader.channel(reference.channel)
         live = reader.live(reference.app, reference.channel)
         if live is None:
+            reader.releases(reference.app)  # an app nobody knows is NotFound, and lists those that exist
             raise NothingDeployed(
                 f"{reference.app} was never deployed on {reference.channel}",
                 hint=f"promptops promote {reference.app}@VERSION --channel {reference.channel}",

@@ -1,9 +1,9 @@
-"""Answers that change nothing: status, history, releases, show, diff, render."""
+"""Answers that change nothing: status, channels, history, releases, show, diff, render."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core import rollout
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
-from promptops.core.model import Bump, Change, Content, Deployment, Json, Past, Profile, Prompt, Release
+from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Past, Profile, Prompt, Release
 from promptops.core.reference import Reference
 from promptops.operations.promoting import named_release
 
@@ -37,7 +37,7 @@ class Status:
 
 
 def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "") -> Status:
-    """What is live, since when, by whom, and what a rollback would go to; by app, then channel.
+    """What is live, since when, by whom, and what a rollback would go to; by app, then channel, downstream first.
 
     Raises:
         AppNotFound, ChannelNotFound: of those named.
@@ -46,8 +46,9 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "")
         known = reader.apps()
         for app in apps:
             if app not in known:
-                raise AppNotFound(f"no app named '{app}' in this registry", known=known)
-        names = tuple(c.name for c in reader.channels()) if not channel else (reader.channel(channel).name,)
+                raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+        asked = (reader.channel(channel),) if channel else downstream_first(reader.channels())
+        names = tuple(c.name for c in asked)
         standings = [
             Standing(deployment=deployment, target=_target(reader, deployment, past))
             for deployment, past in reader.overview()
@@ -73,6 +74,25 @@ def _target(reader: Reader, deployment: Deployment, past: tuple[Past, ...]) -> P
     )
 
 
+def channels(registry: Registry) -> tuple[Channel, ...]:
+    """Every channel, downstream first."""
+    with registry.read() as reader:
+        return downstream_first(reader.channels())
+
+
+def downstream_first(channels: Collection[Channel]) -> tuple[Channel, ...]:
+    """Channels by the longest way that leads to them through `promote_from`, the longest first: prod, staging, dev.
+
+    Of those that no way leads to, the ones where a way begins come before those beside all ways; ties go by name.
+    """
+    sources = {channel.name: channel.policy.promote_from for channel in channels}
+    steps = dict.fromkeys(sources, 0)
+    for _ in sources:  # each round makes the ways known one step longer
+        steps = {name: max((steps[s] + 1 for s in sources[name] if s in steps), default=0) for name in sources}
+    begins = {source for names in sources.values() for source in names}
+    return tuple(sorted(channels, key=lambda c: (-steps[c.name], c.name not in begins, c.name)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """The log of an app on a channel, newest first, and what was live at the moment asked for (or is now)."""
@@ -95,7 +115,7 @@ def history(
     with registry.read() as reader:
         known = reader.apps()
         if app not in known:
-            raise AppNotFound(f"no app named '{app}' in this registry", known=known)
+            raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
         reader.channel(channel)
         deployments = reader.history(app, channel, until=at, limit=limit)
         live = reader.live_at(app, channel, at) if at else reader.live(app, channel)
@@ -110,13 +130,17 @@ def history(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """The content a reference names. ``release`` is None for the working tree."""
+    """The content a reference names. ``release`` is None for the working tree.
+
+    ``channels`` serve it now; ``quarantined`` says of each channel that keeps it out why.
+    """
 
     reference: Reference
     content: Content
     release: Release | None
     profile: Profile | None = None
     channels: tuple[str, ...] = ()
+    quarantined: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -157,9 +181,12 @@ def named(reference: Reference, *, registry: Callable[[], Registry], root: Path 
         with registry().read() as reader:
             release = named_release(reader, reference)
             profile = reader.profile(reference.app)
-            channels = reader.channels_serving(release.app, release.digest)
+            places = _places(reader, release.app)
         content = content_from_bytes(release.content)
-        return Named(reference=reference, content=content, release=release, profile=profile, channels=channels)
+        serving, held = _where(places, release.digest)
+        return Named(
+            reference=reference, content=content, release=release, profile=profile, channels=serving, quarantined=held
+        )
     if root is None:
         raise WorkspaceNotFound(
             f"'{reference}' means the files here, and there is no promptops.yml here or in a folder above",
@@ -231,11 +258,50 @@ def render(named: Named, values: Mapping[str, Json]) -> Rendered:
     return Rendered(named=named, prompt=prompt, messages=tuple(Template.compile(prompt).render(values)))
 
 
-def releases(registry: Registry, app: str) -> tuple[Release, ...]:
-    """Every release of an app, newest first, without contents.
+# --- where releases are ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A release without its content; ``channels`` serve it now, ``quarantined`` says which keep it out, and why."""
+
+    release: Release
+    channels: tuple[str, ...]
+    quarantined: Mapping[str, str]
+
+
+def releases(registry: Registry, app: str) -> tuple[Listed, ...]:
+    """Every release of an app, newest first.
 
     Raises:
         AppNotFound: with the apps that exist.
     """
     with registry.read() as reader:
-        return reader.releases(app)
+        found = reader.releases(app)
+        places = _places(reader, app)
+    listed = ((release, *_where(places, release.digest)) for release in found)
+    return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A channel as one app sees it: the digest it serves, and why it keeps out what it keeps out, by digest."""
+
+    channel: str
+    serves: str
+    held: Mapping[str, str]
+
+
+def _places(reader: Reader, app: str) -> tuple[_Place, ...]:
+    places = []
+    for channel in downstream_first(reader.channels()):
+        live = reader.live(app, channel.name)
+        held = {q.release.digest: q.reason for q in reader.quarantines(app, channel.name)}
+        places.append(_Place(channel=channel.name, serves=live.stable.digest if live else "", held=held))
+    return tuple(places)
+
+
+def _where(places: tuple[_Place, ...], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The channels that serve a release, and those that keep it out with the reason."""
+    serving = tuple(place.channel for place in places if place.serves == digest)
+    return serving, {place.channel: place.held[digest] for place in places if digest in place.held}

@@ -213,5 +213,5 @@ def _tag(repository: Repository, release: Release, *, push: bool) -> Tagged:
         if push:
             repository.push_tag(name)
     except PromptopsError as error:
-        return Tagged(name=name, problem=f"{error.message} {error.hint}".strip())
+        return Tagged(name=name, problem=". ".join(part.rstrip(".") for part in (error.message, error.hint) if part))
     return Tagged(name=name)

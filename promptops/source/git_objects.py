@@ -7,6 +7,7 @@ A blob over the cap flows past without being kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -53,7 +54,8 @@ class Objects:
         if self._process is not None and self._process.proc is not None:
             for stream in (self._process.proc.stdin, self._process.proc.stdout, self._process.proc.stderr):
                 if stream is not None:
-                    stream.close()
+                    with suppress(OSError):  # what was not asked any more cannot be flushed where git has ended
+                        stream.close()
             self._process.proc.wait()
         self._process = None
 
@@ -70,15 +72,19 @@ class Objects:
             process.stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
             process.stdin.flush()
         except BrokenPipeError as error:
-            raise GitUnavailable("git cat-file ended early") from error
+            raise _ended() from error
         stream: IO[bytes] = process.stdout
         return stream
+
+
+def _ended() -> GitUnavailable:
+    return GitUnavailable("git cat-file ended early", hint="`git status`, in the same folder, says what git minds.")
 
 
 def _receive(stream: IO[bytes]) -> GitObject | None:
     header = stream.readline()
     if not header:
-        raise GitUnavailable("git cat-file ended early")
+        raise _ended()
     parts = header.split()
     if len(parts) != 3 or not parts[2].isdigit() or parts[1] not in (b"blob", b"tree", b"commit", b"tag"):
         return None  # "… missing", "… ambiguous"
@@ -88,7 +94,7 @@ def _receive(stream: IO[bytes]) -> GitObject | None:
     while left > 0:
         passed = len(stream.read(min(left, 1 << 16)))
         if not passed:
-            raise GitUnavailable("git cat-file ended early")
+            raise _ended()
         left -= passed
     stream.read(1)  # the line end behind every object
     return GitObject(sha=parts[0].decode(), kind=kind, size=size, data=data)

@@ -153,6 +153,8 @@ class Fields:
             self.add_at_key("unknown-setting", key, f"nobody knows the key '{key}'", hint)
 
     def wrong(self, path: Path, expected: str, value: Json) -> None:
+        if expected == "text" and self.document.is_braces(path):
+            return
         where = f"'{path[-1]}'" if path and isinstance(path[-1], str) else "this entry"
         hint = "Put it in quotes." if expected == "text" and isinstance(value, bool | int | float) else ""
         self.report.add(

@@ -89,6 +89,11 @@ class Document:
         inner = _step(self.node(path[:-1]), path[-1]) if path else None
         return self.base + inner[0].start_mark.index if inner else self.offset(path)
 
+    def is_braces(self, path: Path) -> bool:
+        """True for ``{{x}}`` without quotes, a mapping with a mapping for its key, which is among the problems."""
+        node = self.node(path)
+        return isinstance(node, MappingNode) and any(isinstance(key, MappingNode) for key, _ in node.value)
+
     def inside(self, path: Path, offset: int) -> int:
         """Where the character ``offset`` of a text stands in the file.
 
@@ -198,8 +203,10 @@ class _Builder:
     def _key(self, node: Node) -> str | None:
         """The key's text, or None with a problem."""
         if type(node) is not ScalarNode:
-            hint = _QUOTE if isinstance(node, MappingNode) else "Put the key in quotes."
-            self._problem("key-not-text", node, "a mapping or a list cannot be a key", hint)
+            if isinstance(node, MappingNode):
+                self._problem("key-not-text", node, "braces without quotes are a mapping in YAML, not text", _QUOTE)
+            else:
+                self._problem("key-not-text", node, "a list cannot be a key", "Put the key in quotes.")
             return None
         text: str = node.value
         if node.tag not in (_AS_TEXT, _AS_SPECIAL):

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from promptops import clock
-from promptops.core.model import Policy
+from promptops.core.model import Channel, Policy
+from promptops.operations.reading import downstream_first
 from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops
@@ -182,7 +183,76 @@ def test_channels_are_listed_with_what_they_take(registry: Registry, promptops: 
     said = promptops("channels", "list").out
     assert re.search(r"dev +any release, also of uncommitted files", said)
     assert re.search(r"prod +what was live on dev, exact model snapshots only +version 2", said)
-    assert [row["name"] for row in promptops("channels", "list", "--json").json["channels"]] == ["dev", "prod"]  # type: ignore[index,call-overload,union-attr]
+    assert [row["name"] for row in promptops("channels", "list", "--json").json["channels"]] == ["prod", "dev"]  # type: ignore[index,call-overload,union-attr]
+
+
+def _channel(name: str, *sources: str) -> Channel:
+    return Channel(name=name, policy=Policy(promote_from=sources), version=1, actor=factory.ACTOR, at=factory.START)
+
+
+@pytest.mark.parametrize(
+    ("channels", "order"),
+    [
+        ([_channel("dev"), _channel("prod", "staging"), _channel("staging", "dev")], "prod staging dev"),
+        ([_channel("b"), _channel("a")], "a b"),  # ties go by name
+        ([_channel("dev"), _channel("prod", "staging"), _channel("staging")], "prod staging dev"),  # dev leads nowhere
+        (
+            [_channel("eu", "test"), _channel("us", "test", "dev"), _channel("test", "dev"), _channel("dev")],
+            "eu us test dev",
+        ),
+        ([_channel("prod", "gone"), _channel("dev")], "dev prod"),  # a source that is no channel is no way
+        ([_channel("a", "b"), _channel("b", "a")], "a b"),  # a circle ends
+        ([], ""),
+    ],
+)
+def test_channels_stand_downstream_first(channels: list[Channel], order: str) -> None:
+    assert " ".join(channel.name for channel in downstream_first(channels)) == order
+
+
+def test_status_stands_downstream_first_but_for_the_channel_that_matters_most(
+    registry: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory.make_releases(registry, count=1)
+    for channel in ("dev", "prod"):
+        factory.go_live(registry, "bot@0.1.0", channel)
+    factory.make_channels(
+        registry, dev=Policy(), prod=Policy(promote_from=("dev",)), live=Policy(promote_from=("prod",))
+    )
+    factory.go_live(registry, "bot@0.1.0", "live")
+
+    def order() -> list[str]:
+        return list(promptops("status", "--json").json["apps"][0]["channels"])  # type: ignore[index,call-overload,arg-type]
+
+    assert order() == ["prod", "live", "dev"]
+    monkeypatch.setenv("PROMPTOPS_CHANNEL", "dev")
+    assert order() == ["dev", "live", "prod"]
+    assert promptops("status", "--json").json["channels"] == ["live", "prod", "dev"]
+
+
+def test_a_quarantine_is_told_where_releases_are_shown(told: Registry, promptops: Promptops) -> None:
+    promptops("rollback", "-m", "makes up rules")
+    said = promptops("releases", "bot").out
+    assert re.search(r"^  0\.1\.2 .*\n    ✗ quarantined on prod: .*makes up rules$", said, re.MULTILINE)
+    rows = promptops("releases", "bot", "--json").json["releases"]
+    assert [list(row["quarantined"]) for row in rows] == [["prod"], [], []]  # type: ignore[index,call-overload,union-attr,arg-type]
+    assert "makes up rules" in rows[0]["quarantined"]["prod"]  # type: ignore[index,call-overload,operator]
+    assert re.search(r"^  quarantined  on prod: .*makes up rules$", promptops("show", "bot@0.1.2").out, re.MULTILINE)
+    assert promptops("show", "bot@0.1.2", "--json").json["quarantined"] == rows[0]["quarantined"]  # type: ignore[index,call-overload]
+    promptops("unquarantine", "bot@0.1.2", "--channel", "prod", "-m", "was fine")
+    assert "quarantined" not in promptops("releases", "bot").out
+    assert promptops("show", "bot:prod", "--json").json["quarantined"] == {}
+
+
+def test_the_audit_log_fits_a_terminal_with_its_reasons(
+    told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("rollback", "-m", "answers without sources", "--actor", "Somebody With A Very Long Name Indeed")
+    monkeypatch.setenv("COLUMNS", "80")
+    said = promptops("audit").out
+    assert said.splitlines()[0].split() == ["SEQ", "WHEN", "WHO", "DID", "WHERE", "REASON"]
+    assert max(map(len, said.splitlines())) <= 80
+    assert re.search(r"Somebody… +rollback → 0\.1\.1 +bot:prod +answers without sources$", said, re.MULTILINE)
+    assert re.search(r" init test *$", said, re.MULTILINE)  # its lineage is in --json
 
 
 def test_db_says_which_schema_there_is(registry: Registry, promptops: Promptops) -> None:

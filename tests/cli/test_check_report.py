@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from promptops.cli import render
 from promptops.cli.check import BY_FILE, _flat, _report, _summary
 from promptops.cli.render import Page, Span
 from promptops.core.model import Finding, Severity
 from promptops.source.load import Loaded
+from tests.cli.conftest import Promptops
 
 PAGE: Page = render.page(now=datetime(2026, 3, 1, tzinfo=UTC), zone=UTC, color=False)
 
@@ -71,3 +75,22 @@ def test_the_summary_counts_and_says_what_comes_next() -> None:
     bad = _text(_summary(Counter({Severity.ERROR: 1, Severity.WARNING: 1_042}), nothing, strict=False))
     assert bad[0] == "1 error, 1,042 warnings (0 apps, 0 prompts)"
     assert any("check --json" in line for line in bad)
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ("    content: {{x}}\n", ["key-not-text"]),
+        ("    content: {{ customer.name }}\n", ["key-not-text"]),
+        ("    content: {a: b}\n", ["wrong-type"]),  # braces of somebody who means a mapping
+        ("    content: {{x}} and more\n", ["yaml-syntax"]),
+    ],
+)
+def test_braces_without_quotes_are_one_finding(
+    line: str, codes: list[str], promptops: Promptops, tmp_path: Path
+) -> None:
+    (tmp_path / "greet.prompt.yml").write_text(f"model: a/b-2024-08-06\nmessages:\n  - role: user\n{line}")
+    found = promptops("check", "greet.prompt.yml", "--json", exits=2).json["findings"]
+    assert [finding["code"] for finding in found] == codes  # type: ignore[index,call-overload,union-attr]
+    if codes != ["wrong-type"]:
+        assert '"{{input}}"' in promptops("check", "greet.prompt.yml", exits=2).out

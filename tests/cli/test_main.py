@@ -168,12 +168,3 @@ def test_a_reader_that_leaves_early_hears_no_complaint(told: object, tmp_path: P
     command = f"{sys.executable} -m promptops history | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
     assert done.stderr == ""
-
-
-def test_completion_knows_the_commands(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    environment |= {"_PROMPTOPS_COMPLETE": "bash_complete", "COMP_WORDS": "promptops ro", "COMP_CWORD": "1"}
-    code = "from promptops.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert "rollback" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,36 @@ def test_a_dry_run_changes_nothing_and_hands_over_the_command(told: Registry, pr
     assert factory.live_version(told) == "0.1.2"
     promptops("rollback", "bot", "--channel", "prod", "--to", "0.1.1", "--expect-revision", "3")
     assert factory.live_version(told) == "0.1.1"
+
+
+def test_a_dry_run_of_everything_says_so_and_hands_over_the_command(told: Registry, promptops: Promptops) -> None:
+    for release in factory.make_releases(told, "other", 2):
+        factory.go_live(told, f"other@{release.version}")
+    said = promptops("rollback", "--all", "-n", "-m", "bad night").out
+    assert "Dry run. Would roll back 2 apps on prod. Nothing was changed." in said
+    assert "to do it  promptops rollback --all --channel prod --reason 'bad night'" in said
+    assert "to quarantine" in said
+    assert "✓" not in said
+    said = promptops("rollback", "bot", "other", "-n", "--channel", "prod").out
+    assert "to do it  promptops rollback bot other --channel prod\n" in said
+    assert [factory.live_version(told, app) for app in ("bot", "other")] == ["0.1.2", "0.1.1"]
+
+
+def test_a_dry_run_of_several_at_a_moment_hands_over_the_moment_itself(told: Registry, promptops: Promptops) -> None:
+    for minute, release in enumerate(factory.make_releases(told, "other", 2)):
+        factory.go_live(told, f"other@{release.version}", now=factory.minutes(minute))
+    said = promptops("rollback", "--all", "--at", "90m ago", "-n").out
+    assert re.search(
+        r"to do it  promptops rollback --all --channel prod --at 20\d\d-\d\d-\d\dT\S+Z$", said, re.MULTILINE
+    )
+
+
+def test_a_dry_run_of_a_promotion_does_as_much(told: Registry, promptops: Promptops) -> None:
+    said = promptops("promote", "bot@0.1.0", "--channel", "prod", "-m", "go back", "--dry-run").out
+    assert "Dry run. Would promote bot on prod: 0.1.2 → 0.1.0. Nothing was changed." in said
+    assert "promptops promote bot@0.1.0 --channel prod --reason 'go back' --expect-revision 3" in said
+    assert "would serve" in said
+    assert factory.live_version(told) == "0.1.2"
 
 
 def test_an_app_is_also_taken_as_it_stands_in_other_answers(told: Registry, promptops: Promptops) -> None:
@@ -122,6 +153,7 @@ def test_all_apps_go_back_together(told: Registry, promptops: Promptops) -> None
 def test_at_takes_an_app_back_to_a_moment(told: Registry, promptops: Promptops) -> None:
     assert "0.1.2 → 0.1.0" in promptops("rollback", "--at", "150m ago", "--dry-run").out
     assert "is not a time" in promptops("rollback", "--at", "tea time", exits=2).err
+    assert "Did you mean '2h ago'?" in promptops("rollback", "--at", "2h", exits=2).err
     assert "in the future" in promptops("rollback", "--at", "2999-01-01", exits=2).err
 
 

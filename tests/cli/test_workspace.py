@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,30 @@ def test_a_release_says_what_changed_and_what_comes_next(workspace: Path, prompt
     assert "✓ Released bot 0.2.0" in second
     assert "major  greet: required input 'friend' added" in second
     again = promptops("release").out
-    assert again.startswith("Nothing changed: bot 0.2.0")
+    assert again.startswith("Nothing changed: bot 0.2.0 has this very content already.")
+
+
+def test_several_apps_that_are_released_already_are_said_in_one_sentence(workspace: Path, promptops: Promptops) -> None:
+    text = (workspace / "promptops.yml").read_text().replace("[bot]", "[bot, cat, dog]")
+    files = {f"{app}/prompts/greet.prompt.yml": factory.PROMPT for app in ("cat", "dog")}
+    factory.commit(workspace, {"promptops.yml": text} | files)
+    promptops("release")
+    said = promptops("release").out
+    assert said.startswith("Nothing changed: bot 0.1.0, cat 0.1.0 and dog 0.1.0 have this very content already.")
+
+
+def test_a_tag_that_cannot_be_written_is_a_warning_in_sentences(workspace: Path, promptops: Promptops) -> None:
+    factory.git(workspace, "tag", "bot/v0.1.0")
+    said = promptops("release").out
+    assert re.search(r"warning: bot/v0\.1\.0: the tag 'bot/v0\.1\.0' exists with .*\. Look at it first: git show", said)
+
+
+def test_a_workspace_that_is_not_committed_is_not_said_to_be_missing(workspace: Path, promptops: Promptops) -> None:
+    factory.git(workspace, "rm", "--quiet", "--cached", "promptops.yml")
+    factory.git(workspace, "commit", "--quiet", "-m", "Forget it")
+    refused = promptops("release", exits=3)
+    assert "promptops.yml is not in the commit 'HEAD'" in refused.err
+    assert "git add promptops.yml" in refused.err
 
 
 def test_the_json_of_a_release_has_the_keys_that_scripts_rely_on(workspace: Path, promptops: Promptops) -> None:
@@ -125,7 +149,7 @@ def test_check_needs_neither_a_workspace_nor_a_registry(promptops: Promptops, tm
     factory.write(tmp_path, {"loose/greet.prompt.yml": factory.PROMPT})
     assert promptops("check", "loose/greet.prompt.yml", "--json").json["errors"] == 0
     assert promptops("check", "loose", "--json").json["errors"] == 0
-    assert "there is no nowhere" in promptops("check", "nowhere", exits=3).err
+    assert "there is no file or folder 'nowhere'" in promptops("check", "nowhere", exits=3).err
 
 
 def test_warnings_fail_only_when_they_are_asked_to(workspace: Path, promptops: Promptops) -> None:
