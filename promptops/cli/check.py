@@ -15,7 +15,7 @@ from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject, finding_shape
 from promptops.cli.words import counted, next_steps
 from promptops.core.errors import NotFound
-from promptops.core.model import Finding, Severity
+from promptops.core.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from promptops.source.load import Loaded

@@ -7,6 +7,7 @@ neither complains, nor waits, nor makes anything: no registry, a broken one or a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ import click
 if TYPE_CHECKING:
     from promptops.store import Reader
 
-SECONDS = 2.0
-"""How long somebody who pressed TAB waits at most."""
+SECONDS = 3.0
+"""How long a registry is waited for at most, once this program has loaded."""
 
 VERSIONS = 30
 """So many releases of an app are offered, the newest."""
@@ -31,15 +32,17 @@ def _completion(offer: _Offer) -> Completion:
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         found: list[str] = []
 
+        from promptops.cli.session import Session
+
         def ask() -> None:
             try:
-                from promptops.cli.session import Session
-
                 with Session.of(ctx).registry() as registry, registry.read() as reader:
                     found.extend(dict.fromkeys(offer(reader, ctx, incomplete)))
             except Exception:  # noqa: BLE001, S110 - whatever it is, a TAB is not where to say so
                 pass
 
+        with suppress(ImportError):
+            import promptops.store  # noqa: F401 - most of the time goes here, and is none of the registry's
         thread = Thread(target=ask, daemon=True)
         thread.start()
         thread.join(SECONDS)

@@ -16,7 +16,7 @@ from promptops.core.errors import Invalid
 if TYPE_CHECKING:
     from promptops.operations.deploying import Outcome
     from promptops.operations.rolling_back import RollbackRequest
-    from promptops.store import Registry
+    from promptops.store import Reader, Registry
 
 
 @command("rollback")
@@ -65,17 +65,13 @@ def rollback(
     moment = _moment(session, at, key)
     if every and apps:
         raise Invalid("--all and an APP are two different things", hint="Give one of them.")
-    names, wanted = _places(apps, session.channel(channel) or None)
-    from promptops.cli.defaults import choose_app, choose_channel
-
+    typed = _typed(apps, session.channel(channel) or None)
     actor = session.actor()
     with session.registry() as registry:
         from promptops.operations import rolling_back
 
         with registry.read() as reader:
-            place = choose_channel(reader, wanted or "")
-            if not names and not every:
-                names = (choose_app(reader, place, session, command="rollback", every=True),)
+            names, place = _places(session, reader, *typed, every=every)
         request = rolling_back.RollbackRequest(
             apps=names,
             channel=place,
@@ -127,7 +123,19 @@ def _moment(session: Session, at: str, key: str) -> datetime | None:
     return moment
 
 
-def _places(apps: tuple[str, ...], channel: str | None) -> tuple[tuple[str, ...], str | None]:
+def _places(
+    session: Session, reader: Reader, names: tuple[str, ...], channel: str | None, *, every: bool
+) -> tuple[tuple[str, ...], str]:
+    """The apps and the channel, where they were not typed those that are meant."""
+    from promptops.cli.defaults import choose_app, choose_channel
+
+    place = choose_channel(reader, channel or "")
+    if not names and not every:
+        names = (choose_app(reader, place, session, command="rollback", every=True),)
+    return names, place
+
+
+def _typed(apps: tuple[str, ...], channel: str | None) -> tuple[tuple[str, ...], str | None]:
     """The apps, each typed as ``app`` or ``app:channel``, and the one channel that they and --channel name."""
     from promptops.cli.defaults import app_and_channel
 

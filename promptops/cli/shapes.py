@@ -6,7 +6,8 @@ Times are ISO 8601 in UTC with every digit. The shapes are those of the CLI refe
 from __future__ import annotations
 
 from promptops.clock import format_iso
-from promptops.core.model import AuditEntry, Channel, Deployment, Finding, Json, Policy, Quarantine, Release, ReleaseRef
+from promptops.core.finding import Finding
+from promptops.core.model import AuditEntry, Channel, Deployment, Json, Policy, Quarantine, Release, ReleaseRef
 
 JsonObject = dict[str, Json]
 

@@ -55,7 +55,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from promptops.core.model import Finding
+    from promptops.core.finding import Finding
 
 
 class PromptopsError(Exception):

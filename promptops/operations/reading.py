@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from promptops.core import rollout
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
@@ -47,8 +47,7 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "")
         for app in apps:
             if app not in known:
                 raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
-        asked = (reader.channel(channel),) if channel else downstream_first(reader.channels())
-        names = tuple(c.name for c in asked)
+        names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
         standings = [
             Standing(deployment=deployment, target=_target(reader, deployment, past))
             for deployment, past in reader.overview()
@@ -277,31 +276,25 @@ def releases(registry: Registry, app: str) -> tuple[Listed, ...]:
         AppNotFound: with the apps that exist.
     """
     with registry.read() as reader:
-        found = reader.releases(app)
-        places = _places(reader, app)
+        found, places = reader.releases(app), _places(reader, app)
     listed = ((release, *_where(places, release.digest)) for release in found)
     return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A channel as one app sees it: the digest it serves, and why it keeps out what it keeps out, by digest."""
-
-    channel: str
-    serves: str
-    held: Mapping[str, str]
+_Place: TypeAlias = tuple[str, str, Mapping[str, str]]
+"""A channel as one app sees it: its name, the digest it serves, and why it keeps out what it keeps out, by digest."""
 
 
-def _places(reader: Reader, app: str) -> tuple[_Place, ...]:
-    places = []
+def _places(reader: Reader, app: str) -> list[_Place]:
+    places: list[_Place] = []
     for channel in downstream_first(reader.channels()):
         live = reader.live(app, channel.name)
         held = {q.release.digest: q.reason for q in reader.quarantines(app, channel.name)}
-        places.append(_Place(channel=channel.name, serves=live.stable.digest if live else "", held=held))
-    return tuple(places)
+        places.append((channel.name, live.stable.digest if live else "", held))
+    return places
 
 
-def _where(places: tuple[_Place, ...], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
+def _where(places: list[_Place], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """The channels that serve a release, and those that keep it out with the reason."""
-    serving = tuple(place.channel for place in places if place.serves == digest)
-    return serving, {place.channel: place.held[digest] for place in places if digest in place.held}
+    serving = tuple(channel for channel, serves, _ in places if serves == digest)
+    return serving, {channel: held[digest] for channel, _, held in places if digest in held}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
-from promptops.core.model import Content, Finding, Profile, Provenance, Severity
+from promptops.core.finding import Finding, Severity
+from promptops.core.model import Content, Profile, Provenance
 from promptops.core.release import encode
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from promptops.core.model import Finding, Severity
+from promptops.core.finding import Finding, Severity
 
 MAX_PER_CODE = 25
 """Findings of one code that a file shows; one more says how many were left out."""

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptops.core.errors import AppNotFound, SourceInvalid
-from promptops.core.model import Content, Finding, Profile, Severity, Suite
+from promptops.core.finding import Finding, Severity
+from promptops.core.model import Content, Profile
+from promptops.core.suite import Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
 from promptops.source.findings import Report

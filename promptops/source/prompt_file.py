@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role, Suite
+from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
+from promptops.core.suite import Suite
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
 from promptops.source.findings import Report, near

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from promptops.core.model import Case, Evaluator, Json, Suite
+from promptops.core.model import Json
+from promptops.core.suite import Case, Evaluator, Suite
 from promptops.source.reading import Fields
 
 _OPERATORS = ("equals", "contains", "startsWith", "endsWith")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import SourceInvalid, WorkspaceNotFound
-from promptops.core.model import Policy, Severity, is_name
+from promptops.core.finding import Severity
+from promptops.core.model import Policy, is_name
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.source.findings import Report

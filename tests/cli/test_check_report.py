@@ -11,7 +11,7 @@ import pytest
 from promptops.cli import render
 from promptops.cli.check import BY_FILE, _flat, _report, _summary
 from promptops.cli.render import Page, Span
-from promptops.core.model import Finding, Severity
+from promptops.core.finding import Finding, Severity
 from promptops.source.load import Loaded
 from tests.cli.conftest import Promptops
 

@@ -103,7 +103,7 @@ def test_a_registry_that_does_not_answer_keeps_nobody_waiting(promptops: Prompto
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
         assert _offered(f"--registry postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x rollback ") == []
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 4.9  # PostgreSQL's own limit is 5
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -147,7 +147,7 @@ def test_ctrl_c_is_130_and_a_bug_is_one_line(
 
 def test_every_error_of_the_files_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     from promptops.cli.failures import report
-    from promptops.core.model import Finding, Severity
+    from promptops.core.finding import Finding, Severity
 
     findings = [
         Finding(code="wrong-type", severity=Severity.ERROR, path=f"{n}.yml", line=n, column=1, message="is a list")

@@ -18,7 +18,7 @@ from promptops.core.errors import (
     UnknownVariable,
     VariableInvalid,
 )
-from promptops.core.model import Finding, Severity
+from promptops.core.finding import Finding, Severity
 
 
 @pytest.mark.parametrize(

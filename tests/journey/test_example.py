@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from promptops.core.model import Case, Prompt
+from promptops.core.model import Prompt
+from promptops.core.suite import Case
 from promptops.core.template import Template
 from promptops.source.lint import check
 from promptops.source.load import Loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptops.core.model import Finding
+from promptops.core.finding import Finding
 from promptops.source.lint import check
 from promptops.source.load import Loaded
 from promptops.source.tree import below

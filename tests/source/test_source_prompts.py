@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.core.model import Engine, ResponseFormat, Role, Severity
+from promptops.core.finding import Severity
+from promptops.core.model import Engine, ResponseFormat, Role
 from promptops.core.release import encode
 from tests.source.memory import checked, codes, prompt_findings
 
