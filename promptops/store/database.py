@@ -115,7 +115,7 @@ def network_file_system(path: str, mounts: str) -> str:
 
 
 def _sqlite(path: Path) -> Engine:
-    address = f"file:{quote(str(path))}?mode=rw"
+    address = f"file:{quote(os.fsencode(path))}?mode=rw"
 
     def opened() -> sqlite3.Connection:
         return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
