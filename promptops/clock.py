@@ -14,9 +14,11 @@ from promptops.core.errors import Invalid
 _HINT = "Write 2h ago, 18:30, yesterday 18:30, 2026-11-21 18:30, or ISO 8601 with a zone: 2026-11-21T18:30:00Z."
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AMOUNT = r"(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
+_LENGTH = re.compile(rf"(?:{_AMOUNT}\s*)+")
 _AGO = re.compile(rf"((?:{_AMOUNT}\s*)+)ago")
 _CLOCK = re.compile(r"(?:(today|yesterday)[ ,]+(?:at )?)?(\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(utc|z))?")
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?")
+_CENTURY = 100 * 365 * 86_400
 _WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])")
 
 
@@ -72,6 +74,19 @@ def parse_as_of(text: str, now: datetime, zone: tzinfo) -> datetime:
     """
     found = parse_when(text, now, zone)
     return min(now, found.replace(microsecond=999_999)) if _WHOLE_SECOND.search(text) else found
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a length of time: ``24h``, ``90m``, ``1d 12h``, ``7 days``.
+
+    Raises:
+        Invalid: naming what was typed and the forms that are understood.
+    """
+    match = _LENGTH.fullmatch(" ".join(text.strip().lower().split()))
+    seconds = sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[0])) if match else 0
+    if not 0 < seconds <= _CENTURY:
+        raise Invalid(f"'{text}' is not a length of time", hint="Write 24h, 90m, 1d 12h or 7d.")
+    return timedelta(seconds=seconds)
 
 
 def _present(typed: str, now: datetime) -> datetime | None:

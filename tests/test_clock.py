@@ -120,3 +120,16 @@ def test_the_local_zone_knows_summer_from_winter(monkeypatch: pytest.MonkeyPatch
 
 def test_now_is_aware_and_in_utc() -> None:
     assert clock.now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hours"), [("24h", 24), ("90m", 1.5), ("1d 12h", 36), (" 7 Days ", 168), ("1w", 168), ("30s", 1 / 120)]
+)
+def test_a_length_of_time_is_read_as_people_write_it(typed: str, hours: float) -> None:
+    assert clock.parse_duration(typed) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("typed", ["", "0h", "soon", "24", "-1h", "1h ago", "999999w", "1 fortnight"])
+def test_what_is_no_length_of_time_is_refused(typed: str) -> None:
+    with pytest.raises(Invalid, match="not a length of time"):
+        clock.parse_duration(typed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -94,13 +93,6 @@ def test_an_actor_is_one_line_of_printable_text(name: str, tmp_path: Path) -> No
         config.actor(name, tmp_path)
 
 
-def test_the_environment_is_read_in_one_place_only() -> None:
-    package = Path(config.__file__).parent
-    readers = {
-        path.relative_to(package).as_posix()
-        for path in package.rglob("*.py")
-        if re.search(r"os\.environ|getenv", path.read_text("utf-8"))
-    }
-    assert readers <= {"config.py", "source/git.py", "source/git_tree.py"}  # git's children get a clean environment
+def test_a_setting_nobody_declared_cannot_be_asked_for() -> None:
     with pytest.raises(KeyError):
         config.setting("PROMPTOPS_UNHEARD_OF")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 
 import click
 
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command, limit_option
-from promptops.cli.render import Cell, Line, Page, Span, cut
+from promptops.cli.render import Cell, Line, Page, Span, cut, print_csv
 from promptops.cli.session import Session
 from promptops.cli.shapes import audit_shape
 from promptops.cli.words import one_line, person
+from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry
 
 _IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
@@ -35,19 +37,48 @@ NAME = 10
 @click.option("--since", default="", metavar="TIME", help="From then on: 2h ago, 18:30, ISO 8601.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
 @limit_option
-def audit(session: Session, /, app: str, channel: str, by: str, since: str, until: str, limit: int | None) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="All entries as CSV, for a spreadsheet.")
+@click.option("--verify", is_flag=True, help="Prove that the whole log is what was written. Exit code 2 if not.")
+@click.option("--anchor", default="", metavar="HASH", help="With --verify: an entry's hash that was kept elsewhere.")
+def audit(
+    session: Session,
+    /,
+    app: str,
+    channel: str,
+    by: str,
+    since: str,
+    until: str,
+    limit: int | None,
+    as_csv: bool,
+    verify: bool,
+    anchor: str,
+) -> None:
     """Who did what, when and why.
 
-    Newest first. Each entry carries the hash of the one before it, so none can be changed or taken out unnoticed.
+    Newest first. Each entry carries the hash of the one before it, so none can be changed or taken out unnoticed:
+    --verify looks, at the database and at what git keeps of it.
 
     \b
       promptops audit --since "2h ago"
       promptops audit --app support-bot --channel prod --json
+      promptops audit --verify
     """
+    if verify or anchor:
+        from promptops.cli import audit_verify
+
+        if any((app, channel, by, since, until, limit, as_csv)):
+            raise Invalid("--verify is about the whole log", hint="Leave the filters out.")
+        click.get_current_context().exit(audit_verify.verify(session, anchor))
+    if as_csv and session.json:
+        raise Invalid("--csv and --json are two answers", hint="Give one of them.")
     start = clock.parse_when(since, session.now, session.zone) if since else None
     end = clock.parse_as_of(until, session.now, session.zone) if until else None
     with session.registry() as registry, registry.read() as reader:
-        found = reader.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=session.limit(limit))
+        count = limit if as_csv else session.limit(limit)
+        found = reader.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
+    if as_csv:
+        print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in found))
+        return
     session.answer(
         lambda: {"entries": [audit_shape(entry) for entry in found]},
         lambda page: _table(found, session.limit(limit), page),

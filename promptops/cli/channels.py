@@ -65,7 +65,7 @@ def apply(session: Session, /) -> None:
     """
     root = session.require_root()
     actor = session.actor()
-    from promptops.operations.channels import apply_channels
+    from promptops.operations.channels import Applied, apply_channels
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
 
@@ -75,6 +75,8 @@ def apply(session: Session, /) -> None:
     session.answer(
         lambda: {"channels": [change_shape(change) for change in done]}, lambda page: [*change_lines(done, page)]
     )
+    if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in done):
+        session.bring_to_git()
 
 
 def change_shape(change: ChannelChange) -> JsonObject:

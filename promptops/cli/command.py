@@ -34,7 +34,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> object:
         for param in self.params:
-            if param.name and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            if param.name in ctx.params and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
                 ctx.params[param.name] = typed(ctx, param, ctx.params[param.name])
         return super().invoke(ctx)
 

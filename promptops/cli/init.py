@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,8 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
         in_git=any((folder / ".git").exists() for folder in (root, *root.parents)),
     )
     session.answer(lambda: _shape(done), lambda page: _lines(done, session.directory, page))
+    if created or channels:
+        replace(session, directory=root).bring_to_git()
 
 
 def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:

@@ -35,11 +35,15 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "history": ("promptops.cli.history", "Everything that was live on a channel, newest first."),
         "quarantine": ("promptops.cli.quarantine", "Keep a release out of a channel."),
         "unquarantine": ("promptops.cli.quarantine", "Let a quarantined release back in."),
+        "break-glass": ("promptops.cli.break_glass", "Pin a release while the registry is away."),
     },
     "Registry": {
         "channels": ("promptops.cli.channels", "List channels, or apply those of promptops.yml."),
         "audit": ("promptops.cli.audit", "Who did what, when and why."),
-        "db": ("promptops.cli.db", "Upgrade or inspect the registry's schema."),
+        "sync": ("promptops.cli.sync", "Bring changes to git, and exchange them with a remote."),
+        "fsck": ("promptops.cli.fsck", "Check that everything is there, in the database and in git."),
+        "rebuild": ("promptops.cli.rebuild", "Make a new registry from git alone."),
+        "db": ("promptops.cli.db", "Back up, restore, upgrade or inspect the registry."),
     },
 }
 """Every command: the module that has it, and its one line of help, by the sections of `promptops --help`."""
@@ -57,7 +61,7 @@ class LazyGroup(click.Group):
         row = COMMANDS.get(cmd_name)
         if row is None:
             return None
-        command = getattr(import_module(row[0]), cmd_name)
+        command = getattr(import_module(row[0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -13,7 +13,11 @@ from promptops.core.model import Deployment, Kind
 if TYPE_CHECKING:
     from promptops.operations.deploying import Outcome
 
-_WORDS = {Kind.ROLLBACK: ("Rolled back", "Would roll back"), Kind.PROMOTE: ("Promoted", "Would promote")}
+_WORDS = {
+    Kind.ROLLBACK: ("Rolled back", "Would roll back"),
+    Kind.PROMOTE: ("Promoted", "Would promote"),
+    Kind.BREAK_GLASS: ("Recorded the pin of", "Would record the pin of"),
+}
 _DEPLOYED = "Deployed", "Would deploy"
 """What was done, and what a dry run says instead."""
 
@@ -88,6 +92,8 @@ def _next(outcome: Outcome, done: Deployment) -> list[tuple[str, list[str]]]:
     if outcome.dry_run:
         if done.kind is Kind.ROLLBACK:
             command = ["rollback", *place, "--to", done.stable.version]
+        elif done.kind is Kind.BREAK_GLASS:
+            return []
         else:
             command = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
         command += ["--reason", done.reason] if done.reason else []
@@ -95,6 +101,9 @@ def _next(outcome: Outcome, done: Deployment) -> list[tuple[str, list[str]]]:
     if done.before is None:
         return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
     old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
+    if done.kind is Kind.BREAK_GLASS:
+        out = ["quarantine", old, "--channel", done.channel, "--reason", "…"]
+        return [("what changed", ["diff", old, new]), (f"{done.before.version} was bad", out)]
     if done.kind is not Kind.ROLLBACK:
         return [("what changed", ["diff", old, new]), ("if it goes wrong", ["rollback", *place])]
     back = ["unquarantine", old, "--channel", done.channel, "--reason", "…"]

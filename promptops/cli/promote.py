@@ -54,3 +54,5 @@ def promote(
     from promptops.cli.outcome import outcome_lines, outcome_shape
 
     session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page))
+    if outcome.deployments and not dry_run:
+        session.bring_to_git()

@@ -42,6 +42,7 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
             "Quarantined", f" on {place}: no promotion or rollback goes to it", held, ("to undo", back), page
         ),
     )
+    session.bring_to_git()
 
 
 @command("unquarantine")
@@ -66,6 +67,7 @@ def unquarantine(session: Session, /, reference: str, channel: str | None, reaso
             "Let back in", f" on {place}. Nothing is live because of it", lifted, ("make it live", again), page
         ),
     )
+    session.bring_to_git()
 
 
 def _lines(did: str, tail: str, held: Quarantine, step: tuple[str, Sequence[str]], page: Page) -> list[Line]:

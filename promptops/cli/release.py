@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command, key_option, required_reason
+from promptops.cli.outbox import OFF
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject, release_shape
@@ -19,7 +21,8 @@ from promptops.core.model import Bump
 from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
-    from promptops.operations.releasing import Released, Tagged
+    from promptops.operations.projecting import Tagged
+    from promptops.operations.releasing import Released
     from promptops.store import Registry
 
 SHOWN = 12
@@ -39,7 +42,7 @@ SHOWN = 12
 @click.option("--notes", "-m", default="", metavar="TEXT", help="What is new, for people.")
 @click.option("--commit", default="HEAD", show_default=True, metavar="REV", help="The commit to release.")
 @click.option("--allow-dirty", is_flag=True, help="Release the files as they are; few channels take that.")
-@click.option("--push", is_flag=True, help="Push the tags to origin.")
+@click.option("--push", is_flag=True, help="Push tags and refs to origin.")
 @key_option
 def release(
     session: Session,
@@ -65,8 +68,9 @@ def release(
     root = session.require_root()
     actor = session.actor()
     from promptops import __version__
-    from promptops.operations import releasing, workspace
+    from promptops.operations import projecting, releasing, workspace
 
+    wanted = config.setting(config.SYNC).lower() != OFF
     with session.registry() as registry:
         with _committed(commit):
             built = workspace.build(
@@ -77,7 +81,8 @@ def release(
         )
         released = releasing.release(registry, built, request, actor=actor, now=session.now)
         channel = _first_channel(registry)
-    tags = releasing.tag(root, [done.release for done in released], push=push)
+        named = [done.release for done in released]
+        tags = projecting.tag(registry, root, named, remote="origin" if push else "") if wanted or push else ()
     warnings = [f"{finding.path}:{finding.line}: {finding.message}" for app in built.built for finding in app.warnings]
     session.answer(
         lambda: _shape(released, tags, warnings),
@@ -111,7 +116,7 @@ def _shape(released: Sequence[Released], tags: Sequence[Tagged], warnings: Seque
 
 
 def _released_shape(done: Released, tags: dict[str, Tagged]) -> JsonObject:
-    from promptops.operations.releasing import tag_name
+    from promptops.projection.tags import tag_name
 
     tag = tags.get(tag_name(done.release))
     return release_shape(done.release) | {
@@ -152,7 +157,7 @@ def _lines(
 
 
 def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -> list[Line]:
-    from promptops.operations.releasing import tag_name
+    from promptops.projection.tags import tag_name
 
     release, source = done.release, done.release.provenance
     tag = tags.get(tag_name(release))
@@ -221,3 +226,4 @@ def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
         return [head, "", *facts(page, [("by", who)]), *next_steps([("what is left", ["releases", done.app])])]
 
     session.answer(lambda: release_shape(done), lines)
+    session.bring_to_git()

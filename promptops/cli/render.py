@@ -36,6 +36,8 @@ STYLES: Mapping[str, str] = {
 }
 """Every style by what it means; the values are rich's."""
 
+_FORMULA = ("=", "+", "-", "@")
+
 NARROWEST = 8
 """No column is cut to less than this."""
 
@@ -123,6 +125,22 @@ def print_json(value: Mapping[str, Json]) -> None:
     indent = 2 if sys.stdout.isatty() else None
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     sys.stdout.write(visible_json(text) + "\n")
+
+
+def print_csv(names: Iterable[str], rows: Iterable[Mapping[str, Json]]) -> None:
+    """Write rows to stdout as CSV, with a line of names first.
+
+    Cells hold nothing invisible, and none begins as a spreadsheet's formula would: such a cell gets a quote in front
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    columns = list(names)
+    writer.writerow(columns)
+    for row in rows:
+        texts = [visible(str(row[name])) for name in columns]
+        writer.writerow(["'" + text if text.startswith(_FORMULA) else text for text in texts])
 
 
 def cut(cell: Cell, width: int) -> Cell:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 @dry_run_option
 @expect_option
 @key_option
+@click.option(
+    "--direct", is_flag=True, expose_value=False, help="Ask the database itself, no server: today's only way."
+)
 def rollback(
     session: Session,
     /,
@@ -91,6 +94,8 @@ def rollback(
         lambda: outcome_shape(outcome),
         lambda page: outcome_lines(outcome, page, elsewhere=elsewhere, again=_again(request)),
     )
+    if outcome.deployments and not dry_run:
+        session.bring_to_git()
 
 
 def _again(request: RollbackRequest) -> list[str]:

@@ -18,7 +18,7 @@ from uuid import uuid4
 import click
 
 from promptops import clock, config
-from promptops.core.errors import Invalid, RegistryUnavailable, WorkspaceNotFound
+from promptops.core.errors import Invalid, RegistryDamaged, RegistryUnavailable, WorkspaceNotFound
 
 if TYPE_CHECKING:
     from promptops.cli.render import Line, Page
@@ -94,15 +94,15 @@ class Session:
         return config.registry_url(self.registry_flag, root, self.directory)
 
     @contextmanager
-    def registry(self) -> Iterator[Registry]:
-        """The registry, open for one command."""
+    def registry(self, *, check_guards: bool = True) -> Iterator[Registry]:
+        """The registry, open for one command; only a command that looks for damage does without its guards."""
         url = self.registry_url()  # before the import: who has no registry is told so at once
         from promptops.store import Registry
 
         allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
         with self.reaching(url):
             try:
-                registry = Registry.open(url, allow_network_fs=allow)
+                registry = Registry.open(url, allow_network_fs=allow, check_guards=check_guards)
             except PermissionError as error:
                 raise RegistryUnavailable("the registry cannot be used: permission denied") from error
             try:
@@ -115,7 +115,7 @@ class Session:
         """What goes wrong with a registry says which one it is and who named it, where it does not say what to do."""
         try:
             yield
-        except RegistryUnavailable as error:
+        except (RegistryDamaged, RegistryUnavailable) as error:
             error.hint = error.hint or self._whereabouts(url)
             raise
 
@@ -168,6 +168,12 @@ class Session:
         else:
             canvas = render.page(now=self.now, zone=self.zone, color=self.color)
             canvas.print(page(canvas))
+
+    def bring_to_git(self) -> None:
+        """Have what was changed brought to git, after it was answered; see :mod:`promptops.cli.outbox`."""
+        from promptops.cli.outbox import bring_to_git
+
+        bring_to_git(self)
 
     def note(self, text: str) -> None:
         """Say something beside the answer, on stderr, with --json too."""

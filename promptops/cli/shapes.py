@@ -5,9 +5,14 @@ Times are ISO 8601 in UTC with every digit. The shapes are those of the CLI refe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from promptops.clock import format_iso
-from promptops.core.finding import Finding
 from promptops.core.model import AuditEntry, Channel, Deployment, Json, Policy, Quarantine, Release, ReleaseRef
+
+if TYPE_CHECKING:
+    from promptops.core.finding import Finding
+    from promptops.core.health import Fault
 
 JsonObject = dict[str, Json]
 
@@ -101,6 +106,16 @@ def quarantine_shape(quarantine: Quarantine, *, active: bool) -> JsonObject:
         "reason": quarantine.reason,
         "actor": quarantine.actor,
         "at": format_iso(quarantine.at),
+    }
+
+
+def fault_shape(fault: Fault) -> JsonObject:
+    return {
+        "code": fault.code,
+        "severity": fault.severity.value,
+        "what": fault.what,
+        "where": fault.where,
+        "repair": fault.repair,
     }
 
 

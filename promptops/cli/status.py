@@ -40,8 +40,21 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
 
         found = reading.status(registry, apps=apps, channel=channel)
         name = registry.name
+        with registry.read() as reader:
+            pending = reader.pending_count()
     found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
-    session.answer(lambda: status_shape(found), lambda page: status_lines(found, name, page))
+    session.answer(
+        lambda: status_shape(found) | {"pending": pending},
+        lambda page: [*status_lines(found, name, page), *_pending(pending)],
+    )
+
+
+def _pending(count: int) -> list[Line]:
+    """What is in the database and not in git: nothing to worry about, unless it stays."""
+    if not count:
+        return []
+    cells: Line = [Span(f"{counted(count, 'change')} not in git yet: ", "warn"), Span("promptops sync", "command")]
+    return ["", cells]
 
 
 def _ordered(found: Status, first: str) -> tuple[Standing, ...]:

@@ -22,8 +22,8 @@ MAX_DEPTH = 32
 MAX_NUMBER = 2**53
 
 
-def canonical(value: Json) -> bytes:
-    """The canonical bytes of a JSON value.
+def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
+    """The canonical bytes of a JSON value; ``limit`` is for what holds a release and more.
 
     Raises:
         Invalid: naming the path (``$.prompts.answer.inputs``) of what the profile refuses.
@@ -32,8 +32,8 @@ def canonical(value: Json) -> bytes:
 
     _check(value, "$", 0)
     encoded: bytes = rfc8785.dumps(_plain(value))
-    if len(encoded) > MAX_BYTES:
-        raise Invalid(f"the content is {len(encoded):,} bytes, over the limit of {MAX_BYTES:,}")
+    if len(encoded) > limit:
+        raise Invalid(f"the content is {len(encoded):,} bytes, over the limit of {limit:,}")
     return encoded
 
 
@@ -42,14 +42,14 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def parse_canonical(data: bytes) -> Json:
+def parse_canonical(data: bytes, *, limit: int = MAX_BYTES) -> Json:
     """Read JSON strictly: UTF-8 without BOM, no duplicate keys, no NaN, and everything else :func:`canonical` refuses.
 
     Raises:
         Invalid: for anything that :func:`canonical` could not have written.
     """
-    if len(data) > MAX_BYTES:
-        raise Invalid(f"{len(data):,} bytes are over the limit of {MAX_BYTES:,}")
+    if len(data) > limit:
+        raise Invalid(f"{len(data):,} bytes are over the limit of {limit:,}")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@
     │   ├── VariableInvalid                a value does not fit the schema of its input
     │   ├── OutputTooLarge                 the rendered text is over the cap
     │   ├── VersionInvalid                 a version that is malformed, too low, or going down
+    │   ├── OverrideInvalid                a break-glass file that is malformed or was changed
     │   ├── ActorUnknown                   nobody to write into the audit log
     │   └── KeyReused                      one idempotency key, two different requests
     ├── NotFound             404  exit 3   it is not there; lists what is
@@ -28,7 +29,9 @@
     │   ├── StillServed                    yank or quarantine of what a channel serves
     │   ├── VersionTaken                   another content already has this version
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
-    │   └── NotQuarantined                 unquarantine of a release that is not in quarantine
+    │   ├── NotQuarantined                 unquarantine of a release that is not in quarantine
+    │   ├── OverrideExpired                a break-glass file whose time is over
+    │   └── OverrideOvertaken              the channel was changed after the break-glass file was made
     ├── Refused              403  exit 5   a rule of the registry or of a channel says no
     │   ├── Quarantined
     │   ├── Yanked
@@ -36,7 +39,7 @@
     │   └── RegistryMismatch               the workspace belongs to another registry
     └── Unavailable          503  exit 6   the registry cannot answer
         ├── RegistryUnavailable            no connection, locked, read-only, disk full
-        ├── RegistryDamaged                stored bytes do not have the digest they are stored under
+        ├── RegistryDamaged                stored bytes are not those of their digest, or cannot be read
         ├── RegistryNotInitialised         no tables there yet
         ├── SchemaOutdated                 run `promptops db upgrade`
         ├── SchemaTooNew                   the registry is ahead of this promptops
@@ -193,6 +196,10 @@ class VersionInvalid(Invalid):
     """A version that is not SemVer, not above the newest release, or lower than the contract's change asks for."""
 
 
+class OverrideInvalid(Invalid):
+    """A break-glass file that is malformed, too long-lived, or whose content is not that of its digest."""
+
+
 class ActorUnknown(Invalid):
     """No actor: neither ``--actor``, nor ``PROMPTOPS_ACTOR``, nor git's user name and address."""
 
@@ -273,6 +280,14 @@ class NotQuarantined(Conflict):
     """The release is not in quarantine on this channel."""
 
 
+class OverrideExpired(Conflict):
+    """A break-glass file whose time is over: nobody serves it any more."""
+
+
+class OverrideOvertaken(Conflict):
+    """The channel was changed after the break-glass file was made, so recording it would undo somebody's change."""
+
+
 class Quarantined(Refused):
     """The release was rolled back from this channel, or put in quarantine there by hand."""
 
@@ -298,7 +313,7 @@ class RegistryUnavailable(Unavailable):
 
 
 class RegistryDamaged(Unavailable):
-    """Stored bytes do not have the digest they are stored under; they are not served."""
+    """Stored bytes do not have the digest they are stored under, or cannot be read; they are not served."""
 
 
 class RegistryNotInitialised(Unavailable):

@@ -265,6 +265,7 @@ class Kind(StrEnum):
 
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    BREAK_GLASS = "break-glass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +274,7 @@ class Deployment:
 
     ``before`` is the release that was stable until then. ``restores`` is, for a rollback, the revision of the promotion
     whose release it put back: a rollback stands at that promotion's place in the log, so the next one walks further
-    back.
+    back. So does a reconciled break-glass pin of a release that was live there before.
     """
 
     app: str

@@ -6,7 +6,7 @@ Decides only; the shell locks, stores and reads back. Rules kept here:
 - a rollback goes to the newest *good* release that was live before the one it leaves, judged by the place in the log
   where that one was promoted. A rollback takes over the place of what it restores, so a second one walks further back
   and never flips to what the first one left;
-- gates and policies are not asked by a rollback.
+- gates and policies are not asked by a rollback, nor by the record of a break-glass pin.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import datetime
 from promptops.core.errors import (
     ConcurrentDeployment,
     NothingToRollBackTo,
+    OverrideOvertaken,
     PolicyRefused,
     Quarantined,
     Yanked,
@@ -63,8 +64,8 @@ def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deplo
     return _next(intent, current, Kind.PROMOTE, candidate.release.ref)
 
 
-def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
-    """Raise what keeps the candidate out of the channel; return where nothing does."""
+def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
+    """Raise what keeps the candidate out of the channel whatever the channel's policy is: a yank, a quarantine."""
     release = candidate.release
     name, channel = f"{release.app}@{release.version}", intent.channel
     if release.yank:
@@ -77,6 +78,13 @@ def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
             f"{name} is in quarantine on {channel}: {candidate.quarantine.reason}",
             hint=f"If it is safe after all: promptops unquarantine {name} --channel {channel} --reason …",
         )
+
+
+def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
+    """Raise what keeps the candidate out of the channel; return where nothing does."""
+    admit_anywhere(intent, candidate)
+    release = candidate.release
+    name, channel = f"{release.app}@{release.version}", intent.channel
     if policy.promote_from and not candidate.passed:
         wanted = " or ".join(policy.promote_from)
         raise PolicyRefused(
@@ -157,6 +165,32 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
             hint=f"Choose another, or first: promptops unquarantine {name} --channel {intent.channel} --reason …",
         )
     return _next(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
+
+
+def break_glass(
+    intent: Intent, candidate: Candidate, current: Deployment | None, *, pinned: datetime, earlier: Deployment | None
+) -> Deployment:
+    """The deployment that records what a pin made clients serve since ``pinned``. No policy is asked: it has happened.
+
+    It stands where ``earlier``, the newest promotion of the same release there, stood; then the next rollback walks
+    further back from it, as from a rollback. It quarantines nothing: whoever pinned could not see what was live.
+
+    Raises:
+        Yanked, Quarantined: the release may not be live there.
+        ConcurrentDeployment: the channel is not at the expected revision.
+        OverrideOvertaken: somebody changed the channel after the pin was made, and no revision is expected.
+    """
+    expect(intent, current)
+    admit_anywhere(intent, candidate)
+    if current is not None and current.at > pinned and intent.expect_revision is None:
+        raise OverrideOvertaken(
+            f"{intent.app}:{intent.channel} was changed after this pin was made: revision {current.revision} serves "
+            f"{current.stable.version}, by {current.actor}; nothing was changed",
+            hint=f"To make the pinned {candidate.release.version} live all the same: --expect-revision "
+            f"{current.revision}. If not, delete the file wherever it was put.",
+        )
+    restores = earlier.position if earlier else None
+    return _next(intent, current, Kind.BREAK_GLASS, candidate.release.ref, restores=restores)
 
 
 def abandoned(deployment: Deployment) -> Quarantine | None:

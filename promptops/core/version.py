@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import VersionInvalid
-from promptops.core.model import Bump
+from promptops.core.model import Bump, is_segment
 from promptops.core.reference import VERSION
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def next_version(current: str | None, bump: Bump, *, raised: Bump | None = None,
     Raises:
         VersionInvalid: for an explicit version that is not SemVer, has build metadata, or is too low.
     """
-    if explicit is not None and not VERSION.fullmatch(explicit):
+    # A version becomes part of a git ref, which has rules of its own: 1.0.0-x.lock is SemVer and no ref.
+    if explicit is not None and not (VERSION.fullmatch(explicit) and is_segment(explicit)):
         raise VersionInvalid(f"'{explicit}' is not a version", hint=_hint_of(explicit))
     if current is None:
         return explicit or ("1.0.0" if raised is Bump.MAJOR else FIRST)
@@ -69,6 +70,6 @@ def _hint_of(text: str) -> str:
     bare = text.removeprefix("v")
     return (
         f"Write it without the v: {bare}"
-        if VERSION.fullmatch(bare)
+        if bare != text and VERSION.fullmatch(bare)
         else "Write MAJOR.MINOR.PATCH, 1.4.0 or 2.0.0-rc.1."
     )

@@ -7,6 +7,10 @@
     deploying.py   what both do: lock, decide, append, read back
     once.py        idempotency keys
     withholding.py quarantine, unquarantine, yank
+    pinning.py     break-glass: a pin of a release, from the database or from git, and its file
+    overriding.py  the record of a pin afterwards
+    auditing.py    is the audit log what was written?
+    backing_up.py  backup, restore
     channels.py    apply the channels that promptops.yml declares
     reading.py     status, history, releases, show, diff, render
 

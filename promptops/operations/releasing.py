@@ -1,4 +1,4 @@
-"""Built apps -> immutable releases: versioned by contract in one transaction, tagged in git after it.
+"""Built apps -> immutable releases, versioned by contract in one transaction.
 
 The same content is the same release for ever: a second `release` finds it. Versions are given out under the lock of the
 app, so two processes never give one version to two contents.
@@ -6,14 +6,12 @@ app, so two processes never give one version to two contents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.contract import bump_of, compare
-from promptops.core.errors import Invalid, PromptopsError, RegistryMismatch, VersionTaken
+from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
 from promptops.core.model import Bump, Change, Release
 from promptops.core.release import content_from_bytes
 from promptops.core.version import next_version
@@ -22,7 +20,6 @@ from promptops.operations.once import Once
 from promptops.operations.workspace import Built, Workspace
 
 if TYPE_CHECKING:
-    from promptops.source.git import Repository
     from promptops.store import Registry, Writer
 
 
@@ -89,7 +86,7 @@ def release(
 def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
     app = built.content.app
     if writer.set_profile(app, built.profile, actor=actor, at=now):
-        writer.record(at=now, actor=actor, action="profile", app=app, key=request.key)
+        writer.record(at=now, actor=actor, action="profile", ref=f"profiles/{app}/{{seq}}", app=app, key=request.key)
     existing = writer.release_by_digest(app, built.digest)
     if existing is not None:
         return _again(writer, existing, built, request, actor=actor, now=now)
@@ -114,6 +111,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
         at=now,
         actor=actor,
         action="release",
+        ref=f"releases/{app}/{version}",
         app=app,
         before=audit_label(newest.ref if newest else None),
         after=audit_label(release.ref),
@@ -139,6 +137,7 @@ def _again(
             at=now,
             actor=actor,
             action="confirm",
+            ref=f"confirmations/{existing.app}/{existing.version}/{{seq}}",
             app=existing.app,
             after=audit_label(existing.ref),
             reason=f"commit {built.provenance.commit}",
@@ -151,67 +150,3 @@ def _found(writer: Writer, app: str, digest: str, *, created: bool) -> Released:
     release = writer.find_release(app, digest=digest)
     warnings = (f"{app}@{release.version} was yanked: {release.yank.reason}",) if release.yank else ()
     return Released(release=release, created=created, warnings=warnings)
-
-
-# --- tags ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tagged:
-    """The tag of a release, and what kept it from being written or pushed, if anything did."""
-
-    name: str
-    problem: str = ""
-
-
-def tag_name(release: Release) -> str:
-    """``support-bot/v1.4.0``."""
-    return f"{release.app}/v{release.version}"
-
-
-def tag_message(release: Release) -> str:
-    """What the annotated tag says: the digest, and where the release came from."""
-    provenance = release.provenance
-    facts = {
-        "Digest": release.digest,
-        "Commit": provenance.commit,
-        "Path": provenance.path,
-        "Author": provenance.author,
-        "Builder": provenance.builder,
-        "Repository": provenance.repository,
-        "Released-by": release.created_by,
-        "Released-at": release.created_at.isoformat(),
-    }
-    listed = "\n".join(f"- {change}" for change in release.changes)
-    body = "\n\n".join(part for part in (release.notes.strip(), listed) if part)
-    trailer = "\n".join(f"{name}: {value}" for name, value in facts.items())
-    return f"{release.app} {release.version}\n\n" + (f"{body}\n\n" if body else "") + trailer + "\n"
-
-
-def tag(root: Path, releases: Iterable[Release], *, push: bool = False) -> tuple[Tagged, ...]:
-    """Write the annotated tag of each release that has a clean commit into the repository at ``root``, and push it if
-    asked.
-
-    A release stands whether or not git can be written: what went wrong comes back as ``problem``.
-    """
-    from promptops.source.git import Repository
-
-    repository = Repository.open(root)
-    return tuple(_tag(repository, release, push=push) for release in releases if not release.provenance.dirty)
-
-
-def _tag(repository: Repository, release: Release, *, push: bool) -> Tagged:
-    name = tag_name(release)
-    try:
-        repository.create_tag(
-            name,
-            release.provenance.commit,
-            tag_message(release),
-            actor=release.created_by,
-            at=release.created_at,
-        )
-        if push:
-            repository.push_tag(name)
-    except PromptopsError as error:
-        return Tagged(name=name, problem=". ".join(part.rstrip(".") for part in (error.message, error.hint) if part))
-    return Tagged(name=name)

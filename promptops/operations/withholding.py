@@ -53,7 +53,8 @@ def quarantine(registry: Registry, request: WithholdRequest, *, actor: str, now:
         _refuse_served(writer, release, (channel,))
         if writer.quarantine(release.app, channel, release.digest) is None:
             writer.add_quarantine(_quarantine(request, release, actor, now))
-            _record(writer, "quarantine", request, release, actor=actor, now=now)
+            ref = f"quarantines/{channel}/{release.app}/{{seq}}"
+            _record(writer, "quarantine", ref, request, release, actor=actor, now=now)
 
     release = _withhold(registry, "quarantine", request, change, now=now)
     with registry.read() as reader:
@@ -78,7 +79,8 @@ def unquarantine(registry: Registry, request: WithholdRequest, *, actor: str, no
                 hint=f"In quarantine there: {', '.join(held)}." if held else "Nothing is in quarantine there.",
             )
         writer.lift_quarantine(_quarantine(request, release, actor, now))
-        _record(writer, "unquarantine", request, release, actor=actor, now=now)
+        ref = f"quarantines/{channel}/{release.app}/{{seq}}"
+        _record(writer, "unquarantine", ref, request, release, actor=actor, now=now)
 
     release = _withhold(registry, "unquarantine", request, change, now=now)
     return _quarantine(request, release, actor, now)
@@ -96,7 +98,8 @@ def yank(registry: Registry, request: WithholdRequest, *, actor: str, now: datet
         if release.yank is None:
             _refuse_served(writer, release, writer.channels_serving(release.app, release.digest))
             writer.add_yank(release.app, release.digest, Yank(reason=request.reason, actor=actor, at=now))
-            _record(writer, "yank", request, release, actor=actor, now=now)
+            ref = f"yanks/{release.app}/{release.version}"
+            _record(writer, "yank", ref, request, release, actor=actor, now=now)
 
     release = _withhold(registry, "yank", request, change, now=now)
     with registry.read() as reader:
@@ -152,12 +155,13 @@ def _quarantine(request: WithholdRequest, release: Release, actor: str, now: dat
 
 
 def _record(
-    writer: Writer, action: str, request: WithholdRequest, release: Release, *, actor: str, now: datetime
+    writer: Writer, action: str, ref: str, request: WithholdRequest, release: Release, *, actor: str, now: datetime
 ) -> None:
     writer.record(
         at=now,
         actor=actor,
         action=action,
+        ref=ref,
         app=release.app,
         channel=request.channel,
         after=audit_label(release.ref),

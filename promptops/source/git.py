@@ -1,4 +1,4 @@
-"""Commits of a git repository: what is in them, whether the working tree differs, and the tags that name releases.
+"""A git repository: what is in its commits, whether the working tree differs, and its refs (:mod:`git_refs`).
 
 The only importer of GitPython, which finds the repository and runs git. Commands are fixed argument lists: what comes
 from outside is checked first and stands behind ``--end-of-options`` or goes in through standard input. Hooks, file
@@ -17,9 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.core.errors import Conflict, GitUnavailable, Invalid
-from promptops.core.model import is_segment
+from promptops.core.errors import GitUnavailable, Invalid
+from promptops.source import git_call, git_lock
+from promptops.source.git_call import Said
 from promptops.source.git_objects import Objects
+from promptops.source.git_pack import Algorithm
+from promptops.source.git_refs import Refs
 from promptops.source.git_tree import GitTree
 from promptops.source.tree import SKIPPED, Tree, WorkingTree
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
+# By default git flushes nothing to disk, and a tidying up in the background could hold locks when nobody expects it.
+_DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -34,10 +39,8 @@ _ENVIRONMENT = {
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
 }
-_PUSH_TIMEOUT = 120.0
+_KEYS = r"^(remote\.origin\.url|extensions\.objectformat|filter\..*)$"
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
-_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-_ACTOR = re.compile(r"(?P<name>[^<>\n\0]*?)[ ]*<(?P<mail>[^<>\n\0 ]*)>")
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/@]*)@", re.IGNORECASE)
 
@@ -53,38 +56,81 @@ class CommitInfo:
 
 
 class Repository:
-    """A git repository with a working tree."""
+    """A git repository. ``root`` is its working tree, or the repository itself where it is bare."""
 
-    def __init__(self, root: Path, git: Git) -> None:
-        """Use :meth:`open`."""
+    def __init__(self, root: Path, git: Git, folder: Path) -> None:
+        """Use :meth:`open` or :meth:`archive`."""
         self.root = root
+        self.folder = folder
+        self.lock = git_lock.WriteLock(folder)
+        self.patience = git_call.Patience()
         self._git = git
-        self._objects = Objects(lambda: self._start("cat-file", "--batch"))
+        self._objects = Objects(lambda: self._start("cat-file", "--batch"), self.patience)
         self._config: dict[str, str] | None = None
 
     @classmethod
     def open(cls, start: Path) -> Repository:
-        """The repository that a folder is in.
+        """The repository that a folder is in, with its working tree.
 
         Raises:
             GitUnavailable: where there is none, or no git.
         """
+        repository = cls._find(start, above=True)
+        if repository.root == repository.folder:
+            raise GitUnavailable(f"{start} is a bare repository", hint="Use a clone with a working tree.")
+        return repository
+
+    @classmethod
+    def archive(cls, place: Path) -> Repository:
+        """The repository at exactly this place, bare or not, to read refs from.
+
+        Raises:
+            GitUnavailable: where there is none, or no git.
+        """
+        return cls._find(place, above=False)
+
+    @classmethod
+    def make_bare(cls, place: Path, algorithm: Algorithm = Algorithm.SHA1) -> Repository:
+        """A new bare repository in a new folder."""
+        git_call.require_git()
+        import git
+
+        place.mkdir()
+        runner = git.Git(place)
+        runner.update_environment(**_ENVIRONMENT)
+        made = cls(place, runner, place)
+        said = made.call("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}")
+        if said.code:
+            raise GitUnavailable(f"git init failed: {said.err}")
+        return made
+
+    @classmethod
+    def _find(cls, start: Path, *, above: bool) -> Repository:
+        git_call.require_git()
         try:
             import git
         except ImportError as error:
             raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
         try:
-            found = git.Repo(str(start), search_parent_directories=True)
-            folder = found.working_tree_dir
+            found = git.Repo(str(start), search_parent_directories=above)
+            folder = Path(found.common_dir)
+            root = Path(found.working_tree_dir) if found.working_tree_dir is not None else folder
             found.close()
         except (git.InvalidGitRepositoryError, git.NoSuchPathError, ValueError, OSError) as error:
-            hint = "A release is cut from a commit: git init, git add, git commit."
-            raise GitUnavailable(f"{start} is not in a git repository", hint=hint) from error
-        if folder is None:
-            raise GitUnavailable(f"{start} is a bare repository", hint="Use a clone with a working tree.")
-        runner = git.Git(folder)
+            hint = "A release is cut from a commit: git init, git add, git commit." if above else ""
+            raise GitUnavailable(f"{start} is not {'in ' if above else ''}a git repository", hint=hint) from error
+        runner = git.Git(root)
         runner.update_environment(**_ENVIRONMENT)
-        return cls(Path(folder), runner)
+        return cls(root, runner, folder)
+
+    @property
+    def refs(self) -> Refs:
+        """The refs of this repository, and the objects behind them."""
+        return Refs(self.call, self._objects, Algorithm(self._settings().get("extensions.objectformat", "sha1")))
+
+    def close(self) -> None:
+        """End the git that was left running to read objects."""
+        self._objects.close()
 
     def resolve(self, commit: str = "HEAD") -> CommitInfo:
         """Find a commit by branch, tag, id, or anything else git takes for one.
@@ -118,51 +164,6 @@ class Repository:
         entries = [entry[3:].decode("utf-8", "replace") for entry in said.split(b"\0") if len(entry) > 3]
         return tuple(sorted(path for path in entries if SKIPPED.isdisjoint(path.split("/"))))
 
-    def create_tag(self, name: str, sha: str, message: str, *, actor: str, at: datetime | None = None) -> bool:
-        """Make an annotated tag of a commit; its time is ``at``, or else now.
-
-        False where the very same tag is there already.
-
-        Raises:
-            Invalid: for a name or an actor that git cannot keep.
-            Conflict: where the tag exists with another commit or message.
-        """
-        if not all(is_segment(step) for step in name.split("/")):
-            raise Invalid(f"'{name[:80]}' is not a tag's name")
-        tagger = _ACTOR.fullmatch(actor)
-        if tagger is None or "\0" in message:
-            raise Invalid(f"'{actor[:80]}' is not 'Name <mail>', which a git tag needs")
-        if not _COMMIT.fullmatch(sha):
-            raise Invalid(f"'{sha[:80]}' is not a commit's name")
-        who = {"GIT_COMMITTER_NAME": tagger["name"] or "promptops", "GIT_COMMITTER_EMAIL": tagger["mail"]}
-        if at is not None:
-            who["GIT_COMMITTER_DATE"] = f"@{int(at.timestamp())} +0000"
-        options = ("--annotate", "--no-sign", "--cleanup=verbatim", "--file=-", "--end-of-options")
-        problem = self._feed(message.strip() + "\n", who, "tag", *options, name, f"{sha}^{{commit}}")
-        if not problem:
-            return True
-        commit = self._commit(sha)[0]
-        existing = self._tag(name)
-        if existing is None:
-            raise GitUnavailable(f"git could not write the tag '{name}': {problem}")
-        return self._same(name, existing, commit, message)
-
-    def push_tag(self, name: str, remote: str = "origin") -> None:
-        """Push a tag to a remote of this repository.
-
-        Raises:
-            Invalid: for a name that is no remote's.
-            GitUnavailable: where git could not push.
-        """
-        remotes = self._run("remote").decode("utf-8", "replace").split()
-        if not _REMOTE.fullmatch(remote) or remote not in remotes:
-            listed = f"There are: {', '.join(remotes)}." if remotes else "git remote add origin …"
-            raise Invalid(f"'{remote[:80]}' is not a remote of this repository", hint=listed)
-        if not all(is_segment(step) for step in name.split("/")):
-            raise Invalid(f"'{name[:80]}' is not a tag's name")
-        reference = f"refs/tags/{name}"
-        self._run("push", "--quiet", "--end-of-options", remote, f"{reference}:{reference}", timeout=_PUSH_TIMEOUT)
-
     def _commit(self, commit: str) -> tuple[str, str, datetime]:
         """A commit's id, author and time."""
         found = self._objects.get(f"{commit}^{{commit}}") if _COMMIT.fullmatch(commit) else None
@@ -175,23 +176,6 @@ class Repository:
             raise GitUnavailable(f"the commit {found.sha} is damaged", hint="git fsck")
         at = datetime.fromtimestamp(int(people["committer"]["at"]), UTC)
         return found.sha, people["author"]["name"], at
-
-    def _tag(self, name: str) -> tuple[str, str] | None:
-        """What a tag points at and its message; None where there is no such tag."""
-        found = self._objects.get(f"refs/tags/{name}")
-        if found is None:
-            return None
-        head, _, message = found.data.decode("utf-8", "replace").partition("\n\n")
-        if found.kind != "tag":
-            return found.sha, ""
-        return head.partition("\n")[0].removeprefix("object "), message.strip()
-
-    @staticmethod
-    def _same(name: str, existing: tuple[str, str], sha: str, message: str) -> bool:
-        if existing == (sha, message.strip()):
-            return False
-        what = "another commit" if existing[0] != sha else "another message"
-        raise Conflict(f"the tag '{name}' exists with {what}", hint=f"Look at it first: git show {name}")
 
     def _repository(self) -> str:
         address = self._settings().get("remote.origin.url", "")
@@ -227,29 +211,51 @@ class Repository:
 
     def _settings(self) -> dict[str, str]:
         if self._config is None:
-            said = self._ask("config", "-z", "--get-regexp", r"^(remote\.origin\.url|filter\..*)$") or b""
+            said = self._ask("config", "-z", "--get-regexp", _KEYS) or b""
             pairs = (entry.partition("\n") for entry in said.decode("utf-8", "replace").split("\0") if entry)
             self._config = {key: value for key, _, value in pairs}
         return self._config
 
-    def _start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Git.AutoInterrupt:
-        """Start git and leave it running, with pipes to talk to."""
-        command = ["git", *_SAFE, *arguments]
-        return self._git.execute(command, istream=subprocess.PIPE, as_process=True, env=environment)
+    def call(
+        self,
+        *arguments: str,
+        data: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        writes: bool = False,
+        remote: bool = False,
+    ) -> Said:
+        """Run git: see :class:`promptops.source.git_call.Call`."""
+        seconds = self.patience.seconds(git_call.REMOTE_SECONDS if remote else git_call.LOCAL_SECONDS)
+        running = self._start(*arguments, environment=environment, writes=writes, alone=not remote)
+        if running.proc is None:
+            raise GitUnavailable(f"git {arguments[0]} could not be started")
+        return git_call.answer(running.proc, data, seconds, arguments[0])
 
-    def _run(self, *arguments: str, timeout: float | None = None) -> bytes:
+    def _start(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        writes: bool = False,
+        alone: bool = True,
+    ) -> Git.AutoInterrupt:
+        """Start git and leave it running, with pipes to talk to; ``alone`` in a session of its own, without the
+        terminal that ssh would ask for a passphrase on.
+        """
         import git
 
+        options = {"start_new_session": alone, "pass_fds": self.lock.handles if writes else ()}
+        command = ["git", *_SAFE, *(_DURABLE if writes else ()), *arguments]
         try:
-            return self._git.execute(
-                ["git", *_SAFE, *arguments],
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                kill_after_timeout=timeout,
-            )
-        except (git.GitCommandError, git.GitCommandNotFound) as error:
+            return self._git.execute(command, istream=subprocess.PIPE, as_process=True, env=environment, **options)
+        except (git.GitCommandNotFound, OSError) as error:
+            raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
+
+    def _run(self, *arguments: str) -> bytes:
+        said = self.call(*arguments)
+        if said.code:
             command = next((item for item in arguments if not item.startswith("-") and "=" not in item), "")
-            raise GitUnavailable(f"git {command} failed: {_first_lines(str(error.stderr))}") from error
+            raise GitUnavailable(f"git {command} failed: {said.err or 'git said nothing'}")
+        return said.out
 
     def _ask(self, *arguments: str) -> bytes | None:
         """As :meth:`_run`, where failing is an answer."""
@@ -257,15 +263,6 @@ class Repository:
             return self._run(*arguments)
         except GitUnavailable:
             return None
-
-    def _feed(self, text: str, environment: Mapping[str, str], *arguments: str) -> str:
-        """Run git with a text to read. What it complains about where it fails, or nothing."""
-        running = self._start(*arguments, environment=environment)  # ends git when it is collected
-        process = running.proc
-        if process is None:
-            raise GitUnavailable(f"git {arguments[0]} could not be started")
-        _, problem = process.communicate(text.encode("utf-8"))
-        return _first_lines(problem.decode("utf-8", "replace")) if process.returncode else ""
 
 
 def _same_bytes(committed: GitTree, now: WorkingTree, path: str) -> bool:
@@ -277,8 +274,3 @@ def _same_bytes(committed: GitTree, now: WorkingTree, path: str) -> bool:
         return False
     algorithm = hashlib.sha1 if len(sha) == 40 else hashlib.sha256
     return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == sha
-
-
-def _first_lines(text: str) -> str:
-    text = text.strip().removeprefix("stderr: ").strip("'\n ")
-    return " ".join(text.split("\n")[:4])[:400] or "git said nothing"

@@ -6,12 +6,14 @@ A blob over the cap flows past without being kept.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable
+from promptops.source.git_call import LOCAL_SECONDS, Patience, end
 from promptops.source.tree import MAX_FILE
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitObject:
-    """An object of git. ``data`` of a blob is cut at ``MAX_FILE + 1`` bytes; ``size`` is its whole size."""
+    """An object of git. ``data`` of a blob is cut at a cap, usually ``MAX_FILE + 1`` bytes; ``size`` is its whole
+    size.
+    """
 
     sha: str
     kind: str
@@ -33,21 +37,24 @@ class GitObject:
 class Objects:
     """The objects of one repository."""
 
-    def __init__(self, start: Callable[[], Git.AutoInterrupt]) -> None:
+    def __init__(self, start: Callable[[], Git.AutoInterrupt], patience: Patience | None = None) -> None:
         self._start = start
+        self._patience = patience or Patience()
         self._process: Git.AutoInterrupt | None = None
 
     def get(self, name: str) -> GitObject | None:
         """An object by id, or by anything that git takes for a name; None where there is none."""
         return next(self.each([name]))
 
-    def each(self, names: Sequence[str]) -> Iterator[GitObject | None]:
+    def each(self, names: Sequence[str], *, most: int = MAX_FILE + 1) -> Iterator[GitObject | None]:
         """The objects of these names, in this order. Take all of them: they come out of one stream."""
         for start in range(0, len(names), _AT_ONCE):
             # Fewer bytes of questions than a pipe holds, so that neither side waits for the other.
             some = names[start : start + _AT_ONCE]
-            stream = self._ask([name for name in some if "\n" not in name])
-            yield from [None if "\n" in name else _receive(stream) for name in some]
+            with self._in_time():
+                stream = self._ask([name for name in some if "\n" not in name])
+                found = [None if "\n" in name else _receive(stream, most) for name in some]
+            yield from found
 
     def close(self) -> None:
         """End the process. Asking again starts a new one."""
@@ -61,6 +68,24 @@ class Objects:
 
     def __del__(self) -> None:
         self.close()
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """End the process if it does not answer in time; reading then finds the end of the stream."""
+        watch = threading.Timer(self._patience.seconds(LOCAL_SECONDS), self._give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        except (GitUnavailable, ValueError, OSError) as error:
+            self._process = None
+            raise GitUnavailable(str(error) or "git cat-file ended early", hint="git fsck") from error
+        finally:
+            watch.cancel()
+
+    def _give_up(self) -> None:
+        if self._process is not None and self._process.proc is not None:
+            end(self._process.proc, streams=False)
 
     def _ask(self, names: Sequence[str]) -> IO[bytes]:
         if self._process is None:
@@ -81,7 +106,7 @@ def _ended() -> GitUnavailable:
     return GitUnavailable("git cat-file ended early", hint="`git status`, in the same folder, says what git minds.")
 
 
-def _receive(stream: IO[bytes]) -> GitObject | None:
+def _receive(stream: IO[bytes], most: int) -> GitObject | None:
     header = stream.readline()
     if not header:
         raise _ended()
@@ -89,7 +114,7 @@ def _receive(stream: IO[bytes]) -> GitObject | None:
     if len(parts) != 3 or not parts[2].isdigit() or parts[1] not in (b"blob", b"tree", b"commit", b"tag"):
         return None  # "… missing", "… ambiguous"
     kind, size = parts[1].decode(), int(parts[2])
-    data = stream.read(min(size, MAX_FILE + 1) if kind == "blob" else size)
+    data = stream.read(min(size, most) if kind == "blob" else size)
     left = size - len(data)
     while left > 0:
         passed = len(stream.read(min(left, 1 << 16)))

@@ -2,7 +2,14 @@
 
 ``create`` makes one, ``Registry.open`` connects to it, ``Registry.read`` and ``Registry.write`` hand out a
 :class:`Reader` and a :class:`Writer`, which take and give the nouns of :mod:`promptops.core.model`.
+
+``backup``, ``restore``, ``check_store`` and ``import_records`` are loaded when they are first used: a rollback does not
+need them.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from promptops.store.reader import Answer, Reader
 from promptops.store.registry import Registry
@@ -10,4 +17,40 @@ from promptops.store.revisions import HEAD
 from promptops.store.setup import create, current_schema, upgrade
 from promptops.store.writer import Writer
 
-__all__ = ["HEAD", "Answer", "Reader", "Registry", "Writer", "create", "current_schema", "upgrade"]
+if TYPE_CHECKING:
+    from promptops.store.backups import backup, restore
+    from promptops.store.checks import check_store
+    from promptops.store.importing import import_records
+    from promptops.store.manifest import Manifest
+
+__all__ = [
+    "HEAD",
+    "Answer",
+    "Manifest",
+    "Reader",
+    "Registry",
+    "Writer",
+    "backup",
+    "check_store",
+    "create",
+    "current_schema",
+    "import_records",
+    "restore",
+    "upgrade",
+]
+
+_LATER = {
+    "Manifest": "manifest",
+    "backup": "backups",
+    "check_store": "checks",
+    "import_records": "importing",
+    "restore": "backups",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

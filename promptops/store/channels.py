@@ -47,7 +47,7 @@ _POLICY = select(_policy).where(_policy.c.channel == bindparam("channel")).order
 _LOG = select(*deployment_columns(_deployment)).where(_of(_deployment)).order_by(_deployment.c.revision.desc())
 _NEWEST = _LOG.limit(1)
 _REVISION = _LOG.where(_deployment.c.revision == bindparam("revision"))
-_PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind == Kind.PROMOTE.value)
+_PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind != Kind.ROLLBACK.value)
 _LIVE = select(*deployment_columns(_deployment)).select_from(_head.join(_deployment, _is_live(_deployment)))
 _PAST = (
     _judged(_deployment)
@@ -158,7 +158,7 @@ class ChannelReader:
         return tuple((current, pasts.get((current.app, current.channel), ())) for current in live)
 
     def was_stable(self, app: str, channel: str, digest: str) -> Deployment | None:
-        """The newest promotion of this release on the channel."""
+        """The newest promotion of this release on the channel, or break-glass pin of it that was recorded."""
         return self._first(_PROMOTED, app=app, channel=channel, digest=digest)
 
     def quarantine(self, app: str, channel: str, digest: str) -> Quarantine | None:

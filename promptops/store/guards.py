@@ -25,6 +25,8 @@ GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "quarantine": (("id",),),
     "yank": (("app", "digest"),),
     "audit": (("seq",),),
+    "journal": (("seq",), ("ref",)),
+    "epoch": (("epoch",),),
 }
 """Each guarded table and every key of it that is unique."""
 

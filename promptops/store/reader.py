@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from promptops.core.model import AuditEntry
 from promptops.store import tables
@@ -13,7 +15,11 @@ from promptops.store.channels import ChannelReader
 from promptops.store.releases import ReleaseReader
 from promptops.store.rows import audit_of
 
+if TYPE_CHECKING:
+    from promptops.core.record import JournalEntry, Record
+
 _audit, _idempotency = tables.audit, tables.idempotency
+_TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
 _ANSWER = select(_idempotency.c.request, _idempotency.c.body).where(_idempotency.c.key == bindparam("key"))
 
 
@@ -49,9 +55,57 @@ class Reader(ReleaseReader, ChannelReader):
             statement = statement.where(_audit.c.at <= until)
         return tuple(audit_of(row) for row in self._connection.execute(statement))
 
+    def audit_trail(self, *, page: int = 1000) -> Iterator[AuditEntry]:
+        """The whole audit log, oldest first, read page by page as it is asked for."""
+        last = 0
+        while True:
+            rows = self._connection.execute(_TRAIL, {"last": last, "page": page}).all()
+            yield from map(audit_of, rows)
+            if len(rows) < page:
+                return
+            last = rows[-1].seq
+
+    def audit_head(self) -> tuple[int, str]:
+        """The number and hash of the newest line of the audit log, as the head row has them."""
+        head = self._connection.execute(select(tables.audit_head.c.seq, tables.audit_head.c.hash)).one()
+        return head.seq, head.hash
+
     def answer(self, key: str) -> Answer | None:
         """What was answered to the request that carried this key; None for a new key, and for the empty one."""
         if not key:
             return None
         row = self._connection.execute(_ANSWER, {"key": key}).first()
         return Answer(request=row.request, body=row.body) if row else None
+
+    # --- what goes to git; a rollback needs none of it, so the code for it is loaded when it is used ---
+
+    def pending(self, limit: int | None = None) -> tuple[int, ...]:
+        """The numbers of the changes that are not in git yet, oldest first."""
+        statement = select(tables.outbox.c.seq).order_by(tables.outbox.c.seq).limit(limit)
+        return tuple(row[0] for row in self._connection.execute(statement))
+
+    def pending_count(self) -> int:
+        """How many changes are not in git yet."""
+        return self._connection.execute(select(func.count()).select_from(tables.outbox)).scalar_one()
+
+    def journal(
+        self, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None
+    ) -> tuple[JournalEntry, ...]:
+        """Lines of the journal with these numbers, or after this one; in order of their numbers."""
+        from promptops.store.journal import entries
+
+        return entries(self._connection, seqs, after=after, limit=limit)
+
+    def facts(self, entries: Sequence[JournalEntry]) -> tuple[Record, ...]:
+        """The records of a page of the journal, in its order, in a few queries.
+
+        Left out are entries whose fact is missing, or is not what the audit log says; `check_store` names
+        them. The contents of the page's releases are all in memory.
+        """
+        from promptops.store.journal import records
+
+        return records(self._connection, entries)
+
+    def epoch(self) -> int:
+        """How often the registry came back from a backup or from git, plus one."""
+        return self._connection.execute(select(func.max(tables.epoch.c.epoch))).scalar() or 1

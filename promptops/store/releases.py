@@ -17,7 +17,7 @@ from promptops.store.rows import PROVENANCE_COLUMNS, RELEASE_COLUMNS, AnyRow, re
 
 _release, _yank, _provenance, _profile = tables.release, tables.yank, tables.provenance, tables.profile
 _other = _provenance.alias("other")
-_PROFILE_COLUMNS = ["title", "description", "owner", "on_call", "runbook"]
+PROFILE_COLUMNS = ["title", "description", "owner", "on_call", "runbook"]
 
 
 def _releases(*, content: bool = False) -> Select[*tuple[Any, ...]]:
@@ -97,7 +97,7 @@ class ReleaseReader:
 
     def profile(self, app: str) -> Profile | None:
         """The app's newest profile."""
-        columns = [_profile.c[name] for name in _PROFILE_COLUMNS]
+        columns = [_profile.c[name] for name in PROFILE_COLUMNS]
         statement = select(*columns).where(_profile.c.app == app).order_by(_profile.c.id.desc()).limit(1)
         row = self._connection.execute(statement).first()
         return Profile(**row._mapping) if row else None

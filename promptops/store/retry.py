@@ -14,7 +14,7 @@ import time
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from promptops.core.errors import Conflict, PromptopsError, RegistryUnavailable
+from promptops.core.errors import Conflict, PromptopsError, RegistryDamaged, RegistryUnavailable
 from promptops.store.guards import TAKEN
 
 TRIES = 5
@@ -23,13 +23,14 @@ _FIRST_PAUSE = 0.02
 
 _TRANSIENT = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 _UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "XX001", "XX002", "58P01")
 _MEANING = (
     (("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"), "another process has held the registry's lock for too long"),
     (("SQLITE_READONLY", "25006"), "it is read-only"),
     (("SQLITE_FULL", "53100"), "its disk is full"),
     (("SQLITE_IOERR",), "its disk reports errors"),
     (("SQLITE_CANTOPEN",), "its file cannot be opened"),
-    (("SQLITE_NOTADB", "SQLITE_CORRUPT"), "its file is damaged, or no SQLite database at all"),
+    (_DAMAGED, "its files are damaged, or no database at all"),
     (("28",), "it refused the user name or password"),
     (("3D000",), "there is no database of that name"),
     (("42501",), "the database user lacks a right"),
@@ -64,7 +65,8 @@ def explain(error: StatementError | PoolTimeout) -> PromptopsError:
         return Conflict("somebody else is changing the same thing; nothing was changed", hint="Try again.")
     meaning = next((words for codes, words in _MEANING if code.startswith(codes)), "")
     detail = " ".join(str(cause).split())
-    return RegistryUnavailable(
+    kind = RegistryDamaged if code.startswith(_DAMAGED) else RegistryUnavailable
+    return kind(
         f"the registry cannot be used: {meaning} ({detail})" if meaning else f"the registry cannot be used: {detail}"
     )
 

@@ -1,7 +1,8 @@
-"""Rows -> nouns: the one place where the columns of a table become a value of :mod:`promptops.core.model`."""
+"""Rows <-> nouns: the one place where columns of a table become a value of :mod:`promptops.core.model`, and back."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Row
@@ -36,6 +37,8 @@ _DEPLOYMENT = [
     "reason",
     "at",
 ]
+
+_AUDIT = [field.name for field in fields(AuditEntry)]
 
 RELEASE_COLUMNS = ["app", "version", "digest", "created_at", "created_by", "bump", "changes", "notes"]
 PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty"]
@@ -104,4 +107,56 @@ def quarantine_of(row: AnyRow) -> Quarantine:
 
 
 def audit_of(row: AnyRow) -> AuditEntry:
-    return AuditEntry(**row._mapping)
+    """Every column of the audit log, in the order of the table; further columns may follow."""
+    return AuditEntry(**dict(zip(_AUDIT, row, strict=False)))
+
+
+# --- and back ------------------------------------------------------------------------------------
+
+Values = dict[str, object]
+
+
+def release_values(release: Release) -> Values:
+    """The columns of the release itself; its provenance is a row of its own."""
+    return {
+        "app": release.app,
+        "version": release.version,
+        "digest": release.digest,
+        "bump": release.bump.value,
+        "changes": release.changes,
+        "notes": release.notes,
+        "created_by": release.created_by,
+        "created_at": release.created_at,
+        "content": release.content,
+    }
+
+
+def deployment_values(deployment: Deployment) -> Values:
+    before = deployment.before
+    return {
+        "app": deployment.app,
+        "channel": deployment.channel,
+        "revision": deployment.revision,
+        "kind": deployment.kind.value,
+        "version": deployment.stable.version,
+        "digest": deployment.stable.digest,
+        "before_version": before.version if before else None,
+        "before_digest": before.digest if before else None,
+        "restores": deployment.restores,
+        "actor": deployment.actor,
+        "reason": deployment.reason,
+        "at": deployment.at,
+    }
+
+
+def quarantine_values(quarantine: Quarantine, *, lifted: bool) -> Values:
+    return {
+        "app": quarantine.app,
+        "channel": quarantine.channel,
+        "version": quarantine.release.version,
+        "digest": quarantine.release.digest,
+        "lifted": lifted,
+        "reason": quarantine.reason,
+        "actor": quarantine.actor,
+        "at": quarantine.at,
+    }

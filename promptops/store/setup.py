@@ -17,9 +17,9 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import StatementError
 
-from promptops.core.errors import RegistryNotInitialised, RegistryUnavailable
+from promptops.core.audit import GENESIS
+from promptops.core.errors import Conflict, RegistryNotInitialised, RegistryUnavailable
 from promptops.store import guards, tables
-from promptops.store.chain import GENESIS
 from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system
 from promptops.store.retry import explain
 from promptops.store.revisions import HEAD, current, require_known
@@ -38,9 +38,7 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
     Raises:
         Invalid, RegistryUnavailable, SchemaTooNew
     """
-    place = locate(url)
-    if place.path is not None:
-        _make_file(place.path, allow_network_fs=allow_network_fs)
+    place = _make(url, allow_network_fs=allow_network_fs)
     with _migrating(place) as connection:
         if (version := current(connection)) is not None:
             require_known(version, str(place))
@@ -50,8 +48,25 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
         lineage = str(uuid.uuid4())
         connection.execute(insert(tables.registry).values(id=1, name=name, lineage=lineage, created_at=now))
         connection.execute(insert(tables.audit_head).values(id=1, seq=0, hash=GENESIS))
-        Writer(connection).record(at=now, actor=actor, action="init", after=f"{name} {lineage}")
+        Writer(connection).record(
+            at=now, actor=actor, action="init", ref=f"registry/{lineage}", after=f"{name} {lineage}"
+        )
         return True
+
+
+@contextmanager
+def creating(url: str) -> Iterator[Connection]:
+    """The newest schema without a row, to be filled: all that is done here is kept, or there is no registry.
+
+    Raises:
+        Conflict: there is one already. Invalid, RegistryUnavailable
+    """
+    place = _make(url)
+    with _migrating(place) as connection:
+        if current(connection) is not None:
+            raise Conflict(f"there is a registry at {place} already", hint="Name a new file, or an empty database.")
+        _migrate(connection)
+        yield connection
 
 
 def upgrade(url: str) -> tuple[str, str]:
@@ -121,18 +136,26 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def _make(url: str, *, allow_network_fs: bool = False) -> Place:
+    """Where the URL points to; of SQLite the file is made if it is not there."""
+    place = locate(url)
+    if place.path is not None:
+        _make_file(place.path, allow_network_fs=allow_network_fs)
+    return place
+
+
 def _make_file(path: Path, *, allow_network_fs: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not allow_network_fs:
             refuse_network_file_system(path.parent)
         with _alone(path.parent):
-            _turn_on_wal(path)
+            turn_on_wal(path)
     except (OSError, sqlite3.Error) as error:
         raise RegistryUnavailable(f"{path} cannot be created: {error}") from error
 
 
-def _turn_on_wal(path: Path) -> None:
+def turn_on_wal(path: Path) -> None:
     """Once, here: the switch does not wait for other connections, so it is tried until it works."""
     until = time.monotonic() + BUSY_SECONDS
     while True:

@@ -1,9 +1,9 @@
 """The tables of a registry, one class each: what the other modules of ``store`` select from and insert into.
 
-Every table is insert-only and guarded by triggers (:mod:`promptops.store.guards`) except three: ``head``, the revision
-each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log; and
-``idempotency``, whose rows may be thrown away some day. Indexes are what keeps a rollback as fast at 10,000 releases as
-at 10. A change here needs a migration; ``alembic check`` compares the two.
+Every table is insert-only and guarded by triggers (:mod:`promptops.store.guards`) except four: ``head``, the revision
+each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log; ``outbox``,
+whose rows go when they are in git; and ``idempotency``, whose rows may be thrown away some day. Indexes are what keeps
+a rollback as fast at 10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
 
 Annotations are real objects, not text: resolving text costs each start of the program some milliseconds.
 """
@@ -218,6 +218,38 @@ class AuditHeadRow(Row, table=True):
     hash: str = Field(sa_type=Words)
 
 
+class JournalRow(Row, table=True):
+    """The name, relative to ``refs/promptops/``, of the fact that a line of the audit log is about."""
+
+    __tablename__ = "journal"
+    __table_args__ = (UniqueConstraint("ref"), STRICT)
+    seq: int = Field(
+        sa_type=Number, primary_key=True, foreign_key="audit.seq", sa_column_kwargs={"autoincrement": False}
+    )
+    ref: str = Field(sa_type=Words)
+
+
+class OutboxRow(Row, table=True):
+    """A line of the journal that is not in git yet; deleted when it is."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (STRICT,)
+    seq: int = Field(
+        sa_type=Number, primary_key=True, foreign_key="journal.seq", sa_column_kwargs={"autoincrement": False}
+    )
+
+
+class EpochRow(Row, table=True):
+    """The registry came back from a backup or from git. Before the first of these rows the epoch is 1."""
+
+    __tablename__ = "epoch"
+    __table_args__ = (STRICT,)
+    epoch: int = Field(sa_type=Number, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=Moment)
+    actor: str = Field(sa_type=Words)
+    reason: str = Field(sa_type=Words)
+
+
 metadata = Row.metadata
 registry: Table = metadata.tables["registry"]
 app: Table = metadata.tables["app"]
@@ -232,3 +264,6 @@ yank: Table = metadata.tables["yank"]
 idempotency: Table = metadata.tables["idempotency"]
 audit: Table = metadata.tables["audit"]
 audit_head: Table = metadata.tables["audit_head"]
+journal: Table = metadata.tables["journal"]
+outbox: Table = metadata.tables["outbox"]
+epoch: Table = metadata.tables["epoch"]

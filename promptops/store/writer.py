@@ -11,16 +11,18 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Select, Table, and_, bindparam, delete, insert, or_, select, update
 
-from promptops.core.errors import ConcurrentDeployment
+from promptops.core.audit import seal
+from promptops.core.errors import ConcurrentDeployment, Conflict
 from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
 from promptops.store import tables
-from promptops.store.chain import seal
 from promptops.store.reader import Reader
+from promptops.store.rows import deployment_values, quarantine_values, release_values
 
 _head, _audit_head = tables.head, tables.audit_head
 _PAIRS_AT_ONCE = 200
+_DONE_AT_ONCE = 500
 
 # Built once: building a statement takes as long as running it.
 _HERE = and_(_head.c.app == bindparam("at_app"), _head.c.channel == bindparam("at_channel"))
@@ -92,18 +94,7 @@ class Writer(Reader):
 
     def add_release(self, release: Release) -> None:
         """Add a release of an app that is locked, with its provenance."""
-        self._insert(
-            tables.release,
-            app=release.app,
-            version=release.version,
-            digest=release.digest,
-            bump=release.bump.value,
-            changes=release.changes,
-            notes=release.notes,
-            created_by=release.created_by,
-            created_at=release.created_at,
-            content=release.content,
-        )
+        self._insert(tables.release, **release_values(release))
         made = release.created_by, release.created_at
         self.add_provenance(release.app, release.digest, release.provenance, actor=made[0], at=made[1])
 
@@ -136,21 +127,7 @@ class Writer(Reader):
         if moved.rowcount != 1:
             actual = self._connection.execute(select(_head.c.revision).where(_HERE), here).scalar()
             raise ConcurrentDeployment(deployment.app, deployment.channel, expected=expected, actual=actual or 0)
-        self._insert(
-            tables.deployment,
-            app=deployment.app,
-            channel=deployment.channel,
-            revision=deployment.revision,
-            kind=deployment.kind.value,
-            version=deployment.stable.version,
-            digest=deployment.stable.digest,
-            before_version=deployment.before.version if deployment.before else None,
-            before_digest=deployment.before.digest if deployment.before else None,
-            restores=deployment.restores,
-            actor=deployment.actor,
-            reason=deployment.reason,
-            at=deployment.at,
-        )
+        self._insert(tables.deployment, **deployment_values(deployment))
 
     def set_policy(self, channel: str, policy: Policy, *, actor: str, at: datetime) -> Channel | None:
         """Add a version of the channel's policy, the first of which makes the channel; None where nothing changes."""
@@ -163,24 +140,11 @@ class Writer(Reader):
 
     def add_quarantine(self, quarantine: Quarantine) -> None:
         """Put a release in quarantine on a channel."""
-        self._quarantine_event(quarantine, lifted=False)
+        self._insert(tables.quarantine, **quarantine_values(quarantine, lifted=False))
 
     def lift_quarantine(self, quarantine: Quarantine) -> None:
         """Let a release out of quarantine; actor, reason and time are those of letting it out."""
-        self._quarantine_event(quarantine, lifted=True)
-
-    def _quarantine_event(self, quarantine: Quarantine, *, lifted: bool) -> None:
-        self._insert(
-            tables.quarantine,
-            app=quarantine.app,
-            channel=quarantine.channel,
-            version=quarantine.release.version,
-            digest=quarantine.release.digest,
-            lifted=lifted,
-            reason=quarantine.reason,
-            actor=quarantine.actor,
-            at=quarantine.at,
-        )
+        self._insert(tables.quarantine, **quarantine_values(quarantine, lifted=True))
 
     # --- the record ---
 
@@ -190,6 +154,7 @@ class Writer(Reader):
         at: datetime,
         actor: str,
         action: str,
+        ref: str,
         app: str = "",
         channel: str = "",
         before: str = "",
@@ -197,7 +162,11 @@ class Writer(Reader):
         reason: str = "",
         key: str = "",
     ) -> AuditEntry:
-        """Add a line to the audit log, chained to the newest one. Locks the log: record after all other locks."""
+        """Add a line to the audit log, chained to the newest one. Locks the log: record after all other locks.
+
+        Each line is about exactly one fact, which ``ref`` names as :mod:`promptops.core.record` says; ``{seq}`` in it
+        becomes the number of the line. From here the fact finds its way into git.
+        """
         head = self._connection.execute(_LAST).one()
         unsealed = AuditEntry(
             seq=head.seq + 1,
@@ -216,7 +185,38 @@ class Writer(Reader):
         entry = replace(unsealed, hash=seal(unsealed))
         self._insert(tables.audit, **asdict(entry))
         self._connection.execute(_SEAL, {"last_seq": entry.seq, "last_hash": entry.hash})
+        self._insert(tables.journal, seq=entry.seq, ref=ref.replace("{seq}", str(entry.seq)))
+        self._insert(tables.outbox, seq=entry.seq)
         return entry
+
+    def done(self, seqs: Iterable[int]) -> None:
+        """These changes are in git: they wait no longer."""
+        ordered = sorted(seqs)
+        for start in range(0, len(ordered), _DONE_AT_ONCE):
+            some = ordered[start : start + _DONE_AT_ONCE]
+            self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq.in_(some)))
+
+    def raise_epoch(self, *, at: datetime, actor: str, action: str, reason: str = "", to: int | None = None) -> int:
+        """Begin the next epoch, or the one given: what was numbered before may have been numbered differently.
+
+        Raises:
+            Conflict: the registry is in that epoch already, or in a later one.
+        """
+        before = self.epoch()
+        after = before + 1 if to is None else to
+        if after <= before:
+            raise Conflict(f"the registry is in epoch {before} already")
+        self._insert(tables.epoch, epoch=after, at=at, actor=actor, reason=reason)
+        self.record(
+            at=at,
+            actor=actor,
+            action=action,
+            ref=f"epochs/{after}",
+            before=f"epoch {before}",
+            after=f"epoch {after}",
+            reason=reason,
+        )
+        return after
 
     def remember(self, key: str, request: str, body: bytes, at: datetime) -> None:
         """Keep what is answered to the request that carried this key, in the same transaction as what it did."""

@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,12 @@ HEAD = ("what", "measured", "baseline", "ratio", "bound", "")
 
 def table(lines: Sequence[Line]) -> str:
     """The lines in columns."""
-    rows = [HEAD, *(line.cells() for line in lines)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(HEAD))]
-    right = {1, 3, 4}
+    return columns([HEAD, *(line.cells() for line in lines)], right={1, 3, 4})
+
+
+def columns(rows: Sequence[Sequence[str]], *, right: Set[int]) -> str:
+    """Rows in columns, the first one underlined; the columns numbered in ``right`` end at the same place."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     shown = [
         "  ".join(
             cell.rjust(width) if index in right else cell.ljust(width)
@@ -93,11 +96,25 @@ def timed(work: Callable[[], object]) -> float:
         gc.enable()
 
 
-def process(command: Sequence[str], folder: Path) -> float:
+def process(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> float:
     """Seconds that a whole process takes, from its start to its end; one that fails ends the bench."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PROMPTOPS_", "PYTHON"))}
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment or kept,
+        preexec_fn=before,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     took = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr}")

@@ -38,7 +38,7 @@ def lines(folder: Path) -> Iterator[Line]:
         bound=1.8,
         rounds=_ROUNDS,
     )
-    small = _workspace(folder / "small", apps=1, releases=3 * _ROUNDS, on=("prod",))
+    small = workspace(folder / "small", apps=1, releases=3 * _ROUNDS, on=("prod",))
     yield compare(
         "promptops rollback, the whole process",
         partial(process, [*promptops, "rollback"], small),
@@ -47,7 +47,7 @@ def lines(folder: Path) -> Iterator[Line]:
         bound=1.5,
         rounds=_ROUNDS,
     )
-    large = _workspace(folder / "large", apps=500, releases=20, on=CHANNELS)
+    large = workspace(folder / "large", apps=500, releases=20, on=CHANNELS)
     yield compare(
         "promptops status, 500 apps on 3 channels, 10,000 releases",
         partial(process, [*promptops, "status"], large),
@@ -66,7 +66,7 @@ def _console_script() -> list[str]:
 _MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from promptops.cli.main import main; main()"
 
 
-def _workspace(root: Path, *, apps: int, releases: int, on: tuple[str, ...]) -> Path:
+def workspace(root: Path, *, apps: int, releases: int, on: tuple[str, ...]) -> Path:
     """A workspace in git whose registry has this many apps, each with this many releases, all of them once live."""
     root.mkdir()
     (root / "promptops.yml").write_text(_WORKSPACE, encoding="utf-8")

@@ -51,6 +51,7 @@ def promptops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PROMPTOPS_ACTOR", factory.ACTOR)
+    monkeypatch.setenv("PROMPTOPS_SYNC", "now")  # nothing is left running behind a test
     monkeypatch.chdir(tmp_path)
 
     def type_in(*arguments: str, exits: int = 0) -> Answer:

@@ -28,7 +28,7 @@ def _python(code: str, *, cwd: Path | None = None) -> subprocess.CompletedProces
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_table_says_what_the_command_says_of_itself(name: str) -> None:
     module, line = COMMANDS[name]
-    command = getattr(importlib.import_module(module), name)
+    command = getattr(importlib.import_module(module), name.replace("-", "_"))
     assert isinstance(command, click.Command)
     assert command.name == name
     assert (command.help or "").split("\n")[0] == line

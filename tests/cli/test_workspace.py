@@ -105,7 +105,7 @@ def test_several_apps_that_are_released_already_are_said_in_one_sentence(workspa
 def test_a_tag_that_cannot_be_written_is_a_warning_in_sentences(workspace: Path, promptops: Promptops) -> None:
     factory.git(workspace, "tag", "bot/v0.1.0")
     said = promptops("release").out
-    assert re.search(r"warning: bot/v0\.1\.0: the tag 'bot/v0\.1\.0' exists with .*\. Look at it first: git show", said)
+    assert re.search(r"warning: bot/v0\.1\.0: the tag 'bot/v0\.1\.0' exists, and .*\. Look at it first: git show", said)
 
 
 def test_a_workspace_that_is_not_committed_is_not_said_to_be_missing(workspace: Path, promptops: Promptops) -> None:

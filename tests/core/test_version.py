@@ -74,6 +74,7 @@ def test_an_explicit_version_that_is_high_enough_is_taken(current: str | None, b
     [
         (None, NONE, "1.0", "'1.0' is not a version", "MAJOR.MINOR.PATCH"),
         (None, NONE, "v1.0.0", "not a version", "without the v: 1.0.0"),
+        (None, NONE, "1.0.0-x.lock", "not a version", "2.0.0-rc.1"),  # no ref in git may end so
         (None, NONE, "1.0.0+build.5", "not a version", "Build metadata"),
         (None, NONE, "01.0.0", "not a version", "MAJOR"),
         (None, NONE, "1.0.0-01", "not a version", "MAJOR"),

@@ -97,12 +97,10 @@ def test_every_setting_is_documented_by_hand_and_exists() -> None:
 
 
 def test_only_config_reads_the_environment() -> None:
-    reads = [
-        str(module.path)
-        for module in modules("promptops")
-        if re.search(r"os\.(?:environ|getenv)", module.text) and module.path != Path("promptops/config.py")
-    ]
-    assert reads == []
+    # store/dump.py hands all of it on to pg_dump, which reads it itself, and takes nothing out.
+    known = {Path("promptops/config.py"), Path("promptops/store/dump.py")}
+    reads = {module.path for module in modules("promptops") if re.search(r"os\.(?:environ|getenv)", module.text)}
+    assert reads == known
 
 
 @pytest.mark.parametrize("name", COMMANDS)

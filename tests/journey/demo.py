@@ -100,6 +100,7 @@ class Terminal:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PROMPTOPS_", "GIT_")) and k != "FORCE_COLOR"}
         kept |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_PAGER": "cat"}
         kept |= {"COLUMNS": str(WIDTH), "PYTHONIOENCODING": "utf-8"}
+        kept["PROMPTOPS_SYNC"] = "now"  # nothing is left running behind the demo
         if self.colour:
             kept.pop("NO_COLOR", None)
         return kept | ({"FORCE_COLOR": "1"} if self.colour else {"NO_COLOR": "1"})

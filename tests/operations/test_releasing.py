@@ -11,7 +11,8 @@ from promptops.core.errors import AppNotFound, DirtyTree, RegistryMismatch, Sour
 from promptops.core.model import Bump, Release
 from promptops.core.reference import parse_reference
 from promptops.operations import reading
-from promptops.operations.releasing import Released, ReleaseRequest, release, tag
+from promptops.operations.projecting import tag
+from promptops.operations.releasing import Released, ReleaseRequest, release
 from promptops.operations.workspace import build
 from promptops.store import Registry
 from tests.factory import (
@@ -190,13 +191,13 @@ def test_two_at_once_never_give_one_version_to_two_contents(registry: Registry) 
 def test_the_tag_carries_digest_and_provenance(registry: Registry, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "repo")
     [made] = cut(registry, root, notes="The first one.")
-    [tagged] = tag(root, [made.release])
+    [tagged] = tag(registry, root, [made.release])
     assert (tagged.name, tagged.problem) == ("bot/v0.1.0", "")
     message = git(root, "for-each-ref", "--format=%(objecttype) %(*objectname)%0a%(contents)", "refs/tags/bot/v0.1.0")
     assert message.startswith(f"tag {git(root, 'rev-parse', 'HEAD')}")
     assert f"Digest: {made.release.digest}" in message
     assert "The first one." in message
-    assert tag(root, [made.release]) == (tagged,)  # again is the same
+    assert tag(registry, root, [made.release]) == (tagged,)  # again is the same
 
 
 def test_a_tag_that_says_something_else_is_reported_and_never_moved(registry: Registry, tmp_path: Path) -> None:
@@ -204,8 +205,8 @@ def test_a_tag_that_says_something_else_is_reported_and_never_moved(registry: Re
     [made] = cut(registry, root)
     git(root, "tag", "-a", "bot/v0.1.0", "-m", "mine")
     before = git(root, "rev-parse", "refs/tags/bot/v0.1.0")
-    [tagged] = tag(root, [made.release])
-    assert "bot/v0.1.0" in tagged.problem
+    [tagged] = tag(registry, root, [made.release])
+    assert (tagged.name, "made as" in tagged.problem or "says no digest" in tagged.problem) == ("bot/v0.1.0", True)
     assert git(root, "rev-parse", "refs/tags/bot/v0.1.0") == before
 
 
@@ -214,7 +215,7 @@ def test_a_tag_is_pushed_where_asked(registry: Registry, tmp_path: Path) -> None
     git(tmp_path, "init", "--quiet", "--bare", "origin.git")
     git(root, "remote", "add", "origin", str(tmp_path / "origin.git"))
     [made] = cut(registry, root)
-    assert tag(root, [made.release], push=True)[0].problem == ""
+    assert tag(registry, root, [made.release], remote="origin")[0].problem == ""
     assert git(tmp_path / "origin.git", "tag", "--list") == "bot/v0.1.0"
 
 

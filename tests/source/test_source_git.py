@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.errors import Conflict, GitUnavailable, Invalid
+from promptops.core.errors import GitUnavailable, Invalid
 from promptops.source.git import Repository
 from promptops.source.lint import check
 from promptops.source.tree import MAX_FILE, WorkingTree
@@ -194,51 +194,5 @@ def test_nothing_that_a_repository_brings_along_is_run(root: Path, tmp_path: Pat
     info = repository.resolve()
     assert repository.dirty(["team"]) == ("team/apps/bot/prompts/a.prompt.yml",)
     assert check(repository.tree(info.sha, "team")).findings[0].code == "unused-partial"
-    assert repository.create_tag("bot/v1.0.0", info.sha, "one", actor=ACTOR)
+    assert repository.refs.create({"refs/tags/v1": info.sha}) == {}
     assert not trap.exists()
-
-
-def test_a_tag_is_annotated_made_once_and_never_moved(root: Path) -> None:
-    repository = Repository.open(root)
-    sha = repository.resolve().sha
-    assert repository.create_tag("bot/v1.0.0", sha, "bot 1.0.0\n\ndigest: sha256:0\n", actor=ACTOR)
-    assert git(
-        root, "for-each-ref", "--format=%(objecttype) %(taggername) %(taggeremail) %(contents:subject)", "refs/tags"
-    ) == ("tag Ann Lee <ann@example.com> bot 1.0.0")
-    assert git(root, "rev-parse", "bot/v1.0.0^{commit}") == sha
-    assert not repository.create_tag("bot/v1.0.0", sha, "bot 1.0.0\n\ndigest: sha256:0", actor="Bob <b@example.com>")
-    with pytest.raises(Conflict, match="another message"):
-        repository.create_tag("bot/v1.0.0", sha, "other", actor=ACTOR)
-    git(root, "commit", "-q", "--allow-empty", "-m", "second")
-    with pytest.raises(Conflict, match="another commit"):
-        repository.create_tag("bot/v1.0.0", "HEAD", "bot 1.0.0\n\ndigest: sha256:0", actor=ACTOR)
-
-
-@pytest.mark.parametrize("name", ["-x", "a..b", "x.lock", "HEAD~1", "a b", "", "a/", "v1:0", "CON"])
-def test_a_tag_of_an_unsafe_name_is_refused(root: Path, name: str) -> None:
-    with pytest.raises(Invalid):
-        Repository.open(root).create_tag(name, "HEAD", "x", actor=ACTOR)
-
-
-@pytest.mark.parametrize("actor", ["Ann", "Ann <a@b>\nevil <x>", "<a> <b>", ""])
-def test_a_tag_needs_an_actor_that_git_can_keep(root: Path, actor: str) -> None:
-    with pytest.raises(Invalid):
-        Repository.open(root).create_tag("v1", "HEAD", "x", actor=actor)
-
-
-def test_a_tag_is_pushed_to_a_remote_of_the_repository_only(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "remote.git").mkdir()
-    git(tmp_path / "remote.git", "init", "-q", "--bare")
-    git(root, "remote", "add", "origin", str(tmp_path / "remote.git"))
-    git(root, "remote", "add", "evil", "ext::sh -c touch% /dev/null")
-    repository = Repository.open(root)
-    repository.create_tag("bot/v1.0.0", "HEAD", "one", actor=ACTOR)
-    repository.push_tag("bot/v1.0.0")
-    assert git(tmp_path / "remote.git", "tag") == "bot/v1.0.0"
-    for remote in ("--upload-pack=x", "-oProxyCommand=x", "ext::sh", "file:///etc", "nowhere"):
-        with pytest.raises(Invalid):
-            repository.push_tag("bot/v1.0.0", remote)
-    with pytest.raises(GitUnavailable, match="push"):
-        repository.push_tag("bot/v1.0.0", "evil")
-    with pytest.raises(GitUnavailable):
-        repository.push_tag("bot/v9.9.9")

@@ -68,7 +68,7 @@ def audited(url: str, number: int, at: float) -> list[int]:
     _wait(at)
 
     def work(writer: Writer) -> int:
-        return writer.record(at=START, actor=ACTOR, action="test", reason=f"process {number}").seq
+        return writer.record(at=START, actor=ACTOR, action="test", ref="tests/{seq}", reason=f"process {number}").seq
 
     seen = [registry.write(work) for _ in range(25)]
     registry.close()

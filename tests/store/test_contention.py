@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import chain
 
+from promptops.core.audit import GENESIS, seal
 from promptops.core.model import Policy
 from promptops.store import Registry, Writer, create
-from promptops.store.chain import GENESIS, seal
 from tests.store.contenders import PROCESSES, audited, deployed, make, repeated, together
 from tests.store.facts import ACTOR, START, ask, do, fill, release
 from tests.store.linearizability import Operation, is_linearizable

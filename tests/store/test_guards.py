@@ -17,7 +17,7 @@ from promptops.store.tables import metadata
 from tests.store.facts import ACTOR, START, ask, fill, quarantine, yank
 from tests.store.facts import release as a_release
 
-MUTABLE = {"head", "audit_head", "idempotency"}
+MUTABLE = {"head", "audit_head", "outbox", "idempotency"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -31,6 +31,7 @@ def full(registry: Registry) -> Registry:
         writer.set_profile("bot", Profile(owner="support"), actor=ACTOR, at=START)
         writer.add_quarantine(quarantine(2))
         writer.add_yank("bot", a_release(1).digest, yank())
+        writer.raise_epoch(at=START, actor=ACTOR, action="restore")
 
     registry.write(work)
     return registry
@@ -97,7 +98,8 @@ def test_a_row_cannot_be_replaced_by_any_of_its_keys(database: str, outsider: Ou
     listed = ", ".join(f'"{column}"' for column in columns)
     for key in GUARDED[table]:
         # The same values under this key; under another, values that are free.
-        free = {"id": "id + 1000", "version": "version || '-free'", "digest": "digest || '-free'"}
+        free = {"id": "id + 1000", "seq": "seq + 1000"}
+        free |= {name: f"{name} || '-free'" for name in ("version", "digest", "ref")}
         values = ", ".join(f'"{c}"' if c in key or c not in free or c == "app" else free[c] for c in columns)
         source = f'SELECT {values} FROM "{table}" WHERE true'
         if database == "sqlite":
@@ -122,7 +124,7 @@ def test_a_table_cannot_be_truncated(outsider: Outsider, table: str) -> None:
 def test_a_replication_role_is_refused_too(outsider: Outsider) -> None:
     run(outsider, "SET session_replication_role = replica")
     refused(outsider, "DELETE FROM audit")
-    refused(outsider, "TRUNCATE audit")
+    refused(outsider, "TRUNCATE audit CASCADE")
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # there is no MERGE

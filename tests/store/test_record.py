@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from promptops.core.audit import GENESIS, seal
 from promptops.core.model import AuditEntry
 from promptops.store import Answer, Registry, Writer
-from promptops.store.chain import GENESIS, seal
 from tests.store.facts import ACTOR, ask, do, minutes
 
 
@@ -20,6 +20,7 @@ def record(
             at=minutes(number),
             actor=actor,
             action="promote",
+            ref="tests/{seq}",
             app=app,
             channel=channel,
             before="0.1.0",
@@ -63,7 +64,7 @@ def test_the_log_can_be_narrowed(registry: Registry) -> None:
 
 def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registry) -> None:
     def work(writer: Writer) -> None:
-        writer.record(at=minutes(1), actor=ACTOR, action="promote")
+        writer.record(at=minutes(1), actor=ACTOR, action="promote", ref="tests/{seq}")
         raise KeyError
 
     with pytest.raises(KeyError):

@@ -15,12 +15,13 @@ from promptops.core.errors import (
     GuardsMissing,
     Invalid,
     PromptopsError,
+    RegistryDamaged,
     RegistryNotInitialised,
     RegistryUnavailable,
     SchemaOutdated,
     SchemaTooNew,
 )
-from promptops.store import Registry, Writer, create, current_schema, upgrade
+from promptops.store import HEAD, Registry, Writer, create, current_schema, upgrade
 from promptops.store.database import connect, locate, network_file_system
 from promptops.store.revisions import require_known, require_newest
 from tests.store.facts import ACTOR, START, ask, deployment, do, fill, minutes
@@ -51,8 +52,8 @@ def test_a_registry_knows_its_name_and_its_lineage(empty_url: str) -> None:
     assert first.name == "shop"
     assert len(first.lineage) == 36
     assert again.lineage == first.lineage
-    assert current_schema(empty_url) == ("0001", "0001")
-    assert upgrade(empty_url) == ("0001", "0001")
+    assert current_schema(empty_url) == (HEAD, HEAD)
+    assert upgrade(empty_url) == (HEAD, HEAD)
 
 
 def test_creating_a_registry_is_the_first_line_of_its_audit_log(registry: Registry) -> None:
@@ -66,7 +67,7 @@ def test_a_database_in_which_nothing_was_made_is_not_a_registry(empty_url: str) 
     assert "promptops init" in caught.value.hint
     with pytest.raises(RegistryNotInitialised):
         upgrade(empty_url)
-    assert current_schema(empty_url) == (None, "0001")
+    assert current_schema(empty_url) == (None, HEAD)
 
 
 def test_opening_makes_no_file(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_another_programs_sqlite_file_is_not_a_registry(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     path.write_text("Dear diary, " * 1000)
-    with pytest.raises(RegistryUnavailable, match="damaged"):
+    with pytest.raises(RegistryDamaged, match="damaged"):
         Registry.open(str(path))
 
 
@@ -230,7 +231,7 @@ def test_a_reader_sees_one_moment_while_others_write(registry: Registry) -> None
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
 def test_text_that_the_databases_treat_differently_reaches_neither(registry: Registry, text: str) -> None:
     def record(writer: Writer) -> None:
-        writer.record(at=minutes(1), actor=ACTOR, action="test", reason=text)
+        writer.record(at=minutes(1), actor=ACTOR, action="test", ref="tests/{seq}", reason=text)
 
     def remember(writer: Writer) -> None:
         writer.remember(text, "request", b"", minutes(1))

@@ -1,0 +1,65 @@
+"""What happens to a change after it is done and answered: it goes to git, without anybody waiting for that.
+
+A rollback must not wait for git: another process brings the change there, detached from this one. Whatever becomes of
+it, the outbox keeps the change until git has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops import config
+from promptops.core.errors import PromptopsError
+
+if TYPE_CHECKING:
+    from promptops.cli.session import Session
+
+NOW, OFF = "now", "off"
+
+
+def bring_to_git(session: Session) -> None:
+    """Bring what waits to the workspace's repository, as ``PROMPTOPS_SYNC`` says; nothing where there is none."""
+    mode = config.setting(config.SYNC).lower()
+    root = session.root()
+    if mode == OFF or root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return
+    if mode == NOW:
+        _now(session, root)
+    else:
+        _in_background(root, session.registry_url())
+
+
+def _now(session: Session, root: Path) -> None:
+    from promptops.operations import projecting
+    from promptops.source.tree import WorkingTree
+    from promptops.source.workspace import read_workspace
+
+    try:
+        with session.registry() as registry:
+            name = read_workspace(WorkingTree(root)).registry
+            projecting.sync(registry, root, name=name, seconds=projecting.RELEASE_SECONDS)
+    except PromptopsError as error:
+        session.note(f"not in git yet: {error.message}")
+
+
+def _in_background(root: Path, url: str) -> None:
+    import subprocess
+    import sys
+
+    # -P: a workspace's own files are no modules of ours.
+    command = [sys.executable, "-P", "-m", "promptops", "-C", str(root), "sync", "--quiet"]
+    quiet = subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=config.environment_with(url),
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
+        )
+    except OSError:
+        return  # no process to be had: `promptops status` says what waits
+    process.returncode = 0  # nobody waits for it, and its end is nobody's business

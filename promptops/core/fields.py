@@ -1,0 +1,85 @@
+"""Frozen dataclasses <-> JSON, by the annotations of their fields: text, numbers, times, enums, tuples, mappings.
+
+A field at its default is left out, so that a class can grow fields with defaults and what was written before keeps its
+bytes. Strict on the way back: no fields but those that are declared, each of exactly its type. Times are aware and
+become UTC to the microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import TypeVar, cast, get_args, get_origin, get_type_hints
+
+from promptops.core.model import Json
+
+T = TypeVar("T")
+
+
+def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
+    """The value as JSON; ``without`` names fields of it that are left out."""
+    match value:
+        case Enum():
+            return str(value.value)
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case tuple():
+            return [to_json(item) for item in value]
+        case Mapping():
+            return {key: to_json(item) for key, item in value.items()}
+        case None | bool() | int() | str():
+            return value
+    return {
+        field.name: to_json(item)
+        for field in fields(value)  # type: ignore[arg-type]
+        if field.name not in without and (item := getattr(value, field.name)) != field.default
+    }
+
+
+def from_json(kind: type[T], value: object, path: str, *, without: tuple[str, ...] = ()) -> T:
+    """An instance of the dataclass ``kind``; ``without`` names fields that are not there and keep their defaults.
+
+    Raises:
+        ValueError: naming the path of what does not fit.
+    """
+    hints, required = _known(kind)
+    if not isinstance(value, dict) or not required <= value.keys() <= hints.keys() - set(without):
+        raise ValueError(f"{path} does not have the fields {', '.join(required)}, or has others")
+    return kind(**{name: _from_json(hints[name], item, f"{path}.{name}") for name, item in value.items()})
+
+
+_seen: dict[type, tuple[dict[str, object], set[str]]] = {}
+
+
+def _known(kind: type) -> tuple[dict[str, object], set[str]]:
+    """The type of each field, and the fields without a default."""
+    if kind not in _seen:
+        names = {field.name for field in fields(kind) if field.default is MISSING}
+        _seen[kind] = get_type_hints(kind), names
+    return _seen[kind]
+
+
+def _from_json(hint: object, value: object, path: str) -> object:
+    if get_origin(hint) is UnionType:
+        return None if value is None else _from_json(next(h for h in get_args(hint) if h is not NoneType), value, path)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{path} is not a list")
+        return tuple(_from_json(get_args(hint)[0], item, path) for item in value)
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, dict):
+            raise ValueError(f"{path} is not an object")
+        return {key: _from_json(get_args(hint)[1], item, f"{path}.{key}") for key, item in value.items()}
+    kind = cast("type[object]", hint)
+    if is_dataclass(kind):
+        return from_json(kind, value, path)
+    if kind is datetime and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if issubclass(kind, Enum) and isinstance(value, str):
+        return kind(value)
+    if type(value) is not kind:
+        raise ValueError(f"{path} is not of type {kind.__name__}")
+    return value

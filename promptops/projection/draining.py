@@ -1,0 +1,182 @@
+"""The outbox -> git: write the objects, create the refs, and only then say that it is done.
+
+Killed anywhere, the rows are still in the outbox and everything already written is what the next one would write. Any
+number of processes may do it at once. A ref that is there with another id is an alarm: it is never overwritten, and its
+row stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptops.core.health import Condition, Fault
+from promptops.core.model import Release
+from promptops.core.record import Confirmation, Record
+from promptops.projection import tags
+from promptops.projection.archive import PAGE, REGISTRY, lineages, require_lineage
+from promptops.projection.objects import ROOT, Projected, project
+from promptops.source.git_refs import Refs, Refusal
+
+if TYPE_CHECKING:
+    from promptops.source.git import Repository
+    from promptops.store import Reader, Registry
+
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A fact that could not be brought to git yet, and why."""
+
+    ref: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """How many changes were brought to git, how many wait still, and what stands in the way."""
+
+    done: int = 0
+    pending: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    alarms: tuple[Fault, ...] = ()
+
+
+@dataclass(slots=True)
+class _Page:
+    """What came of one page of the outbox."""
+
+    done: list[int] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    alarms: list[Fault] = field(default_factory=list)
+    refused: bool = False
+    """Git took none of the page's refs, as opposed to taking them while a tag waits for its commit."""
+
+
+def drain(registry: Registry, repository: Repository, *, limit: int | None = None) -> Drained:
+    """Bring what waits in the outbox to git, oldest first, up to ``limit`` changes.
+
+    Raises:
+        RegistryMismatch: the repository holds another registry's history.
+        GitUnavailable: git did not answer; what was done until then is done.
+    """
+    with registry.read() as reader:
+        seqs = reader.pending(limit)
+    total = _Page()
+    if seqs:
+        git = repository.refs
+        require_lineage(lineages(git.list(REGISTRY)), registry.lineage, str(repository.root))
+        with repository.lock.shared():
+            for start in range(0, len(seqs), PAGE):
+                page = _drain(registry, git, seqs[start : start + PAGE])
+                total.done += page.done
+                total.waiting += page.waiting
+                total.alarms += page.alarms
+                if page.refused and not page.alarms:
+                    break  # git refuses everything: once is enough
+    with registry.read() as reader:
+        pending = reader.pending_count()
+    return Drained(done=len(total.done), pending=pending, waiting=tuple(total.waiting), alarms=tuple(total.alarms))
+
+
+def _drain(registry: Registry, git: Refs, seqs: Sequence[int]) -> _Page:
+    with registry.read() as reader:
+        entries = reader.journal(seqs)
+        records = reader.facts(entries)
+        to_tag = {record.audit.seq: release for record in records if (release := taggable(reader, record))}
+    projected = {record.audit.seq: project(record, git.algorithm) for record in records}
+    known = commits(git, to_tag.values())
+    made = {seq: r for seq, r in to_tag.items() if r.provenance.commit in known}
+    refused = write(git, projected.values(), made.values())
+    page = _Page(refused=bool(projected) and all(each.ref in refused for each in projected.values()))
+    for entry in entries:
+        if entry.seq not in projected:
+            page.alarms.append(_no_fact(entry.ref))
+            continue
+        problems = [(ROOT + entry.ref, "ref-differs")]
+        problems += [(tags.TAGS + tags.tag_name(made[entry.seq]), "tag-differs")] if entry.seq in made else []
+        found = [(name, code, refused[name]) for name, code in problems if name in refused]
+        page.alarms += [_differs(name, code, refusal) for name, code, refusal in found if refusal.exists_as]
+        page.waiting += [Waiting(ref=name, why=refusal.why) for name, _, refusal in found if not refusal.exists_as]
+        if entry.seq in to_tag and entry.seq not in made:
+            page.waiting.append(Waiting(ref=ROOT + entry.ref, why=no_commit(to_tag[entry.seq])))
+        elif not found:
+            page.done.append(entry.seq)
+    if page.done:
+        registry.write(lambda writer: writer.done(page.done))
+    return page
+
+
+def taggable(reader: Reader, record: Record) -> Release | None:
+    """The release that gets its tag with this record: a clean one with its own, another when it is confirmed."""
+    match record.fact:
+        case Release(provenance=provenance) if not provenance.dirty:
+            return record.fact
+        case Confirmation(app=app, release=release, provenance=provenance) if not provenance.dirty:
+            known = (found for found in reader.releases(app) if found.digest == release.digest)
+            return next((found for found in known if found.provenance == provenance), None)
+        case _:
+            return None
+
+
+def commits(git: Refs, releases: Iterable[Release]) -> frozenset[str]:
+    """The commits of these releases that are in the repository."""
+    wanted = sorted({r.provenance.commit for r in releases if _SHA.fullmatch(r.provenance.commit)})
+    found = git.read([f"{sha}^{{commit}}" for sha in wanted], most=0)
+    return frozenset(sha for sha, item in zip(wanted, found, strict=True) if item is not None)
+
+
+def untagged(git: Refs, releases: Sequence[Release]) -> list[Release]:
+    """Those of these releases whose tag is not there, or is not theirs."""
+    found = git.read([tags.TAGS + tags.tag_name(release) for release in releases], most=0)
+    pairs = zip(releases, found, strict=True)
+    return [release for release, tag in pairs if tag is None or tags.flaw(release, tag)]
+
+
+def write(git: Refs, projected: Iterable[Projected], releases: Iterable[Release]) -> Mapping[str, Refusal]:
+    """Write records and tags, and create their refs; answers which are not right afterwards, and why."""
+    tagged = {tags.TAGS + tags.tag_name(release): release for release in releases}
+    made = {name: tags.tag_object(release, git.algorithm) for name, release in tagged.items()}
+    records = list(projected)
+    objects = [item for record in records for item in record.objects]
+    if not objects and not made:
+        return {}
+    git.write([*objects, *made.values()])
+    refused = git.create({record.ref: record.sha for record in records} | {n: tag.sha for n, tag in made.items()})
+    existing = [name for name in refused if name in tagged and refused[name].exists_as]
+    for name, found in zip(existing, git.read(existing, most=0), strict=True):
+        if found is None:
+            continue
+        why = f"the tag '{name.removeprefix(tags.TAGS)}' exists, and {tags.flaw(tagged[name], found)}"
+        refused[name] = Refusal(why=why, exists_as=found.sha)
+        if not tags.flaw(tagged[name], found):
+            del refused[name]  # an older promptops wrote it, in other words
+    return refused
+
+
+def _differs(name: str, code: str, refusal: Refusal) -> Fault:
+    return Fault(
+        code=code,
+        severity=Condition.DAMAGE,
+        what=f"{refusal.why}; the registry says something else",
+        where=name,
+        repair=f"Find out who wrote it (git show {name}); once it is removed, promptops sync writes the right one.",
+    )
+
+
+def _no_fact(ref: str) -> Fault:
+    return Fault(
+        code="fact-missing",
+        severity=Condition.DAMAGE,
+        what="its row is gone or was changed, so it is not brought to git",
+        where=ref,
+        repair="promptops fsck",
+    )
+
+
+def no_commit(release: Release) -> str:
+    """Why a release has no tag here."""
+    return f"the commit {release.provenance.commit[:12]} that its tag points to is not in this repository: git fetch"

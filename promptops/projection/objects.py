@@ -1,0 +1,72 @@
+"""A record -> the git objects that hold it, and the name of the ref that leads to them.
+
+Pure: the same record gives the same bytes, and so the same object ids, on every machine and at any time. Python works
+the ids out and git only stores what it is given, so writing something twice is harmless and anything else in its place
+is noticed. A commit has no parents: each fact stands by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from promptops.core.model import Deployment, Release, ReleaseRef
+from promptops.core.record import Confirmation, QuarantineEvent, Record, Withdrawal, encode
+from promptops.source.git_pack import Algorithm, RawObject, make, make_tree
+
+ROOT = "refs/promptops/"
+"""Below it is one ref for each fact of one registry."""
+
+RECORD = "record.json"
+CONTENT = "content.json"
+
+_PERSON = "promptops <promptops@localhost>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """A record in git: the full name of its ref, the id the ref has, and all objects behind it."""
+
+    ref: str
+    sha: str
+    objects: tuple[RawObject, ...]
+
+
+def project(record: Record, algorithm: Algorithm) -> Projected:
+    """The objects of a record: its JSON, a release's content, the folder of both, and the commit."""
+    files = {RECORD: make("blob", encode(record), algorithm)}
+    if isinstance(record.fact, Release):
+        files[CONTENT] = make("blob", record.content, algorithm)
+    tree = make_tree(files, algorithm)
+    commit = make("commit", _commit(record, tree.sha), algorithm)
+    return Projected(ref=ROOT + record.ref, sha=commit.sha, objects=(*files.values(), tree, commit))
+
+
+def seconds(at: datetime) -> str:
+    """A time as git writes it. Git counts from 1970 and not backwards."""
+    return f"{max(0, int(at.timestamp()))} +0000"
+
+
+def _commit(record: Record, tree: str) -> bytes:
+    who = f"{_PERSON} {seconds(record.audit.at)}"
+    lines = [f"tree {tree}", f"author {who}", f"committer {who}", "", _title(record), "", record.audit.hash, ""]
+    return "\n".join(lines).encode()
+
+
+def _title(record: Record) -> str:
+    """``promote bot@1.4.0 on prod``."""
+    audit, release = record.audit, _release(record)
+    what = audit.app + (f"@{release.version}" if release else "")
+    return " ".join([audit.action, *([what] if what else []), *(["on", audit.channel] if audit.channel else [])])
+
+
+def _release(record: Record) -> ReleaseRef | None:
+    match record.fact:
+        case Release() as release:
+            return release.ref
+        case Deployment(stable=release) | Confirmation(release=release) | Withdrawal(release=release):
+            return release
+        case QuarantineEvent(quarantine=about):
+            return about.release
+        case _:
+            return None

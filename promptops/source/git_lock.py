@@ -1,0 +1,116 @@
+"""Who is writing into a repository's refs, and what a killed git left behind.
+
+Writers share a lock on one file in the git folder and hand it to every git they start, so it is held until the last of
+those has ended, whatever happened to the writer itself. Who holds it alone knows that no git of promptops is alive: a
+``*.lock`` file beside a ref of promptops is then a dead one's. Locks of refs that promptops does not write are never
+touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILE = "promptops.lock"
+_POLL = 0.05
+_SHARED_SECONDS = 10.0
+SETTLED = 2.0
+"""Seconds after which a ref's lock that nobody of ours can hold is a dead one: git itself holds them for moments."""
+
+
+class WriteLock:
+    """The lock of a repository. ``handles`` are the file descriptors that a started git has to inherit."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+        self.handles: tuple[int, ...] = ()
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """Write together with others. Where no lock can be had (a read-only folder, Windows), write without one."""
+        handle = self._open()
+        try:
+            if handle is not None:
+                _take(handle, alone=False, seconds=_SHARED_SECONDS)
+                self.handles = (handle,)
+            yield
+        finally:
+            self.handles = ()
+            if handle is not None:
+                os.close(handle)
+
+    @contextlib.contextmanager
+    def alone(self, seconds: float) -> Iterator[bool]:
+        """Be the only writer; False where others were still writing after so many seconds, or no lock can be had."""
+        handle = self._open()
+        try:
+            yield handle is not None and _take(handle, alone=True, seconds=seconds)
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def _open(self) -> int | None:
+        try:
+            import fcntl  # noqa: F401 - Windows has none
+        except ImportError:
+            return None
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError:
+            return None
+
+
+def _take(handle: int, *, alone: bool, seconds: float) -> bool:
+    import fcntl
+
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_POLL)
+        else:
+            return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockFile:
+    """A ``*.lock`` of git: its path below the git folder, and how many seconds old it is."""
+
+    path: str
+    age: float
+
+
+def lock_files(folder: Path, prefixes: tuple[str, ...]) -> tuple[LockFile, ...]:
+    """The lock files below these folders of refs, and that of the packed ones."""
+    found = [path for prefix in prefixes for path in sorted((folder / prefix).rglob("*.lock"))]
+    found += [folder / "packed-refs.lock"]
+    locks = []
+    for path in found:
+        with contextlib.suppress(OSError):
+            age = max(0.0, time.time() - path.stat().st_mtime)
+            locks.append(LockFile(path=path.relative_to(folder).as_posix(), age=age))
+    return tuple(locks)
+
+
+def remove_dead(folder: Path, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove the lock files below these folders of refs that a killed git left. Only for who holds the lock alone.
+
+    One that is younger than :data:`SETTLED` is given that time: a git of somebody else may hold it.
+    """
+    removed = []
+    for lock in lock_files(folder, prefixes):
+        if not lock.path.startswith(prefixes):
+            continue
+        time.sleep(max(0.0, SETTLED - lock.age))
+        with contextlib.suppress(OSError):
+            if time.time() - (folder / lock.path).stat().st_mtime >= SETTLED:
+                (folder / lock.path).unlink()
+                removed.append(lock.path)
+    return tuple(removed)

@@ -1,0 +1,69 @@
+"""Objects made here -> their ids, and the one pack that carries them into a repository.
+
+Pure bytes. An object's id is the hash of its kind, size and data, so the same object has the same id wherever it is
+made, and writing it again is harmless. Formats:
+https://git-scm.com/book/en/v2/Git-Internals-Git-Objects and https://git-scm.com/docs/pack-format
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Algorithm(StrEnum):
+    """What a repository names its objects by."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+
+
+_KINDS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawObject:
+    """An object that need not be in any repository yet."""
+
+    sha: str
+    kind: str
+    data: bytes
+
+
+def make(kind: str, data: bytes, algorithm: Algorithm) -> RawObject:
+    """An object with its id."""
+    header = f"{kind} {len(data)}\0".encode()
+    return RawObject(sha=_hash(algorithm, header + data).hex(), kind=kind, data=data)
+
+
+def make_tree(files: Mapping[str, RawObject], algorithm: Algorithm) -> RawObject:
+    """A folder of plain files."""
+    entries = (f"100644 {name}\0".encode() + bytes.fromhex(files[name].sha) for name in sorted(files))
+    return make("tree", b"".join(entries), algorithm)
+
+
+def pack(objects: Iterable[RawObject], algorithm: Algorithm) -> bytes:
+    """One pack of these objects, each once and none as a difference to another."""
+    each = {item.sha: item for item in objects}
+    body = [b"PACK" + struct.pack(">II", 2, len(each))]
+    body += [_head(_KINDS[item.kind], len(item.data)) + zlib.compress(item.data, 1) for item in each.values()]
+    data = b"".join(body)
+    return data + _hash(algorithm, data)
+
+
+def _head(kind: int, size: int) -> bytes:
+    """Kind and size: four bits of the size first, then seven a byte, low ones first."""
+    first, size = kind << 4 | size & 15, size >> 4
+    head = bytearray()
+    while size:
+        head.append(first | 0x80)
+        first, size = size & 0x7F, size >> 7
+    return bytes([*head, first])
+
+
+def _hash(algorithm: Algorithm, data: bytes) -> bytes:
+    return hashlib.new(algorithm.value, data, usedforsecurity=False).digest()

@@ -1,0 +1,150 @@
+"""Records -> a new registry: what :mod:`promptops.store.journal` read out of one becomes rows again.
+
+Everything happens in one transaction, a page of rows at a time: there is a whole registry in the end, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, insert
+
+from promptops.core.audit import GENESIS
+from promptops.core.errors import Invalid
+from promptops.core.model import AuditEntry, Channel, Deployment, Provenance, Release
+from promptops.core.record import (
+    Confirmation,
+    EpochInfo,
+    ProfileVersion,
+    QuarantineEvent,
+    Record,
+    RegistryInfo,
+    Withdrawal,
+    flaw,
+)
+from promptops.store import tables
+from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
+from promptops.store.setup import creating
+from promptops.store.writer import Writer
+
+_PAGE = 1000
+_PAGE_BYTES = 16 << 20
+
+
+def import_records(
+    url: str, records: Iterable[Record], *, epoch: int, actor: str, now: datetime, reason: str = ""
+) -> int:
+    """Make a registry of these records, oldest first, that answers every question as the one they came from.
+
+    Everything is in git already, so nothing waits to go there; except that the registry comes back in another ``epoch``
+    than its last one, which is a change of its own. Answers how many records there were.
+
+    Raises:
+        Conflict: there is a registry already.
+        Invalid: records are missing, or are out of order; nothing was made.
+    """
+    with creating(url) as connection:
+        rebuild = _Rebuild(connection)
+        for record in records:
+            rebuild.add(record)
+        rebuild.finish()
+        if epoch > rebuild.epoch:
+            Writer(connection).raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch)
+        return rebuild.seq
+
+
+class _Rebuild:
+    """Rows on their way into an empty registry, kept until there is a page of them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: dict[str, list[Values]] = {table.name: [] for table in tables.metadata.sorted_tables}
+        self._waiting, self._bytes = 0, 0
+        self._apps: set[str] = set()
+        self._heads: dict[tuple[str, str], int] = {}
+        self.seq, self._hash, self.epoch = 0, GENESIS, 1
+
+    def add(self, record: Record) -> None:
+        audit = record.audit
+        if audit.seq != self.seq + 1:
+            raise Invalid(f"after change {self.seq} comes change {self.seq + 1}, and not {audit.seq}")
+        if isinstance(record.fact, RegistryInfo) != (audit.seq == 1):
+            raise Invalid(
+                f"change 1 makes the registry and no other does, so {record.ref} cannot be change {audit.seq}"
+            )
+        if problem := flaw(record):
+            raise Invalid(f"{record.ref}: {problem}")
+        self._follow(record)
+        for table, values in _rows(record):
+            self._put(table, values)
+        self._put("audit", asdict(audit))
+        self._put("journal", {"seq": audit.seq, "ref": record.ref})
+        self.seq, self._hash = audit.seq, audit.hash
+        self._bytes += len(record.content)
+        if self._waiting >= _PAGE or self._bytes >= _PAGE_BYTES:
+            self._flush()
+
+    def finish(self) -> None:
+        if not self.seq:
+            raise Invalid("there are no records")
+        for (app, channel), revision in self._heads.items():
+            self._put("head", {"app": app, "channel": channel, "revision": revision})
+        self._put("audit_head", {"id": 1, "seq": self.seq, "hash": self._hash})
+        self._flush()
+
+    def _follow(self, record: Record) -> None:
+        """Keep what no record says by itself: which apps there are, where each is on each channel, the epoch."""
+        fact = record.fact
+        if isinstance(fact, Release | ProfileVersion) and fact.app not in self._apps:
+            self._apps.add(fact.app)
+            self._put("app", {"name": fact.app})
+        elif isinstance(fact, Deployment):
+            before = self._heads.get((fact.app, fact.channel), 0)
+            if fact.revision != before + 1:
+                raise Invalid(f"{record.ref} comes after revision {before}")
+            self._heads[fact.app, fact.channel] = fact.revision
+        elif isinstance(fact, EpochInfo):
+            self.epoch = max(self.epoch, fact.epoch)
+
+    def _put(self, table: str, values: Values) -> None:
+        self._rows[table].append(values)
+        self._waiting += 1
+
+    def _flush(self) -> None:
+        # In the order of the tables' references: what a row refers to is there before it.
+        for name, rows in self._rows.items():
+            if rows:
+                self._connection.execute(insert(tables.metadata.tables[name]).inline(), rows)
+                rows.clear()
+        self._waiting, self._bytes = 0, 0
+
+
+def _rows(record: Record) -> Iterator[tuple[str, Values]]:
+    audit = record.audit
+    match record.fact:
+        case RegistryInfo() as fact:
+            yield "registry", {"id": 1, **asdict(fact)}
+        case Release() as fact:
+            yield "release", release_values(fact)
+            yield "provenance", _provenance(fact.app, fact.digest, fact.provenance, audit)
+        case Confirmation() as fact:
+            yield "provenance", _provenance(fact.app, fact.release.digest, fact.provenance, audit)
+        case ProfileVersion() as fact:
+            yield "profile", {"app": fact.app, "actor": audit.actor, "at": audit.at, **asdict(fact.profile)}
+        case Withdrawal() as fact:
+            yield "yank", {"app": fact.app, "digest": fact.release.digest, **asdict(fact.yank)}
+        case Channel() as fact:
+            who = {"actor": fact.actor, "at": fact.at}
+            yield "channel_policy", {"channel": fact.name, "version": fact.version, **who, **asdict(fact.policy)}
+        case Deployment() as fact:
+            yield "deployment", deployment_values(fact)
+        case QuarantineEvent() as fact:
+            yield "quarantine", quarantine_values(fact.quarantine, lifted=fact.lifted)
+        case EpochInfo() as fact:
+            yield "epoch", asdict(fact)
+
+
+def _provenance(app: str, digest: str, provenance: Provenance, audit: AuditEntry) -> Values:
+    return {"app": app, "digest": digest, "actor": audit.actor, "at": audit.at, **asdict(provenance)}

@@ -1,0 +1,109 @@
+"""0002 on a registry that promptops 0.1 filled: every change gets its name and waits for git."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
+
+from promptops.core.errors import SchemaOutdated
+from promptops.core.record import decode, encode, ref_of
+from promptops.store import HEAD, Registry, backup, check_store, current_schema, restore, upgrade
+from promptops.store.database import connect, locate
+from promptops.store.setup import migrations, turn_on_wal
+from tests.factory import ACTOR, go_back, go_live, live_version, minutes
+from tests.store.facts import ask
+from tests.store.world import KINDS, all_records
+
+ROWS = Path(__file__).with_name("0001.json")
+"""Every row of a registry in which promptops 0.1 did all it can do."""
+
+
+@pytest.fixture
+def old_url(empty_url: str) -> Iterator[str]:
+    """A registry at schema 0001 with these rows."""
+    place = locate(empty_url)
+    if place.path is not None:
+        place.path.parent.mkdir(parents=True)
+        turn_on_wal(place.path)
+    _, writing = connect(place)
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    with writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        _fill(connection)
+    writing.dispose()
+    yield empty_url
+
+
+def _fill(connection: Connection) -> None:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    rows: dict[str, list[dict[str, object]]] = json.loads(ROWS.read_text(encoding="utf-8"))
+    for name, values in rows.items():
+        connection.execute(metadata.tables[name].insert(), [_typed(metadata.tables[name], row) for row in values])
+
+
+def _typed(table: Table, row: dict[str, object]) -> dict[str, object]:
+    typed = dict(row)
+    for name, value in row.items():
+        if isinstance(table.c[name].type, Boolean):
+            typed[name] = bool(value)
+        elif isinstance(table.c[name].type, LargeBinary):
+            typed[name] = str(value).encode()
+    return typed
+
+
+def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str) -> None:
+    assert current_schema(old_url) == ("0001", HEAD)
+    with pytest.raises(SchemaOutdated):
+        Registry.open(old_url)
+
+    assert upgrade(old_url) == ("0001", HEAD)
+
+    with closing(Registry.open(old_url)) as registry:
+        audit = ask(registry, lambda reader: reader.audit())[::-1]
+        records = all_records(registry)
+        assert [record.audit for record in records] == list(audit)
+        assert [record.ref for record in records] == [ref_of(record.fact, record.audit.seq) for record in records]
+        assert {record.ref.partition("/")[0] for record in records} == KINDS - {"epochs"}
+        assert [decode(encode(record), record.content) for record in records] == list(records)
+        assert ask(registry, lambda reader: reader.pending()) == tuple(entry.seq for entry in audit)
+        assert ask(registry, lambda reader: reader.epoch()) == 1
+        assert check_store(registry) == ()
+
+
+def test_work_goes_on_after_the_upgrade(old_url: str) -> None:
+    upgrade(old_url)
+    upgrade(old_url)
+    with closing(Registry.open(old_url)) as registry:
+        before = live_version(registry)
+        go_back(registry, "bot", now=minutes(200))
+        go_live(registry, "faq@0.1.2", "staging", now=minutes(201))
+        assert live_version(registry) != before
+        assert check_store(registry) == ()
+
+
+def test_an_old_registry_can_be_backed_up_before_it_is_upgraded(
+    old_url: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    new_url = str(tmp_path / "new.db")
+    if database == "postgresql":
+        request.getfixturevalue("postgresql_tools")
+        new_url = request.getfixturevalue("postgresql_databases")("template0")
+
+    manifest = backup(old_url, tmp_path / "old.backup", now=minutes(200))
+    assert (manifest.revision, manifest.holdings.epoch) == ("0001", 1)
+    restore(tmp_path / "old.backup", new_url, actor=ACTOR, now=minutes(201))
+
+    with closing(Registry.open(new_url)) as registry:
+        assert all_records(registry)[-1].ref == "epochs/2"
+        assert check_store(registry) == ()
+    assert current_schema(old_url) == ("0001", HEAD)

@@ -1,0 +1,109 @@
+"""A registry in which everything happened that can happen, beside the repository it was released from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from promptops.core.health import Fault
+from promptops.core.model import Policy
+from promptops.core.reference import parse_reference
+from promptops.core.release import content_from_bytes
+from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.withholding import WithholdRequest, unquarantine, yank
+from promptops.operations.workspace import build
+from promptops.source.git import Repository
+from promptops.store import Registry
+from tests import factory
+from tests.factory import ACTOR, PROMPT, key, minutes
+
+Tamper = Callable[..., None]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return factory.make_workspace(tmp_path / "repo")
+
+
+@pytest.fixture
+def repository(root: Path) -> Iterator[Repository]:
+    opened = Repository.open(root)
+    yield opened
+    opened.close()
+
+
+def cut(registry: Registry, root: Path, take: int, *, dirty: bool = False) -> str:
+    """Change the prompt, commit unless it is to be dirty, release; answers the version."""
+    files = {"bot/prompts/greet.prompt.yml": PROMPT.replace("Say hello", f"Say hello {take} times")}
+    if dirty:
+        factory.write(root, files)
+    else:
+        factory.commit(root, files)
+    workspace = build(root, ["bot"], builder="tests", allow_dirty=dirty)
+    made = release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
+    assert content_from_bytes(made[0].release.content).app == "bot"
+    return made[0].release.version
+
+
+@pytest.fixture
+def world(registry: Registry, root: Path) -> Registry:
+    """One fact of every kind: 0.1.0 to 0.1.3, the last one first dirty and then confirmed, 0.1.1 yanked."""
+    factory.make_channels(registry, dev=Policy(allow_dirty=True), prod=Policy())
+    versions = [cut(registry, root, take) for take in range(3)]
+    for place, version in enumerate(versions):
+        factory.go_live(registry, f"bot@{version}", now=minutes(10 + place))
+    factory.go_back(registry, "bot", now=minutes(20), reason="wrong\nanswers")
+    factory.go_back(registry, "bot", now=minutes(21))
+    held = WithholdRequest(reference=parse_reference(f"bot@{versions[2]}"), reason="fine", key=key(), channel="prod")
+    unquarantine(registry, held, actor=ACTOR, now=minutes(22))
+    bad = WithholdRequest(reference=parse_reference(f"bot@{versions[1]}"), reason="leaks", key=key())
+    yank(registry, bad, actor=ACTOR, now=minutes(23))
+    cut(registry, root, 30, dirty=True)
+    factory.git(root, "commit", "--quiet", "--all", "-m", "Commit it after all")
+    release(registry, build(root, ["bot"], builder="tests"), ReleaseRequest(key=key()), actor=ACTOR, now=minutes(31))
+    return registry
+
+
+@pytest.fixture
+def tamper(registry_url: str, database: str) -> Tamper:
+    """Runs SQL as somebody who owns the database and has put its guards and constraints out of the way."""
+
+    def run(*statements: str, **parameters: Any) -> None:
+        url = registry_url.replace("postgresql://", "postgresql+psycopg://")
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            if database == "sqlite":
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+                guards = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type='trigger'").all()
+                for name, _ in guards:
+                    connection.exec_driver_sql(f"DROP TRIGGER {name}")
+                for statement in statements:
+                    connection.execute(text(statement), parameters)
+                for _, sql in guards:
+                    connection.exec_driver_sql(sql)
+            else:
+                tables = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname='public'").all()
+                for (table,) in tables:
+                    connection.exec_driver_sql(f'ALTER TABLE "{table}" DISABLE TRIGGER ALL')
+                for statement in statements:
+                    connection.execute(text(statement), parameters)
+                for (table,) in tables:
+                    connection.exec_driver_sql(f'ALTER TABLE "{table}" ENABLE TRIGGER ALL')
+                named = connection.exec_driver_sql(
+                    "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+                    " WHERE NOT t.tgisinternal"
+                ).all()
+                for table, name in named:
+                    connection.exec_driver_sql(f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER {name}')
+            connection.commit()
+        engine.dispose()
+
+    return run
+
+
+def codes(faults: tuple[Fault, ...]) -> set[str]:
+    return {fault.code for fault in faults}

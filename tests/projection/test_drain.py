@@ -1,0 +1,219 @@
+"""The outbox goes to git: every fact once, in any order, by anybody, and never over something else."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from promptops.core.errors import GitUnavailable, RegistryMismatch
+from promptops.core.model import Policy
+from promptops.core.record import encode
+from promptops.projection import Archive, Drained, anchors, drain, read_release
+from promptops.source.git import Repository
+from promptops.store import Registry
+from tests import factory
+from tests.factory import git
+from tests.projection.conftest import Tamper
+
+
+def refs(root: Path) -> dict[str, str]:
+    lines = git(root, "for-each-ref", "--format=%(refname) %(objectname)", "refs/promptops", "refs/tags").splitlines()
+    return dict(line.split(" ") for line in lines)
+
+
+def pending(registry: Registry) -> int:
+    with registry.read() as reader:
+        return reader.pending_count()
+
+
+def test_every_kind_of_fact_comes_to_git_and_back(world: Registry, repository: Repository, root: Path) -> None:
+    before = pending(world)
+    assert drain(world, repository) == Drained(done=before)
+    found = refs(root)
+    kinds = {name.split("/")[2] for name in found if name.startswith("refs/promptops/")}
+    assert kinds == {
+        "registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines",
+    }  # fmt: skip
+    assert [name for name in found if name.startswith("refs/tags/")] == [f"refs/tags/bot/v0.1.{n}" for n in range(4)]
+    assert git(root, "fsck", "--strict", "--no-dangling") == ""
+    archive = Archive(repository)
+    stored = list(archive.stored(archive.refs))
+    assert [item.problem for item in stored if item.problem] == []
+    with world.read() as reader:
+        records = {f"refs/promptops/{record.ref}": record for record in reader.facts(reader.journal())}
+        chain = {entry.seq: entry.hash for entry in reader.audit()}
+    assert {item.ref: item.record for item in stored} == records
+    assert dict(anchors(repository)) == chain
+    assert drain(world, repository) == Drained()
+
+
+def test_a_commit_says_what_happened_and_holds_the_bytes(world: Registry, repository: Repository, root: Path) -> None:
+    drain(world, repository)
+    said = git(root, "log", "-1", "--format=%an <%ae>|%cn|%aI|%s|%b|%P", "refs/promptops/channels/prod/bot/4")
+    who, committer, at, subject, body, parents = said.split("|")
+    assert (who, committer, at) == ("promptops <promptops@localhost>", "promptops", "2026-03-01T12:20:00+00:00")
+    with world.read() as reader:
+        entry = next(entry for entry in reader.journal() if entry.ref == "channels/prod/bot/4")
+        [record] = reader.facts([entry])
+        content = reader.find_release("bot", version="0.1.0").content
+    assert (subject, body.strip(), parents) == ("rollback bot@0.1.1 on prod", entry.audit.hash, "")
+    assert git(root, "show", "refs/promptops/channels/prod/bot/4:record.json").encode() == encode(record)
+    assert git(root, "show", "refs/promptops/releases/bot/0.1.0:content.json").encode() == content
+
+
+def test_a_release_is_read_from_git_alone(world: Registry, repository: Repository) -> None:
+    drain(world, repository)
+    with world.read() as reader:
+        release = reader.find_release("bot", version="0.1.2")
+    assert read_release(repository, "bot", "0.1.2").content == release.content
+    with pytest.raises(Exception, match=r"no release bot@9\.9\.9") as missing:
+        read_release(repository, "bot", "9.9.9")
+    assert "0.1.2" in str(getattr(missing.value, "hint", ""))
+
+
+def test_the_archive_that_was_deleted_is_made_again_byte_by_byte(
+    world: Registry, repository: Repository, root: Path, tmp_path: Path, tamper: Tamper
+) -> None:
+    """Case 22, and that ids depend on nothing but the rows: another repository, in pieces, another day."""
+    drain(world, repository)
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", "--no-tags", str(root), str(other))
+    tamper("INSERT INTO outbox (seq) SELECT seq FROM journal")
+    again = Repository.open(other)
+    while drain(world, again, limit=3).pending:
+        pass
+    assert refs(other) == refs(root)
+
+
+def test_many_drainers_at_once_are_one(world: Registry, root: Path, registry_url: str) -> None:
+    """Case 24."""
+    results: list[Drained | Exception] = []
+
+    def work() -> None:
+        registry = Registry.open(registry_url)
+        repository = Repository.open(root)
+        try:
+            results.append(drain(registry, repository))
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
+            results.append(error)
+        finally:
+            repository.close()
+            registry.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result for result in results if not isinstance(result, Drained) or result.alarms] == []
+    assert pending(world) == 0
+    assert all(len(git(root, "cat-file", "-t", name)) for name in refs(root))
+
+
+def test_a_ref_that_says_something_else_is_an_alarm_and_stays(
+    world: Registry, repository: Repository, root: Path
+) -> None:
+    """Case 25, on one host."""
+    head = git(root, "rev-parse", "HEAD")
+    git(root, "update-ref", "refs/promptops/channels/prod/bot/2", head)
+    git(root, "tag", "bot/v0.1.0", "-m", "mine")
+    mine = git(root, "rev-parse", "bot/v0.1.0")
+    done = drain(world, repository)
+    where = {"refs/promptops/channels/prod/bot/2": "ref-differs", "refs/tags/bot/v0.1.0": "tag-differs"}
+    assert {alarm.where: alarm.code for alarm in done.alarms} == where
+    assert (done.pending, pending(world)) == (2, 2)
+    assert refs(root)["refs/promptops/channels/prod/bot/2"] == head
+    assert refs(root)["refs/tags/bot/v0.1.0"] == mine
+
+
+def test_a_tag_in_other_words_about_the_same_is_as_good(world: Registry, repository: Repository, root: Path) -> None:
+    with world.read() as reader:
+        release = reader.find_release("bot", version="0.1.0")
+    git(root, "tag", "bot/v0.1.0", release.provenance.commit, "-m", f"Old words\n\nDigest: {release.digest}")
+    assert drain(world, repository).alarms == ()
+
+
+def test_a_release_of_a_commit_that_is_not_here_waits_with_its_reason(
+    registry: Registry, repository: Repository, root: Path
+) -> None:
+    factory.make_channels(registry, prod=Policy())
+    factory.make_release(registry)
+    done = drain(registry, repository)
+    assert [(waiting.ref, "git fetch" in waiting.why) for waiting in done.waiting] == [
+        ("refs/promptops/releases/bot/0.1.0", True)
+    ]
+    assert done.pending == 1
+    assert "refs/promptops/releases/bot/0.1.0" in refs(root)
+    assert "refs/tags/bot/v0.1.0" not in refs(root)
+
+
+def test_a_lock_that_is_left_keeps_only_its_own_change_waiting(
+    world: Registry, repository: Repository, root: Path
+) -> None:
+    """Case 20."""
+    lock = root / ".git/refs/promptops/policies/prod/1.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    done = drain(world, repository)
+    assert [waiting.ref for waiting in done.waiting] == ["refs/promptops/policies/prod/1"]
+    assert "lock" in done.waiting[0].why
+    assert done.pending == 1
+    assert lock.exists()
+
+
+@pytest.mark.parametrize("script", ["exit 128", "echo garbage", "sleep 300", None])
+def test_whatever_git_does_the_outbox_keeps_what_it_did_not_do(
+    world: Registry, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
+) -> None:
+    """Case 21: git missing, hanging, failing, printing garbage."""
+    before = pending(world)
+    repository = Repository.open(root)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script is not None:
+        (folder / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin" if script else str(folder))
+    repository.patience.limit(1.0)
+    with pytest.raises(GitUnavailable):
+        drain(world, repository)
+    assert pending(world) == before
+    factory.go_live(world, "bot@0.1.3")  # a change needs no git
+    assert pending(world) == before + 1
+    monkeypatch.undo()
+    assert drain(world, Repository.open(root)).pending == 0
+
+
+def test_a_repository_that_takes_no_refs_is_said_and_nothing_is_lost(
+    world: Registry, repository: Repository, root: Path
+) -> None:
+    before = pending(world)
+    (root / ".git/refs/promptops").write_text("in the way\n")
+    (root / ".git/refs/tags").rmdir()
+    (root / ".git/refs/tags").write_text("in the way\n")
+    done = drain(world, repository)
+    assert (done.done, done.pending, pending(world)) == (0, before, before)
+    assert all(waiting.why for waiting in done.waiting)
+    (root / ".git/refs/promptops").unlink()
+    (root / ".git/refs/tags").unlink()
+    assert drain(world, repository).pending == 0
+
+
+def test_two_registries_do_not_share_a_repository(world: Registry, repository: Repository, root: Path) -> None:
+    blob = git(root, "rev-parse", "HEAD")
+    git(root, "update-ref", "refs/promptops/registry/another", blob)
+    with pytest.raises(RegistryMismatch, match="another"):
+        drain(world, repository)
+
+
+def test_a_clock_that_jumps_changes_no_order(registry: Registry, repository: Repository, root: Path) -> None:
+    """Case 26: ten years back, ten years on, before 1970."""
+    factory.make_channels(registry, prod=Policy())
+    for take, years in enumerate((-10, 10, -60)):
+        at = factory.START.replace(year=factory.START.year + years)
+        factory.make_release(registry, factory.content(text=f"take {take}"), now=at, dirty=True)
+    assert drain(registry, repository).pending == 0
+    assert git(root, "fsck", "--strict", "--no-dangling") == ""
+    assert [seq for seq, _ in sorted(anchors(repository))] == list(range(1, 7))

@@ -1,0 +1,98 @@
+"""A registry in which everything happened that can happen, by the operations themselves; and all it can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptops.core.errors import NotFound
+from promptops.core.model import Policy, Profile
+from promptops.core.record import Record
+from promptops.core.reference import parse_reference
+from promptops.operations.channels import apply_channels
+from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.withholding import WithholdRequest, quarantine, unquarantine, yank
+from promptops.operations.workspace import Workspace
+from promptops.store import Reader, Registry
+from tests.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, minutes
+
+KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
+
+
+def make_world(registry: Registry, *, takes: int = 4) -> None:
+    """Two apps on two channels: released dirty and confirmed, promoted, rolled back, quarantined, let out, yanked."""
+    make_channels(registry, prod=Policy(promote_from=("staging",)), staging=Policy(allow_dirty=True))
+    for number, app in enumerate(("bot", "faq")):
+        for take in range(takes):
+            _release(registry, app, take, dirty=take == 1)
+        _release(registry, app, 1, dirty=False, owner="somebody else")
+        for take in range(takes):
+            for channel in ("staging", "prod"):
+                reference = f"{app}@0.1.{take}"
+                go_live(registry, reference, channel, now=minutes(10 * take + number), reason="größer ☃")
+    go_back(registry, "bot", now=minutes(100), reason="wrong answers")
+    go_back(registry, "bot", now=minutes(101), reason="wrong answers")
+    last = f"bot@0.1.{takes - 1}"
+    unquarantine(registry, _withhold(last, "prod"), actor=ACTOR, now=minutes(102))
+    go_live(registry, last, now=minutes(103))
+    quarantine(registry, _withhold("faq@0.1.0", "prod"), actor="Bob <bob@example.org>", now=minutes(104))
+    yank(registry, _withhold("faq@0.1.1", ""), actor=ACTOR, now=minutes(105))
+    apply_channels(registry, NAME, {"prod": Policy(protected=True)}, actor=ACTOR, now=minutes(106))
+    registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
+
+
+def _release(registry: Registry, app: str, take: int, *, dirty: bool, owner: str = "support") -> None:
+    what = built(content(app, f"Hello {{{{name}}}}, take {take} ☃"), dirty=dirty, commit=f"{take + 1:040x}")
+    workspace = Workspace(registry=NAME, built=(replace(what, profile=Profile(owner=owner)),))
+    release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
+
+
+def _withhold(reference: str, channel: str) -> WithholdRequest:
+    return WithholdRequest(reference=parse_reference(reference), reason="leaks data", key=key(), channel=channel)
+
+
+def all_records(registry: Registry) -> tuple[Record, ...]:
+    """Every record, oldest first."""
+    with registry.read() as reader:
+        return reader.facts(reader.journal())
+
+
+def answers(reader: Reader) -> dict[str, object]:
+    """Everything that a reader can be asked, with what it answers."""
+    found: dict[str, object] = {
+        "apps": reader.apps(),
+        "channels": reader.channels(),
+        "audit": reader.audit(),
+        "head": reader.audit_head(),
+        "overview": reader.overview(),
+        "epoch": reader.epoch(),
+        "journal": reader.journal(),
+    }
+    for channel in reader.channels():
+        found[f"live on {channel.name}"] = reader.live_on(channel.name)
+    for app in reader.apps():
+        found |= {f"{app} {name}": value for name, value in _about(reader, app).items()}
+    return found
+
+
+def _about(reader: Reader, app: str) -> dict[str, object]:
+    releases = reader.releases(app)
+    whole = [reader.find_release(app, version=each.version) for each in releases]
+    found: dict[str, object] = {"releases": releases, "whole": whole, "profile": reader.profile(app)}
+    found["newest"] = reader.newest_release(app)
+    found["serving"] = [reader.channels_serving(app, each.digest) for each in releases]
+    for channel in reader.channels():
+        name = channel.name
+        found[f"log of {name}"] = reader.history(app, name)
+        found[f"past of {name}"] = tuple(reader.past(app, name, before=1000))
+        found[f"quarantines of {name}"] = reader.quarantines(app, name)
+        found[f"passed {name}"] = [reader.was_stable(app, name, each.digest) for each in releases]
+        found[f"live on {name}"] = (reader.live(app, name), reader.live_at(app, name, minutes(15)))
+        found[f"third of {name}"] = _third(reader, app, name)
+    return found
+
+
+def _third(reader: Reader, app: str, channel: str) -> object:
+    try:
+        return reader.deployment(app, channel, 3)
+    except NotFound:
+        return None
