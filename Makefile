@@ -46,6 +46,10 @@ check-docs: $(VENV)/.dev
 bench: $(VENV)/.dev ## speed, each figure as a ratio to a baseline measured in the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.dev ## kill, starve and restart everything, and count what was lost: none may be (ARGS=--short: minutes)
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 .PHONY: format
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .

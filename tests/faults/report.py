@@ -1,0 +1,73 @@
+"""What a run of the harness found, in a table that says at its end how many passed and how many failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from tests.bench.measure import columns
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One experiment: how often it was done, what died, what was acknowledged, and what was found afterwards.
+
+    ``pending`` counts undrained outboxes that fsck found, which is allowed. ``lost`` (acknowledged and not there) and
+    ``bad`` (anything else that must not be) stay at zero; ``problems`` says what they were.
+    """
+
+    part: str
+    what: str
+    database: str
+    rounds: int = 0
+    kills: int = 0
+    acks: int = 0
+    lost: int = 0
+    pending: int = 0
+    bad: int = 0
+    problems: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    def wrong(self, where: str, what: str) -> None:
+        """Something that must not be."""
+        self.bad += 1
+        self.problems.append(f"{where}: {what}")
+
+    def gone(self, where: str, what: str) -> None:
+        """Something that was acknowledged and is not there."""
+        self.lost += 1
+        self.problems.append(f"{where}: LOST {what}")
+
+    @property
+    def ok(self) -> bool:
+        return not self.lost and not self.bad and (self.rounds > 0 or bool(self.skipped))
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+_HEAD = ("part", "what", "on", "rounds", "kills", "acks", "lost", "pending", "bad", "")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in columns, their problems below, and the sum in a last line."""
+    shown = [
+        (
+            row.part,
+            row.what,
+            row.database,
+            *map(str, (row.rounds, row.kills, row.acks, row.lost, row.pending, row.bad)),
+            ("skipped" if row.skipped else "ok") if row.ok else "FAILED",
+        )
+        for row in rows
+    ]
+    lines = [columns([_HEAD, *shown], right={3, 4, 5, 6, 7, 8})]
+    for row in rows:
+        name = f"{row.part}, {row.what}, {row.database}"
+        lines += [f"{name}: {problem}" for problem in row.problems[:20]]
+        if row.skipped:
+            lines.append(f"{name}: skipped, {row.skipped}")
+    skipped = sum(bool(row.skipped) for row in rows)
+    failed = sum(not row.ok for row in rows)
+    summary = f"{len(rows) - failed - skipped} passed, {failed} failed"
+    return "\n".join([*lines, "", f"{summary}, {skipped} skipped" if skipped else summary])
