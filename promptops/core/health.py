@@ -17,6 +17,7 @@ class Condition(StrEnum):
 FAULTS: Mapping[str, str] = {
     # --- the database ---
     "database-corrupt": "the database's own check of its files, pages and indexes fails, or rows cannot be read",
+    "restore-unfinished": "a restore into this database ended before its new epoch began",
     "reference-broken": "a row refers to a row that is not there",
     "guard-missing": "a trigger that keeps history immutable is gone, changed or disabled",
     "content-changed": "the stored bytes of a release do not have the digest they are stored under",

@@ -16,7 +16,7 @@ from promptops.core.errors import RegistryDamaged
 from promptops.core.health import Fault
 from promptops.store import recorded, tables
 from promptops.store.damage import Check, damage
-from promptops.store.integrity import check_files, check_guards, check_references
+from promptops.store.integrity import check_files, check_guards, check_references, check_restore
 from promptops.store.registry import Registry
 
 _deployment, _release = tables.deployment, tables.release
@@ -126,6 +126,7 @@ def _same_log(other: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]
 
 _CHECKS: dict[str, Check] = {
     "database": check_files,
+    "restore": check_restore,
     "references": check_references,
     "guards": check_guards,
     "releases": _contents,

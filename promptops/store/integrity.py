@@ -38,6 +38,14 @@ def check_files(connection: Connection) -> Iterator[Fault]:
                 yield damage("database-corrupt", " ".join(str(error.orig).split()), str(index))
 
 
+def check_restore(connection: Connection) -> Iterator[Fault]:
+    """The mark that a restore leaves in a PostgreSQL database until all of it is there."""
+    if connection.dialect.name != "sqlite":
+        mark = connection.exec_driver_sql("SELECT to_regclass('promptops_restoring')::text").scalar()
+        if mark is not None:
+            yield damage("restore-unfinished", "a restore into this database was not finished", str(mark))
+
+
 def check_references(connection: Connection) -> Iterator[Fault]:
     """Rows that refer to rows which are not there: foreign keys hold only as long as nobody switches them off."""
     for table in tables.metadata.sorted_tables:

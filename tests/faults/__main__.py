@@ -37,7 +37,7 @@ class Amount:
     operations: tuple[str, ...] = ()
 
 
-FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=20)
+FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80)
 SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4)
 SMOKE = Amount(points=1, kills=1, ks=(), faults=1, operations=("rollback", "sync"))
 

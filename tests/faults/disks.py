@@ -162,8 +162,9 @@ def _fill_up(row: Row, worlds: Worlds, world: World, left: int) -> None:
             if not reader.live_on("prod"):
                 row.wrong(where, "nothing can be read")
     except Unavailable as error:
-        # SQLite needs 32 KB of its own beside the file to open it at all.
-        if isinstance(worlds.databases, PostgreSQL):
+        # SQLite needs 32 KB of its own beside the file to open it at all; a PostgreSQL server may have to write a cache
+        # of its own before it lets anybody in. Then the error says so, and nothing else may keep a reader out.
+        if isinstance(worlds.databases, PostgreSQL) and "No space left" not in str(error):
             row.wrong(where, f"nothing can be read: {error}")
     ballast.unlink()
     _judge(row, where, worlds, world, notes, ended)

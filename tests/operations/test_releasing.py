@@ -13,6 +13,7 @@ from promptops.core.reference import parse_reference
 from promptops.operations import reading
 from promptops.operations.projecting import tag
 from promptops.operations.releasing import Released, ReleaseRequest, release
+from promptops.operations.withholding import WithholdRequest, yank
 from promptops.operations.workspace import build
 from promptops.store import Registry
 from tests.factory import (
@@ -238,3 +239,18 @@ def test_render_shows_what_an_application_would_send(registry: Registry, tmp_pat
     rendered = reading.render(named, {"name": "Ada"})
     assert rendered.messages[1] == {"role": "user", "content": "Say hello to Ada.\n"}
     assert rendered.prompt.parameters == {"temperature": 0.2}
+
+
+def test_a_version_is_never_given_again_also_after_a_yank(registry: Registry, tmp_path: Path) -> None:
+    """Case 35 of the fault list: whoever pinned it must never get another content under the same name."""
+    root = make_workspace(tmp_path / "repo")
+    cut(registry, root)
+    request = WithholdRequest(reference=parse_reference("bot@0.1.0"), reason="leaks a name", key=key())
+    yank(registry, request, actor=ACTOR, now=minutes(1))
+    [same] = cut(registry, root)
+    assert (same.created, same.release.version) == (False, "0.1.0")
+    assert "leaks a name" in same.warnings[0]
+    commit(root, {"bot/prompts/greet.prompt.yml": PROMPT.replace("hello", "goodbye")})
+    with pytest.raises(VersionInvalid, match="not above"):
+        cut(registry, root, version="0.1.0")
+    assert cut(registry, root)[0].release.version == "0.1.1"

@@ -255,6 +255,7 @@ def test_a_restore_that_died_is_finished_by_repeating_it(
         connection.execute("INSERT INTO promptops_restoring VALUES (%s)", [manifest.sha256])
     if died == "before the new epoch":
         dump.load(locate(empty_url).url, path)
+        assert [fault.code for fault in check_store(empty_url)] == ["restore-unfinished"]
     bring_back(path, empty_url)
     with closing(Registry.open(empty_url)) as again:
         assert ask(again, lambda reader: reader.epoch()) == 3
