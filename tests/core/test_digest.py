@@ -131,7 +131,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         value = parse_canonical(data)
     except Invalid:
         return
-    canonical(value)
+    assert canonical(parse_canonical(canonical(value))) == canonical(value)
 
 
 def test_text_with_characters_the_databases_treat_differently_is_refused() -> None:
