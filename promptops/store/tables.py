@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, MetaData, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
-from sqlmodel.main import SQLModelConfig
 
 from promptops.store.columns import Flag, Moment, Number, TextTuple, Words
 
@@ -26,12 +25,8 @@ def _of_release() -> ForeignKeyConstraint:
 
 
 class Row(SQLModel):
-    """What all tables share: the metadata, and names for constraints that are the same on both databases.
+    """What all tables share: the metadata, and names for constraints that are the same on both databases."""
 
-    Nothing is ever validated by these classes, so pydantic need not build validators for them at each start.
-    """
-
-    model_config = SQLModelConfig(defer_build=True)
     metadata: ClassVar[MetaData] = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",
