@@ -129,3 +129,5 @@ def test_the_hook_keeps_records_and_release_tags_where_they_are(clone: Path, ref
 @pytest.mark.parametrize("refspec", ["HEAD:main", "HEAD:refs/tags/bot/v0.2.0", "HEAD:refs/promptops/epochs/2"])
 def test_the_hook_lets_everything_else_through(clone: Path, refspec: str) -> None:
     factory.git(clone, "push", "--quiet", "origin", refspec)
+    name = refspec.partition(":")[2]
+    assert factory.git(clone, "ls-remote", "origin", name).split()[0] == factory.git(clone, "rev-parse", "HEAD")

@@ -178,6 +178,7 @@ def test_a_thousand_heads_are_locked_at_once(registry: Registry) -> None:
     pairs = [("bot", f"channel-{number}") for number in range(1000)]
     for _ in range(2):
         do(registry, lambda writer: writer.lock_heads(pairs))
+    assert ask(registry, lambda reader: reader.live("bot", "channel-999")) is None, "a lock deploys nothing"
 
 
 def test_a_deployment_of_a_release_that_does_not_exist_is_impossible(registry: Registry) -> None:

@@ -100,4 +100,6 @@ def test_records_that_are_no_whole_history_make_no_registry(
 
 def test_the_folder_is_made_with_the_file(records: tuple[Record, ...], tmp_path: Path) -> None:
     import_records(str(tmp_path / "deep" / "er" / "registry.db"), records, epoch=2, actor=ACTOR, now=minutes(200))
-    Registry.open(str(tmp_path / "deep" / "er" / "registry.db")).close()
+    made = Registry.open(str(tmp_path / "deep" / "er" / "registry.db"))
+    assert ask(made, lambda reader: reader.apps())
+    made.close()
