@@ -56,8 +56,9 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: $(VENV)/.dev ## write docs/cli.md anew from the commands themselves
+docs: $(VENV)/.dev ## write docs/cli.md and docs/http-api.md anew from the commands and the server themselves
 	$(BIN)/python -m tests.house.cli_reference --write
+	$(BIN)/python -m tests.house.http_reference --write
 
 .PHONY: lock
 lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes newer versions)
@@ -68,8 +69,8 @@ lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes 
 	export UV_CUSTOM_COMPILE_COMMAND="make lock"; \
 	compile="$$scratch/bin/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate $(ARGS)"; \
-	$$compile --extra postgres --group dev --output-file .locks/dev.txt && \
-	$$compile --group build --constraints .locks/dev.txt --output-file .locks/run.txt
+	$$compile --extra postgres --extra server --group dev --output-file .locks/dev.txt && \
+	$$compile --extra server --group build --constraints .locks/dev.txt --output-file .locks/run.txt
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and what was built

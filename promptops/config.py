@@ -1,6 +1,7 @@
 """Settings: what a flag, the environment and the workspace say, in that order. The only reader of the environment.
 
-In: flags as typed, environment variables, the folder of the workspace. Out: the registry's URL, the actor, the channel.
+In: flags as typed, environment variables, the folder of the workspace. Out: the registry's URL, of a database or of a
+server; the actor, the channel.
 The rule it keeps: every environment variable promptops reads is a row of :data:`VARIABLES`.
 """
 
@@ -18,11 +19,19 @@ CHANNEL = "PROMPTOPS_CHANNEL"
 ACTOR = "PROMPTOPS_ACTOR"
 DEBUG = "PROMPTOPS_DEBUG"
 SYNC = "PROMPTOPS_SYNC"
+TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a setting
+DIRECT = "PROMPTOPS_DIRECT"
 
 VARIABLES: Mapping[str, str] = {
-    REGISTRY: "the registry: an SQLite or PostgreSQL URL, or the path of an SQLite file; as --registry",
-    CHANNEL: "the channel of commands that take --channel",
+    REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
+    TOKEN: "the token that a server is shown; never an option, so that no list of processes has it",
+    DIRECT: "the database behind the server, for `promptops rollback --direct`",
+    CHANNEL: "the channel of commands that take --channel, and of an application's client",
     ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',
+    "PROMPTOPS_PIN": "releases that a client serves whatever its channel says: support-bot@1.3.0, with commas between",
+    "PROMPTOPS_BUNDLE": "what a client serves before it has reached anything: a folder that export-snapshot wrote",
+    "PROMPTOPS_OVERRIDE": "where a client looks for break-glass pins: a file, or a folder of *.override.json",
+    "PROMPTOPS_CACHE": "where a client keeps the last good prompts: a folder, or off",
     SYNC: "when changes are brought to git: background (the default), now, or off; `promptops sync` does it anyway",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
@@ -57,11 +66,11 @@ def environment_with(registry: str) -> dict[str, str]:
 def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
     """Where the registry is: the flag, else ``PROMPTOPS_REGISTRY``, else the workspace's own file.
 
-    A path is an SQLite file; a relative one starts at ``directory``.
+    A path is an SQLite file; a relative one starts at ``directory``. With http or https it is a server.
 
     Raises:
         WorkspaceNotFound: nothing names a registry, and ``root`` is None.
-        Invalid: a URL of a database promptops does not speak to.
+        Invalid: a URL of a database promptops does not speak to, or a server's with more than a place in it.
     """
     said = (flag or "").strip() or setting(REGISTRY)
     if said:
@@ -84,10 +93,48 @@ def _as_url(said: str, directory: Path) -> str:
         return f"sqlite:///{(directory / os.path.expanduser(path)).resolve()}" if path else said
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         return said
+    if is_server(said):
+        return _server_url(said)
     raise Invalid(
-        f"'{hide_password(said)}' is not a registry: promptops speaks to sqlite:// and postgresql://",
-        hint="For example sqlite:///registry.db or postgresql://user@host/promptops.",
+        f"'{hide_password(said)}' is not a registry: promptops speaks to sqlite://, postgresql:// and https://",
+        hint="For example sqlite:///registry.db, postgresql://user@host/promptops or https://prompts.example.",
     )
+
+
+def is_server(url: str) -> bool:
+    """True for the URL of a server, False for a database's."""
+    return url.lower().startswith(("https://", "http://"))
+
+
+def _server_url(said: str) -> str:
+    """A place alone: a password there would be in every list of processes, and a server is shown a token."""
+    scheme, _, rest = said.partition("://")
+    _, user, host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    if user:
+        raise Invalid(
+            f"'{scheme}://{host}' has a user in it, and a server is shown a token",
+            hint=f"Leave the user out, and put a token into {TOKEN}.",
+        )
+    if not host or re.search(r"[?#\s\\]", rest):
+        raise Invalid(f"'{scheme}://{host}…' is not the URL of a server", hint="For example https://prompts.example.")
+    return f"{scheme.lower()}://{rest.rstrip('/')}"
+
+
+def direct_url(flag: str | None, root: Path | None, directory: Path) -> str:
+    """The database itself: the registry, or where that is a server, the database that ``PROMPTOPS_DIRECT`` names.
+
+    Raises:
+        Invalid: the registry is a server, and no database is named.
+    """
+    url = registry_url(flag, root, directory)
+    if is_server(url) and setting(DIRECT):
+        url = _as_url(setting(DIRECT), directory)
+    if is_server(url):
+        raise Invalid(
+            f"--direct asks the database itself, and {url} is a server",
+            hint=f"Name the database: --registry postgresql://…, or once for all {DIRECT}=postgresql://…",
+        )
+    return url
 
 
 def hide_password(url: str) -> str:

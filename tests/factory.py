@@ -17,6 +17,7 @@ from promptops.operations.deploying import Outcome
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.releasing import ReleaseRequest, release
 from promptops.operations.rolling_back import RollbackRequest, rollback
+from promptops.operations.tokens import Minted, TokenRequest, create_token
 from promptops.operations.workspace import Built, Workspace
 from promptops.store import Registry
 
@@ -98,6 +99,11 @@ def go_back(registry: Registry, *apps: str, channel: str = "prod", now: datetime
     """Roll back."""
     request = RollbackRequest(apps=apps, channel=channel, **{"key": key(), **more})  # type: ignore[arg-type]
     return rollback(registry, request, actor=ACTOR, now=now)
+
+
+def make_token(registry: Registry, name: str = "ci", *, now: datetime = START, **more: object) -> Minted:
+    """A token, which may read everything unless more is said, and its secret."""
+    return create_token(registry, TokenRequest(name=name, **more), actor=ACTOR, now=now)  # type: ignore[arg-type]
 
 
 def live_version(registry: Registry, app: str = "bot", channel: str = "prod") -> str | None:

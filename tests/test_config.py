@@ -39,6 +39,9 @@ def test_the_flag_beats_the_environment_which_beats_the_workspace(
         ("sqlite:////var/lib/registry.db", "sqlite:////var/lib/registry.db"),
         ("postgresql://u:p@host/db", "postgresql://u:p@host/db"),
         ("postgresql+psycopg://host/db", "postgresql+psycopg://host/db"),
+        ("https://prompts.example", "https://prompts.example"),
+        ("HTTPS://prompts.example:8443/base/", "https://prompts.example:8443/base"),
+        ("http://127.0.0.1:8700", "http://127.0.0.1:8700"),
     ],
 )
 def test_a_registry_is_a_path_or_a_url(said: str, url: str, tmp_path: Path) -> None:
@@ -49,6 +52,39 @@ def test_another_database_is_refused_without_showing_its_password(tmp_path: Path
     with pytest.raises(Invalid, match="sqlite") as refusal:
         config.registry_url("mysql://root:hunter2@host/db", None, tmp_path)
     assert "hunter2" not in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://ada:hunter2@prompts.example", "a user in it"),
+        ("https://hunter2@prompts.example", "a user in it"),
+        ("https://prompts.example?token=hunter2", "not the URL of a server"),
+        ("https://prompts.example#x", "not the URL of a server"),
+        ("https:///v1", "not the URL of a server"),
+        ("https://prompts.example\\@evil.example", "a user in it"),
+        ("https://prompts example", "not the URL of a server"),
+    ],
+)
+def test_the_url_of_a_server_is_a_place_alone(url: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=why) as refusal:
+        config.registry_url(url, None, tmp_path)
+    assert "hunter2" not in refusal.value.message
+
+
+def test_direct_is_the_registry_or_the_database_behind_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = f"sqlite:///{tmp_path}/.promptops/registry.db"
+    assert config.direct_url(None, tmp_path, tmp_path) == own
+    with pytest.raises(Invalid, match="is a server") as refusal:
+        config.direct_url("https://prompts.example", tmp_path, tmp_path)
+    assert "PROMPTOPS_DIRECT" in refusal.value.hint
+    monkeypatch.setenv("PROMPTOPS_DIRECT", "postgresql://db/prompts")
+    assert config.direct_url("https://prompts.example", tmp_path, tmp_path) == "postgresql://db/prompts"
+    assert config.direct_url("other.db", tmp_path, tmp_path) == f"sqlite:///{tmp_path}/other.db"
+    assert config.direct_url(None, tmp_path, tmp_path) == own
+    monkeypatch.setenv("PROMPTOPS_DIRECT", "https://prompts.example")
+    with pytest.raises(Invalid, match="is a server"):
+        config.direct_url("https://prompts.example", tmp_path, tmp_path)
 
 
 def test_no_registry_and_no_workspace_says_what_to_do(tmp_path: Path) -> None:

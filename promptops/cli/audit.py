@@ -73,9 +73,9 @@ def audit(
         raise Invalid("--csv and --json are two answers", hint="Give one of them.")
     start = clock.parse_when(since, session.now, session.zone) if since else None
     end = clock.parse_as_of(until, session.now, session.zone) if until else None
-    with session.registry() as registry, registry.read() as reader:
+    with session.gateway() as gateway:
         count = limit if as_csv else session.limit(limit)
-        found = reader.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
+        found = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
     if as_csv:
         print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in found))
         return
@@ -112,6 +112,8 @@ def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[L
 def _did(entry: AuditEntry, *, short: bool) -> str:
     """``rollback 0.2.1 → 0.2.0``, or ``rollback → 0.2.0``; digests and the registry's lineage are in --json."""
     before, after = (_IDENTITY.sub("", text) for text in (entry.before, entry.after))
+    if entry.action.endswith("-token"):
+        after = " ".join(after.split()[1:2])  # its name; its id and all that it may do are in --json
     if short and before and after:
         return f"{entry.action} → {after}"
     way = " → ".join(part for part in (before, after) if part)

@@ -16,11 +16,9 @@ DAMAGE = 2
 
 def verify(session: Session, anchor: str) -> int:
     """Verify the whole log, answer, and return the exit code."""
-    from promptops.operations import auditing
-
     root = session.root()
-    with session.registry(check_guards=False) as registry:  # who changes a log takes its guards away first
-        found = auditing.verify(registry, anchor=anchor, root=root)
+    with session.gateway(check_guards=False) as gateway:  # who changes a log takes its guards away first
+        found = gateway.verify_audit(anchor=anchor, root=root)
     session.answer(
         lambda: {
             "whole": not found.faults,

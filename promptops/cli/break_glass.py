@@ -75,7 +75,7 @@ def pin(
     if from_git is not None:
         override = pinning.pin_from_git(session.directory / from_git, request, actor=actor, now=session.now)
     else:
-        override = _from_database(session, wanted, request, actor)
+        override = _from_registry(session, wanted, request, actor)
     path = session.directory / (out or f"{override.app}.{override.channel}.override.json")
     replaced = pinning.save(override, path)
     session.answer(
@@ -84,12 +84,10 @@ def pin(
     )
 
 
-def _from_database(session: Session, wanted: Reference, request: PinRequest, actor: str) -> Override:
-    from promptops.operations import pinning
-
+def _from_registry(session: Session, wanted: Reference, request: PinRequest, actor: str) -> Override:
     try:
-        with session.registry() as registry:
-            return pinning.pin(registry, request, actor=actor, now=session.now)
+        with session.gateway() as gateway:
+            return gateway.pin(request, actor=actor)
     except Unavailable as problem:
         way = f"promptops break-glass pin {wanted} --channel {request.channel} --reason … --from-git PATH"
         problem.hint = f"Without the database, take the release from git: {way}"
@@ -107,16 +105,13 @@ def reconcile(session: Session, /, files: tuple[Path, ...], dry_run: bool, expec
     again changes nothing. A pin that has ended, or a channel that somebody changed since, is not overwritten.
     """
     from promptops.cli.outcome import outcome_lines, outcome_shape
-    from promptops.operations import overriding, pinning
+    from promptops.operations import pinning
 
     pins = [pinning.load(session.directory / path) for path in files]
     actor = session.actor()
-    with session.registry() as registry:
+    with session.gateway() as gateway:
         outcomes = [
-            overriding.reconcile(
-                registry, pin, expect_revision=expect_revision, dry_run=dry_run, actor=actor, now=session.now
-            )
-            for pin in pins
+            gateway.reconcile(pin, expect_revision=expect_revision, dry_run=dry_run, actor=actor) for pin in pins
         ]
     shapes = [outcome_shape(outcome) for outcome in outcomes]
 

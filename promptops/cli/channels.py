@@ -30,10 +30,8 @@ def channels(ctx: click.Context) -> None:
 @command("list", group=channels)
 def list_channels(session: Session, /) -> None:
     """The registry's channels and what each asks of a release, downstream first."""
-    with session.registry() as registry:
-        from promptops.operations import reading
-
-        found = reading.channels(registry)
+    with session.gateway() as gateway:
+        found = gateway.channels()
     session.answer(
         lambda: {"channels": [channel_shape(channel) for channel in found]}, lambda page: _table(found, page)
     )
@@ -65,13 +63,13 @@ def apply(session: Session, /) -> None:
     """
     root = session.require_root()
     actor = session.actor()
-    from promptops.operations.channels import Applied, apply_channels
+    from promptops.operations.channels import Applied
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
 
     declared = read_workspace(WorkingTree(root))
-    with session.registry() as registry:
-        done = apply_channels(registry, declared.registry, declared.channels, actor=actor, now=session.now)
+    with session.gateway() as gateway:
+        done = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
     session.answer(
         lambda: {"channels": [change_shape(change) for change in done]}, lambda page: [*change_lines(done, page)]
     )

@@ -59,7 +59,7 @@ class NounGroup(Command, click.Group):
         Command.format_options(self, ctx, formatter)
 
 
-def command(name: str, *, group: click.Group | None = None) -> Declare:
+def command(name: str, *, group: click.Group | None = None, cls: type[Command] = Command) -> Declare:
     """Declare a command. The function's first argument is the Session; the others come from click's own decorators."""
 
     def declare(function: Callable[Concatenate[Session, P], None]) -> click.Command:
@@ -67,7 +67,7 @@ def command(name: str, *, group: click.Group | None = None) -> Declare:
         def call(ctx: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> None:
             function(Session.of(ctx), *args, **kwargs)
 
-        declared = click.command(name, cls=Command)(update_wrapper(call, function))
+        declared = click.command(name, cls=cls)(update_wrapper(call, function))
         if group is not None:
             group.add_command(declared)
         return declared

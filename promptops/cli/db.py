@@ -34,7 +34,7 @@ def db(ctx: click.Context) -> None:
 @command("upgrade", group=db)
 def upgrade(session: Session, /) -> None:
     """Bring the schema to the newest version, and put missing guards back."""
-    url = session.registry_url()
+    url = session.database_url("promptops db upgrade")
     from promptops import store
 
     with session.reaching(url):
@@ -54,7 +54,7 @@ def upgrade(session: Session, /) -> None:
 @command("current", group=db)
 def current(session: Session, /) -> None:
     """Say which schema the registry has, and which one this promptops wants."""
-    url = session.registry_url()
+    url = session.database_url("promptops db current")
     from promptops import store
 
     with session.reaching(url):
@@ -86,7 +86,7 @@ def backup(session: Session, /, target: Path) -> None:
 
     PostgreSQL is copied by pg_dump, which has to be on the PATH.
     """
-    url, place = session.registry_url(), session.directory / target.expanduser()
+    url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
     from promptops.operations import backing_up
 
     made = backing_up.backup(url, place, now=session.now)
@@ -109,7 +109,7 @@ def restore(session: Session, /, source: Path) -> None:
     \b
       promptops db restore /srv/backups/promptops.backup --registry sqlite:////srv/promptops/registry.db
     """
-    url, actor = session.registry_url(), session.actor()
+    url, actor = session.database_url("promptops db restore"), session.actor()
     from promptops.operations import backing_up
 
     path = session.directory / source.expanduser()

@@ -1,12 +1,14 @@
 """What a command means when it was not told: the channel and the app of somebody who is in a hurry.
 
-In: what was typed and an open registry. Out: exactly one channel and one app, or a refusal that lists the choices. The
-rule it keeps: a guess is only made where there is one thing it can mean, and no file of the workspace has to be valid.
+In: what was typed and a registry, wherever it is. Out: exactly one channel and one app, or a refusal that lists the
+choices. The rule it keeps: a guess is only made where there is one thing it can mean, and no file of the workspace has
+to be valid.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
     from promptops.cli.session import Session
-    from promptops.store import Reader
+    from promptops.gateway import Gateway
 
 USUAL = "prod"
 _APP_NAME = re.compile(r"^name:\s*[\"']?([a-z0-9][a-z0-9._-]*)[\"']?\s*(?:#.*)?$", re.MULTILINE)
@@ -44,7 +46,7 @@ def app_and_channel(text: str, channel: str | None) -> tuple[str, str | None]:
     return reference.app, reference.channel or channel
 
 
-def choose_channel(reader: Reader, named: str) -> str:
+def choose_channel(gateway: Gateway, named: str) -> str:
     """The channel that is named, else ``prod``, else the only one there is.
 
     Raises:
@@ -53,7 +55,7 @@ def choose_channel(reader: Reader, named: str) -> str:
     """
     if named:
         return named
-    known = [channel.name for channel in reader.channels()]
+    known = gateway.channel_names()
     if USUAL in known:
         return USUAL
     if len(known) == 1:
@@ -68,18 +70,18 @@ def choose_channel(reader: Reader, named: str) -> str:
     )
 
 
-def choose_app(reader: Reader, channel: str, session: Session, *, command: str, every: bool = False) -> str:
+def choose_app(gateway: Gateway, channel: str, session: Session, *, command: str, every: bool = False) -> str:
     """The only app that is live on the channel, else the one whose folder this is.
 
     Raises:
+        ChannelNotFound: there is no such channel.
         NothingDeployed: no app is live there.
         Invalid: several are, and this is the folder of none.
     """
-    live = [deployment.app for deployment in reader.live_on(channel)]
+    live = gateway.live_on(channel)
     if len(live) == 1:
         return live[0]
     if not live:
-        reader.channel(channel)
         raise NothingDeployed(f"nothing was ever deployed on {channel}", hint="What is live where: promptops status")
     here = _app_of(session.directory, live)
     if here:
@@ -92,7 +94,7 @@ def choose_app(reader: Reader, channel: str, session: Session, *, command: str, 
     )
 
 
-def _app_of(directory: Path, live: list[str]) -> str:
+def _app_of(directory: Path, live: Sequence[str]) -> str:
     """The app of the nearest folder that is one: by the name in its ``app.yml``, else by its own.
 
     Read with a pattern instead of the YAML reader: at 2 am the file may be half edited.

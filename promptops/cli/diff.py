@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import ExitStack
-from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ import click
 
 from promptops.cli import complete
 from promptops.cli.command import command
+from promptops.cli.naming import named
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject
@@ -24,7 +22,6 @@ from promptops.core.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
     from promptops.operations.reading import Difference, Named
-    from promptops.store import Registry
 
 _TITLES = {
     Bump.MAJOR: "Contract: callers have to change (major)",
@@ -56,18 +53,9 @@ def diff(session: Session, /, old: str, new: str | None) -> None:
             f"'{old}' compared to itself shows nothing",
             hint=f"For example: promptops diff {first.app}:prod, or two releases: {first.app}@1.0.0 {first.app}@1.1.0.",
         )
-    with ExitStack() as stack:
-        registry = _once(session, stack)
-        root = None if all(r.fixed or r.channel for r in (first, second)) else session.root()
-        sides = [reading.named(reference, registry=registry, root=root) for reference in (first, second)]
-    found = reading.diff(*sides)
+    found = reading.diff(*named(session, first, second))
     changes = tuple(change for change in found.changes if _asked(change, first.prompt or second.prompt))
     session.answer(lambda: _shape(found, changes), lambda page: _lines(found, changes, page))
-
-
-def _once(session: Session, stack: ExitStack) -> Callable[[], Registry]:
-    """A function that opens the registry the first time and answers the same one again."""
-    return cache(lambda: stack.enter_context(session.registry()))
 
 
 def _asked(change: Change, prompt: str) -> bool:

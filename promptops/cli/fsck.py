@@ -41,7 +41,7 @@ def fsck(session: Session, /, repair: bool, remote: str) -> None:
       promptops fsck --repair
       promptops fsck --remote --json
     """
-    url, root = session.registry_url(), session.root()
+    url, root = session.database_url("promptops fsck"), session.root()
     from promptops.operations import checking
 
     name = ""

@@ -39,13 +39,10 @@ def history(session: Session, /, app: str | None, channel: str | None, at: str, 
     typed = channel
     if app:
         app, typed = app_and_channel(app, channel)
-    with session.registry() as registry:
-        from promptops.operations import reading
-
-        with registry.read() as reader:
-            place = choose_channel(reader, session.channel(typed))
-            name = app or choose_app(reader, place, session, command="history")
-        found = reading.history(registry, name, place, at=moment, limit=session.limit(limit))
+    with session.gateway() as gateway:
+        place = choose_channel(gateway, session.channel(typed))
+        name = app or choose_app(gateway, place, session, command="history")
+        found = gateway.history(name, place, at=moment, limit=session.limit(limit))
 
     def shape() -> JsonObject:
         return {

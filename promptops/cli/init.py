@@ -14,7 +14,7 @@ from promptops.cli.channels import change_lines, change_shape
 from promptops.cli.command import command
 from promptops.cli.render import Line, Page, Span
 from promptops.cli.scaffold import ignore_registry, scaffold
-from promptops.cli.session import Session
+from promptops.cli.session import Session, require_database
 from promptops.cli.shapes import JsonObject
 from promptops.cli.words import next_steps
 from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
@@ -55,7 +55,8 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
     """
     actor = session.actor()
     target = session.path(path).resolve() if path else session.directory
-    config.registry_url(session.registry_flag, target, session.directory)  # refused before anything is written
+    url = config.registry_url(session.registry_flag, target, session.directory)
+    require_database(url, "promptops init")  # refused before anything is written
     root, files = _workspace(target, example=example)
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace

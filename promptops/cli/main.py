@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "status": ("promptops.cli.status", "What is live where, since when, and what a rollback would do."),
         "promote": ("promptops.cli.promote", "Make a release the live one of a channel."),
         "rollback": ("promptops.cli.rollback", "Put the last good release back, in one transaction."),
+        "clients": ("promptops.cli.clients", "Which processes serve what right now."),
         "history": ("promptops.cli.history", "Everything that was live on a channel, newest first."),
         "quarantine": ("promptops.cli.quarantine", "Keep a release out of a channel."),
         "unquarantine": ("promptops.cli.quarantine", "Let a quarantined release back in."),
@@ -39,6 +40,12 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Registry": {
         "channels": ("promptops.cli.channels", "List channels, or apply those of promptops.yml."),
+        "serve": ("promptops.cli.serve", "Serve the registry over HTTP."),
+        "token": ("promptops.cli.token", "Make, list and revoke tokens."),
+        "export-snapshot": (
+            "promptops.cli.export_snapshot",
+            "Write a channel as plain files for a web server or CDN.",
+        ),
         "audit": ("promptops.cli.audit", "Who did what, when and why."),
         "sync": ("promptops.cli.sync", "Bring changes to git, and exchange them with a remote."),
         "fsck": ("promptops.cli.fsck", "Check that everything is there, in the database and in git."),
@@ -144,7 +151,9 @@ def global_options() -> list[click.Parameter]:
 
     return [
         option(
-            "--registry", metavar="URL", help="The registry: SQLite or PostgreSQL URL, or a path. [PROMPTOPS_REGISTRY]"
+            "--registry",
+            metavar="URL",
+            help="The registry: URL of a database or a server, or a path. [PROMPTOPS_REGISTRY]",
         ),
         option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
         option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),

@@ -19,10 +19,15 @@ NOW, OFF = "now", "off"
 
 
 def bring_to_git(session: Session) -> None:
-    """Bring what waits to the workspace's repository, as ``PROMPTOPS_SYNC`` says; nothing where there is none."""
+    """Bring what waits to the workspace's repository, as ``PROMPTOPS_SYNC`` says; nothing where there is none.
+
+    What a server changed is brought to git where its database is.
+    """
     mode = config.setting(config.SYNC).lower()
+    if mode == OFF or config.is_server(session.registry_url()):
+        return
     root = session.root()
-    if mode == OFF or root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
+    if root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return
     if mode == NOW:
         _now(session, root)
@@ -36,7 +41,7 @@ def _now(session: Session, root: Path) -> None:
     from promptops.source.workspace import read_workspace
 
     try:
-        with session.registry() as registry:
+        with session.registry("bringing changes to git") as registry:
             name = read_workspace(WorkingTree(root)).registry
             projecting.sync(registry, root, name=name, seconds=projecting.RELEASE_SECONDS)
     except PromptopsError as error:

@@ -39,10 +39,10 @@ def promote(
     wanted = parse_reference(reference)
     place = session.require_channel(channel)
     actor = session.actor()
-    with session.registry() as registry:
-        from promptops.operations import promoting
+    with session.gateway() as gateway:
+        from promptops.operations.promoting import PromoteRequest
 
-        request = promoting.PromoteRequest(
+        request = PromoteRequest(
             reference=wanted,
             channel=place,
             reason=reason,
@@ -50,7 +50,7 @@ def promote(
             dry_run=dry_run,
             key=session.key(key),
         )
-        outcome = promoting.promote(registry, request, actor=actor, now=session.now)
+        outcome = gateway.promote(request, actor=actor)
     from promptops.cli.outcome import outcome_lines, outcome_shape
 
     session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 
 from promptops.cli import complete
 from promptops.cli.command import command
+from promptops.cli.naming import named
 from promptops.cli.render import Line, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject
@@ -40,12 +40,9 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
     """
     from promptops.operations import reading
 
-    wanted = parse_reference(reference)
-    with ExitStack() as stack:
-        root = None if wanted.fixed or wanted.channel else session.root()
-        named = reading.named(wanted, registry=lambda: stack.enter_context(session.registry()), root=root)
-    values = _values(named.prompt(), given, file, session)
-    rendered = reading.render(named, values)
+    [found] = named(session, parse_reference(reference))
+    values = _values(found.prompt(), given, file, session)
+    rendered = reading.render(found, values)
     session.answer(lambda: _shape(rendered), lambda page: _lines(rendered))
 
 

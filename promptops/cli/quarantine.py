@@ -29,11 +29,11 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
     """
     place, wanted = session.require_channel(channel), parse_reference(reference)
     actor = session.actor()
-    with session.registry() as registry:
-        from promptops.operations import withholding
+    with session.gateway() as gateway:
+        from promptops.operations.withholding import WithholdRequest
 
-        request = withholding.WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
-        held = withholding.quarantine(registry, request, actor=actor, now=session.now)
+        request = WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
+        held = gateway.quarantine(request, actor=actor)
     name = f"{held.app}@{held.release.version}"
     back = ["unquarantine", name, "--channel", place, "--reason", "…"]
     session.answer(
@@ -54,11 +54,11 @@ def unquarantine(session: Session, /, reference: str, channel: str | None, reaso
     """Let a quarantined release back in."""
     place, wanted = session.require_channel(channel), parse_reference(reference)
     actor = session.actor()
-    with session.registry() as registry:
-        from promptops.operations import withholding
+    with session.gateway() as gateway:
+        from promptops.operations.withholding import WithholdRequest
 
-        request = withholding.WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
-        lifted = withholding.unquarantine(registry, request, actor=actor, now=session.now)
+        request = WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
+        lifted = gateway.unquarantine(request, actor=actor)
     name = f"{lifted.app}@{lifted.release.version}"
     again = ["promote", name, "--channel", place]
     session.answer(

@@ -45,7 +45,7 @@ def rebuild(session: Session, /, source: str) -> None:
       promptops rebuild --from-git .
       promptops rebuild --from-git https://example.org/prompts.git --registry postgresql://user@host/promptops
     """
-    actor, url = session.actor(), session.registry_url()
+    actor, url = session.actor(), session.database_url("promptops rebuild")
     from promptops.operations import projecting
 
     path = session.directory / Path(source).expanduser()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -21,9 +21,9 @@ from promptops.core.model import Bump
 from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
+    from promptops.gateway import Gateway
     from promptops.operations.projecting import Tagged
     from promptops.operations.releasing import Released
-    from promptops.store import Registry
 
 SHOWN = 12
 """Changes that are listed of one release; `promptops diff` has the others."""
@@ -68,21 +68,22 @@ def release(
     root = session.require_root()
     actor = session.actor()
     from promptops import __version__
-    from promptops.operations import projecting, releasing, workspace
+    from promptops.operations import releasing, workspace
+    from promptops.source.git import Repository
 
     wanted = config.setting(config.SYNC).lower() != OFF
-    with session.registry() as registry:
+    with session.gateway() as gateway, closing(Repository.open(root)) as repository:
         with _committed(commit):
             built = workspace.build(
-                root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}"
+                repository, root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}"
             )
         request = releasing.ReleaseRequest(
             key=session.key(key), bump=None if bump == "auto" else Bump(bump), version=version, notes=notes
         )
-        released = releasing.release(registry, built, request, actor=actor, now=session.now)
-        channel = _first_channel(registry)
+        released = gateway.release(built, request, actor=actor)
+        channel = _first_channel(gateway)
         named = [done.release for done in released]
-        tags = projecting.tag(registry, root, named, remote="origin" if push else "") if wanted or push else ()
+        tags = gateway.tag(repository, named, remote="origin" if push else "") if wanted or push else ()
     warnings = [f"{finding.path}:{finding.line}: {finding.message}" for app in built.built for finding in app.warnings]
     session.answer(
         lambda: _shape(released, tags, warnings),
@@ -101,12 +102,9 @@ def _committed(commit: str) -> Iterator[None]:
         ) from error
 
 
-def _first_channel(registry: Registry) -> str:
+def _first_channel(gateway: Gateway) -> str:
     """Where a new release would go first: a channel that asks for no other before it."""
-    with registry.read() as reader:
-        channels = reader.channels()
-    open_to_all = [channel.name for channel in channels if not channel.policy.promote_from]
-    return open_to_all[0] if open_to_all else "CHANNEL"
+    return min((channel.name for channel in gateway.channels() if not channel.policy.promote_from), default="CHANNEL")
 
 
 def _shape(released: Sequence[Released], tags: Sequence[Tagged], warnings: Sequence[str]) -> JsonObject:
@@ -213,11 +211,11 @@ def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
     """
     wanted = parse_reference(reference)
     actor = session.actor()
-    with session.registry() as registry:
-        from promptops.operations import withholding
+    with session.gateway() as gateway:
+        from promptops.operations.withholding import WithholdRequest
 
-        request = withholding.WithholdRequest(reference=wanted, reason=reason, key=session.key(key))
-        done = withholding.yank(registry, request, actor=actor, now=session.now)
+        request = WithholdRequest(reference=wanted, reason=reason, key=session.key(key))
+        done = gateway.yank(request, actor=actor)
 
     def lines(page: Page) -> list[Line]:
         name = f"{done.app}@{done.version}"

@@ -11,6 +11,7 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command, limit_option
+from promptops.cli.naming import named
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject, provenance_shape, release_shape
@@ -33,10 +34,8 @@ def releases(session: Session, /, app: str, limit: int | None) -> None:
     from promptops.cli.defaults import app_and_channel
 
     name, _ = app_and_channel(app, None)
-    with session.registry() as registry:
-        from promptops.operations import reading
-
-        every = reading.releases(registry, name)
+    with session.gateway() as gateway:
+        every = gateway.releases(name)
     shown = every[: session.limit(limit)]
     session.answer(
         lambda: {"app": name, "releases": [_listed_shape(listed) for listed in shown]},
@@ -109,15 +108,8 @@ def show(session: Session, /, reference: str) -> None:
     REFERENCE is a release (app@1.4.0), what a channel serves (app:prod), or the files here (app); with a prompt
     (app/prompt:prod) its messages are shown in full.
     """
-    from contextlib import ExitStack
-
-    from promptops.operations import reading
-
     wanted = parse_reference(reference)
-    with ExitStack() as stack:
-        needs_files = not (wanted.fixed or wanted.channel)
-        root = session.root() if needs_files else None
-        found = reading.named(wanted, registry=lambda: stack.enter_context(session.registry()), root=root)
+    [found] = named(session, wanted)
     prompts = (found.prompt(),) if wanted.prompt else found.content.prompts
     session.answer(
         lambda: _named_shape(found, prompts),

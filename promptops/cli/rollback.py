@@ -9,17 +9,48 @@ import click
 
 from promptops import clock
 from promptops.cli import complete
-from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
+from promptops.cli.command import (
+    Command,
+    channel_option,
+    command,
+    dry_run_option,
+    expect_option,
+    key_option,
+    reason_option,
+)
 from promptops.cli.session import Session
-from promptops.core.errors import Invalid
+from promptops.core.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
+    from promptops.gateway import Gateway
     from promptops.operations.deploying import Outcome
     from promptops.operations.rolling_back import RollbackRequest
-    from promptops.store import Reader, Registry
 
 
-@command("rollback")
+WAIT_SECONDS = 30.0
+"""How long --wait waits where no number follows it."""
+
+
+class _Rollback(Command):
+    """``--wait`` may stand before an app: only a number is taken for its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _spelled_out(args))
+
+
+def _spelled_out(args: list[str]) -> list[str]:
+    """The arguments, with --wait and what belongs to it in one."""
+    before = args[: args.index("--")] if "--" in args else args
+    if "--wait" not in before:
+        return args
+    place = before.index("--wait")
+    value, rest = args[place + 1 : place + 2], args[place + 2 :]
+    if value and value[0].replace(".", "", 1).isdecimal():
+        return [*args[:place], f"--wait={value[0]}", *rest]
+    return [*args[:place], f"--wait={WAIT_SECONDS:g}", *value, *rest]
+
+
+@command("rollback", cls=_Rollback)
 @click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
 @channel_option
 @click.option("--all", "every", is_flag=True, help="Every app that is live on the channel.")
@@ -36,8 +67,14 @@ if TYPE_CHECKING:
 @expect_option
 @key_option
 @click.option(
-    "--direct", is_flag=True, expose_value=False, help="Ask the database itself, no server: today's only way."
+    "--wait",
+    is_flag=False,
+    flag_value=WAIT_SECONDS,
+    type=click.FloatRange(min=0, max=86_400),
+    metavar="[SECONDS]",
+    help="Wait until every live client serves it. [SECONDS: 30]",
 )
+@click.option("--direct", is_flag=True, help="Ask the database itself, past the server. [PROMPTOPS_DIRECT]")
 def rollback(
     session: Session,
     /,
@@ -50,6 +87,8 @@ def rollback(
     dry_run: bool,
     expect_revision: int | None,
     key: str,
+    wait: float | None,
+    direct: bool,
 ) -> None:
     """Put the last good release back, in one transaction.
 
@@ -64,18 +103,19 @@ def rollback(
       promptops rollback support-bot --channel prod --reason "wrong refunds"
       promptops rollback --all --at 18:30        everything as it was at 18:30
       promptops rollback --dry-run               only say what would happen
+      promptops rollback --wait                  until every running client serves it
     """
     moment = _moment(session, at, key)
     if every and apps:
         raise Invalid("--all and an APP are two different things", hint="Give one of them.")
     typed = _typed(apps, session.channel(channel) or None)
     actor = session.actor()
-    with session.registry() as registry:
-        from promptops.operations import rolling_back
+    session = session.direct() if direct else session
+    with session.gateway() as gateway:
+        from promptops.operations.rolling_back import RollbackRequest
 
-        with registry.read() as reader:
-            names, place = _places(session, reader, *typed, every=every)
-        request = rolling_back.RollbackRequest(
+        names, place = _places(session, gateway, *typed, every=every)
+        request = RollbackRequest(
             apps=names,
             channel=place,
             every=every,
@@ -86,16 +126,34 @@ def rollback(
             dry_run=dry_run,
             key=session.key(key),
         )
-        outcome = rolling_back.rollback(registry, request, actor=actor, now=session.now)
-        elsewhere = _elsewhere(registry, outcome)
+        outcome = gateway.rollback(request, actor=actor)
+        _answer(session, gateway, outcome, request, wait)
+
+
+def _answer(session: Session, gateway: Gateway, outcome: Outcome, request: RollbackRequest, wait: float | None) -> None:
+    """Say what was done before anything else; then wait for the clients, if that was asked for."""
     from promptops.cli.outcome import outcome_lines, outcome_shape
 
-    session.answer(
-        lambda: outcome_shape(outcome),
-        lambda page: outcome_lines(outcome, page, elsewhere=elsewhere, again=_again(request)),
-    )
-    if outcome.deployments and not dry_run:
-        session.bring_to_git()
+    elsewhere = _elsewhere(gateway, outcome)
+
+    def say() -> None:
+        session.answer(
+            lambda: outcome_shape(outcome),
+            lambda page: outcome_lines(outcome, page, elsewhere=elsewhere, again=_again(request)),
+        )
+
+    def bring_to_git() -> None:
+        if outcome.deployments and not request.dry_run:
+            session.bring_to_git()
+
+    if wait is None or request.dry_run:
+        say()
+        bring_to_git()
+    else:
+        from promptops.cli.waiting import wait_for_clients
+
+        first = (bring_to_git,) if session.json else (say, bring_to_git)
+        wait_for_clients(session, gateway, outcome, seconds=wait, first=first)
 
 
 def _again(request: RollbackRequest) -> list[str]:
@@ -105,13 +163,15 @@ def _again(request: RollbackRequest) -> list[str]:
     return command + (["--reason", request.reason] if request.reason else [])
 
 
-def _elsewhere(registry: Registry, outcome: Outcome) -> tuple[str, ...]:
+def _elsewhere(gateway: Gateway, outcome: Outcome) -> tuple[str, ...]:
     """Other channels that still serve the release that one app's rollback left."""
     if len(outcome.deployments) != 1 or outcome.deployments[0].before is None:
         return ()
     done = outcome.deployments[0]
-    with registry.read() as reader:
-        serving = reader.channels_serving(done.app, outcome.deployments[0].before.digest)
+    try:
+        serving = gateway.serving(done.app, outcome.deployments[0].before.digest)
+    except Unavailable:
+        return ()  # the rollback is done: that it cannot be said where else the release is live must not hide it
     return tuple(channel for channel in serving if channel != done.channel)
 
 
@@ -129,14 +189,14 @@ def _moment(session: Session, at: str, key: str) -> datetime | None:
 
 
 def _places(
-    session: Session, reader: Reader, names: tuple[str, ...], channel: str | None, *, every: bool
+    session: Session, gateway: Gateway, names: tuple[str, ...], channel: str | None, *, every: bool
 ) -> tuple[tuple[str, ...], str]:
     """The apps and the channel, where they were not typed those that are meant."""
     from promptops.cli.defaults import choose_app, choose_channel
 
-    place = choose_channel(reader, channel or "")
+    place = choose_channel(gateway, channel or "")
     if not names and not every:
-        names = (choose_app(reader, place, session, command="rollback", every=True),)
+        names = (choose_app(gateway, place, session, command="rollback", every=True),)
     return names, place
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +23,25 @@ from promptops.core.errors import Invalid, RegistryDamaged, RegistryUnavailable,
 if TYPE_CHECKING:
     from promptops.cli.render import Line, Page
     from promptops.core.model import Json
+    from promptops.gateway import Gateway
     from promptops.store import Registry
 
 
 SCREENFUL = 20
+
+
+def require_database(url: str, doing: str) -> str:
+    """The URL, if it is a database's.
+
+    Raises:
+        Invalid: it is a server's.
+    """
+    if config.is_server(url):
+        raise Invalid(
+            f"{doing} needs the registry's database itself, and {url} is a server",
+            hint="Do it where the database is: --registry sqlite:///… or postgresql://…",
+        )
+    return url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +104,66 @@ class Session:
         return bool(self.registry_flag or config.setting(config.REGISTRY))
 
     def registry_url(self) -> str:
-        """Where the registry is, by flag, environment or workspace."""
+        """Where the registry is, by flag, environment or workspace: a database or a server."""
         root = None if self.names_registry() else self.root()
         return config.registry_url(self.registry_flag, root, self.directory)
 
+    def database_url(self, doing: str) -> str:
+        """Where the registry's database is, for what only a database can do.
+
+        Raises:
+            Invalid: the registry is a server.
+        """
+        return require_database(self.registry_url(), doing)
+
+    def direct(self) -> Session:
+        """The same session with the database itself, past the server, if there is one.
+
+        Raises:
+            Invalid: the registry is a server, and nothing says where its database is.
+        """
+        root = None if self.names_registry() else self.root()
+        return replace(self, registry_flag=config.direct_url(self.registry_flag, root, self.directory))
+
+    def load(self) -> None:
+        """Load the code that :meth:`gateway` takes, for who counts only the registry's own time."""
+        if config.is_server(self.registry_url()):
+            import promptops.gateway.remote
+        else:
+            import promptops.gateway.direct
+            import promptops.store  # noqa: F401
+
     @contextmanager
-    def registry(self, *, check_guards: bool = True) -> Iterator[Registry]:
-        """The registry, open for one command; only a command that looks for damage does without its guards."""
-        url = self.registry_url()  # before the import: who has no registry is told so at once
+    def gateway(self, *, seconds: float | None = None, check_guards: bool = True) -> Iterator[Gateway]:
+        """The registry, a database or a server, open for one command.
+
+        ``seconds`` is how long a server is waited for; only a command that looks for damage does without the guards of
+        a database.
+        """
+        url = self.registry_url()  # before the imports: who has no registry is told so at once
+        if config.is_server(url):
+            from promptops.gateway.remote import Remote
+
+            with self.reaching(url), Remote.open(url, token=config.setting(config.TOKEN), seconds=seconds) as remote:
+                yield remote
+        else:
+            from promptops.gateway.direct import Direct
+
+            with self._opened(url, check_guards=check_guards) as registry:
+                yield Direct(registry, now=self.now)
+
+    @contextmanager
+    def registry(self, doing: str) -> Iterator[Registry]:
+        """The registry's database, open for what only a database can do.
+
+        Raises:
+            Invalid: the registry is a server.
+        """
+        with self._opened(self.database_url(doing)) as registry:
+            yield registry
+
+    @contextmanager
+    def _opened(self, url: str, *, check_guards: bool = True) -> Iterator[Registry]:
         from promptops.store import Registry
 
         allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
@@ -125,6 +192,8 @@ class Session:
         said = (
             f"The registry is {config.hide_password(file)} ({'named by --registry' if self.registry_flag else named})."
         )
+        if config.is_server(url):
+            return f"{said} Past the server: promptops rollback --direct."
         if file != url and not (os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK)):
             said += " SQLite has to write to that file and beside it, even to read, and whoever runs this may not."
         return said

@@ -11,8 +11,11 @@ from promptops.clock import format_iso
 from promptops.core.model import AuditEntry, Channel, Deployment, Json, Policy, Quarantine, Release, ReleaseRef
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from promptops.core.finding import Finding
     from promptops.core.health import Fault
+    from promptops.core.token import Token
 
 JsonObject = dict[str, Json]
 
@@ -133,4 +136,25 @@ def audit_shape(entry: AuditEntry) -> JsonObject:
         "key": entry.key,
         "previous": entry.previous,
         "hash": entry.hash,
+    }
+
+
+def token_shape(token: Token, now: datetime) -> JsonObject:
+    """A token without its secret, which is nowhere; ``flaw`` says why it is not live."""
+    gone, flaw = token.revoked, token.flaw(now)
+    revoked: Json = {"actor": gone.actor, "reason": gone.reason, "at": format_iso(gone.at)} if gone else None
+    return {
+        "id": token.id,
+        "name": token.name,
+        "kind": token.kind.value,
+        "scopes": [scope.value for scope in token.scopes],
+        "channels": list(token.channels),
+        "apps": list(token.apps),
+        "prefix": token.prefix,
+        "created_at": format_iso(token.created_at),
+        "created_by": token.created_by,
+        "expires_at": format_iso(token.expires_at) if token.expires_at else None,
+        "revoked": revoked,
+        "live": not flaw,
+        "flaw": flaw,
     }

@@ -18,7 +18,8 @@ from promptops.cli.shapes import JsonObject, deployment_shape, ref_shape
 from promptops.cli.words import counted, next_steps, one_line, origin, person, quoted, verb
 
 if TYPE_CHECKING:
-    from promptops.operations.reading import Standing, Status
+    from promptops.operations.reading import Status
+    from promptops.operations.standing import Standing
 
 SENTENCES = 9
 """Up to so many standings are told in sentences; more get one line each."""
@@ -35,17 +36,12 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
       promptops status support-bot
       promptops status --channel prod
     """
-    with session.registry() as registry:
-        from promptops.operations import reading
-
-        found = reading.status(registry, apps=apps, channel=channel)
-        name = registry.name
-        with registry.read() as reader:
-            pending = reader.pending_count()
+    with session.gateway() as gateway:
+        found = gateway.status(apps, channel)
     found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
     session.answer(
-        lambda: status_shape(found) | {"pending": pending},
-        lambda page: [*status_lines(found, name, page), *_pending(pending)],
+        lambda: status_shape(found) | {"pending": found.pending},
+        lambda page: [*status_lines(found, page), *_pending(found.pending)],
     )
 
 
@@ -80,9 +76,9 @@ def _standing_shape(standing: Standing) -> JsonObject:
     return shape
 
 
-def status_lines(found: Status, registry: str, page: Page) -> list[Line]:
+def status_lines(found: Status, page: Page) -> list[Line]:
     """The newest change first, then every standing."""
-    head: Line = [Span(f"registry {registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
+    head: Line = [Span(f"registry {found.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
     if not found.standings:
         return [head, "", *_nothing(found)]
     if len(found.standings) == 1:

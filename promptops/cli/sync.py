@@ -48,7 +48,7 @@ def sync(session: Session, /, remote: str, quiet: bool) -> None:
     from promptops.source.workspace import read_workspace
 
     name = read_workspace(WorkingTree(root)).registry
-    with session.registry() as registry:
+    with session.registry("promptops sync") as registry:
         done = projecting.sync(registry, root, name=name, remote=remote)
     if not quiet or done.drained.alarms:
         session.answer(lambda: _shape(done), lambda page: _lines(done))

@@ -11,12 +11,12 @@ from promptops import clock
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.core.model import Deployment, Kind, ReleaseRef
 
-_ADDRESS = re.compile(r"\s*<[^<>]*>\s*$")
+_ADDRESS = re.compile(r"\s*<[^<>]*>\s*(?=$| via token )")
 _VERBS = {Kind.PROMOTE: "promoted", Kind.ROLLBACK: "rolled back", Kind.BREAK_GLASS: "pinned"}
 
 
 def person(actor: str) -> str:
-    """``Ada Lovelace`` of ``Ada Lovelace <ada@example.com>``."""
+    """``Ada Lovelace`` of ``Ada Lovelace <ada@example.com>``, ``Ada via token ci`` of ``Ada <ada@…> via token ci``."""
     return _ADDRESS.sub("", actor) or actor
 
 

@@ -13,6 +13,10 @@
     │   ├── OutputTooLarge                 the rendered text is over the cap
     │   ├── VersionInvalid                 a version that is malformed, too low, or going down
     │   ├── OverrideInvalid                a break-glass file that is malformed or was changed
+    │   ├── ParameterNotTaken              a parameter that the provider's API does not have
+    │   ├── RequestInvalid                 a request to the server that is malformed
+    │   ├── RequestTooLarge           413  a request that is larger than the server reads
+    │   ├── HostNotServed             421  a request for another host, perhaps from a page that rebinds its name
     │   ├── ActorUnknown                   nobody to write into the audit log
     │   └── KeyReused                      one idempotency key, two different requests
     ├── NotFound             404  exit 3   it is not there; lists what is
@@ -20,6 +24,9 @@
     │   ├── ReleaseNotFound
     │   ├── PromptNotFound
     │   ├── ChannelNotFound
+    │   ├── TokenNotFound
+    │   ├── RouteNotFound                  the server has no such address
+    │   ├── MethodNotAllowed          405  the server has the address, not for this method; says for which
     │   └── WorkspaceNotFound
     ├── Conflict             409  exit 4   fine by itself, not in the state things are in
     │   ├── ConcurrentDeployment           the channel is not at the expected revision
@@ -28,6 +35,7 @@
     │   ├── NeverDeployed                  `--to` names a release that was never live there
     │   ├── StillServed                    yank or quarantine of what a channel serves
     │   ├── VersionTaken                   another content already has this version
+    │   ├── TokenNameTaken                 a live token already has this name
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
     │   ├── NotQuarantined                 unquarantine of a release that is not in quarantine
     │   ├── OverrideExpired                a break-glass file whose time is over
@@ -36,6 +44,8 @@
     │   ├── Quarantined
     │   ├── Yanked
     │   ├── PolicyRefused                  `promote_from`, `allow_dirty`, `protected`
+    │   ├── NotAuthenticated          401  no token, or none that is valid
+    │   ├── NotAllowed                     the token may not do this
     │   └── RegistryMismatch               the workspace belongs to another registry
     └── Unavailable          503  exit 6   the registry cannot answer
         ├── RegistryUnavailable            no connection, locked, read-only, disk full
@@ -44,6 +54,10 @@
         ├── SchemaOutdated                 run `promptops db upgrade`
         ├── SchemaTooNew                   the registry is ahead of this promptops
         ├── GuardsMissing                  a trigger that protects history is gone
+        ├── PromptUnavailable              the runtime client has nothing to serve yet
+        ├── NotAcknowledged                done, but not every live client says that it follows
+        ├── TooManyRequests           429  more requests than the server takes; says when to come again
+        ├── DeadlineExceeded               the server did not answer in time; a change may still have been made
         ├── ExtraMissing                   an optional package is not installed
         └── GitUnavailable                 git failed or is not installed
 
@@ -53,78 +67,18 @@ message says what, which, got and expected; ``hint`` says what to do next.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
+
+from promptops.core.kinds import Conflict as Conflict
+from promptops.core.kinds import Invalid as Invalid
+from promptops.core.kinds import NotFound as NotFound
+from promptops.core.kinds import PromptopsError as PromptopsError
+from promptops.core.kinds import Refused as Refused
+from promptops.core.kinds import Unavailable as Unavailable
 
 if TYPE_CHECKING:
     from promptops.core.finding import Finding
-
-
-class PromptopsError(Exception):
-    """The root. ``str(error)`` is the message alone; ``hint`` is what to do next, or an empty string."""
-
-    kind: ClassVar[str] = "Error"
-    exit_code: ClassVar[int] = 1
-    http_status: ClassVar[int] = 500
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    @property
-    def code(self) -> str:
-        """The class's name in kebab case, ``nothing-to-roll-back-to``: stable on the wire."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
-
-
-class Invalid(PromptopsError):
-    """What was asked for is malformed: 422, exit code 2."""
-
-    kind = "Invalid"
-    exit_code = 2
-    http_status = 422
-
-
-class NotFound(PromptopsError):
-    """It is not there: 404, exit code 3. ``known`` holds what exists, and the hint lists it."""
-
-    kind = "NotFound"
-    exit_code = 3
-    http_status = 404
-
-    def __init__(self, message: str, *, known: Iterable[str] = (), hint: str = "") -> None:
-        self.known = tuple(known)
-        if not hint and self.known:
-            shown = ", ".join(self.known[:20])
-            more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
-            hint = f"There are: {shown}{more}."
-        super().__init__(message, hint=hint)
-
-
-class Conflict(PromptopsError):
-    """Fine by itself, but not in the state things are in: 409, exit code 4. Nothing was changed."""
-
-    kind = "Conflict"
-    exit_code = 4
-    http_status = 409
-
-
-class Refused(PromptopsError):
-    """A rule of the registry or of a channel says no: 403, exit code 5. Nothing was changed."""
-
-    kind = "Refused"
-    exit_code = 5
-    http_status = 403
-
-
-class Unavailable(PromptopsError):
-    """The registry cannot answer: 503, exit code 6."""
-
-    kind = "Unavailable"
-    exit_code = 6
-    http_status = 503
 
 
 class SourceInvalid(Invalid):
@@ -200,6 +154,31 @@ class OverrideInvalid(Invalid):
     """A break-glass file that is malformed, too long-lived, or whose content is not that of its digest."""
 
 
+class ParameterNotTaken(Invalid):
+    """A parameter that the API of ``provider`` does not have; it is refused, never dropped."""
+
+    def __init__(self, name: str, provider: str, *, hint: str = "") -> None:
+        self.name = name
+        self.provider = provider
+        super().__init__(f"the API of {provider} takes no parameter '{name}'", hint=hint)
+
+
+class RequestInvalid(Invalid):
+    """A request to the server that is not what its documentation says."""
+
+
+class RequestTooLarge(Invalid):
+    """A request that is larger than the server reads: 413."""
+
+    http_status = 413
+
+
+class HostNotServed(Invalid):
+    """A request for a host that this server is not: 421. A page of another site may have rebound its name to here."""
+
+    http_status = 421
+
+
 class ActorUnknown(Invalid):
     """No actor: neither ``--actor``, nor ``PROMPTOPS_ACTOR``, nor git's user name and address."""
 
@@ -222,6 +201,20 @@ class PromptNotFound(NotFound):
 
 class ChannelNotFound(NotFound):
     """No channel of this name; channels are declared in ``promptops.yml`` and applied."""
+
+
+class TokenNotFound(NotFound):
+    """No token of this id."""
+
+
+class RouteNotFound(NotFound):
+    """The server has nothing at this address."""
+
+
+class MethodNotAllowed(NotFound):
+    """The server has this address, and not for this method: 405. ``known`` are those it takes."""
+
+    http_status = 405
 
 
 class WorkspaceNotFound(NotFound):
@@ -264,6 +257,10 @@ class VersionTaken(Conflict):
     """The version belongs to another content, for ever."""
 
 
+class TokenNameTaken(Conflict):
+    """A token that has neither ended nor been revoked already has this name."""
+
+
 class DirtyTree(Conflict):
     """Uncommitted changes in the files a release would be cut from; ``files`` names them."""
 
@@ -304,6 +301,20 @@ class PolicyRefused(Refused):
         super().__init__(message, hint=hint)
 
 
+class NotAuthenticated(Refused):
+    """No token, or one that is malformed, unknown, expired or revoked: 401. It does not say which."""
+
+    http_status = 401
+
+
+class NotAllowed(Refused):
+    """The token is valid and may not do this; ``scope`` is what it would need."""
+
+    def __init__(self, message: str, *, scope: str, hint: str = "") -> None:
+        self.scope = scope
+        super().__init__(message, hint=hint)
+
+
 class RegistryMismatch(Refused):
     """``promptops.yml`` names another registry than the one connected to."""
 
@@ -337,6 +348,32 @@ class GuardsMissing(Unavailable):
             f"the registry's guards are missing or disabled: {', '.join(self.missing)}",
             hint="Somebody removed them by hand. `promptops db upgrade` puts them back; find out who and why first.",
         )
+
+
+class PromptUnavailable(Unavailable):
+    """The runtime client never reached a registry and has neither a file nor a fallback to serve from."""
+
+
+class NotAcknowledged(Unavailable):
+    """The change is made and durable, but not every live client says that it serves it; ``clients`` names those."""
+
+    def __init__(self, message: str, *, clients: Iterable[str], hint: str = "") -> None:
+        self.clients = tuple(clients)
+        super().__init__(message, hint=hint)
+
+
+class TooManyRequests(Unavailable):
+    """More requests than the server takes from this token or address: 429. Come again in ``retry_after`` seconds."""
+
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
+        self.retry_after = retry_after
+        super().__init__(message, hint=hint or f"Come again in {retry_after} s.")
+
+
+class DeadlineExceeded(Unavailable):
+    """The server did not answer within its time. Whether a change was made is not known; its key says so later."""
 
 
 class ExtraMissing(Unavailable):

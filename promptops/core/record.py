@@ -9,6 +9,7 @@ A name is relative to ``refs/promptops/`` and says what the fact is::
     registry/<lineage>                  releases/<app>/<version>          channels/<channel>/<app>/<revision>
     policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
+    tokens/<id>                         revocations/<token>
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from promptops.core.model import (
     Yank,
     is_segment,
 )
+from promptops.core.token import Revocation, Token
 
 SCHEMA = "promptops.record/1"
 MAX_RECORD = 16 << 20
@@ -94,6 +96,15 @@ class EpochInfo:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedToken:
+    """A token, by id and name, that was taken back."""
+
+    id: str
+    name: str
+    revocation: Revocation
+
+
 Fact: TypeAlias = (
     RegistryInfo
     | Release
@@ -104,6 +115,8 @@ Fact: TypeAlias = (
     | Deployment
     | QuarantineEvent
     | EpochInfo
+    | Token
+    | RevokedToken
 )
 
 _FACTS: Mapping[str, type[Fact]] = {
@@ -116,9 +129,13 @@ _FACTS: Mapping[str, type[Fact]] = {
     "channels": Deployment,
     "quarantines": QuarantineEvent,
     "epochs": EpochInfo,
+    "tokens": Token,
+    "revocations": RevokedToken,
 }
-_APART = ("yank", "content")
-"""What of a release is not in its record: a yank is a record of its own, content is bytes of its own."""
+_APART: Mapping[type, tuple[str, ...]] = {Release: ("yank", "content"), Token: ("revoked", "has_secret")}
+"""What is not in a record: a yank and a revocation are records of their own, content is bytes of its own, and a secret
+stays in the database.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +149,9 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A fact with its name and its audit line. A release is as it was made: with its first provenance and no yank."""
+    """A fact with its name and its audit line. A release is as it was made, with its first provenance and no yank; and
+    so is a token, without its revocation.
+    """
 
     ref: str
     audit: AuditEntry
@@ -165,6 +184,10 @@ def ref_of(fact: Fact, seq: int) -> str:
             return f"quarantines/{about.channel}/{about.app}/{seq}"
         case EpochInfo():
             return f"epochs/{fact.epoch}"
+        case Token():
+            return f"tokens/{fact.id}"
+        case RevokedToken():
+            return f"revocations/{fact.id}"
 
 
 def flaw(record: Record) -> str:
@@ -193,7 +216,7 @@ def encode(record: Record) -> bytes:
         "schema": SCHEMA,
         "ref": record.ref,
         "audit": to_json(record.audit),
-        "fact": to_json(record.fact, without=_apart(type(record.fact))),
+        "fact": to_json(record.fact, without=_APART.get(type(record.fact), ())),
     }
     return canonical(value, limit=MAX_RECORD)
 
@@ -215,7 +238,7 @@ def decode(data: bytes, content: bytes = b"") -> Record:
         raise Invalid(f"{ref}: promptops keeps no such records", hint="A newer promptops may have written it.")
     try:
         audit = from_json(AuditEntry, value.get("audit"), "audit")
-        fact = from_json(kind, value.get("fact"), "fact", without=_apart(kind))
+        fact = from_json(kind, value.get("fact"), "fact", without=_APART.get(kind, ()))
     except (ValueError, OverflowError) as error:
         raise Invalid(f"{ref}: {error}") from error
     if isinstance(fact, Release):
@@ -228,10 +251,6 @@ def decode(data: bytes, content: bytes = b"") -> Record:
     if encode(record) != data:
         raise Invalid(f"{ref}: not the canonical bytes of a record")
     return record
-
-
-def _apart(kind: type) -> tuple[str, ...]:
-    return _APART if kind is Release else ()
 
 
 def _audited(fact: Fact) -> dict[str, object]:
@@ -270,6 +289,11 @@ def _audited(fact: Fact) -> dict[str, object]:
         case EpochInfo():
             who = {"actor": fact.actor, "at": fact.at, "reason": fact.reason}
             return {"after": f"epoch {fact.epoch}", **who}
+        case Token():
+            return {"action": "create-token", "after": str(fact), "actor": fact.created_by, "at": fact.created_at}
+        case RevokedToken(revocation=revoked):
+            who = {"actor": revoked.actor, "at": revoked.at, "reason": revoked.reason}
+            return {"action": "revoke-token", "after": f"{fact.id} {fact.name}", **who}
 
 
 def _label(release: ReleaseRef | None) -> str:

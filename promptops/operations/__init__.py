@@ -13,6 +13,10 @@
     backing_up.py  backup, restore
     channels.py    apply the channels that promptops.yml declares
     reading.py     status, history, releases, show, diff, render
+    standing.py    what is live, and where a rollback would go
+    serving.py     a channel's snapshot and the contents it points to, for clients
+    exporting.py   both as plain files
+    presence.py    which clients serve what
 
 Each loads, lets a rule of the core decide, stores, and returns nouns. Nothing here prints, asks the clock or reads the
 environment: ``now``, ``actor`` and idempotency keys come in.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from promptops.core import audit
 from promptops.core.audit import AuditFault
@@ -19,7 +19,7 @@ from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.model import AuditEntry
 
 if TYPE_CHECKING:
-    from promptops.store import Reader, Registry
+    from promptops.store import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,40 @@ class Audited:
     unread: str = ""
 
 
+class Log(Protocol):
+    """One view of an audit log, which may be read several times."""
+
+    def audit_trail(self) -> Iterator[AuditEntry]:
+        """Every line, oldest first."""
+
+    def audit_head(self) -> tuple[int, str]:
+        """The number and hash of the newest line, as they are kept beside the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a log is compared with: a hash that somebody kept, those in git by number, or why git was not asked."""
+
+    anchor: str
+    hashes: Mapping[int, str]
+    unread: str
+
+
 def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) -> Audited:
     """Verify the whole log, in one consistent view of it, however long it is.
 
     ``anchor`` is a hash that the log has to contain; ``root`` a workspace whose repository is asked for more of them.
+
+    Raises:
+        Invalid: the anchor is no hash.
+    """
+    known = kept(registry.lineage, anchor=anchor, root=root)
+    with registry.read() as reader:
+        return compare(reader, known)
+
+
+def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
+    """What the log of this registry is to be compared with.
 
     Raises:
         Invalid: the anchor is no hash.
@@ -51,28 +81,28 @@ def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) ->
             f"'{anchor}' is not the hash of an audit entry, which has {len(audit.GENESIS)} hex digits",
             hint="promptops audit --json has the hash of each entry.",
         )
-    kept, unread = _kept_in_git(registry.lineage, root)
-    with registry.read() as reader:
-        return _verify(reader, wanted, kept, unread)
+    hashes, unread = _kept_in_git(lineage, root)
+    return Kept(anchor=wanted, hashes=hashes, unread=unread)
 
 
-def _verify(reader: Reader, anchor: str, kept: Mapping[int, str], unread: str) -> Audited:
+def compare(log: Log, known: Kept) -> Audited:
+    """Verify a log by itself, and against what is known of it."""
     tail = _Tail()
-    faults = list(audit.verify(tail.watch(reader.audit_trail())))
-    seq, hash = reader.audit_head()
+    faults = list(audit.verify(tail.watch(log.audit_trail())))
+    seq, hash = log.audit_head()
     others = [audit.verify_head(tail.last, seq=seq, hash=hash)]
-    if anchor:
-        others.append(audit.verify_anchor(reader.audit_trail(), anchor))
+    if known.anchor:
+        others.append(audit.verify_anchor(log.audit_trail(), known.anchor))
     faults += [fault for fault in others if fault is not None]
-    if kept:
+    if known.hashes:
         told = {fault.seq for fault in faults}
-        faults += [fault for fault in audit.verify_anchors(reader.audit_trail(), kept) if fault.seq not in told]
+        faults += [fault for fault in audit.verify_anchors(log.audit_trail(), known.hashes) if fault.seq not in told]
     return Audited(
         entries=tail.count,
         head=tail.last.hash if tail.last else audit.GENESIS,
         faults=tuple(sorted(faults, key=lambda fault: fault.seq)),
-        anchors=len(kept),
-        unread=unread,
+        anchors=len(known.hashes),
+        unread=known.unread,
     )
 
 

@@ -113,43 +113,60 @@ class Tagged:
 
 
 def tag(
-    registry: Registry,
-    root: Path,
+    registry: Registry | None,
+    repository: Repository,
     releases: Iterable[Release],
     *,
     remote: str = "",
     seconds: float = RELEASE_SECONDS,
 ) -> tuple[Tagged, ...]:
-    """Bring what waits to the repository at ``root``, with the annotated tag of each of these releases that has a clean
-    commit; push everything to a remote where one is named.
+    """Bring what waits to the repository, with the annotated tag of each of these releases that has a clean commit;
+    push everything to a remote where one is named.
 
-    A release stands whether or not git can be written: what went wrong comes back as ``problem``.
+    Without a registry, as where a server keeps it, these tags are all that is written and pushed. A release stands
+    whether or not git can be written: what went wrong comes back as ``problem``.
     """
     clean = [release for release in releases if not release.provenance.dirty]
     try:
-        problems = _tag(registry, root, clean, remote, seconds)
+        problems = _tag(registry, repository, clean, remote, seconds)
     except PromptopsError as error:
         problem = ". ".join(part.rstrip(".") for part in (error.message, error.hint) if part)
         return tuple(Tagged(name=tags.tag_name(release), problem=problem) for release in clean)
     return tuple(Tagged(name=name, problem=problems.get(name, "")) for name in map(tags.tag_name, clean))
 
 
-def _tag(registry: Registry, root: Path, releases: list[Release], remote: str, seconds: float) -> dict[str, str]:
+def _tag(
+    registry: Registry | None, repository: Repository, releases: list[Release], remote: str, seconds: float
+) -> dict[str, str]:
     """What is wrong with the tags of these releases afterwards, by name."""
-    with closing(Repository.open(root)) as repository:
-        repository.patience.limit(seconds)
-        draining.drain(registry, repository)
-        git = repository.refs
-        known = draining.commits(git, releases)
-        here = [release for release in releases if release.provenance.commit in known]
-        with repository.lock.shared():
-            refused = draining.write(git, (), draining.untagged(git, here))
-        problems = {tags.tag_name(r): draining.no_commit(r) for r in releases if r not in here}
-        for name, refusal in refused.items():
-            short = name.removeprefix(tags.TAGS)
-            problems[short] = refusal.why + (f". Look at it first: git show {short}" if refusal.exists_as else "")
-        if remote:
-            repository.patience.limit(None)
-            pushed = remotes.push(repository, remote, registry.lineage)
-            problems |= {name.removeprefix(tags.TAGS): f"not pushed: {why}" for name, why in pushed.refused.items()}
-        return problems
+    repository.patience.limit(seconds)
+    try:
+        tagged = draining.bring(registry, repository).tagged if registry else frozenset()
+        problems = _write(repository, [r for r in releases if tags.TAGS + tags.tag_name(r) not in tagged])
+    finally:
+        repository.patience.limit(None)
+    if remote:
+        names = [tags.TAGS + tags.tag_name(release) for release in releases]
+        pushed = (
+            remotes.push(repository, remote, registry.lineage)
+            if registry
+            else remotes.push_tags(repository, remote, names)
+        )
+        problems |= {name.removeprefix(tags.TAGS): f"not pushed: {why}" for name, why in pushed.refused.items()}
+    return problems
+
+
+def _write(repository: Repository, releases: list[Release]) -> dict[str, str]:
+    """Write the tags of releases whose records are in git already, or whose tags could not be written with them."""
+    if not releases:
+        return {}
+    git = repository.refs
+    known = draining.commits(git, releases)
+    here = [release for release in releases if release.provenance.commit in known]
+    with repository.lock.shared():
+        refused = draining.write(git, (), draining.untagged(git, here))
+    problems = {tags.tag_name(r): draining.no_commit(r) for r in releases if r not in here}
+    for name, refusal in refused.items():
+        short = name.removeprefix(tags.TAGS)
+        problems[short] = refusal.why + (f". Look at it first: git show {short}" if refusal.exists_as else "")
+    return problems

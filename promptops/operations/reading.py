@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from promptops.core import rollout
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
-from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Past, Profile, Prompt, Release
+from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
 from promptops.core.reference import Reference
 from promptops.operations.promoting import named_release
+from promptops.operations.standing import Standing, standings
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What an app serves on a channel, and what a rollback would go to (None: nothing)."""
-
-    deployment: Deployment
-    target: Past | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for."""
+    """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for.
 
+    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet.
+    """
+
+    registry: str
     standings: tuple[Standing, ...]
     idle: tuple[str, ...]
     channels: tuple[str, ...]
+    pending: int = 0
 
 
 def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "") -> Status:
@@ -48,28 +45,21 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "")
             if app not in known:
                 raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
         names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
-        standings = [
-            Standing(deployment=deployment, target=_target(reader, deployment, past))
-            for deployment, past in reader.overview()
-            if (not apps or deployment.app in apps) and deployment.channel in names
+        found = [
+            standing
+            for standing in standings(reader, channel=channel)
+            if (not apps or standing.deployment.app in apps) and standing.deployment.channel in names
         ]
+        pending = reader.pending_count()
     order = {name: place for place, name in enumerate(names)}
-    standings.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
-    live = {standing.deployment.app for standing in standings}
+    found.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
+    live = {standing.deployment.app for standing in found}
     return Status(
-        standings=tuple(standings),
+        registry=registry.name,
+        standings=tuple(found),
         idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
         channels=names,
-    )
-
-
-def _target(reader: Reader, deployment: Deployment, past: tuple[Past, ...]) -> Past | None:
-    """The same rule as a rollback's, from the few entries at hand, and from the whole log where they do not decide."""
-    found = rollout.target(deployment, past)
-    if found or not past or past[-1].deployment.revision == 1:
-        return found
-    return rollout.target(
-        deployment, reader.past(deployment.app, deployment.channel, before=past[-1].deployment.revision)
+        pending=pending,
     )
 
 
@@ -165,41 +155,37 @@ class Named:
         return found
 
 
-def named(reference: Reference, *, registry: Callable[[], Registry], root: Path | None) -> Named:
-    """What a reference names: a release, what a channel serves, or, for a bare name, the files as they are now.
-
-    ``registry`` is only called, and ``root`` only needed, where the reference asks for it.
+def named(registry: Registry, reference: Reference) -> Named:
+    """The release that a reference names: fixed, or what a channel serves.
 
     Raises:
-        NotFound: no such app, release, channel; or no workspace.
-        SourceInvalid: the files are not valid.
+        NotFound: no such app, release or channel.
     """
-    if reference.fixed or reference.channel:
-        from promptops.core.release import content_from_bytes
+    from promptops.core.release import content_from_bytes
 
-        with registry().read() as reader:
-            release = named_release(reader, reference)
-            profile = reader.profile(reference.app)
-            places = _places(reader, release.app)
-        content = content_from_bytes(release.content)
-        serving, held = _where(places, release.digest)
-        return Named(
-            reference=reference, content=content, release=release, profile=profile, channels=serving, quarantined=held
-        )
+    with registry.read() as reader:
+        release = named_release(reader, reference)
+        profile = reader.profile(reference.app)
+        places = _places(reader, release.app)
+    content = content_from_bytes(release.content)
+    serving, held = _where(places, release.digest)
+    return Named(
+        reference=reference, content=content, release=release, profile=profile, channels=serving, quarantined=held
+    )
+
+
+def working_tree(reference: Reference, root: Path | None) -> Named:
+    """The app that a bare name means, as its files in the workspace are now.
+
+    Raises:
+        WorkspaceNotFound: ``root`` is None.
+        AppNotFound, SourceInvalid
+    """
     if root is None:
         raise WorkspaceNotFound(
             f"'{reference}' means the files here, and there is no promptops.yml here or in a folder above",
             hint=f"For a release: {reference.app}@VERSION or {reference.app}:CHANNEL.",
         )
-    return working_tree(reference, root)
-
-
-def working_tree(reference: Reference, root: Path) -> Named:
-    """The app as its files are now.
-
-    Raises:
-        AppNotFound, SourceInvalid
-    """
     from promptops.source.load import load
     from promptops.source.tree import WorkingTree
 

@@ -5,6 +5,7 @@ Of everything in this package this needs the registry alone: no workspace, no gi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -49,8 +50,17 @@ class RollbackRequest:
             raise Invalid("--to and --expect-revision are about one app", hint="Name that app.")
 
 
-def rollback(registry: Registry, request: RollbackRequest, *, actor: str, now: datetime) -> Outcome:
+def rollback(
+    registry: Registry,
+    request: RollbackRequest,
+    *,
+    actor: str,
+    now: datetime,
+    permit: Callable[[str], None] | None = None,
+) -> Outcome:
     """Put the last good release back, quarantine what was left, all apps in one transaction or none.
+
+    ``permit`` is called with each app that would change, in the transaction: what it raises changes nothing.
 
     Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
     came second sees, and leaves, what the promotion made live.
@@ -68,7 +78,11 @@ def rollback(registry: Registry, request: RollbackRequest, *, actor: str, now: d
             writer.lock_heads((app, request.channel) for app in request.apps)
 
     def decide(reader: Reader) -> Decision:
-        return _rollbacks(reader, request, actor, now)
+        decision = _rollbacks(reader, request, actor, now)
+        for deployment in decision.changed:
+            if permit is not None:
+                permit(deployment.app)
+        return decision
 
     once = Once(
         key=request.key,

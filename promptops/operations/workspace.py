@@ -17,7 +17,7 @@ from promptops.core.model import Content, Profile, Provenance
 from promptops.core.release import encode
 
 if TYPE_CHECKING:
-    from promptops.source.git import CommitInfo
+    from promptops.source.git import CommitInfo, Repository
     from promptops.source.load import AppSource, Loaded
 
 
@@ -42,9 +42,15 @@ class Workspace:
 
 
 def build(
-    root: Path, apps: Collection[str] = (), *, commit: str = "HEAD", allow_dirty: bool = False, builder: str
+    repository: Repository,
+    root: Path,
+    apps: Collection[str] = (),
+    *,
+    commit: str = "HEAD",
+    allow_dirty: bool = False,
+    builder: str,
 ) -> Workspace:
-    """Build some apps of the workspace at ``root`` (none named: all of them) from a commit.
+    """Build some apps of the workspace at ``root`` (none named: all of them) from a commit of the repository it is in.
 
     With ``allow_dirty`` they are built from the files as they are, and their provenance says whether those are the
     commit's.
@@ -52,15 +58,13 @@ def build(
     Raises:
         SourceInvalid: with every error in the files of these apps.
         DirtyTree: HEAD was asked for, and their files are not all committed.
-        NotFound, GitUnavailable: no such app or commit, no repository.
+        NotFound, GitUnavailable: no such app or commit, or git does not answer.
     """
-    from promptops.source.git import Repository
     from promptops.source.lint import check
     from promptops.source.tree import WorkingTree
 
     if allow_dirty and commit != "HEAD":
         raise Invalid("--allow-dirty is about the files as they are, --commit about a commit", hint="Give one of them.")
-    repository = Repository.open(root)
     info = repository.resolve(commit)
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.health import Condition, Fault
 from promptops.core.model import Release
-from promptops.core.record import Confirmation, Record
+from promptops.core.record import Confirmation, JournalEntry, Record
 from promptops.projection import tags
 from promptops.projection.archive import PAGE, REGISTRY, lineages, require_lineage
 from promptops.projection.objects import ROOT, Projected, project
@@ -46,12 +46,13 @@ class Drained:
 
 
 @dataclass(slots=True)
-class _Page:
-    """What came of one page of the outbox."""
+class Brought:
+    """What came of the outbox, or of a page of it. ``tagged`` are the names of the tags that are right now."""
 
     done: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     alarms: list[Fault] = field(default_factory=list)
+    tagged: set[str] = field(default_factory=set)
     refused: bool = False
     """Git took none of the page's refs, as opposed to taking them while a tag waits for its commit."""
 
@@ -63,51 +64,76 @@ def drain(registry: Registry, repository: Repository, *, limit: int | None = Non
         RegistryMismatch: the repository holds another registry's history.
         GitUnavailable: git did not answer; what was done until then is done.
     """
-    with registry.read() as reader:
-        seqs = reader.pending(limit)
-    total = _Page()
-    if seqs:
-        git = repository.refs
-        require_lineage(lineages(git.list(REGISTRY)), registry.lineage, str(repository.root))
-        with repository.lock.shared():
-            for start in range(0, len(seqs), PAGE):
-                page = _drain(registry, git, seqs[start : start + PAGE])
-                total.done += page.done
-                total.waiting += page.waiting
-                total.alarms += page.alarms
-                if page.refused and not page.alarms:
-                    break  # git refuses everything: once is enough
+    brought = bring(registry, repository, limit=limit)
     with registry.read() as reader:
         pending = reader.pending_count()
-    return Drained(done=len(total.done), pending=pending, waiting=tuple(total.waiting), alarms=tuple(total.alarms))
+    waiting, alarms = tuple(brought.waiting), tuple(brought.alarms)
+    return Drained(done=len(brought.done), pending=pending, waiting=waiting, alarms=alarms)
 
 
-def _drain(registry: Registry, git: Refs, seqs: Sequence[int]) -> _Page:
+def bring(registry: Registry, repository: Repository, *, limit: int | None = None) -> Brought:
+    """As :func:`drain`, for who does not ask what waits still."""
+    with registry.read() as reader:
+        seqs = reader.pending(limit)
+    total = Brought()
+    if not seqs:
+        return total
+    git = repository.refs
+    with repository.lock.shared(), git.ahead(REGISTRY):
+        page = _read(registry, git, seqs[:PAGE])
+        require_lineage(lineages(git.list(REGISTRY)), registry.lineage, str(repository.root))
+        for start in range(0, len(seqs), PAGE):
+            brought = _bring(registry, git, page if not start else _read(registry, git, seqs[start : start + PAGE]))
+            total.done += brought.done
+            total.waiting += brought.waiting
+            total.alarms += brought.alarms
+            total.tagged |= brought.tagged
+            if brought.refused and not brought.alarms:
+                break  # git refuses everything: once is enough
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """A page of the outbox: its lines, and by their numbers what they come to in git."""
+
+    entries: Sequence[JournalEntry]
+    projected: Mapping[int, Projected]
+    to_tag: Mapping[int, Release]
+
+
+def _read(registry: Registry, git: Refs, seqs: Sequence[int]) -> _Page:
     with registry.read() as reader:
         entries = reader.journal(seqs)
         records = reader.facts(entries)
         to_tag = {record.audit.seq: release for record in records if (release := taggable(reader, record))}
     projected = {record.audit.seq: project(record, git.algorithm) for record in records}
-    known = commits(git, to_tag.values())
-    made = {seq: r for seq, r in to_tag.items() if r.provenance.commit in known}
-    refused = write(git, projected.values(), made.values())
-    page = _Page(refused=bool(projected) and all(each.ref in refused for each in projected.values()))
-    for entry in entries:
-        if entry.seq not in projected:
-            page.alarms.append(_no_fact(entry.ref))
+    return _Page(entries=entries, projected=projected, to_tag=to_tag)
+
+
+def _bring(registry: Registry, git: Refs, page: _Page) -> Brought:
+    known = commits(git, page.to_tag.values())
+    made = {seq: r for seq, r in page.to_tag.items() if r.provenance.commit in known}
+    refused = write(git, page.projected.values(), made.values())
+    names = {seq: tags.TAGS + tags.tag_name(release) for seq, release in made.items()}
+    brought = Brought(tagged=set(names.values()) - refused.keys())
+    brought.refused = bool(page.projected) and all(each.ref in refused for each in page.projected.values())
+    for entry in page.entries:
+        if entry.seq not in page.projected:
+            brought.alarms.append(_no_fact(entry.ref))
             continue
         problems = [(ROOT + entry.ref, "ref-differs")]
-        problems += [(tags.TAGS + tags.tag_name(made[entry.seq]), "tag-differs")] if entry.seq in made else []
+        problems += [(names[entry.seq], "tag-differs")] if entry.seq in made else []
         found = [(name, code, refused[name]) for name, code in problems if name in refused]
-        page.alarms += [_differs(name, code, refusal) for name, code, refusal in found if refusal.exists_as]
-        page.waiting += [Waiting(ref=name, why=refusal.why) for name, _, refusal in found if not refusal.exists_as]
-        if entry.seq in to_tag and entry.seq not in made:
-            page.waiting.append(Waiting(ref=ROOT + entry.ref, why=no_commit(to_tag[entry.seq])))
+        brought.alarms += [_differs(name, code, refusal) for name, code, refusal in found if refusal.exists_as]
+        brought.waiting += [Waiting(ref=name, why=refusal.why) for name, _, refusal in found if not refusal.exists_as]
+        if entry.seq in page.to_tag and entry.seq not in made:
+            brought.waiting.append(Waiting(ref=ROOT + entry.ref, why=no_commit(page.to_tag[entry.seq])))
         elif not found:
-            page.done.append(entry.seq)
-    if page.done:
-        registry.write(lambda writer: writer.done(page.done))
-    return page
+            brought.done.append(entry.seq)
+    if brought.done:
+        registry.write(lambda writer: writer.done(brought.done))
+    return brought
 
 
 def taggable(reader: Reader, record: Record) -> Release | None:

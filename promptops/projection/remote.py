@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,17 @@ def push(repository: Repository, remote: str, lineage: str) -> Exchanged:
     theirs = git.list_remote(remote, ROOT, TAGS)
     require_lineage(lineages(theirs), lineage, f"the remote {remote}")
     here = ours(repository)
+    pushed = git.push(remote, sorted(here.keys() - theirs.keys()))
+    different = _different(here, theirs, f"the remote {remote}")
+    return Exchanged(remote=remote, pushed=pushed.taken, refused={**different, **pushed.refused})
+
+
+def push_tags(repository: Repository, remote: str, names: Sequence[str]) -> Exchanged:
+    """Push those of these tags that are here and not there; nothing else."""
+    git = repository.refs
+    git.require_remote(remote)
+    theirs = git.list_remote(remote, TAGS)
+    here = {name: sha for name, sha in git.list(TAGS).items() if name in names}
     pushed = git.push(remote, sorted(here.keys() - theirs.keys()))
     different = _different(here, theirs, f"the remote {remote}")
     return Exchanged(remote=remote, pushed=pushed.taken, refused={**different, **pushed.refused})

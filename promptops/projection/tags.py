@@ -15,7 +15,7 @@ from promptops.source.git_pack import Algorithm, RawObject, make
 
 TAGS = "refs/tags/"
 
-_ACTOR = re.compile(r"(?P<name>[^<>]*?)[ ]*<(?P<mail>[^<>]*)>")
+_ACTOR = re.compile(r"(?P<name>[^<>]*?)[ ]*<(?P<mail>[^<>]*)>(?P<via>(?: via token [^<>]*)?)")
 _DIGEST = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
@@ -57,7 +57,7 @@ def tag_object(release: Release, algorithm: Algorithm) -> RawObject:
 def _tagger(actor: str) -> str:
     """An actor as ``Name <mail>``, which git needs, whatever was recorded."""
     found = _ACTOR.fullmatch(actor)
-    name, mail = (found["name"], found["mail"]) if found else (re.sub(r"[<>]", "", actor), "")
+    name, mail = (found["name"] + found["via"], found["mail"]) if found else (re.sub(r"[<>]", "", actor), "")
     return f"{name.strip(' .,:;') or 'promptops'} <{mail.strip()}>"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
 from promptops.core.pins import is_floating
 from promptops.source.findings import Report
-from promptops.source.parameters import read_parameters
+from promptops.source.parameters import read_parameters, refuse_untaken
 from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import check_schema
 from promptops.source.strict_yaml import Document
@@ -121,6 +121,7 @@ def _pin(models: Fields, name: str) -> Pin | None:
         model = fields.text("model")
         if own := fields.fields("parameters"):
             parameters = read_parameters(own, unknown="unknown-setting")
+            refuse_untaken(own, model, parameters)
         if value.get("model") is None:
             fields.add("missing-key", None, f"the pin '{name}' names no `model`", "model: provider/model-and-date")
         key: tuple[Fields, str] = (fields, "model")

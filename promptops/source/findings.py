@@ -91,6 +91,9 @@ RULES: dict[str, Rule] = {
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
     "unknown-parameter": _warning("A model parameter nobody knows; it stays out of the release."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
+    "parameter-not-taken": _error(
+        "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
+    ),
     # templates
     "unknown-tag": _error("Text that looks like a tag and is none. Suppressed, it is literal text.", fixed=False),
     "template-invalid": _error("A Jinja template outside of what is allowed."),

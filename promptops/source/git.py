@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.source import git_call, git_lock
-from promptops.source.git_call import Said
+from promptops.source.git_call import Running
 from promptops.source.git_objects import Objects
 from promptops.source.git_pack import Algorithm
 from promptops.source.git_refs import Refs
@@ -66,6 +66,8 @@ class Repository:
         self.patience = git_call.Patience()
         self._git = git
         self._objects = Objects(lambda: self._start("cat-file", "--batch"), self.patience)
+        self._trees: dict[tuple[str, str], GitTree] = {}
+        self._asked: Running | None = None
         self._config: dict[str, str] | None = None
 
     @classmethod
@@ -99,7 +101,7 @@ class Repository:
         runner = git.Git(place)
         runner.update_environment(**_ENVIRONMENT)
         made = cls(place, runner, place)
-        said = made.call("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}")
+        said = made.begin("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}").answer()
         if said.code:
             raise GitUnavailable(f"git init failed: {said.err}")
         return made
@@ -126,11 +128,18 @@ class Repository:
     @property
     def refs(self) -> Refs:
         """The refs of this repository, and the objects behind them."""
-        return Refs(self.call, self._objects, Algorithm(self._settings().get("extensions.objectformat", "sha1")))
+        return Refs(self.begin, self._objects, Algorithm(self._settings().get("extensions.objectformat", "sha1")))
 
     def close(self) -> None:
-        """End the git that was left running to read objects."""
+        """End the git that was left running to read objects. Using it again starts a new one."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.end()
         self._objects.close()
+        self._trees.clear()
+
+    def __del__(self) -> None:
+        self.close()
 
     def resolve(self, commit: str = "HEAD") -> CommitInfo:
         """Find a commit by branch, tag, id, or anything else git takes for one.
@@ -138,19 +147,21 @@ class Repository:
         Raises:
             Invalid: for what is no commit here.
         """
+        if self._config is None:
+            self._ask_settings()
         sha, author, at = self._commit(commit)
         return CommitInfo(sha=sha, author=author, at=at, repository=self._repository())
 
     def tree(self, sha: str, under: str = "") -> Tree:
         """The files of a commit below a folder, with paths relative to it."""
-        return GitTree(self._objects, sha, under.strip("/"))
+        return self._tree(sha, under.strip("/"))
 
     def dirty(self, under: Sequence[str]) -> tuple[str, ...]:
         """Files below these paths that are not as committed: changed, staged, deleted, or new and not ignored."""
         paths = [path.strip("/") or "." for path in under]
-        if all(self._is_committed(path.removeprefix(".") if path == "." else path) for path in paths):
+        if self._are_committed(["" if path == "." else path for path in paths]):
             return ()
-        said = self._run(
+        said = self.begin(
             *self._without_filters(),
             "status",
             "--porcelain",
@@ -160,8 +171,10 @@ class Repository:
             "--ignore-submodules=all",
             "--",
             *paths,
-        )
-        entries = [entry[3:].decode("utf-8", "replace") for entry in said.split(b"\0") if len(entry) > 3]
+        ).answer()
+        if said.code:
+            raise GitUnavailable(f"git status failed: {said.err or 'git said nothing'}")
+        entries = [entry[3:].decode("utf-8", "replace") for entry in said.out.split(b"\0") if len(entry) > 3]
         return tuple(sorted(path for path in entries if SKIPPED.isdisjoint(path.split("/"))))
 
     def _commit(self, commit: str) -> tuple[str, str, datetime]:
@@ -186,19 +199,21 @@ class Repository:
         user = found["user"].partition(":")[0] if "ssh" in found["scheme"].lower() else ""
         return f"{found['scheme']}{user}{'@' if user else ''}{address[found.end() :]}"
 
-    def _is_committed(self, path: str) -> bool:
-        """True where the files at a path are, byte by byte, those of HEAD. False where only git can tell.
+    def _tree(self, sha: str, under: str) -> GitTree:
+        """One for all who ask for it: a commit's folders do not change, and are read once."""
+        return self._trees.setdefault((sha, under), GitTree(self._objects, sha, under))
+
+    def _are_committed(self, paths: Sequence[str]) -> bool:
+        """True where the files at these paths are, byte by byte, those of HEAD. False where only git can tell.
 
         The usual case, and the cheap one: nothing is started for it. Line ends that git converts, ignored files and the
         like make it False.
         """
-        committed, now = GitTree(self._objects, "HEAD", ""), WorkingTree(self.root)
-        if committed.blob(path):
-            return _same_bytes(committed, now, path)
-        files = committed.files(path)
-        if not files or list(files) != list(now.files(path)) or committed.others(path) or now.others(path):
+        head = self._objects.get("HEAD^{commit}")
+        if head is None:
             return False
-        return all(_same_bytes(committed, now, file) for file in files)
+        committed, now = self._tree(head.sha, ""), WorkingTree(self.root)
+        return all(_is_committed(committed, now, path) for path in paths)
 
     def _without_filters(self) -> list[str]:
         """Options that switch off every filter the configuration names: comparing files must not run commands."""
@@ -209,32 +224,36 @@ class Repository:
                 options += ["-c", f"{driver}.{key}={value}"]
         return options
 
+    def _ask_settings(self) -> Running:
+        """Start to look for the settings, which takes a process, while something else is done."""
+        self._asked = self._asked or self.begin("config", "-z", "--get-regexp", _KEYS)
+        return self._asked
+
     def _settings(self) -> dict[str, str]:
         if self._config is None:
-            said = self._ask("config", "-z", "--get-regexp", _KEYS) or b""
-            pairs = (entry.partition("\n") for entry in said.decode("utf-8", "replace").split("\0") if entry)
+            asked, self._asked = self._ask_settings(), None
+            said = asked.answer()
+            if said.code > 1:  # 1 is: there are none
+                raise GitUnavailable(f"git config failed: {said.err or f'exit code {said.code}'}")
+            pairs = (entry.partition("\n") for entry in said.out.decode("utf-8", "replace").split("\0") if entry)
             self._config = {key: value for key, _, value in pairs}
         return self._config
 
-    def call(
+    def begin(
         self,
         *arguments: str,
-        data: bytes = b"",
-        environment: Mapping[str, str] | None = None,
         writes: bool = False,
         remote: bool = False,
-    ) -> Said:
-        """Run git: see :class:`promptops.source.git_call.Call`."""
-        seconds = self.patience.seconds(git_call.REMOTE_SECONDS if remote else git_call.LOCAL_SECONDS)
-        running = self._start(*arguments, environment=environment, writes=writes, alone=not remote)
-        if running.proc is None:
-            raise GitUnavailable(f"git {arguments[0]} could not be started")
-        return git_call.answer(running.proc, data, seconds, arguments[0])
+    ) -> Running:
+        """Start git: see :class:`promptops.source.git_call.Begin`."""
+        most = git_call.REMOTE_SECONDS if remote else git_call.LOCAL_SECONDS
+        self.patience.seconds(most)  # raises where it is over
+        started = self._start(*arguments, writes=writes, alone=not remote)
+        return Running(started, arguments[0], self.patience, most)
 
     def _start(
         self,
         *arguments: str,
-        environment: Mapping[str, str] | None = None,
         writes: bool = False,
         alone: bool = True,
     ) -> Git.AutoInterrupt:
@@ -246,23 +265,18 @@ class Repository:
         options = {"start_new_session": alone, "pass_fds": self.lock.handles if writes else ()}
         command = ["git", *_SAFE, *(_DURABLE if writes else ()), *arguments]
         try:
-            return self._git.execute(command, istream=subprocess.PIPE, as_process=True, env=environment, **options)
+            return self._git.execute(command, istream=subprocess.PIPE, as_process=True, **options)
         except (git.GitCommandNotFound, OSError) as error:
             raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
 
-    def _run(self, *arguments: str) -> bytes:
-        said = self.call(*arguments)
-        if said.code:
-            command = next((item for item in arguments if not item.startswith("-") and "=" not in item), "")
-            raise GitUnavailable(f"git {command} failed: {said.err or 'git said nothing'}")
-        return said.out
 
-    def _ask(self, *arguments: str) -> bytes | None:
-        """As :meth:`_run`, where failing is an answer."""
-        try:
-            return self._run(*arguments)
-        except GitUnavailable:
-            return None
+def _is_committed(committed: GitTree, now: WorkingTree, path: str) -> bool:
+    if committed.blob(path):
+        return _same_bytes(committed, now, path)
+    files = committed.files(path)
+    if not files or list(files) != list(now.files(path)) or committed.others(path) or now.others(path):
+        return False
+    return all(_same_bytes(committed, now, file) for file in files)
 
 
 def _same_bytes(committed: GitTree, now: WorkingTree, path: str) -> bool:

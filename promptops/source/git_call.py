@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Protocol
+from functools import cache, partial
+from typing import TYPE_CHECKING, Protocol
 
 from promptops.core.errors import GitUnavailable
+
+if TYPE_CHECKING:
+    from git.cmd import Git
 
 LOCAL_SECONDS = 60.0
 """How long a call may take that touches this machine only."""
@@ -37,20 +41,43 @@ class Said:
     err: str
 
 
-class Call(Protocol):
-    """Runs git in one repository; whoever passes ``writes`` may change it, whoever passes ``remote`` needs a network.
+class Begin(Protocol):
+    """Starts git in one repository; whoever passes ``writes`` may change it, whoever passes ``remote`` needs a network.
 
-    Raises GitUnavailable where git cannot be started or does not end in time; failing is an answer.
+    Raises GitUnavailable where git cannot be started.
     """
 
-    def __call__(
-        self,
-        *arguments: str,
-        data: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        writes: bool = False,
-        remote: bool = False,
-    ) -> Said: ...
+    def __call__(self, *arguments: str, writes: bool = False, remote: bool = False) -> Running: ...
+
+
+class Running:
+    """A git that was started. It does its work while nobody waits, or waits itself for what it is to work on."""
+
+    def __init__(self, started: Git.AutoInterrupt, what: str, patience: Patience, most: float) -> None:
+        if started.proc is None:
+            raise GitUnavailable(f"git {what} could not be started")
+        self._started = started  # which ends it, at the latest, when nobody needs it any more
+        self._process: subprocess.Popen[bytes] = started.proc
+        self._what = what
+        self._patience = patience
+        self._most = most
+
+    def answer(self, data: bytes = b"") -> Said:
+        """Give it its input and wait for its end; failing is an answer.
+
+        Raises:
+            GitUnavailable: it does not end in time.
+        """
+        try:
+            seconds = self._patience.seconds(self._most)
+        except GitUnavailable:
+            self.end()
+            raise
+        return answer(self._process, data, seconds, self._what)
+
+    def end(self) -> None:
+        """Kill it: nobody needs the answer."""
+        end(self._process)
 
 
 class Patience:
@@ -83,12 +110,35 @@ def answer(process: subprocess.Popen[bytes], data: bytes, seconds: float, what: 
     Raises:
         GitUnavailable: it took longer.
     """
+    # What communicate() ends with.
+    process.wait = partial(wait, process)  # type: ignore[method-assign]
     try:
         out, err = process.communicate(data, timeout=seconds)
     except subprocess.TimeoutExpired as error:
         end(process)
         raise GitUnavailable(f"git {what} did not answer within {seconds:.0f} seconds and was ended") from error
+    finally:
+        del process.wait
     return Said(code=process.returncode, out=out, err=first_lines(err.decode("utf-8", "replace")))
+
+
+def wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+    """As ``process.wait``, which sleeps a millisecond before it looks again: as long as many a git runs.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end.
+    """
+    until = time.monotonic() + timeout if timeout is not None else 0.0
+    if sys.platform == "linux" and timeout is not None and process.poll() is None:
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(process.pid)
+            try:
+                poll = select.poll()
+                poll.register(handle, select.POLLIN)
+                poll.poll(timeout * 1000)
+            finally:
+                os.close(handle)
+    return subprocess.Popen.wait(process, None if timeout is None else max(0.0, until - time.monotonic()))
 
 
 def end(process: subprocess.Popen[bytes], *, streams: bool = True) -> None:

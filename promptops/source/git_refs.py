@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.model import is_segment
-from promptops.source.git_call import Call, Said
+from promptops.source.git_call import Begin, Running, Said
 from promptops.source.git_objects import GitObject, Objects
 from promptops.source.git_pack import Algorithm, RawObject, pack
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _URL = re.compile(r"(?:(?:https?|ssh|git|file)://|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:)[^\s\0-\x1f-][^\s\0-\x1f]{0,1000}")
+_LIST = ("for-each-ref", "--format=%(objectname) %(refname)")
+_UNPACK = ("unpack-objects", "-q")
+_INDEX = ("index-pack", "--stdin")
+_UPDATE = ("update-ref", "--stdin")
 _LOOSE = 100
 _PUSHED_AT_ONCE = 500
 _TRIES = 3
@@ -43,14 +48,38 @@ class Refusal:
 class Refs:
     """The refs of one repository."""
 
-    def __init__(self, call: Call, objects: Objects, algorithm: Algorithm) -> None:
-        self._call = call
+    def __init__(self, begin: Begin, objects: Objects, algorithm: Algorithm) -> None:
+        self._begin = begin
         self._objects = objects
+        self._started: dict[tuple[str, ...], Running] = {}
         self.algorithm = algorithm
+
+    @contextmanager
+    def ahead(self, folder: str) -> Iterator[None]:
+        """Start at once what the first :meth:`list` of this folder, :meth:`write` and :meth:`create` will need: a
+        process each, which is there by the time it is asked. The refs are listed as they are now; what was not asked
+        at the end is ended, and has written nothing.
+
+        Raises:
+            GitUnavailable: git cannot be started.
+        """
+        try:
+            self._started[(*_LIST, folder)] = self._begin(*_LIST, _prefix(folder))
+            for command in (_UNPACK, _UPDATE):
+                self._started[command] = self._begin(*command, writes=True)
+            yield
+        finally:
+            for running in self._started.values():
+                running.end()
+            self._started.clear()
+
+    def _call(self, *arguments: str, data: bytes = b"", writes: bool = False, remote: bool = False) -> Said:
+        running = self._started.pop(arguments, None) or self._begin(*arguments, writes=writes, remote=remote)
+        return running.answer(data)
 
     def list(self, *folders: str) -> dict[str, str]:
         """The refs below these folders (``refs/tags/``), with the id of the object each names."""
-        said = self._call("for-each-ref", "--format=%(objectname) %(refname)", *map(_prefix, folders))
+        said = self._call(*_LIST, *map(_prefix, folders))
         if said.code:
             raise GitUnavailable(f"git for-each-ref failed: {said.err}")
         return _pairs(said.out, b" ")
@@ -68,8 +97,7 @@ class Refs:
         data = pack(objects, self.algorithm)
         # A few become single files, as from any git command; many stay together in one pack.
         few = len(objects) <= _LOOSE
-        command = ("unpack-objects", "-q") if few else ("index-pack", "--stdin")
-        said = self._call(*command, data=data, writes=True)
+        said = self._call(*(_UNPACK if few else _INDEX), data=data, writes=True)
         if said.code:
             raise GitUnavailable(f"git could not write objects: {said.err or f'exit code {said.code}'}")
 
@@ -102,7 +130,7 @@ class Refs:
 
     def _update(self, wanted: Mapping[str, str]) -> Said:
         lines = "".join(f"create {name} {sha}\n" for name, sha in wanted.items())
-        return self._call("update-ref", "--stdin", data=lines.encode(), writes=True)
+        return self._call(*_UPDATE, data=lines.encode(), writes=True)
 
     def _ids(self, names: Sequence[str]) -> dict[str, str]:
         """Those of these refs that are there."""

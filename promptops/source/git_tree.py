@@ -34,7 +34,8 @@ class GitTree:
         self._sha = sha
         self._prefix = f"{under}/" if under else ""
         self._folders: dict[str, _Folder] = {}
-        self._ready: dict[str, GitObject] = {}
+        self._ready: dict[str, GitObject | None] = {}
+        self._coming: Iterator[tuple[str, GitObject | None]] = iter(())
 
     def files(self, *under: str) -> Sequence[str]:
         return sorted(_join(path, name) for path, folder in self._walk(under) for name in folder.files)
@@ -43,10 +44,9 @@ class GitTree:
         return sorted(_join(path, name) for path, folder in self._walk(under) for name in folder.others)
 
     def prepare(self, paths: Sequence[str]) -> None:
-        wanted = [(path, sha) for path in paths if path not in self._ready and (sha := self.blob(path))]
-        for (path, _), found in zip(wanted, self._objects.each([sha for _, sha in wanted]), strict=True):
-            if found is not None:
-                self._ready[path] = found
+        self._ready.update(self._coming)
+        wanted = {path: sha for path in paths if path not in self._ready and (sha := self.blob(path))}
+        self._coming = zip(wanted, self._objects.each(list(wanted.values())), strict=True)
 
     def read(self, path: str) -> bytes:
         return self._object(path).data
@@ -55,8 +55,14 @@ class GitTree:
         return self._object(path).size
 
     def _object(self, path: str) -> GitObject:
-        if path in self._ready:
-            return self._ready.pop(path)
+        if path not in self._ready:
+            for other, found in self._coming:
+                self._ready[other] = found
+                if other == path:
+                    break
+        ready = self._ready.pop(path, None)
+        if ready is not None:
+            return ready
         sha = self.blob(path)
         if not sha:
             raise FileNotFoundError(f"there is no such file in commit {self._sha[:12]}")

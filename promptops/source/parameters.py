@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from promptops.core.model import Json
+from promptops.core.errors import ParameterNotTaken
+from promptops.core.model import Json, ResponseFormat
+from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
 from promptops.source.findings import near
 from promptops.source.reading import Fields, shown
 
@@ -93,6 +95,29 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
             else:
                 result[name] = value
     return result
+
+
+def refuse_untaken(
+    fields: Fields, model: str | None, own: Mapping[str, Json], inherited: Mapping[str, Json] | None = None
+) -> None:
+    """Report every parameter written in a mapping that the API of the model's provider does not take.
+
+    ``own`` are those of the mapping, ``inherited`` those of the pin that they are laid over.
+    """
+    for flaw in flaws(model, {**(inherited or {}), **own}):
+        name = flaw.name.partition(":")[0]
+        for key in fields.value:
+            if name in own and name in (key, _camel(key)):
+                fields.add_at_key("parameter-not-taken", key, flaw.message, flaw.hint)
+
+
+def refuse_untaken_format(fields: Fields, model: str | None, asked: ResponseFormat | None) -> None:
+    """Report a ``responseFormat`` that the API of the model's provider cannot be asked for."""
+    try:
+        if asked is not None and provider_of(model)[0] in ANTHROPIC:
+            require_format(Api.ANTHROPIC, asked)
+    except ParameterNotTaken as flaw:
+        fields.add("parameter-not-taken", "responseFormat", flaw.message, flaw.hint)
 
 
 def _problem(parameter: Parameter, value: Json) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from promptops.core.suite import Suite
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
 from promptops.source.findings import Report, near
-from promptops.source.parameters import read_parameters
+from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Origin, Partials
 from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import read_json_schema
@@ -102,10 +102,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     engine = _choice(fields, "template", Engine) or Engine.SIMPLE
     messages, used = _messages(fields, engine, around) if body is None else _message(fields, body, engine, around)
     model, pin = read_model(fields, around.pins)
-    parameters = dict(around.pins[pin].parameters) if pin else {}
-    if own := fields.fields("modelParameters"):
-        parameters |= read_parameters(own, unknown="unknown-parameter")
+    parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {})
     response = _choice(fields, "responseFormat", ResponseFormat)
+    refuse_untaken_format(fields, model, response)
     schema = read_json_schema(fields, "jsonSchema")
     if response is ResponseFormat.JSON_SCHEMA and fields.value.get("jsonSchema") is None:
         fields.add("json-schema-missing", "responseFormat", "`responseFormat: json_schema` needs a `jsonSchema`")
@@ -131,6 +130,16 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         pin=pin,
         variables=used,
     )
+
+
+def _parameters(fields: Fields, model: str | None, inherited: Mapping[str, Json]) -> dict[str, Json]:
+    """The pin's parameters, overlaid by the prompt's own."""
+    own = fields.fields("modelParameters")
+    if not own:
+        return dict(inherited)
+    found = read_parameters(own, unknown="unknown-parameter")
+    refuse_untaken(own, model, found, inherited)
+    return {**inherited, **found}
 
 
 def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Message, ...], frozenset[str]]:

@@ -1,7 +1,8 @@
 """The registry: tables, guards, rows <-> nouns, transactions. The only SQL of promptops.
 
 ``create`` makes one, ``Registry.open`` connects to it, ``Registry.read`` and ``Registry.write`` hand out a
-:class:`Reader` and a :class:`Writer`, which take and give the nouns of :mod:`promptops.core.model`.
+:class:`Reader` and a :class:`Writer`, which take and give the nouns of :mod:`promptops.core.model`. ``Registry.watch``
+waits for changes.
 
 ``backup``, ``restore``, ``check_store`` and ``import_records`` are loaded when they are first used: a rollback does not
 need them.

@@ -6,16 +6,34 @@ Every query that a rollback makes walks an index from the newest row down, so it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from itertools import groupby
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, func, not_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    TableValuedAlias,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    not_,
+    select,
+    true,
+)
 
 from promptops.core.errors import ChannelNotFound, NotFound
 from promptops.core.model import Channel, Deployment, Kind, Past, Quarantine
 from promptops.store import tables
+from promptops.store.columns import Number
 from promptops.store.rows import channel_of, deployment_columns, deployment_of, past_of, quarantine_of
 
 _deployment, _head, _policy, _quarantine = tables.deployment, tables.head, tables.channel_policy, tables.quarantine
@@ -63,6 +81,34 @@ _HELD = (
 )
 
 
+def _in(ranges: TableValuedAlias) -> ColumnElement[bool]:
+    """Entries of these ranges: app, channel, first and last revision of each."""
+
+    def part(place: int) -> ColumnElement[Any]:
+        return ranges.c.value.op("->>")(literal_column(str(place)))
+
+    of = and_(_deployment.c.app == part(0), _deployment.c.channel == part(1))
+    return and_(of, _deployment.c.revision.between(cast(part(2), Number), cast(part(3), Number)))
+
+
+def _below_on_sqlite() -> Select[*tuple[Any, ...]]:
+    ranges = func.json_each(bindparam("ranges", type_=Text)).table_valued("value")
+    return _judged(_deployment, ranges.join(_deployment, _in(ranges)))
+
+
+def _below_on_postgresql() -> Select[*tuple[Any, ...]]:
+    """With a limit that limits nothing: it keeps the planner from reading all of history instead, as it likes to."""
+    ranges = func.json_array_elements(cast(bindparam("ranges", type_=Text), JSON)).table_valued("value")
+    newest = select(_deployment).where(_in(ranges)).order_by(_deployment.c.revision.desc())
+    past = newest.limit(bindparam("depth")).lateral("past")
+    return _judged(past, ranges.join(past, true()))
+
+
+@cache
+def _below(dialect: str) -> Select[*tuple[Any, ...]]:
+    return _below_on_sqlite() if dialect == "sqlite" else _below_on_postgresql()
+
+
 class ChannelReader:
     """Channels and deployments as one transaction sees them."""
 
@@ -108,6 +154,12 @@ class ChannelReader:
         rows = self._connection.execute(_LIVE.where(_head.c.channel == channel).order_by(_head.c.app))
         return tuple(deployment_of(row) for row in rows)
 
+    def live_revisions(self, channel: str = "") -> dict[tuple[str, str], int]:
+        """The revision that every app is at, by channel and app; on one channel or on all."""
+        statement = select(_head.c.channel, _head.c.app, _head.c.revision).where(_head.c.revision > 0)
+        statement = statement.where(_head.c.channel == channel) if channel else statement
+        return {(row[0], row[1]): row[2] for row in self._connection.execute(statement)}
+
     def live_at(self, app: str, channel: str, at: datetime) -> Deployment | None:
         """What the channel served of the app at that moment: the greatest revision that was not made later."""
         return self._first(_NEWEST.where(_deployment.c.at <= at), app=app, channel=channel)
@@ -136,26 +188,27 @@ class ChannelReader:
                 return
             before = rows[-1].revision
 
-    def overview(self, depth: int = 4) -> tuple[tuple[Deployment, tuple[Past, ...]], ...]:
+    def overview(
+        self, depth: int = 4, *, channel: str = "", apps: Collection[str] | None = None
+    ) -> tuple[tuple[Deployment, tuple[Past, ...]], ...]:
         """Everything that is live, in order of app and channel, with up to ``depth`` entries below its position.
 
-        Two queries, however much is live: revisions have no gaps, so the entries are a range of them.
+        Only on this channel and of these apps, where they are given. Two queries, however much is live: revisions have
+        no gaps, so the entries are a range of them.
         """
-        live = [deployment_of(row) for row in self._connection.execute(_LIVE.order_by(_head.c.app, _head.c.channel))]
-        now, past = _deployment.alias("now"), _deployment.alias("past")
-        position = func.coalesce(now.c.restores, now.c.revision)
-        below = and_(
-            past.c.app == now.c.app,
-            past.c.channel == now.c.channel,
-            past.c.revision < position,
-            past.c.revision >= position - depth,
-        )
-        source = _head.join(now, _is_live(now)).join(past, below)
-        # In the order of the heads: SQLite then starts from them and not from all of history.
-        statement = _judged(past, source).order_by(_head.c.app, _head.c.channel, past.c.revision.desc())
-        found = map(past_of, self._connection.execute(statement))
-        pasts = {key: tuple(group) for key, group in groupby(found, lambda p: (p.deployment.app, p.deployment.channel))}
-        return tuple((current, pasts.get((current.app, current.channel), ())) for current in live)
+        wanted = [_head.c.channel == channel] if channel else []
+        wanted += [] if apps is None else [_head.c.app.in_(apps)]
+        heads = _LIVE.where(*wanted).order_by(_head.c.app, _head.c.channel)
+        live = [deployment_of(row) for row in self._connection.execute(heads)]
+        # Given as values, the ranges leave no database a choice but to look each up in the index.
+        ranges = json.dumps([[d.app, d.channel, d.position - depth, d.position - 1] for d in live])
+        below = _below(self._connection.dialect.name)
+        pasts: dict[tuple[str, str], list[Past]] = {}
+        for row in self._connection.execute(below, {"ranges": ranges, "depth": depth}):
+            pasts.setdefault((row.app, row.channel), []).append(past_of(row))
+        for each in pasts.values():
+            each.sort(key=lambda past: -past.deployment.revision)
+        return tuple((current, tuple(pasts.get((current.app, current.channel), ()))) for current in live)
 
     def was_stable(self, app: str, channel: str, digest: str) -> Deployment | None:
         """The newest promotion of this release on the channel, or break-glass pin of it that was recorded."""

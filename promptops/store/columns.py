@@ -1,4 +1,5 @@
-"""Column types that make both databases keep the same values: the last door before SQL.
+"""What all tables are made of, above all column types that make both databases keep the same values: the last door
+before SQL.
 
 In come Python values, out go the same values: text without NUL or lone surrogates, sorted by code point on both; aware
 UTC times; booleans; tuples of text. SQLite has none of these in its STRICT tables, so it keeps times as ISO 8601 text,
@@ -9,13 +10,30 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Dialect, Integer, Text, TypeDecorator
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Dialect, Integer, MetaData, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlmodel import SQLModel
 
 from promptops.core.digest import check_text
 from promptops.core.errors import Invalid
+
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+CLUSTERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+
+class Row(SQLModel):
+    """What all tables share: the metadata, and names for constraints that are the same on both databases."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
 
 
 class _ByCodePoint(UserDefinedType[str]):

@@ -28,6 +28,9 @@ from promptops.core.errors import ExtraMissing, Invalid, RegistryNotInitialised,
 BUSY_SECONDS = 15.0
 """How long a SQLite writer waits for its turn; SQLite's waiting has no queue, so the tail is long."""
 
+TOPIC = "promptops"
+"""What PostgreSQL notifies those of who watch the registry: with every fact, at its commit."""
+
 _PING_AFTER = 1.0
 _PRAGMAS = "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON"
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "lustre"})

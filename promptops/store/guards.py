@@ -27,6 +27,9 @@ GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "audit": (("seq",),),
     "journal": (("seq",), ("ref",)),
     "epoch": (("epoch",),),
+    "token": (("id",),),
+    "token_secret": (("digest",), ("token",)),
+    "token_revocation": (("token",),),
 }
 """Each guarded table and every key of it that is unique."""
 

@@ -21,12 +21,15 @@ from promptops.core.record import (
     QuarantineEvent,
     Record,
     RegistryInfo,
+    RevokedToken,
     Withdrawal,
     flaw,
 )
+from promptops.core.token import Token
 from promptops.store import tables
 from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
 from promptops.store.setup import creating
+from promptops.store.tokens import token_values
 from promptops.store.writer import Writer
 
 _PAGE = 1000
@@ -37,6 +40,8 @@ def import_records(
     url: str, records: Iterable[Record], *, epoch: int, actor: str, now: datetime, reason: str = ""
 ) -> int:
     """Make a registry of these records, oldest first, that answers every question as the one they came from.
+
+    Secrets of tokens are not in records, so no token works there; what else they say is there again.
 
     Everything is in git already, so nothing waits to go there; except that the registry comes back in another ``epoch``
     than its last one, which is a change of its own. Answers how many records there were.
@@ -144,6 +149,10 @@ def _rows(record: Record) -> Iterator[tuple[str, Values]]:
             yield "quarantine", quarantine_values(fact.quarantine, lifted=fact.lifted)
         case EpochInfo() as fact:
             yield "epoch", asdict(fact)
+        case Token() as fact:
+            yield "token", token_values(fact)
+        case RevokedToken() as fact:
+            yield "token_revocation", {"token": fact.id, **asdict(fact.revocation)}
 
 
 def _provenance(app: str, digest: str, provenance: Provenance, audit: AuditEntry) -> Values:

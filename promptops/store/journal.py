@@ -23,9 +23,11 @@ from promptops.core.record import (
     QuarantineEvent,
     Record,
     RegistryInfo,
+    RevokedToken,
     Withdrawal,
     flaw,
 )
+from promptops.core.token import Token
 from promptops.store import tables
 from promptops.store.releases import PROFILE_COLUMNS
 from promptops.store.rows import (
@@ -38,6 +40,7 @@ from promptops.store.rows import (
     deployment_of,
     quarantine_of,
 )
+from promptops.store.tokens import TOKEN_COLUMNS, revocation_of, token_of
 
 _AT_ONCE = 500
 _journal, _provenance = tables.journal, tables.provenance
@@ -249,6 +252,27 @@ def _epochs(connection: Connection, page: Entries) -> Facts:
     return {entry.seq: known[number] for entry in page if (number := _number(entry, 1)) in known}
 
 
+def _tokens(connection: Connection, page: Entries) -> Facts:
+    """Tokens as they were made: neither taken back, nor without their secret."""
+    columns = [tables.token.c[name] for name in TOKEN_COLUMNS]
+    rows = _rows(connection, columns, tables.token, "id", [(_segment(entry, 1),) for entry in page])
+    known: dict[str, Token] = {row.id: token_of(row) for row in rows}
+    return {entry.seq: known[key] for entry in page if (key := _segment(entry, 1)) in known}
+
+
+def _revocations(connection: Connection, page: Entries) -> Facts:
+    wanted = [(_segment(entry, 1),) for entry in page]
+    names = {row.id: row.name for row in _rows(connection, tables.token.c, tables.token, "id", wanted)}
+    rows = {
+        row.token: row for row in _rows(connection, tables.token_revocation.c, tables.token_revocation, "token", wanted)
+    }
+    return {
+        entry.seq: RevokedToken(id=key, name=names[key], revocation=revocation_of(rows[key]))
+        for entry in page
+        if (key := _segment(entry, 1)) in rows
+    }
+
+
 _LOADERS: Mapping[str, Loader] = {
     "registry": _registries,
     "releases": _releases,
@@ -259,4 +283,6 @@ _LOADERS: Mapping[str, Loader] = {
     "channels": _deployments,
     "quarantines": _quarantines,
     "epochs": _epochs,
+    "tokens": _tokens,
+    "revocations": _revocations,
 }

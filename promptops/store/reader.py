@@ -16,7 +16,10 @@ from promptops.store.releases import ReleaseReader
 from promptops.store.rows import audit_of
 
 if TYPE_CHECKING:
+    from promptops.core.presence import Beat
     from promptops.core.record import JournalEntry, Record
+    from promptops.core.token import Token
+    from promptops.store.serving import Progress, StoredContent
 
 _audit, _idempotency = tables.audit, tables.idempotency
 _TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
@@ -42,9 +45,10 @@ class Reader(ReleaseReader, ChannelReader):
         actor: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
+        before: int | None = None,
         limit: int | None = None,
     ) -> tuple[AuditEntry, ...]:
-        """The audit log, newest first, narrowed by whatever is given."""
+        """The audit log, newest first, narrowed by whatever is given; ``before`` is the number of a line."""
         statement = select(_audit).order_by(_audit.c.seq.desc()).limit(limit)
         for column, value in ((_audit.c.app, app), (_audit.c.channel, channel), (_audit.c.actor, actor)):
             if value:
@@ -53,11 +57,13 @@ class Reader(ReleaseReader, ChannelReader):
             statement = statement.where(_audit.c.at >= since)
         if until is not None:
             statement = statement.where(_audit.c.at <= until)
+        if before is not None:
+            statement = statement.where(_audit.c.seq < before)
         return tuple(audit_of(row) for row in self._connection.execute(statement))
 
-    def audit_trail(self, *, page: int = 1000) -> Iterator[AuditEntry]:
-        """The whole audit log, oldest first, read page by page as it is asked for."""
-        last = 0
+    def audit_trail(self, *, after: int = 0, page: int = 1000) -> Iterator[AuditEntry]:
+        """The audit log after this line, oldest first, read page by page as it is asked for."""
+        last = after
         while True:
             rows = self._connection.execute(_TRAIL, {"last": last, "page": page}).all()
             yield from map(audit_of, rows)
@@ -76,6 +82,57 @@ class Reader(ReleaseReader, ChannelReader):
             return None
         row = self._connection.execute(_ANSWER, {"key": key}).first()
         return Answer(request=row.request, body=row.body) if row else None
+
+    # --- what is served; a rollback needs none of it, so the code for it is loaded when it is used ---
+
+    def progress(self, channel: str) -> Progress:
+        """How far a channel is: cheap to ask, and equal as long as its snapshot is."""
+        from promptops.store.serving import progress
+
+        return progress(self._connection, channel)
+
+    def contents(self, digests: Sequence[str]) -> Iterator[StoredContent]:
+        """The contents of these releases of any app, in this order; those that are not there are left out.
+
+        They are read some at a time. One that is not intact must not be served.
+        """
+        from promptops.store.serving import contents
+
+        return contents(self._connection, digests)
+
+    # --- tokens, the same ---
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token that was ever made, oldest first."""
+        from promptops.store.tokens import tokens
+
+        return tokens(self._connection)
+
+    def token(self, id: str) -> Token:
+        """The token of this id.
+
+        Raises:
+            TokenNotFound: listing those that there are. RegistryDamaged: its row is not what was written.
+        """
+        from promptops.store.tokens import find_token
+
+        return find_token(self._connection, id)
+
+    def token_by_secret(self, digest: str) -> Token | None:
+        """The token whose secret has this digest. It may have ended, or been taken back: ask for its flaw.
+
+        Raises:
+            RegistryDamaged: its row is not what was written.
+        """
+        from promptops.store.tokens import token_by_secret
+
+        return token_by_secret(self._connection, digest)
+
+    def clients_since(self, since: datetime, channel: str = "") -> list[tuple[Beat, datetime]]:
+        """What the clients that were heard of since then said last and when, on one channel or on all, by name."""
+        from promptops.store.presence import seen_since
+
+        return seen_since(self._connection, since, channel)
 
     # --- what goes to git; a rollback needs none of it, so the code for it is loaded when it is used ---
 

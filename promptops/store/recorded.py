@@ -95,6 +95,8 @@ def _named() -> Iterator[tuple[Table, ColumnElement[str]]]:
         (tables.channel_policy, "policies", "channel version"),
         (tables.deployment, "channels", "channel app revision"),
         (tables.epoch, "epochs", "epoch"),
+        (tables.token, "tokens", "id"),
+        (tables.token_revocation, "revocations", "token"),
     ):
         ref: ColumnElement[str] = literal(kind)
         for column in columns.split():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import StatementError
@@ -17,6 +17,9 @@ from promptops.store.reader import Reader
 from promptops.store.retry import Patience, explain
 from promptops.store.revisions import current, require_newest
 from promptops.store.writer import Writer
+
+if TYPE_CHECKING:
+    from promptops.store.watching import Watch
 
 T = TypeVar("T")
 
@@ -93,6 +96,23 @@ class Registry:
                     return work(Writer(connection))
             except (StatementError, PoolTimeout) as error:
                 patience.wait(error)
+
+    def watch(self) -> Watch:
+        """Something to wait on until the registry changes, in a thread of its own; close it when done.
+
+        Also while the database is out of reach: then it waits for it to come back.
+        """
+        from promptops.store.watching import watch
+
+        return watch(self._place, self._reading.dialect, replaced=self._reading.dispose)
+
+    def check(self) -> None:
+        """Make sure once more of what :meth:`open` made sure of: for a process that stays.
+
+        Raises:
+            RegistryNotInitialised, SchemaOutdated, SchemaTooNew, GuardsMissing, RegistryUnavailable
+        """
+        self._verify(check_guards=True)
 
     def close(self) -> None:
         """Give all connections back."""

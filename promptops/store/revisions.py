@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from promptops.core.errors import RegistryNotInitialised, SchemaOutdated, SchemaTooNew
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 

@@ -1,40 +1,25 @@
 """The tables of a registry, one class each: what the other modules of ``store`` select from and insert into.
 
-Every table is insert-only and guarded by triggers (:mod:`promptops.store.guards`) except four: ``head``, the revision
+Every table is insert-only and guarded by triggers (:mod:`promptops.store.guards`) except five: ``head``, the revision
 each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log; ``outbox``,
-whose rows go when they are in git; and ``idempotency``, whose rows may be thrown away some day. Indexes are what keeps
-a rollback as fast at 10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
+whose rows go when they are in git; ``client``, what each running client last said; and ``idempotency``, whose rows may
+be thrown away some day. Indexes are what keeps a rollback as fast at 10,000 releases as at 10. A change here needs a
+migration; ``alembic check`` compares the two.
 
 Annotations are real objects, not text: resolving text costs each start of the program some milliseconds.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, MetaData, Table, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, Table, UniqueConstraint
+from sqlmodel import Field
 
-from promptops.store.columns import Flag, Moment, Number, TextTuple, Words
-
-STRICT: dict[str, Any] = {"sqlite_strict": True}
-CLUSTERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+from promptops.store import access
+from promptops.store.columns import CLUSTERED, STRICT, Flag, Moment, Number, Row, TextTuple, Words
 
 
 def _of_release() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["app", "digest"], ["release.app", "release.digest"])
-
-
-class Row(SQLModel):
-    """What all tables share: the metadata, and names for constraints that are the same on both databases."""
-
-    metadata: ClassVar[MetaData] = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        }
-    )
 
 
 class RegistryRow(Row, table=True):
@@ -60,7 +45,12 @@ class ReleaseRow(Row, table=True):
     """A release; ``content`` are the canonical bytes that were hashed, last so that lists need not read past them."""
 
     __tablename__ = "release"
-    __table_args__ = (UniqueConstraint("app", "version"), UniqueConstraint("app", "digest"), STRICT)
+    __table_args__ = (
+        UniqueConstraint("app", "version"),
+        UniqueConstraint("app", "digest"),
+        Index(None, "digest"),
+        STRICT,
+    )
     id: int = Field(sa_type=Number, primary_key=True)
     app: str = Field(sa_type=Words, foreign_key="app.name")
     version: str = Field(sa_type=Words)
@@ -193,7 +183,7 @@ class AuditRow(Row, table=True):
     """One line of the audit log, chained to the one before by ``previous``."""
 
     __tablename__ = "audit"
-    __table_args__ = (STRICT,)
+    __table_args__ = (Index(None, "channel", "seq"), STRICT)
     seq: int = Field(sa_type=Number, primary_key=True, sa_column_kwargs={"autoincrement": False})
     at: datetime = Field(sa_type=Moment)
     actor: str = Field(sa_type=Words)
@@ -267,3 +257,7 @@ audit_head: Table = metadata.tables["audit_head"]
 journal: Table = metadata.tables["journal"]
 outbox: Table = metadata.tables["outbox"]
 epoch: Table = metadata.tables["epoch"]
+token: Table = access.metadata.tables["token"]
+token_secret: Table = access.metadata.tables["token_secret"]
+token_revocation: Table = access.metadata.tables["token_revocation"]
+client: Table = access.metadata.tables["client"]

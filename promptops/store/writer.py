@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, Table, and_, bindparam, delete, func, insert, or_, select, update
 
 from promptops.core.audit import seal
 from promptops.core.errors import ConcurrentDeployment, Conflict
 from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
 from promptops.store import tables
+from promptops.store.database import TOPIC
 from promptops.store.reader import Reader
 from promptops.store.rows import deployment_values, quarantine_values, release_values
+
+if TYPE_CHECKING:
+    from promptops.core.presence import Beat
+    from promptops.core.token import Revocation, Token
 
 _head, _audit_head = tables.head, tables.audit_head
 _PAIRS_AT_ONCE = 200
@@ -30,6 +35,7 @@ _LOCK = select(_head.c.app, _head.c.channel).order_by(_head.c.app, _head.c.chann
 _LOCK_ONE = _LOCK.where(_HERE)
 _MOVE = update(_head).where(_HERE, _head.c.revision == bindparam("expected")).values(revision=bindparam("next"))
 _LAST = select(_audit_head.c.seq, _audit_head.c.hash).with_for_update()
+_LAST_AND_NOTIFY = _LAST.add_columns(func.pg_notify(bindparam("topic"), ""))
 _SEAL = update(_audit_head).values(seq=bindparam("last_seq"), hash=bindparam("last_hash"))
 _INSERT = {name: insert(table).inline() for name, table in tables.metadata.tables.items()}
 
@@ -146,6 +152,32 @@ class Writer(Reader):
         """Let a release out of quarantine; actor, reason and time are those of letting it out."""
         self._insert(tables.quarantine, **quarantine_values(quarantine, lifted=True))
 
+    # --- clients ---
+
+    def put_beats(self, beats: Iterable[Beat], now: datetime) -> None:
+        """Overwrite what these clients said before; now and then, forget those that were silent for a day."""
+        from promptops.store.presence import put_beats
+
+        put_beats(self._connection, beats, now)
+
+    # --- tokens ---
+
+    def lock_tokens(self) -> None:
+        """Make this the only one who makes or takes back tokens: the head of the audit log is locked, so do it last."""
+        self._connection.execute(_LAST)
+
+    def add_token(self, token: Token, secret_digest: str) -> None:
+        """Add a token and the digest of its secret."""
+        from promptops.store.tokens import add_token
+
+        add_token(self._connection, token, secret_digest)
+
+    def add_revocation(self, id: str, revocation: Revocation) -> None:
+        """Take a token back, for ever."""
+        from promptops.store.tokens import add_revocation
+
+        add_revocation(self._connection, id, revocation)
+
     # --- the record ---
 
     def record(
@@ -167,7 +199,7 @@ class Writer(Reader):
         Each line is about exactly one fact, which ``ref`` names as :mod:`promptops.core.record` says; ``{seq}`` in it
         becomes the number of the line. From here the fact finds its way into git.
         """
-        head = self._connection.execute(_LAST).one()
+        head = self._lock_log()
         unsealed = AuditEntry(
             seq=head.seq + 1,
             at=at,
@@ -188,6 +220,12 @@ class Writer(Reader):
         self._insert(tables.journal, seq=entry.seq, ref=ref.replace("{seq}", str(entry.seq)))
         self._insert(tables.outbox, seq=entry.seq)
         return entry
+
+    def _lock_log(self) -> Row[*tuple[Any, ...]]:
+        """Lock the head of the audit log. PostgreSQL tells who watches the registry when this is committed, once."""
+        if self._connection.dialect.name == "postgresql":
+            return self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).one()
+        return self._connection.execute(_LAST).one()
 
     def done(self, seqs: Iterable[int]) -> None:
         """These changes are in git: they wait no longer."""

@@ -1,6 +1,6 @@
 """``make bench``: measure everything and print the table. ``--strict`` fails where a bound is missed.
 
-``--only rendering,files`` measures a part: start_up, changes, files, rendering, git_trouble, rebuild.
+``--only rendering,files`` measures a part: start_up, changes, files, rendering, git_trouble, rebuild, serving, traffic.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.measure import Line, table
 
-PARTS = ("rendering", "files", "start_up", "changes", "git_trouble", "rebuild")
+PARTS = ("rendering", "files", "start_up", "changes", "git_trouble", "rebuild", "serving", "traffic")
 
 
 def main(arguments: list[str]) -> int:

@@ -61,7 +61,7 @@ def test_text_that_a_poor_locale_could_not_read_is_read(told: Registry, promptop
         (".", 6, "named by --registry"),
         ("none.db", 6, "promptops init"),
         ("postgresql://u:secret@127.0.0.1:1/x", 6, "u:***@127.0.0.1:1/x (named by --registry)"),
-        ("http://x", 2, "postgresql://"),
+        ("mysql://u:secret@x", 2, "postgresql://"),
         ("~nobody-of-that-name/x.db", 6, "promptops init"),
     ],
 )

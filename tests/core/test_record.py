@@ -36,12 +36,14 @@ from promptops.core.record import (
     QuarantineEvent,
     Record,
     RegistryInfo,
+    RevokedToken,
     Withdrawal,
     decode,
     encode,
     flaw,
     ref_of,
 )
+from promptops.core.token import Revocation, Scope, Token
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
 ADA = "Ada Lovelace <ada@example.org>"
@@ -73,6 +75,17 @@ DEPLOYMENT = Deployment(
     at=NOW,
 )
 HELD = Quarantine(app="bot", channel="prod", release=REF, reason="wrong", actor=ADA, at=NOW)
+REVOKED = Revocation(actor=ADA, at=NOW, reason="leaked")
+TOKEN = Token(
+    id="tAbcdefghij0",
+    name="ci",
+    scopes=(Scope.RELEASE, Scope.PROMOTE),
+    channels=("dev", "staging-*"),
+    prefix="pops_op_Ab3d",
+    created_at=NOW,
+    created_by=ADA,
+    expires_at=NOW + timedelta(days=90),
+)
 YANK = Yank(reason="leaks data", actor=ADA, at=NOW)
 
 
@@ -118,6 +131,11 @@ RECORDS = [
            entry("quarantine", app="bot", channel="prod", after=label(REF), reason="wrong")),
     record(QuarantineEvent(quarantine=HELD, lifted=True),
            entry("unquarantine", app="bot", channel="prod", after=label(REF), reason="wrong")),
+    record(TOKEN, entry("create-token", after=str(TOKEN))),
+    record(replace(TOKEN, expires_at=None, channels=("*",)),
+           entry("create-token", after=str(replace(TOKEN, expires_at=None, channels=("*",))))),
+    record(RevokedToken(id=TOKEN.id, name="ci", revocation=REVOKED),
+           entry("revoke-token", after="tAbcdefghij0 ci", reason="leaked")),
     record(EpochInfo(epoch=2, at=NOW, actor=ADA, reason=""), entry("restore", before="epoch 1", after="epoch 2")),
 ]  # fmt: skip
 NAMES = [each.ref for each in RECORDS]
@@ -141,6 +159,9 @@ def test_names_are_relative_to_the_refs_of_promptops() -> None:
         "channels/prod/bot/1",
         "quarantines/prod/bot/12",
         "quarantines/prod/bot/12",
+        "tokens/tAbcdefghij0",
+        "tokens/tAbcdefghij0",
+        "revocations/tAbcdefghij0",
         "epochs/2",
     ]
 
@@ -156,10 +177,12 @@ def test_the_bytes_of_a_record_do_not_change() -> None:
         b'"reason":""},"ref":"epochs/2","schema":"promptops.record/1"}'
     )
     # a golden digest for each of the others
-    together = b"\n".join(map(encode, RECORDS))
+    together = b"\n".join(map(encode, [*RECORDS[:10], one]))
     assert digest(together) == GOLDEN
+    assert digest(b"\n".join(map(encode, RECORDS[10:13]))) == GOLDEN_TOKENS
 
 
+GOLDEN_TOKENS = "sha256:e5e67f0aa8d129f8c8089411cfe1866f573d34bfbbb94dc2813718125fe3f810"
 GOLDEN = "sha256:add38737367e241b5d508435820ac59ad46785223b08d0c7adeb1d89f16a36cf"
 
 
@@ -178,6 +201,45 @@ def test_neither_content_nor_yank_of_a_release_is_in_its_record() -> None:
     assert "content" not in fact and "yank" not in fact
     later = replace(made, fact=replace(RELEASE, yank=YANK))
     assert encode(later) == encode(made)
+
+
+def test_neither_the_secret_of_a_token_nor_its_end_is_in_its_record() -> None:
+    made = RECORDS[10]
+    assert json.loads(encode(made))["fact"].keys() == {
+        "id", "name", "scopes", "channels", "prefix", "created_at", "created_by", "expires_at"
+    }  # fmt: skip
+    later = replace(made, fact=replace(TOKEN, revoked=REVOKED, has_secret=False))
+    assert encode(later) == encode(made)
+    for name, value in (("revoked", None), ("has_secret", False)):
+        whole = json.loads(encode(made))
+        whole["fact"][name] = value
+        with pytest.raises(Invalid):
+            decode(canonical(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scopes", ["release", "promote", "admin"]),
+        ("scopes", ["promote", "release"]),
+        ("scopes", []),
+        ("channels", ["*"]),
+        ("channels", []),
+        ("apps", ["bot"]),
+        ("name", "cd"),
+        ("name", "C I"),
+        ("prefix", "pops_op_0000"),
+        ("expires_at", None),
+        ("expires_at", "2026-05-30T12:30:15.000250"),
+        ("created_by", "Eve"),
+        ("id", "tAbcdefghij1"),
+    ],
+)
+def test_a_token_with_other_rights_is_not_what_the_audit_log_says(name: str, value: object) -> None:
+    whole = json.loads(encode(RECORDS[10]))
+    whole["fact"][name] = value
+    with pytest.raises(Invalid):
+        decode(canonical(whole))
 
 
 def test_a_time_is_the_same_in_every_zone() -> None:

@@ -9,37 +9,43 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from tests.faults import archives, disks, enumerating, killing, restarting
+from tests.faults import archives, disks, enumerating, killing, outages, restarting
 from tests.faults.report import Row, table
 from tests.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("points", "kills", "disks", "git", "server")
+PARTS = ("points", "kills", "disks", "git", "server", "serving")
+_MEMORY, _ROOM = "/dev/shm", 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults."""
+    """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults, and
+    for how many seconds the server dies again and again.
+    """
 
     points: int | None
     kills: int
     ks: Sequence[int]
     faults: int
+    outages: float
     operations: tuple[str, ...] = ()
 
 
-FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80)
-SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4)
-SMOKE = Amount(points=1, kills=1, ks=(), faults=1, operations=("rollback", "sync"))
+FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0)
+SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0)
+SMOKE = Amount(points=1, kills=1, ks=(), faults=1, outages=1.0, operations=("rollback", "sync"))
 
 
 def main(arguments: list[str]) -> int:
@@ -94,8 +100,23 @@ def _side_by_side(arguments: list[str], databases: Sequence[str]) -> list[Row]:
 
 
 def _work(asked: argparse.Namespace, file: Path) -> None:
+    """The parts that were asked for: the one with the most worlds in memory, the others on a disk."""
+    for place, parts in ((_memory(), PARTS[:1]), (None, PARTS[1:])):
+        if some := [part for part in parts if part in asked.only.split(",")]:
+            _work_in(place, asked, some, file)
+
+
+def _memory() -> str | None:
+    """A file system in memory with room: where only processes die, what they wrote is as safe there as on a disk."""
+    try:
+        return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM else None
+    except OSError:
+        return None
+
+
+def _work_in(place: str | None, asked: argparse.Namespace, parts: Sequence[str], file: Path) -> None:
     amount = SHORT if asked.short else SMOKE if asked.smoke else FULL
-    with tempfile.TemporaryDirectory(prefix="promptops-faults-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="promptops-faults-", dir=place, ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # PostgreSQL runs as another user where this is root
         room = Path(folder) / "worlds"
         room.mkdir()
@@ -108,10 +129,11 @@ def _work(asked: argparse.Namespace, file: Path) -> None:
             return
         worlds = Worlds(databases, room)
         try:
-            for part in PARTS:
-                if part in asked.only.split(","):
-                    for row in _parts(worlds, amount, asked.what)[part]():
-                        _note(file, row)
+            for part in parts:
+                begun = time.monotonic()
+                for row in _parts(worlds, amount, asked.what)[part]():
+                    begun, row.seconds = time.monotonic(), time.monotonic() - begun
+                    _note(file, row)
         finally:
             databases.stop()
 
@@ -123,6 +145,7 @@ def _parts(worlds: Worlds, amount: Amount, what: str) -> dict[str, Callable[[], 
         "disks": lambda: disks.rows(worlds, ks=amount.ks),
         "git": lambda: archives.rows(worlds, ks=amount.ks),
         "server": lambda: restarting.rows(worlds, faults=amount.faults),
+        "serving": lambda: outages.rows(worlds, seconds=amount.outages, poll=min(5.0, amount.outages)),
     }
 
 

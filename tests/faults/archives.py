@@ -12,8 +12,9 @@ from functools import partial
 from promptops.core.errors import PromptopsError
 from promptops.operations.projecting import sync
 from tests.factory import NAME
+from tests.faults.calls import NO_TRACING, injected, may_trace
 from tests.faults.children import Ended, Say, run
-from tests.faults.disks import fill, injected, may_trace, small_disk
+from tests.faults.disks import fill, small_disk
 from tests.faults.health import examine, mend
 from tests.faults.orders import Order, What, carry_out
 from tests.faults.report import Row
@@ -55,7 +56,7 @@ def _full(worlds: Worlds) -> Row:
 def _failing(worlds: Worlds, call: str, ks: Sequence[int]) -> Row:
     row = Row(part="git's disk", what=f"{call} fails", database=worlds.databases.name)
     if not may_trace():
-        row.skipped = "strace is missing, or may not trace here"
+        row.skipped = NO_TRACING
         return row
     for k in ks:
         for error in ("EIO", "ENOSPC"):

@@ -7,28 +7,34 @@ these, its row says so.
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from promptops.core.errors import Unavailable
-from promptops.store import Registry
-from tests.faults.children import Child, Ended, Say, run
+from promptops.store import Registry, backup
+from promptops.store.manifest import manifest_path, read_manifest, sha256_of
+from tests.factory import START
+from tests.faults.calls import NO_TRACING, injected, may_trace
+from tests.faults.children import Ended, Say, run
 from tests.faults.health import examine, mend
 from tests.faults.killing import ANSWERS, Notes, check, next_order
 from tests.faults.orders import carry_out
 from tests.faults.report import Row
 from tests.faults.worlds import PostgreSQL, SQLite, World, Worlds, begin
 
-CALLS = ("fdatasync", "fsync", "pwrite64", "ftruncate")
+CALLS = ("fdatasync", "pwrite64", "ftruncate")
+"""What SQLite calls for changes."""
+BACKUP_CALLS = ("fsync", "fdatasync", "pwrite64")
 _CHANGES = 12
+_MORE = 5
+"""So many more changes than the last k: each sync is one, and a few come to nothing."""
 _BLOCK = 24 * 1024
 _LITTLE = 96 * 1024
 
@@ -42,6 +48,8 @@ def rows(worlds: Worlds, *, ks: Sequence[int]) -> Iterator[Row]:
     yield _full(worlds, size="16m")
     for call in CALLS if ks else ():
         yield _failing_calls(worlds, call, ks)
+    for call in BACKUP_CALLS if ks else ():
+        yield _failing_backup(worlds, call, ks)
 
 
 # --- the load ------------------------------------------------------------------------------------
@@ -102,15 +110,15 @@ def _limited(worlds: Worlds, ks: Sequence[int]) -> Row:
     for k in ks:
         with worlds.copied(template) as world:
             notes = Notes(world.root / "notes")
-            ended = run(partial(_load_below, k * _BLOCK, world, notes, world.commit()))
+            ended = run(partial(_load_below, k * _BLOCK, world, notes, world.commit(), ks[-1] + _MORE))
             row.kills += bool(ended.said)
             _judge(row, f"no file over {k} × {_BLOCK}", worlds, world, notes, ended)
     return row
 
 
-def _load_below(limit: int, world: World, notes: Notes, commit: str, say: Say) -> None:
+def _load_below(limit: int, world: World, notes: Notes, commit: str, changes: int, say: Say) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    load(world, notes, commit, say)
+    load(world, notes, commit, say, changes=changes)
 
 
 # --- full ----------------------------------------------------------------------------------------
@@ -183,56 +191,60 @@ def fill(ballast: Path, left: int) -> None:
 def _failing_calls(worlds: Worlds, call: str, ks: Sequence[int]) -> Row:
     row = Row(part="disk", what=f"{call} fails", database=worlds.databases.name)
     if not may_trace():
-        row.skipped = "strace is missing, or may not trace here"
+        row.skipped = NO_TRACING
         return row
-    template = worlds.template("base", begin)
-    for k in ks:
-        for error, when in (("EIO", f"{k}"), ("ENOSPC", f"{k}"), ("ENOSPC", f"{k}+")):
-            with worlds.copied(template) as world:
-                notes = Notes(world.root / "notes")
-                commit = world.commit()
-                ended, hits = injected(f"{call}:error={error}:when={when}", partial(load, world, notes, commit))
-                row.kills += hits > 0
-                _judge(row, f"{error} from {call} number {when}", worlds, world, notes, ended)
+    faults = [(k, error, when) for k in ks for error, when in (("EIO", k), ("ENOSPC", k), ("ENOSPC", f"{k}+"))]
+    for _, error, when in faults:
+        with worlds.copied(worlds.template("base", begin)) as world:
+            notes = Notes(world.root / "notes")
+            work = partial(load, world, notes, world.commit(), changes=ks[-1] + _MORE)
+            ended, hits = injected(f"{call}:error={error}:when={when}", work)
+            if not hits:  # it makes no more of these calls
+                break
+            row.kills += 1
+            _judge(row, f"{error} from {call} number {when}", worlds, world, notes, ended)
     return row
 
 
-def injected(fault: str, work: Callable[[Say], None]) -> tuple[Ended, int]:
-    """Do the work in a child in which a system call fails, as ``strace -e inject=`` has it; and how often it did."""
-    reading, writing = os.pipe()
-
-    def wait_then_work(say: Say) -> None:
-        _allow_tracing()
-        os.close(writing)
-        os.read(reading, 1)
-        work(say)
-
-    child = Child(wait_then_work)
-    os.close(reading)
-    call = fault.partition(":")[0]
-    asked = ["-e", f"trace={call}", "-e", f"inject={fault}", "-e", "signal=none"]
-    command = ["strace", "-f", "-p", str(child.pid), *asked]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
-        assert strace.stderr is not None
-        for line in strace.stderr:
-            if "attached" in line:
+def _failing_backup(worlds: Worlds, call: str, ks: Sequence[int]) -> Row:
+    row = Row(part="disk", what=f"{call} fails, backup", database=worlds.databases.name)
+    if not may_trace():
+        row.skipped = NO_TRACING
+        return row
+    for k, error in [(k, error) for k in ks for error in ("EIO", "ENOSPC")]:
+        with worlds.copied(worlds.template("base", begin)) as world:
+            ended, hits = injected(f"{call}:error={error}:when={k}", partial(_back_up, world, "one"))
+            if not hits:
                 break
-        os.write(writing, b"!")
-        os.close(writing)
-        ended = child.wait()
-        hits = sum("(INJECTED)" in line for line in strace.stderr)
-    return ended, hits
+            row.rounds += 1
+            row.kills += 1
+            where = f"{error} from {call} number {k}"
+            row.acks += _whole(row, where, world, "one", ended)
+            examine(row, where, world)
+            if not _whole(row, f"{where}, afterwards", world, "two", run(partial(_back_up, world, "two"))):
+                row.wrong(where, "no backup can be made afterwards")
+    return row
 
 
-def _allow_tracing() -> None:
-    """Where only a parent may trace (Yama), let anybody trace this process: prctl(PR_SET_PTRACER, ANY)."""
-    import ctypes
+def _back_up(world: World, name: str, say: Say) -> None:
+    try:
+        say(backup(world.url, world.root / name, now=START).sha256)
+    except Unavailable as error:
+        say(["error", error.exit_code, str(error)])
 
-    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
 
-
-def may_trace() -> bool:
-    if not shutil.which("strace"):
-        return False
-    done = subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False)
-    return done.returncode == 0
+def _whole(row: Row, where: str, world: World, name: str, ended: Ended) -> bool:
+    """Whether a backup was acknowledged, or it was said why not. One that is there with its manifest is whole."""
+    place = world.root / name
+    there = manifest_path(place).exists() and read_manifest(place).sha256 == sha256_of(place)
+    match ended.said:
+        case (str(),):
+            if not there:
+                row.gone(where, f"the backup {name}")
+            return True
+        case (["error", 6, _],):
+            if manifest_path(place).exists() and not there:
+                row.wrong(where, f"the backup {name} is not what its manifest says")
+        case _:
+            row.wrong(where, f"no clear error: {ended}")
+    return False

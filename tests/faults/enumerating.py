@@ -2,29 +2,39 @@
 
 The first, undisturbed run counts the points and shows what the operation does. A killed one must have done all of it or
 nothing, and all of it if it acknowledged anything; asked again, once or twice, it has done it once.
+
+The process is killed at every point, and what each death left is captured, to the last byte and ref. Many deaths leave
+the same: all those before the first effect, for one. What comes after a death (fsck, asking again, the repair) opens
+all of it anew, knows nothing but what was left, and is asked with the same key, words and time after every death. So
+where two deaths left the same and had acknowledged the same, what comes after is the same, and it is done once: its
+verdict counts for each of these deaths. Where a git outlived its writer there is more than what was left, and such a
+death is always judged by itself, at once.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from tests.faults.children import Ended, Say, run
 from tests.faults.health import examine, mend
 from tests.faults.points import Seen, kill_at, unwatch, watch
+from tests.faults.remains import remains
 from tests.faults.report import Row
 from tests.faults.scenarios import PREPARE, SCENARIOS, Scenario
-from tests.faults.state import State, different, locks, state
-from tests.faults.worlds import World, Worlds
+from tests.faults.state import State, different, state
+from tests.faults.troubles import adopting
+from tests.faults.worlds import World, Worlds, begin
 
 _SEED = 20260301
 
 
 def rows(worlds: Worlds, *, most: int | None = None, only: Collection[str] = ()) -> Iterator[Row]:
-    """A row for each operation; ``most`` bounds the points of each, drawn by lot with a fixed seed.
-
-    An operation that talks to git passes some points more or fewer each time: its last ones may not come, and it ends.
-    """
+    """A row for each operation; ``most`` bounds the points of each, drawn by lot with a fixed seed."""
+    with worlds.copied(worlds.template("base", begin)) as world:
+        # What a process imports late or asks once in its life is done here, so that all children are alike.
+        mend(Row(part="", what="", database=""), "", world)
     for scenario in SCENARIOS:
         if not only or scenario.name in only:
             yield _enumerate(worlds, scenario, most)
@@ -38,12 +48,21 @@ def _enumerate(worlds: Worlds, scenario: Scenario, most: int | None) -> Row:
         labels = _count(row, world, scenario)
         worlds.settle(world)
         after = scenario.same(state(world))
-    known: dict[str, bool] = {}
+    if scenario.ref and not any(ref.startswith(f"{scenario.ref} ") for ref in after["refs"]):
+        row.wrong("no fault at all", f"{scenario.ref} is not made")
+    judge = _Judge(scenario=scenario, before=before, after=after)
     for point in _chosen(labels, most):
         where = f"point {point} of {len(labels)}, {labels[point - 1]}"
-        with worlds.copied(template, second=scenario.second) as world:
+        with worlds.copied(template, second=scenario.second) as world, adopting() as outlived:
             ended = _do(world, scenario, kill_at(point))
-            _judge(row, where, worlds, world, scenario, ended, (before, after), known)
+            row.rounds += 1
+            row.kills += ended.killed
+            row.acks += bool(ended.said)
+            if not ended.killed:
+                row.wrong(where, f"not killed there, but ended with {ended.code}")
+            alive = outlived()
+            worlds.settle(world)
+            row.add(judge.alone(where, world, ended) if alive else judge(where, world, ended))
     return row
 
 
@@ -78,39 +97,39 @@ def _watched(world: World, scenario: Scenario, say: Say, seen: Seen | None, told
         say(label)
 
 
-def _judge(
-    row: Row,
-    where: str,
-    worlds: Worlds,
-    world: World,
-    scenario: Scenario,
-    ended: Ended,
-    states: tuple[State, State],
-    known: dict[str, bool],
-) -> None:
-    """What must be after one death. ``known`` are the states that fsck has looked at already, and what it said."""
-    before, after = states
-    row.rounds += 1
-    row.kills += ended.killed
-    row.acks += bool(ended.said)
-    if ended.code and not ended.killed:
-        row.wrong(where, f"ended with {ended.code}")
-    worlds.settle(world)
-    if (key := repr((state(world), locks(world)))) in known:
-        row.pending += known[key]
-    else:
-        known[key] = examine(row, where, world)
-    found = scenario.whole(scenario.same(state(world)))
-    if ended.said and found != scenario.whole(after):
-        row.gone(where, different(found, scenario.whole(after)))
-    elif found not in (scenario.whole(before), scenario.whole(after)):
-        row.wrong(where, f"half done: {different(found, scenario.whole(before))}")
-    for time in ("again", "a third time"):
-        answer = _do(world, scenario)
-        if answer.code or (ended.said and answer.said[:1] != ended.said[:1]):
-            row.wrong(where, f"asked {time}: {answer.code} {answer.said}")
-    if (found := scenario.same(state(world))) != after:
-        row.wrong(where, f"asked again, not done once: {different(found, after)}")
-    if (key := "mended" + repr((state(world), locks(world)))) not in known:
-        mend(row, where, world)
-        known[key] = False
+@dataclass(kw_only=True)
+class _Judge:
+    """What must be after a death. ``known`` are the verdicts on what deaths left and had acknowledged."""
+
+    scenario: Scenario
+    before: State
+    after: State
+    known: dict[str, Row] = field(default_factory=dict)
+
+    def __call__(self, where: str, world: World, ended: Ended) -> Row:
+        """The verdict on what a death left, worked out where nothing equal was left before."""
+        key = repr((remains(world), ended.said))
+        if key in self.known:
+            return replace(self.known[key], states=0)
+        return self.known.setdefault(key, self.alone(where, world, ended))
+
+    def alone(self, where: str, world: World, ended: Ended) -> Row:
+        """The verdict on one death, whatever others were like."""
+        found = Row(part="", what="", database="", states=1)
+        examine(found, where, world)
+        self._all_or_nothing(found, where, world, ended)
+        for time in ("again", "a third time"):
+            answer = _do(world, self.scenario)
+            if answer.code or (ended.said and answer.said[:1] != ended.said[:1]):
+                found.wrong(where, f"asked {time}: {answer.code} {answer.said}")
+        if (now := self.scenario.same(state(world))) != self.after:
+            found.wrong(where, f"asked again, not done once: {different(now, self.after)}")
+        mend(found, where, world)
+        return found
+
+    def _all_or_nothing(self, found: Row, where: str, world: World, ended: Ended) -> None:
+        before, now, after = map(self.scenario.whole, (self.before, self.scenario.same(state(world)), self.after))
+        if ended.said and now != after:
+            found.gone(where, different(now, after))
+        elif now not in (before, after):
+            found.wrong(where, f"half done: {different(now, before)}")

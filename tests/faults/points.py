@@ -1,8 +1,9 @@
 """Every point between two effects of a running operation, found from outside: the product carries no hook for it.
 
 Python tells a profile function of each call it makes, in C or in Python. The calls with effects (a statement, a commit,
-a write, a rename, a sync, a process started or waited for) are two points each: before it and after it. At the point
-that was asked for, the process kills itself and its group, as the kernel would: with SIGKILL.
+a write, a rename, a sync, a process started or waited for) are two points each: before it and after it. Who waits for
+a process asks again and again whether it has ended; that is one wait, however often it asks. At the point that was
+asked for, the process kills itself and its group, as the kernel would: with SIGKILL.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ _IN_PYTHON = {
     ("psycopg/connection.py", "Connection.close"),
 }
 
+_WAIT, _ONCE = "posix.waitpid", 2  # before and after
+_CALLED = frozenset(name for names in _IN_C.values() for name in names)
+
 Seen = Callable[[str], None]
 
 
@@ -62,7 +66,8 @@ def watch(seen: Seen) -> None:
     inside = threading.local()
 
     def tell(label: str) -> None:
-        if not getattr(inside, "telling", False):
+        waited = inside.waited = getattr(inside, "waited", 0) + 1 if label.endswith(_WAIT) else 0
+        if waited <= _ONCE and not getattr(inside, "telling", False):
             inside.telling = True
             try:
                 seen(label)
@@ -103,7 +108,7 @@ def kill_at(point: int) -> Seen:
 
 
 def _builtin(function: object) -> str:
-    if not isinstance(function, BuiltinFunctionType):
+    if not isinstance(function, BuiltinFunctionType) or function.__name__ not in _CALLED:
         return ""
     owner = function.__self__
     kind = type(owner)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from promptops.core.errors import Conflict
 from promptops.operations.projecting import rebuild, sync, tag
+from promptops.source.git import Repository
 from promptops.store import backup, create, restore, upgrade
 from promptops.store.database import connect, locate
 from promptops.store.manifest import manifest_path, read_manifest, sha256_of
@@ -22,6 +23,12 @@ from tests.faults.worlds import World, begin, clear
 Change = Callable[[World, Say], None]
 MARK = "promptops_restoring"
 """The table of a database on PostgreSQL that is being restored."""
+_ADDED = (
+    *("INDEX ix_audit_channel_seq", "INDEX ix_release_digest"),
+    *("TABLE client", "TABLE token_revocation", "TABLE token_secret", "TABLE token"),
+    *("TABLE epoch", "TABLE outbox", "TABLE journal"),
+)
+"""What later schemas have and the first one has not, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +36,8 @@ class Scenario:
     """One operation. Its ``change`` says what it acknowledges, and asked again with the same key does nothing more.
 
     ``begin`` names the template it starts from. ``same`` reduces a state to what must be equal between two runs of it;
-    ``whole`` to the part that is changed as a whole or not at all. ``second``: it makes a second registry.
+    ``whole`` to the part that is changed as a whole or not at all. ``ref`` is one that it makes in git when nothing is
+    in its way. ``second``: it makes a second registry.
     """
 
     name: str
@@ -37,6 +45,7 @@ class Scenario:
     begin: str = "base"
     same: Callable[[State], State] = dict
     whole: Callable[[State], State] = dict
+    ref: str = ""
     second: bool = False
 
 
@@ -67,7 +76,7 @@ def _release_and_tag(world: World, say: Say) -> None:
         with registry.read() as reader:
             made = reader.newest_release("bot")
         if made is not None:
-            tag(registry, world.work, [made])
+            tag(registry, Repository.open(world.work), [made])
 
 
 def _upgrade(world: World, say: Say) -> None:
@@ -123,12 +132,12 @@ def archive(world: World) -> None:
 
 
 def age(world: World) -> None:
-    """A registry of the first schema: the second one only added these tables."""
+    """A registry of the first schema: those after it only added."""
     _, writing = connect(locate(world.url))
     try:
         with writing.begin() as connection:
-            for table in ("epoch", "outbox", "journal"):
-                connection.exec_driver_sql(f"DROP TABLE {table}")
+            for added in _ADDED:
+                connection.exec_driver_sql(f"DROP {added}")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     finally:
         writing.dispose()
@@ -174,8 +183,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="init", change=_init, begin="empty", same=_sizes),
     Scenario(name="release", change=_release),
     *(Scenario(name=name, change=partial(_order, order)) for name, order in _ORDERS.items()),
-    Scenario(name="sync", change=_sync, whole=_in_database),
-    Scenario(name="release, tag", change=_release_and_tag, whole=_in_database),
+    Scenario(name="sync", change=_sync, whole=_in_database, ref="refs/promptops/releases/bot/0.1.3"),
+    Scenario(name="release, tag", change=_release_and_tag, whole=_in_database, ref="refs/tags/bot/v0.1.4"),
     Scenario(name="db upgrade", change=_upgrade, begin="old"),
     Scenario(name="rebuild", change=_rebuild, begin="archived", second=True),
     Scenario(name="backup", change=_backup, begin="room"),

@@ -66,11 +66,6 @@ def state(world: World) -> State:
     return {**facts(world.url), "refs": refs, **{f"second {table}": rows for table, rows in second.items()}}
 
 
-def locks(world: World) -> tuple[str, ...]:
-    """The lock files that a git left behind, or still has."""
-    return tuple(sorted(str(path) for path in (world.work / ".git").rglob("*.lock")))
-
-
 def references(root: Path) -> dict[str, str]:
     """Every tag and every ref of promptops in a repository, and the object it names."""
     command = ["git", "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags", "refs/promptops"]

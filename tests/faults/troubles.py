@@ -113,17 +113,17 @@ def bound_by_permissions() -> None:
 
 
 @contextmanager
-def adopting() -> Iterator[None]:
-    """Become the parent of what the processes started in here leave behind, and wait for all of it at the end. Only
-    Linux can; elsewhere they run on."""
+def adopting() -> Iterator[Callable[[], bool]]:
+    """Become the parent of what the processes started in here leave behind, and wait for all of it at the end. The way
+    to ask whether any of it still runs. Only Linux can; elsewhere they run on, and it is always said that they do."""
     if sys.platform != "linux":
-        yield
+        yield lambda: True
         return
     libc = ctypes.CDLL(None)
     libc.prctl(_SUBREAPER, 1, 0, 0, 0)
     before = set(descendants(os.getpid()))
     try:
-        yield
+        yield lambda: any(_runs(pid) for pid in descendants(os.getpid()) if pid not in before)
     finally:
         _outlive(before)
         libc.prctl(_SUBREAPER, 0, 0, 0, 0)
@@ -140,6 +140,13 @@ def _outlive(before: set[int]) -> None:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and more than a dead one nobody has waited for."""
+    with suppress(OSError):
+        return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith((" Z", " X"))
+    return False
 
 
 def _sleeps(pid: int) -> bool:

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from promptops.cli.main import COMMANDS, cli
+from promptops.client import settings
 from promptops.config import VARIABLES
 from promptops.source.findings import RULES
 from tests.house import cli_reference
@@ -97,10 +98,17 @@ def test_every_setting_is_documented_by_hand_and_exists() -> None:
 
 
 def test_only_config_reads_the_environment() -> None:
+    # The client runs in other people's programs and knows nothing of config.py, which lists its settings all the same.
     # store/dump.py hands all of it on to pg_dump, which reads it itself, and takes nothing out.
-    known = {Path("promptops/config.py"), Path("promptops/store/dump.py")}
+    known = {Path(f"promptops/{name}.py") for name in ("config", "client/settings", "store/dump")}
     reads = {module.path for module in modules("promptops") if re.search(r"os\.(?:environ|getenv)", module.text)}
     assert reads == known
+
+
+def test_every_setting_of_the_client_is_one_of_all() -> None:
+    own = {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("PROMPTOPS_")}
+    assert len(own) == 7
+    assert own <= set(VARIABLES)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -29,7 +29,7 @@ def _real() -> dict[str, type[errors.PromptopsError]]:
     waiting = [errors.PromptopsError]
     while waiting:
         for leaf in waiting.pop().__subclasses__():
-            if leaf.__module__ == errors.__name__:
+            if leaf.__module__.startswith("promptops.core."):
                 found[leaf.__name__] = leaf
                 waiting.append(leaf)
     return found

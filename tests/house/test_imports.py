@@ -15,13 +15,40 @@ from tests.house.checkout import ROOT, imports, modules, run_python
 HEAVY = ("sqlmodel", "sqlalchemy", "git", "click", "rich", "alembic", "pydantic", "yaml", "jinja2", "jsonschema")
 
 # Packages that come with a declared one and are its public face to us.
-COMES_WITH = {"pydantic": "sqlmodel", "referencing": "jsonschema", "sqlalchemy": "sqlmodel"}
+COMES_WITH = {
+    "anyio": "fastapi",
+    "h11": "uvicorn",
+    "pydantic": "sqlmodel",
+    "referencing": "jsonschema",
+    "sqlalchemy": "sqlmodel",
+    "starlette": "fastapi",
+}
 
 _LOADED = "import sys; print(' '.join(name for name in sys.argv[1].split() if name in sys.modules))"
 
 
 def test_import_promptops_loads_nothing_heavy() -> None:
     assert run_python(f"import promptops; {_LOADED}", " ".join(HEAVY)).split() == []
+
+
+@pytest.mark.parametrize(
+    "code", ["import promptops", "from promptops import AsyncClient", "from promptops import Client"]
+)
+def test_a_client_that_is_not_made_yet_loads_nothing_that_only_some_need(code: str) -> None:
+    # httpx brings click and rich along where they are installed, so it waits for the first web server.
+    names = [*HEAVY, "starlette", "fastapi", "uvicorn", "httpx", "mmh3", "rfc8785", "psycopg"]
+    assert run_python(f"{code}; {_LOADED}", " ".join(names)).split() == []
+
+
+def test_a_client_that_serves_loads_no_more_than_it_needs() -> None:
+    code = f"""
+import sys, tempfile
+from promptops import Client
+with Client("file:" + tempfile.gettempdir(), channel="prod", cache_dir=False) as client:
+    client.get_prompt("bot/answer", fallback="Hello {{{{name}}}}").render(name="Ada")
+{_LOADED}
+"""
+    assert run_python(code, " ".join([*HEAVY, "httpx", "asyncio", "mmh3"])).split() == []
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rollback", "--help"]])
@@ -62,7 +89,12 @@ def test_the_import_contracts_hold() -> None:
         ("sqlmodel", ("promptops/store/", "migrations/")),
         ("alembic", ("promptops/store/", "migrations/")),
         ("psycopg", ("promptops/store/", "migrations/")),
-        ("pydantic", ("promptops/source/",)),
+        ("pydantic", ("promptops/source/", "promptops/server/")),
+        ("fastapi", ("promptops/server/",)),
+        ("starlette", ("promptops/server/",)),
+        ("uvicorn", ("promptops/server/",)),
+        ("httpx", ("promptops/client/", "promptops/gateway/")),
+        ("mmh3", ("promptops/core/assignment.py",)),
     ],
 )
 def test_a_package_with_one_home_is_imported_nowhere_else(package: str, home: tuple[str, ...]) -> None:

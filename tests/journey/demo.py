@@ -8,110 +8,20 @@ ends the demo with a message and exit code 1. The directory stays, to play with.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example-repo"
-WIDTH = 100
+from tests.journey.following import follow
+from tests.journey.terminal import WIDTH, Shown, Surprise, Terminal, copy, expect
+
 MARTA = "Marta Lindqvist <marta@parcelwise.example>"
 JONAS = "Jonas Weber <jonas@parcelwise.example>"
-
-
-class Surprise(Exception):
-    """Something did not happen as the story tells it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One command as it was typed, and what it printed."""
-
-    typed: str
-    output: str
-
-
-@dataclass(slots=True)
-class Terminal:
-    """Runs commands in the scratch directory, shows them before their output, and remembers both."""
-
-    directory: Path
-    program: Path
-    colour: bool
-    shown: list[Shown] = field(default_factory=list)
-
-    def tell(self, text: str) -> None:
-        print(f"\n{self._paint('1;36', '# ' + text)}", flush=True)
-
-    def promptops(self, command: str, *, exits: int = 0) -> str:
-        """Type `promptops COMMAND`; returns what it printed, without colours."""
-        return self.type(f"promptops {command}", exits=exits)
-
-    def type(self, command: str, *, exits: int = 0) -> str:
-        print(f"{self._paint('1;32', '$')} {self._paint('1', command)}", flush=True)
-        done = self._run(shlex.split(command), stderr=subprocess.STDOUT)
-        print(done.stdout, end="", flush=True)
-        if exits and done.returncode == exits:
-            print(self._paint("2", f"(exit code {exits})"), flush=True)
-        if done.returncode != exits:
-            raise Surprise(f"`{command}` ended with exit code {done.returncode}, not {exits}")
-        self.shown.append(Shown(command, done.stdout))
-        return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
-
-    def ask(self, command: str) -> Mapping[str, Any]:
-        """The answer of `promptops COMMAND --json`, quietly: for what must hold."""
-        done = self._run(["promptops", *shlex.split(command), "--json"], stderr=subprocess.PIPE)
-        if done.returncode:
-            raise Surprise(f"`promptops {command} --json` ended with exit code {done.returncode}: {done.stderr}")
-        answer = json.loads(done.stdout)
-        if not isinstance(answer, dict):
-            raise Surprise(f"`promptops {command} --json` printed no object")
-        return answer
-
-    def quietly(self, *arguments: str) -> None:
-        done = self._run(list(arguments), stderr=subprocess.STDOUT)
-        if done.returncode:
-            raise Surprise(f"`{shlex.join(arguments)}` failed: {done.stdout}")
-
-    def _run(self, arguments: list[str], *, stderr: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(self.program), *arguments[1:]] if arguments[0] == "promptops" else arguments,
-            cwd=self.directory,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-
-    def _environment(self) -> dict[str, str]:
-        """The reader's own, without settings of promptops and git that would change the story."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PROMPTOPS_", "GIT_")) and k != "FORCE_COLOR"}
-        kept |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_PAGER": "cat"}
-        kept |= {"COLUMNS": str(WIDTH), "PYTHONIOENCODING": "utf-8"}
-        kept["PROMPTOPS_SYNC"] = "now"  # nothing is left running behind the demo
-        if self.colour:
-            kept.pop("NO_COLOR", None)
-        return kept | ({"FORCE_COLOR": "1"} if self.colour else {"NO_COLOR": "1"})
-
-    def _paint(self, style: str, text: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self.colour else text
-
-
-def expect(condition: bool, what: str) -> None:
-    if not condition:
-        raise Surprise(f"expected: {what}")
 
 
 # --- the story -----------------------------------------------------------------------------------
@@ -225,7 +135,7 @@ def farewell(terminal: Terminal) -> None:
     here = shlex.quote(str(terminal.directory))
     print(f"""  export PATH={shlex.quote(str(terminal.program.parent))}:$PATH && cd {here}
 
-  promptops rollback                              walks further back, to 0.1.0; a third one is refused
+  promptops rollback                              is refused: nothing good is left before 0.1.0
   promptops diff support-bot@0.2.0 support-bot@0.2.1
   promptops show support-bot:prod
   promptops render support-bot/summarise:prod -v transcript='customer: where is PW-4471-0093?'
@@ -240,16 +150,6 @@ def be(terminal: Terminal, person: str) -> None:
     name, address = person.removesuffix(">").split(" <")
     terminal.quietly("git", "config", "user.name", name)
     terminal.quietly("git", "config", "user.email", address)
-
-
-def copy(terminal: Terminal, *names: str) -> None:
-    for name in names:
-        source, target = EXAMPLE / name, terminal.directory / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copyfile(source, target)
 
 
 def commit(terminal: Terminal, message: str) -> None:
@@ -303,11 +203,13 @@ def main() -> int:
         told = len(terminal.shown)
         roll_back(terminal)
         hold_to_it(terminal)
+        picture = terminal.shown[told - 1 :]
+        follow(terminal)
     except (Surprise, OSError, subprocess.SubprocessError, KeyError, ValueError) as problem:
         print(f"\nThe demo ends here. {problem}\nThe directory: {terminal.directory}", file=sys.stderr)
         return 1
     if chosen.svg:
-        draw(terminal.shown[told - 1 :], chosen.svg)
+        draw(picture, chosen.svg)
     farewell(terminal)
     return 0
 

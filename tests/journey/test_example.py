@@ -12,7 +12,7 @@ from promptops.core.template import Template
 from promptops.source.lint import check
 from promptops.source.load import Loaded
 from promptops.source.tree import WorkingTree
-from tests.journey.demo import EXAMPLE
+from tests.journey.terminal import EXAMPLE
 
 
 def _example() -> Loaded:

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
 
 from promptops.core.errors import SchemaOutdated
 from promptops.core.record import decode, encode, ref_of
 from promptops.store import HEAD, Registry, backup, check_store, current_schema, restore, upgrade
-from promptops.store.database import connect, locate
-from promptops.store.setup import migrations, turn_on_wal
 from tests.factory import ACTOR, go_back, go_live, live_version, minutes
+from tests.migrations.filled import fill_old
 from tests.store.facts import ask
 from tests.store.world import KINDS, all_records
 
-ROWS = Path(__file__).with_name("0001.json")
-"""Every row of a registry in which promptops 0.1 did all it can do."""
-
 
 @pytest.fixture
-def old_url(empty_url: str) -> Iterator[str]:
-    """A registry at schema 0001 with these rows."""
-    place = locate(empty_url)
-    if place.path is not None:
-        place.path.parent.mkdir(parents=True)
-        turn_on_wal(place.path)
-    _, writing = connect(place)
-    config = Config()
-    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
-    with writing.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        _fill(connection)
-    writing.dispose()
-    yield empty_url
-
-
-def _fill(connection: Connection) -> None:
-    metadata = MetaData()
-    metadata.reflect(connection)
-    rows: dict[str, list[dict[str, object]]] = json.loads(ROWS.read_text(encoding="utf-8"))
-    for name, values in rows.items():
-        connection.execute(metadata.tables[name].insert(), [_typed(metadata.tables[name], row) for row in values])
-
-
-def _typed(table: Table, row: dict[str, object]) -> dict[str, object]:
-    typed = dict(row)
-    for name, value in row.items():
-        if isinstance(table.c[name].type, Boolean):
-            typed[name] = bool(value)
-        elif isinstance(table.c[name].type, LargeBinary):
-            typed[name] = str(value).encode()
-    return typed
+def old_url(empty_url: str) -> str:
+    """A registry at schema 0001 in which promptops 0.1 did all it can do."""
+    return fill_old(empty_url, "0001")
 
 
 def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str) -> None:
@@ -73,7 +34,7 @@ def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str
         records = all_records(registry)
         assert [record.audit for record in records] == list(audit)
         assert [record.ref for record in records] == [ref_of(record.fact, record.audit.seq) for record in records]
-        assert {record.ref.partition("/")[0] for record in records} == KINDS - {"epochs"}
+        assert {record.ref.partition("/")[0] for record in records} == KINDS - {"epochs", "tokens", "revocations"}
         assert [decode(encode(record), record.content) for record in records] == list(records)
         assert ask(registry, lambda reader: reader.pending()) == tuple(entry.seq for entry in audit)
         assert ask(registry, lambda reader: reader.epoch()) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from promptops.core.errors import AppNotFound, DirtyTree, RegistryMismatch, Sour
 from promptops.core.model import Bump, Release
 from promptops.core.reference import parse_reference
 from promptops.operations import reading
-from promptops.operations.projecting import tag
+from promptops.operations.projecting import Tagged, tag
 from promptops.operations.releasing import Released, ReleaseRequest, release
 from promptops.operations.withholding import WithholdRequest, yank
 from promptops.operations.workspace import build
+from promptops.source.git import Repository
 from promptops.store import Registry
 from tests.factory import (
     ACTOR,
@@ -34,9 +37,15 @@ from tests.factory import (
 def cut(
     registry: Registry, root: Path, *apps: str, allow_dirty: bool = False, at: str = "HEAD", **more: object
 ) -> list[Released]:
-    workspace = build(root, apps, commit=at, allow_dirty=allow_dirty, builder="tests")
+    with closing(Repository.open(root)) as repository:
+        workspace = build(repository, root, apps, commit=at, allow_dirty=allow_dirty, builder="tests")
     request = ReleaseRequest(key=key(), **more)  # type: ignore[arg-type]
     return list(release(registry, workspace, request, actor=ACTOR, now=minutes(0)))
+
+
+def tagged_in(registry: Registry, root: Path, *releases: Release, remote: str = "") -> tuple[Tagged, ...]:
+    with closing(Repository.open(root)) as repository:
+        return tag(registry, repository, releases, remote=remote)
 
 
 def test_the_first_release_of_a_commit_is_0_1_0(registry: Registry, tmp_path: Path) -> None:
@@ -192,13 +201,13 @@ def test_two_at_once_never_give_one_version_to_two_contents(registry: Registry) 
 def test_the_tag_carries_digest_and_provenance(registry: Registry, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "repo")
     [made] = cut(registry, root, notes="The first one.")
-    [tagged] = tag(registry, root, [made.release])
+    [tagged] = tagged_in(registry, root, made.release)
     assert (tagged.name, tagged.problem) == ("bot/v0.1.0", "")
     message = git(root, "for-each-ref", "--format=%(objecttype) %(*objectname)%0a%(contents)", "refs/tags/bot/v0.1.0")
     assert message.startswith(f"tag {git(root, 'rev-parse', 'HEAD')}")
     assert f"Digest: {made.release.digest}" in message
     assert "The first one." in message
-    assert tag(registry, root, [made.release]) == (tagged,)  # again is the same
+    assert tagged_in(registry, root, made.release) == (tagged,)  # again is the same
 
 
 def test_a_tag_that_says_something_else_is_reported_and_never_moved(registry: Registry, tmp_path: Path) -> None:
@@ -206,7 +215,7 @@ def test_a_tag_that_says_something_else_is_reported_and_never_moved(registry: Re
     [made] = cut(registry, root)
     git(root, "tag", "-a", "bot/v0.1.0", "-m", "mine")
     before = git(root, "rev-parse", "refs/tags/bot/v0.1.0")
-    [tagged] = tag(registry, root, [made.release])
+    [tagged] = tagged_in(registry, root, made.release)
     assert (tagged.name, "made as" in tagged.problem or "says no digest" in tagged.problem) == ("bot/v0.1.0", True)
     assert git(root, "rev-parse", "refs/tags/bot/v0.1.0") == before
 
@@ -216,18 +225,51 @@ def test_a_tag_is_pushed_where_asked(registry: Registry, tmp_path: Path) -> None
     git(tmp_path, "init", "--quiet", "--bare", "origin.git")
     git(root, "remote", "add", "origin", str(tmp_path / "origin.git"))
     [made] = cut(registry, root)
-    assert tag(registry, root, [made.release], remote="origin")[0].problem == ""
+    assert tagged_in(registry, root, made.release, remote="origin")[0].problem == ""
     assert git(tmp_path / "origin.git", "tag", "--list") == "bot/v0.1.0"
+
+
+def test_one_repository_is_enough_for_many_releases_with_their_tags(registry: Registry, tmp_path: Path) -> None:
+    root = make_workspace(tmp_path / "repo")
+    with closing(Repository.open(root)) as repository:
+        for take in range(3):
+            commit(root, {"bot/prompts/greet.prompt.yml": PROMPT.replace("hello", f"hello {take} times")})
+            workspace = build(repository, root, ["bot"], builder="tests")
+            [made] = release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=minutes(take))
+            assert tag(registry, repository, [made.release]) == (Tagged(name=f"bot/v0.1.{take}"),)
+            assert git(root, "rev-parse", f"bot/v0.1.{take}^{{commit}}") == git(root, "rev-parse", "HEAD")
+    with registry.read() as reader:
+        assert reader.pending_count() == 0
+
+
+@pytest.mark.parametrize("script", ["exec sleep 300", "exit 128", None])
+def test_a_release_stands_whatever_becomes_of_git_after_its_build(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
+) -> None:
+    root = make_workspace(tmp_path / "repo")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script is not None:
+        (folder / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "git").chmod(0o755)
+    with closing(Repository.open(root)) as repository:
+        workspace = build(repository, root, ["bot"], builder="tests")
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin" if script else str(folder))
+        [made] = release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=minutes(0))
+        start = time.monotonic()
+        [tagged] = tag(registry, repository, [made.release], seconds=1.0)
+        assert time.monotonic() - start < 5
+        assert (tagged.name, bool(tagged.problem)) == ("bot/v0.1.0", True)
+        monkeypatch.undo()
+        assert tag(registry, repository, [made.release]) == (Tagged(name="bot/v0.1.0"),)
 
 
 def test_diff_of_the_working_tree_says_what_it_would_be_released_as(registry: Registry, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "repo")
     cut(registry, root, version="1.0.0")
     write(root, {"bot/prompts/greet.prompt.yml": PROMPT.replace("{{name}}", "{{name}} of {{city}}")})
-    old, new = (
-        reading.named(parse_reference(text), registry=lambda: registry, root=root) for text in ("bot@1.0.0", "bot")
-    )
-    difference = reading.diff(old, new)
+    old = reading.named(registry, parse_reference("bot@1.0.0"))
+    difference = reading.diff(old, reading.working_tree(parse_reference("bot"), root))
     assert (difference.bump, difference.version) == (Bump.MAJOR, "2.0.0")
     assert difference.changes[0].bump is Bump.MAJOR
 
@@ -235,7 +277,7 @@ def test_diff_of_the_working_tree_says_what_it_would_be_released_as(registry: Re
 def test_render_shows_what_an_application_would_send(registry: Registry, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "repo")
     cut(registry, root)
-    named = reading.named(parse_reference("bot/greet@0.1.0"), registry=lambda: registry, root=None)
+    named = reading.named(registry, parse_reference("bot/greet@0.1.0"))
     rendered = reading.render(named, {"name": "Ada"})
     assert rendered.messages[1] == {"role": "user", "content": "Say hello to Ada.\n"}
     assert rendered.prompt.parameters == {"temperature": 0.2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
 from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.tokens import revoke_token
 from promptops.operations.withholding import WithholdRequest, unquarantine, yank
 from promptops.operations.workspace import build
 from promptops.source.git import Repository
@@ -43,14 +45,15 @@ def cut(registry: Registry, root: Path, take: int, *, dirty: bool = False) -> st
         factory.write(root, files)
     else:
         factory.commit(root, files)
-    workspace = build(root, ["bot"], builder="tests", allow_dirty=dirty)
+    with closing(Repository.open(root)) as repository:
+        workspace = build(repository, root, ["bot"], builder="tests", allow_dirty=dirty)
     made = release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
     assert content_from_bytes(made[0].release.content).app == "bot"
     return made[0].release.version
 
 
 @pytest.fixture
-def world(registry: Registry, root: Path) -> Registry:
+def world(registry: Registry, root: Path, repository: Repository) -> Registry:
     """One fact of every kind: 0.1.0 to 0.1.3, the last one first dirty and then confirmed, 0.1.1 yanked."""
     factory.make_channels(registry, dev=Policy(allow_dirty=True), prod=Policy())
     versions = [cut(registry, root, take) for take in range(3)]
@@ -62,9 +65,12 @@ def world(registry: Registry, root: Path) -> Registry:
     unquarantine(registry, held, actor=ACTOR, now=minutes(22))
     bad = WithholdRequest(reference=parse_reference(f"bot@{versions[1]}"), reason="leaks", key=key())
     yank(registry, bad, actor=ACTOR, now=minutes(23))
+    factory.make_token(registry, "ci", channels=("prod",), now=minutes(24))
+    revoke_token(registry, "ci", reason="in a log", actor=ACTOR, now=minutes(25))
     cut(registry, root, 30, dirty=True)
     factory.git(root, "commit", "--quiet", "--all", "-m", "Commit it after all")
-    release(registry, build(root, ["bot"], builder="tests"), ReleaseRequest(key=key()), actor=ACTOR, now=minutes(31))
+    workspace = build(repository, root, ["bot"], builder="tests")
+    release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=minutes(31))
     return registry
 
 

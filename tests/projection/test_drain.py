@@ -35,6 +35,7 @@ def test_every_kind_of_fact_comes_to_git_and_back(world: Registry, repository: R
     kinds = {name.split("/")[2] for name in found if name.startswith("refs/promptops/")}
     assert kinds == {
         "registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines",
+        "tokens", "revocations",
     }  # fmt: skip
     assert [name for name in found if name.startswith("refs/tags/")] == [f"refs/tags/bot/v0.1.{n}" for n in range(4)]
     assert git(root, "fsck", "--strict", "--no-dangling") == ""

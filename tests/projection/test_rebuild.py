@@ -41,6 +41,7 @@ def answers(reader: Reader, until: int) -> Iterator[object]:
             yield reader.live(app, channel)
             yield tuple(reader.past(app, channel, before=99))
     yield reader.overview()
+    yield [replace(token, has_secret=False) for token in reader.tokens()]  # secrets do not come back
     yield [entry for entry in reader.audit() if entry.seq <= until]
     yield reader.facts([entry for entry in reader.journal() if entry.seq <= until])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from promptops.core.digest import digest
 from promptops.core.model import (
@@ -18,6 +18,7 @@ from promptops.core.model import (
     ReleaseRef,
     Yank,
 )
+from promptops.core.token import Scope, Token
 from promptops.store import Reader, Registry, Writer
 
 ACTOR = "Ada Lovelace <ada@example.org>"
@@ -48,6 +49,12 @@ def release(number: int, app: str = "bot", *, dirty: bool = False) -> Release:
         provenance=provenance(dirty=dirty),
         content=content,
     )
+
+
+def token(name: str, **more: Any) -> Token:
+    """A token that may read and lives for an hour, unless more is said; its id follows from its name."""
+    usual = {"scopes": (Scope.READ,), "prefix": "pops_rt_Ab3d", "created_by": ACTOR, "created_at": START}
+    return Token(**{"id": f"t{name:X<11.11}", "name": name, "expires_at": minutes(60), **usual, **more})
 
 
 def ref(number: int, app: str = "bot") -> ReleaseRef:

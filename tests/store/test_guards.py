@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import UniqueConstraint, make_url
 
 from promptops.core.model import Profile
+from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
 from promptops.store.database import locate
 from promptops.store.guards import GUARDED
 from promptops.store.tables import metadata
-from tests.store.facts import ACTOR, START, ask, fill, quarantine, yank
+from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, yank
 from tests.store.facts import release as a_release
 
-MUTABLE = {"head", "audit_head", "outbox", "idempotency"}
+MUTABLE = {"head", "audit_head", "outbox", "idempotency", "client"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -32,6 +33,8 @@ def full(registry: Registry) -> Registry:
         writer.add_quarantine(quarantine(2))
         writer.add_yank("bot", a_release(1).digest, yank())
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
+        writer.add_token(token("ci"), "d" * 64)
+        writer.add_revocation(token("ci").id, Revocation(actor=ACTOR, at=START, reason="leaked"))
 
     registry.write(work)
     return registry

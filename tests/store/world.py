@@ -8,14 +8,17 @@ from promptops.core.errors import NotFound
 from promptops.core.model import Policy, Profile
 from promptops.core.record import Record
 from promptops.core.reference import parse_reference
+from promptops.core.token import Scope
 from promptops.operations.channels import apply_channels
 from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.tokens import revoke_token
 from promptops.operations.withholding import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.workspace import Workspace
 from promptops.store import Reader, Registry
-from tests.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, minutes
+from tests.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
+KINDS |= {"tokens", "revocations"}
 
 
 def make_world(registry: Registry, *, takes: int = 4) -> None:
@@ -37,6 +40,9 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     quarantine(registry, _withhold("faq@0.1.0", "prod"), actor="Bob <bob@example.org>", now=minutes(104))
     yank(registry, _withhold("faq@0.1.1", ""), actor=ACTOR, now=minutes(105))
     apply_channels(registry, NAME, {"prod": Policy(protected=True)}, actor=ACTOR, now=minutes(106))
+    make_token(registry, "ci", scopes=(Scope.RELEASE, Scope.PROMOTE), channels=("staging",), now=minutes(106))
+    make_token(registry, "forever", lifetime=None, now=minutes(106))
+    revoke_token(registry, "ci", reason="in a log ☃", actor=ACTOR, now=minutes(107))
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
@@ -66,6 +72,7 @@ def answers(reader: Reader) -> dict[str, object]:
         "overview": reader.overview(),
         "epoch": reader.epoch(),
         "journal": reader.journal(),
+        "tokens": [replace(token, has_secret=False) for token in reader.tokens()],  # what git does not give back
     }
     for channel in reader.channels():
         found[f"live on {channel.name}"] = reader.live_on(channel.name)

@@ -1,0 +1,157 @@
+"""Waiting, after a rollback, until every client that is live says that it serves it.
+
+In: what was done, and the registry that knows the clients. Out: lines or JSON, and a refusal where time is over. The
+rule it keeps: whatever happens while waiting, it says that the rollback itself is done.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops.cli.outcome import outcome_shape
+from promptops.cli.visible import visible
+from promptops.cli.words import counted, enumerated
+from promptops.core.errors import NotAcknowledged, PromptopsError, Unavailable
+from promptops.operations.presence import following, waiting_for
+from promptops.wire.presence import client_to_json
+
+if TYPE_CHECKING:
+    from promptops.cli.render import Line, Page
+    from promptops.cli.session import Session
+    from promptops.cli.shapes import JsonObject
+    from promptops.core.model import Deployment
+    from promptops.core.presence import LiveClient
+    from promptops.gateway import Gateway
+    from promptops.operations.deploying import Outcome
+
+_PAUSE = 0.1
+
+
+@dataclass(slots=True)
+class Waited:
+    """How far it got: who serves the change, who does not, and what kept the registry from answering."""
+
+    acknowledged: tuple[LiveClient, ...] = ()
+    waiting: tuple[LiveClient, ...] = ()
+    trouble: str = ""
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        return not self.waiting and not self.trouble
+
+    @property
+    def names(self) -> list[str]:
+        """The clients that are waited for."""
+        return [each.beat.name for each in self.waiting]
+
+
+def wait_for_clients(
+    session: Session, gateway: Gateway, outcome: Outcome, *, seconds: float, first: Sequence[Callable[[], None]]
+) -> None:
+    """Do what comes ``first``, wait for the clients, say how it went; with --json that is the whole answer.
+
+    Raises:
+        NotAcknowledged: time is over, and not every live client serves it.
+    """
+    changed = (*outcome.deployments, *outcome.unchanged)
+    waited = Waited()
+    try:
+        for each in first:
+            each()
+            sys.stdout.flush()  # what was done is said now, also into a pipe
+        _wait(gateway, changed, waited, seconds)
+    except KeyboardInterrupt:
+        _tell(session, outcome, waited, changed, interrupted=True)
+        session.note(f"the rollback is done and stays; only the waiting was interrupted.{_whom(waited)}")
+        raise
+    _tell(session, outcome, waited, changed)
+    if not waited.done:
+        channel = changed[0].channel if changed else ""
+        raise NotAcknowledged(
+            f"the rollback is done, but after {waited.seconds:.0f} s {_problem(waited)}",
+            clients=waited.names,
+            hint=f"Nothing needs to be repeated. Who serves what: promptops clients --channel {channel}",
+        )
+
+
+def _wait(gateway: Gateway, changed: Sequence[Deployment], waited: Waited, seconds: float) -> None:
+    began = time.monotonic()
+    try:
+        while changed:
+            try:
+                found = following(gateway.clients(changed[0].channel), changed)
+                waited.waiting = waiting_for(found, changed)
+                waited.acknowledged = tuple(each for each in found if each not in waited.waiting)
+                waited.trouble = ""
+                over = waited.done
+            except PromptopsError as error:  # whatever it is, the rollback is done
+                waited.trouble = error.message
+                over = not isinstance(error, Unavailable)
+            waited.seconds = time.monotonic() - began
+            if over or waited.seconds >= seconds:
+                return
+            _show(f"waiting for {_missing(waited)}")
+            time.sleep(min(_PAUSE, seconds - waited.seconds))
+    finally:
+        _show("")
+
+
+def clients_shape(waited: Waited) -> JsonObject:
+    return {
+        "acknowledged": [client_to_json(each) for each in waited.acknowledged],
+        "waiting": [client_to_json(each) for each in waited.waiting],
+    }
+
+
+def _tell(
+    session: Session, outcome: Outcome, waited: Waited, changed: Sequence[Deployment], *, interrupted: bool = False
+) -> None:
+    if session.json or (waited.done and not interrupted):
+        session.answer(
+            lambda: outcome_shape(outcome) | {"clients": clients_shape(waited)},
+            lambda page: _lines(waited, changed, page),
+        )
+
+
+def _lines(waited: Waited, changed: Sequence[Deployment], page: Page) -> list[Line]:
+    from promptops.cli.render import Span
+
+    channel = changed[0].channel if changed else "it"
+    if not waited.acknowledged:
+        what = "these apps" if len(changed) != 1 else changed[0].app
+        return ["", [Span(f"No live client says that it serves {what} on {channel}: nobody was waited for.", "warn")]]
+    count = len(waited.acknowledged)
+    said = "The one live client serves it" if count == 1 else f"All {count:,} live clients serve it"
+    return ["", [Span("✓ ", "good"), f"{said}, after {waited.seconds:.1f} s."]]
+
+
+def _problem(waited: Waited) -> str:
+    if waited.trouble:
+        return f"the registry does not say who follows it: {waited.trouble}"
+    known = len(waited.waiting) + len(waited.acknowledged)
+    verb = "does" if len(waited.waiting) == 1 else "do"
+    return f"{len(waited.waiting):,} of {counted(known, 'live client')} {verb} not serve it: {enumerated(waited.names)}"
+
+
+def _missing(waited: Waited) -> str:
+    if waited.trouble:
+        return f"the registry: {waited.trouble}"
+    known = len(waited.waiting) + len(waited.acknowledged)
+    return f"{len(waited.waiting):,} of {counted(known, 'client')}: {enumerated(waited.names, 4)}"
+
+
+def _whom(waited: Waited) -> str:
+    return f" Not serving it yet, or not saying so: {enumerated(waited.names)}." if waited.waiting else ""
+
+
+def _show(text: str) -> None:
+    """Who is waited for, on the last line of a terminal, and gone with the next; nothing in a pipe."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{visible(text)[:100]}", err=True, nl=False)

@@ -1,0 +1,298 @@
+"""How a process follows one channel: everything but the network and the waiting, which threads and tasks do their way.
+
+Whoever follows takes turns: :meth:`Course.poll` and :meth:`Course.beat` say whether there is something to ask,
+:meth:`Course.settle` takes what came of it, :meth:`Course.tend` does what is to be done on this machine, and
+:meth:`Course.pause` says how long the next turn can wait. Disks and hooks may be slow, so none of this is for an event
+loop's own thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from promptops.client import files, settings
+from promptops.client.held import Held, Rejected, Rejection
+from promptops.client.origin import Beat
+from promptops.client.overrides import Overrides, read_overrides
+from promptops.client.prompt import Source
+from promptops.client.reading import read_bundle
+from promptops.client.refresh import Asking, Outcome, Spare, heartbeat, refresh
+from promptops.client.replica import Replica
+from promptops.client.schedule import spread
+from promptops.client.status import Change, OnChange, OnState, State, log
+from promptops.client.stored import Problem, restore, stored_of
+
+_BEAT = 30.0
+_LOOK = 2.0
+"""Seconds between two looks at the break-glass files, where a place for them is named."""
+_QUIET = 3600.0
+
+
+class Course:
+    """One channel of one client, on its way. Turns are taken by one thread at a time; events may come from another."""
+
+    def __init__(self, replica: Replica, *, on_change: OnChange | None, on_state: OnState | None) -> None:
+        self.replica = replica
+        self.identity = secrets.token_hex(16)
+        self.spare: Spare = {}
+        self._on_change = on_change
+        self._on_state = on_state
+        self._call_soon: Callable[..., object] | None = None
+        self._state = replica.state
+        self._trouble = ""
+        self._notes: tuple[tuple[str, str], ...] = ()
+        self._ignored: set[tuple[str, str]] = set()
+        self._glass: object = None
+        self._beat_at = 0.0
+        self._disk_said = -_QUIET
+        self._slot = self._find_slot()
+
+    def forked(self) -> None:
+        """In a forked child: the same prompts, another process. Its first poll comes soon, not with its siblings'."""
+        self.identity = secrets.token_hex(16)
+        self.spare = {}
+        self._beat_at = 0.0
+        self.replica.forked()
+        world = self.replica.world
+        self.replica.schedule.due = world.clock() + min(1.0, self.replica.settings.poll) * world.dice()
+        log(logging.INFO, "forked", "a forked process follows %s", self.replica.channel)
+
+    # --- turns -----------------------------------------------------------------------------------
+
+    def poll(self, deadline: float) -> Asking | None:
+        """A refresh, where one is due."""
+        if self.replica.schedule.wait(self.replica.world.clock()) > 0:
+            return None
+        return refresh(self.replica, self.spare, deadline)
+
+    def beat(self) -> Beat | None:
+        """A heartbeat, where one is due and somebody is there to hear it."""
+        replica = self.replica
+        if self._until_beat() > 0:
+            return None
+        self._beat_at = replica.world.clock() + spread(_BEAT, replica.world.dice)
+        return heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
+
+    def settle(self, outcome: Outcome) -> None:
+        """A refresh is over: when is the next one, and what is there to say about this one?"""
+        replica, now = self.replica, self.replica.world.clock()
+        if outcome.trouble is None:
+            # All who started together were answered together: they part here.
+            replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)
+            self._trouble = ""
+            self._say_notes(outcome.notes)
+        else:
+            replica.schedule.failed(now, retry_after=outcome.trouble.retry_after)
+            self.say_trouble(outcome)
+        self.changed(outcome.changes)
+        self.say_state()
+
+    def changed(self, changes: tuple[Change, ...]) -> None:
+        """Tell the log, the hook and, with the next turn, the server."""
+        if not changes:
+            return
+        self._beat_at = 0.0
+        for change in changes:
+            log(
+                logging.INFO,
+                "changed",
+                "%s:%s is at revision %d: %s -> %s",
+                change.app,
+                change.channel,
+                change.revision,
+                change.before or "nothing",
+                f"{change.version}, canary {change.canary}" if change.canary else change.version,
+                app=change.app,
+                channel=change.channel,
+                revision=change.revision,
+            )
+            self._call(self._on_change, change)
+
+    def tend(self) -> None:
+        """Look at the break-glass files, at the age of what is served, and bring to disk what is new."""
+        self._look_at_overrides()
+        self.replica.look()
+        self.say_state()
+        if self.replica.unsaved:
+            self._save()
+
+    def pause(self) -> float:
+        """Seconds that the next turn can wait."""
+        replica, now = self.replica, self.replica.world.clock()
+        waits = [replica.schedule.wait(now)]
+        if replica.settings.override:
+            waits.append(_LOOK)
+        return min(*waits, self._until_beat())
+
+    def _until_beat(self) -> float:
+        """Seconds until the next heartbeat; without end while nobody would hear it."""
+        replica = self.replica
+        if (
+            not replica.settings.heartbeat
+            or replica.failing
+            or replica.place is None
+            or not replica.is_api(replica.place)
+        ):
+            return math.inf
+        return max(0.0, self._beat_at - replica.world.clock())
+
+    # --- what is said ----------------------------------------------------------------------------
+
+    def say_state(self) -> None:
+        """Tell the log and the hook where the state is another one than it was."""
+        before, now = self._state, self.replica.state
+        if now is before:
+            return
+        self._state = now
+        level = logging.INFO if now is State.READY else logging.WARNING
+        log(level, "state", "%s: %s -> %s", self.replica.channel, before, now, channel=self.replica.channel, state=now)
+        self._call(self._on_state, before, now)
+
+    def say_trouble(self, outcome: Outcome) -> None:
+        """Once for each reason, until a place answers again."""
+        trouble = outcome.trouble
+        assert trouble is not None
+        label = outcome.place.label if outcome.place else "the registry"
+        kind, verb = ("refresh-rejected", "is not followed") if outcome.rejected else ("refresh-failed", "failed")
+        hint = ""
+        if trouble.reason == Rejection.LINEAGE and self._slot is not None:
+            hint = f". If it was made anew and is the right one, stop and delete {self._slot}"
+        level = logging.DEBUG if self._trouble == f"{kind} {trouble.reason}" else logging.WARNING
+        self._trouble = f"{kind} {trouble.reason}"
+        log(level, kind, "%s %s: %s%s", label, verb, trouble.message, hint, reason=trouble.reason, place=label)
+
+    def _say_notes(self, notes: tuple[tuple[str, str], ...]) -> None:
+        self.replica.problem = notes[0][1] if notes else ""
+        for name, text in notes if notes != self._notes else ():
+            log(logging.WARNING, name, "%s: %s", self.replica.channel, text)
+        self._notes = notes
+
+    def call_hooks_with(self, call_soon: Callable[..., object]) -> None:
+        """Have hooks called by somebody else: an event loop that they belong to."""
+        self._call_soon = call_soon
+
+    def _call(self, hook: Callable[..., object] | None, *facts: object) -> None:
+        if hook is None:
+            return
+
+        def call() -> None:
+            try:
+                hook(*facts)
+            except Exception:  # noqa: BLE001 a hook is somebody else's code, and serving goes on whatever it does
+                log(logging.ERROR, "hook-failed", "a hook raised an error", exc_info=True)
+
+        self._call_soon(call) if self._call_soon else call()
+
+    # --- this machine's disk ---------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start from what is on disk: the last-known-good, or a bundle that is newer or all there is."""
+        for pin in self.replica.settings.pins:
+            log(logging.WARNING, "pin-active", "%s is pinned to %s", pin.app, pin.version, app=pin.app)
+        kept = self._read_slot()
+        bundle = self._read_bundle()
+        if bundle is not None and (kept is None or _newer(bundle, kept)):
+            self._start(bundle, Source.BUNDLE)
+        elif kept is not None:
+            self._start(kept, Source.DISK)
+        self._look_at_overrides()
+        self._state = self.replica.state
+
+    def _start(self, held: Held, source: Source) -> None:
+        self.replica.restore(held, source)
+        apps = len(held.snapshot.apps)
+        log(logging.INFO, "disk-read", "%s: %d apps from %s", self.replica.channel, apps, source, source=str(source))
+
+    def _find_slot(self) -> Path | None:
+        told = self.replica.settings
+        first = told.places[0]
+        if not told.caching or not first.is_kept:
+            return None
+        folder = Path(told.cache) if told.cache else settings.cache_folder()
+        return folder and files.slot_path(folder, registry=first.identity, channel=self.replica.channel, apps=told.apps)
+
+    def _read_slot(self) -> Held | None:
+        if self._slot is None:
+            return None
+        found = files.load(self._slot, channel=self.replica.channel, required=self.replica.settings.required)
+        for problem in found.problems:
+            self._say_ignored("disk-ignored", problem)
+        return found.held
+
+    def _read_bundle(self) -> Held | None:
+        if not self.replica.settings.bundle:
+            return None
+        found = read_bundle(Path(self.replica.settings.bundle), channel=self.replica.channel)
+        for problem in found.problems:
+            self._say_ignored("disk-ignored", problem)
+        if found.stored is None:
+            return None
+        try:
+            return restore(found.stored, channel=self.replica.channel, required=self.replica.settings.required)
+        except Rejected as rejected:
+            log(logging.WARNING, "disk-ignored", "the bundle is not used: %s", rejected.message)
+            return None
+
+    def _save(self) -> None:
+        held, self.replica.unsaved = self.replica.held, False
+        if self._slot is None or held is None or self.replica.kept is Source.BUNDLE:
+            return
+        saved = files.write(self._slot, stored_of(held))
+        self.replica.disk = saved.problem.message if saved.problem else ""
+        now = self.replica.world.clock()
+        if saved.problem is not None and now - self._disk_said >= _QUIET:
+            self._disk_said = now
+            log(logging.WARNING, "disk-failed", "%s could not be written: %s", self._slot, saved.problem.message)
+
+    def _look_at_overrides(self) -> None:
+        path = self.replica.settings.override
+        if not path:
+            return
+        held, now = self.replica.held, self.replica.world.now()
+        ends = self.replica.view.overrides_end
+        glass = (_signature(Path(path)), held.snapshot.lineage if held else None)
+        if glass == self._glass and not (ends is not None and now >= ends):
+            return
+        self._glass = glass
+        found = read_overrides(Path(path), channel=self.replica.channel, lineage=glass[1], now=now)
+        self._say_overrides(found)
+        self.replica.set_overrides(found.active)
+
+    def _say_overrides(self, found: Overrides) -> None:
+        before = self.replica.overrides
+        for app, each in found.active.items():
+            if app not in before or before[app].override != each.override:
+                pin = each.override
+                what = f"{app}@{pin.version} until {pin.expires_at.isoformat()}, by {pin.actor}: {pin.reason}"
+                log(logging.WARNING, "override-active", "a break-glass file is served: %s", what, app=app)
+        for app in before:
+            if app not in found.active:
+                log(logging.WARNING, "override-ended", "%s: no break-glass file any more", app, app=app)
+        for problem in found.ignored:
+            self._say_ignored("override-ignored", problem)
+
+    def _say_ignored(self, name: str, problem: Problem) -> None:
+        if (str(problem.path), problem.reason) not in self._ignored:
+            self._ignored.add((str(problem.path), problem.reason))
+            log(logging.WARNING, name, "%s is not used: %s", problem.path, problem.message, reason=problem.reason)
+
+
+def _newer(one: Held, other: Held) -> bool:
+    ours, theirs = one.snapshot, other.snapshot
+    return ours.lineage == theirs.lineage and (ours.epoch, ours.cursor) > (theirs.epoch, theirs.cursor)
+
+
+def _signature(path: Path) -> tuple[object, ...]:
+    """Changes when somebody puts a file there, takes one away or edits one."""
+    found: list[object] = []
+    with contextlib.suppress(OSError):
+        listed = sorted(path.iterdir()) if path.is_dir() else [path]
+        for each in listed:
+            facts = each.stat()
+            found.append((each.name, facts.st_ino, facts.st_mtime_ns, facts.st_size))
+    return tuple(found)

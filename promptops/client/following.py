@@ -1,0 +1,265 @@
+"""Following a channel with threads: one takes turns, one listens. Both are daemons, and neither can be lost.
+
+A refresh runs in a thread of its own, which is given up at the deadline whatever it waits for: a name server, a socket
+that drips, a disk behind a network. Its sockets are shut down, so it ends soon after.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+from promptops.client import http
+from promptops.client.course import Course
+from promptops.client.events import EventReader
+from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
+from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
+from promptops.client.schedule import backoff
+from promptops.client.status import LOG, log
+from promptops.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from promptops.client.sending import HttpOrigin
+
+GRACE = 0.25
+"""Seconds after the deadline in which a refresh may still say itself what went wrong."""
+
+LIVED = 10.0
+"""Seconds after which a stream was a good one, and the next one is tried soon."""
+
+_JOIN = 0.05
+
+LISTEN = 30.0
+"""Seconds of one wait for changes of a place that is no web server."""
+
+
+def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Outcome:
+    """Answer everything that is asked, to the end."""
+    step = advance(asking, None)
+    while isinstance(step, Ask):
+        step = advance(asking, answer(step))
+    return step
+
+
+class Following:
+    """The threads of one channel of one client."""
+
+    def __init__(self, course: Course, token: str, open_place: Callable[[Place], Origin]) -> None:
+        self._course = course
+        self._replica = course.replica
+        self._token = token
+        self._open = open_place
+        self._origins: Mapping[Place, Origin] = {}
+        self._threads: tuple[threading.Thread, ...] = ()
+        self._last_id = ""
+        self._renew()
+
+    def _renew(self) -> None:
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._reached = threading.Event()
+        self._waiting: list[threading.Event] = []
+        self._busy_until: float | None = None
+
+    @property
+    def running(self) -> bool:
+        return bool(self._threads) and not self._stop.is_set()
+
+    def start(self) -> threading.Event:
+        """Begin to follow. What is answered is set when the first refresh is over.
+
+        Raises:
+            Invalid, ExtraMissing: a place can never be opened.
+        """
+        self._origins = {place: self._open(place) for place in self._replica.settings.places}
+        self._waiting.append(first := threading.Event())
+        name = f"promptops {self._replica.channel}"
+        self._threads = (
+            threading.Thread(target=self._follow, name=f"{name}: follow", daemon=True),
+            threading.Thread(target=self._listen, name=f"{name}: listen", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
+        return first
+
+    def forked(self) -> None:
+        """In a forked child: the parent's threads and connections are not here, so begin again."""
+        was_running = self.running
+        for origin in self._origins.values():
+            origin.forget()
+        self._threads, self._last_id = (), ""
+        self._renew()
+        self._course.forked()
+        if was_running:
+            self.start()
+
+    def refresh(self, seconds: float) -> bool:
+        """Ask now, and wait up to so long for the answer; True where there was one that is followed."""
+        if not self.running:
+            return False
+        if threading.current_thread() in self._threads:
+            self._demand()  # a hook asks: this very thread will, when the hook is over
+            return not self._replica.failing
+        self._waiting.append(done := threading.Event())
+        self._wake.set()
+        return done.wait(seconds) and not self._replica.failing
+
+    def run(self, asking: Asking, deadline: float) -> Outcome:
+        """Drive to the end, but give up at the deadline."""
+        clock, over, found = self._replica.world.clock, threading.Event(), list[Outcome]()
+        given_up = False
+
+        def answer(ask: Ask) -> Answer | Failed:
+            return TIMEOUT if given_up else self._origins[ask.place].answer(ask.what, ask.deadline)
+
+        def work() -> None:
+            found.append(drive(asking, answer))
+            over.set()
+
+        threading.Thread(target=work, name=f"promptops {self._replica.channel}: ask", daemon=True).start()
+        if over.wait(deadline - clock() + GRACE):
+            return found[0]
+        given_up = True
+        self._cut()
+        self._replica.failed(TIMEOUT.message)
+        return Outcome(trouble=TIMEOUT)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End the threads, and wait up to so long for them."""
+        self._stop.set()
+        for event in (self._wake, self._reached, *self._waiting):
+            event.set()
+        for origin in self._origins.values():
+            origin.interrupt()
+        clock, until = self._replica.world.clock, self._replica.world.clock() + seconds
+        for thread in self._threads:
+            while thread.is_alive() and thread is not threading.current_thread() and clock() < until:
+                thread.join(_JOIN)
+                for origin in self._origins.values():
+                    origin.interrupt()  # it may have begun to wait after the first time
+        for origin in self._origins.values():
+            origin.close()
+        self._replica.streaming = False
+
+    def _demand(self) -> None:
+        self._replica.schedule.at_once(self._replica.world.clock())
+        self._wake.set()
+
+    def _cut(self) -> None:
+        for place, origin in self._origins.items():
+            if place.is_http:
+                cast("HttpOrigin", origin).cut()
+
+    # --- the thread that takes turns --------------------------------------------------------------
+
+    def _follow(self) -> None:
+        stop, wake = self._stop, self._wake
+        while not stop.is_set():
+            try:
+                self._turn()
+            except Exception:  # noqa: BLE001 whatever it is, this thread goes on: nothing would ever change again
+                LOG.exception("a turn failed", extra={"event": "refresh-failed"})
+                self._replica.schedule.failed(self._replica.world.clock())
+            wake.wait(self._course.pause())
+            wake.clear()
+
+    def _turn(self) -> None:
+        clock, timeout = self._replica.world.clock, self._replica.settings.timeout
+        if (beat := self._course.beat()) and (place := self._replica.place):
+            self.run(only(Ask(place=place, what=beat, deadline=clock() + timeout)), clock() + timeout)
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._replica.schedule.at_once(clock())
+        try:
+            if asking := self._course.poll(deadline := clock() + timeout):
+                outcome = self.run(asking, deadline)
+                if self._stop.is_set():
+                    return
+                self._course.settle(outcome)
+                if outcome.trouble is None:
+                    self._reached.set()
+        finally:
+            for done in waiting:
+                done.set()
+        self._course.tend()
+        if self._busy_until is not None and clock() > self._busy_until:
+            for place, origin in self._origins.items():
+                if place.is_http:
+                    origin.interrupt()
+
+    # --- the thread that listens ------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        stop, clock = self._stop, self._replica.world.clock
+        failures = 0
+        while not stop.is_set():
+            place = self._replica.place
+            try:
+                if place is None or (place.is_http and not self._replica.is_api(place)):
+                    self._reached.wait()
+                elif not place.is_http:
+                    if self._origins[place].changes(LISTEN):
+                        self._demand()
+                    continue
+                else:
+                    began = clock()
+                    retry = self._stream(place)
+                    failures = 1 if clock() - began >= LIVED else failures + 1
+                    self._reached.clear()
+                    if stop.is_set():
+                        return
+                    # A poll that is answered meanwhile says that the server is back.
+                    self._reached.wait(retry * self._replica.world.dice() + backoff(failures, self._replica.world.dice))
+            except Exception:  # noqa: BLE001 as above
+                LOG.exception("listening failed", extra={"event": "stream-lost"})
+                stop.wait(1.0)
+            self._reached.clear()
+
+    def _stream(self, place: Place) -> float:
+        """Follow a stream to its end; answers the seconds to wait that the server asked for."""
+        replica, timeout = self._replica, self._replica.settings.timeout
+        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
+        reader, spare, message = EventReader(), Spare(), "it ended"
+        origin = cast("HttpOrigin", self._origins[place])
+        try:
+            self._busy_until = replica.world.clock() + timeout
+            with origin.listen(request, timeout) as pieces:
+                self._busy_until, replica.streaming = None, True
+                log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)
+                heard, lines = replica.world.clock(), 0
+                for piece in pieces:
+                    self._take(place, reader, piece, spare)
+                    now = replica.world.clock()
+                    heard, lines = (now, reader.lines) if reader.lines != lines else (heard, lines)
+                    if self._stop.is_set() or now - heard > http.SILENCE:
+                        break
+        except Lost as lost:
+            message = lost.failed.message
+        except Invalid as error:
+            message = error.message
+        self._busy_until = None
+        if replica.streaming:
+            replica.streaming = False
+            log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
+        return min(reader.retry or 0.0, 60.0)
+
+    def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
+        replica, timeout = self._replica, self._replica.settings.timeout
+        for event in reader.feed(piece):
+            if event.name != "change":
+                continue
+            deadline = self._busy_until = replica.world.clock() + timeout
+            asking = follow_event(replica, spare, place, event.data, deadline)
+            outcome = drive(asking, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline))
+            self._busy_until = None
+            if self._stop.is_set():
+                return  # and what went wrong was our own doing
+            if outcome.trouble is None:
+                self._last_id = event.id
+                self._course.changed(outcome.changes)
+                self._wake.set()
+            else:
+                self._course.say_trouble(outcome)
+                self._demand()

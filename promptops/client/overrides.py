@@ -1,0 +1,122 @@
+"""Break-glass pins that somebody put where the application runs: which of them count, and why the others do not.
+
+A pin counts while it lives, on its own channel, of the registry that is followed. Nothing here raises: a damaged file
+must not keep an application from starting. Whoever asks says loudly what was ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from promptops.client.held import CompiledRelease, Rejected, compile_release
+from promptops.client.stored import Problem
+from promptops.core.errors import PromptopsError
+from promptops.core.override import MAX_FILE, Override, decode
+
+ENDING = ".override.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideFile:
+    """A pin that counts, with its release compiled."""
+
+    path: Path
+    override: Override
+    release: CompiledRelease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """The pins that count, by app, and what is wrong with the others."""
+
+    active: Mapping[str, OverrideFile]
+    ignored: tuple[Problem, ...] = ()
+
+
+class _Ignored(Exception):
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        self.message = message
+
+
+def read_overrides(path: Path, *, channel: str, lineage: str | None, now: datetime) -> Overrides:
+    """The pins in a folder (``*.override.json``) or a file. A folder or file that is not there holds none.
+
+    ``lineage`` is that of the registry that is followed; None where none was reached yet, and then any is. Of two pins
+    of one app the younger counts.
+    """
+    active: dict[str, OverrideFile] = {}
+    ignored: list[Problem] = []
+    for file in _files(path, ignored):
+        try:
+            found = _read(file, channel, lineage, now)
+        except FileNotFoundError:
+            continue
+        except _Ignored as problem:
+            ignored.append(Problem(path=file, reason=problem.reason, message=problem.message))
+            continue
+        except OSError as error:
+            ignored.append(Problem(path=file, reason="unreadable", message=str(error)))
+            continue
+        older = active.get(found.override.app)
+        if older is not None and older.override.created_at > found.override.created_at:
+            older, found = found, older
+        active[found.override.app] = found
+        if older is not None:
+            message = f"the pin of '{older.override.app}' in {found.path.name} is younger"
+            ignored.append(Problem(path=older.path, reason="superseded", message=message))
+    return Overrides(active=active, ignored=tuple(ignored))
+
+
+def _files(path: Path, ignored: list[Problem]) -> Iterator[Path]:
+    try:
+        if not path.is_dir():
+            yield path
+            return
+        names = sorted(name for name in os.listdir(path) if name.endswith(ENDING))
+    except OSError as error:
+        ignored.append(Problem(path=path, reason="unreadable", message=str(error)))
+        return
+    for name in names:
+        yield path / name
+
+
+def _read(path: Path, channel: str, lineage: str | None, now: datetime) -> OverrideFile:
+    try:
+        override = decode(_bytes(path))
+    except PromptopsError as error:
+        raise _Ignored("damaged", error.message) from error
+    if override.channel != channel:
+        raise _Ignored("channel", f"it is for the channel '{override.channel}', not for '{channel}'")
+    if lineage is not None and override.lineage != lineage:
+        raise _Ignored("lineage", f"it is of another registry: lineage {override.lineage}, not {lineage}")
+    if override.expired(now):
+        raise _Ignored("expired", f"it ended at {override.expires_at.isoformat()}")
+    try:
+        release = compile_release(override.app, override.digest, override.content)
+    except Rejected as rejected:
+        raise _Ignored("damaged", rejected.message) from rejected
+    return OverrideFile(path=path, override=override, release=release)
+
+
+def _bytes(path: Path) -> bytes:
+    """The file's bytes. Links are followed, because volumes of containers are made of them."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise _Ignored("unsafe", "it is not a regular file")
+        if about.st_mode & stat.S_IWOTH:
+            raise _Ignored("unsafe", "everybody may write it")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(MAX_FILE + 1)
+    finally:
+        os.close(handle)
+    if len(data) > MAX_FILE:
+        raise _Ignored("damaged", f"it is over {MAX_FILE:,} bytes")
+    return data

@@ -1,0 +1,265 @@
+"""What an application gets: a prompt with all that decides what is sent, and where it came from. Immutable.
+
+``render`` gives messages; ``to_openai``, ``to_openai_responses`` and ``to_anthropic`` give the arguments of the
+provider's ``create``, fresh objects each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from promptops.core.errors import Invalid
+from promptops.core.model import Engine, Json, Message, ResponseFormat, Role, Tool
+from promptops.core.model import Prompt as Definition
+from promptops.core.template import Template
+from promptops.core.values import plain
+
+
+class Source(StrEnum):
+    """Where a prompt came from. ``cache`` is this process's memory while the registry cannot be asked."""
+
+    SERVER = "server"
+    CACHE = "cache"
+    DISK = "disk"
+    BUNDLE = "bundle"
+    OVERRIDE = "override"
+    FALLBACK = "fallback"
+
+
+class Reason(StrEnum):
+    """Why it is this one: the channel's only one, a canary's split, the last known, one too old, or the fallback."""
+
+    STATIC = "STATIC"
+    SPLIT = "SPLIT"
+    CACHED = "CACHED"
+    STALE = "STALE"
+    DEFAULT = "DEFAULT"
+
+
+class Variant(StrEnum):
+    """Which of a channel's releases it is from. ``fixed`` is another release, that somebody asked for by name."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+    FIXED = "fixed"
+
+
+class Renders(Protocol):
+    """Compiled messages."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A prompt of a release that a channel serves; ``name`` is ``support-bot/answer``, ``revision`` the channel's."""
+
+    app: str
+    name: str
+    version: str
+    digest: str
+    channel: str
+    revision: int
+    variant: Variant
+    source: Source
+    reason: Reason
+    definition: Definition = field(repr=False)
+    template: Renders = field(repr=False, compare=False)
+
+    @property
+    def model(self) -> str | None:
+        """``provider/model``, or None where the application chooses."""
+        return self.definition.model
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        """The model's parameters under their GitHub Models names; the caller's own copy."""
+        return {name: plain(value) for name, value in self.definition.parameters.items()}
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages as templates."""
+        return self.definition.messages
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the variables that :meth:`render` takes."""
+        return self.template.names
+
+    def render(self, /, **variables: Json) -> list[dict[str, str]]:
+        """The messages as ``{"role": …, "content": …}``.
+
+        Raises:
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`Template.render` does.
+        """
+        return self.template.render(variables)
+
+    compile = render
+    format = render
+
+    def to_openai(self, /, **variables: Json) -> dict[str, Json]:
+        """The arguments of ``client.chat.completions.create``, also of providers that have the same API.
+
+        Raises:
+            ParameterNotTaken: chat completions have no such parameter.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.client.calls import openai_chat
+
+        return openai_chat(self.definition, self.template.render(variables))
+
+    def to_openai_responses(self, /, **variables: Json) -> dict[str, Json]:
+        """The arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
+
+        Raises:
+            ParameterNotTaken: responses have no such parameter.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.client.calls import openai_responses
+
+        return openai_responses(self.definition, self.template.render(variables))
+
+    def to_anthropic(self, /, **variables: Json) -> dict[str, Json]:
+        """The arguments of ``client.messages.create``. System messages are joined into its ``system``.
+
+        Raises:
+            ParameterNotTaken: messages have no such parameter.
+            Invalid: without ``maxTokens``, which this API must be told.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.client.calls import anthropic_messages
+
+        return anthropic_messages(self.definition, self.template.render(variables))
+
+    @classmethod
+    def fallback(cls, name: str, value: Fallback, *, channel: str = "") -> Prompt:
+        """What an application wants where nothing else is left: text, messages, or a whole prompt as a mapping.
+
+        It takes any variable, and uses those that it has: its caller is written for the prompt it stands in for.
+
+        Raises:
+            Invalid: for what is none of these.
+        """
+        app, _, short = name.partition("/")
+        definition = _definition(short or app, value)
+        return cls(
+            app=app,
+            name=name,
+            version="",
+            digest="",
+            channel=channel,
+            revision=0,
+            variant=Variant.STABLE,
+            source=Source.FALLBACK,
+            reason=Reason.DEFAULT,
+            definition=definition,
+            template=_Lenient(Template.compile(definition)),
+        )
+
+
+Fallback: TypeAlias = "str | Sequence[Message | Mapping[str, str]] | Mapping[str, Json] | Prompt | Definition"
+"""What :meth:`Prompt.fallback` takes."""
+
+
+class _Lenient:
+    """Renders, and leaves aside the variables that nothing uses."""
+
+    __slots__ = ("_template", "names")
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.names = template.names
+
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
+        return self._template.render({name: values[name] for name in self.names if name in values})
+
+
+_KEYS = {
+    "messages": "messages",
+    "model": "model",
+    "parameters": "parameters",
+    "modelParameters": "parameters",
+    "engine": "engine",
+    "template": "engine",
+    "tools": "tools",
+    "response_format": "response_format",
+    "responseFormat": "response_format",
+    "json_schema": "json_schema",
+    "jsonSchema": "json_schema",
+}
+
+
+def _definition(name: str, value: Fallback) -> Definition:
+    if isinstance(value, Prompt):
+        return value.definition
+    if isinstance(value, Definition):
+        return value
+    if isinstance(value, str):
+        return Definition(name=name, messages=(Message(role=Role.USER, content=value),))
+    try:
+        if not isinstance(value, Mapping):
+            return Definition(name=name, messages=_messages(value))
+        found = {_KEYS[key]: item for key, item in value.items()}
+        messages = found["messages"]
+        return Definition(
+            name=name,
+            messages=_messages([{"role": "user", "content": messages}] if isinstance(messages, str) else messages),
+            model=_model(found.get("model")),
+            parameters=_mapping(found.get("parameters", {})),
+            engine=Engine(str(found.get("engine") or Engine.SIMPLE)),
+            tools=tuple(_tool(tool) for tool in _list(found.get("tools", []))),
+            response_format=ResponseFormat(str(found.get("response_format") or ResponseFormat.TEXT)),
+            json_schema=None if found.get("json_schema") is None else _mapping(found["json_schema"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"the fallback of '{name}' is no prompt: {type(error).__name__}: {error}",
+            hint="Give text, a list of {'role': …, 'content': …}, or a mapping with `messages` and more.",
+        ) from error
+
+
+def _messages(value: object) -> tuple[Message, ...]:
+    found = []
+    for item in _list(value):
+        if not isinstance(item, Message):
+            said = _mapping(item)
+            content = said["content"]
+            if not isinstance(content, str):
+                raise TypeError("the content of a message is text")
+            item = Message(role=Role(str(said["role"])), content=content)
+        found.append(item)
+    if not found:
+        raise ValueError("there are no messages")
+    return tuple(found)
+
+
+def _tool(value: object) -> Tool:
+    said = _mapping(value)
+    said = _mapping(said.get("function", said))
+    tool = Tool(name=str(said["name"]), description=str(said.get("description") or ""))
+    schema = said.get("parameters")
+    return tool if schema is None else Tool(name=tool.name, description=tool.description, parameters=_mapping(schema))
+
+
+def _model(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("a model's name is text")
+    return value
+
+
+def _list(value: object) -> Sequence[object]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is not a list")
+    return value
+
+
+def _mapping(value: object) -> dict[str, Json]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{type(value).__name__} is not a mapping")
+    return {str(key): plain(item) for key, item in value.items()}

@@ -1,0 +1,263 @@
+"""Bringing a replica up to date: generators that yield what to ask and are sent what came back. No I/O.
+
+A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`Answer` or a
+:class:`Failed`, and in the end it gets an :class:`Outcome`. Everything that arrives is proven before it is followed.
+What a refresh could fetch before its time was over is there for the next one, so a slow line gets there too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from promptops.client.held import Rejected, Rejection
+from promptops.client.http import BATCH, SDK
+from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
+from promptops.client.replica import Replica
+from promptops.client.status import LOG, Change
+from promptops.core.digest import digest as digest_of
+from promptops.core.errors import Invalid
+from promptops.core.model import ReleaseRef
+from promptops.core.reference import Reference
+from promptops.core.snapshot import Snapshot
+from promptops.wire.snapshot import decode
+
+_MOST = 256 << 20
+"""Bytes of releases that are fetched for one snapshot at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of it. ``trouble``: why what arrived, or did not arrive, is not followed.
+
+    ``notes`` are what is wrong even so, each with the name it is logged under.
+    """
+
+    changes: tuple[Change, ...] = ()
+    place: Place | None = None
+    trouble: Failed | None = None
+    rejected: bool = False
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+Asking: TypeAlias = Generator[Ask, Answer | Failed, Outcome]
+Spare: TypeAlias = dict[str, bytes]
+
+
+def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Outcome:
+    """The next question, or what became of it all. ``reply`` is None to begin."""
+    try:
+        return next(asking) if reply is None else asking.send(reply)
+    except StopIteration as stop:
+        return cast(Outcome, stop.value)
+    except Exception as error:  # noqa: BLE001 whatever was sent to it, whoever follows goes on following
+        LOG.exception("following failed", extra={"event": "refresh-failed"})
+        return Outcome(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
+
+
+def only(ask: Ask) -> Asking:
+    """One question of whose answer nothing more is known than that it came."""
+    answer = yield ask
+    return Outcome(trouble=answer if isinstance(answer, Failed) else None)
+
+
+class _Trouble(Exception):
+    def __init__(self, failed: Failed, *, rejected: bool = False) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
+        self.rejected = rejected
+
+
+def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
+    """Ask the places in their order until one answers with something to follow; each has its share of the time.
+
+    ``spare`` keeps what was fetched and could not be used yet; it is the same one each time.
+    """
+    replica.polls += 1
+    places = replica.settings.places
+    last = Outcome()
+    for number, place in enumerate(places):
+        now = replica.world.clock()
+        until = now + (deadline - now) / (len(places) - number)
+        try:
+            changes, said = yield from _follow(replica, spare, place, until)
+        except _Trouble as trouble:
+            last = _told(replica, place, trouble)
+            continue
+        lacking = yield from _named(replica, place, until)
+        notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
+        return Outcome(changes=changes, place=place, notes=notes)
+    assert last.trouble is not None
+    replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
+    return last
+
+
+def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, deadline: float) -> Asking:
+    """Follow an event of a stream: mostly there is nothing to ask, because what it points to is held."""
+    try:
+        changes = yield from _adopt(replica, spare, place, _decode(data), deadline)
+    except _Trouble as trouble:
+        return _told(replica, place, trouble)
+    replica.look()
+    return Outcome(changes=changes, place=place)
+
+
+def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
+    """Get one version of an app and hold it, from the first place that has it."""
+    last = Outcome(trouble=Failed(reason="nothing-held", message="the registry was not reached yet"))
+    for place in replica.settings.places if replica.held else ():
+        try:
+            yield from _version(replica, place, reference, deadline)
+        except _Trouble as trouble:
+            last = _told(replica, place, trouble)
+            continue
+        return Outcome(place=place)
+    return last
+
+
+def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
+    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet.
+
+    Apps that are pinned or overridden are left out: this process does not follow the channel there.
+    """
+    held = replica.held
+    if held is None or replica.contact is None:
+        return None
+    apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
+    told = {
+        "schema": "promptops.heartbeat/1",
+        "id": identity,
+        "name": name,
+        "sdk": SDK,
+        "state": str(replica.state),
+        "lineage": held.snapshot.lineage,
+        "epoch": held.snapshot.epoch,
+        "revisions": {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart},
+    }
+    return Beat(channel=replica.channel, body=json.dumps(told).encode())
+
+
+# --- the steps -----------------------------------------------------------------------------------
+
+
+def _follow(
+    replica: Replica, spare: Spare, place: Place, until: float
+) -> Generator[Ask, Answer | Failed, tuple[tuple[Change, ...], tuple[str, ...]]]:
+    etag = replica.etag(place)
+    what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
+    answer = yield from _ask(replica, place, what, until)
+    changes: tuple[Change, ...] = ()
+    if not answer.unchanged:
+        replica.answered(place, api=answer.api)
+        snapshot = _decode(answer.body)
+        if snapshot.partial:
+            raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
+        changes = yield from _adopt(replica, spare, place, snapshot, until)
+    elif not etag:
+        raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
+    replica.heard(place, api=answer.api, etag=answer.etag)
+    return changes, answer.notes
+
+
+def _adopt(
+    replica: Replica, spare: Spare, place: Place, snapshot: Snapshot, until: float
+) -> Generator[Ask, Answer | Failed, tuple[Change, ...]]:
+    """Fetch what is served, follow the snapshot, then fetch what a rollback would need: that may fail."""
+    named = {ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()}
+    for digest in [digest for digest in spare if digest not in named]:
+        del spare[digest]
+    first, later = _missing(replica, snapshot, spare)
+    yield from _fetch(replica, spare, place, first, until)
+    try:
+        changes = replica.adopt(snapshot, spare)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+    try:
+        yield from _fetch(replica, spare, place, later, until)
+    except _Trouble:
+        # It is only for a rollback to come, and is asked for again with the next snapshot.
+        later = tuple(digest for digest in later if digest in spare)
+    if later:
+        replica.hold({digest: spare[digest] for digest in later})
+    spare.clear()
+    return changes
+
+
+def _missing(replica: Replica, snapshot: Snapshot, spare: Spare) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    try:
+        return replica.missing(snapshot, spare)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+
+
+def _fetch(
+    replica: Replica, spare: Spare, place: Place, digests: Iterable[str], until: float
+) -> Generator[Ask, Answer | Failed, None]:
+    """Put the bytes of these releases into the spare ones, each proven by its digest."""
+    left = list(digests)
+    # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
+    several = BATCH if replica.is_api(place) or not place.is_http else 1
+    while left:
+        answer = yield from _ask(replica, place, AskContents(digests=tuple(left[:several])), until)
+        got = {digest: answer.contents[digest] for digest in left[:several] if digest in answer.contents}
+        if not got:
+            raise _Trouble(Failed(reason="missing", message=f"the release {left[0]} is not there"), rejected=True)
+        for digest, data in got.items():
+            if digest_of(data) != digest:
+                raise _Trouble(Failed(reason="digest", message=f"{digest} was damaged on the way"), rejected=True)
+        spare |= got
+        if sum(map(len, spare.values())) > _MOST:
+            spare.clear()
+            raise _Trouble(Failed(reason="too-large", message=f"its releases are over {_MOST:,} bytes"), rejected=True)
+        left = [digest for digest in left if digest not in got]
+
+
+def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
+    """Get the versions that are pinned or wanted and not held yet; answers those that could not be had."""
+    lacking = []
+    for reference in (*replica.settings.pins, *replica.settings.versions):
+        if replica.held is None or reference.version in replica.held.versions(reference.app):
+            continue
+        try:
+            yield from _version(replica, place, reference, until)
+        except _Trouble as trouble:
+            lacking.append(f"{reference}: {trouble.failed.message}")
+    return tuple(lacking)
+
+
+def _version(
+    replica: Replica, place: Place, reference: Reference, until: float
+) -> Generator[Ask, Answer | Failed, None]:
+    answer = yield from _ask(replica, place, AskVersion(app=reference.app, version=reference.version), until)
+    try:
+        replica.hold_version(reference.app, ReleaseRef(version=reference.version, digest=answer.etag), answer.body)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+
+
+def _ask(replica: Replica, place: Place, what: Question, until: float) -> Generator[Ask, Answer | Failed, Answer]:
+    answer = yield Ask(place=place, what=what, deadline=until)
+    if isinstance(answer, Failed):
+        if answer.api is not None:
+            replica.answered(place, api=answer.api)
+        raise _Trouble(answer)
+    return answer
+
+
+def _decode(data: bytes) -> Snapshot:
+    try:
+        return decode(data)
+    except Invalid as error:
+        raise _Trouble(Failed(reason=Rejection.CONTENT, message=error.message[:300]), rejected=True) from error
+
+
+def _failed(rejected: Rejected) -> Failed:
+    return Failed(reason=str(rejected.reason), message=rejected.message)
+
+
+def _told(replica: Replica, place: Place, trouble: _Trouble) -> Outcome:
+    if trouble.rejected:
+        replica.rejected[trouble.failed.reason] += 1
+    return Outcome(place=place, trouble=trouble.failed, rejected=trouble.rejected)

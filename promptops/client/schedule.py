@@ -1,0 +1,90 @@
+"""When to ask again: pure, with ``now`` in seconds of a clock that never jumps, and the dice handed in.
+
+Polls come every interval ± 20 %, the first of them at a random moment of it, so that processes that started together
+do not come together. After a failure the wait is drawn from 0 up to a limit that doubles from 1 s (full jitter). After
+five failures in a row the breaker is open: one probe an interval, until one succeeds. A server that says when to come
+again is heard, up to ten minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+SPREAD = 0.2
+"""Polls are this share of the interval early or late."""
+
+BREAK_AFTER = 5
+"""Failures in a row after which there is one probe an interval."""
+
+LONGEST = 300.0
+"""Seconds; no wait after a failure is longer, unless the interval is."""
+
+LONGEST_ASKED = 600.0
+"""Seconds; no server makes a client wait longer."""
+
+Dice = Callable[[], float]
+"""Draws a number from 0 up to 1."""
+
+
+def spread(interval: float, dice: Dice) -> float:
+    """The interval, up to 20 % shorter or longer."""
+    return interval * (1 + SPREAD * (2 * dice() - 1))
+
+
+def backoff(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
+    """Seconds to wait after so many failures in a row, drawn from 0 up to 1, 2, 4, 8 … and never over ``most``."""
+    return min(LONGEST, most, 2.0 ** min(failures - 1, 10)) * dice()
+
+
+class Schedule:
+    """When the next poll of one channel is due."""
+
+    __slots__ = ("_dice", "due", "failures", "interval")
+
+    def __init__(self, *, interval: float, now: float, dice: Dice) -> None:
+        """The first poll is due at once: a process that starts wants its prompts."""
+        self._dice = dice
+        self.interval = interval
+        self.due = now
+        self.failures = 0
+
+    @property
+    def broken(self) -> bool:
+        """True while there is only one probe an interval."""
+        return self.failures >= BREAK_AFTER
+
+    def started(self, now: float) -> None:
+        """The first poll was answered: the next one is at a random moment of the interval."""
+        self.failures = 0
+        self.due = now + self.interval * self._dice()
+
+    def succeeded(self, now: float) -> None:
+        """A poll was answered."""
+        self.failures = 0
+        self.due = now + spread(self.interval, self._dice)
+
+    def failed(self, now: float, *, retry_after: float | None = None) -> None:
+        """A poll was not answered, or with something that is no snapshot."""
+        self.failures += 1
+        # Never longer than a poll: whoever asks often wants to know soon that the server is back.
+        longest = self.interval * (1 + SPREAD)
+        if self.failures < BREAK_AFTER:
+            wait = backoff(self.failures, self._dice, most=longest)
+        elif self.failures == BREAK_AFTER:
+            # Clients that lost a server together part here: the first probe is anywhere in the interval.
+            wait = longest * self._dice()
+        else:
+            wait = spread(self.interval, self._dice)
+        if retry_after is not None:
+            # Everybody is told the same number: spread them behind it, never before.
+            asked = min(max(retry_after, 0.0), LONGEST_ASKED)
+            wait = max(wait, min(asked * (1 + SPREAD * self._dice()), LONGEST_ASKED))
+        self.due = now + wait
+
+    def at_once(self, now: float) -> None:
+        """Something may have changed: the next poll is due now."""
+        self.due = min(self.due, now)
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next poll; 0 where it is due."""
+        return max(0.0, self.due - now)

@@ -1,0 +1,165 @@
+"""What a client is told: arguments first, then the environment. The only module of the client that reads it.
+
+An argument that is given wins over its variable, also where it is empty.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.client.files import default_folder
+from promptops.client.held import Required
+from promptops.client.origin import Place, find_places
+from promptops.core.errors import Invalid
+from promptops.core.model import is_name
+from promptops.core.reference import Reference, parse_reference
+
+if TYPE_CHECKING:
+    import ssl
+
+REGISTRY = "PROMPTOPS_REGISTRY"
+CHANNEL = "PROMPTOPS_CHANNEL"
+TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a variable
+PIN = "PROMPTOPS_PIN"
+BUNDLE = "PROMPTOPS_BUNDLE"
+OVERRIDE = "PROMPTOPS_OVERRIDE"
+CACHE = "PROMPTOPS_CACHE"
+
+_NONE = frozenset({"", "0", "off", "no", "none", "false"})
+_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a client was told, checked. The token is in no repr."""
+
+    places: tuple[Place, ...]
+    channels: tuple[str, ...]
+    token: str = field(default="", repr=False)
+    apps: tuple[str, ...] = ()
+    required: Required = ()
+    pins: tuple[Reference, ...] = ()
+    versions: tuple[Reference, ...] = ()
+    bundle: str = ""
+    override: str = ""
+    cache: str | None = None
+    caching: bool = True
+    poll: float = 30.0
+    timeout: float = 5.0
+    start_timeout: float = 1.5
+    max_stale: float | None = None
+    strict: bool = False
+    heartbeat: bool = True
+    name: str = ""
+    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str | ssl.SSLContext = True
+
+    def __post_init__(self) -> None:
+        for seconds, name, least in (
+            (self.poll, "poll", 0.05),
+            (self.timeout, "timeout", 0.01),
+            (self.start_timeout, "start_timeout", 0.0),
+            (self.max_stale if self.max_stale is not None else 1.0, "max_stale", 0.0),
+        ):
+            if not least <= seconds <= 86_400 * 366:
+                raise Invalid(f"{name} is {seconds!r}, not a number of seconds of at least {least:g}")
+        if self.strict and self.max_stale is None:
+            raise Invalid("strict=True refuses prompts that are too old, and nothing says what is", hint="max_stale=…")
+        if self.token and not _TOKEN.fullmatch(self.token):
+            raise Invalid("the token has characters that no token has", hint="Is there a line end or a space in it?")
+
+
+def variable(name: str) -> str:
+    """The value of a variable of the environment, or an empty text."""
+    return os.environ.get(name, "").strip()
+
+
+def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The channels that are followed; the first is the process's own.
+
+    Raises:
+        Invalid: none is named, or what is named cannot be a channel.
+    """
+    given = variable(CHANNEL) if channel is None else channel
+    listed = (given,) if isinstance(given, str) else tuple(given)
+    named = tuple(dict.fromkeys(name for name in listed if name))
+    if not named:
+        raise Invalid("a client follows a channel, and none is named", hint=f"Client(…, channel='prod') or {CHANNEL}.")
+    for name in named:
+        if not is_name(name):
+            raise Invalid(f"{name[:80]!r} is not a channel's name")
+    return named
+
+
+def places_of(source: str | os.PathLike[str] | Sequence[str] | None, *, allow_http: bool) -> tuple[Place, ...]:
+    """The places that are read from, in order.
+
+    Raises:
+        Invalid: none is named, or one cannot be read from.
+    """
+    if isinstance(source, os.PathLike):
+        source = [os.fspath(source)]
+    return find_places(variable(REGISTRY) if source is None else source, allow_http=allow_http)
+
+
+def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:
+    """The apps that are wanted, in order; all of them where none is named.
+
+    Raises:
+        Invalid: a name that cannot be an app's.
+    """
+    found = tuple(sorted(set(apps or ())))
+    if isinstance(apps, str) or not all(map(is_name, found)):
+        raise Invalid(f"apps is {apps!r}, not a list of names of apps")
+    return found
+
+
+def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Reference, ...]:
+    """Versions of apps, ``support-bot@1.3.0``; a text may name several, with commas or white space between them.
+
+    Raises:
+        Invalid: for what is no version of an app.
+    """
+    texts = re.split(r"[,\s]+", listed) if isinstance(listed, str) else list(listed or ())
+    found = []
+    for text in texts:
+        if not text:
+            continue
+        reference = parse_reference(text)
+        if not reference.version:
+            raise Invalid(
+                f"{what} names {text[:80]!r}, which is not a version of an app", hint="For example bot@1.3.0."
+            )
+        found.append(reference)
+    return tuple(found)
+
+
+def cache_of(cache_dir: str | os.PathLike[str] | bool | None) -> tuple[bool, str | None]:
+    """Whether there is a cache on disk, and the folder that is named for it; None for the default place."""
+    if cache_dir is None:
+        said = variable(CACHE)
+        return (True, None) if CACHE not in os.environ else (said.lower() not in _NONE, said or None)
+    if isinstance(cache_dir, bool):
+        return cache_dir, None
+    return True, os.fspath(cache_dir)
+
+
+def cache_folder() -> Path | None:
+    """The default place of the cache; None where there is no home."""
+    return default_folder(os.environ)
+
+
+def path_of(given: str | os.PathLike[str] | None, name: str) -> str:
+    """A path that is given, else its variable's; empty for none."""
+    return variable(name) if given is None else os.fspath(given)
+
+
+def name_of(given: str | None) -> str:
+    """What a process is called where somebody looks for it: what is given, else ``host:pid``."""
+    return (given or f"{socket.gethostname()}:{os.getpid()}")[:200]

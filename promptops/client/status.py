@@ -1,0 +1,106 @@
+"""What a client says about itself: its state, its status, its changes, and the names of what it logs.
+
+Everything is logged by ``promptops.client`` and carries one of :data:`EVENTS` as ``record.event``. Neither a status nor
+a line of the log has a token or the text of a prompt in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from promptops.client.prompt import Source
+
+LOG = logging.getLogger("promptops.client")
+
+EVENTS: Mapping[str, str] = {
+    "started": "a client follows its channel; says from where, and what it serves meanwhile",
+    "stopped": "it was closed",
+    "changed": "an app has another release; says the revision, and from which version to which",
+    "state": "the state changed",
+    "refresh-failed": "a place did not answer, or with an error; once for each reason until one answers again",
+    "refresh-rejected": "a place answered with something that is not believed; the same",
+    "stream-opened": "changes come as they happen from now on",
+    "stream-lost": "the stream of events ended; changes are found by asking until it is back",
+    "pin-active": "an app is pinned to a version",
+    "pin-missing": "a version that is pinned or wanted could not be had yet",
+    "source-invalid": "a working tree has an error; the app keeps what it served before",
+    "override-active": "a break-glass file is served",
+    "override-ignored": "a break-glass file is not served; says why",
+    "override-ended": "a break-glass file's time is over",
+    "disk-read": "prompts were read from disk: the last good ones, or a bundle",
+    "disk-ignored": "a file on disk is not what it should be; it is not used",
+    "disk-failed": "the last good prompts could not be written; once an hour",
+    "fallback": "a call was answered by its own fallback; once for each prompt",
+    "hook-failed": "a hook of the application raised an error; it changes nothing here",
+    "forked": "a forked process follows with threads of its own",
+}
+"""Every event that is logged, and what it means."""
+
+
+class State(StrEnum):
+    """How far a client is from its registry."""
+
+    READY = "READY"
+    """It was in contact within the last three polls, and the last attempt went well."""
+    DISCONNECTED = "DISCONNECTED"
+    """The last attempt failed; what is served is younger than three polls."""
+    STALE = "STALE"
+    """No contact for more than three polls. What is served is the last good, for as long as it takes."""
+    COLD = "COLD"
+    """Never in contact, and nothing of an earlier process: a bundle, overrides, fallbacks, or nothing is served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An app of a channel is at another revision. ``before`` is the version that was served, empty for none."""
+
+    channel: str
+    app: str
+    revision: int
+    version: str
+    before: str
+    canary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One channel of a client, as it is now. Plain values: fit for a health page.
+
+    ``age`` are seconds since the last contact, None before the first. ``too_old`` says that this is over ``max_stale``.
+    ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed.
+    """
+
+    channel: str
+    state: State
+    source: Source | None
+    age: float | None
+    too_old: bool
+    registry: str
+    lineage: str
+    epoch: int
+    cursor: int
+    revisions: Mapping[str, int]
+    versions: Mapping[str, str]
+    pinned: Mapping[str, str]
+    overridden: Mapping[str, str]
+    place: str
+    streaming: bool
+    polls: int
+    failures: int
+    rejected: Mapping[str, int]
+    problem: str
+    disk: str
+    running: bool
+
+
+OnChange = Callable[[Change], object]
+OnState = Callable[[State, State], object]
+
+
+def log(level: int, event: str, message: str, *arguments: object, exc_info: bool = False, **facts: object) -> None:
+    """Log a line under the name of its event."""
+    assert event in EVENTS, event
+    LOG.log(level, message, *arguments, exc_info=exc_info, extra={"event": event, **facts})

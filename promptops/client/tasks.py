@@ -1,0 +1,229 @@
+"""Following a channel with tasks of an event loop: one takes turns, one listens.
+
+Proving and compiling what arrives, the disk, and places that are no web servers are left to short-lived threads, so the
+loop never waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from promptops.client import http
+from promptops.client.course import Course
+from promptops.client.events import EventReader
+from promptops.client.following import GRACE, LISTEN, LIVED
+from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
+from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
+from promptops.client.schedule import backoff
+from promptops.client.status import LOG, log
+from promptops.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from promptops.client.sending import AsyncHttpOrigin
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Run something that blocks in a thread of its own. It is a daemon: nothing waits for it when the process ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work(*arguments)
+        except BaseException as raised:  # noqa: BLE001 it is raised again where it is waited for
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(deliver, result, error)
+
+    threading.Thread(target=run, name="promptops: work", daemon=True).start()
+    return await future
+
+
+class AsyncFollowing:
+    """The tasks of one channel of one client."""
+
+    def __init__(self, course: Course, token: str, origins: Mapping[Place, AsyncHttpOrigin | Origin]) -> None:
+        self._course = course
+        self._replica = course.replica
+        self._token = token
+        self._origins = origins
+        self._wake = asyncio.Event()
+        self._reached = asyncio.Event()
+        self._waiting: list[asyncio.Event] = []
+        self._last_id = ""
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    def start(self) -> asyncio.Event:
+        """Begin to follow. What is answered is set when the first refresh is over."""
+        self._waiting.append(first := asyncio.Event())
+        name = f"promptops {self._replica.channel}"
+        self._tasks = (
+            asyncio.create_task(self._follow(), name=f"{name}: follow"),
+            asyncio.create_task(self._listen(), name=f"{name}: listen"),
+        )
+        return first
+
+    async def refresh(self, seconds: float) -> bool:
+        """Ask now, and wait up to so long for the answer; True where there was one that is followed."""
+        self._waiting.append(done := asyncio.Event())
+        self._wake.set()
+        return await wait(done, seconds) and not self._replica.failing
+
+    async def run(self, asking: Asking, deadline: float) -> Outcome:
+        """Drive to the end, but give up at the deadline."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic() + GRACE):
+                return await self._drive(asking)
+        except TimeoutError:
+            self._replica.failed(TIMEOUT.message)
+            return Outcome(trouble=TIMEOUT)
+
+    async def stop(self) -> None:
+        """End the tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for done in self._waiting:
+            done.set()
+        self._replica.streaming = False
+
+    async def _drive(self, asking: Asking) -> Outcome:
+        step = await in_thread(advance, asking, None)
+        while isinstance(step, Ask):
+            step = await in_thread(advance, asking, await self._answer(step))
+        return step
+
+    async def _answer(self, ask: Ask) -> Answer | Failed:
+        origin = self._origins[ask.place]
+        if ask.place.is_http:
+            return await cast("AsyncHttpOrigin", origin).answer(ask.what, ask.deadline)
+        return await in_thread(cast(Origin, origin).answer, ask.what, ask.deadline)
+
+    def _demand(self) -> None:
+        self._replica.schedule.at_once(time.monotonic())
+        self._wake.set()
+
+    # --- the task that takes turns ----------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._turn()
+            except Exception:  # noqa: BLE001 whatever it is, this task goes on: nothing would ever change again
+                LOG.exception("a turn failed", extra={"event": "refresh-failed"})
+                self._replica.schedule.failed(time.monotonic())
+            await wait(self._wake, self._course.pause())
+            self._wake.clear()
+
+    async def _turn(self) -> None:
+        timeout = self._replica.settings.timeout
+        if (beat := self._course.beat()) and (place := self._replica.place):
+            until = time.monotonic() + timeout
+            await self.run(only(Ask(place=place, what=beat, deadline=until)), until)
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._replica.schedule.at_once(time.monotonic())
+        try:
+            if asking := self._course.poll(deadline := time.monotonic() + timeout):
+                outcome = await self.run(asking, deadline)
+                self._course.settle(outcome)
+                if outcome.trouble is None:
+                    self._reached.set()
+        finally:
+            for done in waiting:
+                done.set()
+        await in_thread(self._course.tend)
+
+    # --- the task that listens --------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        dice, failures = self._replica.world.dice, 0
+        while True:
+            place = self._replica.place
+            try:
+                if place is None or (place.is_http and not self._replica.is_api(place)):
+                    await self._reached.wait()
+                elif place.is_http:
+                    began = time.monotonic()
+                    retry = await self._stream(place)
+                    failures = 1 if time.monotonic() - began >= LIVED else failures + 1
+                    self._reached.clear()
+                    # A poll that is answered meanwhile says that the server is back.
+                    await wait(self._reached, retry * dice() + backoff(failures, dice))
+                else:
+                    if await in_thread(cast(Origin, self._origins[place]).changes, LISTEN):
+                        self._demand()
+                    continue
+            except Exception:  # noqa: BLE001 as above
+                LOG.exception("listening failed", extra={"event": "stream-lost"})
+                await asyncio.sleep(1.0)
+            self._reached.clear()
+
+    async def _stream(self, place: Place) -> float:
+        """Follow a stream to its end; answers the seconds to wait that the server asked for."""
+        replica = self._replica
+        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
+        reader, spare, message = EventReader(), Spare(), "it ended"
+        origin = cast("AsyncHttpOrigin", self._origins[place])
+        try:
+            async with origin.listen(request, replica.settings.timeout) as pieces:
+                replica.streaming = True
+                log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)
+                heard, lines = time.monotonic(), 0
+                async for piece in pieces:
+                    await self._take(place, reader, piece, spare)
+                    heard, lines = (time.monotonic(), reader.lines) if reader.lines != lines else (heard, lines)
+                    if time.monotonic() - heard > http.SILENCE:
+                        break
+        except Lost as lost:
+            message = lost.failed.message
+        except Invalid as error:
+            message = error.message
+        if replica.streaming:
+            replica.streaming = False
+            log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
+        return min(reader.retry or 0.0, 60.0)
+
+    async def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
+        for event in reader.feed(piece):
+            if event.name != "change":
+                continue
+            deadline = time.monotonic() + self._replica.settings.timeout
+            outcome = await self.run(follow_event(self._replica, spare, place, event.data, deadline), deadline)
+            if outcome.trouble is None:
+                self._last_id = event.id
+                self._course.changed(outcome.changes)
+                self._wake.set()
+            else:
+                self._course.say_trouble(outcome)
+                self._demand()
+
+
+async def wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event up to so long; False where it did not come."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

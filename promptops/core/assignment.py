@@ -1,0 +1,61 @@
+"""Who gets the canary: ``promptops/bucket-v1``, frozen.
+
+::
+
+    hash   = murmur3_x86_32(utf8(salt + ":" + key), seed 0)     0 … 2^32 - 1
+    bucket = (hash * 10000) >> 32                               0 … 9999
+    canary if bucket < weight                                   weight in basis points
+
+The salt is ``app#channel#rollout``: one for the whole ramp of a canary, so raising the weight only ever adds keys, and
+a new one for each canary, so it is not always the same users who try things first. murmur3 is defined at
+https://github.com/aappleby/smhasher/wiki/MurmurHash3; golden vectors for other languages are in ``docs/bucketing.md``.
+A lone surrogate, which is no text, counts as U+FFFD, as it does for ``TextEncoder`` in a browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from promptops.core.errors import Invalid
+
+WHOLE = 10_000
+"""Buckets, and the weight of everybody."""
+
+
+def bucket(salt: str, key: str) -> int:
+    """The bucket of a key, 0 to 9999: the same in every process and language."""
+    try:
+        data = f"{salt}:{key}".encode()
+    except UnicodeEncodeError:
+        data = f"{salt}:{key}".encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return (_murmur3()(data, 0) * WHOLE) >> 32
+
+
+@cache
+def _murmur3() -> Callable[[bytes, int], int]:
+    """The hash, imported by the first canary and by nobody who has none."""
+    import mmh3
+
+    return mmh3.mmh3_32_uintdigest
+
+
+def is_canary(salt: str, key: str, weight: int) -> bool:
+    """True where a key is on the canary's side at this weight, in basis points."""
+    return bucket(salt, key) < weight
+
+
+def rollout_salt(app: str, channel: str, rollout: str) -> str:
+    """The salt of one canary, from its start to its end."""
+    return f"{app}#{channel}#{rollout}"
+
+
+def require_weight(weight: int) -> int:
+    """The weight, where it is one.
+
+    Raises:
+        Invalid: not within 0 to 10,000 basis points.
+    """
+    if not 0 <= weight <= WHOLE:
+        raise Invalid(f"a canary's weight is 0 to {WHOLE:,} basis points, not {weight}")
+    return weight

@@ -1,0 +1,73 @@
+"""The root of the tree of errors and its five kinds; the leaves are in :mod:`promptops.core.errors`, drawn there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class PromptopsError(Exception):
+    """The root. ``str(error)`` is the message alone; ``hint`` is what to do next, or an empty string."""
+
+    kind: ClassVar[str] = "Error"
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The class's name in kebab case, ``nothing-to-roll-back-to``: stable on the wire."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+
+
+class Invalid(PromptopsError):
+    """What was asked for is malformed: 422, exit code 2."""
+
+    kind = "Invalid"
+    exit_code = 2
+    http_status = 422
+
+
+class NotFound(PromptopsError):
+    """It is not there: 404, exit code 3. ``known`` holds what exists, and the hint lists it."""
+
+    kind = "NotFound"
+    exit_code = 3
+    http_status = 404
+
+    def __init__(self, message: str, *, known: Iterable[str] = (), hint: str = "") -> None:
+        self.known = tuple(known)
+        if not hint and self.known:
+            shown = ", ".join(self.known[:20])
+            more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
+            hint = f"There are: {shown}{more}."
+        super().__init__(message, hint=hint)
+
+
+class Conflict(PromptopsError):
+    """Fine by itself, but not in the state things are in: 409, exit code 4. Nothing was changed."""
+
+    kind = "Conflict"
+    exit_code = 4
+    http_status = 409
+
+
+class Refused(PromptopsError):
+    """A rule of the registry or of a channel says no: 403, exit code 5. Nothing was changed."""
+
+    kind = "Refused"
+    exit_code = 5
+    http_status = 403
+
+
+class Unavailable(PromptopsError):
+    """The registry cannot answer: 503, exit code 6."""
+
+    kind = "Unavailable"
+    exit_code = 6
+    http_status = 503

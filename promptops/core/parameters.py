@@ -1,0 +1,263 @@
+"""A parameter of a GitHub Models file -> the field of a provider's API that takes it. One table.
+
+Fields are those of the current references and of the Python packages openai 3 and anthropic 2:
+
+- chat completions: https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
+- responses: https://developers.openai.com/api/reference/resources/responses/methods/create
+- messages: https://platform.claude.com/docs/en/api/messages/create
+
+What an API has no field for is refused, never dropped: when the release is made where the model names its provider, and
+otherwise by the call. Three things are not one name for another:
+
+``max_tokens`` of chat completions is deprecated for ``max_completion_tokens``, and the reasoning models refuse it, so
+every cap on tokens is ``max_completion_tokens`` at OpenAI. Other providers behind the same API (Mistral, DeepSeek, most
+that are hosted at home) know the older name only, so theirs is ``max_tokens``, and what the package has no argument for
+goes into its ``extra_body``.
+
+Claude takes ``temperature``, ``top_p`` and ``top_k`` up to version 4.6, in version 2023-06-01 of the API. The package
+has no arguments for them any more and asks for ``extra_body`` instead
+(https://github.com/anthropics/anthropic-sdk-python/blob/main/MIGRATION.md); since its version 2 it speaks to a newer
+version of the API, which refuses them, unless the header says otherwise. Both go into the call, and older packages take
+it as well. For a later Claude they are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from promptops.core.errors import ParameterNotTaken
+from promptops.core.model import Json, ResponseFormat
+from promptops.core.values import plain
+
+OPENAI = frozenset({"openai", "azure-openai", "azure_openai"})
+"""Providers that have OpenAI's API and models."""
+
+ANTHROPIC = frozenset({"anthropic"})
+
+
+class Api(StrEnum):
+    """An API that a prompt can be sent to, by the name that errors call it."""
+
+    OPENAI_CHAT = "OpenAI chat completions"
+    COMPATIBLE = "OpenAI-compatible chat completions"
+    OPENAI_RESPONSES = "OpenAI responses"
+    ANTHROPIC = "Anthropic messages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """Where each API takes a parameter: a field, or a path of fields with dots; empty where it has none."""
+
+    chat: str = ""
+    responses: str = ""
+    anthropic: str = ""
+
+
+_CAP = Fields(chat="max_completion_tokens", responses="max_output_tokens", anthropic="max_tokens")
+_STOP = Fields(chat="stop", anthropic="stop_sequences")
+_NONE = Fields()
+
+TABLE: Mapping[str, Fields] = {
+    "maxTokens": _CAP,
+    "maxCompletionTokens": _CAP,
+    "maxOutputTokens": _CAP,
+    "minTokens": _NONE,
+    "temperature": Fields(chat="temperature", responses="temperature", anthropic="extra_body.temperature"),
+    "topP": Fields(chat="top_p", responses="top_p", anthropic="extra_body.top_p"),
+    "topK": Fields(anthropic="extra_body.top_k"),
+    "minP": _NONE,
+    "frequencyPenalty": Fields(chat="frequency_penalty"),
+    "presencePenalty": Fields(chat="presence_penalty"),
+    "repetitionPenalty": _NONE,
+    "stop": _STOP,
+    "stopSequences": _STOP,
+    "seed": Fields(chat="seed"),
+    "n": Fields(chat="n"),
+    "candidateCount": _NONE,
+    "reasoningEffort": Fields(chat="reasoning_effort", responses="reasoning.effort", anthropic="output_config.effort"),
+    "verbosity": Fields(chat="verbosity", responses="text.verbosity"),
+    "thinking": Fields(anthropic="thinking"),
+    "thinkingBudget": _NONE,
+    "logprobs": Fields(chat="logprobs", responses="include"),
+    "topLogprobs": Fields(chat="top_logprobs", responses="top_logprobs"),
+    "logitBias": Fields(chat="logit_bias"),
+    "parallelToolCalls": Fields(
+        chat="parallel_tool_calls",
+        responses="parallel_tool_calls",
+        anthropic="tool_choice.disable_parallel_tool_use",
+    ),
+    "toolChoice": Fields(chat="tool_choice", responses="tool_choice", anthropic="tool_choice"),
+    "serviceTier": Fields(chat="service_tier", responses="service_tier", anthropic="service_tier"),
+    "user": Fields(chat="user", responses="user", anthropic="metadata.user_id"),
+    "safePrompt": _NONE,
+    "prediction": Fields(chat="prediction"),
+}
+"""Every parameter that a release can hold."""
+
+SAMPLING_VERSION = "2023-06-01"
+"""The version of Anthropic's API that takes :data:`SAMPLING`."""
+
+SAMPLING = frozenset({"temperature", "topP", "topK"})
+
+_LAST_SAMPLED = (4, 6)
+_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)", re.ASCII)
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+
+def provider_of(model: str | None) -> tuple[str, str]:
+    """The provider in lower case and the provider's own name of a model; no provider where none is named."""
+    provider, slash, name = (model or "").partition("/")
+    return (provider.lower(), name) if slash else ("", provider)
+
+
+def chat_api(model: str | None, parameters: Mapping[str, Json]) -> Api:
+    """Whose chat completions a model answers. A model without a provider is OpenAI's, unless a parameter says no."""
+    provider, _ = provider_of(model)
+    if provider:
+        return Api.OPENAI_CHAT if provider in OPENAI else Api.COMPATIBLE
+    return Api.OPENAI_CHAT if all(TABLE[name].chat for name in parameters if name in TABLE) else Api.COMPATIBLE
+
+
+def to_call(api: Api, parameters: Mapping[str, Json], *, model: str | None = None) -> dict[str, Json]:
+    """The arguments of the API's ``create`` for these parameters; fresh values, the caller's to change.
+
+    Raises:
+        ParameterNotTaken: for a parameter, or a value of one, that the API does not take.
+    """
+    call: dict[str, Json] = {}
+    for name, value in parameters.items():
+        path = _path(api, name, model)
+        if path is None:
+            raise ParameterNotTaken(name, api, hint=_hint(api, name))
+        taken = _value(api, name, plain(value))
+        if taken is not None and not _put(call, path, taken):
+            raise ParameterNotTaken(name, api, hint=f"Another parameter already says {'.'.join(path)}. Keep one.")
+    if api is Api.ANTHROPIC:
+        _settle(call)
+    return call
+
+
+def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[ParameterNotTaken]:
+    """What the provider of a model does not take; nothing for a provider that is neither OpenAI nor Anthropic.
+
+    OpenAI takes what chat completions take: responses take less, which only the call can know.
+    """
+    provider, _ = provider_of(model)
+    api = Api.OPENAI_CHAT if provider in OPENAI else Api.ANTHROPIC if provider in ANTHROPIC else None
+    if api is None or not parameters:
+        return
+    taken: dict[str, Json] = {}
+    for name, value in parameters.items():
+        try:
+            to_call(api, {**taken, name: value}, model=model)
+            taken[name] = value
+        except ParameterNotTaken as flaw:
+            yield flaw
+
+
+def require_format(api: Api, asked: ResponseFormat) -> None:
+    """Do nothing where the API can be asked for this shape of answer.
+
+    Raises:
+        ParameterNotTaken: JSON without a schema, of Anthropic.
+    """
+    if api is Api.ANTHROPIC and asked is ResponseFormat.JSON_OBJECT:
+        hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
+        raise ParameterNotTaken(f"responseFormat: {asked}", api, hint=hint)
+
+
+def _path(api: Api, name: str, model: str | None) -> list[str] | None:
+    fields = TABLE.get(name, _NONE)
+    if api is Api.COMPATIBLE:
+        return [name_of(name)] if fields.chat else ["extra_body", name_of(name)]
+    if api is Api.ANTHROPIC and name in SAMPLING and not _samples(model):
+        return None
+    found = {Api.OPENAI_CHAT: fields.chat, Api.OPENAI_RESPONSES: fields.responses, Api.ANTHROPIC: fields.anthropic}
+    return found[api].split(".") if found[api] else None
+
+
+def name_of(parameter: str) -> str:
+    """A parameter in snake_case: ``maxTokens`` is ``max_tokens``."""
+    return "stop" if parameter == "stopSequences" else re.sub(r"(?<!^)([A-Z])", r"_\1", parameter).lower()
+
+
+def _samples(model: str | None) -> bool:
+    """False for a Claude that takes no sampling parameters; those without a number are newer than that."""
+    _, name = provider_of(model)
+    found = _CLAUDE.search(name)
+    if found is None:
+        return "claude-" not in name
+    return (int(found[1]), int(found[2] or 0)) <= _LAST_SAMPLED
+
+
+def _value(api: Api, name: str, value: Json) -> Json:
+    """The value as the API writes it; None where it says nothing that the API has to be told."""
+    if name == "toolChoice":
+        return _tool_choice(api, value)
+    if name == "reasoningEffort" and api is not Api.COMPATIBLE:
+        refused = value not in _EFFORTS if api is Api.ANTHROPIC else value == "default"
+        if refused:
+            raise ParameterNotTaken(f"{name}: {value}", api, hint=f"It takes {', '.join(_EFFORTS)}.")
+    if api is Api.OPENAI_RESPONSES and name == "logprobs":
+        return ["message.output_text.logprobs"] if value else None
+    if api is not Api.ANTHROPIC:
+        return value
+    if name == "parallelToolCalls":
+        return not value
+    if name == "temperature" and isinstance(value, int | float) and value > 1:
+        raise ParameterNotTaken(f"{name}: {value:g}", api, hint="It takes 0 to 1.")
+    return [value] if name in ("stop", "stopSequences") and isinstance(value, str) else value
+
+
+def _tool_choice(api: Api, value: Json) -> Json:
+    """``auto``, ``none``, ``required``, or one function: each API writes them in its own way, and all are read."""
+    kind = value.get("type") if isinstance(value, Mapping) else value
+    function = value.get("function", value) if isinstance(value, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    kind = {"any": "required", "tool": "function"}.get(str(kind), kind)
+    if api is Api.COMPATIBLE or kind not in ("auto", "none", "required", "function"):
+        return value
+    if kind != "function":
+        return {"type": "any" if kind == "required" else kind} if api is Api.ANTHROPIC else kind
+    if api is Api.ANTHROPIC:
+        return {"type": "tool", "name": name}
+    return {"type": kind, "function": {"name": name}} if api is Api.OPENAI_CHAT else {"type": kind, "name": name}
+
+
+def _put(call: dict[str, Json], path: list[str], value: Json) -> bool:
+    """Set a value below its path; False where another one is there."""
+    for step in path[:-1]:
+        inner = call.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return False
+        call = inner
+    last = path[-1]
+    there = call.get(last)
+    if isinstance(there, dict) and isinstance(value, dict) and not there.keys() & value.keys():
+        call[last] = {**there, **value}
+        return True
+    if last in call and there != value:
+        return False
+    call[last] = value
+    return True
+
+
+def _settle(call: dict[str, Json]) -> None:
+    """What Anthropic asks for because of something else that is asked for."""
+    choice = call.get("tool_choice")
+    if isinstance(choice, dict):
+        choice.setdefault("type", "auto")
+        if choice["type"] == "none":
+            choice.pop("disable_parallel_tool_use", None)
+    if "extra_body" in call:
+        call["extra_headers"] = {"anthropic-version": SAMPLING_VERSION}
+
+
+def _hint(api: Api, name: str) -> str:
+    if api is Api.ANTHROPIC and name in SAMPLING:
+        return "Claude takes it up to version 4.6, and no more since. Remove it."
+    others = [other for other in Api if other is not Api.COMPATIBLE and other is not api and _path(other, name, None)]
+    return f"Remove it; it is a parameter of {' and '.join(others)}." if others else "Remove it."

@@ -1,0 +1,100 @@
+"""Who serves what right now: what a running client says of itself, and how that compares with what is live.
+
+Presence is no fact of the registry: it is as good as the last minute, is overwritten, and goes into no backup of git.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from promptops.core.errors import Invalid
+from promptops.core.model import Deployment, is_name
+
+LIVE_FOR = timedelta(seconds=90)
+"""A client that said nothing for longer is not live: three times the interval in which it speaks."""
+
+MAX_WORDS = 200
+MAX_APPS = 2_000
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class State(StrEnum):
+    """How a client stands with its source: up to date, late, cut off, or never connected."""
+
+    READY = "READY"
+    STALE = "STALE"
+    DISCONNECTED = "DISCONNECTED"
+    COLD = "COLD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What a client says of itself: that it runs, and which revision of each app it serves.
+
+    ``id`` is one process's, new at each start; ``name`` is for people. ``lineage`` and ``epoch`` say which registry's
+    counting the revisions are of.
+
+    Raises:
+        Invalid: a part is malformed or too long.
+    """
+
+    id: str
+    channel: str
+    name: str
+    sdk: str
+    state: State
+    lineage: str
+    epoch: int
+    revisions: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise Invalid("a client's id is 32 lower-case hex digits")
+        if not is_name(self.channel):
+            raise Invalid(f"'{self.channel[:80]}' is not a channel's name")
+        for what, text in (("name", self.name), ("sdk", self.sdk), ("lineage", self.lineage)):
+            if len(text) > MAX_WORDS or not text.isprintable():
+                raise Invalid(f"a client's {what} is one line of at most {MAX_WORDS} printable characters")
+        if len(self.revisions) > MAX_APPS or not all(map(is_name, self.revisions)):
+            raise Invalid(f"a client's revisions are those of at most {MAX_APPS:,} apps, by name")
+        if any(not 0 <= number < 2**53 for number in (self.epoch, *self.revisions.values())):
+            raise Invalid("a client's epoch and revisions are whole numbers from 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveClient:
+    """A client that was heard of lately, beside what is live on its channel.
+
+    ``behind`` are the apps it serves at an older revision than the live one; all of its apps where it counts
+    differently (``comparable`` is False): it follows another registry, or one from before a restore.
+    """
+
+    beat: Beat
+    seen_at: datetime
+    comparable: bool
+    behind: tuple[str, ...]
+
+    def acknowledged(self, deployments: Iterable[Deployment]) -> bool:
+        """True where it serves each of these deployments, or a later one, of the apps and the channel it follows."""
+        asked = [d for d in deployments if d.channel == self.beat.channel and d.app in self.beat.revisions]
+        return not asked or (self.comparable and all(self.beat.revisions[d.app] >= d.revision for d in asked))
+
+
+def compare(
+    beat: Beat, seen_at: datetime, *, live: Mapping[tuple[str, str], int], lineage: str, epoch: int
+) -> LiveClient:
+    """A client beside the live revisions, which are by channel and app, and the registry's counting."""
+    comparable = (beat.lineage, beat.epoch) == (lineage, epoch)
+    newest = {app: live.get((beat.channel, app), 0) for app in beat.revisions}
+    behind = tuple(sorted(app for app, at in beat.revisions.items() if not comparable or at < newest[app]))
+    return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=behind)
+
+
+def is_live(seen_at: datetime, now: datetime) -> bool:
+    """True for a client that was heard of within :data:`LIVE_FOR`."""
+    return now - seen_at <= LIVE_FOR

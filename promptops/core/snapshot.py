@@ -1,0 +1,61 @@
+"""A channel as its clients see it: which release each app serves there. What a client needs to resolve it offline.
+
+A snapshot only points; the releases it points to are immutable and are held or fetched by digest. Within a lineage and
+an epoch an app's revision only goes up, so of two snapshots the newer one is known without a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from promptops.core.model import ReleaseRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """What a channel serves of one app: its revision there, the stable release, and the canary with its weight in
+    basis points and its salt (none: weight 0, no salt). ``last_good`` is where a rollback would go: a client holds its
+    content beforehand, so that following a rollback needs no further request.
+    """
+
+    revision: int
+    stable: ReleaseRef
+    canary: ReleaseRef | None = None
+    weight: int = 0
+    salt: str = ""
+    last_good: ReleaseRef | None = None
+
+    def releases(self) -> Iterator[ReleaseRef]:
+        """The releases it names, each once, what is served first."""
+        named = (self.stable, self.canary, self.last_good)
+        yield from dict.fromkeys(release for release in named if release is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All apps of a channel, or with ``partial`` only those that changed: an event.
+
+    ``lineage`` and ``epoch`` say which registry's counting this is; ``cursor`` is the number of the newest line of the
+    audit log that is about this channel.
+    """
+
+    registry: str
+    lineage: str
+    epoch: int
+    channel: str
+    cursor: int
+    apps: Mapping[str, Pointer]
+    partial: bool = False
+
+    def only(self, apps: Collection[str]) -> Snapshot:
+        """The same for these apps; those that are not there are left out."""
+        return replace(self, apps={app: pointer for app, pointer in self.apps.items() if app in apps})
+
+    def since(self, older: Snapshot | None) -> Snapshot:
+        """What changed from an older one of the same counting, as an event; everything where there is none."""
+        known: Mapping[str, Pointer] = {}
+        if older is not None and (older.lineage, older.epoch) == (self.lineage, self.epoch):
+            known = older.apps
+        changed = {app: pointer for app, pointer in self.apps.items() if known.get(app) != pointer}
+        return replace(self, apps=changed, partial=True)

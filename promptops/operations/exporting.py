@@ -1,0 +1,244 @@
+"""A channel as plain files, laid out as a server's addresses are, for any web server, CDN or object store.
+
+::
+
+    DIR/v1/releases/<64 hex digits>        the canonical bytes of a release, for ever the same
+    DIR/v1/channels/<channel>/snapshot     what the channel serves, written last
+
+Whoever reads while this runs sees the snapshot of before or of now, and finds every release that it points to. So does
+whoever reads after this was killed: nothing is written in place, and nothing is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from promptops.core.digest import digest as digest_of
+from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryDamaged
+from promptops.core.model import ReleaseRef
+from promptops.core.snapshot import Snapshot
+from promptops.wire import snapshot as wire
+
+_AT_ONCE = 16
+_PART = ".part"
+_FILE, _FOLDER = 0o644, 0o755
+"""A web server runs as somebody else, who must be able to read what is written here, whatever the umask is."""
+
+
+class Origin(Protocol):
+    """Where the snapshot and the contents come from."""
+
+    def snapshot(self, channel: str) -> Snapshot:
+        """What the channel serves."""
+
+    def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
+        """The contents of releases by digest, as many as are there and intact; maybe only the first of them.
+
+        Raises:
+            RegistryDamaged: that leaves none.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written: of how many releases the content was ``written`` or was there already (``kept``).
+
+    ``missing`` are the apps whose last good release has no intact content: they are served, and a rollback of them
+    would find nothing to serve. ``size`` counts the bytes of all these files, ``changed`` says whether the snapshot is
+    another one than before.
+    """
+
+    folder: Path
+    snapshot: Snapshot
+    digest: str
+    written: int
+    kept: int
+    missing: tuple[str, ...]
+    size: int
+    changed: bool
+
+
+def export(origin: Origin, channel: str, folder: Path) -> Exported:
+    """Write what the channel serves, with the contents of its stable, canary and last good releases.
+
+    Any number of these may run at once in one folder: they take turns, and the snapshot never goes back.
+
+    Raises:
+        ChannelNotFound: listing the channels that exist.
+        RegistryDamaged: what the channel serves is not intact. The snapshot stays as it was.
+        Conflict: the folder holds a newer snapshot of the channel, or another registry's.
+        Invalid: the folder cannot be written.
+    """
+    try:
+        _make(folder)
+        with _turn(folder) as alone:
+            found = origin.snapshot(channel)
+            target = folder / "v1" / "channels" / channel / "snapshot"
+            releases = folder / "v1" / "releases"
+            for place in (releases, target.parent):
+                _make(place)
+                if alone:
+                    _sweep(place)
+            _refuse_older(target, found)
+            written, kept, size = _put_contents(origin, found, releases)
+            missing = _missing(found, releases)
+            data, digest = wire.encode(found)
+            changed = _put(target, data)
+    except OSError as error:
+        named = error.filename or folder
+        raise Invalid(f"{named} cannot be written: {error.strerror or error}", hint="Name another folder.") from error
+    return Exported(
+        folder=folder,
+        snapshot=found,
+        digest=digest,
+        written=written,
+        kept=kept,
+        missing=missing,
+        size=size + len(data),
+        changed=changed,
+    )
+
+
+def _refuse_older(target: Path, found: Snapshot) -> None:
+    try:
+        there = wire.decode(target.read_bytes())
+    except (FileNotFoundError, PromptopsError):
+        return  # nothing yet, or nothing that anybody could use
+    if there.lineage != found.lineage:
+        raise Conflict(
+            f"{target} is of another registry ('{there.registry}', {there.lineage}), and clients that follow it would"
+            " not take this one's",
+            hint="Name another folder, or throw that one away.",
+        )
+    if (there.epoch, there.cursor) > (found.epoch, found.cursor):
+        raise Conflict(
+            f"{target} is newer (epoch {there.epoch}, change {there.cursor}) than what this registry has"
+            f" (epoch {found.epoch}, change {found.cursor}); it stays",
+            hint="Export from the registry itself and not from a copy of it.",
+        )
+
+
+# --- contents ---------------------------------------------------------------------------------------
+
+
+def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[int, int, int]:
+    """How many contents were written, how many were there, and the bytes of all of them."""
+    named = list(dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases()))
+    there = {digest: size for digest in named if (size := _intact(folder, digest)) is not None}
+    wanted = [digest for digest in named if digest not in there]
+    written = 0
+    while wanted:
+        asked = wanted[:_AT_ONCE]
+        try:
+            got = origin.contents(asked)
+        except RegistryDamaged:
+            got = {}
+        for digest, content in got.items():
+            if digest_of(content) == digest:
+                _put(folder / digest.removeprefix("sha256:"), content)
+                there[digest] = len(content)
+                written += 1
+        # Of a batch that is too large only the first come: ask for the others again, as long as any come.
+        left = [digest for digest in asked if digest not in there]
+        wanted = (left if len(left) < len(asked) else []) + wanted[_AT_ONCE:]
+    return written, len(there) - written, sum(there.values())
+
+
+def _intact(folder: Path, digest: str) -> int | None:
+    """The size of a content that is there and is what its name says; None where it is to be written."""
+    try:
+        content = (folder / digest.removeprefix("sha256:")).read_bytes()
+    except FileNotFoundError:
+        return None
+    return len(content) if digest_of(content) == digest else None
+
+
+def _missing(found: Snapshot, folder: Path) -> tuple[str, ...]:
+    """The apps whose last good release has no content there.
+
+    Raises:
+        RegistryDamaged: so has one that is served.
+    """
+
+    def absent(ref: ReleaseRef | None) -> bool:
+        return ref is not None and not (folder / ref.digest.removeprefix("sha256:")).is_file()
+
+    for app, pointer in sorted(found.apps.items()):
+        for ref in (pointer.stable, pointer.canary):
+            if ref is not None and absent(ref):
+                raise RegistryDamaged(
+                    f"{app}@{ref.version}, which {found.channel} serves, is not in the registry as it was released;"
+                    " the snapshot was not written",
+                    hint="promptops fsck tells what is damaged. Restore the registry from a backup.",
+                )
+    return tuple(app for app, pointer in sorted(found.apps.items()) if absent(pointer.last_good))
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[bool]:
+    """Wait until nobody else exports into this folder; False where the file system knows no locks."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _make(folder: Path) -> None:
+    """The folder with all above it; those that are new can be read by everybody."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            with contextlib.suppress(FileExistsError):
+                each.mkdir()
+                each.chmod(_FOLDER)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _sweep(folder: Path) -> None:
+    """Throw away what an export that was killed has left."""
+    for each in folder.glob(f".*{_PART}"):
+        each.unlink(missing_ok=True)
+
+
+def _put(path: Path, data: bytes) -> bool:
+    """Write beside it, sync, rename: a reader sees the old file or the new one. False where it is the same already."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return False
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), _FILE)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
+        above = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+    return True

@@ -1,0 +1,110 @@
+"""Settings -> the server as one ASGI application: edge around gate around handlers.
+
+FastAPI documents every route, and runs those that are not direct. Nothing reaches a route but through the gate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import get_origin
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from promptops.server import events, openapi, operating, reads, write_api
+from promptops.server.dispatch import Dispatch
+from promptops.server.edge import Edge
+from promptops.server.gate import Gate
+from promptops.server.routing import Route, Table
+from promptops.server.settings import Settings
+from promptops.server.state import State
+
+
+def routes() -> tuple[Route, ...]:
+    """Everything the server does."""
+    return (*operating.routes, *reads.routes, *events.routes, *write_api.routes)
+
+
+class Server:
+    """The ASGI application. ``api`` is FastAPI's half of it, ``state`` what it has while it runs."""
+
+    def __init__(self, settings: Settings, declared: Sequence[Route]) -> None:
+        self.state = State(settings)
+        self.routes = tuple(declared)
+        self.api = FastAPI(
+            **openapi.described(), lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None
+        )
+        documented = {route: self._add(route) for route in self.routes}
+        self.state.documentation = json.dumps(openapi.document(self.api, self.routes), ensure_ascii=False).encode()
+        dispatch = Dispatch({route: found for route, found in documented.items() if not route.direct}, settings.limits)
+        parameters = {route: _parameters(route, found) for route, found in documented.items()}
+        gate = Gate(dispatch, table=Table(self.routes), parameters=parameters, state=self.state)
+        self._edge = Edge(gate, self.state.metrics)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._edge(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.api.router(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def stop(self) -> None:
+        """The server is about to end: close every stream, so that nobody has to wait for them."""
+        self.state.feed.end_followers()
+
+    def _add(self, route: Route) -> APIRoute:
+        summary, _, description = (route.handler.__doc__ or "").strip().partition("\n")
+        self.api.add_api_route(
+            route.path,
+            _documented if route.direct else route.handler,
+            methods=[route.method],
+            tags=[route.tag],
+            summary=summary.rstrip("."),
+            description=" ".join(description.split("Raises:")[0].split()),
+            operation_id=route.handler.__name__,
+            **{
+                **({"response_class": Response} if route.direct else {}),
+                **route.settings,
+                "responses": {**openapi.responses(route), **route.settings.get("responses", {})},
+                "openapi_extra": {"parameters": openapi.parameters(route), **route.settings.get("openapi_extra", {})},
+            },
+        )
+        found = self.api.router.routes[-1]
+        assert isinstance(found, APIRoute)
+        return found
+
+    @asynccontextmanager
+    async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
+        await self.state.open()
+        try:
+            yield
+        finally:
+            await self.state.close()
+
+
+def create_app(settings: Settings, declared: Iterable[Route] | None = None) -> Server:
+    """The server for these settings.
+
+    Raises:
+        ValueError: two routes fit one request, or one names what no part of an address can be.
+    """
+    return Server(settings, tuple(routes() if declared is None else declared))
+
+
+async def _documented() -> None:
+    # What FastAPI gets in place of a direct handler, to describe it; the gate never brings anything here. A docstring
+    # would become part of the description.
+    return None
+
+
+def _parameters(route: Route, documented: APIRoute) -> Mapping[str, bool]:
+    """The parameters a route takes after `?`, and whether each is taken once only."""
+    if route.direct:
+        return dict.fromkeys(route.query, False)
+    fields = documented.dependant.query_params
+    return {field.alias: get_origin(field.field_info.annotation) not in (list, tuple, set) for field in fields}

@@ -1,0 +1,93 @@
+"""The outermost layer: every request is counted and answered here, whatever happens further in.
+
+It keeps three rules: every answer says that it comes from this API, a refusal is application/problem+json, and neither
+the log nor an answer has anything of the request but its method, its address without the part after `?`, and the public
+id of its token. Reads of running applications that went well are counted and not logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.types import Message, Receive, Scope, Send
+
+from promptops.core.errors import PromptopsError
+from promptops.server.access import Access
+from promptops.server.gate import ACCESS, ROUTE
+from promptops.server.metrics import Metrics
+from promptops.server.problems import broken, concealed, malformed, problem, redacted
+
+_OWN: Final = ((b"promptops-api", b"1"), (b"x-content-type-options", b"nosniff"))
+_LONGEST = 200
+
+log = logging.getLogger("promptops.server")
+access_log = logging.getLogger("promptops.server.access")
+
+Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Edge:
+    """Answers for everything that the gate and the handlers raise."""
+
+    def __init__(self, inner: Inner, metrics: Metrics) -> None:
+        self._inner = inner
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun = time.perf_counter()
+        status = 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = (*message["headers"], *_OWN)
+            await send(message)
+
+        try:
+            await self._inner(scope, receive, send_on)
+        except Exception as error:  # noqa: BLE001 the last layer: whatever it is becomes an answer
+            answer = _answer(error, scope)
+            if not status:
+                await answer(scope, receive, send_on)
+        finally:
+            self._note(scope, status, time.perf_counter() - begun)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get(ROUTE)
+        method = scope["method"] if route is not None else "-"
+        stream = route is not None and route.answer == "events"
+        self._metrics.count(route.path if route else "-", method, status, None if stream else seconds)
+        if status < 400 and (route is None or route.reads or route.scope is None):
+            return
+        access = scope.get(ACCESS)
+        token = access.token.id if isinstance(access, Access) and access.token is not None else "-"
+        client = scope.get("client") or ("-",)
+        access_log.info(
+            "%s %s %s %s %d %.1f ms", client[0], token, scope["method"][:20], _path(scope), status, seconds * 1000
+        )
+
+
+def _answer(error: Exception, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    if isinstance(error, RequestValidationError):
+        return problem(malformed(error.errors()))
+    if isinstance(error, PromptopsError):
+        access = scope.get(ACCESS)
+        seen = isinstance(access, Access) and access.everything
+        return problem(error if seen else concealed(error))
+    number = secrets.token_hex(6)
+    log.error("error %s: %s %s", number, scope["method"][:20], _path(scope), exc_info=error)
+    return broken(number)
+
+
+def _path(scope: Scope) -> str:
+    """The address on one line, fit for a log."""
+    raw = scope.get("raw_path") or b""
+    shown = redacted(raw[:_LONGEST]).decode("utf-8", "replace")
+    return shown if shown.isprintable() else repr(shown)

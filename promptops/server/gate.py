@@ -1,0 +1,139 @@
+"""The one place where it is decided who may do what: every request passes here before any handler sees it.
+
+In this order: the host it is for, its token, how many there were, its address, the token's scope and what it is for,
+its parameters. So without a valid token nothing is learned, not even which addresses there are, except of the routes
+that are declared OPEN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from promptops import clock
+from promptops.core.errors import (
+    HostNotServed,
+    MethodNotAllowed,
+    NotAuthenticated,
+    RequestInvalid,
+    RequestTooLarge,
+    RouteNotFound,
+)
+from promptops.server.access import Access, bearer
+from promptops.server.call import Call
+from promptops.server.limits import address_of
+from promptops.server.routing import Route, Table
+from promptops.server.state import State
+
+ROUTE: Final = "promptops.route"
+ACCESS: Final = "promptops.access"
+"""Where the log, the metrics and the last answer find them in the scope of a request."""
+
+_EVERYBODY = Access(None)
+_ONCE = frozenset({b"host", b"content-length", b"content-type", b"if-match", b"idempotency-key", b"promptops-actor"})
+
+Dispatch = Callable[[Call, Route, Scope, Receive, Send], Awaitable[None]]
+"""Brings an admitted call to its handler."""
+
+
+class Gate:
+    """Judges requests. ``parameters`` says of each route which parameters it takes, and which of them once only."""
+
+    def __init__(
+        self, dispatch: Dispatch, *, table: Table, parameters: Mapping[Route, Mapping[str, bool]], state: State
+    ) -> None:
+        self._dispatch = dispatch
+        self._table = table
+        self._parameters = parameters
+        self._state = state
+        self._settings = state.settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand an admitted request on.
+
+        Raises:
+            PromptopsError: it is not admitted; or what the handler raises.
+        """
+        headers = self._headers(scope)
+        self._require_host(headers)
+        route, names, lost = self._find(scope)
+        access = scope[ACCESS] = await self._access(scope, route)
+        if lost is not None:
+            raise lost
+        assert route is not None
+        scope[ROUTE] = route
+        if route.scope is not None:
+            access.require(route.scope, channel=names.get("channel", ""), app=names.get("app", ""))
+        call = Call(
+            state=self._state,
+            access=access,
+            method=scope["method"],
+            path=names,
+            query=self._query(scope["query_string"], self._parameters[route]),
+            headers=headers,
+        )
+        await self._dispatch(call, route, scope, receive, send)
+
+    def _headers(self, scope: Scope) -> Mapping[bytes, bytes]:
+        given: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        if sum([len(name) + len(value) + 4 for name, value in given]) > self._settings.limits.headers:
+            raise RequestTooLarge(f"the headers are over {self._settings.limits.headers:,} bytes")
+        found = dict(given)
+        if len(found) < len(given):
+            names = [name for name, _ in given]
+            if twice := next((name for name in _ONCE if names.count(name) > 1), None):
+                raise RequestInvalid(f"the request has more than one header {twice.decode()}")
+        return found
+
+    def _require_host(self, headers: Mapping[bytes, bytes]) -> None:
+        if self._settings.hosts:
+            host = headers.get(b"host", b"").decode("latin-1").lower()
+            name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+            if name not in self._settings.hosts:
+                raise HostNotServed(
+                    "this server does not answer to that host name", hint="It is started with: --allow-host NAME"
+                )
+
+    def _find(self, scope: Scope) -> tuple[Route | None, Mapping[str, str], RouteNotFound | MethodNotAllowed | None]:
+        try:
+            return *self._table.find(scope["method"], scope["raw_path"]), None
+        except (RouteNotFound, MethodNotAllowed) as lost:
+            return None, {}, lost
+
+    async def _access(self, scope: Scope, route: Route | None) -> Access:
+        """What the token of a request allows; counts the request of the token and of its address."""
+        if not self._settings.auth or (route is not None and route.scope is None):
+            return _EVERYBODY
+        tokens, counter, address = self._state.tokens, self._state.counter, address_of(scope.get("client"))
+        try:
+            digest = bearer(scope["headers"], tokens.seen)
+            if not tokens.seen(digest):
+                counter.require_patience(address)
+            token = await tokens.of(digest, clock.now())
+        except NotAuthenticated:
+            counter.fail(address)
+            raise
+        counter.take(token.id, address, reads=route is not None and route.reads)
+        return Access(token, digest)
+
+    def _query(self, raw: bytes, known: Mapping[str, bool]) -> Mapping[str, tuple[str, ...]]:
+        if not raw:
+            return {}
+        if raw.count(b"&") >= self._settings.limits.parameters:
+            raise RequestInvalid(f"there are more than {self._settings.limits.parameters} parameters")
+        found: dict[str, tuple[str, ...]] = {}
+        try:
+            pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+        except (UnicodeDecodeError, ValueError):
+            raise RequestInvalid("the part after the question mark cannot be read") from None
+        for name, value in pairs:
+            if name not in known or (known[name] and name in found) or "\0" in value:
+                taken = f"It takes: {', '.join(sorted(known))}." if known else "It takes none."
+                raise RequestInvalid(
+                    f"the parameter {name[:80]!r} is not taken by this address, or not like this", hint=taken
+                )
+            found[name] = (*found.get(name, ()), value)
+        return found

@@ -1,0 +1,102 @@
+"""How many requests are taken of whom: buckets that fill at a steady rate and hold a burst.
+
+A bucket is one number: when it will be full again. (The generic cell rate algorithm, ITU-T I.371.)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from typing import Final
+
+from promptops.core.errors import TooManyRequests
+from promptops.server.settings import Limits, Rate
+
+_KEPT: Final = 20_000
+
+
+class Buckets:
+    """One bucket for each key, all of one rate. Used on the event loop only."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._pause = 1 / rate.a_second if rate.a_second else 0.0
+        self._most = self._pause * rate.burst
+        self._full_at: dict[str, float] = {}
+
+    def wait(self, key: str) -> float:
+        """Seconds until the next request of this key is taken; 0: now. Takes nothing."""
+        now = time.monotonic()
+        return max(0.0, self._full_at.get(key, now) - now + self._pause - self._most)
+
+    def take(self, key: str) -> float:
+        """Take one request, or say in how many seconds one would be taken."""
+        if not self._pause:
+            return 0.0
+        now = time.monotonic()
+        full_at = max(self._full_at.get(key, now), now) + self._pause
+        late = full_at - now - self._most
+        if late > 0:
+            return late
+        self._full_at[key] = full_at
+        if len(self._full_at) > _KEPT:
+            self._forget(now)
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Full buckets need not be remembered; if there are few, those that are nearly full go too."""
+        latest = sorted(self._full_at.items(), key=lambda item: item[1])[-_KEPT // 2 :]
+        self._full_at = {key: full_at for key, full_at in latest if full_at > now}
+
+
+class Counter:
+    """The buckets of one server, and the error when one is empty."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._reads, self._others = Buckets(limits.reads), Buckets(limits.others)
+        self._failures = Buckets(limits.failures)
+
+    def take(self, *keys: str, reads: bool) -> None:
+        """Count one request of each key.
+
+        Raises:
+            TooManyRequests: one of them has sent too many.
+        """
+        buckets = self._reads if reads else self._others
+        for key in keys:
+            if (late := buckets.take(key)) > 0:
+                raise _too_many("requests", late)
+
+    def fail(self, address: str) -> None:
+        """Count one request without a valid token.
+
+        Raises:
+            TooManyRequests: there were too many from this address.
+        """
+        if (late := self._failures.take(address)) > 0:
+            raise _too_many("requests without a valid token", late)
+
+    def require_patience(self, address: str) -> None:
+        """Do not even look at a token that nobody knows, from an address that tried too many.
+
+        Raises:
+            TooManyRequests
+        """
+        if (late := self._failures.wait(address)) > 0:
+            raise _too_many("requests without a valid token", late)
+
+
+def address_of(client: object) -> str:
+    """Whom a request counts for: the address; of IPv6 the network, which one customer has as a whole."""
+    host = str(client[0]) if isinstance(client, (tuple, list)) and client else ""
+    if ":" not in host:
+        return host
+    try:
+        found = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False).network_address)
+
+
+def _too_many(what: str, late: float) -> TooManyRequests:
+    return TooManyRequests(f"too many {what}", retry_after=max(1, math.ceil(late)))

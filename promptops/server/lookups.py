@@ -1,0 +1,264 @@
+"""What people ask of a registry: what is live, what was, what a release is made of, and who did what.
+
+Channels and apps that a token may not see are left out of every answer, as if they were not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated, Final
+
+from fastapi import Query
+from starlette.responses import Response
+
+from promptops.core.errors import (
+    AppNotFound,
+    ChannelNotFound,
+    NotAllowed,
+    NothingDeployed,
+    ReleaseNotFound,
+    RequestInvalid,
+)
+from promptops.core.model import AuditEntry, Channel
+from promptops.core.reference import Reference, parse_reference
+from promptops.core.token import Scope
+from promptops.operations import reading
+from promptops.operations.reading import History, Listed, Status
+from promptops.server import examples
+from promptops.server.call import Call, CallOf
+from promptops.server.routing import Routes
+from promptops.server.shown import answered, answers, list_of, object_of, schema_of
+from promptops.wire.shapes import Described, bare, written
+
+PAGE: Final = 1000
+
+routes = Routes("Looking")
+
+_TEXT: Final = {"type": "string"}
+_NAMES: Final = {"type": "array", "items": _TEXT}
+_HEAD: Final = object_of(seq={"type": "integer"}, hash=_TEXT)
+_NEXT: Final = {"anyOf": [{"type": "integer"}, {"type": "null"}], "description": "Where to go on: ?before=…"}
+
+Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with an offset.", examples=["2026-03-01T18:30:00Z"])]
+Name = Annotated[str, Query(max_length=63)]
+
+
+@routes.get(
+    "/v1/registry",
+    scope=Scope.READ,
+    **answers(
+        object_of(registry=_TEXT, lineage=_TEXT, epoch={"type": "integer"}),
+        {"registry": "parcelwise", "lineage": examples.LINEAGE, "epoch": examples.EPOCH},
+    ),
+)
+def registry(call: CallOf) -> Response:
+    """Which registry this is.
+
+    The lineage tells it from every other one of its name; the epoch counts how often it came back from a backup.
+    """
+    with call.registry.read() as reader:
+        epoch = reader.epoch()
+    return answered({"registry": call.registry.name, "lineage": call.registry.lineage, "epoch": epoch})
+
+
+@routes.get(
+    "/v1/status",
+    scope=Scope.READ,
+    errors=(AppNotFound, ChannelNotFound),
+    **answers(schema_of(Status), examples.STATUS),
+)
+def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel: Name = "") -> Response:
+    """What is live where, and what a rollback would go to."""
+    for name in app:
+        call.require(Scope.READ, app=name)
+    if channel:
+        call.require(Scope.READ, channel=channel)
+    found = reading.status(call.registry, apps=app, channel=channel)
+    seen = replace(
+        found,
+        standings=tuple(
+            each
+            for each in found.standings
+            if call.sees(channel=each.deployment.channel) and call.sees(app=each.deployment.app)
+        ),
+        idle=tuple(name for name in found.idle if call.sees(app=name)),
+        channels=tuple(name for name in found.channels if call.sees(channel=name)),
+    )
+    return answered(written(seen))
+
+
+@routes.get(
+    "/v1/channels",
+    scope=Scope.READ,
+    **answers(object_of(channels=list_of(Channel)), {"channels": [written(examples.CHANNEL)]}),
+)
+def channels(call: CallOf) -> Response:
+    """Every channel with its policy, downstream first."""
+    found = reading.channels(call.registry)
+    return answered({"channels": [written(each) for each in found if call.sees(channel=each.name)]})
+
+
+@routes.get(
+    "/v1/channels/{channel}/apps/{app}/history",
+    scope=Scope.READ,
+    **answers(schema_of(History), examples.HISTORY),
+)
+def history(
+    call: CallOf,
+    channel: str,
+    app: str,
+    at: Moment = "",
+    limit: Annotated[int | None, Query(ge=1, le=10_000_000)] = None,
+) -> Response:
+    """Everything that was live of an app on a channel, newest first.
+
+    `flaws` says of a release's digest why it is not good now. With `at`, what was live then.
+    """
+    found = reading.history(call.registry, app, channel, at=_moment(at), limit=limit)
+    return answered(written(found))
+
+
+@routes.get("/v1/apps", scope=Scope.READ, **answers(object_of(apps=_NAMES), {"apps": ["draft-bot", "support-bot"]}))
+def apps(call: CallOf) -> Response:
+    """The names of all apps, in order."""
+    with call.registry.read() as reader:
+        return answered({"apps": [name for name in reader.apps() if call.sees(app=name)]})
+
+
+@routes.get(
+    "/v1/apps/{app}/releases",
+    scope=Scope.READ,
+    **answers(object_of(releases=list_of(Listed)), {"releases": [written(examples.LISTED)]}),
+)
+def listed(call: CallOf, app: str) -> Response:
+    """Every release of an app, newest first, and which channels serve it or keep it out."""
+    found = reading.releases(call.registry, app)
+    return answered({"releases": [written(_seen(call, each)) for each in found]})
+
+
+@routes.get(
+    "/v1/apps/{app}/release",
+    scope=Scope.READ,
+    errors=(ReleaseNotFound, ChannelNotFound, NothingDeployed),
+    **answers(schema_of(Described), examples.DESCRIBED),
+)
+def described(
+    call: CallOf,
+    app: str,
+    version: Annotated[str, Query(max_length=100, examples=["0.2.1"])] = "",
+    digest: Annotated[str, Query(max_length=71, description="All of it, or its beginning.")] = "",
+    channel: Name = "",
+) -> Response:
+    """One release with its content: of a version, of a digest, or what a channel serves.
+
+    `content` is the canonical bytes as text: their SHA-256 is the digest.
+    """
+    if channel:
+        call.require(Scope.READ, channel=channel)
+    found = reading.named(call.registry, _reference(app, version=version, digest=digest, channel=channel))
+    assert found.release is not None  # only files have none
+    described = Described(
+        release=bare(found.release),
+        content=found.release.content.decode(),
+        profile=found.profile,
+        channels=tuple(name for name in found.channels if call.sees(channel=name)),
+        quarantined={name: why for name, why in found.quarantined.items() if call.sees(channel=name)},
+    )
+    return answered(written(described))
+
+
+def _reference(app: str, **given: str) -> Reference:
+    named = {what: text for what, text in given.items() if text}
+    if len(named) != 1:
+        raise RequestInvalid("one of version, digest and channel is needed", hint="?version=1.4.0 or ?channel=prod")
+    [(what, text)] = named.items()
+    return parse_reference(f"{app}:{text}" if what == "channel" else f"{app}@{text}")
+
+
+def _seen(call: Call, each: Listed) -> Listed:
+    return replace(
+        each,
+        channels=tuple(name for name in each.channels if call.sees(channel=name)),
+        quarantined={name: why for name, why in each.quarantined.items() if call.sees(channel=name)},
+    )
+
+
+@routes.get(
+    "/v1/audit",
+    scope=Scope.AUDIT,
+    **answers(
+        object_of(entries=list_of(AuditEntry), before=_NEXT), {"entries": [written(examples.ENTRY)], "before": None}
+    ),
+)
+def audit(
+    call: CallOf,
+    app: Name = "",
+    channel: Name = "",
+    actor: Annotated[str, Query(max_length=300)] = "",
+    since: Moment = "",
+    until: Moment = "",
+    before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> Response:
+    """Who did what, newest first.
+
+    A page may have fewer lines than `limit`; `before` is null when there are no more. What is about the registry as
+    a whole is only shown to a token that sees everything.
+    """
+    with call.registry.read() as reader:
+        found = reader.audit(
+            app=app,
+            channel=channel,
+            actor=actor,
+            since=_moment(since),
+            until=_moment(until),
+            before=before,
+            limit=limit,
+        )
+    more = found[-1].seq if len(found) == limit else None
+    return answered({"entries": [written(entry) for entry in found if _audited(call, entry)], "before": more})
+
+
+@routes.get(
+    "/v1/audit/trail",
+    scope=Scope.AUDIT,
+    **answers(
+        object_of(head=_HEAD, entries=list_of(AuditEntry)),
+        {"head": {"seq": examples.ENTRY.seq, "hash": examples.ENTRY.hash}, "entries": [written(examples.ENTRY)]},
+    ),
+)
+def trail(call: CallOf, after: Annotated[int, Query(ge=0, lt=2**53)] = 0) -> Response:
+    """The audit log oldest first, for who verifies it: up to 1,000 lines after one, and the head as of then.
+
+    The hashes chain all lines, so the token has to see everything.
+    """
+    if not call.access.everything:
+        raise NotAllowed(
+            "this token does not see every channel and app, and the audit log is one chain",
+            scope=Scope.AUDIT.value,
+            hint="A token for all channels and apps with the scope audit is needed.",
+        )
+    with call.registry.read() as reader:
+        entries = [written(entry) for entry in islice(reader.audit_trail(after=after, page=PAGE), PAGE)]
+        seq, hash = reader.audit_head()
+    return answered({"head": {"seq": seq, "hash": hash}, "entries": entries})
+
+
+def _audited(call: Call, entry: AuditEntry) -> bool:
+    if not entry.app and not entry.channel:
+        return call.access.everything
+    return call.access.allows(Scope.AUDIT, channel=entry.channel, app=entry.app)
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise RequestInvalid("this is not a moment", hint="ISO 8601 with an offset: 2026-03-01T18:30:00Z")
+    return found.astimezone(UTC)

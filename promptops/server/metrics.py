@@ -1,0 +1,68 @@
+"""What is counted, and the page that prometheus reads. Names are documented in docs/server.md.
+
+No label has a value that comes from outside: routes are named by their pattern, so the number of lines is fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The counters of one server process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "promptops_http_requests", "Requests answered.", ["route", "method", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "promptops_http_request_seconds",
+            "Time until an answer was sent; streams are not in it.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.events = Counter("promptops_events_sent", "Changes sent to streams.", registry=self._registry)
+        self.slow = Counter(
+            "promptops_streams_dropped", "Streams ended because nobody read them.", registry=self._registry
+        )
+        self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+
+    def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
+        """A number that is asked for when the page is read."""
+        Gauge(name, help, registry=self._registry).set_function(value)
+
+    def count(self, route: str, method: str, status: int, seconds: float | None) -> None:
+        """One request was answered; without a time, one that is not to be measured."""
+        found = self._known.get((route, method, status))
+        if found is None:
+            found = self._known[route, method, status] = (
+                self._requests.labels(route, method, str(status)).inc,
+                self._seconds.labels(route).observe,
+            )
+        found[0]()
+        if seconds is not None:
+            found[1](seconds)
+
+    def page(self) -> bytes:
+        """All of it, in prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,277 @@
+"""What comes out of a workspace: releases that were built there, its channels, and break-glass pins of releases.
+
+A release arrives as its canonical bytes. They are hashed, read and written again before anything is asked of the
+registry, so that what is stored is what its digest says, whoever built it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import Field
+from starlette.responses import Response
+
+from promptops.core import override as overrides
+from promptops.core.digest import digest as digest_of
+from promptops.core.errors import (
+    Conflict,
+    Invalid,
+    KeyReused,
+    NotAllowed,
+    Quarantined,
+    ReferenceInvalid,
+    RegistryMismatch,
+    ReleaseNotFound,
+    RequestInvalid,
+    VersionInvalid,
+    VersionTaken,
+    Yanked,
+)
+from promptops.core.model import Bump, Policy, Profile, Provenance, is_name
+from promptops.core.reference import Reference, parse_reference
+from promptops.core.release import content_from_bytes, encode
+from promptops.core.token import Scope
+from promptops.operations import pinning, releasing
+from promptops.operations.channels import ChannelChange, apply_channels
+from promptops.operations.pinning import PinRequest
+from promptops.operations.releasing import Released, ReleaseRequest
+from promptops.operations.workspace import Built, Workspace
+from promptops.server import examples
+from promptops.server.call import Call, CallOf
+from promptops.server.routing import Body, Routes
+from promptops.server.settings import MIB
+from promptops.server.shown import ACTOR, KEY, answered, answers, list_of, object_of
+from promptops.wire.shapes import bare, written
+
+LARGEST: Final = 32 * MIB
+"""Every app of a workspace comes in one body, since they are released in one transaction."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+routes = Routes("Changes")
+
+_Line = Annotated[str, Field(max_length=2000)]
+
+
+class BuiltProfile(Body):
+    """Who and what an app is."""
+
+    title: str = ""
+    description: str = ""
+    owner: str = ""
+    on_call: str = ""
+    runbook: str = ""
+
+
+class BuiltFrom(Body):
+    """Where the content was read."""
+
+    repository: _Line
+    commit: Annotated[str, Field(pattern=_COMMIT.pattern)]
+    path: _Line
+    author: _Line
+    builder: _Line
+    dirty: bool = False
+
+
+class BuiltApp(Body):
+    """One app: its canonical bytes as text, exactly, and what is known beside them."""
+
+    content: str
+    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    profile: BuiltProfile
+    provenance: BuiltFrom
+
+
+class Publication(Body):
+    """Apps that were built from one workspace, and how to version them."""
+
+    registry: Annotated[str, Field(max_length=63, description="The name of the registry that the workspace is of.")]
+    apps: Annotated[list[BuiltApp], Field(min_length=1, max_length=2000)]
+    bump: Annotated[Bump | None, Field(strict=False, description="Raise the version by at least this much.")] = None
+    version: Annotated[str | None, Field(max_length=100, description="Exactly this version, of one app.")] = None
+    notes: Annotated[str, Field(max_length=100_000)] = ""
+
+
+class DeclaredPolicy(Body):
+    """What a channel asks of a release."""
+
+    promote_from: Annotated[list[str], Field(max_length=100, default_factory=list)]
+    allow_dirty: bool = False
+    protected: bool = False
+
+
+class Declaration(Body):
+    """All channels that a workspace declares."""
+
+    registry: Annotated[str, Field(max_length=63)]
+    channels: Annotated[dict[str, DeclaredPolicy], Field(max_length=500)]
+
+
+class Pin(Body):
+    """Which release to pin, why, and for how long."""
+
+    release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.0"])]
+    reason: Annotated[str, Field(max_length=10_000, examples=["database gone"])]
+    seconds: Annotated[int, Field(ge=1, le=7 * 86_400, examples=[86_400])]
+
+
+@routes.post(
+    "/v1/releases",
+    scope=Scope.RELEASE,
+    largest=LARGEST,
+    errors=(RegistryMismatch, VersionInvalid, VersionTaken, KeyReused),
+    **answers(
+        object_of(releases=list_of(Released)),
+        {"releases": [written(examples.RELEASED)]},
+        takes=examples.PUBLICATION,
+        headers=(KEY, ACTOR),
+    ),
+)
+def publish(call: CallOf, body: Publication) -> Response:
+    """Release apps that were built from a commit.
+
+    All in one transaction. The version follows from what changed for the calling code. Content that is released
+    already is found, and not released again.
+    """
+    built = tuple(_built(app) for app in body.apps)
+    for each in built:
+        _require(call, Scope.RELEASE, f"release the app '{each.content.app}'", app=each.content.app)
+    names = [each.content.app for each in built]
+    if len(set(names)) != len(names):
+        raise RequestInvalid("an app is in the body twice")
+    workspace = Workspace(registry=body.registry, built=built)
+    request = ReleaseRequest(key=key_of(call), bump=body.bump, version=body.version, notes=body.notes)
+    done = releasing.release(call.registry, workspace, request, actor=call.actor, now=call.now)
+    return answered({"releases": [written(replace(each, release=bare(each.release))) for each in done]})
+
+
+def _built(app: BuiltApp) -> Built:
+    """What was sent, if it is what it says.
+
+    Raises:
+        RequestInvalid: the content is not that of the digest, is not canonical, or cannot be a release.
+    """
+    data = app.content.encode()
+    actual = digest_of(data)
+    if actual != app.digest:
+        raise RequestInvalid(f"the content has the digest {actual}, and the body says {app.digest}")
+    try:
+        content = content_from_bytes(data)
+        canonical = encode(content)
+    except Invalid as error:
+        raise RequestInvalid(f"the content of {app.digest} cannot be a release: {error.message}") from error
+    if canonical != data:
+        raise RequestInvalid(
+            f"the content of {app.digest} is not in canonical form", hint="RFC 8785, defaults left out."
+        )
+    said = app.provenance.model_dump()
+    if any(len(text.splitlines()) > 1 for text in said.values() if isinstance(text, str)):
+        raise RequestInvalid("a part of the provenance has several lines")
+    return Built(
+        content=content,
+        data=data,
+        digest=actual,
+        profile=Profile(**app.profile.model_dump()),
+        provenance=Provenance(**said),
+    )
+
+
+@routes.put(
+    "/v1/channels",
+    scope=Scope.POLICY,
+    errors=(RegistryMismatch, Conflict),
+    **answers(
+        object_of(channels=list_of(ChannelChange)),
+        {"channels": [written(examples.CHANGE)]},
+        takes=examples.DECLARATION,
+        headers=(ACTOR,),
+    ),
+)
+def declare(call: CallOf, body: Declaration) -> Response:
+    """Make the registry's channels those that are declared.
+
+    Every version of a policy is kept. A channel that is not declared stays as it is. Doing it again changes nothing.
+    """
+    declared = {name: _policy(name, policy, body) for name, policy in body.channels.items()}
+    for name in declared:
+        _require(call, Scope.POLICY, f"declare the channel '{name}'", channel=name)
+    done = apply_channels(call.registry, body.registry, declared, actor=call.actor, now=call.now)
+    return answered({"channels": [written(change) for change in done if call.sees(channel=change.name)]})
+
+
+def _require(call: Call, scope: Scope, what: str, *, channel: str = "", app: str = "") -> None:
+    """Refuse openly: what is named may be new, so to say that it is not there would mislead.
+
+    Raises:
+        NotAllowed
+    """
+    if not call.access.allows(scope, channel=channel, app=app):
+        raise NotAllowed(
+            f"this token may not {what}",
+            scope=scope.value,
+            hint="Its patterns for apps or channels leave that out: promptops token list",
+        )
+
+
+def _policy(name: str, policy: DeclaredPolicy, body: Declaration) -> Policy:
+    if not is_name(name):
+        raise RequestInvalid(f"'{name[:80]}' is not a channel's name", hint="Lower case letters, digits, . _ and -.")
+    unknown = [source for source in policy.promote_from if source not in body.channels]
+    if unknown:
+        raise RequestInvalid(f"the channel '{name}' is to take from '{unknown[0][:80]}', which is not declared")
+    return Policy(promote_from=tuple(policy.promote_from), allow_dirty=policy.allow_dirty, protected=policy.protected)
+
+
+@routes.post(
+    "/v1/channels/{channel}/pins",
+    scope=Scope.READ,
+    errors=(ReleaseNotFound, Quarantined, Yanked, Conflict),
+    **answers(
+        {"type": "object"}, json.loads(overrides.encode(examples.PIN)), takes=examples.PIN_REQUEST, headers=(ACTOR,)
+    ),
+)
+def pin(call: CallOf, channel: str, body: Pin) -> Response:
+    """Make a break-glass pin of a release.
+
+    The answer is the file, for the hours in which the registry cannot be asked. Nothing is changed.
+    """
+    reference = reference_of(body.release)
+    call.require(Scope.READ, channel=channel, app=reference.app)
+    if reference.channel:
+        call.require(Scope.READ, channel=reference.channel)
+    request = PinRequest(
+        reference=reference, channel=channel, reason=body.reason, lifetime=timedelta(seconds=body.seconds)
+    )
+    made = pinning.pin(call.registry, request, actor=call.actor, now=call.now)
+    return Response(overrides.encode(made), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def key_of(call: Call) -> str:
+    """The key of a change.
+
+    Raises:
+        RequestInvalid: there is none.
+    """
+    if not call.key:
+        raise RequestInvalid(
+            "a change needs an Idempotency-Key, so that a retry is done once",
+            hint="Idempotency-Key: a UUID, or the number of your pipeline's run.",
+        )
+    return call.key
+
+
+def reference_of(text: str) -> Reference:
+    """The reference to a release, or to what a channel serves, in a body.
+
+    Raises:
+        ReferenceInvalid
+    """
+    reference = parse_reference(text)
+    if reference.prompt:
+        raise ReferenceInvalid(f"'{text}' names a prompt, and releases are of whole apps", hint=f"{reference.app}@…")
+    return reference

@@ -1,0 +1,50 @@
+"""What a server is told when it starts: where the registry is, who may come, and how much it takes of whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many requests a second, and so many at once after a pause. A rate of 0 is no limit."""
+
+    a_second: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the server takes. Sizes are in bytes, times in seconds.
+
+    ``reads`` is for what running applications ask, ``others`` for everything else: each token and each address has one
+    bucket of either, so that a flood of changes leaves applications alone. ``failures`` is for requests without a valid
+    token, by address. ``patience`` is how long the reader of a stream may let the server wait before it is dropped.
+    """
+
+    reads: Rate = Rate(a_second=2000, burst=4000)
+    others: Rate = Rate(a_second=50, burst=200)
+    failures: Rate = Rate(a_second=1, burst=20)
+    body: int = 2 * MIB
+    headers: int = 16 * KIB
+    parameters: int = 100
+    deadline: float = 10.0
+    patience: float = 10.0
+    connections: int = 4096
+    streams: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One server. ``hosts`` are the names it answers to, in the Host header; none: to every name.
+
+    ``auth`` off means that everybody who can connect may do everything.
+    """
+
+    registry: str
+    allow_network_fs: bool = False
+    auth: bool = True
+    hosts: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)

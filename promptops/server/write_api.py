@@ -1,0 +1,286 @@
+"""Changes over HTTP: one endpoint a use case, the same operations as the command line, and errors with its codes.
+
+Every change that a retry could do twice carries an ``Idempotency-Key``. ``If-Match`` is the revision that the channel
+is expected to be at. What a body names besides the address is checked against the token here, and an all-apps rollback
+again inside its transaction, when it is known which apps it changes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import Field
+from starlette.responses import Response
+
+from promptops.core import override as overrides
+from promptops.core.errors import (
+    ConcurrentDeployment,
+    KeyReused,
+    NeverDeployed,
+    NotAllowed,
+    NothingDeployed,
+    NothingToRollBackTo,
+    NotQuarantined,
+    OverrideExpired,
+    OverrideInvalid,
+    OverrideOvertaken,
+    PolicyRefused,
+    Quarantined,
+    RegistryMismatch,
+    ReleaseNotFound,
+    RequestInvalid,
+    StillServed,
+    Yanked,
+)
+from promptops.core.model import Quarantine, Release
+from promptops.core.token import Scope
+from promptops.operations import overriding, promoting, rolling_back, withholding
+from promptops.operations.deploying import Outcome
+from promptops.operations.promoting import PromoteRequest
+from promptops.operations.rolling_back import RollbackRequest
+from promptops.operations.withholding import WithholdRequest
+from promptops.server import examples, lookups, publishing, token_api
+from promptops.server.call import Call, CallOf
+from promptops.server.publishing import key_of, reference_of
+from promptops.server.routing import Body, Route, Routes
+from promptops.server.shown import ACTOR, EXPECTED, KEY, answered, answers, schema_of
+from promptops.wire.shapes import bare, written
+
+_routes = Routes("Changes")
+
+KEYED: Final = (KEY, ACTOR)
+EXPECTING: Final = (KEY, EXPECTED, ACTOR)
+
+
+class Promotion(Body):
+    """Which release is to be live."""
+
+    release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.1"])]
+    reason: Annotated[str, Field(max_length=10_000, examples=["shorter answers"])] = ""
+    dry_run: bool = False
+
+
+class Rollback(Body):
+    """What is to go back: the apps, or with ``all`` every app that is live on the channel."""
+
+    apps: Annotated[list[str], Field(max_length=1000, default_factory=list, examples=[["support-bot"]])]
+    all: bool = False
+    to: Annotated[str, Field(max_length=100, description="A version or digest that was live there before.")] = ""
+    at: Annotated[str | None, Field(description="A moment to go back to: ISO 8601 with an offset.")] = None
+    reason: Annotated[str, Field(max_length=10_000, examples=["wrong refunds"])] = ""
+    dry_run: bool = False
+
+
+class Withheld(Body):
+    """A release, and why."""
+
+    release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.1"])]
+    reason: Annotated[str, Field(max_length=10_000, examples=["wrong refunds"])]
+
+
+class Recorded(Body):
+    """A break-glass file as text, as it is."""
+
+    pin: Annotated[str, Field(max_length=overrides.MAX_FILE, examples=[overrides.encode(examples.PIN).decode()])]
+    dry_run: bool = False
+
+
+@_routes.post(
+    "/v1/channels/{channel}/promote",
+    scope=Scope.PROMOTE,
+    errors=(ReleaseNotFound, NothingDeployed, ConcurrentDeployment, KeyReused, PolicyRefused, Quarantined, Yanked),
+    **answers(
+        schema_of(Outcome),
+        examples.PROMOTION,
+        takes={"release": "support-bot@0.2.1", "reason": "shorter answers"},
+        headers=EXPECTING,
+    ),
+)
+def promote(call: CallOf, channel: str, body: Promotion) -> Response:
+    """Make a release the stable one of a channel.
+
+    `release` is `app@version`, `app@sha256:…`, or `app:channel` for what another channel serves. The channel's policy
+    decides. A release that is live there already stays so: no new revision.
+    """
+    reference = reference_of(body.release)
+    call.require(Scope.PROMOTE, channel=channel, app=reference.app)
+    if reference.channel:
+        call.require(Scope.READ, channel=reference.channel, app=reference.app)
+    request = PromoteRequest(
+        reference=reference,
+        channel=channel,
+        key=key_of(call),
+        reason=body.reason,
+        expect_revision=call.expect_revision,
+        dry_run=body.dry_run,
+    )
+    return answered(written(promoting.promote(call.registry, request, actor=call.actor, now=call.now)))
+
+
+@_routes.post(
+    "/v1/channels/{channel}/rollback",
+    scope=Scope.ROLLBACK,
+    errors=(NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment, KeyReused, Quarantined, Yanked),
+    **answers(
+        schema_of(Outcome),
+        examples.ROLLBACK,
+        takes={"apps": ["support-bot"], "reason": "wrong refunds"},
+        headers=EXPECTING,
+    ),
+)
+def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
+    """Put the last good release back.
+
+    For the apps named, or with `all` for every app that is live on the channel: all in one transaction, or none. With
+    `all` the token has to cover every app that changes.
+    """
+    for app in body.apps:
+        call.require(Scope.ROLLBACK, channel=channel, app=app)
+    request = RollbackRequest(
+        channel=channel,
+        key=key_of(call),
+        apps=tuple(body.apps),
+        every=body.all,
+        to=body.to,
+        at=_moment(body.at),
+        reason=body.reason,
+        expect_revision=call.expect_revision,
+        dry_run=body.dry_run,
+    )
+
+    def permit(app: str) -> None:
+        if not call.access.allows(Scope.ROLLBACK, channel=channel, app=app):
+            raise NotAllowed(
+                f"this token may not roll back every app of {channel}; nothing was changed",
+                scope=Scope.ROLLBACK.value,
+                hint=f"Name the apps: promptops rollback APP… --channel {channel}",
+            )
+
+    outcome = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
+    for deployment in (*outcome.deployments, *outcome.unchanged):
+        permit(deployment.app)  # an answer of before may be somebody else's
+    return answered(written(outcome))
+
+
+@_routes.post(
+    "/v1/channels/{channel}/quarantine",
+    scope=Scope.ROLLBACK,
+    errors=(ReleaseNotFound, StillServed, KeyReused),
+    **answers(
+        schema_of(Quarantine),
+        examples.QUARANTINE,
+        takes={"release": "support-bot@0.2.1", "reason": "wrong refunds"},
+        headers=KEYED,
+    ),
+)
+def quarantine(call: CallOf, channel: str, body: Withheld) -> Response:
+    """Keep a release out of a channel.
+
+    It cannot be promoted there and no rollback goes to it, until it is let back in.
+    """
+    request = _withhold(call, Scope.ROLLBACK, channel, body)
+    return answered(written(withholding.quarantine(call.registry, request, actor=call.actor, now=call.now)))
+
+
+@_routes.post(
+    "/v1/channels/{channel}/unquarantine",
+    scope=Scope.PROMOTE,
+    errors=(ReleaseNotFound, NotQuarantined, KeyReused),
+    **answers(
+        schema_of(Quarantine),
+        examples.QUARANTINE,
+        takes={"release": "support-bot@0.2.1", "reason": "wrong refunds"},
+        headers=KEYED,
+    ),
+)
+def unquarantine(call: CallOf, channel: str, body: Withheld) -> Response:
+    """Let a quarantined release back in.
+
+    Needs what a promotion needs, since it makes one possible.
+    """
+    request = _withhold(call, Scope.PROMOTE, channel, body)
+    return answered(written(withholding.unquarantine(call.registry, request, actor=call.actor, now=call.now)))
+
+
+@_routes.post(
+    "/v1/yanks",
+    scope=Scope.RELEASE,
+    errors=(ReleaseNotFound, StillServed, KeyReused),
+    **answers(
+        schema_of(Release),
+        examples.YANKED,
+        takes={"release": "support-bot@0.2.1", "reason": "a customer's name is in it"},
+        headers=KEYED,
+    ),
+)
+def yank(call: CallOf, body: Withheld) -> Response:
+    """Mark a release as never to be served again.
+
+    On no channel, ever; its bytes stay readable. One that a channel serves now has to be rolled back there first.
+    """
+    request = _withhold(call, Scope.RELEASE, "", body)
+    return answered(written(bare(withholding.yank(call.registry, request, actor=call.actor, now=call.now))))
+
+
+@_routes.post(
+    "/v1/channels/{channel}/reconcile",
+    scope=Scope.POLICY,
+    errors=(
+        OverrideInvalid,
+        OverrideExpired,
+        OverrideOvertaken,
+        RegistryMismatch,
+        ReleaseNotFound,
+        ConcurrentDeployment,
+        Quarantined,
+        Yanked,
+    ),
+    **answers(
+        schema_of(Outcome),
+        examples.RECONCILED,
+        takes={"pin": overrides.encode(examples.PIN).decode()},
+        headers=(EXPECTED, ACTOR),
+    ),
+)
+def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
+    """Record a break-glass pin as a deployment.
+
+    The pin names itself, so no key is needed: doing it again changes nothing. Since the channel's policy is not asked,
+    the token needs the scope that could change the policy.
+    """
+    pin = overrides.decode(body.pin.encode())
+    if pin.channel != channel:
+        raise RequestInvalid(f"the pin is for the channel '{pin.channel}', and the address names '{channel}'")
+    call.require(Scope.POLICY, channel=channel, app=pin.app)
+    outcome = overriding.reconcile(
+        call.registry,
+        pin,
+        expect_revision=call.expect_revision,
+        dry_run=body.dry_run,
+        actor=call.actor,
+        now=call.now,
+    )
+    return answered(written(outcome))
+
+
+def _withhold(call: Call, scope: Scope, channel: str, body: Withheld) -> WithholdRequest:
+    reference = reference_of(body.release)
+    call.require(scope, channel=channel, app=reference.app)
+    return WithholdRequest(reference=reference, channel=channel, reason=body.reason, key=key_of(call))
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise RequestInvalid("at is not a moment", hint="ISO 8601 with an offset: 2026-03-01T18:30:00Z")
+    return found.astimezone(UTC)
+
+
+routes: tuple[Route, ...] = (*_routes, *publishing.routes, *lookups.routes, *token_api.routes)
+"""Everything that the command line does through a server."""

@@ -1,0 +1,118 @@
+"""Tokens in the registry: rows <-> nouns, who has which secret, and what was taken back.
+
+Statements are built when they are first used: a rollback needs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, insert, select
+
+from promptops.core.errors import Invalid, RegistryDamaged, TokenNotFound
+from promptops.core.token import Revocation, Scope, Token
+from promptops.store import tables
+from promptops.store.rows import AnyRow, Values
+
+TOKEN_COLUMNS = ["id", "name", "scopes", "channels", "apps", "prefix", "created_by", "created_at", "expires_at"]
+_token, _secret, _revocation = tables.token, tables.token_secret, tables.token_revocation
+
+
+# --- rows <-> nouns ------------------------------------------------------------------------------
+
+
+def token_of(row: AnyRow, *, revoked: Revocation | None = None, has_secret: bool = True) -> Token:
+    """A token of :data:`TOKEN_COLUMNS`; further columns may follow.
+
+    Raises:
+        ValueError: somebody changed the row to what no token is.
+    """
+    values: dict[str, Any] = dict(zip(TOKEN_COLUMNS, row, strict=False))
+    values["scopes"] = tuple(Scope(scope) for scope in values["scopes"])
+    try:
+        return Token(**values, revoked=revoked, has_secret=has_secret)
+    except Invalid as error:
+        raise ValueError(error.message) from error
+
+
+def token_values(token: Token) -> Values:
+    """The columns of the token itself; its secret and its revocation are rows of their own."""
+    values: Values = {name: getattr(token, name) for name in TOKEN_COLUMNS}
+    return values | {"scopes": tuple(scope.value for scope in token.scopes)}
+
+
+def revocation_of(row: AnyRow) -> Revocation:
+    return Revocation(actor=row.actor, at=row.at, reason=row.reason)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def tokens(connection: Connection) -> tuple[Token, ...]:
+    """Every token that was ever made, oldest first."""
+    return _read(connection, "all")
+
+
+def find_token(connection: Connection, id: str) -> Token:
+    """The token of this id.
+
+    Raises:
+        TokenNotFound: listing those that there are. RegistryDamaged: its row is not what was written.
+    """
+    for token in _read(connection, "by id", wanted=id):
+        return token
+    known = connection.execute(select(_token.c.id).order_by(_token.c.id))
+    raise TokenNotFound(f"there is no token {id}", known=[each.id for each in known])
+
+
+def token_by_secret(connection: Connection, digest: str) -> Token | None:
+    """The token whose secret has this digest.
+
+    Raises:
+        RegistryDamaged: its row is not what was written.
+    """
+    return next(iter(_read(connection, "by secret", wanted=digest)), None)
+
+
+@cache
+def _statements() -> Mapping[str, Select[*tuple[Any, ...]]]:
+    columns = [*(_token.c[name] for name in TOKEN_COLUMNS), _secret.c.digest]
+    columns += [_revocation.c[name] for name in ("actor", "at", "reason")]
+    joined = _token.outerjoin(_secret, _secret.c.token == _token.c.id)
+    joined = joined.outerjoin(_revocation, _revocation.c.token == _token.c.id)
+    every = select(*columns).select_from(joined)
+    return {
+        "all": every.order_by(_token.c.created_at, _token.c.id),
+        "by id": every.where(_token.c.id == bindparam("wanted")),
+        "by secret": every.where(_secret.c.digest == bindparam("wanted")),
+    }
+
+
+def _read(connection: Connection, statement: str, **parameters: str) -> tuple[Token, ...]:
+    try:
+        return tuple(map(_whole, connection.execute(_statements()[statement], parameters)))
+    except (ValueError, TypeError) as error:
+        hint = "Look closer: promptops fsck"
+        raise RegistryDamaged(f"a token's row is not what was written: {error}", hint=hint) from error
+
+
+def _whole(row: AnyRow) -> Token:
+    revoked = None if row.actor is None else revocation_of(row)
+    return token_of(row, revoked=revoked, has_secret=row.digest is not None)
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def add_token(connection: Connection, token: Token, secret_digest: str) -> None:
+    """Add a token and the digest of its secret."""
+    connection.execute(insert(_token).inline(), token_values(token))
+    connection.execute(insert(_secret).inline(), {"digest": secret_digest, "token": token.id})
+
+
+def add_revocation(connection: Connection, id: str, revocation: Revocation) -> None:
+    """Take a token back, for ever."""
+    connection.execute(insert(_revocation).inline(), {"token": id, **asdict(revocation)})

@@ -1,0 +1,283 @@
+"""Wait until the registry may have changed, whoever changed it: a process blocks one thread here instead of asking.
+
+SQLite: ``PRAGMA data_version`` on a connection of its own, every 20 ms
+(https://www.sqlite.org/pragma.html#pragma_data_version). PostgreSQL: every fact is written with a NOTIFY in its own
+transaction, and a connection of its own listens. What was notified while a connection was lost nobody repeats, so
+being connected again counts as a change. The rule both keep: a change after :meth:`Watch.wait` was last answered is
+never missed; a needless True is possible, and costs whoever asks one look.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from promptops.store.database import TOPIC, Place
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+_INTERVAL = 0.02
+_LOOK_AT_FILE = 1.0
+_CONNECT_SECONDS = 5.0
+_SHORTEST_TRY = 1.0
+_LONGEST_PAUSE = 1.0
+# A server that is gone without a word is noticed by the kernel, not by us: within 25 s.
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
+class Watch:
+    """Waits for changes of one registry. One thread waits; any may close it."""
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self._waiting = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = threading.Event()
+        self._connected = source.connect(_CONNECT_SECONDS)
+
+    @property
+    def connected(self) -> bool:
+        """False while the database is out of reach; the next waits try to reach it again."""
+        return self._connected
+
+    def wait(self, seconds: float) -> bool:
+        """Block up to so many seconds; True as soon as something may have changed, also after an outage.
+
+        Never raises for a database that is out of reach; trying to reach it may take a second more. Answers False at
+        once after :meth:`close`.
+        """
+        until = time.monotonic() + seconds
+        pause = _INTERVAL
+        with self._waiting:
+            while not self._closed.is_set():
+                left = max(0.0, until - time.monotonic())
+                if self._connected:
+                    changed = self._source.changed(left)
+                    if changed is not None:
+                        return changed and not self._closed.is_set()
+                    self._connected = False
+                elif self._source.connect(min(_CONNECT_SECONDS, max(_SHORTEST_TRY, left))):
+                    self._connected = True
+                    return not self._closed.is_set()
+                elif left <= 0:
+                    return False
+                else:
+                    self._closed.wait(min(left, random.uniform(0, pause)))  # noqa: S311 jitter keeps no secret
+                    pause = min(_LONGEST_PAUSE, pause * 2)
+            return False
+
+    def close(self) -> None:
+        """End a wait in another thread, then give the connection back. Closing twice is harmless."""
+        with self._closing:
+            if not self._closed.is_set():
+                self._closed.set()
+                self._source.wake()
+        with self._waiting:
+            self._source.close()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Source(Protocol):
+    """One kind of database. Used by one thread at a time, but for :meth:`wake`."""
+
+    def connect(self, seconds: float) -> bool:
+        """Connect anew within this time; False where that fails or :meth:`wake` was called."""
+
+    def changed(self, seconds: float) -> bool | None:
+        """Wait up to this long: True for a change, False for none or where woken, None where the connection is lost."""
+
+    def wake(self) -> None:
+        """End what is waiting, now and ever after."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def watch(place: Place, dialect: Dialect, *, replaced: Callable[[], None]) -> Watch:
+    """A watch of the registry there. ``replaced`` is called when an SQLite file became another file."""
+    return Watch(_File(place, replaced) if place.path is not None else _Listener(place, dialect))
+
+
+class _File:
+    """An SQLite file."""
+
+    def __init__(self, place: Place, replaced: Callable[[], None]) -> None:
+        assert place.path is not None
+        self._path = place.path
+        self._replaced = replaced
+        self._woken = threading.Event()
+        self._connection: sqlite3.Connection | None = None
+        self._version = 0
+        self._file: tuple[int, int] | None = None
+        self._look_at = 0.0
+
+    def connect(self, seconds: float) -> bool:
+        self._drop()
+        try:
+            found = self._identity()
+            address = f"file:{quote(os.fsencode(self._path))}?mode=rw"
+            self._connection = sqlite3.connect(
+                address, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
+            )
+            self._version = self._data_version()
+        except (OSError, sqlite3.Error):
+            self._drop()
+            return False
+        if self._file is not None and found != self._file:
+            self._replaced()
+        self._file, self._look_at = found, time.monotonic() + _LOOK_AT_FILE
+        return True
+
+    def changed(self, seconds: float) -> bool | None:
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                now = time.monotonic()
+                if now >= self._look_at:
+                    self._look_at = now + _LOOK_AT_FILE
+                    if self._identity() != self._file:
+                        return None  # moved away, or another file in its place: connecting again finds out
+                version = self._data_version()
+            except (OSError, sqlite3.Error):
+                return None
+            if version != self._version:
+                self._version = version
+                return True
+            if (left := until - time.monotonic()) <= 0 or self._woken.wait(min(_INTERVAL, left)):
+                return False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._drop()
+
+    def _identity(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_dev, status.st_ino
+
+    def _data_version(self) -> int:
+        assert self._connection is not None
+        # All of it is fetched, or the connection would stay inside a transaction.
+        return int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Listener:
+    """A PostgreSQL server. Everything that could block does so in :meth:`_ready`, which :meth:`wake` ends."""
+
+    def __init__(self, place: Place, dialect: Dialect) -> None:
+        from psycopg import Error, conninfo, pq
+
+        settings = dialect.create_connect_args(place.url)[1]
+        settings.pop("context", None)
+        self._address = conninfo.make_conninfo(**{**_ALIVE, **settings, "application_name": "promptops watch"})
+        self._start = pq.PGconn.connect_start
+        self._troubles = (Error, OSError)
+        self._connection: Any = None
+        self._ear, self._bell = os.pipe()
+
+    def connect(self, seconds: float) -> bool:
+        self._drop()
+        until = time.monotonic() + seconds
+        try:
+            self._connection = self._start(self._address.encode())
+            return self._greet(until) and self._listen(until)
+        except self._troubles:
+            self._drop()
+            return False
+
+    def changed(self, seconds: float) -> bool | None:
+        until = time.monotonic() + seconds
+        try:
+            # What came along with an earlier answer is not on the wire any more, so listen before waiting.
+            while not self._hear():
+                if not self._ready(until - time.monotonic(), reading=True):
+                    return False
+                self._connection.consume_input()
+        except self._troubles:
+            self._drop()
+            return None
+        return True
+
+    def wake(self) -> None:
+        os.write(self._bell, b"!")
+
+    def close(self) -> None:
+        self._drop()
+        ends, self._ear, self._bell = (self._ear, self._bell), -1, -1
+        for end in ends:
+            if end >= 0:
+                os.close(end)
+
+    def _greet(self, until: float) -> bool:
+        from psycopg.pq import PollingStatus
+
+        status = PollingStatus.WRITING
+        while status != PollingStatus.OK:
+            if status == PollingStatus.FAILED or not self._ready(
+                until - time.monotonic(), reading=status == PollingStatus.READING
+            ):
+                self._drop()
+                return False
+            status = self._connection.connect_poll()
+        return True
+
+    def _listen(self, until: float) -> bool:
+        from psycopg.pq import ExecStatus
+
+        self._connection.send_query(f"LISTEN {TOPIC}".encode())
+        listening = False
+        while True:
+            while self._connection.is_busy():
+                if not self._ready(until - time.monotonic(), reading=True):
+                    self._drop()
+                    return False
+                self._connection.consume_input()
+            result = self._connection.get_result()
+            if result is None:
+                break
+            listening = result.status == ExecStatus.COMMAND_OK
+        if not listening:
+            self._drop()
+        return listening
+
+    def _hear(self) -> bool:
+        heard = False
+        while self._connection.notifies() is not None:
+            heard = True
+        return heard
+
+    def _ready(self, seconds: float, *, reading: bool) -> bool:
+        """Wait for the connection; False where time is over or somebody rang the bell."""
+        line = self._connection.socket
+        poll = select.poll()
+        poll.register(self._ear, select.POLLIN)
+        poll.register(line, select.POLLIN if reading else select.POLLOUT)
+        ready = {file for file, _ in poll.poll(max(0.0, seconds) * 1000)}
+        return self._ear not in ready and line in ready
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None

@@ -1,0 +1,89 @@
+"""An error  <->  ``application/problem+json`` (RFC 9457, https://www.rfc-editor.org/rfc/rfc9457).
+
+::
+
+    {"type": "about:blank", "title": "Conflict", "status": 409, "detail": "support-bot:prod is at revision 8, …",
+     "code": "concurrent-deployment", "kind": "Conflict", "hint": "Look first: …", "facts": {"expected": 7, …}}
+
+``code`` names the class; whoever reads the document raises that class again, with the same message, hint and facts. A
+code that is not known becomes the error of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from promptops.core import errors, kinds
+from promptops.core.errors import PromptopsError
+from promptops.core.model import Json
+
+MEDIA_TYPE = "application/problem+json"
+
+_OWN = frozenset({"message", "hint", "findings"})
+
+
+def to_problem(error: PromptopsError) -> dict[str, Json]:
+    """The document of an error."""
+    facts = {name: value for name, value in vars(error).items() if name not in _OWN and _is_fact(value)}
+    return {
+        "type": "about:blank",
+        "title": error.kind,
+        "status": error.http_status,
+        "detail": error.message,
+        "code": error.code,
+        "kind": error.kind,
+        "hint": error.hint,
+        "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()},
+    }
+
+
+def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError:
+    """The error that a document tells of; of its kind, by the status, where its code is not known."""
+    code, kind = document.get("code"), document.get("kind")
+    found = _BY_CODE.get(code if isinstance(code, str) else "") or _KINDS.get(kind if isinstance(kind, str) else "")
+    chosen = found or _by_status(status)
+    error = chosen.__new__(chosen)
+    detail, hint = document.get("detail"), document.get("hint")
+    PromptopsError.__init__(
+        error, detail if isinstance(detail, str) else f"the server answered {status}", hint=str(hint or "")
+    )
+    facts = document.get("facts")
+    for name, value in (facts if isinstance(facts, Mapping) else {}).items():
+        fact = tuple(value) if isinstance(value, list) else value
+        # What belongs to the class, such as its exit code, is nothing that a server may say.
+        if name.isidentifier() and name[0] != "_" and not hasattr(error, name) and _is_fact(fact):
+            setattr(error, name, fact)
+    if isinstance(error, errors.NotFound) and "known" not in vars(error):
+        error.known = ()
+    return error
+
+
+def _is_fact(value: object) -> bool:
+    return isinstance(value, bool | int | str) or (
+        isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    )
+
+
+def _tree(root: type[PromptopsError]) -> Iterator[type[PromptopsError]]:
+    yield root
+    for leaf in root.__subclasses__():
+        yield from _tree(leaf)
+
+
+def _code(kind: type[PromptopsError]) -> str:
+    return PromptopsError.code.fget(kind.__new__(kind))  # type: ignore[attr-defined, no-any-return]
+
+
+_KINDS = {kind.__name__: kind for kind in PromptopsError.__subclasses__() if kind.__module__ == kinds.__name__}
+_BY_CODE = {
+    _code(found): found
+    for kind in _KINDS.values()
+    for found in _tree(kind)
+    if found.__module__ in (errors.__name__, kinds.__name__) and found is not errors.SourceInvalid
+}
+
+
+def _by_status(status: int) -> type[PromptopsError]:
+    by_status = {401: errors.NotAuthenticated, 429: errors.TooManyRequests}
+    known = {kind.http_status: kind for kind in _KINDS.values()}
+    return by_status.get(status) or known.get(status) or (errors.Invalid if status < 500 else errors.Unavailable)

@@ -1,0 +1,181 @@
+"""A snapshot, or an event of one  <->  bytes that prove themselves.
+
+::
+
+    {"schema": "promptops.snapshot/1", "digest": "sha256:…", "registry": "shop", "lineage": "0b0e…", "epoch": 1,
+     "channel": "prod", "cursor": 42,
+     "apps": {"support-bot": {"revision": 7, "stable": {"version": "1.4.0", "digest": "sha256:…"}, "canary": null,
+                              "weight": 0, "salt": "", "last_good": {"version": "1.3.0", "digest": "sha256:…"}}}}
+
+``digest`` is that of the canonical bytes (RFC 8785) of everything else, so a document that was cut, mixed or damaged on
+its way, over HTTP, from a CDN or on a disk, is known as such. An event has ``"schema": "promptops.event/1"`` and the
+changed apps only. Reading is strict: an unknown key is a newer format, and is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from promptops.core.assignment import WHOLE
+from promptops.core.digest import digest as digest_of
+from promptops.core.digest import parse_canonical
+from promptops.core.errors import Invalid
+from promptops.core.model import Json, ReleaseRef, is_name, is_segment
+from promptops.core.reference import VERSION
+from promptops.core.snapshot import Pointer, Snapshot
+
+SNAPSHOT: Final = "promptops.snapshot/1"
+EVENT: Final = "promptops.event/1"
+
+MAX_BYTES: Final = 4 << 20
+"""No document is larger; whoever reads one stops there."""
+
+_KEYS = frozenset({"schema", "digest", "registry", "lineage", "epoch", "channel", "cursor", "apps"})
+_POINTER = frozenset({"revision", "stable", "canary", "weight", "salt", "last_good"})
+_DIGITS = frozenset("0123456789abcdef")
+
+
+def encode(snapshot: Snapshot) -> tuple[bytes, str]:
+    """The canonical bytes, on one line, and the digest that is in them.
+
+    Raises:
+        Invalid: it is larger than anybody reads.
+    """
+    apps: dict[str, Json] = {app: _pointer_to_json(pointer) for app, pointer in snapshot.apps.items()}
+    document: dict[str, Json] = {
+        "schema": EVENT if snapshot.partial else SNAPSHOT,
+        "registry": snapshot.registry,
+        "lineage": snapshot.lineage,
+        "epoch": snapshot.epoch,
+        "channel": snapshot.channel,
+        "cursor": snapshot.cursor,
+        "apps": apps,
+    }
+    body = _canonical(document)
+    if len(body) > MAX_BYTES - 100:
+        raise Invalid(f"the snapshot of {snapshot.channel} is {len(body):,} bytes, over the limit of {MAX_BYTES:,}")
+    found = digest_of(body)
+    place = body.rindex(b'"epoch":')  # keys are in order; what follows are numbers and quoted texts
+    return b"%b%b%b" % (body[:place], f'"digest":"{found}",'.encode(), body[place:]), found
+
+
+def decode(data: bytes) -> Snapshot:
+    """Read a snapshot or an event.
+
+    Raises:
+        Invalid: naming what is wrong: cut, damaged, of another format, or with something in it that cannot be.
+    """
+    document = parse_canonical(data, limit=MAX_BYTES)
+    if not isinstance(document, Mapping) or document.get("schema") not in (SNAPSHOT, EVENT):
+        raise Invalid(f"not a snapshot: its schema is neither {SNAPSHOT!r} nor {EVENT!r}")
+    _require_keys(document, _KEYS, "$")
+    _require_digest(data, document["digest"])
+    apps = document["apps"]
+    channel = _text(document, "channel", "$")
+    if not isinstance(apps, Mapping) or not all(map(is_name, apps)) or not is_name(channel):
+        raise Invalid("the snapshot names an app or a channel that cannot be one")
+    return Snapshot(
+        registry=_text(document, "registry", "$"),
+        lineage=_text(document, "lineage", "$"),
+        epoch=_number(document, "epoch", "$", least=1),
+        channel=channel,
+        cursor=_number(document, "cursor", "$", least=0),
+        apps={app: _pointer(value, f"$.apps.{app}") for app, value in apps.items()},
+        partial=document["schema"] == EVENT,
+    )
+
+
+def _require_digest(data: bytes, said: Json) -> None:
+    """The bytes without the digest are those it was made of: canonical as they are, so nothing is written again."""
+    member = f'"digest":"{said}",'.encode("utf-8", "replace")
+    actual = digest_of(data.replace(member, b"")) if data.count(member) == 1 else "something else"
+    if actual != said:
+        raise Invalid(f"the snapshot is damaged: it is {actual}, and says {str(said)[:80]!r}")
+
+
+def _canonical(document: Mapping[str, Json]) -> bytes:
+    """What RFC 8785 makes of text, whole numbers and null under names in ASCII, many times as fast: whoever follows a
+    rollback waits for it.
+    """
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def is_digest(text: str) -> bool:
+    """True for ``sha256:<64 lower-case hex digits>``."""
+    return text.startswith("sha256:") and len(text) == 71 and _DIGITS.issuperset(text[7:])
+
+
+def _pointer_to_json(pointer: Pointer) -> Json:
+    return {
+        "revision": pointer.revision,
+        "stable": _ref_to_json(pointer.stable),
+        "canary": _ref_to_json(pointer.canary),
+        "weight": pointer.weight,
+        "salt": pointer.salt,
+        "last_good": _ref_to_json(pointer.last_good),
+    }
+
+
+def _ref_to_json(ref: ReleaseRef | None) -> Json:
+    return {"version": ref.version, "digest": ref.digest} if ref else None
+
+
+def _pointer(value: Json, path: str) -> Pointer:
+    found = _mapping(value, _POINTER, path)
+    stable = _ref(found["stable"], f"{path}.stable")
+    if stable is None:
+        raise Invalid(f"{path}.stable is missing")
+    canary, weight = _ref(found["canary"], f"{path}.canary"), _number(found, "weight", path, least=0)
+    salt = found["salt"]
+    if weight > WHOLE or not isinstance(salt, str) or (canary is not None and not salt) or (weight and canary is None):
+        raise Invalid(f"{path}: canary, weight and salt do not fit together")
+    return Pointer(
+        revision=_number(found, "revision", path, least=1),
+        stable=stable,
+        canary=canary,
+        weight=weight,
+        salt=salt,
+        last_good=_ref(found["last_good"], f"{path}.last_good"),
+    )
+
+
+def _ref(value: Json, path: str) -> ReleaseRef | None:
+    if value is None:
+        return None
+    found = _mapping(value, frozenset({"version", "digest"}), path)
+    version, digest = _text(found, "version", path), _text(found, "digest", path)
+    if not is_digest(digest):
+        raise Invalid(f"{path}.digest is {digest[:80]!r}, not sha256:<hex>")
+    if not VERSION.fullmatch(version) or not is_segment(version):
+        raise Invalid(f"{path}.version is {version[:80]!r}, not a version")
+    return ReleaseRef(version=version, digest=digest)
+
+
+def _mapping(value: Json, keys: frozenset[str], path: str) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise Invalid(f"{path} is not an object")
+    _require_keys(value, keys, path)
+    return value
+
+
+def _require_keys(found: Mapping[str, Json], keys: frozenset[str], path: str) -> None:
+    if missing := sorted(keys - set(found)):
+        raise Invalid(f"{path} has no {missing[0]!r}")
+    if unknown := sorted(set(found) - keys):
+        raise Invalid(f"{path} has the unknown key {unknown[0][:80]!r}", hint="A newer promptops may read it.")
+
+
+def _text(found: Mapping[str, Json], key: str, path: str) -> str:
+    value = found[key]
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"{path}.{key} is not text")
+    return value
+
+
+def _number(found: Mapping[str, Json], key: str, path: str, *, least: int) -> int:
+    value = found[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise Invalid(f"{path}.{key} is not a whole number of at least {least}")
+    return value

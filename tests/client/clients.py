@@ -1,0 +1,87 @@
+"""Both clients behind one face, so that a test of what they promise is written once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from promptops import AsyncClient, Client, Prompt, State, Status
+from promptops.client.served import Served
+
+T = TypeVar("T")
+
+
+class InLoop:
+    """An ``AsyncClient`` in a loop of its own in another thread, to be used like a ``Client``."""
+
+    def __init__(self, *arguments: Any, **told: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
+        self._thread.start()
+        try:
+            self.client = AsyncClient(*arguments, **told)
+            self._run(self.client.start())
+        except BaseException:
+            self._end()
+            raise
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def get_prompt(self, name: str, **asked: Any) -> Prompt:
+        return self.client.get_prompt(name, **asked)
+
+    def release(self, app: str, **asked: Any) -> Served:
+        return self.client.release(app, **asked)
+
+    def status(self, channel: str | None = None) -> Status:
+        return self.client.status(channel)
+
+    @property
+    def state(self) -> State:
+        return self.client.state
+
+    def refresh(self, seconds: float | None = None) -> bool:
+        return self._run(self.client.refresh(seconds))
+
+    def fetch(self, reference: str) -> Served:
+        return self._run(self.client.fetch(reference))
+
+    def close(self) -> None:
+        self._run(self.client.close())
+        self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+AnyClient = Client | InLoop
+
+
+class Maker:
+    """Makes clients of one kind that follow ``prod``, have no cache, and are closed at the end of the test."""
+
+    def __init__(self, kind: type[Client] | type[InLoop]) -> None:
+        self.kind = kind
+        self.made: list[AnyClient] = []
+
+    def __call__(self, source: Any, **told: Any) -> AnyClient:
+        usual: dict[str, Any] = {"channel": "prod", "cache_dir": False, "start_timeout": 20.0}
+        made = self.kind(source, **{**usual, **told})
+        self.made.append(made)
+        return made
+
+
+@contextmanager
+def makers(kind: type[Client] | type[InLoop]) -> Iterator[Maker]:
+    maker = Maker(kind)
+    try:
+        yield maker
+    finally:
+        for client in maker.made:
+            client.close()

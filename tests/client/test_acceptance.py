@@ -1,0 +1,178 @@
+"""What arrives is judged by what is held; a rule a test, and their laws for any order of arrivals."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptops.client.acceptance import judge
+from promptops.client.held import Held, Rejected, Rejection, build
+from promptops.core.snapshot import Pointer, Snapshot
+from tests.client.made import CONTENTS, event, held, pointer, release, served, snapshot
+
+ONE, TWO, THREE = (release("bot", version) for version in ("1.0.0", "2.0.0", "3.0.0"))
+OTHER = release("other", "1.0.0")
+NOW = snapshot({"bot": pointer(5, TWO, last_good=ONE), "other": pointer(2, OTHER)}, epoch=2, cursor=9)
+
+
+@pytest.mark.parametrize(
+    ("arrived", "reason"),
+    [
+        (replace(NOW, channel="staging"), Rejection.CHANNEL),
+        (replace(NOW, lineage="two"), Rejection.LINEAGE),
+        (replace(NOW, lineage="two", epoch=9), Rejection.LINEAGE),  # a higher epoch of somebody else
+        (replace(NOW, epoch=1), Rejection.EPOCH),
+        (replace(NOW, epoch=1, apps={"bot": pointer(50, THREE)}), Rejection.EPOCH),  # however new it says it is
+        (replace(NOW, apps={"bot": pointer(4, THREE)}), Rejection.REVISION),
+        (replace(NOW, apps={"bot": pointer(9, THREE), "other": pointer(1, OTHER)}), Rejection.REVISION),  # one app
+        (replace(NOW, apps={"bot": pointer(4, ONE)}, partial=True), Rejection.REVISION),  # an event that comes late
+        (replace(NOW, apps={"bot": pointer(5, THREE, last_good=ONE)}), Rejection.CONFLICT),
+        (replace(NOW, apps={"bot": pointer(5, TWO, canary=THREE, weight=100)}), Rejection.CONFLICT),
+    ],
+)
+def test_a_broken_rule_is_named_and_nothing_changes(arrived: Snapshot, reason: Rejection) -> None:
+    holding = held(NOW)
+    before = deepcopy(holding)
+    with pytest.raises(Rejected) as raised:
+        judge(arrived, holding, channel="prod")
+    assert raised.value.reason is reason
+    assert raised.value.message
+    assert holding == before
+
+
+def test_a_client_can_be_told_which_lineage_to_follow_before_it_holds_anything() -> None:
+    with pytest.raises(Rejected) as raised:
+        judge(NOW, None, channel="prod", lineage="two")
+    assert raised.value.reason is Rejection.LINEAGE
+    assert judge(NOW, None, channel="prod", lineage="one") == NOW
+
+
+def test_the_first_one_is_taken_as_it_is_also_where_it_is_an_event() -> None:
+    assert judge(replace(NOW, partial=True), None, channel="prod") == NOW
+
+
+def test_what_is_held_already_is_nothing_new() -> None:
+    assert judge(NOW, held(NOW), channel="prod") is None
+    assert judge(replace(NOW, apps={}, partial=True), held(NOW), channel="prod") is None
+    assert judge(replace(NOW, cursor=10), held(NOW), channel="prod") is None
+
+
+def test_an_event_changes_its_apps_and_leaves_the_others() -> None:
+    merged = judge(event({"bot": pointer(6, ONE)}, epoch=2, cursor=12), held(NOW), channel="prod")
+    assert merged == replace(NOW, apps={**NOW.apps, "bot": pointer(6, ONE)}, cursor=12)
+
+
+def test_only_where_a_rollback_would_go_may_change_within_a_revision() -> None:
+    merged = judge(event({"bot": pointer(5, TWO)}, epoch=2, cursor=10), held(NOW), channel="prod")
+    assert merged is not None
+    assert merged.apps["bot"] == pointer(5, TWO)
+
+
+def test_an_app_that_is_not_there_any_more_is_kept() -> None:
+    merged = judge(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=11), held(NOW), channel="prod")
+    assert merged is not None
+    assert merged.apps["other"] == NOW.apps["other"]
+    assert judge(replace(NOW, apps={}), held(NOW), channel="prod") is None
+
+
+def test_a_late_answer_never_turns_the_cursor_back() -> None:
+    merged = judge(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=3), held(NOW), channel="prod")
+    assert merged is not None
+    assert merged.cursor == 9
+
+
+def test_a_registry_restored_under_the_same_epoch_is_refused_and_under_the_next_is_followed() -> None:
+    holding = held(NOW)
+    restored = replace(NOW, apps={"bot": pointer(3, ONE), "other": pointer(2, OTHER)}, cursor=4)
+    with pytest.raises(Rejected):
+        judge(restored, holding, channel="prod")
+    followed = judge(replace(restored, epoch=3), holding, channel="prod")
+    assert followed is not None
+    assert (followed.epoch, followed.cursor, followed.apps["bot"].revision) == (3, 4, 3)
+
+
+def test_an_app_that_a_restored_registry_lost_is_served_on_and_may_come_back_at_any_revision() -> None:
+    holding = held(NOW)
+    restored = judge(snapshot({"bot": pointer(1, ONE)}, epoch=3), holding, channel="prod")
+    assert restored is not None
+    after = held(restored, holding)
+    assert after.apps == {"bot": pointer(1, ONE), "other": pointer(2, OTHER)}
+    assert "other" not in after.snapshot.apps
+    returned = judge(event({"other": pointer(1, OTHER)}, epoch=3, cursor=2), after, channel="prod")
+    assert returned is not None
+    whole = held(returned, after)
+    assert whole.gone is None
+    assert whole.apps["other"] == pointer(1, OTHER)
+
+
+_RELEASES = {app: [release(app, f"{number}.0.0") for number in range(1, 4)] for app in ("a", "b", "c")}
+
+
+@st.composite
+def _arrivals(draw: st.DrawFn) -> Snapshot:
+    apps: dict[str, Pointer] = {}
+    for app in draw(st.sets(st.sampled_from(sorted(_RELEASES)))):
+        stable, canary, last = draw(st.tuples(*[st.integers(0, 2)] * 3))
+        has_canary = draw(st.booleans())
+        apps[app] = pointer(
+            draw(st.integers(1, 4)),
+            _RELEASES[app][stable],
+            canary=_RELEASES[app][canary] if has_canary else None,
+            weight=50 if has_canary else 0,
+            last_good=_RELEASES[app][last] if draw(st.booleans()) else None,
+        )
+    return replace(
+        snapshot(apps, epoch=draw(st.sampled_from([1, 1, 1, 2, 3])), cursor=draw(st.integers(0, 9))),
+        lineage=draw(st.sampled_from(["one", "one", "one", "two"])),
+        channel=draw(st.sampled_from(["prod", "prod", "prod", "staging"])),
+        partial=draw(st.booleans()),
+    )
+
+
+@given(st.lists(_arrivals(), max_size=12))
+def test_no_order_of_arrivals_takes_anything_back(arrivals: list[Snapshot]) -> None:
+    holding: Held | None = None
+    seen: dict[tuple[int, str, int], Pointer] = {}
+    for arrived in arrivals:
+        before = deepcopy(holding)
+        try:
+            accepted = judge(arrived, holding, channel="prod")
+        except Rejected:
+            assert holding == before
+            continue
+        if accepted is None:
+            continue
+        after = build(accepted, CONTENTS, older=holding)
+        if holding is not None:
+            assert holding == before  # what is being served meanwhile is not touched
+            assert after.snapshot.lineage == holding.snapshot.lineage
+            assert after.snapshot.epoch >= holding.snapshot.epoch
+            assert after.apps.keys() >= holding.apps.keys()
+            if after.snapshot.epoch == holding.snapshot.epoch:
+                for app, was in holding.snapshot.apps.items():
+                    assert after.snapshot.apps[app].revision >= was.revision
+                assert after.snapshot.cursor >= holding.snapshot.cursor
+        for app, now in after.snapshot.apps.items():
+            first = seen.setdefault((after.snapshot.epoch, app, now.revision), now)
+            assert replace(first, last_good=None) == replace(now, last_good=None)
+        for app, now in after.apps.items():
+            assert after.release(app, now.stable.digest).app == app
+        holding = after
+
+
+def test_two_servers_behind_one_address_never_make_a_client_flap() -> None:
+    stale, fresh = served(7, "1.0.0"), served(8, "2.0.0")
+    holding = held(stale)
+    history = []
+    for arrived in [stale, fresh, stale, stale, fresh, stale]:
+        try:
+            accepted = judge(arrived, holding, channel="prod")
+        except Rejected:
+            accepted = None
+        holding = held(accepted, holding) if accepted else holding
+        history.append(holding.apps["bot"].revision)
+    assert history == [7, 8, 8, 8, 8, 8]

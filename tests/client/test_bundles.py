@@ -1,0 +1,77 @@
+"""Bundles: what an image brings with it for the day on which nothing answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from promptops.client import stored as format_of
+from promptops.client.held import Rejected
+from promptops.client.reading import read_bundle
+from promptops.client.stored import restore
+from promptops.wire.snapshot import decode, encode
+from tests.client.made import CONTENTS, pointer, release, snapshot
+
+ONE, TWO = (release("bot", version) for version in ("1.0.0", "2.0.0"))
+
+
+def _exported(folder: Path) -> Path:
+    what = snapshot({"bot": pointer(3, TWO, last_good=ONE)})
+    (folder / "v1" / "channels" / "prod").mkdir(parents=True)
+    (folder / "v1" / "releases").mkdir()
+    (folder / "v1" / "channels" / "prod" / "snapshot").write_bytes(encode(what)[0])
+    for ref in (ONE, TWO):
+        (folder / "v1" / "releases" / ref.digest.removeprefix("sha256:")).write_bytes(CONTENTS[ref.digest])
+    return folder
+
+
+def test_a_bundle_is_the_folder_of_an_export_or_one_file(tmp_path: Path) -> None:
+    folder = read_bundle(_exported(tmp_path), channel="prod").stored
+    assert folder is not None
+    whole = restore(folder, channel="prod")
+    assert set(whole.contents) == {ONE.digest, TWO.digest}
+    for name, data in (("sealed", format_of.encode(folder)), ("plain", format_of.encode(folder).split(b"\n", 2)[2])):
+        file = tmp_path / name
+        file.write_bytes(data)
+        file.chmod(0o666)  # whoever made the image
+        assert read_bundle(file, channel="prod").stored == folder
+
+
+def test_a_bundle_through_a_link_is_read_as_containers_mount_it(tmp_path: Path) -> None:
+    (tmp_path / "bundle").symlink_to(_exported(tmp_path / "real"))
+    assert read_bundle(tmp_path / "bundle", channel="prod").stored is not None
+
+
+def test_a_bundle_without_the_release_of_a_rollback_is_still_served(tmp_path: Path) -> None:
+    folder = _exported(tmp_path)
+    (folder / "v1" / "releases" / ONE.digest.removeprefix("sha256:")).unlink()
+    bundle = read_bundle(folder, channel="prod").stored
+    assert bundle is not None
+    assert restore(bundle, channel="prod").snapshot == decode(bundle.snapshot)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "v1" / "channels" / "prod" / "snapshot").write_bytes(b"<html>"),
+        lambda folder: (folder / "v1" / "channels" / "prod" / "snapshot").write_bytes(b""),
+        lambda folder: (folder / "v1" / "channels" / "prod" / "snapshot").unlink(),
+        lambda folder: (folder / "v1").rename(folder / "v2"),
+    ],
+)
+def test_a_bundle_that_is_no_good_is_told(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(_exported(tmp_path))
+    reading = read_bundle(tmp_path, channel="prod")
+    assert reading.stored is None
+    assert len(reading.problems) == 1
+
+
+def test_a_damaged_release_in_a_bundle_is_not_served(tmp_path: Path) -> None:
+    folder = _exported(tmp_path)
+    (folder / "v1" / "releases" / TWO.digest.removeprefix("sha256:")).write_bytes(CONTENTS[ONE.digest])
+    bundle = read_bundle(folder, channel="prod").stored
+    assert bundle is not None
+    with pytest.raises(Rejected):
+        restore(bundle, channel="prod")

@@ -1,0 +1,74 @@
+"""What a client logs: names that stay, said once, and never a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from pathlib import Path
+
+import pytest
+
+from promptops import PromptopsError
+from promptops.client.status import EVENTS
+from tests.client import made
+from tests.client.clients import Maker
+from tests.client.fake_server import Asked, FakeServer, Reply
+from tests.client.waiting import until
+from tests.house.checkout import ROOT
+
+TOKEN = "pops_rt_0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def test_a_secret_is_in_no_line_and_no_repr_and_no_error(
+    client_of: Maker, server: FakeServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def tell(asked: Asked) -> Reply | None:
+        if asked.kind != "snapshot":
+            return None
+        headers = {"Content-Type": "application/problem+json"}
+        return Reply(status=401, headers=headers, body=b'{"detail": "the token %s is no good"}' % TOKEN.encode())
+
+    client = client_of(server.url, token=TOKEN, cache_dir=tmp_path, poll=0.2)
+    until(lambda: server.beats() and client.status().streaming)
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    server.script = tell
+    client.refresh()
+    until(lambda: client.status().problem)
+    shown = [repr(client), str(client.status()), repr(getattr(client, "client", client)._settings)]  # type: ignore[union-attr]
+    server.stop()
+    client.refresh()
+    for ask in (lambda: client.get_prompt("no/where"), lambda: client.fetch("bot@9.9.9")):
+        with pytest.raises(PromptopsError) as raised:
+            ask()
+        shown += traceback.format_exception(raised.value)
+    shown += [record.getMessage() + str(vars(record)) for record in caplog.records]
+    shown += [path.read_bytes().decode("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(record.name == "promptops.client" for record in caplog.records)
+    assert [text for text in shown if TOKEN in text] == []
+
+
+def test_every_line_has_the_name_of_its_event(
+    client_of: Maker, server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "promptops.client")
+    client = client_of(server.url, poll=0.2)
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    server.stop()
+    until(lambda: client.status().failures > 2)
+    client.get_prompt("no/where", fallback="x")
+    client.get_prompt("no/where", fallback="x")
+    said = [vars(record).get("event") for record in caplog.records if record.name == "promptops.client"]
+    assert set(said) <= set(EVENTS)
+    assert {"started", "state", "changed", "stream-opened", "stream-lost", "refresh-failed", "fallback"} <= set(said)
+    assert said.count("fallback") == 1
+
+
+def test_every_event_is_explained_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+    table = guide.partition("## Logging")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(EVENTS)

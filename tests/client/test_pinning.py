@@ -1,0 +1,149 @@
+"""Versions, pins and break-glass files: what goes before the channel."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from promptops import Client, Invalid, PromptUnavailable, ReleaseNotFound, State
+from promptops.core import override
+from promptops.core.override import Override
+from tests.client import made
+from tests.client.clients import Maker
+from tests.client.fake_server import FakeServer
+from tests.client.waiting import until
+
+
+def test_a_version_is_fetched_once_and_held_from_then_on(client_of: Maker, server: FakeServer) -> None:
+    server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
+    client = client_of(server.url)
+    assert client.fetch("bot@0.7.0").prompt("answer").version == "0.7.0"
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    server.stop()
+    assert client.fetch("bot@0.7.0").version == "0.7.0"
+    assert client.get_prompt("bot/answer", version="0.7.0").variant == "fixed"
+    with pytest.raises(PromptUnavailable):
+        client.fetch("bot@0.6.0")
+
+
+@pytest.mark.parametrize("reference", ["bot", "bot:prod", "bot@sha256:0123456789", "", "a@1.0.0 b@1.0.0"])
+def test_only_a_version_is_fetched(client_of: Maker, server: FakeServer, reference: str) -> None:
+    client = client_of(server.url)
+    with pytest.raises(Invalid):
+        client.fetch(reference)
+
+
+def test_a_version_that_is_not_there_is_an_error(client_of: Maker, server: FakeServer) -> None:
+    client = client_of(server.url)
+    with pytest.raises(ReleaseNotFound):
+        client.fetch("bot@0.6.0")
+
+
+def test_versions_that_are_wanted_are_held_from_the_start(client_of: Maker, server: FakeServer) -> None:
+    server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
+    client = client_of(server.url, versions=["bot@0.7.0", "bot@0.6.0"])
+    assert client.get_prompt("bot/answer", version="0.7.0").version == "0.7.0"
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    assert "bot@0.6.0" in client.status().problem
+    assert client.state is State.READY
+
+
+def test_a_pin_goes_before_the_channel_and_survives_the_process(
+    client_of: Maker, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
+    monkeypatch.setenv("PROMPTOPS_PIN", "bot@0.7.0")
+    with Client(server.url, channel="prod", cache_dir=tmp_path) as first:
+        assert first.get_prompt("bot/answer").version == "0.7.0"
+        server.serve(made.served(2, "2.0.0"))
+        until(lambda: first.status().revisions == {"bot": 2})
+        assert first.get_prompt("bot/answer").version == "0.7.0"
+        until(lambda: server.beats() and server.beats()[-1]["revisions"] == {})
+        until(lambda: first._own.unsaved is False)
+    server.stop()
+    second = client_of(server.url, cache_dir=tmp_path)
+    assert second.get_prompt("bot/answer").version == "0.7.0"
+    assert second.get_prompt("bot/answer").source == "disk"
+
+
+def test_a_pin_that_cannot_be_had_is_not_replaced_by_something_else(
+    client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_PIN", "bot@0.6.0")
+    client = client_of(server.url)
+    with pytest.raises(PromptUnavailable, match="pinned"):
+        client.get_prompt("bot/answer")
+    assert client.get_prompt("bot/answer", fallback="x").source == "fallback"
+
+
+def _glass(folder: Path, version: str, *, lineage: str = "one", hours: float = 24.0) -> Path:
+    ref = made.release("bot", version)
+    now = datetime.now(UTC)
+    made_at = now if hours > 0 else now - timedelta(days=2)
+    pin = Override(
+        registry="test",
+        lineage=lineage,
+        app="bot",
+        channel="prod",
+        version=version,
+        digest=ref.digest,
+        content=made.CONTENTS[ref.digest],
+        reason="the database is gone",
+        actor="Ada",
+        created_at=made_at,
+        expires_at=now + timedelta(hours=hours),
+    )
+    folder.mkdir(exist_ok=True)
+    path = folder / "bot.override.json"
+    path.write_bytes(override.encode(pin))
+    path.chmod(0o600)
+    return path
+
+
+def test_a_break_glass_file_goes_before_everything_from_the_moment_it_is_there(
+    client_of: Maker, server: FakeServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "glass"
+    folder.mkdir()
+    client = client_of(server.url, override=folder)
+    assert client.get_prompt("bot/answer").source == "server"
+    path = _glass(folder, "0.5.0")
+    until(lambda: client.get_prompt("bot/answer").version == "0.5.0")
+    assert client.get_prompt("bot/answer").source == "override"
+    assert client.status().overridden == {"bot": "0.5.0"}
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.status().revisions == {"bot": 2})
+    assert client.get_prompt("bot/answer").version == "0.5.0"
+    until(lambda: server.beats()[-1]["revisions"] == {})
+    path.unlink()
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+
+
+def test_a_break_glass_file_is_served_where_nothing_else_can_be(
+    client_of: Maker, server: FakeServer, tmp_path: Path
+) -> None:
+    server.stop()
+    _glass(tmp_path / "glass", "0.5.0")
+    client = client_of(server.url, override=tmp_path / "glass")
+    assert client.get_prompt("bot/answer").version == "0.5.0"
+    assert client.state is State.COLD
+
+
+@pytest.mark.parametrize("wrong", ["expired", "another registry", "damaged"])
+def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
+    client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: str
+) -> None:
+    path = _glass(
+        tmp_path / "glass",
+        "0.5.0",
+        lineage="two" if wrong == "another registry" else "one",
+        hours=-1 if wrong == "expired" else 24,
+    )
+    if wrong == "damaged":
+        path.write_bytes(path.read_bytes().replace(b"0.5.0:", b"6.6.6:"))
+    client = client_of(server.url, override=tmp_path / "glass")
+    until(lambda: any(getattr(record, "event", "") == "override-ignored" for record in caplog.records))
+    until(lambda: client.get_prompt("bot/answer").version == "1.0.0")

@@ -1,0 +1,349 @@
+"""How a replica is brought up to date, without any I/O: the test answers, and the clock is a number."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from promptops import State
+from promptops.client.course import Course
+from promptops.client.origin import (
+    Answer,
+    Ask,
+    AskContents,
+    AskSnapshot,
+    AskVersion,
+    Beat,
+    Failed,
+    Place,
+    Question,
+    find_place,
+)
+from promptops.client.refresh import Asking, Outcome, advance, follow_event, get_version
+from promptops.client.replica import Replica, World
+from promptops.client.settings import Settings, references_of
+from promptops.core.snapshot import Snapshot
+from promptops.wire.snapshot import encode
+from tests.client import made
+
+FIRST, SECOND = find_place("https://first"), find_place("https://second")
+DOWN = Failed(reason="connect", message="nobody is there")
+
+
+@dataclass
+class Simulation:
+    """A client's way without a network: places that answer as a test says, and a clock that a test moves."""
+
+    places: tuple[Place, ...] = (FIRST,)
+    told: Mapping[str, object] = field(default_factory=dict)
+    seconds: float = 1_000.0
+    today: datetime = datetime(2026, 3, 1, tzinfo=UTC)
+    served: dict[Place, Snapshot | Failed] = field(default_factory=dict)
+    api: bool = True
+    takes: float = 0.0
+    asked: list[Ask] = field(default_factory=list)
+    without: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        world = World(clock=lambda: self.seconds, now=lambda: self.today, dice=lambda: 0.5)
+        usual: dict[str, object] = {"places": self.places, "channels": ("prod",), "caching": False}
+        settings = Settings(**{**usual, **self.told})  # type: ignore[arg-type]
+        self.replica = Replica(settings, "prod", world)
+        self.course = Course(self.replica, on_change=None, on_state=None)
+
+    def poll(self, timeout: float = 5.0) -> Outcome | None:
+        """One turn, where something is due."""
+        asking = self.course.poll(self.seconds + timeout)
+        if asking is None:
+            return None
+        outcome = self.drive(asking)
+        self.course.settle(outcome)
+        return outcome
+
+    def drive(self, asking: Asking) -> Outcome:
+        step = advance(asking, None)
+        while isinstance(step, Ask):
+            self.asked.append(step)
+            self.seconds += self.takes
+            late = self.seconds > step.deadline
+            step = advance(asking, DOWN if late else self.answer(step.place, step.what))
+        return step
+
+    def answer(self, place: Place, what: Question) -> Answer | Failed:
+        served = self.served.get(place, DOWN)
+        if isinstance(served, Failed):
+            return served
+        match what:
+            case AskSnapshot():
+                body, digest = encode(served)
+                etag = f'"{digest}"'
+                same = etag == what.etag
+                return Answer(unchanged=same, body=b"" if same else body, etag=etag, api=self.api)
+            case AskContents():
+                found = {d: made.CONTENTS[d] for d in what.digests if d not in self.without}
+                return Answer(contents=found, api=self.api)
+            case AskVersion():
+                ref = made.release(what.app, what.version)
+                return Answer(body=made.CONTENTS[ref.digest], etag=ref.digest, api=self.api)
+            case Beat():
+                return Answer(api=self.api)
+
+    def kinds(self) -> list[str]:
+        return [type(ask.what).__name__ for ask in self.asked]
+
+
+def test_the_first_place_is_asked_and_the_next_one_where_it_does_not_answer() -> None:
+    world = Simulation(places=(FIRST, SECOND), served={SECOND: made.served(1, "1.0.0")})
+    outcome = world.poll()
+    assert outcome is not None
+    assert outcome.place == SECOND
+    assert [ask.place for ask in world.asked] == [FIRST, SECOND, SECOND]
+    world.served[FIRST] = made.served(2, "2.0.0")
+    world.seconds += 60
+    outcome = world.poll()
+    assert outcome is not None
+    assert outcome.place == FIRST
+
+
+def test_a_place_that_hangs_leaves_the_next_one_its_share_of_the_time() -> None:
+    world = Simulation(places=(FIRST, SECOND), served={SECOND: made.served(1, "1.0.0")})
+    world.poll(timeout=4.0)
+    assert world.asked[0].deadline == 1_002.0
+    assert world.asked[1].deadline == 1_004.0
+
+
+def test_what_was_fetched_is_there_for_the_next_try() -> None:
+    apps = {f"app{n}": made.pointer(1, made.release(f"app{n}", "1.0.0")) for n in range(10)}
+    # A plain web server: one file for each release, and each takes a second of the three there are.
+    world = Simulation(served={FIRST: made.snapshot(apps)}, api=False, takes=1.0)
+    polls = 0
+    while world.replica.held is None:
+        world.poll(timeout=3.5)
+        world.seconds += 60
+        polls += 1
+        assert polls < 10
+    assert world.kinds().count("AskContents") < 16
+    fetched = [ask.what.digests for ask in world.asked if isinstance(ask.what, AskContents)]
+    assert all(len(digests) == 1 for digests in fetched)
+
+
+def test_a_server_is_asked_for_many_releases_at_once() -> None:
+    apps = {f"app{n}": made.pointer(1, made.release(f"app{n}", "1.0.0")) for n in range(120)}
+    world = Simulation(served={FIRST: made.snapshot(apps)})
+    world.poll()
+    fetched = [len(ask.what.digests) for ask in world.asked if isinstance(ask.what, AskContents)]
+    assert fetched == [50, 50, 20]
+
+
+def test_releases_that_are_left_out_of_an_answer_are_asked_for_again() -> None:
+    apps = {f"app{n}": made.pointer(1, made.release(f"app{n}", "1.0.0")) for n in range(4)}
+    world = Simulation(served={FIRST: made.snapshot(apps)})
+    held_back = {pointer.stable.digest for pointer in list(apps.values())[:2]}
+    world.without = set(held_back)
+    asking = world.course.poll(world.seconds + 5)
+    assert asking is not None
+    step = advance(asking, None)
+    while isinstance(step, Ask):
+        world.asked.append(step)
+        step = advance(asking, world.answer(step.place, step.what))
+        if world.kinds().count("AskContents") == 1:
+            world.without = set()
+    assert step.trouble is None
+    assert world.kinds() == ["AskSnapshot", "AskContents", "AskContents"]
+
+
+def test_a_release_that_is_nowhere_keeps_everything_as_it_was() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    missing = made.served(2, "2.0.0")
+    world.without = {missing.apps["bot"].stable.digest}
+    world.served[FIRST] = missing
+    world.seconds += 60
+    outcome = world.poll()
+    assert outcome is not None
+    assert outcome.trouble is not None
+    assert outcome.trouble.reason == "missing"
+    assert world.replica.view.resolve("bot/answer").version == "1.0.0"
+
+
+def test_what_is_held_is_asked_for_by_its_digest() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    world.seconds += 60
+    assert world.poll() == Outcome(place=FIRST)
+    assert world.kinds() == ["AskSnapshot", "AskContents", "AskSnapshot"]
+    last = world.asked[-1].what
+    assert isinstance(last, AskSnapshot)
+    assert last.etag == f'"{encode(made.served(1, "1.0.0"))[1]}"'
+
+
+def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing_new() -> None:
+    old, new = made.release("bot", "1.0.0"), made.release("bot", "1.1.0")
+    world = Simulation(served={FIRST: made.snapshot({"bot": made.pointer(1, new, last_good=old)}, cursor=1)})
+    world.poll()
+    count = len(world.asked)
+    after = made.snapshot({"bot": made.pointer(2, old)}, cursor=2)
+    told = encode(made.event(after.apps, cursor=2))[0]
+    outcome = world.drive(follow_event(world.replica, {}, FIRST, told, world.seconds + 5))
+    assert [change.version for change in outcome.changes] == ["1.0.0"]
+    assert len(world.asked) == count
+    world.served[FIRST] = after
+    world.seconds += 60
+    assert world.poll() == Outcome(place=FIRST)
+    assert len(world.asked) == count + 1
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b'{"schema":"promptops.event/1"}'])
+def test_an_event_that_is_none_is_counted(data: bytes) -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    outcome = world.drive(follow_event(world.replica, {}, FIRST, data, world.seconds + 5))
+    assert outcome.rejected
+    assert world.replica.rejected == {"content": 1}
+
+
+# --- states, by a clock that the test moves --------------------------------------------------------
+
+
+def test_the_state_follows_contact_and_age() -> None:
+    world = Simulation()
+    states = [world.replica.state]
+    world.poll()
+    states.append(world.replica.state)
+    world.served[FIRST] = made.served(1, "1.0.0")
+    world.seconds += 60
+    world.poll()
+    states.append(world.replica.state)
+    world.served[FIRST] = DOWN
+    world.seconds += 60
+    world.poll()
+    states.append(world.replica.state)
+    assert world.replica.problem == "https://first: nobody is there"
+    world.seconds += 31
+    states.append(world.replica.state)
+    world.served[FIRST] = made.served(1, "1.0.0")
+    world.poll()
+    states.append(world.replica.state)
+    assert states == [State.COLD, State.COLD, State.READY, State.DISCONNECTED, State.STALE, State.READY]
+
+
+def test_what_is_served_says_where_it_is_from_and_how_old_it_is() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    told = [_told(world)]
+    world.served[FIRST] = DOWN
+    world.seconds += 60
+    world.poll()
+    told.append(_told(world))
+    world.seconds += 31
+    world.course.tend()
+    told.append(_told(world))
+    world.served[FIRST] = made.served(1, "1.0.0")
+    world.poll()
+    told.append(_told(world))
+    assert told == [("server", "STATIC"), ("cache", "CACHED"), ("cache", "STALE"), ("server", "STATIC")]
+
+
+def _told(world: Simulation) -> tuple[str, str]:
+    prompt = world.replica.view.resolve("bot/answer")
+    return str(prompt.source), str(prompt.reason)
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_a_wall_clock_that_jumps_changes_nothing(years: int) -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")}, told={"heartbeat": False})
+    world.poll()
+    pause = world.course.pause()
+    world.today += timedelta(days=365 * years)
+    world.course.tend()
+    assert world.course.pause() == pause
+    assert world.replica.state is State.READY
+    world.seconds += pause
+    assert world.poll() == Outcome(place=FIRST)
+
+
+def test_after_a_suspension_there_is_one_poll_and_it_goes_on() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    world.seconds += 7 * 86_400
+    states = [world.replica.state]
+    assert world.poll() is not None
+    assert world.poll() is None
+    assert [*states, world.replica.state] == [State.STALE, State.READY]
+
+
+def test_a_server_that_is_overloaded_is_left_alone_for_up_to_ten_minutes() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    world.served[FIRST] = Failed(reason="status-429", message="too many", retry_after=3600)
+    world.seconds += 60
+    world.poll()
+    assert world.course.pause() == 600
+
+
+# --- what is said -----------------------------------------------------------------------------------
+
+
+def test_a_trouble_is_logged_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "promptops.client")
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    for _ in range(2):
+        world.served[FIRST] = DOWN
+        for _ in range(5):
+            world.seconds += 600
+            world.poll()
+        world.served[FIRST] = made.served(1, "1.0.0")
+        world.seconds += 600
+        world.poll()
+    assert [record.event for record in caplog.records if record.event == "refresh-failed"] == ["refresh-failed"] * 2  # type: ignore[attr-defined]
+
+
+def test_a_heartbeat_tells_of_what_follows_the_channel() -> None:
+    apps = {name: made.pointer(number, made.release(name, "1.0.0")) for number, name in enumerate("abc", 1)}
+    world = Simulation(served={FIRST: made.snapshot(apps)}, told={"pins": references_of("b@0.9.0", "PIN")})
+    assert world.course.beat() is None
+    world.poll()
+    beat = world.course.beat()
+    assert beat is not None
+    assert json.loads(beat.body)["revisions"] == {"a": 1, "c": 3}
+    assert world.course.beat() is None
+    world.seconds += 36
+    assert world.course.beat() is not None
+
+
+@pytest.mark.parametrize("told", [{"heartbeat": False}, {}])
+def test_no_heartbeat_goes_where_nobody_hears_it(told: Mapping[str, object]) -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")}, told=told, api=bool(told))
+    world.poll()
+    assert world.course.beat() is None
+
+
+def test_a_version_comes_from_the_first_place_that_has_it() -> None:
+    world = Simulation(places=(FIRST, SECOND), served={SECOND: made.served(1, "1.0.0")})
+    (wanted,) = references_of("bot@0.5.0", "")
+    outcome = world.drive(get_version(world.replica, wanted, world.seconds + 5))
+    assert outcome.trouble is not None
+    world.poll()
+    assert world.drive(get_version(world.replica, wanted, world.seconds + 5)).place == SECOND
+    assert world.replica.view.release("bot", version="0.5.0").version == "0.5.0"
+
+
+def test_a_step_that_fails_in_a_way_nobody_thought_of_ends_the_refresh_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    outcome = world.drive(_broken())
+    assert outcome.trouble is not None
+    assert outcome.trouble.reason == "internal"
+    assert caplog.records
+
+
+def _broken() -> Asking:
+    yield Ask(place=FIRST, what=AskSnapshot(channel="prod"), deadline=2_000.0)
+    raise ZeroDivisionError("nobody thought of it")

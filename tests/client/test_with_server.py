@@ -1,0 +1,134 @@
+"""The client and the server together, each in its own process, on both databases."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptops import ReleaseNotFound, State
+from promptops.core.token import Scope
+from promptops.operations import presence
+from promptops.store import Registry
+from tests import factory
+from tests.client.clients import Maker
+from tests.client.waiting import until
+from tests.house.checkout import ROOT
+from tests.server.conftest import mint, revoke
+from tests.server.running import Running, running
+
+
+@pytest.fixture
+def live(registry: Registry) -> Registry:
+    factory.make_channels(registry)
+    for release in factory.make_releases(registry):
+        factory.go_live(registry, f"bot@{release.version}")
+    return registry
+
+
+@pytest.fixture
+def reader(live: Registry) -> str:
+    return mint(live, "reader", Scope.READ)
+
+
+@pytest.fixture
+def real(live: Registry, reader: str, registry_url: str, tmp_path: Path) -> Iterator[Running]:
+    with running(registry_url, tmp_path) as started:
+        yield started
+
+
+def promptops(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PROMPTOPS_REGISTRY": url, "PROMPTOPS_ACTOR": factory.ACTOR, "PROMPTOPS_SYNC": "off"}
+    command = [sys.executable, "-m", "promptops", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=True)
+
+
+def test_a_rollback_is_followed_without_a_question_and_acknowledged(
+    client_of: Maker, real: Running, reader: str, live: Registry, registry_url: str
+) -> None:
+    client = client_of(real.url, token=reader, name="checkout-7", poll=600.0)
+    assert client.get_prompt("bot/answer").version == "0.1.2"
+    until(lambda: client.status().streaming)
+    until(lambda: _known(live))
+    promptops(registry_url, "rollback", "bot", "--channel", "prod", "--reason", "it lies", "--wait", "30")
+    assert client.get_prompt("bot/answer").version == "0.1.1"
+    assert client.get_prompt("bot/answer").render(name="Ada")[0]["content"] == "Hello Ada, take 1"
+    assert client.status().polls == 1
+    assert _known(live)["checkout-7"] == {"bot": 4}
+
+
+def _known(registry: Registry) -> dict[str, dict[str, int]]:
+    """What the registry knows of its clients."""
+    from datetime import UTC, datetime
+
+    found = presence.clients(registry, "prod", now=datetime.now(UTC))
+    return {each.beat.name: dict(each.beat.revisions) for each in found}
+
+
+def test_a_server_that_is_killed_and_comes_back_is_found_again(
+    client_of: Maker, real: Running, reader: str, live: Registry, registry_url: str, tmp_path: Path
+) -> None:
+    client = client_of(real.url, token=reader, poll=0.5)
+    port = real.url.rpartition(":")[2]
+    real.process.kill()
+    real.process.wait()
+    until(lambda: client.state is not State.READY)
+    assert client.get_prompt("bot/answer").version == "0.1.2"
+    factory.go_back(live, "bot")
+    with running(registry_url, tmp_path, "--port", port):
+        until(lambda: client.state is State.READY)
+        until(lambda: client.get_prompt("bot/answer").version == "0.1.1")
+
+
+def test_a_token_that_ends_takes_no_prompt_away(client_of: Maker, real: Running, reader: str, live: Registry) -> None:
+    client = client_of(real.url, token=reader, poll=0.2)
+    revoke(live, "reader")
+    until(lambda: client.state is not State.READY)
+    assert "401" in client.status().problem
+    assert client.get_prompt("bot/answer").version == "0.1.2"
+
+
+@pytest.mark.parametrize("token", ["", "pops_rt_nonsense"])
+def test_without_a_token_there_is_nothing(client_of: Maker, real: Running, token: str) -> None:
+    client = client_of(real.url, token=token)
+    assert client.state is State.COLD
+    assert "401" in client.status().problem
+
+
+def test_a_version_is_fetched_from_the_server(client_of: Maker, real: Running, reader: str) -> None:
+    client = client_of(real.url, token=reader, versions=["bot@0.1.0"])
+    assert client.get_prompt("bot/answer", version="0.1.0").version == "0.1.0"
+    with pytest.raises(ReleaseNotFound):
+        client.fetch("bot@7.0.0")
+
+
+def test_an_app_that_is_new_on_the_channel_is_followed(
+    client_of: Maker, real: Running, reader: str, live: Registry, registry_url: str
+) -> None:
+    client = client_of(real.url, token=reader, apps=["bot", "other"])
+    until(lambda: client.status().streaming)
+    factory.make_releases(live, "other", 1)
+    factory.go_live(live, "other@0.1.0")
+    until(lambda: client.get_prompt("other/answer", fallback="x").version == "0.1.0")
+    assert client.status().versions == {"bot": "0.1.2", "other": "0.1.0"}
+
+
+def test_an_export_is_followed_as_a_folder(client_of: Maker, live: Registry, registry_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    promptops(registry_url, "export-snapshot", "--channel", "prod", str(folder))
+    client = client_of(f"file:{folder}")
+    assert client.get_prompt("bot/answer").version == "0.1.2"
+    promptops(registry_url, "rollback", "bot", "--channel", "prod", "--reason", "it lies")
+    promptops(registry_url, "export-snapshot", "--channel", "prod", str(folder))
+    until(lambda: client.get_prompt("bot/answer").version == "0.1.1")
+
+
+def test_an_export_is_a_bundle(client_of: Maker, live: Registry, registry_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    promptops(registry_url, "export-snapshot", "--channel", "prod", str(folder))
+    client = client_of("http://127.0.0.1:1", bundle=folder)
+    assert client.get_prompt("bot/answer").source == "bundle"

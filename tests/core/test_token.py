@@ -1,0 +1,386 @@
+"""Tokens: how a secret is written and refused, and what each scope, pattern and time allows."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptops.core.errors import Invalid, NotAuthenticated
+from promptops.core.token import (
+    Revocation,
+    Scope,
+    Token,
+    TokenKind,
+    kind_of,
+    matches,
+    mint,
+    new_id,
+    ordered,
+    parse_token,
+    prefix_of,
+    secret_digest,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BASE62 = string.digits + string.ascii_letters
+TOKEN = Token(
+    id="tAbcdefghij0",
+    name="ci",
+    scopes=(Scope.RELEASE, Scope.PROMOTE),
+    channels=("dev", "staging-*"),
+    apps=("support-?ot",),
+    prefix="pops_op_Ab3d",
+    created_at=NOW,
+    created_by="Ada",
+    expires_at=NOW + timedelta(days=90),
+)
+
+
+def draw(seed: int = 1) -> random.Random:
+    return random.Random(seed)
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from(list(TokenKind)), st.integers(0))
+def test_what_is_minted_is_read(kind: TokenKind, seed: int) -> None:
+    text = mint(kind, draw(seed).randrange)
+    assert parse_token(text) == text
+    assert re.fullmatch(rf"pops_{kind}_[0-9A-Za-z]{{38}}", text)
+
+
+def test_the_text_of_a_secret_does_not_change() -> None:
+    """A vector: the last six characters are the CRC-32 of what is before them, most significant digit first."""
+    text = mint(TokenKind.RUNTIME, draw(62).randrange)
+    assert text == VECTOR
+    number = 0
+    for digit in text[-6:]:
+        number = number * 62 + (string.digits + string.ascii_uppercase + string.ascii_lowercase).index(digit)
+    assert number == zlib.crc32(text[:-6].encode())
+    assert prefix_of(text) == text[:12]
+    assert secret_digest(text) == VECTOR_DIGEST
+
+
+VECTOR = "pops_rt_" + "xaB4qFvTJvgMAWBA0zGeAt71UUX1ntLy0IIDGH"
+VECTOR_DIGEST = "41ac088ca744814b6c315cd37809335c2e2909bea5129f3fdcc15db0b64074f4"
+
+
+def test_no_two_secrets_and_no_two_ids_are_alike() -> None:
+    source = draw().randrange
+    assert len({mint(TokenKind.ADMIN, source) for _ in range(1000)}) == 1000
+    ids = {new_id(source) for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(re.fullmatch(r"t[0-9A-Za-z]{11}", id) for id in ids)
+
+
+def test_every_character_is_drawn_as_often_as_every_other() -> None:
+    bounds: set[int] = set()
+
+    def lowest(bound: int) -> int:
+        bounds.add(bound)
+        return 0
+
+    assert mint(TokenKind.RUNTIME, lowest).startswith("pops_rt_" + "0" * 32)
+    assert bounds == {62}
+
+
+@given(st.integers(0), st.integers(0, 45), st.sampled_from(BASE62 + "_-. "))
+def test_one_wrong_character_is_always_found(seed: int, place: int, character: str) -> None:
+    text = mint(TokenKind.OPERATOR, draw(seed).randrange)
+    wrong = text[:place] + character + text[place + 1 :]
+    if wrong != text:
+        with pytest.raises(NotAuthenticated):
+            parse_token(wrong)
+
+
+@given(st.integers(0), st.integers(0, 44))
+def test_two_neighbours_in_the_wrong_order_are_always_found(seed: int, place: int) -> None:
+    text = mint(TokenKind.PIPELINE, draw(seed).randrange)
+    wrong = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+    if wrong != text:
+        with pytest.raises(NotAuthenticated):
+            parse_token(wrong)
+
+
+GOOD = mint(TokenKind.RUNTIME, draw().randrange)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pops_",
+        GOOD[:-1],
+        GOOD + "a",
+        GOOD + "\n",
+        " " + GOOD[:-1],
+        GOOD[:-1] + "\0",
+        GOOD.replace("pops", "PoPs"),
+        GOOD.replace("_rt_", "_ad_"),
+        GOOD.replace("_rt_", "_xx_"),
+        GOOD[:20] + "é" + GOOD[21:],
+        GOOD[:20] + "٣" + GOOD[21:],  # a digit, elsewhere
+        GOOD[:20] + "\ud800" + GOOD[21:],
+        "é" * 46,
+        "x" * 1_000_000,
+        GOOD * 20_000,
+        "' OR 1=1; DROP TABLE token; --" + "x" * 16,
+    ],
+    ids=range(17),
+)
+def test_anything_else_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(NotAuthenticated) as caught:
+        parse_token(text)
+    assert (caught.value.http_status, caught.value.exit_code) == (401, 5)
+    assert GOOD[8:20] not in caught.value.message + caught.value.hint
+    assert caught.value.__cause__ is None
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_it_fail_in_another_way(text: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        parse_token(text)
+
+
+# --- kinds and scopes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scopes", "kind"),
+    [
+        ("read", "rt"),
+        ("audit", "rt"),
+        ("read audit", "rt"),
+        ("release", "ci"),
+        ("read release audit", "ci"),
+        ("promote", "op"),
+        ("rollback", "op"),
+        ("policy", "op"),
+        ("release rollback", "op"),
+        ("admin", "ad"),
+        ("read release promote rollback policy audit admin", "ad"),
+    ],
+)
+def test_the_kind_is_that_of_the_strongest_scope(scopes: str, kind: str) -> None:
+    given = tuple(map(Scope, scopes.split()))
+    assert kind_of(given) == kind
+    assert replace(TOKEN, scopes=ordered(given)).kind == kind
+
+
+@pytest.mark.parametrize("own", Scope)
+@pytest.mark.parametrize("asked", Scope)
+def test_a_scope_allows_itself_and_reading_and_admin_allows_everything(own: Scope, asked: Scope) -> None:
+    token = replace(TOKEN, scopes=(own,))
+    assert token.allows(asked, "dev", "support-bot") == (asked in (own, Scope.READ) or own is Scope.ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("channel", "app", "allowed"),
+    [
+        ("dev", "support-bot", True),
+        ("staging-eu", "support-bot", True),
+        ("staging-", "support-cot", True),
+        ("staging", "support-bot", False),
+        ("prod", "support-bot", False),
+        ("dev", "support-robot", False),
+        ("dev", "support-b", False),
+        ("developer", "support-bot", False),
+        ("dev", "", True),  # an act about no app
+        ("", "support-bot", True),
+        ("", "", True),
+        ("prod", "", False),
+        ("", "faq", False),
+    ],
+)
+def test_a_token_acts_on_its_channels_and_apps_alone(channel: str, app: str, allowed: bool) -> None:
+    assert TOKEN.allows(Scope.PROMOTE, channel, app) is allowed
+    assert not TOKEN.allows(Scope.ROLLBACK, channel, app)
+
+
+# --- patterns ------------------------------------------------------------------------------------
+
+NAMES = st.text("ab-", max_size=8)
+PATTERNS = st.text("ab-*?", min_size=1, max_size=8)
+
+
+@given(PATTERNS, NAMES)
+def test_a_pattern_fits_what_a_shell_says_it_fits(pattern: str, name: str) -> None:
+    assert matches(pattern, name) == fnmatchcase(name, pattern)
+
+
+@given(PATTERNS, PATTERNS, NAMES)
+def test_a_pattern_within_another_fits_nothing_that_the_other_does_not(outer: str, inner: str, name: str) -> None:
+    if matches(outer, inner) and matches(inner, name):
+        assert matches(outer, name)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "within"),
+    [
+        ("*", "*", True),
+        ("*", "prod", True),
+        ("*", "a?b*", True),
+        ("staging-*", "staging-*", True),
+        ("staging-*", "staging-eu-*", True),
+        ("staging-*", "staging-eu", True),
+        ("staging-?", "staging-?", True),
+        ("staging-?", "staging-1", True),
+        ("staging-?", "staging-*", False),
+        ("staging-eu", "staging-*", False),
+        ("staging-*", "*", False),
+        ("prod", "*", False),
+        ("prod", "pro?", False),
+        ("?", "*", False),
+    ],
+)
+def test_patterns_within_patterns(outer: str, inner: str, within: bool) -> None:
+    assert matches(outer, inner) is within
+
+
+def test_no_pattern_takes_long() -> None:
+    """31 stars against 63 characters: steps that multiply, not that double each time; the test ends at all."""
+    assert not matches("*a" * 31, "a" * 62 + "b")
+
+
+# --- tokens that make tokens ---------------------------------------------------------------------
+
+ADMIN = replace(TOKEN, scopes=(Scope.ADMIN,), channels=("staging-*", "dev"), apps=("*",))
+
+
+@pytest.mark.parametrize(
+    ("change", "covered", "reached"),
+    [
+        ({}, True, True),
+        ({"scopes": (Scope.READ,)}, True, True),
+        ({"scopes": (Scope.ADMIN,)}, True, True),
+        ({"channels": ("staging-eu",)}, True, True),
+        ({"channels": ("staging-eu", "prod")}, False, False),
+        ({"channels": ("*",)}, False, False),
+        ({"apps": ("*",)}, True, True),
+        ({"expires_at": NOW + timedelta(days=91)}, False, True),
+        ({"expires_at": None}, False, True),
+    ],
+)
+def test_a_token_covers_what_is_within_its_rights_and_its_time(
+    change: dict[str, object], covered: bool, reached: bool
+) -> None:
+    other = replace(TOKEN, **change)  # type: ignore[arg-type]
+    assert (ADMIN.covers(other), ADMIN.reaches(other)) == (covered, reached)
+
+
+def test_only_admin_reaches_admin_and_every_scope_reaches_reading() -> None:
+    everywhere = replace(TOKEN, channels=("*",), apps=("*",))
+    for scope in Scope:
+        own = replace(everywhere, scopes=(scope,))
+        assert own.reaches(replace(everywhere, scopes=(Scope.READ,)))
+        assert own.reaches(replace(everywhere, scopes=(Scope.ADMIN,))) == (scope is Scope.ADMIN)
+
+
+def test_one_that_never_ends_covers_any_end() -> None:
+    forever = replace(ADMIN, expires_at=None)
+    assert forever.covers(replace(TOKEN, expires_at=None))
+    assert forever.covers(TOKEN)
+
+
+TOKENS = st.builds(
+    lambda scopes, channels, apps, days: replace(
+        TOKEN,
+        scopes=ordered(tuple(scopes)),
+        channels=tuple(channels),
+        apps=tuple(apps),
+        expires_at=NOW + timedelta(days=days) if days else None,
+    ),
+    st.sets(st.sampled_from(list(Scope)), min_size=1),
+    st.lists(PATTERNS, min_size=1, max_size=3, unique=True),
+    st.lists(PATTERNS, min_size=1, max_size=3, unique=True),
+    st.integers(0, 5),
+)
+
+
+@given(TOKENS, TOKENS, st.sampled_from(list(Scope)), NAMES, NAMES, st.integers(0, 6))
+def test_nothing_is_allowed_to_a_covered_token_that_is_not_to_the_one_covering_it(
+    one: Token, other: Token, scope: Scope, channel: str, app: str, days: int
+) -> None:
+    now = NOW + timedelta(days=days)
+    if one.covers(other) and not other.flaw(now) and other.allows(scope, channel, app):
+        assert one.allows(scope, channel, app)
+        assert not one.flaw(now)
+
+
+# --- the rest of a token's life ------------------------------------------------------------------
+
+
+def test_a_token_is_worth_nothing_once_it_ended_was_revoked_or_has_no_secret() -> None:
+    end = NOW + timedelta(days=90)
+    assert TOKEN.flaw(NOW) == ""
+    assert TOKEN.flaw(end - timedelta(microseconds=1)) == ""
+    assert TOKEN.flaw(end) == "expired at 2026-05-30T12:00:00Z"
+    revoked = replace(TOKEN, revoked=Revocation(actor="Bob", at=NOW, reason="leaked"))
+    assert revoked.flaw(NOW) == "revoked by Bob: leaked"
+    assert revoked.flaw(end) == "revoked by Bob: leaked"
+    assert replace(TOKEN, revoked=Revocation(actor="Bob", at=NOW, reason="")).flaw(NOW) == "revoked by Bob"
+    assert "came back from git" in replace(TOKEN, has_secret=False).flaw(NOW)
+    assert replace(TOKEN, expires_at=None).flaw(NOW + timedelta(days=40_000)) == ""
+
+
+def test_who_is_recorded_is_only_claimed() -> None:
+    assert TOKEN.actor("Ada <ada@example.org>") == "Ada <ada@example.org> via token ci"
+    assert TOKEN.actor() == "token ci"
+
+
+def test_its_text_says_all_that_it_may_do() -> None:
+    assert str(TOKEN) == (
+        "tAbcdefghij0 ci pops_op_Ab3d scopes release,promote channels dev,staging-* apps support-?ot"
+        " expires 2026-05-30T12:00:00Z"
+    )
+    assert str(replace(TOKEN, expires_at=None)).endswith(" expires never")
+
+
+@given(TOKENS, TOKENS)
+def test_tokens_that_are_not_the_same_have_other_texts(one: Token, other: Token) -> None:
+    assert (str(one) == str(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "CI"},
+        {"name": "c i"},
+        {"name": "x" * 64},
+        {"name": "../x"},
+        {"id": "ci"},
+        {"id": "tAbcdefghij0\n"},
+        {"prefix": "pops_rt_Ab3d5"},
+        {"scopes": ()},
+        {"scopes": (Scope.PROMOTE, Scope.READ)},
+        {"scopes": (Scope.READ, Scope.READ)},
+        {"channels": ()},
+        {"channels": ("",)},
+        {"channels": ("Prod",)},
+        {"channels": ("a/b",)},
+        {"channels": ("[ab]",)},
+        {"channels": ("dev\n",)},
+        {"channels": ("x" * 64,)},
+        {"channels": ("dev", "dev")},
+        {"channels": tuple(f"c{number}" for number in range(51))},
+        {"apps": ()},
+        {"apps": ("a,b",)},
+        {"expires_at": NOW},
+        {"expires_at": datetime(2026, 5, 1)},  # noqa: DTZ001 that is the point
+        {"created_at": datetime(2026, 2, 1)},  # noqa: DTZ001
+    ],
+)
+def test_a_token_that_cannot_be_is_not_made(change: dict[str, object]) -> None:
+    with pytest.raises(Invalid):
+        replace(TOKEN, **change)  # type: ignore[arg-type]

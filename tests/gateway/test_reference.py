@@ -1,0 +1,95 @@
+"""The HTTP reference says what the server says of itself, and what the server says of itself is so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from promptops.core.errors import RegistryDamaged, RegistryUnavailable
+from promptops.core.model import Policy
+from promptops.operations.channels import ChannelChange
+from promptops.server import examples, write_api
+from promptops.server.shown import schema_of
+from promptops.wire.shapes import Described, read, written
+from tests.house import http_reference
+
+NOUNS = [
+    value
+    for name, value in vars(examples).items()
+    if name.isupper() and hasattr(value, "__dataclass_fields__") and name not in {"PIN", "RELEASE"}
+]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return http_reference.document()
+
+
+def _examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], object]]:
+    """Where an example stands, the schema beside it, and the example."""
+    for method, path, operation in http_reference.operations(document):
+        if "requestBody" in operation and "example" in (
+            body := operation["requestBody"]["content"]["application/json"]
+        ):
+            yield f"{method} {path} takes", dict(body["schema"]), body["example"]
+        for status, answer in operation["responses"].items():
+            for media_type, content in answer.get("content", {}).items():
+                if "example" in content and media_type.endswith("json"):
+                    yield f"{method} {path} answers {status}", dict(content["schema"]), content["example"]
+
+
+def test_the_reference_is_what_the_server_says() -> None:
+    assert http_reference.PAGE.read_text(encoding="utf-8") == http_reference.page(), "run `make docs`"
+
+
+def test_every_example_is_one(document: dict[str, Any]) -> None:
+    flaws = []
+    for where, schema, example in _examples(document):
+        validator = Draft202012Validator(schema | {"components": document["components"]})
+        flaws += [f"{where}: {error.message[:200]}" for error in validator.iter_errors(example)]
+    assert flaws == []
+
+
+def test_every_use_case_of_the_command_line_has_an_example_and_says_what_it_answers(document: dict[str, Any]) -> None:
+    found = {where for where, _, _ in _examples(document)}
+    for route in write_api.routes:
+        status = 201 if route.path == "/v1/tokens" and route.method == "POST" else 200
+        assert f"{route.method} {route.path} answers {status}" in found
+        if route.method in {"POST", "PUT"}:
+            assert f"{route.method} {route.path} takes" in found
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
+def test_a_noun_comes_back_as_it_was_and_fits_its_schema(noun: object) -> None:
+    sent = json.loads(json.dumps(written(noun)))
+    assert read(type(noun), sent) == noun
+    Draft202012Validator(schema_of(type(noun))).validate(sent)
+
+
+def test_what_a_newer_server_says_more_is_passed_over() -> None:
+    said = written(examples.CHANGE) | {"more": 1}
+    said["policy"] = written(Policy(protected=True)) | {"also": ["this"]}
+    assert read(ChannelChange, said).policy.protected is True
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"name": None}, {"version": "2"}, {"applied": "exploded"}, {"policy": []}, {"version": True}],
+    ids=str,
+)
+def test_what_cannot_be_is_not_understood(changed: dict[str, Any]) -> None:
+    with pytest.raises(RegistryUnavailable, match="not understood"):
+        read(ChannelChange, written(examples.CHANGE) | changed)
+    with pytest.raises(RegistryUnavailable, match="not understood"):
+        read(ChannelChange, {})
+
+
+def test_a_content_that_is_not_of_its_digest_is_damaged() -> None:
+    said = written(examples.DESCRIBED)
+    assert read(Described, said).whole().content == examples.CONTENT.encode()
+    with pytest.raises(RegistryDamaged):
+        read(Described, said | {"content": examples.CONTENT + " "}).whole()

@@ -1,0 +1,125 @@
+"""What a token may do through a server, as the command line hears of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from promptops.core.token import Scope
+from promptops.operations.tokens import revoke_token
+from promptops.store import Registry
+from tests import factory
+from tests.cli.conftest import Promptops
+from tests.gateway.serving import Serve, mint, rows
+
+WRITES = {
+    Scope.PROMOTE: "promote bot@0.1.0 --channel dev",
+    Scope.ROLLBACK: "rollback bot --channel prod",
+    Scope.RELEASE: "yank bot@0.1.0 -m leak",
+    Scope.AUDIT: "audit",
+    Scope.ADMIN: "token list",
+}
+
+
+@pytest.fixture
+def url(told: Registry, registry_url: str, serve: Serve, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server, which the command line works with and has no token for."""
+    server = serve(registry_url)
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", server)
+    return server
+
+
+def test_without_a_valid_token_nothing_is_said_or_done(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = mint(told, "gone", Scope.ADMIN)
+    revoke_token(told, "gone", actor=factory.ACTOR, now=datetime.now(UTC))
+    wrong = gone.secret[:-1] + "~"
+    nothing, ended = "Put a token into PROMPTOPS_TOKEN", "The token in PROMPTOPS_TOKEN is none of this registry"
+    for secret, said in (("", nothing), (wrong, "A token begins with pops_"), (gone.secret, ended)):
+        monkeypatch.setenv("PROMPTOPS_TOKEN", secret)
+        for command in ("status", "rollback bot --channel prod", "promote bot@0.1.0 --channel dev"):
+            error = promptops(*command.split(), "--json", exits=5).error
+            assert error["code"] == "not-authenticated"
+            assert said in error["hint"]
+            assert gone.secret not in str(error)
+    assert factory.live_version(told) == "0.1.2"
+
+
+def test_a_token_without_the_scope_is_refused_with_what_it_lacks(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
+    for scope, command in WRITES.items():
+        error = promptops(*command.split(), "--json", exits=5).error
+        assert error["code"] == "not-allowed"
+        assert f"it lacks the scope '{scope}'" in error["message"]
+        assert "promptops token create" in error["hint"]
+    assert promptops("status", "--json").json["apps"]
+    assert factory.live_version(told) == "0.1.2"
+
+
+def test_what_a_token_may_not_see_is_not_there(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory.go_live(told, "bot@0.1.0", "dev")
+    held = mint(told, "narrow", Scope.PROMOTE, Scope.ROLLBACK, Scope.AUDIT, channels=("prod",), apps=("bot",))
+    monkeypatch.setenv("PROMPTOPS_TOKEN", held.secret)
+    status = promptops("status", "--json")
+    assert status.json["channels"] == ["prod"]
+    assert [app["app"] for app in rows(status, "apps")] == ["bot"]
+    assert [each["name"] for each in rows(promptops("channels", "--json"), "channels")] == ["prod"]
+    assert rows(promptops("releases", "bot", "--json"), "releases")[-1]["channels"] == []
+    assert promptops("show", "bot@0.1.0", "--json").json["channels"] == []
+    entries = rows(promptops("audit", "--json"), "entries")
+    assert {(each["app"], each["channel"]) for each in entries} <= {("bot", "prod"), ("bot", ""), ("", "prod")}
+    for command in (
+        "status other",
+        "status --channel dev",
+        "history bot --channel dev",
+        "history other --channel prod",
+        "show other@0.1.0",
+        "show bot:dev",
+        "releases other",
+        "promote other@0.1.0 --channel prod",
+        "promote bot@0.1.0 --channel dev",
+        "promote bot:dev --channel prod",
+        "rollback other --channel prod",
+        "rollback bot other --channel prod",
+        "quarantine other@0.1.0 --channel prod -m bad",
+        "break-glass pin other@0.1.0 --channel prod -m gone",
+    ):
+        error = promptops(*command.split(), "--json", exits=3).error
+        assert error["hint"] == "", f"{command}: nothing is listed"
+    assert "does not see every channel and app" in promptops("audit", "--verify", exits=5).err
+    assert factory.live_version(told, "other") == "0.1.1"
+
+
+def test_everything_goes_back_only_with_a_token_that_covers_everything(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = mint(told, "one", Scope.ROLLBACK, apps=("bot",)).secret
+    every = mint(told, "every", Scope.ROLLBACK, apps=("bot", "oth*")).secret
+    monkeypatch.setenv("PROMPTOPS_TOKEN", one)
+    for more in ((), ("--dry-run",)):
+        error = promptops("rollback", "--all", "--channel", "prod", "--key", "k", "--json", *more, exits=5).error
+        assert error["code"] == "not-allowed"
+        assert "other" not in str(error)
+    assert (factory.live_version(told), factory.live_version(told, "other")) == ("0.1.2", "0.1.1")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", every)
+    promptops("rollback", "--all", "--channel", "prod", "--key", "k")
+    assert (factory.live_version(told), factory.live_version(told, "other")) == ("0.1.1", "0.1.0")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", one)
+    replayed = promptops("rollback", "--all", "--channel", "prod", "--key", "k", "--json", exits=5).error
+    assert "other" not in str(replayed), "the answer of before is not for this token"
+
+
+def test_who_did_it_is_the_person_and_the_token(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "on-call", Scope.ROLLBACK).secret)
+    monkeypatch.setenv("PROMPTOPS_ACTOR", "Łucja Ó <lucja@example.org>")
+    answer = promptops("rollback", "bot", "--channel", "prod", "--json").json
+    assert answer["actor"] == "Łucja Ó <lucja@example.org> via token on-call"
+    assert "by Łucja Ó via token on-call" in promptops("status", "bot").out

@@ -1,0 +1,49 @@
+"""Registries of older schemas with every row that the promptops of that time wrote: ``0001.json``, ``0002.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
+
+from promptops.store.database import connect, locate
+from promptops.store.setup import migrations, turn_on_wal
+
+
+def fill_old(url: str, revision: str) -> str:
+    """Make a registry of this schema there, with its rows; answers the URL."""
+    place = locate(url)
+    if place.path is not None:
+        place.path.parent.mkdir(parents=True)
+        turn_on_wal(place.path)
+    _, writing = connect(place)
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    with writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        _fill(connection, Path(__file__).with_name(f"{revision}.json"))
+    writing.dispose()
+    return url
+
+
+def _fill(connection: Connection, source: Path) -> None:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    rows: dict[str, list[dict[str, object]]] = json.loads(source.read_text(encoding="utf-8"))
+    for name, values in rows.items():
+        if values:
+            connection.execute(metadata.tables[name].insert(), [_typed(metadata.tables[name], row) for row in values])
+
+
+def _typed(table: Table, row: dict[str, object]) -> dict[str, object]:
+    typed = dict(row)
+    for name, value in row.items():
+        if isinstance(table.c[name].type, Boolean):
+            typed[name] = bool(value)
+        elif isinstance(table.c[name].type, LargeBinary):
+            typed[name] = str(value).encode()
+    return typed

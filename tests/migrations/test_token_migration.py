@@ -1,0 +1,94 @@
+"""0003 on a registry that the promptops before it filled: nothing of what is there changes, and tokens can be made."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from promptops.core.errors import SchemaOutdated
+from promptops.core.token import Scope, secret_digest
+from promptops.operations.tokens import find_token, revoke_token
+from promptops.store import HEAD, Registry, backup, check_store, current_schema, guards, restore, upgrade
+from promptops.store.database import connect, locate
+from tests.factory import ACTOR, go_back, live_version, make_token, minutes
+from tests.migrations.filled import fill_old
+from tests.store.facts import ask
+from tests.store.world import all_records
+
+NEW = {"token", "token_secret", "token_revocation", "client"}
+
+
+@pytest.fixture
+def old_url(empty_url: str) -> str:
+    """A registry at schema 0002 in which everything happened that could, some of it in git already."""
+    return fill_old(empty_url, "0002")
+
+
+def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table but the new ones and Alembic's own."""
+    reading, _ = connect(locate(url))
+    with reading.connect() as connection, connection.begin():
+        names = set(inspect(connection).get_table_names()) - NEW - {"alembic_version"}
+        found = {name: sorted(map(tuple, connection.exec_driver_sql(f'SELECT * FROM "{name}"'))) for name in names}
+    reading.dispose()
+    return found
+
+
+def test_everything_is_as_it_was_and_the_new_tables_are_empty_and_guarded(old_url: str) -> None:
+    before = rows(old_url)
+    assert all(before[name] for name in ("deployment", "outbox", "epoch", "yank", "quarantine", "idempotency"))
+    with pytest.raises(SchemaOutdated):
+        Registry.open(old_url)
+
+    assert upgrade(old_url) == ("0002", HEAD)
+
+    assert rows(old_url) == before
+    reading, _ = connect(locate(old_url))
+    with reading.connect() as connection, connection.begin():
+        assert set(inspect(connection).get_table_names()) == {*before, *NEW, "alembic_version"}
+        assert guards.missing(connection) == ()
+        for name in NEW:
+            assert connection.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar() == 0
+        indexes = {index["name"] for index in inspect(connection).get_indexes("audit")}
+    reading.dispose()
+    assert "ix_audit_channel_seq" in indexes
+    with closing(Registry.open(old_url)) as registry:
+        assert check_store(registry) == ()
+        assert len(all_records(registry)) == len(before["audit"])
+
+
+def test_work_goes_on_with_tokens_in_it(old_url: str) -> None:
+    upgrade(old_url)
+    assert upgrade(old_url) == (HEAD, HEAD)
+    with closing(Registry.open(old_url)) as registry:
+        waiting = ask(registry, lambda reader: reader.pending_count())
+        was = live_version(registry)
+        made = make_token(registry, "ci", scopes=(Scope.ROLLBACK,), now=minutes(200))
+        go_back(registry, "bot", now=minutes(201))
+        revoke_token(registry, "ci", actor=ACTOR, now=minutes(202))
+        assert find_token(registry, secret_digest(made.text)) is not None
+        assert live_version(registry) != was
+        assert ask(registry, lambda reader: reader.pending_count()) == waiting + 4  # a rollback also quarantines
+        assert check_store(registry) == ()
+
+
+def test_a_backup_made_before_the_upgrade_is_restored_after_it(
+    old_url: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    new_url = str(tmp_path / "new.db")
+    if database == "postgresql":
+        request.getfixturevalue("postgresql_tools")
+        new_url = request.getfixturevalue("postgresql_databases")("template0")
+
+    manifest = backup(old_url, tmp_path / "old.backup", now=minutes(200))
+    assert (manifest.revision, NEW & manifest.holdings.counts.keys()) == ("0002", set())
+    restore(tmp_path / "old.backup", new_url, actor=ACTOR, now=minutes(201))
+
+    with closing(Registry.open(new_url)) as registry:
+        made = make_token(registry, "ci", now=minutes(202))
+        assert find_token(registry, secret_digest(made.text)) == made.token
+        assert check_store(registry) == ()
+    assert current_schema(old_url) == ("0002", HEAD)

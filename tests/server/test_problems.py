@@ -1,0 +1,26 @@
+"""What somebody who may not see every channel is told when something goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptops.core.errors import AppNotFound, ChannelNotFound, NothingDeployed, PromptopsError, StillServed
+from promptops.server.problems import concealed
+from promptops.wire.problem import to_problem
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AppNotFound("there is no app 'x'", known=["hidden"]),
+        ChannelNotFound("there is no channel 'x'", known=["hidden"]),
+        NothingDeployed("bot was never deployed on prod", hint="It is live on: hidden."),
+        StillServed("bot@1.0.0 is what hidden serves now", channels=["hidden"], hint="promptops rollback … hidden"),
+    ],
+    ids=lambda error: error.code,
+)
+def test_no_other_channel_or_app_is_named(error: PromptopsError) -> None:
+    told = concealed(error)
+    assert type(told) is type(error)
+    assert "hidden" in str(to_problem(error))
+    assert "hidden" not in str(to_problem(told))

@@ -1,0 +1,278 @@
+"""Who may do what: every route with every kind of credential, and every way to write an address.
+
+A route that is not in the table here fails the test: whoever adds one says who may use it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from promptops.core.token import Scope, TokenKind
+from promptops.core.token import mint as make_secret
+from promptops.server.app import create_app, routes
+from promptops.server.routing import OPEN, Route, Routes, Table
+from promptops.server.settings import Limits, Rate, Settings
+from promptops.store import Registry
+from tests.server.conftest import mint, revoke
+from tests.server.running import Reply, Talking, inside, read_reply
+
+READ, RELEASE, PROMOTE, ROLLBACK = Scope.READ, Scope.RELEASE, Scope.PROMOTE, Scope.ROLLBACK
+POLICY, AUDIT, ADMIN = Scope.POLICY, Scope.AUDIT, Scope.ADMIN
+
+WHO_MAY = {
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": READ,
+    "GET /openapi.json": READ,
+    "GET /v1/clients": READ,
+    "GET /v1/channels/{channel}/snapshot": READ,
+    "GET /v1/releases/{digest}": READ,
+    "GET /v1/releases": READ,
+    "GET /v1/apps/{app}/releases/{version}/content": READ,
+    "POST /v1/channels/{channel}/clients": READ,
+    "GET /v1/channels/{channel}/events": READ,
+    "POST /v1/channels/{channel}/promote": PROMOTE,
+    "POST /v1/channels/{channel}/rollback": ROLLBACK,
+    "POST /v1/channels/{channel}/quarantine": ROLLBACK,
+    "POST /v1/channels/{channel}/unquarantine": PROMOTE,
+    "POST /v1/yanks": RELEASE,
+    "POST /v1/channels/{channel}/reconcile": POLICY,
+    "POST /v1/releases": RELEASE,
+    "PUT /v1/channels": POLICY,
+    "POST /v1/channels/{channel}/pins": READ,
+    "GET /v1/registry": READ,
+    "GET /v1/status": READ,
+    "GET /v1/channels": READ,
+    "GET /v1/channels/{channel}/apps/{app}/history": READ,
+    "GET /v1/apps": READ,
+    "GET /v1/apps/{app}/releases": READ,
+    "GET /v1/apps/{app}/release": READ,
+    "GET /v1/audit": AUDIT,
+    "GET /v1/audit/trail": AUDIT,
+    "GET /v1/tokens": ADMIN,
+    "POST /v1/tokens": ADMIN,
+    "DELETE /v1/tokens/{token}": ADMIN,
+}
+
+NAMES = {
+    "channel": "prod",
+    "app": "bot",
+    "version": "0.1.0",
+    "digest": f"sha256:{'0' * 64}",
+    "token": "t00000000000",
+}
+
+FREE = Rate(a_second=0, burst=1)
+
+
+@pytest.fixture(scope="module")
+def server(lasting: Registry) -> Iterator[Talking]:
+    limits = Limits(reads=FREE, others=FREE, failures=FREE)
+    with inside(create_app(Settings(registry=f"sqlite:///{lasting.url}", limits=limits))) as talking:
+        yield talking
+
+
+@pytest.fixture(scope="module")
+def credentials(lasting: Registry) -> dict[str, str]:
+    """The value of an Authorization header of each kind."""
+    unknown = make_secret(TokenKind.ADMIN, secrets.randbelow)
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    found = {
+        "none": "",
+        "malformed": "Bearer admin",
+        "another scheme": "Basic YWRtaW46YWRtaW4=",
+        "wrong check digits": f"Bearer {unknown[:-1]}{'a' if unknown[-1] != 'a' else 'b'}",
+        "unknown": f"Bearer {unknown}",
+        "expired": f"Bearer {mint(lasting, 'expired', ADMIN, made=long_ago, lifetime=timedelta(days=1))}",
+        "revoked": f"Bearer {mint(lasting, 'revoked', ADMIN)}",
+        "elsewhere": f"Bearer {mint(lasting, 'elsewhere', READ, channels=('staging-*',), apps=('x-*',))}",
+    }
+    revoke(lasting, "revoked")
+    return found | {scope.value: f"Bearer {mint(lasting, f'only-{scope.value}', scope)}" for scope in Scope}
+
+
+def ask(server: Talking, method: str, path: str, authorization: str = "", *more: str) -> Reply:
+    """The head of an answer; what has no end is not waited for."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", "Content-Length: 0", *more]
+    if authorization:
+        lines.append(f"Authorization: {authorization}")
+    with server.connect() as line:
+        line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        return read_reply(line, body=method != "HEAD")
+
+
+def filled(route: Route) -> str:
+    return route.path.format(**NAMES)
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_every_route_is_in_the_table_and_asks_for_what_it_says() -> None:
+    assert {named(route): route.scope for route in routes()} == WHO_MAY
+
+
+@pytest.mark.parametrize("route", routes(), ids=named)
+def test_a_route_answers_those_who_may_use_it_and_nobody_else(
+    route: Route, server: Talking, credentials: dict[str, str]
+) -> None:
+    needed = WHO_MAY[named(route)]
+    for kind, authorization in credentials.items():
+        for method in [route.method, *(["HEAD"] if route.method == "GET" else [])]:
+            found = ask(server, method, filled(route), authorization)
+            where = f"{method} {route.path} with {kind}: {found}"
+            if needed is OPEN:
+                assert found.status == 200, where
+            elif kind not in (*Scope, "elsewhere"):
+                assert found.status == 401, where
+                assert found.headers["www-authenticate"] == "Bearer", where
+            elif kind == "elsewhere":
+                hidden = needed is READ and ("{channel}" in route.path or "{app}" in route.path)
+                assert found.status == (404 if hidden else 403 if needed is not READ else found.status), where
+            elif kind in (needed, Scope.ADMIN) or needed is READ:
+                assert found.status not in (401, 405), where
+                assert method == "HEAD" or found.status != 403 or found.code != "not-allowed", where
+            else:
+                assert (found.status, found.headers["content-type"]) == (403, "application/problem+json"), where
+            assert found.status < 500, where
+            assert found.headers["promptops-api"] == "1", where
+
+
+@pytest.mark.parametrize("route", routes(), ids=named)
+def test_another_method_is_refused_and_says_which_ones_are_taken(
+    route: Route, server: Talking, credentials: dict[str, str]
+) -> None:
+    taken = {each.method for each in routes() if each.path == route.path}
+    taken |= {"HEAD"} if "GET" in taken else set()
+    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} - taken:
+        assert ask(server, method, filled(route)).status == 401
+        found = ask(server, method, filled(route), credentials["admin"])
+        assert (found.status, set(found.headers["allow"].split(", "))) == (405, taken), method
+
+
+def twins(path: str) -> Iterator[str]:
+    """Other ways to write an address, which some servers take for the same."""
+    yield from (
+        f"{path}/",
+        f"/{path}",
+        f"{path}//",
+        f"{path}/.",
+        f"{path}/..",
+        f"/.{path}",
+        f"/x/..{path}",
+        f"{path};x",
+    )
+    yield from (f"{path}%2F", f"{path}%00", f"{path}%20", f"{path}%0a", f"{path}.json", f"{path}#x", f"{path}\\")
+    yield path.upper()
+    yield path.replace("/", "//")
+    yield path.replace("/", "/./")
+    yield path.replace("/", "%2F").replace("%2F", "/", 1)
+    yield path.replace("/v1", "/%76%31").replace("/health", "/%68ealth").replace("/ready", "/%72eady")
+    yield f"http://localhost{path}"
+    first, _, rest = path[1:].partition("/")
+    yield f"/{first}/%2e%2e/{first}/{rest}"
+    yield f"/{first};x/{rest}"
+
+
+@pytest.mark.parametrize("route", routes(), ids=named)
+def test_no_other_spelling_leads_to_a_route(route: Route, server: Talking, credentials: dict[str, str]) -> None:
+    for path in twins(filled(route)):
+        if path == filled(route):
+            continue
+        without, found = ask(server, route.method, path), ask(server, route.method, path, credentials["admin"])
+        assert without.status == 401, path
+        assert (found.status, found.code) == (404, "route-not-found"), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/redoc", "/docs/oauth2-redirect", "/v1", "/static/x", "/favicon.ico", "/.git/config", "*", "/v1/"],
+)
+def test_there_is_nothing_that_no_route_was_declared_for(
+    path: str, server: Talking, credentials: dict[str, str]
+) -> None:
+    assert ask(server, "GET", path).status == 401
+    assert ask(server, "GET", path, credentials["admin"]).status == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Prod",
+        "prod%20",
+        "%20prod",
+        "prod%00",
+        "pr%C3%B6d",
+        "%D1%80rod",
+        "prod%2Fdev",
+        "..",
+        "%2e%2e",
+        "prod;x=1",
+        "head",
+        "prod%252F",
+        "prod+",
+        "con",
+        "prod.lock",
+        "a" * 64,
+        "-prod",
+        "prod%0d%0aX: y",
+        "%FF%FE",
+        "prod:dev",
+        "",
+    ],
+)
+def test_what_cannot_be_a_name_is_no_address(name: str, server: Talking, credentials: dict[str, str]) -> None:
+    found = ask(server, "GET", f"/v1/channels/{name}/snapshot", credentials["admin"])
+    assert (found.status in (404, 400), found.headers["content-type"]) == (True, "application/problem+json")
+
+
+def test_a_name_may_be_escaped_once_and_is_the_same_name(server: Talking, credentials: dict[str, str]) -> None:
+    plain = ask(server, "GET", "/v1/channels/prod/snapshot", credentials["read"])
+    escaped = ask(server, "GET", "/v1/channels/%70%72od/snapshot", credentials["read"])
+    assert plain.status == escaped.status == 200
+    assert plain.body == escaped.body
+
+
+def test_an_upgrade_to_another_protocol_is_not_made(server: Talking, credentials: dict[str, str]) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x")
+    assert ask(server, "GET", "/v1/channels/prod/events", "", *upgrade).status == 401
+    assert ask(server, "GET", "/v1/channels/prod/snapshot", credentials["read"], *upgrade).status == 200
+
+
+# --- how routes are declared ------------------------------------------------------------------------
+
+
+def declared(*addresses: str) -> Routes:
+    found = Routes("Test")
+    for address in addresses:
+        method, path = address.split(" ")
+        found.route(method, path, scope=Scope.READ)(lambda call: None)
+    return found
+
+
+def test_a_route_cannot_be_declared_without_saying_who_may_use_it() -> None:
+    with pytest.raises(TypeError, match="scope"):
+        Routes("Test").get("/v1/secret")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("GET /v1/x", "GET /v1/x"),
+        ("GET /v1/{channel}", "GET /v1/x"),
+        ("GET /v1/x", "GET /v1/{channel}"),
+        ("GET /v1/{channel}/a", "GET /v1/{app}/b"),
+        ("GET /v1/{anything}",),
+        ("GET /v1//x",),
+        ("GET /v1/x/",),
+    ],
+    ids=str,
+)
+def test_routes_that_could_be_taken_for_each_other_are_an_error_at_the_start(addresses: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"fits more than one|declared twice"):
+        Table(declared(*addresses))
