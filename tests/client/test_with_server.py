@@ -16,6 +16,7 @@ from promptops.operations import presence
 from promptops.store import Registry
 from tests import factory
 from tests.client.clients import Maker
+from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
 from tests.house.checkout import ROOT
 from tests.server.conftest import mint, revoke
@@ -82,6 +83,25 @@ def test_a_server_that_is_killed_and_comes_back_is_found_again(
     with running(registry_url, tmp_path, "--port", port):
         until(lambda: client.state is State.READY)
         until(lambda: client.get_prompt("bot/answer").version == "0.1.1")
+
+
+def test_whatever_lies_between_client_and_server_is_survived(
+    threaded: Maker, real: Running, reader: str, live: Registry
+) -> None:
+    with FaultProxy(int(real.url.rpartition(":")[2])) as proxy:
+        client = threaded(proxy.url, token=reader, poll=0.3, timeout=1.0)
+        for number, fault in enumerate(fault for fault in Fault if fault is not Fault.NONE):
+            before = client.get_prompt("bot/answer").revision
+            until(lambda: client.status().streaming)
+            proxy.set(fault)
+            factory.go_live(live, f"bot@0.1.{number % 2}")
+            client.refresh(15.0)
+            assert client.get_prompt("bot/answer").revision in (before, before + 1), fault
+            until(lambda: client.status().failures > 0)
+            proxy.set(Fault.NONE)
+            until(lambda: client.state is State.READY)
+            until(lambda: client.get_prompt("bot/answer").version == f"0.1.{number % 2}")  # noqa: B023 called at once
+            assert client.get_prompt("bot/answer").revision == before + 1
 
 
 def test_a_token_that_ends_takes_no_prompt_away(client_of: Maker, real: Running, reader: str, live: Registry) -> None:
