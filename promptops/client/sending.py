@@ -111,10 +111,15 @@ class HttpOrigin:
                 each.close()
 
     def _tracing(self, sockets: weakref.WeakSet[socket.socket]) -> dict[str, Any]:
-        """Has httpx tell of each socket it opens."""
+        """Has httpx tell of each socket it opens, encrypted where it is to be.
+
+        One that is not yet must not be shut: `ssl` then leaves the one it was about to become open.
+        """
+        encrypted = self._place.url.lower().startswith("https:")
+        opened = f"connection.{'start_tls' if encrypted else 'connect_tcp'}.complete"
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
-            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            if event == opened:
                 found = info["return_value"].get_extra_info("socket")
                 if isinstance(found, socket.socket):
                     sockets.add(found)

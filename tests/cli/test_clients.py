@@ -21,7 +21,7 @@ from promptops.operations.presence import Beat, State, record_beats
 from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops
-from tests.house.checkout import ROOT
+from tests.house.checkout import ROOT, interruptible
 
 PATIENCE = 60.0
 
@@ -216,7 +216,9 @@ def test_ctrl_c_while_waiting_says_that_the_rollback_is_done(told: Registry, tmp
     environment = {**os.environ, "PROMPTOPS_ACTOR": factory.ACTOR, "PYTHONPATH": str(ROOT), "PROMPTOPS_SYNC": "off"}
     command = [sys.executable, "-m", "promptops", "rollback", "--wait", "600"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as running:
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, preexec_fn=interruptible
+    ) as running:
         assert running.stdout is not None
         first = running.stdout.readline()
         running.send_signal(signal.SIGINT)

@@ -15,7 +15,7 @@ from promptops import Client
 from tests.client.fake_server import FakeServer
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
+from tests.house.checkout import ROOT, interruptible
 
 HEAD = """
 import asyncio, atexit, gc, logging, os, signal, sys, threading, time
@@ -97,6 +97,7 @@ def test_a_process_that_is_interrupted_says_no_more_than_any_other(server: FakeS
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,3 +71,8 @@ def run_python(code: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def interruptible() -> None:
+    """Before a child begins: Ctrl-C means what it means in a terminal, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
