@@ -110,8 +110,9 @@ class Replica:
                 return ()
             before = self.held
             held = build(merged, contents, older=before, required=self.settings.required)
-            self._in_contact()
-            self._swap(held, Source.SERVER)
+            self.held, self.kept, self.unsaved = held, Source.SERVER, True
+            self.view = self._view(Source.SERVER, Reason.STATIC)
+            self._in_contact()  # last: who sees that it is ready finds everything in its place
         return _changes(before.snapshot if before else None, held.snapshot)
 
     def hold(self, contents: Mapping[str, bytes]) -> None:
