@@ -8,6 +8,7 @@
     once.py        idempotency keys
     withholding.py quarantine, unquarantine, yank
     pinning.py     break-glass: a pin of a release, from the database or from git, and its file
+    replacing.py   a file, as a whole or not at all
     overriding.py  the record of a pin afterwards
     auditing.py    is the audit log what was written?
     backing_up.py  backup, restore

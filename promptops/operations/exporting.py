@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryDamaged
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Snapshot
+from promptops.operations.replacing import replace_file
 from promptops.wire import snapshot as wire
 
 _AT_ONCE = 16
@@ -219,26 +219,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _put(path: Path, data: bytes) -> bool:
-    """Write beside it, sync, rename: a reader sees the old file or the new one. False where it is the same already."""
+    """Replace a file; False where it is the same already."""
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return False
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), _FILE)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
-        above = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(above)
-        finally:
-            os.close(above)
+    replace_file(path, data, mode=_FILE, suffix=_PART)
     return True

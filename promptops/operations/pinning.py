@@ -7,8 +7,6 @@ that somebody carries to where the applications run. :mod:`promptops.operations.
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,6 +22,7 @@ from promptops.core.record import QuarantineEvent, Record, RegistryInfo, Withdra
 from promptops.core.reference import Reference
 from promptops.core.rollout import Candidate, Intent
 from promptops.operations.promoting import named_release
+from promptops.operations.replacing import replace_file
 
 if TYPE_CHECKING:
     from promptops.projection import Archive
@@ -192,7 +191,7 @@ def save(override: Override, path: Path) -> bool:
         except Invalid as error:
             raise Conflict(f"{path} exists and is not a break-glass file", hint="Choose another: --out FILE") from error
     try:
-        _replace(path, overrides.encode(override))
+        replace_file(path, overrides.encode(override))
     except OSError as error:
         raise Invalid(f"{path} cannot be written: {error.strerror or error}", hint="--out FILE") from error
     return replaced
@@ -211,24 +210,3 @@ def load(path: Path) -> Override:
         raise NotFound(f"there is no file {path}") from error
     except OSError as error:
         raise OverrideInvalid(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside it, sync, rename: a reader sees the old file or the new one. mkstemp makes it private."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    with contextlib.suppress(OSError):  # a folder cannot be synced everywhere
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

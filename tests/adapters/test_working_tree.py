@@ -71,6 +71,7 @@ def test_a_broken_app_does_not_hold_up_another(client_of: Maker, root: Path) -> 
     until(lambda: client.status().problem)
     _edit(root, factory.PROMPT.replace("greet", "love"), "helper/prompts/part.prompt.yml")
     until(lambda: client.get_prompt("helper/part").revision == 2)
+    assert client.get_prompt("bot/greet").revision == 1
 
 
 @pytest.mark.parametrize("broken", ["no folder", "no workspace", "a broken workspace", "a broken app"])

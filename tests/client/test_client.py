@@ -223,12 +223,13 @@ def test_a_stream_that_breaks_is_taken_up_again(client_of: Maker, server: FakeSe
     assert "1" in resumed
 
 
-def test_an_event_that_is_damaged_costs_one_question(client_of: Maker, server: FakeServer) -> None:
+def test_an_event_that_is_refused_is_counted_and_the_next_one_is_followed(client_of: Maker, server: FakeServer) -> None:
     client = client_of(server.url, poll=600.0)
     until(lambda: client.status().streaming)
     good = made.served(2, "2.0.0")
     server.serve(made.snapshot({"bot": made.pointer(1, made.release("bot", "6.6.6"))}))  # one revision, two things
     until(lambda: client.status().rejected.get("conflict"))
+    assert client.get_prompt("bot/answer").version == "1.0.0"
     server.serve(good)
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
 
