@@ -69,7 +69,8 @@ def backup(url: str, target: Path, *, now: datetime) -> Manifest:
         )
         manifest_path(part).write_bytes(manifests.encode(manifest))
         _put(part, target)
-        _put(manifest_path(part), manifest_path(target))
+        with _taken_back(target):
+            _put(manifest_path(part), manifest_path(target))
     return manifest
 
 
@@ -270,11 +271,22 @@ def _put(part: Path, target: Path) -> None:
         _refuse_existing(target)
         part.replace(target)
     if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with _taken_back(target):
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+@contextmanager
+def _taken_back(target: Path) -> Iterator[None]:
+    """What is told as failed is not there, so the same command can be said again."""
+    try:
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

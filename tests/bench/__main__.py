@@ -1,6 +1,7 @@
 """``make bench``: measure everything and print the table. ``--strict`` fails where a bound is missed.
 
-``--only rendering,files`` measures a part: start_up, changes, files, rendering, git_trouble, rebuild, serving, traffic.
+``--only rendering,files`` measures a part: start_up, changes, files, rendering, git_trouble, rebuild, serving, traffic,
+guessing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.measure import Line, table
 
-PARTS = ("rendering", "files", "start_up", "changes", "git_trouble", "rebuild", "serving", "traffic")
+PARTS = ("rendering", "files", "start_up", "changes", "git_trouble", "rebuild", "serving", "traffic", "guessing")
 
 
 def main(arguments: list[str]) -> int:

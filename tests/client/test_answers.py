@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from promptops import State
+from promptops.core.digest import digest
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -23,6 +25,7 @@ from tests.client.waiting import until
 JSON = {"Content-Type": "application/json"}
 NEXT = made.served(2, "2.0.0")
 GOOD = encode(NEXT)[0]
+_POINTER = json.loads(GOOD)["apps"]["bot"]
 
 
 def _hundred_megabytes() -> Iterator[bytes]:
@@ -38,6 +41,14 @@ def _bomb() -> bytes:
 
 def _changed(**more: object) -> bytes:
     return json.dumps({**json.loads(GOOD), **more}).encode()
+
+
+def _proven(**more: object) -> bytes:
+    """The same with other fields, and with the digest that it then has."""
+    document = {**json.loads(GOOD), **more}
+    del document["digest"]
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    return json.dumps({**document, "digest": digest(text.encode())}, separators=(",", ":"), sort_keys=True).encode()
 
 
 ANSWERS: Mapping[str, Callable[[], Reply]] = {
@@ -63,6 +74,12 @@ ANSWERS: Mapping[str, Callable[[], Reply]] = {
     "a bomb": lambda: Reply(headers={**JSON, "Content-Encoding": "gzip"}, body=_bomb()),
     "an honest gzip": lambda: Reply(headers={**JSON, "Content-Encoding": "gzip"}, body=gzip.compress(GOOD)),
     "no content": lambda: Reply(status=204),
+    "a removal": lambda: Reply(headers=JSON, body=_proven(removed=["bot"], apps={}, cursor=9)),
+    "a removal of a later epoch": lambda: Reply(headers=JSON, body=_proven(removed=["bot"], apps={}, epoch=2)),
+    "a tombstone": lambda: Reply(headers=JSON, body=_proven(schema="promptops.tombstone/1", app="bot", revision=9)),
+    "a tombstone with a signature": lambda: Reply(headers=JSON, body=_proven(tombstone="bot", signature="MEUCIQ==")),
+    "an app that is null": lambda: Reply(headers=JSON, body=_proven(apps={"bot": None})),
+    "an app that serves nothing": lambda: Reply(headers=JSON, body=_proven(apps={"bot": {**_POINTER, "stable": None}})),
 }
 
 
@@ -113,6 +130,32 @@ def test_a_release_of_another_app_is_not_served(client_of: Maker, server: FakeSe
     client.refresh()
     until(lambda: client.status().rejected.get("content"))
     assert client.get_prompt("bot/answer").version == "1.0.0"
+
+
+def test_what_is_proven_as_here_is_followed_where_nothing_else_is_wrong(client_of: Maker, server: FakeServer) -> None:
+    client = client_of(server.url)
+    server.script = _only("snapshot", lambda: Reply(headers=JSON, body=_proven(cursor=3)))
+    assert client.refresh()
+    assert client.get_prompt("bot/answer").version == "2.0.0"
+
+
+@pytest.mark.parametrize("name", ["removed", "tombstone", "delete", "message", "change"])
+def test_a_stream_removes_nothing(client_of: Maker, server: FakeServer, name: str) -> None:
+    """There is no removal (ADR 0016): nothing that only claims to be one is obeyed, and the stream goes on."""
+    removal = _proven(schema="promptops.event/1", removed=["bot"], apps={}, cursor=9)
+    said = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield b"event: %s\nid: 9\ndata: %s\n\n" % (name.encode(), removal)
+        yield b"event: change\nid: 10\ndata: %s\n\n" % encode(replace(NEXT, partial=True))[0]
+        said.wait(60)
+
+    server.script = _only("events", lambda: Reply(headers={"Content-Type": "text/event-stream"}, body=stream()))
+    client = client_of(server.url)
+    assert client.get_prompt("bot/answer").app == "bot"
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    assert client.status().rejected == ({"content": 1} if name == "change" else {})
+    said.set()
 
 
 def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(client_of: Maker, server: FakeServer) -> None:

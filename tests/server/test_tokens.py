@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import string
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -136,6 +138,40 @@ def test_a_token_that_nobody_made_costs_one_query_and_a_known_one_next_to_none(
     stranger = good()
     assert counted.talking.get(PATH, stranger).status == 401
     assert len([statement for statement in counted.since() if "token_secret" in statement]) == 1
+
+
+def nearly(secret: str) -> str:
+    """A well-written secret that differs from this one in its last random character."""
+    alphabet = string.digits + string.ascii_uppercase + string.ascii_lowercase
+    drawn = [alphabet.index(letter) for letter in secret.removeprefix("pops_rt_")[:-6]]
+    drawn[-1] = (drawn[-1] + 1) % 62
+    left = iter(drawn)
+    return make_secret(TokenKind.RUNTIME, lambda count: next(left))
+
+
+def test_nobody_can_tell_from_a_refusal_whether_there_is_such_a_token(counted: Counted, lasting: Registry) -> None:
+    """How long it takes is measured by `make bench`; here: the same is done, and the same is said."""
+    known = mint(lasting, "guessed", Scope.READ)
+    revoked = mint(lasting, "revoked", Scope.READ)
+    revoke(lasting, "revoked")
+    expired = mint(
+        lasting,
+        "expired",
+        Scope.READ,
+        made=datetime.now(UTC) - timedelta(hours=2),
+        lifetime=timedelta(hours=1),
+    )
+    assert counted.talking.get(PATH, known).status == 200
+    close = nearly(known)
+    assert (close[:-7], close != known) == (known[:-7], True)
+    seen = set()
+    for secret in (good(), good(), close, revoked, expired):
+        counted.since()
+        found = counted.talking.get(PATH, secret)
+        asked = tuple(statement for statement in counted.since() if "token" in statement)
+        headers = {name: value for name, value in found.headers.items() if name not in ("date", "promptops-request-id")}
+        seen.add((found.status, found.body, tuple(sorted(headers.items())), asked))
+    assert len(seen) == 1
 
 
 def test_a_second_after_a_token_was_taken_back_no_server_takes_it(world: Registry, serve: Serve) -> None:

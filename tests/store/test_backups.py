@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import shutil
@@ -199,6 +201,27 @@ def test_nothing_that_exists_is_overwritten(
     bring_back(path, empty_url)
     with pytest.raises(Conflict):
         bring_back(path, empty_url)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4])
+def test_a_backup_that_could_not_be_made_safe_is_not_there_and_can_be_made_again(
+    world_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The file, its folder, the manifest, its folder: whichever cannot be synced."""
+    before, sync, calls = set(os.listdir(tmp_path)), os.fsync, itertools.count(1)
+
+    def fail(handle: int) -> None:
+        if next(calls) == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(RegistryUnavailable, match="Input/output error"):
+            save(world_url, tmp_path)
+    assert next(calls) == failing + 1
+    assert set(os.listdir(tmp_path)) == before
+    save(world_url, tmp_path)
 
 
 def test_a_registry_that_is_not_there_has_no_backup(empty_url: str, tmp_path: Path) -> None:
