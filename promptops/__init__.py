@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from promptops.client.asynchronous import AsyncClient
     from promptops.client.client import Client
     from promptops.client.prompt import Prompt
-    from promptops.client.status import Change, State, Status
+    from promptops.client.status import Change, Status
     from promptops.core.errors import (
         AppNotFound,
         ChannelNotFound,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownVariable,
         VariableInvalid,
     )
+    from promptops.core.presence import State
 
 __version__ = "0.1.0"
 
@@ -61,7 +62,7 @@ _HOMES = {
     "Change": "promptops.client.status",
     "Client": "promptops.client.client",
     "Prompt": "promptops.client.prompt",
-    "State": "promptops.client.status",
+    "State": "promptops.core.presence",
     "Status": "promptops.client.status",
 }
 

@@ -16,8 +16,9 @@ from promptops.client.held import Required
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.replica import Replica, World
 from promptops.client.served import Served
-from promptops.client.status import OnChange, OnState, State, Status, log
+from promptops.client.status import OnChange, OnState, Status, log
 from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
+from promptops.core.presence import State
 
 if TYPE_CHECKING:
     import ssl

@@ -24,8 +24,9 @@ from promptops.client.reading import read_bundle
 from promptops.client.refresh import Asking, Outcome, Spare, heartbeat, refresh
 from promptops.client.replica import Replica
 from promptops.client.schedule import spread
-from promptops.client.status import Change, OnChange, OnState, State, log
+from promptops.client.status import Change, OnChange, OnState, log
 from promptops.client.stored import Problem, restore, stored_of
+from promptops.core.presence import State
 
 _BEAT = 30.0
 _LOOK = 2.0

@@ -17,11 +17,13 @@ from promptops.client.http import BATCH, SDK
 from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
 from promptops.client.replica import Replica
 from promptops.client.status import LOG, Change
+from promptops.core import presence
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.model import ReleaseRef
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
+from promptops.wire.presence import beat_to_json
 from promptops.wire.snapshot import decode
 
 _MOST = 256 << 20
@@ -118,7 +120,8 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
 
 
 def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
-    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet.
+    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
+    nothing that a registry would take: of too many apps, under a name that is no text.
 
     Apps that are pinned or overridden are left out: this process does not follow the channel there.
     """
@@ -126,17 +129,21 @@ def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
     if held is None or replica.contact is None:
         return None
     apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
-    told = {
-        "schema": "promptops.heartbeat/1",
-        "id": identity,
-        "name": name,
-        "sdk": SDK,
-        "state": str(replica.state),
-        "lineage": held.snapshot.lineage,
-        "epoch": held.snapshot.epoch,
-        "revisions": {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart},
-    }
-    return Beat(channel=replica.channel, body=json.dumps(told).encode())
+    revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
+    try:
+        beat = presence.Beat(
+            id=identity,
+            channel=replica.channel,
+            name=name,
+            sdk=SDK,
+            state=replica.state,
+            lineage=held.snapshot.lineage,
+            epoch=held.snapshot.epoch,
+            revisions=revisions,
+        )
+    except Invalid:
+        return None
+    return Beat(channel=replica.channel, body=json.dumps(beat_to_json(beat)).encode())
 
 
 # --- the steps -----------------------------------------------------------------------------------

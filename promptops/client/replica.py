@@ -20,9 +20,10 @@ from promptops.client.overrides import OverrideFile
 from promptops.client.prompt import Reason, Source
 from promptops.client.schedule import Dice, Schedule
 from promptops.client.settings import Settings
-from promptops.client.status import Change, State
+from promptops.client.status import Change
 from promptops.client.view import View
 from promptops.core.model import ReleaseRef
+from promptops.core.presence import State
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import encode
 

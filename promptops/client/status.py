@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from promptops.client.prompt import Source
+from promptops.core.presence import State
 
 LOG = logging.getLogger("promptops.client")
 
@@ -38,19 +38,6 @@ EVENTS: Mapping[str, str] = {
     "forked": "a forked process follows with threads of its own",
 }
 """Every event that is logged, and what it means."""
-
-
-class State(StrEnum):
-    """How far a client is from its registry."""
-
-    READY = "READY"
-    """It was in contact within the last three polls, and the last attempt went well."""
-    DISCONNECTED = "DISCONNECTED"
-    """The last attempt failed; what is served is younger than three polls."""
-    STALE = "STALE"
-    """No contact for more than three polls. What is served is the last good, for as long as it takes."""
-    COLD = "COLD"
-    """Never in contact, and nothing of an earlier process: a bundle, overrides, fallbacks, or nothing is served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,16 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class State(StrEnum):
-    """How a client stands with its source: up to date, late, cut off, or never connected."""
+    """How far a client is from its registry."""
 
     READY = "READY"
-    STALE = "STALE"
+    """It was in contact within the last three polls, and the last attempt went well."""
     DISCONNECTED = "DISCONNECTED"
+    """The last attempt failed; what is served is younger than three polls."""
+    STALE = "STALE"
+    """No contact for more than three polls. What is served is the last good, for as long as it takes."""
     COLD = "COLD"
+    """Never in contact, and nothing of an earlier process: a bundle, overrides, fallbacks, or nothing is served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,8 @@ routes = Routes("Reading")
 async def events(call: Call) -> Stream:
     """Follow a channel: one server-sent event a change, with the pointers that changed.
 
-    The first event comes at once, with what changed since the `Last-Event-ID`, or with all apps. `id` is opaque.
+    The first event comes at once, with what changed since the `Last-Event-ID`, or with all apps. `id` is the
+    snapshot's cursor behind the lineage and the epoch it counts in: after a restore the same number is another moment.
     """
     state = call.state
     if state.feed.following >= state.settings.limits.streams:

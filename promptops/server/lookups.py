@@ -6,7 +6,6 @@ Channels and apps that a token may not see are left out of every answer, as if t
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Final
 
@@ -27,6 +26,7 @@ from promptops.core.token import Scope
 from promptops.operations import reading
 from promptops.operations.reading import History, Listed, Status
 from promptops.server import examples
+from promptops.server.arguments import moment_of
 from promptops.server.call import Call, CallOf
 from promptops.server.routing import Routes
 from promptops.server.shown import answered, answers, list_of, object_of, schema_of
@@ -116,7 +116,7 @@ def history(
 
     `flaws` says of a release's digest why it is not good now. With `at`, what was live then.
     """
-    found = reading.history(call.registry, app, channel, at=_moment(at), limit=limit)
+    found = reading.history(call.registry, app, channel, at=moment_of(at) if at else None, limit=limit)
     return answered(written(found))
 
 
@@ -212,8 +212,8 @@ def audit(
             app=app,
             channel=channel,
             actor=actor,
-            since=_moment(since),
-            until=_moment(until),
+            since=moment_of(since) if since else None,
+            until=moment_of(until) if until else None,
             before=before,
             limit=limit,
         )
@@ -250,15 +250,3 @@ def _audited(call: Call, entry: AuditEntry) -> bool:
     if not entry.app and not entry.channel:
         return call.access.everything
     return call.access.allows(Scope.AUDIT, channel=entry.channel, app=entry.app)
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise RequestInvalid("this is not a moment", hint="ISO 8601 with an offset: 2026-03-01T18:30:00Z")
-    return found.astimezone(UTC)

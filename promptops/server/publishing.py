@@ -23,7 +23,6 @@ from promptops.core.errors import (
     KeyReused,
     NotAllowed,
     Quarantined,
-    ReferenceInvalid,
     RegistryMismatch,
     ReleaseNotFound,
     RequestInvalid,
@@ -32,7 +31,6 @@ from promptops.core.errors import (
     Yanked,
 )
 from promptops.core.model import Bump, Policy, Profile, Provenance, is_name
-from promptops.core.reference import Reference, parse_reference
 from promptops.core.release import content_from_bytes, encode
 from promptops.core.token import Scope
 from promptops.operations import pinning, releasing
@@ -41,6 +39,7 @@ from promptops.operations.pinning import PinRequest
 from promptops.operations.releasing import Released, ReleaseRequest
 from promptops.operations.workspace import Built, Workspace
 from promptops.server import examples
+from promptops.server.arguments import key_of, reference_of
 from promptops.server.call import Call, CallOf
 from promptops.server.routing import Body, Routes
 from promptops.server.settings import MIB
@@ -249,29 +248,3 @@ def pin(call: CallOf, channel: str, body: Pin) -> Response:
     )
     made = pinning.pin(call.registry, request, actor=call.actor, now=call.now)
     return Response(overrides.encode(made), media_type="application/json", headers={"cache-control": "no-store"})
-
-
-def key_of(call: Call) -> str:
-    """The key of a change.
-
-    Raises:
-        RequestInvalid: there is none.
-    """
-    if not call.key:
-        raise RequestInvalid(
-            "a change needs an Idempotency-Key, so that a retry is done once",
-            hint="Idempotency-Key: a UUID, or the number of your pipeline's run.",
-        )
-    return call.key
-
-
-def reference_of(text: str) -> Reference:
-    """The reference to a release, or to what a channel serves, in a body.
-
-    Raises:
-        ReferenceInvalid
-    """
-    reference = parse_reference(text)
-    if reference.prompt:
-        raise ReferenceInvalid(f"'{text}' names a prompt, and releases are of whole apps", hint=f"{reference.app}@…")
-    return reference

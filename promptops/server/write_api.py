@@ -7,7 +7,6 @@ again inside its transaction, when it is known which apps it changes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -41,8 +40,8 @@ from promptops.operations.promoting import PromoteRequest
 from promptops.operations.rolling_back import RollbackRequest
 from promptops.operations.withholding import WithholdRequest
 from promptops.server import examples, lookups, publishing, token_api
+from promptops.server.arguments import key_of, moment_of, reference_of
 from promptops.server.call import Call, CallOf
-from promptops.server.publishing import key_of, reference_of
 from promptops.server.routing import Body, Route, Routes
 from promptops.server.shown import ACTOR, EXPECTED, KEY, answered, answers, schema_of
 from promptops.wire.shapes import bare, written
@@ -143,7 +142,7 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
         apps=tuple(body.apps),
         every=body.all,
         to=body.to,
-        at=_moment(body.at),
+        at=moment_of(body.at) if body.at is not None else None,
         reason=body.reason,
         expect_revision=call.expect_revision,
         dry_run=body.dry_run,
@@ -268,18 +267,6 @@ def _withhold(call: Call, scope: Scope, channel: str, body: Withheld) -> Withhol
     reference = reference_of(body.release)
     call.require(scope, channel=channel, app=reference.app)
     return WithholdRequest(reference=reference, channel=channel, reason=body.reason, key=key_of(call))
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise RequestInvalid("at is not a moment", hint="ISO 8601 with an offset: 2026-03-01T18:30:00Z")
-    return found.astimezone(UTC)
 
 
 routes: tuple[Route, ...] = (*_routes, *publishing.routes, *lookups.routes, *token_api.routes)

@@ -180,22 +180,32 @@ def test_it_ends_at_once_although_somebody_follows_and_others_are_connected(
     assert "Traceback" not in server.said()
 
 
+def locked(world: Registry) -> Callable[[], None]:
+    """Somebody holds prod, until what is returned is called."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(writer: Writer) -> None:
+        writer.lock_channel("prod")
+        held.set()
+        let_go.wait(PATIENCE)
+
+    def go() -> None:
+        let_go.set()
+        holder.join(PATIENCE)
+
+    holder = threading.Thread(target=do, args=(world, hold))
+    holder.start()
+    assert held.wait(PATIENCE)
+    return go
+
+
 def test_a_request_that_runs_is_answered_before_the_end(
     world: Registry, registry_url: str, serve: Serve, database: str
 ) -> None:
     token = mint(world, "operator", Scope.ROLLBACK)
     server = serve()
     server.get("/v1/status", token)
-    locked, go = threading.Event(), threading.Event()
-
-    def hold(writer: Writer) -> None:
-        writer.lock_channel("prod")
-        locked.set()
-        go.wait(PATIENCE)
-
-    holder = threading.Thread(target=do, args=(world, hold))
-    holder.start()
-    assert locked.wait(PATIENCE)
+    go = locked(world)
     answers: list[int] = []
     request = threading.Thread(
         target=lambda: answers.append(
@@ -212,9 +222,8 @@ def test_a_request_that_runs_is_answered_before_the_end(
     time.sleep(0.5)  # it waits for the lock now, or will find the door closed, and then this test says so
     server.process.terminate()
     time.sleep(0.5)
-    go.set()
+    go()
     request.join(PATIENCE)
-    holder.join(PATIENCE)
     assert server.process.wait(PATIENCE) == 0
     assert answers == [200]
     assert factory.live_version(world) == "0.1.1"
@@ -225,16 +234,7 @@ def test_a_request_that_never_ends_does_not_keep_it_and_changes_nothing(world: R
     token = mint(world, "operator", Scope.ROLLBACK)
     server = serve()
     server.get("/v1/status", token)
-    locked, go = threading.Event(), threading.Event()
-
-    def hold(writer: Writer) -> None:
-        writer.lock_channel("prod")
-        locked.set()
-        go.wait(PATIENCE)
-
-    holder = threading.Thread(target=do, args=(world, hold))
-    holder.start()
-    assert locked.wait(PATIENCE)
+    go = locked(world)
     with server.connect() as line:
         body = b'{"apps": ["bot"]}'
         head = (
@@ -246,8 +246,7 @@ def test_a_request_that_never_ends_does_not_keep_it_and_changes_nothing(world: R
         begun = time.monotonic()
         server.end()
         seconds = time.monotonic() - begun
-    go.set()
-    holder.join(PATIENCE)
+    go()
     assert seconds < PATIENCE / 2
     assert factory.live_version(world) == "0.1.2"
 
