@@ -190,7 +190,10 @@ class Sender:
                 f"{self.url} did not answer, so whether it made the change is not known ({reason})",
                 hint=_again(request),
             ) from error
-        raise RegistryUnavailable(f"the registry cannot be used: {self.url} does not answer ({reason})") from error
+        raise RegistryUnavailable(
+            f"the registry cannot be used: {self.url} does not answer ({reason})",
+            hint="Trust an authority of your own with SSL_CERT_FILE=/path/to/it.pem." if "issuer" in reason else "",
+        ) from error
 
 
 def _place(url: str) -> httpx.URL:
