@@ -116,6 +116,15 @@ def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 
 
 @pytest.fixture
+def restored_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of its own to restore a backup into, with the tools for that."""
+    if database == "sqlite":
+        return str(tmp_path / "restored.db")
+    request.getfixturevalue("postgresql_tools")
+    return str(request.getfixturevalue("postgresql_databases")("template0"))
+
+
+@pytest.fixture
 def registry_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new registry, called `test`."""
     if database == "sqlite":

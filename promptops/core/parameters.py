@@ -198,9 +198,10 @@ def _value(api: Api, name: str, value: Json) -> Json:
     if name == "toolChoice":
         return _tool_choice(api, value)
     if name == "reasoningEffort" and api is not Api.COMPATIBLE:
-        refused = value not in _EFFORTS if api is Api.ANTHROPIC else value == "default"
-        if refused:
+        if api is Api.ANTHROPIC and value not in _EFFORTS:
             raise ParameterNotTaken(f"{name}: {value}", api, hint=f"It takes {', '.join(_EFFORTS)}.")
+        if value == "default":
+            raise ParameterNotTaken(f"{name}: {value}", api, hint="Leave it out: that is the model's default.")
     if api is Api.OPENAI_RESPONSES and name == "logprobs":
         return ["message.output_text.logprobs"] if value else None
     if api is not Api.ANTHROPIC:

@@ -97,8 +97,3 @@ def compare(
     newest = {app: live.get((beat.channel, app), 0) for app in beat.revisions}
     behind = tuple(sorted(app for app, at in beat.revisions.items() if not comparable or at < newest[app]))
     return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=behind)
-
-
-def is_live(seen_at: datetime, now: datetime) -> bool:
-    """True for a client that was heard of within :data:`LIVE_FOR`."""
-    return now - seen_at <= LIVE_FOR

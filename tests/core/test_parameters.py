@@ -103,6 +103,13 @@ def test_what_an_api_does_not_take_is_refused_and_never_dropped(
     assert raised.value.name == refused
 
 
+def test_a_refused_value_is_answered_with_one_that_this_api_takes() -> None:
+    for api, hint in ((CHAT, "Leave it out"), (RESPONSES, "Leave it out"), (ANTHROPIC, "low, medium, high")):
+        with pytest.raises(ParameterNotTaken) as raised:
+            to_call(api, {"reasoningEffort": "default"})
+        assert hint in raised.value.hint
+
+
 @pytest.mark.parametrize(
     ("model", "samples"),
     [

@@ -53,18 +53,13 @@ def test_work_goes_on_after_the_upgrade(old_url: str) -> None:
 
 
 def test_an_old_registry_can_be_backed_up_before_it_is_upgraded(
-    old_url: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
+    old_url: str, restored_url: str, tmp_path: Path
 ) -> None:
-    new_url = str(tmp_path / "new.db")
-    if database == "postgresql":
-        request.getfixturevalue("postgresql_tools")
-        new_url = request.getfixturevalue("postgresql_databases")("template0")
-
     manifest = backup(old_url, tmp_path / "old.backup", now=minutes(200))
     assert (manifest.revision, manifest.holdings.epoch) == ("0001", 1)
-    restore(tmp_path / "old.backup", new_url, actor=ACTOR, now=minutes(201))
+    restore(tmp_path / "old.backup", restored_url, actor=ACTOR, now=minutes(201))
 
-    with closing(Registry.open(new_url)) as registry:
+    with closing(Registry.open(restored_url)) as registry:
         assert all_records(registry)[-1].ref == "epochs/2"
         assert check_store(registry) == ()
     assert current_schema(old_url) == ("0001", HEAD)

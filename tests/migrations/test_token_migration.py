@@ -75,19 +75,12 @@ def test_work_goes_on_with_tokens_in_it(old_url: str) -> None:
         assert check_store(registry) == ()
 
 
-def test_a_backup_made_before_the_upgrade_is_restored_after_it(
-    old_url: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    new_url = str(tmp_path / "new.db")
-    if database == "postgresql":
-        request.getfixturevalue("postgresql_tools")
-        new_url = request.getfixturevalue("postgresql_databases")("template0")
-
+def test_a_backup_made_before_the_upgrade_is_restored_after_it(old_url: str, restored_url: str, tmp_path: Path) -> None:
     manifest = backup(old_url, tmp_path / "old.backup", now=minutes(200))
     assert (manifest.revision, NEW & manifest.holdings.counts.keys()) == ("0002", set())
-    restore(tmp_path / "old.backup", new_url, actor=ACTOR, now=minutes(201))
+    restore(tmp_path / "old.backup", restored_url, actor=ACTOR, now=minutes(201))
 
-    with closing(Registry.open(new_url)) as registry:
+    with closing(Registry.open(restored_url)) as registry:
         made = make_token(registry, "ci", now=minutes(202))
         assert find_token(registry, secret_digest(made.text)) == made.token
         assert check_store(registry) == ()

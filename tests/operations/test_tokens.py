@@ -284,20 +284,15 @@ def _ways(registry: Registry, text: str) -> list[Callable[[], object]]:
 
 
 def test_a_backup_keeps_secrets_so_that_tokens_work_after_a_restore(
-    registry: Registry, database: str, tmp_path: Path, request: pytest.FixtureRequest
+    registry: Registry, registry_url: str, restored_url: str, tmp_path: Path
 ) -> None:
-    target = str(tmp_path / "restored.db")
-    if database == "postgresql":
-        request.getfixturevalue("postgresql_tools")
-        target = request.getfixturevalue("postgresql_databases")("template0")
     made, gone = make_token(registry, "one"), make_token(registry, "other")
     take_back(registry, "other")
-    url = request.getfixturevalue("registry_url")
 
-    backup(url, tmp_path / "a.backup", now=minutes(10))
-    restore(tmp_path / "a.backup", target, actor=ACTOR, now=minutes(11))
+    backup(registry_url, tmp_path / "a.backup", now=minutes(10))
+    restore(tmp_path / "a.backup", restored_url, actor=ACTOR, now=minutes(11))
 
-    with closing(Registry.open(target)) as again:
+    with closing(Registry.open(restored_url)) as again:
         assert find_token(again, secret_digest(made.text)) == made.token
         assert list_tokens(again) == list_tokens(registry)
         assert find_token(again, secret_digest(gone.text)) != gone.token
