@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from promptops.cli.shapes import audit_shape
 from promptops.cli.words import one_line, person
 from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry
+
+if TYPE_CHECKING:
+    from promptops.gateway import Gateway
 
 _IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
@@ -76,6 +80,9 @@ def audit(
     with session.gateway() as gateway:
         count = limit if as_csv else session.limit(limit)
         found = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
+        doubts = [] if found else _doubts(gateway, app, channel)
+    for doubt in doubts:
+        session.note(doubt)
     if as_csv:
         print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in found))
         return
@@ -83,6 +90,19 @@ def audit(
         lambda: {"entries": [audit_shape(entry) for entry in found]},
         lambda page: _table(found, session.limit(limit), page),
     )
+
+
+def _doubts(gateway: Gateway, app: str, channel: str) -> list[str]:
+    """What may be misspelt where no entry fits, with what there is."""
+    named = [
+        ("app", app, gateway.apps() if app else ()),
+        ("channel", channel, gateway.channel_names() if channel else ()),
+    ]
+    return [
+        f"there is no {kind} '{name}' in this registry, only: {', '.join(known[:20]) or 'none'}"
+        for kind, name, known in named
+        if name and name not in known
+    ]
 
 
 def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[Line]:

@@ -15,7 +15,7 @@ from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject
 from promptops.cli.words import facts, moment, next_steps, short
 from promptops.core.errors import Unavailable
-from promptops.core.reference import Reference, parse_reference
+from promptops.core.reference import Reference
 
 if TYPE_CHECKING:
     from promptops.core.override import Override
@@ -62,9 +62,10 @@ def pin(
     The release comes from the registry, or with --from-git from the records that promptops keeps in a git repository
     (a clone with refs/promptops/*, or a mirror), which needs no database. Nothing is changed anywhere.
     """
+    from promptops.cli.defaults import whole_release
     from promptops.operations import pinning
 
-    wanted = parse_reference(reference)
+    wanted = whole_release(reference)
     request = pinning.PinRequest(
         reference=wanted,
         channel=session.require_channel(channel),

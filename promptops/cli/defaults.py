@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops import config
-from promptops.core.errors import ChannelNotFound, Invalid, NothingDeployed
-from promptops.core.reference import parse_reference
+from promptops.core.errors import ChannelNotFound, Invalid, NothingDeployed, ReferenceInvalid
+from promptops.core.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
     from promptops.cli.session import Session
@@ -22,6 +23,36 @@ if TYPE_CHECKING:
 
 USUAL = "prod"
 _APP_NAME = re.compile(r"^name:\s*[\"']?([a-z0-9][a-z0-9._-]*)[\"']?\s*(?:#.*)?$", re.MULTILINE)
+
+
+def whole_release(text: str) -> Reference:
+    """Read a reference for what is done to a release.
+
+    Raises:
+        ReferenceInvalid: it is none, or names a prompt: all prompts of a release go together.
+    """
+    reference = parse_reference(text)
+    if reference.prompt:
+        whole = str(replace(reference, prompt=""))
+        raise ReferenceInvalid(
+            f"'{text}' names a prompt, and a release is of a whole app: all of its prompts go together",
+            hint=f"For all of them: {whole}",
+        )
+    return reference
+
+
+def apps_and_channel(texts: Sequence[str], channel: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Read apps, each typed as ``app`` or ``app:channel``, and the one channel that they and ``--channel`` name.
+
+    Raises:
+        Invalid: as for one of them, or they name several channels.
+    """
+    names: list[str] = []
+    typed = channel
+    for text in texts:
+        name, typed = app_and_channel(text, typed)
+        names.append(name)
+    return tuple(names), typed
 
 
 def app_and_channel(text: str, channel: str | None) -> tuple[str, str | None]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from promptops.cli.main import Unwritten
 from promptops.cli.shapes import JsonObject, finding_shape
 from promptops.core.errors import PromptopsError, SourceInvalid
 
@@ -76,6 +77,9 @@ def _broken(problem: BaseException, as_json: bool) -> int:
         import traceback
 
         traceback.print_exception(problem)
+    if isinstance(problem, Unwritten):
+        hint = "If it was a change, it is done: only the answer is lost. What is live: promptops status"
+        return _print(as_json, "system-error", "Error", f"the answer could not be written: {problem}", hint, 1)
     if isinstance(problem, PermissionError) and problem.filename:
         hint = "Whoever runs this may not read or write there."
         return _print(as_json, "permission-denied", "Invalid", f"permission denied: {problem.filename}", hint, 2)

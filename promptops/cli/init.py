@@ -86,7 +86,7 @@ def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:
     from promptops.source.workspace import find_root
 
     try:
-        root = find_root(target) if target.is_dir() else None
+        root = find_root(target)
     except WorkspaceNotFound:
         root = None
     if root is None:

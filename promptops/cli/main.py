@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -58,6 +59,23 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 COMMANDS = {name: row for section in SECTIONS.values() for name, row in section.items()}
 
 
+class Unwritten(Exception):
+    """The answer could not be written: its reader left, or there is no room for it. What was done is done."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Whatever stdout refuses is about the answer, and not about what was done.
+
+    Raises:
+        Unwritten: with the reason as its cause.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritten(error.strerror or str(error)) from error
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are run, not when they are listed."""
 
@@ -80,6 +98,16 @@ class LazyGroup(click.Group):
             ctx.fail(_unknown(name))
         return super().resolve_command(ctx, args)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        with _readers_leaving():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _readers_leaving():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, rows in SECTIONS.items():
             with formatter.section(title):
@@ -92,10 +120,23 @@ class LazyGroup(click.Group):
         return rows or click.Command.shell_complete(self, ctx, incomplete)
 
 
+@contextmanager
+def _readers_leaving() -> Iterator[None]:
+    """Say it in our own words: click would end with the exit code of a bug."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise Unwritten(error.strerror) from error
+
+
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, [*COMMANDS, "undo", "revert", "deploy", "publish", "log", "lint", "list"], n=1)
+    if name in ("help", "version"):
+        return f"there is no command '{name}'. Did you mean '--{name}'?"
+    close = get_close_matches(
+        name.lower(), [*COMMANDS, "undo", "revert", "deploy", "publish", "log", "lint", "list"], n=1
+    )
     meant = {
         "undo": "rollback",
         "revert": "rollback",
@@ -195,12 +236,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; never raises, whatever happens inside."""
     try:
         code = cli.main(list(arguments), prog_name="promptops", standalone_mode=False)
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:
-        # The reader (head, less) left. Nothing more can be written; keep the interpreter's last flush from complaining.
+    except Unwritten as lost:
+        # Nothing more can be written; keep the interpreter's last flush from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        if isinstance(lost.__cause__, BrokenPipeError):
+            return 141  # the reader (head, less) left
+        from promptops.cli.failures import report
+
+        return report(lost, arguments)
     except BaseException as problem:  # noqa: BLE001 - the last frame: whatever it is becomes an exit code
         from promptops.cli.failures import report
 

@@ -15,7 +15,7 @@ from promptops.core.errors import PromptopsError
 if TYPE_CHECKING:
     from promptops.cli.session import Session
 
-NOW, OFF = "now", "off"
+NOW, OFF, BACKGROUND = "now", "off", "background"
 
 
 def bring_to_git(session: Session) -> None:
@@ -29,6 +29,8 @@ def bring_to_git(session: Session) -> None:
     root = session.root()
     if root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return
+    if mode not in (NOW, BACKGROUND, ""):
+        session.note(f"{config.SYNC} is '{mode}' and neither {BACKGROUND}, {NOW} nor {OFF}: taken for {BACKGROUND}")
     if mode == NOW:
         _now(session, root)
     else:

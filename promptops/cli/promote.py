@@ -7,7 +7,6 @@ import click
 from promptops.cli import complete
 from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
 from promptops.cli.session import Session
-from promptops.core.reference import parse_reference
 
 
 @command("promote")
@@ -36,7 +35,9 @@ def promote(
       promptops promote support-bot@1.4.0 --channel prod
       promptops promote support-bot:staging --channel prod
     """
-    wanted = parse_reference(reference)
+    from promptops.cli.defaults import whole_release
+
+    wanted = whole_release(reference)
     place = session.require_channel(channel)
     actor = session.actor()
     with session.gateway() as gateway:

@@ -8,12 +8,12 @@ import click
 
 from promptops.cli import complete
 from promptops.cli.command import channel_option, command, key_option, required_reason
+from promptops.cli.defaults import whole_release
 from promptops.cli.render import Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import quarantine_shape
 from promptops.cli.words import facts, moment, next_steps
 from promptops.core.model import Quarantine
-from promptops.core.reference import parse_reference
 
 
 @command("quarantine")
@@ -27,7 +27,7 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
     It cannot be promoted there and no rollback goes to it, until it is let back in by name and reason. A rollback does
     this by itself to the release it leaves.
     """
-    place, wanted = session.require_channel(channel), parse_reference(reference)
+    place, wanted = session.require_channel(channel), whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.withholding import WithholdRequest
@@ -52,7 +52,7 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
 @key_option
 def unquarantine(session: Session, /, reference: str, channel: str | None, reason: str, key: str) -> None:
     """Let a quarantined release back in."""
-    place, wanted = session.require_channel(channel), parse_reference(reference)
+    place, wanted = session.require_channel(channel), whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.withholding import WithholdRequest

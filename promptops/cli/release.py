@@ -18,7 +18,6 @@ from promptops.cli.shapes import JsonObject, release_shape
 from promptops.cli.words import counted, enumerated, facts, next_steps, short
 from promptops.core.errors import WorkspaceNotFound
 from promptops.core.model import Bump
-from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
@@ -209,7 +208,9 @@ def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
     For what must not come back anywhere: a leaked secret, a legal reason. It stays readable. A release that a channel
     serves now has to be rolled back there first.
     """
-    wanted = parse_reference(reference)
+    from promptops.cli.defaults import whole_release
+
+    wanted = whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.withholding import WithholdRequest

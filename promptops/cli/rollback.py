@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from promptops.cli.command import (
     reason_option,
 )
 from promptops.cli.session import Session
-from promptops.core.errors import Invalid, Unavailable
+from promptops.core.errors import AppNotFound, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
@@ -31,8 +32,21 @@ WAIT_SECONDS = 30.0
 """How long --wait waits where no number follows it."""
 
 
+_LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([sm]?)")
+"""What is taken for the value of --wait: seconds, or with a unit as other tools take it."""
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds; ``90s`` and ``2m`` are some too."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+        seconds = float(match[1]) * (60 if match[2] == "m" else 1) if match else value
+        return super().convert(seconds, param, ctx)  # type: ignore[arg-type]  # what is no number is refused there
+
+
 class _Rollback(Command):
-    """``--wait`` may stand before an app: only a number is taken for its value."""
+    """``--wait`` may stand before an app: only a length of time is taken for its value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _spelled_out(args))
@@ -45,7 +59,7 @@ def _spelled_out(args: list[str]) -> list[str]:
         return args
     place = before.index("--wait")
     value, rest = args[place + 1 : place + 2], args[place + 2 :]
-    if value and value[0].replace(".", "", 1).isdecimal():
+    if value and _LENGTH.fullmatch(value[0]):
         return [*args[:place], f"--wait={value[0]}", *rest]
     return [*args[:place], f"--wait={WAIT_SECONDS:g}", *value, *rest]
 
@@ -70,7 +84,7 @@ def _spelled_out(args: list[str]) -> list[str]:
     "--wait",
     is_flag=False,
     flag_value=WAIT_SECONDS,
-    type=click.FloatRange(min=0, max=86_400),
+    type=_Seconds(min=0, max=86_400),
     metavar="[SECONDS]",
     help="Wait until every live client serves it. [SECONDS: 30]",
 )
@@ -105,16 +119,18 @@ def rollback(
       promptops rollback --dry-run               only say what would happen
       promptops rollback --wait                  until every running client serves it
     """
+    from promptops.cli.defaults import apps_and_channel
+
     moment = _moment(session, at, key)
     if every and apps:
         raise Invalid("--all and an APP are two different things", hint="Give one of them.")
-    typed = _typed(apps, session.channel(channel) or None)
+    names, place = apps_and_channel(apps, channel)
     actor = session.actor()
     session = session.direct() if direct else session
     with session.gateway() as gateway:
         from promptops.operations.rolling_back import RollbackRequest
 
-        names, place = _places(session, gateway, *typed, every=every)
+        names, place = _places(session, gateway, names, session.channel(place), every=every)
         request = RollbackRequest(
             apps=names,
             channel=place,
@@ -126,8 +142,17 @@ def rollback(
             dry_run=dry_run,
             key=session.key(key),
         )
-        outcome = gateway.rollback(request, actor=actor)
+        outcome = _roll_back(gateway, request, actor)
         _answer(session, gateway, outcome, request, wait)
+
+
+def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Outcome:
+    try:
+        return gateway.rollback(request, actor=actor)
+    except AppNotFound as unknown:
+        if request.reason and len(request.apps) > 1:
+            unknown.hint = f'{unknown.hint} A reason of several words needs quotes: --reason "…"'.lstrip()
+        raise
 
 
 def _answer(session: Session, gateway: Gateway, outcome: Outcome, request: RollbackRequest, wait: float | None) -> None:
@@ -189,25 +214,12 @@ def _moment(session: Session, at: str, key: str) -> datetime | None:
 
 
 def _places(
-    session: Session, gateway: Gateway, names: tuple[str, ...], channel: str | None, *, every: bool
+    session: Session, gateway: Gateway, names: tuple[str, ...], channel: str, *, every: bool
 ) -> tuple[tuple[str, ...], str]:
     """The apps and the channel, where they were not typed those that are meant."""
     from promptops.cli.defaults import choose_app, choose_channel
 
-    place = choose_channel(gateway, channel or "")
+    place = choose_channel(gateway, channel)
     if not names and not every:
         names = (choose_app(gateway, place, session, command="rollback", every=True),)
     return names, place
-
-
-def _typed(apps: tuple[str, ...], channel: str | None) -> tuple[tuple[str, ...], str | None]:
-    """The apps, each typed as ``app`` or ``app:channel``, and the one channel that they and --channel name."""
-    from promptops.cli.defaults import app_and_channel
-
-    names: list[str] = []
-    typed: str | None = None
-    for text in apps:
-        name, place = app_and_channel(text, typed)
-        typed = place or typed
-        names.append(name)
-    return tuple(names), typed or channel

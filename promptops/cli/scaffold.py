@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from promptops.config import DEFAULT_REGISTRY
-from promptops.core.errors import Conflict, Unavailable
+from promptops.core.errors import Conflict, Invalid, Unavailable
 from promptops.core.model import is_name
 
 MARKER = "promptops.yml"
@@ -23,6 +24,7 @@ def scaffold(target: Path, *, example: bool) -> tuple[str, ...]:
 
     Raises:
         Conflict: files of the example exist there already; nothing was written.
+        Invalid: the folder cannot be written; none of the files is left.
     """
     source = example_workspace() if example else Path(__file__).parent / "templates"
     files = [path.relative_to(source) for path in _files(source)]
@@ -32,8 +34,19 @@ def scaffold(target: Path, *, example: bool) -> tuple[str, ...]:
             f"these files are in {target} already: {', '.join(taken[:5])}" + (" …" if len(taken) > 5 else ""),
             hint="Choose an empty folder: promptops init DIR" + (" --example" if example else ""),
         )
-    written = [path.as_posix() for path in files if _write(source / path, target / path, target)]
-    return tuple(written)
+    new = [path for path in files if not (target / path).exists()]
+    try:
+        for path in new:
+            _write(source / path, target / path, target)
+    except BaseException as error:
+        for path in new:
+            with suppress(OSError):
+                (target / path).unlink()
+        if isinstance(error, OSError):
+            what = error.strerror or str(error)
+            raise Invalid(f"{target} cannot be written: {what}", hint="Nothing of the workspace is left.") from error
+        raise
+    return tuple(path.as_posix() for path in new)
 
 
 def ignore_registry(root: Path) -> bool:
@@ -75,12 +88,9 @@ def _files(source: Path) -> Iterator[Path]:
             yield path
 
 
-def _write(source: Path, place: Path, target: Path) -> bool:
-    if place.exists():
-        return False
+def _write(source: Path, place: Path, target: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     data = source.read_bytes()
     if source.name == MARKER:
         data = data.replace(b"$registry", registry_name(target).encode())
     place.write_bytes(data)
-    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,42 @@ _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _EXTRA = {"fastapi", "starlette", "uvicorn", "h11", "anyio", "prometheus_client"}
 
 
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?")
+
+
+def _rate(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if value != 0 and not 0.001 <= value <= 1_000_000:
+        raise click.BadParameter(f"{value:g} is neither 0 nor a number from 0.001 to 1,000,000.")
+    return value
+
+
+def _hosts(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as they come in a Host header: in lower case, an IPv6 address in brackets, no port."""
+    return tuple(map(_host, value))
+
+
+def _host(text: str) -> str:
+    name = text.lower()
+    if not name or _NAME.fullmatch(name):
+        return name  # an empty one is refused where those of all options are
+    try:
+        return f"[{ipaddress.IPv6Address(name.removeprefix('[').removesuffix(']'))}]"
+    except ValueError:
+        raise click.BadParameter(
+            f"'{text}' is not the name of a host: registry.internal, without a scheme, a port or a star."
+        ) from None
+
+
+def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses and networks; of IPv4 also as a socket that takes both has them."""
+    try:
+        found = [ipaddress.ip_network(text) for text in value]
+    except ValueError as error:
+        raise click.BadParameter(f"{error}. An address or a network is needed: 10.0.0.7, 10.0.0.0/24.") from None
+    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in found if each.version == 4]
+    return (*map(str, found), *mapped)
+
+
 @command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen at this address.")
 @click.option(
@@ -30,10 +68,13 @@ _EXTRA = {"fastapi", "starlette", "uvicorn", "h11", "anyio", "prometheus_client"
 )
 @click.option("--no-auth", is_flag=True, help="Ask nobody for a token. Only at a loopback address.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="This many processes.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Answer to this name in the Host header.")
+@click.option(
+    "--allow-host", multiple=True, callback=_hosts, metavar="NAME", help="Answer to this name in the Host header."
+)
 @click.option(
     "--trusted-proxy",
     multiple=True,
+    callback=_proxies,
     metavar="ADDRESS",
     help="Believe what this proxy says of who asks (X-Forwarded-For).",
 )
@@ -41,7 +82,8 @@ _EXTRA = {"fastapi", "starlette", "uvicorn", "h11", "anyio", "prometheus_client"
     "--reads-per-second",
     default=2000.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=float,
+    callback=_rate,
     metavar="N",
     help="Take so many reads of a token or address; 0 for no limit.",
 )
@@ -49,7 +91,8 @@ _EXTRA = {"fastapi", "starlette", "uvicorn", "h11", "anyio", "prometheus_client"
     "--changes-per-second",
     default=50.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=float,
+    callback=_rate,
     metavar="N",
     help="Take so many other requests; 0 for no limit.",
 )

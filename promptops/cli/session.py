@@ -7,6 +7,7 @@ that a rollback loads neither YAML nor git.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,13 @@ from uuid import uuid4
 import click
 
 from promptops import clock, config
-from promptops.core.errors import Invalid, RegistryDamaged, RegistryUnavailable, WorkspaceNotFound
+from promptops.core.errors import (
+    Invalid,
+    RegistryDamaged,
+    RegistryNotInitialised,
+    RegistryUnavailable,
+    WorkspaceNotFound,
+)
 
 if TYPE_CHECKING:
     from promptops.cli.render import Line, Page
@@ -44,6 +51,12 @@ def require_database(url: str, doing: str) -> str:
     return url
 
 
+def _server_meant(url: str) -> str:
+    """Advice for who wrote a server's address without its scheme, which is the path of a file then."""
+    place = re.fullmatch(r"sqlite:///.*?([\w.-]+:\d{1,5})", url)
+    return f" If it is a server: https://{place[1]}, or http:// on this machine." if place else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One run of one command."""
@@ -51,6 +64,8 @@ class Session:
     directory: Path
     registry_flag: str | None = None
     actor_flag: str | None = None
+    is_direct: bool = False
+    """The registry is the database that ``PROMPTOPS_DIRECT`` names."""
     json: bool = False
     color: bool | None = None
     now: datetime = field(default_factory=clock.now)
@@ -123,7 +138,8 @@ class Session:
             Invalid: the registry is a server, and nothing says where its database is.
         """
         root = None if self.names_registry() else self.root()
-        return replace(self, registry_flag=config.direct_url(self.registry_flag, root, self.directory))
+        url = config.direct_url(self.registry_flag, root, self.directory)
+        return replace(self, registry_flag=url, is_direct=config.is_server(self.registry_url()))
 
     def load(self) -> None:
         """Load the code that :meth:`gateway` takes, for who counts only the registry's own time."""
@@ -182,16 +198,23 @@ class Session:
         """What goes wrong with a registry says which one it is and who named it, where it does not say what to do."""
         try:
             yield
-        except (RegistryDamaged, RegistryUnavailable) as error:
+        except (RegistryDamaged, RegistryNotInitialised, RegistryUnavailable) as error:
+            if isinstance(error, RegistryNotInitialised) and self.names_registry():
+                error.hint = f"{error.hint} It is {self._named()}.{_server_meant(url)}"
             error.hint = error.hint or self._whereabouts(url)
             raise
 
+    def _named(self) -> str:
+        """Who says where the registry is."""
+        if self.is_direct:
+            return f"named by {config.DIRECT}"
+        if self.registry_flag:
+            return "named by --registry"
+        return f"named by {config.REGISTRY}" if self.names_registry() else "the workspace's own"
+
     def _whereabouts(self, url: str) -> str:
-        named = f"named by {config.REGISTRY}" if self.names_registry() else "the workspace's own"
         file = url.removeprefix("sqlite:///")
-        said = (
-            f"The registry is {config.hide_password(file)} ({'named by --registry' if self.registry_flag else named})."
-        )
+        said = f"The registry is {config.hide_password(file)} ({self._named()})."
         if config.is_server(url):
             return f"{said} Past the server: promptops rollback --direct."
         if file != url and not (os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK)):
@@ -231,12 +254,14 @@ class Session:
     def answer(self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]]) -> None:
         """Print the answer to stdout: as one JSON object, or as lines for people."""
         from promptops.cli import render
+        from promptops.cli.main import writing
 
-        if self.json:
-            render.print_json(shape())
-        else:
-            canvas = render.page(now=self.now, zone=self.zone, color=self.color)
-            canvas.print(page(canvas))
+        with writing():
+            if self.json:
+                render.print_json(shape())
+            else:
+                canvas = render.page(now=self.now, zone=self.zone, color=self.color)
+                canvas.print(page(canvas))
 
     def bring_to_git(self) -> None:
         """Have what was changed brought to git, after it was answered; see :mod:`promptops.cli.outbox`."""

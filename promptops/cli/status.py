@@ -36,8 +36,11 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
       promptops status support-bot
       promptops status --channel prod
     """
+    from promptops.cli.defaults import apps_and_channel
+
+    names, place = apps_and_channel(apps, channel or None)
     with session.gateway() as gateway:
-        found = gateway.status(apps, channel)
+        found = gateway.status(names, place or "")
     found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
     session.answer(
         lambda: status_shape(found) | {"pending": found.pending},

@@ -15,12 +15,16 @@ from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import token_shape
 from promptops.cli.words import facts, moment, next_steps, person
+from promptops.core.errors import NotAllowed
 from promptops.core.token import Scope, Token
 
 if TYPE_CHECKING:
     from promptops.operations.tokens import Minted
 
 _NEVER = "never"
+
+LIVES = "90d"
+"""How long a token lives where nothing is said."""
 
 
 @click.group("token", cls=NounGroup)
@@ -64,7 +68,7 @@ def token() -> None:
     help="For which apps, the same way.",
 )
 @click.option(
-    "--expires", default="90d", show_default=True, metavar="LENGTH", help=f"How long it lives: 12h, 30d, {_NEVER}."
+    "--expires", default=LIVES, show_default=True, metavar="LENGTH", help=f"How long it lives: 12h, 30d, {_NEVER}."
 )
 def create(
     session: Session,
@@ -92,7 +96,12 @@ def create(
     )
     actor = session.actor()
     with session.gateway() as gateway:
-        made = gateway.create_token(request, actor=actor)
+        try:
+            made = gateway.create_token(request, actor=actor)
+        except NotAllowed as refused:
+            if refused.hint and request.lifetime == _lifetime(LIVES):
+                refused.hint += f" Without --expires a token is made for {LIVES}."
+            raise
     session.answer(
         lambda: token_shape(made.token, session.now) | {"secret": made.text},
         lambda page: _created(made, page),

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class Answering:
         name: str | None = None,
         versions: Sequence[str] = (),
         proxy: str | None = None,
-        verify: bool | str | ssl.SSLContext = True,
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext = True,
         allow_http: bool = False,
         on_change: OnChange | None = None,
         on_state: OnState | None = None,
@@ -69,8 +69,8 @@ class Answering:
             channels=settings.channels_of(channel),
             token=settings.variable(settings.TOKEN) if token is None else token,
             apps=settings.apps_of(apps),
-            required=required if isinstance(required, Mapping) else tuple(required),
-            pins=settings.references_of(settings.variable(settings.PIN), settings.PIN),
+            required=settings.required_of(required),
+            pins=settings.pins_of(settings.variable(settings.PIN)),
             versions=settings.references_of(versions, "versions"),
             bundle=settings.path_of(bundle, settings.BUNDLE),
             override=settings.path_of(override, settings.OVERRIDE),
@@ -84,11 +84,12 @@ class Answering:
             heartbeat=heartbeat,
             name=name or "",
             proxy=proxy,
-            verify=verify,
+            verify=os.fspath(verify) if isinstance(verify, os.PathLike) else verify,
         )
         self._strict = strict
         self._fell_back: set[str] = set()
-        self._courses = self._plan(on_change, on_state)
+        on_change = settings.hook_of(on_change, "on_change")
+        self._courses = self._plan(on_change, settings.hook_of(on_state, "on_state"))
         self._replicas = {name: course.replica for name, course in self._courses.items()}
         self._own = self._replicas[self._settings.channels[0]]
         self._begin()
@@ -135,9 +136,10 @@ class Answering:
             view = self._replica(channel).view
             return view.resolve(name, targeting_key if key is None else key, version)
         except (NotFound, Unavailable) as error:
+            told = self._explained(error, channel)
             if fallback is None:
-                raise
-            return self._fall_back(name, fallback, channel, error)
+                raise told from None
+            return self._fall_back(name, fallback, channel, told)
 
     def release(
         self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
@@ -152,7 +154,10 @@ class Answering:
         Raises:
             PromptUnavailable, AppNotFound: as :meth:`get_prompt` does.
         """
-        return self._replica(channel).view.release(app, targeting_key if key is None else key)
+        try:
+            return self._replica(channel).view.release(app, targeting_key if key is None else key)
+        except Unavailable as error:
+            raise self._explained(error, channel) from None
 
     @property
     def state(self) -> State:
@@ -218,6 +223,13 @@ class Answering:
                 hint="strict=True asks for this; without it the last good prompts are served on.",
             )
         return replica
+
+    def _explained(self, error: NotFound | Unavailable, channel: str | None) -> NotFound | Unavailable:
+        """Where nothing is held yet, say why: a token that is wrong looks like a network that is down."""
+        replica = self._replicas.get(channel) if channel is not None else self._own
+        if replica is None or replica.held is not None or not replica.problem:
+            return error
+        return PromptUnavailable(f"{error.message} ({replica.problem})", hint=error.hint)
 
     def _fall_back(self, name: str, fallback: Fallback, channel: str | None, error: NotFound | Unavailable) -> Prompt:
         if name not in self._fell_back:

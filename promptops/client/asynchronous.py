@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -23,8 +25,62 @@ if TYPE_CHECKING:
     from promptops.client.sending import AsyncHttpOrigin
 
 
+_ELSEWHERE = 2.0
+"""Seconds to wait for another loop to end what follows in it."""
+
 _parents: list[object] = []
 """What a forked child got from its parent: closing it would take it away from the parent's loop."""
+
+
+@dataclass(kw_only=True)
+class _Running:
+    """What follows in one event loop: the tasks of each channel, and the places that they ask."""
+
+    loop: asyncio.AbstractEventLoop
+    before: _Running | None = None
+    followings: dict[str, AsyncFollowing] = field(default_factory=dict)
+    origins: list[tuple[Place, AsyncHttpOrigin | Origin]] = field(default_factory=list)
+    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    started: bool = False
+    over: bool = False
+
+    @property
+    def follows(self) -> bool:
+        return bool(self.followings) and all(following.running for following in self.followings.values())
+
+    async def end(self) -> None:
+        """End it, from whatever loop. What is left of a loop that was closed nobody can end, and nothing runs there."""
+        self.over = True
+        if self.loop is asyncio.get_running_loop():
+            await self._end()
+        elif self.loop.is_running():
+            ended = asyncio.run_coroutine_threadsafe(self._end(), self.loop)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(ended), _ELSEWHERE)
+        else:
+            for following in self.followings.values():
+                with contextlib.suppress(RuntimeError):
+                    self.loop.call_soon_threadsafe(following.cancel)
+            self.followings = {}
+            await self._end()
+
+    async def _end(self) -> None:
+        followings, self.followings = self.followings, {}
+        origins, self.origins = self.origins, []
+        local = [cast(Origin, origin) for place, origin in origins if not place.is_http]
+        for origin in local:
+            origin.interrupt()
+        for following in followings.values():
+            following.cancel()
+        try:
+            for following in followings.values():
+                await following.stop()
+        finally:
+            for origin in local:
+                await in_thread(origin.close)
+            for place, remote in origins:
+                if place.is_http and self.loop is asyncio.get_running_loop():
+                    await cast("AsyncHttpOrigin", remote).close()
 
 
 class AsyncClient(Answering):
@@ -38,72 +94,85 @@ class AsyncClient(Answering):
     """
 
     def _begin(self) -> None:
-        self._followings: dict[str, AsyncFollowing] = {}
-        self._origins: list[tuple[Place, AsyncHttpOrigin | Origin]] = []
+        self._running: _Running | None = None
         self._process = os.getpid()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> Self:
         """Read what is on disk, begin to follow, and wait for the first answer, but not for long.
 
+        Does nothing where this loop follows already. Started in another loop, it follows there and no more here.
+        Cancelled, or with an error, it leaves nothing behind.
+
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        loop = asyncio.get_running_loop()
-        if self._loop is loop and self._is_running():
-            return self
         if self._process != os.getpid():
             self._forked()
-        self._loop = loop
+        loop, running = asyncio.get_running_loop(), self._running
+        if running is None or running.loop is not loop or (running.started and not running.follows):
+            self._running = running = _Running(loop=loop, before=running)
+        async with running.starting:
+            if not running.started and not running.over:
+                try:
+                    await self._follow(running)
+                except BaseException:
+                    closed = running.over
+                    await running.end()
+                    running.started, running.over = False, closed
+                    raise
+        return self
+
+    async def _follow(self, running: _Running) -> None:
+        before, running.before = running.before, None
+        if before is not None:
+            await before.end()
         first = []
         for name, course in self._courses.items():
-            course.call_hooks_with(loop.call_soon_threadsafe)
+            course.call_hooks_with(running.loop.call_soon_threadsafe)
             if course.replica.held is None:
                 await in_thread(course.begin)
             # Each channel has its own: of two that wait for one place's changes, one would be told.
             origins = {place: await self._open(place) for place in self._settings.places}
-            self._origins += origins.items()
-            self._followings[name] = AsyncFollowing(course, self._settings.token, origins)
-            first.append(self._followings[name].start())
+            running.origins += origins.items()
+            if running.over:  # closed meanwhile
+                await running.end()
+                return
+            running.followings[name] = AsyncFollowing(course, self._settings.token, origins)
+            first.append(running.followings[name].start())
+        running.started = True
         until = time.monotonic() + self._settings.start_timeout
         for done in first:
             await wait(done, max(0.0, until - time.monotonic()))
         places = ", ".join(place.label for place in self._settings.places)
         log(logging.INFO, "started", "%s follows %s: %s", "+".join(self._replicas), places, self.state)
-        return self
 
     async def refresh(self, seconds: float | None = None) -> bool:
         """As :meth:`Client.refresh`."""
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
-        answered = [await each.refresh(max(0.0, until - time.monotonic())) for each in self._followings.values()]
+        answered = [await each.refresh(max(0.0, until - time.monotonic())) for each in self._here().values()]
         return bool(answered) and all(answered)
 
     async def fetch(self, reference: str, *, channel: str | None = None) -> Served:
         """As :meth:`Client.fetch`."""
         replica = self._of(channel)
         wanted = the_version(reference)
-        if replica.held is None or wanted.version not in replica.held.versions(wanted.app):
+        if not replica.keep(wanted.app, wanted.version):
             deadline = time.monotonic() + self._settings.timeout
-            following = self._followings.get(replica.channel)
+            following = self._here().get(replica.channel)
             if following is None:
-                raise PromptUnavailable("the client was not started", hint="await client.start(), or async with.")
+                raise PromptUnavailable(
+                    "the client was not started in this event loop", hint="await client.start(), or async with."
+                )
             require(await following.run(get_version(replica, wanted, deadline), deadline), wanted)
         return replica.view.release(wanted.app, version=wanted.version)
 
     async def close(self) -> None:
-        """Stop following. What is held is served on."""
-        followings, self._followings = self._followings, {}
-        origins, self._origins = self._origins, []
-        local = [cast(Origin, origin) for place, origin in origins if not place.is_http]
-        for origin in local:
-            origin.interrupt()
-        for following in followings.values():
-            await following.stop()
-        for origin in local:
-            await in_thread(origin.close)
-        for place, remote in origins:
-            if place.is_http:
-                await cast("AsyncHttpOrigin", remote).close()
+        """Stop following, whatever loop it was started in. What is held is served on."""
+        running, self._running = self._running, None
+        if running is not None and self._process == os.getpid():
+            for each in (running, running.before):
+                if each is not None:
+                    await each.end()
         log(logging.INFO, "stopped", "%s is not followed any more", "+".join(self._replicas))
 
     async def __aenter__(self) -> Self:
@@ -115,14 +184,18 @@ class AsyncClient(Answering):
         await self.close()
 
     def _is_running(self) -> bool:
-        running = all(following.running for following in self._followings.values())
-        return bool(self._followings) and running and self._process == os.getpid()
+        return self._running is not None and self._running.follows and self._process == os.getpid()
+
+    def _here(self) -> dict[str, AsyncFollowing]:
+        """What follows in this very loop: no other can ask it anything."""
+        running = self._running if self._process == os.getpid() else None
+        return running.followings if running and running.loop is asyncio.get_running_loop() else {}
 
     def _forked(self) -> None:
         """In a forked child: what belongs to the parent's loop stays as it is, and nobody here uses it."""
         self._process = os.getpid()
-        _parents.append((self._loop, self._followings, self._origins))
-        self._followings, self._origins = {}, []
+        _parents.append(self._running)
+        self._running = None
         for course in self._courses.values():
             course.forked()
 

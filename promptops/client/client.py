@@ -74,7 +74,7 @@ class Client(Answering):
         """
         replica = self._of(channel)
         wanted = the_version(reference)
-        if replica.held is None or wanted.version not in replica.held.versions(wanted.app):
+        if not replica.keep(wanted.app, wanted.version):
             deadline = time.monotonic() + self._settings.timeout
             following = self._followings[replica.channel]
             require(following.run(get_version(replica, wanted, deadline), deadline), wanted)

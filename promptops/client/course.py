@@ -8,7 +8,6 @@ loop's own thread.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import secrets
@@ -18,7 +17,7 @@ from pathlib import Path
 from promptops.client import files, settings
 from promptops.client.held import Held, Rejected, Rejection
 from promptops.client.origin import Beat
-from promptops.client.overrides import Overrides, read_overrides
+from promptops.client.overrides import Overrides, read_overrides, signature
 from promptops.client.prompt import Source
 from promptops.client.reading import read_bundle
 from promptops.client.refresh import Asking, Outcome, Spare, heartbeat, refresh
@@ -47,10 +46,10 @@ class Course:
         self._state = replica.state
         self._trouble = ""
         self._notes: tuple[tuple[str, str], ...] = ()
-        self._ignored: set[tuple[str, str]] = set()
+        self._ignored: frozenset[tuple[str, str]] = frozenset()
         self._glass: object = None
         self._beat_at = 0.0
-        self._disk_said = -_QUIET
+        self._disk_said = self._save_at = -_QUIET
         self._slot = self._find_slot()
 
     def forked(self) -> None:
@@ -119,7 +118,7 @@ class Course:
         self._look_at_overrides()
         self.replica.look()
         self.say_state()
-        if self.replica.unsaved:
+        if self.replica.unsaved and self.replica.world.clock() >= self._save_at:
             self._save()
 
     def pause(self) -> float:
@@ -245,8 +244,12 @@ class Course:
             return
         saved = files.write(self._slot, stored_of(held))
         self.replica.disk = saved.problem.message if saved.problem else ""
+        if saved.problem is None:
+            return
         now = self.replica.world.clock()
-        if saved.problem is not None and now - self._disk_said >= _QUIET:
+        # A disk may have room again, or be there again: it is tried once an interval.
+        self.replica.unsaved, self._save_at = True, now + self.replica.settings.poll
+        if now - self._disk_said >= _QUIET:
             self._disk_said = now
             log(logging.WARNING, "disk-failed", "%s could not be written: %s", self._slot, saved.problem.message)
 
@@ -256,7 +259,7 @@ class Course:
             return
         held, now = self.replica.held, self.replica.world.now()
         ends = self.replica.view.overrides_end
-        glass = (_signature(Path(path)), held.snapshot.lineage if held else None)
+        glass = (signature(Path(path)), held.snapshot.lineage if held else None)
         if glass == self._glass and not (ends is not None and now >= ends):
             return
         self._glass = glass
@@ -275,25 +278,14 @@ class Course:
             if app not in found.active:
                 log(logging.WARNING, "override-ended", "%s: no break-glass file any more", app, app=app)
         for problem in found.ignored:
-            self._say_ignored("override-ignored", problem)
+            if (str(problem.path), problem.reason) not in self._ignored:
+                self._say_ignored("override-ignored", problem)
+        self._ignored = frozenset((str(problem.path), problem.reason) for problem in found.ignored)
 
     def _say_ignored(self, name: str, problem: Problem) -> None:
-        if (str(problem.path), problem.reason) not in self._ignored:
-            self._ignored.add((str(problem.path), problem.reason))
-            log(logging.WARNING, name, "%s is not used: %s", problem.path, problem.message, reason=problem.reason)
+        log(logging.WARNING, name, "%s is not used: %s", problem.path, problem.message, reason=problem.reason)
 
 
 def _newer(one: Held, other: Held) -> bool:
     ours, theirs = one.snapshot, other.snapshot
     return ours.lineage == theirs.lineage and (ours.epoch, ours.cursor) > (theirs.epoch, theirs.cursor)
-
-
-def _signature(path: Path) -> tuple[object, ...]:
-    """Changes when somebody puts a file there, takes one away or edits one."""
-    found: list[object] = []
-    with contextlib.suppress(OSError):
-        listed = sorted(path.iterdir()) if path.is_dir() else [path]
-        for each in listed:
-            facts = each.stat()
-            found.append((each.name, facts.st_ino, facts.st_mtime_ns, facts.st_size))
-    return tuple(found)

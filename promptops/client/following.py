@@ -16,7 +16,7 @@ from promptops.client.course import Course
 from promptops.client.events import EventReader
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
-from promptops.client.schedule import backoff
+from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
 
@@ -118,7 +118,10 @@ class Following:
             found.append(drive(asking, answer))
             over.set()
 
-        threading.Thread(target=work, name=f"promptops {self._replica.channel}: ask", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"promptops {self._replica.channel}: ask", daemon=True).start()
+        except RuntimeError:  # there are too many, or the main thread has ended: then this one asks, and may wait
+            work()
         if over.wait(deadline - clock() + GRACE):
             return found[0]
         given_up = True
@@ -205,9 +208,10 @@ class Following:
                     continue
                 else:
                     began = clock()
-                    retry = self._stream(place)
+                    retry, told = self._stream(place)
                     failures = 1 if clock() - began >= LIVED else failures + 1
                     self._reached.clear()
+                    self._hold_off(place, told)
                     if stop.is_set():
                         return
                     # A poll that is answered meanwhile says that the server is back.
@@ -217,11 +221,19 @@ class Following:
                 stop.wait(1.0)
             self._reached.clear()
 
-    def _stream(self, place: Place) -> float:
-        """Follow a stream to its end; answers the seconds to wait that the server asked for."""
+    def _hold_off(self, place: Place, seconds: float) -> None:
+        """Leave a place alone that said how long, unless another one is followed meanwhile."""
+        clock = self._replica.world.clock
+        until = clock() + seconds
+        while clock() < until and self._replica.place == place and not self._stop.is_set():
+            self._reached.wait(until - clock())
+            self._reached.clear()
+
+    def _stream(self, place: Place) -> tuple[float, float]:
+        """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica, timeout = self._replica, self._replica.settings.timeout
         request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
-        reader, spare, message = EventReader(), Spare(), "it ended"
+        reader, spare, message, told = EventReader(), Spare(), "it ended", 0.0
         origin = cast("HttpOrigin", self._origins[place])
         try:
             self._busy_until = replica.world.clock() + timeout
@@ -236,14 +248,15 @@ class Following:
                     if self._stop.is_set() or now - heard > http.SILENCE:
                         break
         except Lost as lost:
-            message = lost.failed.message
+            message, told = lost.failed.message, asked_wait(lost.failed.retry_after or 0.0, replica.world.dice)
         except Invalid as error:
             message = error.message
         self._busy_until = None
         if replica.streaming:
             replica.streaming = False
-            log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
-        return min(reader.retry or 0.0, 60.0)
+            if not self._stop.is_set():  # otherwise it was our own doing
+                log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
+        return min(reader.retry or 0.0, 60.0), told
 
     def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
         replica, timeout = self._replica, self._replica.settings.timeout

@@ -7,7 +7,7 @@ byte was proven and every prompt compiled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -177,6 +177,19 @@ def with_version(held: Held, app: str, ref: ReleaseRef, data: bytes) -> Held:
         fixed={**held.fixed, (app, ref.version): ref.digest},
         _compiled={**held._compiled, ref.digest: release},
     )
+
+
+def keeping(held: Held, wanted: Iterable[tuple[str, str]]) -> Held:
+    """The same; those of these versions, ``(app, version)``, that are held now are held by their names from now on.
+
+    What a channel serves is let go when it goes on; what somebody asked for by its name is not.
+    """
+    found = {
+        (app, version): digest
+        for app, version in wanted
+        if (app, version) not in held.fixed and (digest := held.versions(app).get(version))
+    }
+    return replace(held, fixed={**held.fixed, **found}) if found else held
 
 
 def _gone(snapshot: Snapshot, older: Held | None) -> Snapshot | None:

@@ -6,6 +6,7 @@ must not keep an application from starting. Whoever asks says loudly what was ig
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,17 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
             message = f"the pin of '{older.override.app}' in {found.path.name} is younger"
             ignored.append(Problem(path=older.path, reason="superseded", message=message))
     return Overrides(active=active, ignored=tuple(ignored))
+
+
+def signature(path: Path) -> tuple[object, ...]:
+    """Changes when somebody puts a file there, takes one away, edits one, or says who may read or write it."""
+    found: list[object] = []
+    with contextlib.suppress(OSError):
+        listed = sorted(path.iterdir()) if path.is_dir() else [path]
+        for each in listed:
+            about = each.stat()
+            found.append((each.name, about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode, about.st_uid))
+    return tuple(found)
 
 
 def _files(path: Path, ignored: list[Problem]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from promptops.core.errors import Invalid
 from promptops.core.model import Engine, Json, Message, ResponseFormat, Role, Tool
@@ -54,6 +54,10 @@ class Renders(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]: ...
+
+
+Arguments: TypeAlias = dict[str, Any]
+"""Arguments of a provider's ``create``. What they are is that package's to say: a type checker lets them through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ class Prompt:
     compile = render
     format = render
 
-    def to_openai(self, /, **variables: Json) -> dict[str, Json]:
+    def to_openai(self, /, **variables: Json) -> Arguments:
         """The arguments of ``client.chat.completions.create``, also of providers that have the same API.
 
         Raises:
@@ -114,7 +118,7 @@ class Prompt:
 
         return openai_chat(self.definition, self.template.render(variables))
 
-    def to_openai_responses(self, /, **variables: Json) -> dict[str, Json]:
+    def to_openai_responses(self, /, **variables: Json) -> Arguments:
         """The arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
 
         Raises:
@@ -125,7 +129,7 @@ class Prompt:
 
         return openai_responses(self.definition, self.template.render(variables))
 
-    def to_anthropic(self, /, **variables: Json) -> dict[str, Json]:
+    def to_anthropic(self, /, **variables: Json) -> Arguments:
         """The arguments of ``client.messages.create``. System messages are joined into its ``system``.
 
         Raises:

@@ -81,8 +81,7 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
     places = replica.settings.places
     last = Outcome()
     for number, place in enumerate(places):
-        now = replica.world.clock()
-        until = now + (deadline - now) / (len(places) - number)
+        until = _share(replica, deadline, len(places) - number)
         try:
             changes, said = yield from _follow(replica, spare, place, until)
         except _Trouble as trouble:
@@ -107,11 +106,12 @@ def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, dead
 
 
 def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
-    """Get one version of an app and hold it, from the first place that has it."""
+    """Get one version of an app and hold it, from the first place that has it; each has its share of the time."""
     last = Outcome(trouble=Failed(reason="nothing-held", message="the registry was not reached yet"))
-    for place in replica.settings.places if replica.held else ():
+    places = replica.settings.places if replica.held else ()
+    for number, place in enumerate(places):
         try:
-            yield from _version(replica, place, reference, deadline)
+            yield from _version(replica, place, reference, _share(replica, deadline, len(places) - number))
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
@@ -147,6 +147,12 @@ def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
 
 
 # --- the steps -----------------------------------------------------------------------------------
+
+
+def _share(replica: Replica, deadline: float, places: int) -> float:
+    """Until when one of so many places that are left may take."""
+    now = replica.world.clock()
+    return now + (deadline - now) / places
 
 
 def _follow(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from promptops.client.acceptance import judge
-from promptops.client.held import Held, build, needed, with_version
+from promptops.client.held import Held, build, keeping, needed, with_version
 from promptops.client.origin import Place
 from promptops.client.overrides import OverrideFile
 from promptops.client.prompt import Reason, Source
@@ -72,6 +72,7 @@ class Replica:
         self.unsaved = False
         self._known: dict[Place, _Known] = {}
         self._lock = threading.Lock()
+        self._wanted = tuple((each.app, each.version) for each in (*settings.pins, *settings.versions))
         self.view = self._view(*self._grade())
 
     def forked(self) -> None:
@@ -110,7 +111,7 @@ class Replica:
             if merged is None:
                 return ()
             before = self.held
-            held = build(merged, contents, older=before, required=self.settings.required)
+            held = keeping(build(merged, contents, older=before, required=self.settings.required), self._wanted)
             self.held, self.kept, self.unsaved = held, Source.SERVER, True
             self.view = self._view(Source.SERVER, Reason.STATIC)
             self._in_contact()  # last: who sees that it is ready finds everything in its place
@@ -133,6 +134,16 @@ class Replica:
             if self.held is not None:
                 self._swap(with_version(self.held, app, release, data), self.kept)
 
+    def keep(self, app: str, version: str) -> bool:
+        """Hold a version from now on, if it is held now; False where it is not."""
+        with self._lock:
+            if self.held is None or version not in self.held.versions(app):
+                return False
+            kept = keeping(self.held, [(app, version)])
+            if kept is not self.held:
+                self._swap(kept, self.kept)
+            return True
+
     def restore(self, held: Held, source: Source) -> None:
         """Start from what is on disk."""
         with self._lock:
@@ -145,7 +156,7 @@ class Replica:
         return judge(snapshot, self.held, channel=self.channel)
 
     def _swap(self, held: Held, source: Source) -> None:
-        self.held, self.kept, self.unsaved = held, source, True
+        self.held, self.kept, self.unsaved = keeping(held, self._wanted), source, True
         self.view = self._view(*self._grade())
 
     # --- how it is served ------------------------------------------------------------------------

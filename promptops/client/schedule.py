@@ -36,6 +36,12 @@ def backoff(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
     return min(LONGEST, most, 2.0 ** min(failures - 1, 10)) * dice()
 
 
+def asked_wait(retry_after: float, dice: Dice) -> float:
+    """Seconds to wait where a server said how many."""
+    # Everybody is told the same number: spread them behind it, never before.
+    return min(max(retry_after, 0.0) * (1 + SPREAD * dice()), LONGEST_ASKED)
+
+
 class Schedule:
     """When the next poll of one channel is due."""
 
@@ -76,9 +82,7 @@ class Schedule:
         else:
             wait = spread(self.interval, self._dice)
         if retry_after is not None:
-            # Everybody is told the same number: spread them behind it, never before.
-            asked = min(max(retry_after, 0.0), LONGEST_ASKED)
-            wait = max(wait, min(asked * (1 + SPREAD * self._dice()), LONGEST_ASKED))
+            wait = max(wait, asked_wait(retry_after, self._dice))
         self.due = now + wait
 
     def at_once(self, now: float) -> None:

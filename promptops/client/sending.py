@@ -17,13 +17,15 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 
 from promptops.client import http
 from promptops.client.origin import TIMEOUT, Answer, Failed, Lost, Place, Question
 from promptops.core.errors import Invalid
+
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 # RuntimeError: its client was closed meanwhile.
@@ -38,7 +40,7 @@ class HttpOrigin:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
-        self._client = httpx.Client(**_options(place, verify, proxy))
+        self._client = _make(httpx.Client, place, verify, proxy)
 
     def __repr__(self) -> str:
         return f"<HttpOrigin {self._place.label}>"
@@ -135,7 +137,7 @@ class AsyncHttpOrigin:
     def __init__(self, place: Place, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
         self._place = place
         self._token = token
-        self._client = httpx.AsyncClient(**_options(place, verify, proxy))
+        self._client = _make(httpx.AsyncClient, place, verify, proxy)
 
     def __repr__(self) -> str:
         return f"<AsyncHttpOrigin {self._place.label}>"
@@ -208,6 +210,19 @@ def _is_about_encryption(error: BaseException) -> bool:
             break
         found = found.__cause__ or found.__context__
     return isinstance(found, ssl.SSLError)
+
+
+def _make(kind: type[C], place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> C:
+    """A client of httpx.
+
+    Raises:
+        Invalid: certificates that cannot be read, or a proxy that cannot be used.
+    """
+    options = _options(place, verify, proxy)
+    try:
+        return kind(**options)
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        raise Invalid(f"the proxy cannot be used: {error}", hint="Give its URL: http://HOST:PORT.") from error
 
 
 def _options(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> dict[str, Any]:

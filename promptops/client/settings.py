@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from promptops.client.files import default_folder
 from promptops.client.held import Required
@@ -31,7 +32,11 @@ BUNDLE = "PROMPTOPS_BUNDLE"
 OVERRIDE = "PROMPTOPS_OVERRIDE"
 CACHE = "PROMPTOPS_CACHE"
 
+T = TypeVar("T")
+
 _NONE = frozenset({"", "0", "off", "no", "none", "false"})
+_OFF = frozenset({"off", "false", "none"})
+_HOOK = "Give a plain function; in asyncio it can make a task: asyncio.create_task(work())."
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 
 
@@ -132,7 +137,7 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
         if not text:
             continue
         reference = parse_reference(text)
-        if not reference.version:
+        if not reference.version or reference.prompt:
             raise Invalid(
                 f"{what} names {text[:80]!r}, which is not a version of an app", hint="For example bot@1.3.0."
             )
@@ -140,14 +145,61 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
     return tuple(found)
 
 
+def pins_of(listed: str) -> tuple[Reference, ...]:
+    """The versions that apps are pinned to, one for each app.
+
+    Raises:
+        Invalid: for what is no version of an app, and for two of one app.
+    """
+    pins: dict[str, Reference] = {}
+    for pin in references_of(listed, PIN):
+        other = pins.setdefault(pin.app, pin)
+        if other != pin:
+            raise Invalid(f"{PIN} pins '{pin.app}' to {other.version} and to {pin.version}", hint="Keep one.")
+    return tuple(pins.values())
+
+
+def required_of(required: Required) -> Required:
+    """The prompts an application cannot do without, with the variables it gives them where it says so.
+
+    Raises:
+        Invalid: for what can be no prompt's name: it would be lacking for ever, and nothing would be followed.
+    """
+    if isinstance(required, str):
+        raise Invalid(f"required is {required[:80]!r}, not a list of prompts", hint=f"required=[{required[:80]!r}]")
+    for name in required:
+        asked = parse_reference(name)
+        if not asked.prompt or asked.fixed or asked.channel:
+            raise Invalid(f"required names {name[:80]!r}, which is not a prompt", hint="For example bot/answer.")
+    if not isinstance(required, Mapping):
+        return tuple(required)
+    for name, given in required.items():
+        if isinstance(given, str):
+            raise Invalid(f"required gives '{name}' {given[:80]!r}, not a list of variables", hint=f"[{given[:80]!r}]")
+    return {name: tuple(given) for name, given in required.items()}
+
+
+def hook_of(hook: T, name: str) -> T:
+    """A hook of the application, to be called.
+
+    Raises:
+        Invalid: a coroutine function, which nobody would wait for.
+    """
+    if iscoroutinefunction(hook) or iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
+        raise Invalid(f"{name} is a coroutine function, and is called without being waited for", hint=_HOOK)
+    return hook
+
+
 def cache_of(cache_dir: str | os.PathLike[str] | bool | None) -> tuple[bool, str | None]:
     """Whether there is a cache on disk, and the folder that is named for it; None for the default place."""
     if cache_dir is None:
         said = variable(CACHE)
-        return (True, None) if CACHE not in os.environ else (said.lower() not in _NONE, said or None)
+        return (True, None) if CACHE not in os.environ else (said.lower() not in _NONE, _absolute(said) or None)
     if isinstance(cache_dir, bool):
         return cache_dir, None
-    return True, os.fspath(cache_dir)
+    if isinstance(cache_dir, str) and cache_dir.lower() in _OFF:
+        return False, None
+    return True, _absolute(os.fspath(cache_dir)) or None
 
 
 def cache_folder() -> Path | None:
@@ -157,7 +209,12 @@ def cache_folder() -> Path | None:
 
 def path_of(given: str | os.PathLike[str] | None, name: str) -> str:
     """A path that is given, else its variable's; empty for none."""
-    return variable(name) if given is None else os.fspath(given)
+    return _absolute(variable(name) if given is None else os.fspath(given))
+
+
+def _absolute(path: str) -> str:
+    """The same place wherever the process goes later: some change their directory when they begin to work."""
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
 def name_of(given: str | None) -> str:

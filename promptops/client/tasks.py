@@ -20,7 +20,7 @@ from promptops.client.events import EventReader
 from promptops.client.following import GRACE, LISTEN, LIVED
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
-from promptops.client.schedule import backoff
+from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
 
@@ -99,10 +99,14 @@ class AsyncFollowing:
             self._replica.failed(TIMEOUT.message)
             return Outcome(trouble=TIMEOUT)
 
-    async def stop(self) -> None:
-        """End the tasks."""
+    def cancel(self) -> None:
+        """Ask the tasks to end."""
         for task in self._tasks:
             task.cancel()
+
+    async def stop(self) -> None:
+        """End the tasks."""
+        self.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for done in self._waiting:
             done.set()
@@ -166,9 +170,10 @@ class AsyncFollowing:
                     await self._reached.wait()
                 elif place.is_http:
                     began = time.monotonic()
-                    retry = await self._stream(place)
+                    retry, told = await self._stream(place)
                     failures = 1 if time.monotonic() - began >= LIVED else failures + 1
                     self._reached.clear()
+                    await self._hold_off(place, told)
                     # A poll that is answered meanwhile says that the server is back.
                     await wait(self._reached, retry * dice() + backoff(failures, dice))
                 else:
@@ -180,11 +185,18 @@ class AsyncFollowing:
                 await asyncio.sleep(1.0)
             self._reached.clear()
 
-    async def _stream(self, place: Place) -> float:
-        """Follow a stream to its end; answers the seconds to wait that the server asked for."""
+    async def _hold_off(self, place: Place, seconds: float) -> None:
+        """Leave a place alone that said how long, unless another one is followed meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self._replica.place == place:
+            await wait(self._reached, until - time.monotonic())
+            self._reached.clear()
+
+    async def _stream(self, place: Place) -> tuple[float, float]:
+        """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica = self._replica
         request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
-        reader, spare, message = EventReader(), Spare(), "it ended"
+        reader, spare, message, told = EventReader(), Spare(), "it ended", 0.0
         origin = cast("AsyncHttpOrigin", self._origins[place])
         try:
             async with origin.listen(request, replica.settings.timeout) as pieces:
@@ -197,13 +209,16 @@ class AsyncFollowing:
                     if time.monotonic() - heard > http.SILENCE:
                         break
         except Lost as lost:
-            message = lost.failed.message
+            message, told = lost.failed.message, asked_wait(lost.failed.retry_after or 0.0, replica.world.dice)
         except Invalid as error:
             message = error.message
+        except asyncio.CancelledError:
+            replica.streaming = False
+            raise
         if replica.streaming:
             replica.streaming = False
             log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
-        return min(reader.retry or 0.0, 60.0)
+        return min(reader.retry or 0.0, 60.0), told
 
     async def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
         for event in reader.feed(piece):

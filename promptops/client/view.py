@@ -213,8 +213,6 @@ class View:
         over = self._overrides.get(app)
         if over is not None and version in (over.override.version, over.override.digest):
             return self._apps[app].stable
-        if app not in self._apps and app not in self._broken:
-            raise self._missing(app)
         held = self.held.versions(app) if self.held else {}
         for known, digest in held.items():
             if version == known or (version.startswith("sha256:") and digest.startswith(version)):
@@ -222,6 +220,8 @@ class View:
                     return self._of_version(app, ReleaseRef(version=known, digest=digest))
                 except Rejected as rejected:
                     raise PromptUnavailable(rejected.message) from rejected
+        if app not in self._apps and app not in self._broken:
+            raise self._missing(app)
         raise ReleaseNotFound(
             f"{app}@{version} is not held by this client",
             known=[f"{app}@{known}" for known in held],
@@ -233,7 +233,7 @@ class View:
             return PromptUnavailable(f"'{app}' cannot be served: {self._broken[app]}")
         if self.held is None:
             return PromptUnavailable(
-                f"there is nothing to serve '{app}' from: the registry was never reached, and there is no copy",
+                f"there is nothing to serve '{app}' from: the registry gave nothing yet, and there is no copy",
                 hint="Give a fallback, or bake a bundle into the image: promptops export-snapshot.",
             )
         return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)

@@ -19,7 +19,14 @@ from typing import Final, NoReturn
 import httpx
 
 from promptops import __version__
-from promptops.core.errors import DeadlineExceeded, Invalid, NotAuthenticated, RegistryUnavailable, Unavailable
+from promptops.core.errors import (
+    DeadlineExceeded,
+    Invalid,
+    NotAuthenticated,
+    RegistryUnavailable,
+    RouteNotFound,
+    Unavailable,
+)
 from promptops.core.model import Json
 from promptops.core.token import parse_token
 from promptops.gateway.patience import Patience, within
@@ -77,7 +84,7 @@ class Sender:
         """Connects when first asked.
 
         Raises:
-            Invalid: the server would be shown the token in clear.
+            Invalid: the server would be shown the token in clear; the environment names no usable proxy or authority.
             NotAuthenticated: the token is none; it was sent nowhere.
         """
         place = _place(url)
@@ -88,18 +95,25 @@ class Sender:
         self._seconds = seconds
         bearer = {"authorization": f"Bearer {token}"} if token else {}
         local = place.scheme == "http"
-        self._client = httpx.Client(
-            headers={
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                "user-agent": f"promptops/{__version__}",
-                **bearer,
-            },
-            timeout=seconds,
-            follow_redirects=False,
-            trust_env=not local,  # a proxy may stand before a server, never before this machine
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if local else _trusted(),
-        )
+        trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if local else _trusted()
+        try:
+            self._client = httpx.Client(
+                headers={
+                    "accept": "application/json",
+                    "accept-encoding": "identity",
+                    "user-agent": f"promptops/{__version__}",
+                    **bearer,
+                },
+                timeout=seconds,
+                follow_redirects=False,
+                trust_env=not local,  # a proxy may stand before a server, never before this machine
+                verify=trusted,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise Invalid(
+                f"the proxy that the environment names cannot be used: {error}",
+                hint="See HTTPS_PROXY and ALL_PROXY: http:// and https:// will do. NO_PROXY names who needs none.",
+            ) from error
 
     def close(self) -> None:
         """Give the connection back."""
@@ -161,6 +175,8 @@ class Sender:
         error = from_problem(_document(answer), status=answer.status)
         if isinstance(error, Unavailable) and (arrived or isinstance(error, DeadlineExceeded)):
             error.hint = _again(request) or error.hint
+        if isinstance(error, RouteNotFound):
+            error.hint = f"Is {self.url} the server's own address, and is the server as new as this promptops?"
         if isinstance(error, NotAuthenticated):
             error.hint = (
                 "The token in PROMPTOPS_TOKEN is none of this registry, or has ended, or was taken back."
@@ -220,8 +236,14 @@ def _is_loopback(host: str) -> bool:
 
 def _trusted() -> ssl.SSLContext:
     """The certificates that this machine trusts, or those of certifi where it has none."""
-    context = ssl.create_default_context()
-    return context if context.cert_store_stats()["x509_ca"] else httpx.create_ssl_context()
+    try:
+        context = ssl.create_default_context()
+        return context if context.cert_store_stats()["x509_ca"] else httpx.create_ssl_context()
+    except OSError as error:
+        raise Invalid(
+            f"the certificates to trust cannot be read: {error.strerror or error}",
+            hint="See SSL_CERT_FILE, which is a file of certificates in PEM, and SSL_CERT_DIR.",
+        ) from error
 
 
 def _is_ours(answer: Answer) -> bool:

@@ -97,7 +97,7 @@ def create_token(
         if any(each.id == token.id for each in known):
             return  # this very one, made by a try whose answer was lost
         _require_valid(writer, by, now)
-        _require_free(token.name, known, now)
+        _require_free(token.name, known, now, by)
         writer.add_token(token, secret_digest(text))
         writer.record(at=now, actor=actor, action="create-token", ref=f"tokens/{token.id}", after=str(token))
 
@@ -176,9 +176,11 @@ def _require_valid(reader: Reader, by: Token | None, now: datetime) -> None:
         raise NotAuthenticated("the token is not valid any more", hint="Ask for a new one.")
 
 
-def _require_free(name: str, known: tuple[Token, ...], now: datetime) -> None:
+def _require_free(name: str, known: tuple[Token, ...], now: datetime, by: Token | None) -> None:
     taken = next((token for token in known if token.name == name and not token.flaw(now)), None)
     if taken is not None:
+        if by is not None and not by.reaches(taken):
+            raise TokenNameTaken(f"a token cannot have the name '{name}'", hint="It is taken. Choose another one.")
         raise TokenNameTaken(
             f"there is a live token '{name}' already: {taken.id}, made by {taken.created_by}",
             hint="Its secret cannot be shown again. To replace it: make one under another name, bring that to where "

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import get_origin
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from promptops.core.errors import PromptopsError
 from promptops.server import events, openapi, operating, reads, write_api
 from promptops.server.dispatch import Dispatch
 from promptops.server.edge import Edge
@@ -44,14 +46,21 @@ class Server:
         parameters = {route: _parameters(route, found) for route, found in documented.items()}
         gate = Gate(dispatch, table=Table(self.routes), parameters=parameters, state=self.state)
         self._edge = Edge(gate, self.state.metrics)
+        self._flaw = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._edge(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self.api.router(scope, receive, send)
+            await self.api.router(scope, receive, partial(self._say, send))
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    async def _say(self, send: Send, message: Message) -> None:
+        """Why it cannot start goes to the log as one line, where Starlette would say where in the code."""
+        if message["type"] == "lifespan.startup.failed" and self._flaw:
+            message = {**message, "message": self._flaw}
+        await send(message)
 
     def stop(self) -> None:
         """The server is about to end: close every stream, so that nobody has to wait for them."""
@@ -80,7 +89,11 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
-        await self.state.open()
+        try:
+            await self.state.open()
+        except PromptopsError as error:
+            self._flaw = error.message
+            raise
         try:
             yield
         finally:

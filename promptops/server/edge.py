@@ -16,7 +16,7 @@ from typing import Final
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Message, Receive, Scope, Send
 
-from promptops.core.errors import PromptopsError
+from promptops.core.errors import PromptopsError, RegistryUnavailable
 from promptops.server.access import Access
 from promptops.server.gate import ACCESS, ROUTE
 from promptops.server.metrics import Metrics
@@ -24,6 +24,7 @@ from promptops.server.problems import broken, concealed, malformed, problem, red
 
 _OWN: Final = ((b"promptops-api", b"1"), (b"x-content-type-options", b"nosniff"))
 _LONGEST = 200
+_PAUSE = 60.0
 
 log = logging.getLogger("promptops.server")
 access_log = logging.getLogger("promptops.server.access")
@@ -37,6 +38,7 @@ class Edge:
     def __init__(self, inner: Inner, metrics: Metrics) -> None:
         self._inner = inner
         self._metrics = metrics
+        self._tell_again = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -53,11 +55,30 @@ class Edge:
         try:
             await self._inner(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 the last layer: whatever it is becomes an answer
-            answer = _answer(error, scope)
+            answer = self._answer(error, scope)
             if not status:
                 await answer(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - begun)
+
+    def _answer(self, error: Exception, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        if isinstance(error, RequestValidationError):
+            return problem(malformed(error.errors()))
+        if isinstance(error, PromptopsError):
+            if isinstance(error, RegistryUnavailable):
+                self._tell(error)
+            access = scope.get(ACCESS)
+            seen = isinstance(access, Access) and access.everything
+            return problem(error if seen else concealed(error))
+        number = secrets.token_hex(6)
+        log.error("error %s: %s %s", number, scope["method"][:20], _path(scope), exc_info=error)
+        return broken(number)
+
+    def _tell(self, error: RegistryUnavailable) -> None:
+        """Say in the log why nobody is answered; who asks is not told, and not every one of them is a line."""
+        if time.monotonic() >= self._tell_again:
+            self._tell_again = time.monotonic() + _PAUSE
+            log.warning("the registry does not answer: %s", error.message)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get(ROUTE)
@@ -72,18 +93,6 @@ class Edge:
         access_log.info(
             "%s %s %s %s %d %.1f ms", client[0], token, scope["method"][:20], _path(scope), status, seconds * 1000
         )
-
-
-def _answer(error: Exception, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    if isinstance(error, RequestValidationError):
-        return problem(malformed(error.errors()))
-    if isinstance(error, PromptopsError):
-        access = scope.get(ACCESS)
-        seen = isinstance(access, Access) and access.everything
-        return problem(error if seen else concealed(error))
-    number = secrets.token_hex(6)
-    log.error("error %s: %s %s", number, scope["method"][:20], _path(scope), exc_info=error)
-    return broken(number)
 
 
 def _path(scope: Scope) -> str:

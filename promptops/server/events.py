@@ -14,7 +14,6 @@ that come together are one. A comment every 10 seconds keeps what is between fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -32,9 +31,8 @@ from promptops.server.routing import Routes
 if TYPE_CHECKING:
     from promptops.server.feed import Feed
 
-PING_SECONDS: Final = 10.0
-ABORT: Final = "promptops.abort"
-"""Where protocol.py leaves what closes a connection at once."""
+UNREAD: Final = "promptops.unread"
+"""Where protocol.py says that it closed the connection, since nobody read."""
 
 _CHECK_SECONDS = 1.0
 _BEGIN = (
@@ -87,12 +85,10 @@ class Stream:
         self._feed.follow(self._channel, self._follower)
         try:
             await self._run(send)
-            await self._patiently(send({"type": "http.response.body", "body": b""}))
-        except TimeoutError:
-            self._call.state.metrics.slow.inc()
-            if abort := scope.get(ABORT):
-                abort()
+            await send({"type": "http.response.body", "body": b""})
         finally:
+            if UNREAD in scope:
+                self._call.state.metrics.slow.inc()
             self._feed.leave(self._channel, self._follower)
             leaving.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,6 +102,7 @@ class Stream:
         resumed = self._feed.past(self._channel, self._call.header("last-event-id") or "")
         first, _ = sent.event(resumed, self._wanted)
         await self._send(send, b"retry: 1000\n" + _event(sent, first))
+        ping = self._call.state.settings.limits.ping
         clock_of_loop = asyncio.get_running_loop().time
         said_at = clock_of_loop()
         while not self._follower.ended:
@@ -115,18 +112,18 @@ class Stream:
             self._follower.changed.clear()
             try:
                 await self._require_valid()
+                served = self._feed.newest(self._channel) or sent
             except NotAuthenticated:
                 return
             except Unavailable:
-                continue  # the registry does not answer, so there is nothing new to tell either
-            served = self._feed.newest(self._channel) or sent
+                served = sent  # nobody knows whether the token still counts, so nothing is told but that we are here
             data, something = served.event(sent.snapshot, self._wanted)
             sent = served
             if something:
                 await self._send(send, _event(served, data))
                 said_at = clock_of_loop()
-            elif clock_of_loop() - said_at >= PING_SECONDS:
-                await self._patiently(send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True}))
+            elif clock_of_loop() - said_at >= ping:
+                await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
                 said_at = clock_of_loop()
 
     async def _require_valid(self) -> None:
@@ -136,12 +133,8 @@ class Stream:
             await state.tokens.of(access.digest, clock.now())
 
     async def _send(self, send: Send, text: bytes) -> None:
-        await self._patiently(send({"type": "http.response.body", "body": text, "more_body": True}))
+        await send({"type": "http.response.body", "body": text, "more_body": True})
         self._call.state.metrics.events.inc()
-
-    async def _patiently(self, sending: Awaitable[None]) -> None:
-        async with asyncio.timeout(self._call.state.settings.limits.patience):
-            await sending
 
 
 def _event(served: Served, data: bytes) -> bytes:

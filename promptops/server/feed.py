@@ -155,8 +155,10 @@ class Feed:
 
     def newest(self, channel: str) -> Served | None:
         """The channel's newest snapshot, where it is kept."""
-        self._asked_at[channel] = time.monotonic()
-        return self._served.get(channel)
+        found = self._served.get(channel)
+        if found is not None:  # or every name that somebody makes up would be remembered
+            self._asked_at[channel] = time.monotonic()
+        return found
 
     def past(self, channel: str, mark: str) -> Snapshot | None:
         """The channel's snapshot of this mark, if it was one of the last."""
@@ -177,6 +179,7 @@ class Feed:
 
     def _put(self, channel: str, served: Served) -> None:
         self._served[channel] = served
+        self._asked_at.setdefault(channel, time.monotonic())
         past = self._past.setdefault(channel, OrderedDict())
         past[served.mark] = served.snapshot
         if len(past) > _PAST:

@@ -79,19 +79,21 @@ _CLIENTS: Final = {"type": "array", "items": {"type": "object", "required": [*cl
 def clients(call: CallOf, channel: Annotated[str, Query(max_length=63)] = "") -> Response:
     """The clients that were heard of within the last 90 seconds, and which revisions they serve.
 
-    Channels and apps that the token may not see are left out.
+    Channels and apps that the token may not see are left out, and so is a client that serves nothing else.
     """
     if channel:
         call.require(Scope.READ, channel=channel)
     found = presence.clients(call.registry, channel, now=call.now)
     shown = [_seen(call, each) for each in found if call.sees(channel=each.beat.channel)]
-    return answered({"clients": [client_to_json(each) for each in shown]})
+    return answered({"clients": [client_to_json(each) for each in shown if each is not None]})
 
 
-def _seen(call: Call, client: LiveClient) -> LiveClient:
-    """The client with the apps that the caller may see."""
+def _seen(call: Call, client: LiveClient) -> LiveClient | None:
+    """The client with the apps that the caller may see; None where it serves others only."""
     if call.access.everything:
         return client
     revisions = {app: number for app, number in client.beat.revisions.items() if call.sees(app=app)}
+    if client.beat.revisions and not revisions:
+        return None
     behind = tuple(app for app in client.behind if app in revisions)
     return replace(client, beat=replace(client.beat, revisions=revisions), behind=behind)

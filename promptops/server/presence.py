@@ -64,5 +64,9 @@ class Presence:
                 if not failing:
                     _log.warning("heartbeats of clients are lost: %s", error)
                 failing = True
+            except Exception:  # noqa: BLE001 the task has to outlive what nobody thought of
+                if not failing:
+                    _log.exception("heartbeats of clients are lost")
+                failing = True
             else:
                 failing = False

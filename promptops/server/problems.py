@@ -20,6 +20,8 @@ from promptops.core.errors import (
     NotAuthenticated,
     NothingDeployed,
     PromptopsError,
+    RegistryNotInitialised,
+    RegistryUnavailable,
     RequestInvalid,
     StillServed,
     TooManyRequests,
@@ -69,6 +71,8 @@ def concealed(error: PromptopsError) -> PromptopsError:
         return type(error)(error.message)
     if isinstance(error, StillServed):
         return StillServed("a channel serves this release now", channels=(), hint="It has to be replaced there first.")
+    if isinstance(error, (RegistryUnavailable, RegistryNotInitialised)):  # which say where the database is
+        return type(error)("the registry cannot be used now", hint="The server's log says why.")
     return error
 
 

@@ -1,4 +1,4 @@
-"""Connections: how many, how long one may take to send its headers, and what is said to one that speaks no HTTP.
+"""Connections: how many, how long one may take to send headers or to read, and what is said to one that speaks no HTTP.
 
 uvicorn on h11 does the rest. h11 bounds the size of headers by itself.
 """
@@ -10,19 +10,23 @@ import json
 from typing import Any, ClassVar, Final
 
 import h11
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from promptops.core.errors import PromptopsError, RequestInvalid, TooManyRequests
-from promptops.server.events import ABORT
+from promptops.server.events import UNREAD
 from promptops.wire.problem import MEDIA_TYPE, to_problem
 
 
 class Bounded(H11Protocol):
-    """One connection. :func:`protocol` sets how many there may be, and how many seconds headers may take."""
+    """One connection. :func:`protocol` sets how many there may be, how many seconds headers may take, and how long
+    nobody may read of what is said."""
 
     most: ClassVar[int]
     seconds: ClassVar[float]
+    patience: ClassVar[float]
     _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -34,6 +38,7 @@ class Bounded(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()
+        self._forget_stalled()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -41,7 +46,9 @@ class Bounded(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._forget_timer()
-            self.cycle.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+            if {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}:
+                # Whoever is between may have found another end of this request: RFC 9112, section 6.1.
+                self.cycle.scope["headers"] = [*self.headers, CLOSE_HEADER]
 
     def on_response_complete(self) -> None:
         done: Any = self.cycle
@@ -61,6 +68,29 @@ class Bounded(H11Protocol):
             self.transport.abort()  # nobody reads the last answer, and closing would wait for that
         super().timeout_keep_alive_handler()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_stalled()
+
+    def _expect_reading(self, before: int | None = None) -> None:
+        """Close the connection, unless something is read of what is said within the time, again and again."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting >= before:
+            if self.cycle is not None:
+                self.cycle.scope[UNREAD] = True  # type: ignore[typeddict-unknown-key]
+            self.transport.abort()
+        else:
+            self._stalled = self.loop.call_later(self.patience, self._expect_reading, waiting)
+
+    def _forget_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def _expect_headers(self, within: float) -> None:
         self._forget_timer()
         self._timer = self.loop.call_later(within, self.transport.abort)
@@ -71,9 +101,10 @@ class Bounded(H11Protocol):
             self._timer = None
 
 
-def protocol(connections: int, seconds: float) -> type[H11Protocol]:
-    """The protocol of one server: at most so many connections, and so many seconds for the headers of a request."""
-    return type("Bounded", (Bounded,), {"most": connections, "seconds": seconds})
+def protocol(connections: int, seconds: float, patience: float) -> type[H11Protocol]:
+    """The protocol of one server: at most so many connections, so many seconds for the headers of a request, and so
+    many in which nothing of an answer is read."""
+    return type("Bounded", (Bounded,), {"most": connections, "seconds": seconds, "patience": patience})
 
 
 def _refusal(status: int, error: PromptopsError, more: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -81,7 +82,7 @@ def selection(call: Call) -> Selection:
 async def release(call: Call) -> Reply:
     """A release's canonical bytes, by digest: 64 hex digits, or `sha256:` and them.
 
-    They never change, so anything between may keep them for ever. The bytes were hashed before they were kept here.
+    They never change, so whoever asked may keep them for ever. The bytes were hashed before they were kept here.
     """
     digest = call.path["digest"]
     found = (await call.state.contents.of([digest])).get(digest)
@@ -150,10 +151,14 @@ class Heartbeat(Body):
     response_class=Response,
 )
 async def heartbeat(call: CallOf, channel: str, body: Heartbeat) -> None:
-    """Say that a client runs, and which revision of each app it serves."""
+    """Say that a client runs, and which revision of each app it serves.
+
+    What it says of apps that the token may not see is left out.
+    """
     await call.state.channel(channel)
     try:
         beat = beat_from_json(call.document, channel)
     except Invalid as error:
         raise RequestInvalid(error.message) from error
-    call.state.presence.say(beat)
+    seen = {app: number for app, number in beat.revisions.items() if call.sees(app=app)}
+    call.state.presence.say(replace(beat, revisions=seen))

@@ -104,7 +104,7 @@ def configuration(app: Server, proxies: Sequence[str] = ()) -> uvicorn.Config:
     limits = app.state.settings.limits
     return uvicorn.Config(
         app,
-        http=protocol(min(limits.connections, _files() - 64), limits.deadline),
+        http=protocol(min(limits.connections, _files() - 64), limits.deadline, limits.patience),
         ws="none",
         loop="asyncio",
         interface="asgi3",
@@ -183,6 +183,7 @@ class _Workers:
         self._settings, self._place, self._listening = settings, place, listening
         self._running: set[int] = set()
         self._ending = False
+        self._watched, self._alive = os.pipe()  # nobody writes: reading ends when this process does
 
     def run(self, announce: Callable[[], None]) -> int:
         """Keep them running until told to end; 1 where one could not even start."""
@@ -203,14 +204,15 @@ class _Workers:
         return 0
 
     def _start(self) -> bool:
-        """Start one, and wait until it serves or is gone."""
+        """Start one, unless told to end meanwhile, and wait until it serves or is gone."""
         heard, said = os.pipe()
         # A signal that comes in between would miss the new process, or reach it as if it were this one.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._work(heard, said)
-        self._running.add(pid)
+        if not self._ending:
+            pid = os.fork()
+            if pid == 0:
+                self._work(heard, said)
+            self._running.add(pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(said)
         with os.fdopen(heard, "rb") as pipe:
@@ -224,6 +226,8 @@ class _Workers:
                 signal.signal(sig, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             os.close(heard)
+            os.close(self._alive)
+            threading.Thread(target=_end_after, args=(self._watched,), daemon=True).start()
             code = _run(self._settings, self._place, self._listening, lambda: _say(said))
         finally:
             os._exit(code)
@@ -243,7 +247,14 @@ class _Workers:
     def _end(self, *_signal: object) -> None:
         self._ending = True
         for pid in self._running:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it was waited for a moment ago
+                os.kill(pid, signal.SIGTERM)
+
+
+def _end_after(watched: int) -> None:
+    """End this process when nobody watches over it any more: it would keep the port, and nobody could end it."""
+    os.read(watched, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _say(pipe: int) -> None:

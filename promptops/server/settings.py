@@ -21,7 +21,8 @@ class Limits:
 
     ``reads`` is for what running applications ask, ``others`` for everything else: each token and each address has one
     bucket of either, so that a flood of changes leaves applications alone. ``failures`` is for requests without a valid
-    token, by address. ``patience`` is how long the reader of a stream may let the server wait before it is dropped.
+    token, by address. ``patience`` is how long nobody may read of an answer or a stream before it is cut,
+    and ``ping`` how long a stream says nothing at most.
     """
 
     reads: Rate = Rate(a_second=2000, burst=4000)
@@ -32,6 +33,7 @@ class Limits:
     parameters: int = 100
     deadline: float = 10.0
     patience: float = 10.0
+    ping: float = 10.0
     connections: int = 4096
     streams: int = 2048
 

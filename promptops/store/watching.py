@@ -110,7 +110,7 @@ class _Source(Protocol):
 
 
 def watch(place: Place, dialect: Dialect, *, replaced: Callable[[], None]) -> Watch:
-    """A watch of the registry there. ``replaced`` is called when an SQLite file became another file."""
+    """A watch of the registry there. ``replaced`` is called when an SQLite file became another file, or is gone."""
     return Watch(_File(place, replaced) if place.path is not None else _Listener(place, dialect))
 
 
@@ -131,6 +131,11 @@ class _File:
         self._drop()
         try:
             found = self._identity()
+        except OSError:
+            if self._file is not None:
+                self._replaced()  # or what is open would still be written to, and nobody would ever find it
+            return False
+        try:
             address = f"file:{quote(os.fsencode(self._path))}?mode=rw"
             self._connection = sqlite3.connect(
                 address, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False

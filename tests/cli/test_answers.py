@@ -175,7 +175,11 @@ def test_the_audit_log_says_who_did_what_and_why(told: Registry, promptops: Prom
     assert {entry["action"] for entry in entries} == {"rollback", "quarantine"}  # type: ignore[index,call-overload,union-attr]
     recent = promptops("audit", "--since", "10m ago", "--app", "bot", "--channel", "prod", "--json").json["entries"]
     assert len(recent) == 2  # type: ignore[arg-type]
-    assert "No entry fits." in promptops("audit", "--app", "nobody").out
+    nobody = promptops("audit", "--app", "nobody", "--channel", "prdo")
+    assert "No entry fits." in nobody.out
+    assert "there is no app 'nobody' in this registry, only: bot\n" in nobody.err
+    assert "there is no channel 'prdo' in this registry, only: dev, prod\n" in nobody.err
+    assert promptops("audit", "--app", "bot", "--by", "nobody").err == ""
 
 
 def test_channels_are_listed_with_what_they_take(registry: Registry, promptops: Promptops) -> None:
@@ -283,3 +287,9 @@ def test_a_clock_that_is_ahead_makes_no_negative_age(registry: Registry, prompto
     factory.make_releases(registry, count=1)
     factory.go_live(registry, "bot@0.1.0", now=clock.now() + timedelta(minutes=5))
     assert "just now" in promptops("status").out
+
+
+def test_status_takes_an_app_with_its_channel_as_other_commands_do(told: Registry, promptops: Promptops) -> None:
+    factory.go_live(told, "bot@0.1.2", channel="dev")
+    apps = promptops("status", "bot:prod", "--json").json["apps"]
+    assert [list(app["channels"]) for app in apps] == [["prod"]]  # type: ignore[union-attr,call-overload,index,arg-type]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from promptops import clock
-from promptops.cli.rollback import _spelled_out
+from promptops.cli.rollback import _Seconds, _spelled_out
 from promptops.operations.presence import Beat, State, record_beats
 from promptops.store import Registry
 from tests import factory
@@ -196,14 +196,22 @@ def test_a_retry_with_the_key_waits_again(told: Registry, promptops: Promptops) 
         (["--wait", "5"], ["--wait=5"]),
         (["--wait", "0.5", "bot"], ["--wait=0.5", "bot"]),
         (["--wait", "bot"], ["--wait=30", "bot"]),
+        (["--wait", "90s", "bot"], ["--wait=90s", "bot"]),
+        (["--wait", "2m"], ["--wait=2m"]),
+        (["--wait", "."], ["--wait=30", "."]),
         (["--wait", "--json"], ["--wait=30", "--json"]),
         (["bot", "--wait"], ["bot", "--wait=30"]),
         (["--wait=7", "bot"], ["--wait=7", "bot"]),
         (["--", "--wait"], ["--", "--wait"]),
     ],
 )
-def test_only_a_number_is_the_value_of_wait(typed: list[str], read: list[str]) -> None:
+def test_only_a_length_is_the_value_of_wait(typed: list[str], read: list[str]) -> None:
     assert _spelled_out(typed) == read
+
+
+@pytest.mark.parametrize(("typed", "seconds"), [("5", 5), (".5", 0.5), ("90s", 90), ("2m", 120), ("1.5m", 90)])
+def test_wait_takes_seconds_with_and_without_their_unit(typed: str, seconds: float) -> None:
+    assert _Seconds(min=0).convert(typed, None, None) == seconds
 
 
 def test_an_app_may_follow_wait(told: Registry, promptops: Promptops) -> None:

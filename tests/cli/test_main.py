@@ -14,6 +14,8 @@ import pytest
 from promptops import __version__
 from promptops.cli.main import COMMANDS, SECTIONS, cli
 from promptops.core import errors
+from promptops.store import Registry
+from tests import factory
 from tests.cli.conftest import Promptops
 
 
@@ -84,7 +86,16 @@ def test_the_version_is_the_packages(promptops: Promptops) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("rolback", "rollback"), ("stats", "status"), ("undo", "rollback"), ("deploy", "promote"), ("log", "history")],
+    [
+        ("rolback", "rollback"),
+        ("stats", "status"),
+        ("undo", "rollback"),
+        ("deploy", "promote"),
+        ("log", "history"),
+        ("ROLLBACK", "rollback"),
+        ("help", "--help"),
+        ("version", "--version"),
+    ],
 )
 def test_a_command_that_does_not_exist_is_answered_with_the_one_that_was_meant(
     typed: str, meant: str, promptops: Promptops
@@ -168,3 +179,40 @@ def test_a_reader_that_leaves_early_hears_no_complaint(told: object, tmp_path: P
     command = f"{sys.executable} -m promptops history | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["--help", "rollback --help", "status --json", "rollback", "audit --csv"])
+def test_a_reader_that_left_is_141_however_the_answer_is_buffered(
+    words: str, unbuffered: str, told: object, tmp_path: Path
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PROMPTOPS_REGISTRY": str(tmp_path / "registry.db")}
+    gone, pipe = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "promptops", *words.split()]
+    environment |= {"PYTHONUNBUFFERED": unbuffered, "PROMPTOPS_ACTOR": "x"}
+    try:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    finally:
+        os.close(pipe)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_finds_no_room_is_not_taken_for_a_change_that_failed(
+    unbuffered: str, told: Registry, tmp_path: Path
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PROMPTOPS_REGISTRY": str(tmp_path / "registry.db")}
+    environment |= {"PYTHONUNBUFFERED": unbuffered, "PROMPTOPS_ACTOR": "x"}
+    command = [sys.executable, "-m", "promptops", "rollback"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert factory.live_version(told) == "0.1.1"
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: the answer could not be written: No space left on device",
+        "hint: If it was a change, it is done: only the answer is lost. What is live: promptops status",
+    ]

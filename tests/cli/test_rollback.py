@@ -226,3 +226,42 @@ def test_json_on_stdout_is_alone_and_safe_to_look_at(told: Registry, promptops: 
     assert "\x1b" not in answer.out
     assert "\u202e" not in answer.out
     assert json.loads(answer.out)["reason"] == "now \x1b]0;owned\x07 and \u202eback"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "promote bot/answer@0.1.0 --channel dev",
+        "promote bot/answer:prod --channel dev",
+        "quarantine bot/answer@0.1.0 --channel prod -m bad",
+        "unquarantine bot/answer@0.1.0 --channel prod -m good",
+        "yank bot/answer@0.1.0 -m leak",
+        "break-glass pin bot/answer@0.1.0 --channel prod -m gone",
+    ],
+)
+def test_one_prompt_alone_is_not_taken_for_its_whole_app(words: str, told: Registry, promptops: Promptops) -> None:
+    before = promptops("audit", "--json").json
+    error = promptops(*words.split(), "--json", exits=2).error
+    assert "names a prompt" in error["message"]
+    assert error["hint"] in ("For all of them: bot@0.1.0", "For all of them: bot:prod")
+    assert promptops("audit", "--json").json == before
+
+
+def test_an_app_with_a_channel_does_not_overrule_the_flag(told: Registry, promptops: Promptops) -> None:
+    factory.go_live(told, "bot@0.1.2", channel="dev")
+    for command in ("rollback bot:dev --channel prod", "status bot:dev --channel prod", "rollback bot:dev other:prod"):
+        assert "two channels" in promptops(*command.split(), exits=2).err
+    assert factory.live_version(told) == "0.1.2"
+
+
+def test_a_channel_that_is_typed_with_the_app_comes_before_the_environment(
+    told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_CHANNEL", "dev")
+    assert promptops("rollback", "bot:prod", "--json").json["channel"] == "prod"
+
+
+def test_a_reason_without_quotes_is_said_to_need_them(told: Registry, promptops: Promptops) -> None:
+    assert "needs quotes" in promptops("rollback", "bot", "--reason", "wrong", "refunds", exits=3).err
+    assert "needs quotes" not in promptops("rollback", "refunds", "--reason", "wrong", exits=3).err
+    assert factory.live_version(told) == "0.1.2"

@@ -130,3 +130,14 @@ def test_a_workspace_of_another_registry_gets_nothing(
     done = promptops("quarantine", "bot@0.1.0", "--channel", "prod", "--reason", "not yet")
     assert "not in git yet" in done.err
     assert refs(other) == []
+
+
+def test_a_setting_that_is_none_is_said_and_taken_for_the_usual(
+    workspace: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("release")
+    monkeypatch.setenv("PROMPTOPS_SYNC", "never")
+    said = promptops("promote", "bot@0.1.0", "--channel", "dev").err
+    assert "PROMPTOPS_SYNC is 'never' and neither background, now nor off: taken for background" in said
+    monkeypatch.setenv("PROMPTOPS_SYNC", "OFF")
+    assert promptops("promote", "bot@0.1.0", "--channel", "prod", exits=5).err.startswith("error: ")

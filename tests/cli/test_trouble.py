@@ -83,6 +83,40 @@ def test_a_registry_of_the_environment_is_named_so(promptops: Promptops, monkeyp
     assert "(named by PROMPTOPS_REGISTRY)" in promptops("status", exits=6).err
 
 
+def test_a_registry_that_is_not_there_says_who_named_it(promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", "registry.internal:8700")
+    hint = promptops("status", "--json", exits=6).error["hint"]
+    assert "named by PROMPTOPS_REGISTRY" in hint
+    assert "If it is a server: https://registry.internal:8700" in hint
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", "https://registry.invalid")
+    monkeypatch.setenv("PROMPTOPS_DIRECT", "none.db")
+    hint = promptops("rollback", "--direct", "--json", exits=6).error["hint"]
+    assert "named by PROMPTOPS_DIRECT" in hint
+    assert "If it is a server" not in hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HTTPS_PROXY", "foo://proxy.invalid", "the proxy that the environment names cannot be used"),
+        ("ALL_PROXY", "nothing://proxy.invalid", "the proxy that the environment names cannot be used"),
+        ("SSL_CERT_FILE", "none.pem", "the certificates to trust cannot be read: No such file"),
+        ("SSL_CERT_FILE", "empty.pem", "the certificates to trust cannot be read"),
+    ],
+)
+def test_a_network_that_is_set_up_wrongly_is_no_bug(
+    name: str, value: str, said: str, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for each in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(each, raising=False)
+        monkeypatch.delenv(each.lower(), raising=False)
+    (tmp_path / "empty.pem").write_text("no certificate")
+    monkeypatch.setenv(name, value)
+    error = promptops("status", "--registry", "https://registry.invalid", "--json", exits=2).error
+    assert said in error["message"]
+    assert name in error["hint"]
+
+
 def test_an_app_nobody_knows_is_not_found_on_a_channel_either(told: Registry, promptops: Promptops) -> None:
     for command in ("show nobody:prod", "promote nobody:prod --channel dev", "diff nobody:prod nobody@1.0.0"):
         assert "There are: bot." in promptops(*command.split(), exits=3).err

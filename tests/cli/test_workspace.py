@@ -42,6 +42,20 @@ def test_init_twice_changes_nothing(workspace: Path, promptops: Promptops) -> No
     assert {path: path.read_bytes() for path in workspace.rglob("*.yml")} == before
 
 
+def test_init_below_a_workspace_is_about_that_workspace(workspace: Path, promptops: Promptops) -> None:
+    assert "nothing was changed" in promptops("init", "apps/new").out
+    assert "is a workspace already" in promptops("init", "apps/new", "--example", exits=4).err
+    assert not (workspace / "apps" / "new").exists()
+
+
+def test_a_workspace_that_cannot_be_written_is_not_half_there(promptops: Promptops, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "new" / "apps" / "assistant" / "prompts"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("a file where a folder belongs")
+    assert "cannot be written" in promptops("init", "new", exits=2).err
+    assert [path for path in (tmp_path / "new").rglob("*") if path.is_file()] == [in_the_way]
+
+
 def test_init_leaves_the_policies_of_a_registry_in_use_to_channels_apply(workspace: Path, promptops: Promptops) -> None:
     text = (workspace / "promptops.yml").read_text()
     (workspace / "promptops.yml").write_text(text.replace("protected: true", "protected: false"))

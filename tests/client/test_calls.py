@@ -235,3 +235,11 @@ def test_an_answer_of_a_tool_belongs_to_no_template(way: str) -> None:
     found = made(messages=(Message(role=Role.TOOL, content="42"),), parameters={"maxTokens": 9})
     with pytest.raises(Invalid, match="role 'tool'"):
         getattr(found, way)()
+
+
+def test_a_type_checker_takes_the_arguments_for_those_of_a_provider() -> None:
+    def create(*, model: str, messages: list[dict[str, str]], temperature: float = 1.0) -> str:
+        return f"{model} {messages[0]['content']} {temperature}"
+
+    prompt = made(parameters={"temperature": 0.5})
+    assert create(**prompt.to_openai(**VALUES)) == "gpt-4o-2024-08-06 Be kind. 0.5"

@@ -242,6 +242,17 @@ def test_closing_ends_the_following_and_not_the_serving(server: FakeServer) -> N
         assert not client.status().running
 
 
+def test_a_stream_that_is_closed_is_not_called_lost(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "promptops.client")
+    for kind in (Client, InLoop):
+        client = kind(server.url, channel="prod", cache_dir=False)
+        until(lambda client=client: client.status().streaming)  # type: ignore[misc]
+        client.close()
+    said = [getattr(record, "event", "") for record in caplog.records]
+    assert "stopped" in said
+    assert "stream-lost" not in said
+
+
 def test_a_client_is_closed_twice_without_harm(server: FakeServer) -> None:
     with Client(server.url, channel="prod", cache_dir=False) as client:
         client.close()

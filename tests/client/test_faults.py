@@ -9,7 +9,7 @@ import pytest
 from promptops import State
 from tests.client import made
 from tests.client.clients import Maker
-from tests.client.fake_server import FakeServer
+from tests.client.fake_server import FakeServer, Reply
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
 
@@ -84,3 +84,11 @@ def test_the_next_place_is_asked_where_the_first_one_hangs(
     client = client_of([proxy.url, server.url], timeout=TIMEOUT)
     assert client.state is State.READY
     assert client.status().place == server.url
+
+
+def test_a_server_that_says_when_to_listen_again_is_not_asked_before(client_of: Maker, server: FakeServer) -> None:
+    server.script = lambda asked: Reply(status=429, headers={"Retry-After": "600"}) if asked.kind == "events" else None
+    client = client_of(server.url, poll=0.05)
+    until(lambda: server.kinds().count("snapshot") > 100)
+    assert server.kinds().count("events") == 1
+    assert client.state is State.READY

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from promptops import Client, Invalid, PromptUnavailable, ReleaseNotFound, State
+from promptops import AppNotFound, Client, Invalid, PromptUnavailable, ReleaseNotFound, State
+from promptops.client import settings
 from promptops.core import override
 from promptops.core.override import Override
 from tests.client import made
@@ -67,6 +69,51 @@ def test_a_pin_goes_before_the_channel_and_survives_the_process(
     second = client_of(server.url, cache_dir=tmp_path)
     assert second.get_prompt("bot/answer").version == "0.7.0"
     assert second.get_prompt("bot/answer").source == "disk"
+
+
+@pytest.mark.parametrize("how", ["pin", "versions", "fetch"])
+def test_what_is_asked_for_by_name_while_the_channel_serves_it_stays_when_the_channel_goes_on(
+    client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "pin":
+        monkeypatch.setenv("PROMPTOPS_PIN", "bot@1.0.0")
+    client = client_of(server.url, versions=["bot@1.0.0"] if how == "versions" else ())
+    if how == "fetch":
+        client.fetch("bot@1.0.0")
+    until(lambda: client.status().streaming)
+    for revision, version in ((2, "2.0.0"), (3, "3.0.0")):
+        server.serve(made.served(revision, version))
+        until(lambda revision=revision: client.status().revisions == {"bot": revision})  # type: ignore[misc]
+    found = client.get_prompt("bot/answer", version=None if how == "pin" else "1.0.0")
+    assert (found.version, found.variant) == ("1.0.0", "fixed")
+
+
+def test_a_version_of_an_app_that_is_not_on_the_channel_is_held_too(client_of: Maker, server: FakeServer) -> None:
+    for app in ("early", "late"):
+        server.versions[app, "1.0.0"] = made.release(app, "1.0.0").digest
+    client = client_of(server.url, versions=["early@1.0.0"])
+    assert client.get_prompt("early/answer", version="1.0.0").variant == "fixed"
+    assert client.fetch("late@1.0.0").prompt("answer").revision == 0
+    with pytest.raises(AppNotFound):
+        client.get_prompt("late/answer")
+
+
+def test_a_version_is_fetched_from_the_next_place_where_the_first_one_hangs(
+    client_of: Maker, server: FakeServer
+) -> None:
+    server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = client_of([f"http://127.0.0.1:{silent.getsockname()[1]}", server.url], timeout=4.0)
+        assert client.fetch("bot@0.7.0").version == "0.7.0"
+
+
+def test_an_app_is_pinned_to_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTOPS_PIN", "bot@1.0.0, bot@1.0.0")
+    assert [pin.version for pin in settings.pins_of(settings.variable("PROMPTOPS_PIN"))] == ["1.0.0"]
+    for wrong in ("bot@1.0.0,bot@2.0.0", "bot/answer@1.0.0", "bot:prod"):
+        monkeypatch.setenv("PROMPTOPS_PIN", wrong)
+        with pytest.raises(Invalid, match="PROMPTOPS_PIN"):
+            Client("file:/nowhere", channel="prod")
 
 
 def test_a_pin_that_cannot_be_had_is_not_replaced_by_something_else(
@@ -147,3 +194,32 @@ def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
     client = client_of(server.url, override=tmp_path / "glass")
     until(lambda: any(getattr(record, "event", "") == "override-ignored" for record in caplog.records))
     until(lambda: client.get_prompt("bot/answer").version == "1.0.0")
+
+
+def test_a_break_glass_file_is_looked_at_again_when_its_mode_was_put_right(
+    client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = _glass(tmp_path / "glass", "0.5.0")
+    path.chmod(0o666)
+    client = client_of(server.url, override=tmp_path / "glass")
+
+    def ignored() -> int:
+        return sum(getattr(record, "event", "") == "override-ignored" for record in caplog.records)
+
+    until(lambda: ignored() == 1)
+    path.chmod(0o600)
+    until(lambda: client.get_prompt("bot/answer").source == "override")
+    path.chmod(0o646)
+    until(lambda: ignored() == 2)
+    assert client.get_prompt("bot/answer").source == "server"
+
+
+def test_a_break_glass_folder_is_the_same_one_wherever_the_process_goes(
+    client_of: Maker, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    client = client_of(server.url, override="glass", cache_dir="cache")
+    monkeypatch.chdir("/")
+    _glass(tmp_path / "glass", "0.5.0")
+    until(lambda: client.get_prompt("bot/answer").version == "0.5.0")
+    until(lambda: list((tmp_path / "cache").glob("*.lkg")))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from promptops import Client, PromptUnavailable, State
+from promptops import AsyncClient, Client, Invalid, PromptUnavailable, State
 from promptops.core.digest import digest
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import encode
 from tests.client import made
 from tests.client.clients import Maker
-from tests.client.fake_server import Asked, FakeServer
+from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
 
 BOUND = 15.0
@@ -190,3 +192,73 @@ def test_a_plain_web_server_is_followed_by_asking(client_of: Maker, plain_server
     until(lambda: client.status().polls > 5)
     assert set(plain_server.kinds()) == {"snapshot", "releases"}
     assert [asked.query for asked in plain_server.asked if asked.kind == "releases"] == [{}, {}, {}]
+
+
+def test_where_nothing_is_held_the_error_says_why(client_of: Maker, server: FakeServer) -> None:
+    server.script = lambda asked: Reply(status=401)
+    client = client_of(server.url)
+    for ask in (lambda: client.get_prompt("bot/answer"), lambda: client.release("bot")):
+        with pytest.raises(PromptUnavailable, match="answered 401"):
+            ask()
+
+
+def test_a_cache_that_could_not_be_written_is_written_when_it_can_be(
+    client_of: Maker, server: FakeServer, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "cache"
+    in_the_way.write_text("no folder")
+    client = client_of(server.url, cache_dir=in_the_way, poll=0.1)
+    until(lambda: client.status().disk)
+    in_the_way.unlink()
+    until(lambda: list(in_the_way.glob("*.lkg")))
+    until(lambda: not client.status().disk)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"required": "bot/answer"}, "not a list of prompts"),  # each letter would be a prompt
+        ({"required": ["bot"]}, "not a prompt"),
+        ({"required": ["bot/answer@1.0.0"]}, "not a prompt"),
+        ({"required": {"bot/answer": "question"}}, "not a list of variables"),
+        ({"proxy": "nowhere"}, "proxy"),
+        ({"proxy": "socks5://127.0.0.1:1"}, "proxy"),  # needs a package that is not here
+        ({"versions": ["bot/answer@1.0.0"]}, "not a version of an app"),
+    ],
+)
+def test_a_setting_that_could_never_work_is_said_at_once(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        Client("https://127.0.0.1:1", **{"channel": "prod", "cache_dir": False, "start_timeout": 0.0, **wrong})
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("hook", ["on_change", "on_state"])
+def test_a_hook_that_nobody_would_wait_for_is_refused(kind: type[Client] | type[AsyncClient], hook: str) -> None:
+    async def told(*facts: object) -> None: ...
+
+    with pytest.raises(Invalid, match=f"{hook} is a coroutine function"):
+        kind("file:/nowhere", channel="prod", cache_dir=False, **{hook: told})  # type: ignore[arg-type]
+
+
+def test_a_path_is_taken_wherever_a_text_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Path(__file__).parent / "certificates" / "authority.pem"
+    monkeypatch.chdir(tmp_path)
+    with Client("https://127.0.0.1:1", channel="prod", verify=authority, cache_dir="off", start_timeout=0.0) as client:
+        assert client._settings.verify == str(authority)
+        assert client._settings.caching is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_thread_can_be_had_any_more_changes_are_followed_even_so(tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "prompts", made.served(1, "1.0.0"))
+    with Client(f"file:{folder}", channel="prod", cache_dir=False, start_timeout=20.0) as client:
+        before = threading.stack_size(1 << 46)  # more than there is
+        try:
+            with pytest.raises(RuntimeError):
+                threading.Thread(target=print).start()
+            shutil.rmtree(folder)
+            bundle(folder, made.served(2, "2.0.0"))
+            assert client.refresh(20.0)
+            assert client.get_prompt("bot/answer").version == "2.0.0"
+        finally:
+            threading.stack_size(before)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,10 @@ def mint(
     *scopes: Scope,
     channels: tuple[str, ...] = ("*",),
     apps: tuple[str, ...] = ("*",),
+    lifetime: timedelta | None = None,
 ) -> Held:
-    """A token with these rights, which does not end."""
-    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=None)
+    """A token with these rights, which does not end unless that is said."""
+    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime)
     made = create_token(registry, request, actor=factory.ACTOR, now=datetime.now(UTC))
     return Held(made.token, made.text)
 

@@ -58,6 +58,13 @@ FAILURES = """
 3 promote bot@0.1.1 --channel nowhere
 2 promote bot --channel dev
 4 promote bot:dev --channel prod
+2 promote bot/answer@0.1.1 --channel dev
+2 promote bot/answer:prod --channel dev
+2 quarantine bot/answer@0.1.1 --channel prod -m bad
+2 yank bot/answer@0.1.1 -m leak
+2 break-glass pin bot/answer@0.1.1 --channel prod -m gone
+2 rollback bot:dev --channel prod
+2 status bot:dev --channel prod
 5 promote bot@0.1.0 --channel prod
 5 promote bot@0.1.1 --channel strict
 5 promote other@0.1.0 --channel dev

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -123,3 +123,20 @@ def test_who_did_it_is_the_person_and_the_token(
     answer = promptops("rollback", "bot", "--channel", "prod", "--json").json
     assert answer["actor"] == "Łucja Ó <lucja@example.org> via token on-call"
     assert "by Łucja Ó via token on-call" in promptops("status", "bot").out
+
+
+def test_an_address_that_is_not_the_servers_own_is_named(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
+    error = promptops("status", "--registry", f"{url}/more", "--json", exits=3).error
+    assert f"Is {url}/more the server's own address" in error["hint"]
+
+
+def test_a_token_that_would_outlive_its_maker_is_told_how_long_it_would_live(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "week", Scope.ADMIN, lifetime=timedelta(days=7)).secret)
+    assert "Without --expires a token is made for 90d." in promptops("token", "create", "web", exits=5).err
+    assert "Without --expires" not in promptops("token", "create", "web", "--expires", "30d", exits=5).err
+    promptops("token", "create", "web", "--expires", "6d")

@@ -67,3 +67,13 @@ def test_what_a_customer_writes_is_never_a_template() -> None:
     asked = "{{ product }} {% for x in documents %} {{ x }} {% endfor %}"
     messages = Template.compile(prompt).render({"question": asked, "documents": []})
     assert messages[-1] == {"role": "user", "content": asked}
+
+
+def test_both_readmes_name_every_file_of_the_example() -> None:
+    files = [path for path in sorted(EXAMPLE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    front = (EXAMPLE.parent / "README.md").read_text(encoding="utf-8")
+    own = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    for path in files:
+        assert f"    {path.relative_to(EXAMPLE)}\n" in front, f"README.md shows what `init --example` lists: {path}"
+        if path.suffix in (".py", ".yml", ".md") and path.name != "README.md":
+            assert path.name in own, f"example-repo/README.md draws the tree: {path}"

@@ -69,6 +69,19 @@ def test_an_older_word_does_not_replace_a_newer_one(live: Registry) -> None:
     assert (found.beat.revisions, found.seen_at) == ({"bot": 3}, START + SECOND)
 
 
+def test_what_was_said_before_the_clock_was_set_back_is_replaced(live: Registry) -> None:
+    record_beats(live, [beat(live, revision=2)], START + timedelta(hours=1))
+    record_beats(live, [beat(live, revision=3)], START)
+    (found,) = clients(live, now=START)
+    assert (found.beat.revisions, found.seen_at) == ({"bot": 3}, START)
+
+
+def test_who_uses_the_id_of_another_channels_client_changes_nothing(live: Registry) -> None:
+    record_beats(live, [beat(live)], START)
+    record_beats(live, [beat(live, channel="staging", revisions={})], START + SECOND)
+    assert [each.beat for each in clients(live, now=START)] == [beat(live)]
+
+
 def test_of_two_words_in_one_batch_the_last_counts(live: Registry) -> None:
     record_beats(live, [beat(live, revision=1), beat(live, revision=2)], START)
     (found,) = clients(live, now=START)

@@ -11,21 +11,23 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.types import Message
 
-from promptops.core.errors import Unavailable
+from promptops.core.errors import RegistryUnavailable, Unavailable
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
-from promptops.core.token import Scope
+from promptops.core.token import Scope, Token, secret_digest
 from promptops.operations import serving
-from promptops.server.access import Access
+from promptops.server.access import Access, Tokens
 from promptops.server.app import create_app
 from promptops.server.call import Call
-from promptops.server.events import ABORT, Stream
+from promptops.server.events import UNREAD, Stream
 from promptops.server.feed import EVERYTHING, Selection, Served, mark_of
 from promptops.server.settings import Limits, Settings
 from promptops.store import Registry, create
@@ -272,29 +274,74 @@ def test_selections_are_kept_as_bytes_up_to_a_number() -> None:
     assert served.view() == Served(served.snapshot).view()
 
 
-def test_a_reader_who_does_not_read_is_dropped(lasting: Registry) -> None:
+def test_a_stream_that_nobody_reads_is_counted_when_it_is_cut(lasting: Registry) -> None:
     async def main() -> None:
-        app = create_app(Settings(registry=f"sqlite:///{lasting.url}", limits=Limits(patience=0.05)))
+        app = create_app(
+            Settings(
+                registry=f"sqlite:///{lasting.url}",
+            )
+        )
         await app.state.open()
         try:
             await app.state.channel("prod")
             call = Call(
                 state=app.state, access=Access(None), method="GET", path={"channel": "prod"}, query={}, headers={}
             )
-            aborted: list[bool] = []
+            scope: dict[str, Any] = {"type": "http"}
+            closed = asyncio.Event()
 
             async def receive() -> Message:
-                await asyncio.Event().wait()
-                return {}
+                await closed.wait()
+                return {"type": "http.disconnect"}
 
             async def send(message: Message) -> None:
                 if message["type"] == "http.response.body":
-                    await asyncio.Event().wait()
+                    scope[UNREAD] = True
+                    closed.set()
 
-            scope = {"type": "http", ABORT: lambda: aborted.append(True)}
             await asyncio.wait_for(Stream(call, EVERYTHING)(scope, receive, send), PATIENCE)
-            assert aborted == [True]
+            assert b"promptops_streams_dropped_total 1.0" in app.state.metrics.page()
             assert app.state.feed.following == 0
+        finally:
+            await app.state.close()
+
+    asyncio.run(main())
+
+
+def test_a_stream_is_kept_alive_while_the_registry_is_away_and_tells_nothing(lasting: Registry, admin: str) -> None:
+    async def away(_digest: str) -> Token:
+        raise RegistryUnavailable("it is away")
+
+    async def main() -> None:
+        app = create_app(Settings(registry=f"sqlite:///{lasting.url}", limits=Limits(ping=0.0)))
+        await app.state.open()
+        try:
+            digest = secret_digest(admin)
+            token = await app.state.tokens.of(digest, datetime.now(UTC))
+            app.state.tokens = Tokens(away)
+            await app.state.channel("prod")
+            call = Call(
+                state=app.state,
+                access=Access(token, digest),
+                method="GET",
+                path={"channel": "prod"},
+                query={},
+                headers={},
+            )
+            told: list[bytes] = []
+            left = asyncio.Event()
+
+            async def receive() -> Message:
+                await left.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: Message) -> None:
+                told.append(message.get("body", b""))
+                if len(told) == 4:
+                    left.set()
+
+            await asyncio.wait_for(Stream(call, EVERYTHING)({"type": "http"}, receive, send), PATIENCE)
+            assert told[2:4] == [b": ping\n\n"] * 2
         finally:
             await app.state.close()
 

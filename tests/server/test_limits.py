@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from promptops.core.errors import TooManyRequests
@@ -145,6 +147,35 @@ def test_who_does_not_send_a_body_in_time_is_told_so(small: Talking, admin: str)
     begin = head("POST", BEATS, admin, "Content-Type: application/json", "Content-Length: 1000")
     found = small.say(begin + b"{")
     assert (found.status, found.code, found.headers["retry-after"]) == (503, "deadline-exceeded", "2")
+
+
+def test_who_asks_and_does_not_read_is_sent_away(lasting: Registry, admin: str) -> None:
+    limits = Limits(patience=0.1)
+    with (
+        inside(create_app(Settings(registry=f"sqlite:///{lasting.url}", limits=limits))) as talking,
+        ExitStack() as stack,
+    ):
+        line = stack.enter_context(socket.socket())
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", talking.port))
+        line.sendall(head("GET", "/openapi.json", admin) * 100)  # far more than any system keeps for a connection
+        mine = line.getsockname()[1]
+
+        def kept() -> bool:
+            return any(each.raddr[1:] == (mine,) for each in psutil.Process().net_connections("tcp"))
+
+        until(kept)
+        until(lambda: not kept())
+        assert talking.get(PATH, admin).status == 200
+
+
+def test_a_request_that_has_two_ends_is_the_last_of_its_connection(server: Running, admin: str) -> None:
+    body = b"2\r\n{}\r\n0\r\n\r\n"
+    lengths = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Transfer-Encoding: chunked")
+    with server.connect() as line:
+        line.sendall(head("POST", BEATS, admin, *lengths) + body + head("GET", "/healthz", admin))
+        assert read_reply(line).headers["connection"] == "close"
+        assert line.recv(100) == b""
 
 
 def test_more_connections_than_are_taken_are_told_to_come_again(small: Talking, admin: str) -> None:

@@ -75,8 +75,9 @@ def test_heartbeats_of_a_moment_are_written_at_once_and_the_last_of_a_client_cou
     assert {each.id: each for each in written[0]}[f"{7:032x}"].revisions == {"bot": 2}
 
 
-def test_a_heartbeat_never_hears_of_the_databases_trouble(caplog: pytest.LogCaptureFixture) -> None:
-    answers: list[Exception | None] = [RegistryUnavailable("it is away"), None]
+@pytest.mark.parametrize("trouble", [RegistryUnavailable("it is away"), ValueError("a bug")], ids=repr)
+def test_a_heartbeat_never_hears_of_the_databases_trouble(trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    answers: list[Exception | None] = [trouble, None]
     written: list[int] = []
 
     async def write(beats: Sequence[Beat]) -> None:
@@ -136,6 +137,18 @@ def test_a_channel_that_appears_and_is_changed_by_others_is_followed(world: Regi
             assert state.feed.past("new", first.mark) == first.snapshot
             state.feed.leave("new", follower)
             assert state.feed.following == 0
+
+    asyncio.run(main())
+
+
+def test_channels_that_somebody_makes_up_are_not_remembered(world: Registry, registry_url: str) -> None:
+    async def main() -> None:
+        async with opened(registry_url) as state:
+            await state.channel("prod")
+            for number in range(100):
+                with pytest.raises(ChannelNotFound):
+                    await state.channel(f"made-up-{number}")
+            assert set(state.feed._asked_at) == {"prod"}
 
     asyncio.run(main())
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.core.errors import AppNotFound, ChannelNotFound, NothingDeployed, PromptopsError, StillServed
+from promptops.core.errors import (
+    AppNotFound,
+    ChannelNotFound,
+    NothingDeployed,
+    PromptopsError,
+    RegistryNotInitialised,
+    RegistryUnavailable,
+    StillServed,
+)
 from promptops.server.problems import concealed
 from promptops.wire.problem import to_problem
 
@@ -15,6 +23,8 @@ from promptops.wire.problem import to_problem
         AppNotFound("there is no app 'x'", known=["hidden"]),
         ChannelNotFound("there is no channel 'x'", known=["hidden"]),
         NothingDeployed("bot was never deployed on prod", hint="It is live on: hidden."),
+        RegistryUnavailable("the registry cannot be used: connection to server at hidden, port 5432 failed"),
+        RegistryNotInitialised("there is no registry at hidden"),
         StillServed("bot@1.0.0 is what hidden serves now", channels=["hidden"], hint="promptops rollback … hidden"),
     ],
     ids=lambda error: error.code,

@@ -63,7 +63,7 @@ def test_a_release_is_served_by_digest_and_by_version_for_ever(place: Place) -> 
     pointer = serving.snapshot(place.registry, "prod").apps["bot"]
     by_digest = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader)
     assert digest(by_digest.body) == pointer.stable.digest
-    assert by_digest.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert by_digest.headers["cache-control"] == "private, max-age=31536000, immutable"
     assert server.get(f"/v1/releases/{pointer.stable.digest[7:]}", place.reader).body == by_digest.body
     again = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader, If_None_Match=by_digest.headers["etag"])
     assert again.status == 304
@@ -180,6 +180,33 @@ def test_a_heartbeat_is_seen_by_whoever_may_see_its_channel_and_apps(place: Plac
     assert isinstance(limits, list)
     assert limits[0]["revisions"] == {"bot": 2}
     assert server.get("/v1/clients", elsewhere).json == {"clients": []}
+    stranger = mint(place.registry, "stranger", Scope.READ, apps=("unknown",))
+    assert server.get("/v1/clients", stranger).json == {"clients": []}
+
+
+def test_nobody_speaks_for_the_clients_of_other_apps_and_channels(place: Place) -> None:
+    limited = mint(place.registry, "speaks", Scope.READ, apps=("bot",))
+    elsewhere = mint(place.registry, "speaks-on-dev", Scope.READ, channels=("dev",))
+    server, other = place.server, {**BEAT, "lineage": place.registry.lineage, "id": "b" * 32, "name": "speaks"}
+
+    def said(of: str) -> list[tuple[str, Json]]:
+        found = [each.beat for each in presence.clients(place.registry, now=datetime.now(UTC)) if each.beat.id == of]
+        return [(each.channel, dict(each.revisions)) for each in found]
+
+    assert server.ask("POST", "/v1/channels/prod/clients", token=limited, body=other).status == 204
+    until(lambda: said("b" * 32) == [("prod", {"bot": 2})])
+    assert server.ask("POST", "/v1/channels/dev/clients", token=elsewhere, body=other).status == 204
+    last = {**other, "id": "c" * 32}
+    assert server.ask("POST", "/v1/channels/dev/clients", token=elsewhere, body=last).status == 204
+    until(lambda: said("c" * 32))
+    assert said("b" * 32) == [("prod", {"bot": 2})]
+
+
+@pytest.mark.parametrize("address", ["channels/prod/apps/bot/history?at={}", "audit?since={}", "audit?until={}"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_is_none_in_utc_is_refused(address: str, moment: str, server: Running, admin: str) -> None:
+    found = server.get(f"/v1/{address.format(moment)}", admin)
+    assert (found.status, found.code) == (422, "request-invalid")
 
 
 @pytest.mark.parametrize(

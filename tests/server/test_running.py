@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,13 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
+from starlette.types import Message
 
+from promptops.core.errors import RegistryNotInitialised
 from promptops.core.token import Scope
+from promptops.server.app import create_app
 from promptops.server.run import is_loopback
+from promptops.server.settings import Settings
 from promptops.store import Registry, Writer
 from tests import factory
 from tests.server.conftest import Serve, mint, told
@@ -105,6 +112,55 @@ def test_without_tokens_it_says_so_loudly_and_everybody_may_do_everything(world:
     assert server.get("/v1/audit").status == 200
 
 
+def test_a_worker_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
+    app = create_app(Settings(registry=f"sqlite:///{tmp_path}/nowhere.db"))
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    with pytest.raises(RegistryNotInitialised):
+        asyncio.run(app({"type": "lifespan"}, receive, send))
+    why = f"there is no registry at {tmp_path}/nowhere.db"
+    assert said == [{"type": "lifespan.startup.failed", "message": why}]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--reads-per-second", "nan"),
+        ("--reads-per-second", "inf"),
+        ("--changes-per-second", "1e-320"),
+        ("--changes-per-second", "-1"),
+        ("--allow-host", "https://registry.internal"),
+        ("--allow-host", "registry.internal:443"),
+        ("--allow-host", "*"),
+        ("--trusted-proxy", "proxy.internal"),
+        ("--trusted-proxy", "10.0.0.1/24"),  # it has bits of a host
+        ("--trusted-proxy", "*"),
+    ],
+)
+def test_what_could_never_do_what_was_meant_is_refused(option: str, value: str, tmp_path: Path) -> None:
+    code, error = refused("sqlite:///nowhere.db", tmp_path, option, value)
+    assert code == 2
+    assert option in error["message"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_a_trusted_proxy_says_who_asks_and_others_do_not(host: str, reader: str, serve: Serve) -> None:
+    servers = serve("--host", host, "--trusted-proxy", "127.0.0.1"), serve("--trusted-proxy", "10.0.0.0/8")
+    for server, shown in zip(servers, ("INFO 192.0.2.7 ", "INFO 127.0.0.1 "), strict=True):
+        assert server.get(PATH, X_Forwarded_For="192.0.2.7").status == 401
+        until(partial(_says, server, shown))
+
+
+def _says(server: Running, text: str) -> bool:
+    return text in server.said()
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "[::2]", "10.0.0.1"]
 )
@@ -113,7 +169,9 @@ def test_a_page_that_rebinds_its_name_to_this_machine_is_sent_away(host: str, re
     assert (found.status, found.code) == (421, "host-not-served")
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost:1", "127.0.0.1:8700", "[::1]:8700", "registry.internal"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:1", "127.0.0.1:8700", "[::1]:8700", "registry.internal", "[2001:db8::7]"]
+)
 def test_its_own_names_are_answered_to(host: str, rebinding: Running) -> None:
     assert rebinding.say(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).status == 200
 
@@ -121,7 +179,8 @@ def test_its_own_names_are_answered_to(host: str, rebinding: Running) -> None:
 @pytest.fixture(scope="module")
 def rebinding(lasting: Registry, admin: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("rebinding")
-    with running(f"sqlite:///{lasting.url}", folder, "--allow-host", "Registry.internal") as started:
+    names = ("--allow-host", "Registry.internal", "--allow-host", "2001:DB8::0:7")
+    with running(f"sqlite:///{lasting.url}", folder, *names) as started:
         yield started
 
 
@@ -269,3 +328,36 @@ def test_several_workers_share_a_port_and_one_that_dies_is_replaced(
         children = parent.children()
         assert server.end() == 0
         assert not any(child.is_running() for child in children)
+
+
+def test_what_is_done_while_the_file_is_away_is_refused_and_not_lost(sqlite_template: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(sqlite_template, tmp_path / "registry.db"))
+    with closing(Registry.open(str(path))) as registry:
+        told(registry)
+        token = mint(registry, "on-call", Scope.ROLLBACK)
+    with running(f"sqlite:///{path}", tmp_path) as server:
+        path.rename(tmp_path / "aside.db")
+        until(lambda: server.get("/readyz").status == 503)
+        change = {"Idempotency-Key": "away"}
+        rollback = partial(server.ask, "POST", "/v1/channels/prod/rollback", token=token, headers=change)
+        assert rollback(body={"apps": ["bot"]}).status == 503
+        (tmp_path / "aside.db").rename(path)
+        until(lambda: server.get("/readyz").status == 200)
+        assert rollback(body={"apps": ["bot"]}).status == 200
+
+
+def test_workers_end_when_told_to_at_any_moment_and_when_nobody_watches_them(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = shutil.copy(sqlite_template, tmp_path / "registry.db")
+    with closing(Registry.open(str(path))) as registry:
+        told(registry)
+        mint(registry, "reader", Scope.READ)
+    with running(f"sqlite:///{path}", tmp_path, "--workers", "2") as server:
+        os.kill(psutil.Process(server.process.pid).children()[0].pid, signal.SIGKILL)
+        until(lambda: "a worker died" in server.said())  # and before another one is there
+        assert server.end() == 0
+    with running(f"sqlite:///{path}", tmp_path, "--workers", "2") as server:
+        workers = psutil.Process(server.process.pid).children()
+        server.end(signal.SIGKILL)
+        until(lambda: not any(worker.is_running() for worker in workers))

@@ -280,3 +280,29 @@ def test_nobody_comes_in_when_the_registry_cannot_be_asked() -> None:
             await tokens.of("digest", factory.START)
 
     asyncio.run(main())
+
+
+def test_a_name_that_is_taken_by_a_token_out_of_sight_tells_nothing_of_it(
+    counted: Counted, lasting: Registry, admin: str
+) -> None:
+    team = mint(lasting, "team", Scope.ADMIN, apps=("bot",))
+    mint(lasting, "hidden", Scope.READ)
+    wanted = {"name": "hidden", "apps": ["bot"]}
+    told = {who: counted.talking.ask("POST", "/v1/tokens", token=who, body=wanted) for who in (team, admin)}
+    assert {who: answer.code for who, answer in told.items()} == dict.fromkeys(told, "token-name-taken")
+    assert b"made by" in told[admin].body
+    assert b"made by" not in told[team].body
+
+
+def test_a_rollback_of_all_that_is_refused_names_no_app_out_of_sight(
+    counted: Counted, lasting: Registry, admin: str
+) -> None:
+    team = mint(lasting, "on-call", Scope.ROLLBACK, apps=("bot",))
+    asked = {"all": True, "dry_run": True}
+    path, key = "/v1/channels/prod/rollback", {"Idempotency-Key": "out-of-sight"}
+    found = counted.talking.ask("POST", path, token=team, headers=key, body=asked)
+    assert (found.status, found.code) == (403, "not-allowed")
+    assert b"other" not in found.body
+    seen = counted.talking.ask("POST", path, token=admin, headers=key, body=asked)
+    assert seen.code == "nothing-to-roll-back-to"
+    assert b"other:prod" in seen.body

@@ -1,0 +1,153 @@
+"""An ``AsyncClient`` between tasks and event loops: one set of tasks, in one loop, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from promptops import AsyncClient, Invalid, PromptUnavailable
+from tests.client import made
+from tests.client.fake_server import Asked, FakeServer, Reply
+
+
+def _client(url: str, *more: str) -> AsyncClient:
+    return AsyncClient([url, *more], channel="prod", cache_dir=False, start_timeout=20.0)
+
+
+def _ours() -> list[str]:
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("promptops"))
+
+
+FOLLOWING = ["promptops prod: follow", "promptops prod: listen"]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that runs in another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_started_by_several_tasks_at_once_it_follows_once(server: FakeServer) -> None:
+    async def use() -> None:
+        client = _client(server.url)
+        await asyncio.gather(*(client.start() for _ in range(5)))
+        assert _ours() == FOLLOWING
+        await client.close()
+        assert _ours() == []
+
+    asyncio.run(use())
+
+
+def test_a_start_that_is_cancelled_leaves_nothing_behind(server: FakeServer) -> None:
+    go, asked = threading.Event(), threading.Event()
+
+    def hang(_: Asked) -> Reply | None:
+        asked.set()
+        go.wait(20)
+        return None
+
+    server.script = hang
+
+    async def use() -> None:
+        client = _client(server.url)
+        starting = asyncio.create_task(client.start())
+        while not asked.is_set():
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert _ours() == []
+        assert not client.status().running
+        go.set()
+        async with client:
+            assert client.get_prompt("bot/answer").version == "1.0.0"
+
+    asyncio.run(use())
+
+
+def test_a_start_that_fails_for_one_task_fails_for_the_others_and_leaves_nothing() -> None:
+    async def use() -> None:
+        client = AsyncClient("https://127.0.0.1:1", channel="prod", cache_dir=False, verify="/nowhere/authority.pem")
+        answered = await asyncio.gather(*(client.start() for _ in range(3)), return_exceptions=True)
+        assert [type(each) for each in answered] == [Invalid] * 3
+        assert _ours() == []
+
+    asyncio.run(use())
+
+
+def test_closed_while_it_starts_it_does_not_follow(server: FakeServer) -> None:
+    async def use() -> None:
+        client = _client(server.url)
+        starting = asyncio.create_task(client.start())
+        await asyncio.sleep(0)
+        await client.close()
+        await starting
+        assert _ours() == []
+        assert not client.status().running
+
+    asyncio.run(use())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, of what nobody closed
+def test_a_loop_that_ended_without_a_close_is_no_trouble_for_the_next(server: FakeServer) -> None:
+    client = _client(server.url)
+    asyncio.run(_started(client))
+    assert not client.status().running
+
+    async def again() -> None:
+        assert await client.refresh() is False
+        with pytest.raises(PromptUnavailable, match="not started in this event loop"):
+            await client.fetch("bot@0.7.0")
+        await client.start()
+        assert await client.refresh()
+        await client.close()
+
+    asyncio.run(again())
+    asyncio.run(_started(client))
+    asyncio.run(client.close())
+    gc.collect()
+
+
+async def _started(client: AsyncClient) -> None:
+    await client.start()
+    assert client.status().running
+
+
+def test_it_is_closed_from_another_loop(server: FakeServer, elsewhere: asyncio.AbstractEventLoop) -> None:
+    client = _client(server.url)
+    asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
+    asyncio.run(client.close())
+    assert asyncio.run_coroutine_threadsafe(_names(), elsewhere).result(40) == []
+    assert not client.status().running
+
+
+def test_started_in_another_loop_it_follows_there_alone(
+    server: FakeServer, elsewhere: asyncio.AbstractEventLoop
+) -> None:
+    client = _client(server.url)
+    asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
+
+    async def here() -> None:
+        await client.start()
+        assert _ours() == FOLLOWING
+        server.serve(made.served(2, "2.0.0"))
+        assert await client.refresh()
+        await client.close()
+
+    asyncio.run(here())
+    assert asyncio.run_coroutine_threadsafe(_names(), elsewhere).result(40) == []
+    assert client.get_prompt("bot/answer").version == "2.0.0"
+
+
+async def _names() -> list[str]:
+    return _ours()
