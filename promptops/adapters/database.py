@@ -15,6 +15,7 @@ from promptops.core.errors import NotFound, PromptopsError, RegistryUnavailable,
 from promptops.operations import serving
 from promptops.store import Registry
 from promptops.store.database import locate
+from promptops.store.forking import no_fork
 from promptops.store.serving import Progress
 from promptops.store.watching import Watch
 from promptops.wire.snapshot import encode
@@ -65,7 +66,8 @@ class Database:
         with self._counting:
             self._busy += 1
         try:
-            yield
+            with no_fork():
+                yield
         finally:
             with self._counting:
                 self._busy -= 1
@@ -96,12 +98,15 @@ class Database:
         return Answer(unchanged=True, etag=etag) if etag == what.etag else Answer(body=body, etag=etag)
 
     def changes(self, seconds: float) -> bool:
+        before = self._watch
         try:
             with self._at_work():
                 watch = self._watching()
         except PromptopsError:
             self._closed.wait(min(_TRY_AGAIN, seconds))
             return False
+        if watch is not before:
+            return True  # nobody knows what changed between the last answer and now
         was_connected = watch.connected
         # Out of reach is a change too: whoever asks then finds out, and says so.
         return watch.wait(seconds) or (was_connected and not watch.connected and not self._closed.is_set())
@@ -146,4 +151,5 @@ class Database:
         with self._lock:
             registry, self._registry = self._registry, None
         if registry is not None:
-            registry.close()
+            with no_fork():
+                registry.close()

@@ -15,7 +15,6 @@ from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import token_shape
 from promptops.cli.words import facts, moment, next_steps, person
-from promptops.core.errors import NotAllowed
 from promptops.core.token import Scope, Token
 
 if TYPE_CHECKING:
@@ -68,7 +67,10 @@ def token() -> None:
     help="For which apps, the same way.",
 )
 @click.option(
-    "--expires", default=LIVES, show_default=True, metavar="LENGTH", help=f"How long it lives: 12h, 30d, {_NEVER}."
+    "--expires",
+    metavar="LENGTH",
+    show_default=f"{LIVES}, but no longer than the token it is made with",
+    help=f"How long it lives: 12h, 30d, {_NEVER}.",
 )
 def create(
     session: Session,
@@ -77,7 +79,7 @@ def create(
     scopes: tuple[str, ...],
     channels: tuple[str, ...],
     apps: tuple[str, ...],
-    expires: str,
+    expires: str | None,
 ) -> None:
     """Make a token and show its secret, once.
 
@@ -92,16 +94,16 @@ def create(
     from promptops.operations.tokens import TokenRequest
 
     request = TokenRequest(
-        name=name, scopes=tuple(map(Scope, scopes)), channels=channels, apps=apps, lifetime=_lifetime(expires)
+        name=name,
+        scopes=tuple(map(Scope, scopes)),
+        channels=channels,
+        apps=apps,
+        lifetime=_lifetime(LIVES if expires is None else expires),
+        capped=expires is None,
     )
     actor = session.actor()
     with session.gateway() as gateway:
-        try:
-            made = gateway.create_token(request, actor=actor)
-        except NotAllowed as refused:
-            if refused.hint and request.lifetime == _lifetime(LIVES):
-                refused.hint += f" Without --expires a token is made for {LIVES}."
-            raise
+        made = gateway.create_token(request, actor=actor)
     session.answer(
         lambda: token_shape(made.token, session.now) | {"secret": made.text},
         lambda page: _created(made, page),

@@ -17,7 +17,7 @@ from promptops.client.held import Held, Rejected, Rejection
 from promptops.core.snapshot import Pointer, Snapshot
 
 
-def judge(snapshot: Snapshot, held: Held | None, *, channel: str, lineage: str | None = None) -> Snapshot | None:
+def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Snapshot | None:
     """The whole snapshot to follow, made of what is held and what arrived, which may be an event. None: nothing new.
 
     Raises:
@@ -25,14 +25,11 @@ def judge(snapshot: Snapshot, held: Held | None, *, channel: str, lineage: str |
     """
     if snapshot.channel != channel:
         raise Rejected(Rejection.CHANNEL, f"it is of the channel '{snapshot.channel}', not of '{channel}'")
-    ours = lineage or (held.snapshot.lineage if held else snapshot.lineage)
-    if snapshot.lineage != ours:
-        raise Rejected(Rejection.LINEAGE, f"it is of another registry: lineage {snapshot.lineage}, not {ours}")
     if held is None:
         return replace(snapshot, partial=False)
     now = held.snapshot
-    if now.lineage != snapshot.lineage:
-        raise Rejected(Rejection.LINEAGE, f"lineage {now.lineage} is held, and this is {snapshot.lineage}")
+    if snapshot.lineage != now.lineage:
+        raise Rejected(Rejection.LINEAGE, f"it is of another registry: lineage {snapshot.lineage}, not {now.lineage}")
     if snapshot.epoch < now.epoch:
         raise Rejected(Rejection.EPOCH, f"it is of epoch {snapshot.epoch}, and epoch {now.epoch} is held")
     if snapshot.epoch > now.epoch:

@@ -156,7 +156,7 @@ class AsyncClient(Answering):
         """As :meth:`Client.fetch`."""
         replica = self._of(channel)
         wanted = the_version(reference)
-        if not replica.keep(wanted.app, wanted.version):
+        if not await in_thread(replica.keep, wanted.app, wanted.version):
             deadline = time.monotonic() + self._settings.timeout
             following = self._here().get(replica.channel)
             if following is None:

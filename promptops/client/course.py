@@ -23,7 +23,7 @@ from promptops.client.reading import read_bundle
 from promptops.client.refresh import Asking, Outcome, Spare, heartbeat, refresh
 from promptops.client.replica import Replica
 from promptops.client.schedule import spread
-from promptops.client.status import Change, OnChange, OnState, log
+from promptops.client.status import OnChange, OnState, log
 from promptops.client.stored import Problem, restore, stored_of
 from promptops.core.presence import State
 
@@ -89,15 +89,13 @@ class Course:
         else:
             replica.schedule.failed(now, retry_after=outcome.trouble.retry_after)
             self.say_trouble(outcome)
-        self.changed(outcome.changes)
+        self.tell_changes()
         self.say_state()
 
-    def changed(self, changes: tuple[Change, ...]) -> None:
+    def tell_changes(self) -> None:
         """Tell the log, the hook and, with the next turn, the server."""
-        if not changes:
-            return
-        self._beat_at = 0.0
-        for change in changes:
+        for change in self.replica.take_changes():
+            self._beat_at = 0.0
             log(
                 logging.INFO,
                 "changed",
@@ -117,6 +115,7 @@ class Course:
         """Look at the break-glass files, at the age of what is served, and bring to disk what is new."""
         self._look_at_overrides()
         self.replica.look()
+        self.tell_changes()  # of a refresh that was given up, and followed what it had got even so
         self.say_state()
         if self.replica.unsaved and self.replica.world.clock() >= self._save_at:
             self._save()
@@ -239,7 +238,8 @@ class Course:
             return None
 
     def _save(self) -> None:
-        held, self.replica.unsaved = self.replica.held, False
+        self.replica.unsaved = False  # before it is read: what arrives from here on is saved with the next turn
+        held = self.replica.held
         if self._slot is None or held is None or self.replica.kept is Source.BUNDLE:
             return
         saved = files.write(self._slot, stored_of(held))
@@ -247,8 +247,8 @@ class Course:
         if saved.problem is None:
             return
         now = self.replica.world.clock()
-        # A disk may have room again, or be there again: it is tried once an interval.
-        self.replica.unsaved, self._save_at = True, now + self.replica.settings.poll
+        if saved.problem.reason == "disk":  # it may have room again, or be there again: it is tried once an interval
+            self.replica.unsaved, self._save_at = True, now + self.replica.settings.poll
         if now - self._disk_said >= _QUIET:
             self._disk_said = now
             log(logging.WARNING, "disk-failed", "%s could not be written: %s", self._slot, saved.problem.message)

@@ -92,13 +92,14 @@ def read_previous(path: Path) -> Reading:
 def load(path: Path, *, channel: str, required: Required = ()) -> Loaded:
     """The newest slot that is good and can be served: compiled, with every required prompt."""
     problems: tuple[Problem, ...] = ()
-    for reading in (read_ours(path), read_previous(path)):
+    for place in (path, _previous(path)):
+        reading = read_ours(place)
         problems += reading.problems
         if reading.stored is not None:
             try:
                 return Loaded(held=restore(reading.stored, channel=channel, required=required), problems=problems)
             except Rejected as rejected:
-                problems += (Problem(path=path, reason=rejected.reason, message=rejected.message),)
+                problems += (Problem(path=place, reason=rejected.reason, message=rejected.message),)
     return Loaded(held=None, problems=problems)
 
 

@@ -62,6 +62,7 @@ class Following:
         self._reached = threading.Event()
         self._waiting: list[threading.Event] = []
         self._busy_until: float | None = None
+        self._demanded = False
 
     @property
     def running(self) -> bool:
@@ -147,7 +148,8 @@ class Following:
         self._replica.streaming = False
 
     def _demand(self) -> None:
-        self._replica.schedule.at_once(self._replica.world.clock())
+        """Have a refresh begin from now on: one that is on its way may have been answered already."""
+        self._demanded = True
         self._wake.set()
 
     def _cut(self) -> None:
@@ -173,7 +175,8 @@ class Following:
         if (beat := self._course.beat()) and (place := self._replica.place):
             self.run(only(Ask(place=place, what=beat, deadline=clock() + timeout)), clock() + timeout)
         waiting, self._waiting = self._waiting, []
-        if waiting:
+        if waiting or self._demanded:
+            self._demanded = False
             self._replica.schedule.at_once(clock())
         try:
             if asking := self._course.poll(deadline := clock() + timeout):
@@ -271,7 +274,7 @@ class Following:
                 return  # and what went wrong was our own doing
             if outcome.trouble is None:
                 self._last_id = event.id
-                self._course.changed(outcome.changes)
+                self._course.tell_changes()
                 self._wake.set()
             else:
                 self._course.say_trouble(outcome)

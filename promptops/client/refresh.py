@@ -16,7 +16,7 @@ from promptops.client.held import Rejected, Rejection
 from promptops.client.http import BATCH, SDK
 from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
 from promptops.client.replica import Replica
-from promptops.client.status import LOG, Change
+from promptops.client.status import LOG
 from promptops.core import presence
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
@@ -37,7 +37,6 @@ class Outcome:
     ``notes`` are what is wrong even so, each with the name it is logged under.
     """
 
-    changes: tuple[Change, ...] = ()
     place: Place | None = None
     trouble: Failed | None = None
     rejected: bool = False
@@ -83,13 +82,13 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
     for number, place in enumerate(places):
         until = _share(replica, deadline, len(places) - number)
         try:
-            changes, said = yield from _follow(replica, spare, place, until)
+            said = yield from _follow(replica, spare, place, until)
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
         lacking = yield from _named(replica, place, until)
         notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
-        return Outcome(changes=changes, place=place, notes=notes)
+        return Outcome(place=place, notes=notes)
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
     return last
@@ -98,11 +97,11 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
 def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, deadline: float) -> Asking:
     """Follow an event of a stream: mostly there is nothing to ask, because what it points to is held."""
     try:
-        changes = yield from _adopt(replica, spare, place, _decode(data), deadline)
+        yield from _adopt(replica, spare, place, _decode(data), deadline)
     except _Trouble as trouble:
         return _told(replica, place, trouble)
     replica.look()
-    return Outcome(changes=changes, place=place)
+    return Outcome(place=place)
 
 
 def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
@@ -157,26 +156,25 @@ def _share(replica: Replica, deadline: float, places: int) -> float:
 
 def _follow(
     replica: Replica, spare: Spare, place: Place, until: float
-) -> Generator[Ask, Answer | Failed, tuple[tuple[Change, ...], tuple[str, ...]]]:
+) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
     etag = replica.etag(place)
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
-    changes: tuple[Change, ...] = ()
     if not answer.unchanged:
         replica.answered(place, api=answer.api)
         snapshot = _decode(answer.body)
         if snapshot.partial:
             raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
-        changes = yield from _adopt(replica, spare, place, snapshot, until)
+        yield from _adopt(replica, spare, place, snapshot, until)
     elif not etag:
         raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
     replica.heard(place, api=answer.api, etag=answer.etag)
-    return changes, answer.notes
+    return answer.notes
 
 
 def _adopt(
     replica: Replica, spare: Spare, place: Place, snapshot: Snapshot, until: float
-) -> Generator[Ask, Answer | Failed, tuple[Change, ...]]:
+) -> Generator[Ask, Answer | Failed, None]:
     """Fetch what is served, follow the snapshot, then fetch what a rollback would need: that may fail."""
     named = {ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()}
     for digest in [digest for digest in spare if digest not in named]:
@@ -184,7 +182,7 @@ def _adopt(
     first, later = _missing(replica, snapshot, spare)
     yield from _fetch(replica, spare, place, first, until)
     try:
-        changes = replica.adopt(snapshot, spare)
+        replica.adopt(snapshot, spare)
     except Rejected as rejected:
         raise _Trouble(_failed(rejected), rejected=True) from rejected
     try:
@@ -195,7 +193,6 @@ def _adopt(
     if later:
         replica.hold({digest: spare[digest] for digest in later})
     spare.clear()
-    return changes
 
 
 def _missing(replica: Replica, snapshot: Snapshot, spare: Spare) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -8,7 +8,7 @@ one reference and never wait.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -70,6 +70,7 @@ class Replica:
         self.streaming = False
         self.rejected: Counter[str] = Counter()
         self.unsaved = False
+        self._untold: deque[Change] = deque()
         self._known: dict[Place, _Known] = {}
         self._lock = threading.Lock()
         self._wanted = tuple((each.app, each.version) for each in (*settings.pins, *settings.versions))
@@ -100,8 +101,8 @@ class Replica:
         first = tuple(digest for digest in wanted if digest in served)
         return first, tuple(digest for digest in wanted if digest not in served)
 
-    def adopt(self, snapshot: Snapshot, contents: Mapping[str, bytes]) -> tuple[Change, ...]:
-        """Follow what arrived, if it says anything new.
+    def adopt(self, snapshot: Snapshot, contents: Mapping[str, bytes]) -> None:
+        """Follow what arrived, if it says anything new; :meth:`take_changes` has what that is.
 
         Raises:
             Rejected: it is not followed, and everything is as it was.
@@ -109,13 +110,23 @@ class Replica:
         with self._lock:
             merged = self._judge(snapshot)
             if merged is None:
-                return ()
+                return
             before = self.held
             held = keeping(build(merged, contents, older=before, required=self.settings.required), self._wanted)
             self.held, self.kept, self.unsaved = held, Source.SERVER, True
             self.view = self._view(Source.SERVER, Reason.STATIC)
+            self._untold.extend(_changes(before.snapshot if before else None, held.snapshot))
             self._in_contact()  # last: who sees that it is ready finds everything in its place
-        return _changes(before.snapshot if before else None, held.snapshot)
+
+    def take_changes(self) -> tuple[Change, ...]:
+        """What is served otherwise since it was asked last. Whoever gets them tells them: nobody else will."""
+        found = []
+        while self._untold:
+            try:
+                found.append(self._untold.popleft())
+            except IndexError:  # another thread took it
+                break
+        return tuple(found)
 
     def hold(self, contents: Mapping[str, bytes]) -> None:
         """Hold releases that a rollback would go to."""

@@ -68,6 +68,7 @@ class AsyncFollowing:
         self._reached = asyncio.Event()
         self._waiting: list[asyncio.Event] = []
         self._last_id = ""
+        self._demanded = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -96,7 +97,8 @@ class AsyncFollowing:
             async with asyncio.timeout(deadline - time.monotonic() + GRACE):
                 return await self._drive(asking)
         except TimeoutError:
-            self._replica.failed(TIMEOUT.message)
+            # What was given up may hold the replica's lock while it compiles: the loop does not wait for that.
+            await in_thread(self._replica.failed, TIMEOUT.message)
             return Outcome(trouble=TIMEOUT)
 
     def cancel(self) -> None:
@@ -125,7 +127,8 @@ class AsyncFollowing:
         return await in_thread(cast(Origin, origin).answer, ask.what, ask.deadline)
 
     def _demand(self) -> None:
-        self._replica.schedule.at_once(time.monotonic())
+        """Have a refresh begin from now on: one that is on its way may have been answered already."""
+        self._demanded = True
         self._wake.set()
 
     # --- the task that takes turns ----------------------------------------------------------------
@@ -146,7 +149,8 @@ class AsyncFollowing:
             until = time.monotonic() + timeout
             await self.run(only(Ask(place=place, what=beat, deadline=until)), until)
         waiting, self._waiting = self._waiting, []
-        if waiting:
+        if waiting or self._demanded:
+            self._demanded = False
             self._replica.schedule.at_once(time.monotonic())
         try:
             if asking := self._course.poll(deadline := time.monotonic() + timeout):
@@ -228,7 +232,7 @@ class AsyncFollowing:
             outcome = await self.run(follow_event(self._replica, spare, place, event.data, deadline), deadline)
             if outcome.trouble is None:
                 self._last_id = event.id
-                self._course.changed(outcome.changes)
+                self._course.tell_changes()
                 self._wake.set()
             else:
                 self._course.say_trouble(outcome)

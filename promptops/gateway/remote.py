@@ -244,6 +244,7 @@ class Remote:
             "channels": list(request.channels),
             "apps": list(request.apps),
             "seconds": int(request.lifetime.total_seconds()) if request.lifetime else None,
+            "capped": request.capped,
         }
         answer = self._post("/v1/tokens", body, actor=actor)
         secret = answer["secret"]
@@ -251,7 +252,7 @@ class Remote:
 
     def revoke_token(self, which: str, *, reason: str, actor: str) -> Token:
         every = self.tokens()
-        named = [token for token in every if which in (token.id, token.name)]
+        named = [token for token in every if token.id == which] or [token for token in every if token.name == which]
         if not named:
             known = [f"{token.id} ({token.name})" for token in every if token.revoked is None]
             raise TokenNotFound(f"there is no token '{which[:80]}'", known=known)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -87,8 +87,8 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
                 if alone:
                     _sweep(place)
             _refuse_older(target, found)
-            written, kept, size = _put_contents(origin, found, releases)
-            missing = _missing(found, releases)
+            there, written = _put_contents(origin, found, releases)
+            missing = _missing(found, there)
             data, digest = wire.encode(found)
             changed = _put(target, data)
     except OSError as error:
@@ -99,9 +99,9 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
         snapshot=found,
         digest=digest,
         written=written,
-        kept=kept,
+        kept=len(there) - written,
         missing=missing,
-        size=size + len(data),
+        size=sum(there.values()) + len(data),
         changed=changed,
     )
 
@@ -128,8 +128,8 @@ def _refuse_older(target: Path, found: Snapshot) -> None:
 # --- contents ---------------------------------------------------------------------------------------
 
 
-def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[int, int, int]:
-    """How many contents were written, how many were there, and the bytes of all of them."""
+def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[dict[str, int], int]:
+    """The contents that are there and intact now, by digest with their sizes; and how many were written."""
     named = list(dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases()))
     there = {digest: size for digest in named if (size := _intact(folder, digest)) is not None}
     wanted = [digest for digest in named if digest not in there]
@@ -148,7 +148,7 @@ def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[int, i
         # Of a batch that is too large only the first come: ask for the others again, as long as any come.
         left = [digest for digest in asked if digest not in there]
         wanted = (left if len(left) < len(asked) else []) + wanted[_AT_ONCE:]
-    return written, len(there) - written, sum(there.values())
+    return there, written
 
 
 def _intact(folder: Path, digest: str) -> int | None:
@@ -160,15 +160,15 @@ def _intact(folder: Path, digest: str) -> int | None:
     return len(content) if digest_of(content) == digest else None
 
 
-def _missing(found: Snapshot, folder: Path) -> tuple[str, ...]:
-    """The apps whose last good release has no content there.
+def _missing(found: Snapshot, there: Collection[str]) -> tuple[str, ...]:
+    """The apps whose last good release is not among the digests that are there.
 
     Raises:
         RegistryDamaged: so has one that is served.
     """
 
     def absent(ref: ReleaseRef | None) -> bool:
-        return ref is not None and not (folder / ref.digest.removeprefix("sha256:")).is_file()
+        return ref is not None and ref.digest not in there
 
     for app, pointer in sorted(found.apps.items()):
         for ref in (pointer.stable, pointer.canary):

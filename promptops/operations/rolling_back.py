@@ -5,7 +5,7 @@ Of everything in this package this needs the registry alone: no workspace, no gi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -60,7 +60,8 @@ def rollback(
 ) -> Outcome:
     """Put the last good release back, quarantine what was left, all apps in one transaction or none.
 
-    ``permit`` is called with each app that would change, in the transaction: what it raises changes nothing.
+    ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what
+    it raises changes nothing.
 
     Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
     came second sees, and leaves, what the promotion made live.
@@ -78,11 +79,11 @@ def rollback(
             writer.lock_heads((app, request.channel) for app in request.apps)
 
     def decide(reader: Reader) -> Decision:
-        decision = _rollbacks(reader, request, actor, now)
-        for deployment in decision.changed:
-            if permit is not None:
-                permit(deployment.app)
-        return decision
+        currents = _currents(reader, request)
+        if permit is not None:
+            for current in currents:
+                permit(current.app)
+        return _rollbacks(reader, request, currents, actor, now)
 
     once = Once(
         key=request.key,
@@ -98,15 +99,21 @@ def rollback(
     return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
 
 
-def _rollbacks(reader: Reader, request: RollbackRequest, actor: str, now: datetime) -> Decision:
-    """One decision for all the apps: every one of them has a target, or the whole is refused."""
+def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:
+    """What is live now of the apps that it is about."""
     reader.channel(request.channel)
-    if request.every:
-        currents = reader.live_on(request.channel)
-        if not currents:
-            raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint="See: promptops status")
-    else:
-        currents = tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
+    if not request.every:
+        return tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
+    currents = reader.live_on(request.channel)
+    if not currents:
+        raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint="See: promptops status")
+    return currents
+
+
+def _rollbacks(
+    reader: Reader, request: RollbackRequest, currents: Sequence[Deployment], actor: str, now: datetime
+) -> Decision:
+    """One decision for all the apps: every one of them has a target, or the whole is refused."""
     decision, failures = Decision(), []
     for current in currents:
         intent = Intent(

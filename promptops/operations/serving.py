@@ -1,4 +1,4 @@
-"""What clients follow: a channel's snapshot, the contents it points to, and both as plain files for any web server.
+"""What clients follow: a channel's snapshot, and the contents it points to.
 
 A release whose stored bytes are not those of its digest is never handed out.
 """
@@ -6,7 +6,6 @@ A release whose stored bytes are not those of its digest is never handed out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptops.core.errors import RegistryDamaged, Yanked
@@ -15,7 +14,6 @@ from promptops.operations.standing import Standing, standings
 
 if TYPE_CHECKING:
     from promptops.core.model import Release
-    from promptops.operations.exporting import Exported
     from promptops.store import Registry
     from promptops.store.serving import Progress
 
@@ -110,23 +108,3 @@ def content_of_version(registry: Registry, app: str, version: str) -> Release:
             hint="A yanked release is never served again. Pin another, or follow a channel.",
         )
     return release
-
-
-def export(registry: Registry, channel: str, folder: Path) -> Exported:
-    """Write what the channel serves into a folder, as plain files: see :mod:`promptops.operations.exporting`."""
-    from promptops.operations import exporting
-
-    return exporting.export(_Origin(registry), channel, folder)
-
-
-class _Origin:
-    """The registry as an export asks it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def snapshot(self, channel: str) -> Snapshot:
-        return snapshot(self._registry, channel)
-
-    def contents(self, digests: Sequence[str]) -> dict[str, bytes]:
-        return {digest: stored.content for digest, stored in contents(self._registry, digests).items()}

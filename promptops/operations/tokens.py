@@ -37,13 +37,17 @@ _LONGEST = timedelta(days=36_525)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What a token is to be called, may do, and where; ``lifetime`` is None for one that does not end by itself."""
+    """What a token is to be called, may do, and where; ``lifetime`` is None for one that does not end by itself.
+
+    ``capped``: it ends at the latest with the token that it is made with, and is not refused for that.
+    """
 
     name: str
     scopes: tuple[Scope, ...] = (Scope.READ,)
     channels: tuple[str, ...] = ("*",)
     apps: tuple[str, ...] = ("*",)
     lifetime: timedelta | None = LIFETIME
+    capped: bool = False
 
     def __post_init__(self) -> None:
         if self.lifetime is not None and not timedelta(seconds=1) <= self.lifetime <= _LONGEST:
@@ -86,7 +90,7 @@ def create_token(
         prefix=prefix_of(text),
         created_at=now,
         created_by=actor,
-        expires_at=None if request.lifetime is None else now + request.lifetime,
+        expires_at=_end(request, now, by),
     )
     if by is not None:
         _require_covered(by, token)
@@ -143,6 +147,13 @@ def find_token(registry: Registry, secret_digest: str) -> Token | None:
     """The token whose secret has this digest. Whether it is still worth something: ``token.flaw(now)``."""
     with registry.read() as reader:
         return reader.token_by_secret(secret_digest)
+
+
+def _end(request: TokenRequest, now: datetime, by: Token | None) -> datetime | None:
+    ends = [None if request.lifetime is None else now + request.lifetime]
+    if request.capped and by is not None:
+        ends.append(by.expires_at)
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _named(reader: Reader, which: str, by: Token | None) -> Token:

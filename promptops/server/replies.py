@@ -7,8 +7,8 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 JSON: Final = (b"content-type", b"application/json")
-UNCHANGED_FOR_EVER: Final = (b"cache-control", b"private, max-age=31536000, immutable")
-"""For whoever asked: a cache that many share would hand it to those without a token (RFC 9111, section 3.5)."""
+UNCHANGED_FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
+"""A shared cache may hand a release on: its digest, which nobody can guess, is then what one has to know of it."""
 
 ASK_AGAIN: Final = (b"cache-control", b"no-cache")
 

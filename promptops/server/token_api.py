@@ -37,6 +37,7 @@ class NewToken(Body):
     channels: _Patterns
     apps: _Patterns
     seconds: Annotated[int | None, Field(ge=1, le=2**40, description="Its life; null: it does not end.")] = 90 * 86_400
+    capped: Annotated[bool, Field(description="End at the latest with the token that makes it.")] = False
 
 
 @routes.get(
@@ -74,6 +75,7 @@ def create_token(call: CallOf, body: NewToken) -> Response:
         channels=tuple(body.channels),
         apps=tuple(body.apps),
         lifetime=None if body.seconds is None else timedelta(seconds=body.seconds),
+        capped=body.capped,
     )
     made = operations.create_token(call.registry, request, actor=call.actor, now=call.now, by=call.access.token)
     return answered({"token": written(made.token), "secret": made.text}, status=201)

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from promptops.core import override as overrides
 from promptops.core.errors import (
     ConcurrentDeployment,
-    Conflict,
     KeyReused,
     NeverDeployed,
     NotAllowed,
@@ -27,7 +26,6 @@ from promptops.core.errors import (
     OverrideOvertaken,
     PolicyRefused,
     Quarantined,
-    Refused,
     RegistryMismatch,
     ReleaseNotFound,
     RequestInvalid,
@@ -158,14 +156,7 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
                 hint=f"Name the apps: promptops rollback APP… --channel {channel}",
             )
 
-    try:
-        outcome = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
-    except (Conflict, Refused):
-        if body.all:
-            with call.registry.read() as reader:
-                for deployment in reader.live_on(channel):
-                    permit(deployment.app)  # or the refusal would tell of apps that are not the caller's
-        raise
+    outcome = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
     for deployment in (*outcome.deployments, *outcome.unchanged):
         permit(deployment.app)  # an answer of before may be somebody else's
     return answered(written(outcome))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from promptops.store.database import TOPIC, Place
+from promptops.store.forking import no_fork
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -128,6 +129,10 @@ class _File:
         self._look_at = 0.0
 
     def connect(self, seconds: float) -> bool:
+        with no_fork():
+            return self._connect(seconds)
+
+    def _connect(self, seconds: float) -> bool:
         self._drop()
         try:
             found = self._identity()
@@ -179,12 +184,14 @@ class _File:
 
     def _data_version(self) -> int:
         assert self._connection is not None
-        # All of it is fetched, or the connection would stay inside a transaction.
-        return int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
+        with no_fork():
+            # All of it is fetched, or the connection would stay inside a transaction.
+            return int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
 
     def _drop(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            with no_fork():
+                self._connection.close()
             self._connection = None
 
 

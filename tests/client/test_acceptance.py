@@ -44,13 +44,6 @@ def test_a_broken_rule_is_named_and_nothing_changes(arrived: Snapshot, reason: R
     assert holding == before
 
 
-def test_a_client_can_be_told_which_lineage_to_follow_before_it_holds_anything() -> None:
-    with pytest.raises(Rejected) as raised:
-        judge(NOW, None, channel="prod", lineage="two")
-    assert raised.value.reason is Rejection.LINEAGE
-    assert judge(NOW, None, channel="prod", lineage="one") == NOW
-
-
 def test_the_first_one_is_taken_as_it_is_also_where_it_is_an_event() -> None:
     assert judge(replace(NOW, partial=True), None, channel="prod") == NOW
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from promptops import (
     ReleaseNotFound,
     State,
 )
+from promptops.client import held
+from promptops.client.following import GRACE
 from tests.client import made
 from tests.client.clients import InLoop, Maker
 from tests.client.fake_server import FakeServer
@@ -43,6 +47,31 @@ def test_a_change_is_followed_and_told(client_of: Maker, server: FakeServer) -> 
     until(lambda: changes)
     assert changes == [Change(channel="prod", app="bot", revision=2, version="1.1.0", before="1.0.0")]
     assert client.get_prompt("bot/answer").version == "1.1.0"
+
+
+def test_a_change_that_was_followed_after_its_time_was_over_is_told_too(
+    client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, changes = threading.Event(), threading.Event(), list[Change]()
+    compile_release = held.compile_release
+
+    def slowly(app: str, digest: str, data: bytes) -> held.CompiledRelease:
+        if digest == made.release("bot", "2.0.0").digest:
+            begun.set()
+            go.wait(60)
+        return compile_release(app, digest, data)
+
+    server.streams = False
+    client = client_of(server.url, on_change=changes.append, poll=0.2, timeout=0.2)
+    monkeypatch.setattr(held, "compile_release", slowly)
+    server.serve(made.served(2, "2.0.0"))
+    assert begun.wait(60)
+    time.sleep(0.2 + 2 * GRACE)  # the refresh is given up meanwhile
+    assert (client.get_prompt("bot/answer").version, changes) == ("1.0.0", [])
+    go.set()
+    until(lambda: changes)
+    assert [change.version for change in changes] == ["2.0.0"]
+    assert client.get_prompt("bot/answer").version == "2.0.0"
 
 
 def test_a_rollback_to_what_is_held_asks_for_nothing(client_of: Maker, server: FakeServer) -> None:

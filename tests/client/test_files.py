@@ -310,6 +310,7 @@ def test_a_state_of_another_channel_is_not_served(two: Path) -> None:
     loaded = load(two, channel="staging")
     assert loaded.held is None
     assert [problem.reason for problem in loaded.problems] == ["channel", "channel"]
+    assert [problem.path.name for problem in loaded.problems] == [two.name, f"{two.name}.prev"]
 
 
 def test_the_slot_before_is_served_where_the_newest_lacks_what_is_required(path: Path) -> None:

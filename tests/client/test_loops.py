@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptops import AsyncClient, Invalid, PromptUnavailable
+from promptops.client.following import GRACE
 from tests.client import made
 from tests.client.fake_server import Asked, FakeServer, Reply
 
@@ -151,3 +152,24 @@ def test_started_in_another_loop_it_follows_there_alone(
 
 async def _names() -> list[str]:
     return _ours()
+
+
+def test_a_loop_does_not_wait_for_what_compiles(server: FakeServer) -> None:
+    async def use() -> None:
+        client = AsyncClient(server.url, channel="prod", cache_dir=False, start_timeout=20.0, timeout=0.5)
+        await client.start()
+        lock = client._own._lock
+        await asyncio.to_thread(lock.acquire)  # as long as a release is compiled
+        server.serve(made.served(2, "2.0.0"))
+        asking = asyncio.create_task(client.refresh(60))
+        await asyncio.sleep(0.5 + 2 * GRACE)  # a loop that waits for the lock never comes back from here
+        lock.release()
+        await asking
+        while client.get_prompt("bot/answer").version != "2.0.0":
+            await asyncio.sleep(0.01)
+        await client.close()
+
+    worker = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(use(), 60)), daemon=True)
+    worker.start()
+    worker.join(60)
+    assert not worker.is_alive()

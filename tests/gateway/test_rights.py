@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from promptops.core.token import Scope
-from promptops.operations.tokens import revoke_token
+from promptops.operations.tokens import TokenRequest, create_token, revoke_token
 from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops
@@ -133,10 +133,24 @@ def test_an_address_that_is_not_the_servers_own_is_named(
     assert f"Is {url}/more the server's own address" in error["hint"]
 
 
-def test_a_token_that_would_outlive_its_maker_is_told_how_long_it_would_live(
+def test_a_token_ends_with_its_maker_unless_it_is_said_how_long_it_lives(
     url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "week", Scope.ADMIN, lifetime=timedelta(days=7)).secret)
-    assert "Without --expires a token is made for 90d." in promptops("token", "create", "web", exits=5).err
-    assert "Without --expires" not in promptops("token", "create", "web", "--expires", "30d", exits=5).err
-    promptops("token", "create", "web", "--expires", "6d")
+    made = promptops("token", "create", "web", "--json").json
+    known = {each["name"]: each for each in rows(promptops("token", "list", "--json"), "tokens")}
+    assert made["expires_at"] == known["week"]["expires_at"]
+    assert "lives longer" in promptops("token", "create", "other", "--expires", "30d", exits=5).err
+    promptops("token", "create", "other", "--expires", "6d")
+
+
+def test_the_id_of_one_token_may_be_the_name_of_another(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = iter([0] * 32 + [36] * 11)  # taaaaaaaaaaa, which could be a name
+    leaked = create_token(
+        told, TokenRequest(name="leaked"), actor=factory.ACTOR, now=datetime.now(UTC), draw=lambda _: next(draws)
+    ).token
+    create_token(told, TokenRequest(name=leaked.id), actor=factory.ACTOR, now=datetime.now(UTC))
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "root", Scope.ADMIN).secret)
+    assert promptops("token", "revoke", leaked.id, "--json").json["name"] == "leaked"

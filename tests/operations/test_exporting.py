@@ -19,11 +19,12 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import ChannelNotFound, Conflict, Invalid, RegistryDamaged
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
+from promptops.gateway.direct import Direct
 from promptops.operations import serving
 from promptops.operations.exporting import export
 from promptops.store import Registry
 from promptops.wire.snapshot import decode
-from tests.factory import go_back, go_live, make_channels, make_releases
+from tests.factory import go_back, go_live, make_channels, make_releases, minutes
 from tests.house.checkout import ROOT
 from tests.store.vandal import vandalise
 
@@ -86,7 +87,7 @@ def test_all_that_the_channel_serves_lies_where_a_server_has_it(registry: Regist
     for app in ("bot", "faq"):
         for made in make_releases(registry, app, 3):
             go_live(registry, f"{app}@{made.version}")
-    done = serving.export(registry, "prod", tmp_path / "new" / "folder")
+    done = export(Direct(registry, now=minutes(900)), "prod", tmp_path / "new" / "folder")
     found = read(done.folder)
     assert found == serving.snapshot(registry, "prod") == done.snapshot
     assert (done.written, done.kept, done.missing, done.changed) == (4, 0, (), True)
@@ -102,13 +103,13 @@ def test_repeating_it_writes_nothing_and_a_change_only_what_is_new(registry: Reg
     make_channels(registry)
     for made in make_releases(registry, "bot", 3):
         go_live(registry, f"bot@{made.version}")
-    serving.export(registry, "prod", tmp_path)
+    export(Direct(registry, now=minutes(900)), "prod", tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    again = serving.export(registry, "prod", tmp_path)
+    again = export(Direct(registry, now=minutes(900)), "prod", tmp_path)
     assert (again.written, again.kept, again.changed) == (0, 2, False)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
     go_back(registry, "bot")
-    third = serving.export(registry, "prod", tmp_path)
+    third = export(Direct(registry, now=minutes(900)), "prod", tmp_path)
     assert (third.written, third.kept, third.changed) == (1, 1, True)
     assert len(list((tmp_path / "v1" / "releases").iterdir())) == 3, "nothing is ever deleted"
 
@@ -145,13 +146,25 @@ def test_what_is_served_and_damaged_stops_it_and_the_old_snapshot_stays(
     make_channels(registry)
     first, second = make_releases(registry, "bot", 2)
     go_live(registry, f"bot@{first.version}")
-    serving.export(registry, "prod", tmp_path)
+    export(Direct(registry, now=minutes(900)), "prod", tmp_path)
     before = read(tmp_path)
     go_live(registry, f"bot@{second.version}")
     blob = "BLOB" if registry_url.startswith("sqlite") else "BYTEA"
     vandalise(registry_url, f"UPDATE release SET content = CAST('{{}}' AS {blob}) WHERE version = '{second.version}'")
     with pytest.raises(RegistryDamaged, match="the snapshot was not written"):
-        serving.export(registry, "prod", tmp_path)
+        export(Direct(registry, now=minutes(900)), "prod", tmp_path)
+    assert read(tmp_path) == before
+
+
+def test_no_snapshot_points_to_what_is_damaged_there_and_cannot_be_had_again(tmp_path: Path) -> None:
+    export(stocked(1, 2, 3), "prod", tmp_path)
+    before = read(tmp_path)
+    source = stocked(1, 2, 3)
+    gone = release(2)[0].digest
+    del source.stock[gone]
+    (tmp_path / "v1" / "releases" / gone.removeprefix("sha256:")).write_bytes(b"{")
+    with pytest.raises(RegistryDamaged, match="the snapshot was not written"):
+        export(replace(source, found=replace(source.found, cursor=99)), "prod", tmp_path)
     assert read(tmp_path) == before
 
 
@@ -202,11 +215,11 @@ def test_a_folder_that_is_none_and_a_channel_that_is_none_are_refused(registry: 
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(Invalid, match=r"file.* cannot be written"):
-        serving.export(registry, "prod", file)
+        export(Direct(registry, now=minutes(900)), "prod", file)
     with pytest.raises(Invalid, match="cannot be written"):
-        serving.export(registry, "prod", file / "below")
+        export(Direct(registry, now=minutes(900)), "prod", file / "below")
     with pytest.raises(ChannelNotFound):
-        serving.export(registry, "production", tmp_path)
+        export(Direct(registry, now=minutes(900)), "production", tmp_path)
     assert not (tmp_path / "v1").exists()
 
 
@@ -227,14 +240,16 @@ def test_an_export_that_broke_off_leaves_what_was_there_and_the_next_one_tidies_
 
 _EXPORTS = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from promptops.operations import serving
+from promptops.gateway.direct import Direct
+from promptops.operations.exporting import export
 from promptops.store import Registry
 
 registry = Registry.open(sys.argv[1])
 print("ready", flush=True)
 while True:
-    serving.export(registry, "prod", Path(sys.argv[2]))
+    export(Direct(registry, now=datetime.now(UTC)), "prod", Path(sys.argv[2]))
 """
 
 
@@ -246,7 +261,7 @@ def test_readers_find_a_whole_export_while_several_write_it_and_are_killed(
     releases = make_releases(registry, "bot", 8)
     go_live(registry, f"bot@{releases[0].version}")
     folder = tmp_path / "www"
-    serving.export(registry, "prod", folder)
+    export(Direct(registry, now=minutes(900)), "prod", folder)
     wrong: list[str] = []
     seen: list[int] = []
     stop = threading.Event()

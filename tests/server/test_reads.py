@@ -63,7 +63,7 @@ def test_a_release_is_served_by_digest_and_by_version_for_ever(place: Place) -> 
     pointer = serving.snapshot(place.registry, "prod").apps["bot"]
     by_digest = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader)
     assert digest(by_digest.body) == pointer.stable.digest
-    assert by_digest.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert by_digest.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert server.get(f"/v1/releases/{pointer.stable.digest[7:]}", place.reader).body == by_digest.body
     again = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader, If_None_Match=by_digest.headers["etag"])
     assert again.status == 304
