@@ -13,7 +13,7 @@ from promptops.core.model import Bump, Content, Input, Message, Policy, Profile,
 from promptops.core.reference import parse_reference
 from promptops.core.release import encode
 from promptops.operations.channels import apply_channels
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.releasing import ReleaseRequest, release
 from promptops.operations.rolling_back import RollbackRequest, rollback
@@ -89,13 +89,13 @@ def make_channels(registry: Registry, **policies: Policy) -> None:
 
 def go_live(
     registry: Registry, reference: str, channel: str = "prod", *, now: datetime = START, **more: object
-) -> Outcome:
+) -> Deployed:
     """Promote."""
     request = PromoteRequest(reference=parse_reference(reference), channel=channel, key=key(), **more)  # type: ignore[arg-type]
     return promote(registry, request, actor=ACTOR, now=now)
 
 
-def go_back(registry: Registry, *apps: str, channel: str = "prod", now: datetime = START, **more: object) -> Outcome:
+def go_back(registry: Registry, *apps: str, channel: str = "prod", now: datetime = START, **more: object) -> Deployed:
     """Roll back."""
     request = RollbackRequest(apps=apps, channel=channel, **{"key": key(), **more})  # type: ignore[arg-type]
     return rollback(registry, request, actor=ACTOR, now=now)

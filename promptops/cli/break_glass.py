@@ -105,25 +105,25 @@ def reconcile(session: Session, /, files: tuple[Path, ...], dry_run: bool, expec
     Each pin becomes one deployment of the kind break-glass, unless the channel serves its release already. Doing it
     again changes nothing. A pin that has ended, or a channel that somebody changed since, is not overwritten.
     """
-    from promptops.cli.outcome import outcome_lines, outcome_shape
+    from promptops.cli.deployed import deployed_lines, deployed_shape
     from promptops.operations import pinning
 
     pins = [pinning.load(session.directory / path) for path in files]
     actor = session.actor()
     with session.gateway() as gateway:
-        outcomes = [
+        all_deployed = [
             gateway.reconcile(pin, expect_revision=expect_revision, dry_run=dry_run, actor=actor) for pin in pins
         ]
-    shapes = [outcome_shape(outcome) for outcome in outcomes]
+    shapes = [deployed_shape(deployed) for deployed in all_deployed]
 
     def lines(page: Page) -> list[Line]:
         shown: list[Line] = []
-        for outcome in outcomes:
-            shown += [*([""] if shown else []), *outcome_lines(outcome, page)]
+        for deployed in all_deployed:
+            shown += [*([""] if shown else []), *deployed_lines(deployed, page)]
         return shown
 
     session.answer(lambda: shapes[0] if len(shapes) == 1 else {"outcomes": list(shapes)}, lines)
-    if any(outcome.deployments for outcome in outcomes) and not dry_run:
+    if any(deployed.deployments for deployed in all_deployed) and not dry_run:
         session.bring_to_git()
 
 

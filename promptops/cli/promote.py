@@ -51,9 +51,9 @@ def promote(
             dry_run=dry_run,
             key=session.key(key),
         )
-        outcome = gateway.promote(request, actor=actor)
-    from promptops.cli.outcome import outcome_lines, outcome_shape
+        deployed = gateway.promote(request, actor=actor)
+    from promptops.cli.deployed import deployed_lines, deployed_shape
 
-    session.answer(lambda: outcome_shape(outcome), lambda page: outcome_lines(outcome, page))
-    if outcome.deployments and not dry_run:
+    session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page))
+    if deployed.deployments and not dry_run:
         session.bring_to_git()

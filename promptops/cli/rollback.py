@@ -24,7 +24,7 @@ from promptops.core.errors import AppNotFound, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
-    from promptops.operations.deploying import Outcome
+    from promptops.operations.deploying import Deployed
     from promptops.operations.rolling_back import RollbackRequest
 
 
@@ -142,11 +142,11 @@ def rollback(
             dry_run=dry_run,
             key=session.key(key),
         )
-        outcome = _roll_back(gateway, request, actor)
-        _answer(session, gateway, outcome, request, wait)
+        deployed = _roll_back(gateway, request, actor)
+        _answer(session, gateway, deployed, request, wait)
 
 
-def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Outcome:
+def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Deployed:
     try:
         return gateway.rollback(request, actor=actor)
     except AppNotFound as unknown:
@@ -155,20 +155,22 @@ def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Outcom
         raise
 
 
-def _answer(session: Session, gateway: Gateway, outcome: Outcome, request: RollbackRequest, wait: float | None) -> None:
+def _answer(
+    session: Session, gateway: Gateway, deployed: Deployed, request: RollbackRequest, wait: float | None
+) -> None:
     """Say what was done before anything else; then wait for the clients, if that was asked for."""
-    from promptops.cli.outcome import outcome_lines, outcome_shape
+    from promptops.cli.deployed import deployed_lines, deployed_shape
 
-    elsewhere = _elsewhere(gateway, outcome)
+    elsewhere = _elsewhere(gateway, deployed)
 
     def say() -> None:
         session.answer(
-            lambda: outcome_shape(outcome),
-            lambda page: outcome_lines(outcome, page, elsewhere=elsewhere, again=_again(request)),
+            lambda: deployed_shape(deployed),
+            lambda page: deployed_lines(deployed, page, elsewhere=elsewhere, again=_again(request)),
         )
 
     def bring_to_git() -> None:
-        if outcome.deployments and not request.dry_run:
+        if deployed.deployments and not request.dry_run:
             session.bring_to_git()
 
     if wait is None or request.dry_run:
@@ -178,7 +180,7 @@ def _answer(session: Session, gateway: Gateway, outcome: Outcome, request: Rollb
         from promptops.cli.waiting import wait_for_clients
 
         first = (bring_to_git,) if session.json else (say, bring_to_git)
-        wait_for_clients(session, gateway, outcome, seconds=wait, first=first)
+        wait_for_clients(session, gateway, deployed, seconds=wait, first=first)
 
 
 def _again(request: RollbackRequest) -> list[str]:
@@ -188,13 +190,13 @@ def _again(request: RollbackRequest) -> list[str]:
     return command + (["--reason", request.reason] if request.reason else [])
 
 
-def _elsewhere(gateway: Gateway, outcome: Outcome) -> tuple[str, ...]:
+def _elsewhere(gateway: Gateway, deployed: Deployed) -> tuple[str, ...]:
     """Other channels that still serve the release that one app's rollback left."""
-    if len(outcome.deployments) != 1 or outcome.deployments[0].before is None:
+    if len(deployed.deployments) != 1 or deployed.deployments[0].before is None:
         return ()
-    done = outcome.deployments[0]
+    done = deployed.deployments[0]
     try:
-        serving = gateway.serving(done.app, outcome.deployments[0].before.digest)
+        serving = gateway.serving(done.app, deployed.deployments[0].before.digest)
     except Unavailable:
         return ()  # the rollback is done: that it cannot be said where else the release is live must not hide it
     return tuple(channel for channel in serving if channel != done.channel)

@@ -15,6 +15,7 @@ import click
 from promptops import config
 from promptops.cli.command import command
 from promptops.cli.session import Session
+from promptops.core.address import is_loopback
 from promptops.core.errors import ExtraMissing, Invalid, TokenNotFound
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def serve(
     """
     with _server_installed():
         from promptops.server import run
-    local = run.is_loopback(host)
+    local = is_loopback(host)
     if no_auth and not local:
         raise Invalid(
             f"--no-auth would let everybody who reaches {host} change what is live",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops.cli.outcome import outcome_shape
+from promptops.cli.deployed import deployed_shape
 from promptops.cli.visible import visible
 from promptops.cli.words import counted, enumerated
 from promptops.core.errors import NotAcknowledged, PromptopsError, Unavailable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptops.core.model import Deployment
     from promptops.core.presence import LiveClient
     from promptops.gateway import Gateway
-    from promptops.operations.deploying import Outcome
+    from promptops.operations.deploying import Deployed
 
 _PAUSE = 0.1
 
@@ -53,14 +53,14 @@ class Waited:
 
 
 def wait_for_clients(
-    session: Session, gateway: Gateway, outcome: Outcome, *, seconds: float, first: Sequence[Callable[[], None]]
+    session: Session, gateway: Gateway, deployed: Deployed, *, seconds: float, first: Sequence[Callable[[], None]]
 ) -> None:
     """Do what comes ``first``, wait for the clients, say how it went; with --json that is the whole answer.
 
     Raises:
         NotAcknowledged: time is over, and not every live client serves it.
     """
-    changed = (*outcome.deployments, *outcome.unchanged)
+    changed = (*deployed.deployments, *deployed.unchanged)
     waited = Waited()
     try:
         for each in first:
@@ -68,10 +68,10 @@ def wait_for_clients(
             sys.stdout.flush()  # what was done is said now, also into a pipe
         _wait(gateway, changed, waited, seconds)
     except KeyboardInterrupt:
-        _tell(session, outcome, waited, changed, interrupted=True)
+        _tell(session, deployed, waited, changed, interrupted=True)
         session.note(f"the rollback is done and stays; only the waiting was interrupted.{_whom(waited)}")
         raise
-    _tell(session, outcome, waited, changed)
+    _tell(session, deployed, waited, changed)
     if not waited.done:
         channel = changed[0].channel if changed else ""
         raise NotAcknowledged(
@@ -111,11 +111,11 @@ def clients_shape(waited: Waited) -> JsonObject:
 
 
 def _tell(
-    session: Session, outcome: Outcome, waited: Waited, changed: Sequence[Deployment], *, interrupted: bool = False
+    session: Session, deployed: Deployed, waited: Waited, changed: Sequence[Deployment], *, interrupted: bool = False
 ) -> None:
     if session.json or (waited.done and not interrupted):
         session.answer(
-            lambda: outcome_shape(outcome) | {"clients": clients_shape(waited)},
+            lambda: deployed_shape(deployed) | {"clients": clients_shape(waited)},
             lambda page: _lines(waited, changed, page),
         )
 

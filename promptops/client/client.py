@@ -15,7 +15,7 @@ from typing import Self
 from promptops.client.answering import Answering
 from promptops.client.following import Following
 from promptops.client.origin import Origin, Place, open_local
-from promptops.client.refresh import Outcome, get_version
+from promptops.client.refresh import Refreshed, get_version
 from promptops.client.served import Served
 from promptops.client.settings import Settings, references_of
 from promptops.client.status import log
@@ -130,17 +130,17 @@ def the_version(text: str) -> Reference:
     return found[0]
 
 
-def require(outcome: Outcome, wanted: Reference) -> None:
+def require(refreshed: Refreshed, wanted: Reference) -> None:
     """Do nothing where a version was had.
 
     Raises:
         ReleaseNotFound, PromptUnavailable: why it was not.
     """
-    if outcome.trouble is None:
+    if refreshed.trouble is None:
         return
-    if outcome.trouble.reason == "status-404":
+    if refreshed.trouble.reason == "status-404":
         raise ReleaseNotFound(f"the registry has no {wanted}, or not for this token")
-    raise PromptUnavailable(f"{wanted} could not be had: {outcome.trouble.message}")
+    raise PromptUnavailable(f"{wanted} could not be had: {refreshed.trouble.message}")
 
 
 # --- processes ------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from promptops.client import files, settings
 from promptops.client.held import Held, Rejected, Rejection
-from promptops.client.origin import Beat
+from promptops.client.origin import TellBeat
 from promptops.client.overrides import Overrides, read_overrides, signature
 from promptops.client.prompt import Source
 from promptops.client.reading import read_bundle
-from promptops.client.refresh import Asking, Outcome, Spare, heartbeat, refresh
+from promptops.client.refresh import Asking, Refreshed, Spare, heartbeat, refresh
 from promptops.client.replica import Replica
 from promptops.client.schedule import spread
 from promptops.client.status import OnChange, OnState, log
@@ -70,7 +70,7 @@ class Course:
             return None
         return refresh(self.replica, self.spare, deadline)
 
-    def beat(self) -> Beat | None:
+    def beat(self) -> TellBeat | None:
         """A heartbeat, where one is due and somebody is there to hear it."""
         replica = self.replica
         if self._until_beat() > 0:
@@ -78,17 +78,17 @@ class Course:
         self._beat_at = replica.world.clock() + spread(_BEAT, replica.world.dice)
         return heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, refreshed: Refreshed) -> None:
         """A refresh is over: when is the next one, and what is there to say about this one?"""
         replica, now = self.replica, self.replica.world.clock()
-        if outcome.trouble is None:
+        if refreshed.trouble is None:
             # All who started together were answered together: they part here.
             replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)
             self._trouble = ""
-            self._say_notes(outcome.notes)
+            self._say_notes(refreshed.notes)
         else:
-            replica.schedule.failed(now, retry_after=outcome.trouble.retry_after)
-            self.say_trouble(outcome)
+            replica.schedule.failed(now, retry_after=refreshed.trouble.retry_after)
+            self.say_trouble(refreshed)
         self.tell_changes()
         self.say_state()
 
@@ -152,12 +152,12 @@ class Course:
         log(level, "state", "%s: %s -> %s", self.replica.channel, before, now, channel=self.replica.channel, state=now)
         self._call(self._on_state, before, now)
 
-    def say_trouble(self, outcome: Outcome) -> None:
+    def say_trouble(self, refreshed: Refreshed) -> None:
         """Once for each reason, until a place answers again."""
-        trouble = outcome.trouble
+        trouble = refreshed.trouble
         assert trouble is not None
-        label = outcome.place.label if outcome.place else "the registry"
-        kind, verb = ("refresh-rejected", "is not followed") if outcome.rejected else ("refresh-failed", "failed")
+        label = refreshed.place.label if refreshed.place else "the registry"
+        kind, verb = ("refresh-rejected", "is not followed") if refreshed.rejected else ("refresh-failed", "failed")
         hint = ""
         if trouble.reason == Rejection.LINEAGE and self._slot is not None:
             hint = f". If it was made anew and is the right one, stop and delete {self._slot}"

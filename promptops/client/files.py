@@ -36,7 +36,7 @@ _POLL = 0.02
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class Outcome(StrEnum):
+class Result(StrEnum):
     """What became of a write. ``kept``: what is there is as new, or newer."""
 
     WRITTEN = "written"
@@ -46,9 +46,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """The outcome of a write, and what was wrong where it failed."""
+    """The result of a write, and what was wrong where it failed."""
 
-    outcome: Outcome
+    result: Result
     problem: Problem | None = None
 
 
@@ -117,12 +117,12 @@ def write(path: Path, stored: Stored) -> Saved:
             newest = read_ours(path).stored
             there = newest or read_previous(path).stored
             if there is not None and not _is_newer(stored, snapshot, there):
-                return Saved(outcome=Outcome.KEPT)
+                return Saved(result=Result.KEPT)
             _replace(path, encode(stored), good=newest is not None)
     except (OSError, Rejected, Invalid, ValueError) as error:
         reason = error.reason if isinstance(error, Rejected) else "disk" if isinstance(error, OSError) else "content"
-        return Saved(outcome=Outcome.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
-    return Saved(outcome=Outcome.WRITTEN)
+        return Saved(result=Result.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
+    return Saved(result=Result.WRITTEN)
 
 
 def _previous(path: Path) -> Path:

@@ -15,7 +15,7 @@ from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
-from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
+from promptops.client.refresh import Asking, Refreshed, Spare, advance, follow_event, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -35,7 +35,7 @@ LISTEN = 30.0
 """Seconds of one wait for changes of a place that is no web server."""
 
 
-def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Outcome:
+def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
     """Answer everything that is asked, to the end."""
     step = advance(asking, None)
     while isinstance(step, Ask):
@@ -107,9 +107,9 @@ class Following:
         self._wake.set()
         return done.wait(seconds) and not self._replica.failing
 
-    def run(self, asking: Asking, deadline: float) -> Outcome:
+    def run(self, asking: Asking, deadline: float) -> Refreshed:
         """Drive to the end, but give up at the deadline."""
-        clock, over, found = self._replica.world.clock, threading.Event(), list[Outcome]()
+        clock, over, found = self._replica.world.clock, threading.Event(), list[Refreshed]()
         given_up = False
 
         def answer(ask: Ask) -> Answer | Failed:
@@ -128,7 +128,7 @@ class Following:
         given_up = True
         self._cut()
         self._replica.failed(TIMEOUT.message)
-        return Outcome(trouble=TIMEOUT)
+        return Refreshed(trouble=TIMEOUT)
 
     def close(self, seconds: float = 2.0) -> None:
         """End the threads, and wait up to so long for them."""
@@ -180,11 +180,11 @@ class Following:
             self._replica.schedule.at_once(clock())
         try:
             if asking := self._course.poll(deadline := clock() + timeout):
-                outcome = self.run(asking, deadline)
+                refreshed = self.run(asking, deadline)
                 if self._stop.is_set():
                     return
-                self._course.settle(outcome)
-                if outcome.trouble is None:
+                self._course.settle(refreshed)
+                if refreshed.trouble is None:
                     self._reached.set()
         finally:
             for done in waiting:
@@ -268,14 +268,14 @@ class Following:
                 continue
             deadline = self._busy_until = replica.world.clock() + timeout
             asking = follow_event(replica, spare, place, event.data, deadline)
-            outcome = drive(asking, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline))
+            refreshed = drive(asking, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline))
             self._busy_until = None
             if self._stop.is_set():
                 return  # and what went wrong was our own doing
-            if outcome.trouble is None:
+            if refreshed.trouble is None:
                 self._last_id = event.id
                 self._course.tell_changes()
                 self._wake.set()
             else:
-                self._course.say_trouble(outcome)
+                self._course.say_trouble(refreshed)
                 self._demand()

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 from promptops import __version__
-from promptops.client.origin import Answer, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
+from promptops.client.origin import Answer, AskContents, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
@@ -34,7 +34,6 @@ BATCH = 50
 SILENCE = 25.0
 """Seconds after which a stream without one complete line is dead; servers write one every ten."""
 
-_BATCH_SCHEMA = "promptops.releases/1"
 # What web servers and object stores call a file without an ending is taken too; the digest decides.
 _TYPES = frozenset({"application/json", "application/octet-stream", "binary/octet-stream"})
 _STREAM = "text/event-stream"
@@ -54,7 +53,7 @@ class Request:
 def request_of(place: Place, what: Question, token: str) -> Request:
     """The request for a question."""
     headers = _headers(token)
-    channel = quote(what.channel) if isinstance(what, AskSnapshot | Beat) else ""
+    channel = quote(what.channel) if isinstance(what, AskSnapshot | TellBeat) else ""
     match what:
         case AskSnapshot():
             if what.etag:
@@ -70,7 +69,7 @@ def request_of(place: Place, what: Question, token: str) -> Request:
         case AskVersion():
             url = f"{place.url}/v1/apps/{quote(what.app)}/releases/{quote(what.version)}/content"
             return Request(url=url, limit=MAX_RELEASE, headers=headers)
-        case Beat():
+        case TellBeat():
             headers["Content-Type"] = "application/json"
             url = f"{place.url}/v1/channels/{channel}/clients"
             return Request(url=url, limit=MAX_PROBLEM, method="POST", headers=headers, body=what.body)
@@ -141,9 +140,9 @@ def answer_of(what: Question, status: int, headers: Mapping[str, str], body: byt
     api = is_api(headers)
     if status == 304 and isinstance(what, AskSnapshot) and what.etag:
         return Answer(unchanged=True, etag=what.etag, api=api)
-    if isinstance(what, Beat) and status == 204:
+    if isinstance(what, TellBeat) and status == 204:
         return Answer(api=api)
-    if status != 200 or isinstance(what, Beat):
+    if status != 200 or isinstance(what, TellBeat):
         return _failed(f"status-{status}", _explain(status, headers, body), headers)
     if _media_type(headers) not in _TYPES:
         return _failed("content-type", f"the answer is {_media_type(headers)!r}, not JSON", headers)
@@ -165,10 +164,10 @@ def _several(body: bytes, *, api: bool) -> Answer | Failed:
     releases = document.get("releases") if isinstance(document, Mapping) else None
     if (
         not isinstance(document, Mapping)
-        or document.get("schema") != _BATCH_SCHEMA
+        or document.get("schema") != wire.RELEASES
         or not isinstance(releases, Mapping)
     ):
-        return Failed(reason="malformed", message=f"the releases are not {_BATCH_SCHEMA!r}")
+        return Failed(reason="malformed", message=f"the releases are not {wire.RELEASES!r}")
     contents = {digest: text.encode() for digest, text in releases.items() if isinstance(text, str)}
     return Answer(contents=contents, api=api)
 

@@ -19,10 +19,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Protocol, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
+from promptops.core.address import is_loopback
 from promptops.core.errors import Invalid
 
 _ADAPTERS: Mapping[str, str] = {
@@ -89,14 +89,14 @@ class AskVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class TellBeat:
     """A heartbeat, for servers only."""
 
     channel: str
     body: bytes
 
 
-Question: TypeAlias = AskSnapshot | AskContents | AskVersion | Beat
+Question: TypeAlias = AskSnapshot | AskContents | AskVersion | TellBeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,16 +235,6 @@ def _http(text: str, *, allow_http: bool) -> Place:
         )
     url = text.rstrip("/")
     return Place(kind="http", url=url, label=url)
-
-
-def is_loopback(host: str) -> bool:
-    """True for what never leaves the machine: ``localhost`` and the addresses of the loopback."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def hide_password(url: str) -> str:

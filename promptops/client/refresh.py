@@ -1,7 +1,7 @@
 """Bringing a replica up to date: generators that yield what to ask and are sent what came back. No I/O.
 
 A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`Answer` or a
-:class:`Failed`, and in the end it gets an :class:`Outcome`. Everything that arrives is proven before it is followed.
+:class:`Failed`, and in the end it gets an :class:`Refreshed`. Everything that arrives is proven before it is followed.
 What a refresh could fetch before its time was over is there for the next one, so a slow line gets there too.
 """
 
@@ -14,13 +14,13 @@ from typing import TypeAlias, cast
 
 from promptops.client.held import Rejected, Rejection
 from promptops.client.http import BATCH, SDK
-from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
+from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
 from promptops.client.replica import Replica
 from promptops.client.status import LOG
-from promptops.core import presence
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.model import ReleaseRef
+from promptops.core.presence import Beat
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
 from promptops.wire.presence import beat_to_json
@@ -31,7 +31,7 @@ _MOST = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Refreshed:
     """What became of it. ``trouble``: why what arrived, or did not arrive, is not followed.
 
     ``notes`` are what is wrong even so, each with the name it is logged under.
@@ -43,25 +43,25 @@ class Outcome:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-Asking: TypeAlias = Generator[Ask, Answer | Failed, Outcome]
+Asking: TypeAlias = Generator[Ask, Answer | Failed, Refreshed]
 Spare: TypeAlias = dict[str, bytes]
 
 
-def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Outcome:
+def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
     """The next question, or what became of it all. ``reply`` is None to begin."""
     try:
         return next(asking) if reply is None else asking.send(reply)
     except StopIteration as stop:
-        return cast(Outcome, stop.value)
+        return cast(Refreshed, stop.value)
     except Exception as error:  # noqa: BLE001 whatever was sent to it, whoever follows goes on following
         LOG.exception("following failed", extra={"event": "refresh-failed"})
-        return Outcome(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
+        return Refreshed(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
 
 
 def only(ask: Ask) -> Asking:
     """One question of whose answer nothing more is known than that it came."""
     answer = yield ask
-    return Outcome(trouble=answer if isinstance(answer, Failed) else None)
+    return Refreshed(trouble=answer if isinstance(answer, Failed) else None)
 
 
 class _Trouble(Exception):
@@ -78,7 +78,7 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
     """
     replica.polls += 1
     places = replica.settings.places
-    last = Outcome()
+    last = Refreshed()
     for number, place in enumerate(places):
         until = _share(replica, deadline, len(places) - number)
         try:
@@ -88,7 +88,7 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
             continue
         lacking = yield from _named(replica, place, until)
         notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
-        return Outcome(place=place, notes=notes)
+        return Refreshed(place=place, notes=notes)
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
     return last
@@ -101,12 +101,12 @@ def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, dead
     except _Trouble as trouble:
         return _told(replica, place, trouble)
     replica.look()
-    return Outcome(place=place)
+    return Refreshed(place=place)
 
 
 def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
     """Get one version of an app and hold it, from the first place that has it; each has its share of the time."""
-    last = Outcome(trouble=Failed(reason="nothing-held", message="the registry was not reached yet"))
+    last = Refreshed(trouble=Failed(reason="nothing-held", message="the registry was not reached yet"))
     places = replica.settings.places if replica.held else ()
     for number, place in enumerate(places):
         try:
@@ -114,11 +114,11 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
-        return Outcome(place=place)
+        return Refreshed(place=place)
     return last
 
 
-def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
+def heartbeat(replica: Replica, identity: str, name: str) -> TellBeat | None:
     """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
     nothing that a registry would take: of too many apps, under a name that is no text.
 
@@ -130,7 +130,7 @@ def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
     apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
     revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
     try:
-        beat = presence.Beat(
+        beat = Beat(
             id=identity,
             channel=replica.channel,
             name=name,
@@ -142,7 +142,7 @@ def heartbeat(replica: Replica, identity: str, name: str) -> Beat | None:
         )
     except Invalid:
         return None
-    return Beat(channel=replica.channel, body=json.dumps(beat_to_json(beat)).encode())
+    return TellBeat(channel=replica.channel, body=json.dumps(beat_to_json(beat)).encode())
 
 
 # --- the steps -----------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _failed(rejected: Rejected) -> Failed:
     return Failed(reason=str(rejected.reason), message=rejected.message)
 
 
-def _told(replica: Replica, place: Place, trouble: _Trouble) -> Outcome:
+def _told(replica: Replica, place: Place, trouble: _Trouble) -> Refreshed:
     if trouble.rejected:
         replica.rejected[trouble.failed.reason] += 1
-    return Outcome(place=place, trouble=trouble.failed, rejected=trouble.rejected)
+    return Refreshed(place=place, trouble=trouble.failed, rejected=trouble.rejected)

@@ -19,7 +19,7 @@ from promptops.client.course import Course
 from promptops.client.events import EventReader
 from promptops.client.following import GRACE, LISTEN, LIVED
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
-from promptops.client.refresh import Asking, Outcome, Spare, advance, follow_event, only
+from promptops.client.refresh import Asking, Refreshed, Spare, advance, follow_event, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -91,7 +91,7 @@ class AsyncFollowing:
         self._wake.set()
         return await wait(done, seconds) and not self._replica.failing
 
-    async def run(self, asking: Asking, deadline: float) -> Outcome:
+    async def run(self, asking: Asking, deadline: float) -> Refreshed:
         """Drive to the end, but give up at the deadline."""
         try:
             async with asyncio.timeout(deadline - time.monotonic() + GRACE):
@@ -99,7 +99,7 @@ class AsyncFollowing:
         except TimeoutError:
             # What was given up may hold the replica's lock while it compiles: the loop does not wait for that.
             await in_thread(self._replica.failed, TIMEOUT.message)
-            return Outcome(trouble=TIMEOUT)
+            return Refreshed(trouble=TIMEOUT)
 
     def cancel(self) -> None:
         """Ask the tasks to end."""
@@ -114,7 +114,7 @@ class AsyncFollowing:
             done.set()
         self._replica.streaming = False
 
-    async def _drive(self, asking: Asking) -> Outcome:
+    async def _drive(self, asking: Asking) -> Refreshed:
         step = await in_thread(advance, asking, None)
         while isinstance(step, Ask):
             step = await in_thread(advance, asking, await self._answer(step))
@@ -154,9 +154,9 @@ class AsyncFollowing:
             self._replica.schedule.at_once(time.monotonic())
         try:
             if asking := self._course.poll(deadline := time.monotonic() + timeout):
-                outcome = await self.run(asking, deadline)
-                self._course.settle(outcome)
-                if outcome.trouble is None:
+                refreshed = await self.run(asking, deadline)
+                self._course.settle(refreshed)
+                if refreshed.trouble is None:
                     self._reached.set()
         finally:
             for done in waiting:
@@ -229,13 +229,13 @@ class AsyncFollowing:
             if event.name != "change":
                 continue
             deadline = time.monotonic() + self._replica.settings.timeout
-            outcome = await self.run(follow_event(self._replica, spare, place, event.data, deadline), deadline)
-            if outcome.trouble is None:
+            refreshed = await self.run(follow_event(self._replica, spare, place, event.data, deadline), deadline)
+            if refreshed.trouble is None:
                 self._last_id = event.id
                 self._course.tell_changes()
                 self._wake.set()
             else:
-                self._course.say_trouble(outcome)
+                self._course.say_trouble(refreshed)
                 self._demand()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptops.core.token import Token
     from promptops.operations.auditing import Audited
     from promptops.operations.channels import ChannelChange
-    from promptops.operations.deploying import Outcome
+    from promptops.operations.deploying import Deployed
     from promptops.operations.pinning import PinRequest
     from promptops.operations.projecting import Tagged
     from promptops.operations.promoting import PromoteRequest
@@ -119,10 +119,10 @@ class Gateway(Protocol):
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:
         """Write the annotated tag of each of these releases into this repository; push where a remote is named."""
 
-    def promote(self, request: PromoteRequest, *, actor: str) -> Outcome:
+    def promote(self, request: PromoteRequest, *, actor: str) -> Deployed:
         """Make a release the stable one of a channel."""
 
-    def rollback(self, request: RollbackRequest, *, actor: str) -> Outcome:
+    def rollback(self, request: RollbackRequest, *, actor: str) -> Deployed:
         """Put the last good release back."""
 
     def quarantine(self, request: WithholdRequest, *, actor: str) -> Quarantine:
@@ -137,7 +137,7 @@ class Gateway(Protocol):
     def pin(self, request: PinRequest, *, actor: str) -> Override:
         """A break-glass pin of a release; changes nothing."""
 
-    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Outcome:
+    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Deployed:
         """Record a pin as a deployment."""
 
     def apply_channels(self, name: str, declared: Mapping[str, Policy], *, actor: str) -> Sequence[ChannelChange]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptops.core.token import Token
     from promptops.operations.auditing import Audited
     from promptops.operations.channels import ChannelChange
-    from promptops.operations.deploying import Outcome
+    from promptops.operations.deploying import Deployed
     from promptops.operations.pinning import PinRequest
     from promptops.operations.projecting import Tagged
     from promptops.operations.promoting import PromoteRequest
@@ -131,12 +131,12 @@ class Direct:
 
         return projecting.tag(self._registry, repository, releases, remote=remote)
 
-    def promote(self, request: PromoteRequest, *, actor: str) -> Outcome:
+    def promote(self, request: PromoteRequest, *, actor: str) -> Deployed:
         from promptops.operations import promoting
 
         return promoting.promote(self._registry, request, actor=actor, now=self._now)
 
-    def rollback(self, request: RollbackRequest, *, actor: str) -> Outcome:
+    def rollback(self, request: RollbackRequest, *, actor: str) -> Deployed:
         from promptops.operations import rolling_back
 
         return rolling_back.rollback(self._registry, request, actor=actor, now=self._now)
@@ -161,7 +161,7 @@ class Direct:
 
         return pinning.pin(self._registry, request, actor=actor, now=self._now)
 
-    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Outcome:
+    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Deployed:
         from promptops.operations import overriding
 
         return overriding.reconcile(

@@ -22,7 +22,7 @@ from promptops.core.token import Token
 from promptops.gateway.answers import Document, given, hashed, live_clients, number, require_same, served, texts
 from promptops.gateway.sending import SECONDS, Request, Sender
 from promptops.operations.channels import ChannelChange
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.reading import History, Listed, Named, Status
 from promptops.operations.releasing import Released
 from promptops.wire.shapes import Described, each, read
@@ -184,16 +184,16 @@ class Remote:
 
         return projecting.tag(None, repository, releases, remote=remote)
 
-    def promote(self, request: PromoteRequest, *, actor: str) -> Outcome:
+    def promote(self, request: PromoteRequest, *, actor: str) -> Deployed:
         body: dict[str, Json] = {
             "release": str(request.reference),
             "reason": request.reason,
             "dry_run": request.dry_run,
         }
         place = f"/v1/channels/{self._channel(request.channel)}/promote"
-        return read(Outcome, self._post(place, body, actor=actor, key=request.key, expect=request.expect_revision))
+        return read(Deployed, self._post(place, body, actor=actor, key=request.key, expect=request.expect_revision))
 
-    def rollback(self, request: RollbackRequest, *, actor: str) -> Outcome:
+    def rollback(self, request: RollbackRequest, *, actor: str) -> Deployed:
         body: dict[str, Json] = {
             "apps": list(request.apps),
             "all": request.every,
@@ -203,7 +203,7 @@ class Remote:
             "dry_run": request.dry_run,
         }
         place = f"/v1/channels/{self._channel(request.channel)}/rollback"
-        return read(Outcome, self._post(place, body, actor=actor, key=request.key, expect=request.expect_revision))
+        return read(Deployed, self._post(place, body, actor=actor, key=request.key, expect=request.expect_revision))
 
     def quarantine(self, request: WithholdRequest, *, actor: str) -> Quarantine:
         return read(Quarantine, self._withhold("quarantine", request, actor))
@@ -224,10 +224,10 @@ class Remote:
         place = f"/v1/channels/{self._channel(request.channel)}/pins"
         return overrides.decode(self._sender.send(Request(method="POST", path=place, body=body, actor=actor)).body)
 
-    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Outcome:
+    def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Deployed:
         body: dict[str, Json] = {"pin": overrides.encode(override).decode("utf-8"), "dry_run": dry_run}
         place = f"/v1/channels/{self._channel(override.channel)}/reconcile"
-        return read(Outcome, self._post(place, body, actor=actor, expect=expect_revision))
+        return read(Deployed, self._post(place, body, actor=actor, expect=expect_revision))
 
     def apply_channels(self, name: str, declared: Mapping[str, Policy], *, actor: str) -> Sequence[ChannelChange]:
         policies = {channel: to_json(policy) for channel, policy in declared.items()}

@@ -9,7 +9,6 @@ server does them once. One that never arrived is tried again for a moment, since
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Final, NoReturn
 import httpx
 
 from promptops import __version__
+from promptops.core.address import is_loopback
 from promptops.core.errors import (
     DeadlineExceeded,
     Invalid,
@@ -219,19 +219,12 @@ def _place(url: str) -> httpx.URL:
         raise Invalid(
             f"'{url}' is not the URL of a server: {error}", hint="For example https://prompts.example."
         ) from error
-    if place.scheme == "http" and not _is_loopback(place.host):
+    if place.scheme == "http" and not is_loopback(place.host):
         raise Invalid(
             f"{url} would be shown the token for all to read: http is for this machine alone",
             hint=f"Use https://{place.netloc.decode()}, with TLS in front of the server.",
         )
     return place
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _trusted() -> ssl.SSLContext:

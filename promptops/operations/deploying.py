@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Deployed:
     """What a change did. ``served`` was read back after the commit and is what the channel serves now."""
 
     deployments: tuple[Deployment, ...]
@@ -46,7 +46,7 @@ def carry_out(
     decide: Callable[[Reader], Decision],
     dry_run: bool,
     at: datetime,
-) -> Outcome:
+) -> Deployed:
     """Lock, decide and append in one transaction, once; then read back what is served.
 
     A dry run decides on what it reads, and does nothing else.
@@ -54,7 +54,7 @@ def carry_out(
     if dry_run:
         with registry.read() as reader:
             decision = decide(reader)
-        return Outcome(
+        return Deployed(
             deployments=tuple(decision.changed), unchanged=tuple(decision.unchanged), dry_run=True, key=once.key
         )
 
@@ -77,7 +77,7 @@ def _rows(deployments: Iterable[Deployment], *, changed: bool) -> list[Row]:
     return [(d.app, d.channel, d.revision, changed) for d in deployments]
 
 
-def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, key: str) -> Outcome:
+def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, key: str) -> Deployed:
     changed: list[Deployment] = []
     unchanged: list[Deployment] = []
     served: list[Deployment] = []
@@ -89,7 +89,7 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
             is_it = live.revision == revision
             deployment = live if is_it else reader.deployment(str(app), str(channel), int(revision))
             (changed if is_new else unchanged).append(deployment)
-    return Outcome(
+    return Deployed(
         deployments=tuple(changed), unchanged=tuple(unchanged), served=tuple(served), replayed=replayed, key=key
     )
 

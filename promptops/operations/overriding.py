@@ -11,7 +11,7 @@ from promptops.core.errors import Conflict, OverrideExpired, RegistryMismatch
 from promptops.core.model import Deployment, Release
 from promptops.core.override import Override
 from promptops.core.rollout import Candidate, Intent
-from promptops.operations.deploying import Decision, Outcome, carry_out
+from promptops.operations.deploying import Decision, Deployed, carry_out
 from promptops.operations.once import Once
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def reconcile(
     dry_run: bool = False,
     actor: str,
     now: datetime,
-) -> Outcome:
+) -> Deployed:
     """Record a pin as a deployment, unless the channel serves its release already. Doing it again changes nothing.
 
     Raises:

@@ -7,12 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.model import Deployment
-from promptops.core.presence import LIVE_FOR, Beat, LiveClient, State, compare
+from promptops.core.presence import LIVE_FOR, Beat, LiveClient, compare
 
 if TYPE_CHECKING:
     from promptops.store import Registry
-
-__all__ = ["Beat", "LiveClient", "State", "clients", "record_beats", "waiting_for"]
 
 
 def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime) -> None:

@@ -11,7 +11,7 @@ from promptops.core.errors import Invalid, NothingDeployed
 from promptops.core.model import Release
 from promptops.core.reference import Reference
 from promptops.core.rollout import Candidate, Intent
-from promptops.operations.deploying import Decision, Outcome, carry_out
+from promptops.operations.deploying import Decision, Deployed, carry_out
 from promptops.operations.once import Once
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class PromoteRequest:
     dry_run: bool = False
 
 
-def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Outcome:
+def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:
     """Make a release the stable one of a channel, if the channel's policy admits it.
 
     A release that is stable there already stays so: no new revision.

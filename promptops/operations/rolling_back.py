@@ -15,7 +15,7 @@ from promptops.core.errors import Invalid, NeverDeployed, NothingDeployed, Nothi
 from promptops.core.model import Deployment, Past
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
-from promptops.operations.deploying import Decision, Outcome, carry_out
+from promptops.operations.deploying import Decision, Deployed, carry_out
 from promptops.operations.once import Once
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def rollback(
     actor: str,
     now: datetime,
     permit: Callable[[str], None] | None = None,
-) -> Outcome:
+) -> Deployed:
     """Put the last good release back, quarantine what was left, all apps in one transaction or none.
 
     ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what

@@ -34,7 +34,7 @@ from promptops.core.override import Override
 from promptops.core.release import encode
 from promptops.core.token import Revocation, Scope, Token
 from promptops.operations.channels import Applied, ChannelChange
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.reading import History, Listed, Status
 from promptops.operations.releasing import Released
 from promptops.operations.standing import Standing
@@ -152,9 +152,9 @@ PINNED: Final = Deployment(
     reason="database gone (pinned by Ada Brandt at 2026-03-01T18:05:00Z)",
     at=AT,
 )
-PROMOTION: Final = Outcome(deployments=(PROMOTED,), served=(PROMOTED,), key=KEY)
-ROLLBACK: Final = Outcome(deployments=(ROLLED_BACK,), served=(ROLLED_BACK,), key=KEY)
-RECONCILED: Final = Outcome(deployments=(PINNED,), served=(PINNED,), key="break-glass-1c9d…")
+PROMOTION: Final = Deployed(deployments=(PROMOTED,), served=(PROMOTED,), key=KEY)
+ROLLBACK: Final = Deployed(deployments=(ROLLED_BACK,), served=(ROLLED_BACK,), key=KEY)
+RECONCILED: Final = Deployed(deployments=(PINNED,), served=(PINNED,), key="break-glass-1c9d…")
 STATUS: Final = Status(
     registry="parcelwise",
     standings=(Standing(deployment=PROMOTED, target=Past(deployment=ROLLED_BACK)),),

@@ -26,6 +26,7 @@ from promptops.core.errors import (
 )
 from promptops.server.routing import Route
 from promptops.wire.problem import MEDIA_TYPE
+from promptops.wire.snapshot import RELEASES
 
 Schema = dict[str, Any]
 
@@ -138,10 +139,10 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     "releases": {
         "content": _json(
             _object(
-                schema={"type": "string", "enum": ["promptops.releases/1"]},
+                schema={"type": "string", "enum": [RELEASES]},
                 releases={"type": "object", "additionalProperties": {"type": "string"}},
             ),
-            {"schema": "promptops.releases/1", "releases": {f"sha256:{_HEX}": '{"app":"support-bot",…}'}},
+            {"schema": RELEASES, "releases": {f"sha256:{_HEX}": '{"app":"support-bot",…}'}},
         )
     },
     "events": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from promptops.core.errors import (
     Yanked,
 )
 from promptops.core.model import is_name
-from promptops.core.presence import State
+from promptops.core.presence import MAX_APPS, MAX_WORDS, State
 from promptops.core.token import Scope
 from promptops.operations import serving
 from promptops.server.call import Call, CallOf
@@ -26,9 +27,7 @@ from promptops.server.feed import EVERYTHING, Selection
 from promptops.server.replies import ASK_AGAIN, JSON, UNCHANGED_FOR_EVER, Reply, tagged
 from promptops.server.routing import Body, Routes
 from promptops.wire.presence import HEARTBEAT, beat_from_json
-from promptops.wire.snapshot import is_digest
-
-BATCH_SCHEMA: Final = "promptops.releases/1"
+from promptops.wire.snapshot import RELEASES, is_digest
 
 routes = Routes("Reading")
 
@@ -110,7 +109,7 @@ async def releases(call: Call) -> Reply:
         raise RequestInvalid("digest= is missing, or is not that of a release", hint="?digest=sha256:<64 hex digits>")
     found = await call.state.contents.of(asked)
     texts = {digest: each.content.decode() for digest, each in found.items() if call.sees(app=each.app)}
-    body = json.dumps({"schema": BATCH_SCHEMA, "releases": texts}, ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps({"schema": RELEASES, "releases": texts}, ensure_ascii=False, separators=(",", ":"))
     return Reply(body.encode(), JSON, (b"cache-control", b"no-store"))
 
 
@@ -132,14 +131,14 @@ async def content(call: Call) -> Reply:
 class Heartbeat(Body):
     """What a client says of itself."""
 
-    schema_: Annotated[str, Field(alias="schema", pattern="^promptops\\.heartbeat/1$", examples=[HEARTBEAT])]
+    schema_: Annotated[str, Field(alias="schema", pattern=f"^{re.escape(HEARTBEAT)}$", examples=[HEARTBEAT])]
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
-    name: Annotated[str, Field(max_length=200, examples=["web-3:4711"])]
-    sdk: Annotated[str, Field(max_length=200, examples=["promptops/0.1.0 python/3.11.7"])]
+    name: Annotated[str, Field(max_length=MAX_WORDS, examples=["web-3:4711"])]
+    sdk: Annotated[str, Field(max_length=MAX_WORDS, examples=["promptops/0.1.0 python/3.11.7"])]
     state: Annotated[State, Field(strict=False, examples=["READY"])]
-    lineage: Annotated[str, Field(max_length=200, examples=["0b0e6c7e8a0c4d0f9f0a3c2b1d0e9f8a"])]
+    lineage: Annotated[str, Field(max_length=MAX_WORDS, examples=["0b0e6c7e8a0c4d0f9f0a3c2b1d0e9f8a"])]
     epoch: Annotated[int, Field(ge=0, lt=2**53, examples=[1])]
-    revisions: Annotated[dict[str, int], Field(max_length=2000, examples=[{"support-bot": 7}])]
+    revisions: Annotated[dict[str, int], Field(max_length=MAX_APPS, examples=[{"support-bot": 7}])]
 
 
 @routes.post(

@@ -6,7 +6,6 @@ end lets what runs finish; what has not finished in time is rolled back by the d
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import signal
@@ -45,14 +44,6 @@ class Place:
     port: int
     workers: int = 1
     proxies: Sequence[str] = ()
-
-
-def is_loopback(host: str) -> bool:
-    """True where nobody but this machine can connect."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def serve(settings: Settings, place: Place, announce: Callable[[str, int], None]) -> int:

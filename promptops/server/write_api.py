@@ -35,7 +35,7 @@ from promptops.core.errors import (
 from promptops.core.model import Quarantine, Release
 from promptops.core.token import Scope
 from promptops.operations import overriding, promoting, rolling_back, withholding
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.promoting import PromoteRequest
 from promptops.operations.rolling_back import RollbackRequest
 from promptops.operations.withholding import WithholdRequest
@@ -90,7 +90,7 @@ class Recorded(Body):
     scope=Scope.PROMOTE,
     errors=(ReleaseNotFound, NothingDeployed, ConcurrentDeployment, KeyReused, PolicyRefused, Quarantined, Yanked),
     **answers(
-        schema_of(Outcome),
+        schema_of(Deployed),
         examples.PROMOTION,
         takes={"release": "support-bot@0.2.1", "reason": "shorter answers"},
         headers=EXPECTING,
@@ -122,7 +122,7 @@ def promote(call: CallOf, channel: str, body: Promotion) -> Response:
     scope=Scope.ROLLBACK,
     errors=(NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment, KeyReused, Quarantined, Yanked),
     **answers(
-        schema_of(Outcome),
+        schema_of(Deployed),
         examples.ROLLBACK,
         takes={"apps": ["support-bot"], "reason": "wrong refunds"},
         headers=EXPECTING,
@@ -156,10 +156,10 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
                 hint=f"Name the apps: promptops rollback APP… --channel {channel}",
             )
 
-    outcome = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
-    for deployment in (*outcome.deployments, *outcome.unchanged):
+    deployed = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
+    for deployment in (*deployed.deployments, *deployed.unchanged):
         permit(deployment.app)  # an answer of before may be somebody else's
-    return answered(written(outcome))
+    return answered(written(deployed))
 
 
 @_routes.post(
@@ -236,7 +236,7 @@ def yank(call: CallOf, body: Withheld) -> Response:
         Yanked,
     ),
     **answers(
-        schema_of(Outcome),
+        schema_of(Deployed),
         examples.RECONCILED,
         takes={"pin": overrides.encode(examples.PIN).decode()},
         headers=(EXPECTED, ACTOR),
@@ -252,7 +252,7 @@ def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
     if pin.channel != channel:
         raise RequestInvalid(f"the pin is for the channel '{pin.channel}', and the address names '{channel}'")
     call.require(Scope.POLICY, channel=channel, app=pin.app)
-    outcome = overriding.reconcile(
+    deployed = overriding.reconcile(
         call.registry,
         pin,
         expect_revision=call.expect_revision,
@@ -260,7 +260,7 @@ def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
         actor=call.actor,
         now=call.now,
     )
-    return answered(written(outcome))
+    return answered(written(deployed))
 
 
 def _withhold(call: Call, scope: Scope, channel: str, body: Withheld) -> WithholdRequest:

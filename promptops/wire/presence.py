@@ -21,9 +21,6 @@ from promptops.core.presence import Beat, LiveClient, State
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
 
-MAX_BYTES: Final = 256 << 10
-"""No heartbeat is larger."""
-
 _KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions"})
 
 

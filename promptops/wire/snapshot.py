@@ -28,6 +28,8 @@ from promptops.core.snapshot import Pointer, Snapshot
 
 SNAPSHOT: Final = "promptops.snapshot/1"
 EVENT: Final = "promptops.event/1"
+RELEASES: Final = "promptops.releases/1"
+"""The schema of several releases in one answer: their canonical bytes as text, by digest."""
 
 MAX_BYTES: Final = 4 << 20
 """No document is larger; whoever reads one stops there."""

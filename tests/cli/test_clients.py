@@ -17,7 +17,8 @@ import pytest
 
 from promptops import clock
 from promptops.cli.rollback import _Seconds, _spelled_out
-from promptops.operations.presence import Beat, State, record_beats
+from promptops.core.presence import Beat, State
+from promptops.operations.presence import record_beats
 from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops

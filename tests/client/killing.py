@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from promptops.client.files import Outcome, read, write
+from promptops.client.files import Result, read, write
 from promptops.client.stored import Stored, stored_of
 from promptops.wire.snapshot import decode
 from tests.client.made import CONTENTS, held, pointer, release, snapshot
@@ -106,14 +106,14 @@ def _fork(work: Callable[[int], None]) -> tuple[int, int]:
 
 def _write_for_ever(path: Path, first: int, out: int) -> None:
     for revision in range(first, sys.maxsize):
-        if write(path, state(revision)).outcome is Outcome.WRITTEN:
+        if write(path, state(revision)).result is Result.WRITTEN:
             os.write(out, revision.to_bytes(_REVISION, "big"))
 
 
 def _write_these(path: Path, revisions: range, out: int) -> None:
     for revision in revisions:
         saved = write(path, state(revision))
-        os.write(out, {Outcome.WRITTEN: b"W", Outcome.KEPT: b"K", Outcome.FAILED: b"F"}[saved.outcome])
+        os.write(out, {Result.WRITTEN: b"W", Result.KEPT: b"K", Result.FAILED: b"F"}[saved.result])
 
 
 if __name__ == "__main__":

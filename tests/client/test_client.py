@@ -26,7 +26,7 @@ from promptops.client import held
 from promptops.client.following import GRACE
 from tests.client import made
 from tests.client.clients import InLoop, Maker
-from tests.client.fake_server import FakeServer
+from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
 
 
@@ -72,6 +72,41 @@ def test_a_change_that_was_followed_after_its_time_was_over_is_told_too(
     until(lambda: changes)
     assert [change.version for change in changes] == ["2.0.0"]
     assert client.get_prompt("bot/answer").version == "2.0.0"
+
+
+def test_what_is_asked_for_while_a_refresh_is_on_its_way_is_not_answered_by_that_one(
+    client_of: Maker, server: FakeServer
+) -> None:
+    """A place says that something changed, while an answer from before the change is still on its way."""
+    server.streams = False
+    client = client_of(server.url, poll=10_000.0)
+    begun, go = threading.Event(), threading.Event()
+
+    def hold(asked: Asked) -> Reply | None:
+        if asked.kind != "snapshot" or go.is_set():
+            return None
+        answer = server.answer(asked)
+        begun.set()
+        go.wait(60)
+        return answer
+
+    server.script = hold
+    _demand(client)
+    assert begun.wait(60)
+    server.serve(made.served(2, "2.0.0"))
+    _demand(client)
+    go.set()
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+
+
+def _demand(client: Client | InLoop) -> None:
+    """As a place does that heard of a change."""
+    if isinstance(client, Client):
+        client._followings["prod"]._demand()
+    else:
+        running = client.client._running
+        assert running is not None
+        running.loop.call_soon_threadsafe(running.followings["prod"]._demand)
 
 
 def test_a_rollback_to_what_is_held_asks_for_nothing(client_of: Maker, server: FakeServer) -> None:

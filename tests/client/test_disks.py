@@ -45,19 +45,19 @@ from pathlib import Path
 from promptops.client.files import read, write
 from tests.client.killing import revision_of, state
 path = Path(sys.argv[1])
-first = write(path, state(1)).outcome
+first = write(path, state(1)).result
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 saved = write(path, state(2))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(json.dumps({
-    "first": first, "outcome": saved.outcome, "reason": saved.problem.reason, "found": revision_of(read(path).stored),
+    "first": first, "result": saved.result, "reason": saved.problem.reason, "found": revision_of(read(path).stored),
     "left": [name for name in os.listdir(path.parent) if name.startswith(".lkg-")],
 }))
 """
 
 
 def test_a_full_disk_leaves_what_was_there_and_nothing_half(path: Path) -> None:
-    assert _run(_FULL, path) == {"first": "written", "outcome": "failed", "reason": "disk", "found": 1, "left": []}
+    assert _run(_FULL, path) == {"first": "written", "result": "failed", "reason": "disk", "found": 1, "left": []}
 
 
 _CLOSED = """
@@ -69,7 +69,7 @@ path, made = Path(sys.argv[1]), Path(sys.argv[2])
 encoded = state(2)
 if os.geteuid() == 0:
     os.chown(path.parent.parent, 65534, 65534); os.setuid(65534)
-first = write(path, state(1)).outcome
+first = write(path, state(1)).result
 os.chmod(path.parent, 0o500)
 shut = write(path, encoded)
 os.chmod(path.parent.parent, 0o500)
@@ -79,7 +79,7 @@ os.chmod(path.parent.parent, 0o700); os.chmod(path.parent, 0o000)
 hidden = read(path)
 os.chmod(path.parent, 0o700)
 print(json.dumps({
-    "first": first, "shut": shut.outcome, "nowhere": nowhere.outcome, "found": found,
+    "first": first, "shut": shut.result, "nowhere": nowhere.result, "found": found,
     "hidden": [problem.reason for problem in hidden.problems],
 }))
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from promptops.client import stored as format_of
-from promptops.client.files import Outcome, default_folder, load, read, read_previous, slot_path, write
+from promptops.client.files import Result, default_folder, load, read, read_previous, slot_path, write
 from promptops.client.held import Rejected, build, with_version
 from promptops.client.stored import Stored, restore, stored_of
 from tests.client.killing import revision_of
@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def two(path: Path) -> Path:
     """The file with revision 2, and revision 1 in the slot before."""
-    assert write(path, at(1)).outcome is write(path, at(2, "2.0.0")).outcome is Outcome.WRITTEN
+    assert write(path, at(1)).result is write(path, at(2, "2.0.0")).result is Result.WRITTEN
     return path
 
 
@@ -51,7 +51,7 @@ def found(path: Path) -> int | None:
 
 def test_what_is_written_is_read_again_and_served_the_same(path: Path) -> None:
     what = with_version(held(snapshot({"bot": pointer(3, TWO, last_good=ONE)})), "bot", THREE, CONTENTS[THREE.digest])
-    assert write(path, stored_of(what)).outcome is Outcome.WRITTEN
+    assert write(path, stored_of(what)).result is Result.WRITTEN
     assert load(path, channel="prod").held == what
 
 
@@ -126,40 +126,40 @@ def _of(revision: int, *, cursor: int = 5, epoch: int = 2, lineage: str = "one")
 
 
 @pytest.mark.parametrize(
-    ("second", "outcome"),
+    ("second", "result"),
     [
-        (_of(5), Outcome.KEPT),  # the same
-        (_of(6), Outcome.WRITTEN),
-        (_of(4), Outcome.KEPT),
-        (_of(4, cursor=99), Outcome.KEPT),  # a revision that goes back is never newer
-        (_of(5, cursor=6), Outcome.WRITTEN),
-        (_of(5, cursor=4), Outcome.KEPT),
-        (_of(9, epoch=1), Outcome.KEPT),
-        (_of(1, epoch=3, cursor=1), Outcome.WRITTEN),  # a registry that was restored
-        (_of(1, lineage="two", epoch=1, cursor=1), Outcome.WRITTEN),  # another registry, at the same address
+        (_of(5), Result.KEPT),  # the same
+        (_of(6), Result.WRITTEN),
+        (_of(4), Result.KEPT),
+        (_of(4, cursor=99), Result.KEPT),  # a revision that goes back is never newer
+        (_of(5, cursor=6), Result.WRITTEN),
+        (_of(5, cursor=4), Result.KEPT),
+        (_of(9, epoch=1), Result.KEPT),
+        (_of(1, epoch=3, cursor=1), Result.WRITTEN),  # a registry that was restored
+        (_of(1, lineage="two", epoch=1, cursor=1), Result.WRITTEN),  # another registry, at the same address
         (
             stored_of(
                 with_version(
                     held(snapshot({"bot": pointer(5, ONE)}, cursor=5, epoch=2)), "bot", TWO, CONTENTS[TWO.digest]
                 )
             ),
-            Outcome.WRITTEN,
+            Result.WRITTEN,
         ),
     ],
 )
-def test_an_older_state_never_replaces_a_newer_one(path: Path, second: Stored, outcome: Outcome) -> None:
+def test_an_older_state_never_replaces_a_newer_one(path: Path, second: Stored, result: Result) -> None:
     first = _of(5)
     write(path, first)
-    assert write(path, second).outcome is outcome
-    assert read(path).stored == (second if outcome is Outcome.WRITTEN else first)
+    assert write(path, second).result is result
+    assert read(path).stored == (second if result is Result.WRITTEN else first)
 
 
 def test_a_damaged_newest_slot_does_not_let_one_in_that_is_older_than_the_slot_before(two: Path) -> None:
     write(two, at(5))
     two.write_bytes(b"damaged")
-    assert write(two, at(1)).outcome is Outcome.KEPT
+    assert write(two, at(1)).result is Result.KEPT
     assert found(two) == 2
-    assert write(two, at(6)).outcome is Outcome.WRITTEN
+    assert write(two, at(6)).result is Result.WRITTEN
     assert found(two) == 6
     assert revision_of(_stored(read_previous(two).stored)) == 2  # the damaged one did not become the slot before
 
@@ -302,7 +302,7 @@ def test_a_folder_that_others_may_write_is_neither_read_nor_written(two: Path, s
     assert reading.stored is None
     assert {problem.reason for problem in reading.problems} == {"unsafe"}
     saved = write(two, at(9))
-    assert saved.outcome is Outcome.FAILED
+    assert saved.result is Result.FAILED
     assert saved.problem is not None
 
 
@@ -330,5 +330,5 @@ def test_a_state_without_a_release_that_is_served_is_not_restored() -> None:
 
 def test_a_state_that_is_no_good_is_never_written(two: Path) -> None:
     saved = write(two, Stored(snapshot=b"{}", contents={}))
-    assert (saved.outcome, saved.problem.reason if saved.problem else "") == (Outcome.FAILED, "content")
+    assert (saved.result, saved.problem.reason if saved.problem else "") == (Result.FAILED, "content")
     assert found(two) == 2

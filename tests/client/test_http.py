@@ -7,7 +7,7 @@ import json
 import pytest
 
 from promptops.client import http
-from promptops.client.origin import Answer, AskContents, AskSnapshot, AskVersion, Beat, Failed, Place, Question
+from promptops.client.origin import Answer, AskContents, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
 
 PLACE = Place(kind="http", url="https://registry.internal/base", label="")
 DIGESTS = tuple(f"sha256:{number:064x}" for number in range(http.BATCH))
@@ -23,13 +23,13 @@ SNAPSHOT = AskSnapshot(channel="prod", etag='"sha256:1"')
         (AskContents(digests=("sha256:aa",)), "/v1/releases/aa"),
         (AskContents(digests=("sha256:aa", "sha256:bb")), "/v1/releases?digest=sha256:aa&digest=sha256:bb"),
         (AskVersion(app="bot", version="1.0.0-rc.1"), "/v1/apps/bot/releases/1.0.0-rc.1/content"),
-        (Beat(channel="prod", body=b"{}"), "/v1/channels/prod/clients"),
+        (TellBeat(channel="prod", body=b"{}"), "/v1/channels/prod/clients"),
     ],
 )
 def test_a_question_has_its_address(what: Question, url: str) -> None:
     request = http.request_of(PLACE, what, "")
     assert request.url == f"https://registry.internal/base{url}"
-    assert request.method == ("POST" if isinstance(what, Beat) else "GET")
+    assert request.method == ("POST" if isinstance(what, TellBeat) else "GET")
 
 
 def test_a_full_batch_fits_into_what_every_proxy_takes() -> None:

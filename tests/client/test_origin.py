@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from promptops import Client
-from promptops.client.origin import find_place, find_places, is_loopback
+from promptops.client.origin import find_place, find_places
 from promptops.client.settings import cache_of, channels_of, references_of
+from promptops.core.address import is_loopback
 from promptops.core.errors import Invalid
 
 

@@ -18,13 +18,13 @@ from promptops.client.origin import (
     AskContents,
     AskSnapshot,
     AskVersion,
-    Beat,
     Failed,
     Place,
     Question,
+    TellBeat,
     find_place,
 )
-from promptops.client.refresh import Asking, Outcome, advance, follow_event, get_version
+from promptops.client.refresh import Asking, Refreshed, advance, follow_event, get_version
 from promptops.client.replica import Replica, World
 from promptops.client.settings import Settings, references_of
 from promptops.core.snapshot import Snapshot
@@ -56,16 +56,16 @@ class Simulation:
         self.replica = Replica(settings, "prod", world)
         self.course = Course(self.replica, on_change=None, on_state=None)
 
-    def poll(self, timeout: float = 5.0) -> Outcome | None:
+    def poll(self, timeout: float = 5.0) -> Refreshed | None:
         """One turn, where something is due."""
         asking = self.course.poll(self.seconds + timeout)
         if asking is None:
             return None
-        outcome = self.drive(asking)
-        self.course.settle(outcome)
-        return outcome
+        refreshed = self.drive(asking)
+        self.course.settle(refreshed)
+        return refreshed
 
-    def drive(self, asking: Asking) -> Outcome:
+    def drive(self, asking: Asking) -> Refreshed:
         step = advance(asking, None)
         while isinstance(step, Ask):
             self.asked.append(step)
@@ -90,7 +90,7 @@ class Simulation:
             case AskVersion():
                 ref = made.release(what.app, what.version)
                 return Answer(body=made.CONTENTS[ref.digest], etag=ref.digest, api=self.api)
-            case Beat():
+            case TellBeat():
                 return Answer(api=self.api)
 
     def kinds(self) -> list[str]:
@@ -99,15 +99,15 @@ class Simulation:
 
 def test_the_first_place_is_asked_and_the_next_one_where_it_does_not_answer() -> None:
     world = Simulation(places=(FIRST, SECOND), served={SECOND: made.served(1, "1.0.0")})
-    outcome = world.poll()
-    assert outcome is not None
-    assert outcome.place == SECOND
+    refreshed = world.poll()
+    assert refreshed is not None
+    assert refreshed.place == SECOND
     assert [ask.place for ask in world.asked] == [FIRST, SECOND, SECOND]
     world.served[FIRST] = made.served(2, "2.0.0")
     world.seconds += 60
-    outcome = world.poll()
-    assert outcome is not None
-    assert outcome.place == FIRST
+    refreshed = world.poll()
+    assert refreshed is not None
+    assert refreshed.place == FIRST
 
 
 def test_a_place_that_hangs_leaves_the_next_one_its_share_of_the_time() -> None:
@@ -164,10 +164,10 @@ def test_a_release_that_is_nowhere_keeps_everything_as_it_was() -> None:
     world.without = {missing.apps["bot"].stable.digest}
     world.served[FIRST] = missing
     world.seconds += 60
-    outcome = world.poll()
-    assert outcome is not None
-    assert outcome.trouble is not None
-    assert outcome.trouble.reason == "missing"
+    refreshed = world.poll()
+    assert refreshed is not None
+    assert refreshed.trouble is not None
+    assert refreshed.trouble.reason == "missing"
     assert world.replica.view.resolve("bot/answer").version == "1.0.0"
 
 
@@ -175,7 +175,7 @@ def test_what_is_held_is_asked_for_by_its_digest() -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
     world.seconds += 60
-    assert world.poll() == Outcome(place=FIRST)
+    assert world.poll() == Refreshed(place=FIRST)
     assert world.kinds() == ["AskSnapshot", "AskContents", "AskSnapshot"]
     last = world.asked[-1].what
     assert isinstance(last, AskSnapshot)
@@ -196,7 +196,7 @@ def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing
     assert len(world.asked) == count
     world.served[FIRST] = after
     world.seconds += 60
-    assert world.poll() == Outcome(place=FIRST)
+    assert world.poll() == Refreshed(place=FIRST)
     assert len(world.asked) == count + 1
 
 
@@ -204,8 +204,8 @@ def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing
 def test_an_event_that_is_none_is_counted(data: bytes) -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
-    outcome = world.drive(follow_event(world.replica, {}, FIRST, data, world.seconds + 5))
-    assert outcome.rejected
+    refreshed = world.drive(follow_event(world.replica, {}, FIRST, data, world.seconds + 5))
+    assert refreshed.rejected
     assert world.replica.rejected == {"content": 1}
 
 
@@ -266,7 +266,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(years: int) -> None:
     assert world.course.pause() == pause
     assert world.replica.state is State.READY
     world.seconds += pause
-    assert world.poll() == Outcome(place=FIRST)
+    assert world.poll() == Refreshed(place=FIRST)
 
 
 def test_after_a_suspension_there_is_one_poll_and_it_goes_on() -> None:
@@ -329,8 +329,8 @@ def test_no_heartbeat_goes_where_nobody_hears_it(told: Mapping[str, object]) -> 
 def test_a_version_comes_from_the_first_place_that_has_it() -> None:
     world = Simulation(places=(FIRST, SECOND), served={SECOND: made.served(1, "1.0.0")})
     (wanted,) = references_of("bot@0.5.0", "")
-    outcome = world.drive(get_version(world.replica, wanted, world.seconds + 5))
-    assert outcome.trouble is not None
+    refreshed = world.drive(get_version(world.replica, wanted, world.seconds + 5))
+    assert refreshed.trouble is not None
     world.poll()
     assert world.drive(get_version(world.replica, wanted, world.seconds + 5)).place == SECOND
     assert world.replica.view.release("bot", version="0.5.0").version == "0.5.0"
@@ -340,9 +340,9 @@ def test_a_step_that_fails_in_a_way_nobody_thought_of_ends_the_refresh_and_nothi
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
-    outcome = world.drive(_broken())
-    assert outcome.trouble is not None
-    assert outcome.trouble.reason == "internal"
+    refreshed = world.drive(_broken())
+    assert refreshed.trouble is not None
+    assert refreshed.trouble.reason == "internal"
     assert caplog.records
 
 

@@ -14,7 +14,7 @@ from promptops.core.errors import NotFound
 from promptops.core.model import Content, Input, Message, Policy, Profile, Prompt, Provenance, Role
 from promptops.core.reference import Reference
 from promptops.operations.channels import apply_channels
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.releasing import ReleaseRequest, release
 from promptops.operations.rolling_back import RollbackRequest, rollback
@@ -124,8 +124,8 @@ def _rollback(registry: Registry, order: Order) -> list[Fact]:
     return _deployed(rollback(registry, request, actor=ACTOR, now=order.now))
 
 
-def _deployed(outcome: Outcome) -> list[Fact]:
-    return [("deployment", d.app, d.channel, d.revision, d.stable.version) for d in outcome.deployments]
+def _deployed(deployed: Deployed) -> list[Fact]:
+    return [("deployment", d.app, d.channel, d.revision, d.stable.version) for d in deployed.deployments]
 
 
 def _withholding(order: Order) -> WithholdRequest:

@@ -52,18 +52,18 @@ def three(registry: Registry) -> Registry:
 def test_a_promotion_is_read_back(registry: Registry) -> None:
     make_channels(registry)
     release = make_release(registry)
-    outcome = go_live(registry, "bot@0.1.0", reason="first")
-    assert outcome.served == outcome.deployments
-    [deployment] = outcome.served
+    deployed = go_live(registry, "bot@0.1.0", reason="first")
+    assert deployed.served == deployed.deployments
+    [deployment] = deployed.served
     assert (deployment.revision, deployment.kind, deployment.before) == (1, Kind.PROMOTE, None)
     assert deployment.stable == release.ref
     assert deployment.reason == "first"
 
 
 def test_promoting_what_is_live_makes_no_revision(three: Registry) -> None:
-    outcome = go_live(three, "bot@0.1.2")
-    assert outcome.deployments == ()
-    assert outcome.unchanged[0].revision == 3
+    deployed = go_live(three, "bot@0.1.2")
+    assert deployed.deployments == ()
+    assert deployed.unchanged[0].revision == 3
 
 
 def test_a_channel_can_be_promoted_to_another(three: Registry) -> None:
@@ -137,9 +137,9 @@ def test_a_rollback_of_what_was_never_deployed_names_where_it_is(three: Registry
 
 
 def test_a_dry_run_changes_nothing_and_names_the_target(three: Registry) -> None:
-    outcome = go_back(three, "bot", dry_run=True)
-    assert outcome.dry_run
-    assert outcome.deployments[0].stable.version == "0.1.1"
+    deployed = go_back(three, "bot", dry_run=True)
+    assert deployed.dry_run
+    assert deployed.deployments[0].stable.version == "0.1.1"
     assert live_version(three) == "0.1.2"
     assert go_live(three, "bot@0.1.0", dry_run=True).deployments[0].revision == 4
     assert live_version(three) == "0.1.2"
@@ -157,8 +157,8 @@ def test_an_expected_revision_that_is_not_there_changes_nothing(three: Registry)
 def test_all_apps_go_back_in_one_transaction_or_none(three: Registry) -> None:
     for release in make_releases(three, "faq", 2):
         go_live(three, f"faq@{release.version}")
-    outcome = go_back(three, every=True)
-    assert {d.app: d.stable.version for d in outcome.served} == {"bot": "0.1.1", "faq": "0.1.0"}
+    deployed = go_back(three, every=True)
+    assert {d.app: d.stable.version for d in deployed.served} == {"bot": "0.1.1", "faq": "0.1.0"}
     # faq has nothing left; bot could still go back, and must not do so alone
     with pytest.raises(NothingToRollBackTo) as caught:
         go_back(three, every=True)
@@ -170,9 +170,9 @@ def test_all_apps_go_back_in_one_transaction_or_none(three: Registry) -> None:
 def test_all_apps_go_back_to_one_moment(three: Registry) -> None:
     for place, release in enumerate(make_releases(three, "faq", 2)):
         go_live(three, f"faq@{release.version}", now=minutes(5 + 20 * place))
-    outcome = go_back(three, every=True, at=minutes(21), now=minutes(60))
-    assert {d.app: d.stable.version for d in outcome.deployments} == {"faq": "0.1.0"}
-    assert {d.app: d.stable.version for d in outcome.unchanged} == {"bot": "0.1.2"}
+    deployed = go_back(three, every=True, at=minutes(21), now=minutes(60))
+    assert {d.app: d.stable.version for d in deployed.deployments} == {"faq": "0.1.0"}
+    assert {d.app: d.stable.version for d in deployed.unchanged} == {"bot": "0.1.2"}
     with pytest.raises(NothingToRollBackTo, match="already serves"):
         go_back(three, every=True, at=minutes(60), now=minutes(61))
 

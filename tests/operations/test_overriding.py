@@ -27,7 +27,7 @@ from promptops.core.errors import (
 from promptops.core.model import Deployment, Kind
 from promptops.core.override import Override
 from promptops.core.reference import parse_reference
-from promptops.operations.deploying import Outcome
+from promptops.operations.deploying import Deployed
 from promptops.operations.overriding import reconcile
 from promptops.operations.pinning import PinRequest, load, pin, save
 from promptops.operations.withholding import WithholdRequest, quarantine, yank
@@ -56,7 +56,7 @@ def pinned(registry: Registry, reference: str = "bot@0.1.1", *, at: float = 10) 
     return pin(registry, request(reference), actor=OPS, now=minutes(at))
 
 
-def record(registry: Registry, override: Override, *, at: float = 20, expect_revision: int | None = None) -> Outcome:
+def record(registry: Registry, override: Override, *, at: float = 20, expect_revision: int | None = None) -> Deployed:
     return reconcile(registry, override, expect_revision=expect_revision, actor=ACTOR, now=minutes(at))
 
 
@@ -163,9 +163,9 @@ def test_a_pin_becomes_one_deployment_however_often_it_is_reconciled(three: Regi
 
 
 def test_what_is_live_already_needs_no_entry(three: Registry) -> None:
-    outcome = record(three, pinned(three, "bot@0.1.2"))
-    assert outcome.deployments == ()
-    assert [deployment.revision for deployment in outcome.unchanged] == [3]
+    deployed = record(three, pinned(three, "bot@0.1.2"))
+    assert deployed.deployments == ()
+    assert [deployment.revision for deployment in deployed.unchanged] == [3]
     assert len(log(three)) == 3
 
 
@@ -245,8 +245,8 @@ def test_a_pin_whose_version_is_another_content_here_is_refused(three: Registry)
 
 
 def test_a_dry_run_records_nothing(three: Registry) -> None:
-    outcome = reconcile(three, pinned(three), dry_run=True, actor=ACTOR, now=minutes(20))
-    assert [made.stable.version for made in outcome.deployments] == ["0.1.1"]
+    deployed = reconcile(three, pinned(three), dry_run=True, actor=ACTOR, now=minutes(20))
+    assert [made.stable.version for made in deployed.deployments] == ["0.1.1"]
     assert len(log(three)) == 3
 
 

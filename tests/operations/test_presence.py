@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from promptops.core.errors import ChannelNotFound
 from promptops.core.model import Policy
-from promptops.operations.presence import Beat, State, clients, following, record_beats, waiting_for
+from promptops.core.presence import Beat, State
+from promptops.operations.presence import clients, following, record_beats, waiting_for
 from promptops.store import Registry, tables
 from tests.factory import START, go_back, go_live, make_channels, make_releases
 from tests.operations.test_serving import statements

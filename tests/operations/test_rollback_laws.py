@@ -103,8 +103,8 @@ class RollbackLaws(RuleBasedStateMachine):
     def promote(self, app: str, release: int) -> None:
         model, at = self.apps[app], self.tick()
         if model.log and model.log[-1].release == release:
-            outcome = go_live(self.registry, self.reference(app, release), self.channel, now=at)
-            assert not outcome.deployments, "promoting what is live makes no revision"
+            deployed = go_live(self.registry, self.reference(app, release), self.channel, now=at)
+            assert not deployed.deployments, "promoting what is live makes no revision"
         elif model.good(release):
             go_live(self.registry, self.reference(app, release), self.channel, now=at)
             model.log.append(Entry(release, len(model.log) + 1, at))
@@ -121,9 +121,9 @@ class RollbackLaws(RuleBasedStateMachine):
                 go_back(self.registry, self.names[app], channel=self.channel, now=at)
             return
         left = model.log[-1].release
-        outcome = go_back(self.registry, self.names[app], channel=self.channel, now=at)
+        deployed = go_back(self.registry, self.names[app], channel=self.channel, now=at)
         model.go_back(entry, at)
-        assert outcome.served[0].stable.version == self.versions[app][entry.release]
+        assert deployed.served[0].stable.version == self.versions[app][entry.release]
         assert entry.release != left, "a rollback always changes what is served"
 
     @rule(app=st.sampled_from(APPS), release=st.integers(0, VERSIONS - 1))

@@ -21,10 +21,10 @@ import psutil
 import pytest
 from starlette.types import Message
 
+from promptops.core.address import is_loopback
 from promptops.core.errors import RegistryNotInitialised
 from promptops.core.token import Scope
 from promptops.server.app import create_app
-from promptops.server.run import is_loopback
 from promptops.server.settings import Settings
 from promptops.store import Registry, Writer
 from tests import factory
