@@ -56,7 +56,7 @@ def _fill(url: str) -> None:
 def _served(url: str) -> Iterator[str]:
     """A server of ours over this registry; its address."""
     command = [sys.executable, "-m", "promptops", "--json", "serve", "--port", "0", "--no-auth"]
-    command += ["--reads-per-second", "10000000"]  # the limits are on, and never met
+    command += ["--reads-per-second", "1000000"]  # the limits are on, and never met
     with _process(command, {"PROMPTOPS_REGISTRY": url}) as out:
         yield str(json.loads(_line(out))["url"])
 

@@ -28,6 +28,7 @@ from tests.faults.troubles import adopting
 from tests.faults.worlds import World, Worlds, begin
 
 _SEED = 20260301
+_COUNTS = 5
 
 
 def rows(worlds: Worlds, *, most: int | None = None, only: Collection[str] = ()) -> Iterator[Row]:
@@ -58,12 +59,23 @@ def _enumerate(worlds: Worlds, scenario: Scenario, most: int | None) -> Row:
             row.rounds += 1
             row.kills += ended.killed
             row.acks += bool(ended.said)
-            if not ended.killed:
+            if not ended.killed and not _is_sometimes_absent(row, worlds, scenario, template, point):
                 row.wrong(where, f"not killed there, but ended with {ended.code}")
             alive = outlived()
             worlds.settle(world)
             row.add(judge.alone(where, world, ended) if alive else judge(where, world, ended))
     return row
+
+
+def _is_sometimes_absent(row: Row, worlds: Worlds, scenario: Scenario, template: World, point: int) -> bool:
+    """Whether an undisturbed run has fewer points than this one's number: how often git's pipes are read and its
+    processes asked after depends on the moment. Then it was the run to its end that is judged.
+    """
+    for _ in range(_COUNTS):
+        with worlds.copied(template, second=scenario.second) as world:
+            if len(_count(row, world, scenario)) < point:
+                return True
+    return False
 
 
 def _chosen(labels: Sequence[str], most: int | None) -> list[int]:
