@@ -30,6 +30,8 @@ from promptops.core.presence import State
 _BEAT = 30.0
 _LOOK = 2.0
 """Seconds between two looks at the break-glass files, where a place for them is named."""
+_SOON = 0.25
+"""Seconds within which a change is on disk and told to the server: of many processes on a machine, all follow first."""
 _QUIET = 3600.0
 
 
@@ -93,9 +95,15 @@ class Course:
         self.say_state()
 
     def tell_changes(self) -> None:
-        """Tell the log, the hook and, with the next turn, the server."""
-        for change in self.replica.take_changes():
-            self._beat_at = 0.0
+        """Tell the log and the hook now, and the server and the disk in a moment, when everybody had time to follow."""
+        changes = self.replica.take_changes()
+        if changes:
+            now = self.replica.world.clock()
+            soon = now + _SOON * self.replica.world.dice()
+            self._beat_at = min(self._beat_at, soon)
+            if self._save_at <= now:
+                self._save_at = soon
+        for change in changes:
             log(
                 logging.INFO,
                 "changed",
@@ -124,6 +132,8 @@ class Course:
         """Seconds that the next turn can wait."""
         replica, now = self.replica, self.replica.world.clock()
         waits = [replica.schedule.wait(now)]
+        if replica.unsaved and self._slot is not None:
+            waits.append(max(0.0, self._save_at - now))
         if replica.settings.override:
             waits.append(_LOOK)
         return min(*waits, self._until_beat())

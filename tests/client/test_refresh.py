@@ -349,3 +349,19 @@ def test_a_step_that_fails_in_a_way_nobody_thought_of_ends_the_refresh_and_nothi
 def _broken() -> Asking:
     yield Ask(place=FIRST, what=AskSnapshot(channel="prod"), deadline=2_000.0)
     raise ZeroDivisionError("nobody thought of it")
+
+
+def test_after_a_change_everybody_follows_before_anybody_tells_the_server() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    assert world.course.beat() is not None
+    world.served[FIRST] = made.served(2, "1.1.0")
+    world.seconds += 60
+    world.course.beat()
+    world.poll()
+    assert world.course.beat() is None
+    assert 0 < world.course.pause() <= 0.25
+    world.seconds += 0.25
+    told = world.course.beat()
+    assert told is not None
+    assert json.loads(told.body)["revisions"] == {"bot": 2}
