@@ -284,7 +284,8 @@ def test_a_stream_that_breaks_is_taken_up_again(client_of: Maker, server: FakeSe
         server.serve(made.served(number, f"{number}.0.0"))
         until(lambda number=number: client.get_prompt("bot/answer").revision == number)  # type: ignore[misc]
     resumed = [asked.headers.get("last-event-id") for asked in server.asked if asked.kind == "events"]
-    assert "1" in resumed
+    # The first stream may have been cut before its first event; what came by an event is named by the next stream.
+    assert {"2", "3"} <= set(resumed)
 
 
 def test_an_event_that_is_refused_is_counted_and_the_next_one_is_followed(client_of: Maker, server: FakeServer) -> None:
