@@ -14,6 +14,8 @@ from promptops.core.errors import TooManyRequests
 from promptops.server.settings import Limits, Rate
 
 _KEPT: Final = 20_000
+_DIGITS: Final = 6
+"""Of seconds: what is less is the arithmetic's, and would now and then refuse a first request."""
 
 
 class Buckets:
@@ -27,7 +29,7 @@ class Buckets:
     def wait(self, key: str) -> float:
         """Seconds until the next request of this key is taken; 0: now. Takes nothing."""
         now = time.monotonic()
-        return max(0.0, self._full_at.get(key, now) - now + self._pause - self._most)
+        return max(0.0, round(self._full_at.get(key, now) - now + self._pause - self._most, _DIGITS))
 
     def take(self, key: str) -> float:
         """Take one request, or say in how many seconds one would be taken."""
@@ -35,7 +37,7 @@ class Buckets:
             return 0.0
         now = time.monotonic()
         full_at = max(self._full_at.get(key, now), now) + self._pause
-        late = full_at - now - self._most
+        late = round(full_at - now - self._most, _DIGITS)
         if late > 0:
             return late
         self._full_at[key] = full_at

@@ -235,6 +235,11 @@ def test_a_rate_of_nothing_is_no_limit() -> None:
     assert buckets.wait("a") == 0
 
 
+def test_a_first_request_is_never_refused_by_what_is_lost_in_adding() -> None:
+    buckets = Buckets(Rate(a_second=0.001, burst=1))
+    assert {buckets.take(str(number)) for number in range(10_000)} == {0.0}
+
+
 def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
     buckets = Buckets(Rate(a_second=0.001, burst=1))
     for number in range(50_000):
