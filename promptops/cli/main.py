@@ -64,7 +64,7 @@ class Unwritten(Exception):
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(refused: type[OSError] = OSError) -> Iterator[None]:
     """Whatever stdout refuses is about the answer, and not about what was done.
 
     Raises:
@@ -72,7 +72,7 @@ def writing() -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except refused as error:
         raise Unwritten(error.strerror or str(error)) from error
 
 
@@ -101,11 +101,11 @@ class LazyGroup(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
-        with _readers_leaving():
+        with writing(BrokenPipeError):  # click would end with the exit code of a bug
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        with _readers_leaving():
+        with writing(BrokenPipeError):
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,15 +118,6 @@ class LazyGroup(click.Group):
 
         rows = [CompletionItem(name, help=row[1]) for name, row in COMMANDS.items() if name.startswith(incomplete)]
         return rows or click.Command.shell_complete(self, ctx, incomplete)
-
-
-@contextmanager
-def _readers_leaving() -> Iterator[None]:
-    """Say it in our own words: click would end with the exit code of a bug."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise Unwritten(error.strerror) from error
 
 
 def _unknown(name: str) -> str:

@@ -16,7 +16,7 @@ from promptops.cli.naming import named
 from promptops.cli.render import Line, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject
-from promptops.core.errors import Invalid
+from promptops.core.errors import Invalid, MissingVariable
 from promptops.core.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
 
     [found] = named(session, parse_reference(reference))
     values = _values(found.prompt(), given, file, session)
-    rendered = reading.render(found, values)
+    try:
+        rendered = reading.render(found, values)
+    except MissingVariable as missing:
+        missing.hint = f"Give it one: -v {missing.name}=…, or --vars FILE."
+        raise
     session.answer(lambda: _shape(rendered), lambda page: _lines(rendered))
 
 

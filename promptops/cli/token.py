@@ -15,15 +15,12 @@ from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.shapes import token_shape
 from promptops.cli.words import facts, moment, next_steps, person
-from promptops.core.token import Scope, Token
+from promptops.core.token import LIFETIME, Scope, Token
 
 if TYPE_CHECKING:
     from promptops.operations.tokens import Minted
 
 _NEVER = "never"
-
-LIVES = "90d"
-"""How long a token lives where nothing is said."""
 
 
 @click.group("token", cls=NounGroup)
@@ -69,7 +66,7 @@ def token() -> None:
 @click.option(
     "--expires",
     metavar="LENGTH",
-    show_default=f"{LIVES}, but no longer than the token it is made with",
+    show_default=f"{LIFETIME.days}d, but no longer than the token it is made with",
     help=f"How long it lives: 12h, 30d, {_NEVER}.",
 )
 def create(
@@ -98,7 +95,7 @@ def create(
         scopes=tuple(map(Scope, scopes)),
         channels=channels,
         apps=apps,
-        lifetime=_lifetime(LIVES if expires is None else expires),
+        lifetime=LIFETIME if expires is None else _lifetime(expires),
         capped=expires is None,
     )
     actor = session.actor()

@@ -88,8 +88,7 @@ class Answering:
         )
         self._strict = strict
         self._fell_back: set[str] = set()
-        on_change = settings.hook_of(on_change, "on_change")
-        self._courses = self._plan(on_change, settings.hook_of(on_state, "on_state"))
+        self._courses = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
         self._replicas = {name: course.replica for name, course in self._courses.items()}
         self._own = self._replicas[self._settings.channels[0]]
         self._begin()

@@ -7,12 +7,12 @@ a snapshot whose releases are not there yet is asked for again, and the last goo
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from pathlib import Path
 
 from promptops.client.origin import Answer, AskContents, AskSnapshot, Failed, Question
 from promptops.client.reading import read_bundle
+from promptops.client.regular import read_regular
 from promptops.client.stored import Stored
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
@@ -56,12 +56,12 @@ class Folder:
     def _snapshot(self, channel: str) -> bytes:
         if self._path.is_file():
             return self._bundle(channel).snapshot
-        return _read(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
+        return read_regular(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
 
     def _bundle(self, channel: str) -> Stored:
         found = read_bundle(self._path, channel=channel)
         if found.stored is None:
-            raise Invalid(found.problems[0].message if found.problems else f"{self._path} is no bundle")
+            raise Invalid(found.problems[0].message if found.problems else "it is no bundle")
         self._channel = channel
         return found.stored
 
@@ -71,8 +71,9 @@ class Folder:
             return {digest: kept[digest] for digest in digests if digest in kept}
         found = {}
         for digest in digests:
+            file = self._path / "v1" / "releases" / digest.removeprefix("sha256:")
             try:
-                found[digest] = _read(self._path / "v1" / "releases" / digest.removeprefix("sha256:"), MAX_RELEASE)
+                found[digest] = read_regular(file, MAX_RELEASE)
             except FileNotFoundError:
                 continue
         return found
@@ -106,19 +107,3 @@ class Folder:
                 continue
             found.append((str(path), facts.st_ino, facts.st_mtime_ns, facts.st_size))
         return tuple(found)
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, which a pipe or a device is not.
-
-    Raises:
-        OSError: it cannot be read. Invalid: it is too large.
-    """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Invalid(f"{path} is no regular file")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise Invalid(f"{path} is over {limit:,} bytes")
-    return data

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from promptops.client.held import CompiledRelease, Rejected, compile_release
+from promptops.client.regular import Unsafe, read_regular
 from promptops.client.stored import Problem
 from promptops.core.errors import PromptopsError
 from promptops.core.override import MAX_FILE, Override, decode
@@ -62,7 +63,8 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
             ignored.append(Problem(path=file, reason=problem.reason, message=problem.message))
             continue
         except OSError as error:
-            ignored.append(Problem(path=file, reason="unreadable", message=str(error)))
+            reason = "unsafe" if isinstance(error, Unsafe) else "unreadable"
+            ignored.append(Problem(path=file, reason=reason, message=str(error)))
             continue
         older = active.get(found.override.app)
         if older is not None and older.override.created_at > found.override.created_at:
@@ -100,7 +102,8 @@ def _files(path: Path, ignored: list[Problem]) -> Iterator[Path]:
 
 def _read(path: Path, channel: str, lineage: str | None, now: datetime) -> OverrideFile:
     try:
-        override = decode(_bytes(path))
+        # Links are followed, because volumes of containers are made of them.
+        override = decode(read_regular(path, MAX_FILE, require=_refuse_writable))
     except PromptopsError as error:
         raise _Ignored("damaged", error.message) from error
     if override.channel != channel:
@@ -116,19 +119,6 @@ def _read(path: Path, channel: str, lineage: str | None, now: datetime) -> Overr
     return OverrideFile(path=path, override=override, release=release)
 
 
-def _bytes(path: Path) -> bytes:
-    """The file's bytes. Links are followed, because volumes of containers are made of them."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise _Ignored("unsafe", "it is not a regular file")
-        if about.st_mode & stat.S_IWOTH:
-            raise _Ignored("unsafe", "everybody may write it")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(MAX_FILE + 1)
-    finally:
-        os.close(handle)
-    if len(data) > MAX_FILE:
-        raise _Ignored("damaged", f"it is over {MAX_FILE:,} bytes")
-    return data
+def _refuse_writable(about: os.stat_result) -> None:
+    if about.st_mode & stat.S_IWOTH:
+        raise Unsafe("everybody may write it")

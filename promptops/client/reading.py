@@ -13,15 +13,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptops.client.held import Rejected, Rejection
+from promptops.client.held import Rejected
+from promptops.client.regular import Unsafe, read_regular
 from promptops.client.stored import MAX_FILE, Problem, Stored, decode, decode_bundle
 from promptops.core.digest import MAX_BYTES
 from promptops.core.errors import Invalid
 from promptops.wire.snapshot import MAX_BYTES as MAX_SNAPSHOT
 from promptops.wire.snapshot import decode as decode_snapshot
-
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +30,11 @@ class Reading:
     problems: tuple[Problem, ...] = ()
 
 
-class Unsafe(OSError):
-    """A file or folder that somebody else could have put there."""
-
-
 def read_ours(path: Path) -> Reading:
     """One slot of the last-known-good."""
     try:
         require_ours(os.lstat(path.parent), folder=True)
-        stored = decode(_bytes(path, MAX_FILE, ours=True))
+        stored = decode(read_regular(path, MAX_FILE, require=require_ours, links=False))
         decode_snapshot(stored.snapshot)
     except FileNotFoundError:
         return Reading(stored=None)
@@ -57,7 +51,7 @@ def read_bundle(path: Path, *, channel: str) -> Reading:
     try:
         if path.is_dir():
             return Reading(stored=_folder(path, channel))
-        stored = decode_bundle(_bytes(path, MAX_FILE))
+        stored = decode_bundle(read_regular(path, MAX_FILE))
         decode_snapshot(stored.snapshot)
     except (OSError, Rejected, Invalid, ValueError, MemoryError) as error:
         return _nothing(path, error)
@@ -82,31 +76,14 @@ def require_ours(about: os.stat_result, *, folder: bool = False) -> None:
 
 
 def _folder(path: Path, channel: str) -> Stored:
-    snapshot = _bytes(path / "v1" / "channels" / channel / "snapshot", MAX_SNAPSHOT)
+    snapshot = read_regular(path / "v1" / "channels" / channel / "snapshot", MAX_SNAPSHOT)
     contents = {}
     for pointer in decode_snapshot(snapshot).apps.values():
         for ref in pointer.releases():
             with contextlib.suppress(FileNotFoundError):
-                contents[ref.digest] = _bytes(path / "v1" / "releases" / ref.digest.removeprefix("sha256:"), MAX_BYTES)
+                file = path / "v1" / "releases" / ref.digest.removeprefix("sha256:")
+                contents[ref.digest] = read_regular(file, MAX_BYTES)
     return Stored(snapshot=snapshot, contents=contents)
-
-
-def _bytes(path: Path, limit: int, *, ours: bool = False) -> bytes:
-    """The bytes of a regular file. Opened without waiting: a pipe in its place would keep us for ever."""
-    handle = os.open(path, _FLAGS | (_NO_LINK if ours else 0))
-    try:
-        about = os.fstat(handle)
-        if ours:
-            require_ours(about)
-        elif not stat.S_ISREG(about.st_mode):
-            raise Unsafe("it is not a regular file")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
-    finally:
-        os.close(handle)
-    if len(data) > limit:
-        raise Rejected(Rejection.CONTENT, f"it is over {limit:,} bytes")
-    return data
 
 
 def _nothing(path: Path, error: Exception) -> Reading:

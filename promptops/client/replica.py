@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -121,11 +122,9 @@ class Replica:
     def take_changes(self) -> tuple[Change, ...]:
         """What is served otherwise since it was asked last. Whoever gets them tells them: nobody else will."""
         found = []
-        while self._untold:
-            try:
+        with suppress(IndexError):  # it is empty, or another thread took the last one
+            while True:
                 found.append(self._untold.popleft())
-            except IndexError:  # another thread took it
-                break
         return tuple(found)
 
     def hold(self, contents: Mapping[str, bytes]) -> None:

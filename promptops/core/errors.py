@@ -113,7 +113,7 @@ class MissingVariable(Invalid):
         self.name = name
         self.prompt = prompt
         where = f" of prompt '{prompt}'" if prompt else ""
-        super().__init__(f"variable '{name}'{where} has no value", hint=f"Give it one: -v {name}=…, or --vars FILE.")
+        super().__init__(f"variable '{name}'{where} has no value", hint=f"Give it one: {name}=…")
 
 
 class UnknownVariable(Invalid):

@@ -16,11 +16,14 @@ import string
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from promptops.core.errors import Invalid, NotAuthenticated
 from promptops.core.model import is_name
+
+LIFETIME = timedelta(days=90)
+"""How long a token lives where nobody says."""
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM, _CHECK, _SHOWN = 32, 6, 4

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.errors import Invalid, NotAllowed, NotAuthenticated, TokenNameTaken, TokenNotFound
 from promptops.core.token import (
+    LIFETIME,
     Draw,
     Revocation,
     Scope,
@@ -28,9 +29,6 @@ from promptops.core.token import (
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
-
-LIFETIME = timedelta(days=90)
-"""How long a token lives where nobody says."""
 
 _LONGEST = timedelta(days=36_525)
 

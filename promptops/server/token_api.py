@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from promptops.core.errors import TokenNameTaken, TokenNotFound
-from promptops.core.token import Scope, Token
+from promptops.core.token import LIFETIME, Scope, Token
 from promptops.operations import tokens as operations
 from promptops.operations.tokens import TokenRequest
 from promptops.server import examples
@@ -22,6 +22,7 @@ from promptops.wire.shapes import written
 routes = Routes("Tokens")
 
 _SECRET: Final = {"type": "string", "description": "Shown once; the registry keeps only a digest of it."}
+_LIVES: Final = int(LIFETIME.total_seconds())
 _Patterns = Annotated[list[str], Field(min_length=1, max_length=50, default_factory=lambda: ["*"])]
 _Scopes = Annotated[
     list[Annotated[Scope, Field(strict=False)]],
@@ -36,7 +37,7 @@ class NewToken(Body):
     scopes: _Scopes
     channels: _Patterns
     apps: _Patterns
-    seconds: Annotated[int | None, Field(ge=1, le=2**40, description="Its life; null: it does not end.")] = 90 * 86_400
+    seconds: Annotated[int | None, Field(ge=1, le=2**40, description="Its life; null: it does not end.")] = _LIVES
     capped: Annotated[bool, Field(description="End at the latest with the token that makes it.")] = False
 
 

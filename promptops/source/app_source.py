@@ -142,8 +142,10 @@ def _links(app: ReadApp) -> None:
     for path in app.folder.others:
         inside = app.folder.inside(path) + "/"
         if is_prompt(path) or inside.startswith((PROMPTS, PARTIALS, f"{APP_FILE}/")):
-            message = f"{inside.removesuffix('/')} is not a regular file; links are not followed"
-            app.file.report.add("not-a-file", 0, message, "Put the file itself there.")
+            why, hint = "is not a regular file; links are not followed", "Put the file itself there."
+            if "\ufffd" in path:
+                why, hint = "has a name that is not UTF-8", "Give it another name."
+            app.file.report.add("not-a-file", 0, f"{inside.removesuffix('/')} {why}", hint)
 
 
 def _size(app: ReadApp) -> None:

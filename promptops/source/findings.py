@@ -56,7 +56,7 @@ RULES: dict[str, Rule] = {
     # files
     "file-too-large": _error("The file is over 256 KiB."),
     "file-unreadable": _error("The file cannot be read."),
-    "not-a-file": _error("A link, a submodule or a device stands where a source file belongs; none is followed."),
+    "not-a-file": _error("A link, a submodule, a device, or a name that is not UTF-8, where a source file belongs."),
     "not-utf8": _error("The file is not UTF-8 text."),
     "lfs-pointer": _error("The file is a Git LFS pointer, not the text itself."),
     "nul-character": _error("A NUL character, which no database keeps."),

@@ -46,13 +46,15 @@ def backup(url: str, target: Path, *, now: datetime) -> Manifest:
     """Copy the registry to the file ``target``, or into that folder under a name of its own, with a manifest beside it.
 
     Raises:
-        Conflict: the file exists. ExtraMissing: PostgreSQL's own tools are not here.
+        Conflict: the file exists. Invalid: its name is no text, and the manifest names it.
+        ExtraMissing: PostgreSQL's own tools are not here.
         RegistryNotInitialised, RegistryDamaged, RegistryUnavailable: it cannot be read, or the file not be written.
     """
     place = locate(url)
     if place.path is not None and not place.path.exists():
         raise RegistryNotInitialised(f"there is no registry at {place}", hint="Run `promptops init`.")
     target = target / f"promptops-{now:%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
+    _require_text(target.name)
     _refuse_existing(target, manifest_path(target))
     with _saying("the backup cannot be written"), _scratch(target.parent) as folder:
         part = folder / target.name
@@ -162,11 +164,12 @@ def _begin_epoch(writer: Writer, *, actor: str, now: datetime, epoch: int, reaso
 
 
 def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
-    address = f"file:{quote(str(path))}?mode=rw"
+    address = f"file:{quote(os.fsencode(path))}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-        connection.execute("VACUUM INTO ?", (str(part),))
+        connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))  # a name need not be UTF-8
     shutil.copymode(path, part)
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"file:{quote(str(part))}?mode=ro", uri=True))
+    copied = f"file:{quote(os.fsencode(part))}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(copied, uri=True))
     try:
         with engine.connect() as copy:
             said = copy.exec_driver_sql("PRAGMA integrity_check").scalar()
@@ -244,6 +247,15 @@ def _reading(place: Place) -> Iterator[Connection]:
 
 def _described(connection: Connection, place: str) -> tuple[str, Holdings]:
     return require_known(current(connection), place), holdings_of(connection)
+
+
+def _require_text(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise Invalid(
+            f"the name {name!a} is not UTF-8, and the manifest has to name it", hint="Choose another name."
+        ) from error
 
 
 def _refuse_existing(*paths: Path) -> None:

@@ -45,6 +45,7 @@ def test_what_is_not_found_lists_what_there_is() -> None:
 
 def test_a_variables_error_names_the_variable_and_the_prompt() -> None:
     assert str(MissingVariable("name", prompt="answer")) == "variable 'name' of prompt 'answer' has no value"
+    assert MissingVariable("name").hint == "Give it one: name=…"  # applications render too
     assert str(UnknownVariable("x", prompt="answer")) == "'x' is not a variable of prompt 'answer'"
     assert UnknownVariable("x", known=["a", "b"]).hint == "It takes: a, b."
     assert UnknownVariable("x").hint == "It takes no variables."

@@ -21,8 +21,8 @@ from promptops.core.errors import (
     TokenNameTaken,
     TokenNotFound,
 )
-from promptops.core.token import Revocation, Scope, Token, mint, parse_token, secret_digest
-from promptops.operations.tokens import LIFETIME, TokenRequest, create_token, find_token, list_tokens, revoke_token
+from promptops.core.token import LIFETIME, Revocation, Scope, Token, mint, parse_token, secret_digest
+from promptops.operations.tokens import TokenRequest, create_token, find_token, list_tokens, revoke_token
 from promptops.store import Registry, backup, check_store, restore
 from promptops.store.database import connect, locate
 from tests.factory import ACTOR, START, make_token, minutes

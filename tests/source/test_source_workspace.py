@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,16 @@ def test_links_are_not_followed_and_not_silently_left_out(tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError):
         WorkingTree(root).read("bot/link.prompt.yml")
     assert list(WorkingTree(root).files("bot/partials")) == []
+
+
+def test_a_name_that_is_no_text_is_called_that(tmp_path: Path) -> None:
+    root = put(tmp_path, {"promptops.yml": "registry: t\napps: [bot]\n", "bot/ok.prompt.yml": PROMPT})
+    try:
+        (root / os.fsdecode(b"bot/caf\xe9.prompt.yml")).write_text(PROMPT)
+    except OSError:
+        pytest.skip("this file system takes names of UTF-8 only")
+    [finding] = check(WorkingTree(root)).findings
+    assert (finding.code, finding.message) == ("not-a-file", "caf\ufffd.prompt.yml has a name that is not UTF-8")
 
 
 def test_the_root_is_found_from_below(tmp_path: Path) -> None:

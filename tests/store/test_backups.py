@@ -224,6 +224,22 @@ def test_a_backup_that_could_not_be_made_safe_is_not_there_and_can_be_made_again
     save(world_url, tmp_path)
 
 
+def test_a_folder_whose_name_is_no_text_has_backups_too(
+    world: Registry, world_url: str, database: str, empty_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"f\xff")
+    folder.mkdir()
+    if database == "sqlite":
+        empty_url = str(folder / "restored.db")
+        world_url = str(shutil.copy(tmp_path / "world.db", folder / "registry.db"))
+    path, _ = save(world_url, folder)
+    bring_back(path, empty_url)
+    with closing(Registry.open(empty_url)) as restored:
+        assert restored.lineage == world.lineage
+    with pytest.raises(Invalid, match="is not UTF-8"):
+        backup(world_url, folder / os.fsdecode(b"\xff.backup"), now=minutes(401))
+
+
 def test_a_registry_that_is_not_there_has_no_backup(empty_url: str, tmp_path: Path) -> None:
     with pytest.raises(RegistryNotInitialised):
         save(empty_url, tmp_path)
