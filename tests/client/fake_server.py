@@ -201,6 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     timeout = 30
+    disable_nagle_algorithm = True  # or a body waits 40 ms for the word that its headers arrived
 
     def setup(self) -> None:
         self.request.settimeout(30)

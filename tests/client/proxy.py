@@ -116,6 +116,8 @@ class FaultProxy:
             self._done(near)
             return
         self._open.add(far)
+        for each in (near, far):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         up = threading.Thread(target=self._pump, args=(near, far, self._forward), daemon=True)
         up.start()
         self._pump(far, near, self._backward)

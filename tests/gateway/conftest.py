@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -22,10 +22,11 @@ Attempt = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers that end with the test."""
+def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
+    """Starts servers that end with the test, and have nothing to complain of but what is asked of them."""
     with ExitStack() as stack:
-        yield lambda url: stack.enter_context(serving(url, tmp_path))
+        yield lambda url: stack.enter_context(serving(url))
+    assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
 
 
 @pytest.fixture

@@ -202,5 +202,5 @@ def _new_registry(database: str, folder: Path, request: pytest.FixtureRequest) -
     if database == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), folder / "registry.db")
         return f"sqlite:///{folder}/registry.db"
-    make = request.getfixturevalue("postgresql_databases")
+    make = request.getfixturevalue("postgresql_database")
     return str(make(request.getfixturevalue("postgresql_template")))

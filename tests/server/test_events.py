@@ -164,9 +164,9 @@ def test_who_asks_for_the_head_of_a_stream_is_not_kept(place: Place) -> None:
 
 
 def test_two_servers_on_one_postgresql_tell_the_same(
-    postgresql_databases: Callable[[str], str], postgresql_template: str, tmp_path: Path
+    postgresql_database: Callable[[str], str], postgresql_template: str, tmp_path: Path
 ) -> None:
-    url = postgresql_databases(postgresql_template)
+    url = postgresql_database(postgresql_template)
     with closing(Registry.open(url)) as registry:
         told(registry)
         token = mint(registry, "reader", Scope.READ)

@@ -311,9 +311,9 @@ def test_a_request_that_never_ends_does_not_keep_it_and_changes_nothing(world: R
 
 
 def test_several_workers_share_a_port_and_one_that_dies_is_replaced(
-    postgresql_databases: Callable[[str], str], postgresql_template: str, tmp_path: Path
+    postgresql_database: Callable[[str], str], postgresql_template: str, tmp_path: Path
 ) -> None:
-    url = postgresql_databases(postgresql_template)
+    url = postgresql_database(postgresql_template)
     with closing(Registry.open(url)) as registry:
         told(registry)
         token = mint(registry, "reader", Scope.READ)

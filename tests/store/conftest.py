@@ -42,7 +42,7 @@ def world_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
         path = tmp_path / "world.db"
         shutil.copy(request.getfixturevalue("sqlite_world"), path)
         return f"sqlite:///{path}"
-    return str(request.getfixturevalue("postgresql_databases")(request.getfixturevalue("postgresql_world")))
+    return str(request.getfixturevalue("postgresql_database")(request.getfixturevalue("postgresql_world")))
 
 
 @pytest.fixture
