@@ -22,6 +22,7 @@ import pytest
 from sqlalchemy import make_url
 
 from promptops.store import Registry, create
+from tests.house.checkout import memory
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -58,7 +59,9 @@ def postgresql_server() -> Iterator[str]:
     # Below the system's temporary folders: the server runs as another user, who may not look into a home.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with _alone():
-        server = get_server(_roomy() / f"promptops-tests-{run}", cleanup_mode="delete")
+        # Each test's database is three hundred files, which would keep a disk busy.
+        folder = memory(2 << 30) or Path(tempfile.gettempdir())
+        server = get_server(folder / f"promptops-tests-{run}", cleanup_mode="delete")
         for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'"):  # no test pulls the plug
             server.psql(f"ALTER SYSTEM SET {setting};")
         server.psql("SELECT pg_reload_conf();")
@@ -67,13 +70,6 @@ def postgresql_server() -> Iterator[str]:
     finally:
         with _alone():
             server.cleanup()
-
-
-def _roomy() -> Path:
-    """Memory, where there is enough of it: each test's database is three hundred files, which keep a disk busy."""
-    memory = Path("/dev/shm")
-    enough = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30
-    return memory if enough else Path(tempfile.gettempdir())
 
 
 @contextmanager
@@ -167,14 +163,17 @@ def restored_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
 
 
 @pytest.fixture
-def registry_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def template(database: str, request: pytest.FixtureRequest) -> str:
+    """What :func:`registry_url` is a copy of: an SQLite file's path or a PostgreSQL database's name."""
+    return str(request.getfixturevalue(f"{database}_template"))
+
+
+@pytest.fixture
+def registry_url(database: str, template: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new registry, called `test`."""
     if database == "sqlite":
-        path = tmp_path / "registry.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    make = request.getfixturevalue("postgresql_database")
-    return str(make(request.getfixturevalue("postgresql_template")))
+        return f"sqlite:///{shutil.copy(template, tmp_path / 'registry.db')}"
+    return str(request.getfixturevalue("postgresql_database")(template))
 
 
 @pytest.fixture

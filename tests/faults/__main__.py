@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,16 +22,17 @@ from typing import NoReturn
 from tests.faults import archives, disks, enumerating, killing, outages, restarting
 from tests.faults.report import Row, table
 from tests.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
+from tests.house.checkout import memory
 
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("points", "kills", "disks", "git", "server", "serving")
-_MEMORY, _ROOM = "/dev/shm", 4 << 30
+_ROOM = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults, and
-    for how many seconds the server dies again and again.
+    for how many seconds the server dies again and again (0: no such part).
     """
 
     points: int | None
@@ -45,14 +45,14 @@ class Amount:
 
 FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0)
 SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0)
-SMOKE = Amount(points=1, kills=1, ks=(), faults=1, outages=1.0, operations=("rollback", "sync"))
+SMOKE = Amount(points=1, kills=1, ks=(), faults=1, outages=0.0, operations=("rollback", "sync"))
 
 
 def main(arguments: list[str]) -> int:
     """Run and print; 1 where a row failed."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a little of everything, in minutes")
-    parser.add_argument("--smoke", action="store_true", help="one of everything: does the harness itself work?")
+    parser.add_argument("--smoke", action="store_true", help="one of nearly everything: does the harness itself work?")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, separated by commas: {', '.join(PARTS)}")
     parser.add_argument("--on", default=",".join(DATABASES), help="sqlite, postgresql or both")
     parser.add_argument("--what", default="", help="only this operation of the points")
@@ -101,20 +101,13 @@ def _side_by_side(arguments: list[str], databases: Sequence[str]) -> list[Row]:
 
 def _work(asked: argparse.Namespace, file: Path) -> None:
     """The parts that were asked for: the one with the most worlds in memory, the others on a disk."""
-    for place, parts in ((_memory(), PARTS[:1]), (None, PARTS[1:])):
+    # Where only processes die, what they wrote is as safe in memory as on a disk.
+    for place, parts in ((memory(_ROOM), PARTS[:1]), (None, PARTS[1:])):
         if some := [part for part in parts if part in asked.only.split(",")]:
             _work_in(place, asked, some, file)
 
 
-def _memory() -> str | None:
-    """A file system in memory with room: where only processes die, what they wrote is as safe there as on a disk."""
-    try:
-        return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM else None
-    except OSError:
-        return None
-
-
-def _work_in(place: str | None, asked: argparse.Namespace, parts: Sequence[str], file: Path) -> None:
+def _work_in(place: Path | None, asked: argparse.Namespace, parts: Sequence[str], file: Path) -> None:
     amount = SHORT if asked.short else SMOKE if asked.smoke else FULL
     with tempfile.TemporaryDirectory(prefix="promptops-faults-", dir=place, ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # PostgreSQL runs as another user where this is root
@@ -145,8 +138,12 @@ def _parts(worlds: Worlds, amount: Amount, what: str) -> dict[str, Callable[[], 
         "disks": lambda: disks.rows(worlds, ks=amount.ks),
         "git": lambda: archives.rows(worlds, ks=amount.ks),
         "server": lambda: restarting.rows(worlds, faults=amount.faults),
-        "serving": lambda: outages.rows(worlds, seconds=amount.outages, poll=min(5.0, amount.outages)),
+        "serving": lambda: _outages(worlds, amount.outages),
     }
+
+
+def _outages(worlds: Worlds, seconds: float) -> Iterator[Row]:
+    return outages.rows(worlds, seconds=seconds, poll=min(5.0, seconds)) if seconds else iter(())
 
 
 def _databases(name: str, folder: Path) -> Databases:

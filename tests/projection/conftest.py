@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from promptops.core.health import Fault
 from promptops.core.model import Policy
@@ -26,8 +28,41 @@ from tests.factory import ACTOR, PROMPT, key, minutes
 Tamper = Callable[..., None]
 
 
+@pytest.fixture(scope="session")
+def made_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, str]]:
+    """The world of a database, made once: its repository, and what `template` answers. Tests take copies."""
+
+    @functools.cache
+    def make(database: str) -> tuple[Path, str]:
+        folder = tmp_path_factory.mktemp(f"world-{database}")
+        template = request.getfixturevalue(f"{database}_template")
+        if database == "sqlite":
+            made = url = str(shutil.copy(template, folder / "registry.db"))
+        else:
+            url = request.getfixturevalue("postgresql_databases")(template)
+            made = str(make_url(url).database)
+        root = factory.make_workspace(folder / "repo")
+        with closing(Registry.open(url)) as registry:
+            _fill(registry, root)
+        return root, made
+
+    return make
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def template(database: str, request: pytest.FixtureRequest) -> str:
+    if "world" in request.fixturenames:
+        return str(request.getfixturevalue("made_world")(database)[1])
+    return str(request.getfixturevalue(f"{database}_template"))
+
+
+@pytest.fixture
+def root(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The repository: the world's, or a new one where a test does not ask for the world."""
+    if "world" in request.fixturenames:
+        return Path(shutil.copytree(request.getfixturevalue("made_world")(database)[0], tmp_path / "repo"))
     return factory.make_workspace(tmp_path / "repo")
 
 
@@ -53,8 +88,12 @@ def cut(registry: Registry, root: Path, take: int, *, dirty: bool = False) -> st
 
 
 @pytest.fixture
-def world(registry: Registry, root: Path, repository: Repository) -> Registry:
+def world(registry: Registry, root: Path) -> Registry:
     """One fact of every kind: 0.1.0 to 0.1.3, the last one first dirty and then confirmed, 0.1.1 yanked."""
+    return registry
+
+
+def _fill(registry: Registry, root: Path) -> None:
     factory.make_channels(registry, dev=Policy(allow_dirty=True), prod=Policy())
     versions = [cut(registry, root, take) for take in range(3)]
     for place, version in enumerate(versions):
@@ -69,9 +108,9 @@ def world(registry: Registry, root: Path, repository: Repository) -> Registry:
     revoke_token(registry, "ci", reason="in a log", actor=ACTOR, now=minutes(25))
     cut(registry, root, 30, dirty=True)
     factory.git(root, "commit", "--quiet", "--all", "-m", "Commit it after all")
-    workspace = build(repository, root, ["bot"], builder="tests")
+    with closing(Repository.open(root)) as repository:
+        workspace = build(repository, root, ["bot"], builder="tests")
     release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=minutes(31))
-    return registry
 
 
 @pytest.fixture

@@ -276,11 +276,7 @@ def test_selections_are_kept_as_bytes_up_to_a_number() -> None:
 
 def test_a_stream_that_nobody_reads_is_counted_when_it_is_cut(lasting: Registry) -> None:
     async def main() -> None:
-        app = create_app(
-            Settings(
-                registry=f"sqlite:///{lasting.url}",
-            )
-        )
+        app = create_app(Settings(registry=f"sqlite:///{lasting.url}"))
         await app.state.open()
         try:
             await app.state.channel("prod")
