@@ -23,7 +23,7 @@ demo: $(VENV)/.run ## the main job on the example repository, from init to rollb
 
 .PHONY: test
 test: $(VENV)/.dev ## every test, on SQLite and on a PostgreSQL that the tests start themselves
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-schema check-docs ## format, lint, types, import contracts, models = migrations, documentation

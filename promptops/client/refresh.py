@@ -96,10 +96,13 @@ def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
 
 def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, deadline: float) -> Asking:
     """Follow an event of a stream: mostly there is nothing to ask, because what it points to is held."""
+    event = None
     try:
-        yield from _adopt(replica, spare, place, _decode(data), deadline)
+        event = _decode(data)
+        yield from _adopt(replica, spare, place, event, deadline)
     except _Trouble as trouble:
-        return _told(replica, place, trouble)
+        if event is None or not _is_past(replica, event):
+            return _told(replica, place, trouble)
     replica.look()
     return Refreshed(place=place)
 
@@ -157,19 +160,33 @@ def _share(replica: Replica, deadline: float, places: int) -> float:
 def _follow(
     replica: Replica, spare: Spare, place: Place, until: float
 ) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
-    etag = replica.etag(place)
+    etag, before = replica.etag(place), replica.held
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
+    overtaken = False
     if not answer.unchanged:
         replica.answered(place, api=answer.api)
         snapshot = _decode(answer.body)
         if snapshot.partial:
             raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
-        yield from _adopt(replica, spare, place, snapshot, until)
+        try:
+            yield from _adopt(replica, spare, place, snapshot, until)
+        except _Trouble:
+            overtaken = replica.held is not before and _is_past(replica, snapshot)
+            if not overtaken:
+                raise
     elif not etag:
         raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
-    replica.heard(place, api=answer.api, etag=answer.etag)
+    replica.heard(place, api=answer.api, etag="" if overtaken else answer.etag)
     return answer.notes
+
+
+def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
+    """Whether what is held came after this: of the two ways to hear of a change, one may overtake the other."""
+    held = replica.held.snapshot if replica.held else None
+    if held is None or held.lineage != snapshot.lineage:
+        return False
+    return (snapshot.epoch, snapshot.cursor) < (held.epoch, held.cursor)
 
 
 def _adopt(

@@ -113,8 +113,8 @@ def test_whatever_lies_between_client_and_server_is_survived(
             assert client.get_prompt("bot/answer").revision == before + 1
 
 
-def test_a_token_that_ends_takes_no_prompt_away(client_of: Maker, served: str, reader: str, live: Registry) -> None:
-    client = client_of(served, token=reader, poll=0.2)
+def test_a_token_that_ends_takes_no_prompt_away(client_of: Maker, real: Running, reader: str, live: Registry) -> None:
+    client = client_of(real.url, token=reader, poll=0.2)
     revoke(live, "reader")
     until(lambda: client.state is not State.READY)
     assert "401" in client.status().problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from promptops.store import Registry
 from tests import factory
 from tests.gateway.conftest import Attempt
 from tests.gateway.serving import Serve, mint
+from tests.server.running import running
 
 WORKSPACE = """\
 registry: test
@@ -166,6 +168,13 @@ def workspace(tmp_path: Path) -> Path:
     factory.commit(root, changed, "Change both")
     factory.git(root, "tag", "second")
     return root
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Servers that are processes of their own, as in earnest."""
+    with ExitStack() as stack:
+        yield lambda url: stack.enter_context(running(url, tmp_path)).url
 
 
 def test_a_day_is_the_same_with_a_database_and_with_a_server(
