@@ -5,96 +5,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from promptops import State
-from promptops.client.course import Course
 from promptops.client.origin import (
-    Answer,
     Ask,
     AskContents,
     AskSnapshot,
-    AskVersion,
     Failed,
-    Place,
-    Question,
-    TellBeat,
-    find_place,
 )
 from promptops.client.refresh import Asking, Refreshed, advance, follow_event, get_version
-from promptops.client.replica import Replica, World
-from promptops.client.settings import Settings, references_of
-from promptops.core.snapshot import Snapshot
+from promptops.client.settings import references_of
 from promptops.wire.snapshot import encode
 from tests.client import made
-
-FIRST, SECOND = find_place("https://first"), find_place("https://second")
-DOWN = Failed(reason="connect", message="nobody is there")
-
-
-@dataclass
-class Simulation:
-    """A client's way without a network: places that answer as a test says, and a clock that a test moves."""
-
-    places: tuple[Place, ...] = (FIRST,)
-    told: Mapping[str, object] = field(default_factory=dict)
-    seconds: float = 1_000.0
-    today: datetime = datetime(2026, 3, 1, tzinfo=UTC)
-    served: dict[Place, Snapshot | Failed] = field(default_factory=dict)
-    api: bool = True
-    takes: float = 0.0
-    asked: list[Ask] = field(default_factory=list)
-    without: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        world = World(clock=lambda: self.seconds, now=lambda: self.today, dice=lambda: 0.5)
-        usual: dict[str, object] = {"places": self.places, "channels": ("prod",), "caching": False}
-        settings = Settings(**{**usual, **self.told})  # type: ignore[arg-type]
-        self.replica = Replica(settings, "prod", world)
-        self.course = Course(self.replica, on_change=None, on_state=None)
-
-    def poll(self, timeout: float = 5.0) -> Refreshed | None:
-        """One turn, where something is due."""
-        asking = self.course.poll(self.seconds + timeout)
-        if asking is None:
-            return None
-        refreshed = self.drive(asking)
-        self.course.settle(refreshed)
-        return refreshed
-
-    def drive(self, asking: Asking) -> Refreshed:
-        step = advance(asking, None)
-        while isinstance(step, Ask):
-            self.asked.append(step)
-            self.seconds += self.takes
-            late = self.seconds > step.deadline
-            step = advance(asking, DOWN if late else self.answer(step.place, step.what))
-        return step
-
-    def answer(self, place: Place, what: Question) -> Answer | Failed:
-        served = self.served.get(place, DOWN)
-        if isinstance(served, Failed):
-            return served
-        match what:
-            case AskSnapshot():
-                body, digest = encode(served)
-                etag = f'"{digest}"'
-                same = etag == what.etag
-                return Answer(unchanged=same, body=b"" if same else body, etag=etag, api=self.api)
-            case AskContents():
-                found = {d: made.CONTENTS[d] for d in what.digests if d not in self.without}
-                return Answer(contents=found, api=self.api)
-            case AskVersion():
-                ref = made.release(what.app, what.version)
-                return Answer(body=made.CONTENTS[ref.digest], etag=ref.digest, api=self.api)
-            case TellBeat():
-                return Answer(api=self.api)
-
-    def kinds(self) -> list[str]:
-        return [type(ask.what).__name__ for ask in self.asked]
+from tests.client.simulation import DOWN, FIRST, SECOND, Simulation
 
 
 def test_the_first_place_is_asked_and_the_next_one_where_it_does_not_answer() -> None:
@@ -365,43 +291,3 @@ def test_after_a_change_everybody_follows_before_anybody_tells_the_server() -> N
     told = world.course.beat()
     assert told is not None
     assert json.loads(told.body)["revisions"] == {"bot": 2}
-
-
-def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
-    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
-    world.poll()
-    world.seconds += 60
-    asking = world.course.poll(world.seconds + 5)
-    assert asking is not None
-    ask = advance(asking, None)
-    assert isinstance(ask, Ask)
-    late = Answer(body=encode(made.served(2, "2.0.0"))[0], etag='"late"', api=True)
-    newest = made.served(3, "3.0.0")
-    world.drive(follow_event(world.replica, {}, FIRST, encode(replace(newest, partial=True))[0], world.seconds + 5))
-    step = advance(asking, late)
-    while isinstance(step, Ask):
-        step = advance(asking, world.answer(step.place, step.what))
-    assert step == Refreshed(place=FIRST)
-    assert world.replica.view.resolve("bot/answer").version == "3.0.0"
-    assert (world.replica.rejected, world.replica.state) == ({}, State.READY)
-    assert world.replica.etag(FIRST) == f'"{encode(newest)[1]}"'
-
-
-def test_an_event_that_an_answer_overtook_is_no_trouble() -> None:
-    world = Simulation(served={FIRST: made.served(3, "3.0.0")})
-    world.poll()
-    late = encode(replace(made.served(2, "2.0.0"), partial=True))[0]
-    assert world.drive(follow_event(world.replica, {}, FIRST, late, world.seconds + 5)) == Refreshed(place=FIRST)
-    assert world.replica.view.resolve("bot/answer").version == "3.0.0"
-    assert world.replica.rejected == {}
-
-
-def test_an_answer_that_goes_back_and_that_nothing_overtook_is_refused() -> None:
-    world = Simulation(served={FIRST: made.served(3, "3.0.0")})
-    world.poll()
-    world.seconds += 60
-    world.served[FIRST] = made.served(2, "2.0.0")
-    refreshed = world.poll()
-    assert refreshed is not None
-    assert refreshed.rejected
-    assert world.replica.rejected == {"revision": 1}

@@ -1,0 +1,55 @@
+"""There are two ways to hear of a change, and they may overtake each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptops import State
+from promptops.client.origin import (
+    Answer,
+    Ask,
+)
+from promptops.client.refresh import Refreshed, advance, follow_event
+from promptops.wire.snapshot import encode
+from tests.client import made
+from tests.client.simulation import FIRST, Simulation
+
+
+def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
+    world = Simulation(served={FIRST: made.served(1, "1.0.0")})
+    world.poll()
+    world.seconds += 60
+    asking = world.course.poll(world.seconds + 5)
+    assert asking is not None
+    ask = advance(asking, None)
+    assert isinstance(ask, Ask)
+    late = Answer(body=encode(made.served(2, "2.0.0"))[0], etag='"late"', api=True)
+    newest = made.served(3, "3.0.0")
+    world.drive(follow_event(world.replica, {}, FIRST, encode(replace(newest, partial=True))[0], world.seconds + 5))
+    step = advance(asking, late)
+    while isinstance(step, Ask):
+        step = advance(asking, world.answer(step.place, step.what))
+    assert step == Refreshed(place=FIRST)
+    assert world.replica.view.resolve("bot/answer").version == "3.0.0"
+    assert (world.replica.rejected, world.replica.state) == ({}, State.READY)
+    assert world.replica.etag(FIRST) == f'"{encode(newest)[1]}"'
+
+
+def test_an_event_that_an_answer_overtook_is_no_trouble() -> None:
+    world = Simulation(served={FIRST: made.served(3, "3.0.0")})
+    world.poll()
+    late = encode(replace(made.served(2, "2.0.0"), partial=True))[0]
+    assert world.drive(follow_event(world.replica, {}, FIRST, late, world.seconds + 5)) == Refreshed(place=FIRST)
+    assert world.replica.view.resolve("bot/answer").version == "3.0.0"
+    assert world.replica.rejected == {}
+
+
+def test_an_answer_that_goes_back_and_that_nothing_overtook_is_refused() -> None:
+    world = Simulation(served={FIRST: made.served(3, "3.0.0")})
+    world.poll()
+    world.seconds += 60
+    world.served[FIRST] = made.served(2, "2.0.0")
+    refreshed = world.poll()
+    assert refreshed is not None
+    assert refreshed.rejected
+    assert world.replica.rejected == {"revision": 1}
