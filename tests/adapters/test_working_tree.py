@@ -9,7 +9,7 @@ import pytest
 
 from promptops import Client, State
 from tests import factory
-from tests.client.clients import InLoop, Maker, makers
+from tests.client.clients import RARELY, InLoop, Maker, makers
 from tests.client.waiting import until
 
 GREET = "bot/prompts/greet.prompt.yml"
@@ -105,7 +105,7 @@ def test_nothing_of_a_working_tree_is_kept_on_disk(root: Path, tmp_path: Path) -
 
 
 def test_a_file_that_is_no_source_is_not_looked_at(client_of: Maker, root: Path) -> None:
-    client = client_of(f"repo:{root}", channel="dev", poll=60.0)
+    client = client_of(f"repo:{root}", channel="dev", poll=RARELY)
     polls = client.status().polls
     factory.write(root, {"notes.txt": "hello", "bot/test.py": "print()"})
     _edit(root, factory.PROMPT.replace("greet", "love"))

@@ -13,6 +13,9 @@ from promptops.client.served import Served
 
 T = TypeVar("T")
 
+RARELY = 86_400.0 * 366
+"""The longest interval of polls that there can be: the second one, at a random moment of it, never comes in a test."""
+
 
 class InLoop:
     """An ``AsyncClient`` in a loop of its own in another thread, to be used like a ``Client``."""

@@ -25,13 +25,13 @@ from promptops import (
 from promptops.client import held
 from promptops.client.following import GRACE
 from tests.client import made
-from tests.client.clients import InLoop, Maker
+from tests.client.clients import RARELY, InLoop, Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
 
 
 def test_a_prompt_comes_out_of_memory(client_of: Maker, server: FakeServer) -> None:
-    client = client_of(server.url, heartbeat=False)
+    client = client_of(server.url, heartbeat=False, poll=RARELY)
     until(lambda: client.status().streaming)
     asked = len(server.asked)
     prompts = [client.get_prompt("bot/answer", key=str(number)) for number in range(100)]
@@ -79,7 +79,7 @@ def test_what_is_asked_for_while_a_refresh_is_on_its_way_is_not_answered_by_that
 ) -> None:
     """A place says that something changed, while an answer from before the change is still on its way."""
     server.streams = False
-    client = client_of(server.url, poll=10_000.0)
+    client = client_of(server.url, poll=RARELY)
     begun, go = threading.Event(), threading.Event()
 
     def hold(asked: Asked) -> Reply | None:
@@ -111,7 +111,7 @@ def _demand(client: Client | InLoop) -> None:
 
 def test_a_rollback_to_what_is_held_asks_for_nothing(client_of: Maker, server: FakeServer) -> None:
     old, new = made.release("bot", "1.0.0"), made.release("bot", "1.1.0")
-    client = client_of(server.url, heartbeat=False)
+    client = client_of(server.url, heartbeat=False, poll=RARELY)
     server.serve(made.snapshot({"bot": made.pointer(2, new, last_good=old)}, cursor=2))
     until(lambda: client.get_prompt("bot/answer").version == "1.1.0")
     asked = len(server.asked)
@@ -277,7 +277,7 @@ def test_a_server_without_streams_is_followed_by_asking(client_of: Maker, server
 
 
 def test_a_stream_that_breaks_is_taken_up_again(client_of: Maker, server: FakeServer) -> None:
-    client = client_of(server.url, poll=600.0)
+    client = client_of(server.url, poll=RARELY)
     for number in range(2, 5):
         until(lambda: client.status().streaming)
         server.cut_streams()
@@ -289,7 +289,7 @@ def test_a_stream_that_breaks_is_taken_up_again(client_of: Maker, server: FakeSe
 
 
 def test_an_event_that_is_refused_is_counted_and_the_next_one_is_followed(client_of: Maker, server: FakeServer) -> None:
-    client = client_of(server.url, poll=600.0)
+    client = client_of(server.url, poll=RARELY)
     until(lambda: client.status().streaming)
     good = made.served(2, "2.0.0")
     server.serve(made.snapshot({"bot": made.pointer(1, made.release("bot", "6.6.6"))}))  # one revision, two things

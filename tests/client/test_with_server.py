@@ -17,7 +17,7 @@ from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
 from tests import factory
-from tests.client.clients import Maker
+from tests.client.clients import RARELY, Maker
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
 from tests.house.checkout import ROOT
@@ -60,7 +60,7 @@ def promptops(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_rollback_is_followed_without_a_question_and_acknowledged(
     client_of: Maker, real: Running, reader: str, live: Registry, registry_url: str
 ) -> None:
-    client = client_of(real.url, token=reader, name="checkout-7", poll=600.0)
+    client = client_of(real.url, token=reader, name="checkout-7", poll=RARELY)
     assert client.get_prompt("bot/answer").version == "0.1.2"
     until(lambda: client.status().streaming)
     until(lambda: _known(live))
