@@ -54,8 +54,9 @@ class InLoop:
         return self._run(self.client.fetch(reference))
 
     def close(self) -> None:
-        self._run(self.client.close())
-        self._end()
+        if not self._loop.is_closed():
+            self._run(self.client.close())
+            self._end()
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
