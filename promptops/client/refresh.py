@@ -160,7 +160,7 @@ def _share(replica: Replica, deadline: float, places: int) -> float:
 def _follow(
     replica: Replica, spare: Spare, place: Place, until: float
 ) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
-    etag, before = replica.etag(place), replica.held
+    etag, before = replica.etag(place), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
     overtaken = False
@@ -172,7 +172,7 @@ def _follow(
         try:
             yield from _adopt(replica, spare, place, snapshot, until)
         except _Trouble:
-            overtaken = replica.held is not before and _is_past(replica, snapshot)
+            overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
             if not overtaken:
                 raise
     elif not etag:

@@ -9,7 +9,8 @@ from promptops.client.origin import (
     Answer,
     Ask,
 )
-from promptops.client.refresh import Refreshed, advance, follow_event
+from promptops.client.refresh import Refreshed, advance, follow_event, get_version
+from promptops.client.settings import references_of
 from promptops.wire.snapshot import encode
 from tests.client import made
 from tests.client.simulation import FIRST, Simulation
@@ -53,3 +54,17 @@ def test_an_answer_that_goes_back_and_that_nothing_overtook_is_refused() -> None
     assert refreshed is not None
     assert refreshed.rejected
     assert world.replica.rejected == {"revision": 1}
+
+
+def test_a_version_that_was_fetched_meanwhile_overtakes_nothing() -> None:
+    world = Simulation(served={FIRST: made.served(3, "3.0.0")})
+    world.poll()
+    world.seconds += 60
+    asking = world.course.poll(world.seconds + 5)
+    assert asking is not None
+    assert isinstance(advance(asking, None), Ask)
+    (wanted,) = references_of("bot@0.5.0", "")
+    assert world.drive(get_version(world.replica, wanted, world.seconds + 5)).trouble is None
+    refreshed = advance(asking, Answer(body=encode(made.served(2, "2.0.0"))[0], api=True))
+    assert isinstance(refreshed, Refreshed)
+    assert refreshed.rejected

@@ -78,13 +78,14 @@ def test_a_change_of_another_process_ends_the_wait(registry: Registry, registry_
         assert answer() is True
 
 
-def test_a_change_before_the_wait_is_not_missed_and_not_told_for_ever(registry: Registry) -> None:
+def test_a_change_before_the_wait_is_not_missed_and_is_told_once(registry: Registry, database: str) -> None:
     with registry.watch() as watched:
         assert watched.wait(0.1) is False
         change(registry)
         change(registry, "staging")
         assert watched.wait(PATIENCE) is True
-        watched.wait(1.0)  # two commits may come one after the other
+        if database == "postgresql":
+            watched.wait(1.0)  # each commit is a message of its own, and the second may still be on its way
         assert watched.wait(0.1) is False
         change(registry, "dev")
         assert watched.wait(0) is True or watched.wait(PATIENCE) is True
