@@ -18,6 +18,7 @@ LIVE_FOR = timedelta(seconds=90)
 """A client that said nothing for longer is not live: three times the interval in which it speaks."""
 
 MAX_WORDS = 200
+"""Characters of a text in a heartbeat: one printable line."""
 MAX_APPS = 2_000
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -41,7 +42,9 @@ class Beat:
     """What a client says of itself: that it runs, and which revision of each app it serves.
 
     ``id`` is one process's, new at each start; ``name`` is for people. ``lineage`` and ``epoch`` say which registry's
-    counting the revisions are of.
+    counting the revisions are of. ``cannot_load`` has, for each app whose newest release this process cannot load, the
+    reason in one line; ``revisions`` has the revision that it still serves of such an app, and no entry where it serves
+    none. ``leaving`` is the last word of a process that closes: from now on it serves nothing.
 
     Raises:
         Invalid: a part is malformed or too long.
@@ -55,17 +58,21 @@ class Beat:
     lineage: str
     epoch: int
     revisions: Mapping[str, int] = field(default_factory=dict)
+    cannot_load: Mapping[str, str] = field(default_factory=dict)
+    leaving: bool = False
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
             raise Invalid("a client's id is 32 lower-case hex digits")
         if not is_name(self.channel):
             raise Invalid(f"'{self.channel[:80]}' is not a channel's name")
-        for what, text in (("name", self.name), ("sdk", self.sdk), ("lineage", self.lineage)):
+        texts = [("name", self.name), ("sdk", self.sdk), ("lineage", self.lineage)]
+        for what, text in (*texts, *(("reason", reason) for reason in self.cannot_load.values())):
             if len(text) > MAX_WORDS or not text.isprintable():
                 raise Invalid(f"a client's {what} is one line of at most {MAX_WORDS} printable characters")
-        if len(self.revisions) > MAX_APPS or not all(map(is_name, self.revisions)):
-            raise Invalid(f"a client's revisions are those of at most {MAX_APPS:,} apps, by name")
+        for what, apps in (("revisions", self.revisions), ("cannot_load", self.cannot_load)):
+            if len(apps) > MAX_APPS or not all(map(is_name, apps)):
+                raise Invalid(f"a client's {what} are those of at most {MAX_APPS:,} apps, by name")
         if any(not 0 <= number < 2**53 for number in (self.epoch, *self.revisions.values())):
             raise Invalid("a client's epoch and revisions are whole numbers from 0")
 

@@ -4,7 +4,9 @@
 
     {"schema": "promptops.heartbeat/1", "id": "<32 hex digits>", "name": "web-1:4711",
      "sdk": "promptops/0.1.0 python/3.11.7", "state": "READY", "lineage": "0b0e…", "epoch": 1,
-     "revisions": {"support-bot": 7}}
+     "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"}, "leaving": true}
+
+``cannot_load`` and ``leaving`` are left out where there is nothing to say. Servers before 0.2.0 refuse both (422).
 
 A client as others see it has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``.
 """
@@ -21,7 +23,7 @@ from promptops.core.presence import Beat, LiveClient, State
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
 
-_KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions"})
+_KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions", "cannot_load", "leaving"})
 
 
 def beat_to_json(beat: Beat) -> dict[str, Json]:
@@ -83,13 +85,18 @@ def _said(beat: Beat) -> dict[str, Json]:
         "lineage": beat.lineage,
         "epoch": beat.epoch,
         "revisions": dict(sorted(beat.revisions.items())),
+        **({"cannot_load": dict(sorted(beat.cannot_load.items()))} if beat.cannot_load else {}),
+        **({"leaving": True} if beat.leaving else {}),
     }
 
 
 def _beat(document: Mapping[str, Json], channel: str) -> Beat:
     revisions, state = document.get("revisions"), _text(document, "state")
-    if not isinstance(revisions, Mapping):
-        raise Invalid("a client's revisions are an object")
+    cannot_load, leaving = document.get("cannot_load", {}), document.get("leaving", False)
+    if not isinstance(revisions, Mapping) or not isinstance(cannot_load, Mapping):
+        raise Invalid("a client's revisions are an object, and so is its cannot_load")
+    if not isinstance(leaving, bool):
+        raise Invalid("a client's leaving is true or false")
     if state not in list(State):
         raise Invalid(f"'{state[:80]}' is not a state of a client", hint=f"There are: {', '.join(State)}.")
     return Beat(
@@ -101,6 +108,8 @@ def _beat(document: Mapping[str, Json], channel: str) -> Beat:
         lineage=_text(document, "lineage"),
         epoch=_number(document.get("epoch"), "epoch"),
         revisions={app: _number(revision, f"revision of {app[:80]}") for app, revision in revisions.items()},
+        cannot_load={app: _text(cannot_load, app) for app in cannot_load},
+        leaving=leaving,
     )
 
 

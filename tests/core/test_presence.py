@@ -57,6 +57,9 @@ def deployment(app: str, revision: int, channel: str = "prod") -> Deployment:
         ({"revisions": {"bot": 2**53}}, "revisions"),
         ({"revisions": {"Bot": 1}}, "revisions"),
         ({"revisions": {f"app-{n}": 1 for n in range(2001)}}, "revisions"),
+        ({"cannot_load": {f"app-{n}": "" for n in range(2001)}}, "cannot_load"),
+        ({"cannot_load": {"bot": "two\nlines"}}, "reason"),
+        ({"cannot_load": {"bot": "x" * 201}}, "reason"),
     ],
 )
 def test_what_cannot_be_is_refused(change: dict[str, object], says: str) -> None:

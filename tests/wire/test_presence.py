@@ -27,6 +27,8 @@ BEATS = st.builds(
     lineage=PRINTABLE,
     epoch=NUMBERS,
     revisions=st.dictionaries(st.sampled_from(["bot", "faq", "a.b-c"]), NUMBERS),
+    cannot_load=st.dictionaries(st.sampled_from(["bot", "faq"]), PRINTABLE),
+    leaving=st.booleans(),
 )
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)).map(lambda each: each.replace(tzinfo=UTC))  # noqa: DTZ001
 
@@ -66,6 +68,10 @@ def test_a_client_comes_back_as_it_was(beat: Beat, seen_at: datetime, comparable
         ({"revisions": []}, "revisions are an object"),
         ({"revisions": {"bot": None}}, "revision of bot is not a whole number"),
         ({"revisions": {"Bot": 1}}, "by name"),
+        ({"cannot_load": []}, "cannot_load"),
+        ({"cannot_load": {"bot": 7}}, "bot is not text"),
+        ({"cannot_load": {"Bot": "x"}}, "by name"),
+        ({"leaving": 1}, "leaving is true or false"),
     ],
 )
 def test_what_is_no_heartbeat_is_refused(change: dict[str, Any], says: str) -> None:
