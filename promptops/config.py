@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from promptops.core.actor import require_claim
 from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
 
 REGISTRY = "PROMPTOPS_REGISTRY"
@@ -45,7 +46,6 @@ VARIABLES: Mapping[str, str] = {
 DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
 """Where the registry of a workspace is unless something else is said: beside ``promptops.yml``, ignored by git."""
 
-_MAX_ACTOR = 200
 _GIT_SECONDS = 2.0
 
 
@@ -148,7 +148,7 @@ def actor(flag: str | None, directory: Path) -> str:
 
     Raises:
         ActorUnknown: nobody says.
-        Invalid: a name that is no one line of text.
+        Invalid: a name that is no one line of text, or has the word "via" of a server's own.
     """
     said = (flag or "").strip() or setting(ACTOR) or _git_identity(directory)
     if not said:
@@ -156,9 +156,7 @@ def actor(flag: str | None, directory: Path) -> str:
             "nobody is named who makes this change",
             hint=f"Use --actor 'Name <address>', set {ACTOR}, or tell git: git config --global user.name 'Name'.",
         )
-    if len(said) > _MAX_ACTOR or not said.isprintable():
-        raise Invalid(f"the actor {said[:40]!r} is not one line of at most {_MAX_ACTOR} printable characters")
-    return said
+    return require_claim(said)
 
 
 def _git_identity(directory: Path) -> str:

@@ -123,6 +123,20 @@ def test_nobody_is_an_error_that_says_how_to_be_somebody(tmp_path: Path) -> None
     assert "git config" in refusal.value.hint
 
 
+def test_an_actor_is_no_servers_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="via") as refusal:
+        config.actor("Ada via token admin", tmp_path)
+    assert "--actor" in refusal.value.hint
+    monkeypatch.setenv("PROMPTOPS_ACTOR", "Ada  VIA token admin")
+    with pytest.raises(Invalid, match="via"):
+        config.actor(None, tmp_path)
+    monkeypatch.delenv("PROMPTOPS_ACTOR")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "config", "user.name", "Ada via token admin"], check=True)
+    with pytest.raises(Invalid, match="via"):
+        config.actor(None, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["two\nlines", "esc\x1b[31m", "x" * 201, "hidden\u202etext"])
 def test_an_actor_is_one_line_of_printable_text(name: str, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="printable"):

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,12 @@ def _host(text: str) -> str:
 
 
 def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Addresses and networks; of IPv4 also as a socket that takes both has them."""
+    """Addresses and networks."""
     try:
         found = [ipaddress.ip_network(text) for text in value]
     except ValueError as error:
         raise click.BadParameter(f"{error}. An address or a network is needed: 10.0.0.7, 10.0.0.0/24.") from None
-    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in found if each.version == 4]
-    return (*map(str, found), *mapped)
+    return tuple(map(str, found))
 
 
 @command("serve")
@@ -133,9 +133,10 @@ def serve(
             "--no-auth: no token is asked for. Every program and user of this machine may change what is live."
         )
     hosts = [*(_OWN_NAMES if local else ()), *allow_host]
-    settings = _settings(session, not no_auth, hosts, reads_per_second, changes_per_second)
-
-    place = run.Place(host=host, port=port, workers=workers, proxies=trusted_proxy)
+    settings = replace(
+        _settings(session, not no_auth, hosts, reads_per_second, changes_per_second), proxies=trusted_proxy
+    )
+    place = run.Place(host=host, port=port, workers=workers)
     code = run.serve(settings, place, partial(_announce, session, name, not no_auth))
     if code:
         raise click.exceptions.Exit(code)

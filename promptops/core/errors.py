@@ -46,6 +46,7 @@
     │   ├── PolicyRefused                  `promote_from`, `allow_dirty`, `protected`
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
+    │   ├── OriginRefused                  a page of another site asks a server that asks nobody for a token
     │   └── RegistryMismatch               the workspace belongs to another registry
     └── Unavailable          503  exit 6   the registry cannot answer
         ├── RegistryUnavailable            no connection, locked, read-only, disk full
@@ -313,6 +314,10 @@ class NotAllowed(Refused):
     def __init__(self, message: str, *, scope: str, hint: str = "") -> None:
         self.scope = scope
         super().__init__(message, hint=hint)
+
+
+class OriginRefused(Refused):
+    """A page of another site asks a server that asks nobody for a token."""
 
 
 class RegistryMismatch(Refused):

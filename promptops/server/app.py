@@ -20,6 +20,7 @@ from promptops.core.errors import PromptopsError
 from promptops.server import events, openapi, operating, reads, write_api
 from promptops.server.dispatch import Dispatch
 from promptops.server.edge import Edge
+from promptops.server.forwarded import Proxies
 from promptops.server.gate import Gate
 from promptops.server.routing import Route, Table
 from promptops.server.settings import Settings
@@ -45,7 +46,7 @@ class Server:
         dispatch = Dispatch({route: found for route, found in documented.items() if not route.direct}, settings.limits)
         parameters = {route: _parameters(route, found) for route, found in documented.items()}
         gate = Gate(dispatch, table=Table(self.routes), parameters=parameters, state=self.state)
-        self._edge = Edge(gate, self.state.metrics)
+        self._edge = Edge(gate, self.state.metrics, Proxies(settings.proxies))
         self._flaw = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

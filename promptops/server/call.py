@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import Depends, Request
 
 from promptops import clock
-from promptops.core.errors import RequestInvalid
+from promptops.core.actor import require_claim
+from promptops.core.errors import Invalid, RequestInvalid
 from promptops.core.model import Json
 from promptops.core.token import Scope
 from promptops.server.access import Access
@@ -55,8 +56,16 @@ class Call:
 
     @property
     def actor(self) -> str:
-        """Who is recorded for a change: the token, and whom ``Promptops-Actor`` names."""
-        return self.access.actor(self.words("promptops-actor"))
+        """Who is recorded for a change: the token, and whom ``Promptops-Actor`` names.
+
+        Raises:
+            RequestInvalid: nobody is called so.
+        """
+        claimed = self.words("promptops-actor")
+        try:
+            return self.access.actor(require_claim(claimed))
+        except Invalid as error:
+            raise RequestInvalid(f"the header promptops-actor: {error.message}", hint=error.hint) from error
 
     @property
     def key(self) -> str:

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError, RegistryUnavailable
 from promptops.server.access import Access
+from promptops.server.forwarded import Proxies
 from promptops.server.gate import ACCESS, ROUTE
 from promptops.server.metrics import Metrics
 from promptops.server.problems import broken, concealed, malformed, problem, redacted
@@ -35,8 +36,9 @@ Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Edge:
     """Answers for everything that the gate and the handlers raise."""
 
-    def __init__(self, inner: Inner, metrics: Metrics) -> None:
+    def __init__(self, inner: Inner, metrics: Metrics, proxies: Proxies) -> None:
         self._inner = inner
+        self._proxies = proxies
         self._metrics = metrics
         self._tell_again = 0.0
 
@@ -44,6 +46,7 @@ class Edge:
         """Answer one request."""
         begun = time.perf_counter()
         status = 0
+        self._proxies.name_client(scope)
 
         async def send_on(message: Message) -> None:
             nonlocal status

@@ -18,6 +18,7 @@ from promptops.core.errors import (
     HostNotServed,
     MethodNotAllowed,
     NotAuthenticated,
+    OriginRefused,
     RequestInvalid,
     RequestTooLarge,
     RouteNotFound,
@@ -33,7 +34,12 @@ ACCESS: Final = "promptops.access"
 """Where the log, the metrics and the last answer find them in the scope of a request."""
 
 _EVERYBODY = Access(None)
-_ONCE = frozenset({b"host", b"content-length", b"content-type", b"if-match", b"idempotency-key", b"promptops-actor"})
+_ONCE = frozenset(
+    {b"host", b"origin", b"content-length", b"content-type", b"if-match", b"idempotency-key", b"promptops-actor"}
+)
+_OWN_PAGES = (b"same-origin", b"none")
+"""What a browser says in Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) of who asks for itself."""
+
 
 Dispatch = Callable[[Call, Route, Scope, Receive, Send], Awaitable[None]]
 """Brings an admitted call to its handler."""
@@ -59,6 +65,7 @@ class Gate:
         """
         headers = self._headers(scope)
         self._require_host(headers)
+        self._require_origin(headers)
         route, names, lost = self._find(scope)
         access = scope[ACCESS] = await self._access(scope, route)
         if lost is not None:
@@ -96,6 +103,18 @@ class Gate:
                 raise HostNotServed(
                     "this server does not answer to that host name", hint="It is started with: --allow-host NAME"
                 )
+
+    def _require_origin(self, headers: Mapping[bytes, bytes]) -> None:
+        """Where nobody is asked for a token, a page of another site could use its reader's browser to get in."""
+        if self._settings.auth:
+            return
+        origin = headers.get(b"origin")
+        own = origin is None or origin.partition(b"://")[2].lower() == headers.get(b"host", b"").lower() != b""
+        if not own or headers.get(b"sec-fetch-site", b"none") not in _OWN_PAGES:
+            raise OriginRefused(
+                "a page of another site asks, and this server asks nobody for a token",
+                hint="Ask from the server's own origin, or make a token and start it without --no-auth.",
+            )
 
     def _find(self, scope: Scope) -> tuple[Route | None, Mapping[str, str], RouteNotFound | MethodNotAllowed | None]:
         try:

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -38,12 +38,11 @@ _log = logging.getLogger("promptops.server")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a server listens. ``proxies`` are the addresses whose X-Forwarded-For is believed."""
+    """Where a server listens."""
 
     host: str
     port: int
     workers: int = 1
-    proxies: Sequence[str] = ()
 
 
 def serve(settings: Settings, place: Place, announce: Callable[[str, int], None]) -> int:
@@ -90,7 +89,7 @@ def _bind(place: Place) -> socket.socket:
         ) from error
 
 
-def configuration(app: Server, proxies: Sequence[str] = ()) -> uvicorn.Config:
+def configuration(app: Server) -> uvicorn.Config:
     """How uvicorn is to run this server."""
     limits = app.state.settings.limits
     return uvicorn.Config(
@@ -103,8 +102,7 @@ def configuration(app: Server, proxies: Sequence[str] = ()) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        proxy_headers=False,
         workers=1,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
@@ -115,7 +113,7 @@ def configuration(app: Server, proxies: Sequence[str] = ()) -> uvicorn.Config:
 def _run(settings: Settings, place: Place, listening: socket.socket, ready: Callable[[], None]) -> int:
     """One server process."""
     app = create_app(settings)
-    process = _Process(configuration(app, place.proxies), app, ready)
+    process = _Process(configuration(app), app, ready)
     process.run(sockets=[listening])
     return 0 if process.started else 1
 

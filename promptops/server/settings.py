@@ -40,7 +40,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One server. ``hosts`` are the names it answers to, in the Host header; none: to every name.
+    """One server. ``hosts`` are the names it answers to, in the Host header; none: to every name. ``proxies`` are the
+    addresses and networks whose X-Forwarded-For is believed.
 
     ``auth`` off means that everybody who can connect may do everything.
     """
@@ -49,4 +50,5 @@ class Settings:
     allow_network_fs: bool = False
     auth: bool = True
     hosts: frozenset[str] = frozenset()
+    proxies: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)

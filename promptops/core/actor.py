@@ -1,0 +1,40 @@
+"""Who is recorded for a change, as it is claimed: one line of text that cannot be taken for what a server adds to it.
+
+A server records ``Ada via token ci-bot``: the claim, and the token that it came with. So a claim has no word "via" of
+its own, in any case, width or spacing, and no character that is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from promptops.core.errors import Invalid
+
+LONGEST: Final = 200
+"""Characters of a claim."""
+
+_BLANKS = str.maketrans(dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", " "))
+"""What counts as a letter, a mark or a symbol and is not seen (Unicode's Default_Ignorable_Code_Point, and Braille)."""
+
+_VIA: Final = re.compile(r"(?<!\S)via(?!\S)|\bvia\W+token\b")
+
+
+def require_claim(text: str) -> str:
+    """The text, if somebody may be called so.
+
+    Raises:
+        Invalid: it is too long, has a character that is not printed, or the word "via".
+    """
+    if len(text) > LONGEST or not text.isprintable():
+        raise Invalid(
+            f"the actor {text[:40]!r} is not one line of at most {LONGEST} printable characters",
+            hint="Name who makes the change: --actor 'Ada <ada@example.org>', or PROMPTOPS_ACTOR.",
+        )
+    if _VIA.search(unicodedata.normalize("NFKC", text.translate(_BLANKS)).casefold()):
+        raise Invalid(
+            f"the actor {text[:80]!r} has the word 'via', which a server writes before the name of a token",
+            hint="Leave it out: --actor 'Ada <ada@example.org>', PROMPTOPS_ACTOR, or git config user.name.",
+        )
+    return text
