@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from promptops.core.errors import Invalid
-from promptops.core.model import Json, Prompt, ResponseFormat, Role, Tool
+from promptops.core.model import Json, Prompt, ResponseFormat, Role
 from promptops.core.parameters import Api, chat_api, provider_of, require_format, to_call
+from promptops.core.tools import to_tool
 from promptops.core.values import plain
 
 Messages = Sequence[Mapping[str, str]]
@@ -27,7 +28,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call = {**_model(prompt), "messages": [dict(message) for message in messages]}
     call |= to_call(api, prompt.parameters, model=prompt.model)
     if prompt.tools:
-        call["tools"] = [{"type": "function", "function": _function(tool, "parameters")} for tool in prompt.tools]
+        call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         call["response_format"] = {"type": "json_schema", "json_schema": _envelope(prompt)}
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
@@ -44,10 +45,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call["input"] = _spoken(messages[leading:], Api.OPENAI_RESPONSES)
     call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model)
     if prompt.tools:
-        # The schema is held to strictly unless this says no, which chat completions do the other way round.
-        call["tools"] = [
-            {"type": "function", **_function(tool, "parameters"), "strict": False} for tool in prompt.tools
-        ]
+        call["tools"] = [to_tool(Api.OPENAI_RESPONSES, tool) for tool in prompt.tools]
     shape: dict[str, Json] = {}
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         shape = {"type": "json_schema", **_envelope(prompt)}
@@ -74,7 +72,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         call["system"] = _joined(system)
     call["messages"] = _spoken([message for message in messages if message["role"] not in _SYSTEM], api)
     if prompt.tools:
-        call["tools"] = [_function(tool, "input_schema") for tool in prompt.tools]
+        call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         _below(call, "output_config")["format"] = {"type": "json_schema", "schema": _envelope(prompt)["schema"]}
     return call
@@ -93,11 +91,6 @@ def _spoken(messages: Messages, api: Api) -> list[Json]:
     if any(message["role"] == Role.TOOL for message in messages):
         raise Invalid(f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool")
     return [dict(message) for message in messages]
-
-
-def _function(tool: Tool, schema: str) -> dict[str, Json]:
-    described: dict[str, Json] = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, schema: plain(tool.parameters)}
 
 
 def _envelope(prompt: Prompt) -> dict[str, Json]:

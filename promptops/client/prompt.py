@@ -7,7 +7,7 @@ provider's ``create``, fresh objects each time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -245,10 +245,23 @@ def _messages(value: object) -> tuple[Message, ...]:
 
 def _tool(value: object) -> Tool:
     said = _mapping(value)
-    said = _mapping(said.get("function", said))
-    tool = Tool(name=str(said["name"]), description=str(said.get("description") or ""))
-    schema = said.get("parameters")
-    return tool if schema is None else Tool(name=tool.name, description=tool.description, parameters=_mapping(schema))
+    kind = str(said.get("type") or "function")
+    said = _mapping(said.get(kind, said))
+    if kind not in ("function", "custom"):
+        settings = {key: item for key, item in said.items() if key not in ("type", "name")}
+        return Tool(name=str(said.get("name") or kind), type=kind, settings=settings)
+    strict = said.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise TypeError("strict is True or False")
+    settings = {"format": said["format"]} if "format" in said else {}
+    tool = Tool(
+        name=str(said["name"]),
+        description=str(said.get("description") or ""),
+        type=kind,
+        strict=strict,
+        settings=settings,
+    )
+    return tool if said.get("parameters") is None else replace(tool, parameters=_mapping(said["parameters"]))
 
 
 def _model(value: object) -> str | None:

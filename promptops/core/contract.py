@@ -3,7 +3,8 @@
 MAJOR   what a caller relied on is gone or different: a required input more, an input removed, retyped or no longer
         optional, a prompt or tool removed, a tool's parameters or the shape of the answer changed
 MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
-        a default, an optional input, a prompt or a tool added
+        a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
+        provider's tools
 PATCH   wording: the text of messages, descriptions, the template language, the order of tools
 
 Everything is compared in canonical form, so that there is a change exactly where the digest differs.
@@ -144,6 +145,15 @@ def _tool(prompt: str, old: Tool, new: Tool) -> Iterator[Change]:
     if old.description != new.description:
         summary = f"description of tool '{new.name}'"
         yield _change(Bump.PATCH, prompt, f"{field}.description", summary, old.description, new.description)
+    if old.type != new.type:
+        summary = f"tool '{new.name}' is a {new.type} now, was a {old.type}"
+        yield _change(Bump.MAJOR, prompt, f"{field}.type", summary, old.type, new.type)
+    if old.strict != new.strict:
+        before, after = _text(old.strict), _text(new.strict)
+        yield _change(Bump.MINOR, prompt, f"{field}.strict", f"strict of tool '{new.name}'", before, after)
+    if _differ(old.settings, new.settings):
+        summary = f"settings of tool '{new.name}'"
+        yield _change(Bump.MINOR, prompt, f"{field}.settings", summary, _text(old.settings), _text(new.settings))
     before, after = _text(old.parameters), _text(new.parameters)
     if before != after:
         breaks = _differ(constraints(old.parameters), constraints(new.parameters))

@@ -135,7 +135,8 @@ class VariableInvalid(Invalid):
         self.name = name
         where = f" of prompt '{prompt}'" if prompt else ""
         super().__init__(
-            f"variable '{name}'{where}: {problem}", hint="The input's schema is shown by `promptops show`."
+            f"variable '{name}'{where}: {problem}",
+            hint="The input's schema is shown by `promptops show`. An input that is not declared takes text.",
         )
 
 

@@ -48,7 +48,7 @@ def undeclared(text: str) -> frozenset[str]:
 class Compiled:
     """One message's template, checked and compiled. Safe to share between threads."""
 
-    __slots__ = ("_prompt", "_template", "roots")
+    __slots__ = ("_prompt", "_template", "data", "roots", "texts")
 
     def __init__(self, text: str, prompt: str) -> None:
         environment = _environment()
@@ -56,6 +56,7 @@ class Compiled:
         self.roots = _free_names(tree)
         self._template = environment.template_class.from_code(environment, _code(text, tree, prompt), {})
         self._prompt = prompt
+        self.texts, self.data = _uses(tree)
 
     def render(self, values: Mapping[str, Json], left: int, limit: int) -> str:
         """The text, of at most ``left`` characters; ``limit`` is what an error says. Raises as a Template does."""
@@ -95,6 +96,12 @@ def _free_names(tree: nodes.Template) -> frozenset[str]:
     from promptops.core.syntax import free_names
 
     return free_names(tree)
+
+
+def _uses(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
+    from promptops.core.jinja_uses import data_names, text_names
+
+    return text_names(tree), data_names(tree)
 
 
 def _code(text: str, tree: nodes.Template, name: str) -> CodeType:

@@ -92,11 +92,18 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; ``parameters`` is the JSON Schema of its arguments."""
+    """A tool the model may use. Mostly a function of the application: ``parameters`` is the JSON Schema of its
+    arguments, and ``strict`` whether the model is held to it (None: the provider's default).
+
+    Any other ``type`` is a tool of the provider, such as ``web_search``, with the ``settings`` that its API defines.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Json] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    type: str = "function"
+    strict: bool | None = None
+    settings: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@
      "prompts": {"answer": {"model": "openai/gpt-4o-2024-08-06", "parameters": {"maxTokens": 300}, "engine": "jinja2",
                             "messages": [{"role": "system", "content": "…"}],
                             "inputs": {"question": {"type": "string"}},
-                            "tools": [{"name": "search", "description": "…", "parameters": {…}}],
+                            "tools": [{"name": "search", "description": "…", "parameters": {…}, "strict": true},
+                                      {"name": "web_search", "type": "web_search", "settings": {…}}],
                             "response_format": "json_schema", "json_schema": {…}}}}
 
 ``messages`` is always there; every other key of a prompt is left out at its default, so that a later key changes
@@ -128,6 +129,12 @@ def _tool_to_json(tool: Tool) -> Json:
         written["description"] = tool.description
     if tool.parameters != _TOOL.parameters:
         written["parameters"] = tool.parameters
+    if tool.type != _TOOL.type:
+        written["type"] = tool.type
+    if tool.strict is not None:
+        written["strict"] = tool.strict
+    if tool.settings:
+        written["settings"] = tool.settings
     return written
 
 
@@ -176,11 +183,17 @@ def _inputs(value: Json, path: str) -> tuple[Input, ...]:
 
 
 def _tool(value: Json, path: str) -> Tool:
-    found = _mapping(value, path, ("name", "description", "parameters"))
+    found = _mapping(value, path, ("name", "description", "parameters", "type", "strict", "settings"))
+    strict = found.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise Invalid(f"{path}.strict is not true or false")
     return Tool(
         name=_text(found.get("name"), f"{path}.name"),
         description=_text(found.get("description", ""), f"{path}.description"),
         parameters=_mapping(found.get("parameters", _TOOL.parameters), f"{path}.parameters"),
+        type=_text(found.get("type", _TOOL.type), f"{path}.type"),
+        strict=strict,
+        settings=_mapping(found.get("settings", {}), f"{path}.settings"),
     )
 
 

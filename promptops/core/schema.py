@@ -1,8 +1,7 @@
 """The JSON Schema of an input: what of it constrains a value, and a check compiled once.
 
-Annotations (``title``, ``description``, ``default``, ``examples`` …) constrain nothing. An input that says no more than
-``{"type": "string"}`` takes any JSON value, which is rendered as JSON: that is what inferred inputs say, and adding a
-description to one must not change what it takes. Nothing is ever fetched: a ``$ref`` stays inside its schema.
+Annotations (``title``, ``description``, ``default``, ``examples`` …) constrain nothing. Nothing is ever fetched: a
+``$ref`` stays inside its schema.
 """
 
 from __future__ import annotations
@@ -52,8 +51,13 @@ def constraints(schema: Json) -> Json:
 
 
 def is_open(schema: Mapping[str, Json]) -> bool:
-    """True where the schema takes any JSON value: nothing but annotations, or a plain string."""
-    return constraints(schema) in ({}, {"type": "string"})
+    """True where the schema takes any JSON value: it has nothing but annotations."""
+    return constraints(schema) == {}
+
+
+def is_text(schema: Mapping[str, Json]) -> bool:
+    """True where the schema takes any text and nothing else."""
+    return constraints(schema) == {"type": "string"}
 
 
 def compile_check(schema: Mapping[str, Json]) -> Check:

@@ -96,7 +96,10 @@ class Template:
             ExtraMissing: for a prompt that needs jinja2 or jsonschema where it is not installed.
         """
         bodies = _bodies(prompt)
-        signature = Signature(prompt.name, prompt.inputs, {root for body in bodies for root in body.roots})
+        used = {root for body in bodies for root in body.roots}
+        texts = {name for body in bodies for name in body.texts}
+        data = {name for body in bodies for name in body.data}
+        signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data)
         messages = [(str(message.role), body) for message, body in zip(prompt.messages, bodies, strict=True)]
         return cls(signature, messages, limit, _Fast.of(messages, signature, limit))
 
@@ -130,8 +133,16 @@ class Template:
 
 
 class _Body(Protocol):
+    """A message: the names it uses, those that stand in its text, and those that it treats as data."""
+
     @property
     def roots(self) -> frozenset[str]: ...
+
+    @property
+    def texts(self) -> frozenset[str]: ...
+
+    @property
+    def data(self) -> frozenset[str]: ...
 
     def render(self, values: Mapping[str, Json], left: int, limit: int) -> str: ...
 
@@ -151,6 +162,14 @@ class _Pieces:
     @property
     def roots(self) -> frozenset[str]:
         return frozenset(name.partition(".")[0] for name in self.names)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        return frozenset(name for name in self.names if "." not in name)
+
+    @property
+    def data(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for name in self.names if "." in name)
 
     def render(self, values: Mapping[str, Json], left: int, limit: int) -> str:
         left -= sum(map(len, self.literals))
@@ -195,7 +214,7 @@ class _Fast:
         """The fast way of these messages, or None where values have to be looked at one by one."""
         pieces = [(role, body) for role, body in messages if isinstance(body, _Pieces)]
         fields = any("." in name for _, body in pieces for name in body.names)
-        if fields or not signature.is_open or len(pieces) != len(messages):
+        if fields or not signature.takes_all_text or len(pieces) != len(messages):
             return None
         return cls(pieces, signature.names, limit)
 

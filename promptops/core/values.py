@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from promptops.core.errors import MissingVariable, TemplateInvalid, UnknownVariable, VariableInvalid
 from promptops.core.model import Input, Json
-from promptops.core.schema import Check, compile_check, is_open
+from promptops.core.schema import Check, compile_check, is_open, is_text
 
 MAX_DEPTH = 100
 
@@ -57,8 +57,14 @@ class Signature:
 
     __slots__ = ("_checks", "_defaults", "_prompt", "names")
 
-    def __init__(self, prompt: str, inputs: Sequence[Input], used: Collection[str]) -> None:
-        """Take the declared inputs and the names that the messages use; a name nobody declared is a required one.
+    def __init__(
+        self, prompt: str, inputs: Sequence[Input], used: Collection[str], *, loose: Collection[str] = ()
+    ) -> None:
+        """Take the declared inputs and the names that the messages use; a name that is not declared is a required one.
+
+        ``loose`` are names that the messages use as data, or not in their text. An input of that name which says only
+        ``{"type": "string"}`` was inferred from the message, and takes any JSON value; every other text input takes
+        text alone.
 
         Raises:
             TemplateInvalid: for an input whose schema is none, or whose default is not JSON.
@@ -72,15 +78,18 @@ class Signature:
             try:
                 if not item.required:
                     self._defaults[name] = plain(item.schema["default"])
-                if not is_open(item.schema):
+                if is_text(item.schema):
+                    if name not in loose or item.schema.keys() != {"type"}:
+                        self._checks[name] = _require_text
+                elif not is_open(item.schema):
                     self._checks[name] = compile_check(item.schema)
             except (ValueError, TemplateInvalid) as error:
                 raise TemplateInvalid(f"input '{name}' of prompt '{prompt}': {error}") from error
 
     @property
-    def is_open(self) -> bool:
-        """True where every variable is required and takes any JSON value."""
-        return not self._defaults and not self._checks
+    def takes_all_text(self) -> bool:
+        """True where every variable is required and takes any text."""
+        return not self._defaults and all(check is _require_text for check in self._checks.values())
 
     def bind(self, values: Mapping[str, Json]) -> dict[str, Json]:
         """One plain value for every name.
@@ -109,6 +118,13 @@ class Signature:
         if problem:
             raise VariableInvalid(name, problem, prompt=self._prompt)
         return value
+
+
+def _require_text(value: Json) -> str:
+    if isinstance(value, str):
+        return ""
+    shown = text_of(value)
+    return f"{shown[:80]}{'…' if len(shown) > 80 else ''} is not of type 'string'"
 
 
 def _key(key: object) -> str:

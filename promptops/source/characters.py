@@ -23,6 +23,12 @@ _ZERO_WIDTH = frozenset(
 _BREAKS = frozenset("\u2028\u2029")
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f")
+_CONTROLS = {"\0": "NUL", "\a": "BEL", "\b": "BS", "\v": "VT", "\f": "FF", "\x1b": "ESC", "\x85": "NEL"}
+_ESCAPES = {"\0": r"\0", "\a": r"\a", "\b": r"\b", "\v": r"\v", "\f": r"\f", "\x1b": r"\e", "\x85": r"\N"} | {
+    "\u2028": r"\L",
+    "\u2029": r"\P",
+}
+"""What YAML writes in double quotes for characters that are seldom meant: ``"\approx"``, ``"\beta"``, ``"\frac"``."""
 _HINTS = {
     "bidi-character": "Remove it, or ignore it with a reason where the text is right to left.",
     "tag-character": "Remove it: this is how instructions are hidden in a text.",
@@ -38,7 +44,7 @@ def scan(report: Report) -> None:
         _add(report, offset, code, char, count)
     for start, text in report.escaped:
         for _, code, char, count in strange(text):
-            _add(report, start, code, char, count)
+            _add(report, start, code, char, count, escape=_ESCAPES.get(char, ""))
 
 
 def strange(text: str) -> Iterator[tuple[int, str, str, int]]:
@@ -95,7 +101,11 @@ def _neighbour(text: str, places: Iterable[int]) -> str:
     return " "
 
 
-def _add(report: Report, offset: int, code: str, char: str, count: int) -> None:
-    name = unicodedata.name(char, "no name")
+def _add(report: Report, offset: int, code: str, char: str, count: int, *, escape: str = "") -> None:
+    name = unicodedata.name(char, "") or _CONTROLS.get(char, "no name")
     times = f", {count} times" if count > 1 else ""
+    if escape:
+        said = f"U+{ord(char):04X} ({name}){times}: `{escape}` in double quotes is {name}"
+        report.add(code, offset, said, "Use single quotes or `|`, where a backslash is a backslash.")
+        return
     report.add(code, offset, f"U+{ord(char):04X} ({name}){times}", _HINTS[code])

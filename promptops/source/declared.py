@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from promptops.core.model import Input, Json, Tool
 from promptops.core.pins import is_floating
+from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
 from promptops.source.findings import near
 from promptops.source.reading import Fields
 from promptops.source.schemas import check_schema
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOOL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _TEXT_INPUTS: dict[str, Input] = {}
 
 
@@ -63,26 +66,56 @@ def _text_input(name: str) -> Input:
     return _TEXT_INPUTS[name]
 
 
-def read_tools(fields: Fields) -> tuple[Tool, ...]:
-    """The functions the model may call: ``{name, description, parameters}``, or OpenAI's ``{type, function}``."""
+def read_tools(fields: Fields, model: str | None) -> tuple[Tool, ...]:
+    """The tools the model may use: ``{name, description, parameters, strict}``, OpenAI's ``{type, function}``, or a
+    tool of the provider, ``{type: web_search, …}``.
+    """
     tools: dict[str, Tool] = {}
     if fields.value.get("tools") is None:
         return ()
     for item in fields.each("tools"):
-        function = item.fields("function") if item.value.get("type") == "function" else item
-        tool = _tool(function) if function is not None else None
+        tool = _tool(item)
         if tool is None:
             continue
+        if flaw := tool_flaw(model, tool):
+            item.add("tool-not-taken", None, flaw)
         if tool.name in tools:
             item.add("name-taken", None, f"two tools are called '{tool.name}'")
         tools[tool.name] = tool
     return tuple(tools.values())
 
 
-def _tool(fields: Fields) -> Tool | None:
-    fields.refuse_unknown(("name", "description", "parameters", "type", "strict"))
+def _tool(item: Fields) -> Tool | None:
+    kind = item.text("type") if item.value.get("type") is not None else FUNCTION
+    if kind is None:
+        return None
+    if kind not in (FUNCTION, CUSTOM):
+        return _provider_tool(item, kind)
+    fields: Fields | None = item
+    if kind in item.value:  # {type: function, function: {…}}, as chat completions write it
+        item.refuse_unknown(("type", kind))
+        fields = item.fields(kind)
+    return None if fields is None else _own_tool(fields, kind)
+
+
+def _provider_tool(item: Fields, kind: str) -> Tool | None:
+    """A tool of the provider: everything but its name and type are settings of its API."""
+    if not _TOOL_TYPE.fullmatch(kind):
+        item.add(
+            "wrong-value", "type", f"'{kind[:80]}' is not a type of tool", "type: function, or the provider's own."
+        )
+        return None
+    name = item.text("name") if item.value.get("name") is not None else kind
+    settings = {key: value for key, value in item.value.items() if key not in ("type", "name") and value is not None}
+    return None if name is None else Tool(name=name, type=kind, settings=settings)
+
+
+def _own_tool(fields: Fields, kind: str) -> Tool | None:
+    known = ("name", "description", "parameters", "type", "strict", *(("format",) if kind == CUSTOM else ()))
+    fields.refuse_unknown(known)
     name = fields.text("name")
     description = fields.text("description") or ""
+    strict = fields.flag("strict")
     parameters = fields.fields("parameters")
     if parameters is not None:
         check_schema(parameters, "the tool's parameters")
@@ -95,6 +128,6 @@ def _tool(fields: Fields) -> Tool | None:
     if not _TOOL_NAME.fullmatch(name):
         fields.add("name-invalid", "name", f"'{name[:80]}' is not a tool's name", "Letters, digits, _ and -, up to 64.")
         return None
-    if parameters is None:
-        return Tool(name=name, description=description)
-    return Tool(name=name, description=description, parameters=parameters.value)
+    settings = {"format": fields.value["format"]} if fields.value.get("format") is not None else {}
+    tool = Tool(name=name, description=description, type=kind, strict=strict, settings=settings)
+    return tool if parameters is None else replace(tool, parameters=parameters.value)

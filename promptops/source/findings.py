@@ -91,6 +91,9 @@ RULES: dict[str, Rule] = {
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
     "unknown-parameter": _warning("A model parameter nobody knows; it stays out of the release."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
+    "tool-not-taken": _error(
+        "A tool that the API of the model's provider does not have. Suppressed, the call refuses it.", fixed=False
+    ),
     "parameter-not-taken": _error(
         "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
     ),
@@ -125,15 +128,20 @@ RULES: dict[str, Rule] = {
 
 
 class Report:
-    """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets."""
+    """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets.
 
-    __slots__ = ("_found", "_newlines", "escaped", "path", "suppressions", "text")
+    ``suites`` are the parts of the text that belong to the prompt's suite, begin and end. The suite is not part of the
+    release, so an error there is a warning that can be suppressed; a secret stays an error.
+    """
+
+    __slots__ = ("_found", "_newlines", "escaped", "path", "suites", "suppressions", "text")
 
     def __init__(self, path: str, text: str = "") -> None:
         self.path = path
         self.text = text
         self.escaped: Sequence[tuple[int, str]] = ()
         self.suppressions: Sequence[Suppression] = ()
+        self.suites: Sequence[tuple[int, int]] = ()
         self._found: list[tuple[str, int, str, str]] = []
         self._newlines: list[int] | None = None
 
@@ -156,7 +164,7 @@ class Report:
         shown: Counter[str] = Counter()
         result = []
         for code, offset, message, hint in sorted(dict.fromkeys(self._found), key=lambda found: found[1]):
-            if self._suppressed(code, self.line(offset), used):
+            if self._suppressed(code, offset, used):
                 continue
             shown[code] += 1
             if shown[code] <= MAX_PER_CODE:
@@ -167,12 +175,18 @@ class Report:
                 result.append(self._finding(code, len(self.text), left))
         return result + (self._unused(used) if lint else [])
 
-    def _suppressed(self, code: str, line: int, used: set[int]) -> bool:
+    def _suppressed(self, code: str, offset: int, used: set[int]) -> bool:
+        if not self.suppressions or (RULES[code].fixed and not self._is_suite(code, offset)):
+            return False
+        line = self.line(offset)
         for suppression in self.suppressions:
-            if not RULES[code].fixed and code in suppression.codes and suppression.first <= line <= suppression.last:
+            if code in suppression.codes and suppression.first <= line <= suppression.last:
                 used.add(suppression.offset)
                 return True
         return False
+
+    def _is_suite(self, code: str, offset: int) -> bool:
+        return code != "secret" and any(start <= offset < end for start, end in self.suites)
 
     def _unused(self, used: set[int]) -> list[Finding]:
         result = []
@@ -187,9 +201,12 @@ class Report:
         return result
 
     def _finding(self, code: str, offset: int, message: str, hint: str = "") -> Finding:
+        severity = RULES[code].severity
+        if severity is Severity.ERROR and self._is_suite(code, offset):
+            severity = Severity.WARNING
         return Finding(
             code=code,
-            severity=RULES[code].severity,
+            severity=severity,
             path=self.path,
             line=self.line(offset),
             column=offset - self.text.rfind("\n", 0, offset),

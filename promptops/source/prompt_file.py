@@ -23,7 +23,7 @@ from promptops.source.partials import Origin, Partials
 from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import read_json_schema
 from promptops.source.strict_yaml import same_place
-from promptops.source.suite import read_suite
+from promptops.source.suite import SUITE_KEYS, read_suite
 from promptops.source.suppression import in_text, without
 
 ENDINGS = (".prompt.yml", ".prompt.yaml", ".prompt.md")
@@ -88,6 +88,7 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
             return _assemble(Fields(report, document, {}, ()), body, name, around)
     else:
         document = read_yaml(report)
+    report.suites = [span for key in SUITE_KEYS for span in document.spans(key)]
     fields = read_fields(report, document, "a prompt")
     if fields is None:
         return PromptFile(report=report, name=name)
@@ -118,7 +119,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         parameters=parameters,
         engine=engine,
         inputs=read_inputs(fields, around.inputs, used),
-        tools=read_tools(fields),
+        tools=read_tools(fields, model),
         response_format=response or ResponseFormat.TEXT,
         json_schema=schema,
     )

@@ -12,19 +12,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from promptops.core.digest import MAX_NUMBER
 from promptops.core.model import Json
 
 MAX_DEPTH = 20
 """Levels of nesting. The release around it adds its own and stays below the limit of the canonical form."""
+
+_MOST_DEPTH = 200
+"""Levels that are read at all: what is deeper than MAX_DEPTH has a place then, which may be in the suite."""
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -41,6 +45,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _OLD_BOOLEANS = frozenset({"yes", "no", "on", "off"})
 _QUOTE = 'Put the text in quotes: "{{input}}".'
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no YAML text has: https://yaml.org/spec/1.2.2/#51-character-set."""
 _BRACES_AT_START = re.compile(r"[:\-] +\{\{")
 
 
@@ -89,6 +95,12 @@ class Document:
         inner = _step(self.node(path[:-1]), path[-1]) if path else None
         return self.base + inner[0].start_mark.index if inner else self.offset(path)
 
+    def spans(self, key: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of every entry of this key at the top of the document."""
+        for name, value in self.root.value if isinstance(self.root, MappingNode) else ():
+            if isinstance(name, ScalarNode) and name.value == key:
+                yield self.base + name.start_mark.index, self.base + value.end_mark.index + 1
+
     def is_braces(self, path: Path) -> bool:
         """True for ``{{x}}`` without quotes, a mapping with a mapping for its key, which is among the problems."""
         node = self.node(path)
@@ -129,6 +141,10 @@ def parse(text: str, *, base: int = 0) -> Document:
     composer = _Composer(text)
     try:
         root = composer.get_single_node()
+    except ReaderError as error:
+        if not _UNPRINTABLE.search(text):
+            return Document(text=text, base=base, problems=(_syntax(error, text, base),))
+        return _without_unprintable(text, base)
     except (YAMLError, _TooDeep, ValueError, RecursionError) as error:
         return Document(text=text, base=base, problems=(_syntax(error, text, base),))
     finally:
@@ -138,6 +154,16 @@ def parse(text: str, *, base: int = 0) -> Document:
     builder = _Builder(text=text, base=base)
     value = builder.build(root)
     return Document(text=text, base=base, value=value, root=root, problems=builder.problems, escaped=builder.escaped)
+
+
+def _without_unprintable(text: str, base: int) -> Document:
+    """Read the text as if what YAML does not take were another character: each has a place then, maybe in the suite."""
+    document = parse(_UNPRINTABLE.sub("\ufffd", text), base=base)
+    found = [
+        Problem(code="yaml-syntax", offset=base + match.start(), message=f"not YAML: it has U+{ord(match[0]):04X}")
+        for match in _UNPRINTABLE.finditer(text)
+    ]
+    return replace(document, text=text, problems=[*found, *document.problems])
 
 
 class _TooDeep(Exception):
@@ -158,7 +184,7 @@ class _Composer(CParser):
 
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self._depth += 1
-        if self._depth > MAX_DEPTH:
+        if self._depth > _MOST_DEPTH:
             raise _TooDeep
 
     def ascend_resolver(self) -> None:
@@ -173,7 +199,10 @@ class _Builder:
     escaped: list[tuple[int, str]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
-    def build(self, node: Node) -> Json:
+    def build(self, node: Node, depth: int = 1) -> Json:
+        if depth > MAX_DEPTH:
+            self._problem("too-deep", node, f"nested deeper than {MAX_DEPTH} levels")
+            return None
         if id(node) in self._seen:
             self._problem("yaml-alias", node, "aliases are not allowed", "Write the value out where it is used.")
             return None
@@ -183,10 +212,10 @@ class _Builder:
         if node.tag != _AS_TEXT:
             self._tag(node)
         if type(node) is MappingNode:
-            return self._mapping(node)
-        return [self.build(item) for item in node.value]
+            return self._mapping(node, depth)
+        return [self.build(item, depth + 1) for item in node.value]
 
-    def _mapping(self, node: MappingNode) -> Json:
+    def _mapping(self, node: MappingNode, depth: int) -> Json:
         result: dict[str, Json] = {}
         for key_node, value_node in node.value:
             key = key_node.value
@@ -197,7 +226,7 @@ class _Builder:
                     self._problem("wrong-value", key_node, "a key with characters that nobody sees", "Retype the key.")
                 if key in result:
                     self._problem("duplicate-key", key_node, f"the key '{key}' is here twice", "Keep one of them.")
-                result[key] = self.build(value_node)
+                result[key] = self.build(value_node, depth + 1)
         return result
 
     def _key(self, node: Node) -> str | None:

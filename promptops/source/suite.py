@@ -1,6 +1,7 @@
 """``testData`` and ``evaluators`` of a prompt file -> the prompt's own suite.
 
-The suite is kept beside the release, not in it: a better test must not make a new release.
+The suite is kept beside the release, not in it: a better test must not make a new release, and a broken one must not
+stop a release.
 Format: https://docs.github.com/en/github-models/use-github-models/storing-prompts-in-github-repositories
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from promptops.core.model import Json
 from promptops.core.suite import Case, Evaluator, Suite
 from promptops.source.reading import Fields
+
+SUITE_KEYS = ("testData", "evaluators")
 
 _OPERATORS = ("equals", "contains", "startsWith", "endsWith")
 _KINDS = ("string", "llm", "uses")

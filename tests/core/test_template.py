@@ -220,9 +220,70 @@ def test_a_declared_input_is_checked_against_its_schema(schema: dict[str, Json],
     assert problem in caught.value.message
 
 
-def test_a_description_does_not_change_what_an_input_takes() -> None:
-    described = Input(name="x", schema={"type": "string", "description": "What it is", "title": "X"})
-    assert rendered("{{x}}", described, x=[1]) == rendered("{{x}}", x=[1]) == "[1]"
+NOT_TEXT: list[Json] = [None, 5, 0, 1.5, True, False, {"a": 1}, {}, [1], [], ["a"]]
+
+
+@pytest.mark.parametrize("value", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string"},
+        {"type": "string", "title": "X", "description": "What it is"},
+        {"type": "string", "default": "kind"},
+        {"type": "string", "minLength": 1},
+    ],
+    ids=lambda schema: "+".join(schema),
+)
+@pytest.mark.parametrize("engine", Engine)
+def test_an_input_of_text_takes_nothing_but_text(engine: Engine, schema: dict[str, Json], value: Json) -> None:
+    template = Template.compile(prompt("<{{ x }}>", engine=engine, inputs=(Input(name="x", schema=schema),)))
+    with pytest.raises(VariableInvalid, match=r"variable 'x' of prompt 'answer': .* is not of type 'string'"):
+        template.render({"x": value})
+    assert template.render({"x": "null"})[0]["content"] == "<null>"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "content"),
+    [
+        ("{% for each in x %}{{ each }},{% endfor %}", [1, 2], "1,2,"),
+        ("{{ x | join('+') }}", [1, 2], "1+2"),
+        ("{{ x.name }}", {"name": "Ada"}, "Ada"),
+        ("{{ x['name'] }}", {"name": "Ada"}, "Ada"),
+        ("{% if x %}yes{% endif %}", True, "yes"),
+        ("{% if x > 3 %}{{ x }}{% endif %}", 5, "5"),
+        ("{% if x == 5 %}{{ x }}{% endif %}", 5, "5"),
+        ("{% if x is even %}{{ x }}{% endif %}", 4, "4"),
+        ("{{ x | tojson }}", None, "null"),
+    ],
+)
+def test_an_inferred_input_takes_what_its_template_is_written_for(text: str, value: Json, content: str) -> None:
+    # A release has the same bytes for an input that was inferred and for one declared as {type: string}.
+    template = Template.compile(prompt(text, engine=Engine.JINJA2, inputs=(Input(name="x"),)))
+    assert template.render({"x": value})[0]["content"] == content
+    described = Input(name="x", schema={"type": "string", "description": "declared, by its looks"})
+    with pytest.raises(VariableInvalid):
+        Template.compile(prompt(text, engine=Engine.JINJA2, inputs=(described,))).render({"x": value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ x | upper }}",
+        "{{ x if y else '' }}",
+        "{{ y or x }}",
+        "{{ x | default('-') | trim }}",
+        "{% if x == 'a' %}{{ x }}{% endif %}",
+    ],
+)
+def test_a_name_that_jinja_puts_into_the_text_takes_text(text: str) -> None:
+    template = Template.compile(prompt(text, engine=Engine.JINJA2, inputs=(Input(name="x"), Input(name="y"))))
+    with pytest.raises(VariableInvalid, match="'x'"):
+        template.render({"x": None, "y": ""})
+
+
+def test_a_field_of_an_inferred_input_is_looked_up_in_data() -> None:
+    assert rendered("{{ user.name }}", Input(name="user"), user={"name": "Ada"}) == "Ada"
+    assert rendered("{{ user.name }}{{ user }}", Input(name="user"), user={"name": "Ada"}) == 'Ada{"name":"Ada"}'
 
 
 @pytest.mark.parametrize("schema", [{"type": "text"}, {"properties": []}, {"pattern": "("}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.core.finding import Severity
-from promptops.core.model import Engine, ResponseFormat, Role
+from promptops.core.model import Engine, ResponseFormat, Role, Tool
 from promptops.core.release import encode
 from tests.source.memory import checked, codes, prompt_findings
 
@@ -281,6 +281,60 @@ def test_tools_are_taken_in_both_spellings() -> None:
     content = checked({"a.prompt.yml": text}).app("bot").content
     assert content is not None
     assert [(tool.name, tool.description) for tool in content.prompts[0].tools] == [("a", "A"), ("b", "")]
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [
+        ("{name: f, strict: true}", Tool(name="f", strict=True)),
+        ("{name: f, strict: false}", Tool(name="f", strict=False)),
+        ("{type: function, name: f, strict: true}", Tool(name="f", strict=True)),
+        ("{type: function, function: {name: f, strict: true}}", Tool(name="f", strict=True)),
+        ("{type: web_search}", Tool(name="web_search", type="web_search")),
+        ("{type: web_search, name: web_search}", Tool(name="web_search", type="web_search")),
+        (
+            "{type: mcp, name: docs, server_label: docs, server_url: 'https://example.org'}",
+            Tool(name="docs", type="mcp", settings={"server_label": "docs", "server_url": "https://example.org"}),
+        ),
+        (
+            "{type: custom, name: f, format: {type: text}}",
+            Tool(name="f", type="custom", settings={"format": {"type": "text"}}),
+        ),
+        ("{type: custom, custom: {name: f, description: D}}", Tool(name="f", type="custom", description="D")),
+    ],
+)
+def test_all_that_is_written_of_a_tool_is_kept(tool: str, expected: Tool) -> None:
+    loaded = checked({"a.prompt.yml": f"{HEAD}{MESSAGE}tools: [{tool}]\n"})
+    assert [finding.code for finding in loaded.findings] == []
+    content = loaded.app("bot").content
+    assert content is not None
+    assert content.prompts[0].tools == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("tool", "code"),
+    [
+        ("{name: f, strict: 'yes'}", "wrong-type"),
+        ("{name: f, strict: 1}", "wrong-type"),
+        ("{type: 3, name: f}", "wrong-type"),
+        ("{type: 'web search', name: f}", "wrong-value"),
+        ("{type: function, function: {name: f}, note: x}", "unknown-setting"),
+        ("{type: function, function: {name: f}, strict: true}", "unknown-setting"),
+        ("{type: custom, name: f, parameters: {type: object}}", "tool-not-taken"),
+        ("{type: custom, name: f, parameters: {type: object}, note: x}", "unknown-setting"),
+    ],
+)
+def test_what_cannot_be_kept_of_a_tool_is_an_error(tool: str, code: str) -> None:
+    assert code in [finding.code for finding in prompt_findings(f"{HEAD}{MESSAGE}tools: [{tool}]\n")]
+
+
+def test_a_tool_of_another_provider_is_an_error_with_its_place() -> None:
+    text = (
+        "model: anthropic/claude-opus-5\n" + MESSAGE + "modelParameters: {maxTokens: 9}\ntools: [{type: web_search}]\n"
+    )
+    (found,) = prompt_findings(text)
+    assert (found.code, found.line) == ("tool-not-taken", 4)
+    assert "web_search_20260318" in found.message
 
 
 def test_a_jinja_prompt_is_checked_and_its_inputs_inferred() -> None:

@@ -1,0 +1,111 @@
+"""A tool of a prompt -> what an API is sent for it.
+
+References: the ``tools`` of the APIs that :mod:`promptops.core.parameters` names. A tool of the application has a name,
+a description and a schema, under other keys in each API; a tool of the provider is sent as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from promptops.core.errors import Invalid
+from promptops.core.model import Json, Tool
+from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
+from promptops.core.values import plain
+
+FUNCTION, CUSTOM = "function", "custom"
+
+_DATED = re.compile(r"\w+_20\d{6}|mcp_toolset")
+_NO_PARAMETERS = Tool(name="-").parameters
+
+
+def to_tool(api: Api, tool: Tool) -> dict[str, Json]:
+    """The entry of ``tools`` for this API.
+
+    Raises:
+        Invalid: the API has no such tool.
+    """
+    return {
+        Api.OPENAI_CHAT: _chat,
+        Api.COMPATIBLE: _chat,
+        Api.OPENAI_RESPONSES: _responses,
+        Api.ANTHROPIC: _anthropic,
+    }[api](api, tool)
+
+
+def tool_flaw(model: str | None, tool: Tool) -> str:
+    """Why no API of the model's provider takes this tool; empty where one does, or the provider is not known well."""
+    provider = provider_of(model)[0] if model else ""
+    if provider in ANTHROPIC:
+        apis: tuple[Api, ...] = (Api.ANTHROPIC,)
+    elif provider in OPENAI:
+        apis = (Api.OPENAI_RESPONSES, Api.OPENAI_CHAT)
+    else:
+        return ""
+    problems = []
+    for api in apis:
+        try:
+            to_tool(api, tool)
+        except Invalid as error:
+            problems.append(error.message)
+    return problems[0] if len(problems) == len(apis) else ""
+
+
+def _chat(api: Api, tool: Tool) -> dict[str, Json]:
+    if tool.type == FUNCTION:
+        return {"type": FUNCTION, FUNCTION: {**_function(tool, "parameters"), **_strict(tool)}}
+    if tool.type == CUSTOM:
+        return {"type": CUSTOM, CUSTOM: _free(api, tool)}
+    if api is Api.OPENAI_CHAT:
+        raise Invalid(
+            f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}",
+            hint="Responses have tools of the provider: to_openai_responses().",
+        )
+    return _settings(tool)
+
+
+def _responses(api: Api, tool: Tool) -> dict[str, Json]:
+    if tool.type == FUNCTION:
+        # The schema is held to strictly unless this says no, which chat completions do the other way round.
+        return {"type": FUNCTION, **_function(tool, "parameters"), "strict": bool(tool.strict)}
+    return {"type": CUSTOM, **_free(api, tool)} if tool.type == CUSTOM else _settings(tool)
+
+
+def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
+    if tool.type in (FUNCTION, CUSTOM):
+        if tool.settings:
+            raise Invalid(f"the tool '{tool.name}' has a `format`, which {api} cannot be sent")
+        kind: dict[str, Json] = {} if tool.type == FUNCTION else {"type": CUSTOM}
+        return {**kind, **_function(tool, "input_schema"), **_strict(tool)}
+    if not _DATED.fullmatch(tool.type):
+        raise Invalid(
+            f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}: its own tools have a date in their "
+            "type, such as web_search_20260318"
+        )
+    return {"type": tool.type, **({} if tool.type == "mcp_toolset" else {"name": tool.name}), **_plain(tool.settings)}
+
+
+def _function(tool: Tool, schema: str) -> dict[str, Json]:
+    described: dict[str, Json] = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **described, schema: plain(tool.parameters)}
+
+
+def _strict(tool: Tool) -> dict[str, Json]:
+    return {} if tool.strict is None else {"strict": tool.strict}
+
+
+def _free(api: Api, tool: Tool) -> dict[str, Json]:
+    """OpenAI's custom tool: its input is text, so it has no schema."""
+    if tool.parameters != _NO_PARAMETERS or tool.strict is not None:
+        raise Invalid(f"the custom tool '{tool.name}' has `parameters` or `strict`, which {api} cannot be sent")
+    described: dict[str, Json] = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **described, **_plain(tool.settings)}
+
+
+def _settings(tool: Tool) -> dict[str, Json]:
+    return {"type": tool.type, **_plain(tool.settings)}
+
+
+def _plain(settings: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: plain(value) for key, value in settings.items()}
