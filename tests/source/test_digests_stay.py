@@ -1,0 +1,64 @@
+"""The same files are the same release as in 0.1.0, whose wheel is kept: evidence earned by a digest stays good."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from promptops.core.digest import digest
+from promptops.core.release import encode
+from promptops.source.load import load
+from promptops.source.tree import WorkingTree
+from tests.house.checkout import ROOT
+
+WHEEL = ROOT / "tests/fixtures/wheels/promptops_registry-0.1.0-py3-none-any.whl"
+HEAD = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'For {{q}} and {{ user.name }}'}]\n"
+FILES = {
+    "promptops.yml": "registry: team\napps: [bot]\n",
+    "bot/inferred.prompt.yml": HEAD,
+    "bot/declared.prompt.yml": HEAD + "inputs: {q: {type: string}, user: {}}\n",
+    "bot/jinja.prompt.yml": HEAD.replace("{{q}}", "{% if q %}{{ q }}{% endif %}") + "template: jinja2\n",
+    "bot/tools.prompt.yml": HEAD
+    + "tools: [{name: a, description: A}, {type: function, function: {name: b, parameters: {type: object}}}]\n",
+    "bot/claude.prompt.yml": HEAD.replace("openai/gpt-4o-2024-08-06", "anthropic/claude-opus-5")
+    + "modelParameters: {maxTokens: 9}\n",
+    "bot/suite.prompt.yml": HEAD + "testData: [{q: x, expected: y}]\nevaluators: [{name: e, string: {equals: y}}]\n",
+}
+SCRIPT = """
+import json, sys
+import promptops
+assert promptops.__version__ == "0.1.0", promptops.__file__
+from pathlib import Path
+from promptops.core.digest import digest
+from promptops.core.release import encode
+from promptops.source.load import load
+from promptops.source.tree import WorkingTree
+for place in sys.argv[1:]:
+    found = load(WorkingTree(Path(place)))
+    print(json.dumps({app.name: digest(encode(app.content)) for app in found.apps}))
+"""
+
+
+def test_the_digests_of_0_1_0_are_the_digests_of_today(tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    places = [ROOT / "example-repo", tmp_path]
+    said = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, places)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(WHEEL), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    before = [json.loads(line) for line in said.splitlines()]
+    now = [
+        {app.name: digest(encode(app.content)) for app in load(WorkingTree(place)).apps if app.content}
+        for place in places
+    ]
+    assert now == before
+    assert sum(map(len, now)) >= 3
