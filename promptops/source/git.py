@@ -118,9 +118,10 @@ class Repository:
             folder = Path(found.common_dir)
             root = Path(found.working_tree_dir) if found.working_tree_dir is not None else folder
             found.close()
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError, ValueError, OSError) as error:
-            hint = "A release is cut from a commit: git init, git add, git commit." if above else ""
-            raise GitUnavailable(f"{start} is not {'in ' if above else ''}a git repository", hint=hint) from error
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError, OSError) as error:
+            raise _no_repository(start, above=above) from error
+        except Exception:  # noqa: BLE001 GitPython reads configurations by its own rules, and gives up on some that git takes
+            root, folder = _ask_where(start, above=above)
         runner = git.Git(root)
         runner.update_environment(**_ENVIRONMENT)
         return cls(root, runner, folder)
@@ -268,6 +269,29 @@ class Repository:
             return self._git.execute(command, istream=subprocess.PIPE, as_process=True, **options)
         except (git.GitCommandNotFound, OSError) as error:
             raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
+
+
+def _no_repository(start: Path, *, above: bool) -> GitUnavailable:
+    hint = "A release is cut from a commit: git init, git add, git commit." if above else ""
+    return GitUnavailable(f"{start} is not {'in ' if above else ''}a git repository", hint=hint)
+
+
+def _ask_where(start: Path, *, above: bool) -> tuple[Path, Path]:
+    """The root and the git folder of a repository, as git itself finds them."""
+    import git
+
+    def ask(what: str) -> Path | None:
+        try:
+            said = git.Git(start).execute(["git", *_SAFE, "rev-parse", "--path-format=absolute", what])
+        except (git.GitCommandError, OSError):
+            return None
+        return Path(str(said))
+
+    folder = ask("--git-common-dir")
+    root = ask("--show-toplevel") or folder
+    if folder is None or root is None or not (above or start.resolve() in (folder.resolve(), root.resolve())):
+        raise _no_repository(start, above=above)
+    return root, folder
 
 
 def _is_committed(committed: GitTree, now: WorkingTree, path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -196,3 +197,25 @@ def test_nothing_that_a_repository_brings_along_is_run(root: Path, tmp_path: Pat
     assert check(repository.tree(info.sha, "team")).findings[0].code == "unused-partial"
     assert repository.refs.create({"refs/tags/v1": info.sha}) == {}
     assert not trap.exists()
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize(
+    "config",
+    [
+        '[includeIf "gitdir:~/x/"]\n\tpath = /nonexistent\n',
+        '[includeIf "onbranch:main"]\n\tpath = other\n[include]\n\tpath = other\n',
+        "[alias]\n\todd = \"!f() { \\\n\techo hi; }; f\"\n",
+        "[core]\n\tlogAllRefUpdates\n[user]\n\tname = \\\"Ada\\\"\n",
+    ],
+)  # fmt: skip
+def test_a_repository_is_found_whatever_its_configuration_says(tmp_path: Path, bare: bool, config: str) -> None:
+    place = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", *(["--bare"] if bare else []), str(place)], check=True)
+    with open(place / ("config" if bare else ".git/config"), "a") as file:
+        file.write(config)
+    with closing(Repository.archive(place)) as found:
+        assert found.folder == (place if bare else place / ".git")
+        assert found.refs is not None
+    with pytest.raises(GitUnavailable):
+        Repository.archive(place / "refs" if bare else place / ".git" / "refs")
