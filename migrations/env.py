@@ -9,13 +9,20 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from promptops.store import guards, tables
-from promptops.store.database import connect, locate
+from promptops.store import guards, revisions, tables
+from promptops.store.database import connect, locate, unhurried
 
 
 def run(connection: Connection) -> None:
     """Migrate; the transaction is the caller's."""
-    context.configure(connection=connection, target_metadata=tables.metadata, compare_type=True)
+    revisions.adopt(connection)
+    context.configure(
+        connection=connection,
+        target_metadata=tables.metadata,
+        compare_type=True,
+        version_table=revisions.VERSION_TABLE,
+        include_name=lambda name, kind, _: kind != "table" or name in tables.metadata.tables,
+    )
     with context.begin_transaction():
         context.run_migrations()
     # A migration that recreates a table (batch mode on SQLite) silently drops its triggers.
@@ -34,7 +41,7 @@ def main() -> None:
         raise SystemExit("Which registry? alembic -x url=sqlite:///path …")
     _, writing = connect(locate(str(url)))
     try:
-        with writing.begin() as connection:
+        with unhurried(writing).begin() as connection:
             run(connection)
     finally:
         writing.dispose()

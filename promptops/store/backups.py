@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import StatementError
@@ -25,7 +24,15 @@ from sqlalchemy.exc import StatementError
 import promptops
 from promptops.core.errors import Conflict, Invalid, RegistryDamaged, RegistryNotInitialised, RegistryUnavailable
 from promptops.store import manifest as manifests
-from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system
+from promptops.store.database import (
+    BUSY_SECONDS,
+    Place,
+    address,
+    connect,
+    locate,
+    refuse_network_file_system,
+    refuse_stranger,
+)
 from promptops.store.dump import dump, load
 from promptops.store.manifest import Holdings, Manifest, holdings_of, manifest_path, read_manifest, sha256_of
 from promptops.store.registry import Registry
@@ -70,6 +77,8 @@ def backup(url: str, target: Path, *, now: datetime) -> Manifest:
             sha256=sha256_of(part),
         )
         manifest_path(part).write_bytes(manifests.encode(manifest))
+        for file in (part, manifest_path(part)):
+            file.chmod(0o600)  # until now their folder is closed to others
         _put(part, target)
         with _taken_back(target):
             _put(manifest_path(part), manifest_path(target))
@@ -120,6 +129,7 @@ def restore(
         _refuse_existing(*(place.path.with_name(place.path.name + end) for end in ("", "-wal", "-shm", "-journal")))
         with _scratch(place.path.parent) as folder:
             part = folder / place.path.name
+            part.touch(mode=0o600)
             shutil.copyfile(source, part)
             _require_whole(part, manifest)  # the source may have changed since
             turn_on_wal(part)
@@ -164,12 +174,10 @@ def _begin_epoch(writer: Writer, *, actor: str, now: datetime, epoch: int, reaso
 
 
 def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
-    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+    refuse_stranger(path)
+    with closing(sqlite3.connect(address(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))  # a name need not be UTF-8
-    shutil.copymode(path, part)
-    copied = f"file:{quote(os.fsencode(part))}?mode=ro"
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(copied, uri=True))
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address(part, "ro"), uri=True))
     try:
         with engine.connect() as copy:
             said = copy.exec_driver_sql("PRAGMA integrity_check").scalar()

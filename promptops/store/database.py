@@ -1,11 +1,14 @@
-"""A registry's URL -> connections that behave the same on SQLite and PostgreSQL.
+"""A registry's URL -> connections that behave the same on SQLite and PostgreSQL: the one place that settles how.
 
 SQLite: the driver's own transaction control is off and SQLAlchemy begins for it, so that a writer really holds the
 write lock from its first statement (``BEGIN IMMEDIATE``); the default loses updates silently under contention. WAL is
 set once, when the database is created, because setting it at every connect races; here it is only checked. Connections
 are never shared over a fork: open a registry after forking.
 
-PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot.
+PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. Behind a pooler a
+session belongs to nobody: PgBouncer in transaction mode gives each transaction any of its sessions. So nothing is
+prepared, and everything that what we send or read depends on is set by each transaction for itself, with its BEGIN, in
+one message. That also holds against what a role, a database, an environment or another application set.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from promptops.core.errors import ExtraMissing, Invalid, RegistryNotInitialised, RegistryUnavailable
+from promptops.core.errors import ExtraMissing, RegistryNotInitialised, RegistryUnavailable
+from promptops.store.mounts import refuse_network_file_system as refuse_network_file_system
+from promptops.store.place import Place as Place
+from promptops.store.place import locate as locate
 
 BUSY_SECONDS = 15.0
 """How long a SQLite writer waits for its turn; SQLite's waiting has no queue, so the tail is long."""
@@ -33,100 +38,101 @@ TOPIC = "promptops"
 
 _PING_AFTER = 1.0
 _PRAGMAS = "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON"
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "lustre"})
-_LIMITS = (
-    "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '15s';"
-    " SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_SETTINGS: Final = (
+    "SET LOCAL client_encoding = 'UTF8'",
+    "SET LOCAL standard_conforming_strings = on",
+    "SET LOCAL DateStyle = 'ISO'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL bytea_output = hex",
+)
+_BEGIN: Final = {
+    "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+    # Of changes, READ WRITE is not demanded: a database that its owner made read-only stays so.
+    "writing": (
+        "BEGIN ISOLATION LEVEL READ COMMITTED",
+        "SET LOCAL lock_timeout = '5s'",
+        "SET LOCAL statement_timeout = '15s'",
+        "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+    ),
+    "unhurried": ("BEGIN ISOLATION LEVEL READ COMMITTED",),
+    "copying": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+}
+_UNHURRIED: Final = tuple(
+    f"SET LOCAL {name} = 0" for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a registry is: a SQLite file (``path``), or a PostgreSQL database."""
-
-    url: URL
-    path: Path | None = None
-
-    def __str__(self) -> str:
-        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
-
-
-def locate(url: str) -> Place:
-    """Read a URL: ``sqlite:///path``, ``postgresql://…``, or the plain path of a SQLite file.
-
-    Raises:
-        Invalid: for any other database, and for one in memory, which no second process could read.
-    """
-    try:
-        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (ArgumentError, ValueError) as error:
-        raise Invalid("the registry's URL cannot be read", hint="postgresql://user:password@host:5432/name") from error
-    family = parsed.drivername.partition("+")[0]
-    if family in ("postgresql", "postgres"):
-        return Place(url=parsed.set(drivername="postgresql+psycopg"))
-    if family != "sqlite":
-        raise Invalid(f"'{family}' is not a database promptops keeps a registry in", hint="Use SQLite or PostgreSQL.")
-    if not parsed.database or parsed.database == ":memory:":
-        raise Invalid("a registry in memory is gone when the process ends", hint="Name a file: sqlite:///registry.db")
-    return Place(url=parsed, path=Path(parsed.database).expanduser().absolute())
-
-
 def connect(place: Place) -> tuple[Engine, Engine]:
-    """Two engines over one pool: for reading one snapshot, and for writing."""
+    """Two engines over one pool: for reading one snapshot, and for writing within seconds."""
     if place.path is not None:
         engine = _sqlite(place.path)
         return engine, engine.execution_options(promptops_begin="IMMEDIATE")
-    engine = _postgresql(place.url)
-    reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return reading, engine.execution_options(isolation_level="READ COMMITTED")
+    engine = _postgresql(place)
+    return engine, engine.execution_options(promptops_begin="writing")
 
 
-def limit_waiting(connection: Connection) -> None:
-    """On PostgreSQL, bound how long this transaction may wait for locks, run a statement, or sit idle."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_LIMITS)
-
-
-def refuse_network_file_system(path: Path) -> None:
-    """WAL needs memory shared by all who have the file open, which they do not have over a network.
-
-    Raises:
-        RegistryUnavailable: naming the file system. Only Linux can tell.
+def unhurried(engine: Engine) -> Engine:
+    """The same for work that takes as long as it takes, whatever limits a role has: migrations and restores write so,
+    an engine for reading reads so.
     """
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    kind = network_file_system(os.path.realpath(path), mounts)
-    if kind:
-        raise RegistryUnavailable(
-            f"{path} is on a network file system ({kind}), where SQLite loses data when two hosts write",
-            hint="Keep the file on a local disk or use PostgreSQL; if one host writes, PROMPTOPS_ALLOW_NETWORK_FS=1.",
-        )
+    if engine.dialect.name == "sqlite":
+        return engine
+    writes = engine.get_execution_options().get("promptops_begin") == "writing"
+    return engine.execution_options(promptops_begin="unhurried" if writes else "copying")
 
 
-def network_file_system(path: str, mounts: str) -> str:
-    """The kind of network file system a path is on, by a table of mounts as in fstab(5); empty for a local one."""
-    longest, kind = -1, ""
-    for line in mounts.splitlines():
-        _, folder, found, *_ = line.split(" ")
-        folder = folder.replace("\\040", " ").rstrip("/")
-        # The last of equals is mounted on top.
-        if len(folder) >= longest and f"{path}/".startswith(f"{folder}/"):
-            longest, kind = len(folder), found
-    return kind if kind in _NETWORK else ""
+def search_path(schemas: tuple[str, ...]) -> str:
+    """What sets the search path for one transaction: these schemas, or the role's own path, whatever was set since.
+
+    Temporary tables, which another application may have left in a pooled session, come last.
+    """
+    names = [*schemas, "pg_temp"] if schemas else []
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    return f"SET LOCAL search_path = {quoted or 'DEFAULT'}"
 
 
 def _sqlite(path: Path) -> Engine:
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
-
     def opened() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        refuse_stranger(path)
+        return sqlite3.connect(
+            address(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
 
     engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def address(path: Path, mode: str = "rw") -> str:
+    """The URI by which SQLite opens this very file, and makes none."""
+    return f"file:{quote(os.fsencode(path))}?mode={mode}"
+
+
+def refuse_stranger(path: Path) -> None:
+    """A reader that may not write the file would make the log and the index beside it, which the owner then could not
+    write. Where it may not write the folder either it makes nothing, and reads while the owner's process has both open.
+
+    Raises:
+        RegistryUnavailable: naming the files.
+    """
+    if not path.exists() or _may_write(path):
+        return
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+    if _may_write(path.parent):
+        problem = f"its owner could not write {beside[0].name} and {beside[1].name} any more, if this user made them"
+    elif not all(file.exists() for file in beside):
+        problem = f"{beside[0].name} and {beside[1].name} are there only while a process that may write it has it open"
+    else:
+        return
+    raise RegistryUnavailable(
+        f"this user may read {path}, but not write it; {problem}",
+        hint="Run this as the owner of the file, ask a server, or let this user write the file and those two.",
+    )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -144,24 +150,36 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get("promptops_begin", "DEFERRED"))
 
 
-def _postgresql(url: URL) -> Engine:
-    settings = {"connect_timeout": 5, "application_name": "promptops"}
+def _postgresql(place: Place) -> Engine:
+    # Transactions are begun below; and what one session prepared, another one does not have.
+    settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
+    settings |= {"connect_timeout": 5, "application_name": "promptops"}
     try:
-        engine = create_engine(url, connect_args=settings)
+        engine = create_engine(place.url, connect_args=settings, use_native_hstore=False)
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             "a registry in PostgreSQL needs the package psycopg", hint="pip install 'promptops-registry[postgres]'"
         ) from error
+    begins = {name: beginning(place.schemas, name).replace("%", "%%") for name in _BEGIN}
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begins[connection.get_execution_options().get("promptops_begin", "reading")])
+
+    event.listen(engine, "begin", begin)
     event.listen(engine, "checkin", _rest)
     event.listen(engine, "checkout", partial(_wake, engine.dialect))
     return engine
 
 
+def beginning(schemas: tuple[str, ...], kind: str = "reading") -> str:
+    """One message that begins a transaction in which all is settled."""
+    limits = _UNHURRIED if kind in ("unhurried", "copying") else ()
+    return "; ".join((*_BEGIN[kind], *_SETTINGS, *limits, search_path(schemas)))
+
+
 def _rest(connection: Any, entry: ConnectionPoolEntry) -> None:
     """A connection goes back to the pool."""
     if connection is not None:
-        # After a reader, SQLAlchemy leaves it demanding READ WRITE, whatever the server's default is.
-        connection.read_only = None
         entry.info["idle_since"] = time.monotonic()
 
 

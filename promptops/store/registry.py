@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from promptops.core.errors import RegistryNotInitialised
 from promptops.store import guards, tables
-from promptops.store.database import Place, connect, limit_waiting, locate, refuse_network_file_system
+from promptops.store.database import Place, connect, locate, refuse_network_file_system
 from promptops.store.reader import Reader
 from promptops.store.retry import Patience, explain
 from promptops.store.revisions import current, require_newest
@@ -92,7 +92,6 @@ class Registry:
         while True:
             try:
                 with self._writing.begin() as connection:
-                    limit_waiting(connection)
                     return work(Writer(connection))
             except (StatementError, PoolTimeout) as error:
                 patience.wait(error)
@@ -121,12 +120,26 @@ class Registry:
     def _verify(self, *, check_guards: bool) -> None:
         try:
             with self._reading.connect() as connection, connection.begin():
-                require_newest(current(connection), self.url)
+                version = current(connection)
+                if version is None:
+                    self._point_to_another(connection)
+                require_newest(version, self.url)
                 if check_guards:
                     guards.require(connection)
                 self._introduce(connection)
         except (StatementError, PoolTimeout) as error:
             raise explain(error) from error
+
+    def _point_to_another(self, connection: Connection) -> None:
+        """Where there is none, the registry may be in a schema that is not looked into."""
+        if connection.dialect.name == "postgresql":
+            from promptops.store.room import other_schemas
+
+            if found := other_schemas(connection):
+                raise RegistryNotInitialised(
+                    f"there is no registry at {self.url}, but in this database there is one: {', '.join(found)}",
+                    hint=f"Name its schema at the end of the registry's URL: ?schema={found[0]}",
+                )
 
     def _introduce(self, connection: Connection) -> None:
         row = connection.execute(select(tables.registry.c.name, tables.registry.c.lineage)).first()

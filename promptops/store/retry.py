@@ -36,6 +36,17 @@ _MEANING = (
     (("42501",), "the database user lacks a right"),
     (("57014",), "a statement took too long"),
     (("53300",), "it has too many connections"),
+    (("22P05", "22021"), "its encoding lacks a character"),
+)
+_HINTS = (
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN"),
+        "Who may write the file, its folder, and the files beside it that end in -wal and -shm? `ls -l` says so; give"
+        " those two to the owner of the file (chown), and never delete them.",
+    ),
+    (("25006",), "Is it a standby, or is default_transaction_read_only on, for the database or for this role?"),
+    (("42501",), "The operations guide lists the rights that a role needs."),
+    (("22P05", "22021"), "A registry needs a database whose encoding is UTF8: move it there with `db backup`."),
 )
 
 
@@ -66,9 +77,9 @@ def explain(error: StatementError | PoolTimeout) -> PromptopsError:
     meaning = next((words for codes, words in _MEANING if code.startswith(codes)), "")
     detail = " ".join(str(cause).split())
     kind = RegistryDamaged if code.startswith(_DAMAGED) else RegistryUnavailable
-    return kind(
-        f"the registry cannot be used: {meaning} ({detail})" if meaning else f"the registry cannot be used: {detail}"
-    )
+    hint = next((words for codes, words in _HINTS if code.startswith(codes)), "")
+    why = f"{meaning} ({detail})" if meaning else detail
+    return kind(f"the registry cannot be used: {why}", hint=hint)
 
 
 def _worth_retrying(error: StatementError | PoolTimeout) -> bool:

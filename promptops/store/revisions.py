@@ -1,27 +1,76 @@
-"""The schema's revisions, known without loading Alembic: every script of ``migrations/versions``, oldest first."""
+"""The schema's revisions, known without loading Alembic: every script of ``migrations/versions``, oldest first.
+
+Which one a database is at is written in a table of our own, since ``alembic_version`` belongs to every application that
+uses Alembic. The first promptops wrote it there: of its registries, the tables themselves say how old they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from promptops.core.errors import RegistryNotInitialised, SchemaOutdated, SchemaTooNew
 
 REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
+VERSION_TABLE: Final = "promptops_version"
+
+_SHARED: Final = "alembic_version"
+_OLD: Final = {"registry": "0001", "audit_head": "0001", "channel_policy": "0001", "journal": "0002", "token": "0003"}
+"""Tables that tell a registry of the first promptops, and the revision that made each."""
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database is at; None where no migration ever ran."""
-    if connection.dialect.name == "sqlite":
-        known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
-    else:
-        known = "SELECT to_regclass('alembic_version')"
-    if connection.exec_driver_sql(known).scalar() is None:
+    """The revision the database is at; None where no migration of ours ever ran."""
+    there = _there(connection, (VERSION_TABLE, *_OLD))
+    if VERSION_TABLE in there:
+        version: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608
+        return version
+    if any(made == "0001" and table not in there for table, made in _OLD.items()):
         return None
-    version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return version
+    return max(made for table, made in _OLD.items() if table in there)
+
+
+def adopt(connection: Connection) -> None:
+    """Give a registry of the first promptops the version table of our own, in the transaction of its migration.
+
+    Where the shared table was ours alone, it says from now on what makes the first promptops stop and ask for an
+    upgrade. What other applications wrote there stays as it is. Repeating it changes nothing.
+    """
+    version = current(connection)
+    there = _there(connection, (VERSION_TABLE, _SHARED))
+    if version is None or VERSION_TABLE in there:
+        return
+    key = f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)"
+    connection.exec_driver_sql(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, {key})")
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": version})  # noqa: S608
+    if _SHARED not in there or not _may_change(connection):
+        return
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {_SHARED}").scalars().all()  # noqa: S608
+    if found == [version]:
+        connection.execute(text(f"UPDATE {_SHARED} SET version_num = :table"), {"table": VERSION_TABLE})  # noqa: S608
+    else:
+        connection.execute(text(f"DELETE FROM {_SHARED} WHERE version_num = :version"), {"version": version})  # noqa: S608
+
+
+def _there(connection: Connection, names: Collection[str]) -> frozenset[str]:
+    """Those of the tables that are there, in the schema where the registry is."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    if connection.dialect.name == "sqlite":
+        query = f"SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({listed})"  # noqa: S608 names of ours
+    else:
+        query = f"SELECT name FROM unnest(ARRAY[{listed}]) AS name WHERE to_regclass(name) IS NOT NULL"  # noqa: S608
+    return frozenset(row[0] for row in connection.exec_driver_sql(query))
+
+
+def _may_change(connection: Connection) -> bool:
+    """Whether the shared table may be changed: on PostgreSQL it may be of another owner."""
+    if connection.dialect.name == "sqlite":
+        return True
+    rights = " AND ".join(f"has_table_privilege('{_SHARED}', '{right}')" for right in ("SELECT", "UPDATE", "DELETE"))
+    return bool(connection.exec_driver_sql(f"SELECT {rights}").scalar())
 
 
 def require_known(version: str | None, place: str, revisions: Sequence[str] = REVISIONS) -> str:

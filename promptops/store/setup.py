@@ -20,9 +20,10 @@ from sqlalchemy.exc import StatementError
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Conflict, RegistryNotInitialised, RegistryUnavailable
 from promptops.store import guards, tables
-from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system
+from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system, unhurried
 from promptops.store.retry import explain
-from promptops.store.revisions import HEAD, current, require_known
+from promptops.store.revisions import HEAD, adopt, current, require_known
+from promptops.store.room import make_file, require_room
 from promptops.store.writer import Writer
 
 _LOCK = 0x70726F6D70746F70
@@ -36,12 +37,14 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
     number of processes may do it at once.
 
     Raises:
-        Invalid, RegistryUnavailable, SchemaTooNew
+        Conflict: what is there is another application's. Invalid, RegistryUnavailable, SchemaTooNew
     """
     place = _make(url, allow_network_fs=allow_network_fs)
     with _migrating(place) as connection:
         if (version := current(connection)) is not None:
             require_known(version, str(place))
+        else:
+            require_room(connection, place)
         _migrate(connection)
         if connection.execute(select(tables.registry.c.id)).first() is not None:
             return False
@@ -65,6 +68,7 @@ def creating(url: str) -> Iterator[Connection]:
     with _migrating(place) as connection:
         if current(connection) is not None:
             raise Conflict(f"there is a registry at {place} already", hint="Name a new file, or an empty database.")
+        require_room(connection, place)
         _migrate(connection)
         yield connection
 
@@ -113,7 +117,7 @@ def migrations() -> Path:
 def _migrating(place: Place) -> Iterator[Connection]:
     _, writing = connect(place)
     try:
-        with writing.begin() as connection:
+        with unhurried(writing).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield connection
@@ -125,6 +129,7 @@ def _migrating(place: Place) -> Iterator[Connection]:
 
 def _migrate(connection: Connection) -> None:
     if current(connection) == HEAD:
+        adopt(connection)
         guards.require(connection)
         return
     from alembic import command
@@ -150,6 +155,7 @@ def _make_file(path: Path, *, allow_network_fs: bool) -> None:
         if not allow_network_fs:
             refuse_network_file_system(path.parent)
         with _alone(path.parent):
+            make_file(path)
             turn_on_wal(path)
     except (OSError, sqlite3.Error) as error:
         raise RegistryUnavailable(f"{path} cannot be created: {error}") from error

@@ -18,9 +18,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
-from promptops.store.database import TOPIC, Place
+from promptops.store.database import TOPIC, Place, address
 from promptops.store.forking import no_fork
 
 if TYPE_CHECKING:
@@ -141,9 +140,8 @@ class _File:
                 self._replaced()  # or what is open would still be written to, and nobody would ever find it
             return False
         try:
-            address = f"file:{quote(os.fsencode(self._path))}?mode=rw"
             self._connection = sqlite3.connect(
-                address, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
+                address(self._path), uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
             )
             self._version = self._data_version()
         except (OSError, sqlite3.Error):

@@ -138,7 +138,7 @@ def age(world: World) -> None:
         with writing.begin() as connection:
             for added in _ADDED:
                 connection.exec_driver_sql(f"DROP {added}")
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+            connection.exec_driver_sql("UPDATE promptops_version SET version_num = '0001'")
     finally:
         writing.dispose()
 

@@ -26,8 +26,17 @@ def fill_old(url: str, revision: str) -> str:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         _fill(connection, Path(__file__).with_name(f"{revision}.json"))
+        write_shared_version(connection, revision)
     writing.dispose()
     return url
+
+
+def write_shared_version(connection: Connection, revision: str) -> None:
+    """Keep the revision as promptops 0.1 did: in Alembic's own table, and in no other."""
+    connection.exec_driver_sql("DROP TABLE promptops_version")
+    key = "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)"
+    connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL, {key})")
+    connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{revision}')")
 
 
 def _fill(connection: Connection, source: Path) -> None:

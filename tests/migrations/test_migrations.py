@@ -72,7 +72,7 @@ def test_the_tables_of_the_migrations_are_the_tables_of_the_code(registry_url: s
     with connected(registry_url) as connection:
         config.attributes["connection"] = connection
         command.check(config)
-        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "promptops_version"}
 
 
 def test_alembics_own_command_line_takes_a_url(registry_url: str) -> None:

@@ -19,6 +19,7 @@ from tests.store.facts import ask
 from tests.store.world import all_records
 
 NEW = {"token", "token_secret", "token_revocation", "client"}
+VERSIONS = {"alembic_version", "promptops_version"}
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table but the new ones and Alembic's own."""
     reading, _ = connect(locate(url))
     with reading.connect() as connection, connection.begin():
-        names = set(inspect(connection).get_table_names()) - NEW - {"alembic_version"}
+        names = set(inspect(connection).get_table_names()) - NEW - VERSIONS
         found = {name: sorted(map(tuple, connection.exec_driver_sql(f'SELECT * FROM "{name}"'))) for name in names}
     reading.dispose()
     return found
@@ -48,7 +49,7 @@ def test_everything_is_as_it_was_and_the_new_tables_are_empty_and_guarded(old_ur
     assert rows(old_url) == before
     reading, _ = connect(locate(old_url))
     with reading.connect() as connection, connection.begin():
-        assert set(inspect(connection).get_table_names()) == {*before, *NEW, "alembic_version"}
+        assert set(inspect(connection).get_table_names()) == {*before, *NEW, *VERSIONS}
         assert guards.missing(connection) == ()
         for name in NEW:
             assert connection.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar() == 0

@@ -22,7 +22,7 @@ from promptops.core.errors import (
     SchemaTooNew,
 )
 from promptops.store import HEAD, Registry, Writer, create, current_schema, upgrade
-from promptops.store.database import connect, locate, network_file_system
+from promptops.store.database import connect, locate
 from promptops.store.revisions import require_known, require_newest
 from tests.store.facts import ACTOR, START, ask, deployment, do, fill, minutes
 
@@ -116,28 +116,6 @@ def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
         Registry.open(f"postgresql://ada:secret@/registry?host={tmp_path}")
 
 
-MOUNTS = r"""/dev/sda1 / ext4 rw 0 0
-tmpfs /tmp tmpfs rw 0 0
-server:/home /home nfs4 rw 0 0
-//server/share /mnt/our\040share cifs rw 0 0
-/dev/sdb1 /home/local ext4 rw 0 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/srv/registry.db", ""),
-        ("/home/ada/registry.db", "nfs4"),
-        ("/home/local/registry.db", ""),
-        ("/homes/registry.db", ""),
-        ("/mnt/our share/registry.db", "cifs"),
-    ],
-)
-def test_a_network_file_system_is_known_by_its_mount(path: str, kind: str) -> None:
-    assert network_file_system(path, MOUNTS) == kind
-
-
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_every_sqlite_connection_is_durable_and_strict(registry_url: str) -> None:
     engine, _ = connect(locate(registry_url))
@@ -148,7 +126,7 @@ def test_every_sqlite_connection_is_durable_and_strict(registry_url: str) -> Non
 
 
 def test_a_schema_from_the_future_is_refused(registry_url: str) -> None:
-    outside(registry_url, "UPDATE alembic_version SET version_num = '9999'")
+    outside(registry_url, "UPDATE promptops_version SET version_num = '9999'")
     for attempt in (Registry.open, upgrade, lambda url: create(url, name="test", now=START, actor=ACTOR)):
         with pytest.raises(SchemaTooNew, match="9999"):
             attempt(registry_url)

@@ -1,0 +1,156 @@
+"""Which revision a registry is at stands in a table of its own: `alembic_version` belongs to others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptops.store import HEAD, Registry, check_store, create, current_schema, upgrade
+from promptops.store.database import connect, locate
+from tests.conftest import ACTOR, CREATED
+from tests.factory import live_version
+from tests.house.checkout import ROOT
+from tests.migrations.filled import fill_old
+
+WHEEL = ROOT / "tests" / "fixtures" / "wheels" / "promptops_registry-0.1.0-py3-none-any.whl"
+
+
+def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """SQL behind promptops' back; answers the rows of the last one."""
+    _, writing = connect(locate(url))
+    rows: Sequence[object] = ()
+    with writing.begin() as connection:
+        for statement in statements:
+            done = connection.exec_driver_sql(statement)
+            rows = done.all() if done.returns_rows else ()
+    writing.dispose()
+    return [tuple(row) for row in rows]  # type: ignore[arg-type]
+
+
+def shared(url: str) -> list[tuple[object, ...]]:
+    return run(url, "SELECT version_num FROM alembic_version ORDER BY 1")
+
+
+def ours(url: str) -> list[tuple[object, ...]]:
+    return run(url, "SELECT version_num FROM promptops_version")
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize(
+    ("there", "left"),
+    [
+        ((), ["promptops_version"]),  # ours alone: what stops the first promptops
+        (("INSERT INTO alembic_version VALUES ('ab12cd34')",), ["ab12cd34"]),  # a second application in one table
+        (("UPDATE alembic_version SET version_num = 'ab12cd34'",), ["ab12cd34"]),  # it took the table over
+        (("DELETE FROM alembic_version",), []),
+        (("DROP TABLE alembic_version",), None),
+    ],
+)
+def test_a_registry_of_the_first_promptops_moves_out_of_the_shared_table(
+    empty_url: str, revision: str, there: tuple[str, ...], left: list[str] | None
+) -> None:
+    url = fill_old(empty_url, revision)
+    run(url, *there)
+    assert current_schema(url) == (revision, HEAD)
+
+    assert upgrade(url) == (revision, HEAD)
+    assert upgrade(url) == (HEAD, HEAD)
+    create(url, name="test", now=CREATED, actor=ACTOR)
+
+    assert ours(url) == [(HEAD,)]
+    if left is not None:
+        assert shared(url) == [(version,) for version in left]
+    with closing(Registry.open(url)) as registry:
+        assert live_version(registry) is not None
+        assert check_store(registry) == ()
+
+
+def test_another_applications_revision_is_not_looked_at(registry_url: str) -> None:
+    """Whoever comes second, with Alembic: it finds no table of that name, and makes its own."""
+    before = run(registry_url, "SELECT 1")
+    run(
+        registry_url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        "INSERT INTO alembic_version VALUES ('ab12cd34')",
+    )
+    assert current_schema(registry_url) == (HEAD, HEAD)
+    assert upgrade(registry_url) == (HEAD, HEAD)
+    Registry.open(registry_url).close()
+    assert shared(registry_url) == [("ab12cd34",)]
+    run(registry_url, "UPDATE alembic_version SET version_num = '0002'")
+    assert current_schema(registry_url) == (HEAD, HEAD)
+    assert before == [(1,)]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("revision", ["ab12cd34", "0003"])
+def test_a_registry_is_made_beside_another_application(empty_url: str, revision: str) -> None:
+    run(
+        empty_url,
+        "CREATE TABLE song (title TEXT)",
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        f"INSERT INTO alembic_version VALUES ('{revision}')",
+    )
+    assert current_schema(empty_url) == (None, HEAD)
+    assert create(empty_url, name="test", now=CREATED, actor=ACTOR)
+    assert (ours(empty_url), shared(empty_url)) == ([(HEAD,)], [(revision,)])
+    assert run(empty_url, "SELECT * FROM song") == []
+
+
+# --- the first promptops itself ----------------------------------------------------------------------
+
+
+def promptops_0_1(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run code with the wheel of 0.1.0."""
+    if not (folder / "promptops").exists():
+        with zipfile.ZipFile(WHEEL) as wheel:
+            wheel.extractall(folder)
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PROMPTOPS_ACTOR": ACTOR, "PROMPTOPS_REGISTRY": url}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+_CREATE = """
+import os, promptops
+from datetime import datetime, UTC
+from promptops.store import create
+assert promptops.__version__ == "0.1.0"
+create(os.environ["PROMPTOPS_REGISTRY"], name="test", now=datetime(2026, 1, 1, tzinfo=UTC), actor="Ada <a@example.org>")
+"""
+_TYPE = "import sys; from promptops.cli.main import main; sys.argv[1:] = {!r}; main()"
+
+
+def test_the_first_promptops_stops_at_a_registry_that_was_upgraded(empty_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    made = promptops_0_1(folder, _CREATE, empty_url)
+    assert made.returncode == 0, made.stderr
+    assert upgrade(empty_url) == ("0003", HEAD)
+    before = run(empty_url, "SELECT * FROM audit"), shared(empty_url), ours(empty_url)
+
+    for command in (["status"], ["rollback", "--all"], ["db", "upgrade"]):
+        asked = promptops_0_1(folder, _TYPE.format(command), empty_url)
+        assert asked.returncode == 6, asked.stderr
+        assert "newer" in asked.stderr and "Upgrade promptops" in asked.stderr
+    again = promptops_0_1(folder, _CREATE, empty_url)
+    assert again.returncode != 0 and "SchemaTooNew" in again.stderr
+
+    assert (run(empty_url, "SELECT * FROM audit"), shared(empty_url), ours(empty_url)) == before
+    with closing(Registry.open(empty_url)) as registry:
+        assert check_store(registry) == ()
+
+
+def test_the_first_promptops_changes_nothing_in_a_new_registry(registry_url: str, tmp_path: Path) -> None:
+    asked = promptops_0_1(tmp_path / "old", _TYPE.format(["status"]), registry_url)
+    assert (asked.returncode, "no registry" in asked.stderr) == (6, True)
+    made = promptops_0_1(tmp_path / "old", _CREATE, registry_url)
+    assert made.returncode != 0 and "already exists" in made.stderr
+    with closing(Registry.open(registry_url)) as registry:
+        assert check_store(registry) == ()
