@@ -51,6 +51,7 @@
     └── Unavailable          503  exit 6   the registry cannot answer
         ├── RegistryUnavailable            no connection, locked, read-only, disk full
         ├── RegistryDamaged                stored bytes are not those of their digest, or cannot be read
+        ├── ChangeNotKept                  the database took a change and does not have it
         ├── RegistryNotInitialised         no tables there yet
         ├── SchemaOutdated                 run `promptops db upgrade`
         ├── SchemaTooNew                   the registry is ahead of this promptops
@@ -331,6 +332,16 @@ class RegistryUnavailable(Unavailable):
 
 class RegistryDamaged(Unavailable):
     """Stored bytes do not have the digest they are stored under, or cannot be read; they are not served."""
+
+
+class ChangeNotKept(Unavailable):
+    """The database took a change without a word and has something else, or nothing. Nothing was changed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the database did not keep {what} as it was written; nothing was changed",
+            hint="A trigger, rule or row policy that is not of promptops stands in the way: promptops fsck names it.",
+        )
 
 
 class RegistryNotInitialised(Unavailable):

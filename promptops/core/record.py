@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.digest import digest as digest_of
@@ -198,7 +198,7 @@ def flaw(record: Record) -> str:
     expected = ref_of(record.fact, record.audit.seq)
     if record.ref != expected:
         return f"it is named {record.ref} and is {expected}"
-    for name, value in _audited(record.fact).items():
+    for name, value in audited(record.fact).items():
         if getattr(record.audit, name) != value:
             return f"its {name} is {value!s}, and the audit log says {getattr(record.audit, name)!s}"
     if isinstance(record.fact, Release) and digest_of(record.fact.content) != record.fact.digest:
@@ -253,29 +253,29 @@ def decode(data: bytes, content: bytes = b"") -> Record:
     return record
 
 
-def _audited(fact: Fact) -> dict[str, object]:
-    """What the audit line about this fact must say, as far as it follows from the fact."""
+def audited(fact: Fact) -> dict[str, Any]:
+    """What the audit line about this fact says, as far as it follows from the fact."""
     match fact:
         case RegistryInfo():
             return {"action": "init", "after": f"{fact.name} {fact.lineage}", "at": fact.created_at}
         case Release():
             who = {"actor": fact.created_by, "at": fact.created_at, "reason": fact.notes}
-            return {"action": "release", "app": fact.app, "after": _label(fact.ref), **who}
+            return {"action": "release", "app": fact.app, "after": label(fact.ref), **who}
         case Confirmation():
             reason = f"commit {fact.provenance.commit}"
-            return {"action": "confirm", "app": fact.app, "after": _label(fact.release), "reason": reason}
+            return {"action": "confirm", "app": fact.app, "after": label(fact.release), "reason": reason}
         case ProfileVersion():
             return {"action": "profile", "app": fact.app}
         case Withdrawal(yank=yank):
             who = {"actor": yank.actor, "at": yank.at, "reason": yank.reason}
-            return {"action": "yank", "app": fact.app, "after": _label(fact.release), **who}
+            return {"action": "yank", "app": fact.app, "after": label(fact.release), **who}
         case Channel():
             who = {"actor": fact.actor, "at": fact.at}
             return {"action": "policy", "channel": fact.name, "after": f"version {fact.version}", **who}
         case Deployment():
-            where = {"app": fact.app, "channel": fact.channel, "before": _label(fact.before)}
+            where = {"app": fact.app, "channel": fact.channel, "before": label(fact.before)}
             who = {"actor": fact.actor, "at": fact.at, "reason": fact.reason}
-            return {"action": fact.kind.value, **where, "after": _label(fact.stable), **who}
+            return {"action": fact.kind.value, **where, "after": label(fact.stable), **who}
         case QuarantineEvent(quarantine=about):
             action = "unquarantine" if fact.lifted else "quarantine"
             who = {"actor": about.actor, "at": about.at, "reason": about.reason}
@@ -283,7 +283,7 @@ def _audited(fact: Fact) -> dict[str, object]:
                 "action": action,
                 "app": about.app,
                 "channel": about.channel,
-                "after": _label(about.release),
+                "after": label(about.release),
                 **who,
             }
         case EpochInfo():
@@ -296,5 +296,6 @@ def _audited(fact: Fact) -> dict[str, object]:
             return {"action": "revoke-token", "after": f"{fact.id} {fact.name}", **who}
 
 
-def _label(release: ReleaseRef | None) -> str:
+def label(release: ReleaseRef | None) -> str:
+    """A release as the audit log names it: version and digest, so that the chain binds the content."""
     return f"{release.version} {release.digest}" if release else ""

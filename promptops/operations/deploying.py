@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.model import Deployment, ReleaseRef
+from promptops.core.model import Deployment
 from promptops.operations.once import Once, Row
 
 if TYPE_CHECKING:
@@ -96,34 +96,10 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
 
 def _append(writer: Writer, deployment: Deployment, key: str) -> None:
     writer.append(deployment)
-    writer.record(
-        at=deployment.at,
-        actor=deployment.actor,
-        action=deployment.kind.value,
-        ref=f"channels/{deployment.channel}/{deployment.app}/{deployment.revision}",
-        app=deployment.app,
-        channel=deployment.channel,
-        before=audit_label(deployment.before),
-        after=audit_label(deployment.stable),
-        reason=deployment.reason,
-        key=key,
-    )
+    writer.record(deployment, at=deployment.at, actor=deployment.actor, key=key)
     left = rollout.abandoned(deployment)
     if left is not None and writer.quarantine(left.app, left.channel, left.release.digest) is None:
+        from promptops.core.record import QuarantineEvent
+
         writer.add_quarantine(left)
-        writer.record(
-            at=left.at,
-            actor=left.actor,
-            action="quarantine",
-            ref=f"quarantines/{left.channel}/{left.app}/{{seq}}",
-            app=left.app,
-            channel=left.channel,
-            after=audit_label(left.release),
-            reason=left.reason,
-            key=key,
-        )
-
-
-def audit_label(release: ReleaseRef | None) -> str:
-    """A release as the audit log names it: version and digest, so that the chain binds the content."""
-    return f"{release.version} {release.digest}" if release else ""
+        writer.record(QuarantineEvent(quarantine=left, lifted=False), at=left.at, actor=left.actor, key=key)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from promptops.core.contract import bump_of, compare
 from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
 from promptops.core.model import Bump, Change, Release
+from promptops.core.record import Confirmation, ProfileVersion, label
 from promptops.core.release import content_from_bytes
 from promptops.core.version import next_version
-from promptops.operations.deploying import audit_label
 from promptops.operations.once import Once
 from promptops.operations.workspace import Built, Workspace
 
@@ -86,7 +86,7 @@ def release(
 def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
     app = built.content.app
     if writer.set_profile(app, built.profile, actor=actor, at=now):
-        writer.record(at=now, actor=actor, action="profile", ref=f"profiles/{app}/{{seq}}", app=app, key=request.key)
+        writer.record(ProfileVersion(app=app, profile=built.profile), at=now, actor=actor, key=request.key)
     existing = writer.release_by_digest(app, built.digest)
     if existing is not None:
         return _again(writer, existing, built, request, actor=actor, now=now)
@@ -107,17 +107,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
         content=built.data,
     )
     writer.add_release(release)
-    writer.record(
-        at=now,
-        actor=actor,
-        action="release",
-        ref=f"releases/{app}/{version}",
-        app=app,
-        before=audit_label(newest.ref if newest else None),
-        after=audit_label(release.ref),
-        reason=request.notes,
-        key=request.key,
-    )
+    writer.record(release, at=now, actor=actor, before=label(newest.ref if newest else None), key=request.key)
     return Released(release=release, created=True, changes=changes)
 
 
@@ -133,16 +123,8 @@ def _again(
         )
     if existing.provenance.dirty and not built.provenance.dirty:
         writer.add_provenance(existing.app, existing.digest, built.provenance, actor=actor, at=now)
-        writer.record(
-            at=now,
-            actor=actor,
-            action="confirm",
-            ref=f"confirmations/{existing.app}/{existing.version}/{{seq}}",
-            app=existing.app,
-            after=audit_label(existing.ref),
-            reason=f"commit {built.provenance.commit}",
-            key=request.key,
-        )
+        fact = Confirmation(app=existing.app, release=existing.ref, provenance=built.provenance)
+        writer.record(fact, at=now, actor=actor, key=request.key)
     return _found(writer, existing.app, existing.digest, created=False)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import Invalid, NotAllowed, NotAuthenticated, TokenNameTaken, TokenNotFound
+from promptops.core.record import RevokedToken
 from promptops.core.token import (
     LIFETIME,
     Draw,
@@ -101,7 +102,7 @@ def create_token(
         _require_valid(writer, by, now)
         _require_free(token.name, known, now, by)
         writer.add_token(token, secret_digest(text))
-        writer.record(at=now, actor=actor, action="create-token", ref=f"tokens/{token.id}", after=str(token))
+        writer.record(token, at=now, actor=actor)
 
     registry.write(work)
     return Minted(token=token, text=text)
@@ -133,9 +134,7 @@ def revoke_token(
             return token
         revocation = Revocation(actor=actor, at=now, reason=reason)
         writer.add_revocation(token.id, revocation)
-        after = f"{token.id} {token.name}"
-        ref = f"revocations/{token.id}"
-        writer.record(at=now, actor=actor, action="revoke-token", ref=ref, after=after, reason=reason)
+        writer.record(RevokedToken(id=token.id, name=token.name, revocation=revocation), at=now, actor=actor)
         return replace(token, revoked=revocation)
 
     return registry.write(work)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
 from promptops.core.model import Quarantine, Release, Yank
+from promptops.core.record import QuarantineEvent, Withdrawal
 from promptops.core.reference import Reference
-from promptops.operations.deploying import audit_label
 from promptops.operations.once import Once
 from promptops.operations.promoting import named_release
 
@@ -52,9 +52,9 @@ def quarantine(registry: Registry, request: WithholdRequest, *, actor: str, now:
     def change(writer: Writer, release: Release) -> None:
         _refuse_served(writer, release, (channel,))
         if writer.quarantine(release.app, channel, release.digest) is None:
-            writer.add_quarantine(_quarantine(request, release, actor, now))
-            ref = f"quarantines/{channel}/{release.app}/{{seq}}"
-            _record(writer, "quarantine", ref, request, release, actor=actor, now=now)
+            held = _quarantine(request, release, actor, now)
+            writer.add_quarantine(held)
+            writer.record(QuarantineEvent(quarantine=held, lifted=False), at=now, actor=actor, key=request.key)
 
     release = _withhold(registry, "quarantine", request, change, now=now)
     with registry.read() as reader:
@@ -78,9 +78,9 @@ def unquarantine(registry: Registry, request: WithholdRequest, *, actor: str, no
                 f"{release.app}@{release.version} is not in quarantine on {channel}",
                 hint=f"In quarantine there: {', '.join(held)}." if held else "Nothing is in quarantine there.",
             )
-        writer.lift_quarantine(_quarantine(request, release, actor, now))
-        ref = f"quarantines/{channel}/{release.app}/{{seq}}"
-        _record(writer, "unquarantine", ref, request, release, actor=actor, now=now)
+        lifted = _quarantine(request, release, actor, now)
+        writer.lift_quarantine(lifted)
+        writer.record(QuarantineEvent(quarantine=lifted, lifted=True), at=now, actor=actor, key=request.key)
 
     release = _withhold(registry, "unquarantine", request, change, now=now)
     return _quarantine(request, release, actor, now)
@@ -97,9 +97,10 @@ def yank(registry: Registry, request: WithholdRequest, *, actor: str, now: datet
     def change(writer: Writer, release: Release) -> None:
         if release.yank is None:
             _refuse_served(writer, release, writer.channels_serving(release.app, release.digest))
-            writer.add_yank(release.app, release.digest, Yank(reason=request.reason, actor=actor, at=now))
-            ref = f"yanks/{release.app}/{release.version}"
-            _record(writer, "yank", ref, request, release, actor=actor, now=now)
+            withdrawn = Yank(reason=request.reason, actor=actor, at=now)
+            writer.add_yank(release.app, release.digest, withdrawn)
+            fact = Withdrawal(app=release.app, release=release.ref, yank=withdrawn)
+            writer.record(fact, at=now, actor=actor, key=request.key)
 
     release = _withhold(registry, "yank", request, change, now=now)
     with registry.read() as reader:
@@ -151,20 +152,4 @@ def _refuse_served(reader: Reader, release: Release, channels: tuple[str, ...]) 
 def _quarantine(request: WithholdRequest, release: Release, actor: str, now: datetime) -> Quarantine:
     return Quarantine(
         app=release.app, channel=request.channel, release=release.ref, reason=request.reason, actor=actor, at=now
-    )
-
-
-def _record(
-    writer: Writer, action: str, ref: str, request: WithholdRequest, release: Release, *, actor: str, now: datetime
-) -> None:
-    writer.record(
-        at=now,
-        actor=actor,
-        action=action,
-        ref=ref,
-        app=release.app,
-        channel=request.channel,
-        after=audit_label(release.ref),
-        reason=request.reason,
-        key=request.key,
     )

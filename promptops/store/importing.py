@@ -56,7 +56,9 @@ def import_records(
             rebuild.add(record)
         rebuild.finish()
         if epoch > rebuild.epoch:
-            Writer(connection).raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch)
+            writer = Writer(connection)
+            writer.raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch)
+            writer.prove()
         return rebuild.seq
 
 

@@ -87,12 +87,16 @@ class Registry:
 
         Raises:
             RegistryUnavailable: with the reason. Conflict: a race was lost too many times in a row.
+            ChangeNotKept: what was read back before the commit is not what was written.
         """
         patience = Patience()
         while True:
             try:
                 with self._writing.begin() as connection:
-                    return work(Writer(connection))
+                    writer = Writer(connection)
+                    done = work(writer)
+                    writer.prove()
+                    return done
             except (StatementError, PoolTimeout) as error:
                 patience.wait(error)
 

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -48,12 +49,15 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
         _migrate(connection)
         if connection.execute(select(tables.registry.c.id)).first() is not None:
             return False
+        from promptops.core.record import RegistryInfo
+
         lineage = str(uuid.uuid4())
-        connection.execute(insert(tables.registry).values(id=1, name=name, lineage=lineage, created_at=now))
+        info = RegistryInfo(name=name, lineage=lineage, created_at=now)
+        connection.execute(insert(tables.registry).values(id=1, **asdict(info)))
         connection.execute(insert(tables.audit_head).values(id=1, seq=0, hash=GENESIS))
-        Writer(connection).record(
-            at=now, actor=actor, action="init", ref=f"registry/{lineage}", after=f"{name} {lineage}"
-        )
+        writer = Writer(connection)
+        writer.record(info, at=now, actor=actor)
+        writer.prove()
         return True
 
 

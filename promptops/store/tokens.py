@@ -6,11 +6,10 @@ Statements are built when they are first used: a rollback needs none of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from promptops.core.errors import Invalid, RegistryDamaged, TokenNotFound
 from promptops.core.token import Revocation, Scope, Token
@@ -102,17 +101,3 @@ def _read(connection: Connection, statement: str, **parameters: str) -> tuple[To
 def _whole(row: AnyRow) -> Token:
     revoked = None if row.actor is None else revocation_of(row)
     return token_of(row, revoked=revoked, has_secret=row.digest is not None)
-
-
-# --- writing -------------------------------------------------------------------------------------
-
-
-def add_token(connection: Connection, token: Token, secret_digest: str) -> None:
-    """Add a token and the digest of its secret."""
-    connection.execute(insert(_token).inline(), token_values(token))
-    connection.execute(insert(_secret).inline(), {"digest": secret_digest, "token": token.id})
-
-
-def add_revocation(connection: Connection, id: str, revocation: Revocation) -> None:
-    """Take a token back, for ever."""
-    connection.execute(insert(_revocation).inline(), {"token": id, **asdict(revocation)})

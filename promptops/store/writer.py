@@ -11,18 +11,20 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, func, insert, or_, select, update
 
 from promptops.core.audit import seal
-from promptops.core.errors import ConcurrentDeployment, Conflict
+from promptops.core.errors import ChangeNotKept, ConcurrentDeployment, Conflict
 from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
 from promptops.store import tables
 from promptops.store.database import TOPIC
+from promptops.store.guards import GUARDED
 from promptops.store.reader import Reader
-from promptops.store.rows import deployment_values, quarantine_values, release_values
+from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
 
 if TYPE_CHECKING:
     from promptops.core.presence import Beat
+    from promptops.core.record import Fact
     from promptops.core.token import Revocation, Token
 
 _head, _audit_head = tables.head, tables.audit_head
@@ -37,11 +39,20 @@ _MOVE = update(_head).where(_HERE, _head.c.revision == bindparam("expected")).va
 _LAST = select(_audit_head.c.seq, _audit_head.c.hash).with_for_update()
 _LAST_AND_NOTIFY = _LAST.add_columns(func.pg_notify(bindparam("topic"), ""))
 _SEAL = update(_audit_head).values(seq=bindparam("last_seq"), hash=bindparam("last_hash"))
-_INSERT = {name: insert(table).inline() for name, table in tables.metadata.tables.items()}
+_INSERT = {
+    name: insert(table).inline().execution_options(preserve_rowcount=True)
+    for name, table in tables.metadata.tables.items()
+}
+_FACTS = GUARDED.keys() - {"audit", "journal"}
 
 
 class Writer(Reader):
     """A :class:`Reader` that can also change the registry, all or nothing. Only :meth:`Registry.write` makes one."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._facts: list[tuple[Table, Values]] = []
+        self._lines: list[tuple[AuditEntry, str]] = []
 
     # --- locks ---
 
@@ -50,7 +61,7 @@ class Writer(Reader):
         # NO KEY UPDATE: what other transactions insert about the app refers to its row, and need not wait.
         name = tables.app.c.name
         if self._connection.execute(select(name).where(name == app).with_for_update(key_share=True)).first() is None:
-            self._insert(tables.app, name=app)
+            self._insert(tables.app, {"name": app})
 
     def lock_heads(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Lock these apps on these channels: nothing a decision about them rests on changes until the end.
@@ -72,8 +83,7 @@ class Writer(Reader):
             self._require_app(app)
             self.lock_app(app)
         if new:
-            rows = [{"app": app, "channel": channel, "revision": 0} for app, channel in new]
-            self._connection.execute(_INSERT["head"], rows)
+            self._insert(tables.head, *({"app": app, "channel": channel, "revision": 0} for app, channel in new))
 
     def lock_channel(self, channel: str) -> tuple[str, ...]:
         """Lock every app on the channel; answers those that are live there, in order."""
@@ -100,24 +110,25 @@ class Writer(Reader):
 
     def add_release(self, release: Release) -> None:
         """Add a release of an app that is locked, with its provenance."""
-        self._insert(tables.release, **release_values(release))
+        self._insert(tables.release, release_values(release))
         made = release.created_by, release.created_at
         self.add_provenance(release.app, release.digest, release.provenance, actor=made[0], at=made[1])
 
     def add_provenance(self, app: str, digest: str, provenance: Provenance, *, actor: str, at: datetime) -> None:
         """Add another place the same content came from."""
-        self._insert(tables.provenance, app=app, digest=digest, actor=actor, at=at, **asdict(provenance))
+        who = {"actor": actor, "at": at}
+        self._insert(tables.provenance, {"app": app, "digest": digest, **who, **asdict(provenance)})
 
     def set_profile(self, app: str, profile: Profile, *, actor: str, at: datetime) -> bool:
         """Add a version of the app's profile; False where the newest says the same."""
         if self.profile(app) == profile:
             return False
-        self._insert(tables.profile, app=app, actor=actor, at=at, **asdict(profile))
+        self._insert(tables.profile, {"app": app, "actor": actor, "at": at, **asdict(profile)})
         return True
 
     def add_yank(self, app: str, digest: str, yank: Yank) -> None:
         """Withdraw a release for ever."""
-        self._insert(tables.yank, app=app, digest=digest, **asdict(yank))
+        self._insert(tables.yank, {"app": app, "digest": digest, **asdict(yank)})
 
     # --- channels ---
 
@@ -132,8 +143,10 @@ class Writer(Reader):
         moved = self._connection.execute(_MOVE, here | {"expected": expected, "next": deployment.revision})
         if moved.rowcount != 1:
             actual = self._connection.execute(select(_head.c.revision).where(_HERE), here).scalar()
+            if actual == expected:
+                raise ChangeNotKept(f"the head of {deployment.app}:{deployment.channel}")
             raise ConcurrentDeployment(deployment.app, deployment.channel, expected=expected, actual=actual or 0)
-        self._insert(tables.deployment, **deployment_values(deployment))
+        self._insert(tables.deployment, deployment_values(deployment))
 
     def set_policy(self, channel: str, policy: Policy, *, actor: str, at: datetime) -> Channel | None:
         """Add a version of the channel's policy, the first of which makes the channel; None where nothing changes."""
@@ -141,16 +154,17 @@ class Writer(Reader):
         if known is not None and known.policy == policy:
             return None
         version = known.version + 1 if known else 1
-        self._insert(tables.channel_policy, channel=channel, version=version, actor=actor, at=at, **asdict(policy))
+        who = {"actor": actor, "at": at}
+        self._insert(tables.channel_policy, {"channel": channel, "version": version, **who, **asdict(policy)})
         return Channel(name=channel, policy=policy, version=version, actor=actor, at=at)
 
     def add_quarantine(self, quarantine: Quarantine) -> None:
         """Put a release in quarantine on a channel."""
-        self._insert(tables.quarantine, **quarantine_values(quarantine, lifted=False))
+        self._insert(tables.quarantine, quarantine_values(quarantine, lifted=False))
 
     def lift_quarantine(self, quarantine: Quarantine) -> None:
         """Let a release out of quarantine; actor, reason and time are those of letting it out."""
-        self._insert(tables.quarantine, **quarantine_values(quarantine, lifted=True))
+        self._insert(tables.quarantine, quarantine_values(quarantine, lifted=True))
 
     # --- clients ---
 
@@ -168,58 +182,53 @@ class Writer(Reader):
 
     def add_token(self, token: Token, secret_digest: str) -> None:
         """Add a token and the digest of its secret."""
-        from promptops.store.tokens import add_token
+        from promptops.store.tokens import token_values
 
-        add_token(self._connection, token, secret_digest)
+        self._insert(tables.token, token_values(token))
+        self._insert(tables.token_secret, {"digest": secret_digest, "token": token.id})
 
     def add_revocation(self, id: str, revocation: Revocation) -> None:
         """Take a token back, for ever."""
-        from promptops.store.tokens import add_revocation
-
-        add_revocation(self._connection, id, revocation)
+        self._insert(tables.token_revocation, {"token": id, **asdict(revocation)})
 
     # --- the record ---
 
     def record(
-        self,
-        *,
-        at: datetime,
-        actor: str,
-        action: str,
-        ref: str,
-        app: str = "",
-        channel: str = "",
-        before: str = "",
-        after: str = "",
-        reason: str = "",
-        key: str = "",
+        self, fact: Fact, *, at: datetime, actor: str, action: str = "", before: str = "", key: str = ""
     ) -> AuditEntry:
-        """Add a line to the audit log, chained to the newest one. Locks the log: record after all other locks.
+        """Add the line about a fact to the audit log, chained to the newest one. Locks the log: record after all other
+        locks, and after the fact's own row.
 
-        Each line is about exactly one fact, which ``ref`` names as :mod:`promptops.core.record` says; ``{seq}`` in it
-        becomes the number of the line. From here the fact finds its way into git.
+        What the line says, and the name of the fact in the journal, follow from the fact; ``action`` is for one that
+        can have several, ``before`` for what it replaced. From here the fact finds its way into git.
         """
+        from promptops.core.record import audited, ref_of
+
         head = self._lock_log()
-        unsealed = AuditEntry(
-            seq=head.seq + 1,
-            at=at,
-            actor=actor,
-            action=action,
-            app=app,
-            channel=channel,
-            before=before,
-            after=after,
-            reason=reason,
-            key=key,
-            previous=head.hash,
-            hash="",
-        )
+        blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
+        said: dict[str, Any] = {**blank, "at": at, "actor": actor, **audited(fact)}
+        unsealed = AuditEntry(seq=head.seq + 1, **said, previous=head.hash, hash="")
         entry = replace(unsealed, hash=seal(unsealed))
-        self._insert(tables.audit, **asdict(entry))
-        self._connection.execute(_SEAL, {"last_seq": entry.seq, "last_hash": entry.hash})
-        self._insert(tables.journal, seq=entry.seq, ref=ref.replace("{seq}", str(entry.seq)))
-        self._insert(tables.outbox, seq=entry.seq)
+        ref = ref_of(fact, entry.seq)
+        self._insert(tables.audit, asdict(entry))
+        self._insert(tables.journal, {"seq": entry.seq, "ref": ref})
+        self._insert(tables.outbox, {"seq": entry.seq})
+        sealed = self._connection.execute(_SEAL, {"last_seq": entry.seq, "last_hash": entry.hash})
+        if sealed.rowcount != 1:
+            raise ChangeNotKept("the head of the audit log")
+        self._lines.append((entry, ref))
         return entry
+
+    def prove(self) -> None:
+        """Ask for everything again that was written here: the last step of a change, which rests on it.
+
+        Raises:
+            ChangeNotKept: the database took it and has something else, or nothing.
+        """
+        if self._facts or self._lines:
+            from promptops.store.proof import prove
+
+            prove(self._connection, self._facts, self._lines)
 
     def _lock_log(self) -> Row[*tuple[Any, ...]]:
         """Lock the head of the audit log. PostgreSQL tells who watches the registry when this is committed, once."""
@@ -240,25 +249,29 @@ class Writer(Reader):
         Raises:
             Conflict: the registry is in that epoch already, or in a later one.
         """
+        from promptops.core.record import EpochInfo
+
         before = self.epoch()
         after = before + 1 if to is None else to
         if after <= before:
             raise Conflict(f"the registry is in epoch {before} already")
-        self._insert(tables.epoch, epoch=after, at=at, actor=actor, reason=reason)
-        self.record(
-            at=at,
-            actor=actor,
-            action=action,
-            ref=f"epochs/{after}",
-            before=f"epoch {before}",
-            after=f"epoch {after}",
-            reason=reason,
-        )
+        begun = EpochInfo(epoch=after, at=at, actor=actor, reason=reason)
+        self._insert(tables.epoch, asdict(begun))
+        self.record(begun, at=at, actor=actor, action=action, before=f"epoch {before}")
         return after
 
     def remember(self, key: str, request: str, body: bytes, at: datetime) -> None:
         """Keep what is answered to the request that carried this key, in the same transaction as what it did."""
-        self._insert(tables.idempotency, key=key, request=request, body=body, at=at)
+        self._insert(tables.idempotency, {"key": key, "request": request, "body": body, "at": at})
 
-    def _insert(self, table: Table, **values: object) -> None:
-        self._connection.execute(_INSERT[table.name], values)
+    def _insert(self, table: Table, *rows: Values) -> None:
+        """Insert rows, and keep those of facts to ask for them again.
+
+        Raises:
+            ChangeNotKept: the database says that it did not take all of them, by a trigger or a rule.
+        """
+        done = self._connection.execute(_INSERT[table.name], rows if len(rows) > 1 else rows[0])
+        if done.rowcount != len(rows):
+            raise ChangeNotKept(f"a row of {table.name}")
+        if table.name in _FACTS:
+            self._facts += [(table, row) for row in rows]

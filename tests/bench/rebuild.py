@@ -12,8 +12,8 @@ from pathlib import Path
 
 from promptops import store
 from promptops.core.model import Deployment, Kind, Policy, Release
+from promptops.core.record import label
 from promptops.operations.channels import apply_channels
-from promptops.operations.deploying import audit_label
 from promptops.operations.projecting import sync
 from promptops.store import Registry, Writer
 from tests.bench.fill import ACTOR, NOW, release
@@ -77,15 +77,7 @@ def _add(registry: Registry, app: str, made: list[Release], deployments: int) ->
         for number, each in enumerate(made):
             writer.add_release(each)
             before = made[number - 1].ref if number else None
-            writer.record(
-                at=NOW,
-                actor=ACTOR,
-                action="release",
-                ref=f"releases/{app}/{each.version}",
-                app=app,
-                before=audit_label(before),
-                after=audit_label(each.ref),
-            )
+            writer.record(each, at=NOW, actor=ACTOR, before=label(before))
         for channel in CHANNELS:
             writer.lock_heads([(app, channel)])
             for revision in range(1, deployments + 1):
@@ -109,16 +101,7 @@ def _deploy(writer: Writer, channel: str, revision: int, made: list[Release]) ->
         at=NOW,
     )
     writer.append(deployment)
-    writer.record(
-        at=NOW,
-        actor=ACTOR,
-        action="promote",
-        ref=f"channels/{channel}/{now_live.app}/{revision}",
-        app=now_live.app,
-        channel=channel,
-        before=audit_label(before),
-        after=audit_label(now_live.ref),
-    )
+    writer.record(deployment, at=NOW, actor=ACTOR)
 
 
 def _rebuild(source: Path, url: str) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops
 from tests.gateway.serving import Held, Serve, mint, rows
+from tests.store.facts import note
 from tests.store.vandal import vandalise
 
 
@@ -206,14 +207,7 @@ def test_a_log_that_was_changed_is_seen_through_a_server_too(
 
 def test_a_log_of_many_pages_is_read_to_its_end(workspace: Path, registry: Registry, promptops: Promptops) -> None:
     def fill(count: int) -> None:
-        registry.write(
-            lambda writer: [
-                writer.record(
-                    at=factory.minutes(n), actor="Ada", action="profile", ref=f"profiles/bot/{n + 9000}", app="bot"
-                )
-                for n in range(count)
-            ]
-        )
+        registry.write(lambda writer: [note(writer, f"n{n}", at=factory.minutes(n)) for n in range(count)])
 
     promptops("release")
     fill(2100)

@@ -20,7 +20,7 @@ from promptops.core.reference import Reference
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.rolling_back import RollbackRequest, rollback
 from promptops.store import Registry, Writer, create
-from tests.store.facts import ACTOR, START
+from tests.store.facts import ACTOR, START, note
 from tests.store.linearizability import Operation
 
 PROCESSES = 8
@@ -67,10 +67,10 @@ def audited(url: str, number: int, at: float) -> list[int]:
     registry = Registry.open(url)
     _wait(at)
 
-    def work(writer: Writer) -> int:
-        return writer.record(at=START, actor=ACTOR, action="test", ref="tests/{seq}", reason=f"process {number}").seq
+    def work(take: int, writer: Writer) -> int:
+        return note(writer, f"n{number}x{take}").seq
 
-    seen = [registry.write(work) for _ in range(25)]
+    seen = [registry.write(partial(work, take)) for take in range(25)]
     registry.close()
     return seen
 

@@ -13,7 +13,8 @@ from promptops.core.record import decode, encode, ref_of
 from promptops.store import Registry, Writer
 from tests.factory import make_channels, make_releases
 from tests.house.checkout import run_python
-from tests.store.facts import ACTOR, START, ask, do, minutes
+from tests.store.facts import ACTOR, START, ask, do, minutes, note, token
+from tests.store.vandal import vandalise
 from tests.store.world import KINDS, all_records
 
 
@@ -69,7 +70,7 @@ def test_many_pages_are_many_queries_and_the_same_records(world: Registry) -> No
 
 def test_a_change_that_is_rolled_back_leaves_no_trace(registry: Registry) -> None:
     def work(writer: Writer) -> None:
-        writer.record(at=START, actor=ACTOR, action="test", ref="tests/{seq}")
+        note(writer, "ci")
         raise KeyError
 
     before = ask(registry, lambda reader: (reader.journal(), reader.pending()))
@@ -80,27 +81,28 @@ def test_a_change_that_is_rolled_back_leaves_no_trace(registry: Registry) -> Non
 
 def test_one_name_is_given_once(registry: Registry) -> None:
     def work(writer: Writer) -> None:
-        writer.record(at=START, actor=ACTOR, action="test", ref="tests/1")
+        writer.record(token("ci"), at=START, actor=ACTOR)
 
-    do(registry, work)
+    do(registry, lambda writer: note(writer, "ci"))
     with pytest.raises(Conflict):
         do(registry, work)
 
 
-def test_names_that_lead_nowhere_give_no_records(registry: Registry) -> None:
+def test_names_that_lead_nowhere_give_no_records(registry: Registry, registry_url: str) -> None:
     make_releases(registry, count=1)
     make_channels(registry)
     names = ["nonsense", "channels/prod/bot/x", "channels/prod", "policies/prod/7", "releases/bot/9.9.9", "epochs/²"]
-    names += ["confirmations/bot/0.1.0/{seq}", "profiles/bot/{seq}", "yanks/bot/0.1.0", "registry/other"]
-    for name in names:
-        do(registry, partial(_name, name))
+    names += ["confirmations/bot/0.1.0/9", "profiles/bot/99", "yanks/bot/0.1.0", "registry/other"]
+    lines = [registry.write(partial(_note, number)) for number in range(len(names))]
+    renamed = zip(names, lines, strict=True)
+    vandalise(registry_url, *(f"UPDATE journal SET ref = '{name}' WHERE seq = {seq}" for name, seq in renamed))
     with registry.read() as reader:
         entries = reader.journal()
         assert len(reader.facts(entries)) == len(entries) - len(names)
 
 
-def _name(name: str, writer: Writer) -> None:
-    writer.record(at=START, actor=ACTOR, action="test", ref=name)
+def _note(number: int, writer: Writer) -> int:
+    return note(writer, f"n{number}").seq
 
 
 def test_an_epoch_only_goes_up(registry: Registry) -> None:

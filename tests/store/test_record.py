@@ -7,28 +7,30 @@ from dataclasses import asdict, replace
 import pytest
 
 from promptops.core.audit import GENESIS, seal
-from promptops.core.model import AuditEntry
+from promptops.core.model import AuditEntry, Quarantine
+from promptops.core.record import QuarantineEvent
 from promptops.store import Answer, Registry, Writer
-from tests.store.facts import ACTOR, ask, do, minutes
+from tests.store.facts import ACTOR, ask, do, fill, minutes, note, quarantine
 
 
 def record(
     registry: Registry, number: int, *, app: str = "bot", channel: str = "prod", actor: str = ACTOR
 ) -> AuditEntry:
-    return registry.write(
-        lambda writer: writer.record(
-            at=minutes(number),
-            actor=actor,
-            action="promote",
-            ref="tests/{seq}",
-            app=app,
-            channel=channel,
-            before="0.1.0",
-            after="0.1.1",
-            reason="größer ☃",
-            key=f"key-{number}",
-        )
-    )
+    about = replace(quarantine(1, app, reason="größer ☃"), at=minutes(number))
+    return registry.write(lambda writer: _event(writer, number, replace(about, channel=channel, actor=actor)))
+
+
+def _event(writer: Writer, number: int, about: Quarantine) -> AuditEntry:
+    writer.add_quarantine(about)
+    fact = QuarantineEvent(quarantine=about, lifted=False)
+    return writer.record(fact, at=about.at, actor=about.actor, before="0.1.0", key=f"key-{number}")
+
+
+@pytest.fixture(autouse=True)
+def releases(registry: Registry) -> None:
+    """Releases of two apps, without a line."""
+    fill(registry, 1, "bot", channels=())
+    fill(registry, 1, "faq", channels=())
 
 
 def test_each_line_seals_itself_and_the_line_before_it(registry: Registry) -> None:
@@ -64,7 +66,7 @@ def test_the_log_can_be_narrowed(registry: Registry) -> None:
 
 def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registry) -> None:
     def work(writer: Writer) -> None:
-        writer.record(at=minutes(1), actor=ACTOR, action="promote", ref="tests/{seq}")
+        note(writer, "ci")
         raise KeyError
 
     with pytest.raises(KeyError):

@@ -209,7 +209,7 @@ def test_a_reader_sees_one_moment_while_others_write(registry: Registry) -> None
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
 def test_text_that_the_databases_treat_differently_reaches_neither(registry: Registry, text: str) -> None:
     def record(writer: Writer) -> None:
-        writer.record(at=minutes(1), actor=ACTOR, action="test", ref="tests/{seq}", reason=text)
+        writer.raise_epoch(at=minutes(1), actor=ACTOR, action="restore", reason=text)
 
     def remember(writer: Writer) -> None:
         writer.remember(text, "request", b"", minutes(1))

@@ -38,20 +38,24 @@ from tests.store.facts import ACTOR, START
 registry = Registry.open(sys.argv[1])
 
 def work(writer):
-    writer.set_policy("prod", Policy(), actor=ACTOR, at=START)
-    writer.record(at=START, actor=ACTOR, action="channel", ref="policies/prod/1", channel="prod")
+    writer.record(writer.set_policy("prod", Policy(), actor=ACTOR, at=START), at=START, actor=ACTOR)
 
 registry.write(work)
 registry.close()
 """
 
 
+def _apply(writer: Writer, name: str) -> None:
+    made = writer.set_policy(name, Policy(), actor=ACTOR, at=START)
+    assert made is not None
+    writer.record(made, at=START, actor=ACTOR)
+
+
 def change(registry: Registry, name: str = "prod") -> None:
     """One fact, with its line in the audit log."""
 
     def work(writer: Writer) -> None:
-        writer.set_policy(name, Policy(), actor=ACTOR, at=START)
-        writer.record(at=START, actor=ACTOR, action="channel", ref=f"policies/{name}/1", channel=name)
+        _apply(writer, name)
 
     do(registry, work)
 
@@ -96,7 +100,7 @@ def test_what_was_rolled_back_is_not_told(registry: Registry) -> None:
         pass
 
     def work(writer: Writer) -> None:
-        writer.record(at=START, actor=ACTOR, action="channel", ref="policies/prod/1", channel="prod")
+        _apply(writer, "prod")
         raise Changed
 
     with registry.watch() as watched:
@@ -236,8 +240,7 @@ def test_a_whole_change_of_many_facts_is_one_notification(postgresql_database: C
 
         def work(writer: Writer) -> None:
             for number in range(5):
-                ref = f"policies/c{number}/1"
-                writer.record(at=START, actor=ACTOR, action="channel", ref=ref, channel=f"c{number}")
+                _apply(writer, f"c{number}")
 
         registry.write(work)
         change(registry)
