@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from promptops.core import compiled
+from promptops.core.compiled import CompiledRelease as CompiledRelease
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import PromptopsError
-from promptops.core.model import Prompt, ReleaseRef
-from promptops.core.release import content_from_bytes
+from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
-from promptops.core.template import Template
 
 Required: TypeAlias = "Collection[str] | Mapping[str, Collection[str]]"
 """Prompts an application cannot do without, ``support-bot/answer``; as a mapping with the variables it renders with."""
@@ -44,23 +44,6 @@ class Rejected(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledPrompt:
-    """A prompt and its template, compiled."""
-
-    definition: Prompt
-    template: Template
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledRelease:
-    """A release ready to be served: its prompts by their names within the app."""
-
-    app: str
-    digest: str
-    prompts: Mapping[str, CompiledPrompt]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +94,10 @@ def compile_release(app: str, digest: str, data: bytes) -> CompiledRelease:
     """
     _require_digest(digest, data)
     try:
-        content = content_from_bytes(data)
-        prompts = {
-            prompt.name: CompiledPrompt(definition=prompt, template=Template.compile(prompt))
-            for prompt in content.prompts
-        }
+        release = compiled.compile_release(data, digest=digest)
     except PromptopsError as error:
         raise Rejected(Rejection.CONTENT, f"the release {digest} of '{app}': {error.message}") from error
-    return _of_app(CompiledRelease(app=content.app, digest=digest, prompts=prompts), app)
+    return _of_app(release, app)
 
 
 def needed(snapshot: Snapshot, held: Held | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@
     │   ├── SourceInvalid                  files in git that cannot become a release; carries every finding
     │   ├── ReferenceInvalid               not "app@1.4.0", "app:prod", …
     │   ├── TemplateInvalid                a template that cannot be compiled
+    │   ├── Unloadable                     a release that no client could load
     │   ├── MissingVariable                rendering lacks a value
     │   ├── UnknownVariable                rendering was given a value nobody asked for
     │   ├── VariableInvalid                a value does not fit the schema of its input
@@ -106,6 +107,14 @@ class TemplateInvalid(Invalid):
     def __init__(self, message: str, *, offset: int = 0, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
+
+
+class Unloadable(Invalid):
+    """A release that no client could load. ``prompt`` is the prompt that stops it; empty where all of it does."""
+
+    def __init__(self, message: str, *, prompt: str = "", hint: str = "") -> None:
+        self.prompt = prompt
+        super().__init__(message, hint=hint)
 
 
 class MissingVariable(Invalid):
