@@ -24,6 +24,7 @@ from promptops.core.errors import Invalid, OverrideInvalid, ReferenceInvalid
 from promptops.core.model import Json, ReleaseRef, is_name
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
+from promptops.core.structure import require_few
 
 SCHEMA = "promptops.override/1"
 
@@ -33,6 +34,7 @@ LONGEST = timedelta(days=7)
 MAX_FILE = 3 * MAX_BYTES
 """No file is larger. Quoting a release's bytes as text at most doubles them."""
 
+_MAX_ELEMENTS = 100
 _MAX_REASON = 2_000
 _TEXTS = ("registry", "lineage", "app", "channel", "version", "digest", "content", "reason", "actor")
 _TIMES = ("created_at", "expires_at")
@@ -103,6 +105,7 @@ def decode(data: bytes) -> Override:
         OverrideInvalid: saying what is wrong with it.
     """
     try:
+        require_few(data, _MAX_ELEMENTS)
         document = parse_canonical(data, limit=MAX_FILE)
     except Invalid as error:
         raise OverrideInvalid(f"not a break-glass file: {error.message}", hint=_HINT) from error

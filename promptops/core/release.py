@@ -37,8 +37,12 @@ from promptops.core.model import (
     is_name,
     is_segment,
 )
+from promptops.core.structure import require_few
 
 SCHEMA = "promptops.release/1"
+
+MAX_ELEMENTS = 200_000
+"""Values and names in a release: more would take far more memory to read than its 1 MiB."""
 
 _PROMPT_KEYS = (
     "model",
@@ -82,6 +86,7 @@ def content_from_bytes(data: bytes) -> Content:
     Raises:
         Invalid: naming the path (``$.prompts.answer.messages[0].role``) of what is wrong.
     """
+    require_few(data, MAX_ELEMENTS)
     document = _mapping(parse_canonical(data), "$", ("schema", "app", "prompts"))
     if document.get("schema") != SCHEMA:
         raise Invalid(f"$.schema is {document.get('schema')!r}, not {SCHEMA!r}", hint="A newer promptops may read it.")

@@ -8,11 +8,19 @@ through a server, and may then neither make, nor see, nor take back what goes be
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from promptops.core.errors import Invalid, NotAllowed, NotAuthenticated, TokenNameTaken, TokenNotFound
+from promptops.core.errors import (
+    Invalid,
+    NotAllowed,
+    NotAuthenticated,
+    RegistryDamaged,
+    TokenNameTaken,
+    TokenNotFound,
+)
 from promptops.core.record import RevokedToken
 from promptops.core.token import (
     LIFETIME,
@@ -144,6 +152,18 @@ def find_token(registry: Registry, secret_digest: str) -> Token | None:
     """The token whose secret has this digest. Whether it is still worth something: ``token.flaw(now)``."""
     with registry.read() as reader:
         return reader.token_by_secret(secret_digest)
+
+
+def find_tokens(registry: Registry, secret_digests: Iterable[str]) -> Mapping[str, Token | RegistryDamaged | None]:
+    """:func:`find_token` for each of them, in one transaction; a damaged row is an answer and troubles no other."""
+    found: dict[str, Token | RegistryDamaged | None] = {}
+    with registry.read() as reader:
+        for digest in secret_digests:
+            try:
+                found[digest] = reader.token_by_secret(digest)
+            except RegistryDamaged as error:
+                found[digest] = error
+    return found
 
 
 def _end(request: TokenRequest, now: datetime, by: Token | None) -> datetime | None:

@@ -10,12 +10,21 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
-from promptops.core.errors import AppNotFound, ChannelNotFound, NotAllowed, NotAuthenticated, RequestInvalid
+from promptops.core.errors import (
+    AppNotFound,
+    ChannelNotFound,
+    DeadlineExceeded,
+    NotAllowed,
+    NotAuthenticated,
+    RegistryDamaged,
+    RequestInvalid,
+)
 from promptops.core.token import Scope, Token, parse_token
 
 FRESH_SECONDS: Final = 1.0
@@ -25,8 +34,11 @@ _KEPT = 10_000
 _PREFIX = b"bearer "
 _LONGEST = 100
 
-Find = Callable[[str], Awaitable[Token | None]]
-"""Asks the registry for the token of this digest of a secret."""
+_AT_ONCE = 100
+"""How many tokens one question is for: some milliseconds of the registry."""
+
+Find = Callable[[Sequence[str]], Awaitable[Mapping[str, Token | RegistryDamaged | None]]]
+"""Asks the registry for the tokens of these digests of secrets; see :func:`promptops.operations.tokens.find_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,11 @@ class Access:
 
     token: Token | None
     digest: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose share of the server it takes: the token's id; empty where none is asked for."""
+        return "" if self.token is None else self.token.id
 
     @property
     def everything(self) -> bool:
@@ -74,24 +91,38 @@ class Access:
         return self.token.actor(claimed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the registry said of a digest, when, and in which round."""
+
+    token: Token | None
+    at: float
+    round: int
+
+
 class Tokens:
-    """What the registry said of tokens, for a second at most. Used on the event loop only."""
+    """What the registry said of tokens, for a second at most. Used on the event loop only.
+
+    Everybody who waits is asked for in one question, those with tokens that were seen before first, and there is one
+    question at a time: so whoever makes up tokens keeps nobody with a true one waiting for more than two questions, and
+    takes nothing from the tokens that are known.
+    """
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._known: OrderedDict[str, tuple[Token | None, float]] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[Token | None]] = {}
+        self._known: OrderedDict[str, _Said] = OrderedDict()
+        self._unknown: OrderedDict[str, _Said] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[Token | None]] = {}
+        self._asking: asyncio.Task[None] | None = None
         self._round = 0
 
     def forget(self) -> None:
         """Something changed in the registry: what was said before has to be asked again."""
         self._round += 1
-        self._known = OrderedDict((digest, (token, -FRESH_SECONDS)) for digest, (token, _) in self._known.items())
 
     def seen(self, digest: str) -> bool:
         """Whether the registry knew this token when it was asked last; asks nobody."""
-        found = self._known.get(digest)
-        return found is not None and found[0] is not None
+        return digest in self._known
 
     async def of(self, digest: str, now: datetime) -> Token:
         """The valid token whose secret has this digest.
@@ -100,36 +131,72 @@ class Tokens:
             NotAuthenticated: there is none; it is not said why.
             RegistryUnavailable: the registry could not be asked.
         """
-        found = self._known.get(digest)
-        if found is None or time.monotonic() - found[1] >= FRESH_SECONDS:
-            token = await self._ask(digest)
+        said = self._known.get(digest) or self._unknown.get(digest)
+        if said is not None and said.round == self._round and time.monotonic() - said.at < FRESH_SECONDS:
+            token = said.token
         else:
-            token = found[0]
+            token = await self._ask(digest)
         if token is None or token.flaw(now):
             raise unauthenticated()
         return token
 
     async def _ask(self, digest: str) -> Token | None:
         """Ask the registry; whoever comes with the same token meanwhile waits for the same answer."""
-        task = self._asking.get(digest)
-        if task is None:
-            task = self._asking[digest] = asyncio.ensure_future(self._find_out(digest))
-            task.add_done_callback(lambda done: self._asked(digest, done))
-        return await asyncio.shield(task)
+        answer = self._waiting.get(digest)
+        if answer is None:
+            answer = self._waiting[digest] = asyncio.get_running_loop().create_future()
+            answer.add_done_callback(_look_at)
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._ask_on())
+        return await asyncio.shield(answer)
 
-    def _asked(self, digest: str, done: asyncio.Task[Token | None]) -> None:
-        self._asking.pop(digest, None)
-        if not done.cancelled():
-            done.exception()  # those who waited may all have left, and nobody else would look at it
+    async def _ask_on(self) -> None:
+        """Ask for those who wait, until nobody does."""
+        try:
+            while self._waiting:
+                known = [digest for digest in self._waiting if digest in self._known]
+                others = (digest for digest in self._waiting if digest not in self._known)
+                asked = [*known, *islice(others, max(0, _AT_ONCE - len(known)))][:_AT_ONCE]
+                answers = {digest: self._waiting.pop(digest) for digest in asked}
+                try:
+                    await self._answer(answers)
+                except BaseException as error:
+                    for answer in answers.values():
+                        if not answer.done():
+                            answer.set_exception(_unanswered(error))
+                    if not isinstance(error, Exception):
+                        raise
+        finally:
+            self._asking = None
 
-    async def _find_out(self, digest: str) -> Token | None:
-        asked, begun = self._round, time.monotonic()
-        token = await self._find(digest)
-        if asked == self._round:  # or something changed while the registry was asked
-            self._known[digest] = token, begun
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return token
+    async def _answer(self, answers: Mapping[str, asyncio.Future[Token | None]]) -> None:
+        round_, begun = self._round, time.monotonic()
+        found = await self._find(tuple(answers))
+        for digest, answer in answers.items():
+            token = found[digest]
+            if isinstance(token, RegistryDamaged):
+                answer.set_exception(token)
+                continue
+            self._keep(digest, _Said(token, begun, round_))
+            answer.set_result(token)
+
+    def _keep(self, digest: str, said: _Said) -> None:
+        kept, other = (self._unknown, self._known) if said.token is None else (self._known, self._unknown)
+        other.pop(digest, None)
+        kept[digest] = said
+        kept.move_to_end(digest)
+        if len(kept) > _KEPT:
+            kept.popitem(last=False)
+
+
+def _look_at(answer: asyncio.Future[Token | None]) -> None:
+    if not answer.cancelled():
+        answer.exception()  # those who waited may all have left, and nobody else would look at it
+
+
+def _unanswered(error: BaseException) -> BaseException:
+    """What those are told who wait, each of them with an error of its own."""
+    return error if isinstance(error, Exception) else DeadlineExceeded("the server ends; nothing was done")
 
 
 def bearer(headers: Sequence[tuple[bytes, bytes]], known: Callable[[str], bool]) -> str:

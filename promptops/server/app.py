@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError
 from promptops.server import events, openapi, operating, reads, write_api
-from promptops.server.dispatch import Dispatch
+from promptops.server.dispatch import Dispatch, StrictRoute
 from promptops.server.edge import Edge
 from promptops.server.forwarded import Proxies
 from promptops.server.gate import Gate
@@ -41,6 +41,7 @@ class Server:
         self.api = FastAPI(
             **openapi.described(), lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None
         )
+        self.api.router.route_class = StrictRoute
         documented = {route: self._add(route) for route in self.routes}
         self.state.documentation = json.dumps(openapi.document(self.api, self.routes), ensure_ascii=False).encode()
         dispatch = Dispatch({route: found for route, found in documented.items() if not route.direct}, settings.limits)

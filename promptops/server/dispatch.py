@@ -1,31 +1,30 @@
 """From the gate to the handler: directly, or through FastAPI with a body that was read strictly and a deadline.
 
-The body is read here and nowhere else, so that no handler can take more than the server allows or wait for ever. Of
-FastAPI only the route itself runs: the gate has found it already, and what goes wrong comes out to edge.py as raised.
+The body is read by :mod:`promptops.server.bodies` and nowhere else, so that no handler can take more than the server
+allows or wait for ever. Of FastAPI only the route itself runs: the gate has found it already, and what goes wrong comes
+out to edge.py as raised.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any
 
-from anyio import to_thread
+from fastapi import Request
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from promptops.core.digest import parse_canonical
-from promptops.core.errors import DeadlineExceeded, Invalid, RequestInvalid, RequestTooLarge
-from promptops.core.model import Json
+from promptops.core.errors import DeadlineExceeded, RequestInvalid
+from promptops.server.bodies import Bodies, require_size
 from promptops.server.call import IN_SCOPE, Call
+from promptops.server.exhaustion import end_if_exhausted
 from promptops.server.routing import Route
 from promptops.server.settings import Limits
-
-_LARGE: Final = 64 << 10
-"""Bodies over this are parsed in a thread, since the others would wait for it."""
 
 
 class Dispatch:
@@ -35,8 +34,9 @@ class Dispatch:
         self._apps: dict[Route, ASGIApp] = {
             route: AsyncExitStackMiddleware(found.app) for route, found in documented.items()
         }
-        self._bodies = {route for route, found in documented.items() if found.body_field is not None}
+        self._takes_body = {route for route, found in documented.items() if found.body_field is not None}
         self._limits = limits
+        self._bodies = Bodies(limits)
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,55 +45,32 @@ class Dispatch:
         Raises:
             PromptopsError: the body is refused, or the time is over; or what the handler raises.
         """
-        limit = max(self._limits.body, route.largest)
-        _require_size(call.headers, limit)
-        if route.direct:
-            response = await route.handler(call)
-            await response(scope, receive, send)
-            return
-        body = await self._body(call, receive, limit)
-        document = await self._document(call, route, body)
-        scope["path_params"] = dict(call.path)
-        scope[IN_SCOPE] = replace(call, document=document)
-        await self._in_time(self._apps[route], scope, _again(body, receive), send)
+        with ExitStack() as held:
+            if route.direct:
+                require_size(call.headers, self._limits.body)
+                await self._take_turn(call, route, held)
+                response = await route.handler(call)
+                await response(scope, receive, send)
+                return
+            if route in self._takes_body:
+                call = replace(call, document=await self._bodies.read(call, route, receive, held))
+            elif require_size(call.headers, self._limits.body) or b"transfer-encoding" in call.headers:
+                raise RequestInvalid("this address takes no body")
+            await self._take_turn(call, route, held)
+            scope["path_params"] = dict(call.path)
+            scope[IN_SCOPE] = call
+            await self._in_time(self._apps[route], scope, receive, send, held.pop_all())
 
-    async def _body(self, call: Call, receive: Receive, limit: int) -> bytes:
-        """The body, up to the limit, and within the deadline."""
-        if b"transfer-encoding" not in call.headers and call.headers.get(b"content-length", b"0") == b"0":
-            return b""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.deadline):
-                while True:
-                    message = await receive()
-                    body += message.get("body", b"")
-                    if len(body) > limit:
-                        raise _too_large(limit)
-                    if message["type"] == "http.disconnect" or not message.get("more_body"):
-                        return bytes(body)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"the body of the request did not arrive within {self._limits.deadline:g} s; nothing was done"
-            ) from None
+    async def _take_turn(self, call: Call, route: Route, held: ExitStack) -> None:
+        """Wait until this one may run, where not all of its kind run at once."""
+        turns = call.state.turns_of(route)
+        if turns is not None:
+            await turns.take(call.access.owner, self._limits.deadline)
+            held.callback(turns.give, call.access.owner)
 
-    async def _document(self, call: Call, route: Route, body: bytes) -> Json:
-        if not body:
-            return None
-        if route not in self._bodies:
-            raise RequestInvalid("this address takes no body")
-        if call.headers.get(b"content-encoding", b"identity") != b"identity":
-            raise RequestInvalid("the body is compressed, which is not taken")
-        if call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
-            raise RequestInvalid("the body is not said to be JSON", hint="Content-Type: application/json")
-        try:
-            if len(body) > _LARGE:
-                return await to_thread.run_sync(_parse, body, len(body))
-            return _parse(body, len(body))
-        except Invalid as error:
-            raise RequestInvalid(f"the body: {error.message[:300]}") from None
-
-    async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let FastAPI answer within the deadline. A change that takes longer goes on by itself; nobody hears of it."""
+    async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:
+        """Let FastAPI answer within the deadline. A change that takes longer goes on by itself; nobody hears of it, and
+        what it holds is given back when it has ended."""
         said = asyncio.Event()
         over = False
 
@@ -102,7 +79,8 @@ class Dispatch:
                 said.set()
                 await send(message)
 
-        task: asyncio.Task[None] = asyncio.ensure_future(app(scope, receive, send_in_time))
+        task: asyncio.Task[None] = asyncio.ensure_future(_run(app, scope, receive, send_in_time))
+        task.add_done_callback(lambda _task: held.close())
         try:
             await asyncio.wait({task}, timeout=self._limits.deadline)
         except asyncio.CancelledError:
@@ -123,33 +101,32 @@ class Dispatch:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._late.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked was told that the outcome is not known
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # whoever asked was told that the outcome is not known
+            end_if_exhausted(error)
 
 
-def _parse(body: bytes, limit: int) -> Json:
-    return parse_canonical(body, limit=limit)
+class StrictRoute(APIRoute):
+    """A route of FastAPI that takes the JSON of the body from the call, where it was read strictly and once."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_judged(request: Request) -> Response:
+            return await answer(_Judged(request.scope, request.receive))
+
+        return answer_judged
 
 
-def _require_size(headers: Mapping[bytes, bytes], limit: int) -> None:
-    length = headers.get(b"content-length")
-    if length is not None and (not length.isdigit() or len(length) > 15 or int(length) > limit):
-        raise _too_large(limit)
+class _Judged(Request):
+    """A request whose body was read already."""
+
+    async def body(self) -> bytes:
+        return b"" if self.scope[IN_SCOPE].document is None else b"{}"
+
+    async def json(self) -> Any:
+        return self.scope[IN_SCOPE].document
 
 
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"the body is over {limit:,} bytes", hint="A release of one app has at most 1 MiB.")
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What brings the body that was read already, once, and then what comes after it."""
-    read = False
-
-    async def receive_again() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)

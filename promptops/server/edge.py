@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError, RegistryUnavailable
 from promptops.server.access import Access
+from promptops.server.exhaustion import end_if_exhausted
 from promptops.server.forwarded import Proxies
 from promptops.server.gate import ACCESS, ROUTE
 from promptops.server.metrics import Metrics
@@ -26,6 +27,7 @@ from promptops.server.problems import broken, concealed, malformed, problem, red
 _OWN: Final = ((b"promptops-api", b"1"), (b"x-content-type-options", b"nosniff"))
 _LONGEST = 200
 _PAUSE = 60.0
+_PIECE = 64 << 10
 
 log = logging.getLogger("promptops.server")
 access_log = logging.getLogger("promptops.server.access")
@@ -53,11 +55,15 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = (*message["headers"], *_OWN)
-            await send(message)
+            if len(message.get("body", b"")) > _PIECE:
+                await _in_pieces(message, send)
+            else:
+                await send(message)
 
         try:
             await self._inner(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 the last layer: whatever it is becomes an answer
+            end_if_exhausted(error)
             answer = self._answer(error, scope)
             if not status:
                 await answer(scope, receive, send_on)
@@ -96,6 +102,14 @@ class Edge:
         access_log.info(
             "%s %s %s %s %d %.1f ms", client[0], token, scope["method"][:20], _path(scope), status, seconds * 1000
         )
+
+
+async def _in_pieces(message: Message, send: Send) -> None:
+    """Send a large body as it is read, or a copy of all of it would wait for whoever does not read."""
+    body, more = memoryview(message["body"]), message.get("more_body", False)
+    for start in range(0, len(body), _PIECE):
+        end = start + _PIECE
+        await send({**message, "body": bytes(body[start:end]), "more_body": more or end < len(body)})
 
 
 def _path(scope: Scope) -> str:

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import Receive, Scope, Send
 
 from promptops import clock
-from promptops.core.errors import ChannelNotFound, NotAuthenticated, TooManyRequests, Unavailable
+from promptops.core.errors import ChannelNotFound, NotAuthenticated, Unavailable
 from promptops.core.token import Scope as TokenScope
 from promptops.server.call import Call
 from promptops.server.feed import Follower, Selection, Served
+from promptops.server.limits import address_of
 from promptops.server.reads import APP_QUERY, selection
 from promptops.server.replies import ASK_AGAIN
 from promptops.server.routing import Routes
@@ -59,10 +60,7 @@ async def events(call: Call) -> Stream:
     The first event comes at once, with what changed since the `Last-Event-ID`, or with all apps. `id` is the
     snapshot's cursor behind the lineage and the epoch it counts in: after a restore the same number is another moment.
     """
-    state = call.state
-    if state.feed.following >= state.settings.limits.streams:
-        raise TooManyRequests("there are as many streams as this server takes", retry_after=30, hint="Poll meanwhile.")
-    await state.channel(call.path["channel"])
+    await call.state.channel(call.path["channel"])
     return Stream(call, selection(call))
 
 
@@ -77,19 +75,23 @@ class Stream:
         self._follower = Follower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _BEGIN})
         if self._call.method == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": _BEGIN})
             await send({"type": "http.response.body"})
             return
+        whose = self._call.access.owner, address_of(scope.get("client")), self._follower
+        self._call.state.streams.enter(*whose)
         leaving = asyncio.create_task(_left(receive, self._follower))
         self._feed.follow(self._channel, self._follower)
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": _BEGIN})
             await self._run(send)
             await send({"type": "http.response.body", "body": b""})
         finally:
             if UNREAD in scope:
                 self._call.state.metrics.slow.inc()
             self._feed.leave(self._channel, self._follower)
+            self._call.state.streams.leave(*whose)
             leaving.cancel()
             with suppress(asyncio.CancelledError):
                 await leaving

@@ -20,6 +20,7 @@ from promptops.core.errors import ChannelNotFound, PromptopsError
 from promptops.core.snapshot import Snapshot
 from promptops.core.token import matches
 from promptops.operations import serving
+from promptops.server.exhaustion import end_if_exhausted
 from promptops.wire.snapshot import encode
 
 if TYPE_CHECKING:
@@ -229,10 +230,12 @@ class Feed:
             try:
                 self._look()
             except PromptopsError as error:
+                end_if_exhausted(error)
                 if not failing:
                     _log.warning("the registry does not answer, so nothing new is served: %s", error.message)
                 failing = True
-            except Exception:  # noqa: BLE001 the thread has to outlive what nobody thought of
+            except Exception as error:  # noqa: BLE001 the thread has to outlive what nobody thought of
+                end_if_exhausted(error)
                 _log.exception("no snapshot could be taken")
                 failing = True
             else:

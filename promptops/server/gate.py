@@ -26,7 +26,7 @@ from promptops.core.errors import (
 from promptops.server.access import Access, bearer
 from promptops.server.call import Call
 from promptops.server.limits import address_of
-from promptops.server.routing import Route, Table
+from promptops.server.routing import Kind, Route, Table
 from promptops.server.state import State
 
 ROUTE: Final = "promptops.route"
@@ -123,19 +123,21 @@ class Gate:
             return None, {}, lost
 
     async def _access(self, scope: Scope, route: Route | None) -> Access:
-        """What the token of a request allows; counts the request of the token and of its address."""
+        """What the token of a request allows; counts the request for its token, or without one for its address."""
         if not self._settings.auth or (route is not None and route.scope is None):
             return _EVERYBODY
         tokens, counter, address = self._state.tokens, self._state.counter, address_of(scope.get("client"))
         try:
             digest = bearer(scope["headers"], tokens.seen)
-            if not tokens.seen(digest):
-                counter.require_patience(address)
+        except NotAuthenticated:
+            counter.take_nothing(address)
+            raise
+        try:
             token = await tokens.of(digest, clock.now())
         except NotAuthenticated:
-            counter.fail(address)
+            counter.take_unknown(address)
             raise
-        counter.take(token.id, address, reads=route is not None and route.reads)
+        counter.take(token.id, Kind.LOOKUP if route is None else route.kind)
         return Access(token, digest)
 
     def _query(self, raw: bytes, known: Mapping[str, bool]) -> Mapping[str, tuple[str, ...]]:

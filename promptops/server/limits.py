@@ -11,6 +11,7 @@ import time
 from typing import Final
 
 from promptops.core.errors import TooManyRequests
+from promptops.server.routing import Kind
 from promptops.server.settings import Limits, Rate
 
 _KEPT: Final = 20_000
@@ -25,11 +26,6 @@ class Buckets:
         self._pause = 1 / rate.a_second if rate.a_second else 0.0
         self._most = self._pause * rate.burst
         self._full_at: dict[str, float] = {}
-
-    def wait(self, key: str) -> float:
-        """Seconds until the next request of this key is taken; 0: now. Takes nothing."""
-        now = time.monotonic()
-        return max(0.0, round(self._full_at.get(key, now) - now + self._pause - self._most, _DIGITS))
 
     def take(self, key: str) -> float:
         """Take one request, or say in how many seconds one would be taken."""
@@ -52,39 +48,46 @@ class Buckets:
 
 
 class Counter:
-    """The buckets of one server, and the error when one is empty."""
+    """The buckets of one server, and the error when one is empty.
+
+    A token has one for each kind of request, wherever it comes from: so nobody's flood takes from another's, and no
+    flood of reads from a change. An address has one for what is no token at all, and one for tokens that are written as
+    tokens are and are none. Neither is asked before a token is looked up: a true one always gets through.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._reads, self._others = Buckets(limits.reads), Buckets(limits.others)
-        self._failures = Buckets(limits.failures)
+        self._of_tokens = {
+            Kind.READ: Buckets(limits.reads),
+            Kind.LOOKUP: Buckets(limits.others),
+            Kind.CHANGE: Buckets(limits.others),
+        }
+        self._nothing, self._unknown = Buckets(limits.failures), Buckets(limits.failures)
 
-    def take(self, *keys: str, reads: bool) -> None:
-        """Count one request of each key.
+    def take(self, token: str, kind: Kind) -> None:
+        """Count one request of this token.
 
         Raises:
-            TooManyRequests: one of them has sent too many.
+            TooManyRequests: it has sent too many.
         """
-        buckets = self._reads if reads else self._others
-        for key in keys:
-            if (late := buckets.take(key)) > 0:
-                raise _too_many("requests", late)
+        if (late := self._of_tokens[kind].take(token)) > 0:
+            raise _too_many("requests", late)
 
-    def fail(self, address: str) -> None:
-        """Count one request without a valid token.
+    def take_nothing(self, address: str) -> None:
+        """Count one request without anything that could be a token.
 
         Raises:
             TooManyRequests: there were too many from this address.
         """
-        if (late := self._failures.take(address)) > 0:
+        if (late := self._nothing.take(address)) > 0:
             raise _too_many("requests without a valid token", late)
 
-    def require_patience(self, address: str) -> None:
-        """Do not even look at a token that nobody knows, from an address that tried too many.
+    def take_unknown(self, address: str) -> None:
+        """Count one request with a token that nobody has, or that is worth nothing any more.
 
         Raises:
-            TooManyRequests
+            TooManyRequests: there were too many from this address.
         """
-        if (late := self._failures.wait(address)) > 0:
+        if (late := self._unknown.take(address)) > 0:
             raise _too_many("requests without a valid token", late)
 
 

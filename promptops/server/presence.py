@@ -13,6 +13,7 @@ from typing import Final
 
 from promptops.core.errors import PromptopsError
 from promptops.core.presence import Beat
+from promptops.server.exhaustion import end_if_exhausted
 
 MOMENT: Final = 0.05
 """Seconds in which heartbeats are gathered before they are written."""
@@ -64,7 +65,8 @@ class Presence:
                 if not failing:
                     _log.warning("heartbeats of clients are lost: %s", error)
                 failing = True
-            except Exception:  # noqa: BLE001 the task has to outlive what nobody thought of
+            except Exception as error:  # noqa: BLE001 the task has to outlive what nobody thought of
+                end_if_exhausted(error)
                 if not failing:
                     _log.exception("heartbeats of clients are lost")
                 failing = True

@@ -10,11 +10,16 @@ import json
 from typing import Any, ClassVar, Final
 
 import h11
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from promptops.core.errors import PromptopsError, RequestInvalid, TooManyRequests
+from promptops.server.access import Access
+from promptops.server.connections import give_way
 from promptops.server.events import UNREAD
+from promptops.server.gate import ACCESS
+from promptops.server.limits import address_of
 from promptops.wire.problem import MEDIA_TYPE, to_problem
 
 
@@ -28,13 +33,42 @@ class Bounded(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
+    owner: str = ""
+    since: float = 0.0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        self.owner, self.since = address_of(self.client), self.loop.time()
+        if len(self.connections) > self.most and not self._make_room():
             transport.write(_FULL)
             transport.close()
             return
         self._expect_headers(self.seconds)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is the peer's turn: to ask, to say the rest of what it asks, or to read."""
+        return self._between or self.cycle.more_body or self.flow.write_paused
+
+    @property
+    def _between(self) -> bool:
+        """Whether no request is being answered."""
+        cycle = getattr(self, "cycle", None)  # uvicorn declares that there is always one
+        return cycle is None or bool(cycle.response_complete)
+
+    def give_way(self) -> None:
+        """Close it for another one."""
+        self.connections.discard(self)
+        if self._between:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def _make_room(self) -> bool:
+        giving = give_way([each for each in self.connections if isinstance(each, Bounded) and each is not self])
+        for each in giving:
+            each.give_way()
+        return bool(giving)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()
@@ -52,6 +86,7 @@ class Bounded(H11Protocol):
 
     def on_response_complete(self) -> None:
         done: Any = self.cycle
+        self._note_owner(done.scope)
         super().on_response_complete()
         if self.cycle is done and not self.transport.is_closing():
             self._expect_headers(self.timeout_keep_alive + self.seconds)
@@ -75,6 +110,11 @@ class Bounded(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._forget_stalled()
+
+    def _note_owner(self, scope: HTTPScope) -> None:
+        access = scope.get(ACCESS)
+        token = access.owner if isinstance(access, Access) else ""
+        self.owner, self.since = token or address_of(scope["client"]), self.loop.time()
 
     def _expect_reading(self, before: int | None = None) -> None:
         """Close the connection, unless something is read of what is said within the time, again and again."""

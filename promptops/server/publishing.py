@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Final
@@ -31,7 +32,8 @@ from promptops.core.errors import (
     Yanked,
 )
 from promptops.core.model import Bump, Policy, Profile, Provenance, is_name
-from promptops.core.release import content_from_bytes, encode
+from promptops.core.release import MAX_ELEMENTS, content_from_bytes, encode
+from promptops.core.structure import require_few
 from promptops.core.token import Scope
 from promptops.operations import pinning, releasing
 from promptops.operations.channels import ChannelChange, apply_channels
@@ -42,13 +44,18 @@ from promptops.server import examples
 from promptops.server.arguments import key_of, reference_of
 from promptops.server.call import Call, CallOf
 from promptops.server.routing import Body, Routes
-from promptops.server.settings import MIB
+from promptops.server.settings import CHANGE, MIB
 from promptops.server.shown import ACTOR, KEY, answered, answers, list_of, object_of
 from promptops.wire.shapes import bare, written
 
-LARGEST: Final = 32 * MIB
+LARGEST: Final = 5 * MIB
 """Every app of a workspace comes in one body, since they are released in one transaction."""
 
+_ELEMENTS: Final = 80_000
+_OF_CONTENTS: Final = MAX_ELEMENTS
+"""Values and names in a body, whose contents are texts, and in all contents together."""
+
+_BEGIN = re.compile(r'\{"app":"([a-z0-9._-]{1,63})"')
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 routes = Routes("Changes")
@@ -123,6 +130,7 @@ class Pin(Body):
     "/v1/releases",
     scope=Scope.RELEASE,
     largest=LARGEST,
+    elements=_ELEMENTS,
     errors=(RegistryMismatch, VersionInvalid, VersionTaken, KeyReused),
     **answers(
         object_of(releases=list_of(Released)),
@@ -137,16 +145,49 @@ def publish(call: CallOf, body: Publication) -> Response:
     All in one transaction. The version follows from what changed for the calling code. Content that is released
     already is found, and not released again.
     """
-    built = tuple(_built(app) for app in body.apps)
-    for each in built:
-        _require(call, Scope.RELEASE, f"release the app '{each.content.app}'", app=each.content.app)
-    names = [each.content.app for each in built]
+    names = list(map(_app_of, body.apps))
+    for name in names:
+        _require(call, Scope.RELEASE, f"release the app '{name}'", app=name)
     if len(set(names)) != len(names):
         raise RequestInvalid("an app is in the body twice")
+    _require_few(body.apps)
+    built = tuple(map(_built, body.apps))
     workspace = Workspace(registry=body.registry, built=built)
     request = ReleaseRequest(key=key_of(call), bump=body.bump, version=body.version, notes=body.notes)
     done = releasing.release(call.registry, workspace, request, actor=call.actor, now=call.now)
     return answered({"releases": [written(replace(each, release=bare(each.release))) for each in done]})
+
+
+def _app_of(app: BuiltApp) -> str:
+    """The app of a content, which canonical bytes begin with: whether it may be released is judged before it is read.
+
+    Raises:
+        RequestInvalid: it begins with something else.
+    """
+    found = _BEGIN.match(app.content)
+    if found is None or not is_name(found[1]):
+        raise RequestInvalid(
+            f"the content of {app.digest} is not in canonical form: it does not begin with its app",
+            hint="RFC 8785, defaults left out.",
+        )
+    return found[1]
+
+
+def _require_few(apps: Sequence[BuiltApp]) -> None:
+    """Refuse contents that would take far more memory to read than they have bytes.
+
+    Raises:
+        RequestInvalid
+    """
+    left = _OF_CONTENTS
+    for app in apps:
+        try:
+            left -= require_few(app.content.encode(), left)
+        except Invalid:
+            raise RequestInvalid(
+                f"the contents of the apps have more than {_OF_CONTENTS:,} values and names in all",
+                hint="Release fewer apps at a time: promptops release APP …",
+            ) from None
 
 
 def _built(app: BuiltApp) -> Built:
@@ -183,6 +224,8 @@ def _built(app: BuiltApp) -> Built:
 @routes.put(
     "/v1/channels",
     scope=Scope.POLICY,
+    largest=MIB,
+    elements=_ELEMENTS,
     errors=(RegistryMismatch, Conflict),
     **answers(
         object_of(channels=list_of(ChannelChange)),
@@ -229,6 +272,7 @@ def _policy(name: str, policy: DeclaredPolicy, body: Declaration) -> Policy:
 @routes.post(
     "/v1/channels/{channel}/pins",
     scope=Scope.READ,
+    largest=CHANGE,
     errors=(ReleaseNotFound, Quarantined, Yanked, Conflict),
     **answers(
         {"type": "object"}, json.loads(overrides.encode(examples.PIN)), takes=examples.PIN_REQUEST, headers=(ACTOR,)

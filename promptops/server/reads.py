@@ -95,6 +95,7 @@ async def release(call: Call) -> Reply:
     scope=Scope.READ,
     direct=True,
     reads=True,
+    bulky=True,
     query={"digest": "The digest of a release; given 1 to 100 times."},
     answer="releases",
 )

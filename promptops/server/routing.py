@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -23,6 +24,17 @@ from promptops.core.token import Scope, is_token_id
 from promptops.wire.snapshot import is_digest
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Kind(StrEnum):
+    """What a request is for: each kind is counted for itself, and has threads of its own."""
+
+    READ = "read"
+    """What running applications ask."""
+    LOOKUP = "lookup"
+    """Whatever else is asked and changes nothing."""
+    CHANGE = "change"
+
 
 OPEN = None
 """The scope of a route that needs no token."""
@@ -54,7 +66,8 @@ class Route:
     ``direct`` handlers are coroutines that take the call alone and return a Response; FastAPI only documents them.
     ``reads`` says that running applications ask it. ``query`` describes the parameters a direct route takes after `?`.
     ``errors`` are those it may answer beside the ones that every route has, and ``answer`` names, for a direct route,
-    one of the documents in openapi.py. ``largest`` is how many bytes its body may have, where more than usual.
+    one of the documents in openapi.py. ``largest`` is how many bytes its body may have, and ``elements`` how many
+    values and names, where other than usual. ``bulky`` ones have answers of megabytes.
     """
 
     method: str
@@ -68,7 +81,16 @@ class Route:
     errors: tuple[type[PromptopsError], ...] = ()
     answer: str = ""
     largest: int = 0
+    elements: int = 0
+    bulky: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """What it is for."""
+        if self.reads:
+            return Kind.READ
+        return Kind.LOOKUP if self.method == "GET" or self.scope in (OPEN, Scope.READ) else Kind.CHANGE
 
 
 class Routes:
@@ -109,6 +131,8 @@ class Routes:
         errors: Sequence[type[PromptopsError]] = (),
         answer: str = "",
         largest: int = 0,
+        elements: int = 0,
+        bulky: bool = False,
         **settings: Any,
     ) -> Callable[[F], F]:
         """Declare a route; ``settings`` go to FastAPI's ``add_api_route``."""
@@ -127,6 +151,8 @@ class Routes:
                     errors=tuple(errors),
                     answer=answer,
                     largest=largest,
+                    elements=elements,
+                    bulky=bulky,
                     settings=settings,
                 )
             )

@@ -6,6 +6,7 @@ end lets what runs finish; what has not finished in time is rolled back by the d
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -17,12 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import uvicorn
 
 from promptops.core.errors import Invalid
 from promptops.server.app import Server, create_app
+from promptops.server.exhaustion import end_if_exhausted
 from promptops.server.protocol import protocol
 from promptops.server.settings import Settings
 
@@ -91,10 +93,12 @@ def _bind(place: Place) -> socket.socket:
 
 def configuration(app: Server) -> uvicorn.Config:
     """How uvicorn is to run this server."""
-    limits = app.state.settings.limits
+    limits, files = app.state.settings.limits, _files()
+    arriving = min(2048, files // 8)  # that many may be taken before any of them is looked at
     return uvicorn.Config(
         app,
-        http=protocol(min(limits.connections, _files() - 64), limits.deadline, limits.patience),
+        http=protocol(min(limits.connections, files - arriving - 64), limits.deadline, limits.patience),
+        backlog=arriving,
         ws="none",
         loop="asyncio",
         interface="asgi3",
@@ -139,6 +143,7 @@ class _Process(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(_handle)
         await super().startup(sockets)
         if self.started:
             self._ready()
@@ -163,6 +168,13 @@ class _Process(uvicorn.Server):
         finally:
             for sig, handler in before.items():
                 signal.signal(sig, handler)
+
+
+def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What went wrong between requests: to receive, to accept a connection, in a task that nobody waits for."""
+    if isinstance(context.get("exception"), BaseException):
+        end_if_exhausted(context["exception"])
+    loop.default_exception_handler(context)
 
 
 class _Workers:

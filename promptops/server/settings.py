@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 KIB, MIB = 1 << 10, 1 << 20
 
+CHANGE = 256 * KIB
+"""Bytes of the body of a change: a reason of 10,000 characters, however they are escaped, and a thousand names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -19,16 +22,18 @@ class Rate:
 class Limits:
     """What the server takes. Sizes are in bytes, times in seconds.
 
-    ``reads`` is for what running applications ask, ``others`` for everything else: each token and each address has one
-    bucket of either, so that a flood of changes leaves applications alone. ``failures`` is for requests without a valid
-    token, by address. ``patience`` is how long nobody may read of an answer or a stream before it is cut,
-    and ``ping`` how long a stream says nothing at most.
+    ``reads`` is for what running applications ask, ``others`` for what else is asked, and again for changes: each token
+    has a bucket for each of the three, so that a flood of one leaves the others alone. ``failures`` is for requests
+    without a token, and again for those with one that is worth nothing, by address. ``body`` and ``elements`` are for a
+    route that has no limits of its own. ``patience`` is how long nobody may read of an answer or a stream before it is
+    cut, and ``ping`` how long a stream says nothing at most.
     """
 
     reads: Rate = Rate(a_second=2000, burst=4000)
     others: Rate = Rate(a_second=50, burst=200)
     failures: Rate = Rate(a_second=1, burst=20)
-    body: int = 2 * MIB
+    body: int = 64 * KIB
+    elements: int = 10_000
     headers: int = 16 * KIB
     parameters: int = 100
     deadline: float = 10.0

@@ -1,7 +1,8 @@
 """What a server has while it runs: the registry, what is kept of it in memory, and how it is asked.
 
-Applications' reads have threads of their own, and with the others they are as many as the registry has connections; so
-whatever else is asked, somebody who only wants a snapshot waits for nobody.
+Applications' reads have threads of their own, and so have the looking up of tokens, changes, and everything else;
+together they are as many as the registry has connections. So whatever else is asked, somebody who only wants a snapshot
+waits for nobody, and a rollback waits for other changes only, of which one token has no more than its share.
 """
 
 from __future__ import annotations
@@ -25,17 +26,28 @@ from promptops.server.limits import Counter
 from promptops.server.metrics import Metrics
 from promptops.server.presence import Presence
 from promptops.server.readiness import Readiness
+from promptops.server.routing import Kind
 from promptops.server.settings import MIB, Settings
+from promptops.server.streams import Streams
+from promptops.server.turns import Turns
 from promptops.store import Registry
 
 if TYPE_CHECKING:
     from promptops.core.presence import Beat
+    from promptops.core.token import Token
+    from promptops.server.routing import Route
 
 T = TypeVar("T")
 
 READERS: Final = 4
-OTHERS: Final = 9
-"""Threads for applications' reads and for everything else; the registry's pool has two connections more."""
+LOOKUPS: Final = 4
+CHANGES: Final = 4
+"""Threads for applications' reads, for everything else that changes nothing, and for changes. The registry's pool has
+three connections more: for looking up tokens, for heartbeats, and for what follows its changes.
+"""
+
+BULKY: Final = 4
+"""How many answers of that size are made and sent at a time."""
 
 BATCH: Final = 4 * MIB
 """How much of releases one answer has, unless a single one is larger."""
@@ -50,14 +62,17 @@ class State:
         self.settings = settings
         self.counter = Counter(settings.limits)
         self.metrics = Metrics()
-        self.tokens = Tokens(partial(self.ask, tokens.find_token))
+        self.tokens = Tokens(self._find_tokens)
+        self.streams = Streams(settings.limits.streams)
         self.contents = Contents(self)
         self.readiness = Readiness(self)
         self.documentation = b""
         self.registry: Registry
         self.feed: Feed
         self.presence: Presence
-        self._readers = CapacityLimiter(READERS)
+        self._turns: Mapping[Kind, Turns] = {}
+        self._bulky = Turns(BULKY, BULKY // 2)
+        self._readers, self._doorkeepers = CapacityLimiter(READERS), CapacityLimiter(1)
 
     async def open(self) -> None:
         """Connect to the registry and begin to follow it.
@@ -65,13 +80,16 @@ class State:
         Raises:
             Unavailable: there is none, or its guards are gone.
         """
-        to_thread.current_default_thread_limiter().total_tokens = OTHERS
+        to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 1
         self.registry = await to_thread.run_sync(self._connect)
+        # SQLite has one writer at a time, and lets whoever waits for it try again by chance.
+        changes = CHANGES if self.registry.url.startswith("postgresql") else 1
+        self._turns = {Kind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2), Kind.CHANGE: Turns(changes, (changes + 1) // 2)}
         self.feed = Feed(self.registry, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
-        self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: self.feed.following)
+        self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
             "promptops_feed_age_seconds",
             "Time since it was known that what is served is newest.",
@@ -90,14 +108,13 @@ class State:
         Raises:
             DeadlineExceeded: it took too long. Or what the function raises.
         """
-        seconds = self.settings.limits.deadline
-        try:
-            async with asyncio.timeout(seconds):
-                return await to_thread.run_sync(
-                    partial(function, self.registry, *arguments), limiter=self._readers, abandon_on_cancel=True
-                )
-        except TimeoutError:
-            raise DeadlineExceeded(f"the registry did not answer within {seconds:g} s") from None
+        return await self._ask(self._readers, function, *arguments)
+
+    def turns_of(self, route: Route) -> Turns | None:
+        """Where a request for this route waits for its turn; None where it needs none."""
+        if route.bulky:
+            return self._bulky
+        return None if route.direct else self._turns.get(route.kind)
 
     async def channel(self, name: str) -> Served:
         """The channel's newest snapshot.
@@ -107,6 +124,19 @@ class State:
         """
         found = self.feed.newest(name)
         return found if found is not None else await self.ask(lambda _registry: self.feed.take(name))
+
+    async def _ask(self, threads: CapacityLimiter, function: Callable[..., T], *arguments: Any) -> T:
+        seconds = self.settings.limits.deadline
+        try:
+            async with asyncio.timeout(seconds):
+                return await to_thread.run_sync(
+                    partial(function, self.registry, *arguments), limiter=threads, abandon_on_cancel=True
+                )
+        except TimeoutError:
+            raise DeadlineExceeded(f"the registry did not answer within {seconds:g} s") from None
+
+    async def _find_tokens(self, digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
+        return await self._ask(self._doorkeepers, tokens.find_tokens, digests)
 
     def _connect(self) -> Registry:
         return Registry.open(self.settings.registry, allow_network_fs=self.settings.allow_network_fs)

@@ -43,6 +43,7 @@ from promptops.server import examples, lookups, publishing, token_api
 from promptops.server.arguments import key_of, moment_of, reference_of
 from promptops.server.call import Call, CallOf
 from promptops.server.routing import Body, Route, Routes
+from promptops.server.settings import CHANGE, MIB
 from promptops.server.shown import ACTOR, EXPECTED, KEY, answered, answers, schema_of
 from promptops.wire.shapes import bare, written
 
@@ -88,6 +89,7 @@ class Recorded(Body):
 @_routes.post(
     "/v1/channels/{channel}/promote",
     scope=Scope.PROMOTE,
+    largest=CHANGE,
     errors=(ReleaseNotFound, NothingDeployed, ConcurrentDeployment, KeyReused, PolicyRefused, Quarantined, Yanked),
     **answers(
         schema_of(Deployed),
@@ -120,6 +122,7 @@ def promote(call: CallOf, channel: str, body: Promotion) -> Response:
 @_routes.post(
     "/v1/channels/{channel}/rollback",
     scope=Scope.ROLLBACK,
+    largest=CHANGE,
     errors=(NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment, KeyReused, Quarantined, Yanked),
     **answers(
         schema_of(Deployed),
@@ -165,6 +168,7 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
 @_routes.post(
     "/v1/channels/{channel}/quarantine",
     scope=Scope.ROLLBACK,
+    largest=CHANGE,
     errors=(ReleaseNotFound, StillServed, KeyReused),
     **answers(
         schema_of(Quarantine),
@@ -185,6 +189,7 @@ def quarantine(call: CallOf, channel: str, body: Withheld) -> Response:
 @_routes.post(
     "/v1/channels/{channel}/unquarantine",
     scope=Scope.PROMOTE,
+    largest=CHANGE,
     errors=(ReleaseNotFound, NotQuarantined, KeyReused),
     **answers(
         schema_of(Quarantine),
@@ -205,6 +210,7 @@ def unquarantine(call: CallOf, channel: str, body: Withheld) -> Response:
 @_routes.post(
     "/v1/yanks",
     scope=Scope.RELEASE,
+    largest=CHANGE,
     errors=(ReleaseNotFound, StillServed, KeyReused),
     **answers(
         schema_of(Release),
@@ -225,6 +231,7 @@ def yank(call: CallOf, body: Withheld) -> Response:
 @_routes.post(
     "/v1/channels/{channel}/reconcile",
     scope=Scope.POLICY,
+    largest=2 * MIB,
     errors=(
         OverrideInvalid,
         OverrideExpired,

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from promptops.core.errors import RegistryUnavailable, Unavailable
+from promptops.core.errors import RegistryDamaged, RegistryUnavailable, Unavailable
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.core.token import Scope, Token, secret_digest
@@ -305,7 +305,7 @@ def test_a_stream_that_nobody_reads_is_counted_when_it_is_cut(lasting: Registry)
 
 
 def test_a_stream_is_kept_alive_while_the_registry_is_away_and_tells_nothing(lasting: Registry, admin: str) -> None:
-    async def away(_digest: str) -> Token:
+    async def away(_digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
         raise RegistryUnavailable("it is away")
 
     async def main() -> None:

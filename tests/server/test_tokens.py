@@ -7,14 +7,14 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
 
-from promptops.core.errors import NotAuthenticated, RegistryUnavailable
+from promptops.core.errors import NotAuthenticated, RegistryDamaged, RegistryUnavailable
 from promptops.core.token import Scope, Token, TokenKind
 from promptops.core.token import mint as make_secret
 from promptops.server.access import Tokens
@@ -218,11 +218,11 @@ class Asked:
         self.times = 0
         self.go = asyncio.Event()
 
-    async def __call__(self, digest: str) -> Token | None:
+    async def __call__(self, digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
         self.times += 1
         answer = self.answer
         await self.go.wait()
-        return answer
+        return dict.fromkeys(digests, answer)
 
 
 def token() -> Token:
@@ -271,13 +271,61 @@ def test_an_answer_from_before_a_change_is_not_kept() -> None:
 
 
 def test_nobody_comes_in_when_the_registry_cannot_be_asked() -> None:
-    async def find(digest: str) -> Token | None:
+    async def find(_digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
         raise RegistryUnavailable("it is away")
 
     async def main() -> None:
         tokens = Tokens(find)
         with pytest.raises(RegistryUnavailable):
             await tokens.of("digest", factory.START)
+
+    asyncio.run(main())
+
+
+def test_tokens_that_somebody_makes_up_take_nothing_from_those_that_there_are() -> None:
+    questions: list[Sequence[str]] = []
+    go = asyncio.Event()
+
+    async def find(digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
+        questions.append(digests)
+        await go.wait()
+        return {digest: token() if digest.startswith("true") else None for digest in digests}
+
+    async def main() -> None:
+        go.set()
+        tokens = Tokens(find)
+        await tokens.of("true", factory.START)
+        made_up = [f"made up {number}" for number in range(20_000)]
+        refused = await asyncio.gather(*(tokens.of(each, factory.START) for each in made_up), return_exceptions=True)
+        assert {type(error) for error in refused} == {NotAuthenticated}
+        assert tokens.seen("true")
+        assert len(tokens._unknown) <= 10_000
+        tokens.forget()
+        questions.clear()
+        go.clear()
+        flood = asyncio.gather(*(tokens.of(each, factory.START) for each in made_up[:500]), return_exceptions=True)
+        await asyncio.sleep(0.01)
+        again, new = (asyncio.create_task(tokens.of(each, factory.START)) for each in ("true", "true and new"))
+        await asyncio.sleep(0.01)
+        go.set()
+        assert (await again, await new) == (token(), token())
+        await flood
+        assert "true" in questions[1]  # the second question, although 400 came before it
+        assert max(map(len, questions)) <= 100
+
+    asyncio.run(main())
+
+
+def test_a_damaged_token_troubles_no_other() -> None:
+    async def find(digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
+        return {digest: RegistryDamaged("a row") if digest == "damaged" else token() for digest in digests}
+
+    async def main() -> None:
+        tokens = Tokens(find)
+        damaged = asyncio.create_task(tokens.of("damaged", factory.START))
+        assert await tokens.of("whole", factory.START) == token()
+        with pytest.raises(RegistryDamaged):
+            await damaged
 
     asyncio.run(main())
 
