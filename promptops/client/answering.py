@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from promptops.client import settings
 from promptops.client.course import Course
 from promptops.client.held import Required
+from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.replica import Replica, World
 from promptops.client.served import Served
@@ -91,6 +93,9 @@ class Answering:
         self._courses = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
         self._replicas = {name: course.replica for name, course in self._courses.items()}
         self._own = self._replicas[self._settings.channels[0]]
+        self._process = os.getpid()
+        self._mark = mark()
+        self._noticing: dict[int, threading.Lock] = {}
         self._begin()
 
     def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Course]:
@@ -102,6 +107,22 @@ class Answering:
 
     def _begin(self) -> None:
         """What a client does first, with everything else in place."""
+
+    def _notice(self) -> None:
+        """Find out whether this process is another one than that which follows, and then follow here anew."""
+        process = os.getpid()
+        # Of each process its own: a thread that is not here may have held the parent's.
+        with self._noticing.setdefault(process, threading.Lock()):
+            if self._process != process:
+                self._forked()
+        self._go_on()
+
+    def _forked(self) -> None:
+        raise TypeError("Client and AsyncClient know")
+
+    def _go_on(self) -> None:
+        """Follow in this process, or say why not; the mark is set where there is no more to do."""
+        raise TypeError("Client and AsyncClient know")
 
     def __repr__(self) -> str:
         places = ", ".join(place.label for place in self._settings.places)
@@ -127,6 +148,8 @@ class Answering:
             PromptUnavailable: nothing is held, and there is no fallback.
             NotFound: there is no such prompt, and no fallback; lists what there is.
         """
+        if not self._mark[0]:
+            self._notice()
         if version is None and channel is None and not self._strict:
             found = self._own.view.plain.get(name)
             if found is not None:
@@ -161,7 +184,7 @@ class Answering:
     @property
     def state(self) -> State:
         """How far the client is from its registry, on its own channel."""
-        return self._own.state
+        return self._of(None).state
 
     def status(self, channel: str | None = None) -> Status:
         """How a channel stands: for health pages and gauges. No I/O.
@@ -192,7 +215,7 @@ class Answering:
             polls=replica.polls,
             failures=replica.schedule.failures,
             rejected=dict(replica.rejected),
-            problem=replica.problem,
+            problem=replica.unfollowed or replica.problem,
             disk=replica.disk,
             running=running,
         )
@@ -201,6 +224,8 @@ class Answering:
         raise TypeError("Client and AsyncClient know")
 
     def _of(self, channel: str | None) -> Replica:
+        if not self._mark[0]:
+            self._notice()
         if channel is None:
             return self._own
         found = self._replicas.get(channel)

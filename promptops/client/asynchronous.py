@@ -19,7 +19,7 @@ from promptops.client.refresh import get_version
 from promptops.client.served import Served
 from promptops.client.status import log
 from promptops.client.tasks import AsyncFollowing, in_thread, wait
-from promptops.core.errors import PromptUnavailable
+from promptops.core.errors import PromptopsError, PromptUnavailable
 
 if TYPE_CHECKING:
     from promptops.client.sending import AsyncHttpOrigin
@@ -90,12 +90,13 @@ class AsyncClient(Answering):
             prompt = client.get_prompt("support-bot/answer", key=user)
 
     :meth:`start` waits ``start_timeout`` at most for the first answer. :meth:`get_prompt` does no I/O and is a plain
-    method. After a fork, :meth:`start` it again in the child's own loop.
+    method. A forked child follows in the first loop that it is used in, or that it is started in.
     """
 
     def _begin(self) -> None:
         self._running: _Running | None = None
-        self._process = os.getpid()
+        self._orphaned = False
+        self._resuming: asyncio.Task[None] | None = None
 
     async def start(self) -> Self:
         """Read what is on disk, begin to follow, and wait for the first answer, but not for long.
@@ -129,6 +130,7 @@ class AsyncClient(Answering):
         first = []
         for name, course in self._courses.items():
             course.call_hooks_with(running.loop.call_soon_threadsafe)
+            course.replica.unfollowed = ""
             if course.replica.held is None:
                 await in_thread(course.begin)
             # Each channel has its own: of two that wait for one place's changes, one would be told.
@@ -169,6 +171,7 @@ class AsyncClient(Answering):
     async def close(self) -> None:
         """Stop following, whatever loop it was started in. What is held is served on."""
         running, self._running = self._running, None
+        self._orphaned = False
         if running is not None and self._process == os.getpid():
             for each in (running, running.before):
                 if each is not None:
@@ -195,9 +198,26 @@ class AsyncClient(Answering):
         """In a forked child: what belongs to the parent's loop stays as it is, and nobody here uses it."""
         self._process = os.getpid()
         _parents.append(self._running)
-        self._running = None
+        self._orphaned = self._running is not None and self._running.started
+        self._running = self._resuming = None
         for course in self._courses.values():
+            if self._orphaned:
+                course.replica.unfollowed = "this process was forked: await client.start() in its event loop"
             course.forked()
+
+    def _go_on(self) -> None:
+        self._orphaned = self._orphaned and not self._is_running()
+        if not self._orphaned:
+            self._mark[0] = 1
+        elif self._resuming is None or self._resuming.done():
+            with contextlib.suppress(RuntimeError):  # this thread has no loop
+                self._resuming = asyncio.get_running_loop().create_task(self._resume(), name="promptops: resume")
+
+    async def _resume(self) -> None:
+        try:
+            await self.start()
+        except PromptopsError as error:
+            log(logging.WARNING, "refresh-failed", "%s is not followed: %s", "+".join(self._replicas), error.message)
 
     async def _open(self, place: Place) -> AsyncHttpOrigin | Origin:
         if not place.is_http:

@@ -15,6 +15,7 @@ from typing import Self
 from promptops.client.answering import Answering
 from promptops.client.following import Following
 from promptops.client.origin import Origin, Place, open_local
+from promptops.client.process import changes_threads
 from promptops.client.refresh import Refreshed, get_version
 from promptops.client.served import Served
 from promptops.client.settings import Settings, references_of
@@ -25,6 +26,8 @@ from promptops.core.reference import Reference
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
 _AT_EXIT = 0.5
 """Seconds that the threads of all clients may take to end with the process."""
+_IN_PASSING = 1.0
+"""Seconds that a call may take to ask the registry, where no thread does."""
 
 
 class Client(Answering):
@@ -36,7 +39,7 @@ class Client(Answering):
 
     Making one waits ``start_timeout`` at most for the first answer, and never raises because something is out of
     reach. Its threads end with :meth:`close`, with the ``with`` it is used in, when nobody has the client any more, or
-    with the process; a forked child has threads of its own.
+    with the process; a forked child has threads of its own, however it was forked.
     """
 
     def _begin(self) -> None:
@@ -48,11 +51,9 @@ class Client(Answering):
         self._dropped.atexit = False
         for course in self._courses.values():
             course.begin()
-        first = [following.start() for following in self._followings.values()]
+        self._first = [following.start() for following in self._followings.values()]
         _remember(self)
-        until = time.monotonic() + self._settings.start_timeout
-        for done in first:
-            done.wait(max(0.0, until - time.monotonic()))
+        self._go_on(self._settings.start_timeout)
         places = ", ".join(place.label for place in self._settings.places)
         log(logging.INFO, "started", "%s follows %s: %s", "+".join(self._replicas), places, self.state)
 
@@ -61,6 +62,8 @@ class Client(Answering):
 
         True where every channel had an answer that is followed. Raises nothing because something is out of reach.
         """
+        if not self._mark[0]:
+            self._notice()
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
         answered = [each.refresh(max(0.0, until - time.monotonic())) for each in self._followings.values()]
         return all(answered)
@@ -77,7 +80,7 @@ class Client(Answering):
         if not replica.keep(wanted.app, wanted.version):
             deadline = time.monotonic() + self._settings.timeout
             following = self._followings[replica.channel]
-            require(following.run(get_version(replica, wanted, deadline), deadline), wanted)
+            require(following.ask(get_version(replica, wanted, deadline), deadline), wanted)
         return replica.view.release(wanted.app, version=wanted.version)
 
     def close(self, seconds: float = 2.0) -> None:
@@ -100,8 +103,16 @@ class Client(Answering):
         return all(following.running for following in self._followings.values())
 
     def _forked(self) -> None:
-        for following in self._followings.values():
-            following.forked()
+        self._process = os.getpid()
+        self._first = [following.forked() for following in self._followings.values()]
+
+    def _go_on(self, seconds: float = _IN_PASSING) -> None:
+        taken = [following.take_turn(seconds) for following in self._followings.values()]
+        self._mark[0] = not any(taken)
+        first, self._first = self._first, []
+        until = time.monotonic() + self._settings.start_timeout
+        for done in first:
+            done.wait(max(0.0, until - time.monotonic()))
 
 
 def _open(told: Settings, place: Place) -> Origin:
@@ -169,5 +180,8 @@ def _close_all() -> None:
 def _after_fork() -> None:
     global _registering  # whoever held it is not here
     _registering = threading.Lock()
+    if changes_threads():
+        return  # the first use of a client notices, and by then its threads are those that will be
     for client in list(_CLIENTS):
         client._forked()
+        client._first = []  # what the parent held a moment ago is new enough to begin with

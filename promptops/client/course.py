@@ -60,6 +60,7 @@ class Course:
         self.spare = {}
         self._beat_at = 0.0
         self.replica.forked()
+        self._state = self.replica.state
         world = self.replica.world
         self.replica.schedule.due = world.clock() + min(1.0, self.replica.settings.poll) * world.dice()
         log(logging.INFO, "forked", "a forked process follows %s", self.replica.channel)
@@ -158,7 +159,7 @@ class Course:
         if now is before:
             return
         self._state = now
-        level = logging.INFO if now is State.READY else logging.WARNING
+        level = logging.INFO if now is State.READY or self.replica.unfollowed else logging.WARNING
         log(level, "state", "%s: %s -> %s", self.replica.channel, before, now, channel=self.replica.channel, state=now)
         self._call(self._on_state, before, now)
 

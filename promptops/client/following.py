@@ -2,19 +2,26 @@
 
 A refresh runs in a thread of its own, which is given up at the deadline whatever it waits for: a name server, a socket
 that drips, a disk behind a network. Its sockets are shut down, so it ends soon after.
+
+Threads and connections belong to one process. In one that was forked they are not touched, and made anew; and where a
+process runs no threads, the calls of the application take the turns.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
+from promptops.client.process import is_loading, lacking_threads
 from promptops.client.refresh import Asking, Refreshed, Spare, advance, follow_event, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
@@ -54,6 +61,8 @@ class Following:
         self._origins: Mapping[Place, Origin] = {}
         self._threads: tuple[threading.Thread, ...] = ()
         self._last_id = ""
+        self._process = os.getpid()
+        self._began = False
         self._renew()
 
     def _renew(self) -> None:
@@ -61,12 +70,14 @@ class Following:
         self._wake = threading.Event()
         self._reached = threading.Event()
         self._waiting: list[threading.Event] = []
+        self._turning = threading.Lock()
+        self._next_turn = -math.inf
         self._busy_until: float | None = None
         self._demanded = False
 
     @property
     def running(self) -> bool:
-        return bool(self._threads) and not self._stop.is_set()
+        return bool(self._threads) and self._process == os.getpid() and not self._stop.is_set()
 
     def start(self) -> threading.Event:
         """Begin to follow. What is answered is set when the first refresh is over.
@@ -74,8 +85,19 @@ class Following:
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        self._origins = {place: self._open(place) for place in self._replica.settings.places}
+        self._began = True
         self._waiting.append(first := threading.Event())
+        with self._open_places():
+            self._launch()
+        return first
+
+    def _launch(self) -> None:
+        """Start the threads over the places that are open, unless there is a reason for none."""
+        before, self._replica.unfollowed = self._replica.unfollowed, lacking_threads()
+        if self._replica.unfollowed:
+            if self._replica.unfollowed != before and not is_loading():
+                log(logging.WARNING, "no-threads", "%s: %s", self._replica.channel, self._replica.unfollowed)
+            return
         name = f"promptops {self._replica.channel}"
         self._threads = (
             threading.Thread(target=self._follow, name=f"{name}: follow", daemon=True),
@@ -83,21 +105,85 @@ class Following:
         )
         for thread in self._threads:
             thread.start()
-        return first
 
-    def forked(self) -> None:
-        """In a forked child: the parent's threads and connections are not here, so begin again."""
-        was_running = self.running
-        for origin in self._origins.values():
-            origin.forget()
-        self._threads, self._last_id = (), ""
+    def forked(self) -> threading.Event:
+        """In a forked child: the parent's threads and connections are not here, so :meth:`start` again."""
+        follows = self._began and not self._stop.is_set()
+        self._abandon()
+        self._process = os.getpid()
         self._renew()
         self._course.forked()
-        if was_running:
-            self.start()
+        if follows:
+            return self.start()
+        self._stop.set()
+        return self._stop
+
+    def _abandon(self) -> None:
+        """Let go of what belongs to another process, which goes on using it."""
+        for origin in self._origins.values():
+            origin.forget()
+        self._origins, self._threads, self._last_id = {}, (), ""
+        self._stop.set()
+
+    # --- where no threads run ---------------------------------------------------------------------
+
+    @property
+    def _is_inline(self) -> bool:
+        return not self._threads and not self._stop.is_set()
+
+    def take_turn(self, seconds: float, *, at_once: bool = False) -> bool:
+        """Where no threads run: take a turn that is due in this one, for up to so long; False where threads do.
+
+        A place that does not answer is asked once an interval, and of several threads one asks.
+        """
+        if not self._is_inline:
+            return False
+        clock = self._replica.world.clock
+        due = at_once or clock() >= self._next_turn or not lacking_threads()
+        if due and self._turning.acquire(blocking=False):
+            try:
+                with self._open_places():
+                    self._launch()
+                    if self._is_inline:
+                        self._try_turn(seconds)
+                idle = self._replica.failing or is_loading()
+                self._next_turn = clock() + (self._replica.settings.poll if idle else self._course.pause())
+            finally:
+                self._turning.release()
+        return self._is_inline
+
+    @contextmanager
+    def _open_places(self) -> Iterator[None]:
+        """The places, closed again where no threads go on with them: nothing of theirs is there in a forked child."""
+        self._origins = {place: self._open(place) for place in self._replica.settings.places}
+        try:
+            yield
+        finally:
+            if not self._threads:
+                origins, self._origins = self._origins, {}
+                for origin in origins.values():
+                    origin.close()
+
+    def ask(self, asking: Asking, deadline: float) -> Refreshed:
+        """Drive to the end, but give up at the deadline; over places that are opened for it where none are."""
+        if not self._is_inline:
+            return self.run(asking, deadline)
+        if not self._turning.acquire(timeout=max(0.0, deadline - self._replica.world.clock())):
+            return Refreshed(trouble=TIMEOUT)
+        try:
+            with self._open_places():
+                return self.run(asking, deadline)
+        finally:
+            self._turning.release()
+
+    # --- what an application asks for -------------------------------------------------------------
 
     def refresh(self, seconds: float) -> bool:
         """Ask now, and wait up to so long for the answer; True where there was one that is followed."""
+        if self._is_inline:
+            self._demand()
+            self.take_turn(seconds, at_once=True)
+            return not self._replica.failing
         if not self.running:
             return False
         if threading.current_thread() in self._threads:
@@ -132,6 +218,9 @@ class Following:
 
     def close(self, seconds: float = 2.0) -> None:
         """End the threads, and wait up to so long for them."""
+        if self._process != os.getpid():
+            self._abandon()
+            return
         self._stop.set()
         for event in (self._wake, self._reached, *self._waiting):
             event.set()
@@ -162,17 +251,21 @@ class Following:
     def _follow(self) -> None:
         stop, wake = self._stop, self._wake
         while not stop.is_set():
-            try:
-                self._turn()
-            except Exception:  # noqa: BLE001 whatever it is, this thread goes on: nothing would ever change again
-                LOG.exception("a turn failed", extra={"event": "refresh-failed"})
-                self._replica.schedule.failed(self._replica.world.clock())
+            self._try_turn(self._replica.settings.timeout)
             wake.wait(self._course.pause())
             wake.clear()
 
-    def _turn(self) -> None:
-        clock, timeout = self._replica.world.clock, self._replica.settings.timeout
-        if (beat := self._course.beat()) and (place := self._replica.place):
+    def _try_turn(self, timeout: float) -> None:
+        try:
+            self._turn(timeout)
+        except Exception:  # noqa: BLE001 whatever it is, this goes on: nothing would ever change again
+            LOG.exception("a turn failed", extra={"event": "refresh-failed"})
+            self._replica.schedule.failed(self._replica.world.clock())
+
+    def _turn(self, timeout: float) -> None:
+        clock = self._replica.world.clock
+        # Who only loads serves nobody, and would be waited for.
+        if not is_loading() and (beat := self._course.beat()) and (place := self._replica.place):
             self.run(only(Ask(place=place, what=beat, deadline=clock() + timeout)), clock() + timeout)
         waiting, self._waiting = self._waiting, []
         if waiting or self._demanded:

@@ -65,6 +65,7 @@ class Replica:
         self.contact: float | None = None
         self.place: Place | None = None
         self.problem = ""
+        self.unfollowed = ""  # why nothing is followed in this process by itself; empty where it is
         self.disk = ""
         self.polls = 0
         self.failing = False
@@ -78,9 +79,11 @@ class Replica:
         self.view = self._view(*self._grade())
 
     def forked(self) -> None:
-        """This process is a copy: whoever held the lock is not here."""
+        """This process is a copy: whoever held the lock is not here, nor who was in the middle of a change."""
         self._lock = threading.Lock()
         self.streaming = False
+        self.failing, self.problem = True, "this process was forked, and has not asked yet"
+        self.view = self._view(*self._grade())
 
     # --- what arrives ----------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class Replica:
             return State.COLD
         if self.age > STALE_AFTER * self.settings.poll:
             return State.STALE
-        return State.DISCONNECTED if self.contact is None or self.failing else State.READY
+        return State.DISCONNECTED if self.contact is None or self.failing or self.unfollowed else State.READY
 
     @property
     def age(self) -> float:

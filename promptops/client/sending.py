@@ -272,4 +272,7 @@ def _shut(sockets: weakref.WeakSet[socket.socket]) -> None:
     for each in list(sockets):
         with contextlib.suppress(OSError):
             # The plain socket's way, also where it is encrypted: nobody waits for a goodbye of the other side.
-            socket.socket.shutdown(each, socket.SHUT_RDWR)
+            if isinstance(each, ssl.SSLSocket):
+                super(ssl.SSLSocket, each).shutdown(socket.SHUT_RDWR)
+            else:
+                each.shutdown(socket.SHUT_RDWR)

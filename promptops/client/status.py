@@ -36,6 +36,7 @@ EVENTS: Mapping[str, str] = {
     "fallback": "a call was answered by its own fallback; once for each prompt",
     "hook-failed": "a hook of the application raised an error; it changes nothing here",
     "forked": "a forked process follows with threads of its own",
+    "no-threads": "no threads run in this process; calls ask the registry now and then, and says what to set",
 }
 """Every event that is logged, and what it means."""
 

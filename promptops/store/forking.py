@@ -3,6 +3,7 @@
 SQLite has locks of its own. A fork copies them as they are, and in the child nobody would ever give back one that
 another thread of the parent held: https://www.sqlite.org/howtocorrupt.html, section 2.6. So whoever works with a
 database in a thread of its own, inside a program that may fork, says so, and a fork waits for it, but not for long.
+A program that forks in C does not ask; its child begins with nobody inside even so.
 """
 
 from __future__ import annotations
@@ -16,51 +17,64 @@ from typing import Final
 _PATIENCE: Final = 1.0
 """Seconds that a fork waits at most: somebody may wait for a database that does not answer."""
 
-_free = threading.Condition(threading.Lock())
-_inside = 0
-_forking = False
+
+class _Room:
+    """Who is inside, of one process."""
+
+    def __init__(self, inside: int = 0) -> None:
+        self.free = threading.Condition(threading.Lock())
+        self.inside = inside
+        self.forking = False
+
+
+_rooms: dict[int, _Room] = {}
 _own = threading.local()
+
+
+def _room() -> _Room:
+    """The room of this process: its parent's may be locked by a thread that is not here."""
+    process = os.getpid()
+    return _rooms.get(process) or _rooms.setdefault(process, _Room())
 
 
 @contextmanager
 def no_fork() -> Iterator[None]:
     """Put off forks while this runs; waits for one that is on its way. May be nested."""
-    global _inside
     depth = getattr(_own, "depth", 0)
     if not depth:
-        with _free:
-            _free.wait_for(lambda: not _forking)
-            _inside += 1
+        room = _room()
+        with room.free:
+            room.free.wait_for(lambda: not room.forking)
+            room.inside += 1
     _own.depth = depth + 1
     try:
         yield
     finally:
         _own.depth = depth
         if not depth:
-            with _free:
-                _inside = max(0, _inside - 1)  # a child begins at 0, whatever runs there
-                _free.notify_all()
+            room = _room()
+            with room.free:
+                room.inside = max(0, room.inside - 1)  # a child begins at 0, whatever runs there
+                room.free.notify_all()
 
 
 def _before() -> None:
-    global _forking
-    own = int(getattr(_own, "depth", 0) > 0)
-    _free.acquire()
-    _forking = True
-    _free.wait_for(lambda: _inside <= own, _PATIENCE)
+    room, own = _room(), int(getattr(_own, "depth", 0) > 0)
+    room.free.acquire()
+    room.forking = True
+    room.free.wait_for(lambda: room.inside <= own, _PATIENCE)
 
 
 def _in_parent() -> None:
-    global _forking
-    _forking = False
-    _free.notify_all()
-    _free.release()
+    room = _room()
+    room.forking = False
+    room.free.notify_all()
+    room.free.release()
 
 
 def _in_child() -> None:
-    global _inside
-    _inside = int(getattr(_own, "depth", 0) > 0)
-    _in_parent()
+    _rooms.clear()
+    _rooms[os.getpid()] = _Room(inside=int(getattr(_own, "depth", 0) > 0))
 
 
 if hasattr(os, "register_at_fork"):
