@@ -11,7 +11,7 @@ from promptops import clock, config
 from promptops.cli.command import NounGroup, command
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.cli.shapes import JsonObject
+from promptops.cli.shapes import JsonObject, fault_shape
 from promptops.cli.words import counted, facts, moment, next_steps
 from promptops.config import hide_password
 
@@ -33,21 +33,34 @@ def db(ctx: click.Context) -> None:
 
 @command("upgrade", group=db)
 def upgrade(session: Session, /) -> None:
-    """Bring the schema to the newest version, and put missing guards back."""
+    """Bring the schema to the newest version, and put missing guards and indexes back.
+
+    What is on the registry's tables and not of promptops is named, and left as it is.
+    """
     url = session.database_url("promptops db upgrade")
     from promptops import store
+    from promptops.store.checks import check_schema_of
 
     with session.reaching(url):
         before, after = store.upgrade(url)
+        faults = check_schema_of(url)
     place = hide_password(url)
     done: Line = (
         [Span("✓ ", "good"), Span("Upgraded ", "strong"), f"{place}: schema {before} → {after}"]
         if before != after
         else [f"{place} is at the newest schema, {after}. Its guards are in place."]
     )
+    named: list[Line] = [[Span("! ", "warn"), Span(fault.where, "name"), f"  {fault.what}"] for fault in faults]
+    steps = [("what that means", ["fsck"])] if faults else [("what is live", ["status"])]
     session.answer(
-        lambda: {"registry": place, "before": before, "after": after, "changed": before != after},
-        lambda page: [done, *next_steps([("what is live", ["status"])])],
+        lambda: {
+            "registry": place,
+            "before": before,
+            "after": after,
+            "changed": before != after,
+            "faults": [fault_shape(fault) for fault in faults],
+        },
+        lambda page: [done, *named, *next_steps(steps)],
     )
 
 

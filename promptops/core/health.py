@@ -20,6 +20,8 @@ FAULTS: Mapping[str, str] = {
     "restore-unfinished": "a restore into this database ended before its new epoch began",
     "reference-broken": "a row refers to a row that is not there",
     "guard-missing": "a trigger that keeps history immutable is gone, changed or disabled",
+    "schema-foreign": "a trigger, rule, view, row policy, constraint, column or index of a table is not ours",
+    "schema-incomplete": "a table, column, key or index that promptops made is gone or was changed",
     "content-changed": "the stored bytes of a release do not have the digest they are stored under",
     "revision-gap": "the log of an app on a channel, or of a channel's policy, does not count 1, 2, 3 … to its end",
     "head-moved": "the revision an app is said to be at on a channel is not the newest one of its log",

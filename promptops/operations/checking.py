@@ -95,7 +95,7 @@ def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[F
 def _repair(place: Place, found: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
     """Everything that can be put right without a decision; answers what stood in the way."""
     codes = {fault.code for fault in found}
-    if "guard-missing" in codes:
+    if codes & {"guard-missing", "schema-incomplete"}:
         upgrade(place.url)
     if place.root is None or "lineage-foreign" in codes:
         return ()

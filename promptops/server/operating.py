@@ -35,9 +35,10 @@ async def healthz(call: Call) -> Reply:
 @routes.get("/readyz", scope=OPEN, direct=True, answer="ready")
 async def readyz(call: Call) -> Reply:
     """Whether requests should be sent here: the registry answers, its guards are there, and changes are followed."""
-    found = await call.state.readiness.now()
-    document = {"status": "ready" if not found else "not ready", "reasons": list(found)}
-    return Reply(json.dumps(document).encode(), JSON, _NOT_KEPT, status=503 if found else 200)
+    reasons, notes = await call.state.readiness.now()
+    document = {"status": "not ready" if reasons else "ready", "reasons": list(reasons)}
+    document |= {"notes": list(notes)} if notes else {}
+    return Reply(json.dumps(document).encode(), JSON, _NOT_KEPT, status=503 if reasons else 200)
 
 
 @routes.get("/metrics", scope=Scope.READ, direct=True, answer="metrics")

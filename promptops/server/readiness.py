@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ FEED_AGE: Final = 30.0
 """A server that could not look for changes for so many seconds is not ready."""
 
 _READY_FOR = 1.0
+_log = logging.getLogger("promptops.server")
 
 
 class Readiness:
@@ -24,27 +26,38 @@ class Readiness:
     def __init__(self, state: State) -> None:
         self._state = state
         self._lock = asyncio.Lock()
-        self._found: tuple[str, ...] = ()
+        self._found: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self._strangers: tuple[str, ...] = ()
         self._until = 0.0
 
-    async def now(self) -> tuple[str, ...]:
-        """The reasons, as codes of errors; none: it is ready."""
+    async def now(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The reasons, as codes of errors; none: it is ready. And notes, as codes of faults, which keep nobody away."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._found = await self._ask()
                 self._until = time.monotonic() + _READY_FOR
             return self._found
 
-    async def _ask(self) -> tuple[str, ...]:
+    async def _ask(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         reasons = []
         try:
-            await self._state.ask(_check)
+            self._tell(await self._state.ask(_check))
         except PromptopsError as error:
             reasons.append(error.code)
         if self._state.feed.age > FEED_AGE:
             reasons.append("feed-stopped")
-        return tuple(reasons)
+        return tuple(reasons), (("schema-foreign",) if self._strangers else ())
+
+    def _tell(self, strangers: tuple[str, ...]) -> None:
+        for stranger in strangers:
+            if stranger not in self._strangers:
+                _log.warning(
+                    "%s is not of promptops: a change that it swallows or alters is refused; promptops fsck says more",
+                    stranger.encode("unicode_escape").decode(),
+                )
+        self._strangers = strangers
 
 
-def _check(registry: Registry) -> None:
+def _check(registry: Registry) -> tuple[str, ...]:
     registry.check()
+    return registry.strangers()

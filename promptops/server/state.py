@@ -89,6 +89,7 @@ class State:
         self.presence = Presence(self._write_beats)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
+        await self.readiness.now()  # so that the log says at the start what is on the registry's tables
         self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
             "promptops_feed_age_seconds",

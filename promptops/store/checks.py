@@ -18,6 +18,7 @@ from promptops.store import recorded, tables
 from promptops.store.damage import Check, damage
 from promptops.store.integrity import check_files, check_guards, check_references, check_restore
 from promptops.store.registry import Registry
+from promptops.store.schema import check_schema
 
 _deployment, _release = tables.deployment, tables.release
 _PAGE = 200
@@ -39,6 +40,19 @@ def check_store(registry: Registry | str) -> tuple[Fault, ...]:
         return check_store(opened)
     finally:
         opened.close()
+
+
+def check_schema_of(url: str) -> tuple[Fault, ...]:
+    """What is on the tables of a registry that promptops did not put there, and what is missing of what it did.
+
+    Raises:
+        RegistryNotInitialised, SchemaOutdated, SchemaTooNew, RegistryUnavailable: there is nothing that can be checked.
+    """
+    registry = Registry.open(url, allow_network_fs=True)
+    try:
+        return tuple(_run(registry, "schema", check_schema))
+    finally:
+        registry.close()
 
 
 def _run(registry: Registry, name: str, check: Check) -> list[Fault]:
@@ -129,6 +143,7 @@ _CHECKS: dict[str, Check] = {
     "restore": check_restore,
     "references": check_references,
     "guards": check_guards,
+    "schema": check_schema,
     "releases": _contents,
     "revisions": _revisions,
     "history": _history,

@@ -13,6 +13,7 @@ Check = Callable[[Connection], Iterable[Fault]]
 _RESTORE = "promptops db restore brings a backup back, promptops rebuild --from-git makes a new registry from git"
 _REPAIRS = {
     "guard-missing": "promptops fsck --repair puts it back, and so does promptops db upgrade; find out who removed it",
+    "schema-foreign": "find out who put it there, and remove it as the owner of the database: promptops never does",
     "restore-unfinished": "repeat promptops db restore with the same backup, which finishes it",
     "fact-unrecorded": f"somebody wrote it past promptops: find out who. {_RESTORE}",
 }

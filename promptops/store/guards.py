@@ -59,7 +59,7 @@ def install(connection: Connection) -> None:
 
 def missing(connection: Connection, tables: frozenset[str] = frozenset(GUARDED)) -> tuple[str, ...]:
     """The guards of these tables that are gone, changed or disabled; one query."""
-    wanted = {name for name, table in _names(connection).items() if table in tables}
+    wanted = {name for name, table in names(connection).items() if table in tables}
     return tuple(sorted(wanted - _present(connection)))
 
 
@@ -85,7 +85,7 @@ def _tables(connection: Connection) -> frozenset[str]:
     return frozenset(row[0] for row in connection.exec_driver_sql(query)) & GUARDED.keys()
 
 
-def _names(connection: Connection) -> dict[str, str]:
+def names(connection: Connection) -> dict[str, str]:
     """Each guard's name and its table."""
     parts = (
         ("no_update", "no_delete", "no_replace")
@@ -126,9 +126,9 @@ def _sqlite_statements() -> dict[str, str]:
 
 def _install_sqlite(connection: Connection) -> None:
     tables, present = _tables(connection), _present(connection)
-    names = _names(connection)
+    tables_of = names(connection)
     for name, statement in _sqlite_statements().items():
-        if names[name] in tables and name not in present:
+        if tables_of[name] in tables and name not in present:
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
             connection.exec_driver_sql(statement)
 

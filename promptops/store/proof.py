@@ -50,7 +50,7 @@ def prove(connection: Connection, facts: Sequence[tuple[Table, Values]], lines: 
         there = {row.seq: (audit_of(row), row.ref) for row in connection.execute(_LINES, ends)}
         for line in lines:
             if there.get(line[0].seq) != line:
-                raise ChangeNotKept(f"line {line[0].seq} of the audit log, about {line[1]},")
+                raise ChangeNotKept(f"the line of the audit log about {line[1]}")
 
 
 @cache

@@ -117,6 +117,16 @@ class Registry:
         """
         self._verify(check_guards=True)
 
+    def strangers(self) -> tuple[str, ...]:
+        """Triggers, rules, views and row policies on our tables that are not ours: they can get in a change's way.
+
+        A change that they swallow or alter is refused (:mod:`promptops.store.proof`), so they keep nobody from working.
+        """
+        from promptops.store.schema import strangers
+
+        with self.read() as reader:
+            return tuple(f"{what} on {table}" for what, table in strangers(reader._connection))
+
     def close(self) -> None:
         """Give all connections back."""
         self._reading.dispose()

@@ -78,7 +78,8 @@ def creating(url: str) -> Iterator[Connection]:
 
 
 def upgrade(url: str) -> tuple[str, str]:
-    """Bring the registry to the newest schema and put missing guards back; answers the revisions before and after.
+    """Bring the registry to the newest schema and put missing guards and indexes back; answers the revisions before and
+    after.
 
     Raises:
         RegistryNotInitialised, RegistryUnavailable, SchemaTooNew
@@ -86,10 +87,13 @@ def upgrade(url: str) -> tuple[str, str]:
     place = locate(url)
     if place.path is not None and not place.path.exists():
         require_known(None, str(place))
+    from promptops.store.schema import make_indexes
+
     with _migrating(place) as connection:
         before = require_known(current(connection), str(place))
         guards.install(connection)
         _migrate(connection)
+        make_indexes(connection)
         return before, HEAD
 
 

@@ -18,6 +18,7 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.factory import ACTOR
 from tests.house.checkout import run_python
+from tests.store.test_schema import SWALLOWING, run
 
 
 @pytest.fixture(autouse=True)
@@ -216,3 +217,22 @@ def all_objects(folder: Path) -> bytes:
     command = ["git", "cat-file", "--batch-all-objects", "--batch"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
     return done.stdout
+
+
+def test_a_token_that_the_database_did_not_take_back_is_not_said_to_be(
+    promptops: Promptops, registry_url: str, database: str
+) -> None:
+    secret = secret_on(promptops("token", "create", "ci", "--scope", "admin").out)
+    run(registry_url, SWALLOWING[database])
+
+    refused = promptops("token", "revoke", "ci", "--json", exits=6).error
+    assert refused["code"] == "change-not-kept" and "nothing was changed" in refused["message"]
+    assert "promptops fsck" in refused["hint"]
+    with closing(Registry.open(registry_url)) as registry:
+        token = find_token(registry, secret_digest(secret))
+    assert token is not None and token.revoked is None
+
+    checked = promptops("fsck", exits=2)
+    assert "schema-foreign" in checked.out and "the trigger ghost is not one of promptops" in checked.out
+    upgraded = promptops("db", "upgrade")
+    assert "the trigger ghost is not one of promptops" in upgraded.out and "promptops fsck" in upgraded.out

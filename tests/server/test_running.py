@@ -32,6 +32,8 @@ from tests.server.conftest import Serve, mint, told
 from tests.server.running import PATIENCE, Running, environment, read_reply, running, until
 from tests.server.test_events import following
 from tests.store.facts import do
+from tests.store.test_schema import SWALLOWING
+from tests.store.test_schema import run as put
 
 PATH = "/v1/channels/prod/snapshot"
 
@@ -219,6 +221,21 @@ def test_readiness_tells_of_guards_that_went_missing_and_health_does_not(
     until(lambda: server.get("/readyz").status == 503)
     assert server.get("/readyz").json == {"status": "not ready", "reasons": ["guards-missing"]}
     assert server.get("/healthz").json == {"status": "ok"}
+
+
+def test_a_trigger_of_somebody_is_a_note_and_keeps_nobody_away(
+    database: str, world: Registry, registry_url: str, serve: Serve
+) -> None:
+    token = mint(world, "admin", Scope.ADMIN)
+    id = factory.make_token(world, "ci").token.id
+    put(registry_url, SWALLOWING[database])
+    server = serve()
+    assert server.get("/readyz").json == {"status": "ready", "reasons": [], "notes": ["schema-foreign"]}
+    assert "the trigger ghost on token_revocation is not of promptops" in server.log.read_text()
+
+    answer = server.ask("DELETE", f"/v1/tokens/{id}", token=token)
+    assert (answer.status, answer.code) == (503, "change-not-kept")
+    assert server.get("/v1/channels", token).status == 200
 
 
 # --- the end ---------------------------------------------------------------------------------------------
