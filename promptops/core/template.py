@@ -56,7 +56,7 @@ def tags(text: str) -> tuple[Tag, ...]:
     ``{{{name}}}`` is a tag between two braces. An opening without its end is an unknown tag up to the next one or
     the end of its line; only ``{#`` needs its ``#}``, because it opens too many other things.
     """
-    return tuple(_scan(text))
+    return tuple(each_tag(text))
 
 
 def variables(text: str, engine: Engine) -> frozenset[str]:
@@ -70,7 +70,7 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
         from promptops.core.jinja import undeclared
 
         return undeclared(text)
-    return frozenset(tag.name.partition(".")[0] for tag in tags(text) if tag.kind is TagKind.VARIABLE)
+    return frozenset(tag.name.partition(".")[0] for tag in each_tag(text) if tag.kind is TagKind.VARIABLE)
 
 
 class Template:
@@ -153,7 +153,7 @@ class _Pieces:
     __slots__ = ("_prompt", "literals", "names")
 
     def __init__(self, text: str, prompt: str) -> None:
-        found = [tag for tag in tags(text) if tag.kind is TagKind.VARIABLE]
+        found = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
         edges = [0, *(edge for tag in found for edge in (tag.start, tag.end)), len(text)]
         self.literals = tuple(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
         self.names = tuple(tag.name for tag in found)
@@ -259,7 +259,8 @@ def _bodies(prompt: Prompt) -> Sequence[_Body]:
     return [_Pieces(message.content, prompt.name) for message in prompt.messages]
 
 
-def _scan(text: str) -> Iterator[Tag]:
+def each_tag(text: str) -> Iterator[Tag]:
+    """As :func:`tags`, one by one: a text may have a great many."""
     position = 0
     while found := _OPEN.search(text, position):
         start, opening = found.span()[0], found.group()

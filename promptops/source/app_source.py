@@ -12,7 +12,6 @@ from promptops.source.findings import Report
 from promptops.source.partials import Origin, Partials
 from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
 from promptops.source.reading import read_text
-from promptops.source.strict_yaml import same_place
 from promptops.source.suppression import in_text, without
 from promptops.source.tree import Tree
 
@@ -129,12 +128,9 @@ def _partials(tree: Tree, folder: AppFolder, report: Report) -> Mapping[str, Ori
 
 
 def _partial(report: Report) -> Origin:
-    raw = report.text
-    text = without(raw).removesuffix("\n")
-    report.suppressions = in_text(raw, 0, report)
-    if text == raw.removesuffix("\n"):
-        return Origin(report=report, text=text, place=lambda offset: offset)
-    return Origin(report=report, text=text, place=lambda offset: same_place(text, offset, raw) or 0)
+    text, places = without(report.text)
+    report.suppressions = in_text(report.text, 0, report)
+    return Origin(report=report, text=text.removesuffix("\n"), place=places.at)
 
 
 def _links(app: ReadApp) -> None:

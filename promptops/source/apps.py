@@ -7,16 +7,14 @@ folder inside a match is part of it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptops.source.app_file import APP_FILE
+from promptops.source.glob import is_glob, matches
 from promptops.source.prompt_file import ENDINGS
-from promptops.source.tree import Tree
+from promptops.source.tree import Tree, outer
 from promptops.source.workspace import Workspace, clean
-
-_GLOB = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +32,25 @@ class AppFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The apps of a workspace, and the indexes of patterns that match none."""
+    """The apps of a workspace, and the patterns that match none, as they are written."""
 
     folders: Sequence[AppFolder]
-    unmatched: Sequence[int]
+    unmatched: Sequence[str]
 
 
 def find_apps(tree: Tree, workspace: Workspace) -> Found:
     """Find the apps that a workspace names."""
-    patterns = [clean(pattern) for pattern in workspace.apps]
-    roots = {_fixed_part(pattern) for pattern in patterns}
+    patterns = {written: clean(written) for written in workspace.apps}
+    roots = {_fixed_part(pattern) for pattern in patterns.values()}
     files = tree.files(*roots) if roots else ()
     candidates = _candidates(files)
     chosen: set[str] = set()
     unmatched = []
-    for index, pattern in enumerate(patterns):
+    for written, pattern in patterns.items():
         found = _matches(pattern, candidates)
         chosen |= found
         if not found:
-            unmatched.append(index)
+            unmatched.append(written)
     others = tree.others(*roots) if roots else ()
     return Found(folders=_divide(sorted(chosen), files, others), unmatched=unmatched)
 
@@ -65,7 +63,7 @@ def is_prompt(path: str) -> bool:
 def _fixed_part(pattern: str) -> str:
     steps = []
     for step in pattern.split("/"):
-        if _GLOB.search(step):
+        if is_glob(step):
             break
         steps.append(step)
     return "/".join(steps)
@@ -79,36 +77,17 @@ def _candidates(files: Iterable[str]) -> dict[str, bool]:
         if name == APP_FILE:
             folders[folder] = True
         elif path.endswith(ENDINGS):
-            for outer in (folder, *_outer(folder)):
-                if folders.setdefault(outer, False) and outer != folder:
+            for around in (folder, *outer(folder)):
+                if folders.setdefault(around, False) and around != folder:
                     break
     return folders
 
 
-def _outer(folder: str) -> Iterator[str]:
-    while folder:
-        folder = folder.rpartition("/")[0]
-        yield folder
-
-
 def _matches(pattern: str, candidates: dict[str, bool]) -> set[str]:
-    if not _GLOB.search(pattern):
+    if not is_glob(pattern):
         return {pattern} & candidates.keys()
-    expression = re.compile(_translate(pattern))
-    found = {folder for folder in candidates if folder and expression.fullmatch(folder)}
-    return {folder for folder in found if candidates[folder] or not found.intersection(_outer(folder))}
-
-
-def _translate(pattern: str) -> str:
-    """A glob as a regular expression: ``*`` and ``?`` stay in one step of the path, ``**`` is any number of steps."""
-    steps = []
-    for step in pattern.split("/"):
-        if step == "**":
-            steps.append(r"(?:[^/]+(?:/[^/]+)*)")
-        else:
-            parts = re.split(r"([*?])", step)
-            steps.append("".join({"*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part)) for part in parts))
-    return "/".join(steps)
+    found = {folder for folder in candidates if folder and matches(pattern, folder)}
+    return {folder for folder in found if candidates[folder] or not found.intersection(outer(folder))}
 
 
 def _divide(folders: Sequence[str], files: Iterable[str], others: Iterable[str]) -> list[AppFolder]:
@@ -116,8 +95,8 @@ def _divide(folders: Sequence[str], files: Iterable[str], others: Iterable[str])
     strange: dict[str, list[str]] = {folder: [] for folder in folders}
     for paths, owners in ((files, owned), (others, strange)):
         for path in paths:
-            for outer in _outer(path):
-                if outer in owners:
-                    owners[outer].append(path)
+            for around in outer(path):
+                if around in owners:
+                    owners[around].append(path)
                     break
     return [AppFolder(path=folder, files=owned[folder], others=strange[folder]) for folder in folders]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from promptops.source.findings import Report
@@ -22,6 +23,7 @@ _ZERO_WIDTH = frozenset(
 )
 _BREAKS = frozenset("\u2028\u2029")
 _JOINERS = frozenset("\u200c\u200d")
+_ODD = re.compile(r"[^\n\t\x20-\x7e]")
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f")
 _CONTROLS = {"\0": "NUL", "\a": "BEL", "\b": "BS", "\v": "VT", "\f": "FF", "\x1b": "ESC", "\x85": "NEL"}
 _ESCAPES = {"\0": r"\0", "\a": r"\a", "\b": r"\b", "\v": r"\v", "\f": r"\f", "\x1b": r"\e", "\x85": r"\N"} | {
@@ -56,12 +58,15 @@ def strange(text: str) -> Iterator[tuple[int, str, str, int]]:
     if not found:
         return
     bare = _FLAG.sub(lambda match: "x" * len(match[0]), text)
-    for char, code in sorted(found.items()):
-        places = [match.start() for match in re.finditer(re.escape(char), bare)]
-        if char in _JOINERS or _is_selector(char):
-            places = [place for place in places if not _belongs(bare, place)]
-        if places:
-            yield places[0], code, char, len(places)
+    first: dict[str, int] = {}
+    count: Counter[str] = Counter()
+    for match in _ODD.finditer(bare):
+        char = match[0]
+        if char in found and not ((char in _JOINERS or _is_selector(char)) and _belongs(bare, match.start())):
+            first.setdefault(char, match.start())
+            count[char] += 1
+    for char in sorted(first):
+        yield first[char], found[char], char, count[char]
 
 
 def _code(char: str) -> str:

@@ -10,7 +10,7 @@ from promptops.core.model import Input, Json, Tool
 from promptops.core.pins import is_floating
 from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
-from promptops.source.findings import near
+from promptops.source.findings import Near
 from promptops.source.reading import Fields
 from promptops.source.schemas import check_schema
 
@@ -36,8 +36,8 @@ def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str
     if not MODEL.fullmatch(name):
         fields.add("wrong-value", "model", f"'{name[:60]}' is not a model's name", "model: provider/model-and-date")
     elif pins:
-        hint = near(name, pins) or f"The pins are: {', '.join(pins)}."
-        fields.add("unknown-pin", "model", f"'{name}' is neither a pin of app.yml nor provider/model", hint)
+        hints = Near(name, pins, "The pins are")
+        fields.add("unknown-pin", "model", f"'{name}' is neither a pin of app.yml nor provider/model", hints)
     else:
         fields.add("model-without-provider", "model", f"'{name}' names no provider", f"model: provider/{name}")
     return name, ""
@@ -48,7 +48,7 @@ def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: 
     own = read_input_schemas(fields) if fields.value.get("inputs") is not None else {}
     for name in own:
         if name not in used:
-            hint = near(name, used)
+            hint = Near(name, used)
             path = (*fields.path, "inputs", name)
             fields.report.add("unused-variable", fields.document.key_offset(path), f"no message uses '{name}'", hint)
     found = []

@@ -7,17 +7,29 @@ then, because nearly every file has none.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 
 from promptops.core.finding import Finding, Severity
+from promptops.source.covering import Covering, Suppression
+from promptops.source.strict_yaml import MAX_PROBLEMS
 
 MAX_PER_CODE = 25
 """Findings of one code that a file shows; one more says how many were left out."""
+
+MAX_KEPT = MAX_PROBLEMS
+"""Findings of one code that are kept of a file, so that the list does not grow with what is wrong; no suppression
+covers those that follow."""
+
+_LISTED = 50
+_MAX_WORD = 100
+_MAX_KNOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +41,21 @@ class Rule:
     fixed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """A comment that takes findings of these codes off the lines ``first`` to ``last``."""
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A hint that is only made where it is shown: ``Did you mean 'temperature'?``, or else what there is."""
 
-    codes: tuple[str, ...]
-    reason: str
-    offset: int
-    first: int
-    last: int
+    word: str
+    known: Collection[str]
+    listed: str = ""
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        found = near(self.word, self.known)
+        if found or not self.listed:
+            return found or self.otherwise
+        more = " …" if len(self.known) > _LISTED else ""
+        return f"{self.listed}: {', '.join(islice(self.known, _LISTED))}{more}."
 
 
 def _error(meaning: str, *, fixed: bool = True) -> Rule:
@@ -69,6 +87,7 @@ RULES: dict[str, Rule] = {
     "key-not-text": _error("A key that YAML reads as something else than text: `no:`, `1:`, `null:`, `{{x}}`."),
     "number-range": _error("A number that is not finite or is 2^53 or more in magnitude."),
     "too-deep": _error("Mappings and lists nested too deeply."),
+    "too-many-values": _error("A file with over 10,000 keys and values."),
     "json-syntax": _error("A JSON string that is not strict JSON."),
     # shape
     "wrong-type": _error("A value of the wrong type."),
@@ -130,11 +149,11 @@ RULES: dict[str, Rule] = {
 class Report:
     """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets.
 
-    ``suites`` are the parts of the text that belong to the prompt's suite, begin and end. The suite is not part of the
-    release, so an error there is a warning that can be suppressed; a secret stays an error.
+    ``suites`` are the parts of the text that belong to the prompt's suite, begin and end, in order. The suite is not
+    part of the release, so an error there is a warning that can be suppressed; a secret stays an error.
     """
 
-    __slots__ = ("_found", "_newlines", "escaped", "path", "suites", "suppressions", "text")
+    __slots__ = ("_count", "_found", "_newlines", "escaped", "path", "suites", "suppressions", "text")
 
     def __init__(self, path: str, text: str = "") -> None:
         self.path = path
@@ -142,57 +161,59 @@ class Report:
         self.escaped: Sequence[tuple[int, str]] = ()
         self.suppressions: Sequence[Suppression] = ()
         self.suites: Sequence[tuple[int, int]] = ()
-        self._found: list[tuple[str, int, str, str]] = []
-        self._newlines: list[int] | None = None
+        self._count: Counter[str] = Counter()
+        self._found: dict[tuple[str, int, str], str | Near] = {}
+        self._newlines: array[int] | None = None
 
     def __bool__(self) -> bool:
         """True where there is anything to tell."""
         return bool(self._found) or bool(self.suppressions)
 
-    def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
-        self._found.append((code, offset, message, hint))
+    def add(self, code: str, offset: int, message: str, hint: str | Near = "") -> None:
+        self._count[code] += 1
+        if self._count[code] <= MAX_KEPT:
+            self._found.setdefault((code, offset, message), hint)
+
+    def has_room(self, code: str) -> bool:
+        """False where there are so many of a code that one more is only counted, which this does."""
+        full = self._count[code] >= MAX_KEPT
+        self._count[code] += full
+        return not full
 
     def line(self, offset: int) -> int:
         """The line of an offset, from 1."""
         if self._newlines is None:
-            self._newlines = [match.start() for match in re.finditer("\n", self.text)]
+            self._newlines = array("l", (match.start() for match in re.finditer("\n", self.text)))
         return bisect_left(self._newlines, offset) + 1
 
     def findings(self, *, lint: bool) -> list[Finding]:
         """All that no suppression covers, in the order of the file. ``lint`` adds suppressions that cover nothing."""
-        used: set[int] = set()
+        covering = Covering(self.suppressions)
         shown: Counter[str] = Counter()
         result = []
-        for code, offset, message, hint in sorted(dict.fromkeys(self._found), key=lambda found: found[1]):
-            if self._suppressed(code, offset, used):
+        for (code, offset, message), hint in sorted(self._found.items(), key=lambda found: found[0][1]):
+            suppressible = self.suppressions and (not RULES[code].fixed or self._is_suite(code, offset))
+            if suppressible and covering.takes(code, self.line(offset)):
                 continue
             shown[code] += 1
             if shown[code] <= MAX_PER_CODE:
-                result.append(self._finding(code, offset, message, hint))
-        for code, count in shown.items():
+                result.append(self._finding(code, offset, message, str(hint)))
+        for code in self._count:
+            count = shown[code] + max(self._count[code] - MAX_KEPT, 0)
             if count > MAX_PER_CODE:
                 left = f"{count - MAX_PER_CODE} more of '{code}' in this file are not shown"
                 result.append(self._finding(code, len(self.text), left))
-        return result + (self._unused(used) if lint else [])
-
-    def _suppressed(self, code: str, offset: int, used: set[int]) -> bool:
-        if not self.suppressions or (RULES[code].fixed and not self._is_suite(code, offset)):
-            return False
-        line = self.line(offset)
-        for suppression in self.suppressions:
-            if code in suppression.codes and suppression.first <= line <= suppression.last:
-                used.add(suppression.offset)
-                return True
-        return False
+        return result + (self._unused(covering.used) if lint else [])
 
     def _is_suite(self, code: str, offset: int) -> bool:
-        return code != "secret" and any(start <= offset < end for start, end in self.suites)
+        index = bisect_right(self.suites, (offset, len(self.text) + 1)) - 1
+        return code != "secret" and index >= 0 and offset < self.suites[index][1]
 
     def _unused(self, used: set[int]) -> list[Finding]:
-        result = []
+        result: list[Finding] = []
         for suppression in self.suppressions:
-            if suppression.offset not in used:
-                listed = ", ".join(suppression.codes)
+            if suppression.offset not in used and len(result) < MAX_PER_CODE:
+                listed = ", ".join(suppression.codes)[:200]
                 fixed = any(RULES[code].fixed for code in suppression.codes)
                 hint = f"'{listed}' cannot be suppressed." if fixed else "Remove it."
                 result.append(
@@ -215,8 +236,10 @@ class Report:
         )
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def near(word: str, known: Collection[str]) -> str:
     """``Did you mean 'temperature'?`` or an empty string."""
+    if len(word) > _MAX_WORD or len(known) > _MAX_KNOWN:
+        return ""
     return _near(word, tuple(known))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from promptops.core.errors import GitUnavailable
 from promptops.source.git_objects import GitObject, Objects
-from promptops.source.tree import SKIPPED, below
+from promptops.source.tree import SKIPPED, outermost
 
 _FILES = (b"100644", b"100755")
 _FOLDER = b"40000"
@@ -80,8 +80,7 @@ class GitTree:
 
     def _walk(self, under: Iterable[str]) -> Iterator[tuple[str, _Folder]]:
         """Every folder at or below these, each once."""
-        asked = set(under) or {""}
-        level = [path for path in asked if not any(below(path, outer) for outer in asked - {path})]
+        level = outermost(under)
         while level:
             self._open([path for path in level if path not in self._folders])
             yield from [(path, self._folders[path]) for path in level]

@@ -86,7 +86,7 @@ def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | Non
     named = []
     if workspace is not None:
         found = find_apps(tree, workspace)
-        _unmatched(report, workspace, found.unmatched)
+        _unmatched(report, found.unmatched)
         named = [(folder, *read_name(tree, folder)) for folder in found.folders]
         duplicate_names((name, file) for _, name, file in named)
     read = [read_app(tree, folder, name, file) for folder, name, file in named if apps is None or name in apps]
@@ -135,11 +135,15 @@ def _marker(tree: Tree) -> Report:
     return report
 
 
-def _unmatched(report: Report, workspace: Workspace, unmatched: Iterable[int]) -> None:
+def _unmatched(report: Report, unmatched: Collection[str]) -> None:
     from promptops.source.strict_yaml import parse
 
-    for index in unmatched:
-        offset = parse(report.text).offset(("apps", index))
-        pattern = workspace.apps[index]
+    if not unmatched:
+        return
+    document = parse(report.text)
+    written = document.value.get("apps") if isinstance(document.value, Mapping) else None
+    places = {pattern: index for index, pattern in enumerate(written)} if isinstance(written, list) else {}
+    for pattern in unmatched:
+        offset = document.offset(("apps", places[pattern]) if pattern in places else ("apps",))
         hint = "An app is a folder with an app.yml or a prompt file (*.prompt.yml)."
         report.add("app-missing", offset, f"'{pattern[:80]}' holds no app", hint)

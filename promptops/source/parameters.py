@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, ResponseFormat
 from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
-from promptops.source.findings import near
+from promptops.source.findings import Near
 from promptops.source.reading import Fields, shown
 
 
@@ -82,7 +82,7 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
     for key, value in fields.value.items():
         name = key if key in PARAMETERS else _camel(key)
         if name not in PARAMETERS:
-            hint = near(key, PARAMETERS)
+            hint = Near(key, PARAMETERS)
             fields.add_at_key(unknown, key, f"nobody knows the parameter '{key}'", hint)
         elif name in spelled:
             both = f"'{spelled[name]}' and '{key}' are the same parameter"

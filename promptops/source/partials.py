@@ -15,18 +15,18 @@ from itertools import pairwise
 from promptops.core.errors import ExtraMissing, TemplateInvalid
 from promptops.core.jinja import check_jinja
 from promptops.core.model import Engine
-from promptops.core.template import TagKind, tags, variables
-from promptops.source.findings import Report, near
+from promptops.core.template import TagKind, each_tag, variables
+from promptops.source.findings import Near, Report
 from promptops.source.tree import MAX_FILE
 
 MAX_DEPTH = 10
 """How deep partials may include each other."""
 
 _INCLUDE = re.compile(
-    r"\{#.*?#\}|\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}"
-    r"|\{%(?P<left>[-+]?)\s*include\s+(?P<quote>[\"'])(?P<name>[^\"'\n]*)(?P=quote)\s*(?P<right>[-+]?)%\}",
-    re.DOTALL,
+    r"(?P<comment>\{#)|(?P<raw>\{%[-+]?\s*+raw\s*+[-+]?%\})"
+    r"|\{%(?P<left>[-+]?)\s*+include\s++(?P<quote>[\"'])(?P<name>[^\"'\n]*+)(?P=quote)\s*+(?P<right>[-+]?)%\}"
 )
+_ENDS = {"comment": re.compile(r"#\}"), "raw": re.compile(r"\{%[-+]?\s*+endraw\s*+[-+]?%\}")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Origin:
     text: str
     place: Callable[[int], int]
 
-    def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
+    def add(self, code: str, offset: int, message: str, hint: str | Near = "") -> None:
         self.report.add(code, self.place(offset), message, hint)
 
 
@@ -93,7 +93,8 @@ class Partials:
     ) -> Expanded | None:
         self.used.add(name)
         if name not in self.origins:
-            hint = near(name, self.origins) or "Partials are the files of the app's partials/ folder, without ending."
+            otherwise = "Partials are the files of the app's partials/ folder, without ending."
+            hint = Near(name, self.origins, otherwise=otherwise)
             origin.add("partial-missing", offset, f"there is no partial '{name}'", hint)
             return None
         if name in stack:
@@ -127,7 +128,8 @@ class _Growing:
         self._piece(edges[0], ())
         self._piece(inner.text, inner.parts)
         self._piece(edges[1], ())
-        self.names |= inner.names
+        if self._length <= MAX_FILE:
+            self.names |= inner.names
 
     def finish(self, origin: Origin) -> Expanded | None:
         self._add(origin, self._from, len(origin.text))
@@ -142,7 +144,7 @@ class _Growing:
         self._piece(origin.text[start:end], ((0, origin, start),))
 
     def _piece(self, text: str, parts: tuple[tuple[int, Origin, int], ...]) -> None:
-        if self._length <= MAX_FILE:
+        if text and self._length <= MAX_FILE:
             self._pieces.append(text)
             self._parts += [(self._length + at, origin, shift) for at, origin, shift in parts]
         self._length += len(text)
@@ -154,27 +156,38 @@ def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int
     The names of variables are collected on the way, and tags that are none reported.
     """
     if engine is Engine.JINJA2:
-        for match in _INCLUDE.finditer(origin.text):
-            if match["name"] is not None:
-                # An empty comment keeps the whitespace control of the tag that it replaces.
-                left = f"{{#{match['left']} #}}" if match["left"] else ""
-                yield (
-                    match.start(),
-                    match.end(),
-                    match["name"],
-                    (left, f"{{# {match['right']}#}}" * bool(match["right"])),
-                )
+        for match in _includes(origin.text):
+            # An empty comment keeps the whitespace control of the tag that it replaces.
+            left = f"{{#{match['left']} #}}" if match["left"] else ""
+            right = f"{{# {match['right']}#}}" if match["right"] else ""
+            yield match.start(), match.end(), match["name"], (left, right)
         return
-    for tag in tags(origin.text):
+    for tag in each_tag(origin.text):
         if tag.kind is TagKind.VARIABLE:
             names.add(tag.name.partition(".")[0])
         elif tag.kind is TagKind.PARTIAL:
             yield tag.start, tag.end, tag.name, ("", "")
-        else:
-            shown = " ".join(tag.text.split())
+        elif origin.report.has_room("unknown-tag"):
+            shown = " ".join(tag.text[:200].split())
             shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
             hint = "Write {{ name }} for a variable; to send it as it is: `# promptops: ignore[unknown-tag] why`."
             origin.add("unknown-tag", tag.start, f"{shown} is not a tag", hint)
+
+
+def _includes(text: str) -> Iterator[re.Match[str]]:
+    """Every ``include`` of a Jinja text outside of comments and raw blocks; what nothing closes is neither."""
+    position = 0
+    endless: set[str] = set()
+    while match := _INCLUDE.search(text, position):
+        position = match.end()
+        kind = match.lastgroup or ""
+        if match["name"] is not None:
+            yield match
+        elif kind not in endless:
+            if end := _ENDS[kind].search(text, position):
+                position = end.end()
+            else:
+                endless.add(kind)
 
 
 def _checked(expanded: Expanded) -> Expanded | None:
@@ -193,10 +206,10 @@ def _checked(expanded: Expanded) -> Expanded | None:
 
 def _same_tags(expanded: Expanded) -> bool:
     """False where inlining made a variable that stood in none of the texts."""
-    found = {tag.name.partition(".")[0] for tag in tags(expanded.text) if tag.kind is TagKind.VARIABLE}
-    whole = sum(tag.kind is not TagKind.PARTIAL for tag in tags(expanded.text))
+    found = {tag.name.partition(".")[0] for tag in each_tag(expanded.text) if tag.kind is TagKind.VARIABLE}
+    whole = sum(tag.kind is not TagKind.PARTIAL for tag in each_tag(expanded.text))
     apart = 0
     edges = [*(part[0] for part in expanded.parts), len(expanded.text)]
     for start, end in pairwise(edges):
-        apart += sum(tag.kind is not TagKind.PARTIAL for tag in tags(expanded.text[start:end]))
+        apart += sum(tag.kind is not TagKind.PARTIAL for tag in each_tag(expanded.text[start:end]))
     return found <= expanded.names and whole == apart

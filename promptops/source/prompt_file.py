@@ -17,12 +17,11 @@ from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, 
 from promptops.core.suite import Suite
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
-from promptops.source.findings import Report, near
+from promptops.source.findings import Near, Report, near
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Origin, Partials
 from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import read_json_schema
-from promptops.source.strict_yaml import same_place
 from promptops.source.suite import SUITE_KEYS, read_suite
 from promptops.source.suppression import in_text, without
 
@@ -171,7 +170,7 @@ def _role(item: Fields) -> Role | None:
     if value is None:
         item.add("missing-key", None, "a message needs a `role`", f"One of {', '.join(_ROLES)}.")
     elif item.text("role") is not None:
-        hint = near(str(value), _ROLES) or f"One of {', '.join(_ROLES)}."
+        hint = Near(str(value), _ROLES, "One of")
         item.add("wrong-value", "role", f"'{value}' is not a role", hint)
     return None
 
@@ -205,20 +204,21 @@ def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
     start = match.end() if match else 0
     if not match:
         report.suppressions = in_text(report.text, 0, report)
-    raw = report.text[start:]
-    text = without(raw).strip("\n")
+    text, places = without(report.text[start:])
+    empty = len(text) - len(text.lstrip("\n"))
 
     def place(offset: int) -> int:
-        return start + (same_place(text, offset, raw) or 0)
+        return start + places.at(empty + offset)
 
-    return (match.span(1) if match else None), Origin(report=report, text=text, place=place)
+    return (match.span(1) if match else None), Origin(report=report, text=text.strip("\n"), place=place)
 
 
 def _unknown_keys(fields: Fields, known: tuple[str, ...]) -> None:
     """One warning for all of them, at the first."""
     names = fields.unknown(known)
     meant = {
-        name: _TWINS.get(name) or near(name, known).removeprefix("Did you mean '").removesuffix("'?") for name in names
+        name: _TWINS.get(name) or near(name, known).removeprefix("Did you mean '").removesuffix("'?")
+        for name in names[:20]
     }
     hints = [f"'{name}' → '{right}'" for name, right in meant.items() if right]
     fields.add_at_key(
@@ -236,5 +236,5 @@ def _choice(fields: Fields, key: str, kind: type[_E]) -> _E | None:
     known = [member.value for member in kind]
     if value in known:
         return kind(value)
-    fields.add("wrong-value", key, f"'{value}' is not a {key}", near(value, known) or f"One of {', '.join(known)}.")
+    fields.add("wrong-value", key, f"'{value}' is not a {key}", Near(value, known, "One of"))
     return None

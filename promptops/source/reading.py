@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from promptops.core.model import Json
-from promptops.source.findings import Report, near
+from promptops.source.findings import Near, Report
 from promptops.source.strict_yaml import Document, Path, parse
 from promptops.source.suppression import in_yaml
 from promptops.source.tree import MAX_FILE, Tree
@@ -133,12 +133,12 @@ class Fields:
                 self.wrong((*self.path, key, index), "text", item)
         return tuple(item for item in found or () if isinstance(item, str))
 
-    def add(self, code: str, key: str | int | None, message: str, hint: str = "") -> None:
+    def add(self, code: str, key: str | int | None, message: str, hint: str | Near = "") -> None:
         """Report something about the value at a key, or about this mapping."""
         path = self.path if key is None else (*self.path, key)
         self.report.add(code, self.document.offset(path), message, hint)
 
-    def add_at_key(self, code: str, key: str, message: str, hint: str = "") -> None:
+    def add_at_key(self, code: str, key: str, message: str, hint: str | Near = "") -> None:
         """Report something about a key itself."""
         self.report.add(code, self.document.key_offset((*self.path, key)), message, hint)
 
@@ -149,7 +149,7 @@ class Fields:
     def refuse_unknown(self, known: Collection[str]) -> None:
         """Report every key that is none of the known ones as an error."""
         for key in self.unknown(known):
-            hint = near(key, known) or f"There are: {', '.join(known)}."
+            hint = Near(key, known, "There are")
             self.add_at_key("unknown-setting", key, f"nobody knows the key '{key}'", hint)
 
     def wrong(self, path: Path, expected: str, value: Json) -> None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, TypeAlias
 
 from yaml._yaml import CParser
@@ -23,6 +25,13 @@ from yaml.reader import ReaderError
 
 from promptops.core.digest import MAX_NUMBER
 from promptops.core.model import Json
+from promptops.source.places import Places, places_of
+
+MAX_VALUES = 10_000
+"""Keys, texts, numbers, mappings and lists of one text: each is an object while it is read, some 500 bytes."""
+
+MAX_PROBLEMS = 1_000
+"""Problems of one code that are kept of a text."""
 
 MAX_DEPTH = 20
 """Levels of nesting. The release around it adds its own and stays below the limit of the canonical form."""
@@ -74,12 +83,14 @@ class Document:
     root: Node | None = None
     problems: Sequence[Problem] = ()
     escaped: Sequence[tuple[int, str]] = ()
+    _keys: dict[int, dict[str, tuple[Node, Node]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _places: dict[int, Places | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def node(self, path: Path) -> Node | None:
         """The node of a value, or of the nearest value around it that there is."""
         node = self.root
         for step in path:
-            inner = _step(node, step)
+            inner = self._step(node, step)
             if inner is None:
                 break
             node = inner[1]
@@ -92,7 +103,7 @@ class Document:
 
     def key_offset(self, path: Path) -> int:
         """Where the key of a value begins; the value itself in a list, or where there is no such key."""
-        inner = _step(self.node(path[:-1]), path[-1]) if path else None
+        inner = self._step(self.node(path[:-1]), path[-1]) if path else None
         return self.base + inner[0].start_mark.index if inner else self.offset(path)
 
     def spans(self, key: str) -> Iterator[tuple[int, int]]:
@@ -109,31 +120,30 @@ class Document:
     def inside(self, path: Path, offset: int) -> int:
         """Where the character ``offset`` of a text stands in the file.
 
-        Exact wherever the characters that follow stand in the file as they are in the value, which is everything but
-        escapes and words cut by a folded line; those get the beginning of their scalar.
+        Where the source of a scalar cannot be told from its value, that is the beginning of the scalar.
         """
         node = self.node(path)
         if not isinstance(node, ScalarNode):
             return self.offset(path)
-        start = node.start_mark.index
+        start, end = node.start_mark.index, node.end_mark.index
         if node.style in ("|", ">"):
             start = self.text.find("\n", start) + 1
-        found = same_place(node.value, offset, self.text[start : node.end_mark.index])
-        return self.offset(path) if found is None else self.base + start + found
+        elif node.style:
+            start, end = start + 1, end - 1
+        if id(node) not in self._places:
+            self._places[id(node)] = places_of(node.value, self.text[start:end], node.style)
+        places = self._places[id(node)]
+        return self.offset(path) if places is None else self.base + min(start + places.at(offset), end)
 
-
-def same_place(value: str, offset: int, raw: str) -> int | None:
-    """Where the word at an offset of the value stands in the raw text, found by counting how often it came before."""
-    match = re.compile(r"\S+").search(value, offset) or re.match(r"\S+", value)
-    if match is None:
+    def _step(self, node: Node | None, step: str | int) -> tuple[Node, Node] | None:
+        if isinstance(node, MappingNode) and isinstance(step, str):
+            if id(node) not in self._keys:
+                pairs: list[tuple[Node, Node]] = node.value
+                self._keys[id(node)] = {key.value: (key, value) for key, value in pairs if type(key) is ScalarNode}
+            return self._keys[id(node)].get(step)
+        if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+            return node.value[step], node.value[step]
         return None
-    for word in (match[0], match[0][:2]):
-        if value.count(word) == raw.count(word):
-            place = -1
-            for _ in range(value.count(word, 0, match.start()) + 1):
-                place = raw.find(word, place + 1 if place < 0 else place + len(word))
-            return place if place >= 0 else None
-    return None
 
 
 def parse(text: str, *, base: int = 0) -> Document:
@@ -145,13 +155,13 @@ def parse(text: str, *, base: int = 0) -> Document:
         if not _UNPRINTABLE.search(text):
             return Document(text=text, base=base, problems=(_syntax(error, text, base),))
         return _without_unprintable(text, base)
-    except (YAMLError, _TooDeep, ValueError, RecursionError) as error:
+    except (YAMLError, _TooDeep, _TooMany, ValueError, RecursionError) as error:
         return Document(text=text, base=base, problems=(_syntax(error, text, base),))
     finally:
         composer.dispose()
     if root is None:
         return Document(text=text, base=base)
-    builder = _Builder(text=text, base=base)
+    builder = _Builder(base=base, aliases="*" in text)
     value = builder.build(root)
     return Document(text=text, base=base, value=value, root=root, problems=builder.problems, escaped=builder.escaped)
 
@@ -161,12 +171,16 @@ def _without_unprintable(text: str, base: int) -> Document:
     document = parse(_UNPRINTABLE.sub("\ufffd", text), base=base)
     found = [
         Problem(code="yaml-syntax", offset=base + match.start(), message=f"not YAML: it has U+{ord(match[0]):04X}")
-        for match in _UNPRINTABLE.finditer(text)
+        for match in islice(_UNPRINTABLE.finditer(text), MAX_PROBLEMS)
     ]
     return replace(document, text=text, problems=[*found, *document.problems])
 
 
 class _TooDeep(Exception):
+    pass
+
+
+class _TooMany(Exception):
     pass
 
 
@@ -176,6 +190,7 @@ class _Composer(CParser):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._values = 0
 
     def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
         if kind is ScalarNode and implicit[0] and value[:1] in _SPECIAL_STARTS:
@@ -184,6 +199,9 @@ class _Composer(CParser):
 
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self._depth += 1
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _TooMany
         if self._depth > _MOST_DEPTH:
             raise _TooDeep
 
@@ -193,20 +211,22 @@ class _Composer(CParser):
 
 @dataclass(slots=True, kw_only=True)
 class _Builder:
-    text: str
     base: int
+    aliases: bool
     problems: list[Problem] = field(default_factory=list)
     escaped: list[tuple[int, str]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
+    _count: Counter[str] = field(default_factory=Counter)
 
     def build(self, node: Node, depth: int = 1) -> Json:
         if depth > MAX_DEPTH:
             self._problem("too-deep", node, f"nested deeper than {MAX_DEPTH} levels")
             return None
-        if id(node) in self._seen:
-            self._problem("yaml-alias", node, "aliases are not allowed", "Write the value out where it is used.")
-            return None
-        self._seen.add(id(node))
+        if self.aliases:
+            if id(node) in self._seen:
+                self._problem("yaml-alias", node, "aliases are not allowed", "Write the value out where it is used.")
+                return None
+            self._seen.add(id(node))
         if type(node) is ScalarNode:
             return self._scalar(node)
         if node.tag != _AS_TEXT:
@@ -273,6 +293,9 @@ class _Builder:
         self._problem("yaml-tag", node, f"the tag {_short_tag(node.tag)} is not allowed", "Leave the tag out.")
 
     def _problem(self, code: str, node: Node, message: str, hint: str = "") -> None:
+        self._count[code] += 1
+        if self._count[code] > MAX_PROBLEMS:
+            return
         offset = self.base + node.start_mark.index
         self.problems.append(Problem(code=code, offset=offset, message=message, hint=hint))
 
@@ -289,16 +312,10 @@ def _special(text: str) -> Json:
     return math.inf if _NOT_FINITE.fullmatch(text) else text
 
 
-def _step(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
-    if isinstance(node, MappingNode) and isinstance(step, str):
-        pairs = [pair for pair in node.value if isinstance(pair[0], ScalarNode) and pair[0].value == step]
-        return pairs[-1] if pairs else None
-    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
-    return None
-
-
 def _syntax(error: Exception, text: str, base: int) -> Problem:
+    if isinstance(error, _TooMany):
+        said = f"over {MAX_VALUES:,} keys and values"
+        return Problem(code="too-many-values", offset=base, message=said, hint="Is this a prompt? Split it.")
     if isinstance(error, _TooDeep | RecursionError):
         return Problem(code="too-deep", offset=base, message=f"nested deeper than {MAX_DEPTH} levels")
     if not isinstance(error, MarkedYAMLError):

@@ -9,21 +9,31 @@ two]``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from promptops.source.findings import RULES, Report, Suppression, near
+from promptops.source.covering import Suppression
+from promptops.source.findings import RULES, Near, Report
+from promptops.source.places import Places
 from promptops.source.strict_yaml import Document
 
 _MARK = "promptops:"
-_IGNORE = r"promptops:[ \t]*ignore\b(?:[ \t]*\[(?P<codes>[^\]\n]*)\])?[ \t]*(?P<reason>[^\n]*?)[ \t]*"
-_IN_YAML = re.compile(rf"(?:^|(?<=[ \t]))#[ \t]*{_IGNORE}$", re.MULTILINE)
-_IN_TEXT = re.compile(rf"<!--[ \t]*{_IGNORE}-->", re.MULTILINE)
-_IN_TEXT_LINES = re.compile(
-    rf"^[ \t]*{_IN_TEXT.pattern}[ \t]*(?:\n|\Z)|{_IN_TEXT.pattern.replace('?P<', '?P<_')}", re.MULTILINE
-)
+_IN_YAML = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*+promptops:[ \t]*+ignore\b", re.MULTILINE)
+_IN_TEXT = re.compile(r"<!--[ \t]*+promptops:[ \t]*+ignore\b")
+_BLANKS = re.compile(r"[^\S\n]*+")
 _HINT = "Write: promptops: ignore[code] why it is all right"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comment:
+    """A comment that suppresses: its place in the text, and what it says behind ``ignore``."""
+
+    start: int
+    end: int
+    said: str
 
 
 def in_yaml(document: Document, report: Report) -> list[Suppression]:
@@ -31,71 +41,145 @@ def in_yaml(document: Document, report: Report) -> list[Suppression]:
     if _MARK not in document.text or document.root is None:
         return []
     found = []
-    entries = sorted(_entries(document.root, document.base))
-    texts = [(node.start_mark.index, node) for node in _scalars(document.root)]
-    for match in _IN_YAML.finditer(document.text):
-        if any(_covers(document.text, node, match.start()) for start, node in texts if start <= match.start()):
-            continue
-        first, last = _range(document, report, match.start(), entries)
-        suppression = _read(match, document.base + match.start(), first, last, report)
-        if suppression:
+    lines = _Lines(document, report)
+    for comment in _yaml_comments(document):
+        first, last = lines.covered(comment)
+        if suppression := _read(comment, document.base, first, last, report):
             found.append(suppression)
     return found
 
 
 def in_text(text: str, base: int, report: Report) -> list[Suppression]:
     """The suppressions of a text that begins at ``base`` of its file. Malformed ones become findings."""
-    if _MARK not in text:
-        return []
     found = []
-    for match in _IN_TEXT.finditer(text):
-        line = report.line(base + match.start())
-        own = not text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
-        own = own and not text[match.end() :].partition("\n")[0].strip()
-        end = text.find("\n\n", match.end())
-        last = report.line(base + (len(text) if end < 0 else end)) if own else line
-        suppression = _read(match, base + match.start(), line, last, report)
-        if suppression:
+    before, paragraph = 0, -1
+    for comment in _text_comments(text):
+        first = last = report.line(base + comment.start)
+        if _is_alone(text, comment, before):
+            if paragraph < comment.end:
+                paragraph = text.find("\n\n", comment.end)
+                paragraph = len(text) if paragraph < 0 else paragraph
+            last = report.line(base + paragraph)
+        before = comment.end
+        if suppression := _read(comment, base, first, last, report):
             found.append(suppression)
     return found
 
 
-def without(text: str) -> str:
-    """The text without its suppressions."""
-    return _IN_TEXT_LINES.sub("", text) if _MARK in text else text
+def without(text: str) -> tuple[str, Places]:
+    """The text without its suppressions and the lines that hold nothing else, and where its characters stood."""
+    kept: list[str] = []
+    pairs: list[tuple[int, int]] = []
+    length = position = 0
+    for comment in _text_comments(text):
+        start, end = comment.start, comment.end
+        if _is_alone(text, comment, position):
+            start = max(text.rfind("\n", position, start) + 1, position)
+            end = min(_blank_until(text, end) + 1, len(text))
+        pairs.append((length, position))
+        kept.append(text[position:start])
+        length, position = length + start - position, end
+    kept.append(text[position:])
+    return "".join(kept), Places([*pairs, (length, position)])
 
 
-def _read(match: re.Match[str], offset: int, first: int, last: int, report: Report) -> Suppression | None:
-    codes = tuple(code.strip() for code in (match["codes"] or "").split(",") if code.strip())
+def _text_comments(text: str) -> Iterator[_Comment]:
+    """Each comment ends on its line; nothing of a text is looked at twice."""
+    position = 0
+    while match := _IN_TEXT.search(text, position):
+        line = text.find("\n", match.end())
+        close = text.find("-->", match.end(), len(text) if line < 0 else line)
+        if close >= 0:
+            yield _Comment(start=match.start(), end=close + 3, said=text[match.end() : close])
+            position = close + 3
+        elif line >= 0:
+            position = line
+        else:
+            return
+
+
+def _yaml_comments(document: Document) -> Iterator[_Comment]:
+    """Each comment ends with its line; what looks like one inside a scalar is text."""
+    text = document.text
+    scalars = sorted(_spans(document.root, text)) if document.root is not None else []
+    position = 0
+    while match := _IN_YAML.search(text, position):
+        around = bisect_right(scalars, (match.start(), len(text)))
+        if around and match.start() < scalars[around - 1][1]:
+            position = max(scalars[around - 1][1], match.end())
+            continue
+        line = text.find("\n", match.end())
+        position = len(text) if line < 0 else line
+        yield _Comment(start=match.start(), end=position, said=text[match.end() : position])
+
+
+def _is_alone(text: str, comment: _Comment, before: int) -> bool:
+    """True where the line of a comment holds nothing else; ``before`` is where the comment before it ended."""
+    line = max(text.rfind("\n", before, comment.start) + 1, before)
+    if line == before and before > 0 and text[before - 1] != "\n":
+        return False
+    end = _blank_until(text, comment.end)
+    return not text[line : comment.start].strip() and (end == len(text) or text[end] == "\n")
+
+
+def _blank_until(text: str, offset: int) -> int:
+    match = _BLANKS.match(text, offset)
+    assert match is not None
+    return match.end()
+
+
+def _read(comment: _Comment, base: int, first: int, last: int, report: Report) -> Suppression | None:
+    said = comment.said.strip(" \t")
+    listed, bracket, reason = said[1:].partition("]") if said.startswith("[") else ("", "", said)
+    if not bracket:
+        listed, reason = "", said
+    codes = tuple(code.strip() for code in listed.split(",") if code.strip())
     unknown = [code for code in codes if code not in RULES]
+    offset = base + comment.start
     if not codes:
         report.add("suppression-invalid", offset, "the suppression names no code", _HINT)
     elif unknown:
-        report.add("suppression-invalid", offset, f"'{unknown[0]}' is no finding's code", near(unknown[0], RULES))
-    elif not match["reason"]:
+        report.add("suppression-invalid", offset, f"'{unknown[0][:80]}' is no finding's code", Near(unknown[0], RULES))
+    elif not reason.strip(" \t"):
         report.add("suppression-invalid", offset, "the suppression gives no reason", _HINT)
     else:
-        return Suppression(codes=codes, reason=match["reason"], offset=offset, first=first, last=last)
+        return Suppression(codes=codes, reason=reason.strip(" \t"), offset=offset, first=first, last=last)
     return None
 
 
-def _range(document: Document, report: Report, offset: int, entries: list[tuple[int, int, bool]]) -> tuple[int, int]:
-    """The lines that a comment at an offset covers."""
-    line = report.line(document.base + offset)
-    own = not document.text[document.text.rfind("\n", 0, offset) + 1 : offset].strip()
-    spans = [(report.line(start), report.line(end), scalar) for start, end, scalar in entries]
-    if not own:
-        return line, max((last for first, last, scalar in spans if first == line and scalar), default=line)
-    following = min((first for first, _, _ in spans if first > line), default=line)
-    return line, max((last for first, last, _ in spans if first == following), default=line)
+class _Lines:
+    """The lines of the entries of a document: what a comment covers."""
+
+    def __init__(self, document: Document, report: Report) -> None:
+        self._document = document
+        self._report = report
+        self._last: dict[int, int] = {}
+        self._last_scalar: dict[int, int] = {}
+        for start, end, scalar in _entries(document.root, document.base):
+            first, last = report.line(start), report.line(end)
+            self._last[first] = max(last, self._last.get(first, 0))
+            if scalar:
+                self._last_scalar[first] = max(last, self._last_scalar.get(first, 0))
+        self._firsts = sorted(self._last)
+
+    def covered(self, comment: _Comment) -> tuple[int, int]:
+        """The first and last line that a comment covers."""
+        text = self._document.text
+        line = self._report.line(self._document.base + comment.start)
+        if text[text.rfind("\n", 0, comment.start) + 1 : comment.start].strip():
+            return line, self._last_scalar.get(line, line)
+        index = bisect_right(self._firsts, line)
+        following = self._firsts[index] if index < len(self._firsts) else line
+        return line, self._last.get(following, line)
 
 
-def _entries(node: Node, base: int) -> Iterator[tuple[int, int, bool]]:
+def _entries(node: Node | None, base: int) -> Iterator[tuple[int, int, bool]]:
     """Begin, end and whether it is one scalar, of every entry of every mapping and list below a node."""
+    pairs: Iterable[tuple[Node, Node]]
     if isinstance(node, MappingNode):
         pairs = node.value
     elif isinstance(node, SequenceNode):
-        pairs = [(item, item) for item in node.value]
+        pairs = ((item, item) for item in node.value)
     else:
         return
     for key, value in pairs:
@@ -111,17 +195,12 @@ def _end(node: Node) -> int:
     return max(node.start_mark.index, node.end_mark.index - 1)
 
 
-def _scalars(node: Node) -> Iterator[ScalarNode]:
+def _spans(node: Node, text: str) -> Iterator[tuple[int, int]]:
+    """Where the text of every scalar begins and ends: a comment may stand behind the ``|`` of a block."""
     if isinstance(node, ScalarNode):
-        yield node
+        start = node.start_mark.index
+        yield (text.find("\n", start) if node.style in ("|", ">") else start), node.end_mark.index
         return
     for item in node.value:
         for inner in item if isinstance(item, tuple) else (item,):
-            yield from _scalars(inner)
-
-
-def _covers(text: str, node: ScalarNode, offset: int) -> bool:
-    start = node.start_mark.index
-    if node.style in ("|", ">"):  # a comment may stand behind the | of a block of text
-        start = text.find("\n", start)
-    return start <= offset < node.end_mark.index
+            yield from _spans(inner, text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -81,17 +81,17 @@ class WorkingTree:
     def _walk(self, under: Iterable[str]) -> tuple[list[str], list[str]]:
         files: list[str] = []
         others: list[str] = []
-        for folder in _outermost(under):
+        for folder in outermost(under):
             if self._reachable(folder):
                 _scan(f"{self._base}/{folder}" if folder else self._base, f"{folder}/" if folder else "", files, others)
         return sorted(files), sorted(others)
 
     def _reachable(self, folder: str) -> bool:
-        """False where a step of the path is a link or is no folder."""
+        """False where a step of the path is a link, is no folder, or leads out of the tree."""
         path = self._base
         for step in folder.split("/") if folder else ():
             path = f"{path}/{step}"
-            if step in SKIPPED or not os.path.isdir(path) or os.path.islink(path):
+            if step in SKIPPED or step == ".." or not os.path.isdir(path) or os.path.islink(path):
                 return False
         return True
 
@@ -101,13 +101,17 @@ def below(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(folder + "/")
 
 
-def _outermost(under: Iterable[str]) -> list[str]:
+def outermost(under: Iterable[str]) -> list[str]:
     """The folders without those that lie in another one; the root where there are none."""
-    kept: list[str] = []
-    for folder in sorted(set(under)) or [""]:
-        if not any(below(folder, outer) for outer in kept):
-            kept.append(folder)
-    return kept
+    asked = set(under) or {""}
+    return sorted(folder for folder in asked if asked.isdisjoint(outer(folder)))
+
+
+def outer(path: str) -> Iterator[str]:
+    """Every folder around a path, the nearest first, the root ``""`` last."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _read(handle: int) -> bytes:
@@ -115,8 +119,10 @@ def _read(handle: int) -> bytes:
     if len(data) > MAX_FILE or not data:
         return data
     pieces = [data]
-    while data := os.read(handle, MAX_FILE + 1 - sum(map(len, pieces))):
+    length = len(data)
+    while data := os.read(handle, MAX_FILE + 1 - length):
         pieces.append(data)
+        length += len(data)
     return b"".join(pieces)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
 MARKER = "promptops.yml"
 KEYS = ("registry", "apps", "channels")
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected")
+_MAX_WAY = 50
+_MAX_PATTERN = 1_000  # characters
+
+MAX_PATTERNS = 1_000
+"""Folders and globs that `apps` may list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +90,30 @@ def parse_workspace(report: Report) -> Workspace | None:
 
 
 def _apps(fields: Fields) -> tuple[str, ...]:
+    """The patterns that stay in the workspace: nothing outside of it is ever looked at."""
     patterns = fields.texts("apps")
     if patterns is None:
         fields.add("missing-key", None, "`apps` lists the folders of the apps", "apps: [apps/*]")
         return ()
+    if len(patterns) > MAX_PATTERNS:
+        fields.add("wrong-value", "apps", f"`apps` has over {MAX_PATTERNS:,} entries", "A glob such as apps/* is one.")
+        return ()
+    inside = []
     for index, pattern in enumerate(patterns):
-        steps = clean(pattern).split("/")
-        if not pattern or "\\" in pattern or "\0" in pattern or pattern.startswith(("/", "-")) or ".." in steps:
-            path = ("apps", index) if isinstance(fields.value["apps"], list) else ("apps",)
-            offset = fields.document.offset(path)
-            hint = "A folder below this file, or a glob such as apps/*."
-            fields.report.add("wrong-value", offset, f"'{pattern[:80]}' is not a folder of this workspace", hint)
-    return patterns
+        if _is_inside(pattern):
+            inside.append(pattern)
+            continue
+        path = ("apps", index) if isinstance(fields.value["apps"], list) else ("apps",)
+        offset = fields.document.offset(path)
+        hint = "A folder below this file, or a glob such as apps/*."
+        fields.report.add("wrong-value", offset, f"'{pattern[:80]}' is not a folder of this workspace", hint)
+    return tuple(inside)
+
+
+def _is_inside(pattern: str) -> bool:
+    if not 0 < len(pattern) <= _MAX_PATTERN or "\\" in pattern or "\0" in pattern or pattern.startswith(("/", "-")):
+        return False
+    return ".." not in pattern.split("/")
 
 
 def clean(pattern: str) -> str:
@@ -122,30 +139,19 @@ def _channels(fields: Fields) -> dict[str, Policy]:
 
 
 def _check_sources(fields: Fields, policies: Mapping[str, Policy]) -> None:
-    from promptops.source.findings import near
+    from promptops.source.circles import in_circles, way_round
+    from promptops.source.findings import MAX_PER_CODE, Near
 
-    for name, policy in policies.items():
+    refers = {name: policy.promote_from for name, policy in policies.items()}
+    circles = {name: group for group in in_circles(refers) for name in group}
+    shown = 0
+    for name, sources in refers.items():
         offset = fields.document.offset(("channels", name, "promote_from"))
-        for source in policy.promote_from:
-            if source not in policies:
-                hint = near(source, policies) or f"The channels are: {', '.join(policies)}."
-                fields.report.add("policy-invalid", offset, f"'{source}' is not a declared channel", hint)
-        circle = _circle(name, policies)
-        if circle:
-            fields.report.add("policy-invalid", offset, f"`promote_from` goes round in a circle: {' → '.join(circle)}")
-
-
-def _circle(start: str, policies: Mapping[str, Policy]) -> list[str]:
-    """A way from a channel through `promote_from` back to itself. A channel no way leads round from is none's trap."""
-    stack = [[start]]
-    seen: set[str] = set()
-    while stack:
-        way = stack.pop()
-        sources: Iterable[str] = policies[way[-1]].promote_from if way[-1] in policies else ()
         for source in sources:
-            if source == start:
-                return [*way, start]
-            if source not in seen:
-                seen.add(source)
-                stack.append([*way, source])
-    return []
+            if source not in policies:
+                hint = Near(source, policies, "The channels are")
+                fields.report.add("policy-invalid", offset, f"'{source[:80]}' is not a declared channel", hint)
+        if name in circles:
+            shown += 1
+            way = way_round(name, refers, circles[name])[:_MAX_WAY] if shown <= MAX_PER_CODE else [name, "…"]
+            fields.report.add("policy-invalid", offset, f"`promote_from` goes round in a circle: {' → '.join(way)}")
