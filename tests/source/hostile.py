@@ -52,7 +52,7 @@ def cases() -> Iterator[tuple[str, str, Make]]:
         yield f"schema with {text}", "prompts/a.prompt.yml", _schema(schema)
 
 
-TEXTS = (
+TEXTS: tuple[str, ...] = (
     "{{ a", "{{ a }} ", "{{ a b }}\n", "{{>", "{{> x }}", "{{{", "{", "}}", "{% ", "{#", "{{ x#{% ", "}}{{",
     "a \u202e", "a\u200d", "\ufe0f", "\U0001f3f4\U000e0067", "sk-ant-api03-", "eyJaaaaaaaa.", "a://b:", "-----BEGIN A ",
     "<!-- promptops: ignore[", "a\n", "# promptops: ignore[secret] why\n",
