@@ -93,9 +93,7 @@ class Answering:
         self._courses = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
         self._replicas = {name: course.replica for name, course in self._courses.items()}
         self._own = self._replicas[self._settings.channels[0]]
-        self._process = os.getpid()
-        self._mark = mark()
-        self._noticing: dict[int, threading.Lock] = {}
+        self._process, self._mark, self._noticing = os.getpid(), mark(), dict[int, threading.Lock]()
         self._begin()
 
     def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Course]:
