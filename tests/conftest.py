@@ -3,6 +3,10 @@
 ``registry_url`` and ``registry`` run a test twice, on SQLite and on PostgreSQL. The PostgreSQL server is the one pip
 installs; it is started once and shared by all workers of pytest-xdist. Without it these tests are skipped, and with
 ``CI=true`` they fail.
+
+The tests of ``BEHAVIOUR`` run three times more, on PostgreSQL through PgBouncer in transaction and in session mode
+(Debian's package; the same where it is missing), and on one that is shared with others: with German dates, in a schema
+of its own, beside tables and an ``alembic_version`` of another application.
 """
 
 from __future__ import annotations
@@ -23,12 +27,25 @@ from sqlalchemy import make_url
 
 from promptops.store import Registry, create
 from tests.house.checkout import memory
+from tests.house.pgbouncer import pgbouncer, program
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 ACTOR = "Ada Lovelace <ada@example.org>"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+
+WAYS = "pgbouncer-transaction", "pgbouncer-session", "shared"
+BEHAVIOUR = frozenset(
+    f"{area}/test_{name}.py"
+    for area, names in {
+        "store": ("channels", "releases", "contention", "watching"),
+        "operations": ("deploying", "withholding"),
+        "adapters": ("database",),
+        "server": ("reads", "events"),
+    }.items()
+    for name in names
+)
 
 Databases = Callable[[], str]
 """Makes a new database and returns its URL."""
@@ -129,6 +146,29 @@ def postgresql_template(postgresql_databases: Callable[[str], str]) -> str:
     return str(make_url(url).database)
 
 
+@pytest.fixture(scope="session")
+def shared_template(
+    postgresql_databases: Callable[[str], str], postgresql_admin: Connection[tuple[object, ...]]
+) -> str:
+    """The same, in a schema of its own beside another application."""
+    url = shared(postgresql_databases("template0"), postgresql_admin)
+    settle_another_application(url)
+    create(url, name="test", now=CREATED, actor=ACTOR)
+    return str(make_url(url).database)
+
+
+def settle_another_application(url: str) -> None:
+    """Tables of another application, which uses Alembic, under names that ours have too."""
+    import psycopg
+
+    plain = make_url(url).set(drivername="postgresql").difference_update_query(["schema"]).render_as_string(False)
+    with psycopg.connect(plain, autocommit=True) as server:
+        server.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        server.execute("INSERT INTO alembic_version VALUES ('ab12cd34')")
+        for name in ("app", "release", "client", "audit"):
+            server.execute(f"CREATE TABLE {name} (theirs INT)".encode())
+
+
 @pytest.fixture
 def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of pg_dump and pg_restore of the tests' own server, first on the PATH."""
@@ -139,41 +179,95 @@ def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest) -> str:
-    """Which of the two databases the test runs on."""
-    return str(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which databases a test runs on, unless it says so itself."""
+    said = any("database" in str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database" in metafunc.fixturenames and not said:
+        module = Path(str(metafunc.definition.path)).relative_to(Path(__file__).parent).as_posix()
+        more = WAYS if module in BEHAVIOUR else ()
+        metafunc.parametrize("database", ["sqlite", "postgresql", *more], indirect=True)
 
 
 @pytest.fixture
-def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases the test runs on."""
+    return "sqlite" if request.param == "sqlite" else "postgresql"
+
+
+@pytest.fixture
+def reached(database: str, request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """What becomes of the URL of a new PostgreSQL database on the way that the test goes to it."""
+    way = request.node.callspec.params["database"]
+    if way == "shared":
+        return lambda url: shared(url, request.getfixturevalue("postgresql_admin"))
+    if way.startswith("pgbouncer"):
+        door = str(request.getfixturevalue(way.replace("-", "_")))
+        return lambda url: door.format(make_url(url).database)
+    return lambda url: url
+
+
+def shared(url: str, admin: Connection[tuple[object, ...]]) -> str:
+    """The database as other applications share it. Settings do not come along with its template."""
+    named = make_url(url)
+    for setting in ("datestyle = 'German'", "timezone = 'Asia/Kathmandu'"):
+        admin.execute(f'ALTER DATABASE "{named.database}" SET {setting}'.encode())
+    return named.update_query_dict({"schema": "promptops"}).render_as_string(False)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_transaction(postgresql_server: str) -> Iterator[str]:
+    """The URL of the PostgreSQL server through PgBouncer, up to the database's name."""
+    yield from _pgbouncer(postgresql_server, "transaction")
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_session(postgresql_server: str) -> Iterator[str]:
+    """The same, where a session is a client's as long as it is connected."""
+    yield from _pgbouncer(postgresql_server, "session")
+
+
+def _pgbouncer(server: str, mode: str) -> Iterator[str]:
+    if program() is None:
+        missing = "pgbouncer is not installed: apt-get install pgbouncer"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with pgbouncer(server, mode, size=3 if mode == "transaction" else 20) as door:
+        yield door
+
+
+@pytest.fixture
+def empty_url(database: str, reached: Callable[[str], str], request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database in which nothing was made yet; of SQLite not even the file."""
     if database == "sqlite":
         return f"sqlite:///{tmp_path}/empty/registry.db"
-    return str(request.getfixturevalue("postgresql_database")("template0"))
+    return reached(request.getfixturevalue("postgresql_database")("template0"))
 
 
 @pytest.fixture
-def restored_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def restored_url(database: str, reached: Callable[[str], str], request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of its own to restore a backup into, with the tools for that."""
     if database == "sqlite":
         return str(tmp_path / "restored.db")
     request.getfixturevalue("postgresql_tools")
-    return str(request.getfixturevalue("postgresql_database")("template0"))
+    return reached(request.getfixturevalue("postgresql_database")("template0"))
 
 
 @pytest.fixture
 def template(database: str, request: pytest.FixtureRequest) -> str:
     """What :func:`registry_url` is a copy of: an SQLite file's path or a PostgreSQL database's name."""
-    return str(request.getfixturevalue(f"{database}_template"))
+    shared_too = request.node.callspec.params["database"] == "shared"
+    return str(request.getfixturevalue("shared_template" if shared_too else f"{database}_template"))
 
 
 @pytest.fixture
-def registry_url(database: str, template: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def registry_url(
+    database: str, template: str, reached: Callable[[str], str], request: pytest.FixtureRequest, tmp_path: Path
+) -> str:
     """The URL of a new registry, called `test`."""
     if database == "sqlite":
         return f"sqlite:///{shutil.copy(template, tmp_path / 'registry.db')}"
-    return str(request.getfixturevalue("postgresql_database")(template))
+    return reached(request.getfixturevalue("postgresql_database")(template))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from promptops.core.snapshot import Snapshot
 from promptops.core.token import matches
 from promptops.operations import serving
 from promptops.server.exhaustion import end_if_exhausted
+from promptops.store.watching import Way
 from promptops.wire.snapshot import encode
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ _KEPT_SECONDS = 600.0
 _LOOK_ANYWAY = 5.0
 _TRY_AGAIN = 0.5
 _log = logging.getLogger("promptops.server")
+_WAYS: Final = {
+    Way.FILE: (logging.INFO, "changes are seen in the registry's file"),
+    Way.NOTIFY: (logging.INFO, "changes are told by the database, with LISTEN"),
+    Way.POLL: (
+        logging.WARNING,
+        "the database is asked for changes several times a second: LISTEN is not delivered, as through PgBouncer in"
+        " transaction mode",
+    ),
+}
 
 
 class Selection(NamedTuple):
@@ -124,6 +134,7 @@ class Feed:
         self._taking = threading.Lock()  # what follows is changed by threads that hold it
         self._known: dict[str, Progress] = {}
         self._watch: Watch | None = None
+        self._way: Way | None = None
         self._ended = threading.Event()
         self._looked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="promptops feed", daemon=True)
@@ -148,6 +159,11 @@ class Feed:
     def age(self) -> float:
         """Seconds since it was last known that every channel kept is the newest; no end of them, if the thread died."""
         return time.monotonic() - self._looked_at if self._thread.is_alive() else float("inf")
+
+    @property
+    def way(self) -> str:
+        """How changes of the registry are seen: told (``notify``), asked for (``poll``), or looked at (``file``)."""
+        return self._watch.way.value if self._watch is not None else ""
 
     @property
     def following(self) -> int:
@@ -200,6 +216,7 @@ class Feed:
     def start(self) -> None:
         """Begin to wait for changes. Blocks until the watch is set up."""
         self._watch = self._registry.watch()
+        self._say_way(self._watch)
         self._looked_at = time.monotonic()
         self._thread.start()
 
@@ -227,6 +244,7 @@ class Feed:
                 self._tell(self._changed)
             if self._ended.is_set():
                 return
+            self._say_way(self._watch)
             try:
                 self._look()
             except PromptopsError as error:
@@ -243,6 +261,11 @@ class Feed:
                     _log.warning("the registry answers again")
                 failing = False
                 self._looked_at = time.monotonic()
+
+    def _say_way(self, watch: Watch) -> None:
+        if watch.way is not self._way:
+            self._way = watch.way
+            _log.log(*_WAYS[watch.way])
 
     def _look(self) -> None:
         """Take a new snapshot of every channel that moved, and forget those nobody asked for in a while."""

@@ -154,8 +154,12 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     "healthy": {"content": _json(_object(status={"type": "string", "enum": ["ok"]}), {"status": "ok"})},
     "ready": {
         "content": _json(
-            _object(status={"type": "string"}, reasons={"type": "array", "items": {"type": "string"}}),
-            {"status": "ready", "reasons": []},
+            _object(
+                status={"type": "string"},
+                reasons={"type": "array", "items": {"type": "string"}},
+                changes={"type": "string"},
+            ),
+            {"status": "ready", "reasons": [], "changes": "notify"},
         )
     },
     "metrics": {"content": _text("text/plain", "promptops_streams 12.0\n")},

@@ -37,6 +37,7 @@ async def readyz(call: Call) -> Reply:
     """Whether requests should be sent here: the registry answers, its guards are there, and changes are followed."""
     reasons, notes = await call.state.readiness.now()
     document = {"status": "not ready" if reasons else "ready", "reasons": list(reasons)}
+    document |= {"changes": call.state.feed.way}
     document |= {"notes": list(notes)} if notes else {}
     return Reply(json.dumps(document).encode(), JSON, _NOT_KEPT, status=503 if reasons else 200)
 

@@ -2,24 +2,24 @@
 
 SQLite: ``PRAGMA data_version`` on a connection of its own, every 20 ms
 (https://www.sqlite.org/pragma.html#pragma_data_version). PostgreSQL: every fact is written with a NOTIFY in its own
-transaction, and a connection of its own listens. What was notified while a connection was lost nobody repeats, so
-being connected again counts as a change. The rule both keep: a change after :meth:`Watch.wait` was last answered is
+transaction, and a connection of its own listens (:mod:`promptops.store.listening`), or asks, where a pooler keeps
+notifications back. What was notified while a connection was lost nobody repeats, so being connected again counts as a
+change. The rule all keep: a change after :meth:`Watch.wait` was last answered is
 never missed; a needless True is possible, and costs whoever asks one look.
 """
 
 from __future__ import annotations
 
-import os
 import random
-import select
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from promptops.store.database import TOPIC, Place, address
+from promptops.store.database import Place, address
 from promptops.store.forking import no_fork
 
 if TYPE_CHECKING:
@@ -30,8 +30,17 @@ _LOOK_AT_FILE = 1.0
 _CONNECT_SECONDS = 5.0
 _SHORTEST_TRY = 1.0
 _LONGEST_PAUSE = 1.0
-# A server that is gone without a word is noticed by the kernel, not by us: within 25 s.
-_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
+class Way(StrEnum):
+    """How a watch sees changes."""
+
+    FILE = "file"
+    """SQLite's file is asked every 20 ms."""
+    NOTIFY = "notify"
+    """PostgreSQL says so, within milliseconds."""
+    POLL = "poll"
+    """PostgreSQL is asked a few times a second, since what it says does not arrive."""
 
 
 class Watch:
@@ -48,6 +57,11 @@ class Watch:
     def connected(self) -> bool:
         """False while the database is out of reach; the next waits try to reach it again."""
         return self._connected
+
+    @property
+    def way(self) -> Way:
+        """How changes are seen. It may become another one when the database was out of reach."""
+        return self._source.way
 
     def wait(self, seconds: float) -> bool:
         """Block up to so many seconds; True as soon as something may have changed, also after an outage.
@@ -96,6 +110,10 @@ class Watch:
 class _Source(Protocol):
     """One kind of database. Used by one thread at a time, but for :meth:`wake`."""
 
+    @property
+    def way(self) -> Way:
+        """How changes are seen."""
+
     def connect(self, seconds: float) -> bool:
         """Connect anew within this time; False where that fails or :meth:`wake` was called."""
 
@@ -111,11 +129,17 @@ class _Source(Protocol):
 
 def watch(place: Place, dialect: Dialect, *, replaced: Callable[[], None]) -> Watch:
     """A watch of the registry there. ``replaced`` is called when an SQLite file became another file, or is gone."""
-    return Watch(_File(place, replaced) if place.path is not None else _Listener(place, dialect))
+    if place.path is not None:
+        return Watch(_File(place, replaced))
+    from promptops.store.listening import Listener
+
+    return Watch(Listener(place, dialect))
 
 
 class _File:
     """An SQLite file."""
+
+    way = Way.FILE
 
     def __init__(self, place: Place, replaced: Callable[[], None]) -> None:
         assert place.path is not None
@@ -190,104 +214,4 @@ class _File:
         if self._connection is not None:
             with no_fork():
                 self._connection.close()
-            self._connection = None
-
-
-class _Listener:
-    """A PostgreSQL server. Everything that could block does so in :meth:`_ready`, which :meth:`wake` ends."""
-
-    def __init__(self, place: Place, dialect: Dialect) -> None:
-        from psycopg import Error, conninfo, pq
-
-        settings = dialect.create_connect_args(place.url)[1]
-        settings.pop("context", None)
-        self._address = conninfo.make_conninfo(**{**_ALIVE, **settings, "application_name": "promptops watch"})
-        self._start = pq.PGconn.connect_start
-        self._troubles = (Error, OSError)
-        self._connection: Any = None
-        self._ear, self._bell = os.pipe()
-
-    def connect(self, seconds: float) -> bool:
-        self._drop()
-        until = time.monotonic() + seconds
-        try:
-            self._connection = self._start(self._address.encode())
-            return self._greet(until) and self._listen(until)
-        except self._troubles:
-            self._drop()
-            return False
-
-    def changed(self, seconds: float) -> bool | None:
-        until = time.monotonic() + seconds
-        try:
-            # What came along with an earlier answer is not on the wire any more, so listen before waiting.
-            while not self._hear():
-                if not self._ready(until - time.monotonic(), reading=True):
-                    return False
-                self._connection.consume_input()
-        except self._troubles:
-            self._drop()
-            return None
-        return True
-
-    def wake(self) -> None:
-        os.write(self._bell, b"!")
-
-    def close(self) -> None:
-        self._drop()
-        ends, self._ear, self._bell = (self._ear, self._bell), -1, -1
-        for end in ends:
-            if end >= 0:
-                os.close(end)
-
-    def _greet(self, until: float) -> bool:
-        from psycopg.pq import PollingStatus
-
-        status = PollingStatus.WRITING
-        while status != PollingStatus.OK:
-            if status == PollingStatus.FAILED or not self._ready(
-                until - time.monotonic(), reading=status == PollingStatus.READING
-            ):
-                self._drop()
-                return False
-            status = self._connection.connect_poll()
-        return True
-
-    def _listen(self, until: float) -> bool:
-        from psycopg.pq import ExecStatus
-
-        self._connection.send_query(f"LISTEN {TOPIC}".encode())
-        listening = False
-        while True:
-            while self._connection.is_busy():
-                if not self._ready(until - time.monotonic(), reading=True):
-                    self._drop()
-                    return False
-                self._connection.consume_input()
-            result = self._connection.get_result()
-            if result is None:
-                break
-            listening = result.status == ExecStatus.COMMAND_OK
-        if not listening:
-            self._drop()
-        return listening
-
-    def _hear(self) -> bool:
-        heard = False
-        while self._connection.notifies() is not None:
-            heard = True
-        return heard
-
-    def _ready(self, seconds: float, *, reading: bool) -> bool:
-        """Wait for the connection; False where time is over or somebody rang the bell."""
-        line = self._connection.socket
-        poll = select.poll()
-        poll.register(self._ear, select.POLLIN)
-        poll.register(line, select.POLLIN if reading else select.POLLOUT)
-        ready = {file for file, _ in poll.poll(max(0.0, seconds) * 1000)}
-        return self._ear not in ready and line in ready
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.finish()
             self._connection = None

@@ -35,7 +35,7 @@ from promptops.wire.snapshot import decode
 from tests import factory
 from tests.conftest import ACTOR, CREATED
 from tests.faults.worlds import PostgreSQL
-from tests.server.conftest import Place, mint, revoke, told
+from tests.server.conftest import Place, Serve, mint, revoke, told
 from tests.server.running import PATIENCE, Talking, environment, running, until
 
 EVENTS = "/v1/channels/prod/events"
@@ -190,6 +190,18 @@ def postgresql(postgresql_server: str) -> Iterator[PostgreSQL]:
         started = PostgreSQL(Path(name))
         yield started
         started.stop()
+
+
+def test_readiness_and_the_log_say_how_changes_come(
+    world: Registry, reader: str, serve: Serve, request: pytest.FixtureRequest
+) -> None:
+    server = serve()
+    way, said = {
+        "sqlite": ("file", "changes are seen in the registry's file"),
+        "pgbouncer-transaction": ("poll", "LISTEN is not delivered"),
+    }.get(request.node.callspec.params["database"], ("notify", "changes are told by the database"))
+    assert server.get("/readyz").json["changes"] == way
+    assert said in server.said()
 
 
 def test_a_stream_outlives_a_restart_of_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> None:

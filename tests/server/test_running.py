@@ -208,7 +208,8 @@ def test_readiness_tells_of_guards_that_went_missing_and_health_does_not(
     database: str, world: Registry, reader: str, registry_url: str, serve: Serve
 ) -> None:
     server = serve()
-    assert server.get("/readyz").json == {"status": "ready", "reasons": []}
+    way = "file" if database == "sqlite" else "notify"
+    assert server.get("/readyz").json == {"status": "ready", "reasons": [], "changes": way}
 
     def drop(writer: Writer) -> None:
         if database == "sqlite":
@@ -219,7 +220,7 @@ def test_readiness_tells_of_guards_that_went_missing_and_health_does_not(
 
     world.write(drop)
     until(lambda: server.get("/readyz").status == 503)
-    assert server.get("/readyz").json == {"status": "not ready", "reasons": ["guards-missing"]}
+    assert server.get("/readyz").json == {"status": "not ready", "reasons": ["guards-missing"], "changes": way}
     assert server.get("/healthz").json == {"status": "ok"}
 
 

@@ -6,13 +6,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
 
 from promptops.store import Registry, create
-from tests.conftest import ACTOR, CREATED
+from tests.conftest import ACTOR, CREATED, shared
 from tests.store.world import make_world
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,18 @@ def postgresql_world(postgresql_databases: Callable[[str], str]) -> str:
     return str(make_url(url).database)
 
 
+@pytest.fixture(scope="session")
+def shared_world(
+    postgresql_databases: Callable[[str], str],
+    shared_template: str,
+    postgresql_admin: Connection[tuple[object, ...]],
+) -> str:
+    url = shared(postgresql_databases(shared_template), postgresql_admin)
+    with closing(Registry.open(url)) as registry:
+        make_world(registry)
+    return str(make_url(url).database)
+
+
 def _make(url: str) -> None:
     create(url, name="test", now=CREATED, actor=ACTOR)
     with closing(Registry.open(url)) as registry:
@@ -36,13 +52,15 @@ def _make(url: str) -> None:
 
 
 @pytest.fixture
-def world_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def world_url(database: str, reached: Callable[[str], str], request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a registry in which everything happened that can happen."""
     if database == "sqlite":
         path = tmp_path / "world.db"
         shutil.copy(request.getfixturevalue("sqlite_world"), path)
         return f"sqlite:///{path}"
-    return str(request.getfixturevalue("postgresql_database")(request.getfixturevalue("postgresql_world")))
+    shared_too = request.node.callspec.params["database"] == "shared"
+    world = request.getfixturevalue("shared_world" if shared_too else "postgresql_world")
+    return reached(request.getfixturevalue("postgresql_database")(world))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, make_url
 from promptops.core.model import Policy
 from promptops.store import Registry, Writer, create
 from promptops.store.database import locate
-from promptops.store.watching import Watch, watch
+from promptops.store.watching import Watch, Way, watch
 from tests.conftest import ACTOR, CREATED
 from tests.faults.worlds import PostgreSQL
 from tests.house.checkout import ROOT
@@ -93,6 +93,18 @@ def test_a_change_before_the_wait_is_not_missed_and_is_told_once(registry: Regis
         assert watched.wait(0.1) is False
         change(registry, "dev")
         assert watched.wait(0) is True or watched.wait(PATIENCE) is True
+
+
+def test_a_watch_says_how_changes_come(registry: Registry, request: pytest.FixtureRequest) -> None:
+    """A pooler that lends sessions for one transaction takes LISTEN, and delivers nothing."""
+    ways = {"sqlite": Way.FILE, "pgbouncer-transaction": Way.POLL}
+    with registry.watch() as watched:
+        assert watched.way is ways.get(request.node.callspec.params["database"], Way.NOTIFY)
+        for name in ("prod", "staging"):
+            with waiting(watched) as answer:
+                change(registry, name)
+                assert answer() is True
+            watched.wait(0.5)  # another notification may still be on its way
 
 
 def test_what_was_rolled_back_is_not_told(registry: Registry) -> None:
