@@ -21,7 +21,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from promptops.client.held import Held, Rejected, Required
-from promptops.client.reading import Reading, read_ours, require_ours
+from promptops.client.reading import Reading, read_ours
+from promptops.client.regular import require_ours
 from promptops.client.stored import Problem, Stored, encode, restore
 from promptops.core.errors import Invalid
 from promptops.core.snapshot import Snapshot

@@ -1,21 +1,21 @@
 """Break-glass pins that somebody put where the application runs: which of them count, and why the others do not.
 
-A pin counts while it lives, on its own channel, of the registry that is followed. Nothing here raises: a damaged file
-must not keep an application from starting. Whoever asks says loudly what was ignored.
+A pin counts while it lives, on its own channel, of the registry that is followed, where only this user or root could
+have put it. Nothing here raises: a damaged file must not keep an application from starting. Whoever asks says loudly
+what was ignored.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from promptops.client.held import CompiledRelease, Rejected, compile_release
-from promptops.client.regular import Unsafe, read_regular
+from promptops.client.regular import Unsafe, read_trusted
 from promptops.client.stored import Problem
 from promptops.core.errors import PromptopsError
 from promptops.core.override import MAX_FILE, Override, decode
@@ -80,7 +80,7 @@ def signature(path: Path) -> tuple[object, ...]:
     """Changes when somebody puts a file there, takes one away, edits one, or says who may read or write it."""
     found: list[object] = []
     with contextlib.suppress(OSError):
-        listed = sorted(path.iterdir()) if path.is_dir() else [path]
+        listed = [path, *sorted(path.iterdir())] if path.is_dir() else [path.parent, path]
         for each in listed:
             about = each.stat()
             found.append((each.name, about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode, about.st_uid))
@@ -102,8 +102,7 @@ def _files(path: Path, ignored: list[Problem]) -> Iterator[Path]:
 
 def _read(path: Path, channel: str, lineage: str | None, now: datetime) -> OverrideFile:
     try:
-        # Links are followed, because volumes of containers are made of them.
-        override = decode(read_regular(path, MAX_FILE, require=_refuse_writable))
+        override = decode(read_trusted(path, MAX_FILE))
     except PromptopsError as error:
         raise _Ignored("damaged", error.message) from error
     if override.channel != channel:
@@ -117,8 +116,3 @@ def _read(path: Path, channel: str, lineage: str | None, now: datetime) -> Overr
     except Rejected as rejected:
         raise _Ignored("damaged", rejected.message) from rejected
     return OverrideFile(path=path, override=override, release=release)
-
-
-def _refuse_writable(about: os.stat_result) -> None:
-    if about.st_mode & stat.S_IWOTH:
-        raise Unsafe("everybody may write it")

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from promptops.client.held import Rejected
-from promptops.client.regular import Unsafe, read_regular
+from promptops.client.regular import Unsafe, read_regular, require_ours
 from promptops.client.stored import MAX_FILE, Problem, Stored, decode, decode_bundle
 from promptops.core.digest import MAX_BYTES
 from promptops.core.errors import Invalid
@@ -56,23 +55,6 @@ def read_bundle(path: Path, *, channel: str) -> Reading:
     except (OSError, Rejected, Invalid, ValueError, MemoryError) as error:
         return _nothing(path, error)
     return Reading(stored=stored)
-
-
-def require_ours(about: os.stat_result, *, folder: bool = False) -> None:
-    """Do nothing for a regular file, or a folder, that is ours and that only we can write.
-
-    Raises:
-        Unsafe: for anything else.
-    """
-    what = "folder" if folder else "regular file"
-    if not (stat.S_ISDIR if folder else stat.S_ISREG)(about.st_mode):
-        raise Unsafe(f"it is not a {what}")
-    if not hasattr(os, "geteuid"):
-        return
-    if about.st_uid != os.geteuid():
-        raise Unsafe(f"the {what} belongs to user {about.st_uid}, and this is user {os.geteuid()}")
-    if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Unsafe(f"others may write the {what}: its mode is {stat.S_IMODE(about.st_mode):o}")
 
 
 def _folder(path: Path, channel: str) -> Stored:

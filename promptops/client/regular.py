@@ -1,10 +1,15 @@
-"""The bytes of a regular file, and never more than so many: a pipe or a device in its place would keep us for ever."""
+"""The bytes of a regular file, and never more than so many: a pipe or a device in its place would keep us for ever.
+
+What is believed because it lies on this machine, the cache and break-glass pins, is read only where nobody else could
+have written it.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from promptops.core.errors import Invalid
@@ -41,3 +46,43 @@ def read_regular(
     if len(data) > limit:
         raise Invalid(f"it is over {limit:,} bytes")
     return data
+
+
+def read_trusted(path: Path, limit: int) -> bytes:
+    """The bytes of a file that only this user or root can have put there, in a folder of which the same is true.
+
+    Links are followed, because volumes of containers are made of them; both ends are looked at.
+
+    Raises:
+        OSError: it cannot be read.
+        Unsafe: somebody else could have written it; says what to do.
+        Invalid: it is over ``limit`` bytes.
+    """
+    real = Path(os.path.realpath(path))
+    for folder in dict.fromkeys((Path(os.path.realpath(path.parent)), real.parent)):
+        if not _is_read_only(folder):
+            require_ours(os.stat(folder), folder=True, or_root=True)
+    return read_regular(real, limit, require=partial(require_ours, or_root=True), links=False)
+
+
+def require_ours(about: os.stat_result, *, folder: bool = False, or_root: bool = False) -> None:
+    """Do nothing for a regular file, or a folder, that is ours (or root's) and that only we can write.
+
+    Raises:
+        Unsafe: for anything else; says what to do.
+    """
+    what = "folder" if folder else "file"
+    if not (stat.S_ISDIR if folder else stat.S_ISREG)(about.st_mode):
+        raise Unsafe("it is not a folder" if folder else "it is not a regular file")
+    if not hasattr(os, "geteuid"):
+        return
+    if about.st_uid not in ((0, os.geteuid()) if or_root else (os.geteuid(),)):
+        wanted = f"this user, {os.geteuid()}{', or to root' if or_root else ''}"
+        raise Unsafe(f"the {what} belongs to user {about.st_uid}, and must belong to {wanted} (chown)")
+    if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Unsafe(f"others may write the {what}: its mode is {stat.S_IMODE(about.st_mode):o} (chmod go-w)")
+
+
+def _is_read_only(folder: Path) -> bool:
+    """True on a file system that is mounted for reading alone, as volumes of containers are: their folders are 0777."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

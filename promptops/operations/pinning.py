@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptops.client.regular import Unsafe, read_trusted
 from promptops.core import override as overrides
 from promptops.core import rollout
 from promptops.core.errors import ChannelNotFound, Conflict, GitUnavailable, Invalid, NotFound, OverrideInvalid
@@ -177,6 +178,8 @@ def _pin(
 
 # --- the file ------------------------------------------------------------------------------------
 
+_UNSAFE = "Clients do not believe it either: a pin is read where only its reader or root could have put it."
+
 
 def save(override: Override, path: Path) -> bool:
     """Put the pin there, readable by its owner alone, whole or not at all; True where it replaced another pin.
@@ -189,7 +192,7 @@ def save(override: Override, path: Path) -> bool:
         try:
             load(path)
         except Invalid as error:
-            raise Conflict(f"{path} exists and is not a break-glass file", hint="Choose another: --out FILE") from error
+            raise Conflict(f"{path} stays as it is: {error.message}", hint="Choose another: --out FILE") from error
     try:
         replace_file(path, overrides.encode(override))
     except OSError as error:
@@ -204,9 +207,14 @@ def load(path: Path) -> Override:
         NotFound: there is no file. OverrideInvalid: it is no pin, or cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return overrides.decode(file.read(overrides.MAX_FILE + 1))
+        return overrides.decode(read_trusted(path, overrides.MAX_FILE))
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}") from error
+    except OverrideInvalid:
+        raise
+    except Invalid as error:
+        raise OverrideInvalid(f"{path} is no break-glass file: {error.message}") from error
+    except Unsafe as error:
+        raise OverrideInvalid(f"{path} is not believed: {error}", hint=_UNSAFE) from error
     except OSError as error:
         raise OverrideInvalid(f"{path} cannot be read: {error.strerror or error}") from error

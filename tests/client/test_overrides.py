@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from promptops.client.overrides import Overrides, read_overrides
+from promptops.client.overrides import Overrides, read_overrides, signature
+from promptops.core.errors import OverrideInvalid
 from promptops.core.override import LONGEST, Override, encode
+from promptops.operations.pinning import load
 from tests.client.made import CONTENTS, release
 
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+NOBODY = 65534
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -119,20 +125,68 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def _socket(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def _linked_from(folder: Path, mode: int) -> Callable[[Path], object]:
+    def spoil(path: Path) -> None:
+        elsewhere = path.parent / folder
+        elsewhere.mkdir()
+        path.rename(elsewhere / path.name)
+        path.symlink_to(elsewhere / path.name)
+        elsewhere.chmod(mode)
+
+    return spoil
+
+
+FOREIGN = pytest.mark.skipif(not IS_ROOT, reason="only root gives away")
+SPOILED: dict[str, tuple[Any, str]] = {
+    "everybody may write": (lambda path: path.chmod(0o602), "chmod go-w"),
+    "the group may write": (lambda path: path.chmod(0o660), "chmod go-w"),
+    "everybody may write the folder": (lambda path: path.parent.chmod(0o777), "chmod go-w"),
+    "everybody may write the sticky folder": (lambda path: path.parent.chmod(0o1777), "chmod go-w"),
+    "the group may write the folder": (lambda path: path.parent.chmod(0o775), "chmod go-w"),
+    "a link into a folder of everybody": (_linked_from(Path("open"), 0o777), "chmod go-w"),
+    "a link to a file of everybody": (lambda path: (_linked_from(Path("x"), 0o755)(path), path.chmod(0o666)), "go-w"),
+    "a pipe": (_pipe, "regular file"),
+    "a socket": (_socket, ""),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "regular file"),
+    "a device": (lambda path: (path.unlink(), path.symlink_to("/dev/zero")), ""),
+    "another's": (lambda path: os.chown(path, NOBODY, -1), "chown"),
+    "another's folder": (lambda path: os.chown(path.parent, NOBODY, -1), "chown"),
+}
+
+
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda path: path.chmod(0o646),
-        _pipe,
-        lambda path: (path.unlink(), path.mkdir()),
-    ],
-    ids=["everybody may write", "pipe", "folder"],
+    ("spoil", "advice"),
+    [pytest.param(*each, id=name, marks=[FOREIGN] if "another" in name else []) for name, each in SPOILED.items()],
 )
-def test_a_pin_that_anybody_could_have_made_does_not_count(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    spoil(lay(tmp_path, override()))
-    found = asked(tmp_path)
-    assert found.active == {}
-    assert [problem.reason for problem in found.ignored] == ["unsafe"]
+def test_a_pin_that_somebody_else_could_have_made_does_not_count(
+    tmp_path: Path, spoil: Callable[[Path], object], advice: str
+) -> None:
+    folder = tmp_path / "glass"
+    folder.mkdir()
+    path = lay(folder, override())
+    assert set(asked(folder).active) == {"bot"}
+    before = signature(folder)
+    spoil(path)
+    for place in (folder, *([] if path.is_dir() else [path])):
+        found = asked(place)
+        assert found.active == {}
+        assert [problem.reason for problem in found.ignored] in (["unsafe"], ["unreadable"])
+        assert advice in found.ignored[0].message
+    assert signature(folder) != before, "nobody would look again once it is mended"
+    with pytest.raises(OverrideInvalid) as refused:
+        load(path)
+    assert str(path) in refused.value.message
+
+
+def test_a_huge_pin_is_not_read(tmp_path: Path) -> None:
+    os.truncate(lay(tmp_path, override()), 1 << 40)
+    assert [problem.reason for problem in asked(tmp_path).ignored] == ["damaged"]
 
 
 def test_a_pin_is_read_through_a_link_as_containers_mount_it(tmp_path: Path) -> None:
