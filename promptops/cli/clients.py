@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.cli.words import counted
+from promptops.cli.words import counted, enumerated
 from promptops.core.errors import AppNotFound
 from promptops.core.presence import LIVE_FOR, State
 
@@ -30,7 +31,8 @@ def clients(session: Session, /, app: str | None, channel: str) -> None:
     """Which processes serve what right now.
 
     A client tells the server it follows, when it starts, after every change and twice a minute, which revision of each
-    app it serves. Behind is who serves an older revision than the one that is live.
+    app it serves, and which it cannot load. Behind is who serves an older revision than the one that is live. A client
+    that closes says goodbye and is gone; one that fell silent without it is named for 10 minutes.
 
     \b
       promptops clients
@@ -42,15 +44,18 @@ def clients(session: Session, /, app: str | None, channel: str) -> None:
     with session.gateway() as gateway:
         if name and name not in (known := gateway.apps()):
             raise AppNotFound(f"there is no app '{name}' in this registry", known=known)
-        found = [each for each in gateway.clients(place or "") if not name or name in each.beat.revisions]
-    from promptops.wire.presence import client_to_json
+        every = gateway.clients(place or "")
+    found = [each for each in every.live if not name or name in each.apps]
+    silent = [each for each in every.silent if not name or name in each.apps]
+    from promptops.core.presence import Clients
+    from promptops.wire.presence import clients_to_json
 
     session.answer(
-        lambda: {
-            "clients": [client_to_json(each) for each in found],
-            "behind": [each.beat.id for each in found if _behind(each, name)],
-        },
-        lambda page: _lines(found, name, page),
+        lambda: (
+            clients_to_json(Clients(live=tuple(found), silent=tuple(silent)))
+            | {"behind": [each.beat.id for each in found if _behind(each, name)]}
+        ),
+        lambda page: [*_lines(found, name, page), *silent_lines(silent, page)],
     )
 
 
@@ -74,16 +79,45 @@ def _lines(found: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
         state = Span(beat.state.value.lower(), "" if beat.state is State.READY else "warn")
         age = clock.format_age(each.seen_at, page.now)
         rows.append([Span(beat.name, "name"), beat.channel, _serves(each, app), state, age])
-    return [[Span(counted(len(found), "client"), "strong"), ", ", said], "", *page.columns(rows)]
+    lines: list[Line] = [[Span(counted(len(found), "client"), "strong"), ", ", said], "", *page.columns(rows)]
+    failures = [
+        (each.beat.name, name, reason)
+        for each in found
+        for name, reason in sorted(each.beat.cannot_load.items())
+        if not app or name == app
+    ]
+    return [*lines, *failure_lines(failures)]
+
+
+def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
+    """Which clients cannot load what, and why: a paragraph for each app and reason, of (client, app, reason)."""
+    lines: list[Line] = []
+    for (app, reason), group in groupby(sorted(failures, key=lambda each: each[1:]), key=lambda each: each[1:]):
+        names = [client for client, _, _ in group]
+        lines.append([Span(f"{app} cannot be loaded by {enumerated(names)}: ", "bad"), reason])
+    return ["", *lines] if lines else []
+
+
+def silent_lines(silent: Sequence[LiveClient], page: Page) -> list[Line]:
+    """Those that nobody waits for, and that may run on."""
+    if not silent:
+        return []
+    names = [f"{each.beat.name} ({clock.format_age(each.seen_at, page.now)})" for each in silent]
+    said = f"Silent, without a goodbye: {enumerated(names)}"
+    return ["", Span(said, "warn")]
 
 
 def _serves(client: LiveClient, app: str) -> Cell:
     """``support-bot 7, faq 3 behind``; a client that counts differently is behind with all it has."""
     if not client.comparable:
         return Span("another registry's, or from before a restore", "bad")
-    names = [app] if app else sorted(client.beat.revisions, key=lambda name: (name not in client.behind, name))
-    shown = [
-        f"{name} {client.beat.revisions[name]}{' behind' if name in client.behind else ''}" for name in names[:SHOWN]
-    ]
+    names = [app] if app else sorted(client.apps, key=lambda name: (name not in client.behind, name))
+    shown = [_app(client, name) for name in names[:SHOWN]]
     more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
     return Span(", ".join(shown + more) or "nothing", "bad" if _behind(client, app) else "")
+
+
+def _app(client: LiveClient, name: str) -> str:
+    if name not in client.beat.revisions:
+        return f"{name} not loaded"
+    return f"{name} {client.beat.revisions[name]}{' behind' if name in client.behind else ''}"

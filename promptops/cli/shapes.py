@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from promptops.core.finding import Finding
     from promptops.core.health import Fault
+    from promptops.core.presence import LoadFailure
     from promptops.core.token import Token
 
 JsonObject = dict[str, Json]
@@ -136,6 +137,16 @@ def audit_shape(entry: AuditEntry) -> JsonObject:
         "key": entry.key,
         "previous": entry.previous,
         "hash": entry.hash,
+    }
+
+
+def failure_shape(failure: LoadFailure) -> JsonObject:
+    return {
+        "app": failure.app,
+        "channel": failure.channel,
+        "client": failure.client,
+        "reason": failure.reason,
+        "seen_at": format_iso(failure.seen_at),
     }
 
 

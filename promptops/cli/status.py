@@ -10,11 +10,12 @@ import click
 
 from promptops import clock
 from promptops.cli import complete
+from promptops.cli.clients import failure_lines
 from promptops.cli.command import command
 from promptops.cli.defaults import USUAL
 from promptops.cli.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.cli.shapes import JsonObject, deployment_shape, ref_shape
+from promptops.cli.shapes import JsonObject, deployment_shape, failure_shape, ref_shape
 from promptops.cli.words import counted, next_steps, one_line, origin, person, quoted, verb
 
 if TYPE_CHECKING:
@@ -43,9 +44,16 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
         found = gateway.status(names, place or "")
     found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
     session.answer(
-        lambda: status_shape(found) | {"pending": found.pending},
-        lambda page: [*status_lines(found, page), *_pending(found.pending)],
+        lambda: (
+            status_shape(found)
+            | {"pending": found.pending, "cannot_load": [failure_shape(each) for each in found.cannot_load]}
+        ),
+        lambda page: [*status_lines(found, page), *_failures(found), *_pending(found.pending)],
     )
+
+
+def _failures(found: Status) -> list[Line]:
+    return failure_lines([(each.client, each.app, each.reason) for each in found.cannot_load])
 
 
 def _pending(count: int) -> list[Line]:

@@ -1,7 +1,8 @@
 """Waiting, after a rollback, until every client that is live says that it serves it.
 
-In: what was done, and the registry that knows the clients. Out: lines or JSON, and a refusal where time is over. The
-rule it keeps: whatever happens while waiting, it says that the rollback itself is done.
+In: what was done, and the registry that knows the clients. Out: lines or JSON, and a refusal where time is over, or
+where all that is left are clients that cannot load it. The rules it keeps: whatever happens while waiting, it says that
+the rollback itself is done; and a client that fell silent without a goodbye is named, and not waited for.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from promptops.cli.clients import silent_lines
 from promptops.cli.deployed import deployed_shape
 from promptops.cli.visible import visible
 from promptops.cli.words import counted, enumerated
@@ -22,7 +25,7 @@ from promptops.operations.presence import following, waiting_for
 from promptops.wire.presence import client_to_json
 
 if TYPE_CHECKING:
-    from promptops.cli.render import Line, Page
+    from promptops.cli.render import Line
     from promptops.cli.session import Session
     from promptops.cli.shapes import JsonObject
     from promptops.core.model import Deployment
@@ -31,14 +34,19 @@ if TYPE_CHECKING:
     from promptops.operations.deploying import Deployed
 
 _PAUSE = 0.1
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_SETTLED = timedelta(seconds=35)
+"""So long after a change, what a client says that it cannot load is that change: it polls every 30 s at the latest."""
 
 
 @dataclass(slots=True)
 class Waited:
-    """How far it got: who serves the change, who does not, and what kept the registry from answering."""
+    """How far it got: who serves the change, who does not, who is silent, and why the registry does not answer."""
 
+    changed: Sequence[Deployment]
     acknowledged: tuple[LiveClient, ...] = ()
     waiting: tuple[LiveClient, ...] = ()
+    silent: tuple[LiveClient, ...] = ()
     trouble: str = ""
     seconds: float = 0.0
 
@@ -51,6 +59,19 @@ class Waited:
         """The clients that are waited for."""
         return [each.beat.name for each in self.waiting]
 
+    @property
+    def stuck(self) -> bool:
+        """True where each that is waited for has said, long enough after the change, that it cannot load it."""
+        settled = max((each.at for each in self.changed), default=_NEVER) + _SETTLED
+        return bool(self.waiting) and all(
+            each.failing(self.changed) and each.seen_at >= settled for each in self.waiting
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """The clients that are waited for, with what they cannot load and why."""
+        return [_with_reasons(each, self.changed) for each in self.waiting]
+
 
 def wait_for_clients(
     session: Session, gateway: Gateway, deployed: Deployed, *, seconds: float, first: Sequence[Callable[[], None]]
@@ -61,17 +82,17 @@ def wait_for_clients(
         NotAcknowledged: time is over, and not every live client serves it.
     """
     changed = (*deployed.deployments, *deployed.unchanged)
-    waited = Waited()
+    waited = Waited(changed)
     try:
         for each in first:
             each()
             sys.stdout.flush()  # what was done is said now, also into a pipe
-        _wait(gateway, changed, waited, seconds)
+        _wait(gateway, waited, seconds)
     except KeyboardInterrupt:
-        _tell(session, deployed, waited, changed, interrupted=True)
+        _tell(session, deployed, waited, interrupted=True)
         session.note(f"the rollback is done and stays; only the waiting was interrupted.{_whom(waited)}")
         raise
-    _tell(session, deployed, waited, changed)
+    _tell(session, deployed, waited)
     if not waited.done:
         channel = changed[0].channel if changed else ""
         raise NotAcknowledged(
@@ -81,16 +102,18 @@ def wait_for_clients(
         )
 
 
-def _wait(gateway: Gateway, changed: Sequence[Deployment], waited: Waited, seconds: float) -> None:
-    began = time.monotonic()
+def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
+    began, changed = time.monotonic(), waited.changed
     try:
         while changed:
             try:
-                found = following(gateway.clients(changed[0].channel), changed)
-                waited.waiting = waiting_for(found, changed)
-                waited.acknowledged = tuple(each for each in found if each not in waited.waiting)
+                found = gateway.clients(changed[0].channel)
+                known = following(found.live, changed)
+                waited.waiting = waiting_for(known, changed)
+                waited.acknowledged = tuple(each for each in known if each.acknowledged(changed))
+                waited.silent = waiting_for(following(found.silent, changed), changed)
                 waited.trouble = ""
-                over = waited.done
+                over = waited.done or waited.stuck
             except PromptopsError as error:  # whatever it is, the rollback is done
                 waited.trouble = error.message
                 over = not isinstance(error, Unavailable)
@@ -107,22 +130,22 @@ def clients_shape(waited: Waited) -> JsonObject:
     return {
         "acknowledged": [client_to_json(each) for each in waited.acknowledged],
         "waiting": [client_to_json(each) for each in waited.waiting],
+        "silent": [client_to_json(each) for each in waited.silent],
     }
 
 
-def _tell(
-    session: Session, deployed: Deployed, waited: Waited, changed: Sequence[Deployment], *, interrupted: bool = False
-) -> None:
+def _tell(session: Session, deployed: Deployed, waited: Waited, *, interrupted: bool = False) -> None:
     if session.json or (waited.done and not interrupted):
         session.answer(
             lambda: deployed_shape(deployed) | {"clients": clients_shape(waited)},
-            lambda page: _lines(waited, changed, page),
+            lambda page: [*_lines(waited), *silent_lines(waited.silent, page)],
         )
 
 
-def _lines(waited: Waited, changed: Sequence[Deployment], page: Page) -> list[Line]:
+def _lines(waited: Waited) -> list[Line]:
     from promptops.cli.render import Span
 
+    changed = waited.changed
     channel = changed[0].channel if changed else "it"
     if not waited.acknowledged:
         what = "these apps" if len(changed) != 1 else changed[0].app
@@ -137,7 +160,18 @@ def _problem(waited: Waited) -> str:
         return f"the registry does not say who follows it: {waited.trouble}"
     known = len(waited.waiting) + len(waited.acknowledged)
     verb = "does" if len(waited.waiting) == 1 else "do"
-    return f"{len(waited.waiting):,} of {counted(known, 'live client')} {verb} not serve it: {enumerated(waited.names)}"
+    who = f"{enumerated(waited.told)}{_silent(waited)}"
+    return f"{len(waited.waiting):,} of {counted(known, 'live client')} {verb} not serve it: {who}"
+
+
+def _with_reasons(client: LiveClient, changed: Sequence[Deployment]) -> str:
+    reasons = [f"{app}: {reason}" for app, reason in client.failing(changed).items()]
+    return f"{client.beat.name} (cannot load {'; '.join(reasons)})" if reasons else client.beat.name
+
+
+def _silent(waited: Waited) -> str:
+    names = [each.beat.name for each in waited.silent]
+    return f"; silent for over 90 s, without a goodbye: {enumerated(names)}" if names else ""
 
 
 def _missing(waited: Waited) -> str:

@@ -5,9 +5,10 @@ Presence is no fact of the registry: it is as good as the last minute, is overwr
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,9 +18,21 @@ from promptops.core.model import Deployment, is_name
 LIVE_FOR = timedelta(seconds=90)
 """A client that said nothing for longer is not live: three times the interval in which it speaks."""
 
+LISTED_FOR = timedelta(minutes=10)
+"""A client that fell silent without a goodbye is listed for so long: it may serve what it served, and not reach us."""
+
 MAX_WORDS = 200
 """Characters of a text in a heartbeat: one printable line."""
 MAX_APPS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many clients a registry remembers: of one token, which a large fleet may share, and in all."""
+
+    of_a_token: int = 10_000
+    in_all: int = 40_000
+
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -44,7 +57,8 @@ class Beat:
     ``id`` is one process's, new at each start; ``name`` is for people. ``lineage`` and ``epoch`` say which registry's
     counting the revisions are of. ``cannot_load`` has, for each app whose newest release this process cannot load, the
     reason in one line; ``revisions`` has the revision that it still serves of such an app, and no entry where it serves
-    none. ``leaving`` is the last word of a process that closes: from now on it serves nothing.
+    none. ``leaving`` is the last word of a process that closes: from now on it serves nothing. ``token`` is the id of
+    the token that it came with: the server fills it in, and nothing that a client says can change it.
 
     Raises:
         Invalid: a part is malformed or too long.
@@ -60,6 +74,7 @@ class Beat:
     revisions: Mapping[str, int] = field(default_factory=dict)
     cannot_load: Mapping[str, str] = field(default_factory=dict)
     leaving: bool = False
+    token: str = ""
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -81,8 +96,8 @@ class Beat:
 class LiveClient:
     """A client that was heard of lately, beside what is live on its channel.
 
-    ``behind`` are the apps it serves at an older revision than the live one; all of its apps where it counts
-    differently (``comparable`` is False): it follows another registry, or one from before a restore.
+    ``behind`` are the apps it serves at an older revision than the live one, or cannot load at all; all of its apps
+    where it counts differently (``comparable`` is False): it follows another registry, or one from before a restore.
     """
 
     beat: Beat
@@ -90,10 +105,59 @@ class LiveClient:
     comparable: bool
     behind: tuple[str, ...]
 
+    @property
+    def apps(self) -> frozenset[str]:
+        """The apps that it follows: it serves them, or cannot load them."""
+        return frozenset({*self.beat.revisions, *self.beat.cannot_load})
+
     def acknowledged(self, deployments: Iterable[Deployment]) -> bool:
         """True where it serves each of these deployments, or a later one, of the apps and the channel it follows."""
-        asked = [d for d in deployments if d.channel == self.beat.channel and d.app in self.beat.revisions]
-        return not asked or (self.comparable and all(self.beat.revisions[d.app] >= d.revision for d in asked))
+        asked = [d for d in deployments if d.channel == self.beat.channel and d.app in self.apps]
+        return not asked or (self.comparable and all(self.beat.revisions.get(d.app, -1) >= d.revision for d in asked))
+
+    def failing(self, deployments: Iterable[Deployment]) -> Mapping[str, str]:
+        """The apps among these deployments that it does not serve since it cannot load them, with the reason."""
+        here = {d.app for d in deployments if not self.acknowledged([d])}
+        return {app: reason for app, reason in self.beat.cannot_load.items() if app in here}
+
+    def limited(self, sees: Callable[[str], bool]) -> LiveClient | None:
+        """What somebody may know of it who sees these apps alone; None where it follows none of them."""
+        if not any(map(sees, self.apps)):
+            return None
+        revisions = {app: number for app, number in self.beat.revisions.items() if sees(app)}
+        cannot_load = {app: reason for app, reason in self.beat.cannot_load.items() if sees(app)}
+        beat = replace(self.beat, revisions=revisions, cannot_load=cannot_load)
+        return replace(self, beat=beat, behind=tuple(filter(sees, self.behind)))
+
+    def under_another_id(self) -> LiveClient:
+        """The same under an id that only tells it from others: for all who do not come with its token.
+
+        A client's own id is random, so nobody finds it from this one.
+        """
+        own = f"{self.beat.token}/{self.beat.id}".encode()
+        return replace(self, beat=replace(self.beat, id=hashlib.sha256(own).hexdigest()[:32]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The clients of a channel or of all: those that are ``live``, and those that fell ``silent`` without a goodbye.
+
+    A silent one may run on and not reach the registry, or be gone; nobody waits for it.
+    """
+
+    live: tuple[LiveClient, ...] = ()
+    silent: tuple[LiveClient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailure:
+    """An app's release that a live client cannot load, and why, as it says itself; ``client`` is its name."""
+
+    app: str
+    channel: str
+    client: str
+    reason: str
+    seen_at: datetime
 
 
 def compare(
@@ -102,5 +166,6 @@ def compare(
     """A client beside the live revisions, which are by channel and app, and the registry's counting."""
     comparable = (beat.lineage, beat.epoch) == (lineage, epoch)
     newest = {app: live.get((beat.channel, app), 0) for app in beat.revisions}
-    behind = tuple(sorted(app for app, at in beat.revisions.items() if not comparable or at < newest[app]))
+    late = {app for app, at in beat.revisions.items() if not comparable or at < newest[app]}
+    behind = tuple(sorted(late | (beat.cannot_load.keys() - beat.revisions.keys())))
     return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=behind)

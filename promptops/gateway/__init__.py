@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promptops.core.model import AuditEntry, Channel, Policy, Quarantine, Release
     from promptops.core.override import Override
-    from promptops.core.presence import LiveClient
+    from promptops.core.presence import Clients
     from promptops.core.reference import Reference
     from promptops.core.snapshot import Snapshot
     from promptops.core.token import Token
@@ -104,7 +104,7 @@ class Gateway(Protocol):
             RegistryDamaged: that leaves none.
         """
 
-    def clients(self, channel: str) -> Sequence[LiveClient]:
+    def clients(self, channel: str) -> Clients:
         """The clients that were heard of lately, of one channel or, with an empty name, of all, as of now.
 
         Raises:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, RegistryDamaged, RegistryUnavailable
 from promptops.core.model import Json, Release
-from promptops.core.presence import LiveClient
+from promptops.core.presence import Clients
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
 from promptops.wire import snapshot as wire
-from promptops.wire.presence import client_from_json
+from promptops.wire.presence import clients_from_json
 
 _NOT = "the server's answer is not understood"
 
@@ -84,11 +84,9 @@ def hashed(digests: Sequence[str], value: Json) -> Mapping[str, bytes]:
     return intact
 
 
-def live_clients(value: Json) -> tuple[LiveClient, ...]:
+def clients(document: Mapping[str, Json]) -> Clients:
     """The clients of a list of them."""
-    if not isinstance(value, list):
-        raise RegistryUnavailable(f"{_NOT}: it has no list of clients")
     try:
-        return tuple(map(client_from_json, value))
+        return clients_from_json(document)
     except Invalid as error:
         raise RegistryUnavailable(f"{_NOT}: {error.message}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from promptops.core.model import AuditEntry, Channel, Policy, Quarantine, Release
     from promptops.core.override import Override
-    from promptops.core.presence import LiveClient
+    from promptops.core.presence import Clients
     from promptops.core.reference import Reference
     from promptops.core.snapshot import Snapshot
     from promptops.core.token import Token
@@ -64,9 +64,10 @@ class Direct:
             return reader.channels_serving(app, digest)
 
     def status(self, apps: Sequence[str], channel: str) -> Status:
+        from promptops import clock
         from promptops.operations import reading
 
-        return reading.status(self._registry, apps=apps, channel=channel)
+        return reading.status(self._registry, apps=apps, channel=channel, now=clock.now())
 
     def history(self, app: str, channel: str, *, at: datetime | None, limit: int | None) -> History:
         from promptops.operations import reading
@@ -113,7 +114,7 @@ class Direct:
 
         return {digest: stored.content for digest, stored in serving.contents(self._registry, digests).items()}
 
-    def clients(self, channel: str) -> Sequence[LiveClient]:
+    def clients(self, channel: str) -> Clients:
         from promptops import clock
         from promptops.operations import presence
 

@@ -19,7 +19,8 @@ from promptops.core.fields import to_json
 from promptops.core.model import AuditEntry, Channel, Json, Policy, Quarantine, Release, is_name
 from promptops.core.reference import Reference
 from promptops.core.token import Token
-from promptops.gateway.answers import Document, given, hashed, live_clients, number, require_same, served, texts
+from promptops.gateway import answers
+from promptops.gateway.answers import Document, given, hashed, number, require_same, served, texts
 from promptops.gateway.sending import SECONDS, Request, Sender
 from promptops.operations.channels import ChannelChange
 from promptops.operations.deploying import Deployed
@@ -29,7 +30,7 @@ from promptops.wire.shapes import Described, each, read
 
 if TYPE_CHECKING:
     from promptops.core.override import Override
-    from promptops.core.presence import LiveClient
+    from promptops.core.presence import Clients
     from promptops.core.snapshot import Snapshot
     from promptops.operations.auditing import Audited
     from promptops.operations.pinning import PinRequest
@@ -87,8 +88,8 @@ class Remote:
         live = [standing.deployment for standing in self.status((app,), "").standings]
         return sorted(deployment.channel for deployment in live if deployment.stable.digest == digest)
 
-    def clients(self, channel: str) -> Sequence[LiveClient]:
-        return live_clients(self._get("/v1/clients", given(channel=channel))["clients"])
+    def clients(self, channel: str) -> Clients:
+        return answers.clients(self._get("/v1/clients", given(channel=channel)))
 
     def snapshot(self, channel: str) -> Snapshot:
         place = f"/v1/channels/{self._channel(channel)}/snapshot"

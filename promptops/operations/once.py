@@ -1,7 +1,8 @@
 """Each change is done once: the idempotency key of a request and its answer live in the change's own transaction.
 
 A COMMIT that failed means "unknown", not "no". A retry with the same key gets the first answer, whether the first
-attempt took effect or not; the same key with another request is refused.
+attempt took effect or not; the same key with another request is refused. Keys belong to the token that they come with:
+what one token used is new for every other, and for whoever works with the database itself.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ Row = Sequence[str | int | bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """A change somebody asks for: its key, and all that makes it this change and no other."""
+    """A change somebody asks for: its key, and all that makes it this change and no other.
+
+    ``token`` is the id of the token that it comes with, empty without one. ``words`` are the reason or the notes.
+    """
 
     key: str
+    token: str
     operation: str
     arguments: Mapping[str, Json]
+    words: str
 
     def __post_init__(self) -> None:
         if not self.key or len(self.key) > 200 or not self.key.isprintable():
@@ -41,19 +47,31 @@ class Once:
         Raises:
             KeyReused: the key belongs to another request.
         """
-        found = reader.answer(self.key)
+        deed, asked = self._deed(), self._request()
+        found = reader.answer(self.key, token=self.token, request=deed)
         if found is None:
             return None
-        if found.request != self._fingerprint():
+        if found.request not in (deed, asked):
+            same = found.request.partition(".")[0] == deed
             raise KeyReused(
-                f"the idempotency key '{self.key}' was used for a different request",
-                hint="Use a new key for a new change.",
+                f"the idempotency key '{self.key}' was used for "
+                + (
+                    "this request with another reason, other notes or another profile"
+                    if same
+                    else "a different request"
+                ),
+                hint="Use a new key for a new change; a retry repeats every word of the first try.",
             )
         return tuple(cast("list[Row]", parse_canonical(found.body)))
 
     def remember(self, writer: Writer, answer: Sequence[Row], at: datetime) -> None:
         """Keep the answer with the change it belongs to."""
-        writer.remember(self.key, self._fingerprint(), canonical([list(row) for row in answer]), at)
+        body = canonical([list(row) for row in answer])
+        writer.remember(self.key, self._request(), body, at, token=self.token)
 
-    def _fingerprint(self) -> str:
+    def _deed(self) -> str:
+        """What is to be done, without the words; of requests from before 0.2.0 that is all that was kept."""
         return hashlib.sha256(canonical({"operation": self.operation, "arguments": self.arguments})).hexdigest()
+
+    def _request(self) -> str:
+        return f"{self._deed()}.{hashlib.sha256(self.words.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -39,8 +39,10 @@ def reconcile(
     pair = (override.app, override.channel)
     once = Once(
         key=f"break-glass-{overrides.identity(override).removeprefix('sha256:')}",
+        token="",
         operation="break-glass",
         arguments={"override": overrides.identity(override)},
+        words="",
     )
 
     def lock(writer: Writer) -> None:

@@ -7,24 +7,31 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.model import Deployment
-from promptops.core.presence import LIVE_FOR, Beat, LiveClient, compare
+from promptops.core.presence import LISTED_FOR, LIVE_FOR, Beat, Clients, LiveClient, LoadFailure, Room, compare
 
 if TYPE_CHECKING:
     from promptops.store import Registry
 
 
-def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime) -> None:
+ROOM = Room()
+
+
+def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime, room: Room = ROOM) -> None:
     """Remember what clients said, one statement for all of them; of two beats of one client the last counts.
+
+    Where there are more than there is ``room`` for, the oldest of the same token are forgotten, or who is new left out.
 
     Raises:
         RegistryUnavailable: nothing was kept. It need not be repeated: they will say it again.
     """
     if beats:
-        registry.write(lambda writer: writer.put_beats(beats, now))
+        registry.write(lambda writer: writer.put_beats(beats, now, room))
 
 
-def clients(registry: Registry, channel: str = "", *, now: datetime) -> tuple[LiveClient, ...]:
-    """The clients that were heard of within 90 seconds, of one channel or of all, in order of name.
+def clients(registry: Registry, channel: str = "", *, now: datetime) -> Clients:
+    """The clients of one channel or of all, in order of name: live are those that were heard of within 90 seconds.
+
+    Silent are those last heard of up to 10 minutes ago. Who said goodbye is in neither.
 
     Raises:
         ChannelNotFound: listing the channels that exist.
@@ -33,9 +40,26 @@ def clients(registry: Registry, channel: str = "", *, now: datetime) -> tuple[Li
         if channel:
             reader.channel(channel)
         place = reader.progress(channel)
-        live = reader.live_revisions(channel)
-        seen = reader.clients_since(now - LIVE_FOR, channel)
-    return tuple(compare(beat, at, live=live, lineage=place.lineage, epoch=place.epoch) for beat, at in seen)
+        revisions = reader.live_revisions(channel)
+        seen = reader.clients_since(now - LISTED_FOR, channel)
+    live: list[LiveClient] = []
+    silent: list[LiveClient] = []
+    for beat, at in seen:
+        found = compare(beat, at, live=revisions, lineage=place.lineage, epoch=place.epoch)
+        (live if at >= now - LIVE_FOR else silent).append(found)
+    return Clients(live=tuple(live), silent=tuple(silent))
+
+
+def failures(registry: Registry, *, channel: str = "", now: datetime) -> tuple[LoadFailure, ...]:
+    """What live clients say that they cannot load, by app, channel and client."""
+    with registry.read() as reader:
+        seen = reader.clients_since(now - LIVE_FOR, channel, failing=True)
+    found = [
+        LoadFailure(app=app, channel=beat.channel, client=beat.name, reason=reason, seen_at=at)
+        for beat, at in seen
+        for app, reason in beat.cannot_load.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (each.app, each.channel, each.client)))
 
 
 def waiting_for(found: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
@@ -44,6 +68,6 @@ def waiting_for(found: Iterable[LiveClient], deployments: Sequence[Deployment]) 
 
 
 def following(found: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
-    """Those of the clients that serve, of one of these apps, what its channel serves: whose word counts."""
+    """Those of the clients that follow one of these apps on its channel: whose word counts."""
     places = {(deployment.channel, deployment.app) for deployment in deployments}
-    return tuple(each for each in found if any((each.beat.channel, app) in places for app in each.beat.revisions))
+    return tuple(each for each in found if any((each.beat.channel, app) in places for app in each.apps))

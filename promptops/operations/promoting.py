@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteRequest:
-    """Make a release the stable one of a channel. The reference is fixed, or another channel of the app."""
+    """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
+
+    ``token`` is the id of the token that the key belongs to.
+    """
 
     reference: Reference
     channel: str
@@ -28,6 +31,7 @@ class PromoteRequest:
     reason: str = ""
     expect_revision: int | None = None
     dry_run: bool = False
+    token: str = ""
 
 
 def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:
@@ -49,8 +53,10 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
 
     once = Once(
         key=request.key,
+        token=request.token,
         operation="promote",
         arguments={"reference": str(request.reference), "channel": channel, "expect": request.expect_revision},
+        words=request.reason,
     )
     return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
+from promptops.core.presence import LoadFailure
 from promptops.core.reference import Reference
+from promptops.operations.presence import failures
 from promptops.operations.promoting import named_release
 from promptops.operations.standing import Standing, standings
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 class Status:
     """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for.
 
-    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet.
+    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` says
+    which live clients cannot load what.
     """
 
     registry: str
@@ -31,10 +34,13 @@ class Status:
     idle: tuple[str, ...]
     channels: tuple[str, ...]
     pending: int = 0
+    cannot_load: tuple[LoadFailure, ...] = ()
 
 
-def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "") -> Status:
+def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None) -> Status:
     """What is live, since when, by whom, and what a rollback would go to; by app, then channel, downstream first.
+
+    With ``now``, also what clients cannot load at this moment.
 
     Raises:
         AppNotFound, ChannelNotFound: of those named.
@@ -54,12 +60,14 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "")
     order = {name: place for place, name in enumerate(names)}
     found.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in found}
+    failing = failures(registry, channel=channel, now=now) if now is not None else ()
     return Status(
         registry=registry.name,
         standings=tuple(found),
         idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
         channels=names,
         pending=pending,
+        cannot_load=tuple(each for each in failing if not apps or each.app in apps),
     )
 
 

@@ -6,13 +6,14 @@ app, so two processes never give one version to two contents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.contract import bump_of, compare
+from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
-from promptops.core.model import Bump, Change, Release
+from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.record import Confirmation, ProfileVersion, label
 from promptops.core.release import content_from_bytes
 from promptops.core.version import next_version
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
-    """How to version what was built: ``bump`` can only raise what the contract asks for, ``version`` is exact."""
+    """How to version what was built: ``bump`` can only raise what the contract asks for, ``version`` is exact.
+
+    ``token`` is the id of the token that the key belongs to.
+    """
 
     key: str
     bump: Bump | None = None
     version: str | None = None
     notes: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +67,14 @@ def release(
         raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
     once = Once(
         key=request.key,
+        token=request.token,
         operation="release",
         arguments={
             "digests": {built.content.app: built.digest for built in workspace.built},
             "version": request.version,
             "bump": request.bump.value if request.bump else None,
         },
+        words=_words(workspace, request),
     )
 
     def work(writer: Writer) -> tuple[Released, ...]:
@@ -81,6 +88,12 @@ def release(
         return released
 
     return registry.write(work)
+
+
+def _words(workspace: Workspace, request: ReleaseRequest) -> str:
+    """What is recorded beside the contents."""
+    profiles: dict[str, Json] = {built.content.app: asdict(built.profile) for built in workspace.built}
+    return canonical({"notes": request.notes, "profiles": profiles}).decode("utf-8", "surrogatepass")
 
 
 def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:

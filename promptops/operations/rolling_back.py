@@ -27,6 +27,7 @@ class RollbackRequest:
     """Put the last good release back, for some apps of a channel or, with ``every``, for all that are live on it.
 
     ``to`` names a version or digest that was live there before; ``at`` a moment to go back to; at most one of them.
+    ``token`` is the id of the token that the key belongs to.
     """
 
     channel: str
@@ -38,6 +39,7 @@ class RollbackRequest:
     reason: str = ""
     expect_revision: int | None = None
     dry_run: bool = False
+    token: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.apps) == self.every:
@@ -87,6 +89,7 @@ def rollback(
 
     once = Once(
         key=request.key,
+        token=request.token,
         operation="rollback",
         arguments={
             "apps": sorted(request.apps),
@@ -95,6 +98,7 @@ def rollback(
             "at": request.at.isoformat() if request.at else None,
             "expect": request.expect_revision,
         },
+        words=request.reason,
     )
     return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
 

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithholdRequest:
-    """Which fixed release, where (empty: everywhere, for a yank), and why: a reason is always asked for."""
+    """Which fixed release, where (empty: everywhere, for a yank), and why: a reason is always needed.
+
+    ``token`` is the id of the token that the key belongs to.
+    """
 
     reference: Reference
     reason: str
     key: str
     channel: str = ""
+    token: str = ""
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
@@ -118,8 +122,10 @@ def _withhold(
     """Make one of the three changes once, under the locks of the channel or of every channel."""
     once = Once(
         key=request.key,
+        token=request.token,
         operation=operation,
-        arguments={"reference": str(request.reference), "channel": request.channel, "reason": request.reason},
+        arguments={"reference": str(request.reference), "channel": request.channel},
+        words=request.reason,
     )
 
     def work(writer: Writer) -> Release:

@@ -53,7 +53,7 @@ class Access:
 
     @property
     def owner(self) -> str:
-        """Whose share of the server it takes: the token's id; empty where none is asked for."""
+        """Whose share of the server it takes, and whose its keys and clients are: the token's id; empty where none is."""
         return "" if self.token is None else self.token.id
 
     @property

@@ -75,7 +75,7 @@ def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel:
         call.require(Scope.READ, app=name)
     if channel:
         call.require(Scope.READ, channel=channel)
-    found = reading.status(call.registry, apps=app, channel=channel)
+    found = reading.status(call.registry, apps=app, channel=channel, now=call.now)
     seen = replace(
         found,
         standings=tuple(
@@ -85,6 +85,9 @@ def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel:
         ),
         idle=tuple(name for name in found.idle if call.sees(app=name)),
         channels=tuple(name for name in found.channels if call.sees(channel=name)),
+        cannot_load=tuple(
+            each for each in found.cannot_load if call.sees(channel=each.channel) and call.sees(app=each.app)
+        ),
     )
     return answered(written(seen))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -11,7 +11,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from promptops.core.errors import ChannelNotFound
-from promptops.core.presence import Beat, LiveClient, State
+from promptops.core.presence import Beat, Clients, LiveClient, State
 from promptops.core.token import Scope
 from promptops.operations import presence
 from promptops.server import metrics
@@ -19,7 +19,7 @@ from promptops.server.call import Call, CallOf
 from promptops.server.replies import JSON, Reply
 from promptops.server.routing import OPEN, Routes
 from promptops.server.shown import answered, answers, object_of
-from promptops.wire.presence import client_to_json
+from promptops.wire.presence import client_to_json, clients_to_json
 
 _NOT_KEPT = (b"cache-control", b"no-store")
 
@@ -76,26 +76,31 @@ _CLIENTS: Final = {"type": "array", "items": {"type": "object", "required": [*cl
     "/v1/clients",
     scope=Scope.READ,
     errors=(ChannelNotFound,),
-    **answers(object_of(clients=_CLIENTS), {"clients": [client_to_json(_EXAMPLE)]}),
+    **answers(object_of(clients=_CLIENTS, silent=_CLIENTS), clients_to_json(Clients(live=(_EXAMPLE,)))),
 )
 def clients(call: CallOf, channel: Annotated[str, Query(max_length=63)] = "") -> Response:
-    """The clients that were heard of within the last 90 seconds, and which revisions they serve.
+    """The clients that run, which revisions they serve, and what they cannot load.
 
-    Channels and apps that the token may not see are left out, and so is a client that serves nothing else.
+    `clients` were heard of within the last 90 seconds; `silent` ones up to 10 minutes ago, and said no goodbye.
+    Channels and apps that the token may not see are left out, and so is a client that follows nothing else. The `id`
+    of a client that came with another token is not its own: it only tells it from others.
     """
     if channel:
         call.require(Scope.READ, channel=channel)
     found = presence.clients(call.registry, channel, now=call.now)
-    shown = [_seen(call, each) for each in found if call.sees(channel=each.beat.channel)]
-    return answered({"clients": [client_to_json(each) for each in shown if each is not None]})
+    return answered(clients_to_json(Clients(live=_seen(call, found.live), silent=_seen(call, found.silent))))
 
 
-def _seen(call: Call, client: LiveClient) -> LiveClient | None:
-    """The client with the apps that the caller may see; None where it serves others only."""
-    if call.access.everything:
-        return client
-    revisions = {app: number for app, number in client.beat.revisions.items() if call.sees(app=app)}
-    if client.beat.revisions and not revisions:
-        return None
-    behind = tuple(app for app in client.behind if app in revisions)
-    return replace(client, beat=replace(client.beat, revisions=revisions), behind=behind)
+def _seen(call: Call, clients: Iterable[LiveClient]) -> tuple[LiveClient, ...]:
+    """What the caller may know of clients: all of those of its own token, of others what they do with its apps."""
+    token = call.access.token
+    shown: list[LiveClient | None] = []
+    for each in clients:
+        if not call.sees(channel=each.beat.channel):
+            continue
+        if token is None or each.beat.token == token.id:
+            shown.append(each)
+        else:
+            other = each if call.access.everything else each.limited(lambda app: call.sees(app=app))
+            shown.append(other and other.under_another_id())
+    return tuple(each for each in shown if each is not None)

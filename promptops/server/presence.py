@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -18,7 +19,8 @@ from promptops.server.exhaustion import end_if_exhausted
 MOMENT: Final = 0.05
 """Seconds in which heartbeats are gathered before they are written."""
 
-_MOST = 10_000
+_MOST = 20_000
+_MOST_OF_A_TOKEN = 10_000
 _REST = 1.0
 _log = logging.getLogger("promptops.server")
 
@@ -31,7 +33,8 @@ class Presence:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._beats: dict[str, Beat] = {}
+        self._beats: dict[tuple[str, str], Beat] = {}
+        self._of_tokens: Counter[str] = Counter()
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,9 +43,18 @@ class Presence:
         self._task = asyncio.create_task(self._run(), name="promptops presence")
 
     def say(self, beat: Beat) -> None:
-        """Take a heartbeat; of two of one client the last counts. Too many at once are forgotten."""
-        if len(self._beats) < _MOST or beat.id in self._beats:
-            self._beats[beat.id] = beat
+        """Take a heartbeat; of two of one client the last counts, and a goodbye is the last.
+
+        Too many clients of one token at once are forgotten, so that the others' are not.
+        """
+        key = beat.token, beat.id
+        before = self._beats.get(key)
+        if before is None:
+            if len(self._beats) >= _MOST or self._of_tokens[beat.token] >= _MOST_OF_A_TOKEN:
+                return
+            self._of_tokens[beat.token] += 1
+        if before is None or not before.leaving:
+            self._beats[key] = beat
             self._some.set()
 
     async def close(self) -> None:
@@ -59,6 +71,7 @@ class Presence:
             await asyncio.sleep(_REST if failing else MOMENT)
             self._some.clear()
             beats, self._beats = tuple(self._beats.values()), {}
+            self._of_tokens.clear()
             try:
                 await self._write(beats)
             except (PromptopsError, TimeoutError) as error:

@@ -153,7 +153,9 @@ def publish(call: CallOf, body: Publication) -> Response:
     _require_few(body.apps)
     built = tuple(map(_built, body.apps))
     workspace = Workspace(registry=body.registry, built=built)
-    request = ReleaseRequest(key=key_of(call), bump=body.bump, version=body.version, notes=body.notes)
+    request = ReleaseRequest(
+        key=key_of(call), token=call.access.owner, bump=body.bump, version=body.version, notes=body.notes
+    )
     done = releasing.release(call.registry, workspace, request, actor=call.actor, now=call.now)
     return answered({"releases": [written(replace(each, release=bare(each.release))) for each in done]})
 

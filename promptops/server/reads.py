@@ -140,6 +140,16 @@ class Heartbeat(Body):
     lineage: Annotated[str, Field(max_length=MAX_WORDS, examples=["0b0e6c7e8a0c4d0f9f0a3c2b1d0e9f8a"])]
     epoch: Annotated[int, Field(ge=0, lt=2**53, examples=[1])]
     revisions: Annotated[dict[str, int], Field(max_length=MAX_APPS, examples=[{"support-bot": 7}])]
+    cannot_load: Annotated[
+        dict[str, str],
+        Field(
+            max_length=MAX_APPS,
+            default_factory=dict,
+            description="The apps whose newest release it cannot load, and why.",
+            examples=[{"search": "the template of 'ask' cannot be read"}],
+        ),
+    ]
+    leaving: Annotated[bool, Field(description="It closes: this is its last word.")] = False
 
 
 @routes.post(
@@ -151,14 +161,21 @@ class Heartbeat(Body):
     response_class=Response,
 )
 async def heartbeat(call: CallOf, channel: str, body: Heartbeat) -> None:
-    """Say that a client runs, and which revision of each app it serves.
+    """Say that a client runs, which revision of each app it serves, and what it cannot load; or that it leaves.
 
-    What it says of apps that the token may not see is left out.
+    A client is its token and its id: no other token replaces what it said. What it says of apps that the channel does
+    not have, or that the token may not see, is left out.
     """
-    await call.state.channel(channel)
+    apps = (await call.state.channel(channel)).snapshot.apps
     try:
         beat = beat_from_json(call.document, channel)
     except Invalid as error:
         raise RequestInvalid(error.message) from error
-    seen = {app: number for app, number in beat.revisions.items() if call.sees(app=app)}
-    call.state.presence.say(replace(beat, revisions=seen))
+    seen = {app for app in {*beat.revisions, *beat.cannot_load} if app in apps and call.sees(app=app)}
+    beat = replace(
+        beat,
+        revisions={app: number for app, number in beat.revisions.items() if app in seen},
+        cannot_load={app: reason for app, reason in beat.cannot_load.items() if app in seen},
+        token=call.access.owner,
+    )
+    call.state.presence.say(beat)

@@ -112,6 +112,7 @@ def promote(call: CallOf, channel: str, body: Promotion) -> Response:
         reference=reference,
         channel=channel,
         key=key_of(call),
+        token=call.access.owner,
         reason=body.reason,
         expect_revision=call.expect_revision,
         dry_run=body.dry_run,
@@ -142,6 +143,7 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
     request = RollbackRequest(
         channel=channel,
         key=key_of(call),
+        token=call.access.owner,
         apps=tuple(body.apps),
         every=body.all,
         to=body.to,
@@ -273,7 +275,9 @@ def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
 def _withhold(call: Call, scope: Scope, channel: str, body: Withheld) -> WithholdRequest:
     reference = reference_of(body.release)
     call.require(scope, channel=channel, app=reference.app)
-    return WithholdRequest(reference=reference, channel=channel, reason=body.reason, key=key_of(call))
+    return WithholdRequest(
+        reference=reference, channel=channel, reason=body.reason, key=key_of(call), token=call.access.owner
+    )
 
 
 routes: tuple[Route, ...] = (*_routes, *publishing.routes, *lookups.routes, *token_api.routes)

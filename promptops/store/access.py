@@ -5,10 +5,10 @@ A part of :mod:`promptops.store.tables`, through which the other modules of ``st
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
-from promptops.store.columns import CLUSTERED, Moment, Number, Row, TextTuple, Words
+from promptops.store.columns import CLUSTERED, Flag, Moment, Number, Row, TextTuple, Words
 
 
 class TokenRow(Row, table=True):
@@ -48,10 +48,14 @@ class TokenRevocationRow(Row, table=True):
 
 
 class ClientRow(Row, table=True):
-    """A running client and what it last said of itself; mutable, and worth nothing after a while."""
+    """A running client and what it last said of itself; mutable, and worth nothing after a while.
+
+    ``token`` is the id of the token it came with, empty where a server asks for none.
+    """
 
     __tablename__ = "client"
-    __table_args__ = (CLUSTERED,)
+    __table_args__ = (Index(None, "token", "seen_at"), CLUSTERED)
+    token: str = Field(sa_type=Words, primary_key=True)
     id: str = Field(sa_type=Words, primary_key=True)
     channel: str = Field(sa_type=Words)
     name: str = Field(sa_type=Words)
@@ -60,6 +64,8 @@ class ClientRow(Row, table=True):
     lineage: str = Field(sa_type=Words)
     epoch: int = Field(sa_type=Number)
     revisions: str = Field(sa_type=Words)
+    cannot_load: str = Field(sa_type=Words)
+    leaving: bool = Field(sa_type=Flag)
     seen_at: datetime = Field(sa_type=Moment)
 
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 _audit, _idempotency = tables.audit, tables.idempotency
 _TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
-_ANSWER = select(_idempotency.c.request, _idempotency.c.body).where(_idempotency.c.key == bindparam("key"))
+_ANYBODY = "*"
+"""In place of the token of a key from before keys belonged to one; the id of no token."""
+_ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.body).where(
+    _idempotency.c.key == bindparam("key"), _idempotency.c.token.in_([bindparam("token"), _ANYBODY])
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +80,19 @@ class Reader(ReleaseReader, ChannelReader):
         head = self._connection.execute(select(tables.audit_head.c.seq, tables.audit_head.c.hash)).one()
         return head.seq, head.hash
 
-    def answer(self, key: str) -> Answer | None:
-        """What was answered to the request that carried this key; None for a new key, and for the empty one."""
+    def answer(self, key: str, *, token: str = "", request: str = "") -> Answer | None:
+        """What was answered to the request with this key and token; None for a new key, and for the empty one.
+
+        Of the keys from before they belonged to a token it is not known whose they are: one of them counts for exactly
+        the ``request`` that it was used for, and for no other.
+        """
         if not key:
             return None
-        row = self._connection.execute(_ANSWER, {"key": key}).first()
-        return Answer(request=row.request, body=row.body) if row else None
+        found = {row.token: row for row in self._connection.execute(_ANSWER, {"key": key, "token": token})}
+        row = found.get(token, found.get(_ANYBODY))
+        if row is None or (row.token == _ANYBODY and row.request != request):
+            return None
+        return Answer(request=row.request, body=row.body)
 
     # --- what is served; a rollback needs none of it, so the code for it is loaded when it is used ---
 
@@ -128,11 +139,16 @@ class Reader(ReleaseReader, ChannelReader):
 
         return token_by_secret(self._connection, digest)
 
-    def clients_since(self, since: datetime, channel: str = "") -> list[tuple[Beat, datetime]]:
-        """What the clients that were heard of since then said last and when, on one channel or on all, by name."""
+    def clients_since(
+        self, since: datetime, channel: str = "", *, failing: bool = False
+    ) -> list[tuple[Beat, datetime]]:
+        """What the clients that were heard of since then said last and when, on one channel or on all, by name.
+
+        Who said goodbye is left out; with ``failing`` also who can load everything.
+        """
         from promptops.store.presence import seen_since
 
-        return seen_since(self._connection, since, channel)
+        return seen_since(self._connection, since, channel, failing=failing)
 
     # --- what goes to git; a rollback needs none of it, so the code for it is loaded when it is used ---
 

@@ -169,10 +169,11 @@ class YankRow(Row, table=True):
 
 
 class IdempotencyRow(Row, table=True):
-    """What was answered to the request that carried ``key``."""
+    """What was answered to the request that carried ``key`` with the token of this id; empty without one."""
 
     __tablename__ = "idempotency"
     __table_args__ = (CLUSTERED,)
+    token: str = Field(sa_type=Words, primary_key=True)
     key: str = Field(sa_type=Words, primary_key=True)
     request: str = Field(sa_type=Words)
     at: datetime = Field(sa_type=Moment)

@@ -23,7 +23,7 @@ from promptops.store.reader import Reader
 from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
 
 if TYPE_CHECKING:
-    from promptops.core.presence import Beat
+    from promptops.core.presence import Beat, Room
     from promptops.core.record import Fact
     from promptops.core.token import Revocation, Token
 
@@ -168,11 +168,11 @@ class Writer(Reader):
 
     # --- clients ---
 
-    def put_beats(self, beats: Iterable[Beat], now: datetime) -> None:
+    def put_beats(self, beats: Iterable[Beat], now: datetime, room: Room) -> None:
         """Overwrite what these clients said before; now and then, forget those that were silent for a day."""
         from promptops.store.presence import put_beats
 
-        put_beats(self._connection, beats, now)
+        put_beats(self._connection, beats, now, room)
 
     # --- tokens ---
 
@@ -260,9 +260,9 @@ class Writer(Reader):
         self.record(begun, at=at, actor=actor, action=action, before=f"epoch {before}")
         return after
 
-    def remember(self, key: str, request: str, body: bytes, at: datetime) -> None:
-        """Keep what is answered to the request that carried this key, in the same transaction as what it did."""
-        self._insert(tables.idempotency, {"key": key, "request": request, "body": body, "at": at})
+    def remember(self, key: str, request: str, body: bytes, at: datetime, *, token: str = "") -> None:
+        """Keep what is answered to the request with this key and token, in the transaction of what it did."""
+        self._insert(tables.idempotency, {"token": token, "key": key, "request": request, "body": body, "at": at})
 
     def _insert(self, table: Table, *rows: Values) -> None:
         """Insert rows, and keep those of facts to ask for them again.

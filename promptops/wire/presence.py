@@ -8,7 +8,8 @@
 
 ``cannot_load`` and ``leaving`` are left out where there is nothing to say. Servers before 0.2.0 refuse both (422).
 
-A client as others see it has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``.
+A client as others see it has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list
+of them has those that are live as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 
 from promptops.core.errors import Invalid
 from promptops.core.model import Json
-from promptops.core.presence import Beat, LiveClient, State
+from promptops.core.presence import Beat, Clients, LiveClient, State
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
 
@@ -74,6 +75,26 @@ def client_from_json(document: Json) -> LiveClient:
         raise Invalid("a client's seen_at has no time zone")
     beat = _beat(document, _text(document, "channel"))
     return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=tuple(map(str, behind)))
+
+
+def clients_to_json(found: Clients) -> dict[str, Json]:
+    """Live clients and silent ones."""
+    return {
+        "clients": [client_to_json(each) for each in found.live],
+        "silent": [client_to_json(each) for each in found.silent],
+    }
+
+
+def clients_from_json(document: Mapping[str, Json]) -> Clients:
+    """Read a list of clients; servers before 0.2.0 say nothing of silent ones.
+
+    Raises:
+        Invalid: it is none.
+    """
+    live, silent = document.get("clients"), document.get("silent", [])
+    if not isinstance(live, list) or not isinstance(silent, list):
+        raise Invalid("it has no list of clients")
+    return Clients(live=tuple(map(client_from_json, live)), silent=tuple(map(client_from_json, silent)))
 
 
 def _said(beat: Beat) -> dict[str, Json]:

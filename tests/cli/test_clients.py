@@ -75,7 +75,7 @@ def follower(registry: Registry, *numbers: int) -> Iterator[None]:
 
 def test_without_clients_it_says_how_long_it_heard_nothing(told: Registry, promptops: Promptops) -> None:
     assert "No client was heard of in the last 90 s." in promptops("clients").out
-    assert promptops("clients", "--json").json == {"clients": [], "behind": []}
+    assert promptops("clients", "--json").json == {"clients": [], "silent": [], "behind": []}
     assert "No client that serves bot" in promptops("clients", "bot").out
 
 
@@ -163,7 +163,7 @@ def test_without_live_clients_nobody_is_waited_for_and_it_says_so(told: Registry
     said = promptops("rollback", "--wait").out
     assert "No live client says that it serves bot on prod: nobody was waited for." in said
     answer = promptops("rollback", "--wait", "--json").json
-    assert answer["clients"] == {"acknowledged": [], "waiting": []}
+    assert answer["clients"] == {"acknowledged": [], "waiting": [], "silent": []}
 
 
 def test_a_dry_run_waits_for_nobody(told: Registry, promptops: Promptops) -> None:

@@ -75,7 +75,7 @@ def _known(registry: Registry) -> dict[str, dict[str, int]]:
     """What the registry knows of its clients."""
     from datetime import UTC, datetime
 
-    found = presence.clients(registry, "prod", now=datetime.now(UTC))
+    found = presence.clients(registry, "prod", now=datetime.now(UTC)).live
     return {each.beat.name: dict(each.beat.revisions) for each in found}
 
 

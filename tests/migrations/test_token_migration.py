@@ -1,4 +1,4 @@
-"""0003 on a registry that the promptops before it filled: nothing of what is there changes, and tokens can be made."""
+"""0003 and what follows on a registry that the promptops before filled: nothing of it changes, tokens can be made."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+def keys_of_nobody(url: str) -> list[tuple[object, ...]]:
+    """The idempotency keys from before they belonged to a token."""
+    reading, _ = connect(locate(url))
+    with reading.connect() as connection, connection.begin():
+        found = connection.exec_driver_sql("SELECT key, request, at, body FROM idempotency WHERE token = '*'")
+        keys = sorted(map(tuple, found))
+    reading.dispose()
+    return keys
+
+
 def test_everything_is_as_it_was_and_the_new_tables_are_empty_and_guarded(old_url: str) -> None:
     before = rows(old_url)
     assert all(before[name] for name in ("deployment", "outbox", "epoch", "yank", "quarantine", "idempotency"))
@@ -46,7 +56,9 @@ def test_everything_is_as_it_was_and_the_new_tables_are_empty_and_guarded(old_ur
 
     assert upgrade(old_url) == ("0002", HEAD)
 
-    assert rows(old_url) == before
+    keys = before["idempotency"]
+    assert keys_of_nobody(old_url) == keys, "they belong to no token"
+    assert rows(old_url) | {"idempotency": keys} == before
     reading, _ = connect(locate(old_url))
     with reading.connect() as connection, connection.begin():
         assert set(inspect(connection).get_table_names()) == {*before, *NEW, *VERSIONS}

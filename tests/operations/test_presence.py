@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,8 +12,9 @@ from sqlalchemy import func, select
 
 from promptops.core.errors import ChannelNotFound
 from promptops.core.model import Policy
-from promptops.core.presence import Beat, State
-from promptops.operations.presence import clients, following, record_beats, waiting_for
+from promptops.core.presence import Beat, LiveClient, Room, State
+from promptops.operations import presence
+from promptops.operations.presence import following, record_beats, waiting_for
 from promptops.store import Registry, tables
 from tests.factory import START, go_back, go_live, make_channels, make_releases
 from tests.operations.test_serving import statements
@@ -42,6 +44,11 @@ def beat(registry: Registry, number: int = 1, revision: int = 3, **more: object)
         revisions={"bot": revision},
     )
     return replace(said, **more)  # type: ignore[arg-type]
+
+
+def clients(registry: Registry, channel: str = "", *, now: datetime) -> tuple[LiveClient, ...]:
+    """Those that are live."""
+    return presence.clients(registry, channel, now=now).live
 
 
 def rows(registry: Registry) -> int:
@@ -123,17 +130,77 @@ def test_a_rollback_waits_for_those_that_serve_the_app_and_not_the_revision(live
     assert waiting_for(clients(live, now=START), done) == ()
 
 
-def test_a_batch_of_any_size_is_one_statement(live: Registry) -> None:
+def test_a_batch_of_any_size_is_counted_and_written_in_two_statements(live: Registry) -> None:
     for size in (1, 2, 500):
         with statements(live._writing) as sent:
             record_beats(live, [beat(live, number) for number in range(size)], START)
         changes = [statement for statement in sent if "INSERT" in statement]
         assert len(changes) == 1
-        assert len([statement for statement in sent if not statement.startswith(("BEGIN", "SET", "DELETE"))]) == 1
+        assert len([statement for statement in sent if not statement.startswith(("BEGIN", "SET", "DELETE"))]) == 2
     assert rows(live) == 500
     with statements(live._writing) as sent:
         record_beats(live, [], START)
     assert sent == []
+
+
+def test_one_token_never_replaces_what_came_with_another(live: Registry) -> None:
+    record_beats(live, [beat(live, token="a"), beat(live, token="b", revisions={})], START)
+    record_beats(live, [beat(live, token="b", revisions={}, name="b")], START + SECOND)
+    found = {each.beat.token: each.beat.revisions for each in clients(live, now=START)}
+    assert found == {"a": {"bot": 3}, "b": {}}
+
+
+def test_a_goodbye_is_the_last_word(live: Registry) -> None:
+    record_beats(live, [beat(live, 1), beat(live, 2)], START)
+    record_beats(live, [beat(live, 1, leaving=True)], START - SECOND)  # another server, whose clock is late
+    record_beats(live, [beat(live, 1)], START + SECOND)
+    found = presence.clients(live, now=START + 100 * SECOND)
+    assert ([each.beat.name for each in found.live], [each.beat.name for each in found.silent]) == ([], ["web-2"])
+
+
+def test_who_fell_silent_is_listed_for_ten_minutes(live: Registry) -> None:
+    record_beats(live, [beat(live, 1)], START)
+    for seconds, shown in ((90, (1, 0)), (91, (0, 1)), (600, (0, 1)), (601, (0, 0))):
+        found = presence.clients(live, now=START + seconds * SECOND)
+        assert (len(found.live), len(found.silent)) == shown, seconds
+
+
+def test_what_a_client_cannot_load_is_kept_and_told(live: Registry) -> None:
+    said = beat(live, cannot_load={"bot": "ünlesbar", "faq": "too large"}, revisions={"bot": 2})
+    record_beats(live, [said, beat(live, 2)], START)
+    found = clients(live, now=START)[0]
+    assert (found.beat, found.behind) == (said, ("bot", "faq"))
+    told = [(each.app, each.channel, each.client, each.reason) for each in presence.failures(live, now=START)]
+    assert told == [("bot", "prod", "web-1", "ünlesbar"), ("faq", "prod", "web-1", "too large")]
+    assert presence.failures(live, now=START + 91 * SECOND) == ()
+
+
+ROOM = Room(of_a_token=20, in_all=70)
+
+
+def test_invented_clients_cost_their_own_token_and_nobody_else(live: Registry) -> None:
+    record_beats(live, [beat(live, number, token="good") for number in range(3)], START)
+    for turn in range(3):
+        invented = [beat(live, number, token="bad") for number in range(turn * 15, turn * 15 + 15)]
+        record_beats(live, invented, START + turn * SECOND, ROOM)
+    found = clients(live, now=START + 2 * SECOND)
+    assert Counter(each.beat.token for each in found) == {"good": 3, "bad": ROOM.of_a_token}
+    newest = {f"{number:032x}" for number in range(30, 45)}
+    assert newest <= {each.beat.id for each in found if each.beat.token == "bad"}, "its oldest went"
+
+
+def test_where_there_are_too_many_in_all_those_who_are_known_stay(live: Registry) -> None:
+    record_beats(live, [beat(live, number, token="good") for number in range(3)], START, ROOM)
+    for number in range(5):
+        record_beats(live, [beat(live, n, token=f"t{number}") for n in range(ROOM.of_a_token)], START, ROOM)
+        assert rows(live) <= ROOM.in_all
+    assert rows(live) == ROOM.in_all
+    record_beats(live, [beat(live, 1, 4, token="good"), beat(live, 9, token="good")], START + SECOND, ROOM)
+    good = {each.beat.id: each.beat.revisions["bot"] for each in clients(live, now=START) if each.beat.token == "good"}
+    assert good == {f"{0:032x}": 3, f"{1:032x}": 4, f"{2:032x}": 3}
+    later = START + timedelta(minutes=11)
+    record_beats(live, [beat(live, n, token="new") for n in range(ROOM.of_a_token)], later, ROOM)
+    assert len(clients(live, now=later)) == ROOM.of_a_token, "who fell silent makes room"
 
 
 def test_who_was_silent_for_a_day_is_forgotten_now_and_then(live: Registry) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
 
 from promptops.core.digest import digest
 from promptops.core.model import Json
+from promptops.core.presence import LiveClient
 from promptops.core.token import Scope
 from promptops.operations import presence, serving
 from promptops.store import Registry
@@ -170,7 +172,7 @@ def test_a_heartbeat_is_seen_by_whoever_may_see_its_channel_and_apps(place: Plac
     server = place.server
     beat = {**BEAT, "lineage": place.registry.lineage}
     assert server.ask("POST", "/v1/channels/prod/clients", token=place.reader, body=beat).status == 204
-    until(lambda: presence.clients(place.registry, "prod", now=datetime.now(UTC)))
+    until(lambda: presence.clients(place.registry, "prod", now=datetime.now(UTC)).live)
     clients = server.get("/v1/clients", place.reader).json["clients"]
     assert isinstance(clients, list)
     assert [(each["name"], each["revisions"], each["behind"]) for each in clients] == [
@@ -179,9 +181,9 @@ def test_a_heartbeat_is_seen_by_whoever_may_see_its_channel_and_apps(place: Plac
     limits = server.get("/v1/clients?channel=prod", limited).json["clients"]
     assert isinstance(limits, list)
     assert limits[0]["revisions"] == {"bot": 2}
-    assert server.get("/v1/clients", elsewhere).json == {"clients": []}
+    assert server.get("/v1/clients", elsewhere).json == {"clients": [], "silent": []}
     stranger = mint(place.registry, "stranger", Scope.READ, apps=("unknown",))
-    assert server.get("/v1/clients", stranger).json == {"clients": []}
+    assert server.get("/v1/clients", stranger).json == {"clients": [], "silent": []}
 
 
 def test_nobody_speaks_for_the_clients_of_other_apps_and_channels(place: Place) -> None:
@@ -190,7 +192,9 @@ def test_nobody_speaks_for_the_clients_of_other_apps_and_channels(place: Place) 
     server, other = place.server, {**BEAT, "lineage": place.registry.lineage, "id": "b" * 32, "name": "speaks"}
 
     def said(of: str) -> list[tuple[str, Json]]:
-        found = [each.beat for each in presence.clients(place.registry, now=datetime.now(UTC)) if each.beat.id == of]
+        found = [
+            each.beat for each in presence.clients(place.registry, now=datetime.now(UTC)).live if each.beat.id == of
+        ]
         return [(each.channel, dict(each.revisions)) for each in found]
 
     assert server.ask("POST", "/v1/channels/prod/clients", token=limited, body=other).status == 204
@@ -199,7 +203,64 @@ def test_nobody_speaks_for_the_clients_of_other_apps_and_channels(place: Place) 
     last = {**other, "id": "c" * 32}
     assert server.ask("POST", "/v1/channels/dev/clients", token=elsewhere, body=last).status == 204
     until(lambda: said("c" * 32))
-    assert said("b" * 32) == [("prod", {"bot": 2})]
+    assert sorted(said("b" * 32)) == [("dev", {}), ("prod", {"bot": 2})], "two clients: they came with two tokens"
+
+
+def heard(place: Place, name: str) -> list[LiveClient]:
+    """The live clients of this name, as the registry knows them."""
+    return [each for each in presence.clients(place.registry, now=datetime.now(UTC)).live if each.beat.name == name]
+
+
+def test_no_other_token_replaces_what_a_client_said_and_no_list_shows_its_id(place: Place) -> None:
+    tokens = [mint(place.registry, f"owner-{number}", Scope.READ) for number in range(2)]
+    said = {**BEAT, "lineage": place.registry.lineage, "id": "d" * 32, "name": "owned"}
+    for token, revisions in zip(tokens, ({"bot": 2}, {}), strict=True):
+        beat = {**said, "revisions": revisions}
+        assert place.server.ask("POST", "/v1/channels/prod/clients", token=token, body=beat).status == 204
+    until(lambda: len(heard(place, "owned")) == 2)
+    assert sorted(len(each.beat.revisions) for each in heard(place, "owned")) == [0, 1]
+
+    def shown(token: str) -> dict[str, Json]:
+        found = place.server.get("/v1/clients", token).json["clients"]
+        assert isinstance(found, list)
+        return {str(each["id"]): each["revisions"] for each in found if each["name"] == "owned"}
+
+    first, second, third = shown(tokens[0]), shown(tokens[1]), shown(place.reader)
+    assert (first["d" * 32], second["d" * 32]) == ({"bot": 2}, {}), "each token sees its own client by its id"
+    assert [len(found) for found in (first, second, third)] == [2, 2, 2]
+    assert "d" * 32 not in third
+    assert third == shown(place.reader), "what is shown in its place stays the same"
+
+
+def test_what_a_client_says_of_apps_that_are_not_there_or_out_of_sight_is_left_out(place: Place) -> None:
+    token = mint(place.registry, "invents", Scope.READ, apps=("bot", "no-*"))
+    apps = {"bot": 1, "other": 1, **{f"no-{number}": 1 for number in range(1500)}}
+    said = {**BEAT, "lineage": place.registry.lineage, "id": "e" * 32, "name": "invents", "revisions": apps}
+    reasons = {"bot": "it is too large", "other": "secret", "no-1": "not there"}
+    beat = {**said, "cannot_load": reasons}
+    assert place.server.ask("POST", "/v1/channels/prod/clients", token=token, body=beat).status == 204
+    until(lambda: heard(place, "invents"))
+    [found] = heard(place, "invents")
+    assert (found.beat.revisions, found.beat.cannot_load) == ({"bot": 1}, {"bot": "it is too large"})
+    failures = place.server.get("/v1/status", token).json["cannot_load"]
+    assert isinstance(failures, list)
+    assert [(each["app"], each["client"], each["reason"]) for each in failures] == [
+        ("bot", "invents", "it is too large")
+    ]
+    other = mint(place.registry, "sees-other", Scope.READ, apps=("other",))
+    assert b"too large" not in place.server.get("/v1/status", other).body
+
+
+def test_who_says_goodbye_is_gone_and_does_not_come_back(place: Place) -> None:
+    said = {**BEAT, "lineage": place.registry.lineage, "id": "f" * 32, "name": "leaves"}
+    path = "/v1/channels/prod/clients"
+    assert place.server.ask("POST", path, token=place.reader, body=said).status == 204
+    until(lambda: heard(place, "leaves"))
+    for beat in ({**said, "leaving": True}, said):  # the second was overtaken on its way
+        assert place.server.ask("POST", path, token=place.reader, body=beat).status == 204
+    until(lambda: not heard(place, "leaves"))
+    time.sleep(0.2)
+    assert b"leaves" not in place.server.get("/v1/clients", place.reader).body
 
 
 @pytest.mark.parametrize("address", ["channels/prod/apps/bot/history?at={}", "audit?since={}", "audit?until={}"])
@@ -225,6 +286,10 @@ def test_a_moment_that_is_none_in_utc_is_refused(address: str, moment: str, serv
         {"revisions": {"bot": 1.5}},
         {"revisions": {"Bot": 1}},
         {"revisions": []},
+        {"cannot_load": {"bot": "x" * 201}},
+        {"cannot_load": {"bot": 1}},
+        {"leaving": "yes"},
+        {"token": "t00000000000"},  # it says nothing of that itself
         {"revisions": {f"a{n}": 1 for n in range(2001)}},
     ],
     ids=str,
