@@ -53,7 +53,7 @@ class Access:
 
     @property
     def owner(self) -> str:
-        """Whose share of the server it takes, and whose its keys and clients are: the token's id; empty where none is."""
+        """Whose share of the server it takes, and whose keys and clients are its: the token's id, or empty."""
         return "" if self.token is None else self.token.id
 
     @property

@@ -131,7 +131,7 @@ def follows(
 
 
 def _known(registry: Registry) -> dict[str, dict[str, int]]:
-    found = presence.clients(registry, "prod", now=datetime.now(UTC))
+    found = presence.clients(registry, "prod", now=datetime.now(UTC)).live
     return {each.beat.name: dict(each.beat.revisions) for each in found}
 
 
