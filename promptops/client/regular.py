@@ -39,12 +39,17 @@ def read_regular(
             raise Unsafe("it is not a regular file")
         if require is not None:
             require(about)
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+        data = b""
+        if about.st_size <= limit:  # a sparse file of any size costs its owner nothing
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(limit + 1)
+        if max(about.st_size, len(data)) > limit:
+            raise Invalid(f"it is over {limit:,} bytes")
+    except Unsafe as unsafe:
+        unsafe.filename = os.fspath(path)
+        raise
     finally:
         os.close(handle)
-    if len(data) > limit:
-        raise Invalid(f"it is over {limit:,} bytes")
     return data
 
 

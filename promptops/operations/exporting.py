@@ -5,6 +5,7 @@
     DIR/v1/releases/<64 hex digits>        the canonical bytes of a release, for ever the same
     DIR/v1/channels/<channel>/snapshot     what the channel serves, written last
 
+The folder may be named through a link; below it nothing is one, and every file is a regular one, or nothing is written.
 Whoever reads while this runs sees the snapshot of before or of now, and finds every release that it points to. So does
 whoever reads after this was killed: nothing is written in place, and nothing is thrown away.
 """
@@ -14,11 +15,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from promptops.client.regular import read_regular
+from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryDamaged
 from promptops.core.model import ReleaseRef
@@ -74,7 +78,7 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
         ChannelNotFound: listing the channels that exist.
         RegistryDamaged: what the channel serves is not intact. The snapshot stays as it was.
         Conflict: the folder holds a newer snapshot of the channel, or another registry's.
-        Invalid: the folder cannot be written.
+        Invalid: the folder cannot be written, or something is in the way that is no file or folder of an export.
     """
     try:
         _make(folder)
@@ -83,14 +87,19 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
             target = folder / "v1" / "channels" / channel / "snapshot"
             releases = folder / "v1" / "releases"
             for place in (releases, target.parent):
+                _refuse_detours(place, folder)
+            before = _read(target, wire.MAX_BYTES)
+            _refuse_older(target, before, found)
+            there = _intact(found, releases)
+            for place in (releases, target.parent):
                 _make(place)
                 if alone:
                     _sweep(place)
-            _refuse_older(target, found)
-            there, written = _put_contents(origin, found, releases)
+            written = _put_contents(origin, found, releases, there)
             missing = _missing(found, there)
             data, digest = wire.encode(found)
-            changed = _put(target, data)
+            if changed := data != before:
+                replace_file(target, data, mode=_FILE, suffix=_PART)
     except OSError as error:
         named = error.filename or folder
         raise Invalid(f"{named} cannot be written: {error.strerror or error}", hint="Name another folder.") from error
@@ -106,10 +115,10 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
     )
 
 
-def _refuse_older(target: Path, found: Snapshot) -> None:
+def _refuse_older(target: Path, before: bytes | None, found: Snapshot) -> None:
     try:
-        there = wire.decode(target.read_bytes())
-    except (FileNotFoundError, PromptopsError):
+        there = wire.decode(before or b"")
+    except PromptopsError:
         return  # nothing yet, or nothing that anybody could use
     if there.lineage != found.lineage:
         raise Conflict(
@@ -128,10 +137,19 @@ def _refuse_older(target: Path, found: Snapshot) -> None:
 # --- contents ---------------------------------------------------------------------------------------
 
 
-def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[dict[str, int], int]:
-    """The contents that are there and intact now, by digest with their sizes; and how many were written."""
-    named = list(dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases()))
-    there = {digest: size for digest in named if (size := _intact(folder, digest)) is not None}
+def _intact(found: Snapshot, folder: Path) -> dict[str, int]:
+    """The contents that are there and are what their names say, by digest with their sizes."""
+    there = {}
+    for digest in dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases()):
+        content = _read(folder / digest.removeprefix("sha256:"), MAX_RELEASE)
+        if content is not None and digest_of(content) == digest:
+            there[digest] = len(content)
+    return there
+
+
+def _put_contents(origin: Origin, found: Snapshot, folder: Path, there: dict[str, int]) -> int:
+    """Write the contents that are not ``there``, and add them to those; answers how many."""
+    named = dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases())
     wanted = [digest for digest in named if digest not in there]
     written = 0
     while wanted:
@@ -142,22 +160,13 @@ def _put_contents(origin: Origin, found: Snapshot, folder: Path) -> tuple[dict[s
             got = {}
         for digest, content in got.items():
             if digest_of(content) == digest:
-                _put(folder / digest.removeprefix("sha256:"), content)
+                replace_file(folder / digest.removeprefix("sha256:"), content, mode=_FILE, suffix=_PART)
                 there[digest] = len(content)
                 written += 1
         # Of a batch that is too large only the first come: ask for the others again, as long as any come.
         left = [digest for digest in asked if digest not in there]
         wanted = (left if len(left) < len(asked) else []) + wanted[_AT_ONCE:]
-    return there, written
-
-
-def _intact(folder: Path, digest: str) -> int | None:
-    """The size of a content that is there and is what its name says; None where it is to be written."""
-    try:
-        content = (folder / digest.removeprefix("sha256:")).read_bytes()
-    except FileNotFoundError:
-        return None
-    return len(content) if digest_of(content) == digest else None
+    return written
 
 
 def _missing(found: Snapshot, there: Collection[str]) -> tuple[str, ...]:
@@ -218,10 +227,43 @@ def _sweep(folder: Path) -> None:
         each.unlink(missing_ok=True)
 
 
-def _put(path: Path, data: bytes) -> bool:
-    """Replace a file; False where it is the same already."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return False
-    replace_file(path, data, mode=_FILE, suffix=_PART)
-    return True
+def _read(path: Path, limit: int) -> bytes | None:
+    """What is in a file of an export; None where there is none yet.
+
+    Raises:
+        Invalid: something else is there. A link would lead out of the folder, and a pipe keep us for ever.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise _in_the_way(path, f"it is {_kind(mode)}, not a file")
+    try:
+        return read_regular(path, limit, links=False)
+    except OSError as error:
+        raise _in_the_way(path, f"it cannot be read ({error.strerror or error})") from error
+    except Invalid as error:
+        raise _in_the_way(path, error.message) from error
+
+
+def _refuse_detours(place: Path, root: Path) -> None:
+    """Do nothing where all on the way from the root to this place are folders, or are not there yet.
+
+    Raises:
+        Invalid: something else is there.
+    """
+    below = place.relative_to(root).parts
+    for each in (root.joinpath(*below[:count]) for count in range(1, len(below) + 1)):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISDIR(mode := each.lstat().st_mode):
+                raise _in_the_way(each, f"it is {_kind(mode)}, not a folder")
+
+
+def _kind(mode: int) -> str:
+    known = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return known.get(stat.S_IFMT(mode), "a file" if stat.S_ISREG(mode) else "a device")
+
+
+def _in_the_way(path: Path, why: str) -> Invalid:
+    return Invalid(f"{path} is in the way: {why}; nothing was written", hint="Take it away, or name another folder.")
