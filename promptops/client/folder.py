@@ -11,8 +11,7 @@ import threading
 from pathlib import Path
 
 from promptops.client.origin import Answer, AskContents, AskSnapshot, Failed, Question
-from promptops.client.reading import read_bundle
-from promptops.client.regular import read_regular
+from promptops.client.reading import read_bundle, read_exported
 from promptops.client.stored import Stored
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
@@ -40,7 +39,8 @@ class Folder:
         try:
             return self._answer(what)
         except OSError as error:
-            return Failed(reason="file", message=f"{error.strerror or error}: {error.filename or self._path}")
+            said = f"{error.strerror}: {error.filename or self._path}" if error.strerror else str(error)
+            return Failed(reason="file", message=said)
         except Invalid as error:
             return Failed(reason="malformed", message=error.message)
 
@@ -56,12 +56,12 @@ class Folder:
     def _snapshot(self, channel: str) -> bytes:
         if self._path.is_file():
             return self._bundle(channel).snapshot
-        return read_regular(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
+        return read_exported(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
 
     def _bundle(self, channel: str) -> Stored:
         found = read_bundle(self._path, channel=channel)
         if found.stored is None:
-            raise Invalid(found.problems[0].message if found.problems else "it is no bundle")
+            raise Invalid(f"{self._path}: {found.problems[0].message if found.problems else 'it is no bundle'}")
         self._channel = channel
         return found.stored
 
@@ -69,13 +69,17 @@ class Folder:
         if self._path.is_file():
             kept = self._bundle(self._channel).contents
             return {digest: kept[digest] for digest in digests if digest in kept}
-        found = {}
+        found, trouble = {}, None
         for digest in digests:
             file = self._path / "v1" / "releases" / digest.removeprefix("sha256:")
             try:
-                found[digest] = read_regular(file, MAX_RELEASE)
+                found[digest] = read_exported(file, MAX_RELEASE)
             except FileNotFoundError:
                 continue
+            except (OSError, Invalid) as error:
+                trouble = error
+        if trouble is not None and not found:
+            raise trouble
         return found
 
     def changes(self, seconds: float) -> bool:

@@ -6,7 +6,6 @@ somebody else on purpose, so of it only the bytes have to be right.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from dataclasses import dataclass
@@ -45,11 +44,12 @@ def read_ours(path: Path) -> Reading:
 def read_bundle(path: Path, *, channel: str) -> Reading:
     """A bundle: the folder that ``promptops export-snapshot`` wrote, or one file of :mod:`promptops.client.stored`.
 
-    A release that is not in the folder is left out; whether the rest can be served is found out when it is compiled.
+    A release that is not in the folder or cannot be read is left out; whether the rest can be served is found out when
+    it is compiled.
     """
     try:
         if path.is_dir():
-            return Reading(stored=_folder(path, channel))
+            return _folder(path, channel)
         stored = decode_bundle(read_regular(path, MAX_FILE))
         decode_snapshot(stored.snapshot)
     except (OSError, Rejected, Invalid, ValueError, MemoryError) as error:
@@ -57,15 +57,33 @@ def read_bundle(path: Path, *, channel: str) -> Reading:
     return Reading(stored=stored)
 
 
-def _folder(path: Path, channel: str) -> Stored:
-    snapshot = read_regular(path / "v1" / "channels" / channel / "snapshot", MAX_SNAPSHOT)
-    contents = {}
+def read_exported(path: Path, limit: int) -> bytes:
+    """The bytes of a file below a folder, as :func:`read_regular` does; what is wrong with it names it.
+
+    Raises:
+        OSError, Unsafe, Invalid: as there.
+    """
+    try:
+        return read_regular(path, limit)
+    except Unsafe as error:
+        raise Unsafe(f"{path}: {error}") from error
+    except Invalid as error:
+        raise Invalid(f"{path}: {error.message}") from error
+
+
+def _folder(path: Path, channel: str) -> Reading:
+    snapshot = read_exported(path / "v1" / "channels" / channel / "snapshot", MAX_SNAPSHOT)
+    contents, problems = {}, list[Problem]()
     for pointer in decode_snapshot(snapshot).apps.values():
         for ref in pointer.releases():
-            with contextlib.suppress(FileNotFoundError):
-                file = path / "v1" / "releases" / ref.digest.removeprefix("sha256:")
-                contents[ref.digest] = read_regular(file, MAX_BYTES)
-    return Stored(snapshot=snapshot, contents=contents)
+            file = path / "v1" / "releases" / ref.digest.removeprefix("sha256:")
+            try:
+                contents[ref.digest] = read_exported(file, MAX_BYTES)
+            except FileNotFoundError:
+                continue
+            except (OSError, Invalid) as error:
+                problems += _nothing(file, error).problems
+    return Reading(stored=Stored(snapshot=snapshot, contents=contents), problems=tuple(problems))
 
 
 def _nothing(path: Path, error: Exception) -> Reading:

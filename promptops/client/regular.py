@@ -45,9 +45,6 @@ def read_regular(
                 data = file.read(limit + 1)
         if max(about.st_size, len(data)) > limit:
             raise Invalid(f"it is over {limit:,} bytes")
-    except Unsafe as unsafe:
-        unsafe.filename = os.fspath(path)
-        raise
     finally:
         os.close(handle)
     return data

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from promptops.client import stored as format_of
+from promptops.client.folder import Folder
 from promptops.client.held import Rejected
+from promptops.client.origin import Answer, AskContents, AskSnapshot, Failed
 from promptops.client.reading import read_bundle
 from promptops.client.stored import restore
 from promptops.wire.snapshot import decode, encode
@@ -75,3 +79,63 @@ def test_a_damaged_release_in_a_bundle_is_not_served(tmp_path: Path) -> None:
     assert bundle is not None
     with pytest.raises(Rejected):
         restore(bundle, channel="prod")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))
+
+
+def _sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+TRAPS: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "folder": Path.mkdir,
+    "sparse file": _sparse,
+}
+SNAPSHOT = "v1/channels/prod/snapshot"
+RELEASE = f"v1/releases/{ONE.digest.removeprefix('sha256:')}"
+
+
+@pytest.mark.parametrize("lay", TRAPS.values(), ids=TRAPS)
+@pytest.mark.parametrize("place", ["", SNAPSHOT])
+def test_what_lies_in_the_place_of_a_snapshot_is_named_and_keeps_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay: Callable[[Path], object], place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = _exported(tmp_path / "prompts")
+    (folder / place).rename(tmp_path / "aside")
+    lay(folder / place)
+    reading = read_bundle(folder, channel="prod")
+    assert reading.stored is None
+    assert str(folder / place) in f"{reading.problems[0].path} {reading.problems[0].message}"
+    failed = Folder(str(folder)).answer(AskSnapshot(channel="prod"), 0.0)
+    assert isinstance(failed, Failed)
+    assert str(folder / place) in failed.message
+
+
+@pytest.mark.parametrize("lay", TRAPS.values(), ids=TRAPS)
+def test_what_lies_in_the_place_of_a_release_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay: Callable[[Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = _exported(tmp_path / "prompts")
+    (folder / RELEASE).unlink()
+    lay(folder / RELEASE)
+    reading = read_bundle(folder, channel="prod")
+    assert reading.stored is not None
+    assert set(reading.stored.contents) == {TWO.digest}
+    assert [problem.path for problem in reading.problems] == [folder / RELEASE]
+    source = Folder(str(folder))
+    assert source.answer(AskContents(digests=(ONE.digest, TWO.digest)), 0.0) == Answer(
+        contents={TWO.digest: CONTENTS[TWO.digest]}
+    )
+    failed = source.answer(AskContents(digests=(ONE.digest,)), 0.0)
+    assert isinstance(failed, Failed)
+    assert str(folder / RELEASE) in failed.message
