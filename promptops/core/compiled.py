@@ -22,6 +22,11 @@ class CompiledPrompt:
     definition: Prompt
     template: Template
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of it is not evaluated: constructs of patterns that need more than linear time."""
+        return tuple(f"prompt '{self.definition.name}', {note}" for note in self.template.notes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRelease:

@@ -6,11 +6,12 @@ Annotations (``title``, ``description``, ``default``, ``examples`` …) constrai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from promptops.core.errors import ExtraMissing, TemplateInvalid
 from promptops.core.model import Json
+from promptops.core.searching import broken, is_mixed, refusal
 
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
@@ -34,6 +35,12 @@ _SCHEMAS = frozenset(
 )
 _SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _SCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
+
+STEPS: Final = 250_000
+"""Steps that checking one value may take: about a second on a slow machine."""
+
+_PROBES: tuple[Json, ...] = (None, True, 0, "", [], {})
+_TOO_LONG = f"checking it takes more than {STEPS:,} steps: its schema is too intricate for this value"
 
 Check: TypeAlias = Callable[[Json], str]
 """A value -> what is wrong with it in words, or an empty string."""
@@ -68,29 +75,80 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
         ExtraMissing: where jsonschema is not installed.
     """
     try:
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError, best_match
-        from referencing import Registry
-        from referencing.exceptions import Unresolvable
+        from jsonschema import Draft202012Validator, FormatChecker
+        from jsonschema.exceptions import SchemaError
+
+        from promptops.core.validation import TooLong, Validation
     except ImportError as error:
         raise ExtraMissing("checking a value needs jsonschema", hint="pip install jsonschema") from error
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
     except (SchemaError, RecursionError) as error:
         problem = error.message if isinstance(error, SchemaError) else "nested too deeply"
         raise TemplateInvalid(f"not a JSON Schema: {problem}") from error
-    validator = Draft202012Validator(schema, registry=Registry())
+    for pattern in patterns_of(schema):
+        if problem := broken(pattern):
+            raise TemplateInvalid(f"not a JSON Schema: '{pattern[:80]}' is not a regular expression: {problem}")
+    validation = Validation(schema, steps=STEPS)
 
     def check(value: Json) -> str:
         try:
-            error = best_match(validator.iter_errors(value))
-        except Unresolvable as unresolved:
-            return f"its schema refers to {unresolved.ref}, which is not in it"
-        except RecursionError:
-            return "nested too deeply"
+            error = validation.error(value)
+        except TooLong:
+            return _TOO_LONG
+        except ValueError as problem:
+            return str(problem)
         return "" if error is None else f"{_at(error.absolute_path)}{_short(error.message)}"
 
     return check
+
+
+def patterns_of(schema: Json) -> Iterator[str]:
+    """Every regular expression of a schema: as a ``pattern``, or as a key of ``patternProperties``."""
+    pending = [schema]
+    while pending:
+        item = pending.pop()
+        for key, value in item.items() if isinstance(item, Mapping) else ():
+            if key == "pattern" and isinstance(value, str):
+                yield value
+            elif key in _SCHEMA_MAPS and isinstance(value, Mapping):
+                yield from value if key == "patternProperties" else ()
+                pending += value.values()
+            elif key in _SCHEMA_LISTS and isinstance(value, list | tuple):
+                pending += value
+            elif key in _SCHEMAS:
+                pending.append(value)
+
+
+def flaw_of(schema: Mapping[str, Json]) -> str:
+    """What keeps a JSON Schema from being evaluated as it is written, in words; empty where nothing does.
+
+    That is a pattern that RE2 does not take, and a reference to nothing or in a circle, or through so many subschemas
+    that even the smallest values use up the budget.
+
+    Raises:
+        TemplateInvalid: for what is not a JSON Schema.
+    """
+    if found := next(iter(unevaluated(schema)), ""):
+        return f"{found}, which cannot be evaluated in linear time"
+    from promptops.core.validation import TooLong, Validation
+
+    validation = Validation(schema, steps=STEPS)
+    for value in _PROBES:
+        try:
+            validation.error(value)
+        except (TooLong, ValueError) as error:
+            return _TOO_LONG if isinstance(error, TooLong) else str(error)
+    return ""
+
+
+def unevaluated(schema: Mapping[str, Json]) -> tuple[str, ...]:
+    """What of a JSON Schema is passed over, in words. Values pass there, because a release may exist already."""
+    found = [(pattern, refusal(pattern)) for pattern in patterns_of(schema)]
+    said = [f"the pattern '{pattern[:80]}' has {construct}" for pattern, construct in found if construct]
+    if found and is_mixed(schema):
+        said.append("`unevaluatedProperties` stands beside `patternProperties`")
+    return tuple(said)
 
 
 def _constraint(key: str, value: Json) -> Json:

@@ -108,6 +108,11 @@ class Template:
         """The variables that :meth:`render` takes."""
         return self._signature.names
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the inputs' schemas is not evaluated."""
+        return self._signature.notes
+
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
         """The messages as ``{"role": …, "content": …}``, fresh objects each time.
 

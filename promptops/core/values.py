@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from promptops.core.errors import MissingVariable, TemplateInvalid, UnknownVariable, VariableInvalid
 from promptops.core.model import Input, Json
-from promptops.core.schema import Check, compile_check, is_open, is_text
+from promptops.core.schema import Check, compile_check, is_open, is_text, unevaluated
 
 MAX_DEPTH = 100
 
@@ -52,10 +52,11 @@ def text_of(value: Json) -> str:
 class Signature:
     """What a prompt takes. Compiled once; immutable.
 
-    ``names`` are the variables in the order of the declared inputs, then the undeclared ones by name.
+    ``names`` are the variables in the order of the declared inputs, then the undeclared ones by name. ``notes`` say
+    what of the inputs' schemas is not evaluated: values pass there.
     """
 
-    __slots__ = ("_checks", "_defaults", "_prompt", "names")
+    __slots__ = ("_checks", "_defaults", "_known", "_prompt", "names", "notes")
 
     def __init__(
         self, prompt: str, inputs: Sequence[Input], used: Collection[str], *, loose: Collection[str] = ()
@@ -72,7 +73,9 @@ class Signature:
         declared = {item.name: item for item in inputs}
         self._prompt = prompt
         self.names: tuple[str, ...] = (*declared, *sorted(set(used) - set(declared)))
+        self._known = frozenset(self.names)
         self._defaults: dict[str, Json] = {}
+        notes: list[str] = []
         self._checks: dict[str, Check] = {}
         for name, item in declared.items():
             try:
@@ -83,8 +86,10 @@ class Signature:
                         self._checks[name] = _require_text
                 elif not is_open(item.schema):
                     self._checks[name] = compile_check(item.schema)
+                    notes += [f"input '{name}': {said}" for said in unevaluated(item.schema)]
             except (ValueError, TemplateInvalid) as error:
                 raise TemplateInvalid(f"input '{name}' of prompt '{prompt}': {error}") from error
+        self.notes = tuple(notes)
 
     @property
     def takes_all_text(self) -> bool:
@@ -100,7 +105,7 @@ class Signature:
             VariableInvalid: for a value that is not JSON or does not fit its schema.
         """
         for name in values:
-            if name not in self.names:
+            if name not in self._known:
                 raise UnknownVariable(str(name), known=self.names, prompt=self._prompt)
         return {name: self._value(name, values) for name in self.names}
 

@@ -12,10 +12,11 @@ from functools import lru_cache
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.model import Json
-from promptops.core.schema import ANNOTATIONS, compile_check, constraints
+from promptops.core.schema import ANNOTATIONS, compile_check, constraints, flaw_of
 from promptops.source.reading import Fields, shown
 from promptops.source.strict_yaml import MAX_DEPTH
 
+_MAX_REMEMBERED = 4096
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -96,8 +97,16 @@ def _quick(schema: Mapping[str, Json]) -> str | None:
     return "" if not schema.keys() - {"type", "title", "description", "default"} else None
 
 
-@lru_cache(maxsize=512)
 def _thorough(encoded: str) -> str:
+    return _remembered(encoded) if len(encoded) < _MAX_REMEMBERED else _problem(encoded)
+
+
+@lru_cache(maxsize=512)
+def _remembered(encoded: str) -> str:
+    return _problem(encoded)
+
+
+def _problem(encoded: str) -> str:
     from promptops.core.errors import TemplateInvalid
 
     schema: dict[str, Json] = json.loads(encoded)
@@ -105,7 +114,9 @@ def _thorough(encoded: str) -> str:
         check = compile_check(schema)
     except TemplateInvalid as error:
         return error.message
-    if "default" in schema and constraints(schema) != {}:
-        problem = check(schema["default"])
-        return f"its default does not fit: {problem}" if problem else ""
-    return ""
+    if constraints(schema) == {}:
+        return ""
+    if flaw := flaw_of(schema):
+        return flaw
+    problem = check(schema["default"]) if "default" in schema else ""
+    return f"its default does not fit: {problem}" if problem else ""

@@ -1,0 +1,117 @@
+"""Users' regular expressions, searched for by RE2: in time that grows with the text alone, whatever the pattern is.
+
+A ``pattern`` of JSON Schema is ECMAScript's, and is found anywhere in the text. RE2 takes nearly all of it; what it
+cannot take in linear time (lookaround, backreferences) is not evaluated. https://github.com/google/re2/wiki/Syntax
+re2 is imported when the first pattern is met.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from promptops.core.errors import ExtraMissing
+from promptops.core.model import Json
+
+MEMORY: Final = 256 << 10
+"""Bytes that one compiled pattern may have."""
+
+Search: TypeAlias = Callable[[str], bool]
+"""A text -> is the pattern found in it?"""
+
+_ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|.)", re.DOTALL)
+_BROKEN = ("missing ", "unexpected )", "trailing \\", "no argument for repetition operator")
+_NAMES = {
+    "(?=": "a lookahead `(?=`",
+    "(?!": "a lookahead `(?!`",
+    "(?<": "a lookbehind `(?<`",
+    "(?P": "a backreference `(?P=`",
+    "(?>": "an atomic group `(?>`",
+    "(?(": "a condition `(?(`",
+}
+_LOOKBEHINDS = {"(?<=": "a lookbehind `(?<=`", "(?<!": "a lookbehind `(?<!`"}
+
+
+def search_of(pattern: str) -> Search | None:
+    """How to look for a pattern; None where RE2 does not take it.
+
+    Raises:
+        ExtraMissing: where re2 is not installed.
+    """
+    return _compile(pattern)[0]
+
+
+def refusal(pattern: str) -> str:
+    """What of a pattern RE2 does not take, by its name; empty where it takes all of it.
+
+    Raises:
+        ExtraMissing: where re2 is not installed.
+    """
+    return _compile(pattern)[1]
+
+
+def broken(pattern: str) -> str:
+    """What is wrong with a text that is no regular expression in any language; empty for all others.
+
+    Raises:
+        ExtraMissing: where re2 is not installed.
+    """
+    said = refusal(pattern)
+    return said if said.startswith(_BROKEN) else ""
+
+
+def is_mixed(schema: Json) -> bool:
+    """True for a schema that has both keywords somewhere: jsonschema evaluates one with patterns of the other."""
+    found: set[str] = set()
+    pending = [schema]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            found |= item.keys() & {"unevaluatedProperties", "patternProperties"}
+            pending += item.values()
+        elif isinstance(item, list | tuple):
+            pending += item
+    return len(found) == 2
+
+
+@lru_cache(maxsize=256)
+def _compile(pattern: str) -> tuple[Search | None, str]:
+    try:
+        import re2
+    except ImportError as error:
+        raise ExtraMissing("a schema with a `pattern` needs google-re2", hint="pip install google-re2") from error
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MEMORY
+    try:
+        compiled = re2.compile(_as_re2(pattern), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        return None, _construct(error)
+
+    def search(text: str) -> bool:
+        try:
+            return compiled.search(text) is not None
+        except UnicodeEncodeError:  # half of a surrogate pair is no character that a pattern could say
+            return False
+
+    return search, ""
+
+
+def _as_re2(pattern: str) -> str:
+    r"""The pattern with ECMAScript's ``\u00e9`` written as RE2 does: ``\x{00e9}``."""
+    if "\\u" not in pattern:
+        return pattern
+    return _ESCAPE.sub(lambda match: f"\\x{{{match[1] or match[2]}}}" if match[1] or match[2] else match[0], pattern)
+
+
+def _construct(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    kind, _, what = text.partition(": ")
+    if kind.startswith("pattern too large"):
+        return f"more than {MEMORY >> 10} KiB once it is compiled"
+    if kind == "invalid escape sequence" and what[1:2].isdigit():
+        return f"a backreference `{what[:20]}`"
+    return _LOOKBEHINDS.get(what[:4]) or _NAMES.get(what[:3]) or f"{kind} `{what[:40]}`"
