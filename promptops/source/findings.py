@@ -125,7 +125,7 @@ RULES: dict[str, Rule] = {
     "unused-partial": _warning("A partial that no prompt uses."),
     "unused-variable": _warning("An input that no message uses."),
     # schemas and suites
-    "schema-invalid": _error("Not a JSON Schema, or a default that does not fit it."),
+    "schema-invalid": _error("Not a JSON Schema, one that cannot be evaluated, or a default that does not fit it."),
     "json-schema-missing": _error("`responseFormat: json_schema` without a `jsonSchema`."),
     "json-schema-unused": _warning("A `jsonSchema` without `responseFormat: json_schema`."),
     "evaluator-unknown": _info("An evaluator of a kind that promptops cannot run; it is kept."),
