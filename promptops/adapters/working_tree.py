@@ -31,6 +31,9 @@ _LOOK = 0.25
 _SHARE = 10
 """A look at the files takes at most one part in so many of the time."""
 
+_numbered: dict[Path, dict[str, Pointer]] = {}
+"""The last pointer of each app of a folder: one that is opened again in this process counts on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
@@ -47,8 +50,6 @@ class WorkingTree:
 
     def __init__(self, path: str) -> None:
         self._root = Path(os.path.expanduser(path)).absolute()
-        # Of a process that starts again everything is newer than before, as after a restore.
-        self._epoch = time.time_ns() // 1_000_000
         self._lineage = "working-tree " + digest_of(os.fsencode(self._root))
         self._files = Files(self._root)
         self._closed = threading.Event()
@@ -86,7 +87,7 @@ class WorkingTree:
         snapshot = Snapshot(
             registry=state.registry,
             lineage=self._lineage,
-            epoch=self._epoch,
+            epoch=1,
             channel=what.channel,
             cursor=sum(pointer.revision for pointer in state.apps.values()),
             apps=state.apps,
@@ -100,6 +101,7 @@ class WorkingTree:
     def _load(self) -> _State:
         loaded = load(self._files)
         state = replace(self._state, apps=dict(self._state.apps), contents={}, notes=_notes(loaded))
+        numbered = _numbered.setdefault(self._root, {})
         if loaded.workspace is not None:
             state = replace(state, registry=loaded.workspace.registry)
         for app in loaded.apps:
@@ -109,7 +111,7 @@ class WorkingTree:
                 except Invalid as error:
                     state = replace(state, notes=(*state.notes, f"{app.name}: {error.message}"))
                     continue
-                state.apps[app.name] = _next(state.apps.get(app.name), digest_of(data))
+                state.apps[app.name] = numbered[app.name] = _next(numbered.get(app.name), digest_of(data))
                 state.contents[digest_of(data)] = data
         for pointer in state.apps.values():
             for release in pointer.releases():

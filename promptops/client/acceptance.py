@@ -7,46 +7,108 @@
 5. Within an epoch a revision is one thing for ever; only where a rollback would go may change, because that depends on
    what was withheld meanwhile.
 6. An app that is not there any more is kept. Nothing that is held is ever taken away.
+7. No number leaps: an epoch counts restores, a revision the changes of an app, the cursor the lines of an audit log.
+   What was once believed at the end of all numbers would be served for ever, after a restart too.
+
+Channel, lineage, epoch and cursor are those of the whole snapshot; the other rules are kept for each app by itself, and
+an app that breaks one stops no other.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from promptops.client.held import Held, Rejected, Rejection
-from promptops.core.snapshot import Pointer, Snapshot
+from promptops.core.snapshot import MAX_CURSOR, MAX_EPOCH, MAX_REVISION, Pointer, Snapshot
+
+RESTORES: Final = 100
+CHANGES: Final = 1_000_000
+LINES: Final = 1_000_000_000
+"""What an epoch, a revision and a cursor may be above those that are held, however long a process was away."""
 
 
-def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Snapshot | None:
-    """The whole snapshot to follow, made of what is held and what arrived, which may be an event. None: nothing new.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What of an arrival is followed.
+
+    ``base`` is the whole snapshot with what is held already and goes on; ``news`` are the pointers that are to be
+    loaded; ``refused`` says which rule an app breaks; ``settled`` are the apps that are as they are held. ``behind``:
+    it is older than what is held, so that an app of it that goes back is no trouble of that app.
+    """
+
+    base: Snapshot
+    news: Mapping[str, Pointer]
+    refused: Mapping[str, Rejected] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
+    behind: bool = False
+
+
+def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Verdict:
+    """What is followed of what arrived, which may be an event.
 
     Raises:
-        Rejected: with the rule it breaks.
+        Rejected: with the rule that it breaks as a whole.
     """
     if snapshot.channel != channel:
         raise Rejected(Rejection.CHANNEL, f"it is of the channel '{snapshot.channel}', not of '{channel}'")
-    if held is None:
-        return replace(snapshot, partial=False)
-    now = held.snapshot
+    require_possible(snapshot)
+    base = replace(snapshot, apps={}, partial=False)
+    now = held.snapshot if held else base
+    _require_same_counting(snapshot, now)
+    if snapshot.epoch > now.epoch:
+        now = base
+    refused = dict[str, Rejected]()
+    for app, pointer in snapshot.apps.items():
+        if flaw := _flaw(app, pointer, now.apps.get(app)):
+            refused[app] = flaw
+    fine = {app: pointer for app, pointer in snapshot.apps.items() if app not in refused}
+    settled = frozenset(app for app, pointer in fine.items() if pointer == now.apps.get(app))
+    return Verdict(
+        base=replace(base, apps=now.apps, cursor=max(now.cursor, snapshot.cursor)),
+        news={app: pointer for app, pointer in fine.items() if app not in settled},
+        refused=refused,
+        settled=settled,
+        behind=snapshot.cursor < now.cursor,
+    )
+
+
+def require_possible(snapshot: Snapshot) -> None:
+    """Do nothing for numbers that a registry can come to.
+
+    Raises:
+        Rejected: saying which one it cannot.
+    """
+    if snapshot.epoch > MAX_EPOCH or snapshot.cursor > MAX_CURSOR:
+        raise Rejected(Rejection.EPOCH, f"no registry comes to epoch {snapshot.epoch} and change {snapshot.cursor}")
+
+
+def _require_same_counting(snapshot: Snapshot, now: Snapshot) -> None:
     if snapshot.lineage != now.lineage:
         raise Rejected(Rejection.LINEAGE, f"it is of another registry: lineage {snapshot.lineage}, not {now.lineage}")
     if snapshot.epoch < now.epoch:
         raise Rejected(Rejection.EPOCH, f"it is of epoch {snapshot.epoch}, and epoch {now.epoch} is held")
-    if snapshot.epoch > now.epoch:
-        return replace(snapshot, partial=False)
-    for app, pointer in snapshot.apps.items():
-        if app in now.apps:
-            _require_newer(app, pointer, now.apps[app])
-    apps = {**now.apps, **snapshot.apps}
-    if apps == now.apps:
-        return None
-    return replace(snapshot, apps=apps, cursor=max(now.cursor, snapshot.cursor), partial=False)
-
-
-def _require_newer(app: str, pointer: Pointer, held: Pointer) -> None:
-    if pointer.revision < held.revision:
+    if snapshot.epoch > now.epoch + RESTORES:
         raise Rejected(
-            Rejection.REVISION, f"'{app}' is at revision {pointer.revision} there, and revision {held.revision} is held"
+            Rejection.EPOCH,
+            f"it is of epoch {snapshot.epoch}, over {RESTORES} restores after {now.epoch}, which is held",
         )
-    if pointer.revision == held.revision and replace(pointer, last_good=None) != replace(held, last_good=None):
-        raise Rejected(Rejection.CONFLICT, f"revision {held.revision} of '{app}' is two different things")
+    if snapshot.epoch == now.epoch and snapshot.cursor > now.cursor + LINES:
+        raise Rejected(Rejection.REVISION, f"its cursor leaps from {now.cursor}, which is held, to {snapshot.cursor}")
+
+
+def _flaw(app: str, pointer: Pointer, held: Pointer | None) -> Rejected | None:
+    """The rule that an app's pointer breaks."""
+    revision = held.revision if held else 0
+    if pointer.revision < revision:
+        return Rejected(
+            Rejection.REVISION, f"'{app}' is at revision {pointer.revision} there, and revision {revision} is held"
+        )
+    if pointer.revision > (revision + CHANGES if held else MAX_REVISION):
+        return Rejected(
+            Rejection.REVISION, f"'{app}' leaps to revision {pointer.revision} there, and revision {revision} is held"
+        )
+    if held and pointer.revision == revision and replace(pointer, last_good=None) != replace(held, last_good=None):
+        return Rejected(Rejection.CONFLICT, f"revision {revision} of '{app}' is two different things")
+    return None

@@ -18,7 +18,7 @@ from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.replica import Replica, World
 from promptops.client.served import Served
-from promptops.client.status import OnChange, OnState, Status, log
+from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
 from promptops.core.presence import State
 
@@ -213,7 +213,8 @@ class Answering:
             polls=replica.polls,
             failures=replica.schedule.failures,
             rejected=dict(replica.rejected),
-            problem=replica.unfollowed or replica.problem,
+            problem=replica.unfollowed or replica.problem or problem_of(replica.cannot_load),
+            cannot_load=replica.cannot_load,
             disk=replica.disk,
             running=running,
         )

@@ -20,12 +20,13 @@ from promptops.client.origin import TellBeat
 from promptops.client.overrides import Overrides, read_overrides, signature
 from promptops.client.prompt import Source
 from promptops.client.reading import read_bundle
-from promptops.client.refresh import Asking, Refreshed, Spare, heartbeat, refresh
+from promptops.client.refresh import Asking, Refreshed, heartbeat, refresh
 from promptops.client.replica import Replica
 from promptops.client.schedule import spread
 from promptops.client.status import OnChange, OnState, log
-from promptops.client.stored import Problem, restore, stored_of
+from promptops.client.stored import Problem, restore, stored_of, whole
 from promptops.core.presence import State
+from promptops.core.snapshot import Snapshot
 
 _BEAT = 30.0
 _LOOK = 2.0
@@ -41,7 +42,6 @@ class Course:
     def __init__(self, replica: Replica, *, on_change: OnChange | None, on_state: OnState | None) -> None:
         self.replica = replica
         self.identity = secrets.token_hex(16)
-        self.spare: Spare = {}
         self._on_change = on_change
         self._on_state = on_state
         self._call_soon: Callable[..., object] | None = None
@@ -57,7 +57,6 @@ class Course:
     def forked(self) -> None:
         """In a forked child: the same prompts, another process. Its first poll comes soon, not with its siblings'."""
         self.identity = secrets.token_hex(16)
-        self.spare = {}
         self._beat_at = 0.0
         self.replica.forked()
         self._state = self.replica.state
@@ -71,7 +70,7 @@ class Course:
         """A refresh, where one is due."""
         if self.replica.schedule.wait(self.replica.world.clock()) > 0:
             return None
-        return refresh(self.replica, self.spare, deadline)
+        return refresh(self.replica, deadline)
 
     def beat(self) -> TellBeat | None:
         """A heartbeat, where one is due and somebody is there to hear it."""
@@ -84,9 +83,12 @@ class Course:
     def settle(self, refreshed: Refreshed) -> None:
         """A refresh is over: when is the next one, and what is there to say about this one?"""
         replica, now = self.replica, self.replica.world.clock()
-        if refreshed.trouble is None:
+        if refreshed.trouble is None and refreshed.late:
+            replica.schedule.failed(now)  # somebody is there: what did not come may come in a moment
+        elif refreshed.trouble is None:
             # All who started together were answered together: they part here.
             replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)
+        if refreshed.trouble is None:
             self._trouble = ""
             self._say_notes(refreshed.notes)
         else:
@@ -97,8 +99,8 @@ class Course:
 
     def tell_changes(self) -> None:
         """Tell the log and the hook now, and the server and the disk in a moment, when everybody had time to follow."""
-        changes = self.replica.take_changes()
-        if changes:
+        changes, unloaded = self.replica.take_changes(), self.replica.take_unloaded()
+        if changes or unloaded:
             now = self.replica.world.clock()
             soon = now + _SOON * self.replica.world.dice()
             self._beat_at = min(self._beat_at, soon)
@@ -119,6 +121,21 @@ class Course:
                 revision=change.revision,
             )
             self._call(self._on_change, change)
+        for app, each in unloaded:
+            served = self.replica.served_of(app)
+            keeps = f"version {served} is served on" if served else "nothing is served of it"
+            log(
+                logging.WARNING,
+                "cannot-load",
+                "%s:%s cannot be loaded, and %s: %s",
+                app,
+                self.replica.channel,
+                keeps,
+                each.message,
+                app=app,
+                channel=self.replica.channel,
+                reason=str(each.reason),
+            )
 
     def tend(self) -> None:
         """Look at the break-glass files, at the age of what is served, and bring to disk what is new."""
@@ -205,8 +222,8 @@ class Course:
         for pin in self.replica.settings.pins:
             log(logging.WARNING, "pin-active", "%s is pinned to %s", pin.app, pin.version, app=pin.app)
         kept = self._read_slot()
-        bundle = self._read_bundle()
-        if bundle is not None and (kept is None or _newer(bundle, kept)):
+        bundle = self._read_bundle(kept)
+        if bundle is not None:
             self._start(bundle, Source.BUNDLE)
         elif kept is not None:
             self._start(kept, Source.DISK)
@@ -234,7 +251,7 @@ class Course:
             self._say_ignored("disk-ignored", problem)
         return found.held
 
-    def _read_bundle(self) -> Held | None:
+    def _read_bundle(self, kept: Held | None) -> Held | None:
         if not self.replica.settings.bundle:
             return None
         found = read_bundle(Path(self.replica.settings.bundle), channel=self.replica.channel)
@@ -242,8 +259,11 @@ class Course:
             self._say_ignored("disk-ignored", problem)
         if found.stored is None:
             return None
+        channel, required = self.replica.channel, self.replica.settings.required
         try:
-            return restore(found.stored, channel=self.replica.channel, required=self.replica.settings.required)
+            if kept is not None and not _newer(whole(found.stored.snapshot, channel), kept.snapshot):
+                return None
+            return restore(found.stored, channel=channel, required=required, older=kept)
         except Rejected as rejected:
             log(logging.WARNING, "disk-ignored", "the bundle is not used: %s", rejected.message)
             return None
@@ -251,7 +271,7 @@ class Course:
     def _save(self) -> None:
         self.replica.unsaved = False  # before it is read: what arrives from here on is saved with the next turn
         held = self.replica.held
-        if self._slot is None or held is None or self.replica.kept is Source.BUNDLE:
+        if self._slot is None or held is None or not held.apps or self.replica.kept is Source.BUNDLE:
             return
         saved = files.write(self._slot, stored_of(held))
         self.replica.disk = saved.problem.message if saved.problem else ""
@@ -297,6 +317,5 @@ class Course:
         log(logging.WARNING, name, "%s is not used: %s", problem.path, problem.message, reason=problem.reason)
 
 
-def _newer(one: Held, other: Held) -> bool:
-    ours, theirs = one.snapshot, other.snapshot
-    return ours.lineage == theirs.lineage and (ours.epoch, ours.cursor) > (theirs.epoch, theirs.cursor)
+def _newer(one: Snapshot, other: Snapshot) -> bool:
+    return one.lineage == other.lineage and (one.epoch, one.cursor) > (other.epoch, other.cursor)

@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from promptops.client.stored import Problem, Stored, encode, restore
 from promptops.core.errors import Invalid
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import decode as decode_snapshot
+from promptops.wire.snapshot import encode as encode_snapshot
 
 STALE = 3600.0
 """Seconds after which a temporary file is one that a killed writer left."""
@@ -91,17 +92,24 @@ def read_previous(path: Path) -> Reading:
 
 
 def load(path: Path, *, channel: str, required: Required = ()) -> Loaded:
-    """The newest slot that is good and can be served: compiled, with every required prompt."""
-    problems: tuple[Problem, ...] = ()
-    for place in (path, _previous(path)):
-        reading = read_ours(place)
-        problems += reading.problems
-        if reading.stored is not None:
-            try:
-                return Loaded(held=restore(reading.stored, channel=channel, required=required), problems=problems)
-            except Rejected as rejected:
-                problems += (Problem(path=place, reason=rejected.reason, message=rejected.message),)
-    return Loaded(held=None, problems=problems)
+    """The newest slot that is good, compiled; an app that cannot be served of it is what it was in the slot before."""
+    newest = _restored(path, channel, required)
+    if newest.held is not None and not newest.held.unloaded:
+        return newest
+    before = _restored(_previous(path), channel, required)
+    if newest.held is None or before.held is None:
+        return Loaded(held=newest.held or before.held, problems=(*newest.problems, *before.problems))
+    return _restored(path, channel, required, older=before.held)
+
+
+def _restored(path: Path, channel: str, required: Required, older: Held | None = None) -> Loaded:
+    reading = read_ours(path)
+    if reading.stored is None:
+        return Loaded(held=None, problems=reading.problems)
+    try:
+        return Loaded(held=restore(reading.stored, channel=channel, required=required, older=older))
+    except Rejected as rejected:
+        return Loaded(held=None, problems=(Problem(path=path, reason=rejected.reason, message=rejected.message),))
 
 
 def write(path: Path, stored: Stored) -> Saved:
@@ -117,9 +125,10 @@ def write(path: Path, stored: Stored) -> Saved:
             _sweep(path.parent)
             newest = read_ours(path).stored
             there = newest or read_previous(path).stored
-            if there is not None and not _is_newer(stored, snapshot, there):
+            whole = _merged(stored, snapshot, there) if there is not None else stored
+            if whole is None:
                 return Saved(result=Result.KEPT)
-            _replace(path, encode(stored), good=newest is not None)
+            _replace(path, encode(whole), good=newest is not None)
     except (OSError, Rejected, Invalid, ValueError) as error:
         reason = error.reason if isinstance(error, Rejected) else "disk" if isinstance(error, OSError) else "content"
         return Saved(result=Result.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
@@ -130,18 +139,31 @@ def _previous(path: Path) -> Path:
     return path.with_name(path.name + ".prev")
 
 
-def _is_newer(stored: Stored, ours: Snapshot, there: Stored) -> bool:
-    """False where writing would take anybody back, or bring nothing. Another lineage is another registry's."""
+def _merged(stored: Stored, ours: Snapshot, there: Stored) -> Stored | None:
+    """What is to stand there: of each app the newer of the two, because what this process cannot load another one may.
+    None where writing would bring nothing, or take anybody back. Another lineage is another registry's.
+    """
     theirs = decode_snapshot(there.snapshot)
-    if theirs.lineage != ours.lineage:
-        return True
-    if theirs.epoch != ours.epoch:
-        return ours.epoch > theirs.epoch
-    steps = [pointer.revision - theirs.apps[app].revision for app, pointer in ours.apps.items() if app in theirs.apps]
-    if any(step < 0 for step in steps) or (ours.cursor < theirs.cursor and not any(steps)):
-        return False
-    more = not (stored.contents.keys() <= there.contents.keys() and stored.fixed.keys() <= there.fixed.keys())
-    return ours.cursor > theirs.cursor or any(steps) or more or not ours.apps.keys() <= theirs.apps.keys()
+    if theirs.lineage != ours.lineage or theirs.epoch < ours.epoch:
+        return stored
+    if theirs.epoch > ours.epoch:
+        return None
+    late = ours.cursor < theirs.cursor
+    stays = {
+        app: pointer
+        for app, pointer in theirs.apps.items()
+        if app not in ours.apps or pointer.revision >= ours.apps[app].revision + (0 if late else 1)
+    }
+    whole = replace(ours, apps={**ours.apps, **stays}, cursor=max(ours.cursor, theirs.cursor), partial=False)
+    named = {ref.digest for pointer in whole.apps.values() for ref in pointer.releases()}
+    more = not (stored.contents.keys() & named <= there.contents.keys() and stored.fixed.keys() <= there.fixed.keys())
+    if whole.apps == theirs.apps and not more and (stays or whole.cursor == theirs.cursor):
+        return None
+    if not stays:
+        return stored
+    kept = {ref.digest for pointer in stays.values() for ref in pointer.releases()} & there.contents.keys()
+    contents = {**{digest: there.contents[digest] for digest in kept}, **stored.contents}
+    return replace(stored, snapshot=encode_snapshot(whole)[0], contents=contents)
 
 
 def _replace(path: Path, data: bytes, *, good: bool) -> None:

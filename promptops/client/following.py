@@ -1,7 +1,9 @@
 """Following a channel with threads: one takes turns, one listens. Both are daemons, and neither can be lost.
 
 A refresh runs in a thread of its own, which is given up at the deadline whatever it waits for: a name server, a socket
-that drips, a disk behind a network. Its sockets are shut down, so it ends soon after.
+that drips, a disk behind a network. Its sockets are shut down, so it ends soon after. What an event brings that is not
+ready to be served is loaded in a thread of its own too, so that the next event, which may be a rollback, is not behind
+it; and where a place says that something changed, a refresh that is only loading any more is not waited for.
 
 Threads and connections belong to one process. In one that was forked they are not touched, and made anew; and where a
 process runs no threads, the calls of the application take the turns.
@@ -20,9 +22,10 @@ from typing import TYPE_CHECKING, cast
 from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
+from promptops.client.loading import has_work
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.process import is_loading, lacking_threads
-from promptops.client.refresh import Asking, Refreshed, Spare, advance, follow_event, only
+from promptops.client.refresh import Asking, Refreshed, advance, hear, load, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -38,8 +41,14 @@ LIVED = 10.0
 
 _JOIN = 0.05
 
+LOADERS = 4
+"""Threads, or tasks, that load what events brought; what comes with more is loaded when one of them is done."""
+
 LISTEN = 30.0
 """Seconds of one wait for changes of a place that is no web server."""
+
+LOOK = 0.005
+"""Seconds between two looks whether what an event brought is loaded."""
 
 
 def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
@@ -74,6 +83,8 @@ class Following:
         self._next_turn = -math.inf
         self._busy_until: float | None = None
         self._demanded = False
+        self._news = threading.Condition()
+        self._loaders = 0
 
     @property
     def running(self) -> bool:
@@ -189,13 +200,21 @@ class Following:
         if threading.current_thread() in self._threads:
             self._demand()  # a hook asks: this very thread will, when the hook is over
             return not self._replica.failing
+        clock, until = self._replica.world.clock, self._replica.world.clock() + seconds
         self._waiting.append(done := threading.Event())
         self._wake.set()
-        return done.wait(seconds) and not self._replica.failing
+        answered = done.wait(seconds)
+        while self._replica.is_loading and clock() < until and not self._stop.wait(LOOK):
+            pass  # an event brought it, and whoever asks wants it
+        return answered and not self._replica.failing
 
     def run(self, asking: Asking, deadline: float) -> Refreshed:
         """Drive to the end, but give up at the deadline."""
-        clock, over, found = self._replica.world.clock, threading.Event(), list[Refreshed]()
+        return self._run(asking, deadline, lambda: False) or Refreshed()
+
+    def _run(self, asking: Asking, deadline: float, leave: Callable[[], bool]) -> Refreshed | None:
+        """The same; None where it is left to end by itself, and what becomes of it is for nobody to hear."""
+        clock, found = self._replica.world.clock, list[Refreshed]()
         given_up = False
 
         def answer(ask: Ask) -> Answer | Failed:
@@ -203,18 +222,50 @@ class Following:
 
         def work() -> None:
             found.append(drive(asking, answer))
-            over.set()
+            with self._news:
+                self._news.notify_all()
 
-        try:
-            threading.Thread(target=work, name=f"promptops {self._replica.channel}: ask", daemon=True).start()
-        except RuntimeError:  # there are too many, or the main thread has ended: then this one asks, and may wait
-            work()
-        if over.wait(deadline - clock() + GRACE):
+        self._begin(work, "ask")
+        with self._news:
+            while not found and (left := deadline - clock() + GRACE) > 0:
+                if leave():
+                    return None
+                self._news.wait(min(left, _JOIN) if self._demanded else left)
+        if found:
             return found[0]
         given_up = True
         self._cut()
         self._replica.failed(TIMEOUT.message)
         return Refreshed(trouble=TIMEOUT)
+
+    def _begin(self, work: Callable[[], None], what: str) -> None:
+        """Do something in a thread of its own."""
+        try:
+            threading.Thread(target=work, name=f"promptops {self._replica.channel}: {what}", daemon=True).start()
+        except RuntimeError:  # there are too many, or the main thread has ended: then this one does it, and may wait
+            work()
+
+    def _load(self, place: Place) -> None:
+        """Have what is coming loaded, so that whoever goes on here does not wait for it."""
+        if not has_work(self._replica) or self._loaders >= LOADERS:
+            return
+        self._loaders += 1
+        deadline = self._replica.world.clock() + self._replica.settings.timeout
+
+        def work() -> None:
+            try:
+                refreshed = drive(
+                    load(self._replica, place, deadline),
+                    lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline),
+                )
+            finally:
+                self._loaders -= 1
+            if self._stop.is_set():
+                return
+            self._course.tell_changes()
+            self._demand() if refreshed.late else self._wake.set()
+
+        self._begin(work, "load")
 
     def close(self, seconds: float = 2.0) -> None:
         """End the threads, and wait up to so long for them."""
@@ -240,6 +291,8 @@ class Following:
         """Have a refresh begin from now on: one that is on its way may have been answered already."""
         self._demanded = True
         self._wake.set()
+        with self._news:
+            self._news.notify_all()
 
     def _cut(self) -> None:
         for place, origin in self._origins.items():
@@ -273,8 +326,12 @@ class Following:
             self._replica.schedule.at_once(clock())
         try:
             if asking := self._course.poll(deadline := clock() + timeout):
-                refreshed = self.run(asking, deadline)
+                refreshed = self._run(asking, deadline, lambda: self._demanded and self._replica.is_loading)
                 if self._stop.is_set():
+                    return
+                if refreshed is None:  # it only loads any more, and there is something new: the next one is to be heard
+                    self._waiting, waiting = [*waiting, *self._waiting], []
+                    self._wake.set()
                     return
                 self._course.settle(refreshed)
                 if refreshed.trouble is None:
@@ -282,6 +339,8 @@ class Following:
         finally:
             for done in waiting:
                 done.set()
+        if self._threads and (place := self._replica.place):
+            self._load(place)
         self._course.tend()
         if self._busy_until is not None and clock() > self._busy_until:
             for place, origin in self._origins.items():
@@ -329,7 +388,7 @@ class Following:
         """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica, timeout = self._replica, self._replica.settings.timeout
         request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
-        reader, spare, message, told = EventReader(), Spare(), "it ended", 0.0
+        reader, message, told = EventReader(), "it ended", 0.0
         origin = cast("HttpOrigin", self._origins[place])
         try:
             self._busy_until = replica.world.clock() + timeout
@@ -338,7 +397,7 @@ class Following:
                 log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)
                 heard, lines = replica.world.clock(), 0
                 for piece in pieces:
-                    self._take(place, reader, piece, spare)
+                    self._take(place, reader, piece)
                     now = replica.world.clock()
                     heard, lines = (now, reader.lines) if reader.lines != lines else (heard, lines)
                     if self._stop.is_set() or now - heard > http.SILENCE:
@@ -354,21 +413,18 @@ class Following:
                 log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
         return min(reader.retry or 0.0, 60.0), told
 
-    def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
-        replica, timeout = self._replica, self._replica.settings.timeout
+    def _take(self, place: Place, reader: EventReader, piece: bytes) -> None:
         for event in reader.feed(piece):
             if event.name != "change":
                 continue
-            deadline = self._busy_until = replica.world.clock() + timeout
-            asking = follow_event(replica, spare, place, event.data, deadline)
-            refreshed = drive(asking, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline))
-            self._busy_until = None
+            heard = hear(self._replica, place, event.data)
             if self._stop.is_set():
                 return  # and what went wrong was our own doing
-            if refreshed.trouble is None:
+            if heard.trouble is None:
                 self._last_id = event.id
+                self._load(place)
                 self._course.tell_changes()
                 self._wake.set()
             else:
-                self._course.say_trouble(refreshed)
+                self._course.say_trouble(heard)
                 self._demand()

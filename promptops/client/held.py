@@ -1,8 +1,8 @@
 """What a client holds: a channel's snapshot, and the releases it names, verified and compiled. Immutable.
 
-In: a snapshot that :mod:`promptops.client.acceptance` lets in, and the bytes of its releases. Out: a new Held, or
-:class:`Rejected`, and then everything stays as it was. The rule it keeps: nothing becomes current of which not every
-byte was proven and every prompt compiled.
+In: pointers that :mod:`promptops.client.acceptance` lets in, and the bytes of their releases. Out: a new Held. The
+rules it keeps: nothing becomes current of which not every byte was proven and every prompt compiled; and an app that
+cannot be loaded keeps what it served before, is named, and stops no other.
 """
 
 from __future__ import annotations
@@ -47,18 +47,39 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unloaded:
+    """Why the newest of an app is not served: the app keeps what it served before, or serves nothing.
+
+    ``pointer`` is what the channel says of it; None where that could not be read, or where the channel has no such
+    app. ``final`` says that another try of the same pointer could only end the same.
+    """
+
+    reason: str
+    message: str
+    pointer: Pointer | None = None
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """A snapshot with everything it needs.
 
     ``contents`` are canonical bytes by digest. ``gone`` are apps that the registry does not name any more since it was
     restored from an older copy; they are served on. ``fixed`` are releases held by name, ``(app, version)``.
+    ``unloaded`` are the apps whose newest is not served.
     """
 
     snapshot: Snapshot
     contents: Mapping[str, bytes]
     gone: Snapshot | None = None
     fixed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unloaded: Mapping[str, Unloaded] = field(default_factory=dict)
     _compiled: dict[str, CompiledRelease] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def compiled(self) -> Mapping[str, CompiledRelease]:
+        """The releases that are ready to be served, by digest."""
+        return self._compiled
 
     @property
     def apps(self) -> Mapping[str, Pointer]:
@@ -77,6 +98,11 @@ class Held:
                 raise Rejected(Rejection.MISSING, f"the release {digest} of '{app}' is not held")
             found = self._compiled.setdefault(digest, compile_release(app, digest, self.contents[digest]))
         return _of_app(found, app)
+
+    def add(self, release: CompiledRelease) -> None:
+        """Keep a release that is held compiled."""
+        if release.digest in self.contents:
+            self._compiled.setdefault(release.digest, release)
 
     def versions(self, app: str) -> Mapping[str, str]:
         """The versions of an app that are held, with their digests."""
@@ -109,38 +135,103 @@ def needed(snapshot: Snapshot, held: Held | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ref.digest for ref in order if ref is not None and ref.digest not in known))
 
 
+def load(
+    app: str,
+    pointer: Pointer,
+    known: Mapping[str, bytes],
+    compiled: Mapping[str, CompiledRelease],
+    *,
+    required: Required = (),
+) -> Mapping[str, CompiledRelease]:
+    """The releases that a pointer serves, by digest, ready to be served; those in ``compiled`` are taken as they are.
+
+    Raises:
+        Rejected: one is missing, is not what its digest says, or cannot be compiled, for whatever reason; or a required
+            prompt of the app is not in it, or not with the variables it is rendered with.
+    """
+    try:
+        found = {}
+        for ref in pointer.served():
+            data = _bytes(app, ref, known)
+            found[ref.digest] = _of_app(compiled.get(ref.digest) or compile_release(app, ref.digest, data), app)
+            for name in required:
+                if name.partition("/")[0] == app:
+                    given = required[name] if isinstance(required, Mapping) else None
+                    _require_prompt(f"{app}@{ref.version}", found[ref.digest], name.partition("/")[2], given)
+    except Rejected:
+        raise
+    except Exception as error:  # whatever it is, it is this app's trouble and no other's
+        raise Rejected(Rejection.CONTENT, f"'{app}' cannot be loaded: {type(error).__name__}: {error}") from error
+    return found
+
+
 def build(
     snapshot: Snapshot, contents: Mapping[str, bytes], *, older: Held | None = None, required: Required = ()
 ) -> Held:
     """What is held once this snapshot is followed. ``contents`` are the bytes that ``older`` does not have yet.
 
     Releases that ``older`` compiled are not compiled again; releases held by name stay, and so does an app that the
-    snapshot does not name. Bytes of ``last_good`` may be missing.
-
-    Raises:
-        Rejected: a release is missing, is not what its digest says, or cannot be compiled; or a required prompt is not
-            in every release of its app that is served, or not with the variables it is rendered with.
+    snapshot does not name or that cannot be loaded. Bytes of ``last_good`` may be missing.
     """
+    known = {**contents, **older.contents} if older else contents
+    compiled = dict(older.compiled) if older else {}
+    loaded, unloaded = dict[str, Pointer](), dict[str, Unloaded]()
+    for app, pointer in snapshot.apps.items():
+        try:
+            compiled |= load(app, pointer, known, compiled, required=required)
+            loaded[app] = pointer
+        except Rejected as rejected:
+            unloaded[app] = unloaded_of(rejected, pointer)
+    if older is not None and (older.snapshot.lineage, older.snapshot.epoch) == (snapshot.lineage, snapshot.epoch):
+        loaded |= {app: pointer for app, pointer in older.snapshot.apps.items() if app in unloaded}
+    return holding(replace(snapshot, apps=loaded), contents, compiled, older=older, unloaded=unloaded)
+
+
+def unloaded_of(rejected: Rejected, pointer: Pointer) -> Unloaded:
+    """What is noted of an app that could not be loaded. Bytes that are missing or damaged may yet come."""
+    final = rejected.reason in (Rejection.CONTENT, Rejection.REQUIRED)
+    return Unloaded(reason=rejected.reason, message=rejected.message, pointer=pointer, final=final)
+
+
+def holding(
+    snapshot: Snapshot,
+    contents: Mapping[str, bytes],
+    compiled: Mapping[str, CompiledRelease],
+    *,
+    older: Held | None,
+    unloaded: Mapping[str, Unloaded],
+) -> Held:
+    """What is held of a snapshot that names only apps whose releases are loaded; what nothing names is let go."""
     gone = _gone(snapshot, older)
     known = {**contents, **older.contents} if older else contents
-    kept: dict[str, bytes] = {}
-    compiled: dict[str, CompiledRelease] = {}
-    before = older._compiled if older else {}
-    for app, pointer in _pointers(snapshot, gone):
-        for ref in _served(pointer):
-            kept[ref.digest] = _bytes(app, ref, known)
-            found = before.get(ref.digest) or compile_release(app, ref.digest, kept[ref.digest])
-            compiled[ref.digest] = _of_app(found, app)
+    ready = {**older.compiled, **compiled} if older else compiled
+    kept = dict[str, bytes]()
+    for pointer in _pointers(snapshot, gone):
+        for ref in pointer.served():
+            kept[ref.digest] = known[ref.digest]
         if (last := pointer.last_good) and last.digest in known and _proven(last.digest, known, older):
             kept[last.digest] = known[last.digest]
     fixed = older.fixed if older else {}
-    for digest in (*fixed.values(), *kept):
-        kept[digest] = known[digest]
-        if digest in before:
-            compiled.setdefault(digest, before[digest])
-    held = Held(snapshot=snapshot, contents=kept, gone=gone, fixed=fixed, _compiled=compiled)
-    _require(held, required)
-    return held
+    kept |= {digest: known[digest] for digest in fixed.values()}
+    return Held(
+        snapshot=snapshot,
+        contents=kept,
+        gone=gone,
+        fixed=fixed,
+        unloaded=unloaded,
+        _compiled={digest: ready[digest] for digest in kept if digest in ready},
+    )
+
+
+def lacking(apps: Collection[str], required: Required) -> Mapping[str, Unloaded]:
+    """The apps of required prompts that are none of these."""
+    return {
+        app: Unloaded(
+            reason=Rejection.REQUIRED, message=f"'{name}' is required, and the channel has no app '{app}'", final=False
+        )
+        for name in required
+        if (app := name.partition("/")[0]) not in apps
+    }
 
 
 def with_version(held: Held, app: str, ref: ReleaseRef, data: bytes) -> Held:
@@ -178,16 +269,10 @@ def _gone(snapshot: Snapshot, older: Held | None) -> Snapshot | None:
     return replace(older.gone or older.snapshot, apps=left) if left else None
 
 
-def _pointers(snapshot: Snapshot, gone: Snapshot | None) -> Iterator[tuple[str, Pointer]]:
-    yield from snapshot.apps.items()
+def _pointers(snapshot: Snapshot, gone: Snapshot | None) -> Iterator[Pointer]:
+    yield from snapshot.apps.values()
     if gone is not None:
-        yield from gone.apps.items()
-
-
-def _served(pointer: Pointer) -> Iterator[ReleaseRef]:
-    yield pointer.stable
-    if pointer.canary is not None:
-        yield pointer.canary
+        yield from gone.apps.values()
 
 
 def _bytes(app: str, ref: ReleaseRef, known: Mapping[str, bytes]) -> bytes:
@@ -210,17 +295,6 @@ def _require_digest(digest: str, data: bytes) -> None:
     actual = digest_of(data)
     if actual != digest:
         raise Rejected(Rejection.DIGEST, f"the bytes of {digest} are {actual}: damaged on the way")
-
-
-def _require(held: Held, required: Required) -> None:
-    for name in required:
-        app, _, prompt = name.partition("/")
-        pointer = held.apps.get(app)
-        if pointer is None:
-            raise Rejected(Rejection.REQUIRED, f"'{name}' is required, and the channel has no app '{app}'")
-        given = required[name] if isinstance(required, Mapping) else None
-        for ref in _served(pointer):
-            _require_prompt(f"{app}@{ref.version}", held.release(app, ref.digest), prompt, given)
 
 
 def _require_prompt(where: str, release: CompiledRelease, name: str, given: Collection[str] | None) -> None:

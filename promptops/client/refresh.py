@@ -2,49 +2,47 @@
 
 A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`Answer` or a
 :class:`Failed`, and in the end it gets an :class:`Refreshed`. Everything that arrives is proven before it is followed.
-What a refresh could fetch before its time was over is there for the next one, so a slow line gets there too.
+What a refresh could load before its time was over is followed, and the next one goes on, so a slow line gets there too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from promptops.client.held import Rejected, Rejection
-from promptops.client.http import BATCH, SDK
-from promptops.client.origin import Answer, Ask, AskContents, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
+from promptops.client.http import SDK
+from promptops.client.loading import catch_up, compile_rollbacks, fetch, share
+from promptops.client.origin import Answer, Ask, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
 from promptops.client.replica import Replica
 from promptops.client.status import LOG
-from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
-from promptops.core.model import ReleaseRef
-from promptops.core.presence import Beat
+from promptops.core.model import ReleaseRef, is_name
+from promptops.core.presence import MAX_APPS, Beat
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
 from promptops.wire.presence import beat_to_json
 from promptops.wire.snapshot import decode
-
-_MOST = 256 << 20
-"""Bytes of releases that are fetched for one snapshot at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
     """What became of it. ``trouble``: why what arrived, or did not arrive, is not followed.
 
-    ``notes`` are what is wrong even so, each with the name it is logged under.
+    ``notes`` are what is wrong even so, each with the name it is logged under. ``late``: bytes of an app did not come,
+    and may come soon.
     """
 
     place: Place | None = None
     trouble: Failed | None = None
     rejected: bool = False
     notes: tuple[tuple[str, str], ...] = ()
+    late: bool = False
 
 
 Asking: TypeAlias = Generator[Ask, Answer | Failed, Refreshed]
-Spare: TypeAlias = dict[str, bytes]
 
 
 def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
@@ -71,40 +69,46 @@ class _Trouble(Exception):
         self.rejected = rejected
 
 
-def refresh(replica: Replica, spare: Spare, deadline: float) -> Asking:
-    """Ask the places in their order until one answers with something to follow; each has its share of the time.
-
-    ``spare`` keeps what was fetched and could not be used yet; it is the same one each time.
-    """
+def refresh(replica: Replica, deadline: float) -> Asking:
+    """Ask the places in their order until one answers with something to follow; each has its share of the time."""
     replica.polls += 1
     places = replica.settings.places
     last = Refreshed()
     for number, place in enumerate(places):
-        until = _share(replica, deadline, len(places) - number)
+        until = share(replica, deadline, len(places) - number)
         try:
-            said = yield from _follow(replica, spare, place, until)
+            said = yield from _follow(replica, place, until, deadline)
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
         lacking = yield from _named(replica, place, until)
         notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
-        return Refreshed(place=place, notes=notes)
+        return Refreshed(place=place, notes=notes, late=replica.is_late)
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
     return last
 
 
-def follow_event(replica: Replica, spare: Spare, place: Place, data: bytes, deadline: float) -> Asking:
-    """Follow an event of a stream: mostly there is nothing to ask, because what it points to is held."""
+def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
+    """Follow an event of a stream as far as what it points to is ready; :func:`load` brings the rest."""
     event = None
     try:
         event = _decode(data)
-        yield from _adopt(replica, spare, place, event, deadline)
+        _receive(replica, event)
     except _Trouble as trouble:
         if event is None or not _is_past(replica, event):
             return _told(replica, place, trouble)
-    replica.look()
+    replica.heard_event()
     return Refreshed(place=place)
+
+
+def load(replica: Replica, place: Place, deadline: float) -> Asking:
+    """Load what is coming, and what a rollback would need, compiled."""
+    yield from catch_up(replica, place, deadline)
+    yield from _prepare(replica, place, deadline)
+    compile_rollbacks(replica)
+    replica.look()
+    return Refreshed(place=place, late=replica.is_late)
 
 
 def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
@@ -113,7 +117,7 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
     places = replica.settings.places if replica.held else ()
     for number, place in enumerate(places):
         try:
-            yield from _version(replica, place, reference, _share(replica, deadline, len(places) - number))
+            yield from _version(replica, place, reference, share(replica, deadline, len(places) - number))
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
@@ -125,13 +129,15 @@ def heartbeat(replica: Replica, identity: str, name: str) -> TellBeat | None:
     """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
     nothing that a registry would take: of too many apps, under a name that is no text.
 
-    Apps that are pinned or overridden are left out: this process does not follow the channel there.
+    Apps that are pinned or overridden are left out: this process does not follow the channel there. An app that it
+    cannot load is named with the reason, beside the revision that it still serves.
     """
     held = replica.held
     if held is None or replica.contact is None:
         return None
     apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
     revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
+    cannot = {app: why for app, why in replica.cannot_load.items() if is_name(app) and app not in apart}
     try:
         beat = Beat(
             id=identity,
@@ -142,6 +148,7 @@ def heartbeat(replica: Replica, identity: str, name: str) -> TellBeat | None:
             lineage=held.snapshot.lineage,
             epoch=held.snapshot.epoch,
             revisions=revisions,
+            cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
         )
     except Invalid:
         return None
@@ -151,34 +158,50 @@ def heartbeat(replica: Replica, identity: str, name: str) -> TellBeat | None:
 # --- the steps -----------------------------------------------------------------------------------
 
 
-def _share(replica: Replica, deadline: float, places: int) -> float:
-    """Until when one of so many places that are left may take."""
-    now = replica.world.clock()
-    return now + (deadline - now) / places
-
-
 def _follow(
-    replica: Replica, spare: Spare, place: Place, until: float
+    replica: Replica, place: Place, until: float, deadline: float
 ) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
     etag, before = replica.etag(place), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
-    overtaken = False
+    trouble = None
     if not answer.unchanged:
         replica.answered(place, api=answer.api)
         snapshot = _decode(answer.body)
         if snapshot.partial:
             raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
         try:
-            yield from _adopt(replica, spare, place, snapshot, until)
-        except _Trouble:
-            overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
-            if not overtaken:
-                raise
+            _receive(replica, snapshot)
+        except _Trouble as found:
+            trouble = found
+        overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
+        if trouble and not overtaken:
+            yield from catch_up(replica, place, deadline)
+            raise trouble
     elif not etag:
         raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
-    replica.heard(place, api=answer.api, etag="" if overtaken else answer.etag)
+    yield from catch_up(replica, place, deadline)
+    replica.heard(place, api=answer.api, etag="" if trouble else answer.etag)
+    if not answer.unchanged:
+        yield from _prepare(replica, place, until)
     return answer.notes
+
+
+def _receive(replica: Replica, snapshot: Snapshot) -> None:
+    try:
+        old = replica.receive(snapshot)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+    if old is not None:
+        raise _Trouble(_failed(old), rejected=True)
+
+
+def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, None]:
+    """Fetch what a rollback to come would need; what cannot be had is asked for again with the next snapshot."""
+    if wanted := replica.rollbacks():
+        yield from fetch(replica, place, wanted, until)
+        replica.hold({digest: replica.spare[digest] for digest in wanted if digest in replica.spare})
+    replica.tidy()
 
 
 def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
@@ -187,58 +210,6 @@ def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
     if held is None or held.lineage != snapshot.lineage:
         return False
     return (snapshot.epoch, snapshot.cursor) < (held.epoch, held.cursor)
-
-
-def _adopt(
-    replica: Replica, spare: Spare, place: Place, snapshot: Snapshot, until: float
-) -> Generator[Ask, Answer | Failed, None]:
-    """Fetch what is served, follow the snapshot, then fetch what a rollback would need: that may fail."""
-    named = {ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()}
-    for digest in [digest for digest in spare if digest not in named]:
-        del spare[digest]
-    first, later = _missing(replica, snapshot, spare)
-    yield from _fetch(replica, spare, place, first, until)
-    try:
-        replica.adopt(snapshot, spare)
-    except Rejected as rejected:
-        raise _Trouble(_failed(rejected), rejected=True) from rejected
-    try:
-        yield from _fetch(replica, spare, place, later, until)
-    except _Trouble:
-        # It is only for a rollback to come, and is asked for again with the next snapshot.
-        later = tuple(digest for digest in later if digest in spare)
-    if later:
-        replica.hold({digest: spare[digest] for digest in later})
-    spare.clear()
-
-
-def _missing(replica: Replica, snapshot: Snapshot, spare: Spare) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    try:
-        return replica.missing(snapshot, spare)
-    except Rejected as rejected:
-        raise _Trouble(_failed(rejected), rejected=True) from rejected
-
-
-def _fetch(
-    replica: Replica, spare: Spare, place: Place, digests: Iterable[str], until: float
-) -> Generator[Ask, Answer | Failed, None]:
-    """Put the bytes of these releases into the spare ones, each proven by its digest."""
-    left = list(digests)
-    # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
-    several = BATCH if replica.is_api(place) or not place.is_http else 1
-    while left:
-        answer = yield from _ask(replica, place, AskContents(digests=tuple(left[:several])), until)
-        got = {digest: answer.contents[digest] for digest in left[:several] if digest in answer.contents}
-        if not got:
-            raise _Trouble(Failed(reason="missing", message=f"the release {left[0]} is not there"), rejected=True)
-        for digest, data in got.items():
-            if digest_of(data) != digest:
-                raise _Trouble(Failed(reason="digest", message=f"{digest} was damaged on the way"), rejected=True)
-        spare |= got
-        if sum(map(len, spare.values())) > _MOST:
-            spare.clear()
-            raise _Trouble(Failed(reason="too-large", message=f"its releases are over {_MOST:,} bytes"), rejected=True)
-        left = [digest for digest in left if digest not in got]
 
 
 def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:

@@ -1,21 +1,35 @@
 """What a process knows of one channel: what it holds, how it got it, and how it stands with its registry. No network.
 
-Snapshots and events arrive from several threads or tasks. Whoever has one calls :meth:`Replica.adopt`, which judges it
-against what is held at that moment, and swaps both the held and the view of it, or nothing. Readers take the view by
-one reference and never wait.
+Snapshots and events arrive from several threads or tasks. :meth:`Replica.receive` judges one against what is held at
+that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. Whoever
+loads that claims it, takes its time without the lock, and brings what became of each app to :meth:`Replica.settle`. So
+no app waits for another's bytes or compiling. Held and view are swapped together; readers take the view by one
+reference and never wait.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from promptops.client.acceptance import judge
-from promptops.client.held import Held, build, keeping, needed, with_version
+from promptops.client.arrival import changes, sort
+from promptops.client.held import (
+    CompiledRelease,
+    Held,
+    Rejected,
+    Unloaded,
+    holding,
+    keeping,
+    lacking,
+    with_version,
+)
+from promptops.client.http import BATCH
 from promptops.client.origin import Place
 from promptops.client.overrides import OverrideFile
 from promptops.client.prompt import Reason, Source
@@ -24,9 +38,12 @@ from promptops.client.settings import Settings
 from promptops.client.status import Change
 from promptops.client.view import View
 from promptops.core.model import ReleaseRef
-from promptops.core.presence import State
-from promptops.core.snapshot import Snapshot
+from promptops.core.presence import MAX_WORDS, State
+from promptops.core.snapshot import Pointer, Snapshot
+from promptops.core.visible import one_line
 from promptops.wire.snapshot import encode
+
+T = TypeVar("T")
 
 STALE_AFTER = 3
 """Polls without contact after which what is served is called stale."""
@@ -72,7 +89,14 @@ class Replica:
         self.streaming = False
         self.rejected: Counter[str] = Counter()
         self.unsaved = False
+        self.spare: dict[str, bytes] = {}
+        self.batch = BATCH
+        self._coming: dict[str, Pointer] = {}
+        self._claimed: set[str] = set()
+        self.compiling: Set[str] = frozenset()
+        self._first: frozenset[str] = frozenset()
         self._untold: deque[Change] = deque()
+        self._unsaid: deque[tuple[str, Unloaded]] = deque()
         self._known: dict[Place, _Known] = {}
         self._lock = threading.Lock()
         self._wanted = tuple((each.app, each.version) for each in (*settings.pins, *settings.versions))
@@ -81,61 +105,147 @@ class Replica:
     def forked(self) -> None:
         """This process is a copy: whoever held the lock is not here, nor who was in the middle of a change."""
         self._lock = threading.Lock()
+        self._claimed = set()
         self.streaming = False
         self.failing, self.problem = True, "this process was forked, and has not asked yet"
         self.view = self._view(*self._grade())
 
     # --- what arrives ----------------------------------------------------------------------------
 
-    def missing(self, snapshot: Snapshot, spare: Mapping[str, bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The digests to fetch before it can be served, and those to fetch afterwards, for a rollback to come.
+    def receive(self, snapshot: Snapshot) -> Rejected | None:
+        """Judge what arrived, which may be an event, and follow what needs no loading. The rest is coming.
+
+        Answers why a place is not up to date, where the snapshot is older than what is held.
 
         Raises:
-            Rejected: it will not be followed, whatever is fetched.
+            Rejected: nothing of it is followed, and everything is as it was.
         """
         with self._lock:
-            merged = self._judge(snapshot)
-            wanted = [digest for digest in needed(merged, self.held) if digest not in spare] if merged else ()
-        served = {
-            ref.digest
-            for pointer in snapshot.apps.values()
-            for ref in (pointer.stable, pointer.canary)
-            if ref is not None
-        }
-        first = tuple(digest for digest in wanted if digest in served)
-        return first, tuple(digest for digest in wanted if digest not in served)
+            if self.settings.apps:
+                snapshot = snapshot.only(self.settings.apps)
+            verdict = judge(snapshot, self.held, channel=self.channel)
+            if self.held is None:
+                self._first = frozenset(verdict.news)
+            found = sort(snapshot, verdict, self.held, self._coming, required=self.settings.required)
+            self._coming = found.coming
+            self._put(verdict.base, found.ready, {}, {}, found.unloaded)
+            return next(iter(verdict.refused.values()), None) if verdict.behind else None
 
-    def adopt(self, snapshot: Snapshot, contents: Mapping[str, bytes]) -> None:
-        """Follow what arrived, if it says anything new; :meth:`take_changes` has what that is.
+    @property
+    def is_coming(self) -> bool:
+        """True where something is to be loaded that nobody loads yet."""
+        return any(app not in self._claimed for app in self._coming)
 
-        Raises:
-            Rejected: it is not followed, and everything is as it was.
+    @property
+    def is_loading(self) -> bool:
+        """True while somebody loads something."""
+        return bool(self._claimed)
+
+    @property
+    def is_late(self) -> bool:
+        """True where bytes of an app did not come because nobody answered, so that it is worth asking again soon."""
+        unloaded = self.held.unloaded if self.held else {}
+        return any(app in unloaded and unloaded[app].reason in _AGAIN for app in list(self._coming))
+
+    def claim(self, tried: Mapping[str, Pointer]) -> dict[str, Pointer]:
+        """What is to be loaded and nobody loads yet, but for what was tried: for whoever asks, and for nobody else."""
+        with self._lock:
+            found = {
+                app: pointer
+                for app, pointer in self._coming.items()
+                if app not in self._claimed and tried.get(app) != pointer
+            }
+            self._claimed |= found.keys()
+            return found
+
+    def release(self, apps: Collection[str]) -> None:
+        """Give back what was claimed. Without the lock: a generator that is collected as garbage does so anywhere."""
+        for app in apps:
+            self._claimed.discard(app)
+
+    def settle(
+        self,
+        loaded: Mapping[str, Pointer],
+        contents: Mapping[str, bytes],
+        compiled: Mapping[str, CompiledRelease],
+        failed: Mapping[str, Unloaded],
+    ) -> None:
+        """Follow what was loaded, and note what could not be; neither where the channel went on meanwhile.
+
+        :meth:`take_changes` has what is served otherwise since.
         """
         with self._lock:
-            merged = self._judge(snapshot)
-            if merged is None:
+            if self.held is None:
                 return
-            before = self.held
-            held = keeping(build(merged, contents, older=before, required=self.settings.required), self._wanted)
-            self.held, self.kept, self.unsaved = held, Source.SERVER, True
-            self.view = self._view(Source.SERVER, Reason.STATIC)
-            self._untold.extend(_changes(before.snapshot if before else None, held.snapshot))
-            self._in_contact()  # last: who sees that it is ready finds everything in its place
+            loaded = {app: pointer for app, pointer in loaded.items() if self._coming.get(app) == pointer}
+            failed = {app: each for app, each in failed.items() if self._coming.get(app) == each.pointer}
+            for app in (*loaded, *(app for app, each in failed.items() if each.final)):
+                del self._coming[app]
+            unloaded = {app: each for app, each in self.held.unloaded.items() if app not in loaded}
+            self._put(self.held.snapshot, loaded, contents, compiled, {**unloaded, **failed})
+
+    def _put(
+        self,
+        base: Snapshot,
+        loaded: Mapping[str, Pointer],
+        contents: Mapping[str, bytes],
+        compiled: Mapping[str, CompiledRelease],
+        unloaded: dict[str, Unloaded],
+    ) -> None:
+        """Hold this, and tell what is new about it; nothing where it is what is held."""
+        before = self.held
+        snapshot = replace(base, apps={**base.apps, **loaded}) if loaded else base
+        gone = before.gone.apps if before and before.gone else {}
+        unloaded = unloaded | dict(lacking({*snapshot.apps, *gone, *unloaded, *self._coming}, self.settings.required))
+        if before is not None and (snapshot, unloaded) == (before.snapshot, before.unloaded):
+            return
+        held = holding(snapshot, contents, compiled, older=before, unloaded=unloaded)
+        self._swap(held, self.kept)
+        self._untold.extend(changes(before, loaded, self.channel, self._first))
+        self._first -= loaded.keys() | unloaded.keys()
+        for app, each in unloaded.items():
+            if before is None or before.unloaded.get(app) != each:
+                self.rejected[each.reason] += 1
+                self._unsaid.append((app, each))
+
+    def take_unloaded(self) -> tuple[tuple[str, Unloaded], ...]:
+        """What could not be loaded since it was asked last, as :meth:`take_changes`."""
+        return tuple(_taken(self._unsaid))
 
     def take_changes(self) -> tuple[Change, ...]:
         """What is served otherwise since it was asked last. Whoever gets them tells them: nobody else will."""
-        found = []
-        with suppress(IndexError):  # it is empty, or another thread took the last one
-            while True:
-                found.append(self._untold.popleft())
-        return tuple(found)
+        return tuple(_taken(self._untold))
+
+    def tidy(self) -> None:
+        """Let go of bytes that came and that nothing needs any more."""
+        coming = {ref.digest for pointer in list(self._coming.values()) for ref in pointer.served()}
+        for digest in list(self.spare):
+            if digest not in coming:
+                self.spare.pop(digest, None)
+
+    @property
+    def cannot_load(self) -> Mapping[str, str]:
+        """The apps whose newest is not served, each with the reason in one line."""
+        unloaded = self.held.unloaded if self.held else {}
+        return {one_line(app, 63): one_line(each.message, MAX_WORDS) for app, each in unloaded.items()}
+
+    def served_of(self, app: str) -> str:
+        """The version that is served of an app; empty for none."""
+        pointer = self.held.apps.get(app) if self.held else None
+        return pointer.stable.version if pointer else ""
+
+    def rollbacks(self) -> tuple[str, ...]:
+        """The digests of releases that a rollback would go to and that are not held."""
+        held = self.held
+        lasts = [pointer.last_good for pointer in held.snapshot.apps.values()] if held else []
+        return tuple(dict.fromkeys(last.digest for last in lasts if last and held and last.digest not in held.contents))
 
     def hold(self, contents: Mapping[str, bytes]) -> None:
         """Hold releases that a rollback would go to."""
         with self._lock:
-            if self.held is not None:
-                built = build(self.held.snapshot, contents, older=self.held, required=self.settings.required)
-                self._swap(built, self.kept)
+            held = self.held
+            if held is not None and contents:
+                self._swap(holding(held.snapshot, contents, {}, older=held, unloaded=held.unloaded), self.kept)
 
     def hold_version(self, app: str, release: ReleaseRef, data: bytes) -> None:
         """Hold a release by its name.
@@ -161,12 +271,8 @@ class Replica:
         """Start from what is on disk."""
         with self._lock:
             self._swap(held, source)
+            self._unsaid.extend(held.unloaded.items())
             self.unsaved = False
-
-    def _judge(self, snapshot: Snapshot) -> Snapshot | None:
-        if self.settings.apps:
-            snapshot = snapshot.only(self.settings.apps)
-        return judge(snapshot, self.held, channel=self.channel)
 
     def _swap(self, held: Held, source: Source) -> None:
         self.held, self.kept, self.unsaved = keeping(held, self._wanted), source, True
@@ -197,6 +303,7 @@ class Replica:
             pins={pin.app: pin.version for pin in self.settings.pins},
             overrides=self.overrides,
             apps=self.settings.apps or None,
+            coming=self._coming,
         )
 
     def _grade(self) -> tuple[Source, Reason]:
@@ -210,7 +317,7 @@ class Replica:
 
     @property
     def state(self) -> State:
-        if self.contact is None and (self.held is None or self.kept is Source.BUNDLE):
+        if self.contact is None and (self.held is None or not self.held.apps or self.kept is Source.BUNDLE):
             return State.COLD
         if self.age > STALE_AFTER * self.settings.poll:
             return State.STALE
@@ -253,6 +360,13 @@ class Replica:
         self.failing, self.problem = True, problem
         self.look()
 
+    def heard_event(self) -> None:
+        """An event arrived that is followed."""
+        with self._lock:
+            if self.held is not None and self.contact is not None:
+                self._in_contact()
+        self.look()
+
     def _in_contact(self) -> None:
         self.contact, self.failing, self.problem = self.world.clock(), False, ""
         self.kept = Source.SERVER
@@ -263,22 +377,11 @@ class Replica:
         self._known[place] = replace(known, api=api) if known else _Known(api=api)
 
 
-def _changes(before: Snapshot | None, after: Snapshot) -> tuple[Change, ...]:
-    """What is served otherwise than before; nothing for the first snapshot there is."""
-    if before is None:
-        return ()
-    found = []
-    for app, pointer in after.apps.items():
-        old = before.apps.get(app)
-        if old is None or replace(old, last_good=None) != replace(pointer, last_good=None):
-            found.append(
-                Change(
-                    channel=after.channel,
-                    app=app,
-                    revision=pointer.revision,
-                    version=pointer.stable.version,
-                    before=old.stable.version if old else "",
-                    canary=pointer.canary.version if pointer.canary else "",
-                )
-            )
-    return tuple(found)
+_AGAIN = frozenset({"timeout", "connect", "network", *(f"status-{status}" for status in (429, 500, 502, 503, 504))})
+"""Why bytes did not come that may come in a moment."""
+
+
+def _taken(queue: deque[T]) -> Iterator[T]:
+    with suppress(IndexError):  # it is empty, or another thread took the last one
+        while True:
+            yield queue.popleft()

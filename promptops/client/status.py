@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from promptops.client.prompt import Source
 from promptops.core.presence import State
+from promptops.core.visible import one_line
 
 LOG = logging.getLogger("promptops.client")
 
@@ -19,6 +20,7 @@ EVENTS: Mapping[str, str] = {
     "started": "a client follows its channel; says from where, and what it serves meanwhile",
     "stopped": "it was closed",
     "changed": "an app has another release; says the revision, and from which version to which",
+    "cannot-load": "the newest release of an app cannot be loaded; it keeps what it served, and no other is touched",
     "state": "the state changed",
     "refresh-failed": "a place did not answer, or with an error; once for each reason until one answers again",
     "refresh-rejected": "a place answered with something that is not believed; the same",
@@ -58,7 +60,9 @@ class Status:
     """One channel of a client, as it is now. Plain values: fit for a health page.
 
     ``age`` are seconds since the last contact, None before the first. ``too_old`` says that this is over ``max_stale``.
-    ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed.
+    ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed, or what is wrong
+    even so. ``cannot_load`` has the apps whose newest release this process cannot load, each with the reason: it keeps
+    the release before, if it had one, and no other app is touched.
     """
 
     channel: str
@@ -80,8 +84,18 @@ class Status:
     failures: int
     rejected: Mapping[str, int]
     problem: str
+    cannot_load: Mapping[str, str]
     disk: str
     running: bool
+
+
+def problem_of(unloaded: Mapping[str, str]) -> str:
+    """What is wrong with the apps that cannot be loaded, in one line; nothing where there are none."""
+    if not unloaded:
+        return ""
+    app, message = next(iter(sorted(unloaded.items())))
+    more = f" (and {len(unloaded) - 1} more apps: {', '.join(sorted(unloaded)[1:6])})" if len(unloaded) > 1 else ""
+    return one_line(f"{app} cannot be loaded{more}: {message}")
 
 
 OnChange = Callable[[Change], object]

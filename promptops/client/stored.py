@@ -17,9 +17,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from promptops.client.acceptance import require_possible
 from promptops.client.held import Held, Rejected, Rejection, Required, build, with_version
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
@@ -68,23 +70,26 @@ def stored_of(held: Held) -> Stored:
     )
 
 
-def restore(stored: Stored, *, channel: str, required: Required = ()) -> Held:
-    """What was held, verified and compiled as if it had just arrived.
+def restore(stored: Stored, *, channel: str, required: Required = (), older: Held | None = None) -> Held:
+    """What was held, verified and compiled as if it had just arrived. An app of it that cannot be loaded is what it is
+    in ``older``, if it is there.
 
     Raises:
-        Rejected: it is damaged, of another channel, incomplete, or lacks a required prompt.
+        Rejected: it is damaged, of another channel, or nothing of it can be loaded.
     """
-    snapshot = whole(stored.snapshot, channel)
-    held = None
+    snapshot, held = whole(stored.snapshot, channel), older
     if stored.gone:
-        gone = whole(stored.gone, channel)
-        held = build(gone, stored.contents)
+        held = build(whole(stored.gone, channel), stored.contents, older=older)
     held = build(snapshot, stored.contents, older=held, required=required)
+    if held.unloaded and not held.apps:
+        first = next(iter(held.unloaded.values()))
+        raise Rejected(Rejection(first.reason), first.message)
     for name, digest in stored.fixed.items():
         ref = parse_reference(name)
         if digest in stored.contents:
             release = ReleaseRef(version=ref.version, digest=digest)
-            held = with_version(held, ref.app, release, stored.contents[digest])
+            with suppress(Rejected):  # it is asked for by its name, and then fetched again
+                held = with_version(held, ref.app, release, stored.contents[digest])
     return held
 
 
@@ -92,7 +97,7 @@ def whole(data: bytes, channel: str) -> Snapshot:
     """A stored snapshot; also where it was an event.
 
     Raises:
-        Rejected: it is damaged, or of another channel.
+        Rejected: it is damaged, of another channel, or of numbers that no registry comes to.
     """
     try:
         snapshot = decode_snapshot(data)
@@ -100,6 +105,7 @@ def whole(data: bytes, channel: str) -> Snapshot:
         raise Rejected(Rejection.CONTENT, error.message) from error
     if snapshot.channel != channel:
         raise Rejected(Rejection.CHANNEL, f"it is of the channel '{snapshot.channel}', not of '{channel}'")
+    require_possible(snapshot)
     return replace(snapshot, partial=False)
 
 
@@ -128,7 +134,7 @@ def decode(data: bytes) -> Stored:
     body = data[start:]
     if hashlib.sha256(body).hexdigest().encode() != data[len(MAGIC) : start - 1]:
         raise Rejected(Rejection.DIGEST, "its digest is not that of what it holds")
-    return _stored(_json(body))
+    return _stored(_json(body), sealed=True)
 
 
 def decode_bundle(data: bytes) -> Stored:
@@ -137,7 +143,7 @@ def decode_bundle(data: bytes) -> Stored:
     Raises:
         Rejected: saying what is wrong.
     """
-    return decode(data) if data.startswith(MAGIC) else _stored(_json(data))
+    return decode(data) if data.startswith(MAGIC) else _stored(_json(data), sealed=False)
 
 
 def _json(body: bytes) -> Mapping[str, object]:
@@ -152,12 +158,14 @@ def _json(body: bytes) -> Mapping[str, object]:
     return document
 
 
-def _stored(document: Mapping[str, object]) -> Stored:
+def _stored(document: Mapping[str, object], *, sealed: bool) -> Stored:
     fixed = _texts(document["fixed"])
     contents = {digest: text.encode() for digest, text in _texts(document["releases"]).items()}
-    for digest, data in contents.items():
-        if not is_digest(digest) or digest_of(data) != digest:
-            raise Rejected(Rejection.DIGEST, f"the bytes of {digest[:80]} are not its own")
+    wrong = [digest for digest, data in contents.items() if not is_digest(digest) or digest_of(data) != digest]
+    if wrong and sealed:
+        raise Rejected(Rejection.DIGEST, f"the bytes of {wrong[0][:80]} are not its own")
+    for digest in wrong:  # the app that needs it cannot be loaded, and no other is touched
+        del contents[digest]
     gone = document["gone"]
     return Stored(
         snapshot=_text(document["snapshot"]).encode(),

@@ -11,15 +11,16 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
-from promptops.client.following import GRACE, LISTEN, LIVED
+from promptops.client.following import GRACE, LISTEN, LIVED, LOADERS, LOOK
+from promptops.client.loading import has_work
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
-from promptops.client.refresh import Asking, Refreshed, Spare, advance, follow_event, only
+from promptops.client.refresh import Asking, Refreshed, advance, hear, load, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -68,7 +69,9 @@ class AsyncFollowing:
         self._reached = asyncio.Event()
         self._waiting: list[asyncio.Event] = []
         self._last_id = ""
-        self._demanded = False
+        self._demanded = asyncio.Event()
+        self._loaders: set[asyncio.Task[None]] = set()
+        self._left: set[asyncio.Task[Refreshed]] = set()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -87,9 +90,13 @@ class AsyncFollowing:
 
     async def refresh(self, seconds: float) -> bool:
         """Ask now, and wait up to so long for the answer; True where there was one that is followed."""
+        until = time.monotonic() + seconds
         self._waiting.append(done := asyncio.Event())
         self._wake.set()
-        return await wait(done, seconds) and not self._replica.failing
+        answered = await wait(done, seconds)
+        while self._replica.is_loading and time.monotonic() < until:
+            await asyncio.sleep(LOOK)  # an event brought it, and whoever asks wants it
+        return answered and not self._replica.failing
 
     async def run(self, asking: Asking, deadline: float) -> Refreshed:
         """Drive to the end, but give up at the deadline."""
@@ -103,16 +110,19 @@ class AsyncFollowing:
 
     def cancel(self) -> None:
         """Ask the tasks to end."""
-        for task in self._tasks:
+        for task in self._every():
             task.cancel()
 
     async def stop(self) -> None:
         """End the tasks."""
         self.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._every(), return_exceptions=True)
         for done in self._waiting:
             done.set()
         self._replica.streaming = False
+
+    def _every(self) -> tuple[asyncio.Task[None] | asyncio.Task[Refreshed], ...]:
+        return (*self._tasks, *self._loaders, *self._left)
 
     async def _drive(self, asking: Asking) -> Refreshed:
         step = await in_thread(advance, asking, None)
@@ -128,7 +138,7 @@ class AsyncFollowing:
 
     def _demand(self) -> None:
         """Have a refresh begin from now on: one that is on its way may have been answered already."""
-        self._demanded = True
+        self._demanded.set()
         self._wake.set()
 
     # --- the task that takes turns ----------------------------------------------------------------
@@ -149,19 +159,55 @@ class AsyncFollowing:
             until = time.monotonic() + timeout
             await self.run(only(Ask(place=place, what=beat, deadline=until)), until)
         waiting, self._waiting = self._waiting, []
-        if waiting or self._demanded:
-            self._demanded = False
+        if waiting or self._demanded.is_set():
+            self._demanded.clear()
             self._replica.schedule.at_once(time.monotonic())
         try:
             if asking := self._course.poll(deadline := time.monotonic() + timeout):
-                refreshed = await self.run(asking, deadline)
+                refreshed = await self._unless_demanded(self.run(asking, deadline))
+                if refreshed is None:  # it only loads any more, and there is something new: the next one is to be heard
+                    self._waiting, waiting = [*waiting, *self._waiting], []
+                    self._wake.set()
+                    return
                 self._course.settle(refreshed)
                 if refreshed.trouble is None:
                     self._reached.set()
         finally:
             for done in waiting:
                 done.set()
+        if place := self._replica.place:
+            self._load(place)
         await in_thread(self._course.tend)
+
+    async def _unless_demanded(self, work: Coroutine[None, None, Refreshed]) -> Refreshed | None:
+        """What becomes of a refresh; None where it is left to end by itself."""
+        task = asyncio.create_task(work)
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+        demanded = asyncio.create_task(self._demanded.wait())
+        try:
+            await asyncio.wait({task, demanded}, return_when=asyncio.FIRST_COMPLETED)
+            while not task.done() and not self._replica.is_loading:
+                await asyncio.wait({task}, timeout=LOOK)
+            return task.result() if task.done() else None
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            demanded.cancel()
+
+    def _load(self, place: Place) -> None:
+        """Have what is coming loaded, so that whoever goes on here does not wait for it."""
+        if has_work(self._replica) and len(self._loaders) < LOADERS:
+            task = asyncio.create_task(self._loaded(place))
+            self._loaders.add(task)
+            task.add_done_callback(self._loaders.discard)
+
+    async def _loaded(self, place: Place) -> None:
+        deadline = time.monotonic() + self._replica.settings.timeout
+        refreshed = await self._drive(load(self._replica, place, deadline))
+        self._course.tell_changes()
+        self._demand() if refreshed.late else self._wake.set()
 
     # --- the task that listens --------------------------------------------------------------------
 
@@ -200,7 +246,7 @@ class AsyncFollowing:
         """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica = self._replica
         request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
-        reader, spare, message, told = EventReader(), Spare(), "it ended", 0.0
+        reader, message, told = EventReader(), "it ended", 0.0
         origin = cast("AsyncHttpOrigin", self._origins[place])
         try:
             async with origin.listen(request, replica.settings.timeout) as pieces:
@@ -208,7 +254,7 @@ class AsyncFollowing:
                 log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)
                 heard, lines = time.monotonic(), 0
                 async for piece in pieces:
-                    await self._take(place, reader, piece, spare)
+                    await self._take(place, reader, piece)
                     heard, lines = (time.monotonic(), reader.lines) if reader.lines != lines else (heard, lines)
                     if time.monotonic() - heard > http.SILENCE:
                         break
@@ -224,18 +270,18 @@ class AsyncFollowing:
             log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
         return min(reader.retry or 0.0, 60.0), told
 
-    async def _take(self, place: Place, reader: EventReader, piece: bytes, spare: Spare) -> None:
+    async def _take(self, place: Place, reader: EventReader, piece: bytes) -> None:
         for event in reader.feed(piece):
             if event.name != "change":
                 continue
-            deadline = time.monotonic() + self._replica.settings.timeout
-            refreshed = await self.run(follow_event(self._replica, spare, place, event.data, deadline), deadline)
-            if refreshed.trouble is None:
+            heard = await in_thread(hear, self._replica, place, event.data)
+            if heard.trouble is None:
                 self._last_id = event.id
+                self._load(place)
                 self._course.tell_changes()
                 self._wake.set()
             else:
-                self._course.say_trouble(refreshed)
+                self._course.say_trouble(heard)
                 self._demand()
 
 

@@ -73,11 +73,13 @@ class View:
         pins: Mapping[str, str] | None = None,
         overrides: Mapping[str, OverrideFile] | None = None,
         apps: Collection[str] | None = None,
+        coming: Collection[str] = (),
     ) -> View:
         """The view of what is held, from where and why it is served.
 
         ``overrides`` go before everything, ``pins`` (app to version) before the channel. ``apps`` are those that are
-        wanted; None for all. An app that cannot be served as it was asked for is unavailable, and no other is.
+        wanted; None for all; those that are ``coming`` are on the channel, and not loaded yet. An app that cannot be
+        served as it was asked for is unavailable, and no other is.
         """
         view = cls(held, channel, source, reason)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
@@ -85,6 +87,8 @@ class View:
         for app, version in (pins or {}).items():
             wanted[app] = lambda app, version=version: view._pinned(app, version)  # type: ignore[misc]
         wanted |= dict.fromkeys(view._overrides, view._overridden)
+        view._broken = dict.fromkeys(coming, "it is not loaded yet")
+        view._broken |= {app: each.message for app, each in held.unloaded.items()} if held else {}
         for app, make in wanted.items():
             if apps is None or app in apps:
                 view._add(app, make)
@@ -122,9 +126,10 @@ class View:
     def _add(self, app: str, make: Callable[[str], App]) -> None:
         try:
             serving = make(app)
-        except Rejected as rejected:
-            self._broken[app] = rejected.message
+        except Exception as error:  # noqa: BLE001 whatever it is, no other app waits for it
+            self._broken[app] = error.message if isinstance(error, Rejected) else f"{type(error).__name__}: {error}"
             return
+        self._broken.pop(app, None)
         self._apps[app] = serving
         self.plain |= {prompt.name: prompt for prompt in serving.stable.prompts.values()}
         for prompt in serving.canary.prompts.values() if serving.canary else ():

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from promptops.core.model import ReleaseRef
+
+MAX_EPOCH: Final = 1_000_000
+MAX_REVISION: Final = 1_000_000_000
+MAX_CURSOR: Final = 1_000_000_000_000
+"""No registry is restored so often, no app changed so often, no audit log so long: such numbers are no registry's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,12 @@ class Pointer:
     weight: int = 0
     salt: str = ""
     last_good: ReleaseRef | None = None
+
+    def served(self) -> Iterator[ReleaseRef]:
+        """The releases it serves: the stable one, and the canary."""
+        yield self.stable
+        if self.canary is not None:
+            yield self.canary
 
     def releases(self) -> Iterator[ReleaseRef]:
         """The releases it names, each once, what is served first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promptops.client.course import Course
+from promptops.client.loading import has_work
 from promptops.client.origin import (
     Answer,
     Ask,
@@ -19,7 +20,7 @@ from promptops.client.origin import (
     TellBeat,
     find_place,
 )
-from promptops.client.refresh import Asking, Refreshed, advance
+from promptops.client.refresh import Asking, Refreshed, advance, hear, load
 from promptops.client.replica import Replica, World
 from promptops.client.settings import Settings
 from promptops.core.snapshot import Snapshot
@@ -68,6 +69,13 @@ class Simulation:
             late = self.seconds > step.deadline
             step = advance(asking, DOWN if late else self.answer(step.place, step.what))
         return step
+
+    def event(self, place: Place, data: bytes) -> Refreshed:
+        """An event of a stream, and the loading of what it brings."""
+        heard = hear(self.replica, place, data)
+        if heard.trouble is None and has_work(self.replica):
+            return self.drive(load(self.replica, place, self.seconds + 5))
+        return heard
 
     def answer(self, place: Place, what: Question) -> Answer | Failed:
         served = self.served.get(place, DOWN)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.client.acceptance import judge
+from promptops.client.acceptance import CHANGES, LINES, RESTORES, judge
 from promptops.client.held import Held, Rejected, Rejection, build
-from promptops.core.snapshot import Pointer, Snapshot
+from promptops.core.snapshot import MAX_EPOCH, Pointer, Snapshot
 from tests.client.made import CONTENTS, event, held, pointer, release, served, snapshot
 
 ONE, TWO, THREE = (release("bot", version) for version in ("1.0.0", "2.0.0", "3.0.0"))
@@ -27,14 +27,12 @@ NOW = snapshot({"bot": pointer(5, TWO, last_good=ONE), "other": pointer(2, OTHER
         (replace(NOW, lineage="two", epoch=9), Rejection.LINEAGE),  # a higher epoch of somebody else
         (replace(NOW, epoch=1), Rejection.EPOCH),
         (replace(NOW, epoch=1, apps={"bot": pointer(50, THREE)}), Rejection.EPOCH),  # however new it says it is
-        (replace(NOW, apps={"bot": pointer(4, THREE)}), Rejection.REVISION),
-        (replace(NOW, apps={"bot": pointer(9, THREE), "other": pointer(1, OTHER)}), Rejection.REVISION),  # one app
-        (replace(NOW, apps={"bot": pointer(4, ONE)}, partial=True), Rejection.REVISION),  # an event that comes late
-        (replace(NOW, apps={"bot": pointer(5, THREE, last_good=ONE)}), Rejection.CONFLICT),
-        (replace(NOW, apps={"bot": pointer(5, TWO, canary=THREE, weight=100)}), Rejection.CONFLICT),
+        (replace(NOW, epoch=2 + RESTORES + 1), Rejection.EPOCH),  # nobody restores so often
+        (replace(NOW, epoch=MAX_EPOCH, apps={"bot": pointer(50, THREE)}), Rejection.EPOCH),
+        (replace(NOW, cursor=9 + LINES + 1), Rejection.REVISION),
     ],
 )
-def test_a_broken_rule_is_named_and_nothing_changes(arrived: Snapshot, reason: Rejection) -> None:
+def test_a_rule_that_is_broken_as_a_whole_is_named_and_nothing_changes(arrived: Snapshot, reason: Rejection) -> None:
     holding = held(NOW)
     before = deepcopy(holding)
     with pytest.raises(Rejected) as raised:
@@ -44,59 +42,85 @@ def test_a_broken_rule_is_named_and_nothing_changes(arrived: Snapshot, reason: R
     assert holding == before
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (pointer(4, THREE), Rejection.REVISION),
+        (pointer(5, THREE, last_good=ONE), Rejection.CONFLICT),
+        (pointer(5, TWO, canary=THREE, weight=100), Rejection.CONFLICT),
+        (pointer(5 + CHANGES + 1, THREE), Rejection.REVISION),  # nobody changes an app so often
+    ],
+)
+@pytest.mark.parametrize("partial", [False, True])
+def test_an_app_that_breaks_a_rule_is_named_and_stops_no_other(bad: Pointer, reason: Rejection, partial: bool) -> None:
+    good = pointer(3, OTHER)
+    arrived = replace(NOW, apps={"bot": bad, "other": good}, cursor=10, partial=partial)
+    verdict = judge(arrived, held(NOW), channel="prod")
+    assert (verdict.news, verdict.base) == ({"other": good}, replace(NOW, cursor=10))
+    assert {app: rejected.reason for app, rejected in verdict.refused.items()} == {"bot": reason}
+    assert not verdict.behind
+
+
+def test_a_snapshot_from_before_what_is_held_is_behind() -> None:
+    verdict = judge(replace(NOW, apps={"bot": pointer(4, ONE)}, cursor=8), held(NOW), channel="prod")
+    assert verdict.behind
+    assert list(verdict.refused) == ["bot"]
+
+
 def test_the_first_one_is_taken_as_it_is_also_where_it_is_an_event() -> None:
-    assert judge(replace(NOW, partial=True), None, channel="prod") == NOW
+    verdict = judge(replace(NOW, partial=True), None, channel="prod")
+    assert (verdict.base, verdict.news) == (replace(NOW, apps={}), NOW.apps)
 
 
 def test_what_is_held_already_is_nothing_new() -> None:
-    assert judge(NOW, held(NOW), channel="prod") is None
-    assert judge(replace(NOW, apps={}, partial=True), held(NOW), channel="prod") is None
-    assert judge(replace(NOW, cursor=10), held(NOW), channel="prod") is None
+    assert _merged(NOW) == NOW
+    assert _merged(replace(NOW, apps={}, partial=True)) == NOW
+    assert _merged(replace(NOW, cursor=10)) == replace(NOW, cursor=10)
 
 
 def test_an_event_changes_its_apps_and_leaves_the_others() -> None:
-    merged = judge(event({"bot": pointer(6, ONE)}, epoch=2, cursor=12), held(NOW), channel="prod")
+    merged = _merged(event({"bot": pointer(6, ONE)}, epoch=2, cursor=12))
     assert merged == replace(NOW, apps={**NOW.apps, "bot": pointer(6, ONE)}, cursor=12)
 
 
+def _merged(arrived: Snapshot, holding: Held | None = None) -> Snapshot:
+    """What is held once everything of it is loaded."""
+    verdict = judge(arrived, holding or held(NOW), channel="prod")
+    return replace(verdict.base, apps={**verdict.base.apps, **verdict.news})
+
+
 def test_only_where_a_rollback_would_go_may_change_within_a_revision() -> None:
-    merged = judge(event({"bot": pointer(5, TWO)}, epoch=2, cursor=10), held(NOW), channel="prod")
-    assert merged is not None
+    merged = _merged(event({"bot": pointer(5, TWO)}, epoch=2, cursor=10))
     assert merged.apps["bot"] == pointer(5, TWO)
 
 
 def test_an_app_that_is_not_there_any_more_is_kept() -> None:
-    merged = judge(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=11), held(NOW), channel="prod")
-    assert merged is not None
+    merged = _merged(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=11))
     assert merged.apps["other"] == NOW.apps["other"]
-    assert judge(replace(NOW, apps={}), held(NOW), channel="prod") is None
+    assert _merged(replace(NOW, apps={})) == NOW
 
 
 def test_a_late_answer_never_turns_the_cursor_back() -> None:
-    merged = judge(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=3), held(NOW), channel="prod")
-    assert merged is not None
+    merged = _merged(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=3))
     assert merged.cursor == 9
 
 
 def test_a_registry_restored_under_the_same_epoch_is_refused_and_under_the_next_is_followed() -> None:
     holding = held(NOW)
     restored = replace(NOW, apps={"bot": pointer(3, ONE), "other": pointer(2, OTHER)}, cursor=4)
-    with pytest.raises(Rejected):
-        judge(restored, holding, channel="prod")
-    followed = judge(replace(restored, epoch=3), holding, channel="prod")
-    assert followed is not None
+    verdict = judge(restored, holding, channel="prod")
+    assert (list(verdict.refused), verdict.behind) == (["bot"], True)
+    followed = _merged(replace(restored, epoch=3), holding)
     assert (followed.epoch, followed.cursor, followed.apps["bot"].revision) == (3, 4, 3)
 
 
 def test_an_app_that_a_restored_registry_lost_is_served_on_and_may_come_back_at_any_revision() -> None:
     holding = held(NOW)
-    restored = judge(snapshot({"bot": pointer(1, ONE)}, epoch=3), holding, channel="prod")
-    assert restored is not None
+    restored = _merged(snapshot({"bot": pointer(1, ONE)}, epoch=3), holding)
     after = held(restored, holding)
     assert after.apps == {"bot": pointer(1, ONE), "other": pointer(2, OTHER)}
     assert "other" not in after.snapshot.apps
-    returned = judge(event({"other": pointer(1, OTHER)}, epoch=3, cursor=2), after, channel="prod")
-    assert returned is not None
+    returned = _merged(event({"other": pointer(1, OTHER)}, epoch=3, cursor=2), after)
     whole = held(returned, after)
     assert whole.gone is None
     assert whole.apps["other"] == pointer(1, OTHER)
@@ -133,12 +157,11 @@ def test_no_order_of_arrivals_takes_anything_back(arrivals: list[Snapshot]) -> N
     for arrived in arrivals:
         before = deepcopy(holding)
         try:
-            accepted = judge(arrived, holding, channel="prod")
+            verdict = judge(arrived, holding, channel="prod")
         except Rejected:
             assert holding == before
             continue
-        if accepted is None:
-            continue
+        accepted = replace(verdict.base, apps={**verdict.base.apps, **verdict.news})
         after = build(accepted, CONTENTS, older=holding)
         if holding is not None:
             assert holding == before  # what is being served meanwhile is not touched
@@ -162,10 +185,6 @@ def test_two_servers_behind_one_address_never_make_a_client_flap() -> None:
     holding = held(stale)
     history = []
     for arrived in [stale, fresh, stale, stale, fresh, stale]:
-        try:
-            accepted = judge(arrived, holding, channel="prod")
-        except Rejected:
-            accepted = None
-        holding = held(accepted, holding) if accepted else holding
+        holding = held(_merged(arrived, holding), holding)
         history.append(holding.apps["bot"].revision)
     assert history == [7, 8, 8, 8, 8, 8]

@@ -9,7 +9,7 @@ from promptops.client.origin import (
     Answer,
     Ask,
 )
-from promptops.client.refresh import Refreshed, advance, follow_event, get_version
+from promptops.client.refresh import Refreshed, advance, get_version
 from promptops.client.settings import references_of
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -26,7 +26,7 @@ def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
     assert isinstance(ask, Ask)
     late = Answer(body=encode(made.served(2, "2.0.0"))[0], etag='"late"', api=True)
     newest = made.served(3, "3.0.0")
-    world.drive(follow_event(world.replica, {}, FIRST, encode(replace(newest, partial=True))[0], world.seconds + 5))
+    world.event(FIRST, encode(replace(newest, partial=True))[0])
     step = advance(asking, late)
     while isinstance(step, Ask):
         step = advance(asking, world.answer(step.place, step.what))
@@ -40,7 +40,7 @@ def test_an_event_that_an_answer_overtook_is_no_trouble() -> None:
     world = Simulation(served={FIRST: made.served(3, "3.0.0")})
     world.poll()
     late = encode(replace(made.served(2, "2.0.0"), partial=True))[0]
-    assert world.drive(follow_event(world.replica, {}, FIRST, late, world.seconds + 5)) == Refreshed(place=FIRST)
+    assert world.event(FIRST, late) == Refreshed(place=FIRST)
     assert world.replica.view.resolve("bot/answer").version == "3.0.0"
     assert world.replica.rejected == {}
 

@@ -1,12 +1,14 @@
-"""Nothing becomes current of which not every byte was proven and every prompt compiled."""
+"""Nothing becomes current of which not every byte was proven and every prompt compiled; no app stops another."""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
-from promptops.client.held import Held, Rejected, Rejection, Required, build, needed, with_version
+from promptops.client import held as module
+from promptops.client.held import Rejected, Rejection, Required, build, lacking, needed, with_version
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Input, Message, Prompt, ReleaseRef, Role
 from promptops.core.snapshot import Snapshot
@@ -67,20 +69,39 @@ _JINJA = Prompt(name="answer", messages=(Message(role=Role.USER, content="{% if 
     ids=["absent", "html", "empty", "list", "future", "null prompt", "NaN", "another app's", "does not compile"],
 )
 @pytest.mark.parametrize("place", ["stable", "canary"])
-def test_a_release_that_is_no_good_refuses_the_whole_snapshot(ref: ReleaseRef, reason: Rejection, place: str) -> None:
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_release_that_is_no_good_leaves_its_app_as_it_was_and_stops_no_other(
+    ref: ReleaseRef, reason: Rejection, place: str, epoch: int
+) -> None:
     holding = held(snapshot({"bot": pointer(1, ONE), "other": pointer(1, OTHER)}))
     before = deepcopy(holding)
     bad = pointer(2, ref) if place == "stable" else pointer(2, TWO, canary=ref, weight=1)
-    with pytest.raises(Rejected) as raised:
-        held(snapshot({"bot": bad, "other": pointer(2, OTHER)}), holding)
-    assert raised.value.reason is reason
+    after = held(snapshot({"bot": bad, "other": pointer(2, OTHER)}, epoch=epoch), holding)
+    assert after.apps == {"bot": pointer(1, ONE), "other": pointer(2, OTHER)}
+    assert after.release("bot", ONE.digest) is holding.release("bot", ONE.digest)
+    assert {app: (each.reason, each.pointer) for app, each in after.unloaded.items()} == {"bot": (reason, bad)}
     assert holding == before
+    alone = held(snapshot({"bot": bad, "other": pointer(2, OTHER)}))
+    assert (list(alone.apps), list(alone.unloaded)) == (["other"], ["bot"])
 
 
 def test_bytes_that_are_not_those_of_their_digest_are_refused() -> None:
-    with pytest.raises(Rejected) as raised:
-        build(snapshot({"bot": pointer(2, TWO)}), {TWO.digest: CONTENTS[ONE.digest]})
-    assert raised.value.reason is Rejection.DIGEST
+    built = build(snapshot({"bot": pointer(2, TWO)}), {TWO.digest: CONTENTS[ONE.digest]})
+    assert (built.apps, built.unloaded["bot"].reason) == ({}, Rejection.DIGEST)
+
+
+def test_whatever_happens_while_an_app_is_loaded_is_trouble_of_that_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_release = module.compile_release
+
+    def fail(app: str, digest: str, data: bytes) -> module.CompiledRelease:
+        if app == "bot":
+            raise MemoryError("nobody thought of it")
+        return compile_release(app, digest, data)
+
+    monkeypatch.setattr(module, "compile_release", fail)
+    built = held(snapshot({"bot": pointer(2, TWO), "other": pointer(2, OTHER)}))
+    assert list(built.apps) == ["other"]
+    assert "MemoryError" in built.unloaded["bot"].message
 
 
 @pytest.mark.parametrize("contents", [{}, {ONE.digest: b"damaged"}])
@@ -95,9 +116,8 @@ def test_where_a_rollback_would_go_may_be_missing(contents: dict[str, bytes]) ->
 
 def test_a_release_of_one_app_is_never_served_for_another() -> None:
     holding = held(snapshot({"bot": pointer(1, ONE)}))
-    with pytest.raises(Rejected) as raised:
-        build(snapshot({"bot": pointer(1, ONE), "other": pointer(1, ONE)}), {}, older=holding)
-    assert raised.value.reason is Rejection.CONTENT
+    built = build(snapshot({"bot": pointer(1, ONE), "other": pointer(1, ONE)}), {}, older=holding)
+    assert (list(built.apps), built.unloaded["other"].reason) == (["bot"], Rejection.CONTENT)
 
 
 def _asking(version: str, text: str, *inputs: Input) -> Snapshot:
@@ -124,24 +144,30 @@ def test_a_required_prompt_that_is_there_and_takes_what_it_is_given_is_fine(what
     ("what", "required", "told"),
     [
         (_asking("2.0.0", "{{question}}"), ["bot/summary"], "no prompt 'summary'"),
-        (_asking("2.0.0", "{{question}}"), ["helper/answer"], "no app 'helper'"),
         (_asking("2.0.0", "{{query}}"), {"bot/answer": ["question"]}, "takes no variable 'question'"),
         (_asking("2.0.0", "{{question}} {{tone}}"), {"bot/answer": ["question"]}, "needs the variable 'tone'"),
     ],
 )
 @pytest.mark.parametrize("place", ["stable", "canary"])
-def test_a_required_prompt_that_vanishes_or_asks_for_something_else_refuses_the_snapshot(
+def test_a_required_prompt_that_vanishes_or_asks_for_something_else_keeps_its_app_as_it_was(
     what: Snapshot, required: Required, told: str, place: str
 ) -> None:
     stable = what.apps["bot"].stable
-    if place == "canary" and "helper/answer" not in required:
+    if place == "canary":
         good = shelve("1.0.0", Content(app="bot", prompts=(prompt("answer", "{{question}}"), prompt("summary", "x"))))
         what = snapshot({"bot": pointer(3, good, canary=stable, weight=1)})
-    holding: Held | None = None
-    with pytest.raises(Rejected, match=told) as raised:
-        holding = build(what, CONTENTS, required=required)
-    assert raised.value.reason is Rejection.REQUIRED
-    assert holding is None
+    before = held(snapshot({"bot": pointer(1, ONE), "other": pointer(1, OTHER)}))
+    after = build(
+        replace(what, apps={**what.apps, "other": pointer(2, OTHER)}), CONTENTS, older=before, required=required
+    )
+    assert after.apps == {"bot": pointer(1, ONE), "other": pointer(2, OTHER)}
+    assert after.unloaded["bot"].reason is Rejection.REQUIRED
+    assert told in after.unloaded["bot"].message
+
+
+def test_a_required_app_that_is_not_there_is_named() -> None:
+    assert lacking(["bot"], ["bot/answer", "helper/answer"]).keys() == {"helper"}
+    assert "no app 'helper'" in lacking([], {"helper/answer": []})["helper"].message
 
 
 def test_a_release_held_by_name_stays_through_changes() -> None:

@@ -16,7 +16,7 @@ from promptops.client.origin import (
     AskSnapshot,
     Failed,
 )
-from promptops.client.refresh import Asking, Refreshed, advance, follow_event, get_version
+from promptops.client.refresh import Asking, Refreshed, advance, get_version
 from promptops.client.settings import references_of
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -48,7 +48,7 @@ def test_what_was_fetched_is_there_for_the_next_try() -> None:
     # A plain web server: one file for each release, and each takes a second of the three there are.
     world = Simulation(served={FIRST: made.snapshot(apps)}, api=False, takes=1.0)
     polls = 0
-    while world.replica.held is None:
+    while world.replica.held is None or len(world.replica.held.apps) < 10:
         world.poll(timeout=3.5)
         world.seconds += 60
         polls += 1
@@ -83,18 +83,24 @@ def test_releases_that_are_left_out_of_an_answer_are_asked_for_again() -> None:
     assert world.kinds() == ["AskSnapshot", "AskContents", "AskContents"]
 
 
-def test_a_release_that_is_nowhere_keeps_everything_as_it_was() -> None:
+def test_a_release_that_is_nowhere_keeps_its_app_as_it_was_and_is_asked_for_again() -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
     missing = made.served(2, "2.0.0")
     world.without = {missing.apps["bot"].stable.digest}
     world.served[FIRST] = missing
+    for _ in range(3):
+        world.seconds += 60
+        assert world.poll() == Refreshed(place=FIRST)
+        assert list(world.replica.cannot_load) == ["bot"]
+        assert world.replica.view.resolve("bot/answer").version == "1.0.0"
+    assert world.replica.rejected == {"missing": 1}
+    assert world.kinds()[2:] == ["AskSnapshot", "AskContents"] * 3
+    world.without = set()
     world.seconds += 60
-    refreshed = world.poll()
-    assert refreshed is not None
-    assert refreshed.trouble is not None
-    assert refreshed.trouble.reason == "missing"
-    assert world.replica.view.resolve("bot/answer").version == "1.0.0"
+    world.poll()
+    assert world.replica.cannot_load == {}
+    assert world.replica.view.resolve("bot/answer").version == "2.0.0"
 
 
 def test_what_is_held_is_asked_for_by_its_digest() -> None:
@@ -116,7 +122,7 @@ def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing
     after = made.snapshot({"bot": made.pointer(2, old)}, cursor=2)
     told = encode(made.event(after.apps, cursor=2))[0]
     world.replica.take_changes()
-    world.drive(follow_event(world.replica, {}, FIRST, told, world.seconds + 5))
+    world.event(FIRST, told)
     assert [change.version for change in world.replica.take_changes()] == ["1.0.0"]
     assert world.replica.take_changes() == ()
     assert len(world.asked) == count
@@ -130,7 +136,7 @@ def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing
 def test_an_event_that_is_none_is_counted(data: bytes) -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
-    refreshed = world.drive(follow_event(world.replica, {}, FIRST, data, world.seconds + 5))
+    refreshed = world.event(FIRST, data)
     assert refreshed.rejected
     assert world.replica.rejected == {"content": 1}
 
