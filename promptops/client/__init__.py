@@ -10,7 +10,7 @@ files.py       what is held, on disk: the last that was known to be good, bundle
 
 client.py      Client: following with threads; asynchronous.py: AsyncClient, with the tasks of tasks.py
 answering.py   what both have in common: how they are made, and everything that does no I/O
-following.py   the threads that follow one channel
+following.py   the threads that follow one channel; loaders.py: those that load what is coming
 course.py      how a channel is followed: everything but the network and the waiting
 replica.py     what a process knows of one channel: held, view, state
 refresh.py     generators that yield what to ask and are sent what came back; loading.py: app by app, the small first

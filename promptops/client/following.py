@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, cast
 from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
-from promptops.client.loading import has_work
+from promptops.client.loaders import Loaders, begin, drive
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.process import is_loading, lacking_threads
-from promptops.client.refresh import Asking, Refreshed, advance, hear, load, only
+from promptops.client.refresh import Asking, Refreshed, hear, only
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -41,22 +41,11 @@ LIVED = 10.0
 
 _JOIN = 0.05
 
-LOADERS = 4
-"""Threads, or tasks, that load what events brought; what comes with more is loaded when one of them is done."""
-
 LISTEN = 30.0
 """Seconds of one wait for changes of a place that is no web server."""
 
 LOOK = 0.005
 """Seconds between two looks whether what an event brought is loaded."""
-
-
-def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
-    """Answer everything that is asked, to the end."""
-    step = advance(asking, None)
-    while isinstance(step, Ask):
-        step = advance(asking, answer(step))
-    return step
 
 
 class Following:
@@ -84,7 +73,9 @@ class Following:
         self._busy_until: float | None = None
         self._demanded = False
         self._news = threading.Condition()
-        self._loaders = 0
+        self._loaders = Loaders(
+            self._course, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline), self._loaded
+        )
 
     @property
     def running(self) -> bool:
@@ -225,7 +216,7 @@ class Following:
             with self._news:
                 self._news.notify_all()
 
-        self._begin(work, "ask")
+        begin(work, f"{self._replica.channel}: ask")
         with self._news:
             while not found and (left := deadline - clock() + GRACE) > 0:
                 if leave():
@@ -238,34 +229,10 @@ class Following:
         self._replica.failed(TIMEOUT.message)
         return Refreshed(trouble=TIMEOUT)
 
-    def _begin(self, work: Callable[[], None], what: str) -> None:
-        """Do something in a thread of its own."""
-        try:
-            threading.Thread(target=work, name=f"promptops {self._replica.channel}: {what}", daemon=True).start()
-        except RuntimeError:  # there are too many, or the main thread has ended: then this one does it, and may wait
-            work()
-
-    def _load(self, place: Place) -> None:
-        """Have what is coming loaded, so that whoever goes on here does not wait for it."""
-        if not has_work(self._replica) or self._loaders >= LOADERS:
-            return
-        self._loaders += 1
-        deadline = self._replica.world.clock() + self._replica.settings.timeout
-
-        def work() -> None:
-            try:
-                refreshed = drive(
-                    load(self._replica, place, deadline),
-                    lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline),
-                )
-            finally:
-                self._loaders -= 1
-            if self._stop.is_set():
-                return
+    def _loaded(self, late: bool) -> None:
+        if not self._stop.is_set():
             self._course.tell_changes()
-            self._demand() if refreshed.late else self._wake.set()
-
-        self._begin(work, "load")
+            self._demand() if late else self._wake.set()
 
     def close(self, seconds: float = 2.0) -> None:
         """End the threads, and wait up to so long for them."""
@@ -340,7 +307,7 @@ class Following:
             for done in waiting:
                 done.set()
         if self._threads and (place := self._replica.place):
-            self._load(place)
+            self._loaders.load(place)
         self._course.tend()
         if self._busy_until is not None and clock() > self._busy_until:
             for place, origin in self._origins.items():
@@ -422,7 +389,7 @@ class Following:
                 return  # and what went wrong was our own doing
             if heard.trouble is None:
                 self._last_id = event.id
-                self._load(place)
+                self._loaders.load(place)
                 self._course.tell_changes()
                 self._wake.set()
             else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from promptops.client.held import Held, Rejected, Unloaded, compile_release, load, unloaded_of
@@ -82,10 +82,13 @@ class _Work:
         self.replica.settle({}, {}, {}, failed)
 
 
-def catch_up(replica: Replica, first: Place, until: float) -> Loading:
-    """Load everything that is coming and that nobody else loads; what cannot be had is left for another time."""
+def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Loading:
+    """Load everything that is coming and that nobody else loads; what cannot be had is left for another time.
+
+    ``again``: also what could not be had before. Whoever does that waits an interval between.
+    """
     tried = dict[str, Pointer]()
-    while claimed := replica.claim(tried):
+    while claimed := replica.claim(tried, again=again):
         tried |= claimed
         try:
             yield from _load(replica, first, claimed, until)
@@ -110,7 +113,7 @@ def share(replica: Replica, deadline: float, places: int) -> float:
 
 
 def has_work(replica: Replica) -> bool:
-    """True where something is coming that nobody loads, or a release that a rollback would go to is not compiled."""
+    """True where something is coming that nobody tried, or a release that a rollback would go to is not compiled."""
     return replica.is_coming or next(_uncompiled(replica), None) is not None
 
 
@@ -163,6 +166,9 @@ def _fetch(
         late = answer.reason == TIMEOUT.reason
         if len(some) > 1 and not late:
             most, left = 1, some + left  # which of them is it?
+            continue
+        if answer.reason == "status-404":
+            lost[some[0]] = replace(answer, reason="missing")
             continue
         lost |= dict.fromkeys(some, answer)
         in_a_row += 1

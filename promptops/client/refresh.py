@@ -104,7 +104,7 @@ def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
 
 def load(replica: Replica, place: Place, deadline: float) -> Asking:
     """Load what is coming, and what a rollback would need, compiled."""
-    yield from catch_up(replica, place, deadline)
+    yield from catch_up(replica, place, deadline, again=False)
     yield from _prepare(replica, place, deadline)
     compile_rollbacks(replica)
     replica.look()
@@ -176,11 +176,11 @@ def _follow(
             trouble = found
         overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
         if trouble and not overtaken:
-            yield from catch_up(replica, place, deadline)
+            yield from catch_up(replica, place, deadline, again=True)
             raise trouble
     elif not etag:
         raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
-    yield from catch_up(replica, place, deadline)
+    yield from catch_up(replica, place, deadline, again=True)
     replica.heard(place, api=answer.api, etag="" if trouble else answer.etag)
     if not answer.unchanged:
         yield from _prepare(replica, place, until)

@@ -133,8 +133,12 @@ class Replica:
 
     @property
     def is_coming(self) -> bool:
-        """True where something is to be loaded that nobody loads yet."""
-        return any(app not in self._claimed for app in self._coming)
+        """True where something is to be loaded that nobody has tried yet."""
+        return any(app not in self._claimed and not self._failed(app, at) for app, at in list(self._coming.items()))
+
+    def _failed(self, app: str, pointer: Pointer) -> bool:
+        known = self.held.unloaded.get(app) if self.held else None
+        return known is not None and known.pointer == pointer
 
     @property
     def is_loading(self) -> bool:
@@ -147,13 +151,16 @@ class Replica:
         unloaded = self.held.unloaded if self.held else {}
         return any(app in unloaded and unloaded[app].reason in _AGAIN for app in list(self._coming))
 
-    def claim(self, tried: Mapping[str, Pointer]) -> dict[str, Pointer]:
-        """What is to be loaded and nobody loads yet, but for what was tried: for whoever asks, and for nobody else."""
+    def claim(self, tried: Mapping[str, Pointer], *, again: bool) -> dict[str, Pointer]:
+        """What is to be loaded and nobody loads yet, but for what was tried: for whoever asks, and for nobody else.
+
+        ``again``: also what failed before.
+        """
         with self._lock:
             found = {
                 app: pointer
                 for app, pointer in self._coming.items()
-                if app not in self._claimed and tried.get(app) != pointer
+                if app not in self._claimed and tried.get(app) != pointer and (again or not self._failed(app, pointer))
             }
             self._claimed |= found.keys()
             return found

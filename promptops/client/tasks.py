@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from promptops.client import http
 from promptops.client.course import Course
 from promptops.client.events import EventReader
-from promptops.client.following import GRACE, LISTEN, LIVED, LOADERS, LOOK
+from promptops.client.following import GRACE, LISTEN, LIVED, LOOK
+from promptops.client.loaders import LOADERS
 from promptops.client.loading import has_work
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.refresh import Asking, Refreshed, advance, hear, load, only

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from promptops import PromptUnavailable, State
+from promptops.client import held
 from promptops.client.stored import Stored, encode
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Input, Message, Prompt, ReleaseRef, Role
@@ -206,3 +207,31 @@ def test_a_heartbeat_names_what_cannot_be_loaded_beside_what_is_served(client_of
     server.serve(_snapshot(made.pointer(3, GOOD.stable), 3, 3))
     until(lambda: server.beats()[-1]["revisions"] == {"bot": 3, "evil": 3})
     assert "cannot_load" not in server.beats()[-1]
+
+
+def test_what_cannot_be_loaded_is_neither_fetched_nor_compiled_at_each_poll(
+    client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, compile_release = list[str](), held.compile_release
+
+    def counting(app: str, digest: str, data: bytes) -> held.CompiledRelease:
+        compiled.append(app)
+        return compile_release(app, digest, data)
+
+    monkeypatch.setattr(held, "compile_release", counting)
+    server.serve(_snapshot(GOOD, 1, 1))
+    client = client_of(server.url, poll=0.05, heartbeat=False)
+    until(lambda: client.status().streaming)
+    server.serve(_snapshot(made.pointer(2, BAD["a syntax error"]()), 2, 2))
+    until(lambda: client.get_prompt("bot/answer").revision == 2 and client.status().cannot_load)
+    polls, fetched = client.status().polls, server.kinds().count("releases")
+    until(lambda: client.status().polls > polls + 10)
+    assert compiled.count("evil") == 2  # the good one, and once the bad one
+    assert server.kinds().count("releases") == fetched
+    # What is missing is asked for again, once a poll and no more.
+    server.serve(_snapshot(made.pointer(3, BAD["not there"]()), 3, 3))
+    until(lambda: client.status().rejected.get("missing"))
+    polls, fetched = client.status().polls, server.kinds().count("releases")
+    until(lambda: client.status().polls > polls + 10)
+    assert server.kinds().count("releases") - fetched <= client.status().polls - polls + 1
+    assert client.status().failures == 0
