@@ -91,22 +91,26 @@ def current(session: Session, /) -> None:
 
 @command("backup", group=db)
 @click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
-def backup(session: Session, /, target: Path) -> None:
+@click.option("--verify/--no-verify", default=True, help="Restore it into a temporary place and check it; the default.")
+def backup(session: Session, /, target: Path, verify: bool) -> None:
     """Copy the registry to a file, while it is in use.
 
     DEST is a new file, or a folder, in which the file gets a name of its own. Beside it a manifest says what is in it.
     Do not copy the database's file yourself: what was acknowledged a moment ago may not be in it.
 
-    PostgreSQL is copied by pg_dump, which has to be on the PATH.
+    Before it gets its name, it is restored into a temporary place and checked as by `promptops fsck`. --no-verify keeps
+    a copy of what is there, whatever it is.
+
+    PostgreSQL is copied by pg_dump and read by pg_restore, which have to be on the PATH.
     """
     url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
     from promptops.operations import backing_up
 
-    made = backing_up.backup(url, place, now=session.now)
+    made = backing_up.backup(url, place, now=session.now, verify=verify)
     file = place / made.file if place.is_dir() else place
     session.answer(
-        lambda: {"file": str(file)} | manifest_shape(made),
-        lambda page: _backed_up(made, file, page),
+        lambda: {"file": str(file), "verified": verify, **manifest_shape(made)},
+        lambda page: _backed_up(made, file, page, verified=verify),
     )
 
 
@@ -191,9 +195,10 @@ def _count(manifest: Manifest, table: str) -> str:
     return counted(manifest.holdings.counts.get(table, 0), table)
 
 
-def _backed_up(made: Manifest, file: Path, page: Page) -> list[Line]:
+def _backed_up(made: Manifest, file: Path, page: Page, *, verified: bool) -> list[Line]:
     head: Line = [Span("✓ ", "good"), Span("Backed up ", "strong"), f"{made.size:,} bytes to ", Span(str(file), "name")]
     rows: list[tuple[str, Cell]] = [*_held(made), ("epoch", str(made.holdings.epoch)), ("sha256", made.sha256)]
+    rows.append(("verified", "it came back, and all is well in it" if verified else "no: --no-verify"))
     try_it = ["db", "restore", str(file), "--registry", "sqlite:///drill.db"]
     steps = [("does it come back?", try_it)] if made.database == "sqlite" else []
     keep: Line = Span(f"Keep {file.name}.json with it: without its manifest a backup is not restored.", "quiet")

@@ -24,8 +24,9 @@ class Restored:
     report: Report
 
 
-def backup(url: str, target: Path, *, now: datetime) -> Manifest:
-    """Copy the registry, while it is in use, to a file with a manifest beside it, or into a folder.
+def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
+    """Copy the registry, while it is in use, to a file with a manifest beside it, or into a folder, and see that it
+    comes back, unless ``verify`` is false.
 
     Raises:
         Conflict: the file exists. ExtraMissing: PostgreSQL's own tools are not here.
@@ -33,7 +34,7 @@ def backup(url: str, target: Path, *, now: datetime) -> Manifest:
     """
     from promptops import store
 
-    return store.backup(url, target, now=now)
+    return store.backup(url, target, now=now, verify=verify)
 
 
 def restore(source: Path, place: Place, *, actor: str, now: datetime) -> Restored:

@@ -19,10 +19,11 @@ from promptops.store.setup import create, current_schema, upgrade
 from promptops.store.writer import Writer
 
 if TYPE_CHECKING:
-    from promptops.store.backups import backup, restore
+    from promptops.store.backups import backup
     from promptops.store.checks import check_store
     from promptops.store.importing import import_records
     from promptops.store.manifest import Manifest
+    from promptops.store.restoring import restore
 
 __all__ = [
     "HEAD",
@@ -45,7 +46,7 @@ _LATER = {
     "backup": "backups",
     "check_store": "checks",
     "import_records": "importing",
-    "restore": "backups",
+    "restore": "restoring",
 }
 
 

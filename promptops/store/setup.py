@@ -41,12 +41,12 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
         Conflict: what is there is another application's. Invalid, RegistryUnavailable, SchemaTooNew
     """
     place = _make(url, allow_network_fs=allow_network_fs)
-    with _migrating(place) as connection:
+    with migrating(place) as connection:
         if (version := current(connection)) is not None:
             require_known(version, str(place))
         else:
             require_room(connection, place)
-        _migrate(connection)
+        migrate(connection)
         if connection.execute(select(tables.registry.c.id)).first() is not None:
             return False
         from promptops.core.record import RegistryInfo
@@ -69,11 +69,11 @@ def creating(url: str) -> Iterator[Connection]:
         Conflict: there is one already. Invalid, RegistryUnavailable
     """
     place = _make(url)
-    with _migrating(place) as connection:
+    with migrating(place) as connection:
         if current(connection) is not None:
             raise Conflict(f"there is a registry at {place} already", hint="Name a new file, or an empty database.")
         require_room(connection, place)
-        _migrate(connection)
+        migrate(connection)
         yield connection
 
 
@@ -89,10 +89,10 @@ def upgrade(url: str) -> tuple[str, str]:
         require_known(None, str(place))
     from promptops.store.schema import make_indexes
 
-    with _migrating(place) as connection:
+    with migrating(place) as connection:
         before = require_known(current(connection), str(place))
         guards.install(connection)
-        _migrate(connection)
+        migrate(connection)
         make_indexes(connection)
         return before, HEAD
 
@@ -122,7 +122,8 @@ def migrations() -> Path:
 
 
 @contextmanager
-def _migrating(place: Place) -> Iterator[Connection]:
+def migrating(place: Place) -> Iterator[Connection]:
+    """One transaction that holds the registry's write lock, as long as it takes."""
     _, writing = connect(place)
     try:
         with unhurried(writing).begin() as connection:
@@ -135,7 +136,8 @@ def _migrating(place: Place) -> Iterator[Connection]:
         writing.dispose()
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection, to: str = HEAD) -> None:
+    """Run the migrations that are missing up to this revision."""
     if current(connection) == HEAD:
         adopt(connection)
         guards.require(connection)
@@ -146,7 +148,7 @@ def _migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _make(url: str, *, allow_network_fs: bool = False) -> Place:

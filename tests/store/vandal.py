@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 
 import psycopg
-from sqlalchemy import make_url
 
 from promptops.store import guards
 from promptops.store.database import connect, locate
@@ -35,8 +34,10 @@ def _on_sqlite(path: str, statements: tuple[str, ...]) -> None:
 
 
 def _on_postgresql(url: str, statements: tuple[str, ...]) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(False)
-    with psycopg.connect(plain, autocommit=True) as connection:
+    place = locate(url)
+    with psycopg.connect(place.url.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
+        if place.schemas:
+            connection.execute(f"SET search_path = {', '.join(place.schemas)}".encode())
         for table in metadata.tables:
             connection.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER ALL'.encode())
         for statement in statements:
