@@ -14,6 +14,7 @@ following.py   the threads that follow one channel; loaders.py: those that load 
 course.py      how a channel is followed: everything but the network and the waiting
 replica.py     what a process knows of one channel: held, view, state
 refresh.py     generators that yield what to ask and are sent what came back; loading.py: app by app, the small first
+beating.py     heartbeats, and the goodbye
 schedule.py    when to ask again; events.py: server-sent events
 origin.py      what a client is given as its source -> a place; what is asked of one; folder.py: files
 http.py        questions as requests, and back; sending.py: the two senders, the only importer of httpx here

@@ -75,6 +75,8 @@ class _Running:
         try:
             for following in followings.values():
                 await following.stop()
+            if self.loop is asyncio.get_running_loop():
+                await asyncio.gather(*(each.say_goodbye() for each in followings.values()))
         finally:
             for origin in local:
                 await in_thread(origin.close)
@@ -169,7 +171,9 @@ class AsyncClient(Answering):
         return replica.view.release(wanted.app, version=wanted.version)
 
     async def close(self) -> None:
-        """Stop following, whatever loop it was started in. What is held is served on."""
+        """Stop following, whatever loop it was started in, and say goodbye to the server, for a second at most. What is
+        held is served on.
+        """
         running, self._running = self._running, None
         self._orphaned = False
         if running is not None and self._process == os.getpid():

@@ -25,7 +25,7 @@ from promptops.core.reference import Reference
 
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
 _AT_EXIT = 0.5
-"""Seconds that the threads of all clients may take to end with the process."""
+"""Seconds that the goodbyes of all clients may take when the process ends, and then so many for their threads."""
 _IN_PASSING = 1.0
 """Seconds that a call may take to ask the registry, where no thread does."""
 
@@ -84,7 +84,9 @@ class Client(Answering):
         return replica.view.release(wanted.app, version=wanted.version)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Stop following; waits up to so long for the threads. What is held is served on."""
+        """Stop following; waits up to so long for the threads, and a second of it for the server to take our goodbye.
+        What is held is served on.
+        """
         _CLIENTS.discard(self)
         self._dropped.detach()
         for following in self._followings.values():
@@ -172,8 +174,12 @@ def _remember(client: Client) -> None:
 
 
 def _close_all() -> None:
+    clients, until = list(_CLIENTS), time.monotonic() + _AT_EXIT
+    said = [following.say_goodbye() for client in clients for following in client._followings.values()]
+    for over in said:
+        over.wait(max(0.0, until - time.monotonic()))
     until = time.monotonic() + _AT_EXIT
-    for client in list(_CLIENTS):
+    for client in clients:
         client.close(max(0.0, until - time.monotonic()))
 
 

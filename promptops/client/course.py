@@ -15,17 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from promptops.client import files, settings
+from promptops.client.beating import heartbeat, tell
 from promptops.client.held import Held, Rejected, Rejection
-from promptops.client.origin import TellBeat
+from promptops.client.origin import Place
 from promptops.client.overrides import Overrides, read_overrides, signature
 from promptops.client.prompt import Source
 from promptops.client.reading import read_bundle
-from promptops.client.refresh import Asking, Refreshed, heartbeat, refresh
+from promptops.client.refresh import Asking, Refreshed, refresh
 from promptops.client.replica import Replica
 from promptops.client.schedule import spread
 from promptops.client.status import OnChange, OnState, log
 from promptops.client.stored import Problem, restore, stored_of, whole
-from promptops.core.presence import State
+from promptops.core.presence import Beat, State
 from promptops.core.snapshot import Snapshot
 
 _BEAT = 30.0
@@ -51,13 +52,14 @@ class Course:
         self._ignored: frozenset[tuple[str, str]] = frozenset()
         self._glass: object = None
         self._beat_at = 0.0
+        self._told: Place | None = None
         self._disk_said = self._save_at = -_QUIET
         self._slot = self._find_slot()
 
     def forked(self) -> None:
         """In a forked child: the same prompts, another process. Its first poll comes soon, not with its siblings'."""
         self.identity = secrets.token_hex(16)
-        self._beat_at = 0.0
+        self._beat_at, self._told = 0.0, None
         self.replica.forked()
         self._state = self.replica.state
         world = self.replica.world
@@ -72,13 +74,24 @@ class Course:
             return None
         return refresh(self.replica, deadline)
 
-    def beat(self) -> TellBeat | None:
+    def beat(self) -> Beat | None:
         """A heartbeat, where one is due and somebody is there to hear it."""
         replica = self.replica
         if self._until_beat() > 0:
             return None
         self._beat_at = replica.world.clock() + spread(_BEAT, replica.world.dice)
-        return heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
+        beat = heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
+        if beat is not None:
+            self._told = replica.place
+        return beat
+
+    def goodbye(self, deadline: float) -> Asking | None:
+        """The last word to the server that this process told of itself, said once; None where there is none."""
+        place, self._told = self._told, None
+        if place is None or self.replica.failing:
+            return None
+        beat = heartbeat(self.replica, self.identity, settings.name_of(self.replica.settings.name), leaving=True)
+        return None if beat is None else tell(self.replica, place, beat, deadline)
 
     def settle(self, refreshed: Refreshed) -> None:
         """A refresh is over: when is the next one, and what is there to say about this one?"""

@@ -20,12 +20,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from promptops.client import http
+from promptops.client.beating import GOODBYE, tell
 from promptops.client.course import Course
 from promptops.client.events import EventReader
-from promptops.client.loaders import Loaders, begin, drive
+from promptops.client.loaders import LOOK, Loaders, begin, drive, errand
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.process import is_loading, lacking_threads
-from promptops.client.refresh import Asking, Refreshed, hear, only
+from promptops.client.refresh import Asking, Refreshed, hear
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -43,9 +44,6 @@ _JOIN = 0.05
 
 LISTEN = 30.0
 """Seconds of one wait for changes of a place that is no web server."""
-
-LOOK = 0.005
-"""Seconds between two looks whether what an event brought is loaded."""
 
 
 class Following:
@@ -73,9 +71,7 @@ class Following:
         self._busy_until: float | None = None
         self._demanded = False
         self._news = threading.Condition()
-        self._loaders = Loaders(
-            self._course, lambda ask: self._origins[ask.place].answer(ask.what, ask.deadline), self._loaded
-        )
+        self._loaders = Loaders(self._course, self._answer, self._loaded)
 
     @property
     def running(self) -> bool:
@@ -209,7 +205,7 @@ class Following:
         given_up = False
 
         def answer(ask: Ask) -> Answer | Failed:
-            return TIMEOUT if given_up else self._origins[ask.place].answer(ask.what, ask.deadline)
+            return TIMEOUT if given_up else self._answer(ask)
 
         def work() -> None:
             found.append(drive(asking, answer))
@@ -225,21 +221,33 @@ class Following:
         if found:
             return found[0]
         given_up = True
-        self._cut()
+        for place, origin in self._origins.items():
+            if place.is_http:
+                cast("HttpOrigin", origin).cut()
         self._replica.failed(TIMEOUT.message)
         return Refreshed(trouble=TIMEOUT)
+
+    def _answer(self, ask: Ask) -> Answer | Failed:
+        return self._origins[ask.place].answer(ask.what, ask.deadline)
 
     def _loaded(self, late: bool) -> None:
         if not self._stop.is_set():
             self._course.tell_changes()
             self._demand() if late else self._wake.set()
 
+    def say_goodbye(self) -> threading.Event:
+        """Tell the server that this process leaves, if it knows of it; set when that is over."""
+        ours = bool(self._origins) and self._process == os.getpid()
+        asking = self._course.goodbye(self._replica.world.clock() + GOODBYE) if ours else None
+        return errand(asking, self._answer, f"{self._replica.channel}: goodbye")
+
     def close(self, seconds: float = 2.0) -> None:
-        """End the threads, and wait up to so long for them."""
+        """Say goodbye, end the threads, and wait up to so long for them."""
         if self._process != os.getpid():
             self._abandon()
             return
         self._stop.set()
+        self.say_goodbye().wait(min(seconds, GOODBYE))
         for event in (self._wake, self._reached, *self._waiting):
             event.set()
         for origin in self._origins.values():
@@ -261,11 +269,6 @@ class Following:
         with self._news:
             self._news.notify_all()
 
-    def _cut(self) -> None:
-        for place, origin in self._origins.items():
-            if place.is_http:
-                cast("HttpOrigin", origin).cut()
-
     # --- the thread that takes turns --------------------------------------------------------------
 
     def _follow(self) -> None:
@@ -286,7 +289,7 @@ class Following:
         clock = self._replica.world.clock
         # Who only loads serves nobody, and would be waited for.
         if not is_loading() and (beat := self._course.beat()) and (place := self._replica.place):
-            self.run(only(Ask(place=place, what=beat, deadline=clock() + timeout)), clock() + timeout)
+            self.run(tell(self._replica, place, beat, clock() + timeout), clock() + timeout)
         waiting, self._waiting = self._waiting, []
         if waiting or self._demanded:
             self._demanded = False

@@ -13,6 +13,9 @@ from promptops.client.refresh import Asking, Refreshed, advance, load
 LOADERS = 4
 """Threads, or tasks, that load at once; what comes with more is loaded when one of them is done."""
 
+LOOK = 0.005
+"""Seconds between two looks whether what an event brought is loaded."""
+
 
 def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
     """Answer everything that is asked, to the end."""
@@ -28,6 +31,21 @@ def begin(work: Callable[[], None], name: str) -> None:
         threading.Thread(target=work, name=f"promptops {name}", daemon=True).start()
     except RuntimeError:  # there are too many, or the main thread has ended: then this one does it, and may wait
         work()
+
+
+def errand(asking: Asking | None, answer: Callable[[Ask], Answer | Failed], name: str) -> threading.Event:
+    """Drive to the end in a thread of its own; set when that is over, well or not, and at once where there is none."""
+    over = threading.Event()
+    if asking is None:
+        over.set()
+        return over
+
+    def work() -> None:
+        drive(asking, answer)
+        over.set()
+
+    begin(work, name)
+    return over
 
 
 class Loaders:

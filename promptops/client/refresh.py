@@ -7,23 +7,19 @@ What a refresh could load before its time was over is followed, and the next one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from promptops.client.held import Rejected, Rejection
-from promptops.client.http import SDK
 from promptops.client.loading import catch_up, compile_rollbacks, fetch, share
-from promptops.client.origin import Answer, Ask, AskSnapshot, AskVersion, Failed, Place, Question, TellBeat
+from promptops.client.origin import Answer, Ask, AskSnapshot, AskVersion, Failed, Place, Question
 from promptops.client.replica import Replica
 from promptops.client.status import LOG
 from promptops.core.errors import Invalid
-from promptops.core.model import ReleaseRef, is_name
-from promptops.core.presence import MAX_APPS, Beat
+from promptops.core.model import ReleaseRef
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
-from promptops.wire.presence import beat_to_json
 from promptops.wire.snapshot import decode
 
 
@@ -54,12 +50,6 @@ def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
     except Exception as error:  # noqa: BLE001 whatever was sent to it, whoever follows goes on following
         LOG.exception("following failed", extra={"event": "refresh-failed"})
         return Refreshed(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
-
-
-def only(ask: Ask) -> Asking:
-    """One question of whose answer nothing more is known than that it came."""
-    answer = yield ask
-    return Refreshed(trouble=answer if isinstance(answer, Failed) else None)
 
 
 class _Trouble(Exception):
@@ -123,36 +113,6 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
             continue
         return Refreshed(place=place)
     return last
-
-
-def heartbeat(replica: Replica, identity: str, name: str) -> TellBeat | None:
-    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
-    nothing that a registry would take: of too many apps, under a name that is no text.
-
-    Apps that are pinned or overridden are left out: this process does not follow the channel there. An app that it
-    cannot load is named with the reason, beside the revision that it still serves.
-    """
-    held = replica.held
-    if held is None or replica.contact is None:
-        return None
-    apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
-    revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
-    cannot = {app: why for app, why in replica.cannot_load.items() if is_name(app) and app not in apart}
-    try:
-        beat = Beat(
-            id=identity,
-            channel=replica.channel,
-            name=name,
-            sdk=SDK,
-            state=replica.state,
-            lineage=held.snapshot.lineage,
-            epoch=held.snapshot.epoch,
-            revisions=revisions,
-            cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
-        )
-    except Invalid:
-        return None
-    return TellBeat(channel=replica.channel, body=json.dumps(beat_to_json(beat)).encode())
 
 
 # --- the steps -----------------------------------------------------------------------------------

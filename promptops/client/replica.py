@@ -97,6 +97,7 @@ class Replica:
         self._first: frozenset[str] = frozenset()
         self._untold: deque[Change] = deque()
         self._unsaid: deque[tuple[str, Unloaded]] = deque()
+        self.old_until: dict[Place, float] = {}  # places whose server takes no more of a heartbeat than 0.1.0's
         self._known: dict[Place, _Known] = {}
         self._lock = threading.Lock()
         self._wanted = tuple((each.app, each.version) for each in (*settings.pins, *settings.versions))

@@ -15,13 +15,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from promptops.client import http
+from promptops.client.beating import GOODBYE, tell
 from promptops.client.course import Course
 from promptops.client.events import EventReader
-from promptops.client.following import GRACE, LISTEN, LIVED, LOOK
-from promptops.client.loaders import LOADERS
+from promptops.client.following import GRACE, LISTEN, LIVED
+from promptops.client.loaders import LOADERS, LOOK
 from promptops.client.loading import has_work
 from promptops.client.origin import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
-from promptops.client.refresh import Asking, Refreshed, advance, hear, load, only
+from promptops.client.refresh import Asking, Refreshed, advance, hear, load
 from promptops.client.schedule import asked_wait, backoff
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
@@ -109,6 +110,14 @@ class AsyncFollowing:
             await in_thread(self._replica.failed, TIMEOUT.message)
             return Refreshed(trouble=TIMEOUT)
 
+    async def say_goodbye(self) -> None:
+        """Tell the server that this process leaves, if it knows of it."""
+        asking = self._course.goodbye(time.monotonic() + GOODBYE)
+        if asking is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self._drive(asking)
+
     def cancel(self) -> None:
         """Ask the tasks to end."""
         for task in self._every():
@@ -158,7 +167,7 @@ class AsyncFollowing:
         timeout = self._replica.settings.timeout
         if (beat := self._course.beat()) and (place := self._replica.place):
             until = time.monotonic() + timeout
-            await self.run(only(Ask(place=place, what=beat, deadline=until)), until)
+            await self.run(tell(self._replica, place, beat, until), until)
         waiting, self._waiting = self._waiting, []
         if waiting or self._demanded.is_set():
             self._demanded.clear()

@@ -1,0 +1,78 @@
+"""What a process says of itself to a server: a heartbeat, and a goodbye when it closes. No I/O.
+
+Servers before 0.2.0 refuse what they do not know (422): what a process cannot load, and a goodbye. It is said once more
+without that, and then left out at that place for a while, since a server may be replaced by a newer one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from promptops.client.http import SDK
+from promptops.client.origin import Ask, Failed, Place, TellBeat
+from promptops.client.refresh import Asking, Refreshed
+from promptops.client.replica import Replica
+from promptops.core.errors import Invalid
+from promptops.core.model import is_name
+from promptops.core.presence import MAX_APPS, Beat
+from promptops.wire.presence import beat_to_json
+
+GOODBYE: Final = 1.0
+"""Seconds that a goodbye may take."""
+
+_OLD_FOR: Final = 3600.0
+"""Seconds after which a place is taken for a newer server again."""
+
+
+def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = False) -> Beat | None:
+    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
+    nothing that a registry would take: of too many apps, under a name that is no text.
+
+    Apps that are pinned or overridden are left out: this process does not follow the channel there. An app that it
+    cannot load is named with the reason, beside the revision that it still serves.
+    """
+    held = replica.held
+    if held is None or replica.contact is None:
+        return None
+    apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
+    revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
+    cannot = {app: why for app, why in replica.cannot_load.items() if is_name(app) and app not in apart}
+    try:
+        return Beat(
+            id=identity,
+            channel=replica.channel,
+            name=name,
+            sdk=SDK,
+            state=replica.state,
+            lineage=held.snapshot.lineage,
+            epoch=held.snapshot.epoch,
+            revisions=revisions,
+            cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
+            leaving=leaving,
+        )
+    except Invalid:
+        return None
+
+
+def tell(replica: Replica, place: Place, beat: Beat, deadline: float) -> Asking:
+    """Say it to a place, as much of it as the server there takes."""
+    old = replica.world.clock() < replica.old_until.get(place, 0.0)
+    if old and beat.leaving:
+        return Refreshed()
+    answer = yield Ask(place=place, what=_question(_plain(beat) if old else beat), deadline=deadline)
+    if isinstance(answer, Failed) and answer.reason == "status-422" and not old and beat != _plain(beat):
+        if not beat.leaving:
+            answer = yield Ask(place=place, what=_question(_plain(beat)), deadline=deadline)
+        if beat.leaving or not isinstance(answer, Failed):
+            replica.old_until[place] = replica.world.clock() + _OLD_FOR
+    return Refreshed(trouble=answer if isinstance(answer, Failed) else None)
+
+
+def _plain(beat: Beat) -> Beat:
+    return replace(beat, cannot_load={}, leaving=False)
+
+
+def _question(beat: Beat) -> TellBeat:
+    return TellBeat(channel=beat.channel, body=json.dumps(beat_to_json(beat)).encode())

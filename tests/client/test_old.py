@@ -1,0 +1,140 @@
+"""Servers and clients of 0.1.0 beside those of now: what an old server refuses is left out; and goodbyes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptops import State
+from promptops.core.digest import digest
+from promptops.core.model import Content, Engine, Message, Prompt, Role
+from promptops.core.release import encode
+from promptops.server.app import create_app
+from promptops.server.settings import Settings
+from promptops.store import Registry
+from tests import factory
+from tests.client.clients import Maker
+from tests.client.fake_server import Asked, FakeServer, Reply
+from tests.client.waiting import until
+from tests.old import Old
+from tests.server.running import inside
+
+GOOD = encode(factory.content("bot"))
+BAD = encode(
+    Content(
+        app="evil",
+        prompts=(
+            Prompt(name="answer", messages=(Message(role=Role.USER, content="{% set x = 1 %}"),), engine=Engine.JINJA2),
+        ),
+    )
+)
+_SEEN = """
+import sys, json
+from datetime import UTC, datetime
+from promptops.operations import presence
+from promptops.store import Registry
+found = presence.clients(Registry.open(sys.argv[1]), "prod", now=datetime.now(UTC))
+print(json.dumps({each.beat.name: dict(each.beat.revisions) for each in found}))
+"""
+_FOLLOW = """
+import sys, time
+from promptops import Client, __version__
+client = Client(sys.argv[1], channel="prod", cache_dir=False, start_timeout=20.0, name="old one")
+print(__version__, client.get_prompt("bot/answer").version, client.state)
+time.sleep(1.0)
+client.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Old:
+    return Old.unpack(tmp_path_factory.mktemp("old"))
+
+
+@pytest.fixture
+def old_url(old: Old, tmp_path: Path) -> str:
+    """A registry that 0.1.0 made, with one content that loads and one that nobody can load."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    old.go_live(url, {"bot": GOOD, "evil": BAD}, new=True)
+    return url
+
+
+@pytest.fixture
+def old_server(old: Old, old_url: str) -> Iterator[str]:
+    with old.serving(old_url) as address:
+        yield address
+
+
+def test_an_old_server_is_followed_and_hears_what_it_understands(
+    client_of: Maker, old: Old, old_url: str, old_server: str
+) -> None:
+    client = client_of(old_server, name="new one")
+    assert client.get_prompt("bot/answer").digest == digest(GOOD)
+    assert (client.state, list(client.status().cannot_load)) == (State.READY, ["evil"])
+    until(lambda: '{"new one": {"bot": 1}}' in old.python(_SEEN, old_url))
+    old.go_live(old_url, {"bot": encode(factory.content("bot", "Hi {{name}}"))})
+    until(lambda: client.get_prompt("bot/answer").revision == 2)
+    client.close()
+    assert '"new one"' in old.python(_SEEN, old_url)  # it knows no goodbye, and keeps it for a while
+
+
+def test_an_old_client_follows_a_new_server(old: Old, registry: Registry, registry_url: str) -> None:
+    factory.make_channels(registry)
+    factory.make_releases(registry, "bot", 1)
+    factory.go_live(registry, "bot@0.1.0")
+    with inside(create_app(Settings(registry=registry_url, auth=False))) as talking:
+        said = old.python(_FOLLOW, f"http://127.0.0.1:{talking.port}")
+        assert said.split() == ["0.1.0", "0.1.0", "READY"]
+
+
+def test_what_a_server_refused_once_is_left_out_there(client_of: Maker, server: FakeServer) -> None:
+    def as_of_old(asked: Asked) -> Reply | None:
+        new = asked.kind == "clients" and (b"cannot_load" in asked.body or b"leaving" in asked.body)
+        return Reply(status=422, headers={"Content-Type": "application/problem+json"}, body=b"{}") if new else None
+
+    server.script = as_of_old
+    client = client_of(server.url, required=["bot/gone"])
+    until(lambda: len(server.beats()) == 2)
+    first, second = server.beats()
+    assert "cannot_load" in first
+    assert second == {key: value for key, value in first.items() if key != "cannot_load"}
+    client.close()
+    assert len(server.beats()) == 2  # and there is no goodbye for it
+
+
+def test_a_goodbye_is_the_last_thing_that_a_client_says(client_of: Maker, server: FakeServer) -> None:
+    client = client_of(server.url)
+    until(server.beats)
+    client.close()
+    client.close()
+    assert [beat.get("leaving") for beat in server.beats()] == [None, True]
+    assert server.beats()[0]["id"] == server.beats()[1]["id"]
+
+
+@pytest.mark.parametrize("told", [{"heartbeat": False}, {"pins": True}])
+def test_who_never_told_anything_says_no_goodbye(client_of: Maker, server: FakeServer, told: dict[str, bool]) -> None:
+    server.script = lambda asked: Reply(status=500) if asked.kind == "snapshot" and "pins" in told else None
+    client = client_of(server.url, heartbeat=told.get("heartbeat", True))
+    client.close()
+    assert server.beats() == []
+
+
+def test_a_server_that_hangs_holds_nobody_up_who_leaves(client_of: Maker, server: FakeServer) -> None:
+    go = threading.Event()
+
+    def hang(asked: Asked) -> Reply | None:
+        if asked.kind == "clients":
+            go.wait(60)
+        return None
+
+    client = client_of(server.url, timeout=30.0)
+    until(server.beats)
+    server.script = hang
+    began = time.monotonic()
+    client.close()
+    assert time.monotonic() - began < 3.5
+    go.set()
