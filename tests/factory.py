@@ -91,7 +91,8 @@ def go_live(
     registry: Registry, reference: str, channel: str = "prod", *, now: datetime = START, **more: object
 ) -> Deployed:
     """Promote."""
-    request = PromoteRequest(reference=parse_reference(reference), channel=channel, key=key(), **more)  # type: ignore[arg-type]
+    more = {"key": key(), **more}
+    request = PromoteRequest(reference=parse_reference(reference), channel=channel, **more)  # type: ignore[arg-type]
     return promote(registry, request, actor=ACTOR, now=now)
 
 

@@ -25,6 +25,7 @@ from promptops.core.model import Json, ReleaseRef, is_name
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
 from promptops.core.structure import require_few
+from promptops.core.words import require_words
 
 SCHEMA = "promptops.override/1"
 
@@ -67,6 +68,10 @@ class Override:
         _require_content(self)
         if not self.reason.strip() or len(self.reason) > _MAX_REASON:
             raise OverrideInvalid(f"a break-glass pin needs a reason of 1 to {_MAX_REASON:,} characters", hint=_HINT)
+        try:
+            require_words(self.reason)
+        except Invalid as error:
+            raise OverrideInvalid(error.message, hint=_HINT) from error
         if not timedelta(0) < self.expires_at - self.created_at <= LONGEST:
             raise OverrideInvalid(
                 f"a break-glass pin lives for up to {LONGEST.days} days, and this one from "

@@ -22,6 +22,7 @@ from promptops.core.override import LONGEST, Override
 from promptops.core.record import QuarantineEvent, Record, RegistryInfo, Withdrawal
 from promptops.core.reference import Reference
 from promptops.core.rollout import Candidate, Intent
+from promptops.core.words import require_words
 from promptops.operations.promoting import named_release
 from promptops.operations.replacing import replace_file
 
@@ -41,6 +42,7 @@ class PinRequest:
     lifetime: timedelta
 
     def __post_init__(self) -> None:
+        require_words(self.reason)
         if not self.reason.strip():
             raise Invalid("a reason is needed", hint="--reason TEXT; it is what the log will say afterwards.")
         if not is_name(self.channel):

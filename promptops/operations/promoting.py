@@ -11,6 +11,7 @@ from promptops.core.errors import Invalid, NothingDeployed
 from promptops.core.model import Release
 from promptops.core.reference import Reference
 from promptops.core.rollout import Candidate, Intent
+from promptops.core.words import require_words
 from promptops.operations.deploying import Decision, Deployed, carry_out
 from promptops.operations.once import Once
 
@@ -32,6 +33,9 @@ class PromoteRequest:
     expect_revision: int | None = None
     dry_run: bool = False
     token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
 
 
 def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:

@@ -17,6 +17,7 @@ from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.record import Confirmation, ProfileVersion, label
 from promptops.core.release import content_from_bytes
 from promptops.core.version import next_version
+from promptops.core.words import LONGEST_NOTES, require_words
 from promptops.operations.once import Once
 from promptops.operations.workspace import Built, Workspace
 
@@ -36,6 +37,9 @@ class ReleaseRequest:
     version: str | None = None
     notes: str = ""
     token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.notes, "the notes", LONGEST_NOTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,9 @@ def release(
             f"promptops.yml belongs to the registry '{workspace.registry}', and this is '{registry.name}'",
             hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
         )
+    for built in workspace.built:
+        for name, text in asdict(built.profile).items():
+            require_words(text, f"the {name} of {built.content.app}")
     if request.version and len(workspace.built) != 1:
         raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
     once = Once(

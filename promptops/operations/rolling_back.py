@@ -15,6 +15,7 @@ from promptops.core.errors import Invalid, NeverDeployed, NothingDeployed, Nothi
 from promptops.core.model import Deployment, Past
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
+from promptops.core.words import require_words
 from promptops.operations.deploying import Decision, Deployed, carry_out
 from promptops.operations.once import Once
 
@@ -42,6 +43,7 @@ class RollbackRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
+        require_words(self.reason)
         if bool(self.apps) == self.every:
             raise Invalid(
                 "name the apps to roll back, or all of them, not both", hint="promptops rollback APP, or --all"

@@ -35,6 +35,7 @@ from promptops.core.token import (
     prefix_of,
     secret_digest,
 )
+from promptops.core.words import require_words
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
@@ -130,9 +131,12 @@ def revoke_token(
     ``which`` is its id, or its name: of several that had it, the newest.
 
     Raises:
+        Invalid: the reason cannot be kept.
         TokenNotFound: there is none, or ``by`` may not know of it.
         NotAuthenticated: ``by`` has ended or was taken back meanwhile.
     """
+
+    require_words(reason)
 
     def work(writer: Writer) -> Token:
         writer.lock_tokens()

@@ -15,6 +15,7 @@ from promptops.core.errors import Invalid, NotQuarantined, StillServed
 from promptops.core.model import Quarantine, Release, Yank
 from promptops.core.record import QuarantineEvent, Withdrawal
 from promptops.core.reference import Reference
+from promptops.core.words import require_words
 from promptops.operations.once import Once
 from promptops.operations.promoting import named_release
 
@@ -36,6 +37,7 @@ class WithholdRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
+        require_words(self.reason)
         if not self.reason.strip():
             raise Invalid(
                 "a reason is needed", hint="--reason TEXT; whoever reads the history at night will thank you."
@@ -90,8 +92,17 @@ def unquarantine(registry: Registry, request: WithholdRequest, *, actor: str, no
     return _quarantine(request, release, actor, now)
 
 
-def yank(registry: Registry, request: WithholdRequest, *, actor: str, now: datetime) -> Release:
+def yank(
+    registry: Registry,
+    request: WithholdRequest,
+    *,
+    actor: str,
+    now: datetime,
+    sees: Callable[[str], bool] = lambda channel: True,
+) -> Release:
     """Mark a release as never to be served or promoted again. Yanked already: the first reason stands.
+
+    A refusal names those of the channels that ``sees`` says the caller may know.
 
     Raises:
         NotFound: no such release.
@@ -100,7 +111,7 @@ def yank(registry: Registry, request: WithholdRequest, *, actor: str, now: datet
 
     def change(writer: Writer, release: Release) -> None:
         if release.yank is None:
-            _refuse_served(writer, release, writer.channels_serving(release.app, release.digest))
+            _refuse_served(writer, release, writer.channels_serving(release.app, release.digest), sees)
             withdrawn = Yank(reason=request.reason, actor=actor, at=now)
             writer.add_yank(release.app, release.digest, withdrawn)
             fact = Withdrawal(app=release.app, release=release.ref, yank=withdrawn)
@@ -144,15 +155,29 @@ def _withhold(
     return registry.write(work)
 
 
-def _refuse_served(reader: Reader, release: Release, channels: tuple[str, ...]) -> None:
+def _refuse_served(
+    reader: Reader, release: Release, channels: tuple[str, ...], sees: Callable[[str], bool] = lambda channel: True
+) -> None:
     serving = [c for c in channels if (live := reader.live(release.app, c)) and live.stable.digest == release.digest]
-    if serving:
-        raise StillServed(
-            f"{release.app}@{release.version} is what {', '.join(serving)} serves now",
-            channels=serving,
-            hint="Replace it first: "
-            + "; ".join(f"promptops rollback {release.app} --channel {channel}" for channel in serving),
+    shown = [channel for channel in serving if sees(channel)]
+    if not serving:
+        return
+    names, steps = list(shown), []
+    if shown:
+        rollbacks = "; ".join(f"promptops rollback {release.app} --channel {channel}" for channel in shown)
+        steps.append(f"Replace it first: {rollbacks}")
+    if len(shown) < len(serving):
+        names.append("a channel that this token may not see")
+        steps.append(
+            f"Ask the holder of a token for every channel: `promptops status {release.app}` says where it is live, "
+            f"and `promptops rollback {release.app} --channel …` replaces it there"
         )
+    where = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    raise StillServed(
+        f"{release.app}@{release.version} is what {where} {'serves' if len(names) == 1 else 'serve'} now",
+        channels=shown,
+        hint=". ".join(steps),
+    )
 
 
 def _quarantine(request: WithholdRequest, release: Release, actor: str, now: datetime) -> Quarantine:

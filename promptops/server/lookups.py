@@ -33,6 +33,8 @@ from promptops.server.shown import answered, answers, list_of, object_of, schema
 from promptops.wire.shapes import Described, bare, written
 
 PAGE: Final = 1000
+_PAGES: Final = 10
+"""So many pages of the audit log are looked through for what a token may see, for one answer."""
 
 routes = Routes("Looking")
 
@@ -70,7 +72,10 @@ def registry(call: CallOf) -> Response:
     **answers(schema_of(Status), examples.STATUS),
 )
 def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel: Name = "") -> Response:
-    """What is live where, and what a rollback would go to."""
+    """What is live where, what a rollback would go to, and which clients cannot load what.
+
+    `pending` counts the changes of all apps that are not in git yet: only a token that sees everything is told.
+    """
     for name in app:
         call.require(Scope.READ, app=name)
     if channel:
@@ -85,6 +90,7 @@ def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel:
         ),
         idle=tuple(name for name in found.idle if call.sees(app=name)),
         channels=tuple(name for name in found.channels if call.sees(channel=name)),
+        pending=found.pending if call.access.everything else 0,
         cannot_load=tuple(
             each for each in found.cannot_load if call.sees(channel=each.channel) and call.sees(app=each.app)
         ),
@@ -210,18 +216,28 @@ def audit(
     A page may have fewer lines than `limit`; `before` is null when there are no more. What is about the registry as
     a whole is only shown to a token that sees everything.
     """
+    if not call.access.allows(Scope.AUDIT, channel=channel, app=app):
+        return answered({"entries": [], "before": None})  # as of what is not there
+    page = limit if call.access.everything else PAGE
+    shown: list[AuditEntry] = []
     with call.registry.read() as reader:
-        found = reader.audit(
-            app=app,
-            channel=channel,
-            actor=actor,
-            since=moment_of(since) if since else None,
-            until=moment_of(until) if until else None,
-            before=before,
-            limit=limit,
-        )
-    more = found[-1].seq if len(found) == limit else None
-    return answered({"entries": [written(entry) for entry in found if _audited(call, entry)], "before": more})
+        for _ in range(_PAGES):
+            found = reader.audit(
+                app=app,
+                channel=channel,
+                actor=actor,
+                since=moment_of(since) if since else None,
+                until=moment_of(until) if until else None,
+                before=before,
+                limit=page,
+            )
+            shown += [entry for entry in found if _audited(call, entry)]
+            before = found[-1].seq if len(found) == page else None
+            if before is None or len(shown) >= limit:
+                break
+    if len(shown) > limit or (before is not None and len(shown) == limit):
+        before = shown[limit - 1].seq  # and not the number of a line that may not be seen
+    return answered({"entries": [written(entry) for entry in shown[:limit]], "before": before})
 
 
 @routes.get(

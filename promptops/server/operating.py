@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from fastapi import Query
 from starlette.responses import Response
 
-from promptops.core.errors import ChannelNotFound
+from promptops.core.errors import ChannelNotFound, NotAllowed
 from promptops.core.presence import Beat, Clients, LiveClient, State
 from promptops.core.token import Scope
 from promptops.operations import presence
@@ -44,7 +44,16 @@ async def readyz(call: Call) -> Reply:
 
 @routes.get("/metrics", scope=Scope.READ, direct=True, answer="metrics")
 async def metrics_page(call: Call) -> Reply:
-    """The metrics of this process, for prometheus."""
+    """The metrics of this process, for prometheus.
+
+    They count what all tokens do, so the token has to see every channel and app.
+    """
+    if not call.access.everything:
+        raise NotAllowed(
+            "this token does not see every channel and app, and metrics are of all of them",
+            scope=Scope.READ.value,
+            hint="A token for all channels and apps is needed: promptops token create",
+        )
     return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), _NOT_KEPT)
 
 

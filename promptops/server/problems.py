@@ -23,7 +23,6 @@ from promptops.core.errors import (
     RegistryNotInitialised,
     RegistryUnavailable,
     RequestInvalid,
-    StillServed,
     TooManyRequests,
     Unavailable,
 )
@@ -69,8 +68,6 @@ def concealed(error: PromptopsError) -> PromptopsError:
     """The error as it is told to who may not see everything: without names of what else there is."""
     if isinstance(error, (ChannelNotFound, AppNotFound, NothingDeployed)):
         return type(error)(error.message)
-    if isinstance(error, StillServed):
-        return StillServed("a channel serves this release now", channels=(), hint="It has to be replaced there first.")
     if isinstance(error, (RegistryUnavailable, RegistryNotInitialised)):  # which say where the database is
         return type(error)("the registry cannot be used now", hint="The server's log says why.")
     return error

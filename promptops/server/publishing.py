@@ -17,6 +17,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from promptops.core import override as overrides
+from promptops.core import words
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import (
     Conflict,
@@ -100,7 +101,7 @@ class Publication(Body):
     apps: Annotated[list[BuiltApp], Field(min_length=1, max_length=2000)]
     bump: Annotated[Bump | None, Field(strict=False, description="Raise the version by at least this much.")] = None
     version: Annotated[str | None, Field(max_length=100, description="Exactly this version, of one app.")] = None
-    notes: Annotated[str, Field(max_length=100_000)] = ""
+    notes: Annotated[str, Field(max_length=words.LONGEST_NOTES)] = ""
 
 
 class DeclaredPolicy(Body):
@@ -122,7 +123,7 @@ class Pin(Body):
     """Which release to pin, why, and for how long."""
 
     release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.0"])]
-    reason: Annotated[str, Field(max_length=10_000, examples=["database gone"])]
+    reason: Annotated[str, Field(max_length=words.LONGEST, examples=["database gone"])]
     seconds: Annotated[int, Field(ge=1, le=7 * 86_400, examples=[86_400])]
 
 

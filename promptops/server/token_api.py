@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
+from promptops.core import words
 from promptops.core.errors import TokenNameTaken, TokenNotFound
 from promptops.core.token import LIFETIME, Scope, Token
 from promptops.operations import tokens as operations
@@ -88,7 +89,7 @@ def create_token(call: CallOf, body: NewToken) -> Response:
     errors=(TokenNotFound,),
     **answers(schema_of(Token), examples.REVOKED, headers=(ACTOR,)),
 )
-def revoke_token(call: CallOf, token: str, reason: Annotated[str, Query(max_length=10_000)] = "") -> Response:
+def revoke_token(call: CallOf, token: str, reason: Annotated[str, Query(max_length=words.LONGEST)] = "") -> Response:
     """Take a token back, at once and for ever.
 
     Taken back already: the first time stands.

@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from promptops.core import override as overrides
+from promptops.core import words
 from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
@@ -57,7 +58,7 @@ class Promotion(Body):
     """Which release is to be live."""
 
     release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.1"])]
-    reason: Annotated[str, Field(max_length=10_000, examples=["shorter answers"])] = ""
+    reason: Annotated[str, Field(max_length=words.LONGEST, examples=["shorter answers"])] = ""
     dry_run: bool = False
 
 
@@ -68,7 +69,7 @@ class Rollback(Body):
     all: bool = False
     to: Annotated[str, Field(max_length=100, description="A version or digest that was live there before.")] = ""
     at: Annotated[str | None, Field(description="A moment to go back to: ISO 8601 with an offset.")] = None
-    reason: Annotated[str, Field(max_length=10_000, examples=["wrong refunds"])] = ""
+    reason: Annotated[str, Field(max_length=words.LONGEST, examples=["wrong refunds"])] = ""
     dry_run: bool = False
 
 
@@ -76,7 +77,7 @@ class Withheld(Body):
     """A release, and why."""
 
     release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.1"])]
-    reason: Annotated[str, Field(max_length=10_000, examples=["wrong refunds"])]
+    reason: Annotated[str, Field(max_length=words.LONGEST, examples=["wrong refunds"])]
 
 
 class Recorded(Body):
@@ -227,7 +228,7 @@ def yank(call: CallOf, body: Withheld) -> Response:
     On no channel, ever; its bytes stay readable. One that a channel serves now has to be rolled back there first.
     """
     request = _withhold(call, Scope.RELEASE, "", body)
-    return answered(written(bare(withholding.yank(call.registry, request, actor=call.actor, now=call.now))))
+    return answered(written(bare(_yanked(call, request))))
 
 
 @_routes.post(
@@ -270,6 +271,12 @@ def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
         now=call.now,
     )
     return answered(written(deployed))
+
+
+def _yanked(call: Call, request: WithholdRequest) -> Release:
+    return withholding.yank(
+        call.registry, request, actor=call.actor, now=call.now, sees=lambda channel: call.sees(channel=channel)
+    )
 
 
 def _withhold(call: Call, scope: Scope, channel: str, body: Withheld) -> WithholdRequest:

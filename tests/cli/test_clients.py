@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,16 @@ PATIENCE = 60.0
 
 
 def speak(
-    registry: Registry, number: int = 1, revision: int = 3, channel: str = "prod", apps: dict[str, int] | None = None
+    registry: Registry,
+    number: int = 1,
+    revision: int = 3,
+    channel: str = "prod",
+    apps: dict[str, int] | None = None,
+    *,
+    ago: float = 0,
+    **more: Any,
 ) -> None:
-    """A client says that it serves `bot`, or other apps, at this revision."""
+    """A client says that it serves `bot`, or other apps, at this revision; so many seconds ago."""
     said = Beat(
         id=f"{number:032x}",
         channel=channel,
@@ -39,9 +48,10 @@ def speak(
         state=State.READY,
         lineage=registry.lineage,
         epoch=1,
-        revisions=apps or {"bot": revision},
+        revisions={"bot": revision} if apps is None else apps,
+        **more,
     )
-    record_beats(registry, [said], clock.now())
+    record_beats(registry, [said], clock.now() - timedelta(seconds=ago))
 
 
 @contextmanager
@@ -164,6 +174,59 @@ def test_without_live_clients_nobody_is_waited_for_and_it_says_so(told: Registry
     assert "No live client says that it serves bot on prod: nobody was waited for." in said
     answer = promptops("rollback", "--wait", "--json").json
     assert answer["clients"] == {"acknowledged": [], "waiting": [], "silent": []}
+
+
+def test_who_said_goodbye_is_neither_waited_for_nor_counted(told: Registry, promptops: Promptops) -> None:
+    """A rolling restart: the old processes leave, the new ones serve."""
+    for number in (1, 2):
+        speak(told, number)
+        speak(told, number, leaving=True)
+    speak(told, 3, 4)
+    said = promptops("rollback", "--wait", "60").out
+    assert "The one live client serves it" in said
+    assert "web-1" not in said + promptops("clients").out
+
+
+def test_who_fell_silent_is_named_and_not_waited_for(told: Registry, promptops: Promptops) -> None:
+    speak(told, 1, ago=100)
+    speak(told, 2, ago=700)
+    speak(told, 3, 4)
+    done = promptops("rollback", "--wait", "60", "--json").json
+    clients: Any = done["clients"]
+    assert [[each["name"] for each in clients[key]] for key in ("acknowledged", "waiting", "silent")] == [
+        ["web-3:4711"],
+        [],
+        ["web-1:4711"],
+    ]
+    assert "Silent, without a goodbye: web-1:4711 (1m ago)" in promptops("clients").out
+    assert "web-2" not in promptops("clients").out
+    listed: Any = promptops("clients", "bot", "--json").json["silent"]
+    assert [each["name"] for each in listed] == ["web-1:4711"]
+
+
+@pytest.mark.parametrize("apps", [{}, {"bot": 2}], ids=["serves none", "serves an older one"])
+def test_who_cannot_load_it_is_named_with_the_reason(
+    told: Registry, promptops: Promptops, apps: dict[str, int]
+) -> None:
+    speak(told, 1, apps=apps, cannot_load={"bot": "the template of 'greet' is too large"})
+    speak(told, 2, 4)
+    late = promptops("rollback", "--wait", "0", exits=6)
+    assert "1 of 2 live clients does not serve it: web-1:4711 (cannot load bot: the template of 'greet'" in late.err
+    assert "the rollback is done" in late.err
+    for command in ("status", "clients"):
+        assert "bot cannot be loaded by web-1:4711: the template of 'greet' is too large" in promptops(command).out
+    failures: Any = promptops("status", "--json").json["cannot_load"]
+    assert [(each["app"], each["channel"], each["client"]) for each in failures] == [("bot", "prod", "web-1:4711")]
+    assert promptops("status", "--channel", "dev", "--json").json["cannot_load"] == []
+
+
+def test_waiting_ends_where_all_that_are_left_cannot_load_it(told: Registry, promptops: Promptops) -> None:
+    promptops("rollback", "--key", "night")
+    speak(told, 1, 3, cannot_load={"bot": "too large"}, ago=-60)  # it said so long after the change
+    began = time.monotonic()
+    late = promptops("rollback", "--key", "night", "--wait", "600", exits=6)
+    assert time.monotonic() - began < PATIENCE
+    assert "web-1:4711 (cannot load bot: too large)" in late.err
 
 
 def test_a_dry_run_waits_for_nobody(told: Registry, promptops: Promptops) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,12 @@ from promptops.core.errors import (
 from promptops.core.model import Deployment, Kind, Policy
 from promptops.core.reference import parse_reference
 from promptops.operations import reading
+from promptops.operations.once import Once
 from promptops.operations.rolling_back import RollbackRequest
 from promptops.operations.withholding import WithholdRequest, quarantine
 from promptops.store import Registry
 from tests.factory import (
+    START,
     content,
     go_back,
     go_live,
@@ -186,6 +189,48 @@ def test_the_same_key_gets_the_first_answer(three: Registry) -> None:
     assert live_version(three) == "0.1.1"
     with pytest.raises(KeyReused):
         go_back(three, "bot", key=name, to="0.1.0")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"reason": "another"}, {"reason": ""}, {"to": "0.1.0"}, {"at": minutes(1)}, {"expect_revision": 3}],
+    ids=str,
+)
+def test_a_key_with_another_request_is_refused_and_nothing_is_lost_silently(
+    three: Registry, more: dict[str, Any]
+) -> None:
+    name = key()
+    go_back(three, "bot", key=name, reason="wrong refunds")
+    with pytest.raises(KeyReused, match=name) as caught:
+        go_back(three, "bot", key=name, **{"reason": "wrong refunds", **more})
+    assert ("another reason" in caught.value.message) == ("reason" in more)
+    assert live_version(three) == "0.1.1"
+
+
+def test_a_key_belongs_to_its_token(three: Registry) -> None:
+    make_channels(three, prod=Policy(), dev=Policy())
+    name, tokens = "ci-run-4711", ("", "taaaaaaaaaaa", "tbbbbbbbbbbb")
+    for token, version in zip(tokens, ("0.1.0", "0.1.1", "0.1.2"), strict=True):
+        done = go_live(three, f"bot@{version}", "dev", key=name, token=token)
+        assert not done.replayed
+    for token, version in zip(tokens, ("0.1.0", "0.1.1", "0.1.2"), strict=True):
+        again = go_live(three, f"bot@{version}", "dev", key=name, token=token)
+        assert (again.replayed, again.deployments[0].stable.version) == (True, version)
+
+
+def test_a_key_from_before_keys_belonged_to_a_token_counts_for_its_own_request(three: Registry) -> None:
+    make_channels(three, prod=Policy(), dev=Policy())
+    deed = Once(
+        key="old",
+        token="",
+        operation="promote",
+        arguments={"reference": "bot@0.1.0", "channel": "dev", "expect": None},
+        words="",
+    )._deed()
+    go_live(three, "bot@0.1.1", "dev")
+    three.write(lambda writer: writer.remember("old", deed, b'[["bot","dev",1,true]]', START, token="*"))
+    assert go_live(three, "bot@0.1.0", "dev", key="old", token="taaaaaaaaaaa", reason="was not kept then").replayed
+    assert not go_live(three, "bot@0.1.2", "dev", key="old").replayed, "another request: it is new"
 
 
 def test_one_key_used_at_once_is_one_change(three: Registry) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from promptops.core.errors import Invalid, NothingToRollBackTo, NotQuarantined, Quarantined, StillServed, Yanked
+from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
+from promptops.operations.pinning import PinRequest
+from promptops.operations.promoting import PromoteRequest
+from promptops.operations.releasing import ReleaseRequest
+from promptops.operations.rolling_back import RollbackRequest
+from promptops.operations.tokens import revoke_token
 from promptops.operations.withholding import WithholdRequest, quarantine, unquarantine, yank
 from promptops.store import Registry
 from tests.factory import ACTOR, go_back, go_live, key, live_version, make_channels, make_releases, minutes
@@ -49,6 +58,42 @@ def test_what_is_served_cannot_be_withheld(two: Registry) -> None:
         with pytest.raises(StillServed) as caught:
             change()
         assert "promptops rollback bot --channel prod" in caught.value.hint
+
+
+def test_a_refused_yank_names_what_may_be_seen_and_a_way_out(two: Registry) -> None:
+    make_channels(two, prod=Policy(), staging=Policy(), canary=Policy())
+    for channel in ("staging", "canary"):
+        go_live(two, "bot@0.1.1", channel)
+    for seen, says, hidden in (
+        ({"prod", "staging", "canary"}, "is what canary, prod and staging serve now", ()),
+        ({"prod"}, "is what prod and a channel that this token may not see serve now", ("staging", "canary")),
+        (set[str](), "is what a channel that this token may not see serves now", ("prod", "staging", "canary")),
+    ):
+        with pytest.raises(StillServed) as caught:
+            yank(two, request("bot@0.1.1"), actor=ACTOR, now=minutes(3), sees=seen.__contains__)
+        told = f"{caught.value.message} {caught.value.hint}"
+        assert says in told
+        assert set(caught.value.channels) == seen
+        assert [name for name in hidden if name in told.replace("every channel", "")] == []
+        for channel in seen:
+            assert f"promptops rollback bot --channel {channel}" in told
+        assert ("Ask the holder of a token for every channel" in told) == bool(hidden)
+
+
+@pytest.mark.parametrize("text", ["x" * 10_001, "half a character: \ud800", "a\0b"])
+def test_a_reason_that_cannot_be_kept_is_refused_by_everything_that_takes_one(two: Registry, text: str) -> None:
+    bot: dict[str, Any] = {"channel": "prod", "key": "k", "reason": text}
+    fixed = parse_reference("bot@0.1.2")
+    for attempt in (
+        lambda: PromoteRequest(reference=fixed, **bot),
+        lambda: RollbackRequest(apps=("bot",), **bot),
+        lambda: WithholdRequest(reference=fixed, **bot),
+        lambda: PinRequest(reference=fixed, channel="prod", reason=text, lifetime=timedelta(hours=1)),
+        lambda: ReleaseRequest(key="k", notes=text * 10),
+        lambda: revoke_token(two, "any", reason=text, actor=ACTOR, now=minutes(1)),
+    ):
+        with pytest.raises(Invalid, match=r"(reason|notes)( has|:)"):
+            attempt()
 
 
 def test_a_rollback_passes_over_what_was_quarantined_or_yanked(two: Registry) -> None:

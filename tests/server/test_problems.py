@@ -11,7 +11,6 @@ from promptops.core.errors import (
     PromptopsError,
     RegistryNotInitialised,
     RegistryUnavailable,
-    StillServed,
 )
 from promptops.server.problems import concealed
 from promptops.wire.problem import to_problem
@@ -25,7 +24,6 @@ from promptops.wire.problem import to_problem
         NothingDeployed("bot was never deployed on prod", hint="It is live on: hidden."),
         RegistryUnavailable("the registry cannot be used: connection to server at hidden, port 5432 failed"),
         RegistryNotInitialised("there is no registry at hidden"),
-        StillServed("bot@1.0.0 is what hidden serves now", channels=["hidden"], hint="promptops rollback … hidden"),
     ],
     ids=lambda error: error.code,
 )

@@ -1,0 +1,33 @@
+"""What people write into the log: reasons, notes, descriptions. One rule for all of them, whichever way they come.
+
+They are kept for ever and shown to others, so they have a length, and only characters that both databases keep. What is
+not seen on a terminal is kept as it is, and shown escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from promptops.core.digest import check_text
+from promptops.core.errors import Invalid
+
+LONGEST: Final = 10_000
+"""Characters of a reason, or of a text of an app's profile."""
+
+LONGEST_NOTES: Final = 100_000
+"""Characters of a release's notes."""
+
+
+def require_words(text: str, what: str = "the reason", longest: int = LONGEST) -> str:
+    """The text, if it can be kept.
+
+    Raises:
+        Invalid: it is too long, or has a NUL or half a character.
+    """
+    if len(text) > longest:
+        raise Invalid(
+            f"{what} has {len(text):,} characters, and at most {longest:,} are kept",
+            hint="Say it in fewer words, and link to the rest.",
+        )
+    check_text(text, what)
+    return text
