@@ -14,12 +14,15 @@ from promptops.core.errors import Invalid
 _HINT = "Write 2h ago, 18:30, yesterday 18:30, 2026-11-21 18:30, or ISO 8601 with a zone: 2026-11-21T18:30:00Z."
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AMOUNT = r"(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
-_LENGTH = re.compile(rf"(?:{_AMOUNT}\s*)+")
-_AGO = re.compile(rf"((?:{_AMOUNT}\s*)+)ago")
-_CLOCK = re.compile(r"(?:(today|yesterday)[ ,]+(?:at )?)?(\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(utc|z))?")
-_DATED = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?")
+_LENGTH = re.compile(rf"(?:{_AMOUNT}\s*)+", re.ASCII)
+_AGO = re.compile(rf"((?:{_AMOUNT}\s*)+)ago", re.ASCII)
+_CLOCK = re.compile(r"(?:(today|yesterday)[ ,]+(?:at )?)?(\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(utc|z))?", re.ASCII)
+_DATED = re.compile(
+    r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?", re.ASCII
+)
+_MAX_TYPED = 100
 _CENTURY = 100 * 365 * 86_400
-_WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])")
+_WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])", re.ASCII)
 
 
 def now() -> datetime:
@@ -54,7 +57,9 @@ def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
     Raises:
         Invalid: naming what was typed and the forms that are understood, also for a moment after ``now``.
     """
-    typed = " ".join(text.strip().lower().split())
+    typed = " ".join(text[: _MAX_TYPED + 1].strip().lower().split())
+    if len(text) > _MAX_TYPED:
+        raise Invalid(f"'{typed[:20]}…' is not a time", hint=_HINT)
     found = _present(typed, now) or _ago(typed, now) or _clock(typed, now, zone) or _dated(typed, zone)
     if found is None:
         meant = f"Did you mean '{typed} ago'? " if _ago(f"{typed} ago", now) else ""
@@ -82,10 +87,12 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         Invalid: naming what was typed and the forms that are understood.
     """
-    match = _LENGTH.fullmatch(" ".join(text.strip().lower().split()))
-    seconds = sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[0])) if match else 0
+    match = _LENGTH.fullmatch(" ".join(text.strip().lower().split())) if len(text) <= _MAX_TYPED else None
+    seconds = (
+        sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[0], re.ASCII)) if match else 0
+    )
     if not 0 < seconds <= _CENTURY:
-        raise Invalid(f"'{text}' is not a length of time", hint="Write 24h, 90m, 1d 12h or 7d.")
+        raise Invalid(f"'{text[:_MAX_TYPED]}' is not a length of time", hint="Write 24h, 90m, 1d 12h or 7d.")
     return timedelta(seconds=seconds)
 
 
@@ -97,7 +104,7 @@ def _ago(typed: str, now: datetime) -> datetime | None:
     match = _AGO.fullmatch(typed)
     if not match:
         return None
-    seconds = sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[1]))
+    seconds = sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[1], re.ASCII))
     try:
         return now - timedelta(seconds=seconds)
     except OverflowError:

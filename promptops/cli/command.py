@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from promptops.cli import complete
 from promptops.cli.main import global_options, typed
+from promptops.cli.numbers import Whole
 from promptops.cli.session import Session
 
 P = ParamSpec("P")
@@ -85,7 +86,7 @@ required_reason = click.option("--reason", "-m", required=True, metavar="TEXT", 
 dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Say what would happen; change nothing.")
 expect_option = click.option(
     "--expect-revision",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     metavar="N",
     help="Refuse unless the channel is at this revision.",
 )
@@ -93,5 +94,5 @@ key_option = click.option(
     "--key", default="", metavar="KEY", help="Idempotency key: a retry with it is done once and gets the first answer."
 )
 limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="At most this many. [default: 20, with --json all]"
+    "--limit", type=Whole(1), metavar="N", help="At most this many. [default: 20, with --json all]"
 )

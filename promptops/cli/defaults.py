@@ -130,10 +130,12 @@ def _app_of(directory: Path, live: Sequence[str]) -> str:
 
     Read with a pattern instead of the YAML reader: at 2 am the file may be half edited.
     """
+    from promptops.source.tree import WorkingTree
+
     for folder in (directory, *directory.parents):
         name = folder.name
         try:
-            match = _APP_NAME.search((folder / "app.yml").read_text("utf-8", "replace")[:65_536])
+            match = _APP_NAME.search(WorkingTree(folder).read("app.yml")[:65_536].decode("utf-8", "replace"))
         except OSError:
             match = None
         if match:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from promptops.core.model import Json, Prompt
     from promptops.operations.reading import Rendered
 
+_MAX_VARS = 16 << 20
+"""Bytes of the values that a prompt is rendered with."""
+
 
 @command("render")
 @click.argument("reference", metavar="APP/PROMPT[@VERSION|:CHANNEL]", shell_complete=complete.prompts)
@@ -74,12 +77,15 @@ def _typed(text: str, schema: Mapping[str, Json]) -> Json:
 
 
 def _from_file(file: str, place: Path) -> dict[str, Json]:
+    from promptops.client.regular import read_regular
     from promptops.core.digest import parse_canonical
 
     try:
-        data = _stdin() if file == "-" else place.read_bytes()
+        data = _stdin() if file == "-" else read_regular(place, _MAX_VARS)
     except OSError as error:
-        raise Invalid(f"--vars {file}: {error.strerror}", hint="A JSON file, or - for stdin.") from error
+        raise Invalid(f"--vars {file}: {error.strerror or error}", hint="A JSON file, or - for stdin.") from error
+    except Invalid as error:
+        raise Invalid(f"--vars {file}: {error.message}", hint="The values of one prompt are less.") from error
     try:
         value = parse_canonical(data)
     except Invalid as error:
@@ -91,7 +97,10 @@ def _from_file(file: str, place: Path) -> dict[str, Json]:
 
 def _stdin() -> bytes:
     """All of standard input; nothing where it is closed."""
-    return sys.stdin.buffer.read() if sys.stdin is not None else b""
+    data = sys.stdin.buffer.read(_MAX_VARS + 1) if sys.stdin is not None else b""
+    if len(data) > _MAX_VARS:
+        raise Invalid(f"it is over {_MAX_VARS:,} bytes")
+    return data
 
 
 def _shape(rendered: Rendered) -> JsonObject:

@@ -19,6 +19,7 @@ from promptops.cli.command import (
     key_option,
     reason_option,
 )
+from promptops.cli.numbers import Number
 from promptops.cli.session import Session
 from promptops.core.errors import AppNotFound, Invalid, Unavailable
 
@@ -32,17 +33,17 @@ WAIT_SECONDS = 30.0
 """How long --wait waits where no number follows it."""
 
 
-_LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([sm]?)")
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([sm]?)")
 """What is taken for the value of --wait: seconds, or with a unit as other tools take it."""
 
 
-class _Seconds(click.FloatRange):
+class _Seconds(Number):
     """A number of seconds; ``90s`` and ``2m`` are some too."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
         seconds = float(match[1]) * (60 if match[2] == "m" else 1) if match else value
-        return super().convert(seconds, param, ctx)  # type: ignore[arg-type]  # what is no number is refused there
+        return super().convert(seconds, param, ctx)
 
 
 class _Rollback(Command):

@@ -52,6 +52,8 @@ def scaffold(target: Path, *, example: bool) -> tuple[str, ...]:
 def ignore_registry(root: Path) -> bool:
     """Keep the workspace's registry out of git, by a line in ``.gitignore``; True where it was not there."""
     file = root / ".gitignore"
+    if file.exists() and not file.is_file():
+        return False
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     folder = DEFAULT_REGISTRY.parent.as_posix()
     if any(line.strip().strip("/") == folder for line in text.splitlines()):

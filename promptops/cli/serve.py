@@ -15,6 +15,7 @@ import click
 
 from promptops import config
 from promptops.cli.command import command
+from promptops.cli.numbers import Number, Whole
 from promptops.cli.session import Session
 from promptops.core.address import is_loopback
 from promptops.core.errors import ExtraMissing, Invalid, TokenNotFound
@@ -64,11 +65,9 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
 
 @command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen at this address.")
-@click.option(
-    "--port", default=8700, show_default=True, type=click.IntRange(0, 65535), help="Listen at this port; 0 for any."
-)
+@click.option("--port", default=8700, show_default=True, type=Whole(0, 65535), help="Listen at this port; 0 for any.")
 @click.option("--no-auth", is_flag=True, help="Ask nobody for a token. Only at a loopback address.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="This many processes.")
+@click.option("--workers", default=1, show_default=True, type=Whole(1, 64), help="This many processes.")
 @click.option(
     "--allow-host", multiple=True, callback=_hosts, metavar="NAME", help="Answer to this name in the Host header."
 )
@@ -83,7 +82,7 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     "--reads-per-second",
     default=2000.0,
     show_default=True,
-    type=float,
+    type=Number(0, 1_000_000),
     callback=_rate,
     metavar="N",
     help="Take so many reads of a token or address; 0 for no limit.",
@@ -92,7 +91,7 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     "--changes-per-second",
     default=50.0,
     show_default=True,
-    type=float,
+    type=Number(0, 1_000_000),
     callback=_rate,
     metavar="N",
     help="Take so many other requests; 0 for no limit.",

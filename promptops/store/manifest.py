@@ -71,6 +71,9 @@ def read_manifest(backup: Path) -> Manifest:
         Invalid: there is none, or it is not one that :func:`encode` wrote.
     """
     path = manifest_path(backup)
+    for needed in (path, backup):
+        if needed.exists() and not needed.is_file():  # a pipe would keep us for ever
+            raise Invalid(f"{needed} is not a regular file", hint="Give the file that `promptops db backup` made.")
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)

@@ -1,0 +1,43 @@
+"""Numbers that are typed: digits of ASCII, and a range with an end, so that nothing behind it meets a larger one."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import click
+
+LARGEST = 2**53 - 1
+"""The largest number that JSON, SQLite and PostgreSQL all keep as it is."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DIGITS = 400
+
+
+class Whole(click.IntRange):
+    """A whole number of a range."""
+
+    def __init__(self, low: int, high: int = LARGEST) -> None:
+        super().__init__(low, high)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str):
+            if not _WHOLE.fullmatch(value):
+                self.fail(f"'{value[:80]}' is not a whole number.", param, ctx)
+            if len(value) > _DIGITS:
+                self.fail(f"{value[:20]}… is not in the range {self._describe_range()}.", param, ctx)
+        found: int = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
+        return found
+
+
+class Number(click.FloatRange):
+    """A number of a range, which is finite."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            self.fail(f"'{value[:80]}' is not a number.", param, ctx)
+        found: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
+        if not math.isfinite(found):
+            self.fail(f"'{str(value)[:20]}' is not in the range {self._describe_range()}.", param, ctx)
+        return found
