@@ -94,5 +94,5 @@ key_option = click.option(
     "--key", default="", metavar="KEY", help="Idempotency key: a retry with it is done once and gets the first answer."
 )
 limit_option = click.option(
-    "--limit", type=Whole(1), metavar="N", help="At most this many. [default: 20, with --json all]"
+    "--limit", type=Whole(1, 10_000_000), metavar="N", help="At most this many. [default: 20, with --json all]"
 )

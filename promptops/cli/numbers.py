@@ -21,6 +21,9 @@ class Whole(click.IntRange):
     def __init__(self, low: int, high: int = LARGEST) -> None:
         super().__init__(low, high)
 
+    def _describe_range(self) -> str:
+        return f"x>={self.min}" if self.max == LARGEST else super()._describe_range()
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, str):
             if not _WHOLE.fullmatch(value):

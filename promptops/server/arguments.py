@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pydantic import BeforeValidator
+
 from promptops.core.errors import ReferenceInvalid, RequestInvalid
 from promptops.core.reference import Reference, parse_reference
 from promptops.server.call import Call
+
+
+def _require_digits(typed: object) -> object:
+    """A number as text, in the one way that everybody writes it: pydantic would take ``1_0``, and digits of any script.
+
+    Raises:
+        ValueError: it has anything but digits of ASCII.
+    """
+    if isinstance(typed, str) and not (typed.isascii() and typed.removeprefix("-").isdigit()):
+        raise ValueError("it is not a whole number")
+    return typed
+
+
+Digits = BeforeValidator(_require_digits)
+"""A whole number in a query."""
 
 
 def key_of(call: Call) -> str:

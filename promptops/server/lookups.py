@@ -26,7 +26,7 @@ from promptops.core.token import Scope
 from promptops.operations import reading
 from promptops.operations.reading import History, Listed, Status
 from promptops.server import examples
-from promptops.server.arguments import moment_of
+from promptops.server.arguments import Digits, moment_of
 from promptops.server.call import Call, CallOf
 from promptops.server.routing import Routes
 from promptops.server.shown import answered, answers, list_of, object_of, schema_of
@@ -119,7 +119,7 @@ def history(
     channel: str,
     app: str,
     at: Moment = "",
-    limit: Annotated[int | None, Query(ge=1, le=10_000_000)] = None,
+    limit: Annotated[int | None, Digits, Query(ge=1, le=10_000_000)] = None,
 ) -> Response:
     """Everything that was live of an app on a channel, newest first.
 
@@ -208,8 +208,8 @@ def audit(
     actor: Annotated[str, Query(max_length=300)] = "",
     since: Moment = "",
     until: Moment = "",
-    before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+    before: Annotated[int | None, Digits, Query(ge=1, lt=2**53)] = None,
+    limit: Annotated[int, Digits, Query(ge=1, le=PAGE)] = PAGE,
 ) -> Response:
     """Who did what, newest first.
 
@@ -248,7 +248,7 @@ def audit(
         {"head": {"seq": examples.ENTRY.seq, "hash": examples.ENTRY.hash}, "entries": [written(examples.ENTRY)]},
     ),
 )
-def trail(call: CallOf, after: Annotated[int, Query(ge=0, lt=2**53)] = 0) -> Response:
+def trail(call: CallOf, after: Annotated[int, Digits, Query(ge=0, lt=2**53)] = 0) -> Response:
     """The audit log oldest first, for who verifies it: up to 1,000 lines after one, and the head as of then.
 
     The hashes chain all lines, so the token has to see everything.
