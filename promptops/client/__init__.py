@@ -18,5 +18,6 @@ beating.py     heartbeats, and the goodbye
 schedule.py    when to ask again; events.py: server-sent events
 origin.py      what a client is given as its source -> a place; what is asked of one; folder.py: files
 http.py        questions as requests, and back; sending.py: the two senders, the only importer of httpx here
+sources.py     sources -> places with the token of each
 settings.py    arguments and environment; status.py: states, events of the log
 """

@@ -18,6 +18,7 @@ from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.replica import Replica, World
 from promptops.client.served import Served
+from promptops.client.sources import Source
 from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
 from promptops.core.presence import State
@@ -37,7 +38,7 @@ class Answering:
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | Sequence[str] | None = None,
+        source: Source | Sequence[Source] | None = None,
         *,
         channel: str | Sequence[str] | None = None,
         token: str | None = None,
@@ -67,7 +68,7 @@ class Answering:
         """
         caching, cache = settings.cache_of(cache_dir)
         self._settings = settings.Settings(
-            places=settings.places_of(source, allow_http=allow_http),
+            places=settings.places_of(source, token, allow_http=allow_http),
             channels=settings.channels_of(channel),
             token=settings.variable(settings.TOKEN) if token is None else token,
             apps=settings.apps_of(apps),

@@ -141,7 +141,7 @@ class AsyncClient(Answering):
             if running.over:  # closed meanwhile
                 await running.end()
                 return
-            running.followings[name] = AsyncFollowing(course, self._settings.token, origins)
+            running.followings[name] = AsyncFollowing(course, origins)
             first.append(running.followings[name].start())
         running.started = True
         until = time.monotonic() + self._settings.start_timeout
@@ -230,4 +230,4 @@ class AsyncClient(Answering):
 
         told = self._settings
         # In a thread, because the first one imports much and reads certificates.
-        return await in_thread(partial(AsyncHttpOrigin, place, token=told.token, verify=told.verify, proxy=told.proxy))
+        return await in_thread(partial(AsyncHttpOrigin, place, token=place.token, verify=told.verify, proxy=told.proxy))

@@ -45,8 +45,7 @@ class Client(Answering):
     def _begin(self) -> None:
         # A partial and no method, so that the threads do not keep alive a client that nobody has any more.
         opened = partial(_open, self._settings)
-        token = self._settings.token
-        self._followings = {name: Following(course, token, opened) for name, course in self._courses.items()}
+        self._followings = {name: Following(course, opened) for name, course in self._courses.items()}
         self._dropped = weakref.finalize(self, _let_go, tuple(self._followings.values()))
         self._dropped.atexit = False
         for course in self._courses.values():
@@ -122,7 +121,7 @@ def _open(told: Settings, place: Place) -> Origin:
         return open_local(place)
     from promptops.client.sending import HttpOrigin
 
-    return HttpOrigin(place, token=told.token, verify=told.verify, proxy=told.proxy)
+    return HttpOrigin(place, token=place.token, verify=told.verify, proxy=told.proxy)
 
 
 def _let_go(followings: tuple[Following, ...]) -> None:

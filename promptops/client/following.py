@@ -49,10 +49,9 @@ LISTEN = 30.0
 class Following:
     """The threads of one channel of one client."""
 
-    def __init__(self, course: Course, token: str, open_place: Callable[[Place], Origin]) -> None:
+    def __init__(self, course: Course, open_place: Callable[[Place], Origin]) -> None:
         self._course = course
         self._replica = course.replica
-        self._token = token
         self._open = open_place
         self._origins: Mapping[Place, Origin] = {}
         self._threads: tuple[threading.Thread, ...] = ()
@@ -357,7 +356,7 @@ class Following:
     def _stream(self, place: Place) -> tuple[float, float]:
         """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica, timeout = self._replica, self._replica.settings.timeout
-        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
+        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, place.token)
         reader, message, told = EventReader(), "it ended", 0.0
         origin = cast("HttpOrigin", self._origins[place])
         try:

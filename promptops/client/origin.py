@@ -35,11 +35,12 @@ _HINT = "https://HOST, file:FOLDER, sqlite:///PATH, postgresql://HOST/NAME or re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One of a client's sources. ``label`` is fit to be shown: a password is not in it."""
+    """One of a client's sources. ``label`` is fit to be shown: a password is not in it. ``token`` goes there alone."""
 
     kind: str
     url: str
     label: str
+    token: str = field(default="", repr=False)
 
     @property
     def is_http(self) -> bool:
@@ -226,7 +227,8 @@ def _http(text: str, *, allow_http: bool) -> Place:
         raise Invalid(f"{shown!r} is not a URL", hint="https://HOST[:PORT][/PATH]")
     if parts.username is not None or parts.query or parts.fragment:
         raise Invalid(
-            f"{shown!r} has more than a host and a path", hint="A token is given as token= or as PROMPTOPS_TOKEN."
+            f"{shown!r} has more than a host and a path",
+            hint='A token is given as token=, as PROMPTOPS_TOKEN, or as {"url": …, "token": …}.',
         )
     if parts.scheme.lower() == "http" and not allow_http and not is_loopback(host):
         raise Invalid(

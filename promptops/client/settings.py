@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from promptops.client.files import default_folder
 from promptops.client.held import Required
-from promptops.client.origin import Place, find_places
+from promptops.client.origin import Place
+from promptops.client.sources import Source, find_sources
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.reference import Reference, parse_reference
@@ -37,12 +38,13 @@ T = TypeVar("T")
 _NONE = frozenset({"", "0", "off", "no", "none", "false"})
 _OFF = frozenset({"off", "false", "none"})
 _HOOK = "Give a plain function; in asyncio it can make a task: asyncio.create_task(work())."
-_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a client was told, checked. The token is in no repr."""
+    """Everything a client was told, checked. ``token`` is what was given beside the sources; the places have those that
+    go to them. Tokens are in no repr.
+    """
 
     places: tuple[Place, ...]
     channels: tuple[str, ...]
@@ -76,8 +78,6 @@ class Settings:
                 raise Invalid(f"{name} is {seconds!r}, not a number of seconds of at least {least:g}")
         if self.strict and self.max_stale is None:
             raise Invalid("strict=True refuses prompts that are too old, and nothing says what is", hint="max_stale=…")
-        if self.token and not _TOKEN.fullmatch(self.token):
-            raise Invalid("the token has characters that no token has", hint="Is there a line end or a space in it?")
 
 
 def variable(name: str) -> str:
@@ -102,15 +102,16 @@ def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
     return named
 
 
-def places_of(source: str | os.PathLike[str] | Sequence[str] | None, *, allow_http: bool) -> tuple[Place, ...]:
-    """The places that are read from, in order.
+def places_of(
+    source: Source | Sequence[Source] | None, token: str | None = None, *, allow_http: bool
+) -> tuple[Place, ...]:
+    """The places that are read from, in order, with their tokens.
 
     Raises:
         Invalid: none is named, or one cannot be read from.
     """
-    if isinstance(source, os.PathLike):
-        source = [os.fspath(source)]
-    return find_places(variable(REGISTRY) if source is None else source, allow_http=allow_http)
+    tokens = variable(TOKEN).split() if token is None else [token] if token else []
+    return find_sources(variable(REGISTRY) if source is None else source, tokens, allow_http=allow_http)
 
 
 def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:

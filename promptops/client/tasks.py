@@ -62,10 +62,9 @@ async def in_thread(work: Callable[..., T], *arguments: object) -> T:
 class AsyncFollowing:
     """The tasks of one channel of one client."""
 
-    def __init__(self, course: Course, token: str, origins: Mapping[Place, AsyncHttpOrigin | Origin]) -> None:
+    def __init__(self, course: Course, origins: Mapping[Place, AsyncHttpOrigin | Origin]) -> None:
         self._course = course
         self._replica = course.replica
-        self._token = token
         self._origins = origins
         self._wake = asyncio.Event()
         self._reached = asyncio.Event()
@@ -255,7 +254,7 @@ class AsyncFollowing:
     async def _stream(self, place: Place) -> tuple[float, float]:
         """Follow a stream to its end; answers the seconds that it said to wait, and those that its refusal said."""
         replica = self._replica
-        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, self._token)
+        request = http.stream_request(place, replica.channel, replica.settings.apps, self._last_id, place.token)
         reader, message, told = EventReader(), "it ended", 0.0
         origin = cast("AsyncHttpOrigin", self._origins[place])
         try:
