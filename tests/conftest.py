@@ -43,6 +43,7 @@ BEHAVIOUR = frozenset(
         "operations": ("deploying", "withholding"),
         "adapters": ("database",),
         "server": ("reads", "events"),
+        "cli": ("everywhere",),
     }.items()
     for name in names
 )
