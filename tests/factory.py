@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import subprocess
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
+from promptops.core import rollout
 from promptops.core.digest import digest
-from promptops.core.model import Bump, Content, Input, Message, Policy, Profile, Prompt, Provenance, Release, Role
+from promptops.core.model import (
+    Bump,
+    Content,
+    Engine,
+    Input,
+    Json,
+    Message,
+    Policy,
+    Profile,
+    Prompt,
+    Provenance,
+    Release,
+    Role,
+)
 from promptops.core.reference import parse_reference
 from promptops.core.release import encode
+from promptops.core.rollout import Candidate, Intent
+from promptops.operations import releasing
 from promptops.operations.channels import apply_channels
-from promptops.operations.deploying import Deployed
+from promptops.operations.deploying import Decision, Deployed, carry_out
+from promptops.operations.once import Once
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.releasing import ReleaseRequest, release
 from promptops.operations.rolling_back import RollbackRequest, rollback
 from promptops.operations.tokens import Minted, TokenRequest, create_token
 from promptops.operations.workspace import Built, Workspace
-from promptops.store import Registry
+from promptops.store import Reader, Registry, Writer
 
 ACTOR = "Ada Lovelace <ada@example.org>"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -33,6 +51,17 @@ def minutes(count: float) -> datetime:
 
 def key() -> str:
     return uuid.uuid4().hex
+
+
+def jinja(text: str, *, app: str = "bot", inputs: Mapping[str, Mapping[str, Json]] | None = None) -> Content:
+    """One prompt of one Jinja message."""
+    prompt = Prompt(
+        name="answer",
+        engine=Engine.JINJA2,
+        messages=(Message(role=Role.USER, content=text),),
+        inputs=tuple(Input(name=name, schema=schema) for name, schema in (inputs or {}).items()),
+    )
+    return Content(app=app, prompts=(prompt,))
 
 
 def content(app: str = "bot", text: str = "Hello {{name}}", *, model: str = "openai/gpt-4o-2024-08-06") -> Content:
@@ -75,6 +104,38 @@ def make_release(
     workspace = Workspace(registry=NAME, built=(built(what or content(), dirty=dirty),))
     request = ReleaseRequest(key=key(), version=version, bump=bump)
     return release(registry, workspace, request, actor=ACTOR, now=now)[0].release
+
+
+def make_old_release(registry: Registry, what: Content) -> Release:
+    """Release one content as 0.1.0 did, which did not ask whether clients can load it."""
+    request = ReleaseRequest(key=key())
+
+    def work(writer: Writer) -> Release:
+        writer.lock_app(what.app)
+        return releasing._release(writer, built(what), request, actor=ACTOR, now=START).release
+
+    return registry.write(work)
+
+
+def go_live_as_before(registry: Registry, release: Release, channel: str = "prod", *, now: datetime = START) -> None:
+    """Promote as 0.1.0 did, which did not ask whether clients can load it."""
+
+    def decide(reader: Reader) -> Decision:
+        intent = Intent(app=release.app, channel=channel, actor=ACTOR, reason="", now=now, expect_revision=None)
+        current = reader.live(release.app, channel)
+        return Decision(
+            changed=[rollout.promote(intent, Candidate(release=release, quarantine=None), Policy(), current)]
+        )
+
+    once = Once(key=key(), token="", operation="promote", arguments={}, words="")
+    carry_out(
+        registry,
+        once,
+        lock=lambda writer: writer.lock_heads([(release.app, channel)]),
+        decide=decide,
+        dry_run=False,
+        at=now,
+    )
 
 
 def make_releases(registry: Registry, app: str = "bot", count: int = 3) -> list[Release]:

@@ -38,6 +38,8 @@ def export_snapshot(session: Session, /, folder: str, channel: str | None) -> No
         place = choose_channel(gateway, session.channel(channel))
         done = export(gateway, place, session.path(folder))
     session.answer(lambda: _shape(done), lambda page: _lines(done, page))
+    for why in done.unloadable.values():
+        session.note(f"no client can load {why}; the folder does not serve it")
     if done.missing:
         session.note(
             f"the last good release of {', '.join(done.missing)} is not in the registry as it was released, and was"
@@ -59,6 +61,7 @@ def _shape(done: Exported) -> JsonObject:
         "written": done.written,
         "kept": done.kept,
         "missing": list(done.missing),
+        "unloadable": dict(done.unloadable),
         "bytes": done.size,
         "changed": done.changed,
     }

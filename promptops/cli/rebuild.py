@@ -22,6 +22,7 @@ MISSING = (
     "changes that had not been brought to git when the database was lost",
 )
 """What git does not have, by design."""
+_SHOWN = 10
 _NAMES = {"channels": "deployments"}
 """What a kind of ref holds, where its name says something else."""
 
@@ -52,6 +53,10 @@ def rebuild(session: Session, /, source: str) -> None:
     done = projecting.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
     shown = config.hide_password(url)
     session.answer(lambda: _shape(done, shown), lambda page: _lines(done, shown, page))
+    for each in done.unloadable[:_SHOWN]:
+        session.note(f"no client can load {each}")
+    if len(done.unloadable) > _SHOWN:
+        session.note(f"nor {counted(len(done.unloadable) - _SHOWN, 'other release')}: --json names them all")
     session.bring_to_git()
 
 
@@ -64,6 +69,7 @@ def _shape(done: Rebuilt, url: str) -> JsonObject:
         "audit": {"seq": done.seq, "hash": done.hash},
         "epoch": done.epoch,
         "not_in_git": list(MISSING),
+        "unloadable": list(done.unloadable),
     }
 
 

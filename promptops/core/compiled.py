@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptops.core.errors import PromptopsError, Unloadable
-from promptops.core.model import Content, Prompt
-from promptops.core.release import content_from_bytes
-from promptops.core.template import Template
+from promptops.core import schema as schemas
+from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
+from promptops.core.keywords import patterns, require_schema
+from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES
+from promptops.core.model import Content, Json, Prompt
+from promptops.core.release import content_from_bytes, content_to_json
+from promptops.core.schema import constraints, is_open, is_text
+from promptops.core.template import Template, openings
+
+_SMALLER = "Split the app, or make its prompts smaller."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +54,119 @@ def compile_release(data: bytes, *, digest: str) -> CompiledRelease:
     return CompiledRelease(app=content.app, digest=digest, prompts=compile_content(content))
 
 
+def flaw_of(data: bytes) -> str:
+    """Why no client could load a release's canonical bytes; empty where every client can."""
+    try:
+        compile_release(data, digest="")
+    except Invalid as error:
+        return error.message
+    return ""
+
+
 def compile_content(content: Content) -> Mapping[str, CompiledPrompt]:
     """Every prompt of a content, compiled, by its name within the app.
 
     Raises:
         Unloadable: naming the prompt and the place.
     """
-    return {prompt.name: _compile(prompt) for prompt in content.prompts}
+    _require_small(content)
+    prompts: dict[str, CompiledPrompt] = {}
+    nodes = 0
+    for prompt in content.prompts:
+        prompts[prompt.name] = _compile(content.app, prompt)
+        nodes += prompts[prompt.name].template.nodes
+        if nodes > RELEASE_NODES:
+            problem = (
+                f"'{content.app}' has more than {RELEASE_NODES:,} tags and parts of expressions in its Jinja messages"
+            )
+            raise Unloadable(problem, prompt=prompt.name, hint=_SMALLER)
+    return prompts
 
 
-def _compile(prompt: Prompt) -> CompiledPrompt:
+def require_loadable(content: Content) -> None:
+    """Do nothing for a content that every client can load, and of which it uses everything.
+
+    A pattern that RE2 does not take, or a reference to nothing, loads and is not evaluated or fails: that is for
+    releases that exist already.
+
+    Raises:
+        Unloadable: naming the prompt and the place.
+    """
+    compile_content(content)
+    for prompt in content.prompts:
+        for what, schema in (*_schemas(prompt), *((f"input '{item.name}'", item.schema) for item in prompt.inputs)):
+            if isinstance(schema, Mapping) and constraints(schema) and (flaw := schemas.flaw_of(schema)):
+                raise Unloadable(f"prompt '{content.app}/{prompt.name}': {what}: {flaw}", prompt=prompt.name)
+
+
+def _require_small(content: Content) -> None:
+    prompts = content.prompts
+    inputs = [
+        item for prompt in prompts for item in prompt.inputs if not (is_open(item.schema) or is_text(item.schema))
+    ]
+    for count, most, what in (
+        (_values(content_to_json(content)), VALUES, "values"),
+        (len(prompts), PROMPTS, "prompts"),
+        (len(inputs), INPUTS, "inputs with a schema that says more than `type: string`"),
+        (sum(openings(message.content) for prompt in prompts for message in prompt.messages), TAGS, "tags"),
+        (len(_patterns(content)), PATTERNS, "different regular expressions in its schemas"),
+    ):
+        if count > most:
+            raise Unloadable(f"'{content.app}' has {count:,} {what}, and at most {most:,} are allowed", hint=_SMALLER)
+
+
+def _values(value: Json) -> int:
+    count = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        count += 1
+        if isinstance(item, Mapping):
+            pending += item.values()
+        elif isinstance(item, list | tuple):
+            pending += item
+    return count
+
+
+def _patterns(content: Content) -> set[str]:
+    found = [schema for prompt in content.prompts for _, schema in _schemas(prompt)]
+    found += [item.schema for prompt in content.prompts for item in prompt.inputs]
+    return {pattern for schema in found for pattern in patterns(schema)}
+
+
+def _compile(app: str, prompt: Prompt) -> CompiledPrompt:
+    name = f"{app}/{prompt.name}"
     try:
+        for what, schema in _schemas(prompt):
+            _require_schema(what, schema)
         return CompiledPrompt(definition=prompt, template=Template.compile(prompt))
-    except Unloadable:
-        raise
     except PromptopsError as error:
-        raise Unloadable(f"prompt '{prompt.name}': {error.message}", prompt=prompt.name, hint=error.hint) from error
+        problem = f"prompt '{name}'{_place(prompt, error)}: {error.message}"
+        raise Unloadable(problem, prompt=prompt.name, hint=error.hint) from error
     except Exception as error:  # whatever it is, it would stop a client in the same way
         problem = f"{type(error).__name__}: {error}"[:200]
-        raise Unloadable(f"prompt '{prompt.name}' cannot be compiled: {problem}", prompt=prompt.name) from error
+        raise Unloadable(f"prompt '{name}' cannot be compiled: {problem}", prompt=prompt.name) from error
+
+
+def _schemas(prompt: Prompt) -> list[tuple[str, Json]]:
+    """The schemas of a prompt that are handed to the model's API as they are."""
+    found: list[tuple[str, Json]] = [(f"tool '{tool.name}'", tool.parameters) for tool in prompt.tools]
+    if prompt.json_schema is not None:
+        # GitHub Models has the schema in an envelope with its name.
+        found.append(("the schema of the answer", prompt.json_schema.get("schema", prompt.json_schema)))
+    return found
+
+
+def _require_schema(what: str, schema: Json) -> None:
+    try:
+        require_schema(schema)
+    except TemplateInvalid as error:
+        raise TemplateInvalid(f"{what}: {error.message}", hint=error.hint) from error
+
+
+def _place(prompt: Prompt, error: PromptopsError) -> str:
+    """Where in the prompt: which message, and which line of it."""
+    if not isinstance(error, TemplateInvalid) or error.number is None:
+        return ""
+    line = prompt.messages[error.number].content.count("\n", 0, error.offset) + 1
+    return f", messages[{error.number}], line {line}"

@@ -23,6 +23,7 @@ FAULTS: Mapping[str, str] = {
     "schema-foreign": "a trigger, rule, view, row policy, constraint, column or index of a table is not ours",
     "schema-incomplete": "a table, column, key or index that promptops made is gone or was changed",
     "content-changed": "the stored bytes of a release do not have the digest they are stored under",
+    "release-unloadable": "a release is live that no client can load, so each keeps what it served before",
     "revision-gap": "the log of an app on a channel, or of a channel's policy, does not count 1, 2, 3 … to its end",
     "head-moved": "the revision an app is said to be at on a channel is not the newest one of its log",
     "history-broken": "a deployment does not follow from the one before it, or restores a revision that is none",

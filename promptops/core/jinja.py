@@ -1,7 +1,8 @@
 """Templates of prompts that say ``template: jinja2``: checked against an allow-list, rendered in a cut-down sandbox.
 
 :mod:`promptops.core.syntax` says what a template may be made of. What is left of Jinja can still loop, so two budgets
-hold it: characters of output, and steps (a node of a loop's body is one each time round; a filter costs what it makes).
+hold it: characters of output, and steps (a node of a loop's body is one each time round; a filter costs what it makes,
+a comparison what it looks at).
 Partials are inlined before anything here sees the text.
 
 Values stand in a message as they do in the simple language: text as it is, everything else as JSON; a field is a key of
@@ -11,11 +12,12 @@ the data, never an attribute or method of a Python object. jinja2 is imported wh
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import CodeType
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import ExtraMissing, MissingVariable, OutputTooLarge, PromptopsError, TemplateInvalid
+from promptops.core.limits import TEMPLATE_NODES
 from promptops.core.model import Json
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ def check_jinja(text: str) -> None:
         TemplateInvalid: with the offset of what is not allowed.
         ExtraMissing: where jinja2 is not installed.
     """
-    _code(text, _parse(text), "template")
+    tree = _parse(text)
+    _check(text, tree)
+    _code(text, tree, "template")
 
 
 def undeclared(text: str) -> frozenset[str]:
@@ -48,21 +52,23 @@ def undeclared(text: str) -> frozenset[str]:
 class Compiled:
     """One message's template, checked and compiled. Safe to share between threads."""
 
-    __slots__ = ("_prompt", "_template", "data", "roots", "texts")
+    __slots__ = ("_prompt", "_template", "data", "nodes", "roots", "texts")
 
     def __init__(self, text: str, prompt: str) -> None:
         environment = _environment()
         tree = _parse(text)
+        self.nodes = _check(text, tree)  # first: the rest calls itself for each level
         self.roots = _free_names(tree)
+        self.texts, self.data = _uses(tree)
         self._template = environment.template_class.from_code(environment, _code(text, tree, prompt), {})
         self._prompt = prompt
-        self.texts, self.data = _uses(tree)
 
     def render(self, values: Mapping[str, Json], left: int, limit: int) -> str:
         """The text, of at most ``left`` characters; ``limit`` is what an error says. Raises as a Template does."""
         from jinja2.exceptions import UndefinedError
 
-        from promptops.core.sandbox import KEY, Budget
+        from promptops.core.sandbox import KEY
+        from promptops.core.steps import Budget
 
         chunks = []
         try:
@@ -104,13 +110,18 @@ def _uses(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
     return text_names(tree), data_names(tree)
 
 
-def _code(text: str, tree: nodes.Template, name: str) -> CodeType:
+def _check(text: str, tree: nodes.Template) -> int:
     from promptops.core.syntax import check_tree
 
-    check_tree(text, tree)
-    _meter(tree)
+    return check_tree(text, tree)
+
+
+def _code(text: str, tree: nodes.Template, name: str) -> CodeType:
+    """The code of a checked tree, which is another tree afterwards."""
+    from promptops.core.metering import meter
+
     try:
-        code = _environment().compile(tree, name=name)
+        code = _environment().compile(meter(tree, _environment()), name=name)
     except Exception as error:
         raise _broken(text, error) from error
     assert isinstance(code, CodeType)
@@ -118,7 +129,12 @@ def _code(text: str, tree: nodes.Template, name: str) -> CodeType:
 
 
 def _parse(text: str) -> nodes.Template:
+    from promptops.core.lexing import large
+    from promptops.core.template import openings
+
     environment = _environment()
+    if openings(text) > TEMPLATE_NODES:
+        raise TemplateInvalid(large())
     try:
         return environment.parse(text)
     except Exception as error:
@@ -129,33 +145,13 @@ def _broken(text: str, error: Exception) -> TemplateInvalid:
     """Jinja and Python's compiler give up with TemplateError, Recursion-, Value-, Memory- or SyntaxError."""
     from jinja2.exceptions import TemplateSyntaxError
 
+    from promptops.core.lexing import TooMuch
     from promptops.core.syntax import offset
 
+    if isinstance(error, TooMuch):
+        return TemplateInvalid(error.message or "", offset=offset(text, error.lineno, ""))
     if isinstance(error, TemplateSyntaxError):
         return TemplateInvalid(f"not Jinja: {error.message}", offset=offset(text, error.lineno, ""))
     if isinstance(error, RecursionError):
         return TemplateInvalid("the template is nested too deeply")
     return TemplateInvalid(f"the template cannot be compiled: {str(error)[:200]}")
-
-
-def _meter(tree: nodes.Template) -> None:
-    """Let every loop pay for the nodes of its body before it runs, so that an empty loop is not free."""
-    from jinja2 import nodes as n
-
-    from promptops.core.sandbox import EACH
-
-    for loop in list(tree.find_all(n.For)):
-        weight = n.Const(1 + sum(1 for _ in _descend(loop)))
-        loop.iter = n.Filter(loop.iter, EACH, [weight], [], None, None, lineno=loop.lineno)
-    tree.set_environment(_environment())
-
-
-def _descend(loop: nodes.For) -> Iterator[nodes.Node]:
-    from jinja2 import nodes as n
-
-    pending: list[nodes.Node] = [*loop.body, *([loop.test] if loop.test else [])]
-    while pending:
-        node = pending.pop()
-        yield node
-        # An inner loop pays for its own body each time it is reached.
-        pending += [node.iter] if isinstance(node, n.For) else list(node.iter_child_nodes())

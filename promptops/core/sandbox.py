@@ -16,8 +16,9 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
 
-from promptops.core.errors import OutputTooLarge, TemplateInvalid
+from promptops.core.lexing import Counting
 from promptops.core.model import Json
+from promptops.core.steps import MADE, READ, Budget, compared, weigh
 from promptops.core.values import text_of
 
 P = ParamSpec("P")
@@ -26,44 +27,24 @@ T = TypeVar("T")
 # A space is in no name that a template can write.
 KEY = "the budget"
 EACH = "for each"
-
-_CHARACTERS = 16
-"""Characters that a filter makes in the time of one step."""
-
-
-class Budget:
-    """What one rendering may still use. ``size`` is what one piece of text may have."""
-
-    __slots__ = ("_left", "_limit", "_size", "_steps")
-
-    def __init__(self, steps: int, size: int, limit: int) -> None:
-        self._steps = self._left = steps
-        self._size = size
-        self._limit = limit
-
-    def spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise TemplateInvalid(
-                f"rendering takes more than {self._steps:,} steps",
-                hint="Loop over less, or do the work in the application.",
-            )
-
-    def text(self, size: int) -> None:
-        """Pay for text of this many characters, before it is made where that can be told."""
-        if size > max(self._size, 0):
-            raise OutputTooLarge(self._limit)
-        self.spend(1 + size // _CHARACTERS)
+COMPARED = "compared with"
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """No loader, no globals, strict undefined; fields are keys of the data and never attributes."""
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_shown)
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=False,
+            keep_trailing_newline=True,
+            finalize=_shown,
+            extensions=[Counting],
+        )
         self.globals.clear()
         self.filters.clear()
         self.filters.update(_FILTERS)
+        self.tests.update(_TESTS)
 
     def getattr(self, obj: object, attribute: str) -> object:
         # The allow-list lets only loop.index and its like reach a LoopContext.
@@ -104,29 +85,26 @@ def _metered(filter_: Callable[Concatenate[Budget, P], T]) -> Callable[Concatena
 
 
 def _each(budget: Budget, value: Iterable[Json], weight: int) -> Sequence[Json]:
-    items = _items_of(value)
-    budget.spend(1 + weight * len(items))
-    return items
+    return _items_of(budget, value, weight)
 
 
-def _items_of(value: object) -> Sequence[Json]:
-    """What a loop or a filter goes over: a list, the characters of a text, the keys of a mapping."""
-    if isinstance(value, Undefined):
-        str(value)
-    if isinstance(value, Mapping):
-        return list(value)
-    if isinstance(value, list | str | tuple):
-        return value
-    raise TypeError(f"{type(value).__name__} is not a list")
+def _items_of(budget: Budget, value: object, weight: int = 1) -> Sequence[Json]:
+    """What a loop or a filter goes over, paid for: a list, the characters of a text, the keys of a mapping."""
+    size = _length(budget, value)
+    budget.spend(weight * size)
+    return list(value) if isinstance(value, Mapping) else cast(Sequence[Json], value)
 
 
-def _text(value: object) -> str:
+def _text(budget: Budget, value: object) -> str:
+    """The value as it stands in a message; a text costs nothing, and everything else as much as is made."""
+    if not isinstance(value, str):
+        budget.json(value)
     return cast(str, _shown(value))
 
 
 def _changed(change: Callable[[str], str]) -> Callable[[Budget, Json], str]:
     def apply(budget: Budget, value: Json) -> str:
-        text = _text(value)
+        text = _text(budget, value)
         budget.text(len(text))
         return change(text)
 
@@ -139,26 +117,28 @@ def _default(budget: Budget, value: object, default_value: Json = "", boolean: b
 
 
 def _first(budget: Budget, value: Json) -> object:
-    items = _items_of(value)
-    budget.spend(1)
-    return items[0] if items else StrictUndefined(hint="first", name="first")
+    if not _length(budget, value):
+        return StrictUndefined(hint="first", name="first")
+    return next(iter(cast(Sequence[Json], value)))
 
 
 def _last(budget: Budget, value: Json) -> object:
-    items = _items_of(value)
-    budget.spend(1)
-    return items[-1] if items else StrictUndefined(hint="last", name="last")
+    if not _length(budget, value):
+        return StrictUndefined(hint="last", name="last")
+    return next(reversed(cast(Sequence[Json], value)))
 
 
-def _length(budget: Budget, value: Json) -> int:
+def _length(budget: Budget, value: object) -> int:
     budget.spend(1)
-    return len(_items_of(value))
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, Mapping | list | str | tuple):
+        raise TypeError(f"{type(value).__name__} is not a list")
+    return len(value)
 
 
 def _list(budget: Budget, value: Json) -> list[Json]:
-    items = list(_items_of(value))
-    budget.spend(1 + len(items))
-    return items
+    return list(_items_of(budget, value))
 
 
 def _pairs(budget: Budget, value: object) -> list[Json]:
@@ -166,15 +146,14 @@ def _pairs(budget: Budget, value: object) -> list[Json]:
         str(value)
     if not isinstance(value, Mapping):
         raise TypeError(f"{type(value).__name__} is not a mapping")
-    budget.spend(1 + len(value))
+    budget.spend(1 + 2 * len(value))
     return [[key, item] for key, item in value.items()]
 
 
 def _join(budget: Budget, value: Json, d: str = "", attribute: str | None = None) -> str:
-    items = _items_of(value)
-    budget.spend(1 + len(items))
-    texts = [_text(item if attribute is None else _field(item, attribute)) for item in items]
-    between = _text(d)
+    items = _items_of(budget, value)
+    texts = [_text(budget, item if attribute is None else _field(item, attribute)) for item in items]
+    between = _text(budget, d)
     budget.text(sum(map(len, texts)) + len(between) * len(texts))
     return between.join(texts)
 
@@ -182,30 +161,35 @@ def _join(budget: Budget, value: Json, d: str = "", attribute: str | None = None
 def _sort(
     budget: Budget, value: Json, reverse: bool = False, case_sensitive: bool = False, attribute: str | None = None
 ) -> list[Json]:
-    items = _items_of(value)
-    # n log n, of which the comparisons are the cheap part.
-    budget.spend(1 + 4 * len(items))
+    items = _items_of(budget, value, 4)
+    comparisons = len(items).bit_length()
 
     def key(item: Json) -> object:
         found = item if attribute is None else _field(item, attribute)
-        return found.lower() if isinstance(found, str) and not case_sensitive else found
+        if isinstance(found, str):
+            # What is made in another case is made once; what is alike for long is looked at again and again.
+            budget.spend(len(found) // MADE + comparisons * (len(found) // READ))
+            return found if case_sensitive else found.lower()
+        weigh(budget, found, comparisons)
+        return found
 
     return sorted(items, key=cast("Callable[[Json], str]", key), reverse=bool(reverse))
 
 
 def _unique(budget: Budget, value: Json) -> list[Json]:
-    items = _items_of(value)
     seen: dict[tuple[bool, str], Json] = {}
-    for item in items:
+    for item in _items_of(budget, value):
+        text = _text(budget, item)
+        budget.spend(len(text) // READ)
         # 1 and "1" read the same and are two things.
-        seen.setdefault((isinstance(item, str), _text(item)), item)
-    budget.spend(1 + len(items) + sum(len(text) for _, text in seen) // _CHARACTERS)
+        seen.setdefault((isinstance(item, str), text), item)
     return list(seen.values())
 
 
 def _tojson(budget: Budget, value: Json, indent: int | None = None) -> str:
     if indent is not None:
         indent = _within(indent, 8)
+    budget.json(value, indent or 0)
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent, separators=separators)
     budget.text(len(text))
@@ -213,7 +197,7 @@ def _tojson(budget: Budget, value: Json, indent: int | None = None) -> str:
 
 
 def _int(budget: Budget, value: Json, default: int = 0) -> int:
-    budget.spend(1)
+    budget.spend(1 + (len(value) // MADE if isinstance(value, str) else 0))
     try:
         return int(cast(str, value))
     except (TypeError, ValueError, OverflowError):
@@ -226,9 +210,11 @@ def _round(budget: Budget, value: float, precision: int = 0) -> float:
 
 
 def _indent(budget: Budget, s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
-    text = _text(s)
+    text = _text(budget, s)
     prefix = width[:40] if isinstance(width, str) else " " * _within(width, 40)
-    budget.text(len(text) + (text.count("\n") + 1) * len(prefix))
+    lines = text.count("\n") + 1
+    budget.spend(2 * lines)
+    budget.text(len(text) + lines * len(prefix))
     indented = textwrap.indent(text, prefix, (lambda line: True) if blank else None)
     return indented if first else indented.removeprefix(prefix)
 
@@ -236,7 +222,7 @@ def _indent(budget: Budget, s: str, width: int | str = 4, first: bool = False, b
 def _truncate(
     budget: Budget, s: str, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 5
 ) -> str:
-    text = _text(s)
+    text = _text(budget, s)
     length = max(int(length), 0)
     budget.text(min(len(text), length + leeway) + len(end))
     if len(text) <= length + leeway:
@@ -246,8 +232,10 @@ def _truncate(
 
 
 def _trim(budget: Budget, value: Json, chars: str | None = None) -> str:
-    text = _text(value)
+    text = _text(budget, value)
     budget.text(len(text))
+    # Each character that goes is looked for among all that are to go.
+    budget.spend(len(text) * len(chars or "") // READ)
     return text.strip(chars)
 
 
@@ -263,8 +251,21 @@ def _within(value: int, most: int) -> int:
     return value
 
 
+def _test(operator: str) -> Callable[..., bool]:
+    """A test that is a comparison, ``is lt(3)``, ``is in(names)``: it pays as one."""
+
+    def test(budget: Budget, one: object, other: object) -> bool:
+        return compared(budget, one, operator, other)
+
+    return _metered(test)
+
+
+_TESTS = {name: _test(name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "in")}
+_TESTS["equalto"] = _TESTS["eq"]
+
 _FILTERS: dict[str, Callable[..., object]] = {
     EACH: _metered(_each),
+    COMPARED: _metered(compared),
     "capitalize": _metered(_changed(str.capitalize)),
     "count": _metered(_length),
     "d": _metered(_default),

@@ -6,12 +6,13 @@ Annotations (``title``, ``description``, ``default``, ``examples`` …) constrai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from promptops.core.errors import ExtraMissing, TemplateInvalid
+from promptops.core.errors import ExtraMissing
+from promptops.core.keywords import patterns, require_schema
 from promptops.core.model import Json
-from promptops.core.searching import broken, is_mixed, refusal
+from promptops.core.searching import is_mixed, refusal
 
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
@@ -75,20 +76,10 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
         ExtraMissing: where jsonschema is not installed.
     """
     try:
-        from jsonschema import Draft202012Validator, FormatChecker
-        from jsonschema.exceptions import SchemaError
-
         from promptops.core.validation import TooLong, Validation
     except ImportError as error:
         raise ExtraMissing("checking a value needs jsonschema", hint="pip install jsonschema") from error
-    try:
-        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
-    except (SchemaError, RecursionError) as error:
-        problem = error.message if isinstance(error, SchemaError) else "nested too deeply"
-        raise TemplateInvalid(f"not a JSON Schema: {problem}") from error
-    for pattern in patterns_of(schema):
-        if problem := broken(pattern):
-            raise TemplateInvalid(f"not a JSON Schema: '{pattern[:80]}' is not a regular expression: {problem}")
+    require_schema(schema)
     validation = Validation(schema, steps=STEPS)
 
     def check(value: Json) -> str:
@@ -101,23 +92,6 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
         return "" if error is None else f"{_at(error.absolute_path)}{_short(error.message)}"
 
     return check
-
-
-def patterns_of(schema: Json) -> Iterator[str]:
-    """Every regular expression of a schema: as a ``pattern``, or as a key of ``patternProperties``."""
-    pending = [schema]
-    while pending:
-        item = pending.pop()
-        for key, value in item.items() if isinstance(item, Mapping) else ():
-            if key == "pattern" and isinstance(value, str):
-                yield value
-            elif key in _SCHEMA_MAPS and isinstance(value, Mapping):
-                yield from value if key == "patternProperties" else ()
-                pending += value.values()
-            elif key in _SCHEMA_LISTS and isinstance(value, list | tuple):
-                pending += value
-            elif key in _SCHEMAS:
-                pending.append(value)
 
 
 def flaw_of(schema: Mapping[str, Json]) -> str:
@@ -144,7 +118,7 @@ def flaw_of(schema: Mapping[str, Json]) -> str:
 
 def unevaluated(schema: Mapping[str, Json]) -> tuple[str, ...]:
     """What of a JSON Schema is passed over, in words. Values pass there, because a release may exist already."""
-    found = [(pattern, refusal(pattern)) for pattern in patterns_of(schema)]
+    found = [(pattern, refusal(pattern)) for pattern in patterns(schema)]
     said = [f"the pattern '{pattern[:80]}' has {construct}" for pattern, construct in found if construct]
     if found and is_mixed(schema):
         said.append("`unevaluatedProperties` stands beside `patternProperties`")

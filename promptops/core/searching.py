@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from promptops.core.errors import ExtraMissing
+from promptops.core.limits import PATTERN
 from promptops.core.model import Json
 
 MEMORY: Final = 256 << 10
@@ -82,6 +83,8 @@ def _compile(pattern: str) -> tuple[Search | None, str]:
         import re2
     except ImportError as error:
         raise ExtraMissing("a schema with a `pattern` needs google-re2", hint="pip install google-re2") from error
+    if len(pattern) > PATTERN:
+        return None, f"more than {PATTERN:,} characters"
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MEMORY

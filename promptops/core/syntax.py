@@ -18,12 +18,25 @@ import re
 
 from jinja2 import nodes as n
 
-from promptops.core.errors import TemplateInvalid
+from promptops.core.digest import check_text
+from promptops.core.errors import Invalid, TemplateInvalid
+from promptops.core.lexing import large
+from promptops.core.limits import TEMPLATE_NODES
 from promptops.core.model import VARIABLE
+from promptops.core.template import openings
 
 MAX_LOOPS = 2
 MAX_DEPTH = 50
 """Levels of the syntax tree. Far beyond what a person nests, and below where Python's own compiler gives up."""
+
+MAX_BRANCHES = 200
+"""``elif`` of one ``if``, which Python's compiler takes for levels."""
+
+MAX_COMPARED = 10
+"""Comparisons in one chain, ``a < b < c``."""
+
+MAX_NUMBER = 10**300
+"""What Python can write as text and JSON as a number."""
 
 FILTERS = frozenset(
     {
@@ -115,22 +128,29 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _TAG = re.compile(r"\{[{%#]")
 
 
-def check_tree(text: str, tree: n.Template) -> None:
-    """Refuse a tree with anything that is not allowed.
+def check_tree(text: str, tree: n.Template) -> int:
+    """Refuse a tree with anything that is not allowed; answers its tags and parts of expressions.
 
     Raises:
         TemplateInvalid: with the offset in ``text``.
     """
     # Without recursion, so that the deepest tree is refused and does not end the walk.
     pending: list[tuple[n.Node, int, int]] = [(tree, 0, 0)]
+    count = openings(text)
     while pending:
         node, depth, loops = pending.pop()
+        count += not isinstance(node, n.Template | n.Output | n.TemplateData)
         problem = "nested too deeply" if depth > MAX_DEPTH else _problem(node, loops)
+        if count > TEMPLATE_NODES:
+            problem = large()
         if problem:
-            raise TemplateInvalid(problem, offset=offset(text, node.lineno, _word(node)), hint=_hint(node))
+            # A scope has no line, and what is first in it has one.
+            line = node.lineno or next((child.lineno for child in node.iter_child_nodes() if child.lineno), 1)
+            raise TemplateInvalid(problem, offset=offset(text, line, _word(node)), hint=_hint(node))
         inner = loops + (type(node).__name__ == "For")
         loop = _loop_name(node) if loops else None
         pending += [(child, depth + 1, inner) for child in node.iter_child_nodes() if child is not loop]
+    return count
 
 
 def _loop_name(node: n.Node) -> n.Node | None:
@@ -157,6 +177,12 @@ def _problem(node: n.Node, loops: int) -> str:
             return _call_problem(node, "test", TESTS)
         case n.For():
             return "a recursive loop is not allowed in a prompt" if node.recursive else _loop_problem(loops)
+        case n.Const():
+            return _constant_problem(node.value)
+        case n.If():
+            return f"an if has over {MAX_BRANCHES} elif" if len(node.elif_) > MAX_BRANCHES else ""
+        case n.Compare():
+            return f"over {MAX_COMPARED} comparisons in one chain" if len(node.ops) > MAX_COMPARED else ""
         case n.Neg():
             return "" if isinstance(node.node, n.Const) else "arithmetic is not allowed in a prompt"
     return ""
@@ -168,6 +194,18 @@ def _name_problem(name: str, loops: int) -> str:
     if name in _RESERVED or (name == "loop" and loops):
         return f"'{name}' is not a variable"
     return "" if VARIABLE.fullmatch(name) else f"'{name[:80]}' is not a variable's name"
+
+
+def _constant_problem(value: object) -> str:
+    """A constant goes into the message, so it may hold what a message may; escapes can write anything."""
+    if isinstance(value, str):
+        try:
+            check_text(value, "a constant")
+        except Invalid as error:
+            return error.message
+    if isinstance(value, int | float) and not -MAX_NUMBER < value < MAX_NUMBER:
+        return "a number has over 300 digits"
+    return ""
 
 
 def _key_problem(key: n.Expr) -> str:
@@ -198,6 +236,12 @@ _WORDS = {
     "FilterBlock": "a filter block",
     "Macro": "a macro",
     "CallBlock": "a call block",
+    "ScopedEvalContextModifier": "autoescape",
+    "EvalContextModifier": "autoescape",
+    "Scope": "autoescape",
+    "Extends": "extends",
+    "Do": "do",
+    "ExprStmt": "do",
     "FromImport": "import",
     "With": "with",
     "Slice": "a slice",
@@ -216,6 +260,8 @@ _WORDS = {
 
 def _hint(node: n.Node) -> str:
     kind = type(node).__name__
+    if kind in ("Const", "If", "Compare"):
+        return ""
     if kind == "Include":
         return 'A partial is written {% include "name" %} with a constant name and nothing else.'
     if kind == "Filter":

@@ -15,7 +15,7 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Protocol
 
-from promptops.core.errors import MissingVariable, OutputTooLarge
+from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
 from promptops.core.model import VARIABLE, Engine, Json, Prompt
 from promptops.core.values import Signature, text_of
 
@@ -73,6 +73,11 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
     return frozenset(tag.name.partition(".")[0] for tag in each_tag(text) if tag.kind is TagKind.VARIABLE)
 
 
+def openings(text: str) -> int:
+    """How many tags begin in a text, of either language and whatever they are."""
+    return text.count("{{") + text.count("{%") + text.count("{#")
+
+
 class Template:
     """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
 
@@ -113,6 +118,11 @@ class Template:
         """What of the inputs' schemas is not evaluated."""
         return self._signature.notes
 
+    @property
+    def nodes(self) -> int:
+        """Tags and parts of expressions of its Jinja."""
+        return sum(body.nodes for _, body in self._messages)
+
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
         """The messages as ``{"role": …, "content": …}``, fresh objects each time.
 
@@ -141,6 +151,9 @@ class _Body(Protocol):
     """A message: the names it uses, those that stand in its text, and those that it treats as data."""
 
     @property
+    def nodes(self) -> int: ...
+
+    @property
     def roots(self) -> frozenset[str]: ...
 
     @property
@@ -156,6 +169,8 @@ class _Pieces:
     """One message cut into literals and names, which alternate: ``literals[0] names[0] literals[1] …``."""
 
     __slots__ = ("_prompt", "literals", "names")
+
+    nodes = 0
 
     def __init__(self, text: str, prompt: str) -> None:
         found = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
@@ -257,11 +272,18 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Json]], tuple[str, .
 
 
 def _bodies(prompt: Prompt) -> Sequence[_Body]:
-    if prompt.engine is Engine.JINJA2:
-        from promptops.core.jinja import Compiled
+    if prompt.engine is not Engine.JINJA2:
+        return [_Pieces(message.content, prompt.name) for message in prompt.messages]
+    from promptops.core.jinja import Compiled
 
-        return [Compiled(message.content, prompt.name) for message in prompt.messages]
-    return [_Pieces(message.content, prompt.name) for message in prompt.messages]
+    bodies = []
+    for number, message in enumerate(prompt.messages):
+        try:
+            bodies.append(Compiled(message.content, prompt.name))
+        except TemplateInvalid as error:
+            error.number = number
+            raise
+    return bodies
 
 
 def each_tag(text: str) -> Iterator[Tag]:

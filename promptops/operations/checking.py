@@ -13,6 +13,7 @@ from pathlib import Path
 
 from promptops.core.errors import GitUnavailable, RegistryDamaged
 from promptops.core.health import Condition, Fault
+from promptops.operations.loading import live_faults
 from promptops.projection import draining, fsck
 from promptops.projection import remote as remotes
 from promptops.source import git_lock
@@ -68,7 +69,7 @@ def check(place: Place, *, remote: str = "", repair: bool = False) -> Report:
 def _look(place: Place, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     try:
         with _opened(place) as registry:
-            faults = check_store(registry)
+            faults = (*check_store(registry), *_live_faults(registry))
             try:
                 more, notes = _look_at_git(place, registry, remote)
             except RegistryDamaged as error:
@@ -76,6 +77,13 @@ def _look(place: Place, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]
             return (*faults, *more), notes
     except RegistryDamaged:
         return check_store(place.url), ("The database cannot be opened, so git was not checked.",)
+
+
+def _live_faults(registry: Registry) -> tuple[Fault, ...]:
+    try:
+        return live_faults(registry)
+    except RegistryDamaged:
+        return ()  # the checks of the database say what is damaged
 
 
 def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:

@@ -17,16 +17,17 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from promptops.client.regular import read_regular
+from promptops.core.compiled import flaw_of
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryDamaged
 from promptops.core.model import ReleaseRef
-from promptops.core.snapshot import Snapshot
+from promptops.core.snapshot import Pointer, Snapshot
 from promptops.operations.replacing import replace_file
 from promptops.wire import snapshot as wire
 
@@ -55,8 +56,9 @@ class Exported:
     """What was written: of how many releases the content was ``written`` or was there already (``kept``).
 
     ``missing`` are the apps whose last good release has no intact content: they are served, and a rollback of them
-    would find nothing to serve. ``size`` counts the bytes of all these files, ``changed`` says whether the snapshot is
-    another one than before.
+    would find nothing to serve. ``unloadable`` are those whose release no client could load, with the reason: the
+    folder serves on what it served of them, or leaves them out. ``size`` counts the bytes of all these files,
+    ``changed`` says whether the snapshot is another one than before.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Exported:
     written: int
     kept: int
     missing: tuple[str, ...]
+    unloadable: Mapping[str, str]
     size: int
     changed: bool
 
@@ -72,6 +75,7 @@ class Exported:
 def export(origin: Origin, channel: str, folder: Path) -> Exported:
     """Write what the channel serves, with the contents of its stable, canary and last good releases.
 
+    An app whose release no client could load stays at what the folder served of it, or is left out; all others go on.
     Any number of these may run at once in one folder: they take turns, and the snapshot never goes back.
 
     Raises:
@@ -97,6 +101,8 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
                     _sweep(place)
             written = _put_contents(origin, found, releases, there)
             missing = _missing(found, there)
+            unloadable = _unloadable(found, releases)
+            found = _without(found, unloadable, _decoded(before), releases)
             data, digest = wire.encode(found)
             if changed := data != before:
                 replace_file(target, data, mode=_FILE, suffix=_PART)
@@ -110,16 +116,24 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
         written=written,
         kept=len(there) - written,
         missing=missing,
+        unloadable=unloadable,
         size=sum(there.values()) + len(data),
         changed=changed,
     )
 
 
-def _refuse_older(target: Path, before: bytes | None, found: Snapshot) -> None:
+def _decoded(data: bytes | None) -> Snapshot | None:
+    """The snapshot that is there; None for nothing yet, or nothing that anybody could use."""
     try:
-        there = wire.decode(before or b"")
+        return wire.decode(data or b"")
     except PromptopsError:
-        return  # nothing yet, or nothing that anybody could use
+        return None
+
+
+def _refuse_older(target: Path, before: bytes | None, found: Snapshot) -> None:
+    there = _decoded(before)
+    if there is None:
+        return
     if there.lineage != found.lineage:
         raise Conflict(
             f"{target} is of another registry ('{there.registry}', {there.lineage}), and clients that follow it would"
@@ -188,6 +202,35 @@ def _missing(found: Snapshot, there: Collection[str]) -> tuple[str, ...]:
                     hint="promptops fsck tells what is damaged. Restore the registry from a backup.",
                 )
     return tuple(app for app, pointer in sorted(found.apps.items()) if absent(pointer.last_good))
+
+
+def _unloadable(found: Snapshot, folder: Path) -> dict[str, str]:
+    """The apps that serve what no client could load, each with the reason."""
+    flaws: dict[str, str] = {}
+    for app, pointer in sorted(found.apps.items()):
+        for ref in (pointer.stable, pointer.canary):
+            if ref is not None and app not in flaws and (flaw := flaw_of(_content(folder, ref))):
+                flaws[app] = f"{app}@{ref.version}: {flaw}"
+    return flaws
+
+
+def _without(found: Snapshot, unloadable: Collection[str], before: Snapshot | None, folder: Path) -> Snapshot:
+    """The snapshot in which these apps stay at what the folder served of them, where clients can load that.
+
+    An app that is left out stops no other; where it stood in the snapshot, clients of 0.1.0 would follow none of them.
+    """
+    if not unloadable:
+        return found
+    kept: dict[str, Pointer] = {}
+    if before is not None and (before.lineage, before.epoch) == (found.lineage, found.epoch):
+        old = replace(before, apps={app: before.apps[app] for app in unloadable if app in before.apps})
+        still = _unloadable(old, folder)
+        kept = {app: pointer for app, pointer in old.apps.items() if app not in still}
+    return replace(found, apps={app: p for app, p in found.apps.items() if app not in unloadable} | kept)
+
+
+def _content(folder: Path, ref: ReleaseRef) -> bytes:
+    return _read(folder / ref.digest.removeprefix("sha256:"), MAX_RELEASE) or b""
 
 
 # --- files ------------------------------------------------------------------------------------------

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 from promptops.client.regular import Unsafe, read_trusted
 from promptops.core import override as overrides
 from promptops.core import rollout
-from promptops.core.errors import ChannelNotFound, Conflict, GitUnavailable, Invalid, NotFound, OverrideInvalid
+from promptops.core.compiled import flaw_of
+from promptops.core.errors import (
+    ChannelNotFound,
+    Conflict,
+    GitUnavailable,
+    Invalid,
+    NotFound,
+    OverrideInvalid,
+    Unloadable,
+)
 from promptops.core.model import Quarantine, Release, Yank, is_name
 from promptops.core.override import LONGEST, Override
 from promptops.core.record import QuarantineEvent, Record, RegistryInfo, Withdrawal
@@ -57,6 +66,7 @@ def pin(registry: Registry, request: PinRequest, *, actor: str, now: datetime) -
     Raises:
         NotFound: no such release or channel.
         Yanked, Quarantined: the release may not be live there.
+        Unloadable: no client could load it.
     """
     with registry.read() as reader:
         reader.channel(request.channel)
@@ -163,6 +173,8 @@ def _pin(
 ) -> Override:
     intent = Intent(app=release.app, channel=request.channel, actor=actor, reason=request.reason, now=now)
     rollout.admit_anywhere(intent, Candidate(release=release, quarantine=held))
+    if flaw := flaw_of(release.content):
+        raise Unloadable(f"no client can load {release.app}@{release.version}: {flaw}", hint="Choose another release.")
     return Override(
         registry=registry[0],
         lineage=registry[1],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
+from promptops.operations.loading import unloadable
 from promptops.projection import draining, rebuilding, tags
 from promptops.projection import remote as remotes
 from promptops.projection.draining import Drained
@@ -79,9 +80,18 @@ def rebuild(source: str, url: str, *, actor: str, now: datetime) -> Rebuilt:
     """
     if Path(source).is_dir():
         with closing(Repository.archive(Path(source).absolute())) as repository:
-            return rebuilding.rebuild(repository, url, source=source, actor=actor, now=now)
+            return _rebuild(repository, url, source=source, actor=actor, now=now)
     with TemporaryDirectory(prefix="promptops-") as folder, closing(fetched(source, Path(folder))) as repository:
-        return rebuilding.rebuild(repository, url, source=source, actor=actor, now=now)
+        return _rebuild(repository, url, source=source, actor=actor, now=now)
+
+
+def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:
+    """History comes back whole, with what no client could load; that is named."""
+    done = rebuilding.rebuild(repository, url, source=source, actor=actor, now=now)
+    from promptops.store import Registry
+
+    with closing(Registry.open(url)) as registry:
+        return replace(done, unloadable=tuple(map(str, unloadable(registry))))
 
 
 def fetched(address: str, folder: Path) -> Repository:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.errors import Invalid, NothingDeployed
+from promptops.core.compiled import flaw_of
+from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
 from promptops.core.model import Release
 from promptops.core.reference import Reference
 from promptops.core.rollout import Candidate, Intent
@@ -44,6 +46,7 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
     A release that is stable there already stays so: no new revision.
 
     Raises:
+        Unloadable: no client could load it. Nothing was changed.
         NotFound, Conflict, Refused: nothing was changed.
     """
     app, channel = request.reference.app, request.channel
@@ -52,8 +55,10 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
         sources = writer.channel(channel).policy.promote_from
         writer.lock_heads({(app, channel), *((app, source) for source in sources), *_served_by(request.reference)})
 
+    flaws: dict[str, str] = {}
+
     def decide(reader: Reader) -> Decision:
-        return _promotion(reader, request, actor, now)
+        return _promotion(reader, request, flaws, actor, now)
 
     once = Once(
         key=request.key,
@@ -62,14 +67,42 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
         arguments={"reference": str(request.reference), "channel": channel, "expect": request.expect_revision},
         words=request.reason,
     )
-    return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+    _judge(flaws, _candidate(registry, request.reference))
+    while True:
+        try:
+            return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+        except _Unjudged as unjudged:  # the channel that it is to come from went on in between
+            _judge(flaws, unjudged.release)
+
+
+class _Unjudged(Exception):
+    """Whether clients can load this release is not known yet, and is found out where no lock is held."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(release.digest)
+        self.release = release
+
+
+def _judge(flaws: dict[str, str], release: Release | None) -> None:
+    if release is not None:
+        flaws[release.digest] = flaw_of(release.content)
+
+
+def _candidate(registry: Registry, reference: Reference) -> Release | None:
+    try:
+        with registry.read() as reader:
+            return named_release(reader, reference)
+    except (Invalid, NotFound, Conflict):
+        return None  # the promotion says so itself, unless it has an answer to its key
 
 
 def _served_by(reference: Reference) -> set[tuple[str, str]]:
     return {(reference.app, reference.channel)} if reference.channel else set()
 
 
-def _promotion(reader: Reader, request: PromoteRequest, actor: str, now: datetime) -> Decision:
+def _promotion(
+    reader: Reader, request: PromoteRequest, flaws: Mapping[str, str], actor: str, now: datetime
+) -> Decision:
     policy = reader.channel(request.channel).policy
     release = named_release(reader, request.reference)
     intent = Intent(
@@ -84,6 +117,13 @@ def _promotion(reader: Reader, request: PromoteRequest, actor: str, now: datetim
     if current and current.stable.digest == release.digest:
         rollout.expect(intent, current)
         return Decision(unchanged=[current])
+    if release.digest not in flaws:
+        raise _Unjudged(release)
+    if flaw := flaws[release.digest]:
+        raise Unloadable(
+            f"no client can load {release.app}@{release.version}: {flaw}; nothing was changed",
+            hint=f"Mend it and release again: promptops check, promptops release {release.app}",
+        )
     candidate = Candidate(
         release=release,
         quarantine=reader.quarantine(release.app, request.channel, release.digest),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
@@ -60,6 +61,7 @@ def release(
 
     Raises:
         RegistryMismatch: the workspace names another registry.
+        Unloadable: no client could load one of them.
         VersionInvalid, VersionTaken: ``version`` cannot be given to this content.
     """
     if workspace.registry != registry.name:
@@ -72,6 +74,8 @@ def release(
             require_words(text, f"the {name} of {built.content.app}")
     if request.version and len(workspace.built) != 1:
         raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
+    for built in workspace.built:
+        require_loadable(built.content)
     once = Once(
         key=request.key,
         token=request.token,

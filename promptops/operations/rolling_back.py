@@ -5,13 +5,13 @@ Of everything in this package this needs the registry alone: no workspace, no gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.errors import Invalid, NeverDeployed, NothingDeployed, NothingToRollBackTo
+from promptops.core.errors import Conflict, Invalid, NeverDeployed, NotFound, NothingDeployed, NothingToRollBackTo
 from promptops.core.model import Deployment, Past
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
@@ -21,6 +21,9 @@ from promptops.operations.once import Once
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
+
+_JUDGED = 2 << 20
+"""Bytes of releases that a rollback looks into before it goes to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ def rollback(
     ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what
     it raises changes nothing.
 
+    A release that no client could load is passed over, as one that is not good, unless ``to`` or ``at`` leads there.
     Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
     came second sees, and leaves, what the promotion made live.
 
@@ -82,12 +86,14 @@ def rollback(
         else:
             writer.lock_heads((app, request.channel) for app in request.apps)
 
+    unloadable = _unloadable(registry, request, actor, now)
+
     def decide(reader: Reader) -> Decision:
         currents = _currents(reader, request)
         if permit is not None:
             for current in currents:
                 permit(current.app)
-        return _rollbacks(reader, request, currents, actor, now)
+        return _rollbacks(reader, request, currents, unloadable, actor, now)
 
     once = Once(
         key=request.key,
@@ -116,8 +122,44 @@ def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...
     return currents
 
 
+def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: datetime) -> Mapping[str, str]:
+    """Releases that it would go to and that no client could load, by digest with the reason; they are passed over.
+
+    A target that was asked for by name or time is not judged: what somebody says goes. Found out before any lock is
+    held, and only of so many bytes: a release of this version is judged when it is made, so that only old ones matter.
+    """
+    from promptops.core.compiled import flaw_of
+
+    flaws: dict[str, str] = {}
+    judged: set[str] = set()
+    left = _JUDGED
+    while not request.to and request.at is None:
+        try:
+            with registry.read() as reader:
+                decision = _rollbacks(reader, request, _currents(reader, request), flaws, actor, now)
+                wanted = {deployment.stable.digest for deployment in decision.changed} - judged
+                contents = {each.digest: each.content for each in reader.contents(sorted(wanted)) if each.intact}
+        except (NotFound, Conflict):
+            break  # the rollback itself says so, where somebody may hear it
+        judged |= wanted
+        found = {}
+        for digest, content in contents.items():
+            left -= len(content)
+            if left >= 0 and (flaw := flaw_of(content)):
+                found[digest] = flaw
+        if not found:
+            break
+        flaws |= found
+    return flaws
+
+
 def _rollbacks(
-    reader: Reader, request: RollbackRequest, currents: Sequence[Deployment], actor: str, now: datetime
+    reader: Reader,
+    request: RollbackRequest,
+    currents: Sequence[Deployment],
+    unloadable: Mapping[str, str],
+    actor: str,
+    now: datetime,
 ) -> Decision:
     """One decision for all the apps: every one of them has a target, or the whole is refused."""
     decision, failures = Decision(), []
@@ -131,7 +173,7 @@ def _rollbacks(
             expect_revision=request.expect_revision,
         )
         try:
-            deployment = _rollback_one(reader, request, intent, current)
+            deployment = _rollback_one(reader, request, intent, current, unloadable)
         except NothingToRollBackTo as failure:
             failures.append((current.app, failure))
             continue
@@ -140,7 +182,9 @@ def _rollbacks(
     return decision
 
 
-def _rollback_one(reader: Reader, request: RollbackRequest, intent: Intent, current: Deployment) -> Deployment:
+def _rollback_one(
+    reader: Reader, request: RollbackRequest, intent: Intent, current: Deployment, unloadable: Mapping[str, str]
+) -> Deployment:
     if request.at is not None:
         was = reader.live_at(intent.app, intent.channel, request.at)
         if was is None:
@@ -154,7 +198,27 @@ def _rollback_one(reader: Reader, request: RollbackRequest, intent: Intent, curr
         return rollout.restore(intent, current, _judged(reader, was))
     if request.to:
         return rollout.restore(intent, current, _named_past(reader, request.to, intent))
-    return rollout.rollback(intent, current, reader.past(intent.app, intent.channel, before=current.position))
+    past = reader.past(intent.app, intent.channel, before=current.position)
+    passed: dict[str, str] = {}
+    try:
+        return rollout.rollback(intent, current, (_passable(each, unloadable, passed) for each in past))
+    except NothingToRollBackTo as error:
+        if not passed:
+            raise
+        version, flaw = next(iter(passed.items()))
+        raise NothingToRollBackTo(
+            f"{error.message}: {version} was passed over, because no client could load it: {flaw}",
+            hint=f"Go there all the same: promptops rollback {intent.app} --channel {intent.channel} --to {version}",
+        ) from error
+
+
+def _passable(past: Past, unloadable: Mapping[str, str], passed: dict[str, str]) -> Past:
+    """The entry, which is not good where no client could load its release; that is noted by its version."""
+    flaw = unloadable.get(past.deployment.stable.digest, "")
+    if not flaw or past.flaw:
+        return past
+    passed[past.deployment.stable.version] = flaw
+    return replace(past, flaw=f"no client can load it: {flaw}")
 
 
 def _require_targets(

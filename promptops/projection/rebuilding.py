@@ -28,7 +28,7 @@ _SHOWN = 5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
     """A registry that came from git: how many records, up to which line of the audit log with which hash, its epoch,
-    and how many of each kind.
+    and how many of each kind. ``unloadable`` are releases in it that no client could load, each with the reason.
     """
 
     lineage: str
@@ -37,6 +37,7 @@ class Rebuilt:
     hash: str
     epoch: int
     kinds: dict[str, int]
+    unloadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

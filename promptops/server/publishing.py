@@ -28,6 +28,7 @@ from promptops.core.errors import (
     RegistryMismatch,
     ReleaseNotFound,
     RequestInvalid,
+    Unloadable,
     VersionInvalid,
     VersionTaken,
     Yanked,
@@ -132,7 +133,7 @@ class Pin(Body):
     scope=Scope.RELEASE,
     largest=LARGEST,
     elements=_ELEMENTS,
-    errors=(RegistryMismatch, VersionInvalid, VersionTaken, KeyReused),
+    errors=(RegistryMismatch, Unloadable, VersionInvalid, VersionTaken, KeyReused),
     **answers(
         object_of(releases=list_of(Released)),
         {"releases": [written(examples.RELEASED)]},
@@ -276,7 +277,7 @@ def _policy(name: str, policy: DeclaredPolicy, body: Declaration) -> Policy:
     "/v1/channels/{channel}/pins",
     scope=Scope.READ,
     largest=CHANGE,
-    errors=(ReleaseNotFound, Quarantined, Yanked, Conflict),
+    errors=(ReleaseNotFound, Quarantined, Unloadable, Yanked, Conflict),
     **answers(
         {"type": "object"}, json.loads(overrides.encode(examples.PIN)), takes=examples.PIN_REQUEST, headers=(ACTOR,)
     ),

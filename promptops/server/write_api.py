@@ -31,6 +31,7 @@ from promptops.core.errors import (
     ReleaseNotFound,
     RequestInvalid,
     StillServed,
+    Unloadable,
     Yanked,
 )
 from promptops.core.model import Quarantine, Release
@@ -91,7 +92,16 @@ class Recorded(Body):
     "/v1/channels/{channel}/promote",
     scope=Scope.PROMOTE,
     largest=CHANGE,
-    errors=(ReleaseNotFound, NothingDeployed, ConcurrentDeployment, KeyReused, PolicyRefused, Quarantined, Yanked),
+    errors=(
+        ReleaseNotFound,
+        NothingDeployed,
+        ConcurrentDeployment,
+        KeyReused,
+        PolicyRefused,
+        Quarantined,
+        Unloadable,
+        Yanked,
+    ),
     **answers(
         schema_of(Deployed),
         examples.PROMOTION,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from promptops.core.errors import AppNotFound, SourceInvalid
+from promptops.core.compiled import require_loadable
+from promptops.core.errors import AppNotFound, SourceInvalid, Unloadable
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile
 from promptops.core.suite import Suite
@@ -107,12 +108,29 @@ def finish(
     for app in read:
         if lint is not None:
             lint(app)
-        found = [finding for report in app.reports() if report for finding in report.findings(lint=lint is not None)]
-        findings += found
+        found = _findings(app, lint=lint is not None)
         valid = not any(finding.severity is Severity.ERROR for finding in found)
+        if valid and not _loads(app):
+            found, valid = _findings(app, lint=lint is not None), False
+        findings += found
         sources.append(_source(app, valid=valid))
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
     return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)
+
+
+def _findings(app: ReadApp, *, lint: bool) -> list[Finding]:
+    return [finding for report in app.reports() if report for finding in report.findings(lint=lint)]
+
+
+def _loads(app: ReadApp) -> bool:
+    """Whether every client can load the app; where not, its report says why."""
+    try:
+        require_loadable(app.content())
+    except Unloadable as error:
+        files = {file.prompt.name: file.report for file in app.prompts if file.prompt is not None}
+        files.get(error.prompt, app.file.report).add("unloadable", 0, error.message, error.hint)
+        return False
+    return True
 
 
 def _source(app: ReadApp, *, valid: bool) -> AppSource:

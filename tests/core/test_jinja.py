@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
 from promptops.core.jinja import check_jinja, undeclared
 from promptops.core.model import Engine, Json, Message, Prompt, Role
-from promptops.core.sandbox import EACH, Sandbox
+from promptops.core.sandbox import COMPARED, EACH, Sandbox
 from promptops.core.syntax import FILTERS, TESTS
 from promptops.core.template import Template
 
@@ -164,7 +164,7 @@ def test_output_is_capped_while_it_is_made() -> None:
 
 def test_the_filters_and_tests_that_are_allowed_are_the_ones_there_are() -> None:
     sandbox = Sandbox()
-    assert set(sandbox.filters) == FILTERS | {EACH}
+    assert set(sandbox.filters) == FILTERS | {EACH, COMPARED}
     assert set(sandbox.tests) >= TESTS
 
 

@@ -18,12 +18,14 @@ import pytest
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import ChannelNotFound, Conflict, Invalid, RegistryDamaged
 from promptops.core.model import ReleaseRef
+from promptops.core.release import encode
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.gateway.direct import Direct
 from promptops.operations import serving
 from promptops.operations.exporting import export
 from promptops.store import Registry
 from promptops.wire.snapshot import decode
+from tests import factory
 from tests.factory import go_back, go_live, make_channels, make_releases, minutes
 from tests.house.checkout import ROOT
 from tests.store.vandal import vandalise
@@ -49,7 +51,7 @@ class Stock:
 
 
 def release(number: int) -> tuple[ReleaseRef, bytes]:
-    data = f'{{"app":"bot","number":{number}}}'.encode()
+    data = encode(factory.content(text=f"Hello {{{{name}}}}, take {number}"))
     return ReleaseRef(version=f"1.{number}.0", digest=digest_of(data)), data
 
 

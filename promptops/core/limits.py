@@ -1,0 +1,31 @@
+"""How large what a release is made of may be, so that none costs a client more than 64 MB and a second to load.
+
+Bytes and nesting are held in :mod:`promptops.core.digest`; these hold what a few bytes can be made into. Each was
+chosen from what its worst content costs, measured by ``tests/bench/loading.py``; no prompt that a person wrote comes
+near.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VALUES: Final = 100_000
+"""JSON values of a release in all: texts, numbers, lists and mappings, with everything in its schemas."""
+
+SCHEMA_VALUES: Final = 20_000
+"""JSON values of one schema."""
+
+PROMPTS: Final = 5_000
+INPUTS: Final = 5_000
+"""Prompts of a release, and inputs of all its prompts that say more than that they take anything."""
+
+TAGS: Final = 20_000
+"""Beginnings of tags, ``{{``, ``{%`` and ``{#``, in all messages of a release."""
+
+TEMPLATE_NODES: Final = 2_000
+RELEASE_NODES: Final = 6_000
+"""Tags and parts of expressions of one Jinja message, and of all Jinja messages of a release."""
+
+PATTERN: Final = 1_000
+PATTERNS: Final = 100
+"""Characters of one regular expression in a schema, and different ones of a release."""
