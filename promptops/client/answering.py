@@ -216,6 +216,7 @@ class Answering:
             rejected=dict(replica.rejected),
             problem=replica.unfollowed or replica.problem or problem_of(replica.cannot_load),
             cannot_load=replica.cannot_load,
+            notes=replica.view.notes,
             disk=replica.disk,
             running=running,
         )

@@ -28,6 +28,7 @@ class Served:
     source: Source
     reason: Reason
     prompts: Mapping[str, Prompt] = field(repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class Status:
     ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed, or what is wrong
     even so. ``cannot_load`` has the apps whose newest release this process cannot load, each with the reason: it keeps
     the release before, if it had one, and no other app is touched.
+    ``notes`` say of an app what of its release is passed over: patterns that need more than linear time.
     """
 
     channel: str
@@ -85,6 +86,7 @@ class Status:
     rejected: Mapping[str, int]
     problem: str
     cannot_load: Mapping[str, str]
+    notes: Mapping[str, tuple[str, ...]]
     disk: str
     running: bool
 

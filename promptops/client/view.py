@@ -26,6 +26,7 @@ from promptops.core.errors import (
 from promptops.core.model import ReleaseRef
 from promptops.core.reference import parse_reference
 from promptops.core.snapshot import Pointer
+from promptops.core.visible import one_line
 
 
 class View:
@@ -121,6 +122,15 @@ class View:
             raise self._missing(app)
         return serving.choose(key)
 
+    @property
+    def notes(self) -> dict[str, tuple[str, ...]]:
+        """What of the releases that are served is not evaluated, by app."""
+        found = {
+            app: (*serving.stable.notes, *(serving.canary.notes if serving.canary else ()))
+            for app, serving in self._apps.items()
+        }
+        return {app: tuple(dict.fromkeys(notes)) for app, notes in found.items() if notes}
+
     # --- making ----------------------------------------------------------------------------------
 
     def _add(self, app: str, make: Callable[[str], App]) -> None:
@@ -192,7 +202,8 @@ class View:
             name: Prompt(**told, name=f"{release.app}/{name}", definition=prompt.definition, template=prompt.template)  # type: ignore[arg-type]
             for name, prompt in release.prompts.items()
         }
-        return Served(**told, prompts=prompts)  # type: ignore[arg-type]
+        notes = tuple(one_line(note) for prompt in release.prompts.values() for note in prompt.notes)
+        return Served(**told, prompts=prompts, notes=notes)  # type: ignore[arg-type]
 
     def _known(self, app: str) -> tuple[Held, Pointer]:
         assert self.held is not None
