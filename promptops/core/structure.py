@@ -7,12 +7,16 @@ counts first, at some nanoseconds a byte and no more memory than the text has.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from promptops.core.errors import Invalid
 
 MAX_DEPTH: Final = 64
 """Deeper than anything that is taken: what is over the limit of its reader is told by that reader."""
+
+_PIECE: Final = 64 << 10
+"""Bytes that are looked at in one step, or the other threads of the process would wait for all of them."""
 
 _STRING: Final = re.compile(rb'"[^"]*"')
 _KEPT: Final = b'"{}[],:'
@@ -27,7 +31,7 @@ def require_few(data: bytes, elements: int) -> int:
     Raises:
         Invalid
     """
-    bare = data.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHER)
+    bare = b"".join(map(_bare, _pieces(data)))
     found = bare.count(b'"') // 2
     if found <= elements:
         bare = _STRING.sub(b"", bare)
@@ -41,3 +45,20 @@ def require_few(data: bytes, elements: int) -> int:
     if deepest > MAX_DEPTH:
         raise Invalid(f"it is nested deeper than {MAX_DEPTH} levels")
     return found
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """The bytes in pieces of which none ends between a backslash and what it escapes."""
+    start = 0
+    while start < len(data):
+        end = start + _PIECE
+        before = data[start:end]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2:
+            end += 1
+        yield data[start:end]
+        start = end
+
+
+def _bare(piece: bytes) -> bytes:
+    """What there is but escapes, and what stands for nothing by itself."""
+    return piece.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHER)

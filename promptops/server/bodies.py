@@ -50,16 +50,21 @@ class Bodies:
         ``held``.
 
         Raises:
-            RequestInvalid, RequestTooLarge: it is refused. DeadlineExceeded: it, or its turn, took too long.
+            RequestInvalid, RequestTooLarge, TooManyRequests: it is refused.
+            DeadlineExceeded: it, or its turn, took too long.
         """
         limit = route.largest or self._limits.body
         length = require_size(call.headers, limit)
         if length == 0 and b"transfer-encoding" not in call.headers:
             return None
         _require_json(call.headers)
+        if length > LARGE:
+            _count(call, route, length)
         with ExitStack() as reading:
             body = await self._bytes(call, receive, limit, reading)
             if len(body) > LARGE:
+                if not length:
+                    _count(call, route, len(body))
                 await self._take(self._using, call, held)
         if not body:
             return None
@@ -95,6 +100,16 @@ class Bodies:
     async def _take(self, turns: Turns, call: Call, held: ExitStack) -> None:
         await turns.take(call.access.owner, self._limits.deadline)
         held.callback(turns.give, call.access.owner)
+
+
+def _count(call: Call, route: Route, size: int) -> None:
+    """A large body counts as several requests.
+
+    Raises:
+        TooManyRequests
+    """
+    if call.access.token is not None:
+        call.state.counter.take(call.access.owner, route.kind, size // LARGE)
 
 
 def require_size(headers: Mapping[bytes, bytes], limit: int) -> int:

@@ -7,34 +7,30 @@ slow ones of one token or address keep the others out, and nobody is closed whil
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from heapq import nsmallest
-from typing import Final, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-_AT_ONCE: Final = 32
-"""How many give way together, so that not every new one has to look at all."""
+T = TypeVar("T")
 
 
-class Resting(Protocol):
-    """A connection."""
+class Resting(Generic[T]):
+    """The connections that rest, by owner, longest first. Used on the event loop only."""
 
-    owner: str
-    since: float
+    def __init__(self) -> None:
+        self._of: dict[str, dict[T, None]] = {}
 
-    @property
-    def rests(self) -> bool:
-        """Whether the server waits for its peer."""
+    def add(self, owner: str, connection: T) -> None:
+        """It rests from now on."""
+        self._of.setdefault(owner, {})[connection] = None
 
+    def remove(self, owner: str, connection: T) -> None:
+        """It has something to do, or is gone."""
+        found = self._of.get(owner)
+        if found is not None:
+            found.pop(connection, None)
+            if not found:
+                del self._of[owner]
 
-T = TypeVar("T", bound=Resting)
-
-
-def give_way(connections: Iterable[T]) -> list[T]:
-    """Those that make room for a new one; none, where none rests."""
-    resting = [each for each in connections if each.rests]
-    if not resting:
-        return []
-    owner, count = Counter(each.owner for each in resting).most_common(1)[0]
-    own = (each for each in resting if each.owner == owner)
-    return nsmallest(min(_AT_ONCE, (count + 1) // 2), own, key=lambda each: each.since)
+    def first(self) -> T | None:
+        """The one that gives way; None where none rests."""
+        owner = max(self._of, key=lambda each: len(self._of[each]), default=None)
+        return None if owner is None else next(iter(self._of[owner]))

@@ -122,6 +122,7 @@ class Stream:
             data, something = served.event(sent.snapshot, self._wanted)
             sent = served
             if something:
+                await self._call.state.pace.step(self._call.access.owner)
                 await self._send(send, _event(served, data))
                 said_at = clock_of_loop()
             elif clock_of_loop() - said_at >= ping:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -35,6 +35,7 @@ _PAST = 32
 _KEPT_SECONDS = 600.0
 _LOOK_ANYWAY = 5.0
 _TRY_AGAIN = 0.5
+_WOKEN_AT_ONCE = 16
 _log = logging.getLogger("promptops.server")
 _WAYS: Final = {
     Way.FILE: (logging.INFO, "changes are seen in the registry's file"),
@@ -130,6 +131,7 @@ class Feed:
         self._served: dict[str, Served] = {}
         self._past: dict[str, OrderedDict[str, Snapshot]] = {}
         self._followers: dict[str, set[Follower]] = {}
+        self._waking: deque[Follower] = deque()
         self._asked_at: dict[str, float] = {}
         self._taking = threading.Lock()  # what follows is changed by threads that hold it
         self._known: dict[str, Progress] = {}
@@ -201,8 +203,16 @@ class Feed:
         past[served.mark] = served.snapshot
         if len(past) > _PAST:
             past.popitem(last=False)
-        for follower in self._followers.get(channel, ()):
-            follower.changed.set()
+        if not self._waking:
+            self._loop.call_soon(self._wake)
+        self._waking.extend(self._followers.get(channel, ()))
+
+    def _wake(self) -> None:
+        """Wake a few of those who are to hear of a change, and the others after what else there is to do meanwhile."""
+        for _ in range(min(_WOKEN_AT_ONCE, len(self._waking))):
+            self._waking.popleft().changed.set()
+        if self._waking:
+            self._loop.call_soon(self._wake)
 
     def _drop(self, channel: str) -> None:
         """The channel is kept no more; whoever still follows it has to come again."""

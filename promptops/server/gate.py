@@ -7,7 +7,9 @@ that are declared OPEN.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -22,6 +24,7 @@ from promptops.core.errors import (
     RequestInvalid,
     RequestTooLarge,
     RouteNotFound,
+    TooManyRequests,
 )
 from promptops.server.access import Access, bearer
 from promptops.server.call import Call
@@ -32,6 +35,11 @@ from promptops.server.state import State
 ROUTE: Final = "promptops.route"
 ACCESS: Final = "promptops.access"
 """Where the log, the metrics and the last answer find them in the scope of a request."""
+
+HOLD: Final = "promptops.hold"
+"""What says to protocol.py that a request only waits to be refused."""
+
+_HELD_SECONDS = 1.0
 
 _EVERYBODY = Access(None)
 _ONCE = frozenset(
@@ -130,15 +138,31 @@ class Gate:
         try:
             digest = bearer(scope["headers"], tokens.seen)
         except NotAuthenticated:
-            counter.take_nothing(address)
+            await self._count(scope, address, counter.take_nothing)
             raise
         try:
             token = await tokens.of(digest, clock.now())
         except NotAuthenticated:
-            counter.take_unknown(address)
+            await self._count(scope, address, counter.take_unknown)
             raise
-        counter.take(token.id, Kind.LOOKUP if route is None else route.kind)
+        kind = Kind.LOOKUP if route is None else route.kind
+        await self._count(scope, token.id, partial(counter.take, kind=kind))
         return Access(token, digest)
+
+    async def _count(self, scope: Scope, owner: str, take: Callable[[str], None]) -> None:
+        """Count a request. Whoever is refused all the time waits for it, or refusing would be all that is done here.
+
+        Raises:
+            TooManyRequests
+        """
+        try:
+            take(owner)
+        except TooManyRequests:
+            if self._state.counter.refuses_often(owner):
+                if HOLD in scope:
+                    scope[HOLD]()
+                await asyncio.sleep(_HELD_SECONDS)
+            raise
 
     def _query(self, raw: bytes, known: Mapping[str, bool]) -> Mapping[str, tuple[str, ...]]:
         if not raw:

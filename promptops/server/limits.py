@@ -15,6 +15,7 @@ from promptops.server.routing import Kind
 from promptops.server.settings import Limits, Rate
 
 _KEPT: Final = 20_000
+_REFUSALS: Final = Rate(a_second=20, burst=40)
 _DIGITS: Final = 6
 """Of seconds: what is less is the arithmetic's, and would now and then refuse a first request."""
 
@@ -27,12 +28,12 @@ class Buckets:
         self._most = self._pause * rate.burst
         self._full_at: dict[str, float] = {}
 
-    def take(self, key: str) -> float:
-        """Take one request, or say in how many seconds one would be taken."""
+    def take(self, key: str, count: int = 1) -> float:
+        """Take so many requests, or say in how many seconds they would be taken; never more than a full bucket has."""
         if not self._pause:
             return 0.0
         now = time.monotonic()
-        full_at = max(self._full_at.get(key, now), now) + self._pause
+        full_at = max(self._full_at.get(key, now), now) + min(self._pause * count, self._most)
         late = round(full_at - now - self._most, _DIGITS)
         if late > 0:
             return late
@@ -62,15 +63,20 @@ class Counter:
             Kind.CHANGE: Buckets(limits.others),
         }
         self._nothing, self._unknown = Buckets(limits.failures), Buckets(limits.failures)
+        self._refusals = Buckets(_REFUSALS)
 
-    def take(self, token: str, kind: Kind) -> None:
-        """Count one request of this token.
+    def take(self, token: str, kind: Kind, count: int = 1) -> None:
+        """Count one request of this token, or one that is as much work as several.
 
         Raises:
             TooManyRequests: it has sent too many.
         """
-        if (late := self._of_tokens[kind].take(token)) > 0:
+        if (late := self._of_tokens[kind].take(token, count)) > 0:
             raise _too_many("requests", late)
+
+    def refuses_often(self, owner: str) -> bool:
+        """Count a refusal of this token or address, and say whether there were many lately."""
+        return self._refusals.take(owner) > 0
 
     def take_nothing(self, address: str) -> None:
         """Count one request without anything that could be a token.

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import h11
-from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from promptops.core.errors import PromptopsError, RequestInvalid, TooManyRequests
 from promptops.server.access import Access
-from promptops.server.connections import give_way
+from promptops.server.connections import Resting
 from promptops.server.events import UNREAD
-from promptops.server.gate import ACCESS
+from promptops.server.gate import ACCESS, HOLD
 from promptops.server.limits import address_of
 from promptops.wire.problem import MEDIA_TYPE, to_problem
 
@@ -30,25 +30,22 @@ class Bounded(H11Protocol):
     most: ClassVar[int]
     seconds: ClassVar[float]
     patience: ClassVar[float]
+    resting: ClassVar[Resting[Bounded]]
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
-    owner: str = ""
-    since: float = 0.0
+    _owner: str = ""
+    _rested: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.owner, self.since = address_of(self.client), self.loop.time()
         if len(self.connections) > self.most and not self._make_room():
             transport.write(_FULL)
             transport.close()
             return
+        self._owner = address_of(self.client)
+        self._note_rest()
         self._expect_headers(self.seconds)
-
-    @property
-    def rests(self) -> bool:
-        """Whether it is the peer's turn: to ask, to say the rest of what it asks, or to read."""
-        return self._between or self.cycle.more_body or self.flow.write_paused
 
     @property
     def _between(self) -> bool:
@@ -56,23 +53,30 @@ class Bounded(H11Protocol):
         cycle = getattr(self, "cycle", None)  # uvicorn declares that there is always one
         return cycle is None or bool(cycle.response_complete)
 
-    def give_way(self) -> None:
-        """Close it for another one."""
-        self.connections.discard(self)
-        if self._between:
-            self.transport.close()
-        else:
-            self.transport.abort()
+    def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
+        """Say whether it is the peer's turn: to ask, to say the rest of what it asks, or to read; or nobody's."""
+        rests = not gone and (held or self._between or self.cycle.more_body or self.flow.write_paused)
+        if rests != self._rested:
+            self._rested = rests
+            (self.resting.add if rests else self.resting.remove)(self._owner, self)
 
     def _make_room(self) -> bool:
-        giving = give_way([each for each in self.connections if isinstance(each, Bounded) and each is not self])
-        for each in giving:
-            each.give_way()
-        return bool(giving)
+        """Close the connection that gives way, if there is one."""
+        found = self.resting.first()
+        if found is None:
+            return False
+        self.connections.discard(found)
+        found._note_rest(gone=True)
+        if found._between:
+            found.transport.close()
+        else:
+            found.transport.abort()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()
         self._forget_stalled()
+        self._note_rest(gone=True)
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -80,13 +84,19 @@ class Bounded(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._forget_timer()
+            self.cycle.scope[HOLD] = partial(self._note_rest, held=True)  # type: ignore[typeddict-unknown-key]
             if {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}:
                 # Whoever is between may have found another end of this request: RFC 9112, section 6.1.
                 self.cycle.scope["headers"] = [*self.headers, CLOSE_HEADER]
+        if not self.transport.is_closing():
+            self._note_rest()
 
     def on_response_complete(self) -> None:
         done: Any = self.cycle
-        self._note_owner(done.scope)
+        self._note_rest(gone=True)
+        access = done.scope.get(ACCESS)
+        self._owner = (access.owner if isinstance(access, Access) else "") or address_of(done.scope["client"])
+        self._note_rest()
         super().on_response_complete()
         if self.cycle is done and not self.transport.is_closing():
             self._expect_headers(self.timeout_keep_alive + self.seconds)
@@ -105,16 +115,13 @@ class Bounded(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._note_rest()
         self._expect_reading()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._note_rest()
         self._forget_stalled()
-
-    def _note_owner(self, scope: HTTPScope) -> None:
-        access = scope.get(ACCESS)
-        token = access.owner if isinstance(access, Access) else ""
-        self.owner, self.since = token or address_of(scope["client"]), self.loop.time()
 
     def _expect_reading(self, before: int | None = None) -> None:
         """Close the connection, unless something is read of what is said within the time, again and again."""
@@ -144,7 +151,8 @@ class Bounded(H11Protocol):
 def protocol(connections: int, seconds: float, patience: float) -> type[H11Protocol]:
     """The protocol of one server: at most so many connections, so many seconds for the headers of a request, and so
     many in which nothing of an answer is read."""
-    return type("Bounded", (Bounded,), {"most": connections, "seconds": seconds, "patience": patience})
+    limits = {"most": connections, "seconds": seconds, "patience": patience}
+    return type("Bounded", (Bounded,), {**limits, "resting": Resting[Bounded]()})
 
 
 def _refusal(status: int, error: PromptopsError, more: bytes = b"") -> bytes:

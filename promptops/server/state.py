@@ -24,6 +24,7 @@ from promptops.server.access import Tokens
 from promptops.server.feed import Feed, Served
 from promptops.server.limits import Counter
 from promptops.server.metrics import Metrics
+from promptops.server.pace import Pace
 from promptops.server.presence import Presence
 from promptops.server.readiness import Readiness
 from promptops.server.routing import Kind
@@ -64,6 +65,7 @@ class State:
         self.metrics = Metrics()
         self.tokens = Tokens(self._find_tokens)
         self.streams = Streams(settings.limits.streams)
+        self.pace = Pace()
         self.contents = Contents(self)
         self.readiness = Readiness(self)
         self.documentation = b""

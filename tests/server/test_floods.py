@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import shutil
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from promptops.core.model import Policy
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as make_secret
+from promptops.server.app import create_app
+from promptops.server.settings import Limits, Settings
 from promptops.store import Registry
 from tests import factory
+from tests.bench import flooder
 from tests.server.conftest import Serve, mint
-from tests.server.running import Reply, Talking
+from tests.server.running import PATIENCE, Reply, Talking, inside
 
 PATH = "/v1/channels/prod/snapshot"
 
@@ -67,3 +77,71 @@ def test_a_token_that_this_process_has_not_seen_gets_through_a_flood_of_bad_ones
     assert 429 in answers
     assert ask(made_up()).status == (429 if bad == "unknown" else 401)  # each kind is counted for itself
     assert roll_back(server, on_call).status == 200
+
+
+# --- ten kinds of floods ---------------------------------------------------------------------------------
+
+CROWD = {"streams": 30, "idle connections": 100, "slow bodies": 80, "slow readers": 80}
+"""More than the server of these tests takes; of the other kinds a few are enough."""
+
+
+@pytest.fixture(scope="module")
+def flooded(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Talking]]:
+    """A server that takes 60 connections and 20 streams, and a registry with many releases to go back to."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("flooded") / "registry.db"))
+    with closing(Registry.open(str(path))) as registry:
+        factory.make_channels(registry, prod=Policy())
+        for app, count in (("bot", 12), ("other", 1)):
+            for place, release in enumerate(factory.make_releases(registry, app, count)):
+                factory.go_live(registry, f"{app}@{release.version}", now=factory.minutes(place))
+        limits = Limits(connections=60, streams=20)
+        with inside(create_app(Settings(registry=f"sqlite:///{path}", limits=limits))) as talking:
+            yield registry, talking
+
+
+@pytest.mark.parametrize("kind", flooder.KINDS)
+def test_a_rollback_is_answered_while_another_token_floods(kind: str, flooded: tuple[Registry, Talking]) -> None:
+    registry, server = flooded
+    place = list(flooder.KINDS).index(kind)
+    flooding = mint(registry, f"flood-{place}", Scope.RELEASE, Scope.PROMOTE, apps=("other",))
+    on_call = mint(registry, f"on-call-{place}", Scope.ROLLBACK)  # which this server has not seen
+    begun = threading.Event()
+    flood = flooder.run(kind, flooder.Flood(server.port, flooding), 1.0, CROWD.get(kind, 8), begun.set)
+    thread = threading.Thread(target=asyncio.run, args=(flood,))
+    thread.start()
+    try:
+        assert begun.wait(PATIENCE)
+        assert roll_back(server, on_call).status == 200
+        assert server.get(PATH, on_call).status == 200
+    finally:
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_who_is_refused_all_the_time_waits_for_it_and_others_do_not(lasting: Registry, admin: str) -> None:
+    app = create_app(Settings(registry=f"sqlite:///{lasting.url}"))
+    with inside(app) as server:
+        asked = asyncio.run(_refused(server.port, seconds=2.0))
+        assert 40 <= asked[401] + asked[429] < 2_000  # it could be asked some thousand times meanwhile
+        assert server.get(PATH, admin).status == 200
+
+
+async def _refused(port: int, *, seconds: float) -> dict[int, int]:
+    """How often a few connections are answered which ask without a token, one request after the other."""
+    answers = {401: 0, 429: 0}
+
+    async def ask() -> None:
+        reader, writer = await flooder.connected(port)
+        try:
+            while True:
+                writer.write(b"GET /v1/apps HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answers[await flooder.answered(reader)] += 1
+        finally:
+            writer.close()
+
+    tasks = [asyncio.create_task(ask()) for _ in range(8)]
+    await asyncio.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return answers

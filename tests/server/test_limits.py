@@ -181,16 +181,17 @@ def test_a_request_that_has_two_ends_is_the_last_of_its_connection(server: Runni
         assert line.recv(100) == b""
 
 
-def test_connections_that_say_nothing_give_way_to_others(small: Talking, admin: str) -> None:
+def test_connections_that_say_nothing_give_way_to_others(small: Talking, lasting: Registry, admin: str) -> None:
+    other = mint(lasting, "reader-that-stays", Scope.READ)
     with ExitStack() as stack, small.connect() as kept:
-        kept.sendall(head("GET", PATH, admin))
+        kept.sendall(head("GET", PATH, other))
         assert read_reply(kept).status == 200
         beginnings = (b"", b"G", head("GET", PATH, "")[:-2], head("POST", BEATS, admin, "Content-Length: 1000", ""))
         for number in range(100):
             stack.enter_context(small.connect()).sendall(beginnings[number % len(beginnings)])
         for _ in range(5):
             assert small.get(PATH, admin).status == 200
-        kept.sendall(head("GET", PATH, admin))
+        kept.sendall(head("GET", PATH, other))
         assert read_reply(kept).status == 200  # its owner has one, and who floods has many
 
 
@@ -249,6 +250,13 @@ def test_a_bucket_gives_its_burst_at_once_and_then_says_when_to_come_again() -> 
     assert [buckets.take("a") == 0 for _ in range(4)] == [True, True, True, False]
     assert 900 < buckets.take("a") <= 1000
     assert buckets.take("b") == 0
+
+
+def test_what_is_as_much_work_as_several_counts_as_several_but_never_as_more_than_all() -> None:
+    buckets = Buckets(Rate(a_second=0.001, burst=10))
+    assert [buckets.take("a", 4) == 0 for _ in range(3)] == [True, True, False]
+    assert buckets.take("b", 1000) == 0
+    assert buckets.take("b") > 0
 
 
 def test_a_rate_of_nothing_is_no_limit() -> None:

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
 from promptops.core.errors import DeadlineExceeded, TooManyRequests
-from promptops.server.connections import give_way
+from promptops.server.connections import Resting
 from promptops.server.feed import Follower
+from promptops.server.pace import Pace
 from promptops.server.streams import Streams
 from promptops.server.turns import Turns
 from tests.server.running import PATIENCE
 
 
-@dataclass
-class Line:
-    """A connection, as far as who gives way is concerned."""
-
-    owner: str
-    since: float
-    rests: bool = True
-
-
-def test_of_whoever_has_most_that_rest_the_oldest_give_way() -> None:
-    others = [Line("t1", 0.0), Line("192.0.2.2", 0.0), *(Line("t2", 0.0, rests=False) for _ in range(50))]
-    flood = [Line("192.0.2.1", float(number)) for number in range(40)]
-    assert [each.since for each in give_way([*others, *reversed(flood)])] == [float(number) for number in range(20)]
-    assert give_way([*others, *flood[:3]]) == flood[:2]
-    assert give_way(others[2:]) == []
+def test_of_whoever_has_most_that_rest_the_one_that_rests_longest_gives_way() -> None:
+    resting: Resting[str] = Resting()
+    assert resting.first() is None
+    for name in ("a1", "a2", "a3", "b1", "b2"):
+        resting.add(name[0], name)
+    assert resting.first() == "a1"
+    resting.remove("a", "a1")
+    resting.remove("a", "a1")
+    resting.add("a", "a1")  # it had something to do meanwhile
+    assert resting.first() == "a2"
+    for name in ("a1", "a2", "a3"):
+        resting.remove("a", name)
+    assert resting.first() == "b1"
 
 
 def test_of_a_token_the_address_that_has_most_streams_gives_one_up() -> None:
@@ -95,5 +93,45 @@ def test_who_waits_too_long_or_leaves_takes_no_turn_with_it() -> None:
         await asyncio.gather(leaving, late, return_exceptions=True)
         await turns.take("four", 1.0)
         assert not turns._waiting
+
+    asyncio.run(main())
+
+
+# --- pace -----------------------------------------------------------------------------------------------
+
+
+def test_what_all_do_at_once_is_done_a_few_at_a_time_and_of_each_owner_in_turn() -> None:
+    async def main() -> None:
+        pace, done = Pace(), []
+
+        async def work(owner: str, number: int) -> None:
+            await pace.step(owner)
+            done.append(owner)
+
+        tasks = [asyncio.create_task(work("many", number)) for number in range(100)]
+        tasks.append(asyncio.create_task(work("one", 0)))
+        rounds = 0
+        while len(done) < 101:
+            before = len(done)
+            await asyncio.sleep(0)
+            rounds += len(done) > before
+            assert len(done) - before <= 16
+        assert rounds >= 101 / 16
+        assert "one" in done[:16]
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+
+def test_who_leaves_meanwhile_holds_up_nobody() -> None:
+    async def main() -> None:
+        pace = Pace()
+        leaving = [asyncio.create_task(pace.step("a")) for _ in range(50)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.wait_for(pace.step("b"), PATIENCE)
+        await asyncio.sleep(0)
+        assert not pace._waiting
 
     asyncio.run(main())
