@@ -43,7 +43,6 @@ class Bounded(H11Protocol):
             transport.write(_FULL)
             transport.close()
             return
-        self._owner = address_of(self.client)
         self._note_rest()
         self._expect_headers(self.seconds)
 
@@ -56,9 +55,21 @@ class Bounded(H11Protocol):
     def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
         """Say whether it is the peer's turn: to ask, to say the rest of what it asks, or to read; or nobody's."""
         rests = not gone and (held or self._between or self.cycle.more_body or self.flow.write_paused)
-        if rests != self._rested:
-            self._rested = rests
-            (self.resting.add if rests else self.resting.remove)(self._owner, self)
+        owner = self._whose()
+        if (rests, owner) != (self._rested, self._owner):
+            if self._rested:
+                self.resting.remove(self._owner, self)
+            if rests:
+                self.resting.add(owner, self)
+            self._rested, self._owner = rests, owner
+
+    def _whose(self) -> str:
+        """Whose it is by its last request: its token's, or without one its address's."""
+        cycle = getattr(self, "cycle", None)
+        if cycle is None:
+            return address_of(self.client)
+        access = cycle.scope.get(ACCESS)
+        return (access.owner if isinstance(access, Access) else "") or address_of(cycle.scope["client"])
 
     def _make_room(self) -> bool:
         """Close the connection that gives way, if there is one."""
@@ -93,9 +104,6 @@ class Bounded(H11Protocol):
 
     def on_response_complete(self) -> None:
         done: Any = self.cycle
-        self._note_rest(gone=True)
-        access = done.scope.get(ACCESS)
-        self._owner = (access.owner if isinstance(access, Access) else "") or address_of(done.scope["client"])
         self._note_rest()
         super().on_response_complete()
         if self.cycle is done and not self.transport.is_closing():

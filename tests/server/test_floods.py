@@ -81,7 +81,7 @@ def test_a_token_that_this_process_has_not_seen_gets_through_a_flood_of_bad_ones
 
 # --- ten kinds of floods ---------------------------------------------------------------------------------
 
-CROWD = {"streams": 30, "idle connections": 100, "slow bodies": 80, "slow readers": 80}
+CROWD = {"streams": 30, "idle connections": 70, "slow bodies": 65, "slow readers": 65}
 """More than the server of these tests takes; of the other kinds a few are enough."""
 
 
