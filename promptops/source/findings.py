@@ -137,9 +137,16 @@ RULES: dict[str, Rule] = {
     "bidi-character": _error(
         "A bidirectional control character: the text is not in the order it is shown in.", fixed=False
     ),
-    "tag-character": _error("A Unicode tag character: text that a model reads and nobody sees.", fixed=False),
-    "invisible-character": _warning("A character that nobody sees: zero width, filler, soft hyphen, line separator."),
-    "strange-character": _warning("A private or unassigned character."),
+    "tag-character": _error(
+        "A Unicode tag character outside of the flags of England, Scotland and Wales: text that a model reads and"
+        " nobody sees.",
+        fixed=False,
+    ),
+    "invisible-character": _warning(
+        "A character that nobody sees: zero width, filler, soft hyphen, line separator, a variation selector that"
+        " changes nothing."
+    ),
+    "strange-character": _warning("A private or unassigned character, or more marks on one letter than it bears."),
     # suppressions
     "suppression-invalid": _error("A suppression without a code that exists, or without a reason."),
     "suppression-unused": _warning("A suppression that matches nothing."),

@@ -242,6 +242,7 @@ class _Builder:
             if type(key_node) is not ScalarNode or key_node.tag != _AS_TEXT or not key_node.style:
                 key = self._key(key_node)
             if key is not None:
+                self._note_escapes(key_node)
                 if not key.isprintable():
                     self._problem("wrong-value", key_node, "a key with characters that nobody sees", "Retype the key.")
                 if key in result:
@@ -271,13 +272,19 @@ class _Builder:
             return None
         return text
 
+    def _note_escapes(self, node: ScalarNode) -> None:
+        """Keep a text that is another one in the file: shorter, because it has escapes in it."""
+        value: str = node.value
+        length = node.end_mark.index - node.start_mark.index - 2
+        if node.style == '"' and not (value.isprintable() and (value.isascii() or len(value) == length)):
+            self.escaped.append((self.base + node.start_mark.index, value))
+
     def _scalar(self, node: ScalarNode) -> Json:
         value: str = node.value
         if node.tag == _AS_TEXT:
-            if node.style == '"' and not value.isprintable():
-                if "\0" in value:
-                    self._problem("nul-character", node, "NUL characters are not allowed")
-                self.escaped.append((self.base + node.start_mark.index, value))
+            if "\0" in value:
+                self._problem("nul-character", node, "NUL characters are not allowed")
+            self._note_escapes(node)
             return value
         if node.tag != _AS_SPECIAL:
             self._tag(node)

@@ -54,7 +54,8 @@ def cases() -> Iterator[tuple[str, str, Make]]:
 
 TEXTS: tuple[str, ...] = (
     "{{ a", "{{ a }} ", "{{ a b }}\n", "{{>", "{{> x }}", "{{{", "{", "}}", "{% ", "{#", "{{ x#{% ", "}}{{",
-    "a \u202e", "a\u200d", "\ufe0f", "\U0001f3f4\U000e0067", "sk-ant-api03-", "eyJaaaaaaaa.", "a://b:", "-----BEGIN A ",
+    "a \u202e", "a\u200d", "\ufe0f", "\u0301", "\u2800", "\U0001f3f4\U000e0067",
+    "sk-ant-api03-", "eyJaaaaaaaa.", "a://b:", "-----BEGIN A ",
     "<!-- promptops: ignore[", "a\n", "# promptops: ignore[secret] why\n",
 )  # fmt: skip
 MARKDOWN = {
