@@ -79,6 +79,10 @@ from promptops.core.kinds import NotFound as NotFound
 from promptops.core.kinds import PromptopsError as PromptopsError
 from promptops.core.kinds import Refused as Refused
 from promptops.core.kinds import Unavailable as Unavailable
+from promptops.core.rejections import MissingVariable as MissingVariable
+from promptops.core.rejections import OutputTooLarge as OutputTooLarge
+from promptops.core.rejections import UnknownVariable as UnknownVariable
+from promptops.core.rejections import VariableInvalid as VariableInvalid
 
 if TYPE_CHECKING:
     from promptops.core.finding import Finding
@@ -118,47 +122,6 @@ class Unloadable(Invalid):
     def __init__(self, message: str, *, prompt: str = "", hint: str = "") -> None:
         self.prompt = prompt
         super().__init__(message, hint=hint)
-
-
-class MissingVariable(Invalid):
-    """Rendering lacks the value of ``name``."""
-
-    def __init__(self, name: str, *, prompt: str = "") -> None:
-        self.name = name
-        self.prompt = prompt
-        where = f" of prompt '{prompt}'" if prompt else ""
-        super().__init__(f"variable '{name}'{where} has no value", hint=f"Give it one: {name}=…")
-
-
-class UnknownVariable(Invalid):
-    """Rendering was given ``name``, which no message uses and no input declares."""
-
-    def __init__(self, name: str, *, known: Iterable[str] = (), prompt: str = "") -> None:
-        self.name = name
-        self.known = tuple(known)
-        where = f" prompt '{prompt}'" if prompt else " this prompt"
-        listed = f"It takes: {', '.join(self.known)}." if self.known else "It takes no variables."
-        super().__init__(f"'{name}' is not a variable of{where}", hint=listed)
-
-
-class VariableInvalid(Invalid):
-    """The value of ``name`` does not fit the JSON Schema of its input."""
-
-    def __init__(self, name: str, problem: str, *, prompt: str = "") -> None:
-        self.name = name
-        where = f" of prompt '{prompt}'" if prompt else ""
-        super().__init__(
-            f"variable '{name}'{where}: {problem}",
-            hint="The input's schema is shown by `promptops show`. An input that is not declared takes text.",
-        )
-
-
-class OutputTooLarge(Invalid):
-    """The rendered text is over ``limit`` characters."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"the rendered messages are over {limit:,} characters", hint="Shorten the values.")
 
 
 class VersionInvalid(Invalid):

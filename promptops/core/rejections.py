@@ -1,0 +1,48 @@
+"""What rendering says of the values it was given. Imported from :mod:`promptops.core.errors`, as every error is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from promptops.core.kinds import Invalid
+
+
+class MissingVariable(Invalid):
+    """Rendering lacks the value of ``name``."""
+
+    def __init__(self, name: str, *, prompt: str = "") -> None:
+        self.name = name
+        self.prompt = prompt
+        where = f" of prompt '{prompt}'" if prompt else ""
+        super().__init__(f"variable '{name}'{where} has no value", hint=f"Give it one: {name}=…")
+
+
+class UnknownVariable(Invalid):
+    """Rendering was given ``name``, which no message uses and no input declares."""
+
+    def __init__(self, name: str, *, known: Iterable[str] = (), prompt: str = "") -> None:
+        self.name = name
+        self.known = tuple(known)
+        where = f" prompt '{prompt}'" if prompt else " this prompt"
+        listed = f"It takes: {', '.join(self.known)}." if self.known else "It takes no variables."
+        super().__init__(f"'{name}' is not a variable of{where}", hint=listed)
+
+
+class VariableInvalid(Invalid):
+    """The value of ``name`` does not fit the JSON Schema of its input."""
+
+    def __init__(self, name: str, problem: str, *, prompt: str = "") -> None:
+        self.name = name
+        where = f" of prompt '{prompt}'" if prompt else ""
+        super().__init__(
+            f"variable '{name}'{where}: {problem}",
+            hint="The input's schema is shown by `promptops show`. An input that is not declared takes text.",
+        )
+
+
+class OutputTooLarge(Invalid):
+    """The rendered text is over ``limit`` characters."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"the rendered messages are over {limit:,} characters", hint="Shorten the values.")
