@@ -93,10 +93,15 @@ def require_loadable(content: Content) -> None:
         Unloadable: naming the prompt and the place.
     """
     compile_content(content)
-    for prompt in content.prompts:
-        for what, schema in (*_schemas(prompt), *((f"input '{item.name}'", item.schema) for item in prompt.inputs)):
-            if isinstance(schema, Mapping) and constraints(schema) and (flaw := schemas.flaw_of(schema)):
-                raise Unloadable(f"prompt '{content.app}/{prompt.name}': {what}: {flaw}", prompt=prompt.name)
+    found = (
+        ((prompt.name, what), schema)
+        for prompt in content.prompts
+        for what, schema in (*_schemas(prompt), *((f"input '{item.name}'", item.schema) for item in prompt.inputs))
+        if isinstance(schema, Mapping) and constraints(schema)
+    )
+    if first := schemas.first_flaw(found):
+        (name, what), flaw = first
+        raise Unloadable(f"prompt '{content.app}/{name}': {what}: {flaw}", prompt=name)
 
 
 def _require_small(content: Content) -> None:

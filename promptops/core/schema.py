@@ -6,8 +6,8 @@ Annotations (``title``, ``description``, ``default``, ``examples`` …) constrai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 from promptops.core.errors import ExtraMissing
 from promptops.core.keywords import patterns, require_schema
@@ -40,8 +40,13 @@ _SCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 STEPS: Final = 250_000
 """Steps that checking one value may take: about a second on a slow machine."""
 
+RELEASE_STEPS: Final = 1_000_000
+"""Steps that looking for flaws in all schemas of a release may take."""
+
 _PROBES: tuple[Json, ...] = (None, True, 0, "", [], {})
 _TOO_LONG = f"checking it takes more than {STEPS:,} steps: its schema is too intricate for this value"
+
+T = TypeVar("T")
 
 Check: TypeAlias = Callable[[Json], str]
 """A value -> what is wrong with it in words, or an empty string."""
@@ -94,6 +99,16 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
     return check
 
 
+def first_flaw(schemas: Iterable[tuple[T, Mapping[str, Json]]]) -> tuple[T, str] | None:
+    """Which schema is the first that has a flaw, and the flaw. All of them together have one budget."""
+    left = RELEASE_STEPS
+    for which, schema in schemas:
+        flaw, left = _probed(schema, left)
+        if flaw:
+            return which, flaw
+    return None
+
+
 def flaw_of(schema: Mapping[str, Json]) -> str:
     """What keeps a JSON Schema from being evaluated as it is written, in words; empty where nothing does.
 
@@ -103,17 +118,23 @@ def flaw_of(schema: Mapping[str, Json]) -> str:
     Raises:
         TemplateInvalid: for what is not a JSON Schema.
     """
+    return _probed(schema, STEPS)[0]
+
+
+def _probed(schema: Mapping[str, Json], left: int) -> tuple[str, int]:
+    """The flaw of a schema, and how many of these steps are left."""
     if found := next(iter(unevaluated(schema)), ""):
-        return f"{found}, which cannot be evaluated in linear time"
-    from promptops.core.validation import TooLong, Validation
+        return f"{found}, which cannot be evaluated in linear time", left
+    from promptops.core.validation import Steps, TooLong, Validation
 
     validation = Validation(schema, steps=STEPS)
+    steps = Steps(left)
     for value in _PROBES:
         try:
-            validation.error(value)
+            validation.error(value, within=steps)
         except (TooLong, ValueError) as error:
-            return _TOO_LONG if isinstance(error, TooLong) else str(error)
-    return ""
+            return (_TOO_LONG if isinstance(error, TooLong) else str(error)), steps.left
+    return "", steps.left
 
 
 def unevaluated(schema: Mapping[str, Json]) -> tuple[str, ...]:

@@ -29,6 +29,13 @@ _BIG = 1 << 53
 Errors: TypeAlias = Iterator[ValidationError]
 
 
+@dataclass(slots=True)
+class Steps:
+    """A budget that is being used up."""
+
+    left: int
+
+
 class TooLong(Exception):
     """The budget is used up."""
 
@@ -37,7 +44,7 @@ class TooLong(Exception):
 class _Run:
     """One check of one value: the steps that are left, and what was worked out about the schema before."""
 
-    left: int
+    steps: Steps
     size: int
     mixed: bool
     keys: dict[int, Any] = field(default_factory=dict)
@@ -57,20 +64,22 @@ class Validation:
         self._size = _count(schema)
         self._mixed = is_mixed(schema)
         self._keys: dict[int, Any] = {}
-        token = _run.set(_Run(left=steps, size=self._size, mixed=self._mixed))
+        token = _run.set(_Run(steps=Steps(left=steps), size=self._size, mixed=self._mixed))
         try:
             self._validator = _Checked(schema, registry=Registry())
         finally:
             _run.reset(token)
 
-    def error(self, value: Json) -> ValidationError | None:
-        """The error that says most, if there is one.
+    def error(self, value: Json, *, within: Steps | None = None) -> ValidationError | None:
+        """The error that says most, if there is one. ``within`` is a budget that several checks share.
 
         Raises:
             TooLong: over the budget.
             ValueError: in words, for a schema that cannot judge the value.
         """
-        token = _run.set(_Run(left=self._steps, size=self._size, mixed=self._mixed, keys=self._keys))
+        token = _run.set(
+            _Run(steps=within or Steps(left=self._steps), size=self._size, mixed=self._mixed, keys=self._keys)
+        )
         try:
             found: ValidationError | None = best_match(self._validator.iter_errors(value))
             return found
@@ -99,8 +108,8 @@ def _count(value: Json) -> int:
 
 def _pay(steps: int) -> _Run:
     run = _run.get()
-    run.left -= steps
-    if run.left < 0:
+    run.steps.left -= steps
+    if run.steps.left < 0:
         raise TooLong
     return run
 

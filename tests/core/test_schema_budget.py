@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from promptops.core.errors import TemplateInvalid, VariableInvalid
-from promptops.core.model import Input, Json, Message, Prompt, Role
+from promptops.core.compiled import require_loadable
+from promptops.core.errors import TemplateInvalid, Unloadable, VariableInvalid
+from promptops.core.model import Content, Input, Json, Message, Prompt, Role
 from promptops.core.schema import compile_check, flaw_of, unevaluated
 from promptops.core.searching import refusal, search_of
 from promptops.core.template import Template
@@ -174,3 +175,13 @@ def test_patterns_and_unevaluated_properties_are_not_mixed() -> None:
     schema: dict[str, Json] = {"patternProperties": {"^(a+)+$": {}}, "unevaluatedProperties": False}
     assert "unevaluatedProperties" in flaw_of(schema)
     assert compile_check(schema)({"a" * 60 + "!": 1}) == ""
+
+
+def test_all_schemas_of_a_release_together_have_a_budget() -> None:
+    inputs = tuple(Input(name=f"x{number}", schema=twice("allOf", depth=12)) for number in range(300))
+    text = "".join(f"{{{{ {item.name} }}}}" for item in inputs)
+    prompt = Prompt(name="answer", messages=(Message(role=Role.USER, content=text),), inputs=inputs)
+    began = time.process_time()
+    with pytest.raises(Unloadable, match="250,000 steps"):
+        require_loadable(Content(app="bot", prompts=(prompt,)))
+    assert time.process_time() - began < SOON
