@@ -94,7 +94,7 @@ def _backup(world: World, say: Say) -> None:
     """A backup that died half-way left a file without a manifest at most: then another name is needed."""
     for place in (_copy(world), _copy(world).with_name("another")):
         try:
-            made = backup(world.url, place, now=START)
+            made = backup(world.url, place, now=START, verify=False)  # proving it changes nothing that could remain
         except Conflict:
             if not manifest_path(place).exists():
                 continue
@@ -122,7 +122,7 @@ def room(world: World) -> None:
 def backed_up(world: World) -> None:
     """A backup of it."""
     room(world)
-    backup(world.url, _copy(world), now=START)
+    backup(world.url, _copy(world), now=START, verify=False)
 
 
 def archive(world: World) -> None:
