@@ -14,6 +14,7 @@ from promptops.cli.session import Session
 from promptops.cli.shapes import JsonObject, fault_shape
 from promptops.cli.words import counted, facts, moment, next_steps
 from promptops.config import hide_password
+from promptops.core.errors import ActorUnknown
 
 if TYPE_CHECKING:
     from promptops.operations.backing_up import Restored
@@ -42,7 +43,7 @@ def upgrade(session: Session, /) -> None:
     from promptops.store.checks import check_schema_of
 
     with session.reaching(url):
-        before, after = store.upgrade(url)
+        before, after = store.upgrade(url, actor=_actor(session), now=session.now)
         faults = check_schema_of(url)
     place = hide_password(url)
     done: Line = (
@@ -62,6 +63,14 @@ def upgrade(session: Session, /) -> None:
         },
         lambda page: [done, *named, *next_steps(steps)],
     )
+
+
+def _actor(session: Session) -> str:
+    """Who upgrades; it is only for a line of the audit log, and must not fail where nothing says who it is."""
+    try:
+        return session.actor()
+    except ActorUnknown:
+        return "promptops db upgrade"
 
 
 @command("current", group=db)

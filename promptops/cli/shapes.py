@@ -137,6 +137,7 @@ def audit_shape(entry: AuditEntry) -> JsonObject:
         "key": entry.key,
         "previous": entry.previous,
         "hash": entry.hash,
+        "record": entry.record,
     }
 
 

@@ -1,9 +1,10 @@
 """The hash that chains the audit log, and what a broken chain says about who touched it.
 
 ``hash = sha256(seq | previous hash | canonical entry)`` in hex, the parts joined by ``|``, the entry as canonical JSON
-of time, actor, action, app, channel, before, after, reason and key. So each line seals itself and the line before it:
-one that was edited, removed or moved breaks the chain. A tail that was cut off and a log that was rewritten as a whole
-are only seen by whoever kept an older hash, an anchor: the head row, a ref in git, a person.
+of time, actor, action, app, channel, before, after, reason and key, and of the digest of the fact's record where the
+line has one: the first promptops wrote none, and its seals stay what they were. So each line seals itself, its fact and
+the line before it: one that was edited, removed or moved breaks the chain. A tail that was cut off and a log that was
+rewritten as a whole are only seen by whoever kept an older hash, an anchor: the head row, a ref in git, a person.
 
 Everything here reads a log once, oldest line first, so a log of any length can be streamed through it.
 """
@@ -36,6 +37,8 @@ class Tampering(StrEnum):
     UNLINKED = "unlinked"
     CUT = "cut"
     REWRITTEN = "rewritten"
+    SECRET = "secret"  # noqa: S105 a word
+    """The line is whole, and the token that it made has another secret now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class AuditFault:
 def seal(entry: AuditEntry) -> str:
     """The hash of the entry, worked out from everything else in it."""
     fields = {name: getattr(entry, name) for name in _SEALED}
+    if entry.record:
+        fields["record"] = entry.record
     fields["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
     return hashlib.sha256(f"{entry.seq}|{entry.previous}|".encode() + canonical(fields)).hexdigest()
 

@@ -330,7 +330,8 @@ class Past:
 class AuditEntry:
     """One line of the audit log: who did what to which app and channel, from what to what, why and when.
 
-    ``seq`` counts without gaps; ``hash`` is ``sha256(seq | previous hash | canonical entry)`` in hex.
+    ``seq`` counts without gaps; ``hash`` is ``sha256(seq | previous hash | canonical entry)`` in hex. ``record`` is the
+    digest of the whole fact that the line is about; empty in lines that the first promptops wrote.
     """
 
     seq: int
@@ -345,3 +346,4 @@ class AuditEntry:
     key: str
     previous: str
     hash: str
+    record: str = ""

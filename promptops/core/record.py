@@ -9,11 +9,12 @@ A name is relative to ``refs/promptops/`` and says what the fact is::
     registry/<lineage>                  releases/<app>/<version>          channels/<channel>/<app>/<revision>
     policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
-    tokens/<id>                         revocations/<token>
+    tokens/<id>                         revocations/<token>               bindings/<line>
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,8 @@ from promptops.core.model import (
 from promptops.core.token import Revocation, Token
 
 SCHEMA = "promptops.record/1"
+"""Records whose audit line has no digest of their fact."""
+BOUND_SCHEMA = "promptops.record/2"
 MAX_RECORD = 16 << 20
 """A record holds a release's notes and changes and its audit line, but never its content."""
 
@@ -105,6 +108,19 @@ class RevokedToken:
     revocation: Revocation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What the facts of older lines, which have no digest of their own, were when a newer promptops first saw them.
+
+    ``records`` is one digest over all of them up to line ``until``; ``secrets`` has, by the number of the line that
+    made a token, what :func:`promptops.core.token.commit` says of its secret.
+    """
+
+    until: int
+    records: str
+    secrets: Mapping[str, str]
+
+
 Fact: TypeAlias = (
     RegistryInfo
     | Release
@@ -117,6 +133,7 @@ Fact: TypeAlias = (
     | EpochInfo
     | Token
     | RevokedToken
+    | Binding
 )
 
 _FACTS: Mapping[str, type[Fact]] = {
@@ -131,6 +148,7 @@ _FACTS: Mapping[str, type[Fact]] = {
     "epochs": EpochInfo,
     "tokens": Token,
     "revocations": RevokedToken,
+    "bindings": Binding,
 }
 _APART: Mapping[type, tuple[str, ...]] = {Release: ("yank", "content"), Token: ("revoked", "has_secret")}
 """What is not in a record: a yank and a revocation are records of their own, content is bytes of its own, and a secret
@@ -188,6 +206,14 @@ def ref_of(fact: Fact, seq: int) -> str:
             return f"tokens/{fact.id}"
         case RevokedToken():
             return f"revocations/{fact.id}"
+        case Binding():
+            return f"bindings/{fact.until}"
+
+
+def bind(ref: str, fact: Fact) -> str:
+    """The digest of a whole fact under its name: what its audit line seals, beside what the line says itself."""
+    value: Json = {"fact": to_json(fact, without=_APART.get(type(fact), ())), "ref": ref}
+    return hashlib.sha256(canonical(value, limit=MAX_RECORD)).hexdigest()
 
 
 def flaw(record: Record) -> str:
@@ -203,6 +229,8 @@ def flaw(record: Record) -> str:
             return f"its {name} is {value!s}, and the audit log says {getattr(record.audit, name)!s}"
     if isinstance(record.fact, Release) and digest_of(record.fact.content) != record.fact.digest:
         return "its content is not the bytes of its digest"
+    if record.audit.record and bind(record.ref, record.fact) != record.audit.record:
+        return f"it is not what line {record.audit.seq} of the audit log was sealed with"
     return ""
 
 
@@ -213,7 +241,7 @@ def encode(record: Record) -> bytes:
         Invalid: over :data:`MAX_RECORD`.
     """
     value: Json = {
-        "schema": SCHEMA,
+        "schema": BOUND_SCHEMA if record.audit.record else SCHEMA,
         "ref": record.ref,
         "audit": to_json(record.audit),
         "fact": to_json(record.fact, without=_APART.get(type(record.fact), ())),
@@ -228,8 +256,8 @@ def decode(data: bytes, content: bytes = b"") -> Record:
         Invalid: for anything else, and for a record whose parts do not belong together (:func:`flaw`).
     """
     value = parse_canonical(data, limit=MAX_RECORD)
-    if not isinstance(value, Mapping) or value.get("schema") != SCHEMA:
-        raise Invalid(f"not a record of the schema {SCHEMA}", hint="A newer promptops may have written it.")
+    if not isinstance(value, Mapping) or value.get("schema") not in (SCHEMA, BOUND_SCHEMA):
+        raise Invalid(f"not a record of the schema {BOUND_SCHEMA}", hint="A newer promptops may have written it.")
     ref = value.get("ref")
     if not isinstance(ref, str) or not all(map(is_segment, ref.split("/"))):
         raise Invalid(f"{ref!r} is not the name of a record")
@@ -294,6 +322,8 @@ def audited(fact: Fact) -> dict[str, Any]:
         case RevokedToken(revocation=revoked):
             who = {"actor": revoked.actor, "at": revoked.at, "reason": revoked.reason}
             return {"action": "revoke-token", "after": f"{fact.id} {fact.name}", **who}
+        case Binding():
+            return {"action": "bind", "after": f"lines 1 to {fact.until} {fact.records}"}
 
 
 def label(release: ReleaseRef | None) -> str:

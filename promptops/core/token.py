@@ -73,7 +73,8 @@ class Token:
     """What a registry knows of a token: everything but its secret.
 
     ``id`` names it in public, ``prefix`` is how its secret begins. ``channels`` and ``apps`` are patterns.
-    ``has_secret`` is False after the registry came back from git, where no secret ever goes: such a token only tells
+    ``commitment`` is :func:`commit` of its secret, empty for a token that the first promptops made. ``has_secret`` is
+    False after the registry came back from git, where no secret ever goes: such a token only tells
     what there was.
     """
 
@@ -88,6 +89,7 @@ class Token:
     apps: tuple[str, ...] = ("*",)
     revoked: Revocation | None = None
     has_secret: bool = True
+    commitment: str = ""
 
     def __post_init__(self) -> None:
         """Raises Invalid: for a token that cannot be."""
@@ -254,6 +256,14 @@ def parse_token(text: str) -> str:
 def secret_digest(text: str) -> str:
     """What the registry keeps of a secret: its SHA-256, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def commit(id: str, secret_digest: str) -> str:
+    """What git and the audit log hold of a token's secret: enough to see that the database has another one now.
+
+    It is of no use to who reads it: of 190 random bits neither the digest nor the secret can be found from it.
+    """
+    return hashlib.sha256(f"promptops.token-secret/1|{id}|{secret_digest}".encode()).hexdigest()
 
 
 def prefix_of(text: str) -> str:

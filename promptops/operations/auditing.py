@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from promptops.core import audit
-from promptops.core.audit import AuditFault
+from promptops.core.audit import AuditFault, Tampering
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.model import AuditEntry
 
@@ -57,7 +57,7 @@ class Kept:
 
 
 def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) -> Audited:
-    """Verify the whole log, in one consistent view of it, however long it is.
+    """Verify the whole log, in one consistent view of it, however long it is; and the secrets that its lines commit to.
 
     ``anchor`` is a hash that the log has to contain; ``root`` a workspace whose repository is asked for more of them.
 
@@ -66,7 +66,13 @@ def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) ->
     """
     known = kept(registry.lineage, anchor=anchor, root=root)
     with registry.read() as reader:
-        return compare(reader, known)
+        audited = compare(reader, known)
+        changed = reader.changed_secrets()
+    secrets = [
+        AuditFault(tampering=Tampering.SECRET, seq=seq, what=f"{what}: promptops token revoke {id}")
+        for seq, id, what in changed
+    ]
+    return replace(audited, faults=tuple(sorted([*audited.faults, *secrets], key=lambda fault: fault.seq)))
 
 
 def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:

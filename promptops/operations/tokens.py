@@ -28,6 +28,7 @@ from promptops.core.token import (
     Revocation,
     Scope,
     Token,
+    commit,
     kind_of,
     mint,
     new_id,
@@ -89,8 +90,9 @@ def create_token(
     """
     scopes = ordered(request.scopes)
     text = mint(kind_of(scopes), draw)
+    id = new_id(draw)
     token = Token(
-        id=new_id(draw),
+        id=id,
         name=request.name,
         scopes=scopes,
         channels=tuple(dict.fromkeys(request.channels)),
@@ -99,6 +101,7 @@ def create_token(
         created_at=now,
         created_by=actor,
         expires_at=_end(request, now, by),
+        commitment=commit(id, secret_digest(text)),
     )
     if by is not None:
         _require_covered(by, token)

@@ -25,6 +25,7 @@ class TokenRow(Row, table=True):
     created_by: str = Field(sa_type=Words)
     created_at: datetime = Field(sa_type=Moment)
     expires_at: datetime | None = Field(sa_type=Moment, nullable=True)
+    commitment: str = Field(sa_type=Words)
 
 
 class TokenSecretRow(Row, table=True):

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import RegistryDamaged
 from promptops.core.health import Fault
-from promptops.store import recorded, tables
+from promptops.store import forms, recorded, tables
 from promptops.store.damage import Check, damage
 from promptops.store.integrity import check_files, check_guards, check_references, check_restore
 from promptops.store.registry import Registry
@@ -151,4 +151,10 @@ _CHECKS: dict[str, Check] = {
     "journal": recorded.check_journal,
     "facts": recorded.check_facts,
     "unrecorded facts": recorded.check_unrecorded,
+    "bindings": recorded.check_bindings,
+    "secrets": recorded.check_secrets,
+    "order": forms.check_order,
+    "numbers": forms.check_numbers,
+    "forms": forms.check_forms,
+    "apps": forms.check_apps,
 }

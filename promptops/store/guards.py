@@ -26,6 +26,7 @@ GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "yank": (("app", "digest"),),
     "audit": (("seq",),),
     "journal": (("seq",), ("ref",)),
+    "binding": (("seq",),),
     "epoch": (("epoch",),),
     "token": (("id",),),
     "token_secret": (("digest",), ("token",)),

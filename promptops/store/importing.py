@@ -15,6 +15,7 @@ from promptops.core.audit import GENESIS
 from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry, Channel, Deployment, Provenance, Release
 from promptops.core.record import (
+    Binding,
     Confirmation,
     EpochInfo,
     ProfileVersion,
@@ -23,10 +24,12 @@ from promptops.core.record import (
     RegistryInfo,
     RevokedToken,
     Withdrawal,
+    bind,
     flaw,
 )
 from promptops.core.token import Token
 from promptops.store import tables
+from promptops.store.binding import bind_older
 from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
 from promptops.store.setup import creating
 from promptops.store.tokens import token_values
@@ -55,6 +58,7 @@ def import_records(
         for record in records:
             rebuild.add(record)
         rebuild.finish()
+        bind_older(connection, actor=actor, at=now)
         if epoch > rebuild.epoch:
             writer = Writer(connection)
             writer.raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch)
@@ -71,6 +75,7 @@ class _Rebuild:
         self._waiting, self._bytes = 0, 0
         self._apps: set[str] = set()
         self._heads: dict[tuple[str, str], int] = {}
+        self._unbound: list[Values] = []
         self.seq, self._hash, self.epoch = 0, GENESIS, 1
 
     def add(self, record: Record) -> None:
@@ -88,6 +93,10 @@ class _Rebuild:
             self._put(table, values)
         self._put("audit", asdict(audit))
         self._put("journal", {"seq": audit.seq, "ref": record.ref})
+        if isinstance(record.fact, Binding):
+            self._bind(record.fact)
+        elif not audit.record:
+            self._unbound.append({"seq": audit.seq, "record": bind(record.ref, record.fact), "secret": ""})
         self.seq, self._hash = audit.seq, audit.hash
         self._bytes += len(record.content)
         if self._waiting >= _PAGE or self._bytes >= _PAGE_BYTES:
@@ -114,6 +123,12 @@ class _Rebuild:
             self._heads[fact.app, fact.channel] = fact.revision
         elif isinstance(fact, EpochInfo):
             self.epoch = max(self.epoch, fact.epoch)
+
+    def _bind(self, binding: Binding) -> None:
+        """Of older lines the digest is worked out again; whether it is the one that was bound, fsck says."""
+        for row in self._unbound:
+            self._put("binding", row | {"secret": binding.secrets.get(str(row["seq"]), "")})
+        self._unbound.clear()
 
     def _put(self, table: str, values: Values) -> None:
         self._rows[table].append(values)

@@ -1,13 +1,16 @@
 """The journal -> records: names of facts become the facts themselves, a page at a time, in a few queries each.
 
-A name says where its fact is. Where a table counts its rows by itself (profiles, confirmations), the n-th name belongs
-to the n-th row: both are written under the lock of the app. Everything is read as if somebody had tampered with it:
+A name says where its fact is. Where a table counts its rows by itself (profiles, confirmations), the n-th name
+belongs to the n-th row: both are written under one lock. Where a fact does not say who made it and when, the row
+does, and has to say what the line of the log says. Everything is read as if somebody had tampered with it:
 what cannot be read is not there.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select, tuple_
 
 from promptops.core.model import Bump, Profile, Provenance, Release, ReleaseRef, Yank
 from promptops.core.record import (
+    Binding,
     Confirmation,
     EpochInfo,
     Fact,
@@ -25,6 +29,7 @@ from promptops.core.record import (
     RegistryInfo,
     RevokedToken,
     Withdrawal,
+    audited,
     flaw,
 )
 from promptops.core.token import Token
@@ -43,7 +48,7 @@ from promptops.store.rows import (
 from promptops.store.tokens import TOKEN_COLUMNS, revocation_of, token_of
 
 _AT_ONCE = 500
-_journal, _provenance = tables.journal, tables.provenance
+_journal, _provenance, _binding = tables.journal, tables.provenance, tables.binding
 _ENTRIES = select(*tables.audit.c, _journal.c.ref).join_from(
     tables.audit, _journal, _journal.c.seq == tables.audit.c.seq
 )
@@ -158,9 +163,9 @@ def _releases(connection: Connection, page: Entries) -> Facts:
     rows = {(row.app, row.version): row for row in _rows(connection, columns, tables.release, "app version", wanted)}
     origins = _provenances(connection, [(row.app, row.digest) for row in rows.values()])
     return {
-        entry.seq: _release(row, origins[row.app, row.digest][0])
+        entry.seq: _release(row, _provenance_of(origins[row.app, row.digest][0]))
         for entry, key in zip(page, wanted, strict=True)
-        if (row := rows.get(key)) and (row.app, row.digest) in origins
+        if (row := rows.get(key)) and _signed(entry, origins.get((row.app, row.digest), [])[:1])
     }
 
 
@@ -169,12 +174,19 @@ def _release(row: AnyRow, provenance: Provenance) -> Release:
     return Release(**{**values, "bump": Bump(row.bump)}, provenance=provenance)
 
 
-def _provenances(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Provenance]]:
-    """By app and digest, every place its content came from, oldest first."""
-    columns = [_provenance.c[name] for name in ["app", "digest", *PROVENANCE_COLUMNS]]
-    rows = _rows(connection, columns, _provenance, "app digest", wanted)
-    grouped = groupby(rows, key=lambda row: (row.app, row.digest))
-    return {key: [Provenance(**dict(zip(PROVENANCE_COLUMNS, row[2:], strict=True))) for row in g] for key, g in grouped}
+def _provenances(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[AnyRow]]:
+    """By app and digest, the row of every place its content came from, oldest first."""
+    rows = _rows(connection, _provenance.c, _provenance, "app digest", wanted)
+    return {key: list(group) for key, group in groupby(rows, key=lambda row: (row.app, row.digest))}
+
+
+def _provenance_of(row: AnyRow) -> Provenance:
+    return Provenance(**{name: row._mapping[name] for name in PROVENANCE_COLUMNS})
+
+
+def _signed(entry: JournalEntry, rows: Sequence[AnyRow]) -> bool:
+    """Whether there is a row, and the first says the actor and the time of the line."""
+    return bool(rows) and (rows[0].actor, rows[0].at) == (entry.audit.actor, entry.audit.at)
 
 
 def _confirmations(connection: Connection, page: Entries) -> Facts:
@@ -182,23 +194,25 @@ def _confirmations(connection: Connection, page: Entries) -> Facts:
     wanted = {entry.seq: (_segment(entry, 1), _release_of(entry).digest) for entry in page}
     places = _provenances(connection, wanted.values())
     return {
-        entry.seq: Confirmation(app=wanted[entry.seq][0], release=_release_of(entry), provenance=there[rank])
+        entry.seq: Confirmation(
+            app=wanted[entry.seq][0], release=_release_of(entry), provenance=_provenance_of(there[0])
+        )
         for entry in page
         # The first place is the release's own.
-        if len(there := places.get(wanted[entry.seq], [])) > (rank := ranks.get(entry.seq, 0) + 1)
+        if _signed(entry, there := places.get(wanted[entry.seq], [])[ranks.get(entry.seq, 0) + 1 :])
     }
 
 
 def _profiles(connection: Connection, page: Entries) -> Facts:
     ranks = _ranks(connection, (entry.ref.rpartition("/")[0] for entry in page))
-    columns = [tables.profile.c[name] for name in ["app", *PROFILE_COLUMNS]]
-    rows = _rows(connection, columns, tables.profile, "app", [(_segment(entry, 1),) for entry in page])
-    grouped = groupby(rows, key=lambda row: str(row.app))
-    known = {app: [Profile(**dict(zip(PROFILE_COLUMNS, row[1:], strict=True))) for row in g] for app, g in grouped}
+    rows = _rows(connection, tables.profile.c, tables.profile, "app", [(_segment(entry, 1),) for entry in page])
+    known = {app: list(group) for app, group in groupby(rows, key=lambda row: str(row.app))}
     return {
-        entry.seq: ProfileVersion(app=_segment(entry, 1), profile=there[rank])
+        entry.seq: ProfileVersion(
+            app=_segment(entry, 1), profile=Profile(**{name: there[0]._mapping[name] for name in PROFILE_COLUMNS})
+        )
         for entry in page
-        if len(there := known.get(_segment(entry, 1), [])) > (rank := ranks.get(entry.seq, 0))
+        if _signed(entry, there := known.get(_segment(entry, 1), [])[ranks.get(entry.seq, 0) :])
     }
 
 
@@ -230,20 +244,21 @@ def _deployments(connection: Connection, page: Entries) -> Facts:
 
 
 def _quarantines(connection: Connection, page: Entries) -> Facts:
-    """An event is whatever its audit line says in full, so the row is one that says the same."""
+    """An event is whatever its audit line says in full, so the row is one of that time that says the same."""
     table = tables.quarantine
-    wanted = {entry.seq: (_segment(entry, 2), _segment(entry, 1), _release_of(entry).digest) for entry in page}
-    known: dict[tuple[str, str, str], list[QuarantineEvent]] = {}
-    for row in _rows(connection, table.c, table, "app channel digest", wanted.values()):
+    times = [entry.audit.at for entry in page]
+    wanted = {(_segment(entry, 2), _segment(entry, 1), _release_of(entry).digest) for entry in page}
+    found = tuple_(table.c.app, table.c.channel, table.c.digest).in_(list(wanted))
+    rows = connection.execute(select(table).where(found, table.c.at.between(min(times), max(times))))
+    known: dict[tuple[object, ...], QuarantineEvent] = {}
+    for row in rows:
         event = QuarantineEvent(quarantine=quarantine_of(row), lifted=row.lifted)
-        known.setdefault((row.app, row.channel, row.digest), []).append(event)
-    found: dict[int, Fact] = {}
-    for entry in page:
-        for event in known.get(wanted[entry.seq], []):
-            if not flaw(Record(ref=entry.ref, audit=entry.audit, fact=event)):
-                found[entry.seq] = event
-                break
-    return found
+        known[_said(audited(event))] = event
+    return {entry.seq: known[said] for entry in page if (said := _said(asdict(entry.audit))) in known}
+
+
+def _said(line: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(line[name] for name in ("action", "app", "channel", "after", "actor", "at", "reason"))
 
 
 def _epochs(connection: Connection, page: Entries) -> Facts:
@@ -273,6 +288,21 @@ def _revocations(connection: Connection, page: Entries) -> Facts:
     }
 
 
+def read_binding(connection: Connection, until: int) -> Binding:
+    """What the table says of the lines up to this one."""
+    digest, secrets = hashlib.sha256(), {}
+    rows = select(_binding.c.seq, _binding.c.record, _binding.c.secret).where(_binding.c.seq <= until)
+    for seq, record, secret in connection.execute(rows.order_by(_binding.c.seq)):
+        digest.update(f"{seq} {record}\n".encode())
+        if secret:
+            secrets[str(seq)] = secret
+    return Binding(until=until, records=digest.hexdigest(), secrets=secrets)
+
+
+def _bindings(connection: Connection, page: Entries) -> Facts:
+    return {entry.seq: read_binding(connection, _number(entry, 1)) for entry in page}
+
+
 _LOADERS: Mapping[str, Loader] = {
     "registry": _registries,
     "releases": _releases,
@@ -285,4 +315,5 @@ _LOADERS: Mapping[str, Loader] = {
     "epochs": _epochs,
     "tokens": _tokens,
     "revocations": _revocations,
+    "bindings": _bindings,
 }

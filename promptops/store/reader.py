@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from promptops.core.errors import RegistryDamaged
 from promptops.core.model import AuditEntry
 from promptops.store import tables
 from promptops.store.channels import ChannelReader
 from promptops.store.releases import ReleaseReader
-from promptops.store.rows import audit_of
+from promptops.store.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
     from promptops.core.presence import Beat
@@ -36,6 +37,17 @@ class Answer:
 
     request: str
     body: bytes
+
+
+def the_head(rows: Sequence[AnyRow]) -> AnyRow:
+    """The one row of the head of the audit log.
+
+    Raises:
+        RegistryDamaged: it is not one.
+    """
+    if len(rows) != 1:
+        raise RegistryDamaged(f"the head of the audit log has {len(rows)} rows and not one", hint="promptops fsck")
+    return rows[0]
 
 
 class Reader(ReleaseReader, ChannelReader):
@@ -76,8 +88,12 @@ class Reader(ReleaseReader, ChannelReader):
             last = rows[-1].seq
 
     def audit_head(self) -> tuple[int, str]:
-        """The number and hash of the newest line of the audit log, as the head row has them."""
-        head = self._connection.execute(select(tables.audit_head.c.seq, tables.audit_head.c.hash)).one()
+        """The number and hash of the newest line of the audit log, as the head row has them.
+
+        Raises:
+            RegistryDamaged: there is no such row, or there are several.
+        """
+        head = the_head(self._connection.execute(select(tables.audit_head.c.seq, tables.audit_head.c.hash)).all())
         return head.seq, head.hash
 
     def answer(self, key: str, *, token: str = "", request: str = "") -> Answer | None:
@@ -138,6 +154,12 @@ class Reader(ReleaseReader, ChannelReader):
         from promptops.store.tokens import token_by_secret
 
         return token_by_secret(self._connection, digest)
+
+    def changed_secrets(self) -> tuple[tuple[int, str, str], ...]:
+        """Tokens that have another secret than the one they were made with: line of the log, id, what is wrong."""
+        from promptops.store.recorded import changed_secrets
+
+        return tuple(changed_secrets(self._connection))
 
     def clients_since(
         self, since: datetime, channel: str = "", *, failing: bool = False

@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, liter
 
 from promptops.core.audit import verify, verify_head
 from promptops.core.digest import digest as digest_of
-from promptops.core.health import Fault
+from promptops.core.health import Condition, Fault
 from promptops.core.model import AuditEntry, Release
-from promptops.core.record import Record, flaw
+from promptops.core.record import Record, bind, flaw
+from promptops.core.token import commit
 from promptops.store import tables
 from promptops.store.damage import damage
 from promptops.store.journal import Entries, entries, load
@@ -62,15 +63,57 @@ def check_facts(connection: Connection) -> Iterator[Fault]:
 
 def _page(connection: Connection, page: Entries) -> Iterator[Fault]:
     facts = load(connection, page)
+    bound = _bound(connection, page)
     for entry in page:
         fact = facts.get(entry.seq)
         if fact is None:
-            what = f"{entry.audit.action} of audit line {entry.seq} has no row that can be read"
+            what = f"{entry.audit.action} of audit line {entry.seq} has no row that can be read and is of its time"
             yield damage("fact-missing", what, entry.ref)
         elif isinstance(fact, Release) and digest_of(fact.content) != fact.digest:
             continue  # the check of contents has said so
         elif problem := flaw(Record(ref=entry.ref, audit=entry.audit, fact=fact)):
             yield damage("fact-changed", problem, entry.ref)
+        elif not entry.audit.record and entry.seq not in bound:
+            what = f"audit line {entry.seq} was written by an older promptops"
+            repair = "promptops db upgrade binds it"
+            yield Fault(code="record-unbound", severity=Condition.PENDING, what=what, where=entry.ref, repair=repair)
+        elif bound.get(entry.seq, entry.audit.record) != (entry.audit.record or bind(entry.ref, fact)):
+            yield damage("fact-changed", "it is not what it was when it was bound", entry.ref)
+
+
+def _bound(connection: Connection, page: Entries) -> dict[int, str]:
+    """The digests of those facts whose lines have none."""
+    binding = tables.binding.c
+    within = binding.seq.between(page[0].seq, page[-1].seq)
+    return {row.seq: row.record for row in connection.execute(select(binding.seq, binding.record).where(within))}
+
+
+def check_secrets(connection: Connection) -> Iterator[Fault]:
+    """The secret of each token is the one that its line commits to."""
+    for _seq, id, what in changed_secrets(connection):
+        yield damage("secret-changed", what, f"tokens/{id}")
+
+
+def changed_secrets(connection: Connection) -> Iterator[tuple[int, str, str]]:
+    """Tokens that have another secret than the one they were made with, or none any more: line, id, what is wrong.
+
+    After a rebuild from git no token has one, which is as it should be.
+    """
+    token, secret, binding = tables.token.c, tables.token_secret.c, tables.binding.c
+    rebuilt = select(func.coalesce(func.max(_audit.c.seq), 0)).where(_audit.c.action == "rebuild")
+    last = connection.execute(rebuilt).scalar_one()
+    line = _journal.c.ref == literal("tokens/") + token.id
+    joined = tables.token.outerjoin(tables.token_secret, secret.token == token.id).join(_journal, line)
+    joined = joined.join(_audit, _audit.c.seq == _journal.c.seq)
+    joined = joined.outerjoin(tables.binding, binding.seq == _journal.c.seq)
+    columns = (_journal.c.seq, token.id, token.name, token.commitment, secret.digest, binding.secret, _audit.c.record)
+    rows = connection.execute(select(*columns).select_from(joined).order_by(_journal.c.seq))
+    for seq, id, name, commitment, digest, bound, record in rows:
+        committed = commitment or bound
+        if digest is None and committed and seq > last:
+            yield seq, id, f"the token '{name}' was made with a secret, which is gone"
+        elif digest is not None and (record or bound is not None) and commit(id, digest) != committed:
+            yield seq, id, f"the token '{name}' has another secret than the one that it was made with"
 
 
 def check_unrecorded(connection: Connection) -> Iterator[Fault]:
@@ -85,6 +128,15 @@ def check_unrecorded(connection: Connection) -> Iterator[Fault]:
             if count > names[place]:
                 what = f"there are {count} rows, and the audit log speaks of {names[place]}"
                 yield damage("fact-unrecorded", what, place)
+
+
+def check_bindings(connection: Connection) -> Iterator[Fault]:
+    """Every digest of an older line's fact was bound by a line."""
+    seq, ref = tables.binding.c.seq, _journal.c.ref
+    names = connection.execute(select(ref).where(ref > "bindings/", ref < "bindings0")).scalars()
+    until = max((int(n) for name in names if (n := name.rpartition("/")[2]).isdecimal()), default=0)
+    for (number,) in connection.execute(select(seq).where(seq > until).order_by(seq)):
+        yield damage("fact-unrecorded", "nothing in the audit log speaks of it", f"binding {number}")
 
 
 def _named() -> Iterator[tuple[Table, ColumnElement[str]]]:

@@ -40,6 +40,8 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
     Raises:
         Conflict: what is there is another application's. Invalid, RegistryUnavailable, SchemaTooNew
     """
+    from promptops.store.binding import bind_older
+
     place = _make(url, allow_network_fs=allow_network_fs)
     with migrating(place) as connection:
         if (version := current(connection)) is not None:
@@ -48,6 +50,7 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
             require_room(connection, place)
         migrate(connection)
         if connection.execute(select(tables.registry.c.id)).first() is not None:
+            bind_older(connection, actor=actor, at=now)
             return False
         from promptops.core.record import RegistryInfo
 
@@ -77,9 +80,9 @@ def creating(url: str) -> Iterator[Connection]:
         yield connection
 
 
-def upgrade(url: str) -> tuple[str, str]:
+def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) -> tuple[str, str]:
     """Bring the registry to the newest schema and put missing guards and indexes back; answers the revisions before and
-    after.
+    after. ``actor`` and ``now`` are for the line that binds what an older promptops wrote, if there is any.
 
     Raises:
         RegistryNotInitialised, RegistryUnavailable, SchemaTooNew
@@ -87,6 +90,7 @@ def upgrade(url: str) -> tuple[str, str]:
     place = locate(url)
     if place.path is not None and not place.path.exists():
         require_known(None, str(place))
+    from promptops.store.binding import bind_older
     from promptops.store.schema import make_indexes
 
     with migrating(place) as connection:
@@ -94,6 +98,7 @@ def upgrade(url: str) -> tuple[str, str]:
         guards.install(connection)
         migrate(connection)
         make_indexes(connection)
+        bind_older(connection, actor=actor, at=now)
         return before, HEAD
 
 

@@ -197,6 +197,7 @@ class AuditRow(Row, table=True):
     key: str = Field(sa_type=Words)
     previous: str = Field(sa_type=Words)
     hash: str = Field(sa_type=Words)
+    record: str = Field(sa_type=Words)
 
 
 class AuditHeadRow(Row, table=True):
@@ -218,6 +219,18 @@ class JournalRow(Row, table=True):
         sa_type=Number, primary_key=True, foreign_key="audit.seq", sa_column_kwargs={"autoincrement": False}
     )
     ref: str = Field(sa_type=Words)
+
+
+class BindingRow(Row, table=True):
+    """The digest of the fact of a line that has none itself, and of a token's the commitment to its secret."""
+
+    __tablename__ = "binding"
+    __table_args__ = (STRICT,)
+    seq: int = Field(
+        sa_type=Number, primary_key=True, foreign_key="audit.seq", sa_column_kwargs={"autoincrement": False}
+    )
+    record: str = Field(sa_type=Words)
+    secret: str = Field(sa_type=Words)
 
 
 class OutboxRow(Row, table=True):
@@ -256,6 +269,7 @@ idempotency: Table = metadata.tables["idempotency"]
 audit: Table = metadata.tables["audit"]
 audit_head: Table = metadata.tables["audit_head"]
 journal: Table = metadata.tables["journal"]
+binding: Table = metadata.tables["binding"]
 outbox: Table = metadata.tables["outbox"]
 epoch: Table = metadata.tables["epoch"]
 token: Table = access.metadata.tables["token"]

@@ -17,6 +17,7 @@ from promptops.store import tables
 from promptops.store.rows import AnyRow, Values
 
 TOKEN_COLUMNS = ["id", "name", "scopes", "channels", "apps", "prefix", "created_by", "created_at", "expires_at"]
+TOKEN_COLUMNS += ["commitment"]
 _token, _secret, _revocation = tables.token, tables.token_secret, tables.token_revocation
 
 

@@ -19,7 +19,7 @@ from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profil
 from promptops.store import tables
 from promptops.store.database import TOPIC
 from promptops.store.guards import GUARDED
-from promptops.store.reader import Reader
+from promptops.store.reader import Reader, the_head
 from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
 
 if TYPE_CHECKING:
@@ -202,14 +202,14 @@ class Writer(Reader):
         What the line says, and the name of the fact in the journal, follow from the fact; ``action`` is for one that
         can have several, ``before`` for what it replaced. From here the fact finds its way into git.
         """
-        from promptops.core.record import audited, ref_of
+        from promptops.core.record import audited, bind, ref_of
 
         head = self._lock_log()
         blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
         said: dict[str, Any] = {**blank, "at": at, "actor": actor, **audited(fact)}
-        unsealed = AuditEntry(seq=head.seq + 1, **said, previous=head.hash, hash="")
+        ref = ref_of(fact, head.seq + 1)
+        unsealed = AuditEntry(seq=head.seq + 1, **said, previous=head.hash, hash="", record=bind(ref, fact))
         entry = replace(unsealed, hash=seal(unsealed))
-        ref = ref_of(fact, entry.seq)
         self._insert(tables.audit, asdict(entry))
         self._insert(tables.journal, {"seq": entry.seq, "ref": ref})
         self._insert(tables.outbox, {"seq": entry.seq})
@@ -233,8 +233,8 @@ class Writer(Reader):
     def _lock_log(self) -> Row[*tuple[Any, ...]]:
         """Lock the head of the audit log. PostgreSQL tells who watches the registry when this is committed, once."""
         if self._connection.dialect.name == "postgresql":
-            return self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).one()
-        return self._connection.execute(_LAST).one()
+            return the_head(self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).all())
+        return the_head(self._connection.execute(_LAST).all())
 
     def done(self, seqs: Iterable[int]) -> None:
         """These changes are in git: they wait no longer."""

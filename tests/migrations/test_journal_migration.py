@@ -34,7 +34,8 @@ def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str
         records = all_records(registry)
         assert [record.audit for record in records] == list(audit)
         assert [record.ref for record in records] == [ref_of(record.fact, record.audit.seq) for record in records]
-        assert {record.ref.partition("/")[0] for record in records} == KINDS - {"epochs", "tokens", "revocations"}
+        kinds = KINDS - {"epochs", "tokens", "revocations"} | {"bindings"}
+        assert {record.ref.partition("/")[0] for record in records} == kinds
         assert [decode(encode(record), record.content) for record in records] == list(records)
         assert ask(registry, lambda reader: reader.pending()) == tuple(entry.seq for entry in audit)
         assert ask(registry, lambda reader: reader.epoch()) == 1

@@ -86,8 +86,27 @@ DAMAGES = [
     ("UPDATE token_revocation SET reason = 'none'", "fact-changed", "revocations/t"),
     ("INSERT INTO token_revocation SELECT id, 'none', 'Eve', created_at FROM token WHERE name = 'forever'",
      "fact-unrecorded", "revocations/t"),
-    ("INSERT INTO token SELECT 'tEve', 'eve', scopes, channels, apps, prefix, created_by, created_at, expires_at "
-     "FROM token WHERE name = 'forever'", "fact-unrecorded", "tokens/tEve"),
+    ("INSERT INTO token SELECT 'tEve', 'eve', scopes, channels, apps, prefix, created_by, created_at, expires_at, "
+     "commitment FROM token WHERE name = 'forever'", "fact-unrecorded", "tokens/tEve"),
+    # secrets
+    ("UPDATE token_secret SET digest = 'eve' WHERE token IN (SELECT id FROM token WHERE name = 'ci')",
+     "secret-changed", "tokens/t"),
+    ("DELETE FROM token_secret WHERE token IN (SELECT id FROM token WHERE name = 'forever')",
+     "secret-changed", "tokens/t"),
+    ("UPDATE token SET commitment = '' WHERE name = 'ci'", "fact-changed", "tokens/t"),
+    # what only the record of a fact has
+    ("UPDATE release SET changes = '[]' WHERE app = 'bot'", "fact-changed", "releases/bot/"),
+    ("UPDATE release SET changes = '[ ]' WHERE app = 'bot' AND version = '0.1.0'", "fact-changed", "releas"),
+    ("UPDATE release SET bump = 'major' WHERE app = 'bot' AND version = '0.1.1'", "fact-changed", "releases/bot/0.1.1"),
+    ("UPDATE provenance SET \"commit\" = 'eve' WHERE app = 'bot'", "fact-changed", "releases/bot/0.1.0"),
+    ("UPDATE provenance SET actor = 'Eve' WHERE app = 'bot'", "fact-missing", "releases/bot/0.1.0"),
+    ("UPDATE profile SET owner = 'eve' WHERE app = 'bot'", "fact-changed", "profiles/bot/"),
+    ("UPDATE profile SET actor = 'Eve' WHERE app = 'bot'", "fact-missing", "profiles/bot/"),
+    ("UPDATE channel_policy SET protected = NOT protected WHERE version = 1", "fact-changed", "policies/prod/1"),
+    ("UPDATE channel_policy SET promote_from = '[\"dev\"]' WHERE version = 1", "fact-changed", "policies/prod/1"),
+    ("UPDATE release SET id = 900 + id WHERE app = 'bot' AND version = '0.1.0'", "fact-changed", "release"),
+    ("INSERT INTO app VALUES ('eve')", "fact-unrecorded", "app eve"),
+    ("DELETE FROM audit_head", "database-corrupt", "audit log"),
     # facts that nobody decided
     ("INSERT INTO epoch SELECT 9, at, actor, reason FROM epoch", "fact-unrecorded", "epochs/9"),
     ("INSERT INTO yank SELECT app, digest, 'none', 'Eve', created_at FROM release WHERE app = 'bot'", "fact-unrecorded",

@@ -34,6 +34,7 @@ def full(registry: Registry) -> Registry:
         writer.add_yank("bot", a_release(1).digest, yank())
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
         writer.add_token(token("ci"), "d" * 64)
+        writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.add_revocation(token("ci").id, Revocation(actor=ACTOR, at=START, reason="leaked"))
 
     registry.write(work)

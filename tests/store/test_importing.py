@@ -17,6 +17,9 @@ from tests.factory import go_back, go_live, live_version, make_release, minutes
 from tests.store.facts import ACTOR, ask
 from tests.store.world import all_records, answers
 
+SECRETS_ARE_GONE = {"secret-changed"}
+"""Where nothing in the log says that the registry was rebuilt, tokens have to have secrets."""
+
 
 @pytest.fixture
 def records(world: Registry) -> tuple[Record, ...]:
@@ -35,7 +38,7 @@ def test_a_registry_from_records_answers_as_the_original(
     assert ask(again, answers) == ask(world, answers)
     assert ask(again, lambda reader: reader.pending()) == ()
     assert all_records(again) == records
-    assert check_store(again) == ()
+    assert {fault.code for fault in check_store(again)} == SECRETS_ARE_GONE
     again.close()
 
 
@@ -46,7 +49,7 @@ def test_work_goes_on_in_it(records: tuple[Record, ...], empty_url: str) -> None
     go_live(again, f"bot@{release.version}", "staging", now=minutes(202))
     go_back(again, "bot", channel="staging", now=minutes(203))
     assert live_version(again, "bot", "staging") == "0.1.3"
-    assert check_store(again) == ()
+    assert {fault.code for fault in check_store(again)} == SECRETS_ARE_GONE
     again.close()
 
 
