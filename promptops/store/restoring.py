@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from promptops.core.errors import Conflict, Invalid, RegistryDamaged
 from promptops.store import guards, tables
+from promptops.store.binding import bind_older
 from promptops.store.columns import Number
 from promptops.store.database import locate, refuse_network_file_system
 from promptops.store.dump import load
@@ -124,9 +125,10 @@ def require_same(connection: Connection, manifest: Manifest) -> None:
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """The newest schema, with its guards."""
+    """The newest schema, with its guards, and what an older promptops wrote bound."""
     guards.install(connection)
     migrate(connection)
+    bind_older(connection, actor="promptops")
 
 
 def _begin_epoch(connection: Connection, entry: Mapping[str, Any]) -> None:
