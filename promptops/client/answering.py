@@ -22,6 +22,7 @@ from promptops.client.sources import Source
 from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
 from promptops.core.presence import State
+from promptops.core.visible import one_line
 
 if TYPE_CHECKING:
     import ssl
@@ -201,8 +202,8 @@ class Answering:
             source=replica.view.source if held else None,
             age=None if replica.contact is None else replica.age,
             too_old=replica.too_old,
-            registry=snapshot.registry if snapshot else "",
-            lineage=snapshot.lineage if snapshot else "",
+            registry=one_line(snapshot.registry) if snapshot else "",
+            lineage=one_line(snapshot.lineage) if snapshot else "",
             epoch=snapshot.epoch if snapshot else 0,
             cursor=snapshot.cursor if snapshot else 0,
             revisions={app: pointer.revision for app, pointer in apps.items()},
@@ -214,10 +215,10 @@ class Answering:
             polls=replica.polls,
             failures=replica.schedule.failures,
             rejected=dict(replica.rejected),
-            problem=replica.unfollowed or replica.problem or problem_of(replica.cannot_load),
+            problem=one_line(replica.unfollowed or replica.problem or problem_of(replica.cannot_load), 1_000),
             cannot_load=replica.cannot_load,
             notes=replica.view.notes,
-            disk=replica.disk,
+            disk=one_line(replica.disk, 1_000),
             running=running,
         )
 

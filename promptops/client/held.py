@@ -18,6 +18,9 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import PromptopsError
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
+from promptops.core.visible import one_line
+
+MAX_MESSAGE = 500
 
 Required: TypeAlias = "Collection[str] | Mapping[str, Collection[str]]"
 """Prompts an application cannot do without, ``support-bot/answer``; as a mapping with the variables it renders with."""
@@ -38,9 +41,13 @@ class Rejection(StrEnum):
 
 
 class Rejected(Exception):
-    """What arrived is not followed; what is held stays. Never reaches the application: it is counted and logged."""
+    """What arrived is not followed; what is held stays. Never reaches the application: it is counted and logged.
+
+    What is in the message came from strangers: it is one printable line.
+    """
 
     def __init__(self, reason: Rejection, message: str) -> None:
+        message = one_line(message, MAX_MESSAGE)
         super().__init__(message)
         self.reason = reason
         self.message = message

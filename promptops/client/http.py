@@ -78,7 +78,7 @@ def request_of(place: Place, what: Question, token: str) -> Request:
 def stream_request(place: Place, channel: str, apps: tuple[str, ...], last_id: str, token: str) -> Request:
     """The request for the events of a channel after the one with this id."""
     headers = {**_headers(token), "Accept": _STREAM, "Cache-Control": "no-store"}
-    if last_id:
+    if _is_plain(last_id):
         headers["Last-Event-ID"] = last_id
     url = f"{place.url}/v1/channels/{quote(channel)}/events{_query('app', apps)}"
     return Request(url=url, limit=0, headers=headers)
@@ -153,7 +153,13 @@ def answer_of(what: Question, status: int, headers: Mapping[str, str], body: byt
             return _several(body, api=api)
         case AskVersion():
             return Answer(body=body, etag=headers.get("promptops-digest", ""), api=api)
-    return Answer(body=body, etag=headers.get("etag", "")[:200], api=api)
+    etag = headers.get("etag", "")
+    return Answer(body=body, etag=etag if _is_plain(etag) else "", api=api)
+
+
+def _is_plain(text: str) -> bool:
+    """True for what a server may have said back to it in a header, as it is."""
+    return 0 < len(text) <= 200 and text.isascii() and text.isprintable()
 
 
 def _several(body: bytes, *, api: bool) -> Answer | Failed:
@@ -199,5 +205,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return float(said[:9])
     try:
         return (parsedate_to_datetime(said) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -24,6 +24,9 @@ from urllib.parse import unquote, urlsplit
 
 from promptops.core.address import is_loopback
 from promptops.core.errors import Invalid
+from promptops.core.visible import one_line
+
+MAX_MESSAGE = 500
 
 _ADAPTERS: Mapping[str, str] = {
     "file": "promptops.client.folder:Folder",
@@ -126,12 +129,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Nothing usable came back. ``reason`` is a word for counting, ``message`` a sentence; neither has a secret."""
+    """Nothing usable came back. ``reason`` is a word for counting, ``message`` a sentence; neither has a secret.
+
+    What a server said may be in the message, so it is made one printable line here, before anybody logs or shows it.
+    """
 
     reason: str
     message: str
     retry_after: float | None = None
     api: bool | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message, MAX_MESSAGE))
 
 
 TIMEOUT = Failed(reason="timeout", message="there was no answer in time")

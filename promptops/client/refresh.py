@@ -85,10 +85,10 @@ def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
     try:
         event = _decode(data)
         _receive(replica, event)
+        replica.heard_event()
     except _Trouble as trouble:
         if event is None or not _is_past(replica, event):
             return _told(replica, place, trouble)
-    replica.heard_event()
     return Refreshed(place=place)
 
 
@@ -208,7 +208,7 @@ def _decode(data: bytes) -> Snapshot:
     try:
         return decode(data)
     except Invalid as error:
-        raise _Trouble(Failed(reason=Rejection.CONTENT, message=error.message[:300]), rejected=True) from error
+        raise _Trouble(Failed(reason=Rejection.CONTENT, message=error.message), rejected=True) from error
 
 
 def _failed(rejected: Rejected) -> Failed:

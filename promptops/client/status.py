@@ -16,6 +16,9 @@ from promptops.core.visible import one_line
 
 LOG = logging.getLogger("promptops.client")
 
+_MOST = 1_000
+"""Characters of a text in a line of the log."""
+
 EVENTS: Mapping[str, str] = {
     "started": "a client follows its channel; says from where, and what it serves meanwhile",
     "stopped": "it was closed",
@@ -57,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One channel of a client, as it is now. Plain values: fit for a health page.
+    """One channel of a client, as it is now. Plain values: fit for a health page, also where a server said them.
 
     ``age`` are seconds since the last contact, None before the first. ``too_old`` says that this is over ``max_stale``.
     ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed, or what is wrong
@@ -105,6 +108,8 @@ OnState = Callable[[State, State], object]
 
 
 def log(level: int, event: str, message: str, *arguments: object, exc_info: bool = False, **facts: object) -> None:
-    """Log a line under the name of its event."""
+    """Log a line under the name of its event; whatever is in its texts, it is one line, and can be looked at."""
     assert event in EVENTS, event
-    LOG.log(level, message, *arguments, exc_info=exc_info, extra={"event": event, **facts})
+    shown = [one_line(each, _MOST) if isinstance(each, str) else each for each in arguments]
+    told = {name: one_line(fact, _MOST) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    LOG.log(level, message, *shown, exc_info=exc_info, extra={"event": event, **told})

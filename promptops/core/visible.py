@@ -27,7 +27,10 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """The text in one printable line of at most so many characters, whatever is in it; cut where it is longer."""
+    """The text in one printable line of at most so many characters, whatever is in it; cut where it is longer.
+
+    For a log, a health page and an error: stricter than :func:`visible`, which keeps what several scripts need.
+    """
     hidden = _hidden(text[:most])
     shown = "".join(
         char if char.isprintable() and place not in hidden else _escape(char) for place, char in enumerate(text[:most])

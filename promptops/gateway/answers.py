@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,10 +12,24 @@ from promptops.core.model import Json, Release
 from promptops.core.presence import Clients
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
+from promptops.core.visible import one_line
 from promptops.wire import snapshot as wire
 from promptops.wire.presence import clients_from_json
 
 _NOT = "the server's answer is not understood"
+
+
+def parsed(data: bytes) -> Json:
+    """The JSON of a server.
+
+    Raises:
+        ValueError: it is none, or nested so deep that nothing of ours is.
+    """
+    try:
+        found: Json = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    return found
 
 
 class Document(dict[str, Json]):
@@ -44,7 +59,9 @@ def require_same(reference: Reference, release: Release, app: str) -> None:
     """What came is what was asked for: another release with a digest of its own would be as whole."""
     same = app == release.app == reference.app and release.digest.startswith(reference.digest or "sha256:")
     if not same or (reference.version and release.version != reference.version):
-        raise RegistryDamaged(f"the server was asked for {reference} and answered {release.app}@{release.version}")
+        raise RegistryDamaged(
+            f"the server was asked for {reference} and answered " + one_line(f"{release.app}@{release.version}")
+        )
 
 
 def number(value: Json) -> int | None:
@@ -63,7 +80,8 @@ def served(channel: str, data: bytes) -> Snapshot:
     try:
         found = wire.decode(data)
     except Invalid as error:
-        raise RegistryDamaged(f"the snapshot of {channel} is not what the server made: {error.message}") from error
+        why = one_line(error.message)
+        raise RegistryDamaged(f"the snapshot of {channel} is not what the server made: {why}") from error
     if found.channel != channel or found.partial:
         raise RegistryDamaged(f"the server was asked for a snapshot of {channel} and answered something else")
     return found
@@ -89,4 +107,4 @@ def clients(document: Mapping[str, Json]) -> Clients:
     try:
         return clients_from_json(document)
     except Invalid as error:
-        raise RegistryUnavailable(f"{_NOT}: {error.message}") from error
+        raise RegistryUnavailable(f"{_NOT}: {one_line(error.message)}") from error

@@ -6,7 +6,6 @@ and not to say what a release is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +19,7 @@ from promptops.core.model import AuditEntry, Channel, Json, Policy, Quarantine, 
 from promptops.core.reference import Reference
 from promptops.core.token import Token
 from promptops.gateway import answers
-from promptops.gateway.answers import Document, given, hashed, number, require_same, served, texts
+from promptops.gateway.answers import Document, given, hashed, number, parsed, require_same, served, texts
 from promptops.gateway.sending import SECONDS, Request, Sender
 from promptops.operations.channels import ChannelChange
 from promptops.operations.deploying import Deployed
@@ -276,7 +275,7 @@ class Remote:
 
     def _ask(self, request: Request) -> Mapping[str, Json]:
         try:
-            answer = json.loads(self._sender.send(request).body)
+            answer = parsed(self._sender.send(request).body)
         except ValueError as error:
             raise RegistryUnavailable(f"the answer of {self._sender.url} is no JSON") from error
         if not isinstance(answer, dict):

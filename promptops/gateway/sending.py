@@ -29,6 +29,7 @@ from promptops.core.errors import (
 )
 from promptops.core.model import Json
 from promptops.core.token import parse_token
+from promptops.core.visible import one_line
 from promptops.gateway.patience import Patience, within
 from promptops.wire.problem import MEDIA_TYPE, from_problem
 
@@ -165,9 +166,9 @@ class Sender:
         if not _is_ours(answer):
             self._refuse(answer, request)
         if answer.headers["promptops-api"] != _API:
+            theirs = one_line(answer.headers["promptops-api"], 20)
             raise RegistryUnavailable(
-                f"{self.url} speaks version {answer.headers['promptops-api'][:20]} of the API, and this promptops "
-                f"speaks version {_API}",
+                f"{self.url} speaks version {theirs} of the API, and this promptops speaks version {_API}",
                 hint="Install the promptops that goes with it.",
             )
         if answer.status < 300:
@@ -273,7 +274,7 @@ def _document(answer: Answer) -> Mapping[str, Json]:
         return {}
     try:
         document = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -281,4 +282,4 @@ def _document(answer: Answer) -> Mapping[str, Json]:
 def _reason(error: Exception) -> str:
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return "it took too long"
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(" ".join(str(error).split())) or type(error).__name__

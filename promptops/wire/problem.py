@@ -6,7 +6,7 @@
      "code": "concurrent-deployment", "kind": "Conflict", "hint": "Look first: …", "facts": {"expected": 7, …}}
 
 ``code`` names the class; whoever reads the document raises that class again, with the same message, hint and facts. A
-code that is not known becomes the error of its kind.
+code that is not known becomes the error of its kind. What cannot be seen in its texts is written out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from collections.abc import Iterator, Mapping
 from promptops.core import errors, kinds
 from promptops.core.errors import PromptopsError
 from promptops.core.model import Json
+from promptops.core.visible import visible
 
 MEDIA_TYPE = "application/problem+json"
+
+_MOST = 5_000
+"""Characters of a text that a server says."""
 
 _OWN = frozenset({"message", "hint", "findings"})
 
@@ -44,18 +48,26 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
     chosen = found or _by_status(status)
     error = chosen.__new__(chosen)
     detail, hint = document.get("detail"), document.get("hint")
-    PromptopsError.__init__(
-        error, detail if isinstance(detail, str) else f"the server answered {status}", hint=str(hint or "")
-    )
+    said = detail if isinstance(detail, str) else f"the server answered {status}"
+    PromptopsError.__init__(error, _shown(said), hint=_shown(str(hint or "")))
     facts = document.get("facts")
     for name, value in (facts if isinstance(facts, Mapping) else {}).items():
-        fact = tuple(value) if isinstance(value, list) else value
+        fact = (
+            tuple(_shown(item) if isinstance(item, str) else item for item in value)
+            if isinstance(value, list)
+            else value
+        )
         # What belongs to the class, such as its exit code, is nothing that a server may say.
         if name.isidentifier() and name[0] != "_" and not hasattr(error, name) and _is_fact(fact):
-            setattr(error, name, fact)
+            setattr(error, name, _shown(fact) if isinstance(fact, str) else fact)
     if isinstance(error, errors.NotFound) and "known" not in vars(error):
         error.known = ()
     return error
+
+
+def _shown(text: str) -> str:
+    """What a server said, in one line: a line break in it could make a second one that looks like ours."""
+    return visible(text) if len(text) <= _MOST else visible(text[:_MOST]) + "…"
 
 
 def _is_fact(value: object) -> bool:

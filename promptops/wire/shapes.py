@@ -15,6 +15,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, PromptopsError, RegistryDamaged, RegistryUnavailable
 from promptops.core.fields import from_json, to_json
 from promptops.core.model import Json, Profile, Release
+from promptops.core.visible import one_line
 
 T = TypeVar("T")
 
@@ -71,7 +72,8 @@ def read(kind: type[T], value: Json) -> T:
     except (ValueError, TypeError, OverflowError, Invalid) as error:
         what = error.message if isinstance(error, PromptopsError) else str(error)
         raise RegistryUnavailable(
-            f"the server's answer is not understood: {what[:200]}", hint="Another version of promptops may run there."
+            f"the server's answer is not understood: {one_line(what, 200)}",
+            hint="Another version of promptops may run there.",
         ) from error
 
 
