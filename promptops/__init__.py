@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from promptops.core.presence import State
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AppNotFound",
