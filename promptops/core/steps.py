@@ -14,7 +14,10 @@ MADE = 16
 """Characters that are made in the time of one step."""
 
 READ = 256
-"""Characters that are compared or searched in the time of one step."""
+"""Characters that are compared in the time of one step."""
+
+SEARCHED = 32
+"""Characters that are searched in the time of one step."""
 
 
 class Budget:
@@ -52,10 +55,10 @@ class Budget:
         pending: list[tuple[object, int]] = [(value, 1)]
         while pending:
             item, depth = pending.pop()
+            self.spend(1)
             if isinstance(item, str):
                 size += len(item)
                 continue
-            self.spend(1)
             if isinstance(item, Mapping):
                 size += sum(len(key) for key in item if isinstance(key, str))
                 pending += [(each, depth + 1) for each in item.values()]
@@ -90,7 +93,7 @@ def contains(budget: Budget, items: object, wanted: object) -> bool:
         return any(same(budget, item, wanted) for item in items)
     if isinstance(items, str) and isinstance(wanted, str):
         # The search goes back at every character for as much of what is searched as fits there.
-        budget.spend(1 + len(items) * (1 + min(len(wanted), len(items), READ) // 4) // READ)
+        budget.spend(1 + len(items) * (1 + min(len(wanted), len(items), READ) // 16) // SEARCHED)
     elif isinstance(wanted, str):
         budget.spend(1 + len(wanted) // READ)
     return wanted in items  # type: ignore[operator]

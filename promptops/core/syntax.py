@@ -140,6 +140,7 @@ def check_tree(text: str, tree: n.Template) -> int:
     while pending:
         node, depth, loops = pending.pop()
         count += not isinstance(node, n.Template | n.Output | n.TemplateData)
+        count += isinstance(node, n.Operand)  # a comparison that pays for itself is two calls
         problem = "nested too deeply" if depth > MAX_DEPTH else _problem(node, loops)
         if count > TEMPLATE_NODES:
             problem = large()

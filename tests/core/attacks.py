@@ -73,6 +73,17 @@ ATTACKS: dict[str, tuple[str, str]] = {
         f"{{% for i in '{'x' * 1_000}' %}}{{% for j in '{'x' * 1_000}' %}}{'y' * 99}{{% endfor %}}{{% endfor %}}",
         "OutputTooLarge",
     ),
+    "searching a text in two loops": (
+        "{% for a in '"
+        + "x" * 900
+        + "' %}{% for b in '"
+        + "x" * 900
+        + "' %}"
+        + "{% if 'ab' in '"
+        + "a" * 20_000
+        + "' %}{% endif %}{% endfor %}{% endfor %}",
+        "TemplateInvalid",
+    ),
     # the parser and the compiler
     "macro that calls itself": ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "TemplateInvalid"),
     "a recursive loop": ("{% for d in docs recursive %}{{ loop(docs) }}{% endfor %}", "TemplateInvalid"),
