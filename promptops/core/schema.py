@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 from promptops.core.errors import ExtraMissing
 from promptops.core.keywords import patterns, require_schema
 from promptops.core.model import Json
-from promptops.core.searching import is_mixed, refusal
+from promptops.core.searching import has_keyword, is_mixed, refusal
 
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
@@ -43,6 +43,7 @@ STEPS: Final = 250_000
 RELEASE_STEPS: Final = 1_000_000
 """Steps that looking for flaws in all schemas of a release may take."""
 
+_TANGLES = frozenset({"$ref", "$dynamicRef", "unevaluatedItems", "unevaluatedProperties"})
 _PROBES: tuple[Json, ...] = (None, True, 0, "", [], {})
 _TOO_LONG = f"checking it takes more than {STEPS:,} steps: its schema is too intricate for this value"
 
@@ -125,6 +126,8 @@ def _probed(schema: Mapping[str, Json], left: int) -> tuple[str, int]:
     """The flaw of a schema, and how many of these steps are left."""
     if found := next(iter(unevaluated(schema)), ""):
         return f"{found}, which cannot be evaluated in linear time", left
+    if not has_keyword(schema, _TANGLES):
+        return "", left  # a tree: nothing in it is looked at more than once or twice
     from promptops.core.validation import Steps, TooLong, Validation
 
     validation = Validation(schema, steps=STEPS)

@@ -65,16 +65,21 @@ def broken(pattern: str) -> str:
 
 def is_mixed(schema: Json) -> bool:
     """True for a schema that has both keywords somewhere: jsonschema evaluates one with patterns of the other."""
-    found: set[str] = set()
+    return all(has_keyword(schema, frozenset({name})) for name in ("unevaluatedProperties", "patternProperties"))
+
+
+def has_keyword(schema: Json, names: frozenset[str]) -> bool:
+    """True where one of the names is a key anywhere in the schema."""
     pending = [schema]
     while pending:
         item = pending.pop()
         if isinstance(item, Mapping):
-            found |= item.keys() & {"unevaluatedProperties", "patternProperties"}
+            if not names.isdisjoint(item):
+                return True
             pending += item.values()
         elif isinstance(item, list | tuple):
             pending += item
-    return len(found) == 2
+    return False
 
 
 @lru_cache(maxsize=256)

@@ -146,3 +146,26 @@ def test_a_backup_that_is_no_file_is_refused(
     manifest.write_text("{}")
     answer = promptops("db", "restore", str(target), "--registry", "sqlite:///other.db", exits=2)
     assert "internal error" not in answer.err
+
+
+EVIL = {
+    "stars": ("promptops.yml", "registry: team\napps: [bot, '" + "*a" * 100 + "b']\n", 2),
+    "openings": ("bot/prompts/greet.prompt.yml", "messages: [{role: user, content: '" + "{{ a" * 16_000 + "'}]\n", 2),
+    "statements": ("bot/prompts/greet.prompt.yml", "messages: [{role: user, content: '" + "{% " * 20_000 + "'}]\n", 2),
+    "comments": ("bot/prompts/greet.prompt.md", "<!-- promptops: ignore[" * 3_000, 0),
+    "pattern": (
+        "bot/prompts/greet.prompt.yml",
+        "messages: [{role: user, content: '{{x}}'}]\n"
+        f"inputs: {{x: {{pattern: '^(a+)+$', default: '{'a' * 60}!'}}}}\n",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_check_ends_as_its_user_runs_it(name: str, workspace: Path, promptops: Promptops) -> None:
+    place, text, code = EVIL[name]
+    (workspace / place).write_text(text)
+    if place.endswith(".md"):
+        (workspace / "bot/prompts/greet.prompt.yml").unlink()
+    assert "internal error" not in promptops("check", exits=code).err

@@ -107,7 +107,23 @@ FLOW = (
     ("responseFormat: json_schema\njsonSchema: '", '{"a":', "'\n"),
     ("responseFormat: json_schema\njsonSchema: '{", '"a":1,', '"b":1}\'\n'),
 )
-SCHEMAS: dict[str, Callable[[int], object]] = {}
+SCHEMAS: dict[str, Callable[[int], object]] = {
+    "unique objects": lambda size: {
+        "uniqueItems": True,
+        "default": [{"a": n} for n in range(100_000, 100_000 + size // 16)],
+    },
+    "many anyOf": lambda size: {"default": 1, "anyOf": [{"type": "string"}] * (size // 20 - 2)},
+    "a long pattern": lambda size: {"pattern": "a" * (size - 20)},
+    "a long default": lambda size: {"maxLength": 1, "default": "a" * (size - 40)},
+    "patterns of names": lambda size: {
+        "patternProperties": {f"^a{n:06}": {} for n in range(size // 32)},
+        "default": {f"a{n:06}": 1 for n in range(size // 32)},
+    },
+    "a chain of references": lambda size: {
+        "$ref": "#/$defs/a000000",
+        "$defs": {f"a{n:06}": {"$ref": f"#/$defs/a{n + 1:06}"} for n in range(size // 42)},
+    },
+}
 
 
 def _repeated(unit: str, size: int) -> str:
