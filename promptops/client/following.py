@@ -16,7 +16,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, cast
 
 from promptops.client import http
@@ -245,8 +245,9 @@ class Following:
         if self._process != os.getpid():
             self._abandon()
             return
-        self._stop.set()
-        self.say_goodbye().wait(min(seconds, GOODBYE))
+        with self._open_places() if self._is_inline else nullcontext():
+            self._stop.set()
+            self.say_goodbye().wait(min(seconds, GOODBYE))
         for event in (self._wake, self._reached, *self._waiting):
             event.set()
         for origin in self._origins.values():

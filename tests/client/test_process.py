@@ -30,8 +30,15 @@ def until(condition):
         assert time.monotonic() < end, condition
         time.sleep(0.005)
 
+def switches():
+    return [[line for line in open(f"/proc/self/task/{thread.native_id}/status") if "voluntary" in line]
+        for thread in threading.enumerate() if thread is not threading.main_thread()]
+
 def in_child(work):
-    time.sleep(0.3)  # until no thread of the parent waits for the interpreter
+    end, before = time.monotonic() + 5, None
+    while (now := switches()) != before and time.monotonic() < end:
+        before = now  # a thread that waits for the interpreter at the fork would leave its lock broken
+        time.sleep(0.15)
     pid = fork()
     if pid == 0:
         try:
@@ -45,6 +52,17 @@ def in_child(work):
 def ended_well(pid):
     assert os.waitpid(pid, 0)[1] == 0
 """
+
+
+UWSGI = """
+uwsgi = types.ModuleType("uwsgi")
+uwsgi.has_threads, uwsgi.worker_id, uwsgi.masterpid = THREADS
+sys.modules["uwsgi"] = uwsgi
+
+def names():
+    return [thread.name for thread in threading.enumerate() if "follow" in thread.name or "listen" in thread.name]
+"""
+LOADING = "1, lambda: 0, lambda pid=os.getpid(): pid"
 
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
@@ -188,7 +206,7 @@ def test_a_process_forked_in_c_that_ends_leaves_the_parents_connections_alone(se
     assert server.kinds().count("events") == 1
 
 
-def test_a_database_is_read_anew_in_a_process_forked_in_c(registry_url: str) -> None:
+def test_a_database_is_read_anew_in_a_worker_of_uwsgi(registry_url: str) -> None:
     from promptops.store import Registry
     from tests import factory
 
@@ -196,8 +214,14 @@ def test_a_database_is_read_anew_in_a_process_forked_in_c(registry_url: str) -> 
     factory.make_channels(live)
     for release in factory.make_releases(live):
         factory.go_live(live, f"bot@{release.version}")
-    program = FOLLOWING.replace("1.0.0", "0.1.2").replace("3.0.0", "0.1.1")
-    child = run(program, registry_url, "30", USES[0])
+    program = """
+    client = Client(url, channel="prod", cache_dir=False)
+    assert client.get_prompt("bot/answer").version == "0.1.2", client.status()
+    pid = in_child(lambda: until(lambda: client.get_prompt("bot/answer").version == "0.1.1" and names()))
+    print("ready", flush=True)
+    ended_well(pid)
+    """
+    child = run(UWSGI.replace("THREADS", LOADING) + dedent(program), registry_url)
     ready(child)
     factory.go_back(live, "bot")
     live.close()
@@ -243,16 +267,6 @@ def test_an_asyncio_client_follows_in_the_loop_of_a_forked_process(server: FakeS
     ended(child)
 
 
-UWSGI = """
-uwsgi = types.ModuleType("uwsgi")
-uwsgi.has_threads, uwsgi.worker_id, uwsgi.masterpid = THREADS
-sys.modules["uwsgi"] = uwsgi
-
-def names():
-    return [thread.name for thread in threading.enumerate() if "follow" in thread.name or "listen" in thread.name]
-"""
-
-
 def test_a_worker_without_threads_says_so_and_asks_when_it_is_asked(server: FakeServer) -> None:
     program = """
     client = Client(url, channel="prod", cache_dir=False, poll=0.3)
@@ -273,7 +287,7 @@ def test_a_worker_without_threads_says_so_and_asks_when_it_is_asked(server: Fake
     server.serve(made.served(3, "3.0.0"))
     _, errors = child.communicate(timeout=90)
     assert (child.returncode, errors.count("enable-threads = true"), len(errors.splitlines())) == (0, 1, 1), errors
-    assert server.beats()
+    assert server.beats()[-1]["leaving"] is True
     assert "events" not in server.kinds()
 
 
@@ -319,11 +333,7 @@ def test_who_only_loads_for_uwsgi_has_no_threads_and_no_heartbeat(server: FakeSe
     pid = in_child(lambda: until(lambda: client.get_prompt("bot/answer").version == "3.0.0" and names()))
     ended_well(pid)
     """
-    child = run(
-        UWSGI.replace("THREADS", "1, lambda: 0, os.getpid").replace("os.getpid", "lambda pid=os.getpid(): pid")
-        + dedent(program),
-        server.url,
-    )
+    child = run(UWSGI.replace("THREADS", LOADING) + dedent(program), server.url)
     ready(child)
     assert server.beats() == []
     server.serve(made.served(3, "3.0.0"))
