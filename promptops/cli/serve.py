@@ -161,6 +161,7 @@ def _settings(session: Session, auth: bool, hosts: Sequence[str], reads: float, 
         hosts=frozenset(name.lower() for name in hosts),
         limits=Limits(
             reads=Rate(a_second=reads, burst=max(1, int(reads * 2))),
+            beats=Rate(a_second=reads / 4, burst=max(1, int(reads * 10))),
             others=Rate(a_second=changes, burst=max(1, int(changes * 4))),
         ),
     )

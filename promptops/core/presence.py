@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, is_name
@@ -31,9 +32,10 @@ class Room:
     """How many clients a registry remembers: of one token, which a large fleet may share, and in all."""
 
     of_a_token: int = 10_000
-    in_all: int = 40_000
+    in_all: int = 20_000
 
 
+_LONGEST_NAME = 63
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -86,10 +88,18 @@ class Beat:
             if len(text) > MAX_WORDS or not text.isprintable():
                 raise Invalid(f"a client's {what} is one line of at most {MAX_WORDS} printable characters")
         for what, apps in (("revisions", self.revisions), ("cannot_load", self.cannot_load)):
-            if len(apps) > MAX_APPS or not all(map(is_name, apps)):
+            if len(apps) > MAX_APPS or not all(map(_is_app, apps)):
                 raise Invalid(f"a client's {what} are those of at most {MAX_APPS:,} apps, by name")
         if any(not 0 <= number < 2**53 for number in (self.epoch, *self.revisions.values())):
             raise Invalid("a client's epoch and revisions are whole numbers from 0")
+
+
+def _is_app(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and _is_known_name(name)
+
+
+_is_known_name = lru_cache(maxsize=10_000)(is_name)
+"""A fleet serves the same apps, in every heartbeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

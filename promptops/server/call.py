@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from promptops import clock
 from promptops.core.actor import require_claim
 from promptops.core.errors import Invalid, RequestInvalid
-from promptops.core.model import Json
+from promptops.core.model import Json, Policy
 from promptops.core.token import Scope
 from promptops.server.access import Access
 
@@ -113,6 +113,10 @@ class Call:
     def sees(self, *, channel: str = "", app: str = "") -> bool:
         """Whether the caller may know of them: what lists leave out otherwise."""
         return self.access.allows(Scope.READ, channel=channel, app=app)
+
+    def limited(self, policy: Policy) -> Policy:
+        """A channel's policy without the names of channels that the caller may not know of."""
+        return replace(policy, promote_from=tuple(name for name in policy.promote_from if self.sees(channel=name)))
 
 
 async def _call(request: Request) -> Call:

@@ -59,6 +59,7 @@ class Counter:
     def __init__(self, limits: Limits) -> None:
         self._of_tokens = {
             Kind.READ: Buckets(limits.reads),
+            Kind.BEAT: Buckets(limits.beats),
             Kind.LOOKUP: Buckets(limits.others),
             Kind.CHANGE: Buckets(limits.others),
         }

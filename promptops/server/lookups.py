@@ -104,9 +104,12 @@ def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel:
     **answers(object_of(channels=list_of(Channel)), {"channels": [written(examples.CHANNEL)]}),
 )
 def channels(call: CallOf) -> Response:
-    """Every channel with its policy, downstream first."""
-    found = reading.channels(call.registry)
-    return answered({"channels": [written(each) for each in found if call.sees(channel=each.name)]})
+    """Every channel with its policy, downstream first.
+
+    Of the channels that a policy takes releases from, those that the token may not see are left out.
+    """
+    found = [each for each in reading.channels(call.registry) if call.sees(channel=each.name)]
+    return answered({"channels": [written(replace(each, policy=call.limited(each.policy))) for each in found]})
 
 
 @routes.get(

@@ -247,7 +247,8 @@ def declare(call: CallOf, body: Declaration) -> Response:
     for name in declared:
         _require(call, Scope.POLICY, f"declare the channel '{name}'", channel=name)
     done = apply_channels(call.registry, body.registry, declared, actor=call.actor, now=call.now)
-    return answered({"channels": [written(change) for change in done if call.sees(channel=change.name)]})
+    seen = [replace(change, policy=call.limited(change.policy)) for change in done if call.sees(channel=change.name)]
+    return answered({"channels": [written(change) for change in seen]})
 
 
 def _require(call: Call, scope: Scope, what: str, *, channel: str = "", app: str = "") -> None:

@@ -31,6 +31,8 @@ class Kind(StrEnum):
 
     READ = "read"
     """What running applications ask."""
+    BEAT = "beat"
+    """What running applications say of themselves."""
     LOOKUP = "lookup"
     """Whatever else is asked and changes nothing."""
     CHANGE = "change"
@@ -89,7 +91,7 @@ class Route:
     def kind(self) -> Kind:
         """What it is for."""
         if self.reads:
-            return Kind.READ
+            return Kind.READ if self.method == "GET" else Kind.BEAT
         return Kind.LOOKUP if self.method == "GET" or self.scope in (OPEN, Scope.READ) else Kind.CHANGE
 
 

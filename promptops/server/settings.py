@@ -22,14 +22,16 @@ class Rate:
 class Limits:
     """What the server takes. Sizes are in bytes, times in seconds.
 
-    ``reads`` is for what running applications ask, ``others`` for what else is asked, and again for changes: each token
-    has a bucket for each of the three, so that a flood of one leaves the others alone. ``failures`` is for requests
+    ``reads`` is for what running applications ask, ``beats`` for what they say of themselves: after a change a fleet
+    that shares a token speaks at once. ``others`` is for what else is asked, and again for changes: each token
+    has a bucket for each of the four, so that a flood of one leaves the others alone. ``failures`` is for requests
     without a token, and again for those with one that is worth nothing, by address. ``body`` and ``elements`` are for a
     route that has no limits of its own. ``patience`` is how long nobody may read of an answer or a stream before it is
     cut, and ``ping`` how long a stream says nothing at most.
     """
 
     reads: Rate = Rate(a_second=2000, burst=4000)
+    beats: Rate = Rate(a_second=500, burst=20_000)
     others: Rate = Rate(a_second=50, burst=200)
     failures: Rate = Rate(a_second=1, burst=20)
     body: int = 64 * KIB

@@ -128,7 +128,23 @@ def promote(call: CallOf, channel: str, body: Promotion) -> Response:
         expect_revision=call.expect_revision,
         dry_run=body.dry_run,
     )
-    return answered(written(promoting.promote(call.registry, request, actor=call.actor, now=call.now)))
+    try:
+        return answered(written(promoting.promote(call.registry, request, actor=call.actor, now=call.now)))
+    except PolicyRefused as refused:
+        raise _limited(call, channel, refused) from refused
+
+
+def _limited(call: Call, channel: str, refused: PolicyRefused) -> PolicyRefused:
+    """The refusal as it may be told: a policy may take releases from a channel that is out of the token's sight."""
+    with call.registry.read() as reader:
+        sources = reader.channel(channel).policy.promote_from
+    if refused.rule != "promote_from" or all(call.sees(channel=source) for source in sources):
+        return refused
+    return PolicyRefused(
+        f"{channel} takes releases that were live on a channel which this token may not see, and this one was not",
+        rule=refused.rule,
+        hint="Ask the holder of a token for every channel to promote it there first.",
+    )
 
 
 @_routes.post(

@@ -59,6 +59,7 @@ _BY_DIALECT = {
 }
 _FORGET = delete(_client).where(_client.c.seen_at < bindparam("before"))
 _COUNT = select(_client.c.token, func.count()).group_by(_client.c.token)
+_COUNT_OF = select(func.count()).select_from(_client).where(_client.c.token == bindparam("whose"))
 _KNOWN = select(_client.c.token, _client.c.id).where(
     tuple_(_client.c.token, _client.c.id).in_(bindparam("keys", expanding=True))
 )
@@ -85,7 +86,8 @@ def put_beats(connection: Connection, beats: Iterable[Beat], now: datetime, room
         values = {"beats": json.dumps(rows, ensure_ascii=False), "seen_at": now, "future": now + _SKEW}
         connection.execute(_BY_DIALECT[connection.dialect.name], values)
         for token, more in Counter(token for token, _ in newest).items():
-            if counts.get(token, 0) + more > room.of_a_token:
+            full = counts.get(token, 0) + more > room.of_a_token
+            if full and connection.execute(_COUNT_OF, {"whose": token}).scalar_one() > room.of_a_token:
                 connection.execute(_TRIM, {"whose": token, "kept": room.of_a_token})
     if random.randrange(_FORGET_ONCE_IN) == 0:  # noqa: S311 it only spreads the work
         connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})

@@ -169,6 +169,22 @@ def test_a_key_makes_a_retry_harmless(told: Registry, promptops: Promptops) -> N
     )
 
 
+def test_a_reason_that_is_too_long_is_refused_by_every_command(told: Registry, promptops: Promptops) -> None:
+    for command in (
+        "promote bot@0.1.0 --channel dev",
+        "rollback bot --channel prod",
+        "quarantine bot@0.1.0 --channel dev",
+        "unquarantine bot@0.1.0 --channel dev",
+        "yank bot@0.1.0",
+        "break-glass pin bot@0.1.0 --channel prod",
+        "token revoke any",
+    ):
+        error = promptops(*command.split(), "--reason", "x" * 10_001, "--json", exits=2).error
+        assert error["message"] == "the reason has 10,001 characters, and at most 10,000 are kept", command
+    assert factory.live_version(told) == "0.1.2"
+    promptops("rollback", "bot", "--reason", "x" * 10_000)
+
+
 def test_what_is_still_live_elsewhere_is_said(told: Registry, promptops: Promptops) -> None:
     factory.go_live(told, "bot@0.1.2", "dev")
     assert "still live   0.1.2 on dev" in promptops("rollback").out

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -76,7 +77,7 @@ class World:
 
     def server(self) -> Server:
         """A server that has not started; it starts once."""
-        limits = Limits(reads=FREE, others=FREE, failures=FREE)
+        limits = Limits(reads=FREE, beats=FREE, others=FREE, failures=FREE)
         return create_app(Settings(registry=f"sqlite:///{self.registry.url}", limits=limits))
 
 
@@ -141,6 +142,7 @@ def _fill(registry: Registry) -> tuple[str, ...]:
             )
             promote(registry, request, actor=f"{mark} Actor", now=factory.START)
     factory.go_back(registry, HIDDEN_APP, channel=HIDDEN_CHANNEL, reason=f"{DEED} rollback")
+    factory.make_channels(registry, dev=Policy(promote_from=(HIDDEN_CHANNEL,)), **{HIDDEN_CHANNEL: Policy()})
     return tuple(release.digest.removeprefix("sha256:") for release in found)
 
 
@@ -160,7 +162,10 @@ def requests(app: Server, ids: Mapping[str, str]) -> list[tuple[Route, Asked]]:
         queries = [f"?{name}={quote(more[name])}" for name in _query(described) if name in more]
         if "limit" in _query(described):  # a page that is full says where to go on
             queries += [f"{each}&limit=1" for each in queries] + ["?limit=1"]
-        for query in ["", *queries]:
+        bodies = [body]
+        if isinstance(body, dict) and "release" in body:  # one that is live there, and one that a policy keeps out
+            bodies = [body | {"release": f"{HIDDEN_APP}@{version}"} for version in ("0.1.0", "0.1.1")]
+        for query, body in product(["", *queries], bodies):
             headers = (("idempotency-key", KEY),)
             both = Asked(method=route.method, target=path + query, headers=headers, body=body)
             of_one = [both.replaced(HIDDEN_CHANNEL, "dev"), both.replaced(HIDDEN_APP, "ours")]
@@ -299,8 +304,8 @@ def test_what_the_other_team_does_changes_no_number_that_a_limited_token_sees(wo
     async def main() -> None:
         async with started(app):
             before = await look()
-            factory.make_release(world.registry, factory.content(HIDDEN_APP, f"{APP} newest {{{{name}}}}"))
-            factory.go_live(world.registry, f"{HIDDEN_APP}@0.1.0", HIDDEN_CHANNEL)
+            made = factory.make_release(world.registry, factory.content(HIDDEN_APP, f"{APP} newest {{{{name}}}}"))
+            factory.go_live(world.registry, f"{HIDDEN_APP}@{made.version}", HIDDEN_CHANNEL)
             assert await look() == before
 
     asyncio.run(main())

@@ -279,7 +279,7 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
 
 def test_each_token_and_each_kind_of_request_has_its_own_bucket_and_strangers_have_two() -> None:
     rate = Rate(a_second=0.001, burst=2)
-    counter = Counter(Limits(reads=rate, others=rate, failures=rate))
+    counter = Counter(Limits(reads=rate, beats=rate, others=rate, failures=rate))
     for kind in Kind:
         counter.take("token", kind)
         counter.take("token", kind)
