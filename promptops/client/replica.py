@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,7 +92,7 @@ class Replica:
         self.spare: dict[str, bytes] = {}
         self.batch = BATCH
         self._coming: dict[str, Pointer] = {}
-        self._claimed: set[str] = set()
+        self._claimed: dict[str, Pointer] = {}
         self.compiling: Set[str] = frozenset()
         self._first: frozenset[str] = frozenset()
         self._untold: deque[Change] = deque()
@@ -106,7 +106,7 @@ class Replica:
     def forked(self) -> None:
         """This process is a copy: whoever held the lock is not here, nor who was in the middle of a change."""
         self._lock = threading.Lock()
-        self._claimed = set()
+        self._claimed = {}
         self.streaming = False
         self.failing, self.problem = True, "this process was forked, and has not asked yet"
         self.view = self._view(*self._grade())
@@ -135,7 +135,7 @@ class Replica:
     @property
     def is_coming(self) -> bool:
         """True where something is to be loaded that nobody has tried yet."""
-        return any(app not in self._claimed and not self._failed(app, at) for app, at in list(self._coming.items()))
+        return any(self._claimed.get(app) != at and not self._failed(app, at) for app, at in list(self._coming.items()))
 
     def _failed(self, app: str, pointer: Pointer) -> bool:
         known = self.held.unloaded.get(app) if self.held else None
@@ -161,15 +161,16 @@ class Replica:
             found = {
                 app: pointer
                 for app, pointer in self._coming.items()
-                if app not in self._claimed and tried.get(app) != pointer and (again or not self._failed(app, pointer))
+                if pointer not in (self._claimed.get(app), tried.get(app)) and (again or not self._failed(app, pointer))
             }
-            self._claimed |= found.keys()
+            self._claimed |= found
             return found
 
-    def release(self, apps: Collection[str]) -> None:
+    def release(self, claimed: Mapping[str, Pointer]) -> None:
         """Give back what was claimed. Without the lock: a generator that is collected as garbage does so anywhere."""
-        for app in apps:
-            self._claimed.discard(app)
+        for app, pointer in claimed.items():
+            if self._claimed.get(app) == pointer:
+                self._claimed.pop(app, None)
 
     def settle(
         self,

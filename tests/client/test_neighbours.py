@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from promptops.wire.snapshot import encode as encode_snapshot
 from tests import factory
 from tests.client import made
 from tests.client.clients import RARELY, Maker
-from tests.client.fake_server import FakeServer
+from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.test_starting import bundle
 from tests.client.waiting import until
 
@@ -235,3 +236,78 @@ def test_what_cannot_be_loaded_is_neither_fetched_nor_compiled_at_each_poll(
     until(lambda: client.status().polls > polls + 10)
     assert server.kinds().count("releases") - fetched <= client.status().polls - polls + 1
     assert client.status().failures == 0
+
+
+@pytest.mark.parametrize("kind", ["stream", "folder", "file"])
+def test_what_takes_long_to_compile_delays_no_other_app(
+    client_of: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    begun, go, compile_release = threading.Event(), threading.Event(), held.compile_release
+
+    def slowly(app: str, digest: str, data: bytes) -> held.CompiledRelease:
+        if app == "evil" and digest != GOOD.stable.digest:
+            begun.set()
+            go.wait(60)
+        return compile_release(app, digest, data)
+
+    slow = made.pointer(2, made.release("evil", "2.0.0"))
+    monkeypatch.setattr(held, "compile_release", slowly)
+    with _way(kind, tmp_path) as way:
+        client = client_of(way.source, poll=RARELY, timeout=60.0)
+        until(lambda: client.status().streaming or kind != "stream")
+        way.serve(_snapshot(slow, 2, 2))
+        assert begun.wait(60)
+        # A release, and a rollback, of the other app arrive meanwhile.
+        way.serve(made.snapshot({"evil": slow, "bot": made.pointer(3, made.release("bot", "3.0.0"))}, cursor=3))
+        until(lambda: client.get_prompt("bot/answer").version == "3.0.0")
+        way.serve(made.snapshot({"evil": slow, "bot": made.pointer(4, made.release("bot", "1.0.0"))}, cursor=4))
+        until(lambda: client.get_prompt("bot/answer").revision == 4)
+        assert client.get_prompt("evil/answer").version == "1.0.0"
+        go.set()
+        until(lambda: client.get_prompt("evil/answer").version == "2.0.0")
+        assert client.status().cannot_load == {}
+
+
+def test_what_takes_long_to_fetch_delays_no_other_app(client_of: Maker, server: FakeServer) -> None:
+    begun, go = threading.Event(), threading.Event()
+    slow = made.pointer(2, made.release("evil", "2.0.0"))
+
+    def hold(asked: Asked) -> Reply | None:
+        named = asked.path + str(asked.query)
+        if asked.kind == "releases" and slow.stable.digest.removeprefix("sha256:") in named:
+            begun.set()
+            go.wait(60)
+        return None
+
+    server.serve(_snapshot(GOOD, 1, 1))
+    client = client_of(server.url, poll=RARELY, timeout=60.0)
+    until(lambda: client.status().streaming)
+    server.script = hold
+    server.serve(made.snapshot({"evil": slow, "bot": made.pointer(1, made.release("bot", "1.0.0"))}, cursor=2))
+    assert begun.wait(60)
+    server.serve(made.snapshot({"evil": slow, "bot": made.pointer(3, made.release("bot", "3.0.0"))}, cursor=3))
+    until(lambda: client.get_prompt("bot/answer").version == "3.0.0")
+    server.serve(made.snapshot({"evil": slow, "bot": made.pointer(4, made.release("bot", "1.0.0"))}, cursor=4))
+    until(lambda: client.get_prompt("bot/answer").revision == 4)
+    assert client.get_prompt("evil/answer").version == "1.0.0"
+    go.set()
+    until(lambda: client.get_prompt("evil/answer").version == "2.0.0")
+
+
+def test_after_a_restart_an_app_that_cannot_be_loaded_has_its_last_good_release_from_disk(
+    client_of: Maker, server: FakeServer, tmp_path: Path
+) -> None:
+    server.serve(_snapshot(GOOD, 1, 1))
+    client = client_of(server.url, cache_dir=tmp_path)
+    until(lambda: list(tmp_path.glob("*.lkg")))
+    server.serve(_snapshot(made.pointer(2, BAD["a syntax error"]()), 2, 2))
+    until(lambda: client.get_prompt("bot/answer").revision == 2)
+    until(lambda: any(b'"revision\\":2' in path.read_bytes() for path in tmp_path.glob("*.lkg")))
+    client.close()
+    again = client_of(server.url, cache_dir=tmp_path)
+    assert (again.get_prompt("evil/answer").version, again.get_prompt("bot/answer").revision) == ("1.0.0", 2)
+    assert list(again.status().cannot_load) == ["evil"]
+    again.close()
+    server.stop()
+    alone = client_of(server.url, cache_dir=tmp_path, start_timeout=0.1)
+    assert (alone.get_prompt("evil/answer").version, alone.get_prompt("bot/answer").revision) == ("1.0.0", 2)
