@@ -1,0 +1,59 @@
+"""What is published through a server loads in a client; what does not is refused, stored nowhere, and stops nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from promptops.client.held import compile_release
+from promptops.core.model import Content
+from promptops.core.release import encode
+from promptops.core.token import Scope
+from promptops.store import Registry
+from tests import factory
+from tests.operations.test_loading import CANNOT_BE_LOADED
+from tests.server.conftest import UNLIMITED, Serve, mint
+from tests.server.test_bodies import publication, sent, told
+
+_WORDS = (
+    "{{ a }}",
+    "{% if a %}",
+    "{% endif %}",
+    "{% for x in a %}",
+    "{% endfor %}",
+    "{# #}",
+    "text",
+    "{{ '\\ud800' }}",
+)
+
+
+def _generated(count: int) -> list[Content]:
+    dice = random.Random(11)
+    some = [factory.jinja(" ".join(dice.choices(_WORDS, k=dice.randint(1, 5))) + f" {n}") for n in range(count)]
+    return [*some, *CANNOT_BE_LOADED]
+
+
+def test_what_is_published_loads_and_a_second_app_is_followed_all_along(world: Registry, serve: Serve) -> None:
+    token = mint(world, "neighbour", Scope.RELEASE, Scope.PROMOTE, Scope.ROLLBACK, Scope.READ)
+    server = serve(*UNLIMITED)
+    contents = _generated(50)
+    others = iter(factory.make_releases(world, "second", 8))
+    refused = 0
+    for number, content in enumerate(contents):
+        found = sent(server, "/v1/releases", token, publication(told(encode(content).decode())))
+        refused += found.status == 422
+        assert found.status in (200, 422)
+        assert found.status == 200 or found.code == "unloadable"
+        if number % 20 == 0:
+            first, then = next(others), next(others)
+            for release in (first, then):
+                body = json.dumps({"release": f"second@{release.version}"}).encode()
+                assert sent(server, "/v1/channels/prod/promote", token, body).status == 200
+            assert sent(server, "/v1/channels/prod/rollback", token, b'{"apps":["second"]}').status == 200
+            assert factory.live_version(world, "second") == first.version
+    assert len(CANNOT_BE_LOADED) <= refused < len(contents)
+    with world.read() as reader:
+        made = [reader.find_release("bot", version=each.version) for each in reader.releases("bot")]
+    assert len(made) >= len(contents) - refused
+    for each in made:
+        assert compile_release("bot", each.digest, each.content).prompts
