@@ -6,6 +6,7 @@ does not need.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from promptops.core.health import Condition
 from promptops.store.checks import check_store
 from promptops.store.database import locate
 from promptops.store.manifest import Manifest
-from promptops.store.restoring import fill, restore
+from promptops.store.restoring import bring_up_to_date, fill, require_same
 from promptops.store.room import make_file
 from promptops.store.setup import migrating, turn_on_wal
 
@@ -43,10 +44,14 @@ def prove(backup: Path, manifest: Manifest) -> None:
 
 
 def _bring_back(backup: Path, manifest: Manifest, copy: Path) -> None:
-    if manifest.database == "sqlite":
-        restore(backup, str(copy), actor="promptops", now=manifest.at, allow_network_fs=True)
-        return
+    """What :mod:`promptops.store.restoring` does, without making it safe on disk."""
     make_file(copy)
+    if manifest.database == "sqlite":
+        shutil.copyfile(backup, copy)
     turn_on_wal(copy)
     with migrating(locate(str(copy))) as connection:
-        fill(connection, backup, manifest)
+        if manifest.database == "sqlite":
+            require_same(connection, manifest)
+            bring_up_to_date(connection)
+        else:
+            fill(connection, backup, manifest)
