@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict, Invalid, Unavailable
-from promptops.core.record import Withdrawal, encode
+from promptops.core.record import Withdrawal, bind, encode
 from promptops.operations.checking import Place, check
 from promptops.operations.projecting import rebuild
 from promptops.projection import drain
@@ -102,7 +102,7 @@ def test_a_record_that_was_changed_is_named_and_nothing_is_made(
         [record] = reader.facts([entry for entry in reader.journal() if entry.ref == "yanks/bot/0.1.1"])
     assert isinstance(record.fact, Withdrawal)
     fact = replace(record.fact, yank=replace(record.fact.yank, reason="x"))
-    forged = replace(record, audit=replace(record.audit, reason="x"), fact=fact)
+    forged = replace(record, audit=replace(record.audit, reason="x", record=bind(record.ref, fact)), fact=fact)
     made = project(forged, repository.refs.algorithm)
     repository.refs.write(made.objects)
     git(archive, "update-ref", made.ref, made.sha)
