@@ -39,7 +39,7 @@ WAYS = "pgbouncer-transaction", "pgbouncer-session", "shared"
 BEHAVIOUR = frozenset(
     f"{area}/test_{name}.py"
     for area, names in {
-        "store": ("channels", "releases", "contention", "watching"),
+        "store": ("channels", "releases", "watching"),
         "operations": ("deploying", "withholding"),
         "adapters": ("database",),
         "server": ("reads", "events"),
