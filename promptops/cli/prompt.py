@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_VARS = 16 << 20
 """Bytes of the values that a prompt is rendered with."""
+_OPEN_FILES = (Path("/dev/fd"), Path("/proc/self/fd"))
 
 
 @command("render")
@@ -81,7 +82,13 @@ def _from_file(file: str, place: Path) -> dict[str, Json]:
     from promptops.core.digest import parse_canonical
 
     try:
-        data = _stdin() if file == "-" else read_regular(place, _MAX_VARS)
+        if file == "-":
+            data = _all(sys.stdin.buffer) if sys.stdin is not None else b""
+        elif place.parent in _OPEN_FILES:  # the shell's <(command): a pipe with a writer
+            with open(place, "rb") as pipe:
+                data = _all(pipe)
+        else:
+            data = read_regular(place, _MAX_VARS)
     except OSError as error:
         raise Invalid(f"--vars {file}: {error.strerror or error}", hint="A JSON file, or - for stdin.") from error
     except Invalid as error:
@@ -95,9 +102,13 @@ def _from_file(file: str, place: Path) -> dict[str, Json]:
     return dict(value)
 
 
-def _stdin() -> bytes:
-    """All of standard input; nothing where it is closed."""
-    data = sys.stdin.buffer.read(_MAX_VARS + 1) if sys.stdin is not None else b""
+def _all(file: BinaryIO) -> bytes:
+    """All that is left of a file, within the limit.
+
+    Raises:
+        Invalid: there is more.
+    """
+    data = file.read(_MAX_VARS + 1)
     if len(data) > _MAX_VARS:
         raise Invalid(f"it is over {_MAX_VARS:,} bytes")
     return data

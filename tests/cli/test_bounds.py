@@ -113,6 +113,20 @@ def test_values_are_read_from_a_regular_file_of_a_size(
     assert ("over 16,777,216 bytes" if kind == "sparse" else "not a regular file") in answer.err or kind == "folder"
 
 
+def test_values_come_from_a_pipe_that_the_shell_opened(workspace: Path, promptops: Promptops) -> None:
+    """As in ``--vars <(command)``."""
+    reads, writes = os.pipe()
+    with open(writes, "wb") as pipe:
+        pipe.write(b'{"name": "Ada"}')
+    try:
+        assert "Ada" in promptops("render", "bot/greet", "--vars", f"/dev/fd/{reads}").out
+    finally:
+        os.close(reads)
+    with Path("/dev/zero").open("rb") as endless:
+        answer = promptops("render", "bot/greet", "--vars", f"/dev/fd/{endless.fileno()}", exits=2)
+        assert "over 16,777,216 bytes" in answer.err
+
+
 def test_standard_input_has_an_end_too(workspace: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/zero").open("rb") as endless:
         text = io.TextIOWrapper(endless)
