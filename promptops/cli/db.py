@@ -36,7 +36,7 @@ def db(ctx: click.Context) -> None:
 def upgrade(session: Session, /) -> None:
     """Bring the schema to the newest version, and put missing guards and indexes back.
 
-    What is on the registry's tables and not of promptops is named, and left as it is.
+    Names foreign objects on the registry's tables, and leaves them as they are.
     """
     url = session.database_url("promptops db upgrade")
     from promptops import store
@@ -107,10 +107,10 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
     DEST is a new file, or a folder, in which the file gets a name of its own. Beside it a manifest says what is in it.
     Do not copy the database's file yourself: what was acknowledged a moment ago may not be in it.
 
-    Before it gets its name, it is restored into a temporary place and checked as by `promptops fsck`. --no-verify keeps
-    a copy of what is there, whatever it is.
+    The copy gets its name only after it was restored into a temporary place and checked as by `promptops fsck`.
+    --no-verify skips that, and also copies a damaged registry.
 
-    PostgreSQL is copied by pg_dump and read by pg_restore, which have to be on the PATH.
+    For PostgreSQL, pg_dump and pg_restore have to be on the PATH.
     """
     url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
     from promptops.operations import backing_up

@@ -92,7 +92,7 @@ def _from_file(file: str, place: Path) -> dict[str, Json]:
     except OSError as error:
         raise Invalid(f"--vars {file}: {error.strerror or error}", hint="A JSON file, or - for stdin.") from error
     except Invalid as error:
-        raise Invalid(f"--vars {file}: {error.message}", hint="The values of one prompt are less.") from error
+        raise Invalid(f"--vars {file}: {error.message}", hint="Give the values of one prompt only.") from error
     try:
         value = parse_canonical(data)
     except Invalid as error:

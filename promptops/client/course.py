@@ -136,7 +136,7 @@ class Course:
             self._call(self._on_change, change)
         for app, each in unloaded:
             served = self.replica.served_of(app)
-            keeps = f"version {served} is served on" if served else "nothing is served of it"
+            keeps = f"version {served} is still served" if served else "nothing of it is served"
             log(
                 logging.WARNING,
                 "cannot-load",

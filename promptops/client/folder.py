@@ -61,7 +61,7 @@ class Folder:
     def _bundle(self, channel: str) -> Stored:
         found = read_bundle(self._path, channel=channel)
         if found.stored is None:
-            raise Invalid(f"{self._path}: {found.problems[0].message if found.problems else 'it is no bundle'}")
+            raise Invalid(f"{self._path}: {found.problems[0].message if found.problems else 'it is not a bundle'}")
         self._channel = channel
         return found.stored
 

@@ -34,7 +34,7 @@ def find_sources(source: Source | Sequence[Source], tokens: Sequence[str], *, al
     server's origin; several are one for each source, ``-`` for none.
 
     Raises:
-        Invalid: a place that cannot be, a token that is none, or one for what is no server.
+        Invalid: an impossible place, a malformed token, or a token for a place that is not a server.
     """
     if isinstance(source, str):
         places = find_places(source, allow_http=allow_http)
@@ -56,7 +56,7 @@ def find_sources(source: Source | Sequence[Source], tokens: Sequence[str], *, al
         places = _with_first(places, tokens[0])
     for place in places:
         if place.token and not place.is_http:
-            raise Invalid(f"{place.label} is no server, and a token is for a server", hint=_HINT)
+            raise Invalid(f"{place.label} is not a server, and only a server takes a token", hint=_HINT)
         _require_token(place.token)
     return places
 

@@ -23,7 +23,7 @@ EVENTS: Mapping[str, str] = {
     "started": "a client follows its channel; says from where, and what it serves meanwhile",
     "stopped": "it was closed",
     "changed": "an app has another release; says the revision, and from which version to which",
-    "cannot-load": "the newest release of an app cannot be loaded; it keeps what it served, and no other is touched",
+    "cannot-load": "the newest release of an app cannot be loaded; it keeps what it served, and other apps go on",
     "state": "the state changed",
     "refresh-failed": "a place did not answer, or with an error; once for each reason until one answers again",
     "refresh-rejected": "a place answered with something that is not believed; the same",
@@ -41,7 +41,7 @@ EVENTS: Mapping[str, str] = {
     "fallback": "a call was answered by its own fallback; once for each prompt",
     "hook-failed": "a hook of the application raised an error; it changes nothing here",
     "forked": "a forked process follows with threads of its own",
-    "no-threads": "no threads run in this process; calls ask the registry now and then, and says what to set",
+    "no-threads": "no threads run in this process, so calls ask the registry now and then; the line says what to set",
 }
 """Every event that is logged, and what it means."""
 

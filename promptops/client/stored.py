@@ -88,7 +88,7 @@ def restore(stored: Stored, *, channel: str, required: Required = (), older: Hel
         ref = parse_reference(name)
         if digest in stored.contents:
             release = ReleaseRef(version=ref.version, digest=digest)
-            with suppress(Rejected):  # it is asked for by its name, and then fetched again
+            with suppress(Rejected):  # a read by its name finds this again, and then fetches it
                 held = with_version(held, ref.app, release, stored.contents[digest])
     return held
 
@@ -163,7 +163,7 @@ def _stored(document: Mapping[str, object], *, sealed: bool) -> Stored:
     contents = {digest: text.encode() for digest, text in _texts(document["releases"]).items()}
     wrong = [digest for digest, data in contents.items() if not is_digest(digest) or digest_of(data) != digest]
     if wrong and sealed:
-        raise Rejected(Rejection.DIGEST, f"the bytes of {wrong[0][:80]} are not its own")
+        raise Rejected(Rejection.DIGEST, f"the bytes of {wrong[0][:80]} do not match its digest")
     for digest in wrong:  # the app that needs it cannot be loaded, and no other is touched
         del contents[digest]
     gone = document["gone"]

@@ -47,7 +47,7 @@
     │   ├── PolicyRefused                  `promote_from`, `allow_dirty`, `protected`
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
-    │   ├── OriginRefused                  a page of another site asks a server that asks nobody for a token
+    │   ├── OriginRefused                  a page of another site sent a request to a server without tokens
     │   └── RegistryMismatch               the workspace belongs to another registry
     └── Unavailable          503  exit 6   the registry cannot answer
         ├── RegistryUnavailable            no connection, locked, read-only, disk full
@@ -294,7 +294,7 @@ class NotAllowed(Refused):
 
 
 class OriginRefused(Refused):
-    """A page of another site asks a server that asks nobody for a token."""
+    """A page of another site sent a request to a server that requires no token."""
 
 
 class RegistryMismatch(Refused):

@@ -32,7 +32,7 @@ FAULTS: Mapping[str, str] = {
     "fact-missing": "the audit log says that something happened, and its row is not there",
     "fact-unrecorded": "there is a row of history that no line of the audit log speaks of",
     "fact-changed": "a row of history says something else than its line of the audit log",
-    "secret-changed": "the secret of a token is gone, or is not the one that its line of the audit log commits to",
+    "secret-changed": "the secret of a token is gone, or is not the one that its line in the audit log commits to",
     "record-unbound": "a line that an older promptops wrote has no digest of its fact yet",
     # --- the archive in git ---
     "outbox-pending": "a change is in the database and not in git yet",

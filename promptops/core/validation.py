@@ -59,7 +59,7 @@ class Validation:
     __slots__ = ("_keys", "_mixed", "_size", "_steps", "_validator")
 
     def __init__(self, schema: Mapping[str, Json], *, steps: int) -> None:
-        """Take what is a JSON Schema, and how many steps each check may take."""
+        """Take a valid JSON Schema, and how many steps each check may take."""
         self._steps = steps
         self._size = _count(schema)
         self._mixed = is_mixed(schema)
@@ -115,9 +115,9 @@ def _pay(steps: int) -> _Run:
 
 
 def _paid_items(schema: Any) -> Iterable[tuple[str, Any]]:
-    """The keywords of a subschema, for a step each: jsonschema asks for them whenever it looks at one."""
+    """The keywords of a subschema, for a step each: jsonschema reads them whenever it visits one."""
     if not isinstance(schema, Mapping):
-        raise ValueError("its schema refers to what is no schema")
+        raise ValueError("its schema refers to a value that is not a schema")
     _pay(1 + len(schema))
     return schema.items()
 
@@ -212,7 +212,7 @@ def _found(patterns: Iterable[str], names: Iterable[str]) -> set[str]:
 
 
 def _key(value: Json) -> Any:
-    """What is equal for values that JSON Schema calls equal: ``1`` and ``1.0``, but not ``1`` and ``true``."""
+    """A key that is equal for values that JSON Schema calls equal: ``1`` and ``1.0``, but not ``1`` and ``true``."""
     match value:
         case None | bool():
             _pay(1)

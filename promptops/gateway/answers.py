@@ -23,7 +23,7 @@ def parsed(data: bytes) -> Json:
     """The JSON of a server.
 
     Raises:
-        ValueError: it is none, or nested so deep that nothing of ours is.
+        ValueError: it is not JSON, or is nested deeper than any answer of promptops.
     """
     try:
         found: Json = json.loads(data)

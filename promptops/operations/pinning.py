@@ -192,7 +192,7 @@ def _pin(
 
 # --- the file ------------------------------------------------------------------------------------
 
-_UNSAFE = "Clients do not believe it either: a pin is read where only its reader or root could have put it."
+_UNSAFE = "Clients do not trust it either: only their own user and root may be able to write a pin."
 
 
 def save(override: Override, path: Path) -> bool:
@@ -227,8 +227,8 @@ def load(path: Path) -> Override:
     except OverrideInvalid:
         raise
     except Invalid as error:
-        raise OverrideInvalid(f"{path} is no break-glass file: {error.message}") from error
+        raise OverrideInvalid(f"{path} is not a break-glass file: {error.message}") from error
     except Unsafe as error:
-        raise OverrideInvalid(f"{path} is not believed: {error}", hint=_UNSAFE) from error
+        raise OverrideInvalid(f"{path} is not trusted: {error}", hint=_UNSAFE) from error
     except OSError as error:
         raise OverrideInvalid(f"{path} cannot be read: {error.strerror or error}") from error

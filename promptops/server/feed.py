@@ -39,11 +39,11 @@ _WOKEN_AT_ONCE = 16
 _log = logging.getLogger("promptops.server")
 _WAYS: Final = {
     Way.FILE: (logging.INFO, "changes are seen in the registry's file"),
-    Way.NOTIFY: (logging.INFO, "changes are told by the database, with LISTEN"),
+    Way.NOTIFY: (logging.INFO, "the database announces changes (LISTEN)"),
     Way.POLL: (
         logging.WARNING,
-        "the database is asked for changes several times a second: LISTEN is not delivered, as through PgBouncer in"
-        " transaction mode",
+        "the server polls the database for changes several times a second: LISTEN is not delivered, as through"
+        " PgBouncer in transaction mode",
     ),
 }
 

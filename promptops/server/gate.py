@@ -113,15 +113,15 @@ class Gate:
                 )
 
     def _require_origin(self, headers: Mapping[bytes, bytes]) -> None:
-        """Where nobody is asked for a token, a page of another site could use its reader's browser to get in."""
+        """Refuse a page of another site on a server without tokens: the page could use its reader's browser."""
         if self._settings.auth:
             return
         origin = headers.get(b"origin")
         own = origin is None or origin.partition(b"://")[2].lower() == headers.get(b"host", b"").lower() != b""
         if not own or headers.get(b"sec-fetch-site", b"none") not in _OWN_PAGES:
             raise OriginRefused(
-                "a page of another site asks, and this server asks nobody for a token",
-                hint="Ask from the server's own origin, or make a token and start it without --no-auth.",
+                "a page of another site sent this request, and this server requires no token",
+                hint="Use the server's own origin, or create a token and start the server without --no-auth.",
             )
 
     def _find(self, scope: Scope) -> tuple[Route | None, Mapping[str, str], RouteNotFound | MethodNotAllowed | None]:
@@ -150,7 +150,7 @@ class Gate:
         return Access(token, digest)
 
     async def _count(self, scope: Scope, owner: str, take: Callable[[str], None]) -> None:
-        """Count a request. Whoever is refused all the time waits for it, or refusing would be all that is done here.
+        """Count a request. A caller that is refused too often has to wait, or refusals would take all the time.
 
         Raises:
             TooManyRequests

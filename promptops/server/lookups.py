@@ -34,7 +34,7 @@ from promptops.wire.shapes import Described, bare, written
 
 PAGE: Final = 1000
 _PAGES: Final = 10
-"""So many pages of the audit log are looked through for what a token may see, for one answer."""
+"""Pages of the audit log that one answer reads, to find the lines that a token may see."""
 
 routes = Routes("Looking")
 
@@ -72,9 +72,9 @@ def registry(call: CallOf) -> Response:
     **answers(schema_of(Status), examples.STATUS),
 )
 def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel: Name = "") -> Response:
-    """What is live where, what a rollback would go to, and which clients cannot load what.
+    """The live releases, the target of a rollback for each, and the clients that cannot load a release.
 
-    `pending` counts the changes of all apps that are not in git yet: only a token that sees everything is told.
+    `pending` counts the changes of all apps that are not in git yet; it is 0 for a token that does not see everything.
     """
     for name in app:
         call.require(Scope.READ, app=name)
@@ -106,7 +106,7 @@ def status(call: CallOf, app: Annotated[tuple[str, ...], Query()] = (), channel:
 def channels(call: CallOf) -> Response:
     """Every channel with its policy, downstream first.
 
-    Of the channels that a policy takes releases from, those that the token may not see are left out.
+    A policy's list of source channels leaves out channels that the token may not see.
     """
     found = [each for each in reading.channels(call.registry) if call.sees(channel=each.name)]
     return answered({"channels": [written(replace(each, policy=call.limited(each.policy))) for each in found]})

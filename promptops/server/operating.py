@@ -88,11 +88,11 @@ _CLIENTS: Final = {"type": "array", "items": {"type": "object", "required": [*cl
     **answers(object_of(clients=_CLIENTS, silent=_CLIENTS), clients_to_json(Clients(live=(_EXAMPLE,)))),
 )
 def clients(call: CallOf, channel: Annotated[str, Query(max_length=63)] = "") -> Response:
-    """The clients that run, which revisions they serve, and what they cannot load.
+    """The running clients, the revisions that they serve, and the apps that they cannot load.
 
-    `clients` were heard of within the last 90 seconds; `silent` ones up to 10 minutes ago, and said no goodbye.
-    Channels and apps that the token may not see are left out, and so is a client that follows nothing else. The `id`
-    of a client that came with another token is not its own: it only tells it from others.
+    `clients` sent a heartbeat within the last 90 seconds; `silent` ones up to 10 minutes ago, without a goodbye since.
+    The answer leaves out channels and apps that the token may not see, and a client that follows nothing else. A
+    client that came with another token is shown with a substitute `id`, which only distinguishes it from others.
     """
     if channel:
         call.require(Scope.READ, channel=channel)
@@ -101,7 +101,7 @@ def clients(call: CallOf, channel: Annotated[str, Query(max_length=63)] = "") ->
 
 
 def _seen(call: Call, clients: Iterable[LiveClient]) -> tuple[LiveClient, ...]:
-    """What the caller may know of clients: all of those of its own token, of others what they do with its apps."""
+    """The clients as the caller may see them: its own token's in full, of others only what concerns its apps."""
     token = call.access.token
     shown: list[LiveClient | None] = []
     for each in clients:

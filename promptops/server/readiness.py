@@ -31,7 +31,7 @@ class Readiness:
         self._until = 0.0
 
     async def now(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The reasons, as codes of errors; none: it is ready. And notes, as codes of faults, which keep nobody away."""
+        """The reasons against readiness, as codes of errors, and notes, as codes of faults, which do not count."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._found = await self._ask()

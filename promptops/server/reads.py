@@ -161,10 +161,10 @@ class Heartbeat(Body):
     response_class=Response,
 )
 async def heartbeat(call: CallOf, channel: str, body: Heartbeat) -> None:
-    """Say that a client runs, which revision of each app it serves, and what it cannot load; or that it leaves.
+    """Report that a client runs, which revision of each app it serves and which apps it cannot load; or say goodbye.
 
-    A client is its token and its id: no other token replaces what it said. What it says of apps that the channel does
-    not have, or that the token may not see, is left out.
+    Token and id identify a client: no other token replaces its report. The server ignores apps in it that the channel
+    does not have, or that the token may not see.
     """
     apps = (await call.state.channel(channel)).snapshot.apps
     try:

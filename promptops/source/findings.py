@@ -24,8 +24,8 @@ MAX_PER_CODE = 25
 """Findings of one code that a file shows; one more says how many were left out."""
 
 MAX_KEPT = MAX_PROBLEMS
-"""Findings of one code that are kept of a file, so that the list does not grow with what is wrong; no suppression
-covers those that follow."""
+"""How many findings of one code a file keeps, so that the list stays short; no suppression covers the ones after
+that."""
 
 _LISTED = 50
 _MAX_WORD = 100
@@ -139,11 +139,11 @@ RULES: dict[str, Rule] = {
     ),
     "tag-character": _error(
         "A Unicode tag character outside of the flags of England, Scotland and Wales: text that a model reads and"
-        " nobody sees.",
+        " a person cannot see.",
         fixed=False,
     ),
     "invisible-character": _warning(
-        "A character that nobody sees: zero width, filler, soft hyphen, line separator, a variation selector that"
+        "A character that a person cannot see: zero width, filler, soft hyphen, line separator, a variation selector"
         " changes nothing."
     ),
     "strange-character": _warning("A private or unassigned character, or more marks on one letter than it bears."),

@@ -37,7 +37,7 @@ MAX_DEPTH = 20
 """Levels of nesting. The release around it adds its own and stays below the limit of the canonical form."""
 
 _MOST_DEPTH = 200
-"""Levels that are read at all: what is deeper than MAX_DEPTH has a place then, which may be in the suite."""
+"""Levels that are read at all. A value deeper than MAX_DEPTH then has a place, which may be in the suite."""
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -120,7 +120,7 @@ class Document:
     def inside(self, path: Path, offset: int) -> int:
         """Where the character ``offset`` of a text stands in the file.
 
-        Where the source of a scalar cannot be told from its value, that is the beginning of the scalar.
+        If the source of a scalar cannot be derived from its value, the offset is the beginning of the scalar.
         """
         node = self.node(path)
         if not isinstance(node, ScalarNode):
@@ -244,7 +244,7 @@ class _Builder:
             if key is not None:
                 self._note_escapes(key_node)
                 if not key.isprintable():
-                    self._problem("wrong-value", key_node, "a key with characters that nobody sees", "Retype the key.")
+                    self._problem("wrong-value", key_node, "a key with invisible characters", "Retype the key.")
                 if key in result:
                     self._problem("duplicate-key", key_node, f"the key '{key}' is here twice", "Keep one of them.")
                 result[key] = self.build(value_node, depth + 1)

@@ -139,7 +139,7 @@ def _read(comment: _Comment, base: int, first: int, last: int, report: Report) -
     if not codes:
         report.add("suppression-invalid", offset, "the suppression names no code", _HINT)
     elif unknown:
-        report.add("suppression-invalid", offset, f"'{unknown[0][:80]}' is no finding's code", Near(unknown[0], RULES))
+        report.add("suppression-invalid", offset, f"there is no finding '{unknown[0][:80]}'", Near(unknown[0], RULES))
     elif not reason.strip(" \t"):
         report.add("suppression-invalid", offset, "the suppression gives no reason", _HINT)
     else:

@@ -15,8 +15,8 @@ _REPAIRS = {
     "guard-missing": "promptops fsck --repair puts it back, and so does promptops db upgrade; find out who removed it",
     "schema-foreign": "find out who put it there, and remove it as the owner of the database: promptops never does",
     "restore-unfinished": "repeat promptops db restore with the same backup, which finishes it",
-    "secret-changed": "another one may use the token: promptops token revoke ID, and make a new one",
-    "fact-unrecorded": f"somebody wrote it past promptops: find out who. {_RESTORE}",
+    "secret-changed": "someone else may use the token: promptops token revoke ID, and create a new one",
+    "fact-unrecorded": f"it was written without promptops: find out by whom. {_RESTORE}",
 }
 
 

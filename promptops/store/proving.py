@@ -19,7 +19,7 @@ from promptops.store.restoring import bring_up_to_date, fill, require_same
 from promptops.store.room import make_file
 from promptops.store.setup import migrating, turn_on_wal
 
-_HINT = "Look closer: promptops fsck. A copy of what is there, whatever it is: --no-verify"
+_HINT = "Look closer: promptops fsck. To keep an unchecked copy: --no-verify"
 
 
 def prove(backup: Path, manifest: Manifest) -> None:

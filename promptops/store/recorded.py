@@ -78,7 +78,7 @@ def _page(connection: Connection, page: Entries) -> Iterator[Fault]:
             repair = "promptops db upgrade binds it"
             yield Fault(code="record-unbound", severity=Condition.PENDING, what=what, where=entry.ref, repair=repair)
         elif bound.get(entry.seq, entry.audit.record) != (entry.audit.record or bind(entry.ref, fact)):
-            yield damage("fact-changed", "it is not what it was when it was bound", entry.ref)
+            yield damage("fact-changed", "it has changed since it was bound", entry.ref)
 
 
 def _bound(connection: Connection, page: Entries) -> dict[int, str]:
@@ -111,9 +111,9 @@ def changed_secrets(connection: Connection) -> Iterator[tuple[int, str, str]]:
     for seq, id, name, commitment, digest, bound, record in rows:
         committed = commitment or bound
         if digest is None and committed and seq > last:
-            yield seq, id, f"the token '{name}' was made with a secret, which is gone"
+            yield seq, id, f"the token '{name}' has lost the secret that it was created with"
         elif digest is not None and (record or bound is not None) and commit(id, digest) != committed:
-            yield seq, id, f"the token '{name}' has another secret than the one that it was made with"
+            yield seq, id, f"the token '{name}' has a different secret than the one that it was created with"
 
 
 def check_unrecorded(connection: Connection) -> Iterator[Fault]:

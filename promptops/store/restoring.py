@@ -121,7 +121,7 @@ def require_same(connection: Connection, manifest: Manifest) -> None:
     """Raise :class:`RegistryDamaged` unless the registry holds what the manifest says."""
     found = holdings_of(connection)
     if found != manifest.holdings:
-        raise RegistryDamaged(f"what was restored is not what the manifest says: {found} and {manifest.holdings}")
+        raise RegistryDamaged(f"the restored registry does not match the manifest: {found} and {manifest.holdings}")
 
 
 def bring_up_to_date(connection: Connection) -> None:

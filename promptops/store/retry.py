@@ -41,7 +41,7 @@ _MEANING = (
 _HINTS = (
     (
         ("SQLITE_READONLY", "SQLITE_CANTOPEN"),
-        "Who may write the file, its folder, and the files beside it that end in -wal and -shm? `ls -l` says so; give"
+        "Check with `ls -l` who may write the file, its folder, and the files beside it that end in -wal and -shm. Give"
         " those two to the owner of the file (chown), and never delete them.",
     ),
     (("25006",), "Is it a standby, or is default_transaction_read_only on, for the database or for this role?"),

@@ -1,4 +1,4 @@
-"""The schema as the migrations make it, against what is there: what somebody put on our tables, and what is missing.
+"""Compares the schema that the migrations make with the database: foreign objects on our tables, missing objects.
 
 A trigger, a rule, a row policy or a view in a table's place can swallow, change or hide rows; a constraint or a column
 can refuse them. Other tables of the same schema, and their triggers, are another application's and are passed over.
@@ -37,7 +37,7 @@ SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE t.tgisinternal AND t.tgenabled <> 'O' AND {_OURS}
 UNION SELECT c.relname FROM pg_class c WHERE c.relpersistence <> 'p' AND {_OURS}
 """  # noqa: S608 words of ours
-_REMOVE = "find out who put it there; as the owner of the database, remove it: promptops removes only what is its own"
+_REMOVE = "find out who put it there; as the owner of the database, remove it: promptops removes only its own objects"
 _MAKE = "promptops fsck --repair makes it again, and so does promptops db upgrade"
 
 
@@ -65,7 +65,7 @@ def check_schema(connection: Connection) -> Iterator[Fault]:
             yield from _constraints(inspector, table)
             yield from _indexes(inspector, table)
         else:
-            yield damage("schema-incomplete", "it is not there, or is no table", table.name)
+            yield damage("schema-incomplete", "it is missing, or is not a table", table.name)
     if connection.dialect.name != "sqlite":
         for (name,) in connection.exec_driver_sql(_SWITCHED_OFF, {"names": [*metadata.tables]}):
             yield damage("schema-incomplete", "its foreign keys are switched off, or it does not survive a crash", name)

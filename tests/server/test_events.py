@@ -199,7 +199,7 @@ def test_readiness_and_the_log_say_how_changes_come(
     way, said = {
         "sqlite": ("file", "changes are seen in the registry's file"),
         "pgbouncer-transaction": ("poll", "LISTEN is not delivered"),
-    }.get(request.node.callspec.params["database"], ("notify", "changes are told by the database"))
+    }.get(request.node.callspec.params["database"], ("notify", "the database announces changes"))
     assert server.get("/readyz").json["changes"] == way
     assert said in server.said()
 
