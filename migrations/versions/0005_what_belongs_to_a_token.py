@@ -1,7 +1,7 @@
 """A heartbeat and an idempotency key belong to the token that they came with; what a client cannot load, and goodbyes.
 
-What clients said is not carried over: they say it again within half a minute, and it is not known with which token they
-said it. Keys are: each still finds the answer to exactly the request that it was used for, whoever repeats it.
+Heartbeats are not carried over: their token is not known, and clients send a new one within half a minute. Keys are
+carried over: each still finds the answer to exactly the request that it was used for, with any token.
 """
 
 from __future__ import annotations

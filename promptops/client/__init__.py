@@ -3,14 +3,14 @@
 prompt.py      what an application gets: a prompt, rendered, or as the arguments of a provider's API
 calls.py       a prompt and its messages -> those arguments
 acceptance.py  what the registry says now, against what is held: is it followed?
-arrival.py     what that means: what is ready, what is to be loaded, what cannot be
+arrival.py     sorts an arrival: apps that are ready, apps to load, apps that cannot be loaded
 held.py        what is held: a snapshot and its releases, verified and compiled; an app that cannot be loaded is named
 view.py        what is held, ready to be asked; every question is a lookup
 files.py       what is held, on disk: the last that was known to be good, bundles, break-glass pins
 
 client.py      Client: following with threads; asynchronous.py: AsyncClient, with the tasks of tasks.py
 answering.py   what both have in common: how they are made, and everything that does no I/O
-following.py   the threads that follow one channel; loaders.py: those that load what is coming
+following.py   the threads that follow one channel; loaders.py: the threads that load new releases
 course.py      how a channel is followed: everything but the network and the waiting
 replica.py     what a process knows of one channel: held, view, state
 refresh.py     generators that yield what to ask and are sent what came back; loading.py: app by app, the small first

@@ -8,10 +8,10 @@
    what was withheld meanwhile.
 6. An app that is not there any more is kept. Nothing that is held is ever taken away.
 7. No number leaps: an epoch counts restores, a revision the changes of an app, the cursor the lines of an audit log.
-   What was once believed at the end of all numbers would be served for ever, after a restart too.
+   A client that accepted the largest number would refuse every later snapshot, after a restart too.
 
-Channel, lineage, epoch and cursor are those of the whole snapshot; the other rules are kept for each app by itself, and
-an app that breaks one stops no other.
+Channel, lineage, epoch and cursor belong to the whole snapshot; the other rules apply to each app by itself, and an app
+that breaks one stops no other.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from promptops.core.snapshot import MAX_CURSOR, MAX_EPOCH, MAX_REVISION, Pointer
 RESTORES: Final = 100
 CHANGES: Final = 1_000_000
 LINES: Final = 1_000_000_000
-"""What an epoch, a revision and a cursor may be above those that are held, however long a process was away."""
+"""How far an epoch, a revision and a cursor may be above the held ones, however long a process was away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What of an arrival is followed.
+    """Which parts of an arrival are followed.
 
-    ``base`` is the whole snapshot with what is held already and goes on; ``news`` are the pointers that are to be
-    loaded; ``refused`` says which rule an app breaks; ``settled`` are the apps that are as they are held. ``behind``:
-    it is older than what is held, so that an app of it that goes back is no trouble of that app.
+    ``base`` is the whole snapshot with the held pointers that stay; ``news`` are the pointers to load; ``refused``
+    says which rule an app breaks; ``settled`` are the apps that are held as they arrived. ``behind``: the arrival is
+    older than the held snapshot, so an app that goes back in it has no problem of its own.
     """
 
     base: Snapshot
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Verdict:
-    """What is followed of what arrived, which may be an event.
+    """Decide which part of an arrival is followed; the arrival may be an event.
 
     Raises:
         Rejected: with the rule that it breaks as a whole.

@@ -1,4 +1,4 @@
-"""What an arrival means for what is held: what is ready, what is to be loaded, what cannot be served. Pure."""
+"""Sorts the apps of an arrival: ready to serve, to be loaded, or impossible to serve. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Arrival:
 def sort(
     snapshot: Snapshot, verdict: Verdict, held: Held | None, coming: Mapping[str, Pointer], *, required: Required
 ) -> Arrival:
-    """What is to be done with what arrived, beside what was coming already."""
+    """The plan for an arrival, together with the releases that were coming already."""
     unloaded = _unloaded(snapshot, verdict, held)
     ready = dict[str, Pointer]()
     for app, pointer in verdict.news.items() if held else ():
@@ -42,7 +42,7 @@ def sort(
 def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[str, Unloaded]:
     """What cannot be served, before anything of the news is loaded."""
     known = held.unloaded if held else {}
-    if verdict.behind:  # what it says of an app is no news of that app
+    if verdict.behind:  # an old snapshot has no news of an app
         return dict(known)
     found = {
         app: each
@@ -55,7 +55,7 @@ def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[s
 def _coming(
     snapshot: Snapshot, verdict: Verdict, held: Held | None, before: Mapping[str, Pointer]
 ) -> dict[str, Pointer]:
-    """What is to be loaded: the news, and of what was coming already that of which this says nothing newer."""
+    """The releases to load: the news, and those coming already for which this arrival has nothing newer."""
     if held is None or held.snapshot.epoch != verdict.base.epoch:
         return dict(verdict.news)
     if verdict.behind:
@@ -81,7 +81,7 @@ def _is_lost(known: Unloaded | None, pointer: Pointer) -> bool:
 def changes(
     before: Held | None, loaded: Mapping[str, Pointer], channel: str, first: Collection[str]
 ) -> Iterator[Change]:
-    """What is served otherwise than before; nothing for what the first snapshot brought."""
+    """The changes in what is served; none for apps that the first snapshot brought."""
     for app, pointer in loaded.items():
         old = before.apps.get(app) if before else None
         if (old is None and app in first) or (old and replace(old, last_good=None) == replace(pointer, last_good=None)):

@@ -171,8 +171,8 @@ class AsyncClient(Answering):
         return replica.view.release(wanted.app, version=wanted.version)
 
     async def close(self) -> None:
-        """Stop following, whatever loop it was started in, and say goodbye to the server, for a second at most. What is
-        held is served on.
+        """Stop following, in whatever loop it was started, and say goodbye to the server, for a second at most. The
+        client still serves what it holds.
         """
         running, self._running = self._running, None
         self._orphaned = False

@@ -27,8 +27,8 @@ _OLD_FOR: Final = 3600.0
 
 
 def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = False) -> Beat | None:
-    """The heartbeat of now: which revision of each app is served. None where there is nothing to tell yet, or
-    nothing that a registry would take: of too many apps, under a name that is no text.
+    """The current heartbeat: which revision of each app is served. None if there is nothing to report yet, or if a
+    registry would refuse it: too many apps, or a name that is not valid text.
 
     Apps that are pinned or overridden are left out: this process does not follow the channel there. An app that it
     cannot load is named with the reason, beside the revision that it still serves.

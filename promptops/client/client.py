@@ -25,7 +25,7 @@ from promptops.core.reference import Reference
 
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
 _AT_EXIT = 0.5
-"""Seconds that the goodbyes of all clients may take when the process ends, and then so many for their threads."""
+"""Seconds that the goodbyes of all clients may take when the process ends, and the same again for their threads."""
 _IN_PASSING = 1.0
 """Seconds that a call may take to ask the registry, where no thread does."""
 
@@ -83,8 +83,8 @@ class Client(Answering):
         return replica.view.release(wanted.app, version=wanted.version)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Stop following; waits up to so long for the threads, and a second of it for the server to take our goodbye.
-        What is held is served on.
+        """Stop following. Waits this many seconds for the threads, of which one for the server to take the goodbye.
+        The client still serves what it holds.
         """
         _CLIENTS.discard(self)
         self._dropped.detach()

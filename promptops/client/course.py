@@ -86,7 +86,7 @@ class Course:
         return beat
 
     def goodbye(self, deadline: float) -> Asking | None:
-        """The last word to the server that this process told of itself, said once; None where there is none."""
+        """The goodbye to the server that last got a heartbeat, once; None if no server got one."""
         place, self._told = self._told, None
         if place is None or self.replica.failing:
             return None

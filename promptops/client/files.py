@@ -140,8 +140,8 @@ def _previous(path: Path) -> Path:
 
 
 def _merged(stored: Stored, ours: Snapshot, there: Stored) -> Stored | None:
-    """What is to stand there: of each app the newer of the two, because what this process cannot load another one may.
-    None where writing would bring nothing, or take anybody back. Another lineage is another registry's.
+    """The content to write: for each app the newer of the two, because another process may load what this one cannot.
+    None if writing would change nothing, or take any app back. A different lineage belongs to another registry.
     """
     theirs = decode_snapshot(there.snapshot)
     if theirs.lineage != ours.lineage or theirs.epoch < ours.epoch:

@@ -1,12 +1,12 @@
 """Following a channel with threads: one takes turns, one listens. Both are daemons, and neither can be lost.
 
-A refresh runs in a thread of its own, which is given up at the deadline whatever it waits for: a name server, a socket
-that drips, a disk behind a network. Its sockets are shut down, so it ends soon after. What an event brings that is not
-ready to be served is loaded in a thread of its own too, so that the next event, which may be a rollback, is not behind
-it; and where a place says that something changed, a refresh that is only loading any more is not waited for.
+A refresh runs in its own thread, which the client abandons at the deadline whatever it waits for: a name server, a
+socket that drips, a disk behind a network. Its sockets are shut down, so it ends soon after. Another thread loads what
+an event brings and is not ready to serve, so that the next event, which may be a rollback, does not wait. When a place
+announces a change, the client does not wait for a refresh that has only loading left.
 
-Threads and connections belong to one process. In one that was forked they are not touched, and made anew; and where a
-process runs no threads, the calls of the application take the turns.
+Threads and connections belong to one process. A forked process leaves them alone and makes new ones. In a process
+without threads, the calls of the application take the turns.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Following:
         return not self._threads and not self._stop.is_set()
 
     def take_turn(self, seconds: float, *, at_once: bool = False) -> bool:
-        """Where no threads run: take a turn that is due in this one, for up to so long; False where threads do.
+        """Take a due turn in this thread, within the given time, if no threads run; False if threads do.
 
         A place that does not answer is asked once an interval, and of several threads one asks.
         """
@@ -173,7 +173,7 @@ class Following:
         finally:
             self._turning.release()
 
-    # --- what an application asks for -------------------------------------------------------------
+    # --- what an application calls ----------------------------------------------------------------
 
     def refresh(self, seconds: float) -> bool:
         """Ask now, and wait up to so long for the answer; True where there was one that is followed."""
@@ -191,7 +191,7 @@ class Following:
         self._wake.set()
         answered = done.wait(seconds)
         while self._replica.is_loading and clock() < until and not self._stop.wait(LOOK):
-            pass  # an event brought it, and whoever asks wants it
+            pass  # an event brought it, and the caller wants it
         return answered and not self._replica.failing
 
     def run(self, asking: Asking, deadline: float) -> Refreshed:
@@ -199,7 +199,7 @@ class Following:
         return self._run(asking, deadline, lambda: False) or Refreshed()
 
     def _run(self, asking: Asking, deadline: float, leave: Callable[[], bool]) -> Refreshed | None:
-        """The same; None where it is left to end by itself, and what becomes of it is for nobody to hear."""
+        """The same; None if it is left to end by itself, and its result is dropped."""
         clock, found = self._replica.world.clock, list[Refreshed]()
         given_up = False
 
@@ -241,7 +241,7 @@ class Following:
         return errand(asking, self._answer, f"{self._replica.channel}: goodbye")
 
     def close(self, seconds: float = 2.0) -> None:
-        """Say goodbye, end the threads, and wait up to so long for them."""
+        """Say goodbye, end the threads, and wait for them up to the given time."""
         if self._process != os.getpid():
             self._abandon()
             return
@@ -287,7 +287,7 @@ class Following:
 
     def _turn(self, timeout: float) -> None:
         clock = self._replica.world.clock
-        # Who only loads serves nobody, and would be waited for.
+        # A thread that only loads serves no caller, and would delay the end.
         if not is_loading() and (beat := self._course.beat()) and (place := self._replica.place):
             self.run(tell(self._replica, place, beat, clock() + timeout), clock() + timeout)
         waiting, self._waiting = self._waiting, []
@@ -299,7 +299,7 @@ class Following:
                 refreshed = self._run(asking, deadline, lambda: self._demanded and self._replica.is_loading)
                 if self._stop.is_set():
                     return
-                if refreshed is None:  # it only loads any more, and there is something new: the next one is to be heard
+                if refreshed is None:  # only loading is left, and there is news: start the next one
                     self._waiting, waiting = [*waiting, *self._waiting], []
                     self._wake.set()
                     return

@@ -41,9 +41,9 @@ class Rejection(StrEnum):
 
 
 class Rejected(Exception):
-    """What arrived is not followed; what is held stays. Never reaches the application: it is counted and logged.
+    """An arrival is not followed; the client keeps what it holds. Counted and logged, never raised to the application.
 
-    What is in the message came from strangers: it is one printable line.
+    The message contains untrusted text, so it is one printable line.
     """
 
     def __init__(self, reason: Rejection, message: str) -> None:
@@ -195,7 +195,7 @@ def build(
 
 
 def unloaded_of(rejected: Rejected, pointer: Pointer) -> Unloaded:
-    """What is noted of an app that could not be loaded. Bytes that are missing or damaged may yet come."""
+    """The note about an app that could not be loaded. Missing or damaged bytes may still come."""
     final = rejected.reason in (Rejection.CONTENT, Rejection.REQUIRED)
     return Unloaded(reason=rejected.reason, message=rejected.message, pointer=pointer, final=final)
 
@@ -231,7 +231,7 @@ def holding(
 
 
 def lacking(apps: Collection[str], required: Required) -> Mapping[str, Unloaded]:
-    """The apps of required prompts that are none of these."""
+    """The apps of required prompts that are not among these."""
     return {
         app: Unloaded(
             reason=Rejection.REQUIRED, message=f"'{name}' is required, and the channel has no app '{app}'", final=False

@@ -1,4 +1,4 @@
-"""Threads that load what is coming, beside those that follow: whoever hears of a change never waits for its bytes."""
+"""Threads that load new releases, so that the threads that follow a channel never wait for bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed
 
 
 def begin(work: Callable[[], None], name: str) -> None:
-    """Do something in a thread of its own, which ends with the process."""
+    """Run a function in a new thread, which ends with the process."""
     try:
         threading.Thread(target=work, name=f"promptops {name}", daemon=True).start()
     except RuntimeError:  # there are too many, or the main thread has ended: then this one does it, and may wait
@@ -34,7 +34,7 @@ def begin(work: Callable[[], None], name: str) -> None:
 
 
 def errand(asking: Asking | None, answer: Callable[[Ask], Answer | Failed], name: str) -> threading.Event:
-    """Drive to the end in a thread of its own; set when that is over, well or not, and at once where there is none."""
+    """Drive a generator to its end in a new thread. The event is set when it ends, in any way; without one, at once."""
     over = threading.Event()
     if asking is None:
         over.set()
@@ -49,7 +49,7 @@ def errand(asking: Asking | None, answer: Callable[[Ask], Answer | Failed], name
 
 
 class Loaders:
-    """The threads of one channel of one client. ``done`` is told whether it is worth asking again soon."""
+    """The threads of one channel of one client. Each calls ``done`` with whether asking again soon may help."""
 
     def __init__(self, course: Course, answer: Callable[[Ask], Answer | Failed], done: Callable[[bool], None]) -> None:
         self._course = course
@@ -58,7 +58,7 @@ class Loaders:
         self._free = threading.Semaphore(LOADERS)
 
     def load(self, place: Place) -> None:
-        """Have what is coming loaded, if anything is."""
+        """Start loading the releases that are coming, if there are any."""
         replica = self._course.replica
         if not has_work(replica) or not self._free.acquire(blocking=False):
             return

@@ -1,8 +1,8 @@
-"""Loading what is coming: each app by itself, what is small first, each followed as soon as it is ready. No I/O.
+"""Loads new releases app by app, small ones first, and follows each app as soon as it is ready. No I/O.
 
-A generator as those of :mod:`promptops.client.refresh`: it yields what to ask and is sent what came back. The bytes of
-many releases are asked for at once; where that gives nothing, of one by one, so that one which cannot be had stops no
-other. The place that is followed is asked first, then the others, because a digest is the same everywhere.
+A generator like those of :mod:`promptops.client.refresh`: it yields questions and receives the answers. One question
+requests many releases; if that fails, each is requested alone, so that a release that is not available stops no other.
+It asks the followed place first, then the other places, because a digest is the same everywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST: Final = 256 << 20
 
 _LARGE: Final = 64 << 10
 _MOMENT: Final = 0.05
-"""An app that is ready waits for one of so many bytes no more, and for smaller ones so many seconds."""
+"""An app that is ready does not wait for a release of this many bytes; it waits this many seconds for smaller ones."""
 _IN_A_ROW: Final = 3
 """Questions for one release each that failed one after the other: then it is the place that is at fault."""
 
@@ -33,7 +33,7 @@ Loading = Generator[Ask, Answer | Failed, None]
 
 @dataclass(slots=True)
 class _Work:
-    """Apps that are being loaded; those that are done are taken out."""
+    """Apps that are being loaded; an app leaves when it is done."""
 
     replica: Replica
     apps: dict[str, Pointer]
@@ -72,7 +72,7 @@ class _Work:
         replica.settle(done, known, compiled, failed)
 
     def give_up(self, lost: Mapping[str, Failed]) -> None:
-        """What is left could not be had, and is tried again another time."""
+        """Give up the remaining apps for now; a later attempt tries them again."""
         failed = {}
         for app, pointer in self.apps.items():
             for ref in pointer.served():
@@ -83,7 +83,7 @@ class _Work:
 
 
 def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Loading:
-    """Load everything that is coming and that nobody else loads; what cannot be had is left for another time.
+    """Load everything that is coming and that no other thread loads; leave what is not available for a later attempt.
 
     ``again``: also what could not be had before. Whoever does that waits an interval between.
     """
@@ -107,13 +107,13 @@ def _load(replica: Replica, first: Place, claimed: dict[str, Pointer], until: fl
 
 
 def share(replica: Replica, deadline: float, places: int) -> float:
-    """Until when one of so many places that are left may take."""
+    """The deadline of one place, when this many places are left."""
     now = replica.world.clock()
     return now + (deadline - now) / places
 
 
 def has_work(replica: Replica) -> bool:
-    """True where something is coming that nobody tried, or a release that a rollback would go to is not compiled."""
+    """True if a coming release was not tried yet, or the target of a rollback is not compiled."""
     return replica.is_coming or next(_uncompiled(replica), None) is not None
 
 
@@ -141,7 +141,7 @@ def fetch(replica: Replica, place: Place, digests: Iterable[str], until: float) 
 def _fetch(
     replica: Replica, place: Place, digests: Iterable[str], until: float, work: _Work
 ) -> Generator[Ask, Answer | Failed, dict[str, Failed]]:
-    """Fetch, and load what is complete. Answers why each release that did not come did not."""
+    """Fetch, and load the complete releases. Returns why each missing release is missing."""
     left, lost, in_a_row = list(digests), dict[str, Failed](), 0
     # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
     most = BATCH if replica.is_api(place) or not place.is_http else 1
@@ -179,7 +179,7 @@ def _fetch(
 
 
 def _take(replica: Replica, asked: Collection[str], contents: Mapping[str, bytes], lost: dict[str, Failed]) -> set[str]:
-    """Keep what is proven by its digest, and what there is room for."""
+    """Keep releases whose digest fits, as far as there is room."""
     came = set[str]()
     held = replica.held.contents if replica.held else {}
     size = sum(map(len, held.values())) + sum(map(len, replica.spare.values()))

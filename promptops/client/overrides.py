@@ -1,8 +1,8 @@
-"""Break-glass pins that somebody put where the application runs: which of them count, and why the others do not.
+"""Break-glass pins on the application's machine: which of them count, and why the others do not.
 
-A pin counts while it lives, on its own channel, of the registry that is followed, where only this user or root could
-have put it. Nothing here raises: a damaged file must not keep an application from starting. Whoever asks says loudly
-what was ignored.
+A pin counts until it expires, on its own channel, for the followed registry, if only this user or root could have
+written it. Nothing here raises: a damaged file must not keep an application from starting. The caller logs every pin
+that was ignored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which process this is, asked at every use of a client, and whether threads run in it.
 
-Programs that fork in C, as uWSGI does, do not run what Python offers for the moment after a fork: what follows in the
-parent is simply not there. ``os.getpid()`` would tell, and takes as long as finding a prompt. So a client has a page of
-memory that Linux empties in a forked child, which takes a tenth of that: ``MADV_WIPEONFORK`` of madvise(2), since 4.14.
+Programs that fork in C, such as uWSGI, do not run Python's hooks after a fork: the parent's threads are missing in the
+child. ``os.getpid()`` shows a fork, and takes as long as finding a prompt. So a client has a page of memory that Linux
+empties in a forked child, which takes a tenth of that: ``MADV_WIPEONFORK`` of madvise(2), since 4.14.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Number:
 
 
 def mark() -> Mark:
-    """A mark that nobody has made true yet."""
+    """A mark that is not set yet."""
     return _page() if _is_wiped() else Number()
 
 

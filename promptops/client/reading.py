@@ -1,7 +1,7 @@
-"""Files -> what was stored in them. Nothing raises: what is no good is told, and the next place is looked at.
+"""Files -> what was stored in them. Nothing raises: a problem is reported, and the next place is tried.
 
-Our own files are read only where nobody else could have written them. A bundle was baked into an image or mounted by
-somebody else on purpose, so of it only the bytes have to be right.
+Reads our own files only if no other user could have written them. A bundle may have another owner, because it was baked
+into an image or mounted on purpose, so only its bytes have to be right.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def read_bundle(path: Path, *, channel: str) -> Reading:
 
 
 def read_exported(path: Path, limit: int) -> bytes:
-    """The bytes of a file below a folder, as :func:`read_regular` does; what is wrong with it names it.
+    """The bytes of a file below a folder, like :func:`read_regular`; the error names the file.
 
     Raises:
         OSError, Unsafe, Invalid: as there.

@@ -25,10 +25,10 @@ from promptops.wire.snapshot import decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
-    """What became of it. ``trouble``: why what arrived, or did not arrive, is not followed.
+    """The result of a refresh. ``trouble``: why the client does not follow the arrival, or why none came.
 
-    ``notes`` are what is wrong even so, each with the name it is logged under. ``late``: bytes of an app did not come,
-    and may come soon.
+    ``notes`` are other problems, each with the name it is logged under. ``late``: bytes of an app did not come, and may
+    come soon.
     """
 
     place: Place | None = None
@@ -165,7 +165,7 @@ def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Ans
 
 
 def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
-    """Whether what is held came after this: of the two ways to hear of a change, one may overtake the other."""
+    """True if the held snapshot came after this one: an event and a poll may overtake each other."""
     held = replica.held.snapshot if replica.held else None
     if held is None or held.lineage != snapshot.lineage:
         return False

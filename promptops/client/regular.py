@@ -1,7 +1,7 @@
-"""The bytes of a regular file, and never more than so many: a pipe or a device in its place would keep us for ever.
+"""Reads a regular file up to a limit: a pipe or a device in its place would block for ever.
 
-What is believed because it lies on this machine, the cache and break-glass pins, is read only where nobody else could
-have written it.
+The cache and break-glass pins are trusted because they are on this machine, so they are read only if no other user
+could have written them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_trusted(path: Path, limit: int) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        Unsafe: somebody else could have written it; says what to do.
+        Unsafe: another user could have written it; the message says what to do.
         Invalid: it is over ``limit`` bytes.
     """
     real = Path(os.path.realpath(path))

@@ -1,9 +1,9 @@
 """What a process knows of one channel: what it holds, how it got it, and how it stands with its registry. No network.
 
 Snapshots and events arrive from several threads or tasks. :meth:`Replica.receive` judges one against what is held at
-that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. Whoever
-loads that claims it, takes its time without the lock, and brings what became of each app to :meth:`Replica.settle`. So
-no app waits for another's bytes or compiling. Held and view are swapped together; readers take the view by one
+that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. A loader
+claims an app, loads it without the lock, and hands the outcome to :meth:`Replica.settle`. So no app waits for another's
+bytes or compiling. Held and view are swapped together; readers take the view by one
 reference and never wait.
 """
 
@@ -104,7 +104,7 @@ class Replica:
         self.view = self._view(*self._grade())
 
     def forked(self) -> None:
-        """This process is a copy: whoever held the lock is not here, nor who was in the middle of a change."""
+        """Reset after a fork: the threads that held the lock or were making a change are not in this process."""
         self._lock = threading.Lock()
         self._claimed = {}
         self.streaming = False
@@ -116,7 +116,7 @@ class Replica:
     def receive(self, snapshot: Snapshot) -> Rejected | None:
         """Judge what arrived, which may be an event, and follow what needs no loading. The rest is coming.
 
-        Answers why a place is not up to date, where the snapshot is older than what is held.
+        Returns why a place is not up to date, if the snapshot is older than what is held.
 
         Raises:
             Rejected: nothing of it is followed, and everything is as it was.
@@ -134,7 +134,7 @@ class Replica:
 
     @property
     def is_coming(self) -> bool:
-        """True where something is to be loaded that nobody has tried yet."""
+        """True if a release to load was not tried yet."""
         return any(self._claimed.get(app) != at and not self._failed(app, at) for app, at in list(self._coming.items()))
 
     def _failed(self, app: str, pointer: Pointer) -> bool:
@@ -143,17 +143,17 @@ class Replica:
 
     @property
     def is_loading(self) -> bool:
-        """True while somebody loads something."""
+        """True while any thread or task loads a release."""
         return bool(self._claimed)
 
     @property
     def is_late(self) -> bool:
-        """True where bytes of an app did not come because nobody answered, so that it is worth asking again soon."""
+        """True if the bytes of an app did not come because no place answered, so that asking again soon may help."""
         unloaded = self.held.unloaded if self.held else {}
         return any(app in unloaded and unloaded[app].reason in _AGAIN for app in list(self._coming))
 
     def claim(self, tried: Mapping[str, Pointer], *, again: bool) -> dict[str, Pointer]:
-        """What is to be loaded and nobody loads yet, but for what was tried: for whoever asks, and for nobody else.
+        """Claim for this caller the releases to load that no other loader has, except those already tried.
 
         ``again``: also what failed before.
         """
@@ -179,9 +179,9 @@ class Replica:
         compiled: Mapping[str, CompiledRelease],
         failed: Mapping[str, Unloaded],
     ) -> None:
-        """Follow what was loaded, and note what could not be; neither where the channel went on meanwhile.
+        """Follow the loaded apps and note the failed ones, except apps that the channel has moved on meanwhile.
 
-        :meth:`take_changes` has what is served otherwise since.
+        :meth:`take_changes` returns the changes in what is served.
         """
         with self._lock:
             if self.held is None:
@@ -201,7 +201,7 @@ class Replica:
         compiled: Mapping[str, CompiledRelease],
         unloaded: dict[str, Unloaded],
     ) -> None:
-        """Hold this, and tell what is new about it; nothing where it is what is held."""
+        """Hold this, and report what is new about it; nothing if it is held already."""
         before = self.held
         snapshot = replace(base, apps={**base.apps, **loaded}) if loaded else base
         gone = before.gone.apps if before and before.gone else {}

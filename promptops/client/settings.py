@@ -42,8 +42,8 @@ _HOOK = "Give a plain function; in asyncio it can make a task: asyncio.create_ta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a client was told, checked. ``token`` is what was given beside the sources; the places have those that
-    go to them. Tokens are in no repr.
+    """All settings of a client, checked. ``token`` is the one given beside the sources; the places have their own.
+    Tokens are in no repr.
     """
 
     places: tuple[Place, ...]

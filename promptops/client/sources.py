@@ -30,8 +30,8 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def find_sources(source: Source | Sequence[Source], tokens: Sequence[str], *, allow_http: bool) -> tuple[Place, ...]:
-    """The places, in order, with their tokens. ``tokens`` are those that came beside the sources: one goes to the first
-    server's origin; several are one for each source, ``-`` for none.
+    """The places, in order, with their tokens. ``tokens`` were given beside the sources: a single one goes to the
+    first server's origin; several are one for each source, ``-`` for none.
 
     Raises:
         Invalid: an impossible place, a malformed token, or a token for a place that is not a server.

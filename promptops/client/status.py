@@ -63,10 +63,10 @@ class Status:
     """One channel of a client, as it is now. Plain values: fit for a health page, also where a server said them.
 
     ``age`` are seconds since the last contact, None before the first. ``too_old`` says that this is over ``max_stale``.
-    ``rejected`` counts what was not believed, by reason; ``problem`` is why the last attempt failed, or what is wrong
-    even so. ``cannot_load`` has the apps whose newest release this process cannot load, each with the reason: it keeps
-    the release before, if it had one, and no other app is touched.
-    ``notes`` say of an app what of its release is passed over: patterns that need more than linear time.
+    ``rejected`` counts refused arrivals by reason; ``problem`` is why the last attempt failed, or another problem.
+    ``cannot_load`` has the apps whose newest release this process cannot load, each with the reason: it keeps the
+    release before, if it had one, and other apps are not affected.
+    ``notes`` name by app the ignored parts of its release: patterns that need more than linear time.
     """
 
     channel: str
@@ -95,7 +95,7 @@ class Status:
 
 
 def problem_of(unloaded: Mapping[str, str]) -> str:
-    """What is wrong with the apps that cannot be loaded, in one line; nothing where there are none."""
+    """The problem of the apps that cannot be loaded, in one line; empty if every app loads."""
     if not unloaded:
         return ""
     app, message = next(iter(sorted(unloaded.items())))

@@ -96,7 +96,7 @@ class AsyncFollowing:
         self._wake.set()
         answered = await wait(done, seconds)
         while self._replica.is_loading and time.monotonic() < until:
-            await asyncio.sleep(LOOK)  # an event brought it, and whoever asks wants it
+            await asyncio.sleep(LOOK)  # an event brought it, and the caller wants it
         return answered and not self._replica.failing
 
     async def run(self, asking: Asking, deadline: float) -> Refreshed:
@@ -174,7 +174,7 @@ class AsyncFollowing:
         try:
             if asking := self._course.poll(deadline := time.monotonic() + timeout):
                 refreshed = await self._unless_demanded(self.run(asking, deadline))
-                if refreshed is None:  # it only loads any more, and there is something new: the next one is to be heard
+                if refreshed is None:  # only loading is left, and there is news: start the next one
                     self._waiting, waiting = [*waiting, *self._waiting], []
                     self._wake.set()
                     return
@@ -206,7 +206,7 @@ class AsyncFollowing:
             demanded.cancel()
 
     def _load(self, place: Place) -> None:
-        """Have what is coming loaded, so that whoever goes on here does not wait for it."""
+        """Start loading the releases that are coming, without waiting for them here."""
         if has_work(self._replica) and len(self._loaders) < LOADERS:
             task = asyncio.create_task(self._loaded(place))
             self._loaders.add(task)

@@ -78,9 +78,9 @@ class View:
     ) -> View:
         """The view of what is held, from where and why it is served.
 
-        ``overrides`` go before everything, ``pins`` (app to version) before the channel. ``apps`` are those that are
-        wanted; None for all; those that are ``coming`` are on the channel, and not loaded yet. An app that cannot be
-        served as it was asked for is unavailable, and no other is.
+        ``overrides`` go before everything, ``pins`` (app to version) before the channel. ``apps`` are the wanted apps,
+        None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
+        requested is unavailable; the others are not affected.
         """
         view = cls(held, channel, source, reason)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}

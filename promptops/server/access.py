@@ -101,11 +101,10 @@ class _Said:
 
 
 class Tokens:
-    """What the registry said of tokens, for a second at most. Used on the event loop only.
+    """The registry's answers about tokens, kept for a second at most. Used on the event loop only.
 
-    Everybody who waits is asked for in one question, those with tokens that were seen before first, and there is one
-    question at a time: so whoever makes up tokens keeps nobody with a true one waiting for more than two questions, and
-    takes nothing from the tokens that are known.
+    One query looks up all waiting tokens, known ones first, and only one query runs at a time. So a flood of invented
+    tokens makes a valid one wait for at most two queries, and does not push out known tokens.
     """
 
     def __init__(self, find: Find) -> None:
@@ -121,7 +120,7 @@ class Tokens:
         self._round += 1
 
     def seen(self, digest: str) -> bool:
-        """Whether the registry knew this token when it was asked last; asks nobody."""
+        """True if the registry knew this token at the last lookup; does no lookup."""
         return digest in self._known
 
     async def of(self, digest: str, now: datetime) -> Token:
@@ -151,7 +150,7 @@ class Tokens:
         return await asyncio.shield(answer)
 
     async def _ask_on(self) -> None:
-        """Ask for those who wait, until nobody does."""
+        """Look up the waiting tokens, until none waits."""
         try:
             while self._waiting:
                 known = [digest for digest in self._waiting if digest in self._known]
@@ -191,11 +190,11 @@ class Tokens:
 
 def _look_at(answer: asyncio.Future[Token | None]) -> None:
     if not answer.cancelled():
-        answer.exception()  # those who waited may all have left, and nobody else would look at it
+        answer.exception()  # mark it as read: all requests that waited may have left
 
 
 def _unanswered(error: BaseException) -> BaseException:
-    """What those are told who wait, each of them with an error of its own."""
+    """The error for the waiting requests; each raises its own copy."""
     return error if isinstance(error, Exception) else DeadlineExceeded("the server ends; nothing was done")
 
 

@@ -34,7 +34,7 @@ _SLOW: Final = 16 * KIB
 """Bodies over this are parsed in a thread, since the others would wait for it."""
 
 _READING: Final = 4
-"""Large bodies that are read at a time, each of another token: one that arrives slowly keeps its own token waiting."""
+"""Large bodies read at a time, each of a different token: a slow one delays only its own token."""
 
 
 class Bodies:
@@ -46,8 +46,7 @@ class Bodies:
         self._parsers = CapacityLimiter(2)
 
     async def read(self, call: Call, route: Route, receive: Receive, held: ExitStack) -> Json:
-        """The JSON of a body; None where there is none. What has to be given back when the work is done goes to
-        ``held``.
+        """The JSON of a body; None without a body. Resources to release after the work go to ``held``.
 
         Raises:
             RequestInvalid, RequestTooLarge, TooManyRequests: it is refused.

@@ -59,7 +59,7 @@ class Call:
         """Who is recorded for a change: the token, and whom ``Promptops-Actor`` names.
 
         Raises:
-            RequestInvalid: nobody is called so.
+            RequestInvalid: the name is not valid.
         """
         claimed = self.words("promptops-actor")
         try:

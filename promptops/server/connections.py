@@ -1,8 +1,8 @@
-"""Which connection gives way when there are as many as the server takes: of whoever has most that rest, the oldest.
+"""Chooses the connection to close on a full server: the oldest resting one of the owner with most of them.
 
-A connection rests while the server waits for its peer: for a request, for the rest of one, or that an answer is read.
-Whose it is follows from its last request: its token's, or without one its address's. So neither idle connections nor
-slow ones of one token or address keep the others out, and nobody is closed while there is room.
+A connection rests while the server waits for its peer: for a request, for the rest of one, or to read an answer. Its
+last request determines its owner: the token, or without one the address. So neither resting nor slow connections of one
+token or address keep the others out, and no connection is closed while there is room.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ class Resting(Generic[T]):
                 del self._of[owner]
 
     def first(self) -> T | None:
-        """The one that gives way; None where none rests."""
+        """The connection to close; None if none rests."""
         owner = max(self._of, key=lambda each: len(self._of[each]), default=None)
         return None if owner is None else next(iter(self._of[owner]))

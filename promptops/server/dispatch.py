@@ -69,8 +69,8 @@ class Dispatch:
             held.callback(turns.give, call.access.owner)
 
     async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:
-        """Let FastAPI answer within the deadline. A change that takes longer goes on by itself; nobody hears of it, and
-        what it holds is given back when it has ended."""
+        """Let FastAPI answer within the deadline. A change that takes longer goes on, its answer is dropped, and its
+        resources are released when it ends."""
         said = asyncio.Event()
         over = False
 
@@ -102,7 +102,7 @@ class Dispatch:
     def _end(self, task: asyncio.Task[None]) -> None:
         self._late.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:  # whoever asked was told that the outcome is not known
+        if error is not None:  # the answer was that the outcome is not known
             end_if_exhausted(error)
 
 

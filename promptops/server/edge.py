@@ -105,7 +105,7 @@ class Edge:
 
 
 async def _in_pieces(message: Message, send: Send) -> None:
-    """Send a large body as it is read, or a copy of all of it would wait for whoever does not read."""
+    """Send a large body as its client reads it, so that no full copy waits for a client that does not."""
     body, more = memoryview(message["body"]), message.get("more_body", False)
     for start in range(0, len(body), _PIECE):
         end = start + _PIECE

@@ -1,7 +1,7 @@
-"""A process that ran out of memory ends: what it would do from then on nobody can say.
+"""Ends a process that ran out of memory, because its behaviour after that is not predictable.
 
-Python goes on after a MemoryError, and from then on each connection that comes is reset, for ever. A process that is
-gone is started again, by the one that watches over the workers or by whoever runs the service.
+Python goes on after a MemoryError, and then resets every new connection, for ever. The process that watches over the
+workers, or the service manager, starts an ended process again.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def end_if_exhausted(error: BaseException) -> None:
 def _is_exhaustion(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    # The second is what Python raises where there is no room for the stack of one more.
+    # Python raises the second if there is no room for the stack of a new thread.
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))

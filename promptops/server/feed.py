@@ -164,7 +164,7 @@ class Feed:
 
     @property
     def way(self) -> str:
-        """How changes of the registry are seen: told (``notify``), asked for (``poll``), or looked at (``file``)."""
+        """How the server sees changes of the registry: by notification (``notify``), query (``poll``) or ``file``."""
         return self._watch.way.value if self._watch is not None else ""
 
     @property
@@ -262,7 +262,7 @@ class Feed:
                 if not failing:
                     _log.warning("the registry does not answer, so nothing new is served: %s", error.message)
                 failing = True
-            except Exception as error:  # noqa: BLE001 the thread has to outlive what nobody thought of
+            except Exception as error:  # noqa: BLE001 the thread has to outlive unexpected errors
                 end_if_exhausted(error)
                 _log.exception("no snapshot could be taken")
                 failing = True

@@ -1,8 +1,8 @@
-"""Who asks, where a proxy stands between: the address in ``X-Forwarded-For``, if a trusted proxy said so.
+"""Finds the address of the client behind a proxy: the one in ``X-Forwarded-For``, if a trusted proxy sent the request.
 
-Whoever asks can write anything into that header, and a proxy may hand it on. So only an IP address counts, read from
-the right up to the first that is no trusted proxy's; with anything else the proxy's own address counts. What was not
-read as an address goes into no log and makes no bucket.
+A client can write anything into that header, and a proxy may pass it on. So only an IP address counts: the header is
+read from the right up to the first address that is not a trusted proxy's. With anything else, the proxy's own address
+counts. Text that is not an address gets into no log and makes no bucket.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HOP: Final = re.compile(
 
 
 class Proxies:
-    """The proxies that are believed, as addresses and networks.
+    """The trusted proxies, as addresses and networks.
 
     Raises:
         ValueError: one of them is neither.
@@ -37,7 +37,7 @@ class Proxies:
         self._trusts = lru_cache(maxsize=4096)(self._is_trusted)
 
     def name_client(self, scope: Scope) -> None:
-        """Set the ``client`` of a request to who asks, where a trusted proxy sent it."""
+        """Set the ``client`` of a request to the client's address, if a trusted proxy sent the request."""
         client = scope.get("client")
         if not self._networks or not client:
             return
@@ -48,7 +48,7 @@ class Proxies:
         scope["client"] = (str(found or peer), 0)
 
     def _first(self, header: bytes) -> Address | None:
-        """The last address that is no proxy's; if all are proxies', the one that is farthest away."""
+        """The last address that is not a trusted proxy's; if all are, the farthest one."""
         found = None
         hops: Sequence[bytes] = header.rsplit(b",", _HOPS)[-_HOPS:]
         for hop in reversed(hops):

@@ -46,7 +46,7 @@ _ONCE = frozenset(
     {b"host", b"origin", b"content-length", b"content-type", b"if-match", b"idempotency-key", b"promptops-actor"}
 )
 _OWN_PAGES = (b"same-origin", b"none")
-"""What a browser says in Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) of who asks for itself."""
+"""Values of Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) for requests from the server's own pages."""
 
 
 Dispatch = Callable[[Call, Route, Scope, Receive, Send], Awaitable[None]]
@@ -131,7 +131,7 @@ class Gate:
             return None, {}, lost
 
     async def _access(self, scope: Scope, route: Route | None) -> Access:
-        """What the token of a request allows; counts the request for its token, or without one for its address."""
+        """The rights of a request's token; counts the request for its token, or without one for its address."""
         if not self._settings.auth or (route is not None and route.scope is None):
             return _EVERYBODY
         tokens, counter, address = self._state.tokens, self._state.counter, address_of(scope.get("client"))

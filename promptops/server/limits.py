@@ -29,7 +29,7 @@ class Buckets:
         self._full_at: dict[str, float] = {}
 
     def take(self, key: str, count: int = 1) -> float:
-        """Take so many requests, or say in how many seconds they would be taken; never more than a full bucket has."""
+        """Take ``count`` requests, or return the seconds until they fit; never more than a full bucket has."""
         if not self._pause:
             return 0.0
         now = time.monotonic()
@@ -51,9 +51,9 @@ class Buckets:
 class Counter:
     """The buckets of one server, and the error when one is empty.
 
-    A token has one for each kind of request, wherever it comes from: so nobody's flood takes from another's, and no
-    flood of reads from a change. An address has one for what is no token at all, and one for tokens that are written as
-    tokens are and are none. Neither is asked before a token is looked up: a true one always gets through.
+    A token has one for each kind of request, from any address: a flood from one token costs other tokens nothing, and
+    a flood of reads costs changes nothing. An address has one for malformed tokens, and one for well-formed tokens that
+    are not valid. The lookup of a token comes before both, so a valid one always gets through.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -89,7 +89,7 @@ class Counter:
             raise _too_many("requests without a valid token", late)
 
     def take_unknown(self, address: str) -> None:
-        """Count one request with a token that nobody has, or that is worth nothing any more.
+        """Count one request with a token that is unknown, revoked or expired.
 
         Raises:
             TooManyRequests: there were too many from this address.

@@ -220,7 +220,7 @@ def audit(
     a whole is only shown to a token that sees everything.
     """
     if not call.access.allows(Scope.AUDIT, channel=channel, app=app):
-        return answered({"entries": [], "before": None})  # as of what is not there
+        return answered({"entries": [], "before": None})  # the same answer as for a name that does not exist
     page = limit if call.access.everything else PAGE
     shown: list[AuditEntry] = []
     with call.registry.read() as reader:

@@ -1,6 +1,6 @@
-"""A few at a time of what all do at once: a change is told to thousands of streams, and requests are heard in between.
+"""Lets a few tasks run at a time: the server sends a change to thousands of streams and answers requests in between.
 
-Without it each of them would run before anything else does, since the event loop takes all that is ready.
+Otherwise all of them would run before anything else, because the event loop runs everything that is ready.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Presence:
                 if not failing:
                     _log.warning("heartbeats of clients are lost: %s", error)
                 failing = True
-            except Exception as error:  # noqa: BLE001 the task has to outlive what nobody thought of
+            except Exception as error:  # noqa: BLE001 the task has to outlive unexpected errors
                 end_if_exhausted(error)
                 if not failing:
                     _log.exception("heartbeats of clients are lost")

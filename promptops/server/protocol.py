@@ -53,7 +53,7 @@ class Bounded(H11Protocol):
         return cycle is None or bool(cycle.response_complete)
 
     def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
-        """Say whether it is the peer's turn: to ask, to say the rest of what it asks, or to read; or nobody's."""
+        """Report whether the connection waits for its peer: for a request, for the rest of one, or to read."""
         rests = not gone and (held or self._between or self.cycle.more_body or self.flow.write_paused)
         owner = self._whose()
         if (rests, owner) != (self._rested, self._owner):

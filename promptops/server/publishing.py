@@ -163,7 +163,7 @@ def publish(call: CallOf, body: Publication) -> Response:
 
 
 def _app_of(app: BuiltApp) -> str:
-    """The app of a content, which canonical bytes begin with: whether it may be released is judged before it is read.
+    """The app of a content, with which canonical bytes begin: the right to release it is checked before it is read.
 
     Raises:
         RequestInvalid: it begins with something else.

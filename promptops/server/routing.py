@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Kind(StrEnum):
-    """What a request is for: each kind is counted for itself, and has threads of its own."""
+    """The kind of a request; each kind has its own count and its own threads."""
 
     READ = "read"
     """What running applications ask."""

@@ -180,7 +180,7 @@ class _Process(uvicorn.Server):
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What went wrong between requests: to receive, to accept a connection, in a task that nobody waits for."""
+    """Handle errors outside of requests: in receiving, in accepting a connection, in a background task."""
     if isinstance(context.get("exception"), BaseException):
         end_if_exhausted(context["exception"])
     loop.default_exception_handler(context)

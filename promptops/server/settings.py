@@ -20,14 +20,14 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the server takes. Sizes are in bytes, times in seconds.
+    """The server's limits. Sizes are in bytes, times in seconds.
 
-    ``reads`` is for what running applications ask, ``beats`` for what they say of themselves: after a change a fleet
-    that shares a token speaks at once. ``others`` is for what else is asked, and again for changes: each token
-    has a bucket for each of the four, so that a flood of one leaves the others alone. ``failures`` is for requests
-    without a token, and again for those with one that is worth nothing, by address. ``body`` and ``elements`` are for a
-    route that has no limits of its own. ``patience`` is how long nobody may read of an answer or a stream before it is
-    cut, and ``ping`` how long a stream says nothing at most.
+    ``reads`` is for reads of running applications, ``beats`` for their heartbeats: after a change a fleet that shares a
+    token sends them all at once. ``others`` is for all other requests, and again for changes: each token has a bucket
+    for each of the four, so that a flood of one leaves the others alone. ``failures`` is for requests without a token,
+    and again for requests with an invalid one, by address. ``body`` and ``elements`` are for a route without its own
+    limits. ``patience`` is how long a client may not read an answer or a stream before the server cuts it, and ``ping``
+    the longest silence of a stream.
     """
 
     reads: Rate = Rate(a_second=2000, burst=4000)

@@ -1,8 +1,8 @@
 """What a server has while it runs: the registry, what is kept of it in memory, and how it is asked.
 
-Applications' reads have threads of their own, and so have the looking up of tokens, changes, and everything else;
-together they are as many as the registry has connections. So whatever else is asked, somebody who only wants a snapshot
-waits for nobody, and a rollback waits for other changes only, of which one token has no more than its share.
+Applications' reads, token lookups, changes and other requests each have their own threads; together they are as many as
+the registry has connections. So a read of a snapshot waits for no other request, and a rollback waits only for other
+changes, of which one token runs no more than its share.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ class State:
         """
         to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 1
         self.registry = await to_thread.run_sync(self._connect)
-        # SQLite has one writer at a time, and lets whoever waits for it try again by chance.
+        # SQLite has one writer at a time, and the order in which waiting writers get their turn is random.
         changes = CHANGES if self.registry.url.startswith("postgresql") else 1
         self._turns = {Kind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2), Kind.CHANGE: Turns(changes, (changes + 1) // 2)}
         self.feed = Feed(self.registry, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
-        await self.readiness.now()  # so that the log says at the start what is on the registry's tables
+        await self.readiness.now()  # logs foreign objects on the registry's tables at the start
         self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
             "promptops_feed_age_seconds",

@@ -1,6 +1,6 @@
-"""Which streams are open, and whose: when there are as many as the server takes, whoever has most gives one up.
+"""Counts the open streams by token and address. On a full server, the token with most streams loses its oldest.
 
-So one token, and within a token one address, never keeps the others out, and a server that is not full refuses nobody.
+So one token, or one address of a token, never keeps the others out, and a server that is not full refuses no stream.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Streams:
         return self._counts.total()
 
     def enter(self, token: str, address: str, follower: Follower) -> None:
-        """Count a stream; where there are too many, the oldest of who has most is ended for it.
+        """Count a stream. If there are too many, end the oldest stream of the token and address that have most.
 
         Raises:
-            TooManyRequests: whoever asks has most.
+            TooManyRequests: the caller has most.
         """
         if len(self) >= self._most:
             self._end_one_for(token, address)

@@ -1,6 +1,6 @@
-"""So many at a time of what takes a thread, a connection to the database or much memory; whoever waits has a turn.
+"""Limits how many jobs run at once that take a thread, a database connection or much memory; the others wait.
 
-Of one owner (a token) at most a share runs at once, and owners take turns: one that floods waits behind itself.
+One owner (a token) runs at most a share at once, and owners take turns: a flood from one delays only that one.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def promote(call: CallOf, channel: str, body: Promotion) -> Response:
 
 
 def _limited(call: Call, channel: str, refused: PolicyRefused) -> PolicyRefused:
-    """The refusal as it may be told: a policy may take releases from a channel that is out of the token's sight."""
+    """The refusal without hidden names: a policy may take releases from a channel that the token may not see."""
     with call.registry.read() as reader:
         sources = reader.channel(channel).policy.promote_from
     if refused.rule != "promote_from" or all(call.sees(channel=source) for source in sources):
