@@ -148,7 +148,7 @@ def actor(flag: str | None, directory: Path) -> str:
 
     Raises:
         ActorUnknown: nobody says.
-        Invalid: a name that is no one line of text, or has the word "via" of a server's own.
+        Invalid: the name is not one line of text, or has the word "via", which only a server writes.
     """
     said = (flag or "").strip() or setting(ACTOR) or _git_identity(directory)
     if not said:

@@ -99,7 +99,7 @@ def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
 
 
 def silent_lines(silent: Sequence[LiveClient], page: Page) -> list[Line]:
-    """Those that nobody waits for, and that may run on."""
+    """The clients that fell silent: a rollback does not wait for them, and they may still run."""
     if not silent:
         return []
     names = [f"{each.beat.name} ({clock.format_age(each.seen_at, page.now)})" for each in silent]

@@ -1,8 +1,8 @@
-"""Waiting, after a rollback, until every client that is live says that it serves it.
+"""Waits, after a rollback, until every live client reports that it serves the release.
 
-In: what was done, and the registry that knows the clients. Out: lines or JSON, and a refusal where time is over, or
-where all that is left are clients that cannot load it. The rules it keeps: whatever happens while waiting, it says that
-the rollback itself is done; and a client that fell silent without a goodbye is named, and not waited for.
+In: the rollback, and the registry that knows the clients. Out: lines or JSON, and an error after a timeout, or if only
+clients are left that cannot load the release. The rules it keeps: whatever happens while waiting, the output says that
+the rollback itself is done; and it names a client that fell silent without a goodbye, and does not wait for it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PAUSE = 0.1
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SETTLED = timedelta(seconds=35)
-"""So long after a change, what a client says that it cannot load is that change: it polls every 30 s at the latest."""
+"""This long after a change, an app in a client's ``cannot_load`` is that change: a client polls at least every 30 s."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Waited:
 
     @property
     def told(self) -> list[str]:
-        """The clients that are waited for, with what they cannot load and why."""
+        """The clients that are waited for, each with the apps that it cannot load and why."""
         return [_with_reasons(each, self.changed) for each in self.waiting]
 
 

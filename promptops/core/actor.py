@@ -1,7 +1,7 @@
-"""Who is recorded for a change, as it is claimed: one line of text that cannot be taken for what a server adds to it.
+"""The name that a caller claims for a change: one line of text that cannot be mistaken for what a server adds to it.
 
-A server records ``Ada via token ci-bot``: the claim, and the token that it came with. So a claim has no word "via" of
-its own, in any case, width or spacing, and no character that is not seen.
+A server records ``Ada via token ci-bot``: the claim, and the token that it came with. So a claim must not contain the
+word "via", in any case, width or spacing, or an invisible character.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VIA: Final = re.compile(r"(?<!\S)via(?!\S)|\bvia\W+token\b")
 
 
 def require_claim(text: str) -> str:
-    """The text, if somebody may be called so.
+    """The text, if it is valid as a name.
 
     Raises:
         Invalid: it is too long, has a character that is not printed, or the word "via".

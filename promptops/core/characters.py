@@ -1,8 +1,8 @@
-"""Characters that a model reads and a person does not see, and those that make a text look like another one.
+"""Finds characters that a model reads and a person does not see, and characters that make a text look like another.
 
-What is legitimate stays: joiners inside emoji and between letters of scripts that join, variation selectors behind a
-character that has such a variant, three flags. The rules are Unicode's; names and categories are asked of
-:mod:`unicodedata`, and what that does not know is written down here with its source.
+Legitimate uses stay: joiners inside emoji and between letters of scripts that join, variation selectors behind a
+character that has such a variant, three flags. The rules are Unicode's. Names and categories come from
+:mod:`unicodedata`; properties that it lacks are listed here with their source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 _JOINERS = frozenset("\u200c\u200d")
 _MONGOLIAN = frozenset("\u180b\u180c\u180d\u180f")
 _BLANK = "\u2800"
-# Characters without a glyph that are no format characters by their category: fillers, a null note, separators.
+# Characters without a glyph whose category is not that of format characters: fillers, a null note, separators.
 _WITHOUT_GLYPH = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u3164\uffa0\U00016fe4\U0001d159")
 # Format characters that are seen: the property Prepended_Concatenation_Mark of PropList.txt, Unicode 17.
 _SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
@@ -140,7 +140,7 @@ def _may_join(char: str) -> bool:
 
 
 def _neighbour(text: str, place: int, step: int) -> str:
-    """The nearest character that is neither a selector nor a skin tone, within three; a space where there is none."""
+    """The nearest character within three that is neither a selector nor a skin tone; a space if there is none."""
     for at in range(place + step, place + 4 * step, step):
         if not 0 <= at < len(text):
             break

@@ -1,7 +1,7 @@
-"""A release's content -> its prompts, ready to be rendered: the one way, whoever asks.
+"""A release's content -> its prompts, ready to be rendered. The only way to compile a release.
 
-A client compiles what it is to serve with this, and so does everything that lets a release in: what passed here loads
-in every client, and what a client could not load is refused with its place before anybody follows it.
+Clients compile with this, and so does every check that accepts a release: a release that passes here loads in every
+client, and one that a client could not load is refused, with its place, before any client follows it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class CompiledRelease:
 
 
 def compile_release(data: bytes, *, digest: str) -> CompiledRelease:
-    """A release's canonical bytes, compiled. That they are those of the digest is not looked at.
+    """Compile a release's canonical bytes. Does not check them against the digest.
 
     Raises:
-        Invalid: they are no release.
-        Unloadable: they are one that no client could load.
+        Invalid: they are not a release.
+        Unloadable: they are a release that no client could load.
     """
     content = content_from_bytes(data)
     return CompiledRelease(app=content.app, digest=digest, prompts=compile_content(content))

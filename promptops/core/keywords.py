@@ -1,4 +1,4 @@
-"""What a JSON Schema may look like: the meta-schema of draft 2020-12 as a table, walked once.
+"""Checks a JSON Schema: the meta-schema of draft 2020-12 as a table, walked once.
 
 The library's own check of a schema costs half a millisecond for each subschema, and a release may have thousands. This
 one takes the same schemas in microseconds and says where it stops. Source:
@@ -21,14 +21,14 @@ TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "stri
 _ANCHOR = re.compile(r"[A-Za-z_][-A-Za-z0-9._]*")
 _Place = tuple["_Place", str] | None
 _Judged = str | Iterator[tuple[str, Json]]
-"""What is wrong with a keyword's value, or the schemas in it, each with its step."""
+"""The problem of a keyword's value, or the schemas in it, each with its step."""
 
 
 def require_schema(schema: Json) -> None:
     """Do nothing for a JSON Schema of draft 2020-12.
 
     Raises:
-        TemplateInvalid: it is none, or is larger than a schema in a release may be; naming the place in it.
+        TemplateInvalid: it is not a schema, or is too large for a release; the message names the place in it.
     """
     if len(set(patterns(schema))) > PATTERNS:
         raise TemplateInvalid(f"not a JSON Schema that a prompt may have: over {PATTERNS:,} regular expressions")

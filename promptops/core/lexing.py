@@ -1,4 +1,4 @@
-"""Jinja's words, counted as they are read: a template that is too large or too deep is refused before it is a tree.
+"""Counts Jinja's tokens while they are read, and refuses a too large or too deep template before it becomes a tree.
 
 A tree costs a hundred times its text, and the parser calls itself for each bracket. Imports jinja2, so only jinja.py,
 syntax.py and sandbox.py import it.
@@ -15,7 +15,7 @@ from jinja2.lexer import Token, TokenStream
 from promptops.core.limits import TEMPLATE_NODES
 
 MAX_BRACKETS = 20
-"""Brackets in brackets: the parser needs a dozen calls for each, and a caller may be deep in calls of its own."""
+"""Nested brackets: the parser needs a dozen calls for each level, and its caller may be deep in the stack already."""
 
 _MAX_WORDS = 5 * TEMPLATE_NODES
 _STEP = {"lparen": 1, "lbracket": 1, "lbrace": 1, "rparen": -1, "rbracket": -1, "rbrace": -1}
@@ -40,5 +40,5 @@ class Counting(Extension):
 
 
 def large() -> str:
-    """What is said of a template that is too large."""
+    """The message for a template that is too large."""
     return f"the message has more than {TEMPLATE_NODES:,} tags and parts of expressions"

@@ -1,8 +1,7 @@
-"""How large what a release is made of may be, so that none costs a client more than 64 MB and a second to load.
+"""Limits on the parts of a release, so that no release costs a client more than 64 MB and a second to load.
 
-Bytes and nesting are held in :mod:`promptops.core.digest`; these hold what a few bytes can be made into. Each was
-chosen from what its worst content costs, measured by ``tests/bench/loading.py``; no prompt that a person wrote comes
-near.
+:mod:`promptops.core.digest` limits bytes and nesting; these limit what a few bytes can expand into. Each follows from
+the cost of its worst content, measured by ``tests/bench/loading.py``; prompts written by people stay far below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A checked tree -> the same tree, in which loops and comparisons pay for what they do.
+"""A checked tree -> the same tree, in which loops and comparisons pay for their work.
 
 Filters and tests pay by themselves: :mod:`promptops.core.sandbox`. Imports jinja2, so only jinja.py imports it.
 """
@@ -33,7 +33,7 @@ class _Metering(NodeTransformer):
         return node
 
     def visit_Compare(self, node: n.Compare) -> n.Node:  # noqa: N802 its name is Jinja's
-        """``a < b < c`` is ``a < b and b < c``: what is compared has no effects."""
+        """``a < b < c`` is ``a < b and b < c``: the operands have no side effects."""
         self.generic_visit(node)
         found: list[n.Expr] = []
         left = node.expr

@@ -20,7 +20,7 @@ LIVE_FOR = timedelta(seconds=90)
 """A client that said nothing for longer is not live: three times the interval in which it speaks."""
 
 LISTED_FOR = timedelta(minutes=10)
-"""A client that fell silent without a goodbye is listed for so long: it may serve what it served, and not reach us."""
+"""How long a client is listed that fell silent without a goodbye: it may still serve, and not reach the registry."""
 
 MAX_WORDS = 200
 """Characters of a text in a heartbeat: one printable line."""
@@ -131,7 +131,7 @@ class LiveClient:
         return {app: reason for app, reason in self.beat.cannot_load.items() if app in here}
 
     def limited(self, sees: Callable[[str], bool]) -> LiveClient | None:
-        """What somebody may know of it who sees these apps alone; None where it follows none of them."""
+        """The client as a token sees it that may see only these apps; None if it follows none of them."""
         if not any(map(sees, self.apps)):
             return None
         revisions = {app: number for app, number in self.beat.revisions.items() if sees(app)}
@@ -140,9 +140,9 @@ class LiveClient:
         return replace(self, beat=beat, behind=tuple(filter(sees, self.behind)))
 
     def under_another_id(self) -> LiveClient:
-        """The same under an id that only tells it from others: for all who do not come with its token.
+        """The same client under a substitute id, for callers with another token.
 
-        A client's own id is random, so nobody finds it from this one.
+        A client's own id is random, so the substitute does not reveal it.
         """
         own = f"{self.beat.token}/{self.beat.id}".encode()
         return replace(self, beat=replace(self.beat, id=hashlib.sha256(own).hexdigest()[:32]))
@@ -150,9 +150,9 @@ class LiveClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
-    """The clients of a channel or of all: those that are ``live``, and those that fell ``silent`` without a goodbye.
+    """The clients of one channel or of all: ``live`` ones, and ``silent`` ones that stopped without a goodbye.
 
-    A silent one may run on and not reach the registry, or be gone; nobody waits for it.
+    A silent client may still run and not reach the registry, or be gone; a rollback does not wait for it.
     """
 
     live: tuple[LiveClient, ...] = ()

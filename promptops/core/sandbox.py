@@ -167,7 +167,7 @@ def _sort(
     def key(item: Json) -> object:
         found = item if attribute is None else _field(item, attribute)
         if isinstance(found, str):
-            # What is made in another case is made once; what is alike for long is looked at again and again.
+            # A text is converted to lower case once; texts with a long common beginning are compared again and again.
             budget.spend(len(found) // MADE + comparisons * (len(found) // READ))
             return found if case_sensitive else found.lower()
         weigh(budget, found, comparisons)

@@ -111,13 +111,13 @@ def first_flaw(schemas: Iterable[tuple[T, Mapping[str, Json]]]) -> tuple[T, str]
 
 
 def flaw_of(schema: Mapping[str, Json]) -> str:
-    """What keeps a JSON Schema from being evaluated as it is written, in words; empty where nothing does.
+    """Describes why a JSON Schema cannot be evaluated as it is written; empty if it can.
 
-    That is a pattern that RE2 does not take, and a reference to nothing or in a circle, or through so many subschemas
-    that even the smallest values use up the budget.
+    The reasons are a pattern that RE2 does not take, a reference that is circular or leads nowhere, and so many
+    subschemas that even the smallest values use up the budget.
 
     Raises:
-        TemplateInvalid: for what is not a JSON Schema.
+        TemplateInvalid: it is not a JSON Schema.
     """
     return _probed(schema, STEPS)[0]
 

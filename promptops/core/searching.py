@@ -54,7 +54,7 @@ def refusal(pattern: str) -> str:
 
 
 def broken(pattern: str) -> str:
-    """What is wrong with a text that is no regular expression in any language; empty for all others.
+    """The problem of a text that is not a regular expression in any dialect; empty for all others.
 
     Raises:
         ExtraMissing: where re2 is not installed.
@@ -101,7 +101,7 @@ def _compile(pattern: str) -> tuple[Search | None, str]:
     def search(text: str) -> bool:
         try:
             return compiled.search(text) is not None
-        except UnicodeEncodeError:  # half of a surrogate pair is no character that a pattern could say
+        except UnicodeEncodeError:  # a pattern cannot match half of a surrogate pair
             return False
 
     return search, ""

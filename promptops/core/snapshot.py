@@ -15,7 +15,7 @@ from promptops.core.model import ReleaseRef
 MAX_EPOCH: Final = 1_000_000
 MAX_REVISION: Final = 1_000_000_000
 MAX_CURSOR: Final = 1_000_000_000_000
-"""No registry is restored so often, no app changed so often, no audit log so long: such numbers are no registry's."""
+"""No real registry reaches more restores, changes of an app, or lines of an audit log than these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

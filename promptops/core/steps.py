@@ -1,7 +1,7 @@
-"""What one rendering of a Jinja template may use: steps, which are its time, and characters, which are its memory.
+"""The budget of one rendering of a Jinja template: steps, which are its time, and characters, which are its memory.
 
-A step is about half a microsecond. Whatever looks at values or makes text pays for what it is about to do, so that time
-grows with nothing that was not paid for.
+A step is about half a microsecond. Code that reads values or makes text pays before it does so, so that no work goes
+unpaid.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Budget:
         self._limit = limit
 
     def spend(self, steps: int) -> None:
-        """Pay for so many steps.
+        """Pay for this many steps.
 
         Raises:
             TemplateInvalid: more than are left.
@@ -44,7 +44,7 @@ class Budget:
             )
 
     def text(self, size: int) -> None:
-        """Pay for text of this many characters, before it is made where that can be told."""
+        """Pay for text of this many characters, if possible before it is made."""
         if size > max(self._size, 0):
             raise OutputTooLarge(self._limit)
         self.spend(1 + size // MADE)
@@ -92,7 +92,7 @@ def contains(budget: Budget, items: object, wanted: object) -> bool:
     if isinstance(items, list | tuple):
         return any(same(budget, item, wanted) for item in items)
     if isinstance(items, str) and isinstance(wanted, str):
-        # The search goes back at every character for as much of what is searched as fits there.
+        # At each character the search may compare as much of the wanted text as fits there, and go back.
         budget.spend(1 + len(items) * (1 + min(len(wanted), len(items), READ) // 16) // SEARCHED)
     elif isinstance(wanted, str):
         budget.spend(1 + len(wanted) // READ)
@@ -100,7 +100,7 @@ def contains(budget: Budget, items: object, wanted: object) -> bool:
 
 
 def weigh(budget: Budget, value: object, times: int = 1) -> None:
-    """Pay for looking at all of a value, so many times."""
+    """Pay for reading all of a value, this many times."""
     pending = [value]
     while pending:
         item = pending.pop()

@@ -1,7 +1,7 @@
-"""How much there is in a JSON text, counted without reading it: small values cost far more memory than they have bytes.
+"""Counts the values in a JSON text without parsing it: small values cost far more memory than they have bytes.
 
-A list of empty lists costs 56 bytes for three, an object of one key 230 for eight. So whoever reads JSON of others
-counts first, at some nanoseconds a byte and no more memory than the text has.
+A list of empty lists costs 56 bytes for three, an object of one key 230 for eight. So a reader of untrusted JSON counts
+first, at some nanoseconds a byte and no more memory than the text has.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from promptops.core.errors import Invalid
 
 MAX_DEPTH: Final = 64
-"""Deeper than anything that is taken: what is over the limit of its reader is told by that reader."""
+"""Deeper than any reader accepts; a reader with a lower limit reports that one itself."""
 
 _PIECE: Final = 64 << 10
 """Bytes that are looked at in one step, or the other threads of the process would wait for all of them."""
@@ -24,9 +24,9 @@ _OTHER: Final = bytes(byte for byte in range(256) if byte not in _KEPT)
 
 
 def require_few(data: bytes, elements: int) -> int:
-    """How many values and names a JSON text has, if there are no more than these and none is too deep in others.
+    """How many values and names a JSON text has, if there are at most ``elements`` and none is nested too deeply.
 
-    What is no JSON is counted up to where it ends to be JSON, and the reader refuses it.
+    Text that is not JSON is counted up to its first error, and the reader refuses it.
 
     Raises:
         Invalid

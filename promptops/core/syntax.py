@@ -145,7 +145,7 @@ def check_tree(text: str, tree: n.Template) -> int:
         if count > TEMPLATE_NODES:
             problem = large()
         if problem:
-            # A scope has no line, and what is first in it has one.
+            # A scope has no line, but its first child has one.
             line = node.lineno or next((child.lineno for child in node.iter_child_nodes() if child.lineno), 1)
             raise TemplateInvalid(problem, offset=offset(text, line, _word(node)), hint=_hint(node))
         inner = loops + (type(node).__name__ == "For")

@@ -1,8 +1,8 @@
-"""A value against a JSON Schema (2020-12) within a budget of steps: an error or none, never a wait.
+"""Checks a value against a JSON Schema (2020-12) within a budget of steps, so that it ends soon.
 
-jsonschema walks the schema; its keywords are counted here, one step a subschema or keyword that is looked at, and those
-that compare every item with every other, or run a regular expression, are replaced by ones that take linear time. What
-`$ref`, `allOf` and the like make of a few lines is so cut off at the same place in `promptops check` and in a client.
+jsonschema walks the schema. This module counts a step for each subschema or keyword that is evaluated, and replaces
+keywords that compare every item with every other, or run a regular expression, by ones that take linear time. So what
+`$ref`, `allOf` and the like expand to is cut off at the same place in `promptops check` and in a client.
 Nothing is ever fetched. Imports jsonschema: only :mod:`promptops.core.schema` imports this, when a schema needs it.
 """
 

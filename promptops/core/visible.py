@@ -27,7 +27,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """The text in one printable line of at most so many characters, whatever is in it; cut where it is longer.
+    """Any text as one printable line of at most ``most`` characters; a longer one is cut.
 
     For a log, a health page and an error: stricter than :func:`visible`, which keeps what several scripts need.
     """
@@ -39,7 +39,7 @@ def one_line(text: str, most: int = 300) -> str:
 
 
 def visible_json(encoded: str) -> str:
-    """JSON text with what is invisible as ``\\uXXXX``: the same value to every parser, and safe to look at."""
+    """JSON text with invisible characters as ``\\uXXXX``: the same value to every parser, and safe to display."""
     if encoded.isascii() and encoded.replace("\n", "").isprintable():
         return encoded
     hidden = _hidden(encoded)
@@ -54,7 +54,7 @@ def _hidden(text: str) -> set[int]:
 
 
 def _is_plain(char: str) -> bool:
-    """True for what is seen, and for format characters, such as joiners, that are not strange where they are."""
+    """True for visible characters, and for format characters, such as joiners, in their proper place."""
     return char.isprintable() or char in _HARMLESS or unicodedata.category(char) == "Cf"
 
 

@@ -1,7 +1,7 @@
 """What people write into the log: reasons, notes, descriptions. One rule for all of them, whichever way they come.
 
-They are kept for ever and shown to others, so they have a length, and only characters that both databases keep. What is
-not seen on a terminal is kept as it is, and shown escaped.
+They are kept for ever and shown to others, so they have a maximum length, and only characters that both databases keep.
+Characters that a terminal does not show are stored as they are, and displayed escaped.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def _live_faults(registry: Registry) -> tuple[Fault, ...]:
     try:
         return live_faults(registry)
     except RegistryDamaged:
-        return ()  # the checks of the database say what is damaged
+        return ()  # the checks of the database report the damage
 
 
 def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:

@@ -5,9 +5,9 @@
     DIR/v1/releases/<64 hex digits>        the canonical bytes of a release, for ever the same
     DIR/v1/channels/<channel>/snapshot     what the channel serves, written last
 
-The folder may be named through a link; below it nothing is one, and every file is a regular one, or nothing is written.
-Whoever reads while this runs sees the snapshot of before or of now, and finds every release that it points to. So does
-whoever reads after this was killed: nothing is written in place, and nothing is thrown away.
+The folder itself may be a link; below it, links and other special files stop the export before it writes anything. A
+reader sees the old or the new snapshot while this runs, and finds every release that it points to, also after this was
+killed: no file is written in place, and none is deleted.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
         ChannelNotFound: listing the channels that exist.
         RegistryDamaged: what the channel serves is not intact. The snapshot stays as it was.
         Conflict: the folder holds a newer snapshot of the channel, or another registry's.
-        Invalid: the folder cannot be written, or something is in the way that is no file or folder of an export.
+        Invalid: the folder cannot be written, or has something that is not a file or folder of an export.
     """
     try:
         _make(folder)
@@ -271,10 +271,10 @@ def _sweep(folder: Path) -> None:
 
 
 def _read(path: Path, limit: int) -> bytes | None:
-    """What is in a file of an export; None where there is none yet.
+    """The content of a file of an export; None if there is no file yet.
 
     Raises:
-        Invalid: something else is there. A link would lead out of the folder, and a pipe keep us for ever.
+        Invalid: something else is there. A link would lead out of the folder, and a pipe would block for ever.
     """
     try:
         mode = path.lstat().st_mode

@@ -40,7 +40,7 @@ def unloadable(registry: Registry) -> Iterator[Unloadable]:
 
 
 def live_faults(registry: Registry) -> tuple[Fault, ...]:
-    """Of those that are live."""
+    """The faults of live releases: those that no client could load."""
     with registry.read() as reader:
         live = [standing.deployment for standing in standings(reader)]
         digests = sorted({deployment.stable.digest for deployment in live})

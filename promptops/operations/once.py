@@ -1,8 +1,8 @@
 """Each change is done once: the idempotency key of a request and its answer live in the change's own transaction.
 
 A COMMIT that failed means "unknown", not "no". A retry with the same key gets the first answer, whether the first
-attempt took effect or not; the same key with another request is refused. Keys belong to the token that they come with:
-what one token used is new for every other, and for whoever works with the database itself.
+attempt took effect or not; the same key with another request is refused. Keys belong to their token: the same key is
+new for every other token, and for a command that opens the database itself.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Row = Sequence[str | int | bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """A change somebody asks for: its key, and all that makes it this change and no other.
+    """A requested change: its key, and everything that distinguishes it from other changes.
 
-    ``token`` is the id of the token that it comes with, empty without one. ``words`` are the reason or the notes.
+    ``token`` is the id of the request's token, empty without one. ``words`` are the reason or the notes.
     """
 
     key: str
@@ -70,7 +70,7 @@ class Once:
         writer.remember(self.key, self._request(), body, at, token=self.token)
 
     def _deed(self) -> str:
-        """What is to be done, without the words; of requests from before 0.2.0 that is all that was kept."""
+        """The digest of the operation without the words; the only one that versions before 0.2.0 kept."""
         return hashlib.sha256(canonical({"operation": self.operation, "arguments": self.arguments})).hexdigest()
 
     def _request(self) -> str:

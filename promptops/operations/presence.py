@@ -29,9 +29,9 @@ def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime, room:
 
 
 def clients(registry: Registry, channel: str = "", *, now: datetime) -> Clients:
-    """The clients of one channel or of all, in order of name: live are those that were heard of within 90 seconds.
+    """The clients of one channel or of all, in order of name. Live ones sent a heartbeat within the last 90 seconds.
 
-    Silent are those last heard of up to 10 minutes ago. Who said goodbye is in neither.
+    Silent ones sent their last one up to 10 minutes ago. A client that said goodbye is in neither list.
 
     Raises:
         ChannelNotFound: listing the channels that exist.

@@ -93,7 +93,7 @@ def _candidate(registry: Registry, reference: Reference) -> Release | None:
         with registry.read() as reader:
             return named_release(reader, reference)
     except (Invalid, NotFound, Conflict):
-        return None  # the promotion says so itself, unless it has an answer to its key
+        return None  # the promotion raises it, unless its key already has an answer
 
 
 def _served_by(reference: Reference) -> set[tuple[str, str]]:

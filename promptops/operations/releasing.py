@@ -102,7 +102,7 @@ def release(
 
 
 def _words(workspace: Workspace, request: ReleaseRequest) -> str:
-    """What is recorded beside the contents."""
+    """The notes and profiles that are recorded beside the contents."""
     profiles: dict[str, Json] = {built.content.app: asdict(built.profile) for built in workspace.built}
     return canonical({"notes": request.notes, "profiles": profiles}).decode("utf-8", "surrogatepass")
 

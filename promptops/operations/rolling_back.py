@@ -123,10 +123,10 @@ def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...
 
 
 def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: datetime) -> Mapping[str, str]:
-    """Releases that it would go to and that no client could load, by digest with the reason; they are passed over.
+    """Candidate targets that no client could load, by digest with the reason; the rollback skips them.
 
-    A target that was asked for by name or time is not judged: what somebody says goes. Found out before any lock is
-    held, and only of so many bytes: a release of this version is judged when it is made, so that only old ones matter.
+    A target given by version or time is not judged: the caller decided. Runs before any lock is taken, and only up to
+    a number of bytes: newer releases are judged when they are made, so only old ones matter.
     """
     from promptops.core.compiled import flaw_of
 
@@ -140,7 +140,7 @@ def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: d
                 wanted = {deployment.stable.digest for deployment in decision.changed} - judged
                 contents = {each.digest: each.content for each in reader.contents(sorted(wanted)) if each.intact}
         except (NotFound, Conflict):
-            break  # the rollback itself says so, where somebody may hear it
+            break  # the rollback itself raises this error
         judged |= wanted
         found = {}
         for digest, content in contents.items():

@@ -1,4 +1,4 @@
-"""Which suppression covers a finding: answered line by line from the top of a file, so many cost only a sort."""
+"""Finds the suppression that covers a finding, line by line from the top of a file, so that many cost only a sort."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Suppression:
 
 
 class Covering:
-    """The suppressions of a file. ``used`` are the offsets of those that covered something."""
+    """The suppressions of a file. ``used`` are the offsets of the ones that covered a finding."""
 
     def __init__(self, suppressions: Iterable[Suppression]) -> None:
         self.used: set[int] = set()

@@ -183,7 +183,7 @@ class Report:
             self._found.setdefault((code, offset, message), hint)
 
     def has_room(self, code: str) -> bool:
-        """False where there are so many of a code that one more is only counted, which this does."""
+        """False if the code has so many findings that this one is only counted; counts it then."""
         full = self._count[code] >= MAX_KEPT
         self._count[code] += full
         return not full

@@ -1,7 +1,7 @@
 """Globs of ``apps:``: ``*`` and ``?`` stay in one step of a path, ``**`` is one or more steps.
 
-What stands between two stars goes to the first place where it fits, which is right for a star: nothing is tried twice,
-so the time is that of comparing the texts, whatever the stars.
+The text between two stars is matched at the first place where it fits, which is right for a star: no place is tried
+twice, so the time is that of comparing the texts, however many stars there are.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _HINT = "Write: promptops: ignore[code] why it is all right"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Comment:
-    """A comment that suppresses: its place in the text, and what it says behind ``ignore``."""
+    """A comment that suppresses: its place in the text, and its text behind ``ignore``."""
 
     start: int
     end: int
@@ -148,7 +148,7 @@ def _read(comment: _Comment, base: int, first: int, last: int, report: Report) -
 
 
 class _Lines:
-    """The lines of the entries of a document: what a comment covers."""
+    """The lines of a document's entries, which are the ranges that comments cover."""
 
     def __init__(self, document: Document, report: Report) -> None:
         self._document = document

@@ -87,7 +87,7 @@ class WorkingTree:
         return sorted(files), sorted(others)
 
     def _reachable(self, folder: str) -> bool:
-        """False where a step of the path is a link, is no folder, or leads out of the tree."""
+        """False if a step of the path is a link, is not a folder, or leads out of the tree."""
         path = self._base
         for step in folder.split("/") if folder else ():
             path = f"{path}/{step}"

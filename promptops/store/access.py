@@ -49,9 +49,9 @@ class TokenRevocationRow(Row, table=True):
 
 
 class ClientRow(Row, table=True):
-    """A running client and what it last said of itself; mutable, and worth nothing after a while.
+    """A running client and its last report; mutable, and outdated after a while.
 
-    ``token`` is the id of the token it came with, empty where a server asks for none.
+    ``token`` is the id of its token, empty if the server requires none.
     """
 
     __tablename__ = "client"

@@ -100,7 +100,7 @@ def _dump(place: Place, part: Path) -> tuple[str, Holdings]:
     with _reading(place) as connection:
         described = _described(connection, str(place))
         listed = [*described[1].counts, VERSION_TABLE]
-        # Where a sequence is follows from its table, and reading one asks for a right that is needed for nothing else.
+        # The place of a sequence follows from its table; reading the sequence needs a right that nothing else needs.
         there = connection.exec_driver_sql(_PLACES, {"names": listed}).all()
         snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
         dump(

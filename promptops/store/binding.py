@@ -1,7 +1,7 @@
-"""Facts of lines that have no digest of their own, as the first promptops wrote them: bound by one line about all.
+"""Binds the facts of lines without a digest, as promptops 0.1 wrote them, by one line about all of them.
 
-The table has the digest of each such fact, so that a fact that is changed later can be named; the line that an upgrade
-or a rebuild adds seals one digest over the whole table. What happened to a fact before that cannot be known.
+The table has the digest of each such fact, so that a later edit can be named; the line that an upgrade or a rebuild
+adds seals one digest over the whole table. An edit before that cannot be detected.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _audit, _binding, _secret = tables.audit, tables.binding, tables.token_secret
 
 
 def bind_older(connection: Connection, *, actor: str, at: datetime | None = None) -> None:
-    """Bind the fact of every line that has no digest of its own and was not bound yet; nothing where there is none.
+    """Bind the fact of every line that has no digest and is not bound yet; does nothing if there is no such line.
 
-    ``at`` is when; where nobody knows, the time of the newest line.
+    ``at`` is the time of the binding, by default that of the newest line.
     """
     after = connection.execute(select(func.coalesce(func.max(_binding.c.seq), 0))).scalar_one()
     unbound = select(_audit.c.seq).where(_audit.c.record == "", _audit.c.seq > after)
@@ -46,7 +46,7 @@ def bind_older(connection: Connection, *, actor: str, at: datetime | None = None
 
 
 def _rows(connection: Connection, page: Entries) -> Iterator[Values]:
-    """A fact that cannot be read is bound as what it is; the other checks name it."""
+    """The rows of a page. A fact that cannot be read gets an empty digest; other checks name it."""
     facts = load(connection, page)
     known = [fact.id for fact in facts.values() if isinstance(fact, Token)]
     found = connection.execute(select(_secret.c.token, _secret.c.digest).where(_secret.c.token.in_(known)))

@@ -43,7 +43,7 @@ def check_store(registry: Registry | str) -> tuple[Fault, ...]:
 
 
 def check_schema_of(url: str) -> tuple[Fault, ...]:
-    """What is on the tables of a registry that promptops did not put there, and what is missing of what it did.
+    """Foreign objects on the tables of a registry, and objects of promptops that are missing.
 
     Raises:
         RegistryNotInitialised, SchemaOutdated, SchemaTooNew, RegistryUnavailable: there is nothing that can be checked.

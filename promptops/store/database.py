@@ -5,10 +5,10 @@ write lock from its first statement (``BEGIN IMMEDIATE``); the default loses upd
 set once, when the database is created, because setting it at every connect races; here it is only checked. Connections
 are never shared over a fork: open a registry after forking.
 
-PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. Behind a pooler a
-session belongs to nobody: PgBouncer in transaction mode gives each transaction any of its sessions. So nothing is
-prepared, and everything that what we send or read depends on is set by each transaction for itself, with its BEGIN, in
-one message. That also holds against what a role, a database, an environment or another application set.
+PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. PgBouncer in
+transaction mode gives each transaction any of its sessions. So no statement is prepared, and each transaction sets the
+settings that it depends on, with its BEGIN, in one message. That also overrides settings of a role, a database, an
+environment or another application.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SETTINGS: Final = (
 )
 _BEGIN: Final = {
     "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
-    # Of changes, READ WRITE is not demanded: a database that its owner made read-only stays so.
+    # Changes do not set READ WRITE: a database that its owner made read-only stays so.
     "writing": (
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         "SET LOCAL lock_timeout = '5s'",

@@ -1,7 +1,7 @@
-"""PostgreSQL's own tools: pg_dump writes the registry's tables to a file, pg_restore reads it; we load the rows.
+"""Runs PostgreSQL's own tools: pg_dump writes the registry's tables to a file, pg_restore reads it; we load the rows.
 
 They are found on the PATH and must not be older than the server. Passwords go to them by the environment, never by an
-argument that others could read. pg_restore asks no server: what it prints is COPY's text format
+argument that others could read. pg_restore connects to no server: it prints COPY's text format
 (https://www.postgresql.org/docs/current/sql-copy.html), which PostgreSQL takes as it is and SQLite field by field.
 """
 
@@ -57,10 +57,10 @@ def dump(
 
 
 def load(connection: Connection, source: Path, tables: Sequence[str]) -> None:
-    """Put the rows that a dump has of these tables into those of the same names here, in this order.
+    """Copy a dump's rows of these tables into the tables of the same names here, in this order.
 
     Raises:
-        Invalid: it has no registry. ExtraMissing: there is no pg_restore. RegistryUnavailable: what it says.
+        Invalid: it has no registry. ExtraMissing: there is no pg_restore. RegistryUnavailable: pg_restore's error.
     """
     program = _tool("pg_restore", _INSTALL)
     with tempfile.TemporaryDirectory(prefix="promptops-restore-") as folder:
@@ -185,7 +185,7 @@ def _reading(program: str, *arguments: str) -> Iterator[Iterator[bytes]]:
 
 
 def _environment(password: str) -> dict[str, str]:
-    environment = {**os.environ, "LC_ALL": "C"}  # what it says is read below
+    environment = {**os.environ, "LC_ALL": "C"}  # its output is parsed below
     if password:
         environment["PGPASSWORD"] = password
     return environment

@@ -21,7 +21,7 @@ def refuse_existing(*paths: Path) -> None:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A folder beside the place where files are to go, on the same disk; what is left in it is thrown away."""
+    """A temporary folder beside the target, on the same disk; it is deleted with what is left in it."""
     with tempfile.TemporaryDirectory(prefix=".promptops-", dir=folder) as name:
         yield Path(name)
 
@@ -48,7 +48,7 @@ def put(part: Path, target: Path) -> None:
 
 @contextmanager
 def taken_back(target: Path) -> Iterator[None]:
-    """What is told as failed is not there, so the same command can be said again."""
+    """Delete the target after an error, so that the same command can be repeated."""
     try:
         yield
     except BaseException:
@@ -58,7 +58,7 @@ def taken_back(target: Path) -> Iterator[None]:
 
 @contextmanager
 def saying(what: str) -> Iterator[None]:
-    """What the disk refuses is said in the registry's words."""
+    """Raise errors of the disk as errors of the registry."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

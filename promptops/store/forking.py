@@ -1,9 +1,9 @@
-"""Nobody is inside SQLite at the moment a process forks.
+"""Keeps threads out of SQLite at the moment a process forks.
 
-SQLite has locks of its own. A fork copies them as they are, and in the child nobody would ever give back one that
-another thread of the parent held: https://www.sqlite.org/howtocorrupt.html, section 2.6. So whoever works with a
-database in a thread of its own, inside a program that may fork, says so, and a fork waits for it, but not for long.
-A program that forks in C does not ask; its child begins with nobody inside even so.
+SQLite has its own locks. A fork copies them as they are, and the child would never release one that another thread of
+the parent held: https://www.sqlite.org/howtocorrupt.html, section 2.6. So a thread that works with a database, inside a
+program that may fork, registers here, and a fork waits for it, but not for long. A program that forks in C does not
+wait; its child still starts with no thread registered.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What no fact says and a row can still be edited in: the order and the numbers of rows, the way values are written,
-rows that belong to no fact.
+"""Checks for edits that no fact shows: in the order and the numbers of rows, in the form of values, and in rows
+that belong to no fact.
 
 The database numbers releases, places of origin, profiles and quarantines by itself, and the greatest number counts as
 the newest; so their order has to be that of the audit log. Lists and times are text on one database or on both: the
@@ -52,7 +52,7 @@ def _compared(connection: Connection, kind: str, rows: Any, lines: Any) -> Itera
 
 
 def check_numbers(connection: Connection) -> Iterator[Fault]:
-    """Numbers of rows are those that the database gives, and tables of one row have one."""
+    """Check that the database gave the numbers of rows, and that tables of one row have one."""
     for table in (tables.registry, tables.audit_head):
         found = list(connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
         if found != [1]:

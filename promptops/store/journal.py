@@ -289,7 +289,7 @@ def _revocations(connection: Connection, page: Entries) -> Facts:
 
 
 def read_binding(connection: Connection, until: int) -> Binding:
-    """What the table says of the lines up to this one."""
+    """The digests in the table for the lines up to this one."""
     digest, secrets = hashlib.sha256(), {}
     rows = select(_binding.c.seq, _binding.c.record, _binding.c.secret).where(_binding.c.seq <= until)
     for seq, record, secret in connection.execute(rows.order_by(_binding.c.seq)):

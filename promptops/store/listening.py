@@ -1,8 +1,8 @@
-"""PostgreSQL's word that the registry changed; or asking for it, where that word does not arrive.
+"""Listens for PostgreSQL's notifications of changes, or polls if they do not arrive.
 
-A pooler that gives each transaction another session (PgBouncer in transaction mode) takes LISTEN and delivers nothing,
-and a standby refuses it. So each connection is tried first: a second one sends a notification, and if the first does
-not hear it, it asks for the head of the audit log five times a second, which moves with every fact.
+A pooler that gives each transaction another session (PgBouncer in transaction mode) accepts LISTEN and delivers
+nothing, and a standby refuses it. So each connection is tested first: a second one sends a notification. If the first
+does not receive it, it reads the head of the audit log five times a second, which moves with every fact.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Listener:
         return True
 
     def wake(self) -> None:
-        """End what is waiting, now and ever after."""
+        """End the current wait, and every later one."""
         os.write(self._bell, b"!")
 
     def close(self) -> None:
@@ -98,8 +98,8 @@ class Listener:
                 os.close(end)
 
     def _is_told(self, line: _Line, until: float) -> bool:
-        """Whether a notification that another connection sends arrives here. The answer to one's own would not do: a
-        pooler passes on what the session says that it just lends.
+        """True if a notification from another connection arrives here. One from this connection proves nothing: a
+        pooler forwards the answers of the session that it currently lends.
         """
         trial = f"{TOPIC}_{os.urandom(8).hex()}"
         if line.ask(f"LISTEN {TOPIC}; LISTEN {trial}", until) is None:
@@ -149,7 +149,7 @@ class Listener:
 
 
 class _Line:
-    """One connection that never blocks for longer than it is told, nor once the bell was rung."""
+    """One connection that never blocks beyond the given time, nor after the bell was rung."""
 
     def __init__(self, address: bytes, ear: int) -> None:
         from psycopg import pq
@@ -208,7 +208,7 @@ class _Line:
         return found
 
     def ready(self, seconds: float, *, reading: bool) -> bool:
-        """Wait for the connection; False where time is over or somebody rang the bell."""
+        """Wait for the connection; False after a timeout, or if the bell was rung."""
         line = self._connection.socket
         poll = select.poll()
         poll.register(self._ear, select.POLLIN)

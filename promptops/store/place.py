@@ -1,7 +1,7 @@
 """A registry's URL -> where it is: an SQLite file, or a PostgreSQL database and the schema in it.
 
-A schema of one's own is named by ``?schema=NAME``, or as libpq knows it, ``?options=-csearch_path%3DNAME``. Both are
-taken out of the URL, since a pooler refuses ``options``; each transaction says itself which schema it works in.
+``?schema=NAME`` names the registry's own schema, and so does libpq's ``?options=-csearch_path%3DNAME``. Both are
+removed from the URL, since a pooler refuses ``options``; each transaction sets its schema itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LISTED = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s,"]+))\s*(?:,|\Z)')
 class Place:
     """Where a registry is: an SQLite file (``path``), or a PostgreSQL database.
 
-    ``schemas`` are those that its tables are looked for in, and made in the first; without any, the role's own path.
+    ``schemas`` are searched for its tables, which are created in the first; without any, the role's own path applies.
     """
 
     url: URL
@@ -77,7 +77,7 @@ def _only(url: URL, key: str) -> str:
 
 
 def _split_options(options: str) -> tuple[str, tuple[str, ...]]:
-    """What a session is started with, without its search path; and that path. Both as the server would read them."""
+    """Split the options of a session into the others and its search path, both as the server would read them."""
     words = re.findall(r"(?:\\.|\S)+", options, re.DOTALL)
     kept: list[str] = []
     schemas: tuple[str, ...] = ()

@@ -1,10 +1,10 @@
-"""Where running clients leave what they say of themselves: one row each, overwritten by the next.
+"""Stores the heartbeats of running clients: one row each, overwritten by the next heartbeat.
 
 Nothing here is a fact: no line in the audit log, no guard, nothing in git.
 
-A row belongs to the token that it came with. So that invented clients never cost more than their own token's list, a
-token has a number of rows, of which the oldest go first; and where all rows together are too many, who is not known yet
-is left out, and nobody who is live goes.
+A row belongs to its token. A token has a limited number of rows, of which the oldest go first, so invented clients
+never cost more than their own token's list. If all rows together are too many, new clients are left out, and no live
+client is removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 _FORGET_ONCE_IN = 20
 _SKEW = timedelta(minutes=1)
-"""By so much the clocks of servers may differ; what was seen later than that was seen before a clock was set back."""
+"""How far the clocks of servers may differ; a later ``seen_at`` comes from before a clock was set back."""
 _AT_ONCE = 500
 _NOTHING = "{}"
 _client = tables.client
@@ -72,9 +72,9 @@ _SEEN = _SEEN.order_by(_client.c.name, _client.c.id, _client.c.token)
 
 
 def put_beats(connection: Connection, beats: Iterable[Beat], now: datetime, room: Room) -> None:
-    """What each client said last replaces what it said before. Now and then, forget those that are long silent.
+    """Replace each client's heartbeat by its newest. Now and then, forget clients that are long silent.
 
-    A client is its token and its id, and follows one channel: whoever uses its id on another one changes nothing.
+    Token and id identify a client, which follows one channel: a heartbeat with its id on another one changes nothing.
     """
     newest = {(beat.token, beat.id): beat for beat in beats}
     if newest:
@@ -113,9 +113,9 @@ def _known(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tup
 def seen_since(
     connection: Connection, since: datetime, channel: str = "", *, failing: bool = False
 ) -> list[tuple[Beat, datetime]]:
-    """What the clients that were heard of since then said last, in order of name; not those that said goodbye.
+    """The last heartbeats since that time, in order of name; clients that said goodbye are left out.
 
-    With ``failing`` only those that cannot load something.
+    With ``failing`` only the clients that cannot load an app.
     """
     statement = _SEEN.where(_client.c.channel == channel) if channel else _SEEN
     statement = statement.where(_client.c.cannot_load != _NOTHING) if failing else statement

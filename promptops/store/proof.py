@@ -1,7 +1,7 @@
-"""Did the database keep what was written? Before the commit, every row of a change is asked for again.
+"""Checks that the database kept a change: before the commit, it reads every row of the change back.
 
-A trigger, a rule, a view or a row policy can swallow a row or alter it while the database says that all went well. So
-each fact is looked for with all its values, at the head where it moved one, and each line of the log with its name.
+A trigger, a rule, a view or a row policy can swallow a row or alter it while the database reports success. So each fact
+is read back with all its values and with the head that it moved, and each line of the log with its name.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def prove(connection: Connection, facts: Sequence[tuple[Table, Values]], lines: 
 
 @cache
 def _statement(table: Table) -> Select[int]:
-    """Is there a row with all these values? Only what the database numbers by itself is not asked for."""
+    """Selects a row with all these values, except for numbers that the database gives itself."""
     found = select(literal(1)).where(*(_same(column) for column in table.c if column.name != "id")).limit(1)
     if table is _deployment:
         here = _head.c.app == bindparam("app"), _head.c.channel == bindparam("channel")

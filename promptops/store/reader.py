@@ -156,7 +156,7 @@ class Reader(ReleaseReader, ChannelReader):
         return token_by_secret(self._connection, digest)
 
     def changed_secrets(self) -> tuple[tuple[int, str, str], ...]:
-        """Tokens that have another secret than the one they were made with: line of the log, id, what is wrong."""
+        """Tokens whose secret was swapped or deleted: line of the log, id, problem."""
         from promptops.store.recorded import changed_secrets
 
         return tuple(changed_secrets(self._connection))
@@ -164,9 +164,9 @@ class Reader(ReleaseReader, ChannelReader):
     def clients_since(
         self, since: datetime, channel: str = "", *, failing: bool = False
     ) -> list[tuple[Beat, datetime]]:
-        """What the clients that were heard of since then said last and when, on one channel or on all, by name.
+        """The last heartbeats since that time, each with its time, on one channel or on all, by name.
 
-        Who said goodbye is left out; with ``failing`` also who can load everything.
+        Clients that said goodbye are left out; with ``failing`` also clients that can load every app.
         """
         from promptops.store.presence import seen_since
 

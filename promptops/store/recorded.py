@@ -95,9 +95,9 @@ def check_secrets(connection: Connection) -> Iterator[Fault]:
 
 
 def changed_secrets(connection: Connection) -> Iterator[tuple[int, str, str]]:
-    """Tokens that have another secret than the one they were made with, or none any more: line, id, what is wrong.
+    """Tokens whose secret was swapped or deleted: line of the log, id, problem.
 
-    After a rebuild from git no token has one, which is as it should be.
+    After a rebuild from git no token has a secret, which is no fault.
     """
     token, secret, binding = tables.token.c, tables.token_secret.c, tables.binding.c
     rebuilt = select(func.coalesce(func.max(_audit.c.seq), 0)).where(_audit.c.action == "rebuild")

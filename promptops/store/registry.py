@@ -118,9 +118,9 @@ class Registry:
         self._verify(check_guards=True)
 
     def strangers(self) -> tuple[str, ...]:
-        """Triggers, rules, views and row policies on our tables that are not ours: they can get in a change's way.
+        """Foreign triggers, rules, views and row policies on our tables, which can get in a change's way.
 
-        A change that they swallow or alter is refused (:mod:`promptops.store.proof`), so they keep nobody from working.
+        A change that they swallow or alter is refused (:mod:`promptops.store.proof`), so they do not stop other work.
         """
         from promptops.store.schema import strangers
 
@@ -145,7 +145,7 @@ class Registry:
             raise explain(error) from error
 
     def _point_to_another(self, connection: Connection) -> None:
-        """Where there is none, the registry may be in a schema that is not looked into."""
+        """Name the schema of a registry outside the search path, if there is one."""
         if connection.dialect.name == "postgresql":
             from promptops.store.room import other_schemas
 

@@ -1,9 +1,8 @@
 """A backup -> a registry where there is none, all or nothing, in a new epoch.
 
-The manifest is believed only as far as it fits: the file is the one that it describes, and what comes out of it holds
-what it says. Of a PostgreSQL dump the rows alone are taken, into tables that our own migrations make: so it comes back
-into any schema, beside other applications, and in one transaction with everything else. On SQLite the file is finished
-beside its place before it gets its name.
+The file has to match its manifest, and so does the restored registry. A restore takes only the rows of a PostgreSQL
+dump, into tables that our own migrations make: so it works in any schema, beside other applications, and in one
+transaction with everything else. On SQLite the file is finished beside its place before it gets its name.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def restore(
     reason: str = "",
     allow_network_fs: bool = False,
 ) -> Manifest:
-    """Make a registry of a backup where there is none, and begin a new epoch in it, the one after the backup's or
+    """Make a registry of a backup in an empty place, and begin a new epoch in it, the one after the backup's or
     ``epoch``, whichever is later. Check it with fsck afterwards.
 
     Raises:
@@ -100,7 +99,7 @@ def fill(connection: Connection, source: Path, manifest: Manifest) -> None:
     database.
 
     Raises:
-        RegistryDamaged: it does not hold what the manifest says. ExtraMissing, RegistryUnavailable
+        RegistryDamaged: the rows do not match the manifest. ExtraMissing, RegistryUnavailable
     """
     migrate(connection, manifest.revision)
     there = [table.name for table in tables.metadata.sorted_tables if table.name in manifest.holdings.counts]
@@ -118,7 +117,7 @@ def fill(connection: Connection, source: Path, manifest: Manifest) -> None:
 
 
 def require_same(connection: Connection, manifest: Manifest) -> None:
-    """Raise :class:`RegistryDamaged` unless the registry holds what the manifest says."""
+    """Raise :class:`RegistryDamaged` unless the registry matches the manifest."""
     found = holdings_of(connection)
     if found != manifest.holdings:
         raise RegistryDamaged(f"the restored registry does not match the manifest: {found} and {manifest.holdings}")
@@ -136,7 +135,7 @@ def _begin_epoch(connection: Connection, entry: Mapping[str, Any]) -> None:
 
 
 def _clear_what_died(connection: Connection, sha256: str) -> None:
-    """The first promptops marked a database that it restored into, and what it left half-way is begun anew."""
+    """Remove a half-finished restore by promptops 0.1, which marked the database, so that it can begin anew."""
     if connection.exec_driver_sql("SELECT to_regclass('promptops_restoring')").scalar() is None:
         return
     if connection.exec_driver_sql("SELECT sha256 FROM promptops_restoring").scalar() == sha256:
@@ -151,7 +150,7 @@ def _require_whole(file: Path, manifest: Manifest) -> None:
         size = file.stat().st_size
         problem = f"it has {size:,} bytes, and had {manifest.size:,}" if size != manifest.size else ""
         if not problem and sha256_of(file) != manifest.sha256:
-            problem = "its SHA-256 is another one"
+            problem = "its SHA-256 differs"
     except OSError as error:
         problem = str(error)
     if problem:
@@ -159,6 +158,6 @@ def _require_whole(file: Path, manifest: Manifest) -> None:
 
 
 def _settle(part: Path) -> None:
-    """Everything into the one file: what is moved must not leave a write-ahead log behind."""
+    """Write everything into the one file, because moving it would leave a write-ahead log behind."""
     with closing(sqlite3.connect(part, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

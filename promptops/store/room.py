@@ -37,7 +37,7 @@ def make_file(path: Path) -> None:
 
 
 def _refuse_foreign(path: Path) -> None:
-    # Read as what does not change, SQLite makes no file beside it; what is in a log would then not be seen.
+    # As an immutable file, SQLite makes no file beside it, but then it would not see changes in a write-ahead log.
     fixed = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     with closing(sqlite3.connect(address(path, "ro") + fixed, uri=True)) as connection:
         there = {name for (name,) in connection.execute(_THERE)}
@@ -82,7 +82,7 @@ def require_room(connection: Connection, place: Place) -> None:
 
 
 def other_schemas(connection: Connection) -> tuple[str, ...]:
-    """Schemas of this PostgreSQL database that hold a registry, also those that are not looked into."""
+    """Schemas of this PostgreSQL database that hold a registry, also outside the search path."""
     found = (
         "SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = %(name)s ORDER BY 1"
     )

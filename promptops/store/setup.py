@@ -38,7 +38,7 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
     number of processes may do it at once.
 
     Raises:
-        Conflict: what is there is another application's. Invalid, RegistryUnavailable, SchemaTooNew
+        Conflict: the place belongs to another application. Invalid, RegistryUnavailable, SchemaTooNew
     """
     from promptops.store.binding import bind_older
 

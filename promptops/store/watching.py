@@ -2,10 +2,10 @@
 
 SQLite: ``PRAGMA data_version`` on a connection of its own, every 20 ms
 (https://www.sqlite.org/pragma.html#pragma_data_version). PostgreSQL: every fact is written with a NOTIFY in its own
-transaction, and a connection of its own listens (:mod:`promptops.store.listening`), or asks, where a pooler keeps
-notifications back. What was notified while a connection was lost nobody repeats, so being connected again counts as a
-change. The rule all keep: a change after :meth:`Watch.wait` was last answered is
-never missed; a needless True is possible, and costs whoever asks one look.
+transaction, and a separate connection listens (:mod:`promptops.store.listening`), or polls if a pooler keeps
+notifications back. Notifications are lost while a connection is lost, so a new connection counts as a change. The rule
+for all: a change after the last answer of :meth:`Watch.wait` is never missed; a needless True is possible, and costs
+the caller one look.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Way(StrEnum):
     FILE = "file"
     """SQLite's file is asked every 20 ms."""
     NOTIFY = "notify"
-    """PostgreSQL says so, within milliseconds."""
+    """PostgreSQL sends a notification, within milliseconds."""
     POLL = "poll"
-    """PostgreSQL is asked a few times a second, since what it says does not arrive."""
+    """PostgreSQL is asked a few times a second, since its notifications do not arrive."""
 
 
 class Watch:

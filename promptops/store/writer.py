@@ -199,8 +199,8 @@ class Writer(Reader):
         """Add the line about a fact to the audit log, chained to the newest one. Locks the log: record after all other
         locks, and after the fact's own row.
 
-        What the line says, and the name of the fact in the journal, follow from the fact; ``action`` is for one that
-        can have several, ``before`` for what it replaced. From here the fact finds its way into git.
+        The fact determines the line's text and its own name in the journal; ``action`` is for a fact that can have
+        several, ``before`` for the value that it replaced. From here the fact goes to git.
         """
         from promptops.core.record import audited, bind, ref_of
 
@@ -261,7 +261,7 @@ class Writer(Reader):
         return after
 
     def remember(self, key: str, request: str, body: bytes, at: datetime, *, token: str = "") -> None:
-        """Keep what is answered to the request with this key and token, in the transaction of what it did."""
+        """Keep the answer to the request with this key and token, in the transaction of its change."""
         self._insert(tables.idempotency, {"token": token, "key": key, "request": request, "body": body, "at": at})
 
     def _insert(self, table: Table, *rows: Values) -> None:

@@ -8,8 +8,8 @@
 
 ``cannot_load`` and ``leaving`` are left out where there is nothing to say. Servers before 0.2.0 refuse both (422).
 
-A client as others see it has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list
-of them has those that are live as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
+A client in a list has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list has the live
+clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def clients_to_json(found: Clients) -> dict[str, Json]:
 
 
 def clients_from_json(document: Mapping[str, Json]) -> Clients:
-    """Read a list of clients; servers before 0.2.0 say nothing of silent ones.
+    """Read a list of clients; servers before 0.2.0 do not list silent ones.
 
     Raises:
-        Invalid: it is none.
+        Invalid: it is not a list of clients.
     """
     live, silent = document.get("clients"), document.get("silent", [])
     if not isinstance(live, list) or not isinstance(silent, list):

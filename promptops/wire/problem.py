@@ -66,7 +66,7 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
 
 
 def _shown(text: str) -> str:
-    """What a server said, in one line: a line break in it could make a second one that looks like ours."""
+    """A server's text in one line: a line break in it could start a line that looks like ours."""
     return visible(text) if len(text) <= _MOST else visible(text[:_MOST]) + "…"
 
 
