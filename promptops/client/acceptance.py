@@ -81,7 +81,7 @@ def require_possible(snapshot: Snapshot) -> None:
         Rejected: saying which one it cannot.
     """
     if snapshot.epoch > MAX_EPOCH or snapshot.cursor > MAX_CURSOR:
-        raise Rejected(Rejection.EPOCH, f"no registry comes to epoch {snapshot.epoch} and change {snapshot.cursor}")
+        raise Rejected(Rejection.EPOCH, f"no registry reaches epoch {snapshot.epoch} and change {snapshot.cursor}")
 
 
 def _require_same_counting(snapshot: Snapshot, now: Snapshot) -> None:

@@ -121,7 +121,7 @@ class Answering:
         raise TypeError("Client and AsyncClient know")
 
     def _go_on(self) -> None:
-        """Follow in this process, or say why not; the mark is set where there is no more to do."""
+        """Follow in this process, or record why not; the mark is set when nothing is left to do."""
         raise TypeError("Client and AsyncClient know")
 
     def __repr__(self) -> str:

@@ -186,7 +186,7 @@ def _after_fork() -> None:
     global _registering  # whoever held it is not here
     _registering = threading.Lock()
     if changes_threads():
-        return  # the first use of a client notices, and by then its threads are those that will be
+        return  # the first use of a client detects the fork, and by then the process has its final threads
     for client in list(_CLIENTS):
         client._forked()
         client._first = []  # what the parent held a moment ago is new enough to begin with

@@ -97,7 +97,7 @@ class Course:
         """A refresh is over: when is the next one, and what is there to say about this one?"""
         replica, now = self.replica, self.replica.world.clock()
         if refreshed.trouble is None and refreshed.late:
-            replica.schedule.failed(now)  # somebody is there: what did not come may come in a moment
+            replica.schedule.failed(now)  # the place answers: the missing bytes may come in a moment
         elif refreshed.trouble is None:
             # All who started together were answered together: they part here.
             replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)

@@ -77,7 +77,7 @@ class _Work:
         for app, pointer in self.apps.items():
             for ref in pointer.served():
                 if why := lost.get(ref.digest):
-                    message = f"the release {app}@{ref.version} ({ref.digest}) could not be had: {why.message}"
+                    message = f"the release {app}@{ref.version} ({ref.digest}) could not be fetched: {why.message}"
                     failed[app] = Unloaded(reason=why.reason, message=message, pointer=pointer, final=False)
         self.replica.settle({}, {}, {}, failed)
 
@@ -85,7 +85,7 @@ class _Work:
 def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Loading:
     """Load everything that is coming and that no other thread loads; leave what is not available for a later attempt.
 
-    ``again``: also what could not be had before. Whoever does that waits an interval between.
+    ``again``: also releases that failed before. The caller waits an interval between such attempts.
     """
     tried = dict[str, Pointer]()
     while claimed := replica.claim(tried, again=again):

@@ -93,7 +93,7 @@ def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
 
 
 def load(replica: Replica, place: Place, deadline: float) -> Asking:
-    """Load what is coming, and what a rollback would need, compiled."""
+    """Load and compile the coming releases, and those that a rollback would need."""
     yield from catch_up(replica, place, deadline, again=False)
     yield from _prepare(replica, place, deadline)
     compile_rollbacks(replica)
@@ -157,7 +157,7 @@ def _receive(replica: Replica, snapshot: Snapshot) -> None:
 
 
 def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, None]:
-    """Fetch what a rollback to come would need; what cannot be had is asked for again with the next snapshot."""
+    """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot."""
     if wanted := replica.rollbacks():
         yield from fetch(replica, place, wanted, until)
         replica.hold({digest: replica.spare[digest] for digest in wanted if digest in replica.spare})

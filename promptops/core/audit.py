@@ -4,7 +4,7 @@
 of time, actor, action, app, channel, before, after, reason and key, and of the digest of the fact's record where the
 line has one: the first promptops wrote none, and its seals stay what they were. So each line seals itself, its fact and
 the line before it: one that was edited, removed or moved breaks the chain. A tail that was cut off and a log that was
-rewritten as a whole are only seen by whoever kept an older hash, an anchor: the head row, a ref in git, a person.
+rewritten as a whole only show against an older hash that was kept, an anchor: in the head row, in git, by a person.
 
 Everything here reads a log once, oldest line first, so a log of any length can be streamed through it.
 """

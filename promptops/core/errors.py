@@ -310,12 +310,12 @@ class RegistryDamaged(Unavailable):
 
 
 class ChangeNotKept(Unavailable):
-    """The database took a change without a word and has something else, or nothing. Nothing was changed."""
+    """The database reported success for a change and kept something else, or nothing. Nothing was changed."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
             f"the database did not keep {what} as it was written; nothing was changed",
-            hint="A trigger, rule or row policy that is not of promptops stands in the way: promptops fsck names it.",
+            hint="A foreign trigger, rule or row policy on the table prevents it: promptops fsck names it.",
         )
 
 

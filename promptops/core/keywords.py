@@ -184,7 +184,7 @@ def _vocabulary(value: Json) -> str:
 
 
 _HOLDING = (_schema, _schemas, _schema_map, _dependencies)
-"""Those that hold schemas."""
+"""The keywords that hold schemas."""
 
 _KEYWORDS: dict[str, Callable[[Json], _Judged]] = {
     **dict.fromkeys(

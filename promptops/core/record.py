@@ -230,7 +230,7 @@ def flaw(record: Record) -> str:
     if isinstance(record.fact, Release) and digest_of(record.fact.content) != record.fact.digest:
         return "its content is not the bytes of its digest"
     if record.audit.record and bind(record.ref, record.fact) != record.audit.record:
-        return f"it is not what line {record.audit.seq} of the audit log was sealed with"
+        return f"it does not match the seal in line {record.audit.seq} of the audit log"
     return ""
 
 

@@ -148,7 +148,7 @@ class Template:
 
 
 class _Body(Protocol):
-    """A message: the names it uses, those that stand in its text, and those that it treats as data."""
+    """A message: the names that it uses, the ones in its text, and the ones that it treats as data."""
 
     @property
     def nodes(self) -> int: ...

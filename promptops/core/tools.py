@@ -60,7 +60,7 @@ def _chat(api: Api, tool: Tool) -> dict[str, Json]:
     if api is Api.OPENAI_CHAT:
         raise Invalid(
             f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}",
-            hint="Responses have tools of the provider: to_openai_responses().",
+            hint="The Responses API takes the provider's tools: to_openai_responses().",
         )
     return _settings(tool)
 
@@ -75,7 +75,7 @@ def _responses(api: Api, tool: Tool) -> dict[str, Json]:
 def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
     if tool.type in (FUNCTION, CUSTOM):
         if tool.settings:
-            raise Invalid(f"the tool '{tool.name}' has a `format`, which {api} cannot be sent")
+            raise Invalid(f"the tool '{tool.name}' has a `format`, which {api} does not take")
         kind: dict[str, Json] = {} if tool.type == FUNCTION else {"type": CUSTOM}
         return {**kind, **_function(tool, "input_schema"), **_strict(tool)}
     if not _DATED.fullmatch(tool.type):
@@ -98,7 +98,7 @@ def _strict(tool: Tool) -> dict[str, Json]:
 def _free(api: Api, tool: Tool) -> dict[str, Json]:
     """OpenAI's custom tool: its input is text, so it has no schema."""
     if tool.parameters != _NO_PARAMETERS or tool.strict is not None:
-        raise Invalid(f"the custom tool '{tool.name}' has `parameters` or `strict`, which {api} cannot be sent")
+        raise Invalid(f"the custom tool '{tool.name}' has `parameters` or `strict`, which {api} does not take")
     described: dict[str, Json] = {"description": tool.description} if tool.description else {}
     return {"name": tool.name, **described, **_plain(tool.settings)}
 

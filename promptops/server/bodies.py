@@ -125,7 +125,7 @@ def require_size(headers: Mapping[bytes, bytes], limit: int) -> int:
 
 def _require_json(headers: Mapping[bytes, bytes]) -> None:
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RequestInvalid("the body is compressed, and this server takes none that is")
+        raise RequestInvalid("the body is compressed, which this server does not accept")
     if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         raise RequestInvalid("the body's Content-Type is not JSON", hint="Content-Type: application/json")
 

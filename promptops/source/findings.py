@@ -101,7 +101,9 @@ RULES: dict[str, Rule] = {
     "no-prompts": _error("An app without a prompt file."),
     "prompt-outside": _warning("A prompt file beside an app's prompts/ folder; it is not part of the app."),
     "content-too-large": _error("The app's content is over 1 MiB."),
-    "unloadable": _error("No client could load the app: it is larger than a release may be, or needs what none has."),
+    "unloadable": _error(
+        "No client could load the app: it is larger than a release may be, or needs something that no client has."
+    ),
     "policy-invalid": _error("A channel's policy names a channel that is not declared, or goes round in a circle."),
     # model and parameters
     "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
@@ -144,7 +146,7 @@ RULES: dict[str, Rule] = {
     ),
     "invisible-character": _warning(
         "A character that a person cannot see: zero width, filler, soft hyphen, line separator, a variation selector"
-        " changes nothing."
+        " that changes nothing."
     ),
     "strange-character": _warning("A private or unassigned character, or more marks on one letter than it bears."),
     # suppressions

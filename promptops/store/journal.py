@@ -2,7 +2,7 @@
 
 A name says where its fact is. Where a table counts its rows by itself (profiles, confirmations), the n-th name
 belongs to the n-th row: both are written under one lock. Where a fact does not say who made it and when, the row
-does, and has to say what the line of the log says. Everything is read as if somebody had tampered with it:
+does, and has to say what the line of the log says. Everything is read as possibly tampered with:
 what cannot be read is not there.
 """
 

@@ -121,7 +121,7 @@ def check_unrecorded(connection: Connection) -> Iterator[Fault]:
     for table, ref in _named():
         there = select(1).where(_journal.c.ref == ref).exists()
         for (name,) in connection.execute(select(ref).select_from(table).where(~there).order_by(ref)):
-            yield damage("fact-unrecorded", "nothing in the audit log speaks of it", str(name))
+            yield damage("fact-unrecorded", "no line of the audit log names it", str(name))
     for kind, rows in _counted(connection):
         names = Counter(ref.rpartition("/")[0] for ref in _refs(connection, kind))
         for place, count in sorted(rows.items()):
@@ -136,7 +136,7 @@ def check_bindings(connection: Connection) -> Iterator[Fault]:
     names = connection.execute(select(ref).where(ref > "bindings/", ref < "bindings0")).scalars()
     until = max((int(n) for name in names if (n := name.rpartition("/")[2]).isdecimal()), default=0)
     for (number,) in connection.execute(select(seq).where(seq > until).order_by(seq)):
-        yield damage("fact-unrecorded", "nothing in the audit log speaks of it", f"binding {number}")
+        yield damage("fact-unrecorded", "no line of the audit log names it", f"binding {number}")
 
 
 def _named() -> Iterator[tuple[Table, ColumnElement[str]]]:

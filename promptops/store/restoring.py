@@ -1,4 +1,4 @@
-"""A backup -> a registry where there is none, all or nothing, in a new epoch.
+"""A backup -> a registry in an empty place, all or nothing, in a new epoch.
 
 The file has to match its manifest, and so does the restored registry. A restore takes only the rows of a PostgreSQL
 dump, into tables that our own migrations make: so it works in any schema, beside other applications, and in one
