@@ -129,7 +129,7 @@ def _counted(keyword: Callable[..., Errors | None]) -> Callable[..., Errors]:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
         _pay(1 + (len(value) if isinstance(value, list | dict) and keyword not in _HASHED else 0))
         for error in keyword(validator, value, instance, schema) or ():
-            _pay(len(error.message) // _CHARACTERS)
+            _pay(1 + len(error.message) // _CHARACTERS)
             yield error
 
     return counted

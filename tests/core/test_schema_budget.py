@@ -27,6 +27,13 @@ def twice(keyword: str, depth: int = 40) -> dict[str, Any]:
     return {"$defs": {**definitions, f"a{depth}": {"type": "string"}}, "$ref": "#/$defs/a0"}
 
 
+def within(keyword: str, schema: Mapping[str, Any], depth: int = 10) -> Mapping[str, Any]:
+    """A schema inside as many others."""
+    for _ in range(depth):
+        schema = {keyword: [schema]}
+    return schema
+
+
 INTRICATE: list[tuple[Mapping[str, Any], Json]] = [
     (twice("allOf"), "x"),
     (twice("anyOf"), 1),
@@ -43,6 +50,7 @@ INTRICATE: list[tuple[Mapping[str, Any], Json]] = [
     ({"items": {"required": [f"a{number}" for number in range(300)]}}, [{}] * 20_000),
     ({"allOf": [{"uniqueItems": True}] * 300}, list(range(20_000))),
     ({"items": {"$ref": "#far"}, "$defs": {"x": {"$anchor": "far"}, "y": {"enum": list(range(10_000))}}}, [1] * 20_000),
+    (within("allOf", {"items": {"type": "integer"}}), ["x"] * 20_000),  # each error passes through each of them
 ]
 
 
