@@ -90,7 +90,7 @@ def _lines(found: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
 
 
 def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
-    """Which clients cannot load what, and why: a paragraph for each app and reason, of (client, app, reason)."""
+    """The clients that cannot load an app, and why: a paragraph for each app and reason, of (client, app, reason)."""
     lines: list[Line] = []
     for (app, reason), group in groupby(sorted(failures, key=lambda each: each[1:]), key=lambda each: each[1:]):
         names = [client for client, _, _ in group]

@@ -66,7 +66,7 @@ def upgrade(session: Session, /) -> None:
 
 
 def _actor(session: Session) -> str:
-    """Who upgrades; it is only for a line of the audit log, and must not fail where nothing says who it is."""
+    """The actor of an upgrade, for its line in the audit log; must not fail if no setting names one."""
     try:
         return session.actor()
     except ActorUnknown:

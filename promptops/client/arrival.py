@@ -40,7 +40,7 @@ def sort(
 
 
 def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[str, Unloaded]:
-    """What cannot be served, before anything of the news is loaded."""
+    """The apps that cannot be served, before any news is loaded."""
     known = held.unloaded if held else {}
     if verdict.behind:  # an old snapshot has no news of an app
         return dict(known)

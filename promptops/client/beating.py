@@ -1,7 +1,7 @@
-"""What a process says of itself to a server: a heartbeat, and a goodbye when it closes. No I/O.
+"""The reports of a process to a server: heartbeats, and a goodbye when it closes. No I/O.
 
-Servers before 0.2.0 refuse what they do not know (422): what a process cannot load, and a goodbye. It is said once more
-without that, and then left out at that place for a while, since a server may be replaced by a newer one.
+Servers before 0.2.0 refuse two unknown fields (422): the apps that a process cannot load, and the goodbye. The client
+then repeats the heartbeat without them, and leaves them out there for a while, since a newer server may replace it.
 """
 
 from __future__ import annotations

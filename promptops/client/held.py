@@ -208,7 +208,7 @@ def holding(
     older: Held | None,
     unloaded: Mapping[str, Unloaded],
 ) -> Held:
-    """What is held of a snapshot that names only apps whose releases are loaded; what nothing names is let go."""
+    """Hold a snapshot that names only apps whose releases are loaded; drop releases that it does not name."""
     gone = _gone(snapshot, older)
     known = {**contents, **older.contents} if older else contents
     ready = {**older.compiled, **compiled} if older else compiled

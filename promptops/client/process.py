@@ -1,4 +1,4 @@
-"""Which process this is, asked at every use of a client, and whether threads run in it.
+"""Detects, at every use of a client, a new process after a fork, and whether threads run in it.
 
 Programs that fork in C, such as uWSGI, do not run Python's hooks after a fork: the parent's threads are missing in the
 child. ``os.getpid()`` shows a fork, and takes as long as finding a prompt. So a client has a page of memory that Linux

@@ -218,7 +218,7 @@ class Replica:
                 self._unsaid.append((app, each))
 
     def take_unloaded(self) -> tuple[tuple[str, Unloaded], ...]:
-        """What could not be loaded since it was asked last, as :meth:`take_changes`."""
+        """The apps that could not be loaded since the last call, as :meth:`take_changes`."""
         return tuple(_taken(self._unsaid))
 
     def take_changes(self) -> tuple[Change, ...]:

@@ -1,4 +1,4 @@
-"""What a client is given as its sources  ->  places, each with the token that goes there and nowhere else.
+"""A client's sources, as they were given  ->  places, each with the token that goes only there.
 
 ::
 

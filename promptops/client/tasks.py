@@ -189,7 +189,7 @@ class AsyncFollowing:
         await in_thread(self._course.tend)
 
     async def _unless_demanded(self, work: Coroutine[None, None, Refreshed]) -> Refreshed | None:
-        """What becomes of a refresh; None where it is left to end by itself."""
+        """The result of a refresh; None if it is left to end by itself."""
         task = asyncio.create_task(work)
         self._left.add(task)
         task.add_done_callback(self._left.discard)

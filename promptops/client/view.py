@@ -124,7 +124,7 @@ class View:
 
     @property
     def notes(self) -> dict[str, tuple[str, ...]]:
-        """What of the releases that are served is not evaluated, by app."""
+        """The parts of the served releases that are not evaluated, by app."""
         found = {
             app: (*serving.stable.notes, *(serving.canary.notes if serving.canary else ()))
             for app, serving in self._apps.items()

@@ -16,7 +16,7 @@ LONGEST: Final = 200
 """Characters of a claim."""
 
 _BLANKS = str.maketrans(dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", " "))
-"""What counts as a letter, a mark or a symbol and is not seen (Unicode's Default_Ignorable_Code_Point, and Braille)."""
+"""Letters, marks and symbols that are invisible (Unicode's Default_Ignorable_Code_Point, and Braille)."""
 
 _VIA: Final = re.compile(r"(?<!\S)via(?!\S)|\bvia\W+token\b")
 

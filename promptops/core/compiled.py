@@ -30,7 +30,7 @@ class CompiledPrompt:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of it is not evaluated: constructs of patterns that need more than linear time."""
+        """The parts of it that are not evaluated: constructs of patterns that need more than linear time."""
         return tuple(f"prompt '{self.definition.name}', {note}" for note in self.template.notes)
 
 
@@ -170,7 +170,7 @@ def _require_schema(what: str, schema: Json) -> None:
 
 
 def _place(prompt: Prompt, error: PromptopsError) -> str:
-    """Where in the prompt: which message, and which line of it."""
+    """The place in the prompt: the message, and the line in it."""
     if not isinstance(error, TemplateInvalid) or error.number is None:
         return ""
     line = prompt.messages[error.number].content.count("\n", 0, error.offset) + 1

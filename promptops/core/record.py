@@ -110,7 +110,7 @@ class RevokedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """What the facts of older lines, which have no digest of their own, were when a newer promptops first saw them.
+    """The digests of the facts of older lines, which have none themselves, as a newer promptops first saw them.
 
     ``records`` is one digest over all of them up to line ``until``; ``secrets`` has, by the number of the line that
     made a token, what :func:`promptops.core.token.commit` says of its secret.
@@ -282,7 +282,7 @@ def decode(data: bytes, content: bytes = b"") -> Record:
 
 
 def audited(fact: Fact) -> dict[str, Any]:
-    """What the audit line about this fact says, as far as it follows from the fact."""
+    """The fields of the audit line that follow from this fact."""
     match fact:
         case RegistryInfo():
             return {"action": "init", "after": f"{fact.name} {fact.lineage}", "at": fact.created_at}

@@ -1,4 +1,4 @@
-"""What rendering says of the values it was given. Imported from :mod:`promptops.core.errors`, as every error is."""
+"""The errors of rendering about its values. Imported from :mod:`promptops.core.errors`, as every error is."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _each(budget: Budget, value: Iterable[Json], weight: int) -> Sequence[Json]:
 
 
 def _items_of(budget: Budget, value: object, weight: int = 1) -> Sequence[Json]:
-    """What a loop or a filter goes over, paid for: a list, the characters of a text, the keys of a mapping."""
+    """The items of a loop or a filter, paid for: of a list, the characters of a text, the keys of a mapping."""
     size = _length(budget, value)
     budget.spend(weight * size)
     return list(value) if isinstance(value, Mapping) else cast(Sequence[Json], value)

@@ -101,7 +101,7 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
 
 
 def first_flaw(schemas: Iterable[tuple[T, Mapping[str, Json]]]) -> tuple[T, str] | None:
-    """Which schema is the first that has a flaw, and the flaw. All of them together have one budget."""
+    """The first schema that has a flaw, and the flaw. All of them together have one budget."""
     left = RELEASE_STEPS
     for which, schema in schemas:
         flaw, left = _probed(schema, left)
@@ -141,7 +141,7 @@ def _probed(schema: Mapping[str, Json], left: int) -> tuple[str, int]:
 
 
 def unevaluated(schema: Mapping[str, Json]) -> tuple[str, ...]:
-    """What of a JSON Schema is passed over, in words. Values pass there, because a release may exist already."""
+    """Names the parts of a JSON Schema that are ignored. Values pass there, because a release may exist already."""
     found = [(pattern, refusal(pattern)) for pattern in patterns(schema)]
     said = [f"the pattern '{pattern[:80]}' has {construct}" for pattern, construct in found if construct]
     if found and is_mixed(schema):

@@ -45,7 +45,7 @@ def search_of(pattern: str) -> Search | None:
 
 
 def refusal(pattern: str) -> str:
-    """What of a pattern RE2 does not take, by its name; empty where it takes all of it.
+    """The construct of a pattern that RE2 does not take, by its name; empty if it takes all of it.
 
     Raises:
         ExtraMissing: where re2 is not installed.

@@ -21,7 +21,7 @@ SEARCHED = 32
 
 
 class Budget:
-    """What one rendering may still use. ``size`` is what one piece of text may have."""
+    """The budget that one rendering has left. ``size`` is the limit of one piece of text."""
 
     __slots__ = ("_left", "_limit", "_size", "_steps")
 

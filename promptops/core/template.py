@@ -74,7 +74,7 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
 
 
 def openings(text: str) -> int:
-    """How many tags begin in a text, of either language and whatever they are."""
+    """How many tags of any kind begin in a text, in either language."""
     return text.count("{{") + text.count("{%") + text.count("{#")
 
 
@@ -115,7 +115,7 @@ class Template:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the inputs' schemas is not evaluated."""
+        """The parts of the inputs' schemas that are not evaluated."""
         return self._signature.notes
 
     @property

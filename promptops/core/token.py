@@ -259,7 +259,7 @@ def secret_digest(text: str) -> str:
 
 
 def commit(id: str, secret_digest: str) -> str:
-    """What git and the audit log hold of a token's secret: enough to see that the database has another one now.
+    """The commitment to a token's secret in git and the audit log: enough to see that the database has another one.
 
     It is of no use to who reads it: of 190 random bits neither the digest nor the secret can be found from it.
     """

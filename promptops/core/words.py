@@ -1,4 +1,4 @@
-"""What people write into the log: reasons, notes, descriptions. One rule for all of them, whichever way they come.
+"""Checks texts that people write into the log: reasons, notes, descriptions. One rule for every way that they come.
 
 They are kept for ever and shown to others, so they have a maximum length, and only characters that both databases keep.
 Characters that a terminal does not show are stored as they are, and displayed escaped.

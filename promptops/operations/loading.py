@@ -1,4 +1,4 @@
-"""Which releases of a registry no client could load. They are of a version that did not judge them when they were made.
+"""Finds releases of a registry that no client could load. An older promptops made them, without this check.
 
 Everything is read first and compiled afterwards, where no transaction is open.
 """

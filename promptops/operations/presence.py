@@ -51,7 +51,7 @@ def clients(registry: Registry, channel: str = "", *, now: datetime) -> Clients:
 
 
 def failures(registry: Registry, *, channel: str = "", now: datetime) -> tuple[LoadFailure, ...]:
-    """What live clients say that they cannot load, by app, channel and client."""
+    """The apps that live clients report as impossible to load, by app, channel and client."""
     with registry.read() as reader:
         seen = reader.clients_since(now - LIVE_FOR, channel, failing=True)
     found = [

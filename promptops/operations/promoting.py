@@ -76,7 +76,7 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
 
 
 class _Unjudged(Exception):
-    """Whether clients can load this release is not known yet, and is found out where no lock is held."""
+    """It is not known yet if clients can load this release; the check runs where no lock is held."""
 
     def __init__(self, release: Release) -> None:
         super().__init__(release.digest)

@@ -35,7 +35,7 @@ _PREFIX = b"bearer "
 _LONGEST = 100
 
 _AT_ONCE = 100
-"""How many tokens one question is for: some milliseconds of the registry."""
+"""How many tokens one query looks up, which takes the registry some milliseconds."""
 
 Find = Callable[[Sequence[str]], Awaitable[Mapping[str, Token | RegistryDamaged | None]]]
 """Asks the registry for the tokens of these digests of secrets; see :func:`promptops.operations.tokens.find_tokens`."""
@@ -93,7 +93,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the registry said of a digest, when, and in which round."""
+    """The registry's answer about a digest, its time, and its round."""
 
     token: Token | None
     at: float

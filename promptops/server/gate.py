@@ -37,7 +37,7 @@ ACCESS: Final = "promptops.access"
 """Where the log, the metrics and the last answer find them in the scope of a request."""
 
 HOLD: Final = "promptops.hold"
-"""What says to protocol.py that a request only waits to be refused."""
+"""Marks for protocol.py a request that only waits to be refused."""
 
 _HELD_SECONDS = 1.0
 

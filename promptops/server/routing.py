@@ -30,9 +30,9 @@ class Kind(StrEnum):
     """The kind of a request; each kind has its own count and its own threads."""
 
     READ = "read"
-    """What running applications ask."""
+    """Reads of running applications."""
     BEAT = "beat"
-    """What running applications say of themselves."""
+    """Heartbeats of running applications."""
     LOOKUP = "lookup"
     """Whatever else is asked and changes nothing."""
     CHANGE = "change"
@@ -89,7 +89,7 @@ class Route:
 
     @property
     def kind(self) -> Kind:
-        """What it is for."""
+        """The kind of its requests."""
         if self.reads:
             return Kind.READ if self.method == "GET" else Kind.BEAT
         return Kind.LOOKUP if self.method == "GET" or self.scope in (OPEN, Scope.READ) else Kind.CHANGE

@@ -17,7 +17,7 @@ _ESCAPES = {"\0": r"\0", "\a": r"\a", "\b": r"\b", "\v": r"\v", "\f": r"\f", "\x
     "\u2028": r"\L",
     "\u2029": r"\P",
 }
-"""What YAML writes in double quotes for characters that are seldom meant: ``"\approx"``, ``"\beta"``, ``"\frac"``."""
+"""YAML's escapes in double quotes for characters that are seldom meant: ``"\approx"``, ``"\beta"``, ``"\frac"``."""
 _HINTS = {
     "bidi-character": "Remove it, or ignore it with a reason where the text is right to left.",
     "tag-character": "Remove it: this is how instructions are hidden in a text.",

@@ -123,7 +123,7 @@ def _findings(app: ReadApp, *, lint: bool) -> list[Finding]:
 
 
 def _loads(app: ReadApp) -> bool:
-    """Whether every client can load the app; where not, its report says why."""
+    """True if every client can load the app; otherwise its report says why."""
     try:
         require_loadable(app.content())
     except Unloadable as error:

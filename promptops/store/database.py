@@ -82,7 +82,7 @@ def unhurried(engine: Engine) -> Engine:
 
 
 def search_path(schemas: tuple[str, ...]) -> str:
-    """What sets the search path for one transaction: these schemas, or the role's own path, whatever was set since.
+    """The statement that sets a transaction's search path: these schemas, or the role's own path, despite later SETs.
 
     Temporary tables, which another application may have left in a pooled session, come last.
     """

@@ -19,7 +19,7 @@ _PATIENCE: Final = 1.0
 
 
 class _Room:
-    """Who is inside, of one process."""
+    """The registered threads of one process."""
 
     def __init__(self, inside: int = 0) -> None:
         self.free = threading.Condition(threading.Lock())

@@ -134,7 +134,7 @@ class Listener:
         return self._seen != before
 
     def _head(self, line: _Line) -> object:
-        """Where the audit log ends; where it cannot be read, that it cannot."""
+        """The end of the audit log, or a mark that it cannot be read."""
         until = time.monotonic() + _ANSWER_WITHIN
         found = line.ask(self._question, until)
         if found is None and not line.rung:

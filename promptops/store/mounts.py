@@ -1,4 +1,4 @@
-"""Which file systems are not on this machine, by the names that Linux shows for them.
+"""Recognises file systems that are not on this machine, by the names that Linux shows for them.
 
 SQLite in WAL mode needs locks and memory shared by all that have the file open, which two hosts do not have. A file
 system in user space (``fuse.…``) is taken for one of a network unless it is known to be local: there are hundreds, most

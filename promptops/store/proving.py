@@ -44,7 +44,7 @@ def prove(backup: Path, manifest: Manifest) -> None:
 
 
 def _bring_back(backup: Path, manifest: Manifest, copy: Path) -> None:
-    """What :mod:`promptops.store.restoring` does, without making it safe on disk."""
+    """Restores as :mod:`promptops.store.restoring` does, without syncing to disk."""
     make_file(copy)
     if manifest.database == "sqlite":
         shutil.copyfile(backup, copy)

@@ -97,7 +97,7 @@ class Reader(ReleaseReader, ChannelReader):
         return head.seq, head.hash
 
     def answer(self, key: str, *, token: str = "", request: str = "") -> Answer | None:
-        """What was answered to the request with this key and token; None for a new key, and for the empty one.
+        """The answer to the request with this key and token; None for a new key, and for the empty one.
 
         Of the keys from before they belonged to a token it is not known whose they are: one of them counts for exactly
         the ``request`` that it was used for, and for no other.

@@ -1,4 +1,4 @@
-"""Whether there is room for a new registry: asked before anything of another application could be changed."""
+"""Checks that there is room for a new registry, before anything of another application could be changed."""
 
 from __future__ import annotations
 

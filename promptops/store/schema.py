@@ -42,7 +42,7 @@ _MAKE = "promptops fsck --repair makes it again, and so does promptops db upgrad
 
 
 def strangers(connection: Connection) -> Iterator[tuple[str, str]]:
-    """What can swallow, change or hide rows of a table of ours and is not ours: the thing and the table."""
+    """Foreign objects that can swallow, change or hide rows of our tables: the object and the table."""
     known = guards.names(connection)
     if connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql(_ON_SQLITE)

@@ -169,7 +169,7 @@ class YankRow(Row, table=True):
 
 
 class IdempotencyRow(Row, table=True):
-    """What was answered to the request that carried ``key`` with the token of this id; empty without one."""
+    """The answer to the request that carried ``key`` with the token of this id; empty without one."""
 
     __tablename__ = "idempotency"
     __table_args__ = (CLUSTERED,)
