@@ -17,11 +17,13 @@ from promptops.client.replica import Replica
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.presence import MAX_APPS, Beat
-from promptops.wire.presence import beat_to_json
+from promptops.wire.presence import MAX_BYTES, beat_to_json
 
 GOODBYE: Final = 1.0
 """Seconds that a goodbye may take."""
 
+_ESCAPED: Final = 12
+"""Bytes that a character takes at most in JSON of ASCII."""
 _OLD_FOR: Final = 3600.0
 """Seconds after which a place is taken for a newer server again."""
 
@@ -75,4 +77,13 @@ def _plain(beat: Beat) -> Beat:
 
 
 def _question(beat: Beat) -> TellBeat:
-    return TellBeat(channel=beat.channel, body=json.dumps(beat_to_json(beat)).encode())
+    body = _body(beat)
+    if len(body) > MAX_BYTES and beat.cannot_load:
+        bare = _body(replace(beat, cannot_load=dict.fromkeys(beat.cannot_load, "")))
+        most = max(0, MAX_BYTES - len(bare)) // (_ESCAPED * len(beat.cannot_load))
+        body = _body(replace(beat, cannot_load={app: why[:most] for app, why in beat.cannot_load.items()}))
+    return TellBeat(channel=beat.channel, body=body)
+
+
+def _body(beat: Beat) -> bytes:
+    return json.dumps(beat_to_json(beat)).encode()

@@ -23,6 +23,8 @@ from promptops.core.model import Json
 from promptops.core.presence import Beat, Clients, LiveClient, State
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
+MAX_BYTES: Final = 64 << 10
+"""Bytes of a heartbeat that a server reads. A client shortens the reasons of ``cannot_load`` to stay below it."""
 
 _KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions", "cannot_load", "leaving"})
 
