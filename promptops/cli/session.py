@@ -201,7 +201,10 @@ class Session:
         except (RegistryDamaged, RegistryNotInitialised, RegistryUnavailable) as error:
             if isinstance(error, RegistryNotInitialised) and self.names_registry():
                 error.hint = f"{error.hint} It is {self._named()}.{_server_meant(url)}"
-            error.hint = error.hint or self._whereabouts(url)
+            elif not error.hint:
+                error.hint = self._whereabouts(url)
+            elif isinstance(error.__cause__, Exception) and not config.is_server(url):
+                error.hint = f"{self._whereabouts(url)} {error.hint}"
             raise
 
     def _named(self) -> str:

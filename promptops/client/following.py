@@ -82,9 +82,9 @@ class Following:
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        self._began = True
         self._waiting.append(first := threading.Event())
         with self._open_places():
+            self._began = True
             self._launch()
         return first
 
@@ -245,7 +245,7 @@ class Following:
         if self._process != os.getpid():
             self._abandon()
             return
-        with self._open_places() if self._is_inline else nullcontext():
+        with self._open_places() if self._is_inline and self._began else nullcontext():
             self._stop.set()
             self.say_goodbye().wait(min(seconds, GOODBYE))
         for event in (self._wake, self._reached, *self._waiting):

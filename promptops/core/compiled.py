@@ -171,7 +171,7 @@ def _require_schema(what: str, schema: Json) -> None:
 
 def _place(prompt: Prompt, error: PromptopsError) -> str:
     """The place in the prompt: the message, and the line in it."""
-    if not isinstance(error, TemplateInvalid) or error.number is None:
+    if not isinstance(error, TemplateInvalid) or error.number < 0:
         return ""
     line = prompt.messages[error.number].content.count("\n", 0, error.offset) + 1
     return f", messages[{error.number}], line {line}"

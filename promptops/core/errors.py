@@ -106,14 +106,14 @@ class ReferenceInvalid(Invalid):
 
 
 class TemplateInvalid(Invalid):
-    """A template that cannot be compiled; ``offset`` is the character it stops at, in the message of this ``number``
-    where it is known.
+    """A template that cannot be compiled; ``offset`` is the character it stops at, in the message of this ``number``,
+    which is -1 where it is not known.
     """
 
     def __init__(self, message: str, *, offset: int = 0, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
-        self.number: int | None = None
+        self.number = -1
 
 
 class Unloadable(Invalid):

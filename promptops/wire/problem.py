@@ -91,7 +91,7 @@ _BY_CODE = {
     _code(found): found
     for kind in _KINDS.values()
     for found in _tree(kind)
-    if found.__module__ in (errors.__name__, kinds.__name__) and found is not errors.SourceInvalid
+    if found in (kind, vars(errors).get(found.__name__)) and found is not errors.SourceInvalid
 }
 
 

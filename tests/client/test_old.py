@@ -102,6 +102,7 @@ def test_what_a_server_refused_once_is_left_out_there(client_of: Maker, server: 
     first, second = server.beats()
     assert "cannot_load" in first
     assert second == {key: value for key, value in first.items() if key != "cannot_load"}
+    client.refresh()  # a turn later the client knows what came of it
     client.close()
     assert len(server.beats()) == 2  # and there is no goodbye for it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,14 +97,15 @@ TABLE = [line.split(" ", 1) for line in FAILURES.strip().splitlines()]
 
 
 @pytest.fixture
-def troubled(told: Registry, tmp_path: Path) -> Registry:
+def troubled(told: Registry, admin: Held, tmp_path: Path) -> Registry:
     """A registry in which most things that can be refused are."""
     factory.make_channels(told, dev=Policy(), prod=Policy(), strict=Policy(promote_from=("dev",), protected=True))
     factory.make_release(told, factory.content("bot", "Hello {{name}}, never live"), version="0.2.0")
     factory.make_release(told, factory.content("lonely", "Hello {{name}}"))
     factory.go_live(told, "lonely@0.1.0")
     again = PromoteRequest(reference=parse_reference("bot@0.1.2"), channel="prod", key="used")
-    promote(told, again, actor=factory.ACTOR, now=factory.minutes(8))
+    for owner in ("", admin.token.id):  # a key belongs to its token; without a token, to the database
+        promote(told, replace(again, token=owner), actor=factory.ACTOR, now=factory.minutes(8))
     out = WithholdRequest(reference=parse_reference("bot@0.1.0"), channel="prod", reason="bad", key=factory.key())
     quarantine(told, out, actor=factory.ACTOR, now=factory.minutes(9))
     away = WithholdRequest(reference=parse_reference("other@0.1.0"), reason="leak", key=factory.key())

@@ -10,15 +10,20 @@ from promptops.core.digest import digest
 from promptops.core.model import (
     AuditEntry,
     Bump,
+    Content,
     Deployment,
     Kind,
+    Message,
     Policy,
+    Prompt,
     Provenance,
     Quarantine,
     Release,
     ReleaseRef,
+    Role,
     Yank,
 )
+from promptops.core.release import encode
 from promptops.core.token import Scope, Token
 from promptops.store import Reader, Registry, Writer
 
@@ -36,8 +41,9 @@ def provenance(*, commit: str = "c" * 40, dirty: bool = False) -> Provenance:
 
 
 def release(number: int, app: str = "bot", *, dirty: bool = False) -> Release:
-    """Release 0.1.``number``; its content only needs to be different bytes."""
-    content = f'{{"app":"{app}","number":{number}}}'.encode()
+    """Release 0.1.``number``: one message that says its number."""
+    message = Message(role=Role.USER, content=f"Say {number}.")
+    content = encode(Content(app=app, prompts=(Prompt(name="answer", messages=(message,)),)))
     return Release(
         app=app,
         version=f"0.1.{number}",

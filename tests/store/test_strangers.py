@@ -56,6 +56,7 @@ sys.exit(run([word.replace("{here}", os.environ["HERE"]) for word in arguments])
 def promptops_as(user: int, path: Path, *arguments: str, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
     """The command line, typed by another user, about the registry at this path; `{here}` is where it is."""
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
         warm = f"{folder}/registry.db"
         shutil.copy(path, warm)
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PROMPTOPS_ACTOR": ACTOR}
@@ -63,7 +64,7 @@ def promptops_as(user: int, path: Path, *arguments: str, umask: int = 0o022) -> 
         told = [str(user), str(umask), warm, *arguments, "--registry", "{here}"]
         done = subprocess.run(
             [sys.executable, "-c", _AS_ANOTHER, *told],
-            cwd="/",
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
