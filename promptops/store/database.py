@@ -44,6 +44,7 @@ _SETTINGS: Final = (
     "SET LOCAL DateStyle = 'ISO'",
     "SET LOCAL TimeZone = 'UTC'",
     "SET LOCAL bytea_output = hex",
+    "SET LOCAL quote_all_identifiers = off",
 )
 _BEGIN: Final = {
     "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
