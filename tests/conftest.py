@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from promptops.store import Registry, create
@@ -31,6 +32,10 @@ from tests.house.pgbouncer import pgbouncer, program
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+# No test asserts how long something takes, also none that generates its inputs: machines are busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ACTOR = "Ada Lovelace <ada@example.org>"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
