@@ -57,7 +57,7 @@ def test_a_broken_file_keeps_the_last_good_and_is_told(
     assert client.status().problem.startswith(f"{GREET}:1:9: ")
     assert client.state is State.READY
     assert client.get_prompt("bot/greet").revision == 1
-    assert [record for record in caplog.records if getattr(record, "event", "") == "source-invalid"]
+    until(lambda: [record for record in caplog.records if getattr(record, "event", "") == "source-invalid"])
     _edit(root, factory.PROMPT.replace("greet", "love"))
     until(lambda: client.get_prompt("bot/greet").revision == 2)
     assert client.status().problem == ""
