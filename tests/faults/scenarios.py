@@ -12,23 +12,17 @@ from promptops.core.errors import Conflict
 from promptops.operations.projecting import rebuild, sync, tag
 from promptops.source.git import Repository
 from promptops.store import backup, create, restore, upgrade
-from promptops.store.database import connect, locate
 from promptops.store.manifest import manifest_path, read_manifest, sha256_of
 from tests.factory import ACTOR, NAME, START
 from tests.faults.children import Say
 from tests.faults.orders import Order, What, carry_out
 from tests.faults.state import State
 from tests.faults.worlds import World, begin, clear
+from tests.migrations.filled import fill_old
 
 Change = Callable[[World, Say], None]
 MARK = "promptops_restoring"
 """The table of a database on PostgreSQL that is being restored."""
-_ADDED = (
-    *("INDEX ix_audit_channel_seq", "INDEX ix_release_digest"),
-    *("TABLE client", "TABLE token_revocation", "TABLE token_secret", "TABLE token"),
-    *("TABLE epoch", "TABLE outbox", "TABLE journal"),
-)
-"""What later schemas have and the first one has not, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +126,9 @@ def archive(world: World) -> None:
 
 
 def age(world: World) -> None:
-    """A registry of the first schema: those after it only added."""
-    _, writing = connect(locate(world.url))
-    try:
-        with writing.begin() as connection:
-            for added in _ADDED:
-                connection.exec_driver_sql(f"DROP {added}")
-            connection.exec_driver_sql("UPDATE promptops_version SET version_num = '0001'")
-    finally:
-        writing.dispose()
+    """A registry of the first schema, as the promptops of that time wrote it."""
+    clear(world)
+    fill_old(world.url, "0001", commit=world.commit())
 
 
 def _in_database(state: State) -> State:

@@ -218,7 +218,7 @@ class Worlds:
     def template(self, name: str, prepare: Callable[[World], None]) -> World:
         """The world of this name, prepared once and open nowhere."""
         if name not in self._templates:
-            world = self._new() if name in ("base", "empty") else self.copy(self.template("base", begin))
+            world = self._new() if name in ("base", "empty", "old") else self.copy(self.template("base", begin))
             prepare(world)
             self.settle(world)
             self._templates[name] = world

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
 
+from promptops.core.audit import GENESIS, seal
+from promptops.core.model import AuditEntry
 from promptops.store.database import connect, locate
 from promptops.store.setup import migrations, turn_on_wal
 
+Rows: TypeAlias = "dict[str, list[dict[str, object]]]"
 
-def fill_old(url: str, revision: str) -> str:
-    """Make a registry of this schema there, with its rows; answers the URL."""
+
+def fill_old(url: str, revision: str, commit: str = "") -> str:
+    """Make a registry of this schema there, with its rows, and return the URL. Its releases were cut from this commit,
+    or else from commits that no repository has.
+    """
     place = locate(url)
     if place.path is not None:
-        place.path.parent.mkdir(parents=True)
+        place.path.parent.mkdir(parents=True, exist_ok=True)
         turn_on_wal(place.path)
     _, writing = connect(place)
     config = Config()
@@ -25,7 +34,8 @@ def fill_old(url: str, revision: str) -> str:
     with writing.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        _fill(connection, Path(__file__).with_name(f"{revision}.json"))
+        rows = Path(__file__).with_name(f"{revision}.json").read_text(encoding="utf-8")
+        _fill(connection, _cut_from(commit, rows) if commit else json.loads(rows))
         write_shared_version(connection, revision)
     writing.dispose()
     return url
@@ -39,10 +49,21 @@ def write_shared_version(connection: Connection, revision: str) -> None:
     connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{revision}')")
 
 
-def _fill(connection: Connection, source: Path) -> None:
+def _cut_from(commit: str, text: str) -> Rows:
+    """The rows with this commit in place of theirs; lines of the audit log name it too, and are sealed again."""
+    rows: Rows = json.loads(re.sub(r"(?<![0-9a-f])0{39}[0-9](?![0-9a-f])", commit, text))
+    previous = GENESIS
+    for row in sorted(rows["audit"], key=lambda row: int(str(row["seq"]))):
+        row["previous"] = previous
+        fields: dict[str, Any] = {**row, "at": datetime.fromisoformat(str(row["at"]))}
+        row["hash"] = previous = seal(AuditEntry(**fields))
+    rows["audit_head"][0]["hash"] = previous
+    return rows
+
+
+def _fill(connection: Connection, rows: Rows) -> None:
     metadata = MetaData()
     metadata.reflect(connection)
-    rows: dict[str, list[dict[str, object]]] = json.loads(source.read_text(encoding="utf-8"))
     for name, values in rows.items():
         if values:
             connection.execute(metadata.tables[name].insert(), [_typed(metadata.tables[name], row) for row in values])
