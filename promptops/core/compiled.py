@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from promptops.core import schema as schemas
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
 from promptops.core.keywords import patterns, require_schema
-from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES
+from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
 from promptops.core.model import Content, Json, Prompt
 from promptops.core.release import content_from_bytes, content_to_json
 from promptops.core.schema import constraints, is_open, is_text
@@ -110,7 +110,7 @@ def _require_small(content: Content) -> None:
         item for prompt in prompts for item in prompt.inputs if not (is_open(item.schema) or is_text(item.schema))
     ]
     for count, most, what in (
-        (_values(content_to_json(content)), VALUES, "values"),
+        (values_in(content_to_json(content)), VALUES, "values"),
         (len(prompts), PROMPTS, "prompts"),
         (len(inputs), INPUTS, "inputs with a schema that says more than `type: string`"),
         (sum(openings(message.content) for prompt in prompts for message in prompt.messages), TAGS, "tags"),
@@ -118,19 +118,6 @@ def _require_small(content: Content) -> None:
     ):
         if count > most:
             raise Unloadable(f"'{content.app}' has {count:,} {what}, and at most {most:,} are allowed", hint=_SMALLER)
-
-
-def _values(value: Json) -> int:
-    count = 0
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        count += 1
-        if isinstance(item, Mapping):
-            pending += item.values()
-        elif isinstance(item, list | tuple):
-            pending += item
-    return count
 
 
 def _patterns(content: Content) -> set[str]:

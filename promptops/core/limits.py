@@ -6,7 +6,10 @@ the cost of its worst content, measured by ``tests/bench/loading.py``; prompts w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
+
+from promptops.core.model import Json
 
 VALUES: Final = 100_000
 """JSON values of a release in all: texts, numbers, lists and mappings, with everything in its schemas."""
@@ -28,3 +31,17 @@ RELEASE_NODES: Final = 6_000
 PATTERN: Final = 1_000
 PATTERNS: Final = 100
 """Characters of one regular expression in a schema, and different ones of a release."""
+
+
+def values_in(value: Json) -> int:
+    """Counts the values in a JSON value: itself, and those of every list and object in it."""
+    count = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        count += 1
+        if isinstance(item, Mapping):
+            pending += item.values()
+        elif isinstance(item, list | tuple):
+            pending += item
+    return count

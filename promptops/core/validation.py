@@ -20,6 +20,7 @@ from jsonschema.validators import create
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from promptops.core.limits import values_in
 from promptops.core.model import Json
 from promptops.core.searching import is_mixed, search_of
 
@@ -61,7 +62,7 @@ class Validation:
     def __init__(self, schema: Mapping[str, Json], *, steps: int) -> None:
         """Take a valid JSON Schema, and how many steps each check may take."""
         self._steps = steps
-        self._size = _count(schema)
+        self._size = values_in(schema)
         self._mixed = is_mixed(schema)
         self._keys: dict[int, Any] = {}
         token = _run.set(_Run(steps=Steps(left=steps), size=self._size, mixed=self._mixed))
@@ -91,19 +92,6 @@ class Validation:
             raise ValueError("a number in it is too large to be compared") from error
         finally:
             _run.reset(token)
-
-
-def _count(value: Json) -> int:
-    count = 0
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        count += 1
-        if isinstance(item, Mapping):
-            pending += item.values()
-        elif isinstance(item, list | tuple):
-            pending += item
-    return count
 
 
 def _pay(steps: int) -> _Run:
