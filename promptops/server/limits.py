@@ -51,8 +51,8 @@ class Buckets:
 class Counter:
     """The buckets of one server, and the error when one is empty.
 
-    A token has one for each kind of request, from any address: a flood from one token costs other tokens nothing, and
-    a flood of reads costs changes nothing. An address has one for malformed tokens, and one for well-formed tokens that
+    A token has one for each kind of request, from any address: a flood from one token uses up no other token's, and a
+    flood of reads uses up none of changes. An address has one for malformed tokens, and one for well-formed tokens that
     are not valid. The lookup of a token comes before both, so a valid one always gets through.
     """
 
