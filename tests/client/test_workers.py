@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -153,15 +154,21 @@ def ask(path):
 """
 
 
+def _folders(side: Path) -> dict[str, Any]:
+    folders = {name: side / name for name in ("data_folder_in", "data_folder_out", "control_folder")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    return {**{name: str(folder) for name, folder in folders.items()}, "polling_interval": 0.02}
+
+
 def test_processes_of_celery_follow(live: Registry, token: str, served: str, tmp_path: Path) -> None:
     import celery  # type: ignore[import-untyped]
 
-    folders = {name: str(tmp_path / name) for name in ("data_folder_in", "data_folder_out", "control_folder")}
-    folders["data_folder_out"] = folders["data_folder_in"]
-    options = {**folders, "polling_interval": 0.02}
-    (tmp_path / "tasks.py").write_text(dedent(TASKS).replace("OPTIONS", repr(options)))
+    # kombu's files are read while they are being written. So the two share none, and a finished one is moved over.
+    options = {side: _folders(tmp_path / side) for side in ("worker", "sender")}
+    (tmp_path / "tasks.py").write_text(dedent(TASKS).replace("OPTIONS", repr(options["worker"])))
     app = celery.Celery("asking", broker="filesystem://")
-    app.conf.update(broker_transport_options=options)
+    app.conf.update(broker_transport_options=options["sender"])
     command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--pool", "prefork", "--concurrency", "2"]
     command += ["--loglevel", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     numbers = iter(range(100_000))
@@ -169,12 +176,12 @@ def test_processes_of_celery_follow(live: Registry, token: str, served: str, tmp
     def hear() -> Said:
         path = tmp_path / f"answer-{next(numbers)}"
         app.send_task("ask", [str(path)])
+        for message in Path(options["sender"]["data_folder_out"]).iterdir():
+            message.rename(Path(options["worker"]["data_folder_in"], message.name))
         until(path.exists)
         found = json.loads(path.read_text())
         assert isinstance(found, dict)
         return found
 
-    for folder in folders.values():
-        Path(folder).mkdir(exist_ok=True)
     with at_work(command, tmp_path, served, token), app.connection_for_write():
         follows(hear, live, 2, lambda: factory.go_back(live, "bot"))
