@@ -23,7 +23,7 @@ from promptops.core.errors import DeadlineExceeded, RequestInvalid
 from promptops.server.bodies import Bodies, require_size
 from promptops.server.call import IN_SCOPE, Call
 from promptops.server.exhaustion import end_if_exhausted
-from promptops.server.routing import Route
+from promptops.server.routing import Kind, Route
 from promptops.server.settings import Limits
 
 
@@ -67,6 +67,8 @@ class Dispatch:
         if turns is not None:
             await turns.take(call.access.owner, self._limits.deadline)
             held.callback(turns.give, call.access.owner)
+            if route.kind is Kind.CHANGE:
+                held.enter_context(call.state.pace.slowly())
 
     async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:
         """Let FastAPI answer within the deadline. A change that takes longer goes on, its answer is dropped, and its

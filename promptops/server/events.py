@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 UNREAD: Final = "promptops.unread"
 """Where protocol.py says that it closed the connection, since nobody read."""
 
-_CHECK_SECONDS = 1.0
 _BEGIN = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     ASK_AGAIN,
@@ -72,7 +71,7 @@ class Stream:
         self._channel = call.path["channel"]
         self._wanted = wanted
         self._feed: Feed = call.state.feed
-        self._follower = Follower()
+        self._follower = Follower(call.access.owner)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._call.method == "HEAD":
@@ -108,9 +107,7 @@ class Stream:
         clock_of_loop = asyncio.get_running_loop().time
         said_at = clock_of_loop()
         while not self._follower.ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_CHECK_SECONDS):
-                    await self._follower.changed.wait()
+            await self._follower.changed.wait()
             self._follower.changed.clear()
             try:
                 await self._require_valid()
@@ -122,7 +119,6 @@ class Stream:
             data, something = served.event(sent.snapshot, self._wanted)
             sent = served
             if something:
-                await self._call.state.pace.step(self._call.access.owner)
                 await self._send(send, _event(served, data))
                 said_at = clock_of_loop()
             elif clock_of_loop() - said_at >= ping:

@@ -12,8 +12,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from promptops.core.errors import ChannelNotFound, PromptopsError
@@ -25,6 +26,7 @@ from promptops.store.watching import Way
 from promptops.wire.snapshot import encode
 
 if TYPE_CHECKING:
+    from promptops.server.pace import Pace
     from promptops.store import Registry
     from promptops.store.serving import Progress
     from promptops.store.watching import Watch
@@ -35,7 +37,7 @@ _PAST = 32
 _KEPT_SECONDS = 600.0
 _LOOK_ANYWAY = 5.0
 _TRY_AGAIN = 0.5
-_WOKEN_AT_ONCE = 16
+_CHECK_SECONDS = 1.0
 _log = logging.getLogger("promptops.server")
 _WAYS: Final = {
     Way.FILE: (logging.INFO, "changes are seen in the registry's file"),
@@ -109,11 +111,23 @@ def mark_of(snapshot: Snapshot) -> str:
 
 
 class Follower:
-    """Somebody who wants to know when a channel has a new snapshot, or the server ends."""
+    """Waits for a new snapshot of a channel, or for the server's end. ``owner`` is whose turn it takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str = "") -> None:
         self.changed = asyncio.Event()
         self.ended = False
+        self._owner = owner
+        self._called = False
+
+    def call(self, pace: Pace) -> None:
+        """Wake it in its turn. Several changes before its turn wake it once."""
+        if not self._called:
+            self._called = True
+            pace.when(self._owner, self._hear, wakes=True)
+
+    def _hear(self) -> None:
+        self._called = False
+        self.changed.set()
 
     def end(self) -> None:
         """Nothing comes any more."""
@@ -124,14 +138,14 @@ class Follower:
 class Feed:
     """Snapshots as they are now. Made and used on the event loop, but for its own thread and :meth:`take`."""
 
-    def __init__(self, registry: Registry, *, changed: Callable[[], None]) -> None:
+    def __init__(self, registry: Registry, *, pace: Pace, changed: Callable[[], None]) -> None:
         self._registry = registry
+        self._pace = pace
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._served: dict[str, Served] = {}
         self._past: dict[str, OrderedDict[str, Snapshot]] = {}
         self._followers: dict[str, set[Follower]] = {}
-        self._waking: deque[Follower] = deque()
         self._asked_at: dict[str, float] = {}
         self._taking = threading.Lock()  # what follows is changed by threads that hold it
         self._known: dict[str, Progress] = {}
@@ -140,6 +154,7 @@ class Feed:
         self._ended = threading.Event()
         self._looked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="promptops feed", daemon=True)
+        self._loop.call_later(_CHECK_SECONDS, self._look_around)
 
     # --- on the event loop ------------------------------------------------------------------------
 
@@ -203,16 +218,8 @@ class Feed:
         past[served.mark] = served.snapshot
         if len(past) > _PAST:
             past.popitem(last=False)
-        if not self._waking:
-            self._loop.call_soon(self._wake)
-        self._waking.extend(self._followers.get(channel, ()))
-
-    def _wake(self) -> None:
-        """Wake a few of those who are to hear of a change, and the others after what else there is to do meanwhile."""
-        for _ in range(min(_WOKEN_AT_ONCE, len(self._waking))):
-            self._waking.popleft().changed.set()
-        if self._waking:
-            self._loop.call_soon(self._wake)
+        for follower in self._followers.get(channel, ()):
+            follower.call(self._pace)
 
     def _drop(self, channel: str) -> None:
         """The channel is kept no more; whoever still follows it has to come again."""
@@ -220,6 +227,13 @@ class Feed:
             kept.pop(channel, None)
         for follower in self._followers.get(channel, ()):
             follower.end()
+
+    def _look_around(self) -> None:
+        """Wake all followers: they check whether their tokens are still valid."""
+        if not self._ended.is_set():
+            self._loop.call_later(_CHECK_SECONDS, self._look_around)
+            for follower in chain.from_iterable(self._followers.values()):
+                follower.call(self._pace)
 
     # --- in threads -------------------------------------------------------------------------------
 

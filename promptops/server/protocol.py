@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -20,7 +21,10 @@ from promptops.server.connections import Resting
 from promptops.server.events import UNREAD
 from promptops.server.gate import ACCESS, HOLD
 from promptops.server.limits import address_of
+from promptops.server.pace import Pace
 from promptops.wire.problem import MEDIA_TYPE, to_problem
+
+_AUTHORIZATION: Final = re.compile(rb"\nauthorization:[ \t]*([^\r\n]+)", re.IGNORECASE)
 
 
 class Bounded(H11Protocol):
@@ -31,11 +35,13 @@ class Bounded(H11Protocol):
     seconds: ClassVar[float]
     patience: ClassVar[float]
     resting: ClassVar[Resting[Bounded]]
+    pace: ClassVar[Pace]
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
     _owner: str = ""
     _rested: bool = False
+    _queued: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,7 +60,9 @@ class Bounded(H11Protocol):
 
     def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
         """Report whether the connection waits for its peer: for a request, for the rest of one, or to read."""
-        rests = not gone and (held or self._between or self.cycle.more_body or self.flow.write_paused)
+        rests = (
+            not gone and not self._queued and (held or self._between or self.cycle.more_body or self.flow.write_paused)
+        )
         owner = self._whose()
         if (rests, owner) != (self._rested, self._owner):
             if self._rested:
@@ -91,6 +99,30 @@ class Bounded(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
+        """Read what came when it is its owner's turn. Until then receive no more than one further piece."""
+        if self._queued:
+            self.flow.pause_reading()
+            return
+        waiting, _ = self.conn.trailing_data
+        if not waiting or self.pace.goes():
+            self._handle()
+            return
+        self._queued = True
+        self.pace.when(self._lane(waiting), self._go_on)
+        self._note_rest()
+
+    def _lane(self, waiting: bytes) -> str:
+        """Whose turn a request takes: that of the token in its headers, which may be an invented one."""
+        found = _AUTHORIZATION.search(waiting)
+        return str(hash(found[1])) if found else self._whose()
+
+    def _go_on(self) -> None:
+        self._queued = False
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._handle()
+
+    def _handle(self) -> None:
         before: Any = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -156,11 +188,11 @@ class Bounded(H11Protocol):
             self._timer = None
 
 
-def protocol(connections: int, seconds: float, patience: float) -> type[H11Protocol]:
+def protocol(connections: int, seconds: float, patience: float, pace: Pace) -> type[H11Protocol]:
     """The protocol of one server: at most so many connections, so many seconds for the headers of a request, and so
     many in which nothing of an answer is read."""
     limits = {"most": connections, "seconds": seconds, "patience": patience}
-    return type("Bounded", (Bounded,), {**limits, "resting": Resting[Bounded]()})
+    return type("Bounded", (Bounded,), {**limits, "pace": pace, "resting": Resting[Bounded]()})
 
 
 def _refusal(status: int, error: PromptopsError, more: bytes = b"") -> bytes:

@@ -103,7 +103,7 @@ def configuration(app: Server) -> uvicorn.Config:
     limits, files = app.state.settings.limits, _files()
     return uvicorn.Config(
         app,
-        http=protocol(min(limits.connections, files - _AT_ONCE - 64), limits.deadline, limits.patience),
+        http=protocol(min(limits.connections, files - _AT_ONCE - 64), limits.deadline, limits.patience, app.state.pace),
         backlog=_AT_ONCE,
         ws="none",
         loop="asyncio",

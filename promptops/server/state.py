@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -87,7 +88,7 @@ class State:
         # SQLite has one writer at a time, and the order in which waiting writers get their turn is random.
         changes = CHANGES if self.registry.url.startswith("postgresql") else 1
         self._turns = {Kind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2), Kind.CHANGE: Turns(changes, (changes + 1) // 2)}
-        self.feed = Feed(self.registry, changed=self.tokens.forget)
+        self.feed = Feed(self.registry, pace=self.pace, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
@@ -139,7 +140,9 @@ class State:
             raise DeadlineExceeded(f"the registry did not answer within {seconds:g} s") from None
 
     async def _find_tokens(self, digests: Sequence[str]) -> Mapping[str, Token | RegistryDamaged | None]:
-        return await self._ask(self._doorkeepers, tokens.find_tokens, digests)
+        known = any(self.tokens.seen(digest) for digest in digests)
+        with self.pace.slowly() if known else nullcontext():  # a flood of invented ones slows no request down
+            return await self._ask(self._doorkeepers, tokens.find_tokens, digests)
 
     def _connect(self) -> Registry:
         return Registry.open(self.settings.registry, allow_network_fs=self.settings.allow_network_fs)

@@ -1,6 +1,6 @@
-"""One process that floods a server on this machine, in one of ten ways, for some seconds; it ends by itself.
+"""One process that floods a server on this machine, in one of ten ways, until it is killed; it ends by itself.
 
-``python -m tests.bench.flooder KIND PORT TOKEN SECONDS``; it says `flooding` when all of it has begun.
+``python -m tests.bench.flooder KIND PORT TOKEN CONNECTIONS``; it says `flooding` when all of it has begun.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import asyncio
 import json
 import resource
 import secrets
+import subprocess
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from promptops.core.token import TokenKind
@@ -25,6 +25,7 @@ _BEATS: Final = "/v1/channels/prod/clients"
 _LARGE: Final = b'{"registry":"' + b"x" * (4 << 20) + b'"}'
 _PAUSE: Final = 0.25
 _PATIENCE: Final = 30.0
+_LONGEST: Final = 120.0
 _TROUBLE = (OSError, asyncio.IncompleteReadError, ValueError)
 """What a server may do to those who flood it."""
 
@@ -140,8 +141,21 @@ async def answered(reader: asyncio.StreamReader) -> int:
     return int(head.split(b" ", 2)[1])
 
 
-async def run(kind: str, flood: Flood, seconds: float, connections: int, begun: Callable[[], None]) -> None:
-    """Flood for so long; ``begun`` is called when all of it has begun."""
+@contextmanager
+def flooding(kind: str, port: int, token: str, connections: int = 0) -> Iterator[None]:
+    """Meanwhile another process floods the server, from so many connections."""
+    command = [sys.executable, "-m", "tests.bench.flooder", kind, str(port), token, str(connections or KINDS[kind][0])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline() != "flooding\n":
+                raise RuntimeError(f"the flood of {kind} did not begin")
+            yield
+        finally:
+            process.kill()
+
+
+async def _run(kind: str, flood: Flood, connections: int) -> None:
     _, work = KINDS[kind]
 
     async def again() -> None:
@@ -150,26 +164,22 @@ async def run(kind: str, flood: Flood, seconds: float, connections: int, begun: 
                 await work(flood)
             await asyncio.sleep(_PAUSE)  # who was closed comes again
 
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
     tasks = []
     for number in range(connections):
         tasks.append(asyncio.create_task(again()))
         if number % 50 == 49:
             await asyncio.sleep(0.01)  # or the system drops what nobody accepts yet
     await asyncio.sleep(0.2)
-    begun()
+    print("flooding", flush=True)
     with suppress(TimeoutError):
-        async with asyncio.timeout_at(until):
+        async with asyncio.timeout(_LONGEST):
             await asyncio.gather(*tasks)
 
 
-def _main(kind: str, port: str, token: str, seconds: str) -> None:
+def _main(kind: str, port: str, token: str, connections: str) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 16_384), most))
-    connections, _ = KINDS[kind]
-    begun = partial(print, "flooding", flush=True)
-    asyncio.run(run(kind, Flood(int(port), token), float(seconds), connections, begun))
+    asyncio.run(_run(kind, Flood(int(port), token), int(connections)))
 
 
 if __name__ == "__main__":

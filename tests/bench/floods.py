@@ -23,7 +23,7 @@ from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.tokens import TokenRequest, create_token
 from promptops.operations.withholding import WithholdRequest, unquarantine
 from tests.bench.fill import ACTOR, NOW, deploy_all, fill_app
-from tests.bench.flooder import KINDS
+from tests.bench.flooder import KINDS, flooding
 from tests.bench.measure import Line, seconds
 
 _ROUNDS = 3
@@ -50,9 +50,9 @@ def lines(folder: Path) -> Iterator[Line]:
         for kind in KINDS:
             alone, beside = [], []
             for _ in range(_ROUNDS):  # in turn, as a machine changes its speed
-                with _flood(kind, idle):
+                with flooding(kind, idle.port, idle.flooding):
                     alone += [_roll_back(flooded) for _ in range(_ROLLBACKS)]
-                with _flood(kind, flooded):
+                with flooding(kind, flooded.port, flooded.flooding):
                     beside += [_roll_back(flooded) for _ in range(_ROLLBACKS)]
             took, base = statistics.median(beside), statistics.median(alone)
             yield Line(
@@ -92,19 +92,6 @@ def _server(folder: Path) -> Iterator[Served]:
 def _token(registry: store.Registry, name: str, scopes: Sequence[Scope], apps: tuple[str, ...]) -> str:
     request = TokenRequest(name=name, scopes=tuple(scopes), apps=apps)
     return create_token(registry, request, actor=ACTOR, now=datetime.now(UTC)).text
-
-
-@contextmanager
-def _flood(kind: str, served: Served) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.bench.flooder", kind, str(served.port), served.flooding, str(_LONGEST)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            if process.stdout.readline() != "flooding\n":
-                raise RuntimeError(f"the flood of {kind} did not begin")
-            yield
-        finally:
-            process.kill()
 
 
 def _roll_back(served: Served) -> float:

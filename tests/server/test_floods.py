@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +22,7 @@ from promptops.store import Registry
 from tests import factory
 from tests.bench import flooder
 from tests.server.conftest import Serve, mint
-from tests.server.running import PATIENCE, Reply, Talking, inside
+from tests.server.running import Reply, Talking, inside
 
 PATH = "/v1/channels/prod/snapshot"
 
@@ -105,17 +104,9 @@ def test_a_rollback_is_answered_while_another_token_floods(kind: str, flooded: t
     place = list(flooder.KINDS).index(kind)
     flooding = mint(registry, f"flood-{place}", Scope.RELEASE, Scope.PROMOTE, apps=("other",))
     on_call = mint(registry, f"on-call-{place}", Scope.ROLLBACK)  # which this server has not seen
-    begun = threading.Event()
-    flood = flooder.run(kind, flooder.Flood(server.port, flooding), 1.0, CROWD.get(kind, 8), begun.set)
-    thread = threading.Thread(target=asyncio.run, args=(flood,))
-    thread.start()
-    try:
-        assert begun.wait(PATIENCE)
+    with flooder.flooding(kind, server.port, flooding, CROWD.get(kind, 8)):
         assert roll_back(server, on_call).status == 200
         assert server.get(PATH, on_call).status == 200
-    finally:
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
 
 
 def test_who_is_refused_all_the_time_waits_for_it_and_others_do_not(lasting: Registry, admin: str) -> None:

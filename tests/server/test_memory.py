@@ -10,16 +10,21 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import event
 
-from promptops.core.errors import ChannelNotFound, DeadlineExceeded, RegistryUnavailable
+from promptops import clock
+from promptops.core.errors import ChannelNotFound, DeadlineExceeded, NotAuthenticated, RegistryUnavailable
 from promptops.core.model import Policy
 from promptops.core.presence import Beat, State
+from promptops.core.token import Scope, secret_digest
+from promptops.operations import tokens
 from promptops.operations.channels import apply_channels
+from promptops.operations.tokens import find_tokens
 from promptops.server.feed import Follower, Served
 from promptops.server.presence import Presence
 from promptops.server.settings import Limits, Settings
 from promptops.server.state import State as Running
 from promptops.store import Registry
 from tests import factory
+from tests.server.conftest import mint
 from tests.server.running import PATIENCE
 
 
@@ -204,3 +209,27 @@ def test_who_asks_the_registry_too_long_is_told_so(world: Registry, registry_url
             assert await state.ask(lambda registry: registry.name) == "test"
 
     asyncio.run(main())
+
+
+def test_only_lookups_of_known_tokens_slow_others_down(
+    world: Registry, registry_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = mint(world, "known", Scope.READ)
+    slow: list[int] = []
+
+    async def main() -> None:
+        async with opened(registry_url) as state:
+
+            def find(registry: Registry, digests: Sequence[str]) -> object:
+                slow.append(state.pace._slow)
+                return find_tokens(registry, digests)
+
+            monkeypatch.setattr(tokens, "find_tokens", find)
+            for _ in range(2):
+                state.tokens.forget()
+                await state.tokens.of(secret_digest(known), clock.now())
+                with pytest.raises(NotAuthenticated):
+                    await state.tokens.of("0" * 64, clock.now())
+
+    asyncio.run(main())
+    assert slow == [0, 0, 1, 0]

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 
 import pytest
 
 from promptops.core.errors import DeadlineExceeded, TooManyRequests
+from promptops.core.token import Scope
+from promptops.server.app import create_app
 from promptops.server.connections import Resting
 from promptops.server.feed import Follower
 from promptops.server.pace import Pace
+from promptops.server.settings import Settings
 from promptops.server.streams import Streams
 from promptops.server.turns import Turns
-from tests.server.running import PATIENCE
+from promptops.store import Registry
+from tests.bench import flooder
+from tests.server.conftest import mint
+from tests.server.running import PATIENCE, inside
 
 
 def test_of_whoever_has_most_that_rest_the_one_that_rests_longest_gives_way() -> None:
@@ -100,38 +110,105 @@ def test_who_waits_too_long_or_leaves_takes_no_turn_with_it() -> None:
 # --- pace -----------------------------------------------------------------------------------------------
 
 
-def test_what_all_do_at_once_is_done_a_few_at_a_time_and_of_each_owner_in_turn() -> None:
-    async def main() -> None:
-        pace, done = Pace(), []
+def _paced(owners: Sequence[str], *, slow: bool = False) -> list[list[str]]:
+    """What is done in each round of the event loop, where all come at once."""
 
-        async def work(owner: str, number: int) -> None:
-            await pace.step(owner)
-            done.append(owner)
+    async def main() -> list[list[str]]:
+        pace, done, rounds = Pace(), list[str](), list[list[str]]()
+        with pace.slowly() if slow else nullcontext():
+            for owner in owners:
+                if pace.goes():
+                    done.append(owner)
+                else:
+                    pace.when(owner, partial(done.append, owner))
+            while sum(map(len, rounds)) < len(owners):
+                rounds.append(done[sum(map(len, rounds)) :])
+                await asyncio.sleep(0)
+        assert not pace._waiting
+        return [found for found in rounds if found]
 
-        tasks = [asyncio.create_task(work("many", number)) for number in range(100)]
-        tasks.append(asyncio.create_task(work("one", 0)))
-        rounds = 0
-        while len(done) < 101:
-            before = len(done)
-            await asyncio.sleep(0)
-            rounds += len(done) > before
-            assert len(done) - before <= 16
-        assert rounds >= 101 / 16
-        assert "one" in done[:16]
-        await asyncio.gather(*tasks)
-
-    asyncio.run(main())
+    return asyncio.run(main())
 
 
-def test_who_leaves_meanwhile_holds_up_nobody() -> None:
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_all_do_at_once_is_done_one_at_a_time_and_of_each_owner_in_turn(slow: bool) -> None:
+    rounds = _paced(["many"] * 30 + ["one"], slow=slow)
+    assert {len(found) for found in rounds} == {1}
+    assert ["one"] in rounds[:3]
+
+
+def test_the_slow_pace_waits_between_two() -> None:
+    begun = time.monotonic()
+    _paced(["many"] * 21, slow=True)
+    assert time.monotonic() - begun >= 20 * 0.002
+
+
+def test_a_lone_one_goes_at_once_in_each_round() -> None:
     async def main() -> None:
         pace = Pace()
-        leaving = [asyncio.create_task(pace.step("a")) for _ in range(50)]
-        await asyncio.sleep(0)
-        for task in leaving:
-            task.cancel()
-        await asyncio.wait_for(pace.step("b"), PATIENCE)
-        await asyncio.sleep(0)
-        assert not pace._waiting
+        for _ in range(20):
+            assert pace.goes()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+def test_requests_that_wait_for_their_turn_are_all_answered_in_order(world: Registry) -> None:
+    """Each of several connections sends many requests at once, at the slow pace."""
+    app = create_app(Settings(registry=world.url, auth=False))
+
+    async def talk(port: int) -> list[int]:
+        reader, writer = await flooder.connected(port)
+        paths = ["/v1/apps/bot/releases/0.1.0/content", "/v1/nothing"] * 15
+        writer.write(b"".join(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode() for path in paths))
+        statuses = [await flooder.answered(reader) for _ in paths]
+        writer.close()
+        return statuses
+
+    async def main(port: int) -> list[list[int]]:
+        return await asyncio.gather(*(talk(port) for _ in range(10)))
+
+    with inside(app) as server, app.state.pace.slowly():
+        assert asyncio.run(main(server.port)) == [[200, 404] * 15] * 10
+
+
+def test_a_connection_that_ends_before_its_turn_holds_up_no_other(world: Registry) -> None:
+    app = create_app(Settings(registry=world.url, auth=False))
+
+    async def leave(port: int) -> None:
+        _, writer = await flooder.connected(port)
+        writer.write(b"GET /v1/apps HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    async def main(port: int) -> None:
+        await asyncio.gather(*(leave(port) for _ in range(50)))
+
+    with inside(app) as server, app.state.pace.slowly():
+        asyncio.run(main(server.port))
+        assert server.get("/v1/apps").status == 200
+
+
+def test_a_token_does_not_wait_for_the_connections_of_another(world: Registry) -> None:
+    flooding, on_call = mint(world, "flood", Scope.READ), mint(world, "on-call", Scope.READ)
+    app = create_app(Settings(registry=world.url))
+
+    async def ask(port: int, token: str, order: list[str]) -> None:
+        reader, writer = await flooder.connected(port)
+        writer.write(flooder.Flood(port, token).head("GET", "/v1/channels/prod/snapshot"))
+        assert await flooder.answered(reader) == 200
+        order.append(token)
+        writer.close()
+
+    async def main(port: int) -> list[str]:
+        order: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(200):
+                group.create_task(ask(port, flooding, order))
+            await asyncio.sleep(0.05)
+            group.create_task(ask(port, on_call, order))
+        return order
+
+    with inside(app) as server, app.state.pace.slowly():
+        assert asyncio.run(main(server.port)).index(on_call) < 150
