@@ -1,9 +1,10 @@
-"""promptops 0.1.0, from its wheel: what newer clients and servers meet. It runs in processes of its own."""
+"""Earlier versions of promptops, from their wheels: what newer ones meet. They run in processes of their own."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,7 @@ from textwrap import dedent
 from promptops.config import VARIABLES
 from tests.house.checkout import ROOT
 
-WHEEL = ROOT / "tests" / "fixtures" / "wheels" / "promptops_registry-0.1.0-py3-none-any.whl"
+VERSIONS = ("0.1.0", "0.2.0")
 
 _FILL = """
 import json, sys, uuid
@@ -49,32 +50,56 @@ for text in json.load(sys.stdin):
 registry.close()
 """
 
+_TYPE = """
+import json, sys
+import promptops
+from promptops.cli.main import run
+assert promptops.__version__ == sys.argv[1], promptops.__file__
+for command in json.load(sys.stdin):
+    code = run(command)
+    assert code == 0, (command, code)
+"""
+
+
+def wheel(version: str) -> Path:
+    """The wheel of an earlier version."""
+    return ROOT / "tests" / "fixtures" / "wheels" / f"promptops_registry-{version}-py3-none-any.whl"
+
 
 @dataclass(frozen=True)
 class Old:
-    """The old package, unpacked into a folder."""
+    """An earlier version's package, unpacked into a folder."""
 
+    version: str
     package: Path
 
     @classmethod
-    def unpack(cls, folder: Path) -> Old:
-        with zipfile.ZipFile(WHEEL) as wheel:
-            wheel.extractall(folder)
-        return cls(folder)
+    def unpack(cls, version: str, folder: Path) -> Old:
+        with zipfile.ZipFile(wheel(version)) as archive:
+            archive.extractall(folder)
+        return cls(version, folder)
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return {**kept, "PYTHONPATH": str(self.package), "PROMPTOPS_SYNC": "off", **more}
 
-    def python(self, script: str, *arguments: str, given: str = "", **more: str) -> str:
-        """What a script prints that runs with the old package."""
+    def attempt(self, script: str, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        """How a script ends that runs with the old package."""
         command = [sys.executable, "-c", dedent(script), *arguments]
-        run = subprocess.run(
+        return subprocess.run(
             command, cwd=self.package, env=self.environment(**more), input=given, capture_output=True, text=True,
             timeout=90, check=False,
         )  # fmt: skip
+
+    def python(self, script: str, *arguments: str, given: str = "", **more: str) -> str:
+        """What a script prints that runs with the old package, and ends well."""
+        run = self.attempt(script, *arguments, given=given, **more)
         assert run.returncode == 0, run.stderr
         return run.stdout
+
+    def type_in(self, *lines: str, **more: str) -> None:
+        """Run these command lines, one after the other, in one process; each ends with exit code 0."""
+        self.python(_TYPE, self.version, given=json.dumps([shlex.split(line) for line in lines]), **more)
 
     def go_live(self, url: str, contents: Mapping[str, bytes], *, new: bool = False) -> None:
         """Release and promote these contents, in the registry at this URL, which ``new`` makes."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +13,8 @@ from promptops.store import HEAD, Registry, check_store, create, current_schema,
 from promptops.store.database import connect, locate
 from tests.conftest import ACTOR, CREATED
 from tests.factory import live_version
-from tests.house.checkout import ROOT
 from tests.migrations.filled import fill_old
-
-WHEEL = ROOT / "tests" / "fixtures" / "wheels" / "promptops_registry-0.1.0-py3-none-any.whl"
+from tests.old import VERSIONS, Old
 
 
 def run(url: str, *statements: str) -> list[tuple[object, ...]]:
@@ -104,53 +99,63 @@ def test_a_registry_is_made_beside_another_application(empty_url: str, revision:
     assert run(empty_url, "SELECT * FROM song") == []
 
 
-# --- the first promptops itself ----------------------------------------------------------------------
+# --- earlier versions themselves ---------------------------------------------------------------------
 
-
-def promptops_0_1(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[str]:
-    """Run code with the wheel of 0.1.0."""
-    if not (folder / "promptops").exists():
-        with zipfile.ZipFile(WHEEL) as wheel:
-            wheel.extractall(folder)
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PROMPTOPS_ACTOR": ACTOR, "PROMPTOPS_REGISTRY": url}
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
+SCHEMAS = {"0.1.0": "0003", "0.2.0": "0006"}
+"""The newest schema that an earlier version knows."""
+OLDER = [version for version, schema in SCHEMAS.items() if schema != HEAD]
+"""Those for which a registry of today is too new."""
 
 _CREATE = """
 import os, promptops
 from datetime import datetime, UTC
 from promptops.store import create
-assert promptops.__version__ == "0.1.0"
 create(os.environ["PROMPTOPS_REGISTRY"], name="test", now=datetime(2026, 1, 1, tzinfo=UTC), actor="Ada <a@example.org>")
 """
 _TYPE = "import sys; from promptops.cli.main import main; sys.argv[1:] = {!r}; main()"
 
 
-def test_the_first_promptops_stops_at_a_registry_that_was_upgraded(empty_url: str, tmp_path: Path) -> None:
-    folder = tmp_path / "old"
-    made = promptops_0_1(folder, _CREATE, empty_url)
+def attempt(old: Old, code: str, url: str) -> subprocess.CompletedProcess[str]:
+    return old.attempt(code, PROMPTOPS_ACTOR=ACTOR, PROMPTOPS_REGISTRY=url)
+
+
+def kept(old: Old, url: str) -> list[object]:
+    """What an earlier version must leave as it is; the first one kept its revision in the shared table."""
+    revisions = ours(url) + (shared(url) if old.version == "0.1.0" else [])
+    return [run(url, "SELECT * FROM audit"), revisions]
+
+
+def test_the_schema_of_every_earlier_version_is_known() -> None:
+    assert tuple(SCHEMAS) == VERSIONS
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_registry_of_an_earlier_promptops_is_upgraded_and_stops_it(
+    empty_url: str, tmp_path: Path, version: str
+) -> None:
+    old = Old.unpack(version, tmp_path / "old")
+    made = attempt(old, _CREATE, empty_url)
     assert made.returncode == 0, made.stderr
-    assert upgrade(empty_url) == ("0003", HEAD)
-    before = run(empty_url, "SELECT * FROM audit"), shared(empty_url), ours(empty_url)
+    assert upgrade(empty_url) == (SCHEMAS[version], HEAD)
 
-    for command in (["status"], ["rollback", "--all"], ["db", "upgrade"]):
-        asked = promptops_0_1(folder, _TYPE.format(command), empty_url)
-        assert asked.returncode == 6, asked.stderr
-        assert "newer" in asked.stderr and "Upgrade promptops" in asked.stderr
-    again = promptops_0_1(folder, _CREATE, empty_url)
-    assert again.returncode != 0 and "SchemaTooNew" in again.stderr
-
-    assert (run(empty_url, "SELECT * FROM audit"), shared(empty_url), ours(empty_url)) == before
+    if version in OLDER:
+        before = kept(old, empty_url)
+        for command in (["status"], ["rollback", "--all"], ["db", "upgrade"]):
+            asked = attempt(old, _TYPE.format(command), empty_url)
+            assert asked.returncode == 6, asked.stderr
+            assert "newer" in asked.stderr and "Upgrade promptops" in asked.stderr
+        again = attempt(old, _CREATE, empty_url)
+        assert again.returncode != 0 and "SchemaTooNew" in again.stderr
+        assert kept(old, empty_url) == before
     with closing(Registry.open(empty_url)) as registry:
         assert check_store(registry) == ()
 
 
 def test_the_first_promptops_changes_nothing_in_a_new_registry(registry_url: str, tmp_path: Path) -> None:
-    asked = promptops_0_1(tmp_path / "old", _TYPE.format(["status"]), registry_url)
+    old = Old.unpack("0.1.0", tmp_path / "old")
+    asked = attempt(old, _TYPE.format(["status"]), registry_url)
     assert (asked.returncode, "no registry" in asked.stderr) == (6, True)
-    made = promptops_0_1(tmp_path / "old", _CREATE, registry_url)
+    made = attempt(old, _CREATE, registry_url)
     assert made.returncode != 0 and "already exists" in made.stderr
     with closing(Registry.open(registry_url)) as registry:
         assert check_store(registry) == ()

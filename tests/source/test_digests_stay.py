@@ -1,4 +1,4 @@
-"""The same files are the same release as in 0.1.0, whose wheel is kept: evidence earned by a digest stays good."""
+"""The same files make the same release as earlier versions, whose wheels are kept: evidence by digest stays good."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from promptops.core.digest import digest
 from promptops.core.release import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 from tests.house.checkout import ROOT
+from tests.old import VERSIONS, wheel
 
-WHEEL = ROOT / "tests/fixtures/wheels/promptops_registry-0.1.0-py3-none-any.whl"
 HEAD = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'For {{q}} and {{ user.name }}'}]\n"
 FILES = {
     "promptops.yml": "registry: team\napps: [bot]\n",
@@ -30,27 +32,28 @@ FILES = {
 SCRIPT = """
 import json, sys
 import promptops
-assert promptops.__version__ == "0.1.0", promptops.__file__
+assert promptops.__version__ == sys.argv[1], promptops.__file__
 from pathlib import Path
 from promptops.core.digest import digest
 from promptops.core.release import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
-for place in sys.argv[1:]:
+for place in sys.argv[2:]:
     found = load(WorkingTree(Path(place)))
     print(json.dumps({app.name: digest(encode(app.content)) for app in found.apps}))
 """
 
 
-def test_the_digests_of_0_1_0_are_the_digests_of_today(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_digests_of_an_earlier_version_are_the_digests_of_today(version: str, tmp_path: Path) -> None:
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     places = [ROOT / "example-repo", tmp_path]
     said = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, places)],
+        [sys.executable, "-c", SCRIPT, version, *map(str, places)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(WHEEL), "PYTHONSAFEPATH": "1"},
+        env={**os.environ, "PYTHONPATH": str(wheel(version)), "PYTHONSAFEPATH": "1"},
         capture_output=True,
         text=True,
         check=True,
