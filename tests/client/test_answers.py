@@ -154,7 +154,8 @@ def test_a_stream_removes_nothing(client_of: Maker, server: FakeServer, name: st
     client = client_of(server.url)
     assert client.get_prompt("bot/answer").app == "bot"
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
-    assert client.status().rejected == ({"content": 1} if name == "change" else {})
+    # A poll may come meanwhile and bring the older snapshot, which is refused for its revision.
+    assert client.status().rejected.get("content", 0) == (1 if name == "change" else 0)
     said.set()
 
 

@@ -77,7 +77,7 @@ class World:
 
     def server(self) -> Server:
         """A server that has not started; it starts once."""
-        limits = Limits(reads=FREE, beats=FREE, others=FREE, failures=FREE)
+        limits = Limits(reads=FREE, beats=FREE, others=FREE, failures=FREE, deadline=60.0)  # a slow disk is no leak
         return create_app(Settings(registry=f"sqlite:///{self.registry.url}", limits=limits))
 
 
