@@ -51,12 +51,13 @@ registry.close()
 """
 
 _TYPE = """
-import json, sys
+import json, subprocess, sys
 import promptops
 from promptops.cli.main import run
 assert promptops.__version__ == sys.argv[1], promptops.__file__
 for command in json.load(sys.stdin):
-    code = run(command)
+    git = command[0] == "git"
+    code = subprocess.run(command, capture_output=True).returncode if git else run(command)
     assert code == 0, (command, code)
 """
 
@@ -98,7 +99,7 @@ class Old:
         return run.stdout
 
     def type_in(self, *lines: str, **more: str) -> None:
-        """Run these command lines, one after the other, in one process; each ends with exit code 0."""
+        """Run these command lines, of promptops or of git, in one process; each ends with exit code 0."""
         self.python(_TYPE, self.version, given=json.dumps([shlex.split(line) for line in lines]), **more)
 
     def go_live(self, url: str, contents: Mapping[str, bytes], *, new: bool = False) -> None:
