@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptops.cli.main import run
+from promptops.core.record import encode
 from promptops.store import Registry
 from tests import factory
 from tests.cli.conftest import Promptops
@@ -24,14 +27,25 @@ KINDS = {
 }  # fmt: skip
 """The kinds of facts in the story: all but those of an upgrade and of a restore."""
 
+_CHANGING = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{6})?(\+00:00|Z)?"  # a time
+    r"|(?<=promptops )\d+\.\d+\.\d+\S*"  # the builder of a release
+    r'|pops_\w+|"(commitment|hash|key|previous|record)":"[^"]+"|(?<!sha256:)\b[0-9a-f]{64}\b'
+)
+
 
 @dataclass(frozen=True)
 class Lived:
-    """What 0.2.0 left: the database, the workspace with its git repository, and a backup where it is SQLite."""
+    """What 0.2.0 left: the database, the workspace with its git repository, and a backup where it is SQLite.
+
+    ``story`` are the command lines that it ran, and ``start`` is the workspace as it was before them.
+    """
 
     url: str
     root: Path
     backup: Path
+    start: Path
+    story: tuple[str, ...]
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -47,11 +61,13 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Old:
 def lived(request: pytest.FixtureRequest, old: Old, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """Made by 0.2.0, and upgraded by today's command line. No test changes it."""
     folder = tmp_path_factory.mktemp(request.param)
-    made = Lived(url=f"sqlite:///{folder}/registry.db", root=folder / "prompts", backup=folder / "old.backup")
+    url = f"sqlite:///{folder}/registry.db"
     if request.param == "postgresql":
-        made = replace(made, url=request.getfixturevalue("postgresql_databases")("template0"))
-    factory.make_workspace(made.root)
-    live_through(old, made.url, made.root)
+        url = request.getfixturevalue("postgresql_databases")("template0")
+    story = write_story(folder / "prompts")
+    start = shutil.copytree(folder / "prompts", folder / "start")
+    made = Lived(url=url, root=folder / "prompts", backup=folder / "old.backup", start=start, story=story)
+    old.type_in(*story, PROMPTOPS_REGISTRY=url, PROMPTOPS_ACTOR=factory.ACTOR)
     if request.param == "sqlite":
         old.type_in(f"db backup {made.backup}", PROMPTOPS_REGISTRY=made.url)
     with pytest.MonkeyPatch.context() as patch:
@@ -61,8 +77,8 @@ def lived(request: pytest.FixtureRequest, old: Old, tmp_path_factory: pytest.Tem
     return made
 
 
-def live_through(old: Old, url: str, root: Path) -> None:
-    """Every kind of change that a command makes."""
+def write_story(root: Path) -> tuple[str, ...]:
+    """Make a workspace of four commits; answers command lines that make every kind of change there."""
 
     def text(what: str) -> dict[str, str]:
         return {PROMPT: factory.PROMPT.replace("hello", what)}
@@ -73,11 +89,12 @@ def live_through(old: Old, url: str, root: Path) -> None:
     def everywhere(release: str) -> list[str]:
         return [f"promote {release} --channel {channel}" for channel in ("dev", "staging", "prod")]
 
+    factory.make_workspace(root)
     policies = factory.WORKSPACE.replace("protected: true", "")
     first = factory.git(root, "rev-parse", "HEAD")
     files = {"promptops.yml": policies, "bot/app.yml": "owner: greeters\n", **text("größer ☃")}
     second, third, fourth = (factory.commit(root, more) for more in (files, text("farewell"), text("nothing")))
-    pin = root.parent / "bot.prod.override.json"
+    pin = f"{root}.override.json"
     story = [
         checkout(first),
         "init",
@@ -109,8 +126,7 @@ def live_through(old: Old, url: str, root: Path) -> None:
         f"break-glass reconcile {pin}",
         "sync",
     ]
-    lines = (line if line.startswith("git ") else f"{line} -C {root}" for line in story)
-    old.type_in(*lines, PROMPTOPS_REGISTRY=url, PROMPTOPS_ACTOR=factory.ACTOR)
+    return tuple(line if line.startswith("git ") else f"{line} -C {root}" for line in story)
 
 
 SERVED = {"dev": "0.1.3", "staging": "0.1.1", "prod": "0.1.0"}
@@ -143,6 +159,31 @@ def test_it_is_read_and_whole(lived: Lived, promptops: Promptops) -> None:
     assert promptops("audit", "--verify", "--json", *lived.options).json["whole"] is True
 
 
+@pytest.mark.parametrize("lived", ["sqlite"], indirect=True)
+def test_todays_command_line_writes_the_same(lived: Lived, promptops: Promptops, tmp_path: Path) -> None:
+    """The same command lines give the same facts, audit lines, refs, commits and tags, but for times and tokens."""
+    root, url = shutil.copytree(lived.start, tmp_path / "prompts"), f"sqlite:///{tmp_path}/again.db"
+    for line in lived.story:
+        command = shlex.split(line.replace(str(lived.root), str(root)))
+        if command[0] == "git":
+            factory.git(root, *command[1:])
+        else:
+            promptops(*command, "--registry", url)
+    assert written(url, root) == written(lived.url, lived.root)
+
+
+def written(url: str, root: Path) -> list[str]:
+    """All records and all refs as text, with a word in place of each value that is another one each time."""
+    with closing(Registry.open(url)) as registry, registry.read() as reader:
+        lineage, ids = registry.lineage, {token.id: token.name for token in reader.tokens()}
+        records = reader.facts(reader.journal())
+        texts = [encode(record).decode() for record in records]
+    form = "%(refname) %(objecttype) %(authorname) %(committername) %(taggername) %(contents)%1e"
+    texts += factory.git(root, "for-each-ref", f"--format={form}").split("\x1e")
+    named = "|".join([lineage, *ids])
+    return sorted(_CHANGING.sub("…", re.sub(named, lambda found: ids.get(found[0], "lineage"), text)) for text in texts)
+
+
 def test_it_is_rebuilt_from_git_alone(lived: Lived, promptops: Promptops, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new.db"
     root = shutil.copytree(lived.root, tmp_path / "prompts")
@@ -165,12 +206,8 @@ def test_it_is_rebuilt_from_git_alone(lived: Lived, promptops: Promptops, tmp_pa
 
 @pytest.mark.parametrize("lived", ["sqlite"], indirect=True)
 def test_its_backup_is_restored(lived: Lived, promptops: Promptops, tmp_path: Path) -> None:
-    options = (
-        "--registry",
-        str(tmp_path / "restored.db"),
-        "-C",
-        str(shutil.copytree(lived.root, tmp_path / "prompts")),
-    )
+    root = shutil.copytree(lived.root, tmp_path / "prompts")
+    options = ("--registry", f"{tmp_path}/restored.db", "-C", str(root))
     promptops("db", "restore", str(lived.backup), *options)
     assert served(promptops, *options) == SERVED
     promptops("sync", *options)
