@@ -38,17 +38,17 @@ check-types: $(VENV)/.dev
 check-imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 check-schema: $(VENV)/.dev
-	$(BIN)/python -m tests.house.schema_check
+	$(BIN)/python -m tests.support.schema_check
 check-docs: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/house/test_documentation.py
 
 .PHONY: bench
 bench: $(VENV)/.dev ## speed, each figure as a ratio to a baseline measured in the same run
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.harness.bench $(ARGS)
 
 .PHONY: faults
 faults: $(VENV)/.dev ## kill, starve and restart everything, and count what was lost: none may be (ARGS=--short: minutes)
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m tests.harness.faults $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.dev ## let ruff format and mend what it can
@@ -57,8 +57,8 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 
 .PHONY: docs
 docs: $(VENV)/.dev ## write docs/cli.md and docs/http-api.md anew from the commands and the server themselves
-	$(BIN)/python -m tests.house.cli_reference --write
-	$(BIN)/python -m tests.house.http_reference --write
+	$(BIN)/python -m tests.support.cli_reference --write
+	$(BIN)/python -m tests.support.http_reference --write
 
 .PHONY: lock
 lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes newer versions)

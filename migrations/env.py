@@ -9,8 +9,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from promptops.store import guards, revisions, tables
-from promptops.store.database import connect, locate, unhurried
+from promptops.store.engine.database import connect, locate, unhurried
+from promptops.store.schema import guards, revisions, tables
 
 
 def run(connection: Connection) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptops._version import __version__
+
 if TYPE_CHECKING:
-    from promptops.client.asynchronous import AsyncClient
-    from promptops.client.client import Client
+    from promptops.client.async_client import AsyncClient
     from promptops.client.prompt import Prompt
     from promptops.client.status import Change, Status
+    from promptops.client.sync_client import Client
     from promptops.core.errors import (
         AppNotFound,
         ChannelNotFound,
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
         UnknownVariable,
         VariableInvalid,
     )
-    from promptops.core.presence import State
-
-__version__ = "0.2.0"
+    from promptops.core.heartbeat import State
 
 __all__ = [
     "AppNotFound",
@@ -58,11 +58,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncClient": "promptops.client.asynchronous",
+    "AsyncClient": "promptops.client.async_client",
     "Change": "promptops.client.status",
-    "Client": "promptops.client.client",
+    "Client": "promptops.client.sync_client",
     "Prompt": "promptops.client.prompt",
-    "State": "promptops.core.presence",
+    "State": "promptops.core.heartbeat",
     "Status": "promptops.client.status",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from promptops.core.actor import require_claim
@@ -45,8 +45,6 @@ VARIABLES: Mapping[str, str] = {
 
 DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
 """Where the registry of a workspace is unless something else is said: beside ``promptops.yml``, ignored by git."""
-
-_GIT_SECONDS = 2.0
 
 
 def setting(name: str) -> str:
@@ -143,46 +141,17 @@ def hide_password(url: str) -> str:
     return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)
 
 
-def actor(flag: str | None, directory: Path) -> str:
+def actor(flag: str | None, git_identity: Callable[[], str]) -> str:
     """Who is recorded for a change: the flag, else ``PROMPTOPS_ACTOR``, else git's user name and address.
 
     Raises:
         ActorUnknown: nobody says.
         Invalid: the name is not one line of text, or has the word "via", which only a server writes.
     """
-    said = (flag or "").strip() or setting(ACTOR) or _git_identity(directory)
+    said = (flag or "").strip() or setting(ACTOR) or git_identity()
     if not said:
         raise ActorUnknown(
             "nobody is named who makes this change",
             hint=f"Use --actor 'Name <address>', set {ACTOR}, or tell git: git config --global user.name 'Name'.",
         )
     return require_claim(said)
-
-
-def _git_identity(directory: Path) -> str:
-    """``Name <address>`` as git has it for this folder; asking git directly costs no import.
-
-    A git that hangs is ended with all that it started: nobody waits for it at 2 am.
-    """
-    import subprocess
-
-    command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
-    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
-    try:
-        asked = subprocess.Popen(command, cwd=directory, stdin=quiet, stdout=pipe, stderr=quiet, start_new_session=True)
-    except OSError:
-        return ""
-    try:
-        said, _ = asked.communicate(timeout=_GIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        from promptops.source.git_call import end
-
-        end(asked)
-        return ""
-    found: dict[str, str] = {}
-    for entry in said.decode("utf-8", "replace").split("\0"):
-        key, _, value = entry.partition("\n")
-        if value.strip():
-            found[key] = value.strip()  # git lists system, global, local: the last one counts
-    name, email = found.get("user.name", ""), found.get("user.email", "")
-    return f"{name} <{email}>" if name and email else name or email

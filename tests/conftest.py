@@ -27,8 +27,8 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from promptops.store import Registry, create
-from tests.house.checkout import memory
-from tests.house.pgbouncer import pgbouncer, program
+from tests.support.checkout import memory
+from tests.support.pgbouncer import pgbouncer, program
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -42,15 +42,18 @@ CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 WAYS = "pgbouncer-transaction", "pgbouncer-session", "shared"
 BEHAVIOUR = frozenset(
-    f"{area}/test_{name}.py"
-    for area, names in {
-        "store": ("channels", "releases", "watching"),
-        "operations": ("deploying", "withholding"),
-        "adapters": ("database",),
-        "server": ("reads", "events"),
-        "cli": ("everywhere",),
-    }.items()
-    for name in names
+    f"{path}.py"
+    for path in (
+        "store/queries/test_channels",
+        "store/queries/test_releases",
+        "store/engine/test_watching",
+        "operations/test_deploy",
+        "operations/test_quarantine",
+        "client_adapters/test_database",
+        "server/api/test_client_reads",
+        "server/api/test_event_stream",
+        "cli/test_everywhere",
+    )
 )
 
 Databases = Callable[[], str]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from promptops import config
+from promptops.cli.git_identity import git_identity
 from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
 
 
@@ -105,42 +107,46 @@ def test_passwords_are_hidden(url: str, shown: str) -> None:
     assert config.hide_password(url) == shown
 
 
+def actor(flag: str | None, folder: Path) -> str:
+    return config.actor(flag, partial(git_identity, folder))
+
+
 def test_the_actor_is_the_flag_then_the_environment_then_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     subprocess.run(["git", "-C", tmp_path, "config", "user.name", "Git Ada"], check=True)
-    assert config.actor(None, tmp_path) == "Git Ada"
+    assert actor(None, tmp_path) == "Git Ada"
     subprocess.run(["git", "-C", tmp_path, "config", "user.email", "ada@example.org"], check=True)
-    assert config.actor(None, tmp_path) == "Git Ada <ada@example.org>"
+    assert actor(None, tmp_path) == "Git Ada <ada@example.org>"
     monkeypatch.setenv("PROMPTOPS_ACTOR", "ci-bot")
-    assert config.actor(None, tmp_path) == "ci-bot"
-    assert config.actor(" Grace ", tmp_path) == "Grace"
+    assert actor(None, tmp_path) == "ci-bot"
+    assert actor(" Grace ", tmp_path) == "Grace"
 
 
 def test_nobody_is_an_error_that_says_how_to_be_somebody(tmp_path: Path) -> None:
     with pytest.raises(ActorUnknown) as refusal:
-        config.actor(None, tmp_path)
+        actor(None, tmp_path)
     assert "--actor" in refusal.value.hint
     assert "git config" in refusal.value.hint
 
 
 def test_an_actor_is_no_servers_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="via") as refusal:
-        config.actor("Ada via token admin", tmp_path)
+        actor("Ada via token admin", tmp_path)
     assert "--actor" in refusal.value.hint
     monkeypatch.setenv("PROMPTOPS_ACTOR", "Ada  VIA token admin")
     with pytest.raises(Invalid, match="via"):
-        config.actor(None, tmp_path)
+        actor(None, tmp_path)
     monkeypatch.delenv("PROMPTOPS_ACTOR")
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     subprocess.run(["git", "-C", tmp_path, "config", "user.name", "Ada via token admin"], check=True)
     with pytest.raises(Invalid, match="via"):
-        config.actor(None, tmp_path)
+        actor(None, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "esc\x1b[31m", "x" * 201, "hidden\u202etext"])
 def test_an_actor_is_one_line_of_printable_text(name: str, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="printable"):
-        config.actor(name, tmp_path)
+        actor(name, tmp_path)
 
 
 def test_a_setting_nobody_declared_cannot_be_asked_for() -> None:

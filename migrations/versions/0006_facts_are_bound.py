@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from promptops.store import guards
+from promptops.store.schema import guards
 
 revision = "0006"
 down_revision = "0005"

@@ -13,8 +13,8 @@ import click
 from click.core import ParameterSource
 
 from promptops.cli import complete
-from promptops.cli.main import global_options, typed
 from promptops.cli.numbers import Whole
+from promptops.cli.options import global_options, typed
 from promptops.cli.session import Session
 
 P = ParamSpec("P")

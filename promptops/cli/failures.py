@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import click
 
-from promptops.cli.main import Unwritten
-from promptops.cli.shapes import JsonObject, finding_shape
+from promptops.cli.exit import Unwritten
+from promptops.cli.output.json_shapes import JsonObject, finding_shape
 from promptops.core.errors import PromptopsError, SourceInvalid
 
 INTERRUPTED = 130
@@ -100,7 +100,7 @@ def _print(
             error = {"code": code, "kind": kind, "message": message, "hint": hint}
             sys.stderr.write(json.dumps({"error": error | (more or {})}) + "\n")
         else:
-            from promptops.cli.render import complain
+            from promptops.cli.output.render import complain
 
             complain(message, hint)
         sys.stderr.flush()

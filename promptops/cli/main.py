@@ -9,71 +9,56 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
 import click
 
+from promptops.cli.exit import Unwritten, writing
+from promptops.cli.options import global_options
+
 SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Write": {
-        "init": ("promptops.cli.init", "Set up a workspace and its registry."),
-        "check": ("promptops.cli.check", "Lint prompts and apps; needs no registry."),
-        "render": ("promptops.cli.prompt", "Print a prompt's messages as an application sends them."),
+        "init": ("promptops.cli.commands.init", "Set up a workspace and its registry."),
+        "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
+        "render": ("promptops.cli.commands.prompt", "Print a prompt's messages as an application sends them."),
     },
     "Release": {
-        "release": ("promptops.cli.release", "Cut immutable releases from a commit."),
-        "releases": ("promptops.cli.releases", "List the releases of an app."),
-        "show": ("promptops.cli.releases", "Show what a release is made of."),
-        "diff": ("promptops.cli.diff", "Compare two releases, channels or the working tree."),
-        "yank": ("promptops.cli.release", "Mark a release as never to be served again."),
+        "release": ("promptops.cli.commands.release", "Cut immutable releases from a commit."),
+        "releases": ("promptops.cli.commands.releases", "List the releases of an app."),
+        "show": ("promptops.cli.commands.releases", "Show what a release is made of."),
+        "diff": ("promptops.cli.commands.diff", "Compare two releases, channels or the working tree."),
+        "yank": ("promptops.cli.commands.release", "Mark a release as never to be served again."),
     },
     "Live": {
-        "status": ("promptops.cli.status", "What is live where, since when, and what a rollback would do."),
-        "promote": ("promptops.cli.promote", "Make a release the live one of a channel."),
-        "rollback": ("promptops.cli.rollback", "Put the last good release back, in one transaction."),
-        "clients": ("promptops.cli.clients", "Which processes serve what right now."),
-        "history": ("promptops.cli.history", "Everything that was live on a channel, newest first."),
-        "quarantine": ("promptops.cli.quarantine", "Keep a release out of a channel."),
-        "unquarantine": ("promptops.cli.quarantine", "Let a quarantined release back in."),
-        "break-glass": ("promptops.cli.break_glass", "Pin a release while the registry is away."),
+        "status": ("promptops.cli.commands.status", "What is live where, since when, and what a rollback would do."),
+        "promote": ("promptops.cli.commands.promote", "Make a release the live one of a channel."),
+        "rollback": ("promptops.cli.commands.rollback", "Put the last good release back, in one transaction."),
+        "clients": ("promptops.cli.commands.clients", "Which processes serve what right now."),
+        "history": ("promptops.cli.commands.history", "Everything that was live on a channel, newest first."),
+        "quarantine": ("promptops.cli.commands.quarantine", "Keep a release out of a channel."),
+        "unquarantine": ("promptops.cli.commands.quarantine", "Let a quarantined release back in."),
+        "break-glass": ("promptops.cli.commands.override", "Pin a release while the registry is away."),
     },
     "Registry": {
-        "channels": ("promptops.cli.channels", "List channels, or apply those of promptops.yml."),
-        "serve": ("promptops.cli.serve", "Serve the registry over HTTP."),
-        "token": ("promptops.cli.token", "Make, list and revoke tokens."),
+        "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
+        "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
+        "token": ("promptops.cli.commands.token", "Make, list and revoke tokens."),
         "export-snapshot": (
-            "promptops.cli.export_snapshot",
+            "promptops.cli.commands.export_snapshot",
             "Write a channel as plain files for a web server or CDN.",
         ),
-        "audit": ("promptops.cli.audit", "Who did what, when and why."),
-        "sync": ("promptops.cli.sync", "Bring changes to git, and exchange them with a remote."),
-        "fsck": ("promptops.cli.fsck", "Check that everything is there, in the database and in git."),
-        "rebuild": ("promptops.cli.rebuild", "Make a new registry from git alone."),
-        "db": ("promptops.cli.db", "Back up, restore, upgrade or inspect the registry."),
+        "audit": ("promptops.cli.commands.audit", "Who did what, when and why."),
+        "sync": ("promptops.cli.commands.sync", "Bring changes to git, and exchange them with a remote."),
+        "fsck": ("promptops.cli.commands.fsck", "Check that everything is there, in the database and in git."),
+        "rebuild": ("promptops.cli.commands.rebuild", "Make a new registry from git alone."),
+        "db": ("promptops.cli.commands.db", "Back up, restore, upgrade or inspect the registry."),
     },
 }
 """Every command: the module that has it, and its one line of help, by the sections of `promptops --help`."""
 
 COMMANDS = {name: row for section in SECTIONS.values() for name, row in section.items()}
-
-
-class Unwritten(Exception):
-    """The answer could not be written: its reader left, or there is no room for it. What was done is done."""
-
-
-@contextmanager
-def writing(refused: type[OSError] = OSError) -> Iterator[None]:
-    """Whatever stdout refuses is about the answer, and not about what was done.
-
-    Raises:
-        Unwritten: with the reason as its cause.
-    """
-    try:
-        yield
-    except refused as error:
-        raise Unwritten(error.strerror or str(error)) from error
 
 
 class LazyGroup(click.Group):
@@ -147,51 +132,6 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
         click.echo(f"promptops {__version__}")
         ctx.exit()
-
-
-def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Global options count before and after the command; the one nearer to it wins."""
-    if value is not None and param.name:
-        ctx.find_root().meta[f"promptops.{param.name}"] = typed(ctx, param, value)
-
-
-def typed(ctx: click.Context, param: click.Parameter, value: object) -> object:
-    """What was typed, as text in any locale.
-
-    Bytes that are no text are refused, and so is nothing at all: a script whose variable is not set must not roll back
-    somewhere else. Only the texts that people write may be empty.
-    """
-    if isinstance(value, tuple):
-        return tuple(typed(ctx, param, item) for item in value)
-    if not isinstance(value, str):
-        return value
-    if not value.strip() and param.name not in ("reason", "notes"):
-        raise click.BadParameter("it is empty. Is a variable of a script not set?", ctx, param)
-    if isinstance(param.type, click.Path):
-        return value
-    try:
-        return value.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeError as error:
-        raise click.BadParameter("it is not UTF-8 text", ctx, param) from error
-
-
-def global_options() -> list[click.Parameter]:
-    """The options every command takes, before or after its name."""
-
-    def option(*names: str, **settings: object) -> click.Option:
-        return click.Option(list(names), expose_value=False, callback=_remember, **settings)  # type: ignore[arg-type]
-
-    return [
-        option(
-            "--registry",
-            metavar="URL",
-            help="The registry: URL of a database or a server, or a path. [PROMPTOPS_REGISTRY]",
-        ),
-        option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
-        option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),
-        option("--color/--no-color", default=None, help="Colour or not. [default: where it can be seen]"),
-        option("-C", "directory", metavar="DIR", type=click.Path(readable=False), help="Run as if started in DIR."),
-    ]
 
 
 _TOP = """Release registry for LLM prompts.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,6 +20,7 @@ from uuid import uuid4
 import click
 
 from promptops import clock, config
+from promptops.cli.git_identity import git_identity
 from promptops.core.errors import (
     Invalid,
     RegistryDamaged,
@@ -28,7 +30,7 @@ from promptops.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from promptops.cli.render import Line, Page
+    from promptops.cli.output.render import Line, Page
     from promptops.core.model import Json
     from promptops.gateway import Gateway
     from promptops.store import Registry
@@ -146,7 +148,7 @@ class Session:
         if config.is_server(self.registry_url()):
             import promptops.gateway.remote
         else:
-            import promptops.gateway.direct
+            import promptops.gateway.local
             import promptops.store  # noqa: F401
 
     @contextmanager
@@ -163,7 +165,7 @@ class Session:
             with self.reaching(url), Remote.open(url, token=config.setting(config.TOKEN), seconds=seconds) as remote:
                 yield remote
         else:
-            from promptops.gateway.direct import Direct
+            from promptops.gateway.local import Direct
 
             with self._opened(url, check_guards=check_guards) as registry:
                 yield Direct(registry, now=self.now)
@@ -226,7 +228,7 @@ class Session:
 
     def actor(self) -> str:
         """Who makes the change."""
-        return config.actor(self.actor_flag, self.directory)
+        return config.actor(self.actor_flag, partial(git_identity, self.directory))
 
     def channel(self, flag: str | None) -> str:
         """The channel that is named by the flag or the environment, or an empty string."""
@@ -256,8 +258,8 @@ class Session:
 
     def answer(self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]]) -> None:
         """Print the answer to stdout: as one JSON object, or as lines for people."""
-        from promptops.cli import render
-        from promptops.cli.main import writing
+        from promptops.cli.exit import writing
+        from promptops.cli.output import render
 
         with writing():
             if self.json:
@@ -266,14 +268,8 @@ class Session:
                 canvas = render.page(now=self.now, zone=self.zone, color=self.color)
                 canvas.print(page(canvas))
 
-    def bring_to_git(self) -> None:
-        """Have what was changed brought to git, after it was answered; see :mod:`promptops.cli.outbox`."""
-        from promptops.cli.outbox import bring_to_git
-
-        bring_to_git(self)
-
     def note(self, text: str) -> None:
         """Say something beside the answer, on stderr, with --json too."""
-        from promptops.cli import render
+        from promptops.cli.output import render
 
         render.complain(text, "", label="note")

@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeAlias
 from promptops.core.errors import Invalid
 from promptops.core.model import Engine, Json, Message, ResponseFormat, Role, Tool
 from promptops.core.model import Prompt as Definition
-from promptops.core.template import Template
-from promptops.core.values import plain
+from promptops.core.template.template import Template
+from promptops.core.template.values import plain
 
 
 class Source(StrEnum):
@@ -114,7 +114,7 @@ class Prompt:
             ParameterNotTaken: chat completions have no such parameter.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
-        from promptops.client.calls import openai_chat
+        from promptops.core.provider_arguments import openai_chat
 
         return openai_chat(self.definition, self.template.render(variables))
 
@@ -125,7 +125,7 @@ class Prompt:
             ParameterNotTaken: responses have no such parameter.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
-        from promptops.client.calls import openai_responses
+        from promptops.core.provider_arguments import openai_responses
 
         return openai_responses(self.definition, self.template.render(variables))
 
@@ -137,7 +137,7 @@ class Prompt:
             Invalid: without ``maxTokens``, which this API must be told.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
-        from promptops.client.calls import anthropic_messages
+        from promptops.core.provider_arguments import anthropic_messages
 
         return anthropic_messages(self.definition, self.template.render(variables))
 

@@ -14,10 +14,10 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from promptops.client.files import default_folder
-from promptops.client.held import Required
-from promptops.client.origin import Place
-from promptops.client.sources import Source, find_sources
+from promptops.client.disk.cache import default_folder
+from promptops.client.sources.configured import Source, find_sources
+from promptops.client.sources.source import Place
+from promptops.client.state.release_set import Required
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.reference import Reference, parse_reference

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from promptops.client.prompt import Source
-from promptops.core.presence import State
-from promptops.core.visible import one_line
+from promptops.core.escape import one_line
+from promptops.core.heartbeat import State
 
 LOG = logging.getLogger("promptops.client")
 

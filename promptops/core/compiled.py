@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptops.core import schema as schemas
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
-from promptops.core.keywords import patterns, require_schema
 from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
 from promptops.core.model import Content, Json, Prompt
 from promptops.core.release import content_from_bytes, content_to_json
-from promptops.core.schema import constraints, is_open, is_text
-from promptops.core.template import Template, openings
+from promptops.core.schema import input_schema as schemas
+from promptops.core.schema.input_schema import constraints, is_open, is_text
+from promptops.core.schema.meta_schema import patterns, require_schema
+from promptops.core.template.simple import openings
+from promptops.core.template.template import Template
 
 _SMALLER = "Split the app, or make its prompts smaller."
 

@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 
 from promptops.core.digest import canonical
 from promptops.core.model import Bump, Change, Content, Input, Json, Message, Prompt, Tool
-from promptops.core.schema import ANNOTATIONS, constraints
+from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
 
 def compare(old: Content | None, new: Content) -> tuple[Change, ...]:

@@ -1,7 +1,7 @@
 """Limits on the parts of a release, so that no release costs a client more than 64 MB and a second to load.
 
 :mod:`promptops.core.digest` limits bytes and nesting; these limit what a few bytes can expand into. Each follows from
-the cost of its worst content, measured by ``tests/bench/loading.py``; prompts written by people stay far below.
+the cost of its worst content, measured by ``tests/harness/bench/loading.py``; prompts written by people stay far below.
 """
 
 from __future__ import annotations

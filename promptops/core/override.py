@@ -21,11 +21,11 @@ from datetime import UTC, datetime, timedelta
 from promptops.core.digest import MAX_BYTES, canonical, check_text, parse_canonical
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, OverrideInvalid, ReferenceInvalid
+from promptops.core.free_text import require_words
+from promptops.core.json_size import require_few
 from promptops.core.model import Json, ReleaseRef, is_name
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
-from promptops.core.structure import require_few
-from promptops.core.words import require_words
 
 SCHEMA = "promptops.override/1"
 

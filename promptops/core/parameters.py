@@ -30,7 +30,7 @@ from enum import StrEnum
 
 from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, ResponseFormat
-from promptops.core.values import plain
+from promptops.core.template.values import plain
 
 OPENAI = frozenset({"openai", "azure-openai", "azure_openai"})
 """Providers that have OpenAI's API and models."""

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
+from promptops.core.json_size import require_few
 from promptops.core.model import (
     VARIABLE,
     Content,
@@ -37,7 +38,6 @@ from promptops.core.model import (
     is_name,
     is_segment,
 )
-from promptops.core.structure import require_few
 
 SCHEMA = "promptops.release/1"
 

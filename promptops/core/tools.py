@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Tool
 from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
-from promptops.core.values import plain
+from promptops.core.template.values import plain
 
 FUNCTION, CUSTOM = "function", "custom"
 

@@ -1,10 +1,8 @@
-"""What the command line asks of a registry, wherever it is: one small interface, and two ways to answer it.
+"""The use cases as the command line calls them: one interface with two implementations.
 
-    direct.py   the database itself, through the operations
-    remote.py   a server, over HTTP
-
-Both do the same, raise the same errors and answer the same nouns, so that no command knows which of them it has. The
-clock that counts is the one of whoever makes the change: this machine's for a database, the server's for a server.
+``local`` calls the operations on a database; ``remote`` sends requests to a server. Both return the same nouns and
+raise the same errors, so no command knows which one it has. The time of a change is that of the machine that makes it:
+this machine for a database, the server for a server.
 """
 
 from __future__ import annotations
@@ -16,25 +14,25 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from promptops.core.heartbeat import Clients
     from promptops.core.model import AuditEntry, Channel, Policy, Quarantine, Release
     from promptops.core.override import Override
-    from promptops.core.presence import Clients
     from promptops.core.reference import Reference
     from promptops.core.snapshot import Snapshot
     from promptops.core.token import Token
-    from promptops.operations.auditing import Audited
+    from promptops.operations.audit import Audited
+    from promptops.operations.build import Workspace
     from promptops.operations.channels import ChannelChange
-    from promptops.operations.deploying import Deployed
-    from promptops.operations.pinning import PinRequest
-    from promptops.operations.projecting import Tagged
-    from promptops.operations.promoting import PromoteRequest
-    from promptops.operations.reading import History, Listed, Named, Status
-    from promptops.operations.releasing import Released, ReleaseRequest
-    from promptops.operations.rolling_back import RollbackRequest
+    from promptops.operations.deploy import Deployed
+    from promptops.operations.git_sync import Tagged
+    from promptops.operations.override import PinRequest
+    from promptops.operations.promote import PromoteRequest
+    from promptops.operations.quarantine import WithholdRequest
+    from promptops.operations.queries import History, Listed, Named, Status
+    from promptops.operations.release import Released, ReleaseRequest
+    from promptops.operations.rollback import RollbackRequest
     from promptops.operations.tokens import Minted, TokenRequest
-    from promptops.operations.withholding import WithholdRequest
-    from promptops.operations.workspace import Workspace
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
 
 
 class Gateway(Protocol):

@@ -14,33 +14,33 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core import override as overrides
 from promptops.core.errors import AppNotFound, ChannelNotFound, RegistryUnavailable, TokenNotFound
-from promptops.core.fields import to_json
+from promptops.core.json_codec import to_json
 from promptops.core.model import AuditEntry, Channel, Json, Policy, Quarantine, Release, is_name
 from promptops.core.reference import Reference
 from promptops.core.token import Token
-from promptops.gateway import answers
-from promptops.gateway.answers import Document, given, hashed, number, parsed, require_same, served, texts
-from promptops.gateway.sending import SECONDS, Request, Sender
+from promptops.gateway import http_answers
+from promptops.gateway.http_answers import Document, given, hashed, number, parsed, require_same, served, texts
+from promptops.gateway.http_sender import SECONDS, Request, Sender
 from promptops.operations.channels import ChannelChange
-from promptops.operations.deploying import Deployed
-from promptops.operations.reading import History, Listed, Named, Status
-from promptops.operations.releasing import Released
+from promptops.operations.deploy import Deployed
+from promptops.operations.queries import History, Listed, Named, Status
+from promptops.operations.release import Released
 from promptops.wire.shapes import Described, each, read
 
 if TYPE_CHECKING:
+    from promptops.core.heartbeat import Clients
     from promptops.core.override import Override
-    from promptops.core.presence import Clients
     from promptops.core.snapshot import Snapshot
-    from promptops.operations.auditing import Audited
-    from promptops.operations.pinning import PinRequest
-    from promptops.operations.projecting import Tagged
-    from promptops.operations.promoting import PromoteRequest
-    from promptops.operations.releasing import ReleaseRequest
-    from promptops.operations.rolling_back import RollbackRequest
+    from promptops.operations.audit import Audited
+    from promptops.operations.build import Workspace
+    from promptops.operations.git_sync import Tagged
+    from promptops.operations.override import PinRequest
+    from promptops.operations.promote import PromoteRequest
+    from promptops.operations.quarantine import WithholdRequest
+    from promptops.operations.release import ReleaseRequest
+    from promptops.operations.rollback import RollbackRequest
     from promptops.operations.tokens import Minted, TokenRequest
-    from promptops.operations.withholding import WithholdRequest
-    from promptops.operations.workspace import Workspace
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
 
 PAGE: Final = 1000
 """Lines of the audit log that are asked for at a time."""
@@ -88,7 +88,7 @@ class Remote:
         return sorted(deployment.channel for deployment in live if deployment.stable.digest == digest)
 
     def clients(self, channel: str) -> Clients:
-        return answers.clients(self._get("/v1/clients", given(channel=channel)))
+        return http_answers.clients(self._get("/v1/clients", given(channel=channel)))
 
     def snapshot(self, channel: str) -> Snapshot:
         place = f"/v1/channels/{self._channel(channel)}/snapshot"
@@ -152,8 +152,8 @@ class Remote:
         return found
 
     def verify_audit(self, *, anchor: str, root: Path | None) -> Audited:
-        from promptops.gateway.trail import Trail
-        from promptops.operations import auditing
+        from promptops.gateway.audit_pages import Trail
+        from promptops.operations import audit as auditing
 
         lineage = self._get("/v1/registry")["lineage"]
         known = auditing.kept(lineage if isinstance(lineage, str) else "", anchor=anchor, root=root)
@@ -180,9 +180,9 @@ class Remote:
         return each(Released, self._post("/v1/releases", body, actor=actor, key=request.key)["releases"])
 
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:
-        from promptops.operations import projecting
+        from promptops.operations import git_sync
 
-        return projecting.tag(None, repository, releases, remote=remote)
+        return git_sync.tag(None, repository, releases, remote=remote)
 
     def promote(self, request: PromoteRequest, *, actor: str) -> Deployed:
         body: dict[str, Json] = {

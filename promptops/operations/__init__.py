@@ -1,24 +1,25 @@
-"""The use cases: the table of contents of the system. One file a noun, one short function a use case.
+"""The use cases. One module for each, or for a few that share a noun; one short function for each use case.
 
-    workspace.py   files in git -> apps that are ready to be released
-    releasing.py   release, tag, push
-    promoting.py   promote
-    rolling_back.py  roll back
-    deploying.py   what both do: lock, decide, append, read back
-    once.py        idempotency keys
-    withholding.py quarantine, unquarantine, yank
-    pinning.py     break-glass: a pin of a release, from the database or from git, and its file
-    replacing.py   a file, as a whole or not at all
-    overriding.py  the record of a pin afterwards
-    auditing.py    is the audit log what was written?
-    backing_up.py  backup, restore
-    channels.py    apply the channels that promptops.yml declares
-    reading.py     status, history, releases, show, diff, render
-    standing.py    what is live, and where a rollback would go
-    serving.py     a channel's snapshot and the contents it points to, for clients
-    exporting.py   both as plain files
-    presence.py    which clients serve what
+=========================  ================================================================
+``build.py``               files in git -> apps that are ready to be released
+``release.py``             release, tag, push
+``promote.py``             promote; ``rollback.py``: roll back
+``deploy.py``              what both share: lock, decide, append, read back
+``quarantine.py``          quarantine, unquarantine, yank
+``override.py``            make an override file; ``override_reconcile.py``: record it later
+``channels.py``            apply the channels that promptops.yml declares
+``queries.py``             status, history, releases, show, diff, render
+``status.py``              what is live, and where a rollback would go
+``snapshots.py``           a channel's snapshot and its contents; ``export_snapshot.py``: as files
+``heartbeats.py``          which clients serve what
+``unloadable.py``          releases that no client could load
+``tokens.py``              create, list, revoke and find tokens
+``audit.py``, ``fsck.py``  is the log, and is the registry, what was written?
+``backup.py``              back up, restore
+``git_sync.py``            bring what is new to git, and tag releases
+``idempotency.py``         the same request twice is done once
+=========================  ================================================================
 
-Each loads, lets a rule of the core decide, stores, and returns nouns. Nothing here prints, asks the clock or reads the
-environment: ``now``, ``actor`` and idempotency keys come in.
+A use case loads, lets a rule of the core decide, stores, and returns nouns. It does not print, ask the clock or read
+the environment: ``now``, ``actor`` and idempotency keys are arguments.
 """

@@ -21,7 +21,8 @@ from promptops.core.errors import (
     TokenNameTaken,
     TokenNotFound,
 )
-from promptops.core.record import RevokedToken
+from promptops.core.facts import RevokedToken
+from promptops.core.free_text import require_words
 from promptops.core.token import (
     LIFETIME,
     Draw,
@@ -36,7 +37,6 @@ from promptops.core.token import (
     prefix_of,
     secret_digest,
 )
-from promptops.core.words import require_words
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptops.core.health import Condition, Fault
+from promptops.core.facts import Confirmation, JournalEntry, Record
+from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
-from promptops.core.record import Confirmation, JournalEntry, Record
 from promptops.projection import tags
 from promptops.projection.archive import PAGE, REGISTRY, lineages, require_lineage
 from promptops.projection.objects import ROOT, Projected, project
-from promptops.source.git_refs import Refs, Refusal
+from promptops.source.git.refs import Refs, Refusal
 
 if TYPE_CHECKING:
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
     from promptops.store import Reader, Registry
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable, RegistryMismatch
-from promptops.core.health import Condition, Fault
+from promptops.core.facts import JournalEntry
+from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
-from promptops.core.record import JournalEntry
 from promptops.projection import draining, tags
 from promptops.projection import remote as remotes
 from promptops.projection.archive import PAGE, Archive, lineages, require_lineage
 from promptops.projection.objects import CONTENT, RECORD, ROOT, Projected, project
-from promptops.source import git_lock
-from promptops.source.git_refs import Refs
+from promptops.source.git import lock as git_lock
+from promptops.source.git.refs import Refs
 
 if TYPE_CHECKING:
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
     from promptops.store import Registry
 
 MOST = 20

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from promptops.core.facts import Confirmation, QuarantineEvent, Record, Withdrawal, encode
 from promptops.core.model import Deployment, Release, ReleaseRef
-from promptops.core.record import Confirmation, QuarantineEvent, Record, Withdrawal, encode
-from promptops.source.git_pack import Algorithm, RawObject, make, make_tree
+from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
 
 ROOT = "refs/promptops/"
 """Below it is one ref for each fact of one registry."""

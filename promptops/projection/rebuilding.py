@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
-from promptops.core.record import Record
+from promptops.core.facts import Record
 from promptops.projection.archive import Archive
 from promptops.projection.objects import ROOT
 
 if TYPE_CHECKING:
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
 
 _EPOCHS = ROOT + "epochs/"
 _SHOWN = 5

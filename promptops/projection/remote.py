@@ -12,7 +12,7 @@ from promptops.projection.objects import ROOT
 from promptops.projection.tags import TAGS
 
 if TYPE_CHECKING:
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
 
 _RELEASES = ROOT + "releases/"
 

@@ -10,8 +10,8 @@ import re
 
 from promptops.core.model import Release
 from promptops.projection.objects import seconds
-from promptops.source.git_objects import GitObject
-from promptops.source.git_pack import Algorithm, RawObject, make
+from promptops.source.git.cat_file import GitObject
+from promptops.source.git.pack import Algorithm, RawObject, make
 
 TAGS = "refs/tags/"
 

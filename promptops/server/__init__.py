@@ -1,9 +1,12 @@
-"""The registry over HTTP: what `promptops serve` runs. A face like the command line: it calls operations.
+"""The registry over HTTP: what `promptops serve` runs.
 
-A request passes, in this order: protocol.py (sizes and deadlines of what arrives), edge.py (the log, the metrics, the
-last answer when everything fails), gate.py (the one place where it is decided who may do what), and then a handler: of
-reads.py and events.py directly, of everything else through FastAPI, which also writes the OpenAPI document.
+==============  ===========================================================================
+``run.py``      binds, starts, ends; ``app.py`` puts the layers together
+``api/``        the routes: one module for each group of addresses
+``http/``       from a connection to a handler: ``protocol`` (sizes and deadlines), ``edge``
+                (log, metrics, the last answer), ``gate`` (authorisation), ``dispatch``
+``live/``       what a running server keeps in memory: snapshots, tokens, limits, heartbeats
+==============  ===========================================================================
 
-feed.py is the only one that waits for changes; what it makes of them is kept as bytes, so that a snapshot costs no
-query. tokens.py of the operations is asked through access.py, at most once a second for each token.
+Only ``live/feed.py`` waits for changes. It keeps each snapshot as bytes, so a read costs no query.
 """

@@ -17,19 +17,20 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError
-from promptops.server import events, openapi, operating, reads, write_api
-from promptops.server.dispatch import Dispatch, StrictRoute
-from promptops.server.edge import Edge
-from promptops.server.forwarded import Proxies
-from promptops.server.gate import Gate
-from promptops.server.routing import Route, Table
+from promptops.server.api import client_reads, deployments, event_stream, health
+from promptops.server.http import openapi
+from promptops.server.http.dispatch import Dispatch, StrictRoute
+from promptops.server.http.edge import Edge
+from promptops.server.http.forwarded import Proxies
+from promptops.server.http.gate import Gate
+from promptops.server.http.routing import Route, Table
+from promptops.server.live.server_state import State
 from promptops.server.settings import Settings
-from promptops.server.state import State
 
 
 def routes() -> tuple[Route, ...]:
     """Everything the server does."""
-    return (*operating.routes, *reads.routes, *events.routes, *write_api.routes)
+    return (*health.routes, *client_reads.routes, *event_stream.routes, *deployments.routes)
 
 
 class Server:

@@ -24,8 +24,8 @@ import uvicorn
 
 from promptops.core.errors import Invalid
 from promptops.server.app import Server, create_app
-from promptops.server.exhaustion import end_if_exhausted
-from promptops.server.protocol import protocol
+from promptops.server.http.protocol import protocol
+from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.settings import Settings
 
 GRACE: Final = 7

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from promptops.core.floating_models import is_floating
 from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
-from promptops.core.pins import is_floating
-from promptops.source.findings import Report
 from promptops.source.parameters import read_parameters, refuse_untaken
-from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import check_schema
-from promptops.source.strict_yaml import Document
+from promptops.source.text.fields import Fields, read_fields, read_yaml
+from promptops.source.text.findings import Report
+from promptops.source.text.strict_yaml import Document
 
 APP_FILE = "app.yml"
 KEYS = ("name", "title", "description", "owner", "on_call", "on-call", "runbook", "models", "inputs")

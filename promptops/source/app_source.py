@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from promptops.core.model import Content, Prompt, is_name, is_segment
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
-from promptops.source.findings import Report
 from promptops.source.partials import Origin, Partials
 from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
-from promptops.source.reading import read_text
-from promptops.source.suppression import in_text, without
+from promptops.source.text.fields import read_text
+from promptops.source.text.findings import Report
+from promptops.source.text.suppression import in_text, without
 from promptops.source.tree import Tree
 
 PROMPTS = "prompts/"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from promptops.core.floating_models import is_floating
 from promptops.core.model import Input, Json, Tool
-from promptops.core.pins import is_floating
 from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
-from promptops.source.findings import Near
-from promptops.source.reading import Fields
 from promptops.source.schemas import check_schema
+from promptops.source.text.fields import Fields
+from promptops.source.text.findings import Near
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")

@@ -15,8 +15,8 @@ from promptops.core.model import Content, Profile
 from promptops.core.suite import Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
-from promptops.source.findings import Report
-from promptops.source.reading import read_text
+from promptops.source.text.fields import read_text
+from promptops.source.text.findings import Report
 from promptops.source.tree import Tree
 from promptops.source.workspace import MARKER, Workspace, parse_workspace
 
@@ -154,7 +154,7 @@ def _marker(tree: Tree) -> Report:
 
 
 def _unmatched(report: Report, unmatched: Collection[str]) -> None:
-    from promptops.source.strict_yaml import parse
+    from promptops.source.text.strict_yaml import parse
 
     if not unmatched:
         return

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, ResponseFormat
 from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
-from promptops.source.findings import Near
-from promptops.source.reading import Fields, shown
+from promptops.source.text.fields import Fields, shown
+from promptops.source.text.findings import Near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from promptops.core.errors import ExtraMissing, TemplateInvalid
-from promptops.core.jinja import check_jinja
 from promptops.core.model import Engine
-from promptops.core.template import TagKind, each_tag, variables
-from promptops.source.findings import Near, Report
+from promptops.core.template.jinja import check_jinja
+from promptops.core.template.simple import TagKind, each_tag
+from promptops.core.template.template import variables
+from promptops.source.text.findings import Near, Report
 from promptops.source.tree import MAX_FILE
 
 MAX_DEPTH = 10

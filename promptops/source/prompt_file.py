@@ -17,13 +17,13 @@ from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, 
 from promptops.core.suite import Suite
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
-from promptops.source.findings import Near, Report, near
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Origin, Partials
-from promptops.source.reading import Fields, read_fields, read_yaml
 from promptops.source.schemas import read_json_schema
 from promptops.source.suite import SUITE_KEYS, read_suite
-from promptops.source.suppression import in_text, without
+from promptops.source.text.fields import Fields, read_fields, read_yaml
+from promptops.source.text.findings import Near, Report, near
+from promptops.source.text.suppression import in_text, without
 
 ENDINGS = (".prompt.yml", ".prompt.yaml", ".prompt.md")
 KEYS = (

@@ -12,9 +12,9 @@ from functools import lru_cache
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.model import Json
-from promptops.core.schema import ANNOTATIONS, compile_check, constraints, flaw_of
-from promptops.source.reading import Fields, shown
-from promptops.source.strict_yaml import MAX_DEPTH
+from promptops.core.schema.input_schema import ANNOTATIONS, compile_check, constraints, flaw_of
+from promptops.source.text.fields import Fields, shown
+from promptops.source.text.strict_yaml import MAX_DEPTH
 
 _MAX_REMEMBERED = 4096
 _TYPES: Mapping[str, tuple[type, ...]] = {

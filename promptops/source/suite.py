@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from promptops.core.model import Json
 from promptops.core.suite import Case, Evaluator, Suite
-from promptops.source.reading import Fields
+from promptops.source.text.fields import Fields
 
 SUITE_KEYS = ("testData", "evaluators")
 

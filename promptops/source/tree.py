@@ -1,4 +1,4 @@
-"""Where prompt files are read from: a folder, or a commit (:mod:`promptops.source.git`).
+"""Where prompt files are read from: a folder, or a commit (:mod:`promptops.source.git.repository`).
 
 Paths are POSIX and relative to the tree's root. Only regular files are ever read: a symbolic link is not followed,
 neither as a file nor as a folder, so nothing outside the root can become part of a release. A file over the cap is

@@ -13,8 +13,8 @@ from promptops.core.finding import Severity
 from promptops.core.model import Policy, is_name
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
-    from promptops.source.findings import Report
-    from promptops.source.reading import Fields
+    from promptops.source.text.fields import Fields
+    from promptops.source.text.findings import Report
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
@@ -57,7 +57,7 @@ def read_workspace(tree: Tree) -> Workspace:
         WorkspaceNotFound: where there is none.
         SourceInvalid: with everything that is wrong in it.
     """
-    from promptops.source.reading import read_text
+    from promptops.source.text.fields import read_text
 
     report = read_text(tree, MARKER)
     workspace = parse_workspace(report)
@@ -72,7 +72,7 @@ def read_workspace(tree: Tree) -> Workspace:
 
 def parse_workspace(report: Report) -> Workspace | None:
     """Read the text of a report as a ``promptops.yml``; None where it is not even a mapping."""
-    from promptops.source.reading import read_fields, read_yaml
+    from promptops.source.text.fields import read_fields, read_yaml
 
     if report and not report.text:
         return None
@@ -140,7 +140,7 @@ def _channels(fields: Fields) -> dict[str, Policy]:
 
 def _check_sources(fields: Fields, policies: Mapping[str, Policy]) -> None:
     from promptops.source.circles import in_circles, way_round
-    from promptops.source.findings import MAX_PER_CODE, Near
+    from promptops.source.text.findings import MAX_PER_CODE, Near
 
     refers = {name: policy.promote_from for name, policy in policies.items()}
     circles = {name: group for group in in_circles(refers) for name in group}

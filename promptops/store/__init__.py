@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from promptops.store.reader import Answer, Reader
 from promptops.store.registry import Registry
-from promptops.store.revisions import HEAD
+from promptops.store.schema.revisions import HEAD
 from promptops.store.setup import create, current_schema, upgrade
 from promptops.store.writer import Writer
 
 if TYPE_CHECKING:
-    from promptops.store.backups import backup
-    from promptops.store.checks import check_store
+    from promptops.store.backups.backup import backup
+    from promptops.store.backups.manifest import Manifest
+    from promptops.store.backups.restore import restore
+    from promptops.store.checks.checks import check_store
     from promptops.store.importing import import_records
-    from promptops.store.manifest import Manifest
-    from promptops.store.restoring import restore
 
 __all__ = [
     "HEAD",
@@ -42,11 +42,11 @@ __all__ = [
 ]
 
 _LATER = {
-    "Manifest": "manifest",
-    "backup": "backups",
-    "check_store": "checks",
+    "Manifest": "backups.manifest",
+    "backup": "backups.backup",
+    "check_store": "checks.checks",
     "import_records": "importing",
-    "restore": "restoring",
+    "restore": "backups.restore",
 }
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from promptops.core.errors import ChangeNotKept
-from promptops.core.record import bind
+from promptops.core.facts import bind
 from promptops.core.token import Token, commit
-from promptops.store import tables
-from promptops.store.journal import Entries, entries, load, read_binding
-from promptops.store.rows import Values
+from promptops.store.journal.records import Entries, entries, load, read_binding
+from promptops.store.schema import tables
+from promptops.store.schema.rows import Values
 from promptops.store.writer import Writer
 
 _PAGE = 200

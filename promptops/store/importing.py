@@ -1,4 +1,4 @@
-"""Records -> a new registry: what :mod:`promptops.store.journal` read out of one becomes rows again.
+"""Records -> a new registry: what :mod:`promptops.store.journal.records` read out of one becomes rows again.
 
 Everything happens in one transaction, a page of rows at a time: there is a whole registry in the end, or none.
 """
@@ -13,8 +13,7 @@ from sqlalchemy import Connection, insert
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Invalid
-from promptops.core.model import AuditEntry, Channel, Deployment, Provenance, Release
-from promptops.core.record import (
+from promptops.core.facts import (
     Binding,
     Confirmation,
     EpochInfo,
@@ -27,12 +26,13 @@ from promptops.core.record import (
     bind,
     flaw,
 )
+from promptops.core.model import AuditEntry, Channel, Deployment, Provenance, Release
 from promptops.core.token import Token
-from promptops.store import tables
 from promptops.store.binding import bind_older
-from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
+from promptops.store.queries.tokens import token_values
+from promptops.store.schema import tables
+from promptops.store.schema.rows import Values, deployment_values, quarantine_values, release_values
 from promptops.store.setup import creating
-from promptops.store.tokens import token_values
 from promptops.store.writer import Writer
 
 _PAGE = 1000

@@ -11,16 +11,16 @@ from sqlalchemy import bindparam, func, select
 
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import AuditEntry
-from promptops.store import tables
-from promptops.store.channels import ChannelReader
-from promptops.store.releases import ReleaseReader
-from promptops.store.rows import AnyRow, audit_of
+from promptops.store.queries.channels import ChannelReader
+from promptops.store.queries.releases import ReleaseReader
+from promptops.store.schema import tables
+from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
-    from promptops.core.presence import Beat
-    from promptops.core.record import JournalEntry, Record
+    from promptops.core.facts import JournalEntry, Record
+    from promptops.core.heartbeat import Beat
     from promptops.core.token import Token
-    from promptops.store.serving import Progress, StoredContent
+    from promptops.store.queries.serving import Progress, StoredContent
 
 _audit, _idempotency = tables.audit, tables.idempotency
 _TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
@@ -114,7 +114,7 @@ class Reader(ReleaseReader, ChannelReader):
 
     def progress(self, channel: str) -> Progress:
         """How far a channel is: cheap to ask, and equal as long as its snapshot is."""
-        from promptops.store.serving import progress
+        from promptops.store.queries.serving import progress
 
         return progress(self._connection, channel)
 
@@ -123,7 +123,7 @@ class Reader(ReleaseReader, ChannelReader):
 
         They are read some at a time. One that is not intact must not be served.
         """
-        from promptops.store.serving import contents
+        from promptops.store.queries.serving import contents
 
         return contents(self._connection, digests)
 
@@ -131,7 +131,7 @@ class Reader(ReleaseReader, ChannelReader):
 
     def tokens(self) -> tuple[Token, ...]:
         """Every token that was ever made, oldest first."""
-        from promptops.store.tokens import tokens
+        from promptops.store.queries.tokens import tokens
 
         return tokens(self._connection)
 
@@ -141,7 +141,7 @@ class Reader(ReleaseReader, ChannelReader):
         Raises:
             TokenNotFound: listing those that there are. RegistryDamaged: its row is not what was written.
         """
-        from promptops.store.tokens import find_token
+        from promptops.store.queries.tokens import find_token
 
         return find_token(self._connection, id)
 
@@ -151,13 +151,13 @@ class Reader(ReleaseReader, ChannelReader):
         Raises:
             RegistryDamaged: its row is not what was written.
         """
-        from promptops.store.tokens import token_by_secret
+        from promptops.store.queries.tokens import token_by_secret
 
         return token_by_secret(self._connection, digest)
 
     def changed_secrets(self) -> tuple[tuple[int, str, str], ...]:
         """Tokens whose secret was swapped or deleted: line of the log, id, problem."""
-        from promptops.store.recorded import changed_secrets
+        from promptops.store.queries.tokens import changed_secrets
 
         return tuple(changed_secrets(self._connection))
 
@@ -168,7 +168,7 @@ class Reader(ReleaseReader, ChannelReader):
 
         Clients that said goodbye are left out; with ``failing`` also clients that can load every app.
         """
-        from promptops.store.presence import seen_since
+        from promptops.store.queries.heartbeats import seen_since
 
         return seen_since(self._connection, since, channel, failing=failing)
 
@@ -187,7 +187,7 @@ class Reader(ReleaseReader, ChannelReader):
         self, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None
     ) -> tuple[JournalEntry, ...]:
         """Lines of the journal with these numbers, or after this one; in order of their numbers."""
-        from promptops.store.journal import entries
+        from promptops.store.journal.records import entries
 
         return entries(self._connection, seqs, after=after, limit=limit)
 
@@ -197,7 +197,7 @@ class Reader(ReleaseReader, ChannelReader):
         Left out are entries whose fact is missing, or is not what the audit log says; `check_store` names
         them. The contents of the page's releases are all in memory.
         """
-        from promptops.store.journal import records
+        from promptops.store.journal.records import records
 
         return records(self._connection, entries)
 

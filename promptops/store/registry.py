@@ -11,15 +11,15 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from promptops.core.errors import RegistryNotInitialised
-from promptops.store import guards, tables
-from promptops.store.database import Place, connect, locate, refuse_network_file_system
+from promptops.store.engine.database import Place, connect, locate, refuse_network_file_system
+from promptops.store.engine.retry import Patience, explain
 from promptops.store.reader import Reader
-from promptops.store.retry import Patience, explain
-from promptops.store.revisions import current, require_newest
+from promptops.store.schema import guards, tables
+from promptops.store.schema.revisions import current, require_newest
 from promptops.store.writer import Writer
 
 if TYPE_CHECKING:
-    from promptops.store.watching import Watch
+    from promptops.store.engine.watching import Watch
 
 T = TypeVar("T")
 
@@ -82,8 +82,9 @@ class Registry:
     def write(self, work: Callable[[Writer], T]) -> T:
         """Run ``work`` in one transaction and commit; everything it did is kept, or nothing.
 
-        It may be run several times (:mod:`promptops.store.retry`), so it must begin by asking for its idempotency key's
-        answer and do nothing but what its writer offers. An error it raises rolls back and comes out unchanged.
+        It may be run several times (:mod:`promptops.store.engine.retry`), so it must begin by asking for its
+        idempotency key's answer and do nothing but what its writer offers. An error it raises rolls back and comes out
+        unchanged.
 
         Raises:
             RegistryUnavailable: with the reason. Conflict: a race was lost too many times in a row.
@@ -105,7 +106,7 @@ class Registry:
 
         Also while the database is out of reach: then it waits for it to come back.
         """
-        from promptops.store.watching import watch
+        from promptops.store.engine.watching import watch
 
         return watch(self._place, self._reading.dialect, replaced=self._reading.dispose)
 
@@ -120,9 +121,10 @@ class Registry:
     def strangers(self) -> tuple[str, ...]:
         """Foreign triggers, rules, views and row policies on our tables, which can get in a change's way.
 
-        A change that they swallow or alter is refused (:mod:`promptops.store.proof`), so they do not stop other work.
+        A change that they swallow or alter is refused (:mod:`promptops.store.engine.read_back`), so they do not stop
+        other work.
         """
-        from promptops.store.schema import strangers
+        from promptops.store.schema.comparison import strangers
 
         with self.read() as reader:
             return tuple(f"{what} on {table}" for what, table in strangers(reader._connection))
@@ -147,7 +149,7 @@ class Registry:
     def _point_to_another(self, connection: Connection) -> None:
         """Name the schema of a registry outside the search path, if there is one."""
         if connection.dialect.name == "postgresql":
-            from promptops.store.room import other_schemas
+            from promptops.store.engine.room import other_schemas
 
             if found := other_schemas(connection):
                 raise RegistryNotInitialised(

@@ -20,11 +20,11 @@ from sqlalchemy.exc import StatementError
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Conflict, RegistryNotInitialised, RegistryUnavailable
-from promptops.store import guards, tables
-from promptops.store.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system, unhurried
-from promptops.store.retry import explain
-from promptops.store.revisions import HEAD, adopt, current, require_known
-from promptops.store.room import make_file, require_room
+from promptops.store.engine.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system, unhurried
+from promptops.store.engine.retry import explain
+from promptops.store.engine.room import make_file, require_room
+from promptops.store.schema import guards, tables
+from promptops.store.schema.revisions import HEAD, adopt, current, require_known
 from promptops.store.writer import Writer
 
 _LOCK = 0x70726F6D70746F70
@@ -52,7 +52,7 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
         if connection.execute(select(tables.registry.c.id)).first() is not None:
             bind_older(connection, actor=actor, at=now)
             return False
-        from promptops.core.record import RegistryInfo
+        from promptops.core.facts import RegistryInfo
 
         lineage = str(uuid.uuid4())
         info = RegistryInfo(name=name, lineage=lineage, created_at=now)
@@ -91,7 +91,7 @@ def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) 
     if place.path is not None and not place.path.exists():
         require_known(None, str(place))
     from promptops.store.binding import bind_older
-    from promptops.store.schema import make_indexes
+    from promptops.store.schema.comparison import make_indexes
 
     with migrating(place) as connection:
         before = require_known(current(connection), str(place))

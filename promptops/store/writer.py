@@ -16,15 +16,15 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, 
 from promptops.core.audit import seal
 from promptops.core.errors import ChangeNotKept, ConcurrentDeployment, Conflict
 from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
-from promptops.store import tables
-from promptops.store.database import TOPIC
-from promptops.store.guards import GUARDED
+from promptops.store.engine.database import TOPIC
 from promptops.store.reader import Reader, the_head
-from promptops.store.rows import Values, deployment_values, quarantine_values, release_values
+from promptops.store.schema import tables
+from promptops.store.schema.guards import GUARDED
+from promptops.store.schema.rows import Values, deployment_values, quarantine_values, release_values
 
 if TYPE_CHECKING:
-    from promptops.core.presence import Beat, Room
-    from promptops.core.record import Fact
+    from promptops.core.facts import Fact
+    from promptops.core.heartbeat import Beat, Room
     from promptops.core.token import Revocation, Token
 
 _head, _audit_head = tables.head, tables.audit_head
@@ -170,7 +170,7 @@ class Writer(Reader):
 
     def put_beats(self, beats: Iterable[Beat], now: datetime, room: Room) -> None:
         """Overwrite what these clients said before; now and then, forget those that were silent for a day."""
-        from promptops.store.presence import put_beats
+        from promptops.store.queries.heartbeats import put_beats
 
         put_beats(self._connection, beats, now, room)
 
@@ -182,7 +182,7 @@ class Writer(Reader):
 
     def add_token(self, token: Token, secret_digest: str) -> None:
         """Add a token and the digest of its secret."""
-        from promptops.store.tokens import token_values
+        from promptops.store.queries.tokens import token_values
 
         self._insert(tables.token, token_values(token))
         self._insert(tables.token_secret, {"digest": secret_digest, "token": token.id})
@@ -202,7 +202,7 @@ class Writer(Reader):
         The fact determines the line's text and its own name in the journal; ``action`` is for a fact that can have
         several, ``before`` for the value that it replaced. From here the fact goes to git.
         """
-        from promptops.core.record import audited, bind, ref_of
+        from promptops.core.facts import audited, bind, ref_of
 
         head = self._lock_log()
         blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
@@ -226,7 +226,7 @@ class Writer(Reader):
             ChangeNotKept: the database took it and has something else, or nothing.
         """
         if self._facts or self._lines:
-            from promptops.store.proof import prove
+            from promptops.store.engine.read_back import prove
 
             prove(self._connection, self._facts, self._lines)
 
@@ -249,7 +249,7 @@ class Writer(Reader):
         Raises:
             Conflict: the registry is in that epoch already, or in a later one.
         """
-        from promptops.core.record import EpochInfo
+        from promptops.core.facts import EpochInfo
 
         before = self.epoch()
         after = before + 1 if to is None else to

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 
 from promptops.core import errors, kinds
 from promptops.core.errors import PromptopsError
+from promptops.core.escape import visible
 from promptops.core.model import Json
-from promptops.core.visible import visible
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -1,4 +1,4 @@
-"""Nouns and answers  <->  JSON over HTTP: frozen dataclasses as :mod:`promptops.core.fields` writes them.
+"""Nouns and answers  <->  JSON over HTTP: frozen dataclasses as :mod:`promptops.core.json_codec` writes them.
 
 A field at its default is left out. Reading passes over what it does not know, so that a newer server may say more. The
 content of a release is no field of it here: it is text of its own, exactly the canonical bytes, so that whoever gets it
@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, PromptopsError, RegistryDamaged, RegistryUnavailable
-from promptops.core.fields import from_json, to_json
+from promptops.core.escape import one_line
+from promptops.core.json_codec import from_json, to_json
 from promptops.core.model import Json, Profile, Release
-from promptops.core.visible import one_line
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from promptops.core.assignment import WHOLE
+from promptops.core.bucketing import WHOLE
 from promptops.core.digest import digest as digest_of
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid

@@ -15,7 +15,7 @@ from promptops.cli.main import run
 from promptops.config import VARIABLES
 from promptops.core.model import Json, Policy
 from promptops.store import Registry
-from tests import factory
+from tests.support import factory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ import pytest
 
 from promptops import clock
 from promptops.core.model import Channel, Policy
-from promptops.operations.reading import downstream_first
+from promptops.operations.queries import downstream_first
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 
 def test_status_tells_what_is_live_since_when_by_whom_and_what_a_rollback_would_do(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from promptops.cli import render
-from promptops.cli.check import BY_FILE, _flat, _report, _summary
-from promptops.cli.render import Page, Span
+from promptops.cli.commands.check import BY_FILE, _flat, _report, _summary
+from promptops.cli.output import render
+from promptops.cli.output.render import Page, Span
 from promptops.core.finding import Finding, Severity
 from promptops.source.load import Loaded
 from tests.cli.conftest import Promptops

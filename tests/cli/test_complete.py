@@ -15,8 +15,8 @@ from click.shell_completion import ShellComplete
 from promptops.cli.bash import Bash
 from promptops.cli.main import cli
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 ROOT = Path(__file__).resolve().parents[2]
 

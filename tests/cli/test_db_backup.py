@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 
 def test_the_drill_of_the_guide(told: Registry, promptops: Promptops, tmp_path: Path) -> None:

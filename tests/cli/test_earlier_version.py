@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from promptops.cli.main import run
-from promptops.core.record import encode
+from promptops.core.facts import encode
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
-from tests.old import Old
 from tests.projection.test_rebuild import answers
+from tests.support import factory
+from tests.support.old import Old
 
 PROMPT = "bot/prompts/greet.prompt.yml"
 KINDS = {

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from promptops.operations.rolling_back import RollbackRequest, rollback
+from promptops.operations.rollback import RollbackRequest, rollback
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from promptops import __version__
 from promptops.cli.main import COMMANDS, SECTIONS, cli
 from promptops.core import errors
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 
 def _python(code: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 ROOT = Path(__file__).resolve().parents[2]
 

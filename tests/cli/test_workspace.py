@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from promptops.cli.scaffold import example_workspace, registry_name
+from promptops.cli.commands.scaffold import example_workspace, registry_name
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
+from tests.support import factory
 
 
 def test_init_makes_a_workspace_that_checks_and_releases(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from promptops import AsyncClient, Client, Prompt, State, Status
-from promptops.client.served import Served
+from promptops.client.state.app_release import Served
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
-from promptops.operations import presence
+from promptops.operations import heartbeats
 from promptops.store import Registry
-from tests import factory
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
+from tests.support import factory
+from tests.support.checkout import ROOT
 
 SHOP = """
 import json, os
@@ -131,7 +131,7 @@ def follows(
 
 
 def _known(registry: Registry) -> dict[str, dict[str, int]]:
-    found = presence.clients(registry, "prod", now=datetime.now(UTC)).live
+    found = heartbeats.clients(registry, "prod", now=datetime.now(UTC)).live
     return {each.beat.name: dict(each.beat.revisions) for each in found}
 
 

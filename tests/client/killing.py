@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from promptops.client.files import Result, read, write
-from promptops.client.stored import Stored, stored_of
+from promptops.client.disk.cache import Result, read, write
+from promptops.client.disk.cache_format import Stored, stored_of
 from promptops.wire.snapshot import decode
 from tests.client.made import CONTENTS, held, pointer, release, snapshot
 

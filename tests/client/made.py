@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from promptops.client.held import Held, build
+from promptops.client.state.release_set import Held, build
 from promptops.core.digest import digest
 from promptops.core.model import Content, Input, Message, Prompt, ReleaseRef, Role
 from promptops.core.release import encode

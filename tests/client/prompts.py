@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from promptops.client.prompt import Prompt
-from promptops.client.view import View
+from promptops.client.state.lookup_view import View
 from promptops.core.model import Content, Json, Message, Role, Tool
 from promptops.core.model import Prompt as Definition
 from tests.client.made import held, pointer, shelve, snapshot

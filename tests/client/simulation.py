@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from promptops.client.course import Course
-from promptops.client.loading import has_work
-from promptops.client.origin import (
+from promptops.client.follow.follower import Course
+from promptops.client.follow.loading import has_work
+from promptops.client.follow.refresh import Asking, Refreshed, advance, hear, load
+from promptops.client.follow.replica import Replica, World
+from promptops.client.settings import Settings
+from promptops.client.sources.source import (
     Answer,
     Ask,
     AskContents,
@@ -20,9 +23,6 @@ from promptops.client.origin import (
     TellBeat,
     find_place,
 )
-from promptops.client.refresh import Asking, Refreshed, advance, hear, load
-from promptops.client.replica import Replica, World
-from promptops.client.settings import Settings
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import encode
 from tests.client import made

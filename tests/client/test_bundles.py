@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from promptops.client import stored as format_of
-from promptops.client.folder import Folder
-from promptops.client.held import Rejected
-from promptops.client.origin import Answer, AskContents, AskSnapshot, Failed
-from promptops.client.reading import read_bundle
-from promptops.client.stored import restore
+from promptops.client.disk import cache_format as format_of
+from promptops.client.disk.cache_format import restore
+from promptops.client.disk.trusted_files import read_bundle
+from promptops.client.sources.folder import Folder
+from promptops.client.sources.source import Answer, AskContents, AskSnapshot, Failed
+from promptops.client.state.release_set import Rejected
 from promptops.wire.snapshot import decode, encode
 from tests.client.made import CONTENTS, pointer, release, snapshot
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptops import State
-from promptops.client.origin import (
+from promptops.client.follow.refresh import Refreshed, advance, get_version
+from promptops.client.settings import references_of
+from promptops.client.sources.source import (
     Answer,
     Ask,
 )
-from promptops.client.refresh import Refreshed, advance, get_version
-from promptops.client.settings import references_of
 from promptops.wire.snapshot import encode
 from tests.client import made
 from tests.client.simulation import FIRST, Simulation

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from promptops.client.files import slot_path, write
+from promptops.client.disk.cache import slot_path, write
 from tests.client.killing import state
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -42,7 +42,7 @@ def _run(code: str, *arguments: object) -> dict[str, object]:
 _FULL = """
 import json, os, resource, sys
 from pathlib import Path
-from promptops.client.files import read, write
+from promptops.client.disk.cache import read, write
 from tests.client.killing import revision_of, state
 path = Path(sys.argv[1])
 first = write(path, state(1)).result
@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_half(path: Path) -> None:
 _CLOSED = """
 import json, os, sys
 from pathlib import Path
-from promptops.client.files import read, write
+from promptops.client.disk.cache import read, write
 from tests.client.killing import revision_of, state
 path, made = Path(sys.argv[1]), Path(sys.argv[2])
 encoded = state(2)

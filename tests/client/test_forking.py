@@ -13,7 +13,7 @@ import pytest
 from tests.client import made
 from tests.client.fake_server import FakeServer
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 # A program that makes a client, forks children in different ways, and lets everybody report what they serve until all
 # of them serve version 3.0.0.

@@ -10,9 +10,9 @@ import pytest
 
 from promptops import AsyncClient, Client, State
 from promptops.client.prompt import Prompt, Reason, Source
-from promptops.client.served import Served
+from promptops.client.state.app_release import Served
 from promptops.client.status import Status
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 GUIDE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
 CODE = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)

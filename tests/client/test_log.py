@@ -15,7 +15,7 @@ from tests.client import made
 from tests.client.clients import Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 TOKEN = "pops_rt_0123456789abcdefghijklmnopqrstuvwxyz"
 

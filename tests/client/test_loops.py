@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptops import AsyncClient, Invalid, PromptUnavailable
-from promptops.client.following import GRACE
+from promptops.client.follow.threads import GRACE
 from tests.client import made
 from tests.client.fake_server import Asked, FakeServer, Reply
 

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from promptops import PromptUnavailable, State
-from promptops.client import held
-from promptops.client.stored import Stored, encode
+from promptops.client.disk.cache_format import Stored, encode
+from promptops.client.state import release_set
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Input, Message, Prompt, ReleaseRef, Role
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.store import Registry
 from promptops.wire.snapshot import encode as encode_snapshot
-from tests import factory
 from tests.client import made
 from tests.client.clients import RARELY, Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.test_starting import bundle
 from tests.client.waiting import until
+from tests.support import factory
 
 
 def _jinja(text: str) -> ReleaseRef:
@@ -213,13 +213,13 @@ def test_a_heartbeat_names_what_cannot_be_loaded_beside_what_is_served(client_of
 def test_what_cannot_be_loaded_is_neither_fetched_nor_compiled_at_each_poll(
     client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiled, compile_release = list[str](), held.compile_release
+    compiled, compile_release = list[str](), release_set.compile_release
 
-    def counting(app: str, digest: str, data: bytes) -> held.CompiledRelease:
+    def counting(app: str, digest: str, data: bytes) -> release_set.CompiledRelease:
         compiled.append(app)
         return compile_release(app, digest, data)
 
-    monkeypatch.setattr(held, "compile_release", counting)
+    monkeypatch.setattr(release_set, "compile_release", counting)
     server.serve(_snapshot(GOOD, 1, 1))
     client = client_of(server.url, poll=0.05, heartbeat=False)
     until(lambda: client.status().streaming)
@@ -242,16 +242,16 @@ def test_what_cannot_be_loaded_is_neither_fetched_nor_compiled_at_each_poll(
 def test_what_takes_long_to_compile_delays_no_other_app(
     client_of: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    begun, go, compile_release = threading.Event(), threading.Event(), held.compile_release
+    begun, go, compile_release = threading.Event(), threading.Event(), release_set.compile_release
 
-    def slowly(app: str, digest: str, data: bytes) -> held.CompiledRelease:
+    def slowly(app: str, digest: str, data: bytes) -> release_set.CompiledRelease:
         if app == "evil" and digest != GOOD.stable.digest:
             begun.set()
             go.wait(60)
         return compile_release(app, digest, data)
 
     slow = made.pointer(2, made.release("evil", "2.0.0"))
-    monkeypatch.setattr(held, "compile_release", slowly)
+    monkeypatch.setattr(release_set, "compile_release", slowly)
     with _way(kind, tmp_path) as way:
         client = client_of(way.source, poll=RARELY, timeout=60.0)
         until(lambda: client.status().streaming or kind != "stream")

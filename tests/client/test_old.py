@@ -16,12 +16,12 @@ from promptops.core.release import encode
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
-from tests import factory
 from tests.client.clients import Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
-from tests.old import VERSIONS, Old
 from tests.server.running import inside
+from tests.support import factory
+from tests.support.old import VERSIONS, Old
 
 GOOD = encode(factory.content("bot"))
 BAD = encode(

@@ -14,7 +14,7 @@ from tests.client import made
 from tests.client.fake_server import FakeServer, Reply
 from tests.client.test_starting import bundle
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 # PyDLL keeps the interpreter's lock, as uWSGI does; nothing that was registered for a fork is run.
 BEGINNING = """
@@ -125,7 +125,7 @@ def test_any_use_in_a_process_forked_in_c_begins_to_follow(server: FakeServer) -
 
 @pytest.mark.parametrize("kind", ["polled", "folder", "bundle"])
 def test_a_process_forked_in_c_follows_each_kind_of_source(server: FakeServer, tmp_path: Path, kind: str) -> None:
-    from promptops.client.stored import encode, stored_of
+    from promptops.client.disk.cache_format import encode, stored_of
 
     server.streams = False
     source = server.url
@@ -213,7 +213,7 @@ def test_a_process_forked_in_c_that_ends_leaves_the_parents_connections_alone(se
 
 def test_a_database_is_read_anew_in_a_worker_of_uwsgi(registry_url: str) -> None:
     from promptops.store import Registry
-    from tests import factory
+    from tests.support import factory
 
     live = Registry.open(registry_url)
     factory.make_channels(live)

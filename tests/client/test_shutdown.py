@@ -15,7 +15,7 @@ from promptops import Client
 from tests.client.fake_server import FakeServer
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
-from tests.house.checkout import ROOT, interruptible
+from tests.support.checkout import ROOT, interruptible
 
 HEAD = """
 import asyncio, atexit, gc, logging, os, signal, sys, threading, time

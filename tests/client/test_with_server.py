@@ -12,17 +12,17 @@ import pytest
 
 from promptops import ReleaseNotFound, State
 from promptops.core.token import Scope
-from promptops.operations import presence
+from promptops.operations import heartbeats
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
-from tests import factory
 from tests.client.clients import RARELY, Maker
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
-from tests.house.checkout import ROOT
 from tests.server.conftest import mint, revoke
 from tests.server.running import Running, inside, running
+from tests.support import factory
+from tests.support.checkout import ROOT
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def _known(registry: Registry) -> dict[str, dict[str, int]]:
     """What the registry knows of its clients."""
     from datetime import UTC, datetime
 
-    found = presence.clients(registry, "prod", now=datetime.now(UTC)).live
+    found = heartbeats.clients(registry, "prod", now=datetime.now(UTC)).live
     return {each.beat.name: dict(each.beat.revisions) for each in found}
 
 

@@ -16,11 +16,11 @@ from promptops.core.token import Scope
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
-from tests import factory
 from tests.client.crew import Said, ask, at_work, follows, free_port, is_open, roll_back_and_wait
 from tests.client.waiting import until
 from tests.server.conftest import mint
 from tests.server.running import inside
+from tests.support import factory
 
 UWSGI = str(Path(sys.executable).with_name("uwsgi"))
 

@@ -14,7 +14,7 @@ import sys
 
 from promptops.core.errors import PromptopsError
 from promptops.core.model import Engine, Json, Message, Prompt, Role
-from promptops.core.template import Template
+from promptops.core.template.template import Template
 
 MEMORY = 256 << 20
 SECONDS = 1

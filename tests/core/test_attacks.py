@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.jinja import STEPS
-from promptops.core.template import LIMIT
+from promptops.core.template.jinja import STEPS
+from promptops.core.template.template import LIMIT
 from tests.core.attacks import ATTACKS
 
 

@@ -13,11 +13,11 @@ from promptops.core import limits
 from promptops.core.compiled import compile_content, compile_release, flaw_of, require_loadable
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid, PromptopsError, Unloadable
-from promptops.core.lexing import MAX_BRACKETS
 from promptops.core.model import Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
 from promptops.core.release import encode
-from promptops.core.syntax import MAX_BRANCHES, MAX_COMPARED
-from tests.factory import jinja
+from promptops.core.template.jinja_lexer import MAX_BRACKETS
+from promptops.core.template.jinja_syntax import MAX_BRANCHES, MAX_COMPARED
+from tests.support.factory import jinja
 
 
 def schema(of: Mapping[str, Json]) -> Content:
@@ -220,7 +220,7 @@ def test_nothing_but_a_refusal_comes_of_any_content(
 
 
 def test_the_limits_are_those_that_the_docs_name() -> None:
-    from tests.house.checkout import ROOT
+    from tests.support.checkout import ROOT
 
     page = (ROOT / "docs" / "prompt-files.md").read_text()
     for name in limits.__annotations__:

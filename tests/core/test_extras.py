@@ -12,7 +12,7 @@ _PROGRAM = """
 import sys
 from promptops.core.errors import ExtraMissing
 from promptops.core.model import Engine, Input, Message, Prompt, Role
-from promptops.core.template import Template
+from promptops.core.template.template import Template
 
 message = Message(role=Role.USER, content="Hello {{ name }}")
 plain = Prompt(name="answer", messages=(message,), inputs=(Input(name="name"),))

@@ -16,7 +16,7 @@ from promptops.core.errors import Invalid, OverrideInvalid
 from promptops.core.model import Json
 from promptops.core.override import Override, decode, encode, identity
 from promptops.core.release import encode as encode_content
-from tests.factory import content
+from tests.support.factory import content
 
 MADE = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 CONTENT = encode_content(content(text="Say “hello” to {{name}}: \\ \n\t\u2028"))

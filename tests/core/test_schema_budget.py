@@ -11,9 +11,9 @@ import pytest
 from promptops.core.compiled import require_loadable
 from promptops.core.errors import TemplateInvalid, Unloadable, VariableInvalid
 from promptops.core.model import Content, Input, Json, Message, Prompt, Role
-from promptops.core.schema import compile_check, flaw_of, unevaluated
-from promptops.core.searching import refusal, search_of
-from promptops.core.template import Template
+from promptops.core.schema.input_schema import compile_check, flaw_of, unevaluated
+from promptops.core.schema.patterns import refusal, search_of
+from promptops.core.template.template import Template
 
 SOON = 60
 """Processor seconds: without a budget each of these takes hours, on any machine."""

@@ -12,9 +12,9 @@ from promptops.cli.main import run
 from promptops.core.model import Policy
 from promptops.core.token import Scope
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops, promptops
 from tests.gateway.serving import Held, Serve, mint, serving
+from tests.support import factory
 
 __all__ = ["promptops"]
 

@@ -13,9 +13,9 @@ from promptops.operations.tokens import TokenRequest, create_token
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Answer
 from tests.server.running import inside
+from tests.support import factory
 
 Serve = Callable[[str], str]
 """Starts a server for the registry of this URL, and answers where it is."""

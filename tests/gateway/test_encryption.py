@@ -6,10 +6,10 @@ import pytest
 
 from promptops.core.token import Scope
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
 from tests.gateway.encrypting import AUTHORITY, encrypting
 from tests.gateway.serving import Serve, mint
+from tests.support import factory
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
-from promptops.operations.pinning import PinRequest, pin, save
-from promptops.operations.promoting import PromoteRequest, promote
-from promptops.operations.withholding import WithholdRequest, quarantine, yank
+from promptops.operations.override import PinRequest, pin, save
+from promptops.operations.promote import PromoteRequest, promote
+from promptops.operations.quarantine import WithholdRequest, quarantine, yank
 from promptops.store import Registry
-from tests import factory
 from tests.gateway.conftest import Attempt
 from tests.gateway.serving import Held, Serve
+from tests.support import factory
 
 FAILURES = """
 3 status nobody

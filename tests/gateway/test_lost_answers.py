@@ -12,12 +12,12 @@ from promptops.core.reference import parse_reference
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as new_secret
 from promptops.gateway.remote import Remote
-from promptops.operations.promoting import PromoteRequest
+from promptops.operations.promote import PromoteRequest
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
 from tests.gateway.losing import answering, losing
 from tests.gateway.serving import Serve, mint
+from tests.support import factory
 
 OURS = b"HTTP/1.1 200 OK\r\nPromptops-Api: 1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 
@@ -164,10 +164,10 @@ def test_a_release_that_is_not_what_was_asked_for_is_refused(
     import json
 
     from promptops.core.errors import RegistryDamaged
-    from promptops.operations import reading
+    from promptops.operations import queries
     from promptops.wire.shapes import Described, bare, written
 
-    named = reading.named(told, parse_reference("bot@0.1.0"))
+    named = queries.named(told, parse_reference("bot@0.1.0"))
     assert named.release is not None
     sound = Described(
         release=bare(named.release), content=named.release.content.decode(), profile=None, channels=(), quarantined={}

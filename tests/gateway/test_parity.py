@@ -12,10 +12,10 @@ import pytest
 
 from promptops.core.token import Scope
 from promptops.store import Registry
-from tests import factory
 from tests.gateway.conftest import Attempt
 from tests.gateway.serving import Serve, mint
 from tests.server.running import running
+from tests.support import factory
 
 WORKSPACE = """\
 registry: test

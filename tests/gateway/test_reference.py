@@ -12,14 +12,15 @@ from jsonschema import Draft202012Validator
 from promptops.core.errors import RegistryDamaged, RegistryUnavailable
 from promptops.core.model import Policy
 from promptops.operations.channels import ChannelChange
-from promptops.server import examples, write_api
-from promptops.server.shown import schema_of
+from promptops.server.api import deployments
+from promptops.server.http import openapi_examples
+from promptops.server.http.json_schema import schema_of
 from promptops.wire.shapes import Described, read, written
-from tests.house import http_reference
+from tests.support import http_reference
 
 NOUNS = [
     value
-    for name, value in vars(examples).items()
+    for name, value in vars(openapi_examples).items()
     if name.isupper() and hasattr(value, "__dataclass_fields__") and name not in {"PIN", "RELEASE"}
 ]
 
@@ -56,7 +57,7 @@ def test_every_example_is_one(document: dict[str, Any]) -> None:
 
 def test_every_use_case_of_the_command_line_has_an_example_and_says_what_it_answers(document: dict[str, Any]) -> None:
     found = {where for where, _, _ in _examples(document)}
-    for route in write_api.routes:
+    for route in deployments.routes:
         status = 201 if route.path == "/v1/tokens" and route.method == "POST" else 200
         assert f"{route.method} {route.path} answers {status}" in found
         if route.method in {"POST", "PUT"}:
@@ -71,7 +72,7 @@ def test_a_noun_comes_back_as_it_was_and_fits_its_schema(noun: object) -> None:
 
 
 def test_what_a_newer_server_says_more_is_passed_over() -> None:
-    said = written(examples.CHANGE) | {"more": 1}
+    said = written(openapi_examples.CHANGE) | {"more": 1}
     said["policy"] = written(Policy(protected=True)) | {"also": ["this"]}
     assert read(ChannelChange, said).policy.protected is True
 
@@ -83,13 +84,13 @@ def test_what_a_newer_server_says_more_is_passed_over() -> None:
 )
 def test_what_cannot_be_is_not_understood(changed: dict[str, Any]) -> None:
     with pytest.raises(RegistryUnavailable, match="not understood"):
-        read(ChannelChange, written(examples.CHANGE) | changed)
+        read(ChannelChange, written(openapi_examples.CHANGE) | changed)
     with pytest.raises(RegistryUnavailable, match="not understood"):
         read(ChannelChange, {})
 
 
 def test_a_content_that_is_not_of_its_digest_is_damaged() -> None:
-    said = written(examples.DESCRIBED)
-    assert read(Described, said).whole().content == examples.CONTENT.encode()
+    said = written(openapi_examples.DESCRIBED)
+    assert read(Described, said).whole().content == openapi_examples.CONTENT.encode()
     with pytest.raises(RegistryDamaged):
-        read(Described, said | {"content": examples.CONTENT + " "}).whole()
+        read(Described, said | {"content": openapi_examples.CONTENT + " "}).whole()

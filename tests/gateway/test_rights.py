@@ -9,9 +9,9 @@ import pytest
 from promptops.core.token import Scope
 from promptops.operations.tokens import TokenRequest, create_token, revoke_token
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
 from tests.gateway.serving import Serve, mint, rows
+from tests.support import factory
 
 WRITES = {
     Scope.PROMOTE: "promote bot@0.1.0 --channel dev",

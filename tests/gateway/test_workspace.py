@@ -14,13 +14,13 @@ from promptops.cli.main import cli
 from promptops.core.digest import digest
 from promptops.core.model import Json
 from promptops.core.token import Scope
-from promptops.operations import projecting
+from promptops.operations import git_sync
 from promptops.store import Registry
-from tests import factory
 from tests.cli.conftest import Promptops
 from tests.gateway.serving import Held, Serve, mint, rows
 from tests.store.facts import note
 from tests.store.vandal import vandalise
+from tests.support import factory
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def test_a_release_is_built_here_kept_there_and_tagged_here(
 def test_the_tag_is_the_one_that_the_registry_would_write(
     workspace: Path, registry: Registry, promptops: Promptops, tmp_path: Path
 ) -> None:
-    from promptops.source.git import Repository
+    from promptops.source.git.repository import Repository
 
     subprocess.run(["git", "clone", "--quiet", str(workspace), str(tmp_path / "clone")], check=True)
     promptops("release")
     with registry.read() as reader:
         release = reader.find_release("bot", version="0.1.0")
     repository = Repository.open(tmp_path / "clone")
-    [tagged] = projecting.tag(registry, repository, [release])
+    [tagged] = git_sync.tag(registry, repository, [release])
     repository.close()
     assert tagged.problem == ""
     here, there = (factory.git(root, "rev-parse", "refs/tags/bot/v0.1.0") for root in (workspace, tmp_path / "clone"))
@@ -189,7 +189,7 @@ def test_a_log_that_was_changed_is_seen_through_a_server_too(
 ) -> None:
     promptops("release")
     promptops("promote", "bot@0.1.0", "--channel", "dev")
-    projecting.sync(registry, workspace, name="test")
+    git_sync.sync(registry, workspace, name="test")
     whole = promptops("audit", "--verify", "--json").json
     assert (whole["whole"], whole["git"]) == (True, "compared")
     anchor = str(whole["head"])

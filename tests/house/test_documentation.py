@@ -14,9 +14,9 @@ import pytest
 from promptops.cli.main import COMMANDS, cli
 from promptops.client import settings
 from promptops.config import VARIABLES
-from promptops.source.findings import RULES
-from tests.house import cli_reference
-from tests.house.checkout import ROOT, files, modules
+from promptops.source.text.findings import RULES
+from tests.support import cli_reference
+from tests.support.checkout import ROOT, files, modules
 
 PAGES = [path for path in files() if path.suffix == ".md" and path.parts[0] not in {"tests", "promptops"}]
 # Prompts are somebody's texts to a model, not pages of ours.
@@ -99,8 +99,8 @@ def test_every_setting_is_documented_by_hand_and_exists() -> None:
 
 def test_only_config_reads_the_environment() -> None:
     # The client runs in other people's programs and knows nothing of config.py, which lists its settings all the same.
-    # store/dump.py hands all of it on to pg_dump, which reads it itself, and takes nothing out.
-    known = {Path(f"promptops/{name}.py") for name in ("config", "client/settings", "store/dump")}
+    # store/backups/pg_dump.py hands all of it on to pg_dump, which reads it itself, and takes nothing out.
+    known = {Path(f"promptops/{name}.py") for name in ("config", "client/settings", "store/backups/pg_dump")}
     reads = {module.path for module in modules("promptops") if re.search(r"os\.(?:environ|getenv)", module.text)}
     assert reads == known
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.checkout import ROOT, imports, modules, run_python
+from tests.support.checkout import ROOT, imports, modules, run_python
 
 HEAVY = ("sqlmodel", "sqlalchemy", "git", "click", "rich", "alembic", "pydantic", "yaml", "jinja2", "jsonschema")
 
@@ -83,8 +83,8 @@ def test_the_import_contracts_hold() -> None:
 @pytest.mark.parametrize(
     ("package", "home"),
     [
-        ("git", ("promptops/source/git.py",)),
-        ("rich", ("promptops/cli/render.py",)),
+        ("git", ("promptops/source/git/repository.py",)),
+        ("rich", ("promptops/cli/output/render.py",)),
         ("sqlalchemy", ("promptops/store/", "migrations/")),
         ("sqlmodel", ("promptops/store/", "migrations/")),
         ("alembic", ("promptops/store/", "migrations/")),
@@ -94,7 +94,7 @@ def test_the_import_contracts_hold() -> None:
         ("starlette", ("promptops/server/",)),
         ("uvicorn", ("promptops/server/",)),
         ("httpx", ("promptops/client/", "promptops/gateway/")),
-        ("mmh3", ("promptops/core/assignment.py",)),
+        ("mmh3", ("promptops/core/bucketing.py",)),
     ],
 )
 def test_a_package_with_one_home_is_imported_nowhere_else(package: str, home: tuple[str, ...]) -> None:

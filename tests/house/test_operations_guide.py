@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import make_url
 
 from promptops import projection
-from promptops.core.health import FAULTS
+from promptops.core.faults import FAULTS
 from promptops.core.reference import parse_reference
-from promptops.operations.withholding import WithholdRequest, yank
-from promptops.source.git import Repository
+from promptops.operations.quarantine import WithholdRequest, yank
+from promptops.source.git.repository import Repository
 from promptops.store import Registry, create
-from tests import factory
-from tests.house.checkout import ROOT
+from tests.support import factory
+from tests.support.checkout import ROOT
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptops import __version__
-from tests.house.checkout import ROOT, files
+from tests.support.checkout import ROOT, files
 
 TEXTS = [path for path in files() if path.suffix not in {".png", ".ico", ".gz", ".db", ".bin", ".whl"}]
 LOCKS = [Path(".locks/run.txt"), Path(".locks/dev.txt")]

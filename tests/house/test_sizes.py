@@ -7,7 +7,7 @@ import re
 import statistics
 from pathlib import Path
 
-from tests.house.checkout import modules
+from tests.support.checkout import modules
 
 MAX_MODULE = 400
 MAX_FUNCTION = 60

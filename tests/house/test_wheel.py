@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from promptops import __version__
-from tests.house.checkout import ROOT, files
+from tests.support.checkout import ROOT, files
 
 
 @pytest.fixture(scope="module")

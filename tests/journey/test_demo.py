@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 
 def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from promptops.core.model import Prompt
 from promptops.core.suite import Case
-from promptops.core.template import Template
-from promptops.source.lint import check
+from promptops.core.template.template import Template
+from promptops.source.lint.lint import check
 from promptops.source.load import Loaded
 from promptops.source.tree import WorkingTree
 from tests.journey.terminal import EXAMPLE

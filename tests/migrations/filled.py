@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
 
 from promptops.core.audit import GENESIS, seal
 from promptops.core.model import AuditEntry
-from promptops.store.database import connect, locate
+from promptops.store.engine.database import connect, locate
 from promptops.store.setup import migrations, turn_on_wal
 
 Rows: TypeAlias = "dict[str, list[dict[str, object]]]"

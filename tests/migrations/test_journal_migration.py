@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import SchemaOutdated
-from promptops.core.record import decode, encode, ref_of
+from promptops.core.facts import decode, encode, ref_of
 from promptops.store import HEAD, Registry, backup, check_store, current_schema, restore, upgrade
-from tests.factory import ACTOR, go_back, go_live, live_version, minutes
 from tests.migrations.filled import fill_old
 from tests.store.facts import ask
 from tests.store.world import KINDS, all_records
+from tests.support.factory import ACTOR, go_back, go_live, live_version, minutes
 
 
 @pytest.fixture

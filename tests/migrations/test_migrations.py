@@ -15,11 +15,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from promptops.core.errors import GuardsMissing
-from promptops.store import HEAD, Registry, guards
-from promptops.store.database import connect, locate
-from promptops.store.revisions import REVISIONS, current
+from promptops.store import HEAD, Registry
+from promptops.store.engine.database import connect, locate
+from promptops.store.schema import guards
+from promptops.store.schema.revisions import REVISIONS, current
+from promptops.store.schema.tables import metadata
 from promptops.store.setup import migrations
-from promptops.store.tables import metadata
 from tests.store.facts import ask, fill
 
 
@@ -46,7 +47,7 @@ def scripts_with(folder: Path, body: str) -> Config:
     head = f'''
         import sqlalchemy as sa
         from alembic import op
-        from promptops.store import guards
+        from promptops.store.schema import guards
         revision, down_revision = "next", "{HEAD}"
         def upgrade():
     '''

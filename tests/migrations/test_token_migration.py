@@ -11,12 +11,13 @@ from sqlalchemy import inspect
 from promptops.core.errors import SchemaOutdated
 from promptops.core.token import Scope, secret_digest
 from promptops.operations.tokens import find_token, revoke_token
-from promptops.store import HEAD, Registry, backup, check_store, current_schema, guards, restore, upgrade
-from promptops.store.database import connect, locate
-from tests.factory import ACTOR, go_back, live_version, make_token, minutes
+from promptops.store import HEAD, Registry, backup, check_store, current_schema, restore, upgrade
+from promptops.store.engine.database import connect, locate
+from promptops.store.schema import guards
 from tests.migrations.filled import fill_old
 from tests.store.facts import ask
 from tests.store.world import all_records
+from tests.support.factory import ACTOR, go_back, live_version, make_token, minutes
 
 NEW = {"binding", "token", "token_secret", "token_revocation", "client"}
 VERSIONS = {"alembic_version", "promptops_version"}

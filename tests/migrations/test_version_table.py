@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from promptops.store import HEAD, Registry, check_store, create, current_schema, upgrade
-from promptops.store.database import connect, locate
+from promptops.store.engine.database import connect, locate
 from tests.conftest import ACTOR, CREATED
-from tests.factory import live_version
 from tests.migrations.filled import fill_old
-from tests.old import VERSIONS, Old
+from tests.support.factory import live_version
+from tests.support.old import VERSIONS, Old
 
 
 def run(url: str, *statements: str) -> list[tuple[object, ...]]:

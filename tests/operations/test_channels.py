@@ -8,7 +8,7 @@ from promptops.core.errors import RegistryMismatch
 from promptops.core.model import Policy
 from promptops.operations.channels import Applied, apply_channels
 from promptops.store import Registry
-from tests.factory import ACTOR, NAME, START
+from tests.support.factory import ACTOR, NAME, START
 
 
 def applied(registry: Registry, **declared: Policy) -> dict[str, tuple[Applied, int]]:

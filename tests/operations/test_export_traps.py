@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Invalid
-from promptops.operations.exporting import export
-from tests.operations.test_exporting import read, release, stocked
+from promptops.operations.export_snapshot import export
+from tests.operations.test_export_snapshot import read, release, stocked
 
 DIGEST = release(1)[0].digest.removeprefix("sha256:")
 FILES = ["v1/channels/prod/snapshot", f"v1/releases/{DIGEST}"]

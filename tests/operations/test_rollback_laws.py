@@ -32,9 +32,9 @@ from promptops.core.errors import (
 )
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
-from promptops.operations.withholding import WithholdRequest, quarantine, unquarantine, yank
+from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.store import Registry
-from tests.factory import ACTOR, START, content, go_back, go_live, key, make_channels, make_release
+from tests.support.factory import ACTOR, START, content, go_back, go_live, key, make_channels, make_release
 
 APPS = ("bot", "faq", "triage")
 VERSIONS = 5

@@ -24,10 +24,10 @@ from promptops.core.errors import (
 from promptops.core.token import LIFETIME, Revocation, Scope, Token, mint, parse_token, secret_digest
 from promptops.operations.tokens import TokenRequest, create_token, find_token, list_tokens, revoke_token
 from promptops.store import Registry, backup, check_store, restore
-from promptops.store.database import connect, locate
-from tests.factory import ACTOR, START, make_token, minutes
+from promptops.store.engine.database import connect, locate
 from tests.store.facts import ask
 from tests.store.vandal import vandalise
+from tests.support.factory import ACTOR, START, make_token, minutes
 
 
 def take_back(registry: Registry, which: str, **more: object) -> Token:

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from promptops.core.health import Fault
+from promptops.core.faults import Fault
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
-from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.build import build
+from promptops.operations.quarantine import WithholdRequest, unquarantine, yank
+from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
-from promptops.operations.withholding import WithholdRequest, unquarantine, yank
-from promptops.operations.workspace import build
-from promptops.source.git import Repository
+from promptops.source.git.repository import Repository
 from promptops.store import Registry
-from tests import factory
-from tests.factory import ACTOR, PROMPT, key, minutes
+from tests.support import factory
+from tests.support.factory import ACTOR, PROMPT, key, minutes
 
 Tamper = Callable[..., None]
 

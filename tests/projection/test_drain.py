@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, RegistryMismatch
+from promptops.core.facts import encode
 from promptops.core.model import Policy
-from promptops.core.record import encode
 from promptops.projection import Archive, Drained, anchors, drain, read_release
-from promptops.source.git import Repository
+from promptops.source.git.repository import Repository
 from promptops.store import Registry
-from tests import factory
-from tests.factory import git
 from tests.projection.conftest import Tamper
+from tests.support import factory
+from tests.support.factory import git
 
 
 def refs(root: Path) -> dict[str, str]:

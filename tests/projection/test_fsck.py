@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.health import Condition
-from promptops.operations.checking import Place, Report, check
-from promptops.operations.projecting import sync
+from promptops.core.faults import Condition
+from promptops.operations.fsck import Place, Report, check
+from promptops.operations.git_sync import sync
 from promptops.projection import drain
-from promptops.source.git import Repository
+from promptops.source.git.repository import Repository
 from promptops.store import Registry
-from tests import factory
-from tests.factory import NAME, git
 from tests.projection.conftest import Tamper, codes
+from tests.support import factory
+from tests.support.factory import NAME, git
 
 
 @pytest.fixture

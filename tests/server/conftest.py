@@ -15,8 +15,8 @@ from promptops.core.model import Policy
 from promptops.core.token import Scope
 from promptops.operations.tokens import TokenRequest, create_token, revoke_token
 from promptops.store import Registry
-from tests import factory
 from tests.server.running import Running, running
+from tests.support import factory
 
 UNLIMITED = ("--reads-per-second", "0", "--changes-per-second", "0")
 

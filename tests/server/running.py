@@ -23,7 +23,7 @@ from promptops.config import VARIABLES
 from promptops.core.model import Json
 from promptops.server.app import Server
 from promptops.server.run import configuration
-from tests.house.checkout import ROOT
+from tests.support.checkout import ROOT
 
 PATIENCE = 60.0
 """Seconds for what has to happen; a machine that runs tests may be very busy."""

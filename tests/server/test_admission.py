@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from promptops.store import Registry
-from tests import factory
 from tests.server.conftest import Serve
 from tests.server.running import Running, until
+from tests.support import factory
 
 PATH = "/v1/channels/prod/snapshot"
 

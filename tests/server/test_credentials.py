@@ -23,22 +23,22 @@ from urllib.parse import quote
 
 import pytest
 
+from promptops.core.heartbeat import Beat, State
 from promptops.core.model import Policy
-from promptops.core.presence import Beat, State
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as make_secret
-from promptops.operations.presence import record_beats
-from promptops.operations.promoting import PromoteRequest, promote
+from promptops.operations.heartbeats import record_beats
+from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.tokens import TokenRequest, create_token
 from promptops.server.app import Server, create_app
-from promptops.server.routing import OPEN, Route
+from promptops.server.http.routing import OPEN, Route
 from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
-from tests import factory
 from tests.server.asking import Asked, answer, started
 from tests.server.conftest import mint, revoke
 from tests.server.running import Reply
+from tests.support import factory
 
 APP, PLACE, DEED = "zqapp", "zqplace", "zqdeed"
 """In every name and every text about the other team's app, its channel, and what it did with the one on the other."""

@@ -19,10 +19,10 @@ from promptops.core.token import mint as make_secret
 from promptops.server.app import create_app
 from promptops.server.settings import Limits, Settings
 from promptops.store import Registry
-from tests import factory
-from tests.bench import flooder
+from tests.harness.bench import flooder
 from tests.server.conftest import Serve, mint
 from tests.server.running import Reply, Talking, inside
+from tests.support import factory
 
 PATH = "/v1/channels/prod/snapshot"
 

@@ -12,20 +12,20 @@ from sqlalchemy import event
 
 from promptops import clock
 from promptops.core.errors import ChannelNotFound, DeadlineExceeded, NotAuthenticated, RegistryUnavailable
+from promptops.core.heartbeat import Beat, State
 from promptops.core.model import Policy
-from promptops.core.presence import Beat, State
 from promptops.core.token import Scope, secret_digest
 from promptops.operations import tokens
 from promptops.operations.channels import apply_channels
 from promptops.operations.tokens import find_tokens
-from promptops.server.feed import Follower, Served
-from promptops.server.presence import Presence
+from promptops.server.live.feed import Follower, Served
+from promptops.server.live.heartbeats import Presence
+from promptops.server.live.server_state import State as Running
 from promptops.server.settings import Limits, Settings
-from promptops.server.state import State as Running
 from promptops.store import Registry
-from tests import factory
 from tests.server.conftest import mint
 from tests.server.running import PATIENCE
+from tests.support import factory
 
 
 def beat(number: int, revision: int = 1) -> Beat:

@@ -6,16 +6,16 @@ import json
 import shutil
 from pathlib import Path
 
-from promptops.client.held import compile_release
+from promptops.client.state.release_set import compile_release
 from promptops.core.release import encode
 from promptops.core.token import Scope
 from promptops.store import Registry
-from tests import factory
-from tests.faults import neighbours, strangers
-from tests.faults.town import FLOORS
-from tests.operations.test_loading import CANNOT_BE_LOADED
+from tests.harness.faults import neighbours, strangers
+from tests.harness.faults.town import FLOORS
+from tests.operations.test_unloadable import CANNOT_BE_LOADED
 from tests.server.conftest import UNLIMITED, Serve, mint
-from tests.server.test_bodies import publication, sent, told
+from tests.server.http.test_bodies import publication, sent, told
+from tests.support import factory
 
 
 def test_what_is_published_loads_and_a_second_app_is_followed_all_along(world: Registry, serve: Serve) -> None:

@@ -14,7 +14,7 @@ import pytest
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as make_secret
 from promptops.server.app import create_app, routes
-from promptops.server.routing import OPEN, Route, Routes, Table
+from promptops.server.http.routing import OPEN, Route, Routes, Table
 from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
 from tests.server.conftest import mint, revoke

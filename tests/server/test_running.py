@@ -21,19 +21,19 @@ import psutil
 import pytest
 from starlette.types import Message
 
-from promptops.core.address import is_loopback
 from promptops.core.errors import RegistryNotInitialised
+from promptops.core.loopback import is_loopback
 from promptops.core.token import Scope
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry, Writer
-from tests import factory
+from tests.server.api.test_event_stream import following
 from tests.server.conftest import Serve, mint, told
 from tests.server.running import PATIENCE, Running, environment, read_reply, running, until
-from tests.server.test_events import following
 from tests.store.facts import do
-from tests.store.test_schema import SWALLOWING
-from tests.store.test_schema import run as put
+from tests.store.schema.test_comparison import SWALLOWING
+from tests.store.schema.test_comparison import run as put
+from tests.support import factory
 
 PATH = "/v1/channels/prod/snapshot"
 

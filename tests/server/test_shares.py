@@ -13,14 +13,14 @@ import pytest
 from promptops.core.errors import DeadlineExceeded, TooManyRequests
 from promptops.core.token import Scope
 from promptops.server.app import create_app
-from promptops.server.connections import Resting
-from promptops.server.feed import Follower
-from promptops.server.pace import Pace
+from promptops.server.http.connections import Resting
+from promptops.server.live.feed import Follower
+from promptops.server.live.pace import Pace
+from promptops.server.live.streams import Streams
+from promptops.server.live.turns import Turns
 from promptops.server.settings import Settings
-from promptops.server.streams import Streams
-from promptops.server.turns import Turns
 from promptops.store import Registry
-from tests.bench import flooder
+from tests.harness.bench import flooder
 from tests.server.conftest import mint
 from tests.server.running import PATIENCE, inside
 

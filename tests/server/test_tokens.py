@@ -17,13 +17,13 @@ from sqlalchemy import event
 from promptops.core.errors import NotAuthenticated, RegistryDamaged, RegistryUnavailable
 from promptops.core.token import Scope, Token, TokenKind
 from promptops.core.token import mint as make_secret
-from promptops.server.access import Tokens
 from promptops.server.app import create_app
+from promptops.server.live.access import Tokens
 from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
-from tests import factory
 from tests.server.conftest import Serve, mint, revoke
 from tests.server.running import Talking, inside
+from tests.support import factory
 
 PATH = "/v1/channels/prod/snapshot"
 FREE = Rate(a_second=0, burst=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptops.core.finding import Finding
-from promptops.source.lint import check
+from promptops.source.lint.lint import check
 from promptops.source.load import Loaded
 from promptops.source.tree import below
 

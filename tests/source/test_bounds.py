@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from promptops.source.lint import check
+from promptops.source.lint.lint import check
 from tests.source.hostile import GOOD, Make, cases, tree_of
 
 SIZES = (16 * 1024, 64 * 1024, 256 * 1024)

@@ -14,8 +14,8 @@ from promptops.core.digest import digest
 from promptops.core.release import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
-from tests.house.checkout import ROOT
-from tests.old import VERSIONS, wheel
+from tests.support.checkout import ROOT
+from tests.support.old import VERSIONS, wheel
 
 HEAD = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'For {{q}} and {{ user.name }}'}]\n"
 FILES = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from promptops.source.git import Repository
-from promptops.source.lint import check
+from promptops.source.git.repository import Repository
+from promptops.source.lint.lint import check
 from promptops.source.tree import Tree, WorkingTree
 
 BROKEN = "messages:\n- role: user\n  content: '{{ a b }}'\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.core.pins import is_floating
+from promptops.core.floating_models import is_floating
 
 
 @pytest.mark.parametrize(

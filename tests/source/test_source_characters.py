@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.source.characters import scan, strange
-from promptops.source.findings import Report
+from promptops.source.lint.characters import scan, strange
+from promptops.source.text.findings import Report
 
 
 @pytest.mark.parametrize(

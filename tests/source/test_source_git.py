@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, Invalid
-from promptops.source.git import Repository
-from promptops.source.lint import check
+from promptops.source.git.repository import Repository
+from promptops.source.lint.lint import check
 from promptops.source.tree import MAX_FILE, WorkingTree
 
 PROMPT = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: '{{x}}'}]\n"

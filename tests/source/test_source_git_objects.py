@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, Invalid
-from promptops.source.git import Repository
-from promptops.source.git_pack import make
-from tests.factory import commit, git
+from promptops.source.git.pack import make
+from promptops.source.git.repository import Repository
+from tests.support.factory import commit, git
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, Invalid
-from promptops.source import git_lock
-from promptops.source.git import Repository
-from promptops.source.git_call import answer, require_git
-from promptops.source.git_pack import Algorithm, RawObject, make, make_tree
-from promptops.source.git_refs import require_address
-from tests.factory import commit, git
+from promptops.source.git import lock as git_lock
+from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
+from promptops.source.git.process import answer, require_git
+from promptops.source.git.refs import require_address
+from promptops.source.git.repository import Repository
+from tests.support.factory import commit, git
 
 WHO = "promptops <promptops@localhost> 1772366400 +0000"
 

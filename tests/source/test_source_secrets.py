@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.source.findings import Report
-from promptops.source.secrets import scan
+from promptops.source.lint.secrets import scan
+from promptops.source.text.findings import Report
 
 _BODY = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4"
 

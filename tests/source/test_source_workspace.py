@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promptops.core.errors import AppNotFound, SourceInvalid, WorkspaceNotFound
 from promptops.core.model import Policy
 from promptops.core.release import encode
-from promptops.source.lint import check, check_path
+from promptops.source.lint.lint import check, check_path
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 from promptops.source.workspace import find_root, read_workspace

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.digest import canonical
-from promptops.source.strict_yaml import parse
+from promptops.source.text.strict_yaml import parse
 
 
 def places(text: str) -> list[tuple[str, int, int]]:

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from promptops.core.model import Deployment
 from promptops.core.reference import Reference
-from promptops.operations.promoting import PromoteRequest, promote
-from promptops.operations.rolling_back import RollbackRequest, rollback
+from promptops.operations.promote import PromoteRequest, promote
+from promptops.operations.rollback import RollbackRequest, rollback
 from promptops.store import Registry, Writer, create
 from tests.store.facts import ACTOR, START, note
 from tests.store.linearizability import Operation

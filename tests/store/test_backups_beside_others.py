@@ -14,17 +14,17 @@ import pytest
 from sqlalchemy import make_url
 
 from promptops.core.errors import Conflict, ExtraMissing, RegistryDamaged
-from promptops.core.health import Condition
+from promptops.core.faults import Condition
 from promptops.store import Registry, backup, check_store, create, restore
-from promptops.store.database import locate
-from promptops.store.manifest import Manifest, encode, manifest_path, sha256_of
-from promptops.store.tables import metadata
+from promptops.store.backups.manifest import Manifest, encode, manifest_path, sha256_of
+from promptops.store.engine.database import locate
+from promptops.store.schema.tables import metadata
 from tests.conftest import ACTOR, CREATED, settle_another_application
-from tests.factory import go_back, live_version, minutes
-from tests.house.checkout import ROOT
 from tests.store.facts import ask
 from tests.store.test_sessions import name_of, plain, require_all_right, sql, work_in
 from tests.store.world import all_records, make_world
+from tests.support.checkout import ROOT
+from tests.support.factory import go_back, live_version, minutes
 
 Make = Callable[[str], str]
 pytestmark = pytest.mark.usefixtures("postgresql_tools")

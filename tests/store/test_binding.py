@@ -7,18 +7,18 @@ from contextlib import closing
 
 import pytest
 
-from promptops.core.health import Condition
-from promptops.core.record import Binding, decode, encode
+from promptops.core.facts import Binding, decode, encode
+from promptops.core.faults import Condition
 from promptops.core.token import commit, secret_digest
 from promptops.operations.tokens import find_token
 from promptops.store import HEAD, Registry, check_store, upgrade
 from promptops.store.importing import import_records
-from tests.factory import ACTOR, go_back, live_version, make_token, minutes
 from tests.migrations.filled import fill_old
 from tests.store.facts import ask
 from tests.store.test_every_column import age
 from tests.store.vandal import vandalise
 from tests.store.world import all_records, answers
+from tests.support.factory import ACTOR, go_back, live_version, make_token, minutes
 
 RELEASE = "UPDATE release SET changes = '[]' WHERE app = 'bot' AND version = '0.1.1'"
 

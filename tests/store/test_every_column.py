@@ -19,12 +19,13 @@ from sqlalchemy.exc import IntegrityError
 
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import RegistryDamaged
-from promptops.core.health import Condition
-from promptops.store import Registry, checks, upgrade
-from promptops.store.columns import Flag, Moment, Number, TextTuple
-from promptops.store.database import connect, locate
-from promptops.store.guards import GUARDED
-from promptops.store.tables import metadata
+from promptops.core.faults import Condition
+from promptops.store import Registry, upgrade
+from promptops.store.checks import checks
+from promptops.store.engine.database import connect, locate
+from promptops.store.schema.columns import Flag, Moment, Number, TextTuple
+from promptops.store.schema.guards import GUARDED
+from promptops.store.schema.tables import metadata
 from tests.store.vandal import vandalise
 
 ASIDE = ("database", "guards", "schema", "restore")

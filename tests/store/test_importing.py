@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict, Invalid, RegistryNotInitialised
-from promptops.core.record import Record, decode, encode
+from promptops.core.facts import Record, decode, encode
 from promptops.store import Registry
-from promptops.store.checks import check_store
+from promptops.store.checks.checks import check_store
 from promptops.store.importing import import_records
-from tests.factory import go_back, go_live, live_version, make_release, minutes
 from tests.store.facts import ACTOR, ask
 from tests.store.world import all_records, answers
+from tests.support.factory import go_back, go_live, live_version, make_release, minutes
 
 SECRETS_ARE_GONE = {"secret-changed"}
 """Where nothing in the log says that the registry was rebuilt, tokens have to have secrets."""

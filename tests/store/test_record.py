@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from promptops.core.audit import GENESIS, seal
+from promptops.core.facts import QuarantineEvent
 from promptops.core.model import AuditEntry, Quarantine
-from promptops.core.record import QuarantineEvent
 from promptops.store import Answer, Registry, Writer
 from tests.store.facts import ACTOR, ask, do, fill, minutes, note, quarantine
 

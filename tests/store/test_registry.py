@@ -22,8 +22,8 @@ from promptops.core.errors import (
     SchemaTooNew,
 )
 from promptops.store import HEAD, Registry, Writer, create, current_schema, upgrade
-from promptops.store.database import connect, locate
-from promptops.store.revisions import require_known, require_newest
+from promptops.store.engine.database import connect, locate
+from promptops.store.schema.revisions import require_known, require_newest
 from tests.store.facts import ACTOR, START, ask, deployment, do, fill, minutes
 
 

@@ -13,12 +13,12 @@ from sqlalchemy import make_url
 from promptops.core.errors import Conflict, Invalid, RegistryNotInitialised, RegistryUnavailable
 from promptops.core.model import Policy
 from promptops.store import Registry, check_store, create, upgrade
-from promptops.store.database import locate
-from promptops.store.watching import watch
+from promptops.store.engine.database import locate
+from promptops.store.engine.watching import watch
 from tests.cli.conftest import Promptops, promptops
 from tests.conftest import ACTOR, CREATED
-from tests.factory import content, go_back, go_live, live_version, make_channels, make_release, minutes
 from tests.store.facts import ask
+from tests.support.factory import content, go_back, go_live, live_version, make_channels, make_release, minutes
 
 __all__ = ["promptops"]
 

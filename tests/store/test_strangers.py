@@ -18,9 +18,9 @@ from promptops.core.errors import Conflict, RegistryDamaged, RegistryNotInitiali
 from promptops.core.model import Policy
 from promptops.store import Registry, backup, create, current_schema, restore, upgrade
 from tests.conftest import ACTOR, CREATED
-from tests.factory import make_channels, minutes
-from tests.house.checkout import ROOT
 from tests.store.facts import START, ask, do
+from tests.support.checkout import ROOT
+from tests.support.factory import make_channels, minutes
 
 NOBODY = 65534
 

@@ -6,9 +6,9 @@ import sqlite3
 
 import psycopg
 
-from promptops.store import guards
-from promptops.store.database import connect, locate
-from promptops.store.tables import metadata
+from promptops.store.engine.database import connect, locate
+from promptops.store.schema import guards
+from promptops.store.schema.tables import metadata
 
 
 def vandalise(url: str, *statements: str) -> None:

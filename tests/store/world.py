@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptops.core.errors import NotFound
+from promptops.core.facts import Record
 from promptops.core.model import Policy, Profile
-from promptops.core.record import Record
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
+from promptops.operations.build import Workspace
 from promptops.operations.channels import apply_channels
-from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
+from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
-from promptops.operations.withholding import WithholdRequest, quarantine, unquarantine, yank
-from promptops.operations.workspace import Workspace
 from promptops.store import Reader, Registry
-from tests.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
+from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations"}

@@ -16,32 +16,32 @@ from typing import Any
 
 import pytest
 
-from promptops.client import stored
-from promptops.client.files import slot_path
-from promptops.core import errors, override, record, token
+from promptops.client.disk import cache_format
+from promptops.client.disk.cache import slot_path
+from promptops.core import errors, facts, override, token
 from promptops.core.audit import seal
 from promptops.core.digest import canonical
-from promptops.core.fields import from_json
+from promptops.core.heartbeat import Beat
+from promptops.core.json_codec import from_json
 from promptops.core.model import AuditEntry, Channel, Deployment, Release
-from promptops.core.presence import Beat
 from promptops.core.snapshot import Snapshot
-from promptops.wire import presence, problem, snapshot
+from promptops.wire import heartbeat, problem, snapshot
 
 Vector = Mapping[str, Any]
 
-FACTS: Mapping[str, type[record.Fact]] = {
-    "registry": record.RegistryInfo,
+FACTS: Mapping[str, type[facts.Fact]] = {
+    "registry": facts.RegistryInfo,
     "releases": Release,
-    "confirmations": record.Confirmation,
-    "profiles": record.ProfileVersion,
-    "yanks": record.Withdrawal,
+    "confirmations": facts.Confirmation,
+    "profiles": facts.ProfileVersion,
+    "yanks": facts.Withdrawal,
     "policies": Channel,
     "channels": Deployment,
-    "quarantines": record.QuarantineEvent,
-    "epochs": record.EpochInfo,
+    "quarantines": facts.QuarantineEvent,
+    "epochs": facts.EpochInfo,
     "tokens": token.Token,
-    "revocations": record.RevokedToken,
-    "bindings": record.Binding,
+    "revocations": facts.RevokedToken,
+    "bindings": facts.Binding,
 }
 
 
@@ -71,15 +71,15 @@ def test_a_record(vector: Vector) -> None:
     if isinstance(fact, Release):
         fact = replace(fact, content=content)
     line = from_json(AuditEntry, {**vector["audit"], "hash": "", "record": ""}, "audit")
-    ref = record.ref_of(fact, line.seq)
-    line = replace(line, record=record.bind(ref, fact) if vector["bound"] else "")
+    ref = facts.ref_of(fact, line.seq)
+    line = replace(line, record=facts.bind(ref, fact) if vector["bound"] else "")
     line = replace(line, hash=seal(line))
-    made = record.Record(ref=ref, audit=line, fact=fact)
+    made = facts.Record(ref=ref, audit=line, fact=fact)
 
     assert (ref, line.record, line.hash) == (vector["ref"], vector["record"], vector["hash"])
-    assert record.encode(made) == written(vector)
-    assert record.decode(written(vector), content) == made
-    follows = {"at": line.at, **record.audited(fact)}
+    assert facts.encode(made) == written(vector)
+    assert facts.decode(written(vector), content) == made
+    follows = {"at": line.at, **facts.audited(fact)}
     assert follows == {name: getattr(line, name) for name in follows}
 
 
@@ -101,8 +101,8 @@ def test_a_snapshot_or_an_event(vector: Vector) -> None:
 @each("heartbeat")
 def test_a_heartbeat(vector: Vector) -> None:
     made = from_json(Beat, vector["heartbeat"], "heartbeat")
-    assert canonical(presence.beat_to_json(made)) == written(vector)
-    assert presence.beat_from_json(json.loads(written(vector)), made.channel) == made
+    assert canonical(heartbeat.beat_to_json(made)) == written(vector)
+    assert heartbeat.beat_from_json(json.loads(written(vector)), made.channel) == made
 
 
 @each("problem")
@@ -153,15 +153,15 @@ def test_a_break_glass_file(vector: Vector) -> None:
 @each("last-known-good")
 def test_a_last_known_good_file(vector: Vector) -> None:
     said = vector["stored"]
-    made = stored.Stored(
+    made = cache_format.Stored(
         snapshot=said["snapshot"].encode(),
         contents={digest: text.encode() for digest, text in said["contents"].items()},
         gone=said["gone"].encode(),
         fixed=said["fixed"],
     )
-    assert stored.encode(made) == written(vector)
-    assert stored.decode(written(vector)) == made
-    assert stored.decode_bundle(written(vector)) == made
+    assert cache_format.encode(made) == written(vector)
+    assert cache_format.decode(written(vector)) == made
+    assert cache_format.decode_bundle(written(vector)) == made
 
 
 @pytest.mark.parametrize("slot", document("last-known-good")["slots"], ids=lambda slot: slot["file"][:12])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptops.core.assignment import WHOLE
+from promptops.core.bucketing import WHOLE
 from promptops.core.digest import canonical
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid

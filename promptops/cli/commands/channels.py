@@ -1,0 +1,100 @@
+"""`promptops channels`: the places that clients follow, with the policy of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli.command import NounGroup, command
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.output.json_shapes import JsonObject, channel_shape, policy_shape
+from promptops.cli.output.phrases import next_steps, person
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+from promptops.core.model import Channel, Policy
+
+if TYPE_CHECKING:
+    from promptops.operations.channels import ChannelChange
+
+
+@click.group("channels", cls=NounGroup, invoke_without_command=True)
+@click.pass_context
+def channels(ctx: click.Context) -> None:
+    """List channels, or apply those of promptops.yml."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_channels)
+
+
+@command("list", group=channels)
+def list_channels(session: Session, /) -> None:
+    """The registry's channels and what each asks of a release, downstream first."""
+    with session.gateway() as gateway:
+        found = gateway.channels()
+    session.answer(
+        lambda: {"channels": [channel_shape(channel) for channel in found]}, lambda page: _table(found, page)
+    )
+
+
+def _table(found: Sequence[Channel], page: Page) -> list[Line]:
+    if not found:
+        return ["There are no channels yet.", *next_steps([("apply those of promptops.yml", ["channels", "apply"])])]
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("CHANNEL", "TAKES", "POLICY", "CHANGED")]]
+    for channel in found:
+        changed = f"{clock.format_age(channel.at, page.now)} by {person(channel.actor)}"
+        rows.append([Span(channel.name, "name"), policy_words(channel.policy), f"version {channel.version}", changed])
+    return page.columns(rows, indent=0)
+
+
+def policy_words(policy: Policy) -> str:
+    """What a policy lets in, in words."""
+    said = f"what was live on {' or '.join(policy.promote_from)}" if policy.promote_from else "any release"
+    if policy.allow_dirty:
+        said += ", also of uncommitted files"
+    return said + (", exact model snapshots only" if policy.protected else "")
+
+
+@command("apply", group=channels)
+def apply(session: Session, /) -> None:
+    """Make the registry's channels those of promptops.yml.
+
+    Every version of a policy is kept. A channel that is no longer declared stays as it is.
+    """
+    root = session.require_root()
+    actor = session.actor()
+    from promptops.operations.channels import Applied
+    from promptops.source.tree import WorkingTree
+    from promptops.source.workspace import read_workspace
+
+    declared = read_workspace(WorkingTree(root))
+    with session.gateway() as gateway:
+        done = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
+    session.answer(
+        lambda: {"channels": [change_shape(change) for change in done]}, lambda page: [*change_lines(done, page)]
+    )
+    if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in done):
+        bring_to_git(session)
+
+
+def change_shape(change: ChannelChange) -> JsonObject:
+    return {
+        "name": change.name,
+        "policy": policy_shape(change.policy),
+        "version": change.version,
+        "change": change.applied.value,
+    }
+
+
+def change_lines(done: Sequence[ChannelChange], page: Page) -> list[Line]:
+    """Each channel, what was done to it, and what it takes."""
+    if not done:
+        return ["promptops.yml declares no channels, so there is nothing to promote to.", "Add some below `channels:`."]
+    said = {"created": ("created", "good"), "changed": ("changed", "warn"), "unchanged": ("as it was", "quiet")}
+    rows: list[list[Cell]] = []
+    for change in done:
+        word, style = said.get(change.applied.value, ("not in promptops.yml, kept", "warn"))
+        version = f" (version {change.version})" if change.version > 1 else ""
+        rows.append([Span(change.name, "name"), Span(word + version, style), policy_words(change.policy)])
+    return page.columns(rows)

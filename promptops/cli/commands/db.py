@@ -1,0 +1,224 @@
+"""`promptops db`: the registry's schema and its backups. The only commands that load the migrations, beside init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock, config
+from promptops.cli.command import NounGroup, command
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.output.json_shapes import JsonObject, fault_shape
+from promptops.cli.output.phrases import counted, facts, moment, next_steps
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+from promptops.config import hide_password
+from promptops.core.errors import ActorUnknown
+
+if TYPE_CHECKING:
+    from promptops.operations.backup import Restored
+    from promptops.operations.fsck import Place
+    from promptops.store import Manifest
+
+DAMAGE = 2
+
+
+@click.group("db", cls=NounGroup, invoke_without_command=True)
+@click.pass_context
+def db(ctx: click.Context) -> None:
+    """Back up, restore, upgrade or inspect the registry."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(current)
+
+
+@command("upgrade", group=db)
+def upgrade(session: Session, /) -> None:
+    """Bring the schema to the newest version, and put missing guards and indexes back.
+
+    Names foreign objects on the registry's tables, and leaves them as they are.
+    """
+    url = session.database_url("promptops db upgrade")
+    from promptops import store
+    from promptops.store.checks.checks import check_schema_of
+
+    with session.reaching(url):
+        before, after = store.upgrade(url, actor=_actor(session), now=session.now)
+        faults = check_schema_of(url)
+    place = hide_password(url)
+    done: Line = (
+        [Span("✓ ", "good"), Span("Upgraded ", "strong"), f"{place}: schema {before} → {after}"]
+        if before != after
+        else [f"{place} is at the newest schema, {after}. Its guards are in place."]
+    )
+    named: list[Line] = [[Span("! ", "warn"), Span(fault.where, "name"), f"  {fault.what}"] for fault in faults]
+    steps = [("what that means", ["fsck"])] if faults else [("what is live", ["status"])]
+    session.answer(
+        lambda: {
+            "registry": place,
+            "before": before,
+            "after": after,
+            "changed": before != after,
+            "faults": [fault_shape(fault) for fault in faults],
+        },
+        lambda page: [done, *named, *next_steps(steps)],
+    )
+
+
+def _actor(session: Session) -> str:
+    """The actor of an upgrade, for its line in the audit log; must not fail if no setting names one."""
+    try:
+        return session.actor()
+    except ActorUnknown:
+        return "promptops db upgrade"
+
+
+@command("current", group=db)
+def current(session: Session, /) -> None:
+    """Say which schema the registry has, and which one this promptops wants."""
+    url = session.database_url("promptops db current")
+    from promptops import store
+
+    with session.reaching(url):
+        found, wanted = store.current_schema(url)
+    place = hide_password(url)
+    if found is None:
+        line: Line = [f"{place}: no registry there yet"]
+        steps = [("make it", ["init"])]
+    elif found == wanted:
+        line, steps = [f"{place}: schema {found}, the newest"], []
+    else:
+        line, steps = (
+            [f"{place}: schema {found}; this promptops wants {wanted}"],
+            [("bring it there", ["db", "upgrade"])],
+        )
+    session.answer(
+        lambda: {"registry": place, "current": found, "newest": wanted, "up_to_date": found == wanted},
+        lambda page: [line, *next_steps(steps)],
+    )
+
+
+@command("backup", group=db)
+@click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
+@click.option("--verify/--no-verify", default=True, help="Restore it into a temporary place and check it; the default.")
+def backup(session: Session, /, target: Path, verify: bool) -> None:
+    """Copy the registry to a file, while it is in use.
+
+    DEST is a new file, or a folder, in which the file gets a name of its own. Beside it a manifest says what is in it.
+    Do not copy the database's file yourself: what was acknowledged a moment ago may not be in it.
+
+    The copy gets its name only after it was restored into a temporary place and checked as by `promptops fsck`.
+    --no-verify skips that, and also copies a damaged registry.
+
+    For PostgreSQL, pg_dump and pg_restore have to be on the PATH.
+    """
+    url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
+    from promptops.operations import backup as backing_up
+
+    made = backing_up.backup(url, place, now=session.now, verify=verify)
+    file = place / made.file if place.is_dir() else place
+    session.answer(
+        lambda: {"file": str(file), "verified": verify, **manifest_shape(made)},
+        lambda page: _backed_up(made, file, page, verified=verify),
+    )
+
+
+@command("restore", group=db)
+@click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
+def restore(session: Session, /, source: Path) -> None:
+    """Make a registry of a backup, where there is none.
+
+    The backup is verified first, down to its last byte; one that was changed or cut off is refused, and nothing is
+    touched. What is there already is never overwritten. The registry begins a new epoch, since changes after the
+    backup are not in it, and is checked as by `promptops fsck`. Exit code 2 where that finds damage.
+
+    \b
+      promptops db restore /srv/backups/promptops.backup --registry sqlite:////srv/promptops/registry.db
+    """
+    url, actor = session.database_url("promptops db restore"), session.actor()
+    from promptops.operations import backup as backing_up
+
+    path = session.directory / source.expanduser()
+    place = _place(session, url)
+    done = backing_up.restore(path, place, actor=actor, now=session.now)
+    shown = hide_password(url)
+    session.answer(lambda: _restored_shape(done, shown), lambda page: _restored(done, shown, page))
+    if done.report.exit_code == DAMAGE:
+        click.get_current_context().exit(DAMAGE)
+    if place.root is not None:
+        bring_to_git(session)
+
+
+def _place(session: Session, url: str) -> Place:
+    """Where the registry is to be; with the workspace's git only where it becomes the workspace's own registry."""
+    from promptops.operations.fsck import Place
+
+    allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
+    root = None if session.names_registry() else session.root()
+    if root is None:
+        return Place(url=url, allow_network_fs=allow)
+    from promptops.source.tree import WorkingTree
+    from promptops.source.workspace import read_workspace
+
+    return Place(url=url, root=root, name=read_workspace(WorkingTree(root)).registry, allow_network_fs=allow)
+
+
+def manifest_shape(manifest: Manifest) -> JsonObject:
+    held = manifest.holdings
+    return {
+        "registry": held.registry,
+        "lineage": held.lineage,
+        "epoch": held.epoch,
+        "audit": {"seq": held.audit_seq, "hash": held.audit_hash},
+        "counts": dict(held.counts),
+        "database": manifest.database,
+        "schema": manifest.revision,
+        "promptops": manifest.promptops,
+        "at": clock.format_iso(manifest.at),
+        "size": manifest.size,
+        "sha256": manifest.sha256,
+    }
+
+
+def _restored_shape(done: Restored, url: str) -> JsonObject:
+    from promptops.cli.commands.fsck import report_shape
+
+    return {
+        "restored": url,
+        "backup": manifest_shape(done.manifest),
+        "epoch": done.epoch,
+        "check": report_shape(done.report),
+    }
+
+
+def _held(manifest: Manifest) -> list[tuple[str, Cell]]:
+    held = manifest.holdings
+    return [
+        ("registry", f"{held.registry}  {held.lineage}"),
+        ("holds", f"{_count(manifest, 'release')}, {_count(manifest, 'deployment')}"),
+        ("audit", f"up to line {held.audit_seq:,}, {held.audit_hash}"),
+    ]
+
+
+def _count(manifest: Manifest, table: str) -> str:
+    return counted(manifest.holdings.counts.get(table, 0), table)
+
+
+def _backed_up(made: Manifest, file: Path, page: Page, *, verified: bool) -> list[Line]:
+    head: Line = [Span("✓ ", "good"), Span("Backed up ", "strong"), f"{made.size:,} bytes to ", Span(str(file), "name")]
+    rows: list[tuple[str, Cell]] = [*_held(made), ("epoch", str(made.holdings.epoch)), ("sha256", made.sha256)]
+    rows.append(("verified", "it came back, and all is well in it" if verified else "no: --no-verify"))
+    try_it = ["db", "restore", str(file), "--registry", "sqlite:///drill.db"]
+    steps = [("does it come back?", try_it)] if made.database == "sqlite" else []
+    keep: Line = Span(f"Keep {file.name}.json with it: without its manifest a backup is not restored.", "quiet")
+    return [head, "", *facts(page, rows), "", keep, *next_steps(steps)]
+
+
+def _restored(done: Restored, url: str, page: Page) -> list[Line]:
+    from promptops.cli.commands.fsck import report_lines
+
+    head: Line = [Span("✓ ", "good"), Span("Restored ", "strong"), Span(url, "name")]
+    epoch = f"{done.epoch}, which begins now; changes after the backup are not in it"
+    rows: list[tuple[str, Cell]] = [("backup of", moment(page, done.manifest.at)), *_held(done.manifest)]
+    return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(done.report)]

@@ -1,0 +1,148 @@
+"""`promptops diff`: two references side by side, contract changes first, the version bump last."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops.cli import complete
+from promptops.cli.command import command
+from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.phrases import counted, next_steps
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.output.word_diff import compare_texts, whole_text
+from promptops.cli.resolve import named
+from promptops.cli.session import Session
+from promptops.core.errors import ReferenceInvalid
+from promptops.core.model import Bump, Change
+from promptops.core.reference import Reference, parse_reference
+
+if TYPE_CHECKING:
+    from promptops.operations.queries import Difference, Named
+
+_TITLES = {
+    Bump.MAJOR: "Contract: callers have to change (major)",
+    Bump.MINOR: "Behaviour: models, parameters, what is new (minor)",
+    Bump.PATCH: "Wording (patch)",
+}
+
+
+@command("diff")
+@click.argument("old", metavar="A", shell_complete=complete.references)
+@click.argument("new", metavar="[B]", required=False, shell_complete=complete.references)
+def diff(session: Session, /, old: str, new: str | None) -> None:
+    """Compare two releases, channels or the working tree.
+
+    A and B are app@1.4.0, app:channel, or app for the files here; with one reference only, it is compared to the files
+    here. A prompt after the app (app/prompt@1.4.0) compares that prompt alone.
+
+    \b
+      promptops diff support-bot:prod                      what is not released yet
+      promptops diff support-bot@1.1.0 support-bot@1.2.0
+      promptops diff support-bot:prod support-bot:staging  what a promotion would change
+    """
+    from promptops.operations import queries
+
+    first = parse_reference(old)
+    second = parse_reference(new) if new else Reference(app=first.app, prompt=first.prompt)
+    if first == second:
+        raise ReferenceInvalid(
+            f"'{old}' compared to itself shows nothing",
+            hint=f"For example: promptops diff {first.app}:prod, or two releases: {first.app}@1.0.0 {first.app}@1.1.0.",
+        )
+    found = queries.diff(*named(session, first, second))
+    changes = tuple(change for change in found.changes if _asked(change, first.prompt or second.prompt))
+    session.answer(lambda: _shape(found, changes), lambda page: _lines(found, changes, page))
+
+
+def _asked(change: Change, prompt: str) -> bool:
+    return not prompt or change.prompt == prompt
+
+
+def _shape(found: Difference, changes: tuple[Change, ...]) -> JsonObject:
+    return {
+        "app": found.new.content.app,
+        "old": _side(found.old),
+        "new": _side(found.new),
+        "changes": [
+            {
+                "bump": change.bump.value,
+                "prompt": change.prompt,
+                "field": change.field,
+                "summary": change.summary,
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in changes
+        ],
+        "bump": found.bump.value,
+        "next_version": found.version or None,
+    }
+
+
+def _side(named: Named) -> JsonObject:
+    release = named.release
+    return {
+        "reference": str(named.reference),
+        "version": release.version if release else None,
+        "digest": release.digest if release else None,
+    }
+
+
+def _lines(found: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:
+    head: Line = [Span(found.old.label, "name"), " → ", Span(found.new.label, "name")]
+    if not found.changes:
+        return [head, "", "No difference: the same content, the same digest."]
+    lines: list[Line] = [head]
+    for bump, group in groupby(changes, key=lambda change: change.bump):
+        lines += ["", [Span(_TITLES[bump], "bad" if bump is Bump.MAJOR else "strong")]]
+        for prompt, members in groupby(group, key=lambda change: change.prompt):
+            lines += ["", ["  ", Span(prompt or found.new.content.app, "name")]]
+            for change in members:
+                lines += _change(change, page)
+    if not changes:
+        lines += ["", "This prompt is the same in both; other prompts of the app differ."]
+    elif len(changes) < len(found.changes):
+        lines += ["", Span(f"{counted(len(found.changes) - len(changes), 'change')} in other prompts", "quiet")]
+    return [*lines, "", *_verdict(found)]
+
+
+def _change(change: Change, page: Page) -> list[Line]:
+    place = change.field.rpartition(".")[2]
+    field: list[Cell] = (
+        [] if not place or change.summary.startswith(f"{place} ") else [Span(change.field, "quiet"), "  "]
+    )
+    lines: list[Line] = [["    ", *field, change.summary]]
+    body: list[Line] = []
+    before, after = _readable(change.before), _readable(change.after)
+    if before is not None and after is not None:
+        if f"{change.before} → {change.after}" not in change.summary:
+            body = compare_texts(before, after, color=page.color)
+    elif after is not None:
+        body = whole_text(after, added=True)
+    elif before is not None:
+        body = whole_text(before, added=False)
+    return [*lines, *(["      ", *([line] if isinstance(line, (str, Span)) else line)] for line in body)]
+
+
+def _readable(text: str | None) -> str | None:
+    """Canonical JSON, as schemas are compared in, with a line for each key."""
+    if text is None or text[:1] not in ("{", "["):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _verdict(found: Difference) -> list[Line]:
+    count = counted(len(found.changes), "change")
+    style = "bad" if found.bump is Bump.MAJOR else "strong"
+    if found.version:
+        verdict: Line = [Span(f"{count}, {found.bump.value}", style), f": would be released as {found.version}"]
+        return [verdict, *next_steps([("release it", ["release", found.new.content.app])])]
+    return [[Span(f"{count}, {found.bump.value}", style), " by the contract with the calling code"]]

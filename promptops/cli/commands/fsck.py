@@ -1,0 +1,103 @@
+"""`promptops fsck`: is everything there that was ever written? Exit code 0, 1 or 2 says it to a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import config
+from promptops.cli.command import command
+from promptops.cli.output.json_shapes import JsonObject, fault_shape
+from promptops.cli.output.phrases import counted, next_steps
+from promptops.cli.output.render import Line, Span
+from promptops.cli.session import Session
+from promptops.core.faults import Condition, Fault
+
+if TYPE_CHECKING:
+    from promptops.operations.fsck import Report
+
+
+@command("fsck")
+@click.option("--repair", is_flag=True, help="Write again what git lacks, put guards back; rows are never changed.")
+@click.option(
+    "--remote",
+    is_flag=False,
+    flag_value="origin",
+    default="",
+    metavar="[NAME]",
+    help="Compare this remote too. [origin]",
+)
+def fsck(session: Session, /, repair: bool, remote: str) -> None:
+    """Check that everything is there, in the database and in git.
+
+    Stored bytes against their digests, logs without gaps, the audit chain and its anchors in git, guards, and every ref
+    and tag against what the rows say. Exit code 0: all is well; 1: something waits for git or was repaired; 2: damage.
+
+    \b
+      promptops fsck
+      promptops fsck --repair
+      promptops fsck --remote --json
+    """
+    url, root = session.database_url("promptops fsck"), session.root()
+    from promptops.operations import fsck as checking
+
+    name = ""
+    if root is not None:
+        from promptops.source.tree import WorkingTree
+        from promptops.source.workspace import read_workspace
+
+        name = read_workspace(WorkingTree(root)).registry
+    allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
+    place = checking.Place(url=url, root=root, name=name, allow_network_fs=allow)
+    report = checking.check(place, remote=remote, repair=repair)
+    session.answer(lambda: report_shape(report), lambda page: report_lines(report))
+    if report.exit_code:
+        click.get_current_context().exit(report.exit_code)
+
+
+def report_shape(report: Report) -> JsonObject:
+    return {
+        "ok": report.exit_code == 0,
+        "exit_code": report.exit_code,
+        "faults": [fault_shape(fault) for fault in report.faults],
+        "repaired": [fault_shape(fault) for fault in report.repaired],
+        "notes": list(report.notes),
+    }
+
+
+def report_lines(report: Report) -> list[Line]:
+    """Damage first; each finding with what, where and the repair."""
+    damage = [fault for fault in report.faults if fault.severity is Condition.DAMAGE]
+    waiting = [fault for fault in report.faults if fault.severity is not Condition.DAMAGE]
+    lines: list[Line] = []
+    for faults, style in ((damage, "bad"), (waiting, "warn"), (report.repaired, "good")):
+        word = "repaired" if faults is report.repaired else ""
+        lines += _listed(faults, style, word)
+    notes: list[Line] = [[Span("note: ", "quiet"), note] for note in report.notes]
+    steps: list[tuple[str, Sequence[str]]] = []
+    if waiting and not report.repaired:
+        steps.append(("write it again", ["fsck", "--repair"]))
+    return [*lines, _verdict(report, len(damage), len(waiting)), *notes, *next_steps(steps)]
+
+
+def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:
+    """The faults code by code; a repair that several share is said once, below them."""
+    lines: list[Line] = []
+    for (code, repair), some in groupby(faults, key=lambda fault: (fault.code, fault.repair)):
+        lines += [[Span(word or code, style), "  ", Span(fault.where, "name"), "  ", fault.what] for fault in some]
+        if not word:
+            lines.append(["    ", Span(repair, "quiet")])
+    return [*lines, ""] if lines else []
+
+
+def _verdict(report: Report, damage: int, waiting: int) -> Line:
+    if damage:
+        return [Span("✗ ", "bad"), Span(f"Damage: {counted(damage, 'finding')}", "strong"), ". No row was changed."]
+    if waiting:
+        return [Span("Nothing is lost. ", "strong"), f"{counted(waiting, 'finding')} to put right."]
+    if report.repaired:
+        return [Span("✓ ", "good"), Span("All is well now", "strong"), f": {counted(len(report.repaired), 'repair')}."]
+    return [Span("✓ ", "good"), Span("All is well.", "strong")]

@@ -1,0 +1,121 @@
+"""`promptops history`: everything that was live on a channel, newest first, and what was live at a moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli import complete
+from promptops.cli.command import channel_option, command, limit_option
+from promptops.cli.output.json_shapes import JsonObject, deployment_shape
+from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+
+if TYPE_CHECKING:
+    from promptops.core.model import Deployment
+    from promptops.operations.queries import History
+
+
+@command("history")
+@click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
+@channel_option
+@click.option("--at", default="", metavar="TIME", help="What was live then: 18:30, 2h ago, ISO 8601.")
+@limit_option
+def history(session: Session, /, app: str | None, channel: str | None, at: str, limit: int | None) -> None:
+    """Everything that was live on a channel, newest first.
+
+    Without APP and --channel it looks where `promptops rollback` would act.
+
+    \b
+      promptops history support-bot --channel prod
+      promptops history support-bot --at 18:30
+    """
+    from promptops.cli.defaults import app_and_channel, choose_app, choose_channel
+
+    moment = clock.parse_as_of(at, session.now, session.zone) if at else None
+    typed = channel
+    if app:
+        app, typed = app_and_channel(app, channel)
+    with session.gateway() as gateway:
+        place = choose_channel(gateway, session.channel(typed))
+        name = app or choose_app(gateway, place, session, command="history")
+        found = gateway.history(name, place, at=moment, limit=session.limit(limit))
+
+    def shape() -> JsonObject:
+        return {
+            "app": found.app,
+            "channel": found.channel,
+            "at": clock.format_iso(moment) if moment else None,
+            "live": deployment_shape(found.live) if found.live else None,
+            "deployments": [_entry(found, deployment) for deployment in found.deployments],
+        }
+
+    def lines(page: Page) -> list[Line]:
+        when = clock.format_moment(moment, session.zone) if moment else ""
+        return [_headline(found, when, page), *_log(found, page), *_more(found, at)]
+
+    session.answer(shape, lines)
+
+
+def _entry(found: History, deployment: Deployment) -> JsonObject:
+    return deployment_shape(deployment) | {"flaw": found.flaws.get(deployment.stable.digest, "")}
+
+
+def _headline(found: History, when: str, page: Page) -> Line:
+    place: list[Cell] = [Span(found.app, "name"), " on ", Span(found.channel, "name")]
+    if found.live is None:
+        return [*place, " served nothing yet at " + when if when else ": never deployed."]
+    live = found.live
+    if not when:
+        return [*place, " serves ", Span(live.stable.version, "strong"), f" (revision {live.revision})"]
+    served: list[Cell] = [" served ", Span(live.stable.version, "strong")]
+    by = f" (revision {live.revision}, {verb(live)} {clock.format_moment(live.at, page.zone)} by {person(live.actor)})"
+    return ["At ", Span(when, "strong"), " ", *place, *served, by]
+
+
+def _log(found: History, page: Page) -> list[Line]:
+    """One line a deployment, and a second one for why it was made and what is wrong with its release now."""
+    if not found.deployments:
+        return []
+    titles = ("REV", "LIVE", "WHAT", "WHEN", "", "BY")
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    rows += [_row(found, deployment, page) for deployment in found.deployments]
+    head, *lines = page.columns(rows)
+    margin = " " * (4 + max(len(str(deployment.revision)) + 2 for deployment in found.deployments))
+    told: list[Line] = ["", head]
+    for deployment, line in zip(found.deployments, lines, strict=True):
+        flaw = found.flaws.get(deployment.stable.digest, "")
+        told.append(line)
+        told += [[margin, quoted(one_line(deployment.reason))]] if deployment.reason else []
+        told += [[margin, Span(f"✗ now {one_line(flaw)}", "warn")]] if flaw else []
+    return told
+
+
+def _row(found: History, deployment: Deployment, page: Page) -> list[Cell]:
+    live = found.live is not None and deployment.revision == found.live.revision
+    flawed = deployment.stable.digest in found.flaws
+    return [
+        Span(f"{deployment.revision} {'●' if live else ' '}", "good" if live else ""),
+        Span(deployment.stable.version, "bad" if flawed else "strong"),
+        f"{deployment.kind.value} {origin(deployment)}" if deployment.before else f"{deployment.kind.value}, the first",
+        clock.format_moment(deployment.at, page.zone),
+        Span(clock.format_age(deployment.at, page.now), "quiet"),
+        person(deployment.actor),
+    ]
+
+
+def _more(found: History, at: str) -> list[Line]:
+    lines: list[Line] = []
+    older = found.deployments[-1].revision - 1 if found.deployments else 0
+    if older:
+        lines += ["", [Span(f"  {counted(older, 'older deployment')} not shown: --limit N", "quiet")]]
+    if found.live is None:
+        newest = ["promote", f"{found.app}@VERSION", "--channel", found.channel]
+        return [*lines, *next_steps([("what there is", ["releases", found.app]), ("make it live", newest)])]
+    if at:
+        back = ["rollback", found.app, "--channel", found.channel, "--at", at, "--dry-run"]
+        return [*lines, *next_steps([("going back there", back)])]
+    return lines

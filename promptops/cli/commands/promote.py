@@ -1,0 +1,60 @@
+"""`promptops promote`: make a release the live one of a channel."""
+
+from __future__ import annotations
+
+import click
+
+from promptops.cli import complete
+from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.session import Session
+
+
+@command("promote")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.promotable)
+@channel_option
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def promote(
+    session: Session,
+    /,
+    reference: str,
+    channel: str | None,
+    reason: str,
+    dry_run: bool,
+    expect_revision: int | None,
+    key: str,
+) -> None:
+    """Make a release the live one of a channel.
+
+    The release is named by version, by digest, or by another channel that serves it. The channel's policy decides
+    whether it may go there; a release that is live there already stays, and nothing changes.
+
+    \b
+      promptops promote support-bot@1.4.0 --channel prod
+      promptops promote support-bot:staging --channel prod
+    """
+    from promptops.cli.defaults import whole_release
+
+    wanted = whole_release(reference)
+    place = session.require_channel(channel)
+    actor = session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.promote import PromoteRequest
+
+        request = PromoteRequest(
+            reference=wanted,
+            channel=place,
+            reason=reason,
+            expect_revision=expect_revision,
+            dry_run=dry_run,
+            key=session.key(key),
+        )
+        deployed = gateway.promote(request, actor=actor)
+    from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
+
+    session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page))
+    if deployed.deployments and not dry_run:
+        bring_to_git(session)

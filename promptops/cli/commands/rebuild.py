@@ -1,0 +1,87 @@
+"""`promptops rebuild`: a new registry from git alone, for the day the database is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import config
+from promptops.cli.command import command
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.phrases import counted, facts, next_steps
+from promptops.cli.output.render import Line, Page, Span
+from promptops.cli.session import Session
+
+if TYPE_CHECKING:
+    from promptops.projection import Rebuilt
+
+MISSING = (
+    "idempotency keys: a request that is retried now is a new one",
+    "changes that had not been brought to git when the database was lost",
+)
+"""What git does not have, by design."""
+_SHOWN = 10
+_NAMES = {"channels": "deployments"}
+"""What a kind of ref holds, where its name says something else."""
+
+
+@command("rebuild")
+@click.option(
+    "--from-git",
+    "source",
+    required=True,
+    metavar="PATH|URL",
+    help="The repository with the refs below refs/promptops.",
+)
+def rebuild(session: Session, /, source: str) -> None:
+    """Make a new registry from git alone.
+
+    Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified down to the
+    bytes; a gap or a changed record stops it, and nothing is made. The registry must not exist yet. It comes back in a
+    new epoch, so that clients can tell.
+
+    \b
+      promptops rebuild --from-git .
+      promptops rebuild --from-git https://example.org/prompts.git --registry postgresql://user@host/promptops
+    """
+    actor, url = session.actor(), session.database_url("promptops rebuild")
+    from promptops.operations import git_sync
+
+    path = session.directory / Path(source).expanduser()
+    done = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
+    shown = config.hide_password(url)
+    session.answer(lambda: _shape(done, shown), lambda page: _lines(done, shown, page))
+    for each in done.unloadable[:_SHOWN]:
+        session.note(f"no client can load {each}")
+    if len(done.unloadable) > _SHOWN:
+        session.note(f"nor {counted(len(done.unloadable) - _SHOWN, 'other release')}: --json names them all")
+    bring_to_git(session)
+
+
+def _shape(done: Rebuilt, url: str) -> JsonObject:
+    return {
+        "registry": url,
+        "lineage": done.lineage,
+        "records": done.records,
+        "kinds": dict(done.kinds),
+        "audit": {"seq": done.seq, "hash": done.hash},
+        "epoch": done.epoch,
+        "not_in_git": list(MISSING),
+        "unloadable": list(done.unloadable),
+    }
+
+
+def _lines(done: Rebuilt, url: str, page: Page) -> list[Line]:
+    head: Line = [Span("✓ ", "good"), Span("Rebuilt ", "strong"), Span(url, "name"), " from git"]
+    rows = [
+        ("lineage", done.lineage),
+        ("epoch", str(done.epoch)),
+        ("audit", f"up to line {done.seq}, {done.hash}"),
+        *((_NAMES.get(kind, kind), f"{count:,}") for kind, count in sorted(done.kinds.items()) if kind != "registry"),
+    ]
+    missing: list[Line] = [["  ", Span(text, "quiet")] for text in MISSING]
+    lines = [head, "", *facts(page, [("changes", counted(done.records, "record")), *rows])]
+    return [*lines, "", "Not in git, by design:", *missing, *next_steps([("check it", ["fsck"]), ("look", ["status"])])]

@@ -1,0 +1,229 @@
+"""`promptops release` and `promptops yank`: from a commit to immutable releases, and out of use for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import config
+from promptops.cli import complete
+from promptops.cli.command import command, key_option, required_reason
+from promptops.cli.git_sync import OFF, bring_to_git
+from promptops.cli.output.json_shapes import JsonObject, release_shape
+from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+from promptops.core.errors import WorkspaceNotFound
+from promptops.core.model import Bump
+
+if TYPE_CHECKING:
+    from promptops.gateway import Gateway
+    from promptops.operations.git_sync import Tagged
+    from promptops.operations.release import Released
+
+SHOWN = 12
+"""Changes that are listed of one release; `promptops diff` has the others."""
+
+
+@command("release")
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
+@click.option(
+    "--bump",
+    type=click.Choice(["auto", "major", "minor", "patch"]),
+    default="auto",
+    show_default=True,
+    help="Raise the version by at least this much.",
+)
+@click.option("--version", metavar="V", help="This exact version; not below what the changes ask for.")
+@click.option("--notes", "-m", default="", metavar="TEXT", help="What is new, for people.")
+@click.option("--commit", default="HEAD", show_default=True, metavar="REV", help="The commit to release.")
+@click.option("--allow-dirty", is_flag=True, help="Release the files as they are; few channels take that.")
+@click.option("--push", is_flag=True, help="Push tags and refs to origin.")
+@key_option
+def release(
+    session: Session,
+    /,
+    apps: tuple[str, ...],
+    bump: str,
+    version: str | None,
+    notes: str,
+    commit: str,
+    allow_dirty: bool,
+    push: bool,
+    key: str,
+) -> None:
+    """Cut immutable releases from a commit.
+
+    Without APP every app that changed is released. The version follows from what changed for the calling code; --bump
+    can only raise it. The same content is the same release: releasing it again changes nothing.
+
+    \b
+      promptops release
+      promptops release support-bot --notes "shorter answers"
+    """
+    root = session.require_root()
+    actor = session.actor()
+    from promptops import __version__
+    from promptops.operations import build
+    from promptops.operations import release as releasing
+    from promptops.source.git.repository import Repository
+
+    wanted = config.setting(config.SYNC).lower() != OFF
+    with session.gateway() as gateway, closing(Repository.open(root)) as repository:
+        with _committed(commit):
+            built = build.build(
+                repository, root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}"
+            )
+        request = releasing.ReleaseRequest(
+            key=session.key(key), bump=None if bump == "auto" else Bump(bump), version=version, notes=notes
+        )
+        released = gateway.release(built, request, actor=actor)
+        channel = _first_channel(gateway)
+        named = [done.release for done in released]
+        tags = gateway.tag(repository, named, remote="origin" if push else "") if wanted or push else ()
+    warnings = [f"{finding.path}:{finding.line}: {finding.message}" for app in built.built for finding in app.warnings]
+    session.answer(
+        lambda: _shape(released, tags, warnings),
+        lambda page: _lines(released, tags, warnings, channel, page, pushed=push),
+    )
+
+
+@contextmanager
+def _committed(commit: str) -> Iterator[None]:
+    """The workspace is there, or the command would not have come this far; what lacks it is the commit."""
+    try:
+        yield
+    except WorkspaceNotFound as error:
+        raise WorkspaceNotFound(
+            f"promptops.yml is not in the commit '{commit}'", hint="Commit it: git add promptops.yml && git commit"
+        ) from error
+
+
+def _first_channel(gateway: Gateway) -> str:
+    """Where a new release would go first: a channel that asks for no other before it."""
+    return min((channel.name for channel in gateway.channels() if not channel.policy.promote_from), default="CHANNEL")
+
+
+def _shape(released: Sequence[Released], tags: Sequence[Tagged], warnings: Sequence[str]) -> JsonObject:
+    by_name = {tag.name: tag for tag in tags}
+    rows = [_released_shape(done, by_name) for done in released]
+    return (rows[0] if len(rows) == 1 else {}) | {"releases": rows, "warnings": list(warnings)}
+
+
+def _released_shape(done: Released, tags: dict[str, Tagged]) -> JsonObject:
+    from promptops.projection.tags import tag_name
+
+    tag = tags.get(tag_name(done.release))
+    return release_shape(done.release) | {
+        "created": done.created,
+        "bump": done.release.bump.value if done.created else Bump.NONE.value,
+        "changes": [str(change) for change in done.changes],
+        "tag": tag.name if tag and not tag.problem else None,
+        "tag_problem": tag.problem if tag else "",
+        "warnings": list(done.warnings),
+    }
+
+
+def _lines(
+    released: Sequence[Released],
+    tags: Sequence[Tagged],
+    warnings: Sequence[str],
+    channel: str,
+    page: Page,
+    *,
+    pushed: bool,
+) -> list[Line]:
+    new = [done for done in released if done.created]
+    same = [done for done in released if not done.created]
+    by_name = {tag.name: tag for tag in tags}
+    lines: list[Line] = []
+    for done in new:
+        lines += [*([""] if lines else []), *_new(done, by_name, page, pushed=pushed)]
+    if same:
+        lines += [*([""] if lines else []), *_same(same, everything=not new)]
+    notices = [text for done in released for text in done.warnings]
+    notices += [f"{tag.name}: {tag.problem}" for tag in tags if tag.problem]
+    lines += [""] if notices else []
+    for text in notices:
+        lines.append([Span("warning: ", "warn"), text])
+    if warnings:
+        lines += ["", [Span(counted(len(warnings), "warning"), "warn"), " in the files: promptops check"]]
+    return [*lines, *next_steps(_next(new, channel))]
+
+
+def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -> list[Line]:
+    from promptops.projection.tags import tag_name
+
+    release, source = done.release, done.release.provenance
+    tag = tags.get(tag_name(release))
+    tagged = f"{tag.name}" + (" (pushed)" if pushed else "") if tag and not tag.problem else ""
+    rows: list[tuple[str, Cell]] = [
+        ("digest", short(release.digest)),
+        ("commit", source.commit[:10] + (" and uncommitted files" if source.dirty else "")),
+        ("tag", tagged),
+        ("notes", release.notes),
+        (
+            "bump",
+            f"{release.bump.value}, by {counted(len(done.changes), 'change')}:"
+            if done.changes
+            else "the first release",
+        ),
+    ]
+    styles = {Bump.MAJOR: "bad", Bump.MINOR: "strong", Bump.PATCH: "quiet"}
+    changes: list[Line] = [
+        ["    ", Span(change.bump.value.ljust(7), styles.get(change.bump, "")), str(change)]
+        for change in done.changes[:SHOWN]
+    ]
+    if len(done.changes) > SHOWN:
+        changes.append([Span(f"    … and {len(done.changes) - SHOWN} more", "quiet")])
+    head: Line = [Span("✓ ", "good"), Span("Released ", "strong"), Span(f"{release.app} {release.version}", "name")]
+    return [head, "", *facts(page, rows), *changes]
+
+
+def _same(same: Sequence[Released], *, everything: bool) -> list[Line]:
+    names = [f"{done.release.app} {done.release.version}" for done in same]
+    if everything:
+        have = "has" if len(names) == 1 else "have"
+        return [f"Nothing changed: {enumerated(names)} {have} this very content already."]
+    return [[Span(f"Unchanged: {enumerated(names)}", "quiet")]]
+
+
+def _next(new: Sequence[Released], channel: str) -> list[tuple[str, list[str]]]:
+    if not new:
+        return [("what is live", ["status"])]
+    why = "make it live"
+    names = [f"{done.release.app}@{done.release.version}" for done in new[:3]]
+    return [(why if place == 0 else "", ["promote", name, "--channel", channel]) for place, name in enumerate(names)]
+
+
+@command("yank")
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.releases)
+@required_reason
+@key_option
+def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
+    """Mark a release as never to be served again.
+
+    For what must not come back anywhere: a leaked secret, a legal reason. It stays readable. A release that a channel
+    serves now has to be rolled back there first.
+    """
+    from promptops.cli.defaults import whole_release
+
+    wanted = whole_release(reference)
+    actor = session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.quarantine import WithholdRequest
+
+        request = WithholdRequest(reference=wanted, reason=reason, key=session.key(key))
+        done = gateway.yank(request, actor=actor)
+
+    def lines(page: Page) -> list[Line]:
+        name = f"{done.app}@{done.version}"
+        who = f"{done.yank.actor}, {done.yank.at:%Y-%m-%d %H:%M UTC}: {done.yank.reason}" if done.yank else ""
+        head: Line = [Span("✓ ", "good"), Span("Yanked ", "strong"), Span(name, "name"), ": no channel takes it again"]
+        return [head, "", *facts(page, [("by", who)]), *next_steps([("what is left", ["releases", done.app])])]
+
+    session.answer(lambda: release_shape(done), lines)
+    bring_to_git(session)

@@ -1,0 +1,210 @@
+"""`promptops releases` and `promptops show`: what has been released, and what a release is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli import complete
+from promptops.cli.command import command, limit_option
+from promptops.cli.output.json_shapes import JsonObject, provenance_shape, release_shape
+from promptops.cli.output.phrases import counted, facts, next_steps, one_line, person
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.resolve import named
+from promptops.cli.session import Session
+from promptops.core.reference import parse_reference
+
+if TYPE_CHECKING:
+    from promptops.core.model import Prompt, Release
+    from promptops.operations.queries import Listed, Named
+
+WIDE = 120
+"""From this width on the list shows commits."""
+
+
+@command("releases")
+@click.argument("app", metavar="APP", shell_complete=complete.apps)
+@limit_option
+def releases(session: Session, /, app: str, limit: int | None) -> None:
+    """List the releases of an app."""
+    from promptops.cli.defaults import app_and_channel
+
+    name, _ = app_and_channel(app, None)
+    with session.gateway() as gateway:
+        every = gateway.releases(name)
+    shown = every[: session.limit(limit)]
+    session.answer(
+        lambda: {"app": name, "releases": [_listed_shape(listed) for listed in shown]},
+        lambda page: _list(name, shown, every, page),
+    )
+
+
+def _listed_shape(listed: Listed) -> JsonObject:
+    where: JsonObject = {"channels": list(listed.channels), "quarantined": dict(listed.quarantined)}
+    return release_shape(listed.release) | where
+
+
+def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page) -> list[Line]:
+    wide = page.width is None or page.width >= WIDE
+    titles = ("VERSION", "LIVE ON", "RELEASED", "BY", *(["COMMIT"] if wide else []), "WHAT CHANGED")
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    rows += [_row(listed, page, wide=wide) for listed in shown]
+    header, *told = page.columns(rows)
+    lines: list[Line] = [[Span(app, "name"), f" has {counted(len(every), 'release')}"], "", header]
+    for listed, line in zip(shown, told, strict=True):
+        lines.append(line)
+        lines += [["    ", Span(f"✗ quarantined {text}", "warn")] for text in _held(listed.quarantined)]
+    if len(every) > len(shown):
+        lines += ["", [Span(f"  {counted(len(every) - len(shown), 'older release')} not shown: --limit N", "quiet")]]
+    steps: list[tuple[str, Sequence[str]]] = []
+    names = [f"{app}@{listed.release.version}" for listed in shown]
+    if len(names) > 1:
+        steps.append(("compare", ["diff", names[1], names[0]]))
+    if names and not any(listed.channels for listed in every):
+        steps.append(("make one live", ["promote", names[0], "--channel", "NAME"]))
+    return [*lines, *next_steps(steps)]
+
+
+def _row(listed: Listed, page: Page, *, wide: bool) -> list[Cell]:
+    release = listed.release
+    short = clock.format_short(release.created_at, page.now, page.zone)
+    return [
+        Span(release.version, "bad" if release.yank else "warn" if listed.quarantined else "strong"),
+        Span(", ".join(listed.channels), "good"),
+        f"{clock.format_age(release.created_at, page.now)}, {short}",
+        person(release.created_by),
+        *([_commit(release)] if wide else []),
+        _summary(release),
+    ]
+
+
+def _held(quarantined: Mapping[str, str]) -> list[str]:
+    """``on prod: makes up rules``, for each channel that keeps the release out."""
+    return [f"on {channel}: {one_line(reason)}" for channel, reason in quarantined.items()]
+
+
+def _commit(release: Release) -> str:
+    return release.provenance.commit[:9] + ("+dirty" if release.provenance.dirty else "")
+
+
+def _summary(release: Release) -> Cell:
+    if release.yank:
+        return Span(f"yanked by {person(release.yank.actor)}: {one_line(release.yank.reason)}", "bad")
+    if not release.changes:
+        return one_line(release.notes) or Span("the first release", "quiet")
+    more = f" (and {len(release.changes) - 1} more)" if len(release.changes) > 1 else ""
+    return f"{release.bump.value}: {one_line(release.notes) or release.changes[0]}{more}"
+
+
+@command("show")
+@click.argument("reference", metavar="REFERENCE", shell_complete=complete.references)
+def show(session: Session, /, reference: str) -> None:
+    """Show what a release is made of.
+
+    REFERENCE is a release (app@1.4.0), what a channel serves (app:prod), or the files here (app); with a prompt
+    (app/prompt:prod) its messages are shown in full.
+    """
+    wanted = parse_reference(reference)
+    [found] = named(session, wanted)
+    prompts = (found.prompt(),) if wanted.prompt else found.content.prompts
+    session.answer(
+        lambda: _named_shape(found, prompts),
+        lambda page: [*_head(found, page), "", *_prompts(prompts, bool(wanted.prompt))],
+    )
+
+
+def _named_shape(found: Named, prompts: Sequence[Prompt]) -> JsonObject:
+    from promptops.core.release import content_to_json
+
+    release, profile = found.release, found.profile
+    shape: JsonObject = (
+        release_shape(release) if release else {"app": found.content.app, "version": None, "digest": None}
+    )
+    shape["provenance"] = provenance_shape(release) if release else None
+    shape["channels"] = list(found.channels)
+    shape["quarantined"] = dict(found.quarantined)
+    shape["profile"] = (
+        {
+            "title": profile.title,
+            "description": profile.description,
+            "owner": profile.owner,
+            "on_call": profile.on_call,
+            "runbook": profile.runbook,
+        }
+        if profile
+        else None
+    )
+    shape["prompts"] = [prompt.name for prompt in prompts]
+    shape["content"] = content_to_json(found.content)
+    return shape
+
+
+def _head(found: Named, page: Page) -> list[Line]:
+    release, profile = found.release, found.profile
+    rows: list[tuple[str, Cell]] = []
+    if release:
+        source = release.provenance
+        rows += [
+            ("digest", release.digest),
+            ("released", f"{clock.format_when(release.created_at, page.now, page.zone)} by {release.created_by}"),
+            ("commit", f"{_commit(release)} of {source.repository}, {source.path}, by {source.author}"),
+            ("live on", Span(", ".join(found.channels) or "no channel", "good" if found.channels else "quiet")),
+            *(("quarantined", Span(text, "warn")) for text in _held(found.quarantined)),
+            ("yanked", Span(f"{release.yank.reason} ({release.yank.actor})" if release.yank else "", "bad")),
+            ("notes", one_line(release.notes)),
+            (release.bump.value, "; ".join(release.changes)),
+        ]
+    if profile:
+        rows += [
+            ("about", one_line(profile.description or profile.title)),
+            ("owner", profile.owner),
+            ("on call", profile.on_call),
+            ("runbook", profile.runbook),
+        ]
+    return [[Span(found.label, "name")], "", *facts(page, rows)]
+
+
+def _prompts(prompts: Sequence[Prompt], whole: bool) -> list[Line]:
+    lines: list[Line] = []
+    for prompt in prompts:
+        lines += [
+            [
+                "  ",
+                Span(prompt.name, "strong"),
+                "  ",
+                prompt.model or Span("the application chooses the model", "quiet"),
+            ]
+        ]
+        lines += [["    ", Span(text, "quiet")] for text in _traits(prompt)]
+        if whole:
+            lines += _messages(prompt)
+    return lines
+
+
+def _traits(prompt: Prompt) -> list[str]:
+    traits = []
+    if prompt.parameters:
+        traits.append(", ".join(f"{name} {json.dumps(value)}" for name, value in sorted(prompt.parameters.items())))
+    if prompt.inputs:
+        named = (item.name if item.required else f"{item.name} (optional)" for item in prompt.inputs)
+        traits.append("inputs: " + ", ".join(named))
+    parts = [f"{counted(len(prompt.messages), 'message')}: {', '.join(message.role for message in prompt.messages)}"]
+    if prompt.tools:
+        parts.append("tools: " + ", ".join(tool.name for tool in prompt.tools))
+    if prompt.response_format != "text":
+        parts.append("answers as " + prompt.response_format.replace("_", " "))
+    if prompt.engine != "simple":
+        parts.append(f"template: {prompt.engine}")
+    return [*traits, " · ".join(parts)]
+
+
+def _messages(prompt: Prompt) -> list[Line]:
+    lines: list[Line] = []
+    for message in prompt.messages:
+        lines += ["", [Span(f"    {message.role}", "strong")]]
+        lines += [["    ", text] for text in message.content.removesuffix("\n").split("\n")]
+    return lines

@@ -1,0 +1,197 @@
+"""`promptops status`: what somebody reads at 2 am. One screen: a few standings in sentences, many in one line each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli import complete
+from promptops.cli.command import command
+from promptops.cli.commands.clients import failure_lines
+from promptops.cli.defaults import USUAL
+from promptops.cli.output.json_shapes import JsonObject, deployment_shape, failure_shape, ref_shape
+from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+
+if TYPE_CHECKING:
+    from promptops.operations.queries import Status
+    from promptops.operations.status import Standing
+
+SENTENCES = 9
+"""Up to so many standings are told in sentences; more get one line each."""
+
+
+@command("status")
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
+@click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
+def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
+    """What is live where, since when, and what a rollback would do.
+
+    \b
+      promptops status
+      promptops status support-bot
+      promptops status --channel prod
+    """
+    from promptops.cli.defaults import apps_and_channel
+
+    names, place = apps_and_channel(apps, channel or None)
+    with session.gateway() as gateway:
+        found = gateway.status(names, place or "")
+    found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
+    session.answer(
+        lambda: (
+            status_shape(found)
+            | {"pending": found.pending, "cannot_load": [failure_shape(each) for each in found.cannot_load]}
+        ),
+        lambda page: [*status_lines(found, page), *_failures(found), *_pending(found.pending)],
+    )
+
+
+def _failures(found: Status) -> list[Line]:
+    return failure_lines([(each.client, each.app, each.reason) for each in found.cannot_load])
+
+
+def _pending(count: int) -> list[Line]:
+    """What is in the database and not in git: nothing to worry about, unless it stays."""
+    if not count:
+        return []
+    cells: Line = [Span(f"{counted(count, 'change')} not in git yet: ", "warn"), Span("promptops sync", "command")]
+    return ["", cells]
+
+
+def _ordered(found: Status, first: str) -> tuple[Standing, ...]:
+    """App by app, the channel that matters most first, then as they come: downstream first."""
+    return tuple(sorted(found.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
+
+
+def status_shape(found: Status) -> JsonObject:
+    apps: dict[str, JsonObject] = {app: {} for app in found.idle}
+    for standing in found.standings:
+        live = standing.deployment
+        apps.setdefault(live.app, {})[live.channel] = _standing_shape(standing)
+    return {
+        "apps": [{"app": app, "channels": channels} for app, channels in sorted(apps.items())],
+        "channels": list(found.channels),
+    }
+
+
+def _standing_shape(standing: Standing) -> JsonObject:
+    shape = deployment_shape(standing.deployment)
+    del shape["app"], shape["channel"]
+    shape["rollback_to"] = ref_shape(standing.target.deployment.stable) if standing.target else None
+    return shape
+
+
+def status_lines(found: Status, page: Page) -> list[Line]:
+    """The newest change first, then every standing."""
+    head: Line = [Span(f"registry {found.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
+    if not found.standings:
+        return [head, "", *_nothing(found)]
+    if len(found.standings) == 1:
+        lines = [head, *_sentences(found, page)]
+    elif len(found.standings) <= SENTENCES:
+        lines = [head, "", _last_change(found, page), *_sentences(found, page)]
+    else:  # what matters most stands where a long answer ends, beside the prompt
+        lines = [head, *_table(found, page), "", _last_change(found, page)]
+    if found.idle:
+        shown = ", ".join(found.idle[:8]) + (f" and {len(found.idle) - 8} more" if len(found.idle) > 8 else "")
+        lines += ["", [Span(f"Released but live nowhere{_here(found)}: {shown}", "quiet")]]
+    newest = _newest(found)
+    place = [newest.deployment.app, "--channel", newest.deployment.channel]
+    steps = [("what led here", ["history", *place])] + ([("to go back", ["rollback", *place])] if newest.target else [])
+    return [*lines, *next_steps(steps)]
+
+
+def _newest(found: Status) -> Standing:
+    return max(found.standings, key=lambda standing: standing.deployment.at)
+
+
+def _here(found: Status) -> str:
+    return f" on {found.channels[0]}" if len(found.channels) == 1 else ""
+
+
+def _nothing(found: Status) -> list[Line]:
+    if found.idle:
+        app = found.idle[0]
+        channel = found.channels[0] if found.channels else "CHANNEL"
+        steps = [
+            ("what there is", ["releases", app]),
+            ("make it live", ["promote", f"{app}@VERSION", "--channel", channel]),
+        ]
+        where = f" on {found.channels[0]}" if len(found.channels) == 1 else ""
+        shown = ", ".join(found.idle[:8]) + (" …" if len(found.idle) > 8 else "")
+        return [f"Nothing is live{where} yet. Released: {shown}", *next_steps(steps)]
+    steps = [("look for mistakes", ["check"]), ("cut the first release", ["release"])]
+    return ["Nothing is released yet.", *next_steps(steps)]
+
+
+def _last_change(found: Status, page: Page) -> Line:
+    newest = _newest(found).deployment
+    when = f", {clock.format_age(newest.at, page.now)} by {person(newest.actor)}"
+    cells: list[Cell] = [Span("Last change: ", "strong"), Span(f"{newest.app} on {newest.channel}", "name"), " "]
+    if newest.before is None:
+        return [*cells, "serves its first release, ", Span(newest.stable.version, "strong"), when]
+    return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.stable.version, "strong"), when]
+
+
+def _sentences(found: Status, page: Page) -> list[Line]:
+    lines: list[Line] = []
+    places = max(len(standing.deployment.channel) for standing in found.standings)
+    versions = max(len(standing.deployment.stable.version) for standing in found.standings)
+    margin = " " * (places + versions + 6)
+    for app, standings in groupby(found.standings, key=lambda standing: standing.deployment.app):
+        lines += ["", [Span(app, "name")]]
+        for standing in standings:
+            lines += _told(standing, page, places, versions, margin)
+    return lines
+
+
+def _told(standing: Standing, page: Page, places: int, versions: int, margin: str) -> list[Line]:
+    live = standing.deployment
+    since = f"{clock.format_age(live.at, page.now)} · {clock.format_short(live.at, page.now, page.zone)}"
+    lines: list[Line] = [
+        [
+            "  ",
+            live.channel.ljust(places + 2),
+            Span(live.stable.version.ljust(versions + 2), "strong"),
+            Span(verb(live), "warn" if live.kind == "rollback" else ""),
+            f" {origin(live)} by {person(live.actor)}, {since}",
+        ]
+    ]
+    if live.reason:
+        lines.append([margin, quoted(one_line(live.reason))])
+    if standing.target:
+        was = standing.target.deployment
+        age = clock.format_age(was.at, page.now)
+        back: list[Cell] = ["rollback would go to ", Span(was.stable.version, "good"), f" (promoted {age})"]
+    else:
+        back = [Span("no rollback possible: no good release was live before it", "quiet")]
+    return [*lines, [margin, *back]]
+
+
+def _table(found: Status, page: Page) -> list[Line]:
+    rows: list[list[Cell]] = [
+        [Span(title, "quiet") for title in ("APP", "CHANNEL", "LIVE", "ROLLBACK TO", "SINCE", "BY", "LAST CHANGE")]
+    ]
+    for standing in found.standings:
+        live, target = standing.deployment, standing.target
+        change = f"{live.kind.value} {origin(live)}" + (f": {one_line(live.reason)}" if live.reason else "")
+        rows.append(
+            [
+                live.app,
+                live.channel,
+                Span(live.stable.version, "strong"),
+                Span(target.deployment.stable.version, "good") if target else Span("none", "quiet"),
+                f"{clock.format_age(live.at, page.now)}, {clock.format_short(live.at, page.now, page.zone)}",
+                person(live.actor),
+                change,
+            ]
+        )
+    apps = len({standing.deployment.app for standing in found.standings})
+    title = f"{counted(apps, 'app')} live on {counted(len(found.channels), 'channel')}"
+    return ["", [Span(title, "strong")], *page.columns(rows)]

@@ -1,0 +1,203 @@
+"""`promptops token`: who may use the registry through a server, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops import clock
+from promptops.cli import complete
+from promptops.cli.command import NounGroup, command, reason_option
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.output.json_shapes import token_shape
+from promptops.cli.output.phrases import facts, moment, next_steps, person
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.session import Session
+from promptops.core.token import LIFETIME, Scope, Token
+
+if TYPE_CHECKING:
+    from promptops.operations.tokens import Minted
+
+_NEVER = "never"
+
+
+@click.group("token", cls=NounGroup)
+def token() -> None:
+    """Make, list and revoke tokens.
+
+    A token lets an application, a pipeline or a person use the registry through a server: some scopes, on some
+    channels and apps, until it ends or is revoked.
+    """
+
+
+@command("create", group=token)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    default=["read"],
+    show_default="read",
+    help="What it may do; repeat it for more. admin contains all, each contains read.",
+)
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    default=["*"],
+    metavar="PATTERN",
+    show_default="*",
+    shell_complete=complete.channels,
+    help="On which channels: a name, * and ? for any; repeat it for more.",
+)
+@click.option(
+    "--app",
+    "apps",
+    multiple=True,
+    default=["*"],
+    metavar="PATTERN",
+    show_default="*",
+    shell_complete=complete.apps,
+    help="For which apps, the same way.",
+)
+@click.option(
+    "--expires",
+    metavar="LENGTH",
+    show_default=f"{LIFETIME.days}d, but no longer than the token it is made with",
+    help=f"How long it lives: 12h, 30d, {_NEVER}.",
+)
+def create(
+    session: Session,
+    /,
+    name: str,
+    scopes: tuple[str, ...],
+    channels: tuple[str, ...],
+    apps: tuple[str, ...],
+    expires: str | None,
+) -> None:
+    """Make a token and show its secret, once.
+
+    The registry keeps only a digest of the secret, so nobody can show it again: put it where it is used, as
+    PROMPTOPS_TOKEN, and nowhere else. Whoever can write to the database can make the first token.
+
+    \b
+      promptops token create support-bot-prod --channel prod --app support-bot
+      promptops token create ci --scope release --scope promote --channel staging --expires 30d
+      promptops token create on-call --scope rollback --channel "*"
+    """
+    from promptops.operations.tokens import TokenRequest
+
+    request = TokenRequest(
+        name=name,
+        scopes=tuple(map(Scope, scopes)),
+        channels=channels,
+        apps=apps,
+        lifetime=LIFETIME if expires is None else _lifetime(expires),
+        capped=expires is None,
+    )
+    actor = session.actor()
+    with session.gateway() as gateway:
+        made = gateway.create_token(request, actor=actor)
+    session.answer(
+        lambda: token_shape(made.token, session.now) | {"secret": made.text},
+        lambda page: _created(made, page),
+    )
+    bring_to_git(session)
+
+
+@command("list", group=token)
+@click.option("--all", "every", is_flag=True, help="Also those that ended, were revoked, or have no secret.")
+def list_tokens(session: Session, /, every: bool) -> None:
+    """The tokens there are, oldest first; never their secrets."""
+    with session.gateway() as gateway:
+        found = gateway.tokens()
+    shown = [each for each in found if every or not each.flaw(session.now)]
+    session.answer(
+        lambda: {"tokens": [token_shape(each, session.now) for each in shown]},
+        lambda page: _table(shown, len(found) - len(shown), page),
+    )
+
+
+@command("revoke", group=token)
+@click.argument("which", metavar="TOKEN", shell_complete=complete.tokens)
+@reason_option
+def revoke(session: Session, /, which: str, reason: str) -> None:
+    """Take a token back, at once and for ever.
+
+    TOKEN is its id, or its name. Doing it again changes nothing.
+    """
+    actor = session.actor()
+    with session.gateway() as gateway:
+        gone = gateway.revoke_token(which, reason=reason, actor=actor)
+    session.answer(lambda: token_shape(gone, session.now), lambda page: _revoked(gone, page))
+    bring_to_git(session)
+
+
+def _lifetime(typed: str) -> timedelta | None:
+    return None if typed.strip().lower() == _NEVER else clock.parse_duration(typed)
+
+
+def _created(made: Minted, page: Page) -> list[Line]:
+    token = made.token
+    head: Line = [Span("✓ ", "good"), Span("Created the token ", "strong"), Span(token.name, "name")]
+    rows: list[tuple[str, Cell]] = [("secret", Span(made.text, "strong")), *_facts(token, page)]
+    once = "The secret is shown once and kept nowhere. Put it where it is used, as PROMPTOPS_TOKEN."
+    steps = [("if it leaks", ["token", "revoke", token.id])]
+    return [head, "", *facts(page, rows), "", [Span(once, "warn")], *next_steps(steps)]
+
+
+def _revoked(token: Token, page: Page) -> list[Line]:
+    assert token.revoked is not None
+    name = Span(token.name, "name")
+    head: Line = [Span("✓ ", "good"), Span("Revoked: ", "strong"), "nobody can use the token ", name, " any more"]
+    rows: list[tuple[str, Cell]] = [
+        ("by", f"{token.revoked.actor}, {moment(page, token.revoked.at)}"),
+        ("reason", token.revoked.reason),
+    ]
+    steps = [("another one", ["token", "create", token.name, *_again(token)])]
+    return [head, "", *facts(page, [*_facts(token, page), *rows]), *next_steps(steps)]
+
+
+def _again(token: Token) -> list[str]:
+    words = [word for scope in token.scopes for word in ("--scope", scope.value)]
+    for option, patterns in (("--channel", token.channels), ("--app", token.apps)):
+        words += [word for pattern in patterns if pattern != "*" for word in (option, pattern)]
+    return words
+
+
+def _facts(token: Token, page: Page) -> list[tuple[str, Cell]]:
+    return [
+        ("id", token.id),
+        ("may", ", ".join(token.scopes)),
+        ("channels", ", ".join(token.channels)),
+        ("apps", ", ".join(token.apps)),
+        ("ends", clock.format_moment(token.expires_at, page.zone) if token.expires_at else "never"),
+    ]
+
+
+def _table(shown: Sequence[Token], hidden: int, page: Page) -> list[Line]:
+    more: list[Line] = []
+    if hidden:
+        more = ["", Span(f"{hidden} more ended, were revoked or have no secret: promptops token list --all", "quiet")]
+    if not shown:
+        first = next_steps([("make one for an application", ["token", "create", "NAME", "--channel", "prod"])])
+        return ["There are no live tokens.", *more, *first]
+    titles = ("NAME", "ID", "SECRET", "MAY", "CHANNELS", "APPS", "MADE", "ENDS")
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    for token in shown:
+        made = f"{clock.format_age(token.created_at, page.now)} by {person(token.created_by)}"
+        rights = [", ".join(part) for part in (token.scopes, token.channels, token.apps)]
+        rows.append(
+            [Span(token.name, "name"), token.id, f"{token.prefix}…", *rights, made, _end(token, page.now, page)]
+        )
+    return [*page.columns(rows, indent=0), *more]
+
+
+def _end(token: Token, now: datetime, page: Page) -> Cell:
+    if flaw := token.flaw(now):
+        return Span(flaw, "bad")
+    return clock.format_short(token.expires_at, now, page.zone) if token.expires_at else Span("never", "warn")

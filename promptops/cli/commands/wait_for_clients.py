@@ -1,0 +1,191 @@
+"""Waits, after a rollback, until every live client reports that it serves the release.
+
+In: the rollback, and the registry that knows the clients. Out: lines or JSON, and an error after a timeout, or if only
+clients are left that cannot load the release. The rules it keeps: whatever happens while waiting, the output says that
+the rollback itself is done; and it names a client that fell silent without a goodbye, and does not wait for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from promptops.cli.commands.clients import silent_lines
+from promptops.cli.output.deployment_report import deployed_shape
+from promptops.cli.output.escape import visible
+from promptops.cli.output.phrases import counted, enumerated
+from promptops.core.errors import NotAcknowledged, PromptopsError, Unavailable
+from promptops.operations.heartbeats import following, waiting_for
+from promptops.wire.heartbeat import client_to_json
+
+if TYPE_CHECKING:
+    from promptops.cli.output.json_shapes import JsonObject
+    from promptops.cli.output.render import Line
+    from promptops.cli.session import Session
+    from promptops.core.heartbeat import LiveClient
+    from promptops.core.model import Deployment
+    from promptops.gateway import Gateway
+    from promptops.operations.deploy import Deployed
+
+_PAUSE = 0.1
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_SETTLED = timedelta(seconds=35)
+"""This long after a change, an app in a client's ``cannot_load`` is that change: a client polls at least every 30 s."""
+
+
+@dataclass(slots=True)
+class Waited:
+    """How far it got: who serves the change, who does not, who is silent, and why the registry does not answer."""
+
+    changed: Sequence[Deployment]
+    acknowledged: tuple[LiveClient, ...] = ()
+    waiting: tuple[LiveClient, ...] = ()
+    silent: tuple[LiveClient, ...] = ()
+    trouble: str = ""
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        return not self.waiting and not self.trouble
+
+    @property
+    def names(self) -> list[str]:
+        """The clients that are waited for."""
+        return [each.beat.name for each in self.waiting]
+
+    @property
+    def stuck(self) -> bool:
+        """True where each that is waited for has said, long enough after the change, that it cannot load it."""
+        settled = max((each.at for each in self.changed), default=_NEVER) + _SETTLED
+        return bool(self.waiting) and all(
+            each.failing(self.changed) and each.seen_at >= settled for each in self.waiting
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """The clients that are waited for, each with the apps that it cannot load and why."""
+        return [_with_reasons(each, self.changed) for each in self.waiting]
+
+
+def wait_for_clients(
+    session: Session, gateway: Gateway, deployed: Deployed, *, seconds: float, first: Sequence[Callable[[], None]]
+) -> None:
+    """Do what comes ``first``, wait for the clients, say how it went; with --json that is the whole answer.
+
+    Raises:
+        NotAcknowledged: time is over, and not every live client serves it.
+    """
+    changed = (*deployed.deployments, *deployed.unchanged)
+    waited = Waited(changed)
+    try:
+        for each in first:
+            each()
+            sys.stdout.flush()  # what was done is said now, also into a pipe
+        _wait(gateway, waited, seconds)
+    except KeyboardInterrupt:
+        _tell(session, deployed, waited, interrupted=True)
+        session.note(f"the rollback is done and stays; only the waiting was interrupted.{_whom(waited)}")
+        raise
+    _tell(session, deployed, waited)
+    if not waited.done:
+        channel = changed[0].channel if changed else ""
+        raise NotAcknowledged(
+            f"the rollback is done, but after {waited.seconds:.0f} s {_problem(waited)}",
+            clients=waited.names,
+            hint=f"Nothing needs to be repeated. Who serves what: promptops clients --channel {channel}",
+        )
+
+
+def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
+    began, changed = time.monotonic(), waited.changed
+    try:
+        while changed:
+            try:
+                found = gateway.clients(changed[0].channel)
+                known = following(found.live, changed)
+                waited.waiting = waiting_for(known, changed)
+                waited.acknowledged = tuple(each for each in known if each.acknowledged(changed))
+                waited.silent = waiting_for(following(found.silent, changed), changed)
+                waited.trouble = ""
+                over = waited.done or waited.stuck
+            except PromptopsError as error:  # whatever it is, the rollback is done
+                waited.trouble = error.message
+                over = not isinstance(error, Unavailable)
+            waited.seconds = time.monotonic() - began
+            if over or waited.seconds >= seconds:
+                return
+            _show(f"waiting for {_missing(waited)}")
+            time.sleep(min(_PAUSE, seconds - waited.seconds))
+    finally:
+        _show("")
+
+
+def clients_shape(waited: Waited) -> JsonObject:
+    return {
+        "acknowledged": [client_to_json(each) for each in waited.acknowledged],
+        "waiting": [client_to_json(each) for each in waited.waiting],
+        "silent": [client_to_json(each) for each in waited.silent],
+    }
+
+
+def _tell(session: Session, deployed: Deployed, waited: Waited, *, interrupted: bool = False) -> None:
+    if session.json or (waited.done and not interrupted):
+        session.answer(
+            lambda: deployed_shape(deployed) | {"clients": clients_shape(waited)},
+            lambda page: [*_lines(waited), *silent_lines(waited.silent, page)],
+        )
+
+
+def _lines(waited: Waited) -> list[Line]:
+    from promptops.cli.output.render import Span
+
+    changed = waited.changed
+    channel = changed[0].channel if changed else "it"
+    if not waited.acknowledged:
+        what = "these apps" if len(changed) != 1 else changed[0].app
+        return ["", [Span(f"No live client says that it serves {what} on {channel}: nobody was waited for.", "warn")]]
+    count = len(waited.acknowledged)
+    said = "The one live client serves it" if count == 1 else f"All {count:,} live clients serve it"
+    return ["", [Span("✓ ", "good"), f"{said}, after {waited.seconds:.1f} s."]]
+
+
+def _problem(waited: Waited) -> str:
+    if waited.trouble:
+        return f"the registry does not say who follows it: {waited.trouble}"
+    known = len(waited.waiting) + len(waited.acknowledged)
+    verb = "does" if len(waited.waiting) == 1 else "do"
+    who = f"{enumerated(waited.told)}{_silent(waited)}"
+    return f"{len(waited.waiting):,} of {counted(known, 'live client')} {verb} not serve it: {who}"
+
+
+def _with_reasons(client: LiveClient, changed: Sequence[Deployment]) -> str:
+    reasons = [f"{app}: {reason}" for app, reason in client.failing(changed).items()]
+    return f"{client.beat.name} (cannot load {'; '.join(reasons)})" if reasons else client.beat.name
+
+
+def _silent(waited: Waited) -> str:
+    names = [each.beat.name for each in waited.silent]
+    return f"; silent for over 90 s, without a goodbye: {enumerated(names)}" if names else ""
+
+
+def _missing(waited: Waited) -> str:
+    if waited.trouble:
+        return f"the registry: {waited.trouble}"
+    known = len(waited.waiting) + len(waited.acknowledged)
+    return f"{len(waited.waiting):,} of {counted(known, 'client')}: {enumerated(waited.names, 4)}"
+
+
+def _whom(waited: Waited) -> str:
+    return f" Not serving it yet, or not saying so: {enumerated(waited.names)}." if waited.waiting else ""
+
+
+def _show(text: str) -> None:
+    """Who is waited for, on the last line of a terminal, and gone with the next; nothing in a pipe."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{visible(text)[:100]}", err=True, nl=False)

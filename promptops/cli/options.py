@@ -1,0 +1,50 @@
+"""The options that every command takes, and how text that is typed is read."""
+
+from __future__ import annotations
+
+import click
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Global options count before and after the command; the one nearer to it wins."""
+    if value is not None and param.name:
+        ctx.find_root().meta[f"promptops.{param.name}"] = typed(ctx, param, value)
+
+
+def typed(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    """What was typed, as text in any locale.
+
+    Bytes that are no text are refused, and so is nothing at all: a script whose variable is not set must not roll back
+    somewhere else. Only the texts that people write may be empty.
+    """
+    if isinstance(value, tuple):
+        return tuple(typed(ctx, param, item) for item in value)
+    if not isinstance(value, str):
+        return value
+    if not value.strip() and param.name not in ("reason", "notes"):
+        raise click.BadParameter("it is empty. Is a variable of a script not set?", ctx, param)
+    if isinstance(param.type, click.Path):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError as error:
+        raise click.BadParameter("it is not UTF-8 text", ctx, param) from error
+
+
+def global_options() -> list[click.Parameter]:
+    """The options every command takes, before or after its name."""
+
+    def option(*names: str, **settings: object) -> click.Option:
+        return click.Option(list(names), expose_value=False, callback=_remember, **settings)  # type: ignore[arg-type]
+
+    return [
+        option(
+            "--registry",
+            metavar="URL",
+            help="The registry: URL of a database or a server, or a path. [PROMPTOPS_REGISTRY]",
+        ),
+        option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
+        option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),
+        option("--color/--no-color", default=None, help="Colour or not. [default: where it can be seen]"),
+        option("-C", "directory", metavar="DIR", type=click.Path(readable=False), help="Run as if started in DIR."),
+    ]

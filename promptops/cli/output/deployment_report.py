@@ -1,0 +1,169 @@
+"""What a promotion or rollback did -> lines and JSON. The lines say what was read back, not what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptops.cli.output.json_shapes import JsonObject, deployment_shape
+from promptops.cli.output.phrases import counted, facts, moment, next_steps, quoted, release_name, short, verb
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.core.model import Deployment, Kind
+
+if TYPE_CHECKING:
+    from promptops.operations.deploy import Deployed
+
+_WORDS = {
+    Kind.ROLLBACK: ("Rolled back", "Would roll back"),
+    Kind.PROMOTE: ("Promoted", "Would promote"),
+    Kind.BREAK_GLASS: ("Recorded the pin of", "Would record the pin of"),
+}
+_DEPLOYED = "Deployed", "Would deploy"
+"""What was done, and what a dry run says instead."""
+
+
+def deployed_shape(deployed: Deployed) -> JsonObject:
+    """Every deployment below ``deployments``; of a change of one app also its keys at the top."""
+    changed = [deployment_shape(deployment) | {"changed": True} for deployment in deployed.deployments]
+    same = [deployment_shape(deployment) | {"changed": False} for deployment in deployed.unchanged]
+    every = [*changed, *same]
+    shape: JsonObject = {
+        "deployments": every,
+        "served": [deployment_shape(deployment) for deployment in deployed.served],
+        "dry_run": deployed.dry_run,
+        "replayed": deployed.replayed,
+        "key": deployed.key,
+    }
+    return (every[0] if len(every) == 1 else {}) | shape
+
+
+def deployed_lines(
+    deployed: Deployed, page: Page, *, elsewhere: Sequence[str] = (), again: Sequence[str] = ()
+) -> list[Line]:
+    """One app in full, or several as a table.
+
+    ``elsewhere`` are other channels that serve what a rollback left, ``again`` is the command that does what a dry run
+    of several apps showed.
+    """
+    if len(deployed.deployments) == 1 and not deployed.unchanged:
+        lines = _one(deployed, deployed.deployments[0], page, elsewhere)
+    elif not deployed.deployments and len(deployed.unchanged) == 1:
+        lines = _unchanged(deployed.unchanged[0], page)
+    else:
+        lines = _several(deployed, page, again)
+    if deployed.replayed:
+        lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
+    return [*lines, *_overtaken(deployed)]
+
+
+def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str]) -> list[Line]:
+    left = done.before if done.kind is Kind.ROLLBACK else None
+    kept = f"{left.version}: it cannot be promoted to {done.channel} again until it is let back in" if left else ""
+    proof = "would be revision" if deployed.dry_run else "read back from the registry: revision"
+    rows: list[tuple[str, Cell]] = [
+        (
+            "would serve" if deployed.dry_run else "serving",
+            f"{done.stable.version}  {short(done.stable.digest)}  ({proof} {done.revision})",
+        ),
+        ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
+        ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
+        (_quarantined(deployed), kept),
+        ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
+    ]
+    return [_headline(deployed, done), "", *facts(page, rows), *next_steps(_next(deployed, done))]
+
+
+def _quarantined(deployed: Deployed) -> str:
+    return "to quarantine" if deployed.dry_run else "quarantined"
+
+
+def _headline(deployed: Deployed, done: Deployment) -> Line:
+    did, would = _WORDS.get(done.kind, _DEPLOYED)
+    way = f"{done.before.version} → " if done.before else ""
+    first = "" if done.before else ", the first release there"
+    cells: list[Cell] = [Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")]
+    cells += [Span(would if deployed.dry_run else did, "strong"), " ", Span(done.app, "name"), " on "]
+    cells += [Span(done.channel, "name"), ": ", way, Span(done.stable.version, "strong"), first]
+    return [*cells, ". Nothing was changed."] if deployed.dry_run else cells
+
+
+def _next(deployed: Deployed, done: Deployment) -> list[tuple[str, list[str]]]:
+    place = [done.app, "--channel", done.channel]
+    if deployed.dry_run:
+        if done.kind is Kind.ROLLBACK:
+            command = ["rollback", *place, "--to", done.stable.version]
+        elif done.kind is Kind.BREAK_GLASS:
+            return []
+        else:
+            command = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
+        command += ["--reason", done.reason] if done.reason else []
+        return [("to do it", [*command, "--expect-revision", str(done.revision - 1)])]
+    if done.before is None:
+        return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
+    old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
+    if done.kind is Kind.BREAK_GLASS:
+        out = ["quarantine", old, "--channel", done.channel, "--reason", "…"]
+        return [("what changed", ["diff", old, new]), (f"{done.before.version} was bad", out)]
+    if done.kind is not Kind.ROLLBACK:
+        return [("what changed", ["diff", old, new]), ("if it goes wrong", ["rollback", *place])]
+    back = ["unquarantine", old, "--channel", done.channel, "--reason", "…"]
+    return [
+        ("what was taken out", ["diff", new, old]),
+        (f"{done.stable.version} is bad too", ["rollback", *place]),
+        (f"{done.before.version} was fine", back),
+    ]
+
+
+def _unchanged(current: Deployment, page: Page) -> list[Line]:
+    return [
+        [
+            Span(current.app, "name"),
+            " on ",
+            Span(current.channel, "name"),
+            " serves ",
+            Span(current.stable.version, "strong"),
+            f" already: {verb(current)} {moment(page, current.at)}. Nothing was changed.",
+        ]
+    ]
+
+
+def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]:
+    done = deployed.deployments[0]
+    did, would = _WORDS.get(done.kind, _DEPLOYED)
+    head = f"{would if deployed.dry_run else did} {counted(len(deployed.deployments), 'app')}"
+    mark = Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")
+    tail = ". Nothing was changed." if deployed.dry_run else ", in one transaction"
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "FROM", "TO", "REVISION")]]
+    for deployment in deployed.deployments:
+        before = deployment.before.version if deployment.before else "nothing"
+        rows.append([deployment.app, before, Span(deployment.stable.version, "strong"), str(deployment.revision)])
+    same = ", ".join(f"{d.app} {d.stable.version}" for d in deployed.unchanged)
+    details: list[tuple[str, Cell]] = [
+        ("unchanged", same),
+        ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
+        ("reason", quoted(done.reason)),
+        (_quarantined(deployed), "each release of FROM" if done.kind is Kind.ROLLBACK else ""),
+    ]
+    steps = [("what is live", ["status", "--channel", done.channel])]
+    if deployed.dry_run:
+        steps = [("to do it", list(again))] if again else []
+    title: Line = [mark, Span(head, "strong"), " on ", Span(done.channel, "name"), tail]
+    return [title, "", *page.columns(rows), "", *facts(page, details), *next_steps(steps)]
+
+
+def _overtaken(deployed: Deployed) -> list[Line]:
+    """Somebody changed the channel between our commit and the read-back: what is served now is theirs."""
+    ours = {(d.app, d.channel): d for d in (*deployed.deployments, *deployed.unchanged)}
+    lines: list[Line] = []
+    for served in deployed.served:
+        mine = ours.get((served.app, served.channel))
+        if mine is not None and served.revision != mine.revision:
+            lines += [
+                "",
+                [
+                    Span("Since then: ", "warn"),
+                    f"{served.app} on {served.channel} serves {served.stable.version} now, "
+                    f"{verb(served)} by {served.actor} at revision {served.revision}.",
+                ],
+            ]
+    return lines

@@ -1,0 +1,89 @@
+"""Nouns -> the words and lines that several commands show them with."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from promptops import clock
+from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.core.model import Deployment, Kind, ReleaseRef
+
+_ADDRESS = re.compile(r"\s*<[^<>]*>\s*(?=$| via token )")
+_VERBS = {Kind.PROMOTE: "promoted", Kind.ROLLBACK: "rolled back", Kind.BREAK_GLASS: "pinned"}
+
+
+def person(actor: str) -> str:
+    """``Ada Lovelace`` of ``Ada Lovelace <ada@example.com>``, ``Ada via token ci`` of ``Ada <ada@…> via token ci``."""
+    return _ADDRESS.sub("", actor) or actor
+
+
+def short(digest: str) -> str:
+    """``sha256:9f86d081884c``: long enough to be one release, and accepted by every command."""
+    return digest[:19]
+
+
+def release_name(app: str, release: ReleaseRef) -> str:
+    return f"{app}@{release.version}"
+
+
+def verb(deployment: Deployment) -> str:
+    """``promoted``, ``rolled back`` or ``pinned``; ``deployed`` for a kind this version has no word for."""
+    return _VERBS.get(deployment.kind, "deployed")
+
+
+def origin(deployment: Deployment) -> str:
+    """``from 1.2.0``, or that it was the first."""
+    return f"from {deployment.before.version}" if deployment.before else "as its first release"
+
+
+def quoted(reason: str) -> str:
+    return f"“{reason}”" if reason else ""
+
+
+def one_line(text: str) -> str:
+    """A text that may have several lines, in one."""
+    return " ".join(text.split())
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 release``, ``1,200 releases``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def enumerated(names: Sequence[str], limit: int = 8) -> str:
+    """``a``, ``a and b``, ``a, b and c``; of more than ``limit`` how many are left out."""
+    shown = list(names) if len(names) <= limit else [*names[:limit], f"{len(names) - limit} more"]
+    return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
+def facts(page: Page, rows: Iterable[tuple[str, Cell]]) -> list[Line]:
+    """Names and values below each other, without those whose value is empty."""
+    shown = [(Span(name, "quiet"), value) for name, value in rows if (value.text if isinstance(value, Span) else value)]
+    width = max((len(name.text) for name, _ in shown), default=0)
+    return [["  ", name, " " * (width - len(name.text) + 2), value] for name, value in shown]
+
+
+def next_steps(steps: Sequence[tuple[str, Sequence[str]]]) -> list[Line]:
+    """What could come next: why, and the command to copy."""
+    if not steps:
+        return []
+    width = max(len(why) for why, _ in steps)
+    lines: list[Line] = [""]
+    for place, (why, command) in enumerate(steps):
+        head = "Next: " if place == 0 else "      "
+        lines.append([Span(head, "quiet"), Span(why.ljust(width) + "  ", "quiet"), Span(typed(command), "command")])
+    return lines
+
+
+def typed(command: Sequence[str]) -> str:
+    """The command as it would be typed, quoted where a shell needs it; ``…`` stands for the reader's own words."""
+    words = [f'"{word}"' if word == "…" else word if word.isupper() else shlex.quote(word) for word in command]
+    return " ".join(["promptops", *words])
+
+
+def moment(page: Page, at: datetime) -> str:
+    """``14m ago (2026-11-21 18:30:05 UTC)``."""
+    return clock.format_when(at, page.now, page.zone)

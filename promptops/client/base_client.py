@@ -1,0 +1,264 @@
+"""What both clients have in common: how they are made, and everything that does no I/O."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from promptops.client import settings
+from promptops.client.follow.follower import Course
+from promptops.client.follow.replica import Replica, World
+from promptops.client.process import mark
+from promptops.client.prompt import Fallback, Prompt
+from promptops.client.sources.configured import Source
+from promptops.client.state.app_release import Served
+from promptops.client.state.release_set import Required
+from promptops.client.status import OnChange, OnState, Status, log, problem_of
+from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
+from promptops.core.escape import one_line
+from promptops.core.heartbeat import State
+
+if TYPE_CHECKING:
+    import ssl
+
+_RANDOM = random.SystemRandom()  # has no state that a forked child would share
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Answering:
+    """The prompts of one channel or several, out of memory. Safe for threads and tasks."""
+
+    def __init__(
+        self,
+        source: Source | Sequence[Source] | None = None,
+        *,
+        channel: str | Sequence[str] | None = None,
+        token: str | None = None,
+        apps: Sequence[str] | None = None,
+        required: Required = (),
+        bundle: str | os.PathLike[str] | None = None,
+        override: str | os.PathLike[str] | None = None,
+        cache_dir: str | os.PathLike[str] | bool | None = None,
+        poll: float = 30.0,
+        timeout: float = 5.0,
+        start_timeout: float = 1.5,
+        max_stale: float | None = None,
+        strict: bool = False,
+        heartbeat: bool = True,
+        name: str | None = None,
+        versions: Sequence[str] = (),
+        proxy: str | None = None,
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext = True,
+        allow_http: bool = False,
+        on_change: OnChange | None = None,
+        on_state: OnState | None = None,
+    ) -> None:
+        """See docs/client.md for every setting; times are seconds.
+
+        Raises:
+            Invalid: a setting that cannot be. Nothing is raised because something is out of reach.
+        """
+        caching, cache = settings.cache_of(cache_dir)
+        self._settings = settings.Settings(
+            places=settings.places_of(source, token, allow_http=allow_http),
+            channels=settings.channels_of(channel),
+            token=settings.variable(settings.TOKEN) if token is None else token,
+            apps=settings.apps_of(apps),
+            required=settings.required_of(required),
+            pins=settings.pins_of(settings.variable(settings.PIN)),
+            versions=settings.references_of(versions, "versions"),
+            bundle=settings.path_of(bundle, settings.BUNDLE),
+            override=settings.path_of(override, settings.OVERRIDE),
+            cache=cache,
+            caching=caching,
+            poll=poll,
+            timeout=timeout,
+            start_timeout=start_timeout,
+            max_stale=max_stale,
+            strict=strict,
+            heartbeat=heartbeat,
+            name=name or "",
+            proxy=proxy,
+            verify=os.fspath(verify) if isinstance(verify, os.PathLike) else verify,
+        )
+        self._strict = strict
+        self._fell_back: set[str] = set()
+        self._courses = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
+        self._replicas = {name: course.replica for name, course in self._courses.items()}
+        self._own = self._replicas[self._settings.channels[0]]
+        self._process, self._mark, self._noticing = os.getpid(), mark(), dict[int, threading.Lock]()
+        self._begin()
+
+    def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Course]:
+        world = World(clock=time.monotonic, now=_now, dice=_RANDOM.random)
+        return {
+            name: Course(Replica(self._settings, name, world), on_change=on_change, on_state=on_state)
+            for name in self._settings.channels
+        }
+
+    def _begin(self) -> None:
+        """What a client does first, with everything else in place."""
+
+    def _notice(self) -> None:
+        """Find out whether this process is another one than that which follows, and then follow here anew."""
+        process = os.getpid()
+        # Of each process its own: a thread that is not here may have held the parent's.
+        with self._noticing.setdefault(process, threading.Lock()):
+            if self._process != process:
+                self._forked()
+        self._go_on()
+
+    def _forked(self) -> None:
+        raise TypeError("Client and AsyncClient know")
+
+    def _go_on(self) -> None:
+        """Follow in this process, or record why not; the mark is set when nothing is left to do."""
+        raise TypeError("Client and AsyncClient know")
+
+    def __repr__(self) -> str:
+        places = ", ".join(place.label for place in self._settings.places)
+        return f"<{type(self).__name__} {'+'.join(self._replicas)} from {places}: {self.state}>"
+
+    def get_prompt(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        targeting_key: str | None = None,
+        version: str | None = None,
+        channel: str | None = None,
+        fallback: Fallback | None = None,
+    ) -> Prompt:
+        """The prompt that the channel serves, ``support-bot/answer``. No I/O.
+
+        ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``version`` asks for a
+        release that is held; :meth:`fetch` holds one. ``fallback`` is what is served when there is nothing else: text,
+        a list of messages, or a whole prompt as a mapping.
+
+        Raises:
+            PromptUnavailable: nothing is held, and there is no fallback.
+            NotFound: there is no such prompt, and no fallback; lists what there is.
+        """
+        if not self._mark[0]:
+            self._notice()
+        if version is None and channel is None and not self._strict:
+            found = self._own.view.plain.get(name)
+            if found is not None:
+                return found
+        try:
+            view = self._replica(channel).view
+            return view.resolve(name, targeting_key if key is None else key, version)
+        except (NotFound, Unavailable) as error:
+            told = self._explained(error, channel)
+            if fallback is None:
+                raise told from None
+            return self._fall_back(name, fallback, channel, told)
+
+    def release(
+        self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
+    ) -> Served:
+        """One release of an app, for several prompts that belong together. No I/O.
+
+        ::
+
+            with client.release("support-bot", key=user) as release:
+                answer, summary = release.prompt("answer"), release.prompt("summary")
+
+        Raises:
+            PromptUnavailable, AppNotFound: as :meth:`get_prompt` does.
+        """
+        try:
+            return self._replica(channel).view.release(app, targeting_key if key is None else key)
+        except Unavailable as error:
+            raise self._explained(error, channel) from None
+
+    @property
+    def state(self) -> State:
+        """How far the client is from its registry, on its own channel."""
+        return self._of(None).state
+
+    def status(self, channel: str | None = None) -> Status:
+        """How a channel stands: for health pages and gauges. No I/O.
+
+        Raises:
+            ChannelNotFound: the client does not follow it.
+        """
+        replica = self._of(channel)
+        held, running = replica.held, self._is_running()
+        snapshot = held.snapshot if held else None
+        apps = held.apps if held else {}
+        return Status(
+            channel=replica.channel,
+            state=replica.state,
+            source=replica.view.source if held else None,
+            age=None if replica.contact is None else replica.age,
+            too_old=replica.too_old,
+            registry=one_line(snapshot.registry) if snapshot else "",
+            lineage=one_line(snapshot.lineage) if snapshot else "",
+            epoch=snapshot.epoch if snapshot else 0,
+            cursor=snapshot.cursor if snapshot else 0,
+            revisions={app: pointer.revision for app, pointer in apps.items()},
+            versions={app: pointer.stable.version for app, pointer in apps.items()},
+            pinned={pin.app: pin.version for pin in self._settings.pins},
+            overridden={app: found.override.version for app, found in replica.overrides.items()},
+            place=replica.place.label if replica.place else "",
+            streaming=replica.streaming,
+            polls=replica.polls,
+            failures=replica.schedule.failures,
+            rejected=dict(replica.rejected),
+            problem=one_line(replica.unfollowed or replica.problem or problem_of(replica.cannot_load), 1_000),
+            cannot_load=replica.cannot_load,
+            notes=replica.view.notes,
+            disk=one_line(replica.disk, 1_000),
+            running=running,
+        )
+
+    def _is_running(self) -> bool:
+        raise TypeError("Client and AsyncClient know")
+
+    def _of(self, channel: str | None) -> Replica:
+        if not self._mark[0]:
+            self._notice()
+        if channel is None:
+            return self._own
+        found = self._replicas.get(channel)
+        if found is None:
+            raise ChannelNotFound(f"this client does not follow the channel '{channel}'", known=self._replicas)
+        return found
+
+    def _replica(self, channel: str | None) -> Replica:
+        """The channel's replica, to be served from.
+
+        Raises:
+            PromptUnavailable: it is older than the application allows.
+        """
+        replica = self._of(channel)
+        if self._strict and replica.too_old:
+            raise PromptUnavailable(
+                f"what is held of '{replica.channel}' is {replica.age:.0f} s old, and max_stale is"
+                f" {self._settings.max_stale:g} s",
+                hint="strict=True asks for this; without it the last good prompts are served on.",
+            )
+        return replica
+
+    def _explained(self, error: NotFound | Unavailable, channel: str | None) -> NotFound | Unavailable:
+        """Where nothing is held yet, say why: a token that is wrong looks like a network that is down."""
+        replica = self._replicas.get(channel) if channel is not None else self._own
+        if replica is None or replica.held is not None or not replica.problem:
+            return error
+        return PromptUnavailable(f"{error.message} ({replica.problem})", hint=error.hint)
+
+    def _fall_back(self, name: str, fallback: Fallback, channel: str | None, error: NotFound | Unavailable) -> Prompt:
+        if name not in self._fell_back:
+            self._fell_back.add(name)
+            log(logging.WARNING, "fallback", "%s is answered by its fallback: %s", name, error.message, prompt=name)
+        return Prompt.fallback(name, fallback, channel=channel or self._own.channel)

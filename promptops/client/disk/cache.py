@@ -1,0 +1,229 @@
+"""The last that was known to be good, on disk: two slots, of which one can be read whatever happened to the writer.
+
+A slot is written beside the old one, brought to the disk, and put in its place; before that the old one, if it is good,
+becomes ``….prev``. So a machine that stops at any moment leaves the newest or the one before. Writers take turns behind
+a lock, and an older state never replaces a newer one. Reading believes nothing: see
+:mod:`promptops.client.disk.cache_format`; a link, a file that others may write or that is not ours is not read at all.
+
+Nothing here raises for what a disk can do: an application serves from memory then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from promptops.client.disk.cache_format import Problem, Stored, encode, restore
+from promptops.client.disk.regular_file import require_ours
+from promptops.client.disk.trusted_files import Reading, read_ours
+from promptops.client.state.release_set import Held, Rejected, Required
+from promptops.core.errors import Invalid
+from promptops.core.snapshot import Snapshot
+from promptops.wire.snapshot import decode as decode_snapshot
+from promptops.wire.snapshot import encode as encode_snapshot
+
+STALE = 3600.0
+"""Seconds after which a temporary file is one that a killed writer left."""
+
+_TEMPORARY = ".lkg-"
+_LOCK_SECONDS = 5.0
+_POLL = 0.02
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Result(StrEnum):
+    """What became of a write. ``kept``: what is there is as new, or newer."""
+
+    WRITTEN = "written"
+    KEPT = "kept"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """The result of a write, and what was wrong where it failed."""
+
+    result: Result
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What was known to be good and still is, if anything, and what could not be used on the way to it."""
+
+    held: Held | None
+    problems: tuple[Problem, ...] = ()
+
+
+def default_folder(environment: Mapping[str, str]) -> Path | None:
+    """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None where nobody says where home is."""
+    for name, below in (("XDG_CACHE_HOME", "promptops"), ("HOME", ".cache/promptops"), ("LOCALAPPDATA", "promptops")):
+        place = environment.get(name, "")
+        if os.path.isabs(place):
+            return Path(place) / below
+    return None
+
+
+def slot_path(folder: Path, *, registry: str, channel: str, apps: Collection[str] | None = None) -> Path:
+    """The file of a registry's address, a channel and the apps that are asked for; the address is not to be seen."""
+    asked = json.dumps([registry, channel, sorted(apps) if apps is not None else None])
+    return folder / f"{channel}-{hashlib.sha256(asked.encode()).hexdigest()[:32]}.lkg"
+
+
+def read(path: Path) -> Reading:
+    """The newest slot that is good."""
+    first = read_ours(path)
+    if first.stored is not None:
+        return first
+    second = read_previous(path)
+    return Reading(stored=second.stored, problems=(*first.problems, *second.problems))
+
+
+def read_previous(path: Path) -> Reading:
+    """The slot before the newest, for whoever cannot use that."""
+    return read_ours(_previous(path))
+
+
+def load(path: Path, *, channel: str, required: Required = ()) -> Loaded:
+    """The newest slot that is good, compiled; an app that cannot be served of it is what it was in the slot before."""
+    newest = _restored(path, channel, required)
+    if newest.held is not None and not newest.held.unloaded:
+        return newest
+    before = _restored(_previous(path), channel, required)
+    if newest.held is None or before.held is None:
+        return Loaded(held=newest.held or before.held, problems=(*newest.problems, *before.problems))
+    return _restored(path, channel, required, older=before.held)
+
+
+def _restored(path: Path, channel: str, required: Required, older: Held | None = None) -> Loaded:
+    reading = read_ours(path)
+    if reading.stored is None:
+        return Loaded(held=None, problems=reading.problems)
+    try:
+        return Loaded(held=restore(reading.stored, channel=channel, required=required, older=older))
+    except Rejected as rejected:
+        return Loaded(held=None, problems=(Problem(path=path, reason=rejected.reason, message=rejected.message),))
+
+
+def write(path: Path, stored: Stored) -> Saved:
+    """Make this the newest slot, unless the one there is as new. It is on the disk when this returns.
+
+    Takes up to 5 s where others are writing, and whatever the disk takes.
+    """
+    try:
+        snapshot = decode_snapshot(stored.snapshot)
+        os.makedirs(path.parent, mode=0o700, exist_ok=True)
+        require_ours(os.lstat(path.parent), folder=True)
+        with _alone(path):
+            _sweep(path.parent)
+            newest = read_ours(path).stored
+            there = newest or read_previous(path).stored
+            whole = _merged(stored, snapshot, there) if there is not None else stored
+            if whole is None:
+                return Saved(result=Result.KEPT)
+            _replace(path, encode(whole), good=newest is not None)
+    except (OSError, Rejected, Invalid, ValueError) as error:
+        reason = error.reason if isinstance(error, Rejected) else "disk" if isinstance(error, OSError) else "content"
+        return Saved(result=Result.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
+    return Saved(result=Result.WRITTEN)
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(path.name + ".prev")
+
+
+def _merged(stored: Stored, ours: Snapshot, there: Stored) -> Stored | None:
+    """The content to write: for each app the newer of the two, because another process may load what this one cannot.
+    None if writing would change nothing, or take any app back. A different lineage belongs to another registry.
+    """
+    theirs = decode_snapshot(there.snapshot)
+    if theirs.lineage != ours.lineage or theirs.epoch < ours.epoch:
+        return stored
+    if theirs.epoch > ours.epoch:
+        return None
+    late = ours.cursor < theirs.cursor
+    stays = {
+        app: pointer
+        for app, pointer in theirs.apps.items()
+        if app not in ours.apps or pointer.revision >= ours.apps[app].revision + (0 if late else 1)
+    }
+    whole = replace(ours, apps={**ours.apps, **stays}, cursor=max(ours.cursor, theirs.cursor), partial=False)
+    named = {ref.digest for pointer in whole.apps.values() for ref in pointer.releases()}
+    more = not (stored.contents.keys() & named <= there.contents.keys() and stored.fixed.keys() <= there.fixed.keys())
+    if whole.apps == theirs.apps and not more and (stays or whole.cursor == theirs.cursor):
+        return None
+    if not stays:
+        return stored
+    kept = {ref.digest for pointer in stays.values() for ref in pointer.releases()} & there.contents.keys()
+    contents = {**{digest: there.contents[digest] for digest in kept}, **stored.contents}
+    return replace(stored, snapshot=encode_snapshot(whole)[0], contents=contents)
+
+
+def _replace(path: Path, data: bytes, *, good: bool) -> None:
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if good:
+            os.replace(path, _previous(path))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where that can be asked for."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left."""
+    for entry in os.scandir(folder):
+        if entry.name.startswith(_TEMPORARY):
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                    os.unlink(entry.path)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Be the only writer of a slot, among processes and threads. On Windows, without a lock."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+    try:
+        until = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError(f"others were writing it for {_LOCK_SECONDS:g} s") from None
+                time.sleep(_POLL)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)  # a process that was forked meanwhile holds it, too
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""How a client follows its channel: schedule, threads, loading and acceptance."""

@@ -1,0 +1,198 @@
+"""Loads new releases app by app, small ones first, and follows each app as soon as it is ready. No I/O.
+
+A generator like those of :mod:`promptops.client.follow.refresh`: it yields questions and receives the answers. One
+question requests many releases; if that fails, each is requested alone, so that a release that is not available stops
+no other. It asks the followed place first, then the other places, because a digest is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from promptops.client.follow.replica import Replica
+from promptops.client.sources.http_messages import BATCH
+from promptops.client.sources.source import TIMEOUT, Answer, Ask, AskContents, Failed, Place
+from promptops.client.state.release_set import Held, Rejected, Unloaded, compile_release, load, unloaded_of
+from promptops.core.digest import digest as digest_of
+from promptops.core.snapshot import Pointer
+
+MOST: Final = 256 << 20
+"""Bytes of releases that are held at most."""
+
+_LARGE: Final = 64 << 10
+_MOMENT: Final = 0.05
+"""An app that is ready does not wait for a release of this many bytes; it waits this many seconds for smaller ones."""
+_IN_A_ROW: Final = 3
+"""Questions for one release each that failed one after the other: then it is the place that is at fault."""
+
+Loading = Generator[Ask, Answer | Failed, None]
+
+
+@dataclass(slots=True)
+class _Work:
+    """Apps that are being loaded; an app leaves when it is done."""
+
+    replica: Replica
+    apps: dict[str, Pointer]
+
+    def needed(self) -> list[str]:
+        """The digests whose bytes are not here; those of apps that failed before come last."""
+        before = self.replica.held.unloaded if self.replica.held else {}
+        order = sorted(self.apps, key=lambda app: app in before)
+        known = self.known()
+        return list(dict.fromkeys(r.digest for app in order for r in self.apps[app].served() if r.digest not in known))
+
+    def known(self) -> Mapping[str, bytes]:
+        held = self.replica.held
+        return {**self.replica.spare, **held.contents} if held else self.replica.spare
+
+    def load(self) -> None:
+        """Load the apps whose bytes are all here."""
+        replica, known = self.replica, self.known()
+        sizes = {
+            app: sum(len(known[ref.digest]) for ref in pointer.served())
+            for app, pointer in self.apps.items()
+            if all(ref.digest in known for ref in pointer.served())
+        }
+        done, compiled, failed = dict[str, Pointer](), dict(replica.held.compiled if replica.held else {}), {}
+        began = replica.world.clock()
+        for app in sorted(sizes, key=sizes.__getitem__):
+            if done and (sizes[app] > _LARGE or replica.world.clock() - began > _MOMENT):
+                replica.settle(done, known, compiled, {})
+                done, began = {}, replica.world.clock()
+            pointer = self.apps.pop(app)
+            try:
+                compiled |= load(app, pointer, known, compiled, required=replica.settings.required)
+                done[app] = pointer
+            except Rejected as rejected:
+                failed[app] = unloaded_of(rejected, pointer)
+        replica.settle(done, known, compiled, failed)
+
+    def give_up(self, lost: Mapping[str, Failed]) -> None:
+        """Give up the remaining apps for now; a later attempt tries them again."""
+        failed = {}
+        for app, pointer in self.apps.items():
+            for ref in pointer.served():
+                if why := lost.get(ref.digest):
+                    message = f"the release {app}@{ref.version} ({ref.digest}) could not be fetched: {why.message}"
+                    failed[app] = Unloaded(reason=why.reason, message=message, pointer=pointer, final=False)
+        self.replica.settle({}, {}, {}, failed)
+
+
+def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Loading:
+    """Load everything that is coming and that no other thread loads; leave what is not available for a later attempt.
+
+    ``again``: also releases that failed before. The caller waits an interval between such attempts.
+    """
+    tried = dict[str, Pointer]()
+    while claimed := replica.claim(tried, again=again):
+        tried |= claimed
+        try:
+            yield from _load(replica, first, claimed, until)
+        finally:
+            replica.release(claimed)
+
+
+def _load(replica: Replica, first: Place, claimed: dict[str, Pointer], until: float) -> Loading:
+    work, lost = _Work(replica, dict(claimed)), dict[str, Failed]()
+    work.load()
+    places = tuple(dict.fromkeys((first, *replica.settings.places)))
+    for number, place in enumerate(places):
+        if digests := work.needed():
+            lost |= yield from _fetch(replica, place, digests, share(replica, until, len(places) - number), work)
+    work.give_up(lost)
+
+
+def share(replica: Replica, deadline: float, places: int) -> float:
+    """The deadline of one place, when this many places are left."""
+    now = replica.world.clock()
+    return now + (deadline - now) / places
+
+
+def has_work(replica: Replica) -> bool:
+    """True if a coming release was not tried yet, or the target of a rollback is not compiled."""
+    return replica.is_coming or next(_uncompiled(replica), None) is not None
+
+
+def compile_rollbacks(replica: Replica) -> None:
+    """Compile the releases that a rollback would go to, so that following one is a swap."""
+    for held, app, digest in _uncompiled(replica):
+        replica.compiling = (replica.compiling & held.contents.keys()) | {digest}
+        with suppress(Exception):  # what does not compile is that app's trouble when a rollback goes there
+            held.add(compile_release(app, digest, held.contents[digest]))
+
+
+def _uncompiled(replica: Replica) -> Iterator[tuple[Held, str, str]]:
+    held = replica.held
+    for app, pointer in held.snapshot.apps.items() if held else ():
+        digest = pointer.last_good.digest if pointer.last_good else ""
+        if held and digest in held.contents and digest not in held.compiled and digest not in replica.compiling:
+            yield held, app, digest
+
+
+def fetch(replica: Replica, place: Place, digests: Iterable[str], until: float) -> Loading:
+    """Put the bytes of these releases into the spare ones, as far as they can be had."""
+    yield from _fetch(replica, place, digests, until, _Work(replica, {}))
+
+
+def _fetch(
+    replica: Replica, place: Place, digests: Iterable[str], until: float, work: _Work
+) -> Generator[Ask, Answer | Failed, dict[str, Failed]]:
+    """Fetch, and load the complete releases. Returns why each missing release is missing."""
+    left, lost, in_a_row = list(digests), dict[str, Failed](), 0
+    # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
+    most = BATCH if replica.is_api(place) or not place.is_http else 1
+    while left:
+        several = min(most, replica.batch)
+        some, left = left[:several], left[several:]
+        answer: Answer | Failed = TIMEOUT
+        if replica.world.clock() < until:
+            answer = yield Ask(place=place, what=AskContents(digests=tuple(some)), deadline=until)
+        if not isinstance(answer, Failed):
+            in_a_row, replica.batch = 0, min(2 * replica.batch, BATCH)
+            came = _take(replica, some, answer.contents, lost)
+            work.load()
+            rest = [digest for digest in some if digest not in came and digest not in lost]
+            if rest and len(some) == 1:
+                lost[rest[0]] = Failed(reason="missing", message="it is not there")
+            elif rest:
+                most, left = (most if came else 1), left + rest
+            continue
+        if answer.api is not None:
+            replica.answered(place, api=answer.api)
+        late = answer.reason == TIMEOUT.reason
+        if len(some) > 1 and not late:
+            most, left = 1, some + left  # which of them is it?
+            continue
+        if answer.reason == "status-404":
+            lost[some[0]] = replace(answer, reason="missing")
+            continue
+        lost |= dict.fromkeys(some, answer)
+        in_a_row += 1
+        if late or in_a_row == _IN_A_ROW:
+            replica.batch = max(1, several // 4)  # one that is slow stops no other the next time
+            return lost | dict.fromkeys(left, answer)
+    return lost
+
+
+def _take(replica: Replica, asked: Collection[str], contents: Mapping[str, bytes], lost: dict[str, Failed]) -> set[str]:
+    """Keep releases whose digest fits, as far as there is room."""
+    came = set[str]()
+    held = replica.held.contents if replica.held else {}
+    size = sum(map(len, held.values())) + sum(map(len, replica.spare.values()))
+    for digest in asked:
+        data = contents.get(digest)
+        if data is None:
+            continue
+        if digest_of(data) != digest:
+            lost[digest] = Failed(reason="digest", message="it was damaged on the way")
+        elif size + len(data) > MOST:
+            lost[digest] = Failed(reason="too-large", message=f"with it, releases of over {MOST:,} bytes would be held")
+        else:
+            size += len(data)
+            replica.spare[digest] = data
+            came.add(digest)
+    return came

@@ -1,0 +1,221 @@
+"""Bringing a replica up to date: generators that yield what to ask and are sent what came back. No I/O.
+
+A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`Answer` or a
+:class:`Failed`, and in the end it gets an :class:`Refreshed`. Everything that arrives is proven before it is followed.
+What a refresh could load before its time was over is followed, and the next one goes on, so a slow line gets there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from promptops.client.follow.loading import catch_up, compile_rollbacks, fetch, share
+from promptops.client.follow.replica import Replica
+from promptops.client.sources.source import Answer, Ask, AskSnapshot, AskVersion, Failed, Place, Question
+from promptops.client.state.release_set import Rejected, Rejection
+from promptops.client.status import LOG
+from promptops.core.errors import Invalid
+from promptops.core.model import ReleaseRef
+from promptops.core.reference import Reference
+from promptops.core.snapshot import Snapshot
+from promptops.wire.snapshot import decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """The result of a refresh. ``trouble``: why the client does not follow the arrival, or why none came.
+
+    ``notes`` are other problems, each with the name it is logged under. ``late``: bytes of an app did not come, and may
+    come soon.
+    """
+
+    place: Place | None = None
+    trouble: Failed | None = None
+    rejected: bool = False
+    notes: tuple[tuple[str, str], ...] = ()
+    late: bool = False
+
+
+Asking: TypeAlias = Generator[Ask, Answer | Failed, Refreshed]
+
+
+def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
+    """The next question, or what became of it all. ``reply`` is None to begin."""
+    try:
+        return next(asking) if reply is None else asking.send(reply)
+    except StopIteration as stop:
+        return cast(Refreshed, stop.value)
+    except Exception as error:  # noqa: BLE001 whatever was sent to it, whoever follows goes on following
+        LOG.exception("following failed", extra={"event": "refresh-failed"})
+        return Refreshed(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
+
+
+class _Trouble(Exception):
+    def __init__(self, failed: Failed, *, rejected: bool = False) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
+        self.rejected = rejected
+
+
+def refresh(replica: Replica, deadline: float) -> Asking:
+    """Ask the places in their order until one answers with something to follow; each has its share of the time."""
+    replica.polls += 1
+    places = replica.settings.places
+    last = Refreshed()
+    for number, place in enumerate(places):
+        until = share(replica, deadline, len(places) - number)
+        try:
+            said = yield from _follow(replica, place, until, deadline)
+        except _Trouble as trouble:
+            last = _told(replica, place, trouble)
+            continue
+        lacking = yield from _named(replica, place, until)
+        notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
+        return Refreshed(place=place, notes=notes, late=replica.is_late)
+    assert last.trouble is not None
+    replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
+    return last
+
+
+def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
+    """Follow an event of a stream as far as what it points to is ready; :func:`load` brings the rest."""
+    event = None
+    try:
+        event = _decode(data)
+        _receive(replica, event)
+        replica.heard_event()
+    except _Trouble as trouble:
+        if event is None or not _is_past(replica, event):
+            return _told(replica, place, trouble)
+    return Refreshed(place=place)
+
+
+def load(replica: Replica, place: Place, deadline: float) -> Asking:
+    """Load and compile the coming releases, and those that a rollback would need."""
+    yield from catch_up(replica, place, deadline, again=False)
+    yield from _prepare(replica, place, deadline)
+    compile_rollbacks(replica)
+    replica.look()
+    return Refreshed(place=place, late=replica.is_late)
+
+
+def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
+    """Get one version of an app and hold it, from the first place that has it; each has its share of the time."""
+    last = Refreshed(trouble=Failed(reason="nothing-held", message="the registry was not reached yet"))
+    places = replica.settings.places if replica.held else ()
+    for number, place in enumerate(places):
+        try:
+            yield from _version(replica, place, reference, share(replica, deadline, len(places) - number))
+        except _Trouble as trouble:
+            last = _told(replica, place, trouble)
+            continue
+        return Refreshed(place=place)
+    return last
+
+
+# --- the steps -----------------------------------------------------------------------------------
+
+
+def _follow(
+    replica: Replica, place: Place, until: float, deadline: float
+) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
+    etag, before = replica.etag(place), replica.held and replica.held.snapshot
+    what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
+    answer = yield from _ask(replica, place, what, until)
+    trouble = None
+    if not answer.unchanged:
+        replica.answered(place, api=answer.api)
+        snapshot = _decode(answer.body)
+        if snapshot.partial:
+            raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
+        try:
+            _receive(replica, snapshot)
+        except _Trouble as found:
+            trouble = found
+        overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
+        if trouble and not overtaken:
+            yield from catch_up(replica, place, deadline, again=True)
+            raise trouble
+    elif not etag:
+        raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
+    yield from catch_up(replica, place, deadline, again=True)
+    replica.heard(place, api=answer.api, etag="" if trouble else answer.etag)
+    if not answer.unchanged:
+        yield from _prepare(replica, place, until)
+    return answer.notes
+
+
+def _receive(replica: Replica, snapshot: Snapshot) -> None:
+    try:
+        old = replica.receive(snapshot)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+    if old is not None:
+        raise _Trouble(_failed(old), rejected=True)
+
+
+def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, None]:
+    """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot."""
+    if wanted := replica.rollbacks():
+        yield from fetch(replica, place, wanted, until)
+        replica.hold({digest: replica.spare[digest] for digest in wanted if digest in replica.spare})
+    replica.tidy()
+
+
+def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
+    """True if the held snapshot came after this one: an event and a poll may overtake each other."""
+    held = replica.held.snapshot if replica.held else None
+    if held is None or held.lineage != snapshot.lineage:
+        return False
+    return (snapshot.epoch, snapshot.cursor) < (held.epoch, held.cursor)
+
+
+def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
+    """Get the versions that are pinned or wanted and not held yet; answers those that could not be had."""
+    lacking = []
+    for reference in (*replica.settings.pins, *replica.settings.versions):
+        if replica.held is None or reference.version in replica.held.versions(reference.app):
+            continue
+        try:
+            yield from _version(replica, place, reference, until)
+        except _Trouble as trouble:
+            lacking.append(f"{reference}: {trouble.failed.message}")
+    return tuple(lacking)
+
+
+def _version(
+    replica: Replica, place: Place, reference: Reference, until: float
+) -> Generator[Ask, Answer | Failed, None]:
+    answer = yield from _ask(replica, place, AskVersion(app=reference.app, version=reference.version), until)
+    try:
+        replica.hold_version(reference.app, ReleaseRef(version=reference.version, digest=answer.etag), answer.body)
+    except Rejected as rejected:
+        raise _Trouble(_failed(rejected), rejected=True) from rejected
+
+
+def _ask(replica: Replica, place: Place, what: Question, until: float) -> Generator[Ask, Answer | Failed, Answer]:
+    answer = yield Ask(place=place, what=what, deadline=until)
+    if isinstance(answer, Failed):
+        if answer.api is not None:
+            replica.answered(place, api=answer.api)
+        raise _Trouble(answer)
+    return answer
+
+
+def _decode(data: bytes) -> Snapshot:
+    try:
+        return decode(data)
+    except Invalid as error:
+        raise _Trouble(Failed(reason=Rejection.CONTENT, message=error.message), rejected=True) from error
+
+
+def _failed(rejected: Rejected) -> Failed:
+    return Failed(reason=str(rejected.reason), message=rejected.message)
+
+
+def _told(replica: Replica, place: Place, trouble: _Trouble) -> Refreshed:
+    if trouble.rejected:
+        replica.rejected[trouble.failed.reason] += 1
+    return Refreshed(place=place, trouble=trouble.failed, rejected=trouble.rejected)

@@ -1,0 +1,280 @@
+"""The two senders: questions to a web server, from threads and from tasks, over one pool of connections each.
+
+Every wait is bounded by what is left of the question's deadline, and the clock is looked at between the pieces of a
+body, so that a server that drips cannot hold on. A task is cancelled at its deadline wherever it waits. A thread can
+only be freed from outside: :meth:`HttpOrigin.cut` shuts its sockets down, and it gets an error at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import socket
+import ssl
+import time
+import weakref
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from promptops.client.sources import http_messages
+from promptops.client.sources.source import TIMEOUT, Answer, Failed, Lost, Place, Question
+from promptops.core.errors import Invalid
+
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
+
+_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
+# RuntimeError: its client was closed meanwhile.
+
+
+class HttpOrigin:
+    """A web server, asked from threads. Safe for them; not carried over a fork."""
+
+    def __init__(self, place: Place, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
+        self._place = place
+        self._token = token
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._closed = False
+        self._client = _make(httpx.Client, place, verify, proxy)
+
+    def __repr__(self) -> str:
+        return f"<HttpOrigin {self._place.label}>"
+
+    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+        """Ask, and read the answer while there is time."""
+        request = http_messages.request_of(self._place, what, self._token)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return TIMEOUT
+        try:
+            with self._client.stream(
+                **_arguments(request), timeout=left, extensions=self._tracing(self._sockets)
+            ) as got:
+                refused = http_messages.refuse(request, got.status_code, got.headers)
+                return _without(self._token, refused or self._read(what, request, got, deadline))
+        except _ERRORS as error:
+            return failure(error, self._token)
+
+    def _read(
+        self, what: Question, request: http_messages.Request, got: httpx.Response, deadline: float
+    ) -> Answer | Failed:
+        body = bytearray()
+        for piece in got.iter_raw():
+            body += piece
+            if len(body) > http_messages.limit_of(request, got.status_code):
+                return http_messages.too_large(request, got.status_code)
+            if time.monotonic() >= deadline:
+                return TIMEOUT
+        return http_messages.answer_of(what, got.status_code, got.headers, bytes(body))
+
+    @contextlib.contextmanager
+    def listen(self, request: http_messages.Request, timeout: float) -> Iterator[Iterator[bytes]]:
+        """The pieces of a stream of events.
+
+        Raises:
+            Lost: there is none, or not any more.
+        """
+        waits = httpx.Timeout(timeout, read=http_messages.SILENCE)
+        try:
+            with self._client.stream(
+                **_arguments(request), timeout=waits, extensions=self._tracing(self._streams)
+            ) as got:
+                if failed := http_messages.refuse_stream(got.status_code, got.headers):
+                    raise Lost(failed)
+                yield got.iter_raw()
+        except _ERRORS as error:
+            raise Lost(failure(error, self._token)) from error
+
+    def changes(self, seconds: float) -> bool:
+        """Nothing: a server tells by a stream of events, and any other web server has to be asked."""
+        time.sleep(seconds)
+        return False
+
+    def cut(self) -> None:
+        """End all questions that wait for an answer; streams of events go on."""
+        _shut(self._sockets)
+
+    def interrupt(self) -> None:
+        self.cut()
+        _shut(self._streams)
+
+    def close(self) -> None:
+        self._closed = True
+        self._client.close()
+        # What a thread that nobody waits for uses still, it would give back to a pool that is closed.
+        self.forget()
+
+    def forget(self) -> None:
+        for each in (*self._sockets, *self._streams):
+            with contextlib.suppress(OSError):
+                each.close()
+
+    def _tracing(self, sockets: weakref.WeakSet[socket.socket]) -> dict[str, Any]:
+        """Has httpx tell of each socket it opens, encrypted where it is to be.
+
+        One that is not yet must not be shut: `ssl` then leaves the one it was about to become open.
+        """
+        encrypted = self._place.url.lower().startswith("https:")
+        opened = f"connection.{'start_tls' if encrypted else 'connect_tcp'}.complete"
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event == opened:
+                found = info["return_value"].get_extra_info("socket")
+                if isinstance(found, socket.socket):
+                    sockets.add(found)
+                    if self._closed:
+                        found.close()
+
+        return {"trace": trace}
+
+
+class AsyncHttpOrigin:
+    """A web server, asked from the tasks of one event loop."""
+
+    def __init__(self, place: Place, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
+        self._place = place
+        self._token = token
+        self._client = _make(httpx.AsyncClient, place, verify, proxy)
+
+    def __repr__(self) -> str:
+        return f"<AsyncHttpOrigin {self._place.label}>"
+
+    async def answer(self, what: Question, deadline: float) -> Answer | Failed:
+        """Ask, and read the answer while there is time."""
+        request = http_messages.request_of(self._place, what, self._token)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._exchange(what, request)
+        except TimeoutError:
+            return TIMEOUT
+        except _ERRORS as error:
+            return failure(error, self._token)
+
+    async def _exchange(self, what: Question, request: http_messages.Request) -> Answer | Failed:
+        async with self._client.stream(**_arguments(request), timeout=None) as got:
+            if refused := http_messages.refuse(request, got.status_code, got.headers):
+                return refused
+            body = bytearray()
+            async for piece in got.aiter_raw():
+                body += piece
+                if len(body) > http_messages.limit_of(request, got.status_code):
+                    return http_messages.too_large(request, got.status_code)
+            return _without(self._token, http_messages.answer_of(what, got.status_code, got.headers, bytes(body)))
+
+    @contextlib.asynccontextmanager
+    async def listen(self, request: http_messages.Request, timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of a stream of events.
+
+        Raises:
+            Lost: there is none, or not any more.
+        """
+        waits = httpx.Timeout(timeout, read=http_messages.SILENCE)
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                async with asyncio.timeout(timeout):
+                    got = await stack.enter_async_context(self._client.stream(**_arguments(request), timeout=waits))
+                if failed := http_messages.refuse_stream(got.status_code, got.headers):
+                    raise Lost(failed)
+                yield got.aiter_raw()
+        except _ERRORS as error:
+            raise Lost(failure(error, self._token)) from error
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def failure(error: Exception, token: str) -> Failed:
+    """An error of httpx as what it means. The token is in no message."""
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return TIMEOUT
+    reason = "connect" if isinstance(error, httpx.ConnectError) else "network"
+    said = " ".join(str(error).split()) or type(error).__name__
+    failed = Failed(reason="tls" if _is_about_encryption(error) else reason, message=said[:300])
+    return cast(Failed, _without(token, failed))
+
+
+def _without(token: str, answer: Answer | Failed) -> Answer | Failed:
+    """The same with a message that can be logged, whatever a server put into it."""
+    if isinstance(answer, Failed) and token and token in answer.message:
+        return replace(answer, message=answer.message.replace(token, "***"))
+    return answer
+
+
+def _is_about_encryption(error: BaseException) -> bool:
+    found: BaseException | None = error
+    for _ in range(10):
+        if found is None or isinstance(found, ssl.SSLError):
+            break
+        found = found.__cause__ or found.__context__
+    return isinstance(found, ssl.SSLError)
+
+
+def _make(kind: type[C], place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> C:
+    """A client of httpx.
+
+    Raises:
+        Invalid: certificates that cannot be read, or a proxy that cannot be used.
+    """
+    options = _options(place, verify, proxy)
+    try:
+        return kind(**options)
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        raise Invalid(f"the proxy cannot be used: {error}", hint="Give its URL: http://HOST:PORT.") from error
+
+
+def _options(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
+    """How a client of httpx is made: no redirects, and neither proxies nor certificates from the environment."""
+    encrypted = place.url.lower().startswith("https:") or proxy is not None
+    return {
+        "follow_redirects": False,
+        "trust_env": False,
+        # A plain connection needs none, and reading the certificates takes longer than everything else here.
+        "verify": _trust(verify) if encrypted else False,
+        "proxy": proxy,
+        "limits": httpx.Limits(max_connections=16, max_keepalive_connections=2, keepalive_expiry=5.0),
+    }
+
+
+@functools.cache
+def _trust(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
+    """Whose certificates are believed: the system's and those that come with httpx, or those of a file or folder.
+
+    Raises:
+        Invalid: the file or folder cannot be read.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if isinstance(verify, str):
+        folder = os.path.isdir(verify)
+        try:
+            return ssl.create_default_context(capath=verify if folder else None, cafile=None if folder else verify)
+        except OSError as error:
+            raise Invalid(f"the certificates of verify={verify!r} cannot be read: {error}") from error
+    context = httpx.create_ssl_context(verify=verify, trust_env=False)
+    if verify:
+        context.load_default_certs()
+    return context
+
+
+def _arguments(request: http_messages.Request) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "content": request.body or None,
+    }
+
+
+def _shut(sockets: weakref.WeakSet[socket.socket]) -> None:
+    for each in list(sockets):
+        with contextlib.suppress(OSError):
+            # The plain socket's way, also where it is encrypted: nobody waits for a goodbye of the other side.
+            if isinstance(each, ssl.SSLSocket):
+                super(ssl.SSLSocket, each).shutdown(socket.SHUT_RDWR)
+            else:
+                each.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,248 @@
+"""Where a client's prompts come from: what it is given  ->  a place; and what is asked of a place, whatever it is.
+
+================================  =======================================================================
+``https://registry.internal``     a server, or any web server with what ``promptops export-snapshot`` wrote
+``file:/srv/prompts``             the same as a folder
+``sqlite:///registry.db``         the registry's own database, for one machine without a server
+``postgresql://…``, a plain path  the same
+``repo:.``                        a working tree, live, for development
+================================  =======================================================================
+
+Databases and working trees need much that a client does not: :mod:`promptops.client_adapters` has them, and is found by
+the scheme and imported only then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from promptops.core.errors import Invalid
+from promptops.core.escape import one_line
+from promptops.core.loopback import is_loopback
+
+MAX_MESSAGE = 500
+
+_HINT = "https://HOST, file:FOLDER, sqlite:///PATH, postgresql://HOST/NAME or repo:FOLDER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One of a client's sources. ``label`` is fit to be shown: a password is not in it. ``token`` goes there alone."""
+
+    kind: str
+    url: str
+    label: str
+    token: str = field(default="", repr=False)
+
+    @property
+    def is_http(self) -> bool:
+        return self.kind == "http"
+
+    @property
+    def identity(self) -> str:
+        """The same for the same place from wherever it is named: what is kept on disk is kept for this."""
+        scheme, separator, path = self.url.partition("://")
+        if self.kind == "file" or (self.kind == "database" and not separator):
+            return os.path.abspath(os.path.expanduser(self.url))
+        if self.kind == "database" and scheme.startswith("sqlite"):
+            return f"{scheme}:///{os.path.abspath(os.path.expanduser(path.removeprefix('/')))}"
+        return self.url
+
+    @property
+    def is_kept(self) -> bool:
+        """True where what it said is worth keeping on disk: a working tree's numbers begin anew in each process."""
+        return self.kind != "working-tree"
+
+
+# --- what is asked, and what comes back --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskSnapshot:
+    """The snapshot of a channel, for these apps (all where none is named), unless it is still the one of ``etag``."""
+
+    channel: str
+    apps: tuple[str, ...] = ()
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskContents:
+    """The canonical bytes of releases by digest. Whoever is asked may leave some out, but not all."""
+
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskVersion:
+    """The canonical bytes of one version of an app."""
+
+    app: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellBeat:
+    """A heartbeat, for servers only."""
+
+    channel: str
+    body: bytes
+
+
+Question: TypeAlias = AskSnapshot | AskContents | AskVersion | TellBeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One question to one place, and the moment of the client's clock by which it must be answered."""
+
+    place: Place
+    what: Question
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. ``unchanged``: the snapshot is still the one of the etag. ``api``: it is a server of ours.
+
+    ``notes`` say what is wrong there with what is not served.
+    """
+
+    body: bytes = b""
+    etag: str = ""
+    unchanged: bool = False
+    api: bool = False
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Nothing usable came back. ``reason`` is a word for counting, ``message`` a sentence; neither has a secret.
+
+    What a server said may be in the message, so it is made one printable line here, before anybody logs or shows it.
+    """
+
+    reason: str
+    message: str
+    retry_after: float | None = None
+    api: bool | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message, MAX_MESSAGE))
+
+
+TIMEOUT = Failed(reason="timeout", message="there was no answer in time")
+
+
+class Lost(Exception):
+    """A stream of events ended, or did not begin."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
+
+
+class Origin(Protocol):
+    """A place that is open, asked from threads. Calls block; any other thread may end those that wait."""
+
+    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+        """Answer, or say why not. Never raises for what is wrong with the place."""
+
+    def changes(self, seconds: float) -> bool:
+        """Wait up to so long; True where something may have changed, so that a look is worth it."""
+
+    def interrupt(self) -> None:
+        """End everything that waits here, now."""
+
+    def close(self) -> None:
+        """Give back what is open, when nobody waits any more."""
+
+    def forget(self) -> None:
+        """In a forked child: let go of what the parent goes on using, without a word on it."""
+
+
+class Opener(Protocol):
+    """What the table of adapters names: opens a place, without waiting for it."""
+
+    def __call__(self, url: str) -> Origin: ...
+
+
+# --- from what is written to a place -----------------------------------------------------------------
+
+
+def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tuple[Place, ...]:
+    """The places that are named, in order. A text may name several, with white space between them.
+
+    Raises:
+        Invalid: for one that cannot be, and where there is none.
+    """
+    # Only before a scheme, so that a path may have spaces in it.
+    listed = re.split(r"\s+(?=[a-z+]{2,12}:)", source.strip()) if isinstance(source, str) else source
+    found = tuple(find_place(text, allow_http=allow_http) for text in listed if text.strip())
+    if not found:
+        raise Invalid(
+            "a client needs to be told where its prompts come from", hint=f"Client({_HINT!r}) or PROMPTOPS_REGISTRY."
+        )
+    return found
+
+
+def find_place(text: str, *, allow_http: bool = False) -> Place:
+    """The place that one text names.
+
+    Raises:
+        Invalid: it is none, is not safe to read from, or has a secret where it would be logged.
+    """
+    text = text.strip()
+    scheme, colon, rest = text.partition(":")
+    family = scheme.lower().partition("+")[0] if colon else ""
+    if family in ("http", "https"):
+        return _http(text, allow_http=allow_http)
+    if family == "file":
+        path = unquote(urlsplit(text).path) if rest.startswith("//") else rest
+        return _local("file", path, text)
+    if family == "repo":
+        return _local("working-tree", rest, text)
+    if family in ("sqlite", "postgresql", "postgres") or (text and "://" not in text and len(family) != 1):
+        return Place(kind="database", url=text, label=hide_password(text))
+    raise Invalid(f"{hide_password(text)[:200]!r} is not a place that prompts come from", hint=_HINT)
+
+
+def _local(kind: str, path: str, text: str) -> Place:
+    if not path:
+        raise Invalid(f"{text!r} names no folder", hint=_HINT)
+    return Place(kind=kind, url=path, label=text)
+
+
+def _http(text: str, *, allow_http: bool) -> Place:
+    shown = hide_password(text)
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise Invalid(f"{shown!r} is not a URL", hint="https://HOST[:PORT][/PATH]") from error
+    if not host or not text.isascii() or not text.isprintable():
+        raise Invalid(f"{shown!r} is not a URL", hint="https://HOST[:PORT][/PATH]")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise Invalid(
+            f"{shown!r} has more than a host and a path",
+            hint='A token is given as token=, as PROMPTOPS_TOKEN, or as {"url": …, "token": …}.',
+        )
+    if parts.scheme.lower() == "http" and not allow_http and not is_loopback(host):
+        raise Invalid(
+            f"{shown!r} is not encrypted: anybody on the way could read the token and change the prompts",
+            hint="Use https://, or say allow_http=True where the network itself is trusted.",
+        )
+    url = text.rstrip("/")
+    return Place(kind="http", url=url, label=url)
+
+
+def hide_password(url: str) -> str:
+    """The URL without its password: fit to be shown."""
+    shown = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
+    return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""What a client serves at a moment: releases, and how a prompt is looked up in them."""

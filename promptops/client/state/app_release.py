@@ -1,0 +1,106 @@
+"""An app as it is served: one release, or two and a key that decides between them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from promptops.client.prompt import Prompt, Reason, Source, Variant
+from promptops.core.bucketing import WHOLE, bucket
+from promptops.core.errors import PromptNotFound
+
+_RANDOM = random.SystemRandom()  # has no state that a forked child would share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One release of an app: whatever is asked of it is of this release. A context manager that does nothing more."""
+
+    app: str
+    version: str
+    digest: str
+    channel: str
+    revision: int
+    variant: Variant
+    source: Source
+    reason: Reason
+    prompts: Mapping[str, Prompt] = field(repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its prompts, without the app's."""
+        return tuple(self.prompts)
+
+    def prompt(self, name: str) -> Prompt:
+        """The prompt of this name, with or without the app's before it.
+
+        Raises:
+            PromptNotFound: lists those there are.
+        """
+        found = self.prompts.get(name) or self.prompts.get(name.removeprefix(f"{self.app}/"))
+        if found is None:
+            raise PromptNotFound(
+                f"{self.app}@{self.version} has no prompt '{name}'",
+                known=[prompt.name for prompt in self.prompts.values()],
+            )
+        return found
+
+    get_prompt = prompt
+    __getitem__ = prompt
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """What an app serves: the stable release, and the canary with its weight in basis points and its salt."""
+
+    stable: Served
+    canary: Served | None = None
+    weight: int = 0
+    salt: str = ""
+
+    def choose(self, key: str | None) -> Served:
+        """The release for a key, always the same at this weight; without a key by chance, at each call anew."""
+        if self.canary is None:
+            return self.stable
+        return self.canary if _place(self.salt, key) < self.weight else self.stable
+
+
+class Split:
+    """A prompt that the canary of its app has too. One that only the canary has is not there for everybody else."""
+
+    __slots__ = ("_app", "canary", "salt", "stable", "weight")
+
+    def __init__(self, app: App, canary: Prompt) -> None:
+        self.canary = canary
+        self.stable = app.stable.prompts.get(canary.definition.name)
+        self.salt = app.salt
+        self.weight = app.weight
+        self._app = app.stable
+
+    def choose(self, key: str | None) -> Prompt:
+        """The prompt for a key, as :meth:`App.choose` chooses the release.
+
+        Raises:
+            PromptNotFound: the stable release has no such prompt.
+        """
+        # Said out, not called: an application comes this way all the time.
+        place = _RANDOM.randrange(WHOLE) if key is None else bucket(self.salt, key)
+        found = self.canary if place < self.weight else self.stable
+        return self._app.prompt(self.canary.name) if found is None else found
+
+
+def _place(salt: str, key: str | None) -> int:
+    """The bucket of a key; without a key, any."""
+    return _RANDOM.randrange(WHOLE) if key is None else bucket(salt, key)

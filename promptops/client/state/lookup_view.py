@@ -1,0 +1,266 @@
+"""What is held, ready to be asked. Made once for every change; every question after that is a lookup.
+
+``plain`` has the prompts that are one thing for everybody, by their full names, ready to be handed out; ``split`` those
+of apps with a canary, where the key decides. What neither has is asked for by version, or is not there: that way is
+slow, and says what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from promptops.client.prompt import Prompt, Reason, Source, Variant
+from promptops.client.state.app_release import App, Served, Split
+from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
+from promptops.core.errors import (
+    AppNotFound,
+    ChannelNotFound,
+    Invalid,
+    NotFound,
+    PromptNotFound,
+    PromptUnavailable,
+    ReleaseNotFound,
+)
+from promptops.core.escape import one_line
+from promptops.core.model import ReleaseRef
+from promptops.core.override import Override
+from promptops.core.reference import parse_reference
+from promptops.core.snapshot import Pointer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideFile:
+    """An override file that counts, with its release compiled."""
+
+    path: Path
+    override: Override
+    release: CompiledRelease
+
+
+class View:
+    """All the answers of a client until something changes. Never changed in place: a client swaps it for another.
+
+    ``overrides_end`` is when the first of its break-glass pins ends; the view after that has to be made without it.
+    """
+
+    __slots__ = (
+        "_apps",
+        "_broken",
+        "_fixed",
+        "_overrides",
+        "channel",
+        "held",
+        "overrides_end",
+        "plain",
+        "reason",
+        "source",
+        "split",
+    )
+
+    def __init__(self, held: Held | None, channel: str, source: Source, reason: Reason) -> None:
+        """Use :meth:`make`."""
+        self.held = held
+        self.channel = channel
+        self.source = source
+        self.reason = reason
+        self.plain: dict[str, Prompt] = {}
+        self.split: dict[str, Split] = {}
+        self.overrides_end: datetime | None = None
+        self._apps: dict[str, App] = {}
+        self._broken: dict[str, str] = {}
+        self._fixed: dict[tuple[str, str], Served] = {}
+        self._overrides: Mapping[str, OverrideFile] = {}
+
+    @classmethod
+    def make(
+        cls,
+        held: Held | None,
+        *,
+        channel: str,
+        source: Source = Source.SERVER,
+        reason: Reason = Reason.STATIC,
+        pins: Mapping[str, str] | None = None,
+        overrides: Mapping[str, OverrideFile] | None = None,
+        apps: Collection[str] | None = None,
+        coming: Collection[str] = (),
+    ) -> View:
+        """The view of what is held, from where and why it is served.
+
+        ``overrides`` go before everything, ``pins`` (app to version) before the channel. ``apps`` are the wanted apps,
+        None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
+        requested is unavailable; the others are not affected.
+        """
+        view = cls(held, channel, source, reason)
+        view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
+        wanted: dict[str, Callable[[str], App]] = dict.fromkeys(held.apps, view._followed) if held else {}
+        for app, version in (pins or {}).items():
+            wanted[app] = lambda app, version=version: view._pinned(app, version)  # type: ignore[misc]
+        wanted |= dict.fromkeys(view._overrides, view._overridden)
+        view._broken = dict.fromkeys(coming, "it is not loaded yet")
+        view._broken |= {app: each.message for app, each in held.unloaded.items()} if held else {}
+        for app, make in wanted.items():
+            if apps is None or app in apps:
+                view._add(app, make)
+        view.overrides_end = min((found.override.expires_at for found in view._overrides.values()), default=None)
+        return view
+
+    def resolve(self, name: str, key: str | None = None, version: str | None = None) -> Prompt:
+        """The prompt of a full name, ``support-bot/answer``, for a key or of a version that is held.
+
+        Raises:
+            AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it is not there; lists what is.
+            PromptUnavailable: nothing is held yet, or not what this app is pinned to.
+            Invalid: it is no name of a prompt.
+        """
+        if version is None:
+            prompt = self.plain.get(name)
+            if prompt is not None:
+                return prompt
+            split = self.split.get(name)
+            if split is not None:
+                return split.choose(key)
+        return self._find(name, key, version or "")
+
+    def release(self, app: str, key: str | None = None, version: str | None = None) -> Served:
+        """The release of an app for a key, or of a version that is held. Raises as :meth:`resolve` does."""
+        if version:
+            return self._version(app, version)
+        serving = self._apps.get(app)
+        if serving is None:
+            raise self._missing(app)
+        return serving.choose(key)
+
+    @property
+    def notes(self) -> dict[str, tuple[str, ...]]:
+        """The parts of the served releases that are not evaluated, by app."""
+        found = {
+            app: (*serving.stable.notes, *(serving.canary.notes if serving.canary else ()))
+            for app, serving in self._apps.items()
+        }
+        return {app: tuple(dict.fromkeys(notes)) for app, notes in found.items() if notes}
+
+    # --- making ----------------------------------------------------------------------------------
+
+    def _add(self, app: str, make: Callable[[str], App]) -> None:
+        try:
+            serving = make(app)
+        except Exception as error:  # noqa: BLE001 whatever it is, no other app waits for it
+            self._broken[app] = error.message if isinstance(error, Rejected) else f"{type(error).__name__}: {error}"
+            return
+        self._broken.pop(app, None)
+        self._apps[app] = serving
+        self.plain |= {prompt.name: prompt for prompt in serving.stable.prompts.values()}
+        for prompt in serving.canary.prompts.values() if serving.canary else ():
+            self.plain.pop(prompt.name, None)
+            self.split[prompt.name] = Split(serving, prompt)
+
+    def _followed(self, app: str) -> App:
+        held, pointer = self._known(app)
+        stable = self._served(held.release(app, pointer.stable.digest), pointer.stable, Variant.STABLE)
+        if pointer.canary is None or not pointer.weight:
+            return App(stable=stable)
+        reason = Reason.SPLIT if self.reason is Reason.STATIC else self.reason
+        canary = self._served(held.release(app, pointer.canary.digest), pointer.canary, Variant.CANARY, reason=reason)
+        stable = self._served(held.release(app, pointer.stable.digest), pointer.stable, Variant.STABLE, reason=reason)
+        return App(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
+
+    def _pinned(self, app: str, version: str) -> App:
+        digest = self.held.versions(app).get(version) if self.held else None
+        if digest is None:
+            raise Rejected(Rejection.MISSING, f"'{app}' is pinned to {version}, which is not held")
+        return App(stable=self._of_version(app, ReleaseRef(version=version, digest=digest)))
+
+    def _overridden(self, app: str) -> App:
+        found = self._overrides[app]
+        return App(stable=self._served(found.release, found.override.release, Variant.FIXED, source=Source.OVERRIDE))
+
+    def _of_version(self, app: str, ref: ReleaseRef) -> Served:
+        """A release that was asked for by name. Made once, when it is."""
+        made = self._fixed.get((app, ref.digest))
+        if made is None:
+            if self.held is None:
+                raise Rejected(Rejection.MISSING, f"{app}@{ref.version} is not held")
+            pointer = self.held.apps.get(app)
+            named = {pointer.canary: Variant.CANARY, pointer.stable: Variant.STABLE} if pointer else {}
+            served = self._served(self.held.release(app, ref.digest), ref, named.get(ref, Variant.FIXED))
+            made = self._fixed.setdefault((app, ref.digest), served)
+        return made
+
+    def _served(
+        self,
+        release: CompiledRelease,
+        ref: ReleaseRef,
+        variant: Variant,
+        *,
+        reason: Reason | None = None,
+        source: Source | None = None,
+    ) -> Served:
+        pointer = self.held.apps.get(release.app) if self.held else None
+        told = {
+            "app": release.app,
+            "version": ref.version,
+            "digest": ref.digest,
+            "channel": self.channel,
+            "revision": pointer.revision if pointer else 0,
+            "variant": variant,
+            "source": source or self.source,
+            "reason": reason or self.reason,
+        }
+        prompts = {
+            name: Prompt(**told, name=f"{release.app}/{name}", definition=prompt.definition, template=prompt.template)  # type: ignore[arg-type]
+            for name, prompt in release.prompts.items()
+        }
+        notes = tuple(one_line(note) for prompt in release.prompts.values() for note in prompt.notes)
+        return Served(**told, prompts=prompts, notes=notes)  # type: ignore[arg-type]
+
+    def _known(self, app: str) -> tuple[Held, Pointer]:
+        assert self.held is not None
+        return self.held, self.held.apps[app]
+
+    # --- asking for what is no lookup ------------------------------------------------------------
+
+    def _find(self, name: str, key: str | None, version: str) -> Prompt:
+        asked = parse_reference(name)
+        if asked.channel and asked.channel != self.channel:
+            raise ChannelNotFound(f"this client follows '{self.channel}', not '{asked.channel}'", known=[self.channel])
+        fixed = asked.version or asked.digest
+        if fixed and version and fixed != version:
+            raise Invalid(f"'{name}' and version {version} are two different things", hint="Say it once.")
+        served = self.release(asked.app, key, version or fixed)
+        if not asked.prompt:
+            known = [prompt.name for prompt in served.prompts.values()]
+            raise PromptNotFound(f"'{name}' is an app, and a prompt is asked for", known=known)
+        return served.prompt(asked.prompt)
+
+    def _version(self, app: str, version: str) -> Served:
+        version = version.removeprefix("v")
+        over = self._overrides.get(app)
+        if over is not None and version in (over.override.version, over.override.digest):
+            return self._apps[app].stable
+        held = self.held.versions(app) if self.held else {}
+        for known, digest in held.items():
+            if version == known or (version.startswith("sha256:") and digest.startswith(version)):
+                try:
+                    return self._of_version(app, ReleaseRef(version=known, digest=digest))
+                except Rejected as rejected:
+                    raise PromptUnavailable(rejected.message) from rejected
+        if app not in self._apps and app not in self._broken:
+            raise self._missing(app)
+        raise ReleaseNotFound(
+            f"{app}@{version} is not held by this client",
+            known=[f"{app}@{known}" for known in held],
+            hint=f"client.fetch('{app}@{version}') gets it, and asks the registry." if not held else "",
+        )
+
+    def _missing(self, app: str) -> NotFound | PromptUnavailable:
+        if app in self._broken:
+            return PromptUnavailable(f"'{app}' cannot be served: {self._broken[app]}")
+        if self.held is None:
+            return PromptUnavailable(
+                f"there is nothing to serve '{app}' from: the registry gave nothing yet, and there is no copy",
+                hint="Give a fallback, or bake a bundle into the image: promptops export-snapshot.",
+            )
+        return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)

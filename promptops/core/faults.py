@@ -1,0 +1,71 @@
+"""What can be wrong with a registry and its archive in git: one word for each, the same in reports and in the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Condition(StrEnum):
+    """How bad a fault is: work that is only not done yet, or something that was written and is not there any more."""
+
+    PENDING = "pending"
+    DAMAGE = "damage"
+
+
+FAULTS: Mapping[str, str] = {
+    # --- the database ---
+    "database-corrupt": "the database's own check of its files, pages and indexes fails, or rows cannot be read",
+    "restore-unfinished": "a restore into this database ended before its new epoch began",
+    "reference-broken": "a row refers to a row that is not there",
+    "guard-missing": "a trigger that keeps history immutable is gone, changed or disabled",
+    "schema-foreign": "a trigger, rule, view, row policy, constraint, column or index of a table is not ours",
+    "schema-incomplete": "a table, column, key or index that promptops made is gone or was changed",
+    "content-changed": "the stored bytes of a release do not have the digest they are stored under",
+    "release-unloadable": "a release is live that no client can load, so each keeps what it served before",
+    "revision-gap": "the log of an app on a channel, or of a channel's policy, does not count 1, 2, 3 … to its end",
+    "head-moved": "the revision an app is said to be at on a channel is not the newest one of its log",
+    "history-broken": "a deployment does not follow from the one before it, or restores a revision that is none",
+    "audit-broken": "a line of the audit log was edited, removed or moved, or its end was cut off",
+    "journal-incomplete": "a line of the audit log and the journal of what goes to git do not agree",
+    "fact-missing": "the audit log says that something happened, and its row is not there",
+    "fact-unrecorded": "there is a row of history that no line of the audit log speaks of",
+    "fact-changed": "a row of history says something else than its line of the audit log",
+    "secret-changed": "the secret of a token is gone, or is not the one that its line in the audit log commits to",
+    "record-unbound": "a line that an older promptops wrote has no digest of its fact yet",
+    # --- the archive in git ---
+    "outbox-pending": "a change is in the database and not in git yet",
+    "ref-missing": "a change that was brought to git is not there, or not whole; it can be written again from the rows",
+    "ref-differs": "a ref of promptops holds something else than the registry says",
+    "ref-foreign": "below refs/promptops is something that the registry does not know of",
+    "registry-behind": "git has lines of the audit log beyond its end: the database was cut, or is an old copy",
+    "audit-rewritten": "git has a line of the audit log with another hash: the log was rewritten",
+    "tag-missing": "the tag of a release is gone; it can be written again from the rows",
+    "tag-differs": "the tag of a release points to another commit, names another digest, or was made for another name",
+    "lock-stale": "a git that was killed left a lock file, which keeps refs from being written",
+    "lineage-foreign": "the repository holds the history of another registry",
+    "git-unreadable": "git does not answer, or cannot read its own objects",
+    "remote-behind": "a remote does not have what is here; it may never have been pushed, or was deleted there",
+    "remote-ahead": "a remote has changes that are not here",
+    "remote-differs": "a ref or tag of the remote was moved",
+    "remote-silent": "a remote does not answer",
+}
+"""Every code a :class:`Fault` can have, and what it means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong: ``what`` in words, ``where`` it is, and the ``repair``, or what to do where there is
+    none.
+    """
+
+    code: str
+    severity: Condition
+    what: str
+    where: str
+    repair: str
+
+    def __post_init__(self) -> None:
+        if self.code not in FAULTS:
+            raise KeyError(f"{self.code} is not declared in promptops.core.faults.FAULTS")

@@ -1,0 +1,109 @@
+"""A prompt and its rendered messages -> the arguments of a provider's ``create``.
+
+References: those of :mod:`promptops.core.parameters`; structured answers of OpenAI are described at
+https://developers.openai.com/api/docs/guides/structured-outputs, those of Anthropic at
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from promptops.core.errors import Invalid
+from promptops.core.model import Json, Prompt, ResponseFormat, Role
+from promptops.core.parameters import Api, chat_api, provider_of, require_format, to_call
+from promptops.core.template.values import plain
+from promptops.core.tools import to_tool
+
+Messages = Sequence[Mapping[str, str]]
+
+_SYSTEM = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
+_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Arguments of ``chat.completions.create``."""
+    api = chat_api(prompt.model, prompt.parameters)
+    call = {**_model(prompt), "messages": [dict(message) for message in messages]}
+    call |= to_call(api, prompt.parameters, model=prompt.model)
+    if prompt.tools:
+        call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
+    if prompt.response_format is ResponseFormat.JSON_SCHEMA:
+        call["response_format"] = {"type": "json_schema", "json_schema": _envelope(prompt)}
+    elif prompt.response_format is ResponseFormat.JSON_OBJECT:
+        call["response_format"] = {"type": "json_object"}
+    return call
+
+
+def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Arguments of ``responses.create``."""
+    leading = next((at for at, message in enumerate(messages) if message["role"] not in _SYSTEM), len(messages))
+    call: dict[str, Json] = _model(prompt)
+    if leading:
+        call["instructions"] = _joined(messages[:leading])
+    call["input"] = _spoken(messages[leading:], Api.OPENAI_RESPONSES)
+    call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model)
+    if prompt.tools:
+        call["tools"] = [to_tool(Api.OPENAI_RESPONSES, tool) for tool in prompt.tools]
+    shape: dict[str, Json] = {}
+    if prompt.response_format is ResponseFormat.JSON_SCHEMA:
+        shape = {"type": "json_schema", **_envelope(prompt)}
+    elif prompt.response_format is ResponseFormat.JSON_OBJECT:
+        shape = {"type": "json_object"}
+    if shape:
+        _below(call, "text")["format"] = shape
+    return call
+
+
+def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Arguments of ``messages.create``."""
+    api = Api.ANTHROPIC
+    require_format(api, prompt.response_format)
+    system = [message for message in messages if message["role"] in _SYSTEM]
+    call: dict[str, Json] = _model(prompt)
+    call |= to_call(api, prompt.parameters, model=prompt.model)
+    if "max_tokens" not in call:
+        raise Invalid(
+            f"prompt '{prompt.name}' has no `maxTokens`, and {api} must be told how long the answer may be",
+            hint="Add it to modelParameters, or to the pin of the model, and release again.",
+        )
+    if system:
+        call["system"] = _joined(system)
+    call["messages"] = _spoken([message for message in messages if message["role"] not in _SYSTEM], api)
+    if prompt.tools:
+        call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
+    if prompt.response_format is ResponseFormat.JSON_SCHEMA:
+        _below(call, "output_config")["format"] = {"type": "json_schema", "schema": _envelope(prompt)["schema"]}
+    return call
+
+
+def _model(prompt: Prompt) -> dict[str, Json]:
+    return {"model": provider_of(prompt.model)[1]} if prompt.model else {}
+
+
+def _joined(messages: Messages) -> str:
+    return "\n\n".join(message["content"] for message in messages)
+
+
+def _spoken(messages: Messages, api: Api) -> list[Json]:
+    """Messages without those of tools, which these APIs want in another shape, with the id of a call."""
+    if any(message["role"] == Role.TOOL for message in messages):
+        raise Invalid(f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool")
+    return [dict(message) for message in messages]
+
+
+def _envelope(prompt: Prompt) -> dict[str, Json]:
+    """``{"name", "schema", …}``. GitHub's ``jsonSchema`` is that already; a schema alone gets the prompt's name."""
+    said = plain(prompt.json_schema or {})
+    assert isinstance(said, dict)
+    if not isinstance(said.get("schema"), dict):
+        said = {"schema": said}
+    name = _NAME.sub("_", str(said.pop("name", None) or prompt.name))[:64]
+    return {"name": name, **{key: said[key] for key in ("description", "strict", "schema") if key in said}}
+
+
+def _below(call: dict[str, Json], key: str) -> dict[str, Json]:
+    inner = call.setdefault(key, {})
+    assert isinstance(inner, dict)
+    return inner

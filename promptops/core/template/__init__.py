@@ -1,0 +1,1 @@
+"""Templates of prompts: parsed, limited and rendered. No I/O."""

@@ -1,0 +1,242 @@
+"""A prompt's templates + values -> the messages an application sends.
+
+A template of the default language is cut once into literal pieces and names, so rendering is a join: linear time, and a
+value is never scanned again, so ``{{ other }}`` inside a value stays text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Protocol
+
+from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
+from promptops.core.model import Engine, Json, Prompt
+from promptops.core.template.simple import TagKind, each_tag
+from promptops.core.template.values import Signature, text_of
+
+LIMIT = 1_000_000
+"""Characters that the messages of one prompt may have together, unless told otherwise."""
+
+
+def variables(text: str, engine: Engine) -> frozenset[str]:
+    """The names of the variables a template needs from its caller: ``user`` for ``{{ user.name }}``.
+
+    Raises:
+        TemplateInvalid: for Jinja that does not parse.
+        ExtraMissing: where the template is Jinja and jinja2 is not installed.
+    """
+    if engine is Engine.JINJA2:
+        from promptops.core.template.jinja import undeclared
+
+        return undeclared(text)
+    return frozenset(tag.name.partition(".")[0] for tag in each_tag(text) if tag.kind is TagKind.VARIABLE)
+
+
+class Template:
+    """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
+
+    __slots__ = ("_fast", "_limit", "_messages", "_signature")
+
+    def __init__(
+        self, signature: Signature, messages: Sequence[tuple[str, _Body]], limit: int, fast: _Fast | None
+    ) -> None:
+        """Use :meth:`compile`."""
+        self._signature = signature
+        self._messages = tuple(messages)
+        self._limit = limit
+        self._fast = fast
+
+    @classmethod
+    def compile(cls, prompt: Prompt, *, limit: int = LIMIT) -> Template:
+        """Compile the messages of a prompt. ``limit`` caps the characters of all rendered messages together.
+
+        Raises:
+            TemplateInvalid: for Jinja outside the allow-list, or an input whose schema is none.
+            ExtraMissing: for a prompt that needs jinja2 or jsonschema where it is not installed.
+        """
+        bodies = _bodies(prompt)
+        used = {root for body in bodies for root in body.roots}
+        texts = {name for body in bodies for name in body.texts}
+        data = {name for body in bodies for name in body.data}
+        signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data)
+        messages = [(str(message.role), body) for message, body in zip(prompt.messages, bodies, strict=True)]
+        return cls(signature, messages, limit, _Fast.of(messages, signature, limit))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that :meth:`render` takes."""
+        return self._signature.names
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The parts of the inputs' schemas that are not evaluated."""
+        return self._signature.notes
+
+    @property
+    def nodes(self) -> int:
+        """Tags and parts of expressions of its Jinja."""
+        return sum(body.nodes for _, body in self._messages)
+
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
+        """The messages as ``{"role": …, "content": …}``, fresh objects each time.
+
+        Raises:
+            MissingVariable: for a variable or field without a value.
+            UnknownVariable: for a value nobody asked for.
+            VariableInvalid: for a value that is not JSON or does not fit the schema of its input.
+            OutputTooLarge: over the limit.
+            TemplateInvalid: for Jinja that fails on these values.
+        """
+        if self._fast is not None:
+            messages = self._fast.render(values)
+            if messages is not None:
+                return messages
+        bound = self._signature.bind(values)
+        left = self._limit
+        rendered = []
+        for role, body in self._messages:
+            content = body.render(bound, left, self._limit)
+            left -= len(content)
+            rendered.append({"role": role, "content": content})
+        return rendered
+
+
+class _Body(Protocol):
+    """A message: the names that it uses, the ones in its text, and the ones that it treats as data."""
+
+    @property
+    def nodes(self) -> int: ...
+
+    @property
+    def roots(self) -> frozenset[str]: ...
+
+    @property
+    def texts(self) -> frozenset[str]: ...
+
+    @property
+    def data(self) -> frozenset[str]: ...
+
+    def render(self, values: Mapping[str, Json], left: int, limit: int) -> str: ...
+
+
+class _Pieces:
+    """One message cut into literals and names, which alternate: ``literals[0] names[0] literals[1] …``."""
+
+    __slots__ = ("_prompt", "literals", "names")
+
+    nodes = 0
+
+    def __init__(self, text: str, prompt: str) -> None:
+        found = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
+        edges = [0, *(edge for tag in found for edge in (tag.start, tag.end)), len(text)]
+        self.literals = tuple(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+        self.names = tuple(tag.name for tag in found)
+        self._prompt = prompt
+
+    @property
+    def roots(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for name in self.names)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        return frozenset(name for name in self.names if "." not in name)
+
+    @property
+    def data(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for name in self.names if "." in name)
+
+    def render(self, values: Mapping[str, Json], left: int, limit: int) -> str:
+        left -= sum(map(len, self.literals))
+        texts = {name: text_of(self._find(name, values)) for name in set(self.names)}
+        if left < sum(len(texts[name]) for name in self.names):
+            raise OutputTooLarge(limit)
+        pieces = [self.literals[0]]
+        for name, literal in zip(self.names, self.literals[1:], strict=True):
+            pieces += (texts[name], literal)
+        return "".join(pieces)
+
+    def _find(self, name: str, values: Mapping[str, Json]) -> Json:
+        value: Json = values
+        for step in name.split("."):
+            # Mappings only: nothing but a key of the data is a field.
+            if not isinstance(value, Mapping) or step not in value:
+                raise MissingVariable(name, prompt=self._prompt)
+            value = value[step]
+        return value
+
+
+class _Fast:
+    """The way of most calls: every variable is text. None for any other call, which goes the careful way.
+
+    An application calls this all the time, and checks cost more than the join, so they are what the join does anyway: a
+    name that is missing is a KeyError, a value that is no text a TypeError.
+    """
+
+    __slots__ = ("_count", "_fixed", "_limit", "_messages", "_pick", "_uses")
+
+    def __init__(self, messages: Sequence[tuple[str, _Pieces]], names: Sequence[str], limit: int) -> None:
+        used = Counter(name for _, body in messages for name in body.names)
+        self._count = len(names)
+        self._pick = _picker(names)
+        self._messages = tuple((role, _picker(body.names), _frame(body)) for role, body in messages)
+        self._limit = limit
+        self._fixed = sum(len(literal) for _, body in messages for literal in body.literals)
+        self._uses = max(used.values(), default=0)
+
+    @classmethod
+    def of(cls, messages: Sequence[tuple[str, _Body]], signature: Signature, limit: int) -> _Fast | None:
+        """The fast way of these messages, or None where values have to be looked at one by one."""
+        pieces = [(role, body) for role, body in messages if isinstance(body, _Pieces)]
+        fields = any("." in name for _, body in pieces for name in body.names)
+        if fields or not signature.takes_all_text or len(pieces) != len(messages):
+            return None
+        return cls(pieces, signature.names, limit)
+
+    def render(self, values: Mapping[str, Json]) -> list[dict[str, str]] | None:
+        if type(values) is not dict or len(values) != self._count:
+            return None
+        try:
+            # An upper bound, before anything is joined: a value may stand in many places.
+            if self._fixed + self._uses * sum(map(len, self._pick(values))) > self._limit:
+                return None
+            messages = []
+            for role, pick, frame in self._messages:
+                pieces = frame.copy()
+                pieces[1::2] = pick(values)
+                messages.append({"role": role, "content": "".join(pieces)})
+        except (KeyError, TypeError):
+            return None
+        return messages
+
+
+def _frame(body: _Pieces) -> list[str]:
+    frame = [""] * (2 * len(body.literals) - 1)
+    frame[::2] = body.literals
+    return frame
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Json]], tuple[str, ...]]:
+    """The values of these names in order. That they are text is found out by the join."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return lambda values: ()
+    only = names[0]
+    return lambda values: (values[only],)  # type: ignore[return-value]
+
+
+def _bodies(prompt: Prompt) -> Sequence[_Body]:
+    if prompt.engine is not Engine.JINJA2:
+        return [_Pieces(message.content, prompt.name) for message in prompt.messages]
+    from promptops.core.template.jinja import Compiled
+
+    bodies = []
+    for number, message in enumerate(prompt.messages):
+        try:
+            bodies.append(Compiled(message.content, prompt.name))
+        except TemplateInvalid as error:
+            error.number = number
+            raise
+    return bodies

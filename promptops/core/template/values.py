@@ -1,0 +1,138 @@
+"""The values of a prompt's variables: what the caller handed over -> one checked value for every name.
+
+Missing and extra names are errors that name them, an input with a default is optional, and what is not plain JSON is
+refused. Values are data: nothing here or later looks for tags in them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from promptops.core.errors import MissingVariable, TemplateInvalid, UnknownVariable, VariableInvalid
+from promptops.core.model import Input, Json
+from promptops.core.schema.input_schema import Check, compile_check, is_open, is_text, unevaluated
+
+MAX_DEPTH = 100
+
+
+def plain(value: object, depth: int = 0) -> Json:
+    """The same value in exactly ``None, bool, int, float, str, list, dict``.
+
+    Raises:
+        ValueError: for what is not JSON: other types, NaN, infinities, keys that are not text, over 100 levels.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float() if math.isfinite(value):
+            return float(value)
+        case Mapping():
+            return {_key(key): plain(item, depth + 1) for key, item in value.items()}
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+            return [plain(item, depth + 1) for item in value]
+    shown = repr(value) if isinstance(value, float) else type(value).__name__
+    raise ValueError(f"{shown} is not a JSON value")
+
+
+def text_of(value: Json) -> str:
+    """How a plain value stands in a message: text as it is, everything else as compact JSON with sorted keys."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
+class Signature:
+    """What a prompt takes. Compiled once; immutable.
+
+    ``names`` are the variables in the order of the declared inputs, then the undeclared ones by name. ``notes`` say
+    what of the inputs' schemas is not evaluated: values pass there.
+    """
+
+    __slots__ = ("_checks", "_defaults", "_known", "_prompt", "names", "notes")
+
+    def __init__(
+        self, prompt: str, inputs: Sequence[Input], used: Collection[str], *, loose: Collection[str] = ()
+    ) -> None:
+        """Take the declared inputs and the names that the messages use; a name that is not declared is a required one.
+
+        ``loose`` are names that the messages use as data, or not in their text. An input of that name which says only
+        ``{"type": "string"}`` was inferred from the message, and takes any JSON value; every other text input takes
+        text alone.
+
+        Raises:
+            TemplateInvalid: for an input whose schema is none, or whose default is not JSON.
+        """
+        declared = {item.name: item for item in inputs}
+        self._prompt = prompt
+        self.names: tuple[str, ...] = (*declared, *sorted(set(used) - set(declared)))
+        self._known = frozenset(self.names)
+        self._defaults: dict[str, Json] = {}
+        notes: list[str] = []
+        self._checks: dict[str, Check] = {}
+        for name, item in declared.items():
+            try:
+                if not item.required:
+                    self._defaults[name] = plain(item.schema["default"])
+                if is_text(item.schema):
+                    if name not in loose or item.schema.keys() != {"type"}:
+                        self._checks[name] = _require_text
+                elif not is_open(item.schema):
+                    self._checks[name] = compile_check(item.schema)
+                    notes += [f"input '{name}': {said}" for said in unevaluated(item.schema)]
+            except (ValueError, TemplateInvalid) as error:
+                raise TemplateInvalid(f"input '{name}' of prompt '{prompt}': {error}") from error
+        self.notes = tuple(notes)
+
+    @property
+    def takes_all_text(self) -> bool:
+        """True where every variable is required and takes any text."""
+        return not self._defaults and all(check is _require_text for check in self._checks.values())
+
+    def bind(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        """One plain value for every name.
+
+        Raises:
+            UnknownVariable: for a name that is none of ours.
+            MissingVariable: for a required input without a value.
+            VariableInvalid: for a value that is not JSON or does not fit its schema.
+        """
+        for name in values:
+            if name not in self._known:
+                raise UnknownVariable(str(name), known=self.names, prompt=self._prompt)
+        return {name: self._value(name, values) for name in self.names}
+
+    def _value(self, name: str, values: Mapping[str, Json]) -> Json:
+        if name not in values:
+            if name in self._defaults:
+                return self._defaults[name]
+            raise MissingVariable(name, prompt=self._prompt)
+        try:
+            value = plain(values[name])
+        except ValueError as error:
+            raise VariableInvalid(name, str(error), prompt=self._prompt) from error
+        check = self._checks.get(name)
+        problem = check(value) if check else ""
+        if problem:
+            raise VariableInvalid(name, problem, prompt=self._prompt)
+        return value
+
+
+def _require_text(value: Json) -> str:
+    if isinstance(value, str):
+        return ""
+    shown = text_of(value)
+    return f"{shown[:80]}{'…' if len(shown) > 80 else ''} is not of type 'string'"
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"the key {key!r} is not text")
+    return str.__str__(key)

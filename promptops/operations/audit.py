@@ -1,0 +1,142 @@
+"""Is the audit log what was written? Every line against its seal and the one before, the end against what was kept.
+
+The database alone shows an edit, a removal, lines that were moved, and an end that was cut off behind the head's back.
+A log that was rewritten as a whole agrees with itself; that is seen by an anchor: a hash that somebody kept, or the
+hashes in the commits that promptops writes to git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from promptops.core import audit
+from promptops.core.audit import AuditFault, Tampering
+from promptops.core.errors import Invalid, PromptopsError
+from promptops.core.model import AuditEntry
+
+if TYPE_CHECKING:
+    from promptops.store import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What verifying found: how many lines there are, the hash of the newest, and every fault, oldest line first.
+
+    ``anchors`` is how many hashes in git the log was compared with; ``unread`` says why git was not asked, if it was
+    not.
+    """
+
+    entries: int
+    head: str
+    faults: tuple[AuditFault, ...]
+    anchors: int = 0
+    unread: str = ""
+
+
+class Log(Protocol):
+    """One view of an audit log, which may be read several times."""
+
+    def audit_trail(self) -> Iterator[AuditEntry]:
+        """Every line, oldest first."""
+
+    def audit_head(self) -> tuple[int, str]:
+        """The number and hash of the newest line, as they are kept beside the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a log is compared with: a hash that somebody kept, those in git by number, or why git was not asked."""
+
+    anchor: str
+    hashes: Mapping[int, str]
+    unread: str
+
+
+def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) -> Audited:
+    """Verify the whole log, in one consistent view of it, however long it is; and the secrets that its lines commit to.
+
+    ``anchor`` is a hash that the log has to contain; ``root`` a workspace whose repository is asked for more of them.
+
+    Raises:
+        Invalid: the anchor is no hash.
+    """
+    known = kept(registry.lineage, anchor=anchor, root=root)
+    with registry.read() as reader:
+        audited = compare(reader, known)
+        changed = reader.changed_secrets()
+    secrets = [
+        AuditFault(tampering=Tampering.SECRET, seq=seq, what=f"{what}: promptops token revoke {id}")
+        for seq, id, what in changed
+    ]
+    return replace(audited, faults=tuple(sorted([*audited.faults, *secrets], key=lambda fault: fault.seq)))
+
+
+def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
+    """What the log of this registry is to be compared with.
+
+    Raises:
+        Invalid: the anchor is no hash.
+    """
+    wanted = anchor.strip().lower()
+    if wanted and (len(wanted) != len(audit.GENESIS) or not set(wanted) <= set("0123456789abcdef")):
+        raise Invalid(
+            f"'{anchor}' is not the hash of an audit entry, which has {len(audit.GENESIS)} hex digits",
+            hint="promptops audit --json has the hash of each entry.",
+        )
+    hashes, unread = _kept_in_git(lineage, root)
+    return Kept(anchor=wanted, hashes=hashes, unread=unread)
+
+
+def compare(log: Log, known: Kept) -> Audited:
+    """Verify a log by itself, and against what is known of it."""
+    tail = _Tail()
+    faults = list(audit.verify(tail.watch(log.audit_trail())))
+    seq, hash = log.audit_head()
+    others = [audit.verify_head(tail.last, seq=seq, hash=hash)]
+    if known.anchor:
+        others.append(audit.verify_anchor(log.audit_trail(), known.anchor))
+    faults += [fault for fault in others if fault is not None]
+    if known.hashes:
+        told = {fault.seq for fault in faults}
+        faults += [fault for fault in audit.verify_anchors(log.audit_trail(), known.hashes) if fault.seq not in told]
+    return Audited(
+        entries=tail.count,
+        head=tail.last.hash if tail.last else audit.GENESIS,
+        faults=tuple(sorted(faults, key=lambda fault: fault.seq)),
+        anchors=len(known.hashes),
+        unread=known.unread,
+    )
+
+
+class _Tail:
+    """Counts the lines that pass and keeps the newest, so that a log of any length is read once for all three."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: AuditEntry | None = None
+
+    def watch(self, entries: Iterator[AuditEntry]) -> Iterator[AuditEntry]:
+        for entry in entries:
+            self.count += 1
+            self.last = entry
+            yield entry
+
+
+def _kept_in_git(lineage: str, root: Path | None) -> tuple[Mapping[int, str], str]:
+    """The hashes in the workspace's repository by their line's number, or none and the reason why."""
+    if root is None:
+        return {}, "there is no workspace here"
+    from promptops.projection import Archive, anchors
+    from promptops.source.git.repository import Repository
+
+    try:
+        with closing(Repository.open(root)) as repository:
+            if lineage not in Archive(repository).lineages:
+                return {}, "this repository has none of the registry's history"
+            return dict(anchors(repository)), ""
+    except PromptopsError as error:
+        return {}, error.message

@@ -1,0 +1,118 @@
+"""Files in git -> apps that are ready to be released.
+
+Everything slow happens here, before any transaction: git, parsing, linting, canonical bytes, digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.core.digest import digest
+from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
+from promptops.core.finding import Finding, Severity
+from promptops.core.model import Content, Profile, Provenance
+from promptops.core.release import encode
+
+if TYPE_CHECKING:
+    from promptops.source.git.repository import CommitInfo, Repository
+    from promptops.source.load import AppSource, Loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """One app at one commit: its content, the canonical bytes and their digest, and where it came from."""
+
+    content: Content
+    data: bytes
+    digest: str
+    profile: Profile
+    provenance: Provenance
+    warnings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A built workspace: the name of the registry it belongs to, and its apps in order of their names."""
+
+    registry: str
+    built: tuple[Built, ...]
+
+
+def build(
+    repository: Repository,
+    root: Path,
+    apps: Collection[str] = (),
+    *,
+    commit: str = "HEAD",
+    allow_dirty: bool = False,
+    builder: str,
+) -> Workspace:
+    """Build some apps of the workspace at ``root`` (none named: all of them) from a commit of the repository it is in.
+
+    With ``allow_dirty`` they are built from the files as they are, and their provenance says whether those are the
+    commit's.
+
+    Raises:
+        SourceInvalid: with every error in the files of these apps.
+        DirtyTree: HEAD was asked for, and their files are not all committed.
+        NotFound, GitUnavailable: no such app or commit, or git does not answer.
+    """
+    from promptops.source.lint.lint import check
+    from promptops.source.tree import WorkingTree
+
+    if allow_dirty and commit != "HEAD":
+        raise Invalid("--allow-dirty is about the files as they are, --commit about a commit", hint="Give one of them.")
+    info = repository.resolve(commit)
+    under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
+    tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
+    loaded = check(tree, apps=frozenset(apps) or None)
+    if loaded.workspace is None:
+        raise WorkspaceNotFound(
+            f"promptops.yml is not in commit {info.sha[:12]}", hint="Commit it: git add promptops.yml && git commit"
+        )
+    chosen = tuple(loaded.app(name) for name in sorted(apps)) if apps else loaded.apps
+    if not chosen:
+        raise Invalid("the workspace has no apps", hint="`apps:` in promptops.yml lists their directories.")
+    loaded.require_valid([app.name for app in chosen])
+    prefix = f"{under}/" if under else ""
+    dirty = (
+        repository.dirty([f"{prefix}{app.path}" for app in chosen] + [f"{prefix}promptops.yml"])
+        if commit == "HEAD"
+        else ()
+    )
+    if dirty and not allow_dirty:
+        raise DirtyTree(dirty)
+    built = tuple(_build(app, loaded, info, prefix, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
+    return Workspace(registry=loaded.workspace.registry, built=built)
+
+
+def _build(
+    app: AppSource, loaded: Loaded, info: CommitInfo, prefix: str, dirty: tuple[str, ...], builder: str
+) -> Built:
+    assert app.content is not None  # require_valid has seen to it
+    data = encode(app.content)
+    path = f"{prefix}{app.path}"
+    return Built(
+        content=app.content,
+        data=data,
+        digest=digest(data),
+        profile=app.profile,
+        provenance=Provenance(
+            repository=info.repository,
+            commit=info.sha,
+            path=path,
+            author=info.author,
+            builder=builder,
+            dirty=any(
+                file == path or file.startswith(f"{path}/") or file == f"{prefix}promptops.yml" for file in dirty
+            ),
+        ),
+        warnings=tuple(
+            finding
+            for finding in loaded.findings
+            if finding.severity is Severity.WARNING and finding.path.startswith(f"{app.path}/")
+        ),
+    )

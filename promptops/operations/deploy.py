@@ -1,0 +1,105 @@
+"""How a channel is changed, whoever decides: lock, decide, append, remember, read back.
+
+Promoting and rolling back differ in what they lock and in the rule that decides; everything else is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from promptops.core import rollout
+from promptops.core.model import Deployment
+from promptops.operations.idempotency import Once, Row
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What a change did. ``served`` was read back after the commit and is what the channel serves now."""
+
+    deployments: tuple[Deployment, ...]
+    unchanged: tuple[Deployment, ...] = ()
+    served: tuple[Deployment, ...] = ()
+    dry_run: bool = False
+    replayed: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Deployments to append, and those that are right as they are."""
+
+    changed: list[Deployment] = field(default_factory=list)
+    unchanged: list[Deployment] = field(default_factory=list)
+
+
+def carry_out(
+    registry: Registry,
+    once: Once,
+    *,
+    lock: Callable[[Writer], None],
+    decide: Callable[[Reader], Decision],
+    dry_run: bool,
+    at: datetime,
+) -> Deployed:
+    """Lock, decide and append in one transaction, once; then read back what is served.
+
+    A dry run decides on what it reads, and does nothing else.
+    """
+    if dry_run:
+        with registry.read() as reader:
+            decision = decide(reader)
+        return Deployed(
+            deployments=tuple(decision.changed), unchanged=tuple(decision.unchanged), dry_run=True, key=once.key
+        )
+
+    def work(writer: Writer) -> tuple[tuple[Row, ...], bool]:
+        lock(writer)
+        if (seen := once.answered(writer)) is not None:
+            return seen, True
+        decision = decide(writer)
+        for deployment in decision.changed:
+            _append(writer, deployment, once.key)
+        answer = (*_rows(decision.changed, changed=True), *_rows(decision.unchanged, changed=False))
+        once.remember(writer, answer, at)
+        return answer, False
+
+    answer, replayed = registry.write(work)
+    return _read_back(registry, answer, replayed=replayed, key=once.key)
+
+
+def _rows(deployments: Iterable[Deployment], *, changed: bool) -> list[Row]:
+    return [(d.app, d.channel, d.revision, changed) for d in deployments]
+
+
+def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, key: str) -> Deployed:
+    changed: list[Deployment] = []
+    unchanged: list[Deployment] = []
+    served: list[Deployment] = []
+    with registry.read() as reader:
+        for app, channel, revision, is_new in answer:
+            live = reader.live(str(app), str(channel))
+            assert live is not None  # it was deployed, and a log never shrinks
+            served.append(live)
+            is_it = live.revision == revision
+            deployment = live if is_it else reader.deployment(str(app), str(channel), int(revision))
+            (changed if is_new else unchanged).append(deployment)
+    return Deployed(
+        deployments=tuple(changed), unchanged=tuple(unchanged), served=tuple(served), replayed=replayed, key=key
+    )
+
+
+def _append(writer: Writer, deployment: Deployment, key: str) -> None:
+    writer.append(deployment)
+    writer.record(deployment, at=deployment.at, actor=deployment.actor, key=key)
+    left = rollout.abandoned(deployment)
+    if left is not None and writer.quarantine(left.app, left.channel, left.release.digest) is None:
+        from promptops.core.facts import QuarantineEvent
+
+        writer.add_quarantine(left)
+        writer.record(QuarantineEvent(quarantine=left, lifted=False), at=left.at, actor=left.actor, key=key)

@@ -1,0 +1,136 @@
+"""Is everything there that was ever written? The database by itself, git against it, a remote against both.
+
+A repair only ever adds: it drains the outbox, writes refs and tags again, puts guards back. It changes no row and moves
+no ref, so what is damaged stays as it is for a person to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptops.core.errors import GitUnavailable, RegistryDamaged
+from promptops.core.faults import Condition, Fault
+from promptops.operations.unloadable import live_faults
+from promptops.projection import draining, fsck
+from promptops.projection import remote as remotes
+from promptops.source.git import lock
+from promptops.source.git.repository import Repository
+from promptops.store import Registry, upgrade
+from promptops.store.checks.checks import check_store
+
+_ALONE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is wrong now, what was repaired, and what could not be looked at."""
+
+    faults: tuple[Fault, ...]
+    repaired: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well. 1: something was repaired, or is only not done yet. 2: damage."""
+        if any(fault.severity is Condition.DAMAGE for fault in self.faults):
+            return 2
+        return 1 if self.faults or self.repaired else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the registry is, and the workspace with the name of the registry it belongs to; None outside of one."""
+
+    url: str
+    root: Path | None = None
+    name: str = ""
+    allow_network_fs: bool = False
+
+
+def check(place: Place, *, remote: str = "", repair: bool = False) -> Report:
+    """Check a registry and the repository of its workspace, with a remote where one is named; repair what can be.
+
+    Raises:
+        Unavailable: the database cannot be opened at all.
+    """
+    found, notes = _look(place, remote)
+    if not repair or not found:
+        return Report(faults=found, notes=notes)
+    more = _repair(place, found, remote)
+    left, notes = _look(place, remote)
+    still = {(fault.code, fault.where) for fault in left}
+    repaired = tuple(fault for fault in found if (fault.code, fault.where) not in still)
+    return Report(faults=left, repaired=repaired, notes=(*notes, *more))
+
+
+def _look(place: Place, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
+    try:
+        with _opened(place) as registry:
+            faults = (*check_store(registry), *_live_faults(registry))
+            try:
+                more, notes = _look_at_git(place, registry, remote)
+            except RegistryDamaged as error:
+                more, notes = (), (f"Git could not be compared with the database: {error.message}.",)
+            return (*faults, *more), notes
+    except RegistryDamaged:
+        return check_store(place.url), ("The database cannot be opened, so git was not checked.",)
+
+
+def _live_faults(registry: Registry) -> tuple[Fault, ...]:
+    try:
+        return live_faults(registry)
+    except RegistryDamaged:
+        return ()  # the checks of the database report the damage
+
+
+def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
+    if place.root is None:
+        return (), ("There is no workspace here, so only the database was checked, and not git.",)
+    if place.name != registry.name:
+        return (), (f"The workspace here is of the registry '{place.name}', so only the database was checked.",)
+    try:
+        repository = Repository.open(place.root)
+    except GitUnavailable as error:
+        return (), (f"Only the database was checked, and not git: {error.message}.",)
+    with closing(repository):
+        faults = fsck.check(registry, repository)
+        return (*faults, *(fsck.check_remote(registry, repository, remote) if remote else ())), ()
+
+
+def _repair(place: Place, found: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
+    """Everything that can be put right without a decision; answers what stood in the way."""
+    codes = {fault.code for fault in found}
+    if codes & {"guard-missing", "schema-incomplete"}:
+        upgrade(place.url)
+    if place.root is None or "lineage-foreign" in codes:
+        return ()
+    try:
+        with _opened(place) as registry:
+            return _bring(place.root, registry, remote) if place.name == registry.name else ()
+    except (GitUnavailable, RegistryDamaged) as error:
+        return (error.message,)
+
+
+def _bring(root: Path, registry: Registry, remote: str) -> tuple[str, ...]:
+    with closing(Repository.open(root)) as repository:
+        with repository.lock.alone(_ALONE_SECONDS) as alone:
+            if alone:
+                lock.remove_dead(repository.folder, fsck.lock_folders(repository))
+        drained = draining.drain(registry, repository)
+        fsck.restore(registry, repository)
+        if remote:
+            remotes.exchange(repository, remote, registry.lineage)
+    return tuple(f"{waiting.ref} waits: {waiting.why}" for waiting in drained.waiting[: fsck.MOST])
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[Registry]:
+    """The registry, to be looked at although its guards may be gone."""
+    registry = Registry.open(place.url, allow_network_fs=place.allow_network_fs, check_guards=False)
+    try:
+        yield registry
+    finally:
+        registry.close()

@@ -1,0 +1,235 @@
+"""Break-glass: a pin of a release, for the hours in which the registry cannot be asked.
+
+It is made from the database, or from git alone when the database is gone. It changes nothing anywhere: it is a file
+that somebody carries to where the applications run. :mod:`promptops.operations.override_reconcile` records it
+afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.client.disk.regular_file import Unsafe, read_trusted
+from promptops.core import override as overrides
+from promptops.core import rollout
+from promptops.core.compiled import flaw_of
+from promptops.core.errors import (
+    ChannelNotFound,
+    Conflict,
+    GitUnavailable,
+    Invalid,
+    NotFound,
+    OverrideInvalid,
+    Unloadable,
+)
+from promptops.core.facts import QuarantineEvent, Record, RegistryInfo, Withdrawal
+from promptops.core.free_text import require_words
+from promptops.core.model import Quarantine, Release, Yank, is_name
+from promptops.core.override import LONGEST, Override
+from promptops.core.reference import Reference
+from promptops.core.rollout import Candidate, Intent
+from promptops.files import replace_file
+from promptops.operations.promote import named_release
+
+if TYPE_CHECKING:
+    from promptops.projection import Archive
+    from promptops.source.git.repository import Repository
+    from promptops.store import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRequest:
+    """Serve this release on this channel for so long, whatever the registry says, and why."""
+
+    reference: Reference
+    channel: str
+    reason: str
+    lifetime: timedelta
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
+        if not self.reason.strip():
+            raise Invalid("a reason is needed", hint="--reason TEXT; it is what the log will say afterwards.")
+        if not is_name(self.channel):
+            raise Invalid(f"'{self.channel}' is not a channel's name", hint="--channel NAME")
+        if not timedelta(0) < self.lifetime <= LONGEST:
+            raise Invalid(f"a pin lives for up to {LONGEST.days} days", hint="--expires 24h, or up to 7d.")
+
+
+def pin(registry: Registry, request: PinRequest, *, actor: str, now: datetime) -> Override:
+    """A pin of a release that the database has.
+
+    Raises:
+        NotFound: no such release or channel.
+        Yanked, Quarantined: the release may not be live there.
+        Unloadable: no client could load it.
+    """
+    with registry.read() as reader:
+        reader.channel(request.channel)
+        release = named_release(reader, request.reference)
+        held = reader.quarantine(release.app, request.channel, release.digest)
+    return _pin(release, held, (registry.name, registry.lineage), request, actor, now)
+
+
+def pin_from_git(repository: Path, request: PinRequest, *, actor: str, now: datetime) -> Override:
+    """A pin of a release that is in git, made without the database. ``repository`` is a clone or a bare one.
+
+    What git knows of yanks and quarantines is asked; what was not drained before the database went is not known here.
+
+    Raises:
+        Invalid: the reference is not a version. NotFound: git has no such release or channel.
+        Yanked, Quarantined: the release may not be live there.
+        GitUnavailable: there is no repository, or no registry's history in it.
+    """
+    from promptops import projection
+
+    wanted = request.reference
+    if not wanted.version:
+        raise Invalid(f"'{wanted}' is not a version, and git has releases by version", hint="Name one: APP@VERSION.")
+    with contextlib.closing(_open(repository)) as opened:
+        archive = projection.Archive(opened)
+        registry = _registry_in(archive, repository)
+        release = projection.read_release(opened, wanted.app, wanted.version).fact
+        assert isinstance(release, Release)
+        _require_channel_in(archive, request.channel)
+        release = replace(release, yank=_yank_in(archive, release))
+        held = _quarantine_in(archive, release, request.channel)
+    return _pin(release, held, (registry.name, registry.lineage), request, actor, now)
+
+
+def _open(place: Path) -> Repository:
+    """The repository at this place, bare or not, or the one that this folder is in."""
+    from promptops.source.git.repository import Repository
+
+    try:
+        return Repository.archive(place)
+    except GitUnavailable:
+        return Repository.open(place)
+
+
+def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
+    """Which registry the records belong to: exactly one, or nobody can say whose pin it would be."""
+    named = _below(archive, "registry/")
+    found = [record.fact for record in _records(archive, named)]
+    infos = [fact for fact in found if isinstance(fact, RegistryInfo)]
+    if len(infos) == len(named) == 1:
+        return infos[0]
+    what = "no history of a registry" if not named else "the history of several registries, or a damaged one"
+    raise GitUnavailable(
+        f"{place} holds {what}",
+        hint="It needs refs/promptops/*: git clone --mirror brings them, a plain git clone does not.",
+    )
+
+
+def _require_channel_in(archive: Archive, channel: str) -> None:
+    known = sorted({ref.split("/")[3] for ref in _below(archive, "policies/")})
+    if channel not in known:
+        raise ChannelNotFound(f"git knows no channel '{channel}'", known=known)
+
+
+def _yank_in(archive: Archive, release: Release) -> Yank | None:
+    ref = f"refs/promptops/yanks/{release.app}/{release.version}"
+    facts = [record.fact for record in _records(archive, {ref: archive.refs[ref]} if ref in archive.refs else {})]
+    return next((fact.yank for fact in facts if isinstance(fact, Withdrawal)), None)
+
+
+def _quarantine_in(archive: Archive, release: Release, channel: str) -> Quarantine | None:
+    """The newest of the release's events on the channel, if it put the release in."""
+    records = sorted(
+        _records(archive, _below(archive, f"quarantines/{channel}/{release.app}/")), key=lambda record: record.audit.seq
+    )
+    events = [record.fact for record in records if isinstance(record.fact, QuarantineEvent)]
+    about = [event for event in events if event.quarantine.release.digest == release.digest]
+    return about[-1].quarantine if about and not about[-1].lifted else None
+
+
+def _below(archive: Archive, prefix: str) -> dict[str, str]:
+    return {ref: sha for ref, sha in archive.refs.items() if ref.startswith(f"refs/promptops/{prefix}")}
+
+
+def _records(archive: Archive, refs: Mapping[str, str]) -> Iterator[Record]:
+    """The records behind these refs.
+
+    Raises:
+        GitUnavailable: one is damaged: it could be the one that says no.
+    """
+    for stored in archive.stored(refs):
+        if stored.record is None:
+            raise GitUnavailable(f"{stored.ref} is damaged: {stored.problem}", hint="Use another clone.")
+        yield stored.record
+
+
+def _pin(
+    release: Release,
+    held: Quarantine | None,
+    registry: tuple[str, str],
+    request: PinRequest,
+    actor: str,
+    now: datetime,
+) -> Override:
+    intent = Intent(app=release.app, channel=request.channel, actor=actor, reason=request.reason, now=now)
+    rollout.admit_anywhere(intent, Candidate(release=release, quarantine=held))
+    if flaw := flaw_of(release.content):
+        raise Unloadable(f"no client can load {release.app}@{release.version}: {flaw}", hint="Choose another release.")
+    return Override(
+        registry=registry[0],
+        lineage=registry[1],
+        app=release.app,
+        channel=request.channel,
+        version=release.version,
+        digest=release.digest,
+        content=release.content,
+        reason=request.reason,
+        actor=actor,
+        created_at=now,
+        expires_at=now + request.lifetime,
+    )
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+_UNSAFE = "Clients do not trust it either: only their own user and root may be able to write a pin."
+
+
+def save(override: Override, path: Path) -> bool:
+    """Put the pin there, readable by its owner alone, whole or not at all; True where it replaced another pin.
+
+    Raises:
+        Conflict: something else is there. Invalid: it cannot be written.
+    """
+    replaced = path.exists()
+    if replaced:
+        try:
+            load(path)
+        except Invalid as error:
+            raise Conflict(f"{path} stays as it is: {error.message}", hint="Choose another: --out FILE") from error
+    try:
+        replace_file(path, overrides.encode(override))
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error.strerror or error}", hint="--out FILE") from error
+    return replaced
+
+
+def load(path: Path) -> Override:
+    """The pin in a file.
+
+    Raises:
+        NotFound: there is no file. OverrideInvalid: it is no pin, or cannot be read.
+    """
+    try:
+        return overrides.decode(read_trusted(path, overrides.MAX_FILE))
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {path}") from error
+    except OverrideInvalid:
+        raise
+    except Invalid as error:
+        raise OverrideInvalid(f"{path} is not a break-glass file: {error.message}") from error
+    except Unsafe as error:
+        raise OverrideInvalid(f"{path} is not trusted: {error}", hint=_UNSAFE) from error
+    except OSError as error:
+        raise OverrideInvalid(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,170 @@
+"""Promote: make a release the stable one of a channel, if the channel's policy admits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from promptops.core import rollout
+from promptops.core.compiled import flaw_of
+from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
+from promptops.core.free_text import require_words
+from promptops.core.model import Release
+from promptops.core.reference import Reference
+from promptops.core.rollout import Candidate, Intent
+from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.idempotency import Once
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteRequest:
+    """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
+
+    ``token`` is the id of the token that the key belongs to.
+    """
+
+    reference: Reference
+    channel: str
+    key: str
+    reason: str = ""
+    expect_revision: int | None = None
+    dry_run: bool = False
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
+
+
+def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:
+    """Make a release the stable one of a channel, if the channel's policy admits it.
+
+    A release that is stable there already stays so: no new revision.
+
+    Raises:
+        Unloadable: no client could load it. Nothing was changed.
+        NotFound, Conflict, Refused: nothing was changed.
+    """
+    app, channel = request.reference.app, request.channel
+
+    def lock(writer: Writer) -> None:
+        sources = writer.channel(channel).policy.promote_from
+        writer.lock_heads({(app, channel), *((app, source) for source in sources), *_served_by(request.reference)})
+
+    flaws: dict[str, str] = {}
+
+    def decide(reader: Reader) -> Decision:
+        return _promotion(reader, request, flaws, actor, now)
+
+    once = Once(
+        key=request.key,
+        token=request.token,
+        operation="promote",
+        arguments={"reference": str(request.reference), "channel": channel, "expect": request.expect_revision},
+        words=request.reason,
+    )
+    _judge(flaws, _candidate(registry, request.reference))
+    while True:
+        try:
+            return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+        except _Unjudged as unjudged:  # the channel that it is to come from went on in between
+            _judge(flaws, unjudged.release)
+
+
+class _Unjudged(Exception):
+    """It is not known yet if clients can load this release; the check runs where no lock is held."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(release.digest)
+        self.release = release
+
+
+def _judge(flaws: dict[str, str], release: Release | None) -> None:
+    if release is not None:
+        flaws[release.digest] = flaw_of(release.content)
+
+
+def _candidate(registry: Registry, reference: Reference) -> Release | None:
+    try:
+        with registry.read() as reader:
+            return named_release(reader, reference)
+    except (Invalid, NotFound, Conflict):
+        return None  # the promotion raises it, unless its key already has an answer
+
+
+def _served_by(reference: Reference) -> set[tuple[str, str]]:
+    return {(reference.app, reference.channel)} if reference.channel else set()
+
+
+def _promotion(
+    reader: Reader, request: PromoteRequest, flaws: Mapping[str, str], actor: str, now: datetime
+) -> Decision:
+    policy = reader.channel(request.channel).policy
+    release = named_release(reader, request.reference)
+    intent = Intent(
+        app=release.app,
+        channel=request.channel,
+        actor=actor,
+        reason=request.reason,
+        now=now,
+        expect_revision=request.expect_revision,
+    )
+    current = reader.live(release.app, request.channel)
+    if current and current.stable.digest == release.digest:
+        rollout.expect(intent, current)
+        return Decision(unchanged=[current])
+    if release.digest not in flaws:
+        raise _Unjudged(release)
+    if flaw := flaws[release.digest]:
+        raise Unloadable(
+            f"no client can load {release.app}@{release.version}: {flaw}; nothing was changed",
+            hint=f"Mend it and release again: promptops check, promptops release {release.app}",
+        )
+    candidate = Candidate(
+        release=release,
+        quarantine=reader.quarantine(release.app, request.channel, release.digest),
+        passed=tuple(source for source in policy.promote_from if _passed(reader, release, source)),
+        floating=_floating(release) if policy.protected else (),
+    )
+    return Decision(changed=[rollout.promote(intent, candidate, policy, current)])
+
+
+def named_release(reader: Reader, reference: Reference) -> Release:
+    """The release a reference names: fixed, or whatever a channel serves now.
+
+    Raises:
+        Invalid: the reference names neither.
+        NotFound, NothingDeployed: there is none.
+    """
+    if reference.channel:
+        reader.channel(reference.channel)
+        live = reader.live(reference.app, reference.channel)
+        if live is None:
+            reader.releases(reference.app)  # an app nobody knows is NotFound, and lists those that exist
+            raise NothingDeployed(
+                f"{reference.app} was never deployed on {reference.channel}",
+                hint=f"promptops promote {reference.app}@VERSION --channel {reference.channel}",
+            )
+        return reader.find_release(reference.app, digest=live.stable.digest)
+    if not reference.fixed:
+        newest = reader.newest_release(reference.app)
+        example = f"{reference.app}@{newest.version}" if newest else f"{reference.app}@VERSION"
+        raise Invalid(f"'{reference}' does not say which release", hint=f"Name one, such as {example}.")
+    return reader.find_release(reference.app, version=reference.version, digest=reference.digest)
+
+
+def _passed(reader: Reader, release: Release, channel: str) -> bool:
+    was = reader.was_stable(release.app, channel, release.digest)
+    return was is not None and reader.quarantine(release.app, channel, release.digest) is None
+
+
+def _floating(release: Release) -> tuple[str, ...]:
+    from promptops.core.floating_models import is_floating
+    from promptops.core.release import content_from_bytes
+
+    prompts = content_from_bytes(release.content).prompts
+    return tuple(sorted({prompt.model for prompt in prompts if prompt.model and is_floating(prompt.model)}))

@@ -1,0 +1,294 @@
+"""Answers that change nothing: status, channels, history, releases, show, diff, render."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
+from promptops.core.heartbeat import LoadFailure
+from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
+from promptops.core.reference import Reference
+from promptops.operations.heartbeats import failures
+from promptops.operations.promote import named_release
+from promptops.operations.status import Standing, standings
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for.
+
+    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` says
+    which live clients cannot load what.
+    """
+
+    registry: str
+    standings: tuple[Standing, ...]
+    idle: tuple[str, ...]
+    channels: tuple[str, ...]
+    pending: int = 0
+    cannot_load: tuple[LoadFailure, ...] = ()
+
+
+def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None) -> Status:
+    """What is live, since when, by whom, and what a rollback would go to; by app, then channel, downstream first.
+
+    With ``now``, also what clients cannot load at this moment.
+
+    Raises:
+        AppNotFound, ChannelNotFound: of those named.
+    """
+    with registry.read() as reader:
+        known = reader.apps()
+        for app in apps:
+            if app not in known:
+                raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+        names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
+        found = [
+            standing
+            for standing in standings(reader, channel=channel)
+            if (not apps or standing.deployment.app in apps) and standing.deployment.channel in names
+        ]
+        pending = reader.pending_count()
+    order = {name: place for place, name in enumerate(names)}
+    found.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
+    live = {standing.deployment.app for standing in found}
+    failing = failures(registry, channel=channel, now=now) if now is not None else ()
+    return Status(
+        registry=registry.name,
+        standings=tuple(found),
+        idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
+        channels=names,
+        pending=pending,
+        cannot_load=tuple(each for each in failing if not apps or each.app in apps),
+    )
+
+
+def channels(registry: Registry) -> tuple[Channel, ...]:
+    """Every channel, downstream first."""
+    with registry.read() as reader:
+        return downstream_first(reader.channels())
+
+
+def downstream_first(channels: Collection[Channel]) -> tuple[Channel, ...]:
+    """Channels by the longest way that leads to them through `promote_from`, the longest first: prod, staging, dev.
+
+    Of those that no way leads to, the ones where a way begins come before those beside all ways; ties go by name.
+    """
+    sources = {channel.name: channel.policy.promote_from for channel in channels}
+    steps = dict.fromkeys(sources, 0)
+    for _ in sources:  # each round makes the ways known one step longer
+        steps = {name: max((steps[s] + 1 for s in sources[name] if s in steps), default=0) for name in sources}
+    begins = {source for names in sources.values() for source in names}
+    return tuple(sorted(channels, key=lambda c: (-steps[c.name], c.name not in begins, c.name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The log of an app on a channel, newest first, and what was live at the moment asked for (or is now)."""
+
+    app: str
+    channel: str
+    deployments: tuple[Deployment, ...]
+    live: Deployment | None
+    flaws: Mapping[str, str]
+
+
+def history(
+    registry: Registry, app: str, channel: str, *, at: datetime | None = None, limit: int | None = None
+) -> History:
+    """The log up to ``at``. ``flaws`` says of each release's digest why it is not good now, if it is not.
+
+    Raises:
+        AppNotFound, ChannelNotFound
+    """
+    with registry.read() as reader:
+        known = reader.apps()
+        if app not in known:
+            raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+        reader.channel(channel)
+        deployments = reader.history(app, channel, until=at, limit=limit)
+        live = reader.live_at(app, channel, at) if at else reader.live(app, channel)
+        newest = deployments[0].revision if deployments else 0
+        past = islice(reader.past(app, channel, before=newest + 1), len(deployments))
+        flaws = {entry.deployment.stable.digest: entry.flaw for entry in past if entry.flaw}
+    return History(app=app, channel=channel, deployments=deployments, live=live, flaws=flaws)
+
+
+# --- what a reference names ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The content a reference names. ``release`` is None for the working tree.
+
+    ``channels`` serve it now; ``quarantined`` says of each channel that keeps it out why.
+    """
+
+    reference: Reference
+    content: Content
+    release: Release | None
+    profile: Profile | None = None
+    channels: tuple[str, ...] = ()
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        if self.release is None:
+            return f"{self.content.app} (working tree)"
+        label = f"{self.content.app}@{self.release.version}"
+        return f"{label} ({self.reference.channel})" if self.reference.channel else label
+
+    def prompt(self) -> Prompt:
+        """The prompt that the reference names.
+
+        Raises:
+            ReferenceInvalid: it names none.
+            PromptNotFound: with those that exist.
+        """
+        names = [prompt.name for prompt in self.content.prompts]
+        if not self.reference.prompt:
+            example = f"{self.content.app}/{names[0]}" if names else "app/prompt"
+            raise ReferenceInvalid(f"'{self.reference}' names no prompt", hint=f"Write {example}.")
+        found = self.content.prompt(self.reference.prompt)
+        if found is None:
+            raise PromptNotFound(f"{self.label} has no prompt '{self.reference.prompt}'", known=names)
+        return found
+
+
+def named(registry: Registry, reference: Reference) -> Named:
+    """The release that a reference names: fixed, or what a channel serves.
+
+    Raises:
+        NotFound: no such app, release or channel.
+    """
+    from promptops.core.release import content_from_bytes
+
+    with registry.read() as reader:
+        release = named_release(reader, reference)
+        profile = reader.profile(reference.app)
+        places = _places(reader, release.app)
+    content = content_from_bytes(release.content)
+    serving, held = _where(places, release.digest)
+    return Named(
+        reference=reference, content=content, release=release, profile=profile, channels=serving, quarantined=held
+    )
+
+
+def working_tree(reference: Reference, root: Path | None) -> Named:
+    """The app that a bare name means, as its files in the workspace are now.
+
+    Raises:
+        WorkspaceNotFound: ``root`` is None.
+        AppNotFound, SourceInvalid
+    """
+    if root is None:
+        raise WorkspaceNotFound(
+            f"'{reference}' means the files here, and there is no promptops.yml here or in a folder above",
+            hint=f"For a release: {reference.app}@VERSION or {reference.app}:CHANNEL.",
+        )
+    from promptops.source.load import load
+    from promptops.source.tree import WorkingTree
+
+    loaded = load(WorkingTree(root), apps=frozenset({reference.app}))
+    app = loaded.app(reference.app)
+    loaded.require_valid([app.name])
+    assert app.content is not None  # require_valid has seen to it
+    return Named(reference=reference, content=app.content, release=None, profile=app.profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What lies between two contents, contract changes first, and how much going from old to new bumps."""
+
+    old: Named
+    new: Named
+    changes: tuple[Change, ...]
+    bump: Bump
+    version: str
+
+
+def diff(old: Named, new: Named) -> Difference:
+    """Compare two contents. ``version`` is what the new one would be released as after the old; empty where it has
+    one.
+    """
+    from promptops.core.contract import bump_of, compare
+    from promptops.core.version import next_version
+
+    changes = compare(old.content, new.content)
+    bump = bump_of(changes)
+    version = ""
+    if changes and old.release and new.release is None:
+        version = next_version(old.release.version, bump)
+    return Difference(old=old, new=new, changes=changes, bump=bump, version=version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The messages as an application would send them, with the model and parameters that go along."""
+
+    named: Named
+    prompt: Prompt
+    messages: tuple[Mapping[str, str], ...]
+
+
+def render(named: Named, values: Mapping[str, Json]) -> Rendered:
+    """Fill in the named prompt.
+
+    Raises:
+        MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge
+    """
+    from promptops.core.template.template import Template
+
+    prompt = named.prompt()
+    return Rendered(named=named, prompt=prompt, messages=tuple(Template.compile(prompt).render(values)))
+
+
+# --- where releases are ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A release without its content; ``channels`` serve it now, ``quarantined`` says which keep it out, and why."""
+
+    release: Release
+    channels: tuple[str, ...]
+    quarantined: Mapping[str, str]
+
+
+def releases(registry: Registry, app: str) -> tuple[Listed, ...]:
+    """Every release of an app, newest first.
+
+    Raises:
+        AppNotFound: with the apps that exist.
+    """
+    with registry.read() as reader:
+        found, places = reader.releases(app), _places(reader, app)
+    listed = ((release, *_where(places, release.digest)) for release in found)
+    return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
+
+
+_Place: TypeAlias = tuple[str, str, Mapping[str, str]]
+"""A channel as one app sees it: its name, the digest it serves, and why it keeps out what it keeps out, by digest."""
+
+
+def _places(reader: Reader, app: str) -> list[_Place]:
+    places: list[_Place] = []
+    for channel in downstream_first(reader.channels()):
+        live = reader.live(app, channel.name)
+        held = {q.release.digest: q.reason for q in reader.quarantines(app, channel.name)}
+        places.append((channel.name, live.stable.digest if live else "", held))
+    return places
+
+
+def _where(places: list[_Place], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The channels that serve a release, and those that keep it out with the reason."""
+    serving = tuple(channel for channel, serves, _ in places if serves == digest)
+    return serving, {channel: held[digest] for channel, _, held in places if digest in held}

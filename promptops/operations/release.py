@@ -1,0 +1,158 @@
+"""Built apps -> immutable releases, versioned by contract in one transaction.
+
+The same content is the same release for ever: a second `release` finds it. Versions are given out under the lock of the
+app, so two processes never give one version to two contents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from promptops.core.compiled import require_loadable
+from promptops.core.contract import bump_of, compare
+from promptops.core.digest import canonical
+from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
+from promptops.core.facts import Confirmation, ProfileVersion, label
+from promptops.core.free_text import LONGEST_NOTES, require_words
+from promptops.core.model import Bump, Change, Json, Release
+from promptops.core.release import content_from_bytes
+from promptops.core.version import next_version
+from promptops.operations.build import Built, Workspace
+from promptops.operations.idempotency import Once
+
+if TYPE_CHECKING:
+    from promptops.store import Registry, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """How to version what was built: ``bump`` can only raise what the contract asks for, ``version`` is exact.
+
+    ``token`` is the id of the token that the key belongs to.
+    """
+
+    key: str
+    bump: Bump | None = None
+    version: str | None = None
+    notes: str = ""
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.notes, "the notes", LONGEST_NOTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A release, whether it is new, and the changes that led to its version (none where it existed)."""
+
+    release: Release
+    created: bool
+    changes: tuple[Change, ...] = ()
+    tag: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def release(
+    registry: Registry, workspace: Workspace, request: ReleaseRequest, *, actor: str, now: datetime
+) -> tuple[Released, ...]:
+    """Release every built app in one transaction. Content that is released already is found, not released again.
+
+    Raises:
+        RegistryMismatch: the workspace names another registry.
+        Unloadable: no client could load one of them.
+        VersionInvalid, VersionTaken: ``version`` cannot be given to this content.
+    """
+    if workspace.registry != registry.name:
+        raise RegistryMismatch(
+            f"promptops.yml belongs to the registry '{workspace.registry}', and this is '{registry.name}'",
+            hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
+        )
+    for built in workspace.built:
+        for name, text in asdict(built.profile).items():
+            require_words(text, f"the {name} of {built.content.app}")
+    if request.version and len(workspace.built) != 1:
+        raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
+    for built in workspace.built:
+        require_loadable(built.content)
+    once = Once(
+        key=request.key,
+        token=request.token,
+        operation="release",
+        arguments={
+            "digests": {built.content.app: built.digest for built in workspace.built},
+            "version": request.version,
+            "bump": request.bump.value if request.bump else None,
+        },
+        words=_words(workspace, request),
+    )
+
+    def work(writer: Writer) -> tuple[Released, ...]:
+        for built in workspace.built:
+            writer.lock_app(built.content.app)
+        seen = once.answered(writer)
+        if seen is not None:
+            return tuple(_found(writer, str(app), str(digest), created=bool(new)) for app, digest, new in seen)
+        released = tuple(_release(writer, built, request, actor=actor, now=now) for built in workspace.built)
+        once.remember(writer, [(r.release.app, r.release.digest, r.created) for r in released], now)
+        return released
+
+    return registry.write(work)
+
+
+def _words(workspace: Workspace, request: ReleaseRequest) -> str:
+    """The notes and profiles that are recorded beside the contents."""
+    profiles: dict[str, Json] = {built.content.app: asdict(built.profile) for built in workspace.built}
+    return canonical({"notes": request.notes, "profiles": profiles}).decode("utf-8", "surrogatepass")
+
+
+def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
+    app = built.content.app
+    if writer.set_profile(app, built.profile, actor=actor, at=now):
+        writer.record(ProfileVersion(app=app, profile=built.profile), at=now, actor=actor, key=request.key)
+    existing = writer.release_by_digest(app, built.digest)
+    if existing is not None:
+        return _again(writer, existing, built, request, actor=actor, now=now)
+    newest = writer.newest_release(app)
+    changes = compare(content_from_bytes(newest.content) if newest else None, built.content)
+    bump = bump_of(changes)
+    version = next_version(newest.version if newest else None, bump, raised=request.bump, explicit=request.version)
+    release = Release(
+        app=app,
+        version=version,
+        digest=built.digest,
+        created_at=now,
+        created_by=actor,
+        bump=bump,
+        changes=tuple(map(str, changes)),
+        notes=request.notes,
+        provenance=built.provenance,
+        content=built.data,
+    )
+    writer.add_release(release)
+    writer.record(release, at=now, actor=actor, before=label(newest.ref if newest else None), key=request.key)
+    return Released(release=release, created=True, changes=changes)
+
+
+def _again(
+    writer: Writer, existing: Release, built: Built, request: ReleaseRequest, *, actor: str, now: datetime
+) -> Released:
+    """The release exists. A clean commit confirms one that was cut from uncommitted files."""
+    name = f"{existing.app}@{existing.version}"
+    if request.version and request.version != existing.version:
+        raise VersionTaken(
+            f"this content is {name} already and has no second version",
+            hint="Leave --version out, or change the content.",
+        )
+    if existing.provenance.dirty and not built.provenance.dirty:
+        writer.add_provenance(existing.app, existing.digest, built.provenance, actor=actor, at=now)
+        fact = Confirmation(app=existing.app, release=existing.ref, provenance=built.provenance)
+        writer.record(fact, at=now, actor=actor, key=request.key)
+    return _found(writer, existing.app, existing.digest, created=False)
+
+
+def _found(writer: Writer, app: str, digest: str, *, created: bool) -> Released:
+    release = writer.find_release(app, digest=digest)
+    warnings = (f"{app}@{release.version} was yanked: {release.yank.reason}",) if release.yank else ()
+    return Released(release=release, created=created, warnings=warnings)

@@ -1,0 +1,272 @@
+"""Roll back: put the last good release back, for some apps of a channel or for all of them, in one transaction.
+
+Of everything in this package this needs the registry alone: no workspace, no git, no network but the database's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from promptops.core import rollout
+from promptops.core.errors import Conflict, Invalid, NeverDeployed, NotFound, NothingDeployed, NothingToRollBackTo
+from promptops.core.free_text import require_words
+from promptops.core.model import Deployment, Past
+from promptops.core.reference import parse_reference
+from promptops.core.rollout import Intent
+from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.idempotency import Once
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry, Writer
+
+_JUDGED = 2 << 20
+"""Bytes of releases that a rollback looks into before it goes to them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRequest:
+    """Put the last good release back, for some apps of a channel or, with ``every``, for all that are live on it.
+
+    ``to`` names a version or digest that was live there before; ``at`` a moment to go back to; at most one of them.
+    ``token`` is the id of the token that the key belongs to.
+    """
+
+    channel: str
+    key: str
+    apps: tuple[str, ...] = ()
+    every: bool = False
+    to: str = ""
+    at: datetime | None = None
+    reason: str = ""
+    expect_revision: int | None = None
+    dry_run: bool = False
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
+        if bool(self.apps) == self.every:
+            raise Invalid(
+                "name the apps to roll back, or all of them, not both", hint="promptops rollback APP, or --all"
+            )
+        if self.to and self.at:
+            raise Invalid("--to and --at are two different targets", hint="Give one of them.")
+        if len(set(self.apps)) != 1 and (self.to or self.expect_revision is not None):
+            raise Invalid("--to and --expect-revision are about one app", hint="Name that app.")
+
+
+def rollback(
+    registry: Registry,
+    request: RollbackRequest,
+    *,
+    actor: str,
+    now: datetime,
+    permit: Callable[[str], None] | None = None,
+) -> Deployed:
+    """Put the last good release back, quarantine what was left, all apps in one transaction or none.
+
+    ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what
+    it raises changes nothing.
+
+    A release that no client could load is passed over, as one that is not good, unless ``to`` or ``at`` leads there.
+    Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
+    came second sees, and leaves, what the promotion made live.
+
+    Raises:
+        NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment: nothing was changed.
+        Quarantined, Yanked: ``to`` or ``at`` names a release that is not good.
+    """
+
+    def lock(writer: Writer) -> None:
+        writer.channel(request.channel)
+        if request.every:
+            writer.lock_channel(request.channel)
+        else:
+            writer.lock_heads((app, request.channel) for app in request.apps)
+
+    unloadable = _unloadable(registry, request, actor, now)
+
+    def decide(reader: Reader) -> Decision:
+        currents = _currents(reader, request)
+        if permit is not None:
+            for current in currents:
+                permit(current.app)
+        return _rollbacks(reader, request, currents, unloadable, actor, now)
+
+    once = Once(
+        key=request.key,
+        token=request.token,
+        operation="rollback",
+        arguments={
+            "apps": sorted(request.apps),
+            "channel": request.channel,
+            "to": request.to,
+            "at": request.at.isoformat() if request.at else None,
+            "expect": request.expect_revision,
+        },
+        words=request.reason,
+    )
+    return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+
+
+def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:
+    """What is live now of the apps that it is about."""
+    reader.channel(request.channel)
+    if not request.every:
+        return tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
+    currents = reader.live_on(request.channel)
+    if not currents:
+        raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint="See: promptops status")
+    return currents
+
+
+def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: datetime) -> Mapping[str, str]:
+    """Candidate targets that no client could load, by digest with the reason; the rollback skips them.
+
+    A target given by version or time is not judged: the caller decided. Runs before any lock is taken, and only up to
+    a number of bytes: newer releases are judged when they are made, so only old ones matter.
+    """
+    from promptops.core.compiled import flaw_of
+
+    flaws: dict[str, str] = {}
+    judged: set[str] = set()
+    left = _JUDGED
+    while not request.to and request.at is None:
+        try:
+            with registry.read() as reader:
+                decision = _rollbacks(reader, request, _currents(reader, request), flaws, actor, now)
+                wanted = {deployment.stable.digest for deployment in decision.changed} - judged
+                contents = {each.digest: each.content for each in reader.contents(sorted(wanted)) if each.intact}
+        except (NotFound, Conflict):
+            break  # the rollback itself raises this error
+        judged |= wanted
+        found = {}
+        for digest, content in contents.items():
+            left -= len(content)
+            if left >= 0 and (flaw := flaw_of(content)):
+                found[digest] = flaw
+        if not found:
+            break
+        flaws |= found
+    return flaws
+
+
+def _rollbacks(
+    reader: Reader,
+    request: RollbackRequest,
+    currents: Sequence[Deployment],
+    unloadable: Mapping[str, str],
+    actor: str,
+    now: datetime,
+) -> Decision:
+    """One decision for all the apps: every one of them has a target, or the whole is refused."""
+    decision, failures = Decision(), []
+    for current in currents:
+        intent = Intent(
+            app=current.app,
+            channel=request.channel,
+            actor=actor,
+            reason=request.reason,
+            now=now,
+            expect_revision=request.expect_revision,
+        )
+        try:
+            deployment = _rollback_one(reader, request, intent, current, unloadable)
+        except NothingToRollBackTo as failure:
+            failures.append((current.app, failure))
+            continue
+        (decision.changed if deployment is not current else decision.unchanged).append(deployment)
+    _require_targets(request, decision, failures)
+    return decision
+
+
+def _rollback_one(
+    reader: Reader, request: RollbackRequest, intent: Intent, current: Deployment, unloadable: Mapping[str, str]
+) -> Deployment:
+    if request.at is not None:
+        was = reader.live_at(intent.app, intent.channel, request.at)
+        if was is None:
+            raise NothingToRollBackTo(
+                f"{intent.app} was not deployed on {intent.channel} yet at {request.at.isoformat()}; "
+                "nothing was changed",
+                hint=f"What was live when: promptops history {intent.app} --channel {intent.channel}",
+            )
+        if was.stable.digest == current.stable.digest and len(request.apps) != 1:
+            return current
+        return rollout.restore(intent, current, _judged(reader, was))
+    if request.to:
+        return rollout.restore(intent, current, _named_past(reader, request.to, intent))
+    past = reader.past(intent.app, intent.channel, before=current.position)
+    passed: dict[str, str] = {}
+    try:
+        return rollout.rollback(intent, current, (_passable(each, unloadable, passed) for each in past))
+    except NothingToRollBackTo as error:
+        if not passed:
+            raise
+        version, flaw = next(iter(passed.items()))
+        raise NothingToRollBackTo(
+            f"{error.message}: {version} was passed over, because no client could load it: {flaw}",
+            hint=f"Go there all the same: promptops rollback {intent.app} --channel {intent.channel} --to {version}",
+        ) from error
+
+
+def _passable(past: Past, unloadable: Mapping[str, str], passed: dict[str, str]) -> Past:
+    """The entry, which is not good where no client could load its release; that is noted by its version."""
+    flaw = unloadable.get(past.deployment.stable.digest, "")
+    if not flaw or past.flaw:
+        return past
+    passed[past.deployment.stable.version] = flaw
+    return replace(past, flaw=f"no client can load it: {flaw}")
+
+
+def _require_targets(
+    request: RollbackRequest, decision: Decision, failures: list[tuple[str, NothingToRollBackTo]]
+) -> None:
+    if not failures and decision.changed:
+        return
+    if not failures:
+        raise NothingToRollBackTo(
+            f"every app of {request.channel} already serves what was live then; nothing was changed",
+            hint="See: promptops status",
+        )
+    if len(failures) == 1 and not decision.changed and not decision.unchanged:
+        raise failures[0][1]
+    others = " ".join(deployment.app for deployment in decision.changed)
+    raise NothingToRollBackTo(
+        "no app was rolled back, since these have nothing to go back to: "
+        + "; ".join(failure.message.removesuffix("; nothing was changed") for _, failure in failures),
+        hint=f"The others, in one transaction: promptops rollback {others} --channel {request.channel}"
+        if others
+        else f"Promote a good release: promptops promote APP@VERSION --channel {request.channel}",
+    )
+
+
+def _live(reader: Reader, app: str, channel: str) -> Deployment:
+    live = reader.live(app, channel)
+    if live is not None:
+        return live
+    reader.releases(app)  # an app nobody knows is NotFound, and lists those that exist
+    elsewhere = [c.name for c in reader.channels() if reader.live(app, c.name)]
+    raise NothingDeployed(
+        f"{app} was never deployed on {channel}, so there is nothing to roll back",
+        hint=f"It is live on: {', '.join(elsewhere)}." if elsewhere else "It is live on no channel.",
+    )
+
+
+def _named_past(reader: Reader, to: str, intent: Intent) -> Past:
+    wanted = parse_reference(f"{intent.app}@{to.removeprefix(f'{intent.app}@')}")
+    release = reader.find_release(intent.app, version=wanted.version, digest=wanted.digest)
+    was = reader.was_stable(intent.app, intent.channel, release.digest)
+    if was is None:
+        raise NeverDeployed(
+            f"{intent.app}@{release.version} was never live on {intent.channel}, so going there is a promotion",
+            hint=f"promptops promote {intent.app}@{release.version} --channel {intent.channel}",
+        )
+    return _judged(reader, was)
+
+
+def _judged(reader: Reader, deployment: Deployment) -> Past:
+    """The entry itself, and whether its release is good."""
+    return next(reader.past(deployment.app, deployment.channel, before=deployment.revision + 1))

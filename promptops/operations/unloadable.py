@@ -1,0 +1,63 @@
+"""Finds releases of a registry that no client could load. An older promptops made them, without this check.
+
+Everything is read first and compiled afterwards, where no transaction is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptops.core.compiled import flaw_of
+from promptops.core.faults import Condition, Fault
+from promptops.operations.status import standings
+
+if TYPE_CHECKING:
+    from promptops.store import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unloadable:
+    """A release by its name, ``app@version``, and why no client could load it."""
+
+    release: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.release}: {self.why}"
+
+
+def unloadable(registry: Registry) -> Iterator[Unloadable]:
+    """Of all releases that there are."""
+    with registry.read() as reader:
+        named = [(app, release.version) for app in reader.apps() for release in reader.releases(app)]
+    for app, version in named:
+        with registry.read() as reader:
+            content = reader.find_release(app, version=version).content
+        if why := flaw_of(content):
+            yield Unloadable(release=f"{app}@{version}", why=why)
+
+
+def live_faults(registry: Registry) -> tuple[Fault, ...]:
+    """The faults of live releases: those that no client could load."""
+    with registry.read() as reader:
+        live = [standing.deployment for standing in standings(reader)]
+        digests = sorted({deployment.stable.digest for deployment in live})
+    flaws: dict[str, str] = {}
+    for digest in digests:
+        with registry.read() as reader:
+            contents = [each.content for each in reader.contents([digest]) if each.intact]
+        if why := "".join(map(flaw_of, contents)):
+            flaws[digest] = why
+    return tuple(
+        Fault(
+            code="release-unloadable",
+            severity=Condition.PENDING,
+            what=f"{deployment.stable.version} is live, and no client can load it: {flaws[deployment.stable.digest]}",
+            where=f"{deployment.app}:{deployment.channel}",
+            repair=f"promptops rollback {deployment.app} --channel {deployment.channel}, or promote a good release",
+        )
+        for deployment in live
+        if deployment.stable.digest in flaws
+    )

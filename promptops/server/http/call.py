@@ -1,0 +1,129 @@
+"""What a handler is handed: the request after the gate has judged it, and everything it may need to answer it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import Depends, Request
+
+from promptops import clock
+from promptops.core.actor import require_claim
+from promptops.core.errors import Invalid, RequestInvalid
+from promptops.core.model import Json, Policy
+from promptops.core.token import Scope
+from promptops.server.live.access import Access
+
+if TYPE_CHECKING:
+    from promptops.server.live.server_state import State
+    from promptops.store import Registry
+
+IN_SCOPE: Final = "promptops.call"
+"""Where the gate leaves the call for FastAPI to find."""
+
+_MAX_WORDS = 200
+_REVISION = re.compile(r'"[0-9]{1,15}"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. ``path`` and ``query`` are decoded and checked; ``document`` is the JSON of its body, read strictly.
+    The names of ``headers`` are in lower case.
+
+    The token may use this route; where the address names a channel or an app, it may do so there.
+    """
+
+    state: State
+    access: Access
+    method: str
+    path: Mapping[str, str]
+    query: Mapping[str, tuple[str, ...]]
+    headers: Mapping[bytes, bytes]
+    document: Json = None
+
+    @property
+    def registry(self) -> Registry:
+        """The registry; to be asked from a worker thread, which is where a plain ``def`` handler runs."""
+        return self.state.registry
+
+    @property
+    def now(self) -> datetime:
+        """The time, for operations that record it."""
+        return clock.now()
+
+    @property
+    def actor(self) -> str:
+        """Who is recorded for a change: the token, and whom ``Promptops-Actor`` names.
+
+        Raises:
+            RequestInvalid: the name is not valid.
+        """
+        claimed = self.words("promptops-actor")
+        try:
+            return self.access.actor(require_claim(claimed))
+        except Invalid as error:
+            raise RequestInvalid(f"the header promptops-actor: {error.message}", hint=error.hint) from error
+
+    @property
+    def key(self) -> str:
+        """The ``Idempotency-Key``, or an empty string."""
+        return self.words("idempotency-key")
+
+    @property
+    def expect_revision(self) -> int | None:
+        """The revision that ``If-Match: "7"`` names.
+
+        Raises:
+            RequestInvalid: it names none.
+        """
+        given = self.header("if-match")
+        if given is None:
+            return None
+        if not _REVISION.fullmatch(given):
+            raise RequestInvalid("If-Match holds the revision a channel is expected to be at", hint='If-Match: "7"')
+        return int(given[1:-1])
+
+    def header(self, name: str) -> str | None:
+        """What a header holds, as it came; None where it did not."""
+        found = self.headers.get(name.encode("ascii"))
+        return None if found is None else found.decode("latin-1")
+
+    def words(self, header: str) -> str:
+        """A header that holds a line of text, in UTF-8; an empty string where there is none.
+
+        Raises:
+            RequestInvalid: what it holds is no such line.
+        """
+        given = self.headers.get(header.encode("ascii"), b"")
+        try:
+            text = given.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            text = "\0"
+        if len(text) > _MAX_WORDS or not text.isprintable():
+            raise RequestInvalid(f"the header {header} is not one line of at most {_MAX_WORDS} printable characters")
+        return text
+
+    def require(self, scope: Scope, *, channel: str = "", app: str = "") -> None:
+        """Ask for what the address does not name, such as the apps of a body; see :meth:`Access.require`."""
+        self.access.require(scope, channel=channel, app=app)
+
+    def sees(self, *, channel: str = "", app: str = "") -> bool:
+        """Whether the caller may know of them: what lists leave out otherwise."""
+        return self.access.allows(Scope.READ, channel=channel, app=app)
+
+    def limited(self, policy: Policy) -> Policy:
+        """A channel's policy without the names of channels that the caller may not know of."""
+        return replace(policy, promote_from=tuple(name for name in policy.promote_from if self.sees(channel=name)))
+
+
+async def _call(request: Request) -> Call:
+    call = request.scope[IN_SCOPE]
+    assert isinstance(call, Call)
+    return call
+
+
+CallOf = Annotated[Call, Depends(_call)]
+"""The annotation with which a handler asks for its call."""

@@ -1,0 +1,135 @@
+"""From the gate to the handler: directly, or through FastAPI with a body that was read strictly and a deadline.
+
+The body is read by :mod:`promptops.server.http.bodies` and nowhere else, so that no handler can take more than the
+server allows or wait for ever. Of FastAPI only the route itself runs: the gate has found it already, and what goes
+wrong comes out to edge.py as raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from promptops.core.errors import DeadlineExceeded, RequestInvalid
+from promptops.server.http.bodies import Bodies, require_size
+from promptops.server.http.call import IN_SCOPE, Call
+from promptops.server.http.routing import Route
+from promptops.server.live.exhaustion import end_if_exhausted
+from promptops.server.live.limits import Kind
+from promptops.server.settings import Limits
+
+
+class Dispatch:
+    """Brings calls to handlers. ``documented`` has FastAPI's route for each route that is not direct."""
+
+    def __init__(self, documented: Mapping[Route, APIRoute], limits: Limits) -> None:
+        self._apps: dict[Route, ASGIApp] = {
+            route: AsyncExitStackMiddleware(found.app) for route, found in documented.items()
+        }
+        self._takes_body = {route for route, found in documented.items() if found.body_field is not None}
+        self._limits = limits
+        self._bodies = Bodies(limits)
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, call: Call, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call.
+
+        Raises:
+            PromptopsError: the body is refused, or the time is over; or what the handler raises.
+        """
+        with ExitStack() as held:
+            if route.direct:
+                require_size(call.headers, self._limits.body)
+                await self._take_turn(call, route, held)
+                response = await route.handler(call)
+                await response(scope, receive, send)
+                return
+            if route in self._takes_body:
+                call = replace(call, document=await self._bodies.read(call, route, receive, held))
+            elif require_size(call.headers, self._limits.body) or b"transfer-encoding" in call.headers:
+                raise RequestInvalid("this address takes no body")
+            await self._take_turn(call, route, held)
+            scope["path_params"] = dict(call.path)
+            scope[IN_SCOPE] = call
+            await self._in_time(self._apps[route], scope, receive, send, held.pop_all())
+
+    async def _take_turn(self, call: Call, route: Route, held: ExitStack) -> None:
+        """Wait until this one may run, where not all of its kind run at once."""
+        turns = call.state.turns_of(route.kind, bulky=route.bulky, direct=route.direct)
+        if turns is not None:
+            await turns.take(call.access.owner, self._limits.deadline)
+            held.callback(turns.give, call.access.owner)
+            if route.kind is Kind.CHANGE:
+                held.enter_context(call.state.pace.slowly())
+
+    async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:
+        """Let FastAPI answer within the deadline. A change that takes longer goes on, its answer is dropped, and its
+        resources are released when it ends."""
+        said = asyncio.Event()
+        over = False
+
+        async def send_in_time(message: Message) -> None:
+            if not over:
+                said.set()
+                await send(message)
+
+        task: asyncio.Task[None] = asyncio.ensure_future(_run(app, scope, receive, send_in_time))
+        task.add_done_callback(lambda _task: held.close())
+        try:
+            await asyncio.wait({task}, timeout=self._limits.deadline)
+        except asyncio.CancelledError:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            raise
+        if task.done() or said.is_set():
+            await task
+            return
+        over = True
+        self._late.add(task)
+        task.add_done_callback(self._end)
+        raise DeadlineExceeded(
+            f"this took more than {self._limits.deadline:g} s, and it is not known whether it was done",
+            hint="Ask again with the same Idempotency-Key: it is done once.",
+        )
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # the answer was that the outcome is not known
+            end_if_exhausted(error)
+
+
+class StrictRoute(APIRoute):
+    """A route of FastAPI that takes the JSON of the body from the call, where it was read strictly and once."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_judged(request: Request) -> Response:
+            return await answer(_Judged(request.scope, request.receive))
+
+        return answer_judged
+
+
+class _Judged(Request):
+    """A request whose body was read already."""
+
+    async def body(self) -> bytes:
+        return b"" if self.scope[IN_SCOPE].document is None else b"{}"
+
+    async def json(self) -> Any:
+        return self.scope[IN_SCOPE].document
+
+
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)

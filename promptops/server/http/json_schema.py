@@ -1,0 +1,114 @@
+"""What an endpoint answers, for the OpenAPI document: schemas from the same annotations that are written by, examples
+from nouns that are really written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from starlette.responses import Response
+
+from promptops.core.model import Json
+from promptops.wire.shapes import written
+
+_PLAIN: Final = {str: "string", int: "integer", bool: "boolean"}
+_NEVER_WRITTEN: Final = frozenset({bytes})
+
+
+def answered(value: Mapping[str, Json], *, status: int = 200) -> Response:
+    """An answer that is kept nowhere: what it says may be different a moment later, or is for one reader alone."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return Response(body, status_code=status, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def answers(
+    schema: Mapping[str, Any],
+    example: object,
+    *,
+    takes: Mapping[str, Json] | None = None,
+    headers: Sequence[Mapping[str, Any]] = (),
+    status: int = 200,
+) -> dict[str, Any]:
+    """What goes to FastAPI about an endpoint: its answer, an example of the body it takes, and the headers it takes.
+
+    ``example`` is a noun, or the JSON object that the answer is.
+    """
+    shown = example if isinstance(example, Mapping) else written(example)
+    content = {"application/json": {"schema": schema, "example": shown}}
+    return {
+        "status_code": status,
+        "response_model": None,
+        "responses": {status: {"description": "The answer.", "content": content}},
+        "openapi_extra": {"parameters": [*headers]} | ({} if takes is None else _body(takes)),
+    }
+
+
+def _body(example: Mapping[str, Json]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+
+
+def _header(name: str, description: str, schema: Mapping[str, Any], *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+
+
+ACTOR: Final = _header(
+    "Promptops-Actor",
+    "Who makes the change, in UTF-8; recorded together with the token's name.",
+    {"type": "string", "maxLength": 200, "example": "Ada Brandt <ada@parcelwise.example>"},
+)
+KEY: Final = _header(
+    "Idempotency-Key",
+    "Makes the change one that is done once: a retry with the same key gets the first answer.",
+    {"type": "string", "minLength": 1, "maxLength": 200, "example": "9b2f4f0e-6f0c-4f0e-9d7a-2f1f6f6f7c11"},
+    required=True,
+)
+EXPECTED: Final = _header(
+    "If-Match",
+    "Refuse unless the channel is at this revision.",
+    {"type": "string", "pattern": '^"[0-9]{1,16}"$', "example": '"7"'},
+)
+
+
+def schema_of(hint: object) -> dict[str, Any]:
+    """The JSON Schema of what :func:`promptops.core.json_codec.to_json` writes of such a value."""
+    if get_origin(hint) is UnionType:
+        return {"anyOf": [{"type": "null"} if part is NoneType else schema_of(part) for part in get_args(hint)]}
+    if get_origin(hint) is tuple:
+        return {"type": "array", "items": schema_of(get_args(hint)[0])}
+    if get_origin(hint) is Mapping:
+        return {"type": "object", "additionalProperties": schema_of(get_args(hint)[1])}
+    assert isinstance(hint, type)
+    if is_dataclass(hint):
+        return _of_fields(hint)
+    if hint is datetime:
+        return {"type": "string", "format": "date-time"}
+    if issubclass(hint, Enum):
+        return {"type": "string", "enum": [member.value for member in hint]}
+    return {"type": _PLAIN[hint]}
+
+
+def object_of(**parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all of these."""
+    return {"type": "object", "properties": dict(parts), "required": list(parts)}
+
+
+def list_of(kind: type) -> dict[str, Any]:
+    """The schema of a list of these."""
+    return {"type": "array", "items": schema_of(kind)}
+
+
+def _of_fields(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    shown = [field for field in fields(kind) if hints[field.name] not in _NEVER_WRITTEN]
+    return {
+        "type": "object",
+        "title": kind.__name__,
+        "properties": {field.name: schema_of(hints[field.name]) for field in shown},
+        "required": [field.name for field in shown if field.default is MISSING],
+    }

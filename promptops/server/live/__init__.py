@@ -1,0 +1,1 @@
+"""What a running server keeps in memory: snapshots, tokens, limits, heartbeats."""

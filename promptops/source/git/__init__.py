@@ -1,0 +1,1 @@
+"""Git as a store of files and facts: commits, objects and refs of one repository."""

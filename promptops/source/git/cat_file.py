@@ -1,0 +1,236 @@
+"""One running ``git cat-file --batch``: names of objects in, their bytes out, many at a time.
+
+Starting a process costs more than reading a hundred prompts, so commits, folders and files all come through this one.
+It sees what was written after its start, as any git does. A blob over the cap flows past without being kept.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptops.core.errors import GitUnavailable
+from promptops.source.git.process import LOCAL_SECONDS, Patience, end, wait
+from promptops.source.tree import MAX_FILE
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+_AT_ONCE = 100
+_CHUNK = 1 << 16
+_CLOSE_SECONDS = 5.0
+_KINDS = (b"blob", b"tree", b"commit", b"tag")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitObject:
+    """An object of git. ``data`` of a blob is cut at a cap, usually ``MAX_FILE + 1`` bytes; ``size`` is its whole
+    size.
+    """
+
+    sha: str
+    kind: str
+    size: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Coming:
+    """What was asked for: the names whose objects are still to be read, and the objects that were."""
+
+    names: deque[str]
+    most: int
+    read: deque[GitObject | None] = field(default_factory=deque)
+
+
+class Objects:
+    """The objects of one repository."""
+
+    def __init__(self, start: Callable[[], Git.AutoInterrupt], patience: Patience | None = None) -> None:
+        self._start = start
+        self._patience = patience or Patience()
+        self._talk: _Talk | None = None
+        self._coming: _Coming | None = None
+
+    def get(self, name: str) -> GitObject | None:
+        """An object by id, or by anything that git takes for a name; None where there is none."""
+        return next(self.each([name]))
+
+    def each(self, names: Sequence[str], *, most: int = MAX_FILE + 1) -> Iterator[GitObject | None]:
+        """The objects of these names, in this order.
+
+        Git is asked for them at once, a hundred at a time, and looks for them while those before them are worked on.
+
+        Raises:
+            GitUnavailable: git does not answer in time, or ended.
+        """
+        pages = [names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)]
+        first = self._ask(pages[0], most) if pages else None
+        return self._each(first, pages[1:]) if first else iter(())
+
+    def close(self) -> None:
+        """End the process. Asking again starts a new one."""
+        talk, self._talk = self._talk, None
+        if talk is not None:
+            talk.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _each(self, coming: _Coming, pages: Sequence[Sequence[str]]) -> Iterator[GitObject | None]:
+        while True:
+            while coming.names or coming.read:
+                if not coming.read:
+                    self._read(coming)
+                yield coming.read.popleft()
+            if not pages:
+                return
+            coming, pages = self._ask(pages[0], coming.most), pages[1:]
+
+    def _ask(self, names: Sequence[str], most: int) -> _Coming:
+        before = self._coming
+        while before is not None and before.names and self._talk is not None:
+            self._read(before)  # it comes out of the same stream, and first
+        self._patience.seconds(LOCAL_SECONDS)  # raises where it is over
+        if self._talk is None or self._talk.over():
+            self._talk = _Talk(self._start())
+        with self._or_end() as talk:
+            talk.ask([name for name in names if "\n" not in name])
+        self._coming = _Coming(deque(names), most)
+        return self._coming
+
+    def _read(self, coming: _Coming) -> None:
+        """Read the next one of what is coming."""
+        if coming is not self._coming:
+            raise _ended()
+        with self._or_end() as talk:
+            talk.wait_for(self._patience.seconds(LOCAL_SECONDS))
+            coming.read.append(None if "\n" in coming.names[0] else _receive(talk, coming.most))
+        coming.names.popleft()
+
+    @contextmanager
+    def _or_end(self) -> Iterator[_Talk]:
+        """End the process where something goes wrong: what it says next would answer another question."""
+        talk = self._talk
+        if talk is None:
+            raise _ended()
+        try:
+            yield talk
+        except BaseException:
+            talk.end()
+            self._talk = self._coming = None
+            raise
+
+
+class _Talk:
+    """A running ``git cat-file --batch``, asked and listened to at once: neither side ever waits for the other."""
+
+    def __init__(self, started: Git.AutoInterrupt) -> None:
+        process = started.proc
+        if process is None or process.stdin is None or process.stdout is None:
+            raise GitUnavailable("git cat-file could not be started")
+        self._started = started  # which ends it, at the latest, when nobody needs it any more
+        self._process: subprocess.Popen[bytes] = process
+        self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._in, False)
+        self._questions = b""
+        self._answers = bytearray()
+        self._seconds = self._until = 0.0
+
+    def over(self) -> bool:
+        """True where the process has ended since it was last asked."""
+        return self._process.poll() is not None
+
+    def wait_for(self, seconds: float) -> None:
+        """From now on, wait no longer than that."""
+        self._seconds, self._until = seconds, time.monotonic() + seconds
+
+    def ask(self, names: Sequence[str]) -> None:
+        """Ask for objects, as far as there is room for questions; the others go in while answers come out."""
+        self._questions = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+        self._write()
+
+    def line(self) -> bytes:
+        """The next line, without its end."""
+        searched = 0
+        while (found := self._answers.find(b"\n", searched)) < 0:
+            searched = len(self._answers)
+            self._more()
+        return self.take(found + 1)[:-1]
+
+    def take(self, size: int) -> bytes:
+        """The next so many bytes."""
+        while len(self._answers) < size:
+            self._more()
+        data = bytes(self._answers[:size])
+        del self._answers[:size]
+        return data
+
+    def pass_by(self, size: int) -> None:
+        """Leave out so many bytes without holding them together."""
+        while size:
+            if not self._answers:
+                self._more()
+            passed = min(size, len(self._answers))
+            del self._answers[:passed]
+            size -= passed
+
+    def _more(self) -> None:
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        if self._questions:
+            poll.register(self._in, select.POLLOUT)
+        ready = dict(poll.poll(max(0.0, self._until - time.monotonic()) * 1000))
+        if not ready:
+            raise GitUnavailable(f"git cat-file did not answer within {self._seconds:.0f} seconds and was ended")
+        if self._in in ready:
+            self._write()
+        if self._out in ready:
+            data = os.read(self._out, _CHUNK)
+            if not data:
+                raise _ended()
+            self._answers += data
+
+    def _write(self) -> None:
+        try:
+            self._questions = self._questions[os.write(self._in, self._questions) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError as error:
+            raise _ended() from error
+
+    def close(self) -> None:
+        """Let it end by itself, which takes no time where nothing is the matter with it."""
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        try:
+            wait(self._process, _CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.end()
+
+    def end(self) -> None:
+        """Kill it, with all that it started."""
+        with suppress(OSError):
+            end(self._process)
+
+
+def _ended() -> GitUnavailable:
+    return GitUnavailable("git cat-file ended early", hint="`git status`, in the same folder, says what git minds.")
+
+
+def _receive(talk: _Talk, most: int) -> GitObject | None:
+    parts = talk.line().split()
+    if len(parts) != 3 or not parts[2].isdigit() or parts[1] not in _KINDS:
+        return None  # "… missing", "… ambiguous"
+    kind, size = parts[1].decode(), int(parts[2])
+    data = talk.take(min(size, most) if kind == "blob" else size)
+    talk.pass_by(size - len(data) + 1)  # with the line end behind every object
+    return GitObject(sha=parts[0].decode(), kind=kind, size=size, data=data)

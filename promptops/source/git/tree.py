@@ -1,0 +1,117 @@
+"""The files of a commit, as a tree of source files.
+
+Only regular files (modes 100644 and 100755) are files here: a link is its target's path as a blob, and is never
+followed. Format of a tree object: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from promptops.core.errors import GitUnavailable
+from promptops.source.git.cat_file import GitObject, Objects
+from promptops.source.tree import SKIPPED, outermost
+
+_FILES = (b"100644", b"100755")
+_FOLDER = b"40000"
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder's content: names of folders, names of files with their ids, names of everything else."""
+
+    folders: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+
+class GitTree:
+    """A commit's files below a folder. Only the folders that are asked for are read."""
+
+    def __init__(self, objects: Objects, sha: str, under: str) -> None:
+        self._objects = objects
+        self._sha = sha
+        self._prefix = f"{under}/" if under else ""
+        self._folders: dict[str, _Folder] = {}
+        self._ready: dict[str, GitObject | None] = {}
+        self._coming: Iterator[tuple[str, GitObject | None]] = iter(())
+
+    def files(self, *under: str) -> Sequence[str]:
+        return sorted(_join(path, name) for path, folder in self._walk(under) for name in folder.files)
+
+    def others(self, *under: str) -> Sequence[str]:
+        return sorted(_join(path, name) for path, folder in self._walk(under) for name in folder.others)
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        self._ready.update(self._coming)
+        wanted = {path: sha for path in paths if path not in self._ready and (sha := self.blob(path))}
+        self._coming = zip(wanted, self._objects.each(list(wanted.values())), strict=True)
+
+    def read(self, path: str) -> bytes:
+        return self._object(path).data
+
+    def size(self, path: str) -> int:
+        return self._object(path).size
+
+    def _object(self, path: str) -> GitObject:
+        if path not in self._ready:
+            for other, found in self._coming:
+                self._ready[other] = found
+                if other == path:
+                    break
+        ready = self._ready.pop(path, None)
+        if ready is not None:
+            return ready
+        sha = self.blob(path)
+        if not sha:
+            raise FileNotFoundError(f"there is no such file in commit {self._sha[:12]}")
+        found = self._objects.get(sha)
+        if found is None:
+            raise FileNotFoundError("git does not have its content: a partial clone?")
+        return found
+
+    def blob(self, path: str) -> str:
+        """The id of a file; empty where there is none."""
+        parent, _, name = path.rpartition("/")
+        if parent not in self._folders:
+            self._open([parent])
+        return self._folders[parent].files.get(name, "")
+
+    def _walk(self, under: Iterable[str]) -> Iterator[tuple[str, _Folder]]:
+        """Every folder at or below these, each once."""
+        level = outermost(under)
+        while level:
+            self._open([path for path in level if path not in self._folders])
+            yield from [(path, self._folders[path]) for path in level]
+            level = [_join(path, name) for path in level for name in self._folders[path].folders]
+
+    def _open(self, paths: Sequence[str]) -> None:
+        """Read folders; what is none is an empty one."""
+        names = [f"{self._sha}:{self._prefix}{path}".rstrip("/") for path in paths]
+        for path, found in zip(paths, self._objects.each(names), strict=True):
+            self._folders[path] = _parse(found) if found is not None and found.kind == "tree" else _Folder()
+
+
+def _parse(tree: GitObject) -> _Folder:
+    """Read ``<mode> <name>\\0<id>`` entries; the id is as long as the tree's own."""
+    folder = _Folder()
+    data, width, position = tree.data, len(tree.sha) // 2, 0
+    while position < len(data):
+        end = data.find(b"\0", position)
+        mode, _, raw = data[position:end].partition(b" ")
+        if end < 0 or not raw:
+            raise GitUnavailable(f"the tree {tree.sha} is damaged", hint="git fsck")
+        position = end + 1 + width
+        name = raw.decode("utf-8", "replace")
+        if mode == _FOLDER and name not in SKIPPED and "\ufffd" not in name and "\n" not in name:
+            folder.folders.append(name)
+        elif mode in _FILES and "\ufffd" not in name:
+            folder.files[name] = data[end + 1 : position].hex()
+        elif mode != _FOLDER or name not in SKIPPED:
+            folder.others.append(name)
+    return folder
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,1 @@
+"""Checks of prompt texts beyond their format: secrets, hidden characters, unused names."""

@@ -1,0 +1,128 @@
+"""What `promptops check` and `promptops release` run: :mod:`promptops.source.load` and everything else worth saying.
+
+Needs no registry, and for single files and folders no workspace either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from promptops.core.errors import WorkspaceNotFound
+from promptops.core.model import is_name
+from promptops.source.app_file import APP_FILE, AppFile
+from promptops.source.app_source import ReadApp, read_app, read_name
+from promptops.source.apps import AppFolder, find_apps
+from promptops.source.lint import characters, secrets
+from promptops.source.load import Loaded, finish, load_workspace
+from promptops.source.text.fields import read_text
+from promptops.source.text.findings import Report
+from promptops.source.tree import Tree, WorkingTree, below
+from promptops.source.workspace import MARKER, find_root, parse_workspace
+
+
+def check(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
+    """Read a workspace, or the apps of these names, and lint it.
+
+    Raises:
+        WorkspaceNotFound: for a tree without ``promptops.yml``.
+    """
+    return load_workspace(tree, apps=apps, lint=lint_app)
+
+
+def lint_app(app: ReadApp) -> None:
+    """Add what does not stop a release, and secrets and characters, to the reports of an app."""
+    _lint_one(app)
+    _unused(app)
+
+
+def _lint_one(app: ReadApp) -> None:
+    """All of it but what can be told only of a whole app."""
+    for report in app.reports():
+        if report.text:
+            characters.scan(report)
+            secrets.scan(report)
+
+
+def check_path(path: Path) -> Loaded:
+    """Lint a workspace, the apps in a folder, or one prompt file. Works without a ``promptops.yml``.
+
+    Paths of findings are relative to the workspace; without one, to the current folder where the path lies in it.
+
+    Raises:
+        WorkspaceNotFound: where there is nothing at the path.
+    """
+    path = Path(os.path.abspath(path))
+    if not path.exists():
+        raise WorkspaceNotFound(f"there is nothing at {path}")
+    if path.is_dir() and (path / MARKER).is_file():
+        return check(WorkingTree(path))
+    if path.name == MARKER:
+        return check(WorkingTree(path.parent))
+    try:
+        root = find_root(path if path.is_dir() else path.parent)
+    except WorkspaceNotFound:
+        return _check_alone(path)
+    return _check_within(WorkingTree(root), path.relative_to(root).as_posix(), path)
+
+
+def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
+    """Lint the apps of a workspace that lie at a path, or that it lies in."""
+    workspace = parse_workspace(read_text(tree, MARKER))
+    folders = find_apps(tree, workspace).folders if workspace else ()
+    found = [folder for folder in folders if below(folder.path, inside)]
+    owners = [folder for folder in folders if below(inside, folder.path)]
+    if not found and not owners:
+        return _check_alone(path)
+    only = _one_prompt(path, inside)
+    read = []
+    for folder in found or owners[-1:]:
+        name, file = read_name(tree, folder)
+        read.append(read_app(tree, folder, name, file, only=only))
+    lint = _lint_one if only else lint_app
+    return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))
+
+
+def _check_alone(path: Path) -> Loaded:
+    """Lint a folder as one app, or a single file, outside of any workspace."""
+    here = Path.cwd()
+    folder = path if path.is_dir() else _home(path)
+    tree = WorkingTree(here if folder.is_relative_to(here) else folder)
+    inside = "" if folder == tree.root else folder.relative_to(tree.root).as_posix()
+    app = AppFolder(path=inside, files=tree.files(inside), others=tree.others(inside))
+    name, file = read_name(tree, app)
+    if not is_name(name) and not file.document:  # nobody will release it under this name
+        name, file = "app", AppFile(report=Report(file.report.path))
+    only = _one_prompt(path, path.relative_to(tree.root).as_posix())
+    read = read_app(tree, app, name, file, only=only)
+    return finish(None, None, [read], lint=_lint_one if only else lint_app, known=(name,))
+
+
+def _one_prompt(path: Path, inside: str) -> str:
+    """The path inside the tree where it is one prompt file; empty where it is a whole app, or a part of one."""
+    return inside if path.is_file() and path.name != APP_FILE and "partials" not in path.parts else ""
+
+
+def _home(path: Path) -> Path:
+    """The folder of the app that a single file belongs to."""
+    for folder in list(path.parents)[:4]:
+        if (folder / APP_FILE).is_file():
+            return folder
+    return path.parent
+
+
+def _unused(app: ReadApp) -> None:
+    document = app.file.document
+    pins = {file.pin for file in app.prompts}
+    variables = {name for file in app.prompts for name in file.variables}
+    for name in app.file.pins if document else ():
+        if name not in pins and document:
+            app.file.report.add("unused-pin", document.key_offset(("models", name)), f"no prompt uses the pin '{name}'")
+    for name in app.file.inputs if document else ():
+        if name not in variables and document:
+            offset = document.key_offset(("inputs", name))
+            app.file.report.add("unused-variable", offset, f"no message uses '{name}'")
+    for name, origin in app.partials.origins.items():
+        if name not in app.partials.used and not origin.report:
+            origin.report.add("unused-partial", 0, f"no prompt uses the partial '{name}'")

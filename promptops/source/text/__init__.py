@@ -1,0 +1,1 @@
+"""From bytes to fields: strict YAML, positions in a file, findings and their suppression."""

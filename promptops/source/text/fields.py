@@ -1,0 +1,188 @@
+"""File bytes -> text -> fields read one by one; whatever is wrong becomes a finding at its own place.
+
+Everything is read even where something is wrong, so that one run tells all. Line ends and a byte order mark are
+normalised here, once; nothing else about a text is changed.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from promptops.core.model import Json
+from promptops.source.text.findings import Near, Report
+from promptops.source.text.strict_yaml import Document, Path, parse
+from promptops.source.text.suppression import in_yaml
+from promptops.source.tree import MAX_FILE, Tree
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_T = TypeVar("_T")
+
+
+def read_text(tree: Tree, path: str) -> Report:
+    """The report of a file with its text in it; with findings and no text where there is none to read."""
+    try:
+        data = tree.read(path)
+    except OSError as error:
+        report = Report(path)
+        report.add("file-unreadable", 0, str(error) or type(error).__name__)
+        return report
+    if len(data) > MAX_FILE:
+        return _refused(path, "file-too-large", f"over {MAX_FILE // 1024} KiB", "Is this a prompt? Split it.")
+    if data.startswith(_LFS):
+        return _refused(path, "lfs-pointer", "a Git LFS pointer stands here", "Take the file out of Git LFS.")
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        report = Report(path, data[: error.start].decode("utf-8", "replace"))
+        report.add("not-utf8", len(report.text), "not UTF-8 text", "Save the file as UTF-8.")
+        report.text = ""
+        return report
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    report = Report(path, text)
+    if "\0" in text:
+        report.add("nul-character", text.index("\0"), "NUL characters are not allowed")
+    return report
+
+
+def read_yaml(report: Report, *, start: int = 0, end: int | None = None) -> Document:
+    """Parse the report's text, or a part of it; problems and suppressions go into the report."""
+    text = report.text[start:end] if start or end is not None else report.text
+    document = parse(text, base=start)
+    for problem in document.problems:
+        report.add(problem.code, problem.offset, problem.message, problem.hint)
+    report.escaped = document.escaped
+    report.suppressions = in_yaml(document, report)
+    return document
+
+
+def read_fields(report: Report, document: Document, what: str) -> Fields | None:
+    """The mapping that a file consists of."""
+    if isinstance(document.value, Mapping):
+        return Fields(report, document, document.value, ())
+    if not document.problems:
+        found = "is empty" if document.value is None else f"holds {shown(document.value)}"
+        report.add("wrong-type", document.offset(()), f"{what} is a mapping of keys to values; this file {found}")
+    return None
+
+
+class Fields:
+    """A mapping somewhere in a document. A null is a key that is not there."""
+
+    __slots__ = ("document", "path", "report", "value")
+
+    def __init__(self, report: Report, document: Document, value: Mapping[str, Json], path: Path) -> None:
+        self.report = report
+        self.document = document
+        self.value = value
+        self.path = path
+
+    def text(self, key: str) -> str | None:
+        return self._typed(key, str, "text")
+
+    def written(self, key: str) -> str | None:
+        """The text at a key; of a number or a boolean, as it is written: ``1.10`` stays ``1.10``.
+
+        For keys that GitHub's tools read in this way.
+        """
+        path = (*self.path, key)
+        if isinstance(self.value.get(key), bool | int | float) and (node := self.document.node(path)) is not None:
+            return str(node.value)
+        return self.text(key)
+
+    def flag(self, key: str) -> bool | None:
+        return self._typed(key, bool, "true or false")
+
+    def fields(self, key: str) -> Fields | None:
+        found = self._typed(key, dict, "a mapping")
+        return None if found is None else Fields(self.report, self.document, found, (*self.path, key))
+
+    def items(self, key: str) -> Sequence[Json] | None:
+        return self._typed(key, list, "a list")
+
+    def inner(self, key: str) -> Iterator[tuple[str, Fields]]:
+        """The mapping of mappings at a key; a null in it is an empty mapping."""
+        outer = self.fields(key)
+        for name in outer.value if outer else ():
+            if outer and outer.value[name] is None:
+                yield name, Fields(self.report, self.document, {}, (*outer.path, name))
+            elif outer and (found := outer.fields(name)) is not None:
+                yield name, found
+
+    def each(self, key: str) -> Iterator[Fields]:
+        """The list of mappings at a key."""
+        for index, item in enumerate(self.items(key) or ()):
+            path = (*self.path, key, index)
+            if isinstance(item, Mapping):
+                yield Fields(self.report, self.document, item, path)
+            else:
+                self.wrong(path, "a mapping", item)
+
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        """The list of texts at a key; one text is a list of one."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return (value,)
+        found = self.items(key)
+        for index, item in enumerate(found or ()):
+            if not isinstance(item, str):
+                self.wrong((*self.path, key, index), "text", item)
+        return tuple(item for item in found or () if isinstance(item, str))
+
+    def add(self, code: str, key: str | int | None, message: str, hint: str | Near = "") -> None:
+        """Report something about the value at a key, or about this mapping."""
+        path = self.path if key is None else (*self.path, key)
+        self.report.add(code, self.document.offset(path), message, hint)
+
+    def add_at_key(self, code: str, key: str, message: str, hint: str | Near = "") -> None:
+        """Report something about a key itself."""
+        self.report.add(code, self.document.key_offset((*self.path, key)), message, hint)
+
+    def unknown(self, known: Collection[str]) -> list[str]:
+        """The keys that are none of the known ones."""
+        return [key for key in self.value if key not in known]
+
+    def refuse_unknown(self, known: Collection[str]) -> None:
+        """Report every key that is none of the known ones as an error."""
+        for key in self.unknown(known):
+            hint = Near(key, known, "There are")
+            self.add_at_key("unknown-setting", key, f"nobody knows the key '{key}'", hint)
+
+    def wrong(self, path: Path, expected: str, value: Json) -> None:
+        if expected == "text" and self.document.is_braces(path):
+            return
+        where = f"'{path[-1]}'" if path and isinstance(path[-1], str) else "this entry"
+        hint = "Put it in quotes." if expected == "text" and isinstance(value, bool | int | float) else ""
+        self.report.add(
+            "wrong-type", self.document.offset(path), f"{where} must be {expected}, got {shown(value)}", hint
+        )
+
+    def _typed(self, key: str, kind: type[_T], expected: str) -> _T | None:
+        value = self.value.get(key)
+        if value is None or type(value) is kind:
+            return value
+        self.wrong((*self.path, key), expected, value)
+        return None
+
+
+def shown(value: Json) -> str:
+    """A value as a message names it: its kind, and itself where it is short."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    kind = "the text" if isinstance(value, str) else "the number"
+    text = str(value)
+    return f"{kind} {text[:40]!r}{'…' if len(text) > 40 else ''}" if isinstance(value, str) else f"{kind} {text[:40]}"
+
+
+def _refused(path: str, code: str, message: str, hint: str) -> Report:
+    report = Report(path)
+    report.add(code, 0, message, hint)
+    return report

@@ -1,0 +1,264 @@
+"""What `promptops check` can say: one table of codes, and the report that collects what was found in one file.
+
+A finding stands at an offset into the file's text until the report is finished; lines and columns are counted only
+then, because nearly every file has none.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import islice
+
+from promptops.core.finding import Finding, Severity
+from promptops.source.text.covering import Covering, Suppression
+from promptops.source.text.strict_yaml import MAX_PROBLEMS
+
+MAX_PER_CODE = 25
+"""Findings of one code that a file shows; one more says how many were left out."""
+
+MAX_KEPT = MAX_PROBLEMS
+"""How many findings of one code a file keeps, so that the list stays short; no suppression covers the ones after
+that."""
+
+_LISTED = 50
+_MAX_WORD = 100
+_MAX_KNOWN = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How bad a finding is and what it means. ``fixed`` ones cannot be suppressed: nothing would be left to release."""
+
+    severity: Severity
+    meaning: str
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A hint that is only made where it is shown: ``Did you mean 'temperature'?``, or else what there is."""
+
+    word: str
+    known: Collection[str]
+    listed: str = ""
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        found = near(self.word, self.known)
+        if found or not self.listed:
+            return found or self.otherwise
+        more = " …" if len(self.known) > _LISTED else ""
+        return f"{self.listed}: {', '.join(islice(self.known, _LISTED))}{more}."
+
+
+def _error(meaning: str, *, fixed: bool = True) -> Rule:
+    return Rule(severity=Severity.ERROR, meaning=meaning, fixed=fixed)
+
+
+def _warning(meaning: str) -> Rule:
+    return Rule(severity=Severity.WARNING, meaning=meaning)
+
+
+def _info(meaning: str) -> Rule:
+    return Rule(severity=Severity.INFO, meaning=meaning)
+
+
+RULES: dict[str, Rule] = {
+    # files
+    "file-too-large": _error("The file is over 256 KiB."),
+    "file-unreadable": _error("The file cannot be read."),
+    "not-a-file": _error("A link, a submodule, a device, or a name that is not UTF-8, where a source file belongs."),
+    "not-utf8": _error("The file is not UTF-8 text."),
+    "lfs-pointer": _error("The file is a Git LFS pointer, not the text itself."),
+    "nul-character": _error("A NUL character, which no database keeps."),
+    # YAML and JSON
+    "yaml-syntax": _error("The file is not YAML."),
+    "yaml-alias": _error("An alias (`*name`) or a node used twice."),
+    "yaml-merge": _error("A merge key (`<<`)."),
+    "yaml-tag": _error("An explicit tag (`!!python/object`, `!!int` …)."),
+    "duplicate-key": _error("One key twice in a mapping."),
+    "key-not-text": _error("A key that YAML reads as something else than text: `no:`, `1:`, `null:`, `{{x}}`."),
+    "number-range": _error("A number that is not finite or is 2^53 or more in magnitude."),
+    "too-deep": _error("Mappings and lists nested too deeply."),
+    "too-many-values": _error("A file with over 10,000 keys and values."),
+    "json-syntax": _error("A JSON string that is not strict JSON."),
+    # shape
+    "wrong-type": _error("A value of the wrong type."),
+    "wrong-value": _error("A value outside of what is allowed."),
+    "missing-key": _error("A key that must be there is not."),
+    "unknown-key": _warning("Keys of a prompt file that nobody knows; they stay out of the release."),
+    "unknown-setting": _error("A key of promptops.yml or app.yml that nobody knows."),
+    "name-invalid": _error("A name that is not safe as a file, a git ref and a URL."),
+    "name-taken": _error("Two apps, prompts, partials or tools of one name, without regard to case."),
+    "app-missing": _error("`apps` of promptops.yml names a folder that holds no app."),
+    "no-prompts": _error("An app without a prompt file."),
+    "prompt-outside": _warning("A prompt file beside an app's prompts/ folder; it is not part of the app."),
+    "content-too-large": _error("The app's content is over 1 MiB."),
+    "unloadable": _error(
+        "No client could load the app: it is larger than a release may be, or needs something that no client has."
+    ),
+    "policy-invalid": _error("A channel's policy names a channel that is not declared, or goes round in a circle."),
+    # model and parameters
+    "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
+    "model-missing": _warning("The prompt names no model; the application chooses."),
+    "model-without-provider": _warning("`model` names no provider."),
+    "floating-model": _warning("A model id without a date or snapshot: what it means changes under you."),
+    "unused-pin": _warning("A pin of app.yml that no prompt uses."),
+    "unknown-parameter": _warning("A model parameter nobody knows; it stays out of the release."),
+    "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
+    "tool-not-taken": _error(
+        "A tool that the API of the model's provider does not have. Suppressed, the call refuses it.", fixed=False
+    ),
+    "parameter-not-taken": _error(
+        "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
+    ),
+    # templates
+    "unknown-tag": _error("Text that looks like a tag and is none. Suppressed, it is literal text.", fixed=False),
+    "template-invalid": _error("A Jinja template outside of what is allowed."),
+    "partial-missing": _error("A partial that is not in the app's partials/ folder."),
+    "partial-cycle": _error("A partial that includes itself, or partials nested too deeply."),
+    "prompt-too-large": _error("A message of over 256 KiB once its partials are in it."),
+    "unused-partial": _warning("A partial that no prompt uses."),
+    "unused-variable": _warning("An input that no message uses."),
+    # schemas and suites
+    "schema-invalid": _error("Not a JSON Schema, one that cannot be evaluated, or a default that does not fit it."),
+    "json-schema-missing": _error("`responseFormat: json_schema` without a `jsonSchema`."),
+    "json-schema-unused": _warning("A `jsonSchema` without `responseFormat: json_schema`."),
+    "evaluator-unknown": _info("An evaluator of a kind that promptops cannot run; it is kept."),
+    "evaluator-invalid": _warning("An evaluator of a known kind that cannot be run as it is written."),
+    # what should not be in a prompt
+    "secret": _error("A key, token or password.", fixed=False),
+    "control-character": _error("A control character other than newline and tab.", fixed=False),
+    "bidi-character": _error(
+        "A bidirectional control character: the text is not in the order it is shown in.", fixed=False
+    ),
+    "tag-character": _error(
+        "A Unicode tag character outside of the flags of England, Scotland and Wales: text that a model reads and"
+        " a person cannot see.",
+        fixed=False,
+    ),
+    "invisible-character": _warning(
+        "A character that a person cannot see: zero width, filler, soft hyphen, line separator, a variation selector"
+        " that changes nothing."
+    ),
+    "strange-character": _warning("A private or unassigned character, or more marks on one letter than it bears."),
+    # suppressions
+    "suppression-invalid": _error("A suppression without a code that exists, or without a reason."),
+    "suppression-unused": _warning("A suppression that matches nothing."),
+}
+"""Every code, in the order the documentation lists them."""
+
+
+class Report:
+    """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets.
+
+    ``suites`` are the parts of the text that belong to the prompt's suite, begin and end, in order. The suite is not
+    part of the release, so an error there is a warning that can be suppressed; a secret stays an error.
+    """
+
+    __slots__ = ("_count", "_found", "_newlines", "escaped", "path", "suites", "suppressions", "text")
+
+    def __init__(self, path: str, text: str = "") -> None:
+        self.path = path
+        self.text = text
+        self.escaped: Sequence[tuple[int, str]] = ()
+        self.suppressions: Sequence[Suppression] = ()
+        self.suites: Sequence[tuple[int, int]] = ()
+        self._count: Counter[str] = Counter()
+        self._found: dict[tuple[str, int, str], str | Near] = {}
+        self._newlines: array[int] | None = None
+
+    def __bool__(self) -> bool:
+        """True where there is anything to tell."""
+        return bool(self._found) or bool(self.suppressions)
+
+    def add(self, code: str, offset: int, message: str, hint: str | Near = "") -> None:
+        self._count[code] += 1
+        if self._count[code] <= MAX_KEPT:
+            self._found.setdefault((code, offset, message), hint)
+
+    def has_room(self, code: str) -> bool:
+        """False if the code has so many findings that this one is only counted; counts it then."""
+        full = self._count[code] >= MAX_KEPT
+        self._count[code] += full
+        return not full
+
+    def line(self, offset: int) -> int:
+        """The line of an offset, from 1."""
+        if self._newlines is None:
+            self._newlines = array("l", (match.start() for match in re.finditer("\n", self.text)))
+        return bisect_left(self._newlines, offset) + 1
+
+    def findings(self, *, lint: bool) -> list[Finding]:
+        """All that no suppression covers, in the order of the file. ``lint`` adds suppressions that cover nothing."""
+        covering = Covering(self.suppressions)
+        shown: Counter[str] = Counter()
+        result = []
+        for (code, offset, message), hint in sorted(self._found.items(), key=lambda found: found[0][1]):
+            suppressible = self.suppressions and (not RULES[code].fixed or self._is_suite(code, offset))
+            if suppressible and covering.takes(code, self.line(offset)):
+                continue
+            shown[code] += 1
+            if shown[code] <= MAX_PER_CODE:
+                result.append(self._finding(code, offset, message, str(hint)))
+        for code in self._count:
+            count = shown[code] + max(self._count[code] - MAX_KEPT, 0)
+            if count > MAX_PER_CODE:
+                left = f"{count - MAX_PER_CODE} more of '{code}' in this file are not shown"
+                result.append(self._finding(code, len(self.text), left))
+        return result + (self._unused(covering.used) if lint else [])
+
+    def _is_suite(self, code: str, offset: int) -> bool:
+        index = bisect_right(self.suites, (offset, len(self.text) + 1)) - 1
+        return code != "secret" and index >= 0 and offset < self.suites[index][1]
+
+    def _unused(self, used: set[int]) -> list[Finding]:
+        result: list[Finding] = []
+        for suppression in self.suppressions:
+            if suppression.offset not in used and len(result) < MAX_PER_CODE:
+                listed = ", ".join(suppression.codes)[:200]
+                fixed = any(RULES[code].fixed for code in suppression.codes)
+                hint = f"'{listed}' cannot be suppressed." if fixed else "Remove it."
+                result.append(
+                    self._finding("suppression-unused", suppression.offset, f"nothing to ignore for '{listed}'", hint)
+                )
+        return result
+
+    def _finding(self, code: str, offset: int, message: str, hint: str = "") -> Finding:
+        severity = RULES[code].severity
+        if severity is Severity.ERROR and self._is_suite(code, offset):
+            severity = Severity.WARNING
+        return Finding(
+            code=code,
+            severity=severity,
+            path=self.path,
+            line=self.line(offset),
+            column=offset - self.text.rfind("\n", 0, offset),
+            message=message,
+            hint=hint,
+        )
+
+
+def near(word: str, known: Collection[str]) -> str:
+    """``Did you mean 'temperature'?`` or an empty string."""
+    if len(word) > _MAX_WORD or len(known) > _MAX_KNOWN:
+        return ""
+    return _near(word, tuple(known))
+
+
+@lru_cache(maxsize=512)  # the same stray key stands in every file of a folder
+def _near(word: str, known: tuple[str, ...]) -> str:
+    by_shape = {_shape(name): name for name in known}
+    found = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.7)
+    return f"Did you mean '{by_shape[found[0]]}'?" if found else ""
+
+
+def _shape(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,195 @@
+"""A registry's URL -> connections that behave the same on SQLite and PostgreSQL: the one place that settles how.
+
+SQLite: the driver's own transaction control is off and SQLAlchemy begins for it, so that a writer really holds the
+write lock from its first statement (``BEGIN IMMEDIATE``); the default loses updates silently under contention. WAL is
+set once, when the database is created, because setting it at every connect races; here it is only checked. Connections
+are never shared over a fork: open a registry after forking.
+
+PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. PgBouncer in
+transaction mode gives each transaction any of its sessions. So no statement is prepared, and each transaction sets the
+settings that it depends on, with its BEGIN, in one message. That also overrides settings of a role, a database, an
+environment or another application.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from promptops.core.errors import ExtraMissing, RegistryNotInitialised, RegistryUnavailable
+from promptops.store.engine.mounts import refuse_network_file_system as refuse_network_file_system
+from promptops.store.engine.place import Place as Place
+from promptops.store.engine.place import locate as locate
+
+BUSY_SECONDS = 15.0
+"""How long a SQLite writer waits for its turn; SQLite's waiting has no queue, so the tail is long."""
+
+TOPIC = "promptops"
+"""What PostgreSQL notifies those of who watch the registry: with every fact, at its commit."""
+
+_PING_AFTER = 1.0
+_PRAGMAS = "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON"
+_SETTINGS: Final = (
+    "SET LOCAL client_encoding = 'UTF8'",
+    "SET LOCAL standard_conforming_strings = on",
+    "SET LOCAL DateStyle = 'ISO'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL bytea_output = hex",
+    "SET LOCAL quote_all_identifiers = off",
+)
+_BEGIN: Final = {
+    "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+    # Changes do not set READ WRITE: a database that its owner made read-only stays so.
+    "writing": (
+        "BEGIN ISOLATION LEVEL READ COMMITTED",
+        "SET LOCAL lock_timeout = '5s'",
+        "SET LOCAL statement_timeout = '15s'",
+        "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+    ),
+    "unhurried": ("BEGIN ISOLATION LEVEL READ COMMITTED",),
+    "copying": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+}
+_UNHURRIED: Final = tuple(
+    f"SET LOCAL {name} = 0" for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
+
+
+def connect(place: Place) -> tuple[Engine, Engine]:
+    """Two engines over one pool: for reading one snapshot, and for writing within seconds."""
+    if place.path is not None:
+        engine = _sqlite(place.path)
+        return engine, engine.execution_options(promptops_begin="IMMEDIATE")
+    engine = _postgresql(place)
+    return engine, engine.execution_options(promptops_begin="writing")
+
+
+def unhurried(engine: Engine) -> Engine:
+    """The same for work that takes as long as it takes, whatever limits a role has: migrations and restores write so,
+    an engine for reading reads so.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    writes = engine.get_execution_options().get("promptops_begin") == "writing"
+    return engine.execution_options(promptops_begin="unhurried" if writes else "copying")
+
+
+def search_path(schemas: tuple[str, ...]) -> str:
+    """The statement that sets a transaction's search path: these schemas, or the role's own path, despite later SETs.
+
+    Temporary tables, which another application may have left in a pooled session, come last.
+    """
+    names = [*schemas, "pg_temp"] if schemas else []
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    return f"SET LOCAL search_path = {quoted or 'DEFAULT'}"
+
+
+def _sqlite(path: Path) -> Engine:
+    def opened() -> sqlite3.Connection:
+        refuse_stranger(path)
+        return sqlite3.connect(
+            address(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
+    engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def address(path: Path, mode: str = "rw") -> str:
+    """The URI by which SQLite opens this very file, and makes none."""
+    return f"file:{quote(os.fsencode(path))}?mode={mode}"
+
+
+def refuse_stranger(path: Path) -> None:
+    """A reader that may not write the file would make the log and the index beside it, which the owner then could not
+    write. Where it may not write the folder either it makes nothing, and reads while the owner's process has both open.
+
+    Raises:
+        RegistryUnavailable: naming the files.
+    """
+    if not path.exists() or _may_write(path):
+        return
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+    if _may_write(path.parent):
+        problem = f"its owner could not write {beside[0].name} and {beside[1].name} any more, if this user made them"
+    elif not all(file.exists() for file in beside):
+        problem = f"{beside[0].name} and {beside[1].name} are there only while a process that may write it has it open"
+    else:
+        return
+    raise RegistryUnavailable(
+        f"this user may read {path}, but not write it; {problem}",
+        hint="Run this as the owner of the file, ask a server, or let this user write the file and those two.",
+    )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        raise RegistryNotInitialised(
+            f"the database is not a registry yet (its journal mode is '{mode}', not 'wal')",
+            hint="Run `promptops init`.",
+        )
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get("promptops_begin", "DEFERRED"))
+
+
+def _postgresql(place: Place) -> Engine:
+    # Transactions are begun below; and what one session prepared, another one does not have.
+    settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
+    settings |= {"connect_timeout": 5, "application_name": "promptops"}
+    try:
+        engine = create_engine(place.url, connect_args=settings, use_native_hstore=False)
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            "a registry in PostgreSQL needs the package psycopg", hint="pip install 'promptops-registry[postgres]'"
+        ) from error
+    begins = {name: beginning(place.schemas, name).replace("%", "%%") for name in _BEGIN}
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begins[connection.get_execution_options().get("promptops_begin", "reading")])
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "checkin", _rest)
+    event.listen(engine, "checkout", partial(_wake, engine.dialect))
+    return engine
+
+
+def beginning(schemas: tuple[str, ...], kind: str = "reading") -> str:
+    """One message that begins a transaction in which all is settled."""
+    limits = _UNHURRIED if kind in ("unhurried", "copying") else ()
+    return "; ".join((*_BEGIN[kind], *_SETTINGS, *limits, search_path(schemas)))
+
+
+def _rest(connection: Any, entry: ConnectionPoolEntry) -> None:
+    """A connection goes back to the pool."""
+    if connection is not None:
+        entry.info["idle_since"] = time.monotonic()
+
+
+def _wake(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """A connection that lay idle may be dead: ask it, and let the pool make a new one. One just used is not asked."""
+    idle_since = entry.info.get("idle_since")
+    if idle_since is None or time.monotonic() - idle_since < _PING_AFTER or dialect.loaded_dbapi is None:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error

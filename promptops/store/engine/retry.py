@@ -1,0 +1,98 @@
+"""What to do about a database's error: try the whole transaction again, or say in plain words what is wrong.
+
+Trying again is safe because every change carries an idempotency key in its own transaction: a COMMIT whose outcome is
+unknown is asked about by its key. Retried are serialisation failures, deadlocks, busy SQLite files, lost races for a
+unique key, and lost connections; at most 5 tries in 10 seconds, with full jitter
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from promptops.core.errors import Conflict, PromptopsError, RegistryDamaged, RegistryUnavailable
+from promptops.store.schema.guards import TAKEN
+
+TRIES = 5
+SECONDS = 10.0
+_FIRST_PAUSE = 0.02
+
+_TRANSIENT = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
+_UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "XX001", "XX002", "58P01")
+_MEANING = (
+    (("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"), "another process has held the registry's lock for too long"),
+    (("SQLITE_READONLY", "25006"), "it is read-only"),
+    (("SQLITE_FULL", "53100"), "its disk is full"),
+    (("SQLITE_IOERR",), "its disk reports errors"),
+    (("SQLITE_CANTOPEN",), "its file cannot be opened"),
+    (_DAMAGED, "its files are damaged, or no database at all"),
+    (("28",), "it refused the user name or password"),
+    (("3D000",), "there is no database of that name"),
+    (("42501",), "the database user lacks a right"),
+    (("57014",), "a statement took too long"),
+    (("53300",), "it has too many connections"),
+    (("22P05", "22021"), "its encoding lacks a character"),
+)
+_HINTS = (
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN"),
+        "Check with `ls -l` who may write the file, its folder, and the files beside it that end in -wal and -shm. Give"
+        " those two to the owner of the file (chown), and never delete them.",
+    ),
+    (("25006",), "Is it a standby, or is default_transaction_read_only on, for the database or for this role?"),
+    (("42501",), "The operations guide lists the rights that a role needs."),
+    (("22P05", "22021"), "A registry needs a database whose encoding is UTF8: move it there with `db backup`."),
+)
+
+
+class Patience:
+    """Decides, error by error, whether one transaction is tried again."""
+
+    def __init__(self) -> None:
+        self._tries = 0
+        self._until = time.monotonic() + SECONDS
+
+    def wait(self, error: StatementError | PoolTimeout) -> None:
+        """Sleep before the next try; or, where there is none, raise what :func:`explain` makes of the error."""
+        self._tries += 1
+        pause = random.uniform(0, _FIRST_PAUSE * 4**self._tries)  # noqa: S311 jitter keeps no secret
+        if not _worth_retrying(error) or self._tries >= TRIES or time.monotonic() + pause > self._until:
+            raise explain(error) from error
+        time.sleep(pause)
+
+
+def explain(error: StatementError | PoolTimeout) -> PromptopsError:
+    """The error in the registry's words. An error of ours that passed through SQLAlchemy comes out as it went in."""
+    cause = error.orig if isinstance(error, StatementError) else error
+    if isinstance(cause, PromptopsError):
+        return cause
+    code = _code(error)
+    if _is_unique(error, code):
+        return Conflict("somebody else is changing the same thing; nothing was changed", hint="Try again.")
+    meaning = next((words for codes, words in _MEANING if code.startswith(codes)), "")
+    detail = " ".join(str(cause).split())
+    kind = RegistryDamaged if code.startswith(_DAMAGED) else RegistryUnavailable
+    hint = next((words for codes, words in _HINTS if code.startswith(codes)), "")
+    why = f"{meaning} ({detail})" if meaning else detail
+    return kind(f"the registry cannot be used: {why}", hint=hint)
+
+
+def _worth_retrying(error: StatementError | PoolTimeout) -> bool:
+    code = _code(error)
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or code.startswith(_TRANSIENT) or _is_unique(error, code)
+
+
+def _is_unique(error: StatementError | PoolTimeout, code: str) -> bool:
+    return code in _UNIQUE or (code == "SQLITE_CONSTRAINT_TRIGGER" and TAKEN in str(error))
+
+
+def _code(error: StatementError | PoolTimeout) -> str:
+    """SQLite's symbolic error name or PostgreSQL's SQLSTATE; empty where the driver has none."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""

@@ -1,0 +1,1 @@
+"""The tables: how they are declared, guarded, and compared with a database."""

@@ -1,0 +1,149 @@
+"""What clients say of themselves, and what is known of them  <->  JSON.
+
+::
+
+    {"schema": "promptops.heartbeat/1", "id": "<32 hex digits>", "name": "web-1:4711",
+     "sdk": "promptops/0.1.0 python/3.11.7", "state": "READY", "lineage": "0b0e…", "epoch": 1,
+     "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"}, "leaving": true}
+
+``cannot_load`` and ``leaving`` are left out where there is nothing to say. Servers before 0.2.0 refuse both (422).
+
+A client in a list has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list has the live
+clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from promptops.core.errors import Invalid
+from promptops.core.heartbeat import Beat, Clients, LiveClient, State
+from promptops.core.model import Json
+
+HEARTBEAT: Final = "promptops.heartbeat/1"
+MAX_BYTES: Final = 64 << 10
+"""Bytes of a heartbeat that a server reads. A client shortens the reasons of ``cannot_load`` to stay below it."""
+
+_KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions", "cannot_load", "leaving"})
+
+
+def beat_to_json(beat: Beat) -> dict[str, Json]:
+    """A heartbeat; the channel is in the address it is sent to."""
+    return {"schema": HEARTBEAT, **_said(beat)}
+
+
+def beat_from_json(document: Json, channel: str) -> Beat:
+    """Read a heartbeat that came for this channel.
+
+    Raises:
+        Invalid: it is none, a part is malformed, or there is more in it than this version knows.
+    """
+    if not isinstance(document, Mapping) or document.get("schema") != HEARTBEAT:
+        raise Invalid(f"not a heartbeat: its schema is not {HEARTBEAT!r}")
+    if unknown := sorted(set(document) - _KEYS):
+        raise Invalid(f"the heartbeat has the unknown key {unknown[0][:80]!r}")
+    return _beat(document, channel)
+
+
+def client_to_json(client: LiveClient) -> dict[str, Json]:
+    """A client as it was last heard of."""
+    return {
+        "channel": client.beat.channel,
+        **_said(client.beat),
+        "seen_at": client.seen_at.isoformat().replace("+00:00", "Z"),
+        "comparable": client.comparable,
+        "behind": list(client.behind),
+    }
+
+
+def client_from_json(document: Json) -> LiveClient:
+    """Read a client; keys that a newer server adds are passed over.
+
+    Raises:
+        Invalid: it is none.
+    """
+    if not isinstance(document, Mapping):
+        raise Invalid("a client is an object")
+    behind, comparable = document.get("behind"), document.get("comparable")
+    if not isinstance(behind, list) or not isinstance(comparable, bool):
+        raise Invalid("a client says which apps it is behind with, and whether it can be compared")
+    try:
+        seen_at = datetime.fromisoformat(_text(document, "seen_at"))
+    except ValueError as error:
+        raise Invalid("a client's seen_at is no time") from error
+    if seen_at.tzinfo is None:
+        raise Invalid("a client's seen_at has no time zone")
+    beat = _beat(document, _text(document, "channel"))
+    return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=tuple(map(str, behind)))
+
+
+def clients_to_json(found: Clients) -> dict[str, Json]:
+    """Live clients and silent ones."""
+    return {
+        "clients": [client_to_json(each) for each in found.live],
+        "silent": [client_to_json(each) for each in found.silent],
+    }
+
+
+def clients_from_json(document: Mapping[str, Json]) -> Clients:
+    """Read a list of clients; servers before 0.2.0 do not list silent ones.
+
+    Raises:
+        Invalid: it is not a list of clients.
+    """
+    live, silent = document.get("clients"), document.get("silent", [])
+    if not isinstance(live, list) or not isinstance(silent, list):
+        raise Invalid("it has no list of clients")
+    return Clients(live=tuple(map(client_from_json, live)), silent=tuple(map(client_from_json, silent)))
+
+
+def _said(beat: Beat) -> dict[str, Json]:
+    return {
+        "id": beat.id,
+        "name": beat.name,
+        "sdk": beat.sdk,
+        "state": beat.state.value,
+        "lineage": beat.lineage,
+        "epoch": beat.epoch,
+        "revisions": dict(sorted(beat.revisions.items())),
+        **({"cannot_load": dict(sorted(beat.cannot_load.items()))} if beat.cannot_load else {}),
+        **({"leaving": True} if beat.leaving else {}),
+    }
+
+
+def _beat(document: Mapping[str, Json], channel: str) -> Beat:
+    revisions, state = document.get("revisions"), _text(document, "state")
+    cannot_load, leaving = document.get("cannot_load", {}), document.get("leaving", False)
+    if not isinstance(revisions, Mapping) or not isinstance(cannot_load, Mapping):
+        raise Invalid("a client's revisions are an object, and so is its cannot_load")
+    if not isinstance(leaving, bool):
+        raise Invalid("a client's leaving is true or false")
+    if state not in list(State):
+        raise Invalid(f"'{state[:80]}' is not a state of a client", hint=f"There are: {', '.join(State)}.")
+    return Beat(
+        id=_text(document, "id"),
+        channel=channel,
+        name=_text(document, "name"),
+        sdk=_text(document, "sdk"),
+        state=State(state),
+        lineage=_text(document, "lineage"),
+        epoch=_number(document.get("epoch"), "epoch"),
+        revisions={app: _number(revision, f"revision of {app[:80]}") for app, revision in revisions.items()},
+        cannot_load={app: _text(cannot_load, app) for app in cannot_load},
+        leaving=leaving,
+    )
+
+
+def _text(document: Mapping[str, Json], key: str) -> str:
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise Invalid(f"a client's {key} is not text")
+    return value
+
+
+def _number(value: Json, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Invalid(f"a client's {what} is not a whole number")
+    return value

@@ -1,0 +1,143 @@
+"""`sync`, `fsck`, `rebuild` as they are typed; and that no change waits for git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Promptops
+from tests.support import factory
+from tests.support.factory import git
+
+
+@pytest.fixture
+def live(workspace: Path, promptops: Promptops) -> Path:
+    """A workspace with a release that is live."""
+    promptops("release")
+    promptops("promote", "bot@0.1.0", "--channel", "dev")
+    return workspace
+
+
+def refs(root: Path) -> list[str]:
+    return git(root, "for-each-ref", "--format=%(refname)", "refs/promptops", "refs/tags").splitlines()
+
+
+def test_every_change_comes_to_git_by_itself(live: Path, promptops: Promptops) -> None:
+    assert [name for name in refs(live) if "/channels/" in name or "/tags/" in name] == [
+        "refs/promptops/channels/dev/bot/1",
+        "refs/tags/bot/v0.1.0",
+    ]
+    assert promptops("status", "--json").json["pending"] == 0
+    assert promptops("sync").out == "Everything is in git.\n"
+    assert promptops("fsck").out == "✓ All is well.\n"
+
+
+def test_what_waits_is_said_and_brought_there(
+    live: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    assert promptops("release", "--json").json["tag"] is None
+    promptops("promote", "bot@0.1.1", "--channel", "dev")
+    assert "2 changes not in git yet: promptops sync" in promptops("status").out
+    found = promptops("fsck", "--json", exits=1).json
+    assert [fault["code"] for fault in found["faults"]] == ["outbox-pending"]  # type: ignore[index,call-overload,union-attr]
+    assert promptops("sync", "--json").json == {"done": 2, "pending": 0, "waiting": [], "alarms": []}
+    assert "not in git yet" not in promptops("status").out
+    assert "refs/tags/bot/v0.1.1" in refs(live)
+
+
+def test_a_change_is_brought_to_git_in_the_background(
+    live: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROMPTOPS_SYNC")
+    promptops("quarantine", "bot@0.1.0", "--channel", "prod", "--reason", "not yet")
+    deadline = time.monotonic() + 60
+    while "not in git yet" in promptops("status").out and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [name for name in refs(live) if "/quarantines/" in name] != []
+
+
+@pytest.mark.parametrize("script", ["sleep 300", "exit 1", None])
+def test_a_rollback_is_done_whatever_git_does(
+    live: Path, promptops: Promptops, tmp_path: Path, script: str | None
+) -> None:
+    """Case 116: a process of its own, with a git that hangs, fails, or is not there."""
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    promptops("release")
+    promptops("promote", "bot@0.1.1", "--channel", "dev")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script:
+        (folder / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "git").chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != "PROMPTOPS_SYNC"}
+    environment["PATH"] = f"{folder}:/bin" if script else str(folder)
+    command = [sys.executable, "-m", "promptops", "rollback", "--channel", "dev", "--json"]
+    done = subprocess.run(command, cwd=live, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, '"stable": {"version": "0.1.0"' in done.stdout) == (0, True), done.stderr
+    assert "changes not in git yet" in promptops("status").out
+    promptops("sync")
+    assert promptops("fsck").code == 0
+
+
+def test_sync_says_what_it_exchanged_with_a_remote(live: Path, promptops: Promptops, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    git(live, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    assert "Pushed to origin: " in promptops("sync", "--remote").out
+    assert promptops("sync", "--remote", "origin").out.splitlines()[-1] == "origin has the same."
+    assert sorted(refs(tmp_path / "origin.git")) == sorted(refs(live))
+    assert promptops("fsck", "--remote").code == 0
+    git(tmp_path / "origin.git", "update-ref", "refs/tags/bot/v0.1.0", git(live, "rev-parse", "HEAD^"))
+    assert "remote-differs" in promptops("fsck", "--remote", exits=2).out
+    assert "not a remote" in promptops("sync", "--remote", "nowhere", exits=2).err
+
+
+def test_release_pushes_refs_with_its_tag(live: Path, promptops: Promptops, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    git(live, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    assert "(pushed)" in promptops("release", "--push").out
+    assert refs(tmp_path / "origin.git") == refs(live)
+
+
+def test_a_lost_database_comes_back(live: Path, promptops: Promptops) -> None:
+    before = promptops("status", "--json").json
+    (live / ".promptops/registry.db").rename(live / ".promptops/lost.db")
+    said = promptops("rebuild", "--from-git", ".").out
+    assert "Not in git, by design:" in said
+    assert "idempotency keys" in said
+    assert promptops("status", "--json").json == before
+    assert promptops("fsck").code == 0
+    assert "already" in promptops("rebuild", "--from-git", ".", exits=4).err
+
+
+def test_a_workspace_of_another_registry_gets_nothing(
+    live: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = factory.make_workspace(
+        tmp_path / "other", {"promptops.yml": factory.WORKSPACE.replace("registry: test", "registry: mine")}
+    )
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", str(live / ".promptops/registry.db"))
+    monkeypatch.chdir(other)
+    promptops("sync", exits=5)
+    assert "'mine'" in promptops("fsck").out
+    done = promptops("quarantine", "bot@0.1.0", "--channel", "prod", "--reason", "not yet")
+    assert "not in git yet" in done.err
+    assert refs(other) == []
+
+
+def test_a_setting_that_is_none_is_said_and_taken_for_the_usual(
+    workspace: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("release")
+    monkeypatch.setenv("PROMPTOPS_SYNC", "never")
+    said = promptops("promote", "bot@0.1.0", "--channel", "dev").err
+    assert "PROMPTOPS_SYNC is 'never' and neither background, now nor off: taken for background" in said
+    monkeypatch.setenv("PROMPTOPS_SYNC", "OFF")
+    assert promptops("promote", "bot@0.1.0", "--channel", "prod", exits=5).err.startswith("error: ")

@@ -1,0 +1,51 @@
+"""Rendering a prompt, checks included, against the least a program would do: one re.sub over the same text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from promptops.core.model import Input, Message, Prompt, Role
+from promptops.core.template.template import Template
+from tests.harness.bench.measure import Line, compare, timed
+
+_TIMES = 5_000
+VALUES = {
+    "product": "Kettle",
+    "tone": "warm",
+    "question": "How do I descale it?",
+    "name": "Ada",
+    "language": "English",
+}
+SYSTEM = "You answer questions about {{ product }} in a {{tone}} tone. " + "Stay with what the documents say. " * 28
+USER = "{{ name }} asks in {{language}}: {{ question }}\n\n" + "Answer in whole sentences, and cite. " * 27
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """A 2 KB prompt of two messages with five variables."""
+    messages = (Message(role=Role.SYSTEM, content=SYSTEM), Message(role=Role.USER, content=USER))
+    inputs = tuple(Input(name=name, schema={"type": "string"}) for name in sorted(VALUES))
+    template = Template.compile(Prompt(name="answer", messages=messages, inputs=inputs))
+    tag = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+    texts = [(message.role.value, message.content) for message in messages]
+
+    def bare() -> list[dict[str, str]]:
+        return [{"role": role, "content": tag.sub(lambda found: VALUES[found[1]], text)} for role, text in texts]
+
+    if template.render(VALUES) != bare():
+        raise RuntimeError("the two renderings differ: they cannot be compared")
+    yield compare(
+        f"simple template: {sum(len(text) for _, text in texts):,} characters, 2 messages, 5 variables",
+        partial(timed, lambda: _repeat(partial(template.render, VALUES))),
+        partial(timed, lambda: _repeat(bare)),
+        named=f"re.sub over the same text ({_TIMES:,} times)",
+        bound=0.6,
+        rounds=15,
+    )
+
+
+def _repeat(work: Callable[[], object]) -> None:
+    for _ in range(_TIMES):
+        work()

@@ -1,0 +1,222 @@
+"""A server under load against the least a server can be, and how fast fifty processes follow a rollback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.request import urlopen
+
+from promptops import store
+from promptops.core.model import Release
+from promptops.core.reference import Reference
+from promptops.operations.promote import PromoteRequest, promote
+from promptops.operations.quarantine import WithholdRequest, unquarantine
+from promptops.operations.rollback import RollbackRequest, rollback
+from tests.harness.bench.fill import ACTOR, NOW, deploy_all, fill_app
+from tests.harness.bench.measure import Line
+from tests.support.postgresql import postgresql
+
+_CONNECTIONS = 16
+_REQUESTS = 250
+_ROUNDS = 7
+_CLIENTS = 50
+_ROLLBACKS = 40
+_SECONDS = 60.0
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """Throughput and delay on SQLite; following on SQLite, and on PostgreSQL with two servers."""
+    url = f"sqlite:///{folder}/registry.db"
+    _fill(url)
+    yield from _throughput(url)
+    yield _following("SQLite", url, servers=1)
+    with postgresql(folder) as url:
+        _fill(url)
+        yield _following("PostgreSQL and two servers", url, servers=2)
+
+
+def _fill(url: str) -> None:
+    store.create(url, name="bench", now=NOW, actor=ACTOR)
+    with closing(store.Registry.open(url)) as registry:
+        deploy_all(registry, "bot", fill_app(registry, "bot", 2), ["prod"])
+
+
+@contextmanager
+def _served(url: str) -> Iterator[str]:
+    """A server of ours over this registry; its address."""
+    command = [sys.executable, "-m", "promptops", "--json", "serve", "--port", "0", "--no-auth"]
+    command += ["--reads-per-second", "1000000"]  # the limits are on, and never met
+    with _process(command, {"PROMPTOPS_REGISTRY": url}) as out:
+        yield str(json.loads(_line(out))["url"])
+
+
+@contextmanager
+def _process(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[IO[str]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTOPS_")}
+    process = subprocess.Popen(command, env={**kept, **settings}, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout
+    finally:
+        process.terminate()
+        process.wait(timeout=_SECONDS)
+        process.stdout.close()
+
+
+def _line(out: IO[str]) -> str:
+    line = out.readline()
+    if not line:
+        raise RuntimeError("the process ended before it said anything")
+    return line
+
+
+# --- throughput ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What one round of requests came to: how many a second, and the delay that 99 of 100 stay below, in seconds."""
+
+    rate: float
+    slow: float
+
+
+def _throughput(url: str) -> Iterator[Line]:
+    with ExitStack() as stack:
+        ours = stack.enter_context(_served(url))
+        with urlopen(f"{ours}/v1/channels/prod/snapshot") as answer:
+            body, etag = answer.read(), answer.headers["ETag"]
+        bare_command = [sys.executable, "-m", "tests.harness.bench.bare", body.decode()]
+        bare = str(json.loads(_line(stack.enter_context(_process(bare_command, {}))))["url"])
+        yield from _compared("200", f"{ours}/v1/channels/prod/snapshot", f"{bare}/200", "")
+        yield from _compared("304", f"{ours}/v1/channels/prod/snapshot", f"{bare}/304", etag)
+
+
+def _compared(status: str, ours: str, bare: str, etag: str) -> Iterator[Line]:
+    _load(ours, status, etag), _load(bare, status, etag)
+    pairs = [(_load(ours, status, etag), _load(bare, status, etag)) for _ in range(_ROUNDS)]
+    rate, base = (statistics.median(side) for side in zip(*((a.rate, b.rate) for a, b in pairs), strict=True))
+    yield Line(
+        what=f"snapshot, {status}, {_CONNECTIONS} connections",
+        measured=f"{rate:,.0f}/s",
+        baseline=f"{base:,.0f}/s a bare Starlette route",
+        ratio=statistics.median(a.rate / b.rate for a, b in pairs),
+        bound=0.6,
+        at_least=True,
+    )
+    slow, least = (statistics.median(side) for side in zip(*((a.slow, b.slow) for a, b in pairs), strict=True))
+    yield Line(
+        what=f"snapshot, {status}, the slowest of 100",
+        measured=f"{slow * 1000:.1f} ms",
+        baseline=f"{least * 1000:.1f} ms a bare Starlette route",
+        ratio=statistics.median(a.slow / b.slow for a, b in pairs),
+        bound=2.0,
+    )
+
+
+def _load(url: str, status: str, etag: str) -> _Load:
+    address, _, path = url.removeprefix("http://").partition("/")
+    host, _, port = address.partition(":")
+    match = f"If-None-Match: {etag}\r\n" if etag else ""
+    request = f"GET /{path} HTTP/1.1\r\nHost: {address}\r\n{match}\r\n".encode()
+    return asyncio.run(_all(host, int(port), request, f"HTTP/1.1 {status}".encode()))
+
+
+async def _all(host: str, port: int, request: bytes, expected: bytes) -> _Load:
+    start = time.perf_counter()
+    each = await asyncio.gather(*(_one(host, port, request, expected) for _ in range(_CONNECTIONS)))
+    took = time.perf_counter() - start
+    delays = sorted(delay for delays in each for delay in delays)
+    return _Load(len(delays) / took, delays[int(len(delays) * 0.99)])
+
+
+async def _one(host: str, port: int, request: bytes, expected: bytes) -> list[float]:
+    """Requests one after the other over one connection; how long each took."""
+    reader, writer = await asyncio.open_connection(host, port)
+    delays = []
+    try:
+        for _ in range(_REQUESTS):
+            start = time.perf_counter()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(expected):
+                raise RuntimeError(f"not {expected.decode()}: {head[:200]!r}")
+            if expected.endswith(b"200"):
+                length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
+            delays.append(time.perf_counter() - start)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    return delays
+
+
+# --- following --------------------------------------------------------------------------------------
+
+
+def _following(what: str, url: str, *, servers: int) -> Line:
+    """Rollbacks one after the other, each from its commit until the last client serves it."""
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(_served(url)) for _ in range(servers)]
+        clients = [stack.enter_context(_client(addresses[number % servers])) for number in range(_CLIENTS)]
+        registry = stack.enter_context(closing(store.Registry.open(url)))
+        for client in clients:
+            while _line(client) != "connected\n":
+                pass
+        delays = sorted(_follow(registry, clients) for _ in range(_ROLLBACKS))
+    slowest = delays[int(len(delays) * 0.99)]
+    return Line(
+        what=f"a rollback until the last of {_CLIENTS} clients serves it, {what}",
+        measured=f"{slowest * 1000:.0f} ms (median {statistics.median(delays) * 1000:.0f})",
+        baseline="100 ms, the slowest of 100",
+        ratio=slowest / 0.1,
+        bound=1.0,
+    )
+
+
+@contextmanager
+def _client(address: str) -> Iterator[IO[str]]:
+    with _process([sys.executable, "-m", "tests.harness.bench.follower"], {"PROMPTOPS_REGISTRY": address}) as out:
+        yield out
+
+
+def _follow(registry: store.Registry, clients: Sequence[IO[str]]) -> float:
+    """Seconds between the commit of a rollback and the last client; then, unmeasured, everything as it was."""
+    with registry.read() as reader:
+        [live] = reader.live_on("prod")
+        newest, *_ = reader.releases("bot")
+    request = RollbackRequest(apps=("bot",), channel="prod", key=str(uuid.uuid4()))
+    rollback(registry, request, actor=ACTOR, now=NOW)
+    committed = time.monotonic()  # the same clock in every process of the machine
+    last = max(_serving(client, live.revision + 1) for client in clients)
+    _forward(registry, newest)
+    for client in clients:
+        _serving(client, live.revision + 2)
+    return last - committed
+
+
+def _serving(client: IO[str], revision: int) -> float:
+    """When a client first served this revision, by its own word."""
+    while True:
+        found, moment = _line(client).split()
+        if int(found) == revision:
+            return float(moment)
+
+
+def _forward(registry: store.Registry, release: Release) -> None:
+    reference = Reference(app=release.app, version=release.version)
+    key = str(uuid.uuid4())
+    lifted = WithholdRequest(reference=reference, channel="prod", reason="bench", key=f"{key}-u")
+    unquarantine(registry, lifted, actor=ACTOR, now=NOW)
+    promote(registry, PromoteRequest(reference=reference, channel="prod", key=key), actor=ACTOR, now=NOW)

@@ -1,0 +1,167 @@
+"""Changes that can be asked for again: an order is all of a request, its key and its time included.
+
+Carried out, it answers with the facts it acknowledged, and each fact can be looked for afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from promptops.core.errors import NotFound
+from promptops.core.model import Content, Input, Message, Policy, Profile, Prompt, Provenance, Role
+from promptops.core.reference import Reference
+from promptops.operations.build import Built, Workspace
+from promptops.operations.channels import apply_channels
+from promptops.operations.deploy import Deployed
+from promptops.operations.promote import PromoteRequest, promote
+from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
+from promptops.operations.release import ReleaseRequest, release
+from promptops.operations.rollback import RollbackRequest, rollback
+from promptops.store import Reader, Registry
+from tests.support.factory import ACTOR, NAME, minutes
+
+Fact = tuple[str | int, ...]
+
+
+class What(StrEnum):
+    """The changes there are."""
+
+    RELEASE = "release"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    ROLLBACK_ALL = "rollback --all"
+    QUARANTINE = "quarantine"
+    UNQUARANTINE = "unquarantine"
+    YANK = "yank"
+    CHANNELS = "channels apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One change that is asked for. ``commit`` is where a release comes from; ``minute`` is when."""
+
+    what: What
+    key: str
+    app: str = "bot"
+    channel: str = "prod"
+    version: str = ""
+    text: str = ""
+    commit: str = "c" * 40
+    minute: float = 0.0
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(app=self.app, version=self.version)
+
+    @property
+    def now(self) -> datetime:
+        return minutes(self.minute)
+
+
+def carry_out(registry: Registry, order: Order) -> tuple[Fact, ...]:
+    """Make the change; the facts that are acknowledged by its return."""
+    return (*_DO[order.what](registry, order), *([] if order.what is What.CHANNELS else [("key", order.key)]))
+
+
+def holds(reader: Reader, fact: Fact) -> bool:
+    """True where the registry says what was acknowledged."""
+    kind, *parts = fact
+    name, *more = map(str, parts)
+    try:
+        if kind == "key":
+            return reader.answer(name) is not None
+        if kind == "release":
+            return reader.find_release(name, version=more[0]).digest == more[1]
+        if kind == "yank":
+            return reader.find_release(name, version=more[0]).yank is not None
+        if kind == "policy":
+            return reader.channel(name).version >= int(more[0])
+        assert kind == "deployment"
+        return reader.deployment(name, more[0], int(more[1])).stable.version == more[2]
+    except NotFound:
+        return False
+
+
+def built(app: str, text: str, commit: str) -> Built:
+    """An app of one prompt with this text, as if built from a commit."""
+    from promptops.core.digest import digest
+    from promptops.core.release import encode
+
+    message = Message(role=Role.USER, content=text)
+    prompt = Prompt(name="answer", model="openai/gpt-4o-2024-08-06", messages=(message,), inputs=(Input(name="name"),))
+    content = Content(app=app, prompts=(prompt,))
+    data = encode(content)
+    return Built(
+        content=content,
+        data=data,
+        digest=digest(data),
+        profile=Profile(owner="support"),
+        provenance=Provenance(
+            repository="example", commit=commit, path=app, author=ACTOR, builder="tests", dirty=False
+        ),
+    )
+
+
+def _release(registry: Registry, order: Order) -> list[Fact]:
+    workspace = Workspace(registry=NAME, built=(built(order.app, order.text, order.commit),))
+    done = release(registry, workspace, ReleaseRequest(key=order.key), actor=ACTOR, now=order.now)
+    return [("release", made.release.app, made.release.version, made.release.digest) for made in done]
+
+
+def _promote(registry: Registry, order: Order) -> list[Fact]:
+    request = PromoteRequest(reference=order.reference, channel=order.channel, key=order.key)
+    return _deployed(promote(registry, request, actor=ACTOR, now=order.now))
+
+
+def _rollback(registry: Registry, order: Order) -> list[Fact]:
+    every = order.what is What.ROLLBACK_ALL
+    request = RollbackRequest(
+        apps=() if every else (order.app,), every=every, channel=order.channel, key=order.key, reason="wrong answers"
+    )
+    return _deployed(rollback(registry, request, actor=ACTOR, now=order.now))
+
+
+def _deployed(deployed: Deployed) -> list[Fact]:
+    return [("deployment", d.app, d.channel, d.revision, d.stable.version) for d in deployed.deployments]
+
+
+def _withholding(order: Order) -> WithholdRequest:
+    channel = "" if order.what is What.YANK else order.channel
+    return WithholdRequest(reference=order.reference, channel=channel, reason="leaks data", key=order.key)
+
+
+def _quarantine(registry: Registry, order: Order) -> list[Fact]:
+    quarantine(registry, _withholding(order), actor=ACTOR, now=order.now)
+    return []
+
+
+def _unquarantine(registry: Registry, order: Order) -> list[Fact]:
+    unquarantine(registry, _withholding(order), actor=ACTOR, now=order.now)
+    return []
+
+
+def _yank(registry: Registry, order: Order) -> list[Fact]:
+    yanked = yank(registry, _withholding(order), actor=ACTOR, now=order.now)
+    return [("yank", yanked.app, yanked.version)]
+
+
+def _channels(registry: Registry, order: Order) -> list[Fact]:
+    # `text` decides the policies, so that one order is one declaration.
+    declared = {order.channel: Policy(protected=order.text == "protected"), "canary": Policy(allow_dirty=True)}
+    done = apply_channels(registry, NAME, declared, actor=ACTOR, now=order.now)
+    return [("policy", change.name, change.version) for change in done]
+
+
+_DO: dict[What, Callable[[Registry, Order], list[Fact]]] = {
+    What.RELEASE: _release,
+    What.PROMOTE: _promote,
+    What.ROLLBACK: _rollback,
+    What.ROLLBACK_ALL: _rollback,
+    What.QUARANTINE: _quarantine,
+    What.UNQUARANTINE: _unquarantine,
+    What.YANK: _yank,
+    What.CHANNELS: _channels,
+}

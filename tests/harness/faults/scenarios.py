@@ -1,0 +1,180 @@
+"""The operations whose every point is a point to die at: the world each begins in, and what it does there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from promptops.core.errors import Conflict
+from promptops.operations.git_sync import rebuild, sync, tag
+from promptops.source.git.repository import Repository
+from promptops.store import backup, create, restore, upgrade
+from promptops.store.backups.manifest import manifest_path, read_manifest, sha256_of
+from tests.harness.faults.children import Say
+from tests.harness.faults.orders import Order, What, carry_out
+from tests.harness.faults.state import State
+from tests.harness.faults.worlds import World, begin, clear
+from tests.migrations.filled import fill_old
+from tests.support.factory import ACTOR, NAME, START
+
+Change = Callable[[World, Say], None]
+MARK = "promptops_restoring"
+"""The table of a database on PostgreSQL that is being restored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One operation. Its ``change`` says what it acknowledges, and asked again with the same key does nothing more.
+
+    ``begin`` names the template it starts from. ``same`` reduces a state to what must be equal between two runs of it;
+    ``whole`` to the part that is changed as a whole or not at all. ``ref`` is one that it makes in git when nothing is
+    in its way. ``second``: it makes a second registry.
+    """
+
+    name: str
+    change: Change
+    begin: str = "base"
+    same: Callable[[State], State] = dict
+    whole: Callable[[State], State] = dict
+    ref: str = ""
+    second: bool = False
+
+
+def _order(order: Order, world: World, say: Say) -> None:
+    with world.registry() as registry:
+        say([list(fact) for fact in carry_out(registry, order)])
+
+
+def _release(world: World, say: Say) -> None:
+    order = Order(what=What.RELEASE, key="new", text="Good day, {{name}}", commit=world.commit(), minute=5)
+    _order(order, world, say)
+
+
+def _init(world: World, say: Say) -> None:
+    create(world.url, name=NAME, now=START, actor=ACTOR)
+    say([])
+
+
+def _sync(world: World, say: Say) -> None:
+    with world.registry() as registry:
+        done = sync(registry, world.work, name=NAME)
+    say([done.drained.pending])
+
+
+def _release_and_tag(world: World, say: Say) -> None:
+    _release(world, say)
+    with world.registry() as registry:
+        with registry.read() as reader:
+            made = reader.newest_release("bot")
+        if made is not None:
+            tag(registry, Repository.open(world.work), [made])
+
+
+def _upgrade(world: World, say: Say) -> None:
+    upgrade(world.url)
+    say([])
+
+
+def _rebuild(world: World, say: Say) -> None:
+    with suppress(Conflict):  # it was made already
+        rebuild(str(world.work), world.target, actor=ACTOR, now=START)
+    say([])
+
+
+def _backup(world: World, say: Say) -> None:
+    """A backup that died half-way left a file without a manifest at most: then another name is needed."""
+    for place in (_copy(world), _copy(world).with_name("another")):
+        try:
+            made = backup(world.url, place, now=START, verify=False)  # proving it changes nothing that could remain
+        except Conflict:
+            if not manifest_path(place).exists():
+                continue
+            made = read_manifest(place)
+        assert sha256_of(place) == made.sha256
+        say([made.holdings.audit_hash])
+        return
+
+
+def _restore(world: World, say: Say) -> None:
+    with suppress(Conflict):  # it is there already
+        restore(_copy(world), world.target, actor=ACTOR, now=START)
+    say([])
+
+
+def _copy(world: World) -> Path:
+    return world.root / "backups" / "one"
+
+
+def room(world: World) -> None:
+    """A place for backups."""
+    _copy(world).parent.mkdir()
+
+
+def backed_up(world: World) -> None:
+    """A backup of it."""
+    room(world)
+    backup(world.url, _copy(world), now=START, verify=False)
+
+
+def archive(world: World) -> None:
+    """A registry that is in git, all of it."""
+    with world.registry() as registry:
+        sync(registry, world.work, name=NAME)
+
+
+def age(world: World) -> None:
+    """A registry of the first schema, as the promptops of that time wrote it."""
+    clear(world)
+    fill_old(world.url, "0001", commit=world.commit())
+
+
+def _in_database(state: State) -> State:
+    """Without what goes to git step by step."""
+    return {name: rows for name, rows in state.items() if name not in ("refs", "outbox")}
+
+
+def _finished(state: State) -> State:
+    """Without a second registry that is marked as not whole yet: only PostgreSQL restores in several transactions."""
+    marked = f"second {MARK}" in state
+    return {name: rows for name, rows in state.items() if not (marked and name.startswith("second "))}
+
+
+def _sizes(state: State) -> State:
+    """Only how many rows there are: the lineage of a new registry is drawn by lot."""
+    return {table: (str(len(rows)),) for table, rows in state.items()}
+
+
+_ORDERS: Mapping[str, Order] = {
+    "promote": Order(what=What.PROMOTE, key="new", version="0.1.3", minute=5),
+    "rollback": Order(what=What.ROLLBACK, key="new", minute=5),
+    "rollback --all": Order(what=What.ROLLBACK_ALL, key="new", minute=5),
+    "quarantine": Order(what=What.QUARANTINE, key="new", version="0.1.3", minute=5),
+    "unquarantine": Order(what=What.UNQUARANTINE, key="new", version="0.1.1", minute=5),
+    "yank": Order(what=What.YANK, key="new", version="0.1.3", minute=5),
+    "channels apply": Order(what=What.CHANNELS, key="new", text="protected", minute=5),
+}
+
+PREPARE: Mapping[str, Callable[[World], None]] = {
+    "base": begin,
+    "empty": clear,
+    "old": age,
+    "archived": archive,
+    "room": room,
+    "backed up": backed_up,
+}
+"""The templates, and how each is made of a new world, or of a copy of the base."""
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(name="init", change=_init, begin="empty", same=_sizes),
+    Scenario(name="release", change=_release),
+    *(Scenario(name=name, change=partial(_order, order)) for name, order in _ORDERS.items()),
+    Scenario(name="sync", change=_sync, whole=_in_database, ref="refs/promptops/releases/bot/0.1.3"),
+    Scenario(name="release, tag", change=_release_and_tag, whole=_in_database, ref="refs/tags/bot/v0.1.4"),
+    Scenario(name="db upgrade", change=_upgrade, begin="old"),
+    Scenario(name="rebuild", change=_rebuild, begin="archived", second=True),
+    Scenario(name="backup", change=_backup, begin="room"),
+    Scenario(name="restore", change=_restore, begin="backed up", second=True, whole=_finished),
+)

@@ -1,0 +1,71 @@
+"""Backup and restore as an operator sees them, on both databases: what comes back, in which epoch, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptops import projection
+from promptops.operations.audit import verify
+from promptops.operations.backup import backup, restore
+from promptops.operations.fsck import Place
+from promptops.source.git.repository import Repository
+from promptops.store import Registry
+from tests.support.factory import (
+    ACTOR,
+    NAME,
+    go_back,
+    go_live,
+    live_version,
+    make_channels,
+    make_releases,
+    make_workspace,
+    minutes,
+)
+
+
+@pytest.fixture(autouse=True)
+def tools(database: str, request: pytest.FixtureRequest) -> None:
+    if database == "postgresql":
+        request.getfixturevalue("postgresql_tools")
+
+
+@pytest.fixture
+def filled(registry: Registry) -> Iterator[Registry]:
+    make_channels(registry)
+    for release in make_releases(registry):
+        go_live(registry, f"bot@{release.version}")
+    yield registry
+
+
+def test_what_comes_back_is_sound_and_goes_on_counting(
+    filled: Registry, registry_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    backup(registry_url, tmp_path / "b", now=minutes(1))
+    go_back(filled, "bot", now=minutes(2))  # after the backup
+    done = restore(tmp_path / "b", Place(url=empty_url), actor=ACTOR, now=minutes(3))
+    assert (done.epoch, done.report.faults) == (2, ())
+    with closing(Registry.open(empty_url)) as again:
+        assert live_version(again) == "0.1.2"
+        assert go_back(again, "bot", now=minutes(4)).served[0].revision == 4
+        assert verify(again).faults == ()
+
+
+def test_git_that_knows_more_than_the_backup_is_a_finding_and_its_epochs_are_left_behind(
+    filled: Registry, registry_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    root = make_workspace(tmp_path / "prompts")
+    backup(registry_url, tmp_path / "b", now=minutes(1))
+    filled.write(lambda writer: writer.raise_epoch(at=minutes(2), actor=ACTOR, action="restore", to=7))
+    with closing(Repository.open(root)) as repository:
+        projection.drain(filled, repository)
+    place = Place(url=empty_url, root=root, name=NAME)
+    done = restore(tmp_path / "b", place, actor=ACTOR, now=minutes(3))
+    assert done.epoch == 8
+    with closing(Registry.open(empty_url)) as again, again.read() as reader:
+        assert reader.epoch() == 8
+    assert {"audit-rewritten"} <= {fault.code for fault in done.report.faults}
+    assert done.report.exit_code == 2

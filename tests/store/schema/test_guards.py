@@ -1,0 +1,141 @@
+"""History is immutable: each way to change a guarded row is refused, on both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import UniqueConstraint, make_url
+
+from promptops.core.model import Profile
+from promptops.core.token import Revocation
+from promptops.store import Registry, Writer
+from promptops.store.engine.database import locate
+from promptops.store.schema.guards import GUARDED
+from promptops.store.schema.tables import metadata
+from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, yank
+from tests.store.facts import release as a_release
+
+MUTABLE = {"head", "audit_head", "outbox", "idempotency", "client"}
+
+Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture
+def full(registry: Registry) -> Registry:
+    """A registry with at least one row in every guarded table."""
+    fill(registry)
+
+    def work(writer: Writer) -> None:
+        writer.set_profile("bot", Profile(owner="support"), actor=ACTOR, at=START)
+        writer.add_quarantine(quarantine(2))
+        writer.add_yank("bot", a_release(1).digest, yank())
+        writer.raise_epoch(at=START, actor=ACTOR, action="restore")
+        writer.add_token(token("ci"), "d" * 64)
+        writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
+        writer.add_revocation(token("ci").id, Revocation(actor=ACTOR, at=START, reason="leaked"))
+
+    registry.write(work)
+    return registry
+
+
+@pytest.fixture
+def outsider(full: Registry, registry_url: str) -> Iterator[Outsider]:
+    """A connection that none of promptops' settings were made on."""
+    path = locate(registry_url).path
+    connection: Outsider
+    if path is not None:
+        connection = sqlite3.connect(path, isolation_level=None)
+    else:
+        url = make_url(registry_url).set(drivername="postgresql").render_as_string(False)
+        connection = psycopg.connect(url, autocommit=True)
+    yield connection
+    connection.close()
+
+
+def run(connection: Outsider, statement: str) -> list[tuple[object, ...]]:
+    if isinstance(connection, sqlite3.Connection):
+        return connection.execute(statement).fetchall()
+    cursor = connection.execute(statement.encode())
+    return cursor.fetchall() if cursor.description else []
+
+
+def contents(connection: Outsider, table: str) -> list[tuple[object, ...]]:
+    return run(connection, f'SELECT * FROM "{table}" ORDER BY 1')
+
+
+def refused(connection: Outsider, statement: str) -> None:
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RestrictViolation), match="promptops"):
+        run(connection, statement)
+
+
+def test_every_table_is_guarded_or_known_to_be_mutable() -> None:
+    assert GUARDED.keys() | MUTABLE == metadata.tables.keys()
+
+
+@pytest.mark.parametrize("table", GUARDED)
+def test_the_guards_know_every_unique_key(table: str) -> None:
+    uniques = [c for c in metadata.tables[table].constraints if isinstance(c, UniqueConstraint)]
+    keys = {tuple(c.name for c in metadata.tables[table].primary_key)} | {tuple(u.columns.keys()) for u in uniques}
+    assert set(GUARDED[table]) == keys
+    assert not [index for index in metadata.tables[table].indexes if index.unique]
+
+
+@pytest.mark.parametrize("table", GUARDED)
+def test_a_row_cannot_be_changed_or_deleted(outsider: Outsider, table: str) -> None:
+    before = contents(outsider, table)
+    column = metadata.tables[table].columns.keys()[-1]
+    assert before
+
+    refused(outsider, f'UPDATE "{table}" SET "{column}" = "{column}"')
+    refused(outsider, f'DELETE FROM "{table}"')
+
+    assert contents(outsider, table) == before
+
+
+@pytest.mark.parametrize("table", GUARDED)
+def test_a_row_cannot_be_replaced_by_any_of_its_keys(database: str, outsider: Outsider, table: str) -> None:
+    before = contents(outsider, table)
+    columns = metadata.tables[table].columns.keys()
+    listed = ", ".join(f'"{column}"' for column in columns)
+    for key in GUARDED[table]:
+        # The same values under this key; under another, values that are free.
+        free = {"id": "id + 1000", "seq": "seq + 1000"}
+        free |= {name: f"{name} || '-free'" for name in ("version", "digest", "ref")}
+        values = ", ".join(f'"{c}"' if c in key or c not in free or c == "app" else free[c] for c in columns)
+        source = f'SELECT {values} FROM "{table}" WHERE true'
+        if database == "sqlite":
+            refused(outsider, f'INSERT OR REPLACE INTO "{table}" ({listed}) {source}')
+            refused(outsider, f'REPLACE INTO "{table}" ({listed}) {source}')
+        conflict = ", ".join(f'"{column}"' for column in key)
+        update = f'"{columns[-1]}" = excluded."{columns[-1]}"'
+        upsert = f'INSERT INTO "{table}" ({listed}) {source} ON CONFLICT ({conflict}) DO UPDATE SET {update}'
+        refused(outsider, upsert)
+    assert contents(outsider, table) == before
+
+
+@pytest.mark.parametrize("table", GUARDED)
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # there is no TRUNCATE
+def test_a_table_cannot_be_truncated(outsider: Outsider, table: str) -> None:
+    before = contents(outsider, table)
+    refused(outsider, f'TRUNCATE "{table}" CASCADE')
+    assert contents(outsider, table) == before
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_replication_role_is_refused_too(outsider: Outsider) -> None:
+    run(outsider, "SET session_replication_role = replica")
+    refused(outsider, "DELETE FROM audit")
+    refused(outsider, "TRUNCATE audit CASCADE")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # there is no MERGE
+def test_a_merge_is_refused_too(outsider: Outsider) -> None:
+    refused(outsider, "MERGE INTO yank USING yank AS other ON yank.app = other.app WHEN MATCHED THEN DELETE")
+
+
+def test_facts_can_still_be_added(full: Registry, outsider: Outsider) -> None:
+    full.write(lambda writer: writer.add_release(a_release(9)))
+    assert len(ask(full, lambda reader: reader.releases("bot"))) == 4

@@ -1,0 +1,125 @@
+"""Earlier versions of promptops, from their wheels: what newer ones meet. They run in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+from promptops.config import VARIABLES
+from tests.support.checkout import ROOT
+
+VERSIONS = ("0.1.0", "0.2.0")
+
+_FILL = """
+import json, sys, uuid
+from datetime import UTC, datetime
+from promptops.core.digest import digest
+from promptops.core.model import Policy, Profile, Provenance
+from promptops.core.reference import parse_reference
+from promptops.core.release import content_from_bytes
+from promptops.operations.channels import apply_channels
+from promptops.operations.promoting import PromoteRequest, promote
+from promptops.operations.releasing import ReleaseRequest, release
+from promptops.operations.workspace import Built, Workspace
+from promptops.store import Registry
+from promptops.store.setup import create
+
+url, now, actor = sys.argv[1], datetime.now(UTC), "Ada Lovelace <ada@example.org>"
+if not sys.argv[2:]:
+    create(url, name="test", now=now, actor=actor)
+registry = Registry.open(url)
+apply_channels(registry, "test", {"prod": Policy()}, actor=actor, now=now)
+for text in json.load(sys.stdin):
+    data = text.encode()
+    content = content_from_bytes(data)
+    made = Provenance(repository="old", commit="c" * 40, path=content.app, author=actor, builder="tests")
+    built = Built(content=content, data=data, digest=digest(data), profile=Profile(), provenance=made)
+    request = ReleaseRequest(key=uuid.uuid4().hex)
+    done = release(registry, Workspace(registry="test", built=(built,)), request, actor=actor, now=now)[0].release
+    reference = parse_reference(f"{content.app}@{done.version}")
+    promote(registry, PromoteRequest(reference=reference, channel="prod", key=uuid.uuid4().hex), actor=actor, now=now)
+registry.close()
+"""
+
+_TYPE = """
+import json, subprocess, sys
+import promptops
+from promptops.cli.main import run
+assert promptops.__version__ == sys.argv[1], promptops.__file__
+for command in json.load(sys.stdin):
+    git = command[0] == "git"
+    code = subprocess.run(command, capture_output=True).returncode if git else run(command)
+    assert code == 0, (command, code)
+"""
+
+
+def wheel(version: str) -> Path:
+    """The wheel of an earlier version."""
+    return ROOT / "tests" / "fixtures" / "wheels" / f"promptops_registry-{version}-py3-none-any.whl"
+
+
+@dataclass(frozen=True)
+class Old:
+    """An earlier version's package, unpacked into a folder."""
+
+    version: str
+    package: Path
+
+    @classmethod
+    def unpack(cls, version: str, folder: Path) -> Old:
+        with zipfile.ZipFile(wheel(version)) as archive:
+            archive.extractall(folder)
+        return cls(version, folder)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        return {**kept, "PYTHONPATH": str(self.package), "PROMPTOPS_SYNC": "off", **more}
+
+    def attempt(self, script: str, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        """How a script ends that runs with the old package."""
+        command = [sys.executable, "-c", dedent(script), *arguments]
+        return subprocess.run(
+            command, cwd=self.package, env=self.environment(**more), input=given, capture_output=True, text=True,
+            timeout=90, check=False,
+        )  # fmt: skip
+
+    def python(self, script: str, *arguments: str, given: str = "", **more: str) -> str:
+        """What a script prints that runs with the old package, and ends well."""
+        run = self.attempt(script, *arguments, given=given, **more)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    def type_in(self, *lines: str, **more: str) -> None:
+        """Run these command lines, of promptops or of git, in one process; each ends with exit code 0."""
+        self.python(_TYPE, self.version, given=json.dumps([shlex.split(line) for line in lines]), **more)
+
+    def go_live(self, url: str, contents: Mapping[str, bytes], *, new: bool = False) -> None:
+        """Release and promote these contents, in the registry at this URL, which ``new`` makes."""
+        given = json.dumps([data.decode() for data in contents.values()])
+        self.python(_FILL, url, *(() if new else ("there",)), given=given)
+
+    @contextmanager
+    def serving(self, url: str) -> Iterator[str]:
+        """The address of an old server, without tokens."""
+        command = [sys.executable, "-m", "promptops", "serve", "--port", "0", "--json", "--no-auth"]
+        environment = self.environment(PROMPTOPS_REGISTRY=url)
+        with subprocess.Popen(
+            command, cwd=self.package, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            try:
+                first = process.stdout.readline()
+                assert first, "the old server did not start"
+                yield f"http://127.0.0.1:{json.loads(first)['port']}"
+            finally:
+                process.stdout.close()
+                process.terminate()
