@@ -32,7 +32,7 @@ def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
             changes.append(_change(Bump.MAJOR, name, "", "prompt removed", _messages_text(before[name]), None))
         elif name not in before:
             changes.append(_change(Bump.MINOR, name, "", "prompt added", None, _messages_text(after[name])))
-        else:
+        elif repr(before[name]) != repr(after[name]):  # `==` takes 1 for True, which have different digests
             changes += _prompt(before[name], after[name])
     return tuple(sorted(changes, key=lambda change: (-change.bump.rank, change.prompt, change.field)))
 

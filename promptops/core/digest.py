@@ -28,10 +28,15 @@ def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
     Raises:
         Invalid: naming the path (``$.prompts.answer.inputs``) of what the profile refuses.
     """
-    import rfc8785
-
     _check(value, "$", 0)
-    encoded: bytes = rfc8785.dumps(_plain(value))
+    hard: list[Json] = []
+    plain = _plain(value, hard)
+    if hard:
+        import rfc8785
+
+        encoded: bytes = rfc8785.dumps(plain)
+    else:  # the same bytes in a fifth of the time
+        encoded = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     if len(encoded) > limit:
         raise Invalid(f"the content is {len(encoded):,} bytes, over the limit of {limit:,}")
     return encoded
@@ -105,10 +110,19 @@ def check_text(text: str, path: str) -> None:
         raise Invalid(f"{path}: a lone surrogate is not a character") from error
 
 
-def _plain(value: Json) -> Json:
-    """The same value in plain dicts and lists, which is all that rfc8785 takes."""
+def _plain(value: Json, hard: list[Json]) -> Json:
+    """The same value in plain dicts and lists; adds to ``hard`` what Python's JSON writes otherwise than RFC 8785.
+
+    That is the order of keys beyond ASCII, which the RFC sorts by UTF-16, and numbers that are whole or take an
+    exponent.
+    """
+    if isinstance(value, float):
+        if value.is_integer() or not 1e-4 <= abs(value) < 1e16:
+            hard.append(value)
+        return value
+    if isinstance(value, str | int | None):  # most values, and the cheapest question
+        return value
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value
+        hard += [key for key in value if not key.isascii()]
+        return {key: _plain(item, hard) for key, item in value.items()}
+    return [_plain(item, hard) for item in value]

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """One app at one commit: its content, the canonical bytes and their digest, and where it came from."""
+    """One app at one commit: its content, the canonical bytes and their digest, and where it came from.
+
+    ``loads`` is true for a content that was compiled when it was read, so that it is not compiled twice.
+    """
 
     content: Content
     data: bytes
@@ -31,6 +34,7 @@ class Built:
     profile: Profile
     provenance: Provenance
     warnings: tuple[Finding, ...] = ()
+    loads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ def _build(
     data = encode(app.content)
     path = f"{prefix}{app.path}"
     return Built(
+        loads=True,
         content=app.content,
         data=data,
         digest=digest(data),

@@ -75,7 +75,8 @@ def release(
     if request.version and len(workspace.built) != 1:
         raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
     for built in workspace.built:
-        require_loadable(built.content)
+        if not built.loads:
+            require_loadable(built.content)
     once = Once(
         key=request.key,
         token=request.token,

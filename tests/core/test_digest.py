@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,11 @@ def test_nesting_ends_at_32_levels() -> None:
 
 def test_a_digest_is_the_sha256_of_the_bytes() -> None:
     assert digest(b"abc") == "sha256:" + hashlib.sha256(b"abc").hexdigest()
+
+
+@given(VALUES | st.lists(st.sampled_from([0.1, -0.25, 1e-4, 9.99e-5, 1e15 + 0.5, 1.0, -0.0, 5e-324])))
+def test_the_bytes_are_those_of_the_library_whichever_way_they_were_written(value: Json) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 @given(VALUES)
