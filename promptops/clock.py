@@ -9,19 +9,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from promptops.core.duration import UNITS, amounts
 from promptops.core.errors import Invalid
 
 _HINT = "Write 2h ago, 18:30, yesterday 18:30, 2026-11-21 18:30, or ISO 8601 with a zone: 2026-11-21T18:30:00Z."
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AMOUNT = r"(\d{1,6})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
-_LENGTH = re.compile(rf"(?:{_AMOUNT}\s*)+", re.ASCII)
-_AGO = re.compile(rf"((?:{_AMOUNT}\s*)+)ago", re.ASCII)
 _CLOCK = re.compile(r"(?:(today|yesterday)[ ,]+(?:at )?)?(\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(utc|z))?", re.ASCII)
 _DATED = re.compile(
     r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
 _MAX_TYPED = 100
-_CENTURY = 100 * 365 * 86_400
 _WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])", re.ASCII)
 
 
@@ -81,32 +77,14 @@ def parse_as_of(text: str, now: datetime, zone: tzinfo) -> datetime:
     return min(now, found.replace(microsecond=999_999)) if _WHOLE_SECOND.search(text) else found
 
 
-def parse_duration(text: str) -> timedelta:
-    """Read a length of time: ``24h``, ``90m``, ``1d 12h``, ``7 days``.
-
-    Raises:
-        Invalid: naming what was typed and the forms that are understood.
-    """
-    match = _LENGTH.fullmatch(" ".join(text.strip().lower().split())) if len(text) <= _MAX_TYPED else None
-    seconds = (
-        sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[0], re.ASCII)) if match else 0
-    )
-    if not 0 < seconds <= _CENTURY:
-        raise Invalid(f"'{text[:_MAX_TYPED]}' is not a length of time", hint="Write 24h, 90m, 1d 12h or 7d.")
-    return timedelta(seconds=seconds)
-
-
 def _present(typed: str, now: datetime) -> datetime | None:
     return now if typed == "now" else None
 
 
 def _ago(typed: str, now: datetime) -> datetime | None:
-    match = _AGO.fullmatch(typed)
-    if not match:
-        return None
-    seconds = sum(int(amount) * _SECONDS[unit[0]] for amount, unit in re.findall(_AMOUNT, match[1], re.ASCII))
+    seconds = amounts(typed.removesuffix("ago")) if typed.endswith("ago") else None
     try:
-        return now - timedelta(seconds=seconds)
+        return now - timedelta(seconds=seconds) if seconds is not None else None
     except OverflowError:
         return None
 
@@ -168,7 +146,7 @@ def format_age(moment: datetime, now: datetime) -> str:
         return "just now"
     for size, unit in ((172_800, "d"), (5_400, "h"), (90, "m")):
         if seconds >= size:
-            return f"{seconds // _SECONDS[unit]}{unit} ago"
+            return f"{seconds // UNITS[unit]}{unit} ago"
     return f"{seconds}s ago"
 
 

@@ -7,6 +7,9 @@ import re
 
 import click
 
+from promptops.core.duration import parse_seconds
+from promptops.core.errors import Invalid
+
 LARGEST = 2**53 - 1
 """The largest number that JSON, SQLite and PostgreSQL all keep as it is."""
 
@@ -44,3 +47,18 @@ class Number(click.FloatRange):
         if not math.isfinite(found):
             self.fail(f"'{str(value)[:20]}' is not in the range {self._describe_range()}.", param, ctx)
         return found
+
+
+class Seconds(Number):
+    """A length of time in seconds: ``90``, ``1m30s``, ``1h``."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, str):
+            try:
+                value = parse_seconds(value)
+            except Invalid as error:
+                self.fail(f"{error.message}. {error.hint}", param, ctx)
+        return super().convert(value, param, ctx)
+
+    def _describe_range(self) -> str:
+        return f"0 s to {self.max:g} s"

@@ -15,6 +15,7 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import facts, moment, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.duration import parse_duration
 from promptops.core.errors import Unavailable
 from promptops.core.reference import Reference
 
@@ -71,7 +72,7 @@ def pin(
         reference=wanted,
         channel=session.require_channel(channel),
         reason=reason,
-        lifetime=clock.parse_duration(expires),
+        lifetime=parse_duration(expires),
     )
     actor = session.actor()
     if from_git is not None:

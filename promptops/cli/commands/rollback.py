@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,9 @@ from promptops.cli.command import (
     reason_option,
 )
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.numbers import Number
+from promptops.cli.numbers import Seconds
 from promptops.cli.session import Session
+from promptops.core.duration import is_duration
 from promptops.core.errors import AppNotFound, Invalid, Unavailable
 
 if TYPE_CHECKING:
@@ -31,20 +31,7 @@ if TYPE_CHECKING:
 
 
 WAIT_SECONDS = 30.0
-"""How long --wait waits where no number follows it."""
-
-
-_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([sm]?)")
-"""What is taken for the value of --wait: seconds, or with a unit as other tools take it."""
-
-
-class _Seconds(Number):
-    """A number of seconds; ``90s`` and ``2m`` are some too."""
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
-        seconds = float(match[1]) * (60 if match[2] == "m" else 1) if match else value
-        return super().convert(seconds, param, ctx)
+"""How long --wait waits where no length of time follows it."""
 
 
 class _Rollback(Command):
@@ -61,7 +48,7 @@ def _spelled_out(args: list[str]) -> list[str]:
         return args
     place = before.index("--wait")
     value, rest = args[place + 1 : place + 2], args[place + 2 :]
-    if value and _LENGTH.fullmatch(value[0]):
+    if value and is_duration(value[0]):
         return [*args[:place], f"--wait={value[0]}", *rest]
     return [*args[:place], f"--wait={WAIT_SECONDS:g}", *value, *rest]
 
@@ -86,9 +73,9 @@ def _spelled_out(args: list[str]) -> list[str]:
     "--wait",
     is_flag=False,
     flag_value=WAIT_SECONDS,
-    type=_Seconds(min=0, max=86_400),
-    metavar="[SECONDS]",
-    help="Wait until every live client serves it. [SECONDS: 30]",
+    type=Seconds(min=0, max=86_400),
+    metavar="[LENGTH]",
+    help="Wait until every live client serves it. [LENGTH: 30s]",
 )
 @click.option("--direct", is_flag=True, help="Ask the database itself, past the server. [PROMPTOPS_DIRECT]")
 def rollback(

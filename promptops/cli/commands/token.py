@@ -16,6 +16,7 @@ from promptops.cli.output.json_shapes import token_shape
 from promptops.cli.output.phrases import facts, moment, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.duration import parse_duration
 from promptops.core.token import LIFETIME, Scope, Token
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def revoke(session: Session, /, which: str, reason: str) -> None:
 
 
 def _lifetime(typed: str) -> timedelta | None:
-    return None if typed.strip().lower() == _NEVER else clock.parse_duration(typed)
+    return None if typed.strip().lower() == _NEVER else parse_duration(typed)
 
 
 def _created(made: Minted, page: Page) -> list[Line]:

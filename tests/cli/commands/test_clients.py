@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from promptops import clock
-from promptops.cli.commands.rollback import _Seconds, _spelled_out
+from promptops.cli.commands.rollback import _spelled_out
+from promptops.cli.numbers import Seconds
 from promptops.core.heartbeat import Beat, State
 from promptops.operations.heartbeats import record_beats
 from promptops.store import Registry
@@ -262,6 +263,9 @@ def test_a_retry_with_the_key_waits_again(told: Registry, promptops: Promptops) 
         (["--wait", "bot"], ["--wait=30", "bot"]),
         (["--wait", "90s", "bot"], ["--wait=90s", "bot"]),
         (["--wait", "2m"], ["--wait=2m"]),
+        (["--wait", "1h", "bot"], ["--wait=1h", "bot"]),
+        (["--wait", "1m30s"], ["--wait=1m30s"]),
+        (["--wait", "1h30", "bot"], ["--wait=30", "1h30", "bot"]),
         (["--wait", "."], ["--wait=30", "."]),
         (["--wait", "--json"], ["--wait=30", "--json"]),
         (["bot", "--wait"], ["bot", "--wait=30"]),
@@ -273,14 +277,36 @@ def test_only_a_length_is_the_value_of_wait(typed: list[str], read: list[str]) -
     assert _spelled_out(typed) == read
 
 
-@pytest.mark.parametrize(("typed", "seconds"), [("5", 5), (".5", 0.5), ("90s", 90), ("2m", 120), ("1.5m", 90)])
+@pytest.mark.parametrize(
+    ("typed", "seconds"), [("5", 5), (".5", 0.5), ("90s", 90), ("2m", 120), ("1.5m", 90), ("1h", 3600), ("1m30s", 90)]
+)
 def test_wait_takes_seconds_with_and_without_their_unit(typed: str, seconds: float) -> None:
-    assert _Seconds(min=0).convert(typed, None, None) == seconds
+    assert Seconds(min=0).convert(typed, None, None) == seconds
 
 
 def test_an_app_may_follow_wait(told: Registry, promptops: Promptops) -> None:
     assert "Rolled back bot on prod" in promptops("rollback", "--wait", "bot").out
     assert "--wait" in promptops("rollback", "--wait=soon", exits=2).err
+
+
+@pytest.mark.parametrize("words", ["bot --wait 1h", "--wait 1m30s bot", "--wait=1.5h", "--wait 90", "--wait 2m bot"])
+def test_wait_takes_a_length_of_time_as_people_write_it(words: str, told: Registry, promptops: Promptops) -> None:
+    speak(told, 1, 4)
+    assert "The one live client serves it" in promptops("rollback", *words.split()).out
+
+
+def test_a_length_that_is_wrong_is_refused_with_the_words_of_all_lengths(told: Registry, promptops: Promptops) -> None:
+    refused = [
+        promptops(*command, exits=2).err
+        for command in (
+            ("rollback", "--wait=1x"),
+            ("token", "create", "ci", "--expires", "1x"),
+            ("break-glass", "pin", "bot@0.1.1", "--channel", "prod", "--reason", "x", "--expires", "1x"),
+        )
+    ]
+    for err in refused:
+        assert "'1x' is not a length of time" in err
+        assert "Write 90s, 1m30s, 1.5h, 1d 12h or 7d." in err
 
 
 def test_ctrl_c_while_waiting_says_that_the_rollback_is_done(told: Registry, tmp_path: Path) -> None:
