@@ -46,6 +46,8 @@ class FaultProxy:
         self._listener: socket.socket | None = None
         self.port = 0
         self.connections = 0
+        self.corrupted = 0
+        """The bits that were turned over."""
         self._listen()
 
     @property
@@ -173,6 +175,7 @@ class FaultProxy:
     def _corrupt(self, data: bytes) -> bytes:
         found = bytearray(data)
         for _ in range(max(1, len(data) // CORRUPT_ONE_IN)):
+            self.corrupted += 1
             found[self._dice.randrange(len(found))] ^= 1 << self._dice.randrange(8)
         return bytes(found)
 

@@ -9,7 +9,7 @@ import pytest
 from promptops import State
 from tests.client import made
 from tests.client.clients import Maker
-from tests.client.fake_server import FakeServer, Reply
+from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
 
@@ -57,13 +57,41 @@ def test_a_fault_at_the_start_holds_nobody_up_and_is_recovered_from(
 def test_what_is_corrupted_on_the_way_is_never_served(client_of: Maker, server: FakeServer, proxy: FaultProxy) -> None:
     client = client_of(proxy.url, poll=0.05, timeout=TIMEOUT)
     proxy.set(Fault.CORRUPT)
-    known = {made.release("bot", f"{n}.0.0").digest for n in range(1, 40)}
+    known, refused = {made.release("bot", f"{n}.0.0").digest for n in range(1, 40)}, 0
     for number in range(2, 40):
         server.serve(made.served(number, f"{number}.0.0"))
-        client.refresh(BOUND)
+        refused += not client.refresh(BOUND)
         prompt = client.get_prompt("bot/answer")
         assert prompt.digest in known
         assert prompt.messages[0].content == f"bot {prompt.version}: {{{{question}}}}"
+    assert proxy.corrupted > 0
+    assert refused > 0
+
+
+@pytest.mark.parametrize("fault", ["a letter", "another release"])
+def test_a_release_that_is_not_its_digest_is_refused_until_it_is(
+    client_of: Maker, server: FakeServer, fault: str
+) -> None:
+    """The answer stays good HTTP and a good release, so that only its digest shows what happened to it."""
+    client = client_of(server.url, poll=0.05, timeout=TIMEOUT)
+    wanted, other = made.release("bot", "2.0.0"), made.release("bot", "3.0.0")
+
+    letter = made.CONTENTS[wanted.digest].replace(b"bot 2.0.0", b"bot 2.0.1")
+    wrong = letter if fault == "a letter" else made.CONTENTS[other.digest]
+
+    def corrupted(asked: Asked) -> Reply | None:
+        if not asked.path.endswith(wanted.digest.removeprefix("sha256:")):
+            return None
+        return Reply(headers={"Content-Type": "application/json"}, body=wrong)
+
+    server.script = corrupted
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.status().rejected.get("digest"))
+    assert list(client.status().cannot_load) == ["bot"]
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    server.script = None
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    assert client.get_prompt("bot/answer").messages[0].content == "bot 2.0.0: {{question}}"
 
 
 def test_a_stream_that_is_dead_without_a_word_does_not_stop_the_polls(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -205,6 +206,17 @@ def test_a_key_with_another_request_is_refused_and_nothing_is_lost_silently(
         go_back(three, "bot", key=name, **{"reason": "wrong refunds", **more})
     assert ("another reason" in caught.value.message) == ("reason" in more)
     assert live_version(three) == "0.1.1"
+
+
+def test_a_key_of_another_operation_with_the_same_arguments_is_another_request(three: Registry) -> None:
+    """Only the operation's name tells these two apart: what they withhold, where and why is the same."""
+    name, withheld = key(), {"app": "bot", "version": "0.1.0", "channel": "prod"}
+    once = Once(key=name, token="", operation="quarantine", arguments=withheld, words="wrong refunds")
+    three.write(lambda writer: once.remember(writer, [("bot", "prod", 1, True)], START))
+    with three.read() as reader:
+        assert once.answered(reader) == (["bot", "prod", 1, True],)
+        with pytest.raises(KeyReused, match="a different request"):
+            replace(once, operation="unquarantine").answered(reader)
 
 
 def test_a_key_belongs_to_its_token(three: Registry) -> None:

@@ -5,6 +5,7 @@ A route that is not in the table here fails the test: whoever adds one says who 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
 from tests.server.conftest import mint, revoke
 from tests.server.running import Reply, Talking, inside, read_reply
+from tests.support import factory
 
 READ, RELEASE, PROMOTE, ROLLBACK = Scope.READ, Scope.RELEASE, Scope.PROMOTE, Scope.ROLLBACK
 POLICY, AUDIT, ADMIN = Scope.POLICY, Scope.AUDIT, Scope.ADMIN
@@ -58,12 +60,27 @@ WHO_MAY = {
     "DELETE /v1/tokens/{token}": ADMIN,
 }
 
+RELEASED = factory.built(factory.content("bot", "Hello {{name}}, take 0")).digest
+
 NAMES = {
     "channel": "prod",
     "app": "bot",
     "version": "0.1.0",
-    "digest": f"sha256:{'0' * 64}",
+    "digest": RELEASED,
     "token": "t00000000000",
+}
+
+# What a token for other channels and other apps gets from the addresses that do not name one of them.
+ELSEWHERE = {
+    "GET /metrics": 403,  # the numbers are of all channels and apps
+    "GET /openapi.json": 200,
+    "GET /v1/clients": 200,
+    "GET /v1/releases/{digest}": 404,
+    "GET /v1/releases": 422,  # the request has no digests
+    "GET /v1/registry": 200,
+    "GET /v1/status": 200,
+    "GET /v1/channels": 200,
+    "GET /v1/apps": 200,
 }
 
 FREE = Rate(a_second=0, burst=1)
@@ -132,8 +149,10 @@ def test_a_route_answers_those_who_may_use_it_and_nobody_else(
                 assert found.status == 401, where
                 assert found.headers["www-authenticate"] == "Bearer", where
             elif kind == "elsewhere":
-                hidden = needed is READ and ("{channel}" in route.path or "{app}" in route.path)
-                assert found.status == (404 if hidden else 403 if needed is not READ else found.status), where
+                hidden = "{channel}" in route.path or "{app}" in route.path
+                assert found.status == (403 if needed is not READ else 404 if hidden else ELSEWHERE[named(route)]), (
+                    where
+                )
             elif kind in (needed, Scope.ADMIN) or needed is READ:
                 assert found.status not in (401, 405), where
                 assert method == "HEAD" or found.status != 403 or found.code != "not-allowed", where
@@ -141,6 +160,15 @@ def test_a_route_answers_those_who_may_use_it_and_nobody_else(
                 assert (found.status, found.headers["content-type"]) == (403, "application/problem+json"), where
             assert found.status < 500, where
             assert found.headers["promptops-api"] == "1", where
+
+
+def test_a_token_sees_nothing_of_other_channels_and_apps(server: Talking, credentials: dict[str, str]) -> None:
+    found = ask(server, "GET", f"/v1/releases/{RELEASED}", credentials["read"])
+    assert (found.status, b"take 0" in found.body) == (200, True), "the release is there for a token that may see it"
+    for address, status in ELSEWHERE.items():
+        if (status, address) != (200, "GET /openapi.json"):
+            body = ask(server, "GET", address.removeprefix("GET ").format(**NAMES), credentials["elsewhere"]).body
+            assert not re.search(rb"\b(bot|other|prod|dev)\b", body), address
 
 
 @pytest.mark.parametrize("route", routes(), ids=named)
