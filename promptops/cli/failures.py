@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from promptops.cli.exit import Unwritten
+from promptops.cli.exit import Unwritten, exit_code
 from promptops.cli.output.json_shapes import JsonObject, finding_shape
 from promptops.core.errors import PromptopsError, SourceInvalid
 
@@ -47,7 +47,7 @@ def _refused(problem: PromptopsError, as_json: bool) -> int:
         more = {"findings": [finding_shape(finding) for finding in problem.findings]}
     elif isinstance(problem, SourceInvalid) and len(problem.findings) > 1:
         message, hint = _every_finding(problem), "`promptops check` lists every finding, with what to do."
-    return _print(as_json, problem.code, problem.kind, message, hint, problem.exit_code, more)
+    return _print(as_json, problem.code, problem.kind, message, hint, exit_code(problem), more)
 
 
 def _every_finding(problem: SourceInvalid) -> str:

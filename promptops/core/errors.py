@@ -148,13 +148,9 @@ class RequestInvalid(Invalid):
 class RequestTooLarge(Invalid):
     """A request that is larger than the server reads: 413."""
 
-    http_status = 413
-
 
 class HostNotServed(Invalid):
     """A request for a host that this server is not: 421. A page of another site may have rebound its name to here."""
-
-    http_status = 421
 
 
 class ActorUnknown(Invalid):
@@ -191,8 +187,6 @@ class RouteNotFound(NotFound):
 
 class MethodNotAllowed(NotFound):
     """The server has this address, and not for this method: 405. ``known`` are those it takes."""
-
-    http_status = 405
 
 
 class WorkspaceNotFound(NotFound):
@@ -282,8 +276,6 @@ class PolicyRefused(Refused):
 class NotAuthenticated(Refused):
     """No token, or one that is malformed, unknown, expired or revoked: 401. It does not say which."""
 
-    http_status = 401
-
 
 class NotAllowed(Refused):
     """The token is valid and may not do this; ``scope`` is what it would need."""
@@ -356,8 +348,6 @@ class NotAcknowledged(Unavailable):
 
 class TooManyRequests(Unavailable):
     """More requests than the server takes from this token or address: 429. Come again in ``retry_after`` seconds."""
-
-    http_status = 429
 
     def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
         self.retry_after = retry_after

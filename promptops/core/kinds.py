@@ -11,8 +11,6 @@ class PromptopsError(Exception):
     """The root. ``str(error)`` is the message alone; ``hint`` is what to do next, or an empty string."""
 
     kind: ClassVar[str] = "Error"
-    exit_code: ClassVar[int] = 1
-    http_status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -26,19 +24,15 @@ class PromptopsError(Exception):
 
 
 class Invalid(PromptopsError):
-    """What was asked for is malformed: 422, exit code 2."""
+    """What was asked for is malformed."""
 
     kind = "Invalid"
-    exit_code = 2
-    http_status = 422
 
 
 class NotFound(PromptopsError):
-    """It is not there: 404, exit code 3. ``known`` holds what exists, and the hint lists it."""
+    """It is not there. ``known`` holds what exists, and the hint lists it."""
 
     kind = "NotFound"
-    exit_code = 3
-    http_status = 404
 
     def __init__(self, message: str, *, known: Iterable[str] = (), hint: str = "") -> None:
         self.known = tuple(known)
@@ -50,24 +44,18 @@ class NotFound(PromptopsError):
 
 
 class Conflict(PromptopsError):
-    """Fine by itself, but not in the state things are in: 409, exit code 4. Nothing was changed."""
+    """Fine by itself, but not in the state things are in. Nothing was changed."""
 
     kind = "Conflict"
-    exit_code = 4
-    http_status = 409
 
 
 class Refused(PromptopsError):
-    """A rule of the registry or of a channel says no: 403, exit code 5. Nothing was changed."""
+    """A rule of the registry or of a channel says no. Nothing was changed."""
 
     kind = "Refused"
-    exit_code = 5
-    http_status = 403
 
 
 class Unavailable(PromptopsError):
-    """The registry cannot answer: 503, exit code 6."""
+    """The registry cannot answer."""
 
     kind = "Unavailable"
-    exit_code = 6
-    http_status = 503

@@ -12,6 +12,7 @@ code that is not known becomes the error of its kind. What cannot be seen in its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from promptops.core import errors, kinds
 from promptops.core.errors import PromptopsError
@@ -26,13 +27,34 @@ _MOST = 5_000
 _OWN = frozenset({"message", "hint", "findings"})
 
 
+_STATUS: Final[Mapping[type[PromptopsError], int]] = {
+    errors.Invalid: 422,
+    errors.RequestTooLarge: 413,
+    errors.HostNotServed: 421,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.Refused: 403,
+    errors.NotAuthenticated: 401,
+    errors.Unavailable: 503,
+    errors.TooManyRequests: 429,
+    PromptopsError: 500,
+}
+"""The status of each kind of error, and of a few that HTTP has a status of its own for (RFC 9110)."""
+
+
+def status_of(kind: type[PromptopsError]) -> int:
+    """The HTTP status of a class of errors."""
+    return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
+
+
 def to_problem(error: PromptopsError) -> dict[str, Json]:
     """The document of an error."""
     facts = {name: value for name, value in vars(error).items() if name not in _OWN and _is_fact(value)}
     return {
         "type": "about:blank",
         "title": error.kind,
-        "status": error.http_status,
+        "status": status_of(type(error)),
         "detail": error.message,
         "code": error.code,
         "kind": error.kind,
@@ -97,5 +119,5 @@ _BY_CODE = {
 
 def _by_status(status: int) -> type[PromptopsError]:
     by_status = {401: errors.NotAuthenticated, 429: errors.TooManyRequests}
-    known = {kind.http_status: kind for kind in _KINDS.values()}
+    known = {status_of(kind): kind for kind in _KINDS.values()}
     return by_status.get(status) or known.get(status) or (errors.Invalid if status < 500 else errors.Unavailable)

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from promptops import __version__
+from promptops.cli.exit import EXIT_CODES
 from promptops.cli.main import COMMANDS, SECTIONS, cli
 from promptops.core import errors
 from promptops.store import Registry
@@ -134,7 +135,7 @@ def test_each_kind_of_error_has_its_exit_code_and_its_hint(
 ) -> None:
     from promptops.cli.failures import report
 
-    assert report(kind("it is so", hint="do this"), ["status"]) == kind.exit_code
+    assert report(kind("it is so", hint="do this"), ["status"]) == EXIT_CODES[kind.kind]
     assert capsys.readouterr().err == "error: it is so\nhint: do this\n"
 
 

@@ -22,18 +22,16 @@ from promptops.core.finding import Finding, Severity
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "kind", "exit_code", "status"),
+    ("error", "code", "kind"),
     [
-        (NothingToRollBackTo("x"), "nothing-to-roll-back-to", "Conflict", 4, 409),
-        (MissingVariable("a"), "missing-variable", "Invalid", 2, 422),
-        (AppNotFound("x"), "app-not-found", "NotFound", 3, 404),
-        (PromptopsError("x"), "promptops-error", "Error", 1, 500),
+        (NothingToRollBackTo("x"), "nothing-to-roll-back-to", "Conflict"),
+        (MissingVariable("a"), "missing-variable", "Invalid"),
+        (AppNotFound("x"), "app-not-found", "NotFound"),
+        (PromptopsError("x"), "promptops-error", "Error"),
     ],
 )
-def test_an_error_has_a_stable_code_and_its_kinds_numbers(
-    error: PromptopsError, code: str, kind: str, exit_code: int, status: int
-) -> None:
-    assert (error.code, error.kind, error.exit_code, error.http_status) == (code, kind, exit_code, status)
+def test_an_error_has_a_stable_code_and_kind(error: PromptopsError, code: str, kind: str) -> None:
+    assert (error.code, error.kind) == (code, kind)
 
 
 def test_what_is_not_found_lists_what_there_is() -> None:

@@ -141,7 +141,6 @@ GOOD = mint(TokenKind.RUNTIME, draw().randrange)
 def test_anything_else_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(NotAuthenticated) as caught:
         parse_token(text)
-    assert (caught.value.http_status, caught.value.exit_code) == (401, 5)
     assert GOOD[8:20] not in caught.value.message + caught.value.hint
     assert caught.value.__cause__ is None
 

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from promptops.cli.exit import EXIT_CODES
 from promptops.core import errors
+from promptops.wire.problem import status_of
 
 _ROW = re.compile(r"^(?P<stem>(?:│   |    )*)[├└]── (?P<name>\w+)(?P<rest>.*)$")
 _KIND = re.compile(r"\s+(?P<status>\d{3})\s+exit (?P<exit>\d)\b")
@@ -44,7 +46,7 @@ def test_the_drawn_tree_is_the_real_tree() -> None:
 def test_kinds_are_drawn_with_their_status_and_exit_code() -> None:
     drawn = {name: match for name, (_, rest) in _drawn().items() if (match := _KIND.match(rest))}
     assert {name: (int(match["status"]), int(match["exit"])) for name, match in drawn.items()} == {
-        leaf.__name__: (leaf.http_status, leaf.exit_code) for leaf in errors.PromptopsError.__subclasses__()
+        leaf.__name__: (status_of(leaf), EXIT_CODES[leaf.kind]) for leaf in errors.PromptopsError.__subclasses__()
     }
 
 

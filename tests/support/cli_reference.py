@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import click
 
+from promptops.cli.exit import EXIT_CODES
 from promptops.cli.main import SECTIONS, cli
 from promptops.config import VARIABLES
 from promptops.core import errors
@@ -69,8 +70,8 @@ def _environment() -> str:
 
 
 def _exit_codes() -> str:
-    kinds = sorted(errors.PromptopsError.__subclasses__(), key=lambda kind: kind.exit_code)
-    rows = [f"| {kind.exit_code} | {kind.kind} | {_meaning(kind)} |" for kind in kinds]
+    kinds = sorted(errors.PromptopsError.__subclasses__(), key=lambda kind: EXIT_CODES[kind.kind])
+    rows = [f"| {EXIT_CODES[kind.kind]} | {kind.kind} | {_meaning(kind)} |" for kind in kinds]
     return "\n".join(
         [
             "## Exit codes",
@@ -88,7 +89,7 @@ def _exit_codes() -> str:
 
 def _meaning(kind: type[errors.PromptopsError]) -> str:
     first = (kind.__doc__ or "").strip().splitlines()[0]
-    return first.split(":")[0].rstrip(".").lower() if ":" in first else first.rstrip(".")
+    return first.split(". ")[0].rstrip(".").lower()
 
 
 def main(arguments: list[str]) -> int:

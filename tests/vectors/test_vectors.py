@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from promptops.cli.exit import exit_code
 from promptops.client.disk import cache_format
 from promptops.client.disk.cache import slot_path
 from promptops.core import errors, facts, override, token
@@ -117,7 +118,7 @@ def test_a_problem(vector: Vector) -> None:
 @pytest.mark.parametrize(("code", "means"), document("problem")["codes"].items())
 def test_a_code_of_an_error(code: str, means: list[Any]) -> None:
     came = problem.from_problem({"code": code}, status=418)
-    assert [came.kind, came.http_status, came.exit_code] == means
+    assert [came.kind, problem.status_of(type(came)), exit_code(came)] == means
     assert came.code == code
 
 

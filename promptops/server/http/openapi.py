@@ -25,7 +25,7 @@ from promptops.core.errors import (
     TooManyRequests,
 )
 from promptops.server.http.routing import Route
-from promptops.wire.problem import MEDIA_TYPE
+from promptops.wire.problem import MEDIA_TYPE, status_of
 from promptops.wire.snapshot import RELEASES
 
 Schema = dict[str, Any]
@@ -184,7 +184,7 @@ def responses(route: Route) -> dict[int | str, Schema]:
         return found
     by_status: dict[int, list[type[PromptopsError]]] = {}
     for kind in dict.fromkeys((*_every(route), *route.errors)):
-        by_status.setdefault(kind.http_status, []).append(kind)
+        by_status.setdefault(status_of(kind), []).append(kind)
     found[400] = {**_problem(400, [RequestInvalid]), "description": "This is no HTTP, or its headers are too large."}
     for status, kinds in sorted(by_status.items()):
         found[status] = _problem(status, kinds)

@@ -26,7 +26,7 @@ from promptops.core.errors import (
     TooManyRequests,
     Unavailable,
 )
-from promptops.wire.problem import MEDIA_TYPE, to_problem
+from promptops.wire.problem import MEDIA_TYPE, status_of, to_problem
 
 RETRY_AFTER: Final = 2
 """Seconds after which it is worth to ask again what the registry could not answer."""
@@ -46,7 +46,7 @@ def problem(error: PromptopsError) -> Response:
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = ", ".join(error.known)
-    return _answer(to_problem(error), error.http_status, headers)
+    return _answer(to_problem(error), status_of(type(error)), headers)
 
 
 def broken(number: str) -> Response:

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from promptops.cli.main import cli
-from promptops.core.errors import TokenNameTaken
 from promptops.core.token import parse_token, secret_digest
 from promptops.operations.tokens import find_token, list_tokens
 from promptops.store import Registry
@@ -117,7 +116,7 @@ def test_what_cannot_be_a_token_is_said_and_not_made(
 
 def test_a_name_that_is_taken_is_a_conflict_that_says_how_to_go_on(promptops: Promptops) -> None:
     promptops("token", "create", "ci")
-    refused = promptops("token", "create", "ci", "--json", exits=TokenNameTaken.exit_code).error
+    refused = promptops("token", "create", "ci", "--json", exits=4).error
     assert refused["code"] == "token-name-taken"
     assert "token revoke" in refused["hint"]
 
@@ -181,7 +180,7 @@ def test_nothing_that_promptops_writes_down_has_the_secret(
     monkeypatch.setenv("PROMPTOPS_DEBUG", "1")
     made = promptops("token", "create", "ci", "--json")
     secret = str(made.json["secret"])
-    refused = promptops("token", "create", "ci", exits=TokenNameTaken.exit_code)
+    refused = promptops("token", "create", "ci", exits=4)
     assert secret not in refused.out + refused.err
     for path in tmp_path.rglob("*"):
         if path.is_file():

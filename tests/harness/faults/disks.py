@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from promptops.cli.exit import exit_code
 from promptops.core.errors import Unavailable
 from promptops.store import Registry, backup
 from promptops.store.backups.manifest import manifest_path, read_manifest, sha256_of
@@ -65,7 +66,7 @@ def load(world: World, notes: Notes, commit: str, say: Say, *, changes: int = _C
         try:
             order = next_order(registry, lot, commit)
         except Unavailable as error:
-            say(["error", error.exit_code, str(error)])
+            say(["error", exit_code(error), str(error)])
             continue
         notes.order(order)
         try:
@@ -73,7 +74,7 @@ def load(world: World, notes: Notes, commit: str, say: Say, *, changes: int = _C
         except ANSWERS:
             notes.acknowledge(order, ())
         except Unavailable as error:
-            say(["error", error.exit_code, str(error)])
+            say(["error", exit_code(error), str(error)])
     registry.close()
 
 
@@ -82,7 +83,7 @@ def _opened(world: World, say: Say) -> Registry | None:
         try:
             return Registry.open(world.url)
         except Unavailable as error:
-            say(["error", error.exit_code, str(error)])
+            say(["error", exit_code(error), str(error)])
     return None
 
 
@@ -230,7 +231,7 @@ def _back_up(world: World, name: str, say: Say) -> None:
     try:
         say(backup(world.url, world.root / name, now=START).sha256)
     except Unavailable as error:
-        say(["error", error.exit_code, str(error)])
+        say(["error", exit_code(error), str(error)])
 
 
 def _whole(row: Row, where: str, world: World, name: str, ended: Ended) -> bool:
