@@ -1,7 +1,8 @@
 """What a client says about itself: its state, its status, its changes, and the names of what it logs.
 
 Everything is logged by ``promptops.client`` and carries one of :data:`EVENTS` as ``record.event``. Neither a status nor
-a line of the log has a token or the text of a prompt in it.
+a line of the log has a token or the text of a prompt in it. A fact is in the status first, then in the log, and then a
+hook is called with it: a log handler or a hook reads a status that shows at least as much.
 """
 
 from __future__ import annotations

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from promptops.client.state.release_set import Held, build
+from promptops.core import override
 from promptops.core.digest import digest
 from promptops.core.model import Content, Input, Message, Prompt, ReleaseRef, Role
+from promptops.core.override import Override
 from promptops.core.release import encode
 from promptops.core.snapshot import Pointer, Snapshot
 
@@ -60,3 +64,28 @@ def served(revision: int, version: str, *, app: str = "bot", cursor: int | None 
 
 def held(what: Snapshot, older: Held | None = None) -> Held:
     return build(what, CONTENTS, older=older)
+
+
+def lay_override(folder: Path, version: str, *, lineage: str = "one", hours: float = 24.0) -> Path:
+    """An override of `bot` in a folder, which is made where there is none."""
+    ref = release("bot", version)
+    now = datetime.now(UTC)
+    made_at = now if hours > 0 else now - timedelta(days=2)
+    pin = Override(
+        registry="test",
+        lineage=lineage,
+        app="bot",
+        channel="prod",
+        version=version,
+        digest=ref.digest,
+        content=CONTENTS[ref.digest],
+        reason="the database is gone",
+        actor="Ada",
+        created_at=made_at,
+        expires_at=now + timedelta(hours=hours),
+    )
+    folder.mkdir(exist_ok=True)
+    path = folder / "bot.override.json"
+    path.write_bytes(override.encode(pin))
+    path.chmod(0o600)
+    return path

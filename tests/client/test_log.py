@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptops import PromptopsError
-from promptops.client.status import EVENTS
+from promptops.client.status import EVENTS, Status
+from promptops.core.model import ReleaseRef
 from tests.client import made
-from tests.client.clients import Maker
+from tests.client.clients import AnyClient, Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
 from tests.support.checkout import ROOT
@@ -66,6 +69,51 @@ def test_every_line_has_the_name_of_its_event(
     assert set(said) <= set(EVENTS)
     assert {"started", "state", "changed", "stream-opened", "stream-lost", "refresh-failed", "fallback"} <= set(said)
     assert said.count("fallback") == 1
+
+
+# What a status shows when a handler gets the line: the fact is in the status first.
+SHOWN: dict[str, Callable[[Status, Any], object]] = {
+    "changed": lambda status, record: status.revisions[record.app] >= record.revision,
+    "stream-opened": lambda status, record: status.streaming,
+    "stream-lost": lambda status, record: not status.streaming,
+    "refresh-failed": lambda status, record: status.problem and status.failures > 0,
+    "cannot-load": lambda status, record: record.app in status.cannot_load,
+    "override-active": lambda status, record: record.app in status.overridden,
+    "override-ended": lambda status, record: record.app not in status.overridden,
+}
+
+
+def test_a_status_shows_a_fact_before_the_log_has_its_line(
+    client_of: Maker, server: FakeServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    clients: list[AnyClient] = []
+    seen: list[tuple[str, bool]] = []
+
+    def look(record: logging.LogRecord) -> bool:
+        event = vars(record).get("event", "")
+        if clients and event in SHOWN:
+            seen.append((event, bool(SHOWN[event](clients[0].status(), record))))
+        return True
+
+    caplog.set_level(logging.DEBUG, "promptops.client")
+    caplog.handler.addFilter(look)
+    try:
+        clients.append(client_of(server.url, poll=0.2, override=tmp_path / "glass"))
+        until(lambda: clients[0].status().streaming)
+        server.cut_streams()
+        override = made.lay_override(tmp_path / "glass", "0.5.0")
+        until(lambda: {"stream-lost", "stream-opened", "override-active"} <= set(dict(seen)))
+        override.unlink()
+        server.serve(made.served(2, "2.0.0"))
+        until(lambda: {"changed", "override-ended"} <= set(dict(seen)))
+        unknown = ReleaseRef(version="3.0.0", digest=f"sha256:{'0' * 64}")
+        server.serve(made.snapshot({"bot": made.pointer(3, unknown)}, cursor=3))
+        until(lambda: "cannot-load" in dict(seen))
+        server.stop()
+        until(lambda: set(dict(seen)) == set(SHOWN))
+    finally:
+        caplog.handler.removeFilter(look)
+    assert [event for event, shown in seen if not shown] == []
 
 
 def test_every_event_is_explained_in_the_guide() -> None:

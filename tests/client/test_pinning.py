@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from promptops import AppNotFound, Client, Invalid, PromptUnavailable, ReleaseNotFound, State
 from promptops.client import settings
-from promptops.core import override
-from promptops.core.override import Override
 from tests.client import made
 from tests.client.clients import Maker
 from tests.client.fake_server import FakeServer
@@ -126,30 +123,6 @@ def test_a_pin_that_cannot_be_had_is_not_replaced_by_something_else(
     assert client.get_prompt("bot/answer", fallback="x").source == "fallback"
 
 
-def _glass(folder: Path, version: str, *, lineage: str = "one", hours: float = 24.0) -> Path:
-    ref = made.release("bot", version)
-    now = datetime.now(UTC)
-    made_at = now if hours > 0 else now - timedelta(days=2)
-    pin = Override(
-        registry="test",
-        lineage=lineage,
-        app="bot",
-        channel="prod",
-        version=version,
-        digest=ref.digest,
-        content=made.CONTENTS[ref.digest],
-        reason="the database is gone",
-        actor="Ada",
-        created_at=made_at,
-        expires_at=now + timedelta(hours=hours),
-    )
-    folder.mkdir(exist_ok=True)
-    path = folder / "bot.override.json"
-    path.write_bytes(override.encode(pin))
-    path.chmod(0o600)
-    return path
-
-
 def test_a_break_glass_file_goes_before_everything_from_the_moment_it_is_there(
     client_of: Maker, server: FakeServer, tmp_path: Path
 ) -> None:
@@ -157,7 +130,7 @@ def test_a_break_glass_file_goes_before_everything_from_the_moment_it_is_there(
     folder.mkdir()
     client = client_of(server.url, override=folder)
     assert client.get_prompt("bot/answer").source == "server"
-    path = _glass(folder, "0.5.0")
+    path = made.lay_override(folder, "0.5.0")
     until(lambda: client.get_prompt("bot/answer").version == "0.5.0")
     assert client.get_prompt("bot/answer").source == "override"
     assert client.status().overridden == {"bot": "0.5.0"}
@@ -173,7 +146,7 @@ def test_a_break_glass_file_is_served_where_nothing_else_can_be(
     client_of: Maker, server: FakeServer, tmp_path: Path
 ) -> None:
     server.stop()
-    _glass(tmp_path / "glass", "0.5.0")
+    made.lay_override(tmp_path / "glass", "0.5.0")
     client = client_of(server.url, override=tmp_path / "glass")
     assert client.get_prompt("bot/answer").version == "0.5.0"
     assert client.state is State.COLD
@@ -183,7 +156,7 @@ def test_a_break_glass_file_is_served_where_nothing_else_can_be(
 def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
     client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: str
 ) -> None:
-    path = _glass(
+    path = made.lay_override(
         tmp_path / "glass",
         "0.5.0",
         lineage="two" if wrong == "another registry" else "one",
@@ -199,7 +172,7 @@ def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
 def test_a_break_glass_file_is_looked_at_again_when_its_mode_was_put_right(
     client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = _glass(tmp_path / "glass", "0.5.0")
+    path = made.lay_override(tmp_path / "glass", "0.5.0")
     path.chmod(0o666)
     client = client_of(server.url, override=tmp_path / "glass")
 
@@ -220,6 +193,6 @@ def test_a_break_glass_folder_is_the_same_one_wherever_the_process_goes(
     monkeypatch.chdir(tmp_path)
     client = client_of(server.url, override="glass", cache_dir="cache")
     monkeypatch.chdir("/")
-    _glass(tmp_path / "glass", "0.5.0")
+    made.lay_override(tmp_path / "glass", "0.5.0")
     until(lambda: client.get_prompt("bot/answer").version == "0.5.0")
     until(lambda: list((tmp_path / "cache").glob("*.lkg")))

@@ -53,11 +53,12 @@ def test_a_broken_file_keeps_the_last_good_and_is_told(
 ) -> None:
     client = client_of(f"repo:{root}", channel="dev", poll=60.0)
     _edit(root, "model: [")
-    until(lambda: client.status().problem)
+    until(lambda: [record for record in caplog.records if getattr(record, "event", "") == "source-invalid"])
     assert client.status().problem.startswith(f"{GREET}:1:9: ")
     assert client.state is State.READY
     assert client.get_prompt("bot/greet").revision == 1
-    until(lambda: [record for record in caplog.records if getattr(record, "event", "") == "source-invalid"])
+    client.refresh()
+    assert client.status().problem.startswith(f"{GREET}:1:9: "), "it is shown until it is mended"
     _edit(root, factory.PROMPT.replace("greet", "love"))
     until(lambda: client.get_prompt("bot/greet").revision == 2)
     assert client.status().problem == ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from promptops.client import settings
@@ -25,6 +25,7 @@ from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import spread
 from promptops.client.prompt import Source
 from promptops.client.sources.source import Place
+from promptops.client.state.lookup_view import OverrideFile
 from promptops.client.state.release_set import Held, Rejected, Rejection
 from promptops.client.status import OnChange, OnState, log
 from promptops.core.heartbeat import Beat, State
@@ -104,7 +105,7 @@ class Course:
             replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)
         if refreshed.trouble is None:
             self._trouble = ""
-            self._say_notes(refreshed.notes)
+            self._say_notes(replica.notes)
         else:
             replica.schedule.failed(now, retry_after=refreshed.trouble.retry_after)
             self.say_trouble(refreshed)
@@ -208,7 +209,6 @@ class Course:
         log(level, kind, "%s %s: %s%s", label, verb, trouble.message, hint, reason=trouble.reason, place=label)
 
     def _say_notes(self, notes: tuple[tuple[str, str], ...]) -> None:
-        self.replica.problem = notes[0][1] if notes else ""
         for name, text in notes if notes != self._notes else ():
             log(logging.WARNING, name, "%s: %s", self.replica.channel, text)
         self._notes = notes
@@ -309,11 +309,11 @@ class Course:
             return
         self._glass = glass
         found = read_overrides(Path(path), channel=self.replica.channel, lineage=glass[1], now=now)
-        self._say_overrides(found)
-        self.replica.set_overrides(found.active)
-
-    def _say_overrides(self, found: Overrides) -> None:
         before = self.replica.overrides
+        self.replica.set_overrides(found.active)
+        self._say_overrides(found, before)
+
+    def _say_overrides(self, found: Overrides, before: Mapping[str, OverrideFile]) -> None:
         for app, each in found.active.items():
             if app not in before or before[app].override != each.override:
                 pin = each.override

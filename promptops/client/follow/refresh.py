@@ -27,14 +27,12 @@ from promptops.wire.snapshot import decode
 class Refreshed:
     """The result of a refresh. ``trouble``: why the client does not follow the arrival, or why none came.
 
-    ``notes`` are other problems, each with the name it is logged under. ``late``: bytes of an app did not come, and may
-    come soon.
+    ``late``: bytes of an app did not come, and may come soon.
     """
 
     place: Place | None = None
     trouble: Failed | None = None
     rejected: bool = False
-    notes: tuple[tuple[str, str], ...] = ()
     late: bool = False
 
 
@@ -67,13 +65,12 @@ def refresh(replica: Replica, deadline: float) -> Asking:
     for number, place in enumerate(places):
         until = share(replica, deadline, len(places) - number)
         try:
-            said = yield from _follow(replica, place, until, deadline)
+            yield from _follow(replica, place, until, deadline)
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
-        lacking = yield from _named(replica, place, until)
-        notes = tuple(("pin-missing", text) for text in lacking) + tuple(("source-invalid", text) for text in said)
-        return Refreshed(place=place, notes=notes, late=replica.is_late)
+        replica.missing = yield from _named(replica, place, until)
+        return Refreshed(place=place, late=replica.is_late)
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
     return last
@@ -118,12 +115,11 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
 # --- the steps -----------------------------------------------------------------------------------
 
 
-def _follow(
-    replica: Replica, place: Place, until: float, deadline: float
-) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
+def _follow(replica: Replica, place: Place, until: float, deadline: float) -> Generator[Ask, Answer | Failed, None]:
     etag, before = replica.etag(place), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
+    replica.source_errors = answer.notes  # first: an app that is served mended shows without its old error
     trouble = None
     if not answer.unchanged:
         replica.answered(place, api=answer.api)
@@ -144,7 +140,6 @@ def _follow(
     replica.heard(place, api=answer.api, etag="" if trouble else answer.etag)
     if not answer.unchanged:
         yield from _prepare(replica, place, until)
-    return answer.notes
 
 
 def _receive(replica: Replica, snapshot: Snapshot) -> None:

@@ -80,7 +80,9 @@ class Replica:
         self.started = world.clock()
         self.contact: float | None = None
         self.place: Place | None = None
-        self.problem = ""
+        self.source_errors: tuple[str, ...] = ()  # of a working tree, beside what it serves
+        self.missing: tuple[str, ...] = ()  # versions that are pinned or wanted and not held yet
+        self._failure = ""
         self.unfollowed = ""  # why nothing is followed in this process by itself; empty where it is
         self.disk = ""
         self.polls = 0
@@ -107,7 +109,7 @@ class Replica:
         self._lock = threading.Lock()
         self._claimed = {}
         self.streaming = False
-        self.failing, self.problem = True, "this process was forked, and has not asked yet"
+        self.failing, self._failure = True, "this process was forked, and has not asked yet"
         self.view = self._view(*self._grade())
 
     # --- what arrives ----------------------------------------------------------------------------
@@ -342,6 +344,17 @@ class Replica:
         limit = self.settings.max_stale
         return limit is not None and self.age > limit
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """Problems beside what is followed, each with the name it is logged under."""
+        missing = tuple(("pin-missing", text) for text in self.missing)
+        return (*missing, *(("source-invalid", text) for text in self.source_errors))
+
+    @property
+    def problem(self) -> str:
+        """Why the last attempt failed, or the first note; empty if there is neither."""
+        return self._failure or next((text for _, text in self.notes), "")
+
     def is_api(self, place: Place) -> bool:
         """True where the place is known to be a server of ours."""
         known = self._known.get(place)
@@ -365,7 +378,7 @@ class Replica:
 
     def failed(self, problem: str) -> None:
         """No place answered with anything that is followed."""
-        self.failing, self.problem = True, problem
+        self.failing, self._failure = True, problem
         self.look()
 
     def heard_event(self) -> None:
@@ -376,7 +389,7 @@ class Replica:
         self.look()
 
     def _in_contact(self) -> None:
-        self.contact, self.failing, self.problem = self.world.clock(), False, ""
+        self.contact, self.failing, self._failure = self.world.clock(), False, ""
         self.kept = Source.SERVER
 
     def answered(self, place: Place, *, api: bool) -> None:
