@@ -61,4 +61,4 @@ class Seconds(Number):
         return super().convert(value, param, ctx)
 
     def _describe_range(self) -> str:
-        return f"0 s to {self.max:g} s"
+        return f"{self.min:g} s to {self.max:g} s"

@@ -32,7 +32,6 @@ GRACE: Final = 7
 """Seconds that requests have to finish when the server is told to end."""
 
 _WATCHDOG = 9.5
-_KEEP_ALIVE = 20
 _RESPAWN_PAUSE = 1.0
 _SWITCH = 0.0005
 """Seconds that a thread may wait for the interpreter. A change asks its database dozens of times, and waits each time
@@ -114,7 +113,7 @@ def configuration(app: Server) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         workers=1,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=limits.keep_alive,  # type: ignore[arg-type]  # seconds of any kind
         timeout_graceful_shutdown=GRACE,
         h11_max_incomplete_event_size=limits.headers,
     )

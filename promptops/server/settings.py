@@ -26,8 +26,8 @@ class Limits:
     token sends them all at once. ``others`` is for all other requests, and again for changes: each token has a bucket
     for each of the four, so that a flood of one leaves the others alone. ``failures`` is for requests without a token,
     and again for requests with an invalid one, by address. ``body`` and ``elements`` are for a route without its own
-    limits. ``patience`` is how long a client may not read an answer or a stream before the server cuts it, and ``ping``
-    the longest silence of a stream.
+    limits. ``patience`` is how long a client may not read an answer or a stream before the server cuts it, ``ping``
+    the longest silence of a stream, and ``keep_alive`` how long a connection stays open between two requests.
     """
 
     reads: Rate = Rate(a_second=2000, burst=4000)
@@ -41,6 +41,7 @@ class Limits:
     deadline: float = 10.0
     patience: float = 10.0
     ping: float = 10.0
+    keep_alive: float = 75.0  # longer than the 60 s of usual load balancers, which answer 502 where they are longer
     connections: int = 4096
     streams: int = 2048
 

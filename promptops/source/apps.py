@@ -7,6 +7,7 @@ folder inside a match is part of it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def is_prompt(path: str) -> bool:
 def _fixed_part(pattern: str) -> str:
     steps = []
     for step in pattern.split("/"):
-        if is_glob(step):
+        if is_glob(step) or not step.isascii():  # the tree may write the same name in another way
             break
         steps.append(step)
     return "/".join(steps)
@@ -85,9 +86,16 @@ def _candidates(files: Iterable[str]) -> dict[str, bool]:
 
 def _matches(pattern: str, candidates: dict[str, bool]) -> set[str]:
     if not is_glob(pattern):
-        return {pattern} & candidates.keys()
-    found = {folder for folder in candidates if folder and matches(pattern, folder)}
+        return {pattern} & candidates.keys() or {each for each in candidates if _composed(each) == _composed(pattern)}
+    found = {folder for folder in candidates if folder and matches(_composed(pattern), _composed(folder))}
     return {folder for folder in found if candidates[folder] or not found.intersection(outer(folder))}
+
+
+def _composed(path: str) -> str:
+    """The path with each accented letter as one character. Some systems write the letter and its accent as two: the
+    same name to people, and other bytes.
+    """
+    return path if path.isascii() else unicodedata.normalize("NFC", path)
 
 
 def _divide(folders: Sequence[str], files: Iterable[str], others: Iterable[str]) -> list[AppFolder]:

@@ -7,7 +7,6 @@ start at once wait for each other, and one that dies half-way leaves nothing beh
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +19,15 @@ from sqlalchemy.exc import StatementError
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Conflict, RegistryNotInitialised, RegistryUnavailable
-from promptops.store.engine.database import BUSY_SECONDS, Place, connect, locate, refuse_network_file_system, unhurried
+from promptops.store.engine.database import (
+    BUSY_SECONDS,
+    Place,
+    connect,
+    locate,
+    refuse_network_file_system,
+    turn_on_wal,
+    unhurried,
+)
 from promptops.store.engine.retry import explain
 from promptops.store.engine.room import make_file, require_room
 from promptops.store.schema import guards, tables
@@ -171,23 +178,15 @@ def _make_file(path: Path, *, allow_network_fs: bool) -> None:
             refuse_network_file_system(path.parent)
         with _alone(path.parent):
             make_file(path)
-            turn_on_wal(path)
+            make_wal(path)
     except (OSError, sqlite3.Error) as error:
         raise RegistryUnavailable(f"{path} cannot be created: {error}") from error
 
 
-def turn_on_wal(path: Path) -> None:
-    """Once, here: the switch does not wait for other connections, so it is tried until it works."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+def make_wal(path: Path) -> None:
+    """Switch a file that has no registry yet to WAL."""
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        turn_on_wal(connection)
 
 
 @contextmanager

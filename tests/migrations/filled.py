@@ -15,7 +15,7 @@ from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, Table
 from promptops.core.audit import GENESIS, seal
 from promptops.core.model import AuditEntry
 from promptops.store.engine.database import connect, locate
-from promptops.store.setup import migrations, turn_on_wal
+from promptops.store.setup import make_wal, migrations
 
 Rows: TypeAlias = "dict[str, list[dict[str, object]]]"
 
@@ -27,7 +27,7 @@ def fill_old(url: str, revision: str, commit: str = "") -> str:
     place = locate(url)
     if place.path is not None:
         place.path.parent.mkdir(parents=True, exist_ok=True)
-        turn_on_wal(place.path)
+        make_wal(place.path)
     _, writing = connect(place)
     config = Config()
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))

@@ -381,3 +381,12 @@ def test_workers_end_when_told_to_at_any_moment_and_when_nobody_watches_them(
         workers = psutil.Process(server.process.pid).children()
         server.end(signal.SIGKILL)
         until(lambda: not any(worker.is_running() for worker in workers))
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_idle_connection_ends_after_the_time_that_the_operator_says(world: Registry, serve: Serve) -> None:
+    with serve("--no-auth", "--keep-alive", "1s").connect() as line:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_reply(line).status == 200
+        line.settimeout(PATIENCE)  # shorter than what an operator gets who says nothing
+        assert line.recv(1) == b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptops.core.errors import AppNotFound, SourceInvalid, WorkspaceNotFound
+from promptops.core.finding import Severity
 from promptops.core.model import Policy
 from promptops.core.release import encode
 from promptops.source.lint.lint import check, check_path
@@ -291,3 +293,30 @@ def test_any_mix_of_good_pieces_gives_a_content_or_findings(text: str, name: str
 )
 def test_any_bytes_give_a_content_or_findings(data: bytes, name: str) -> None:
     _is_sound({"z.prompt.yml": PROMPT.replace("{{x}}", "{{> p }}"), name: data})
+
+
+@pytest.mark.parametrize("pattern", ["apps/café", "apps/c*é", "*/café"])
+def test_an_accent_that_a_system_writes_in_another_way_is_the_same_letter(pattern: str) -> None:
+    for form in ("NFC", "NFD"):
+        folder = unicodedata.normalize(form, "apps/café")
+        for written in ("NFC", "NFD"):
+            said = unicodedata.normalize(written, pattern)
+            tree = MemoryTree(
+                {
+                    "promptops.yml": f"registry: t\napps: ['{said}']\n".encode(),
+                    f"{folder}/app.yml": b"name: coffee\n",
+                    f"{folder}/a.prompt.yml": PROMPT.encode(),
+                }
+            )
+            loaded = check(tree)
+            assert [app.name for app in loaded.apps] == ["coffee"], (form, written)
+            assert [finding.code for finding in loaded.findings if finding.severity is Severity.ERROR] == []
+
+
+def test_of_two_names_that_look_the_same_the_one_that_is_written_is_meant() -> None:
+    both = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
+    files = {f"{folder}/app.yml": f"name: coffee-{place}\n".encode() for place, folder in enumerate(both)}
+    files |= {f"{folder}/a.prompt.yml": PROMPT.encode() for folder in both}
+    for place, folder in enumerate(both):
+        tree = MemoryTree({"promptops.yml": f"registry: t\napps: ['{folder}']\n".encode(), **files})
+        assert [app.name for app in check(tree).apps] == [f"coffee-{place}"]

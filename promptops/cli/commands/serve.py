@@ -15,13 +15,13 @@ import click
 
 from promptops import config
 from promptops.cli.command import command
-from promptops.cli.numbers import Number, Whole
+from promptops.cli.numbers import Number, Seconds, Whole
 from promptops.cli.session import Session
 from promptops.core.errors import ExtraMissing, Invalid, TokenNotFound
 from promptops.core.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from promptops.server.settings import Settings
+    from promptops.server.settings import Limits, Settings
 
 _DOING = "serving"
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -96,6 +96,14 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     metavar="N",
     help="Take so many other requests; 0 for no limit.",
 )
+@click.option(
+    "--keep-alive",
+    default=75.0,
+    show_default="75s",
+    type=Seconds(1, 3600),
+    metavar="LENGTH",
+    help="Keep an idle connection open this long: longer than the load balancer does.",
+)
 def serve(
     session: Session,
     /,
@@ -107,6 +115,7 @@ def serve(
     trusted_proxy: tuple[str, ...],
     reads_per_second: float,
     changes_per_second: float,
+    keep_alive: float,
 ) -> None:
     """Serve the registry over HTTP.
 
@@ -132,9 +141,8 @@ def serve(
             "--no-auth: no token is asked for. Every program and user of this machine may change what is live."
         )
     hosts = [*(_OWN_NAMES if local else ()), *allow_host]
-    settings = replace(
-        _settings(session, not no_auth, hosts, reads_per_second, changes_per_second), proxies=trusted_proxy
-    )
+    limits = _limits(reads_per_second, changes_per_second, keep_alive)
+    settings = replace(_settings(session, not no_auth, hosts), limits=limits, proxies=trusted_proxy)
     place = run.Place(host=host, port=port, workers=workers)
     code = run.serve(settings, place, partial(_announce, session, name, not no_auth))
     if code:
@@ -151,19 +159,25 @@ def _announce(session: Session, name: str, auth: bool, host: str, port: int) -> 
     sys.stdout.flush()
 
 
-def _settings(session: Session, auth: bool, hosts: Sequence[str], reads: float, changes: float) -> Settings:
-    from promptops.server.settings import Limits, Rate, Settings
+def _settings(session: Session, auth: bool, hosts: Sequence[str]) -> Settings:
+    from promptops.server.settings import Settings
 
     return Settings(
         registry=session.database_url(_DOING),
         allow_network_fs=config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1",
         auth=auth,
         hosts=frozenset(name.lower() for name in hosts),
-        limits=Limits(
-            reads=Rate(a_second=reads, burst=max(1, int(reads * 2))),
-            beats=Rate(a_second=reads / 4, burst=max(1, int(reads * 10))),
-            others=Rate(a_second=changes, burst=max(1, int(changes * 4))),
-        ),
+    )
+
+
+def _limits(reads: float, changes: float, keep_alive: float) -> Limits:
+    from promptops.server.settings import Limits, Rate
+
+    return Limits(
+        reads=Rate(a_second=reads, burst=max(1, int(reads * 2))),
+        beats=Rate(a_second=reads / 4, burst=max(1, int(reads * 10))),
+        others=Rate(a_second=changes, burst=max(1, int(changes * 4))),
+        keep_alive=keep_alive,
     )
 
 

@@ -103,8 +103,10 @@ def _dump(place: Place, part: Path) -> tuple[str, Holdings]:
         # The place of a sequence follows from its table; reading the sequence needs a right that nothing else needs.
         there = connection.exec_driver_sql(_PLACES, {"names": listed}).all()
         snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
+        at = connection.connection.driver_connection
+        assert at is not None
         dump(
-            place.url,
+            place.at(at.info.host, str(at.info.port)) if place.hosts else place.url,  # snapshots are one server's
             part,
             snapshot=snapshot,
             tables=[(schema, table) for schema, table, _ in there],

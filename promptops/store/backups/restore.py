@@ -27,7 +27,7 @@ from promptops.store.files import put, refuse_existing, saying, scratch
 from promptops.store.schema import guards, tables
 from promptops.store.schema.columns import Number
 from promptops.store.schema.revisions import current, require_known
-from promptops.store.setup import migrate, migrating, turn_on_wal
+from promptops.store.setup import make_wal, migrate, migrating
 from promptops.store.writer import Writer
 
 _COUNTING = [
@@ -84,7 +84,7 @@ def restore(
             part.touch(mode=0o600)
             shutil.copyfile(source, part)
             _require_whole(part, manifest)  # the source may have changed since
-            turn_on_wal(part)
+            make_wal(part)
             with migrating(locate(str(part))) as connection:
                 require_same(connection, manifest)
                 bring_up_to_date(connection)

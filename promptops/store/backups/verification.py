@@ -17,7 +17,7 @@ from promptops.store.backups.restore import bring_up_to_date, fill, require_same
 from promptops.store.checks.checks import check_store
 from promptops.store.engine.database import locate
 from promptops.store.engine.room import make_file
-from promptops.store.setup import migrating, turn_on_wal
+from promptops.store.setup import make_wal, migrating
 
 _HINT = "Look closer: promptops fsck. To keep an unchecked copy: --no-verify"
 
@@ -48,7 +48,7 @@ def _bring_back(backup: Path, manifest: Manifest, copy: Path) -> None:
     make_file(copy)
     if manifest.database == "sqlite":
         shutil.copyfile(backup, copy)
-    turn_on_wal(copy)
+    make_wal(copy)
     with migrating(locate(str(copy))) as connection:
         if manifest.database == "sqlite":
             require_same(connection, manifest)

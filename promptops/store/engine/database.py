@@ -2,8 +2,8 @@
 
 SQLite: the driver's own transaction control is off and SQLAlchemy begins for it, so that a writer really holds the
 write lock from its first statement (``BEGIN IMMEDIATE``); the default loses updates silently under contention. WAL is
-set once, when the database is created, because setting it at every connect races; here it is only checked. Connections
-are never shared over a fork: open a registry after forking.
+set once, when the database is created, because setting it at every connect races; here it is checked, and set again
+only where another program changed it. Connections are never shared over a fork: open a registry after forking.
 
 PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. PgBouncer in
 transaction mode gives each transaction any of its sessions. So no statement is prepared, and each transaction sets the
@@ -29,6 +29,7 @@ from promptops.core.errors import ExtraMissing, RegistryNotInitialised, Registry
 from promptops.store.engine.mounts import refuse_network_file_system as refuse_network_file_system
 from promptops.store.engine.place import Place as Place
 from promptops.store.engine.place import locate as locate
+from promptops.store.schema.revisions import is_registry
 
 BUSY_SECONDS = 15.0
 """How long a SQLite writer waits for its turn; SQLite's waiting has no queue, so the tail is long."""
@@ -141,10 +142,41 @@ def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> Non
         connection.execute(f"PRAGMA {pragma}")
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
-        raise RegistryNotInitialised(
-            f"the database is not a registry yet (its journal mode is '{mode}', not 'wal')",
-            hint="Run `promptops init`.",
-        )
+        _back_to_wal(connection, mode)
+
+
+def _back_to_wal(connection: sqlite3.Connection, mode: str) -> None:
+    """Sets the journal mode of a registry again after a tool for SQLite changed it. No promptops had the file open
+    then, since the mode cannot be changed beside others. A file of another application stays as it is.
+    """
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    if not is_registry(tables):
+        raise RegistryNotInitialised("the database is not a registry yet", hint="Run `promptops init`.")
+    try:
+        turn_on_wal(connection)
+    except sqlite3.OperationalError as error:
+        raise RegistryUnavailable(
+            f"another program changed the registry's journal mode to '{mode}', and it cannot be changed back: {error}",
+            hint="End that program, and run `promptops db upgrade` as the owner of the file.",
+        ) from error
+
+
+def turn_on_wal(connection: sqlite3.Connection) -> None:
+    """Switches the file to WAL, in which readers and a writer do not wait for each other, for good. The switch does not
+    wait for other connections, so it is tried until it works.
+
+    Raises:
+        sqlite3.OperationalError: it does not work within 15 s, or never will.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def _begin(connection: Connection) -> None:

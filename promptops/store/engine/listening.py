@@ -44,10 +44,13 @@ class Listener:
     def __init__(self, place: Place, dialect: Dialect) -> None:
         from psycopg import Error, conninfo
 
-        settings = dialect.create_connect_args(place.url)[1]
-        settings.pop("context", None)
         named = {"application_name": "promptops watch", "client_encoding": "utf8"}
-        self._address = conninfo.make_conninfo(**{**_ALIVE, **settings, **named}).encode()
+        self._addresses = []
+        # libpq gives up on a host that says nothing only where it may block, so each host has a turn of its own.
+        for url in [place.at(*host) for host in place.hosts] or [place.url]:
+            settings = dialect.create_connect_args(url)[1]
+            settings.pop("context", None)
+            self._addresses.append(conninfo.make_conninfo(**{**_ALIVE, **settings, **named}).encode())
         self._question = "; ".join((beginning(place.schemas), "SELECT seq, hash FROM audit_head", "COMMIT"))
         self._troubles = (Error, OSError)
         self._line: _Line | None = None
@@ -58,14 +61,17 @@ class Listener:
 
     def connect(self, seconds: float) -> bool:
         """Connect anew within this time, and find out whether notifications arrive."""
+        share = seconds / len(self._addresses)
+        return any(self._connect(address, time.monotonic() + share) for address in self._addresses)
+
+    def _connect(self, address: bytes, until: float) -> bool:
         self._drop()
-        until = time.monotonic() + seconds
         try:
-            self._line = _Line(self._address, self._ear)
+            self._line = _Line(address, self._ear)
             if not self._line.greet(until):
                 self._drop()
                 return False
-            self.way = Way.NOTIFY if self._is_told(self._line, until) else Way.POLL
+            self.way = Way.NOTIFY if self._is_told(self._line, address, until) else Way.POLL
             if self.way is Way.POLL:
                 self._line.ask(f"UNLISTEN {TOPIC}", until)
                 self._seen = self._head(self._line)
@@ -108,14 +114,14 @@ class Listener:
             if end >= 0:
                 os.close(end)
 
-    def _is_told(self, line: _Line, until: float) -> bool:
+    def _is_told(self, line: _Line, address: bytes, until: float) -> bool:
         """True if a notification from another connection arrives here. One from this connection proves nothing: a
         pooler forwards the answers of the session that it currently lends.
         """
         trial = f"{TOPIC}_{os.urandom(8).hex()}"
         if line.ask(f"LISTEN {TOPIC}; LISTEN {trial}", until) is None:
             return False
-        other = _Line(self._address, self._ear)
+        other = _Line(address, self._ear)
         try:
             if not other.greet(until) or other.ask(f"NOTIFY {trial}", until) is None:
                 return False

@@ -2,13 +2,18 @@
 
 ``?schema=NAME`` names the registry's own schema, and so does libpq's ``?options=-csearch_path%3DNAME``. Both are
 removed from the URL, since a pooler refuses ``options``; each transaction sets its schema itself.
+
+``postgresql://h1:5432,h2:5432/db`` names several hosts, as libpq reads it: they are tried in this order, and the first
+that is a primary is taken, since a standby takes no changes. ``target_session_attrs`` says otherwise.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,6 +22,9 @@ from promptops.core.errors import Invalid
 
 _NAME_BYTES = 63
 _OPTION = re.compile(r"(?:-c ?|--)search[_-]path=(?P<value>.*)", re.DOTALL)
+_SEVERAL = re.compile(r"(?P<before>postgres[^:/]*://(?:[^/?#]*@)?)(?P<hosts>[^@/?#]*,[^@/?#]*)(?P<after>.*)", re.DOTALL)
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5})?)?")
+_PORT = "5432"
 _LISTED = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s,"]+))\s*(?:,|\Z)')
 
 
@@ -35,7 +43,25 @@ class Place:
         if self.path:
             return str(self.path)
         shown = self.url.update_query_dict({"schema": ",".join(self.schemas)}) if self.schemas else self.url
-        return shown.render_as_string(hide_password=True)
+        if not self.hosts:
+            return shown.render_as_string(hide_password=True)
+        listed = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        bare = shown.difference_update_query(["host", "port"]).render_as_string(hide_password=True)
+        before, mark, after = bare.partition("@" if shown.username else "://")
+        return f"{before}{mark}{listed}{after}"
+
+    @property
+    def hosts(self) -> tuple[tuple[str, str], ...]:
+        """Each host with its port, where the URL names several; otherwise none."""
+        listed, ports = self.url.query.get("host", ""), self.url.query.get("port", "")
+        if not isinstance(listed, str) or not isinstance(ports, str) or "," not in listed:
+            return ()
+        names, numbers = listed.split(","), ports.split(",")
+        return tuple(zip(names, numbers if len(numbers) == len(names) else numbers[:1] * len(names), strict=True))
+
+    def at(self, host: str, port: str) -> URL:
+        """The URL of the same database at one of its hosts."""
+        return self.url.update_query_dict({"host": host, "port": port})
 
 
 def locate(url: str) -> Place:
@@ -45,7 +71,7 @@ def locate(url: str) -> Place:
         Invalid: for any other database, and for one in memory, which no second process could read.
     """
     try:
-        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
+        parsed = _parse(url)
     except (ArgumentError, ValueError) as error:
         raise Invalid("the registry's URL cannot be read", hint="postgresql://user:password@host:5432/name") from error
     family = parsed.drivername.partition("+")[0]
@@ -56,6 +82,27 @@ def locate(url: str) -> Place:
     if not parsed.database or parsed.database == ":memory:":
         raise Invalid("a registry in memory is gone when the process ends", hint="Name a file: sqlite:///registry.db")
     return Place(url=parsed, path=Path(parsed.database).expanduser().absolute())
+
+
+def _parse(url: str) -> URL:
+    if "://" not in url:
+        return URL.create("sqlite", database=url)
+    if several := _SEVERAL.fullmatch(url):
+        return _with_hosts(make_url(several["before"] + several["after"]), several["hosts"].split(","))
+    parsed = make_url(url)
+    listed = parsed.query.get("host", "")
+    return parsed if isinstance(listed, str) else _with_hosts(parsed, listed)  # as SQLAlchemy writes several hosts
+
+
+def _with_hosts(url: URL, listed: Sequence[str]) -> URL:
+    """The URL with all hosts in its query, as libpq reads them there."""
+    found = [_HOST.fullmatch(text) for text in listed]
+    if not all(each and (each["v6"] or each["name"]) for each in found):
+        raise ValueError(f"the hosts {listed} cannot be read")
+    names = [unquote(each["v6"] or each["name"]) for each in found if each]
+    ports = [each["port"] or _PORT for each in found if each]
+    url = url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
+    return url if "target_session_attrs" in url.query else url.update_query_dict({"target_session_attrs": "primary"})
 
 
 def _in_postgresql(url: URL) -> Place:

@@ -21,6 +21,8 @@ _SHARED: Final = "alembic_version"
 _OLD: Final = {"registry": "0001", "audit_head": "0001", "channel_policy": "0001", "journal": "0002", "token": "0003"}
 """Tables that tell a registry of the first promptops, and the revision that made each."""
 
+_FIRST: Final = frozenset(table for table, made in _OLD.items() if made == "0001")
+
 
 def current(connection: Connection) -> str | None:
     """The revision the database is at; None where no migration of ours ever ran."""
@@ -28,9 +30,14 @@ def current(connection: Connection) -> str | None:
     if VERSION_TABLE in there:
         version: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608
         return version
-    if any(made == "0001" and table not in there for table, made in _OLD.items()):
+    if not is_registry(there):
         return None
     return max(made for table, made in _OLD.items() if table in there)
+
+
+def is_registry(tables: Collection[str]) -> bool:
+    """True if a database with these tables holds a registry, of any version; False for other applications' files."""
+    return VERSION_TABLE in tables or frozenset(tables) >= _FIRST
 
 
 def adopt(connection: Connection) -> None:
