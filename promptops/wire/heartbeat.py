@@ -21,6 +21,7 @@ from typing import Final
 from promptops.core.errors import Invalid
 from promptops.core.heartbeat import Beat, Clients, LiveClient, State
 from promptops.core.model import Json
+from promptops.wire.extensions import EXTENSIONS, require_extensions
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
 MAX_BYTES: Final = 64 << 10
@@ -42,7 +43,8 @@ def beat_from_json(document: Json, channel: str) -> Beat:
     """
     if not isinstance(document, Mapping) or document.get("schema") != HEARTBEAT:
         raise Invalid(f"not a heartbeat: its schema is not {HEARTBEAT!r}")
-    if unknown := sorted(set(document) - _KEYS):
+    require_extensions(document, "$")
+    if unknown := sorted(set(document) - _KEYS - {EXTENSIONS}):
         raise Invalid(f"the heartbeat has the unknown key {unknown[0][:80]!r}")
     return _beat(document, channel)
 

@@ -9,7 +9,8 @@
 
 ``digest`` is that of the canonical bytes (RFC 8785) of everything else, so a document that was cut, mixed or damaged on
 its way, over HTTP, from a CDN or on a disk, is known as such. An event has ``"schema": "promptops.event/1"`` and the
-changed apps only. Reading is strict: an unknown key is a newer format, and is refused.
+changed apps only. Reading is strict: an unknown key is a newer format, and is refused, except within an object
+``extensions`` of the document or of an app (:mod:`promptops.wire.extensions`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Json, ReleaseRef, is_name, is_segment
 from promptops.core.reference import VERSION
 from promptops.core.snapshot import Pointer, Snapshot
+from promptops.wire.extensions import EXTENSIONS, require_extensions
 
 SNAPSHOT: Final = "promptops.snapshot/1"
 EVENT: Final = "promptops.event/1"
@@ -72,7 +74,7 @@ def decode(data: bytes) -> Snapshot:
     document = parse_canonical(data, limit=MAX_BYTES)
     if not isinstance(document, Mapping) or document.get("schema") not in (SNAPSHOT, EVENT):
         raise Invalid(f"not a snapshot: its schema is neither {SNAPSHOT!r} nor {EVENT!r}")
-    _require_keys(document, _KEYS, "$")
+    _require_keys(document, _KEYS, "$", extensible=True)
     _require_digest(data, document["digest"])
     apps = document["apps"]
     channel = _text(document, "channel", "$")
@@ -125,7 +127,7 @@ def _ref_to_json(ref: ReleaseRef | None) -> Json:
 
 
 def _pointer(value: Json, path: str) -> Pointer:
-    found = _mapping(value, _POINTER, path)
+    found = _mapping(value, _POINTER, path, extensible=True)
     stable = _ref(found["stable"], f"{path}.stable")
     if stable is None:
         raise Invalid(f"{path}.stable is missing")
@@ -155,16 +157,19 @@ def _ref(value: Json, path: str) -> ReleaseRef | None:
     return ReleaseRef(version=version, digest=digest)
 
 
-def _mapping(value: Json, keys: frozenset[str], path: str) -> Mapping[str, Json]:
+def _mapping(value: Json, keys: frozenset[str], path: str, *, extensible: bool = False) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
         raise Invalid(f"{path} is not an object")
-    _require_keys(value, keys, path)
+    _require_keys(value, keys, path, extensible=extensible)
     return value
 
 
-def _require_keys(found: Mapping[str, Json], keys: frozenset[str], path: str) -> None:
+def _require_keys(found: Mapping[str, Json], keys: frozenset[str], path: str, *, extensible: bool = False) -> None:
     if missing := sorted(keys - set(found)):
         raise Invalid(f"{path} has no {missing[0]!r}")
+    if extensible:
+        require_extensions(found, path)
+        keys |= {EXTENSIONS}
     if unknown := sorted(set(found) - keys):
         raise Invalid(f"{path} has the unknown key {unknown[0][:80]!r}", hint="A newer promptops may read it.")
 

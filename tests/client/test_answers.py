@@ -203,6 +203,31 @@ def test_a_snapshot_without_a_required_prompt_is_not_followed(
     assert client.get_prompt("bot/answer").version == "1.0.0"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_newer_server_is_followed_whatever_extensions_it_adds(
+    client_of: Maker, server: FakeServer, stream: bool
+) -> None:
+    extended = _proven(
+        schema="promptops.event/1" if stream else "promptops.snapshot/1",
+        extensions={"rollouts": {"bot": {"step": 2}}},
+        apps={"bot": {**_POINTER, "extensions": {"kind": "canary"}}},
+    )
+
+    def events() -> Iterator[bytes]:
+        yield b"event: change\nid: 10\ndata: %s\n\n" % extended
+        threading.Event().wait(5)
+
+    client = client_of(server.url, poll=0.2)
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    server.streams = stream
+    if stream:
+        server.script = _only("events", lambda: Reply(headers={"Content-Type": "text/event-stream"}, body=events()))
+    else:
+        server.script = _only("snapshot", lambda: Reply(headers=JSON, body=extended))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    assert not client.status().problem
+
+
 def test_a_registry_restored_to_an_older_state_is_followed_in_a_new_epoch_only(
     client_of: Maker, server: FakeServer
 ) -> None:

@@ -48,6 +48,11 @@ def test_a_client_comes_back_as_it_was(beat: Beat, seen_at: datetime, comparable
     assert client_from_json(document | {"of_the_future": 1}) == client
 
 
+@given(BEATS)
+def test_a_newer_client_adds_extensions(beat: Beat) -> None:
+    assert beat_from_json({**beat_to_json(beat), "extensions": {"of": ["the", {"future": 1}]}}, beat.channel) == beat
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -72,6 +77,7 @@ def test_a_client_comes_back_as_it_was(beat: Beat, seen_at: datetime, comparable
         ({"cannot_load": {"bot": 7}}, "bot is not text"),
         ({"cannot_load": {"Bot": "x"}}, "by name"),
         ({"leaving": 1}, "leaving is true or false"),
+        ({"extensions": []}, "extensions is not an object"),
     ],
 )
 def test_what_is_no_heartbeat_is_refused(change: dict[str, Any], says: str) -> None:

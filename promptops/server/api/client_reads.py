@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 from starlette.responses import Response
@@ -150,6 +150,9 @@ class Heartbeat(Body):
         ),
     ]
     leaving: Annotated[bool, Field(description="It closes: this is its last word.")] = False
+    extensions: Annotated[
+        dict[str, Any], Field(default_factory=dict, description="What a newer client adds. The server ignores it.")
+    ]
 
 
 @routes.post(

@@ -171,7 +171,8 @@ def test_a_heartbeat_is_seen_by_whoever_may_see_its_channel_and_apps(place: Plac
     elsewhere = mint(place.registry, "dev-only", Scope.READ, channels=("dev",))
     server = place.server
     beat = {**BEAT, "lineage": place.registry.lineage}
-    assert server.ask("POST", "/v1/channels/prod/clients", token=place.reader, body=beat).status == 204
+    newer = {**beat, "extensions": {"of": {"the": "future"}}}
+    assert server.ask("POST", "/v1/channels/prod/clients", token=place.reader, body=newer).status == 204
     until(lambda: heartbeats.clients(place.registry, "prod", now=datetime.now(UTC)).live)
     clients = server.get("/v1/clients", place.reader).json["clients"]
     assert isinstance(clients, list)
