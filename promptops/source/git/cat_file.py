@@ -1,7 +1,8 @@
-"""One running ``git cat-file --batch``: names of objects in, their bytes out, many at a time.
+"""Reads objects through one running ``git cat-file --batch``: names in, bytes out, many at a time.
 
-Starting a process costs more than reading a hundred prompts, so commits, folders and files all come through this one.
-It sees what was written after its start, as any git does. A blob over the cap flows past without being kept.
+Starting a process costs more than reading a hundred prompts, so commits, folders and files all come from this one
+process. It also finds objects that were written after it started. Bytes of a blob beyond the cap are discarded as they
+arrive.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from promptops.source.tree import MAX_FILE
 if TYPE_CHECKING:
     from git.cmd import Git
 
+# Names that are sent ahead of reading: git looks objects up meanwhile, and few are lost if the caller stops early.
 _AT_ONCE = 100
-_CHUNK = 1 << 16
+_CHUNK = 1 << 16  # the capacity of a pipe on Linux
+# A git whose input ends exits at once; one that still runs after this hangs, and is killed.
 _CLOSE_SECONDS = 5.0
 _KINDS = (b"blob", b"tree", b"commit", b"tag")
 
@@ -43,7 +46,7 @@ class GitObject:
 
 @dataclass(slots=True)
 class _Coming:
-    """What was asked for: the names whose objects are still to be read, and the objects that were."""
+    """The state of one request: the names whose objects are still to be read, and the objects that were read."""
 
     names: deque[str]
     most: int
@@ -51,7 +54,7 @@ class _Coming:
 
 
 class Objects:
-    """The objects of one repository."""
+    """Reads the objects of one repository. Not for use by two threads at once."""
 
     def __init__(self, start: Callable[[], Git.AutoInterrupt], patience: Patience | None = None) -> None:
         self._start = start
@@ -60,23 +63,23 @@ class Objects:
         self._coming: _Coming | None = None
 
     def get(self, name: str) -> GitObject | None:
-        """An object by id, or by anything that git takes for a name; None where there is none."""
+        """Returns an object by its id or any name that git resolves; None if it does not exist."""
         return next(self.each([name]))
 
     def each(self, names: Sequence[str], *, most: int = MAX_FILE + 1) -> Iterator[GitObject | None]:
-        """The objects of these names, in this order.
+        """Returns the objects of these names, in this order; None for one that does not exist.
 
-        Git is asked for them at once, a hundred at a time, and looks for them while those before them are worked on.
+        A hundred names at a time go to git, which looks objects up while the caller works on those before them.
 
         Raises:
-            GitUnavailable: git does not answer in time, or ended.
+            GitUnavailable: git did not answer in time, or ended.
         """
         pages = [names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)]
         first = self._ask(pages[0], most) if pages else None
         return self._each(first, pages[1:]) if first else iter(())
 
     def close(self) -> None:
-        """End the process. Asking again starts a new one."""
+        """Ends the process. The next read starts a new one."""
         talk, self._talk = self._talk, None
         if talk is not None:
             talk.close()
@@ -97,8 +100,8 @@ class Objects:
     def _ask(self, names: Sequence[str], most: int) -> _Coming:
         before = self._coming
         while before is not None and before.names and self._talk is not None:
-            self._read(before)  # it comes out of the same stream, and first
-        self._patience.seconds(LOCAL_SECONDS)  # raises where it is over
+            self._read(before)  # its objects come first out of the same stream
+        self._patience.seconds(LOCAL_SECONDS)  # raises if the common deadline has passed
         if self._talk is None or self._talk.over():
             self._talk = _Talk(self._start())
         with self._or_end() as talk:
@@ -107,7 +110,7 @@ class Objects:
         return self._coming
 
     def _read(self, coming: _Coming) -> None:
-        """Read the next one of what is coming."""
+        """Reads the next object of a request."""
         if coming is not self._coming:
             raise _ended()
         with self._or_end() as talk:
@@ -117,7 +120,7 @@ class Objects:
 
     @contextmanager
     def _or_end(self) -> Iterator[_Talk]:
-        """End the process where something goes wrong: what it says next would answer another question."""
+        """Kills the process on any error: the rest of its output would be taken for the answer to the next request."""
         talk = self._talk
         if talk is None:
             raise _ended()
@@ -130,13 +133,17 @@ class Objects:
 
 
 class _Talk:
-    """A running ``git cat-file --batch``, asked and listened to at once: neither side ever waits for the other."""
+    """A running ``git cat-file --batch``.
+
+    Writing does not block: with full pipes in both directions, git would wait for us to read and we for git to read.
+    Names that do not fit into the pipe are sent between reads.
+    """
 
     def __init__(self, started: Git.AutoInterrupt) -> None:
         process = started.proc
         if process is None or process.stdin is None or process.stdout is None:
             raise GitUnavailable("git cat-file could not be started")
-        self._started = started  # which ends it, at the latest, when nobody needs it any more
+        self._started = started  # kept because GitPython kills the process when this object is collected
         self._process: subprocess.Popen[bytes] = process
         self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
         os.set_blocking(self._in, False)
@@ -145,28 +152,28 @@ class _Talk:
         self._seconds = self._until = 0.0
 
     def over(self) -> bool:
-        """True where the process has ended since it was last asked."""
+        """True if the process has ended."""
         return self._process.poll() is not None
 
     def wait_for(self, seconds: float) -> None:
-        """From now on, wait no longer than that."""
+        """Sets the deadline of the reads that follow, in seconds from now."""
         self._seconds, self._until = seconds, time.monotonic() + seconds
 
     def ask(self, names: Sequence[str]) -> None:
-        """Ask for objects, as far as there is room for questions; the others go in while answers come out."""
+        """Sends names of objects as far as the pipe takes them; the others follow while objects are read."""
         self._questions = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
         self._write()
 
     def line(self) -> bytes:
-        """The next line, without its end."""
+        """Reads the next line and returns it without its line end."""
         searched = 0
-        while (found := self._answers.find(b"\n", searched)) < 0:
+        while (end_of_line := self._answers.find(b"\n", searched)) < 0:
             searched = len(self._answers)
             self._more()
-        return self.take(found + 1)[:-1]
+        return self.take(end_of_line + 1)[:-1]
 
     def take(self, size: int) -> bytes:
-        """The next so many bytes."""
+        """Reads and returns ``size`` bytes."""
         while len(self._answers) < size:
             self._more()
         data = bytes(self._answers[:size])
@@ -174,7 +181,7 @@ class _Talk:
         return data
 
     def pass_by(self, size: int) -> None:
-        """Leave out so many bytes without holding them together."""
+        """Reads and discards ``size`` bytes without holding them all in memory."""
         while size:
             if not self._answers:
                 self._more()
@@ -207,7 +214,7 @@ class _Talk:
             raise _ended() from error
 
     def close(self) -> None:
-        """Let it end by itself, which takes no time where nothing is the matter with it."""
+        """Closes the input, at which git exits by itself, and kills a git that does not."""
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
@@ -217,13 +224,15 @@ class _Talk:
             self.end()
 
     def end(self) -> None:
-        """Kill it, with all that it started."""
+        """Kills the process with its process group."""
         with suppress(OSError):
             end(self._process)
 
 
 def _ended() -> GitUnavailable:
-    return GitUnavailable("git cat-file ended early", hint="`git status`, in the same folder, says what git minds.")
+    return GitUnavailable(
+        "git cat-file ended early", hint="Run `git status` in that folder: it shows git's own message."
+    )
 
 
 def _receive(talk: _Talk, most: int) -> GitObject | None:

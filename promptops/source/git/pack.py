@@ -1,7 +1,7 @@
-"""Objects made here -> their ids, and the one pack that carries them into a repository.
+"""Computes the ids of git objects and packs objects for a repository.
 
-Pure bytes. An object's id is the hash of its kind, size and data, so the same object has the same id wherever it is
-made, and writing it again is harmless. Formats:
+Pure functions over bytes. An object's id is the hash of its kind, size and data, so the same object has the same id
+wherever it is made, and writing it again is harmless. Formats:
 https://git-scm.com/book/en/v2/Git-Internals-Git-Objects and https://git-scm.com/docs/pack-format
 """
 
@@ -16,7 +16,7 @@ from enum import StrEnum
 
 
 class Algorithm(StrEnum):
-    """What a repository names its objects by."""
+    """The hash function that a repository names its objects with."""
 
     SHA1 = "sha1"
     SHA256 = "sha256"
@@ -27,7 +27,7 @@ _KINDS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawObject:
-    """An object that need not be in any repository yet."""
+    """A git object with its id, which need not be in a repository yet."""
 
     sha: str
     kind: str
@@ -35,28 +35,28 @@ class RawObject:
 
 
 def make(kind: str, data: bytes, algorithm: Algorithm) -> RawObject:
-    """An object with its id."""
+    """Returns an object with its id."""
     header = f"{kind} {len(data)}\0".encode()
     return RawObject(sha=_hash(algorithm, header + data).hex(), kind=kind, data=data)
 
 
 def make_tree(files: Mapping[str, RawObject], algorithm: Algorithm) -> RawObject:
-    """A folder of plain files."""
+    """Returns the tree object of a folder of plain files."""
     entries = (f"100644 {name}\0".encode() + bytes.fromhex(files[name].sha) for name in sorted(files))
     return make("tree", b"".join(entries), algorithm)
 
 
 def pack(objects: Iterable[RawObject], algorithm: Algorithm) -> bytes:
-    """One pack of these objects, each once and none as a difference to another."""
-    each = {item.sha: item for item in objects}
-    body = [b"PACK" + struct.pack(">II", 2, len(each))]
-    body += [_head(_KINDS[item.kind], len(item.data)) + zlib.compress(item.data, 1) for item in each.values()]
+    """Returns one pack of these objects, each once and none as a delta of another."""
+    by_sha = {item.sha: item for item in objects}
+    body = [b"PACK" + struct.pack(">II", 2, len(by_sha))]
+    body += [_head(_KINDS[item.kind], len(item.data)) + zlib.compress(item.data, 1) for item in by_sha.values()]
     data = b"".join(body)
     return data + _hash(algorithm, data)
 
 
 def _head(kind: int, size: int) -> bytes:
-    """Kind and size: four bits of the size first, then seven a byte, low ones first."""
+    """Encodes kind and size: the lowest four bits of the size with the kind, then seven bits a byte, lowest first."""
     first, size = kind << 4 | size & 15, size >> 4
     head = bytearray()
     while size:

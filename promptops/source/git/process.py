@@ -1,7 +1,7 @@
-"""One call of git: bytes in, bytes out, and an end within a time.
+"""Runs one git command with a deadline: bytes in, bytes out.
 
-A git that hangs (a file system that is gone, a remote that says nothing, a hook somewhere) is ended together with
-everything it started: it runs in a process group of its own.
+A git that hangs (a file system that is gone, a remote that does not answer, a hook) is killed together with every
+process it started. For that, local commands run in a process group of their own.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 LOCAL_SECONDS = 60.0
-"""How long a call may take that touches this machine only."""
+"""Seconds that a local command may take. A large repository on a slow disk needs a few; a hang must not block more."""
 
 REMOTE_SECONDS = 120.0
-"""How long a call may take that speaks to a remote."""
+"""Seconds that a command to a remote may take: a push of many refs over a slow line needs more than a minute."""
 
+# `git version` ends within milliseconds; five seconds allow for a cold disk and a busy machine.
 _PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a call ended with: exit code, standard output, and the first lines of standard error."""
+class GitResult:
+    """The result of a command: exit code, standard output, and the first lines of standard error."""
 
     code: int
     out: bytes
@@ -42,31 +43,34 @@ class Said:
 
 
 class Begin(Protocol):
-    """Starts git in one repository; whoever passes ``writes`` may change it, whoever passes ``remote`` needs a network.
+    """Starts git in one repository.
 
-    Raises GitUnavailable where git cannot be started.
+    A command with ``writes`` may change the repository; one with ``remote`` talks to a remote and gets more time.
+
+    Raises:
+        GitUnavailable: git cannot be started.
     """
 
     def __call__(self, *arguments: str, writes: bool = False, remote: bool = False) -> Running: ...
 
 
 class Running:
-    """A git that was started. It does its work while nobody waits, or waits itself for what it is to work on."""
+    """A git process that was started and works in the background, or waits for its standard input."""
 
     def __init__(self, started: Git.AutoInterrupt, what: str, patience: Patience, most: float) -> None:
         if started.proc is None:
             raise GitUnavailable(f"git {what} could not be started")
-        self._started = started  # which ends it, at the latest, when nobody needs it any more
+        self._started = started  # kept because GitPython kills the process when this object is collected
         self._process: subprocess.Popen[bytes] = started.proc
         self._what = what
         self._patience = patience
         self._most = most
 
-    def answer(self, data: bytes = b"") -> Said:
-        """Give it its input and wait for its end; failing is an answer.
+    def answer(self, data: bytes = b"") -> GitResult:
+        """Sends the input, waits for the process to end, and returns its result, also for an exit code other than 0.
 
         Raises:
-            GitUnavailable: it does not end in time.
+            GitUnavailable: the process did not end in time.
         """
         try:
             seconds = self._patience.seconds(self._most)
@@ -76,25 +80,25 @@ class Running:
         return answer(self._process, data, seconds, self._what)
 
     def end(self) -> None:
-        """Kill it: nobody needs the answer."""
+        """Kills the process and discards its result."""
         end(self._process)
 
 
 class Patience:
-    """How long calls may take, each by itself and, after :meth:`limit`, all of them together."""
+    """The time limit of git commands: one for each command and, after :meth:`limit`, one for all of them together."""
 
     def __init__(self) -> None:
         self._until: float | None = None
 
     def limit(self, seconds: float | None) -> None:
-        """From now on everything has to end within so many seconds, or each call by itself again."""
+        """Sets a deadline for all commands from now on, in seconds; None removes it."""
         self._until = None if seconds is None else time.monotonic() + seconds
 
     def seconds(self, most: float) -> float:
-        """What the next call may take.
+        """Returns the seconds that the next command may take, at most ``most``.
 
         Raises:
-            GitUnavailable: the time is over.
+            GitUnavailable: the common deadline has passed.
         """
         if self._until is None:
             return most
@@ -104,13 +108,13 @@ class Patience:
         return left
 
 
-def answer(process: subprocess.Popen[bytes], data: bytes, seconds: float, what: str) -> Said:
-    """Give a process its input and wait for its end.
+def answer(process: subprocess.Popen[bytes], data: bytes, seconds: float, what: str) -> GitResult:
+    """Sends a process its input and waits for it to end.
 
     Raises:
-        GitUnavailable: it took longer.
+        GitUnavailable: the process took longer than ``seconds`` and was killed.
     """
-    # What communicate() ends with.
+    # communicate() ends with process.wait(), which would sleep between looks at the process: see wait() below.
     process.wait = partial(wait, process)  # type: ignore[method-assign]
     try:
         out, err = process.communicate(data, timeout=seconds)
@@ -119,14 +123,16 @@ def answer(process: subprocess.Popen[bytes], data: bytes, seconds: float, what: 
         raise GitUnavailable(f"git {what} did not answer within {seconds:.0f} seconds and was ended") from error
     finally:
         del process.wait
-    return Said(code=process.returncode, out=out, err=first_lines(err.decode("utf-8", "replace")))
+    return GitResult(code=process.returncode, out=out, err=first_lines(err.decode("utf-8", "replace")))
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
-    """As ``process.wait``, which sleeps a millisecond before it looks again: as long as many a git runs.
+    """Waits for a process without polling, where the system can.
+
+    ``Popen.wait`` with a timeout sleeps between polls, a millisecond and more: as long as many a git command runs.
 
     Raises:
-        subprocess.TimeoutExpired: it did not end.
+        subprocess.TimeoutExpired: the process did not end in time.
     """
     until = time.monotonic() + timeout if timeout is not None else 0.0
     if sys.platform == "linux" and timeout is not None and process.poll() is None:
@@ -142,9 +148,9 @@ def wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
 
 
 def end(process: subprocess.Popen[bytes], *, streams: bool = True) -> None:
-    """Kill a process and all that it started, and wait for nothing that could still hold its pipes.
+    """Kills a process with its process group, without waiting for other processes that still hold its pipes.
 
-    ``streams`` are closed too, but for a thread that another one still reads from.
+    Pass ``streams=False`` where another thread still reads from them: closing them under it would be a race.
     """
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg") and os.getpgid(process.pid) == process.pid:
@@ -160,12 +166,12 @@ def end(process: subprocess.Popen[bytes], *, streams: bool = True) -> None:
 
 
 def require_git(seconds: float = _PROBE_SECONDS) -> None:
-    """Make sure that there is a git and that it answers, before a library asks it without a limit.
+    """Checks that git is installed and answers, because GitPython calls it without a time limit.
 
-    One that answered once is not asked again.
+    A git that answered once is not checked again.
 
     Raises:
-        GitUnavailable: there is none, or it does not.
+        GitUnavailable: git is not installed, or does not answer.
     """
     _probe(shutil.which("git") or "git", seconds)
 
@@ -189,6 +195,6 @@ def _probe(program: str, seconds: float) -> None:
 
 
 def first_lines(text: str) -> str:
-    """What git complains about, short enough for a message."""
+    """Returns the first lines of git's error output, short enough for a message."""
     text = text.strip().removeprefix("stderr: ").strip("'\n ")
     return " ".join(text.split("\n")[:4])[:400]

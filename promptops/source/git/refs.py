@@ -1,7 +1,8 @@
-"""Refs and the objects behind them, many at a time: written together, created and never moved, sent to remotes.
+"""Reads, creates and pushes refs and their objects, many at a time. A ref is created once and never moved.
 
-Names and ids come from promptops itself or are checked here; they go in through standard input wherever git takes
-them there. Objects are written before the refs that name them, and both are flushed to disk by git.
+Names and ids come from promptops or are checked here. They go to git through standard input where git reads them
+there, so that no name is taken for an option. Objects are written before the refs that name them, and git flushes
+both to disk.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.model import is_segment
 from promptops.source.git.cat_file import GitObject, Objects
 from promptops.source.git.pack import Algorithm, RawObject, pack
-from promptops.source.git.process import Begin, Running, Said
+from promptops.source.git.process import Begin, GitResult, Running
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
@@ -24,14 +25,17 @@ _LIST = ("for-each-ref", "--format=%(objectname) %(refname)")
 _UNPACK = ("unpack-objects", "-q")
 _INDEX = ("index-pack", "--stdin")
 _UPDATE = ("update-ref", "--stdin")
+# Git itself unpacks a push of fewer than 100 objects into single files (receive.unpackLimit).
 _LOOSE = 100
+# Ref names are arguments of `git push`: 500 of them stay far below the limit of a command line (128 KiB on Linux).
 _PUSHED_AT_ONCE = 500
+# A transaction fails when another process creates one of its refs first; after three times each ref is tried alone.
 _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a remote took, by name of the ref, and what it refused, with its reason."""
+    """The refs that a remote accepted, and those that it refused with the reason, by name."""
 
     taken: tuple[str, ...] = ()
     refused: Mapping[str, str]
@@ -39,7 +43,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a ref is not as wanted: git's words, or the id that it has already."""
+    """Why a ref could not be created: git's message, and the id that the ref already has, if it exists."""
 
     why: str
     exists_as: str = ""
@@ -56,9 +60,10 @@ class Refs:
 
     @contextmanager
     def ahead(self, folder: str) -> Iterator[None]:
-        """Start at once what the first :meth:`list` of this folder, :meth:`write` and :meth:`create` will need: a
-        process each, which is there by the time it is asked. The refs are listed as they are now; what was not asked
-        at the end is ended, and has written nothing.
+        """Starts the processes for the first :meth:`list` of this folder, :meth:`write` and :meth:`create` in advance.
+
+        They start up in parallel while the caller works. The list shows the refs as they are now. Processes that were
+        not used are killed at the end and have written nothing.
 
         Raises:
             GitUnavailable: git cannot be started.
@@ -73,124 +78,125 @@ class Refs:
                 running.end()
             self._started.clear()
 
-    def _call(self, *arguments: str, data: bytes = b"", writes: bool = False, remote: bool = False) -> Said:
+    def _call(self, *arguments: str, data: bytes = b"", writes: bool = False, remote: bool = False) -> GitResult:
         running = self._started.pop(arguments, None) or self._begin(*arguments, writes=writes, remote=remote)
         return running.answer(data)
 
     def list(self, *folders: str) -> dict[str, str]:
-        """The refs below these folders (``refs/tags/``), with the id of the object each names."""
-        said = self._call(*_LIST, *map(_prefix, folders))
-        if said.code:
-            raise GitUnavailable(f"git for-each-ref failed: {said.err}")
-        return _pairs(said.out, b" ")
+        """Returns the refs below these folders (``refs/tags/``) with the ids of their objects."""
+        result = self._call(*_LIST, *map(_prefix, folders))
+        if result.code:
+            raise GitUnavailable(f"git for-each-ref failed: {result.err}")
+        return _pairs(result.out, b" ")
 
     def read(self, names: Sequence[str], *, most: int) -> Iterator[GitObject | None]:
-        """The objects of these names, in this order, None for one that is not there; blobs up to ``most`` bytes."""
+        """Reads the objects of these names, in this order; None for a missing one. Blobs are cut at ``most`` bytes."""
         return self._objects.each(names, most=most)
 
     def write(self, objects: Sequence[RawObject]) -> None:
-        """Write objects, each once; those that are there already stay as they are.
+        """Writes objects, each once. Objects that exist already stay as they are.
 
         Raises:
             GitUnavailable: git could not write them.
         """
         data = pack(objects, self.algorithm)
-        # A few become single files, as from any git command; many stay together in one pack.
+        # As git does with what it receives: a few objects become single files, many stay together in one pack.
         few = len(objects) <= _LOOSE
-        said = self._call(*(_UNPACK if few else _INDEX), data=data, writes=True)
-        if said.code:
-            raise GitUnavailable(f"git could not write objects: {said.err or f'exit code {said.code}'}")
+        result = self._call(*(_UNPACK if few else _INDEX), data=data, writes=True)
+        if result.code:
+            raise GitUnavailable(f"git could not write objects: {result.err or f'exit code {result.code}'}")
 
     def create(self, wanted: Mapping[str, str]) -> dict[str, Refusal]:
-        """Create refs, all in one transaction where none is there yet. What is there is never moved.
+        """Creates refs, in one transaction where none of them exists yet. An existing ref is never moved.
 
-        Answers, for each ref that is not as wanted afterwards, why: an empty dict is success.
+        Returns the refusal of each ref that does not have the wanted id afterwards; an empty dict is success.
         """
         left = {_ref(name): sha for name, sha in wanted.items()}
         refused: dict[str, Refusal] = {}
         for _ in range(_TRIES):
             if not left or self._update(left).code == 0:
                 return refused
-            there = self._ids(list(left))
-            for name, sha in there.items():
+            existing = self._ids(list(left))
+            for name, sha in existing.items():
                 if left.pop(name) != sha:
                     refused[name] = Refusal(why=f"it exists as {sha}", exists_as=sha)
         return refused | self._one_by_one(left)
 
     def _one_by_one(self, wanted: Mapping[str, str]) -> dict[str, Refusal]:
-        """The refs that cannot be created together: those that can by themselves are."""
+        """Creates each ref in a transaction of its own, because one that git refuses would stop the others."""
         refused = {}
         for name, sha in wanted.items():
-            said = self._update({name: sha})
-            there = self._ids([name]).get(name, "") if said.code else sha
-            if there != sha:
-                why = f"it exists as {there}" if there else said.err or f"git update-ref failed with {said.code}"
-                refused[name] = Refusal(why=why, exists_as=there)
+            result = self._update({name: sha})
+            existing = self._ids([name]).get(name, "") if result.code else sha
+            if existing != sha:
+                failure = result.err or f"git update-ref failed with {result.code}"
+                why = f"it exists as {existing}" if existing else failure
+                refused[name] = Refusal(why=why, exists_as=existing)
         return refused
 
-    def _update(self, wanted: Mapping[str, str]) -> Said:
+    def _update(self, wanted: Mapping[str, str]) -> GitResult:
         lines = "".join(f"create {name} {sha}\n" for name, sha in wanted.items())
         return self._call(*_UPDATE, data=lines.encode(), writes=True)
 
     def _ids(self, names: Sequence[str]) -> dict[str, str]:
-        """Those of these refs that are there."""
-        found = self._objects.each(names, most=0)
-        return {name: item.sha for name, item in zip(names, found, strict=True) if item is not None}
+        """Returns the ids of those refs that exist."""
+        objects = self._objects.each(names, most=0)
+        return {name: item.sha for name, item in zip(names, objects, strict=True) if item is not None}
 
     # --- remotes ---
 
     def require_remote(self, name: str) -> str:
-        """The name, where it is one of a remote of this repository.
+        """Returns the name if this repository has a remote of that name.
 
         Raises:
-            Invalid: it is not, listing those there are.
+            Invalid: there is no such remote; the hint lists the remotes.
         """
         remotes = self._call("remote").out.decode("utf-8", "replace").split()
         if not _REMOTE.fullmatch(name) or name not in remotes:
-            listed = f"There are: {', '.join(remotes)}." if remotes else "git remote add origin …"
-            raise Invalid(f"'{name[:80]}' is not a remote of this repository", hint=listed)
+            hint = f"Its remotes: {', '.join(remotes)}." if remotes else "Add one: git remote add origin …"
+            raise Invalid(f"'{name[:80]}' is not a remote of this repository", hint=hint)
         return name
 
     def list_remote(self, remote: str, *prefixes: str) -> dict[str, str]:
-        """The refs below these that a remote has.
+        """Returns the refs of a remote that begin with one of the prefixes, with their ids.
 
         Raises:
-            GitUnavailable: it does not answer.
+            GitUnavailable: the remote does not answer.
         """
         patterns = [f"{_prefix(prefix)}*" for prefix in prefixes]
-        said = self._call("ls-remote", "--quiet", "--refs", "--end-of-options", remote, *patterns, remote=True)
-        if said.code:
-            raise GitUnavailable(f"the remote {remote} does not answer: {said.err or f'exit code {said.code}'}")
-        return _pairs(said.out, b"\t")
+        result = self._call("ls-remote", "--quiet", "--refs", "--end-of-options", remote, *patterns, remote=True)
+        if result.code:
+            raise GitUnavailable(f"the remote {remote} does not answer: {result.err or f'exit code {result.code}'}")
+        return _pairs(result.out, b"\t")
 
     def fetch(self, source: str, *prefixes: str) -> str:
-        """Create the refs below these as the source (a remote, a URL) has them. Those that are here are never moved.
+        """Creates the refs of a source (a remote or a URL) that begin with one of the prefixes. Refs here never move.
 
-        Answers what git complained about, such as a ref that is here with another id.
+        Returns git's error message, for example about a ref that exists here with another id; empty on success.
         """
         specs = [f"{_prefix(prefix)}*:{prefix}*" for prefix in prefixes]
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        said = self._call("fetch", *options, "--end-of-options", source, *specs, writes=True, remote=True)
-        return (said.err or f"git fetch failed with exit code {said.code}") if said.code else ""
+        result = self._call("fetch", *options, "--end-of-options", source, *specs, writes=True, remote=True)
+        return (result.err or f"git fetch failed with exit code {result.code}") if result.code else ""
 
     def push(self, remote: str, names: Sequence[str]) -> Pushed:
-        """Create these refs on a remote. Those that are there are never moved: it refuses, and says why."""
+        """Creates these refs on a remote. The remote refuses to move a ref that exists there with another id."""
         taken: list[str] = []
         refused: dict[str, str] = {}
         for start in range(0, len(names), _PUSHED_AT_ONCE):
             some = [_ref(name) for name in names[start : start + _PUSHED_AT_ONCE]]
             specs = [f"{name}:{name}" for name in some]
             options = ("--porcelain", "--no-follow-tags", "--recurse-submodules=no")
-            said = self._call("push", *options, "--end-of-options", remote, *specs, remote=True)
-            results = _results(said.out.decode("utf-8", "replace"))
+            result = self._call("push", *options, "--end-of-options", remote, *specs, remote=True)
+            results = _results(result.out.decode("utf-8", "replace"))
             taken += [name for name in some if results.get(name) == ""]
-            unknown = said.err or f"git push failed with exit code {said.code}"
+            unknown = result.err or f"git push failed with exit code {result.code}"
             refused |= {name: results.get(name, unknown) for name in some if results.get(name, unknown)}
         return Pushed(taken=tuple(taken), refused=refused)
 
 
 def require_address(url: str) -> str:
-    """The URL, where it is one git may be sent to: no option, no ``ext::`` command.
+    """Returns the URL if git may connect to it: it is neither an option nor an ``ext::`` command.
 
     Raises:
         Invalid: for anything else.
@@ -202,14 +208,14 @@ def require_address(url: str) -> str:
 
 
 def _results(text: str) -> dict[str, str]:
-    """What ``git push --porcelain`` says about each ref: nothing where it is as asked, else why not."""
-    found = {}
+    """Parses ``git push --porcelain``: by ref, why the remote refused it; empty for an accepted one."""
+    reasons = {}
     for line in text.splitlines():
         flag, _, rest = line.partition("\t")
         names, _, summary = rest.partition("\t")
         if len(flag) == 1 and ":" in names:
-            found[names.rpartition(":")[2]] = summary if flag == "!" else ""
-    return found
+            reasons[names.rpartition(":")[2]] = summary if flag == "!" else ""
+    return reasons
 
 
 def _pairs(data: bytes, separator: bytes) -> dict[str, str]:
@@ -225,7 +231,7 @@ def _ref(name: str) -> str:
 
 
 def _prefix(prefix: str) -> str:
-    """A folder of refs with its slash, or the beginning of names in it."""
+    """Returns the prefix if it is a folder of refs (with its slash) or the beginning of names in one."""
     folder, _, rest = prefix.rpartition("/")
     if not folder.startswith("refs/") or not all(map(is_segment, [*folder.split("/"), *([rest] if rest else [])])):
         raise Invalid(f"'{prefix[:80]}' is not a folder of refs")

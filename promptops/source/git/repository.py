@@ -1,9 +1,9 @@
-"""A git repository: what is in its commits, whether the working tree differs, and its refs (:mod:`git_refs`).
+"""A git repository: its commits, changes of its working tree, and its refs (:mod:`promptops.source.git.refs`).
 
-The only importer of GitPython, which finds the repository and runs git. Commands are fixed argument lists: what comes
+Only this module imports GitPython, which finds the repository and runs git. Commands are fixed argument lists: input
 from outside is checked first and stands behind ``--end-of-options`` or goes in through standard input. Hooks, file
-system monitors and filters that a repository's configuration names are never run, and blobs are read as they were
-committed.
+system monitors and filters that a repository's configuration names never run, because a foreign repository must not
+run commands here. Blobs are read as they were committed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
-# By default git flushes nothing to disk, and a tidying up in the background could hold locks when nobody expects it.
+# By default git does not flush refs to disk; and its maintenance in the background would hold locks at random times.
 _DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 _ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_TERMINAL_PROMPT": "0",  # fail instead of waiting for a password
+    "GIT_OPTIONAL_LOCKS": "0",  # `git status` must not write the index under a user's own git
+    "GIT_LITERAL_PATHSPECS": "1",  # a file called `*.md` or `:(top)x` is that file
+    "GIT_NO_REPLACE_OBJECTS": "1",  # `refs/replace/` would show another content under an id
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # `ext::` would run any command
 }
 _KEYS = r"^(remote\.origin\.url|extensions\.objectformat|filter\..*)$"
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
@@ -47,7 +47,7 @@ _CREDENTIALS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/@]*)@",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitInfo:
-    """A commit: its id, its author as ``Name <mail>``, its time, and the repository it is in, without credentials."""
+    """A commit: its id, author (``Name <mail>``) and commit time, and the URL of its repository without credentials."""
 
     sha: str
     author: str
@@ -56,7 +56,7 @@ class CommitInfo:
 
 
 class Repository:
-    """A git repository. ``root`` is its working tree, or the repository itself where it is bare."""
+    """A git repository. ``root`` is its working tree; of a bare repository, its folder."""
 
     def __init__(self, root: Path, git: Git, folder: Path) -> None:
         """Use :meth:`open` or :meth:`archive`."""
@@ -72,10 +72,10 @@ class Repository:
 
     @classmethod
     def open(cls, start: Path) -> Repository:
-        """The repository that a folder is in, with its working tree.
+        """Opens the repository that contains a folder.
 
         Raises:
-            GitUnavailable: where there is none, or no git.
+            GitUnavailable: the folder is in no repository or in a bare one, or git is not installed.
         """
         repository = cls._find(start, above=True)
         if repository.root == repository.folder:
@@ -84,27 +84,27 @@ class Repository:
 
     @classmethod
     def archive(cls, place: Path) -> Repository:
-        """The repository at exactly this place, bare or not, to read refs from.
+        """Opens the repository at exactly this path, bare or not, to read refs from.
 
         Raises:
-            GitUnavailable: where there is none, or no git.
+            GitUnavailable: the path is no repository, or git is not installed.
         """
         return cls._find(place, above=False)
 
     @classmethod
     def make_bare(cls, place: Path, algorithm: Algorithm = Algorithm.SHA1) -> Repository:
-        """A new bare repository in a new folder."""
+        """Creates a bare repository in a new folder."""
         process.require_git()
         import git
 
         place.mkdir()
         runner = git.Git(place)
         runner.update_environment(**_ENVIRONMENT)
-        made = cls(place, runner, place)
-        said = made.begin("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}").answer()
-        if said.code:
-            raise GitUnavailable(f"git init failed: {said.err}")
-        return made
+        repository = cls(place, runner, place)
+        result = repository.begin("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}").answer()
+        if result.code:
+            raise GitUnavailable(f"git init failed: {result.err}")
+        return repository
 
     @classmethod
     def _find(cls, start: Path, *, above: bool) -> Repository:
@@ -114,13 +114,13 @@ class Repository:
         except ImportError as error:
             raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
         try:
-            found = git.Repo(str(start), search_parent_directories=above)
-            folder = Path(found.common_dir)
-            root = Path(found.working_tree_dir) if found.working_tree_dir is not None else folder
-            found.close()
+            repo = git.Repo(str(start), search_parent_directories=above)
+            folder = Path(repo.common_dir)
+            root = Path(repo.working_tree_dir) if repo.working_tree_dir is not None else folder
+            repo.close()
         except (git.InvalidGitRepositoryError, git.NoSuchPathError, OSError) as error:
             raise _no_repository(start, above=above) from error
-        except Exception:  # noqa: BLE001 GitPython reads configurations by its own rules, and gives up on some that git takes
+        except Exception:  # noqa: BLE001 GitPython parses configurations itself, and fails at some that git reads
             root, folder = _ask_where(start, above=above)
         runner = git.Git(root)
         runner.update_environment(**_ENVIRONMENT)
@@ -128,11 +128,11 @@ class Repository:
 
     @property
     def refs(self) -> Refs:
-        """The refs of this repository, and the objects behind them."""
+        """The refs of this repository, with access to their objects."""
         return Refs(self.begin, self._objects, Algorithm(self._settings().get("extensions.objectformat", "sha1")))
 
     def close(self) -> None:
-        """End the git that was left running to read objects. Using it again starts a new one."""
+        """Ends the git process that reads objects. The next read starts a new one."""
         asked, self._asked = self._asked, None
         if asked is not None:
             asked.end()
@@ -143,10 +143,10 @@ class Repository:
         self.close()
 
     def resolve(self, commit: str = "HEAD") -> CommitInfo:
-        """Find a commit by branch, tag, id, or anything else git takes for one.
+        """Finds a commit by branch, tag, id, or any other name that git resolves to a commit.
 
         Raises:
-            Invalid: for what is no commit here.
+            Invalid: the name is not that of a commit in this repository.
         """
         if self._config is None:
             self._ask_settings()
@@ -154,15 +154,15 @@ class Repository:
         return CommitInfo(sha=sha, author=author, at=at, repository=self._repository())
 
     def tree(self, sha: str, under: str = "") -> Tree:
-        """The files of a commit below a folder, with paths relative to it."""
+        """Returns the files of a commit below a folder, with paths relative to it."""
         return self._tree(sha, under.strip("/"))
 
     def dirty(self, under: Sequence[str]) -> tuple[str, ...]:
-        """Files below these paths that are not as committed: changed, staged, deleted, or new and not ignored."""
+        """Returns the files below these paths that differ from HEAD: changed, staged, deleted, new and not ignored."""
         paths = [path.strip("/") or "." for path in under]
         if self._are_committed(["" if path == "." else path for path in paths]):
             return ()
-        said = self.begin(
+        result = self.begin(
             *self._without_filters(),
             "status",
             "--porcelain",
@@ -173,16 +173,16 @@ class Repository:
             "--",
             *paths,
         ).answer()
-        if said.code:
-            raise GitUnavailable(f"git status failed: {said.err or 'git said nothing'}")
-        entries = [entry[3:].decode("utf-8", "replace") for entry in said.out.split(b"\0") if len(entry) > 3]
+        if result.code:
+            raise GitUnavailable(f"git status failed: {result.err or f'exit code {result.code}'}")
+        entries = [entry[3:].decode("utf-8", "replace") for entry in result.out.split(b"\0") if len(entry) > 3]
         return tuple(sorted(path for path in entries if SKIPPED.isdisjoint(path.split("/"))))
 
     def _commit(self, commit: str) -> tuple[str, str, datetime]:
-        """A commit's id, author and time."""
+        """Returns a commit's id, author and time."""
         found = self._objects.get(f"{commit}^{{commit}}") if _COMMIT.fullmatch(commit) else None
         if found is None:
-            hint = "Commit something first." if commit == "HEAD" else "`git log` lists what there is."
+            hint = "Commit something first." if commit == "HEAD" else "`git log` lists the commits."
             raise Invalid(f"there is no commit '{commit[:80]}' in {self.root}", hint=hint)
         head = found.data.partition(b"\n\n")[0].decode("utf-8", "replace")
         people = {match["who"]: match for match in _PERSON.finditer(head)}
@@ -193,22 +193,22 @@ class Repository:
 
     def _repository(self) -> str:
         address = self._settings().get("remote.origin.url", "")
-        found = _CREDENTIALS.match(address)
-        if not found:
+        match = _CREDENTIALS.match(address)
+        if not match:
             return address or self.root.name
-        # For ssh the user is part of the address; a password never is.
-        user = found["user"].partition(":")[0] if "ssh" in found["scheme"].lower() else ""
-        return f"{found['scheme']}{user}{'@' if user else ''}{address[found.end() :]}"
+        # The user of an ssh URL is part of the address. That of an https URL may be a token, and no password is kept.
+        user = match["user"].partition(":")[0] if "ssh" in match["scheme"].lower() else ""
+        return f"{match['scheme']}{user}{'@' if user else ''}{address[match.end() :]}"
 
     def _tree(self, sha: str, under: str) -> GitTree:
-        """One for all who ask for it: a commit's folders do not change, and are read once."""
+        """Returns the same tree for the same commit each time: its folders do not change, so one read is enough."""
         return self._trees.setdefault((sha, under), GitTree(self._objects, sha, under))
 
     def _are_committed(self, paths: Sequence[str]) -> bool:
-        """True where the files at these paths are, byte by byte, those of HEAD. False where only git can tell.
+        """True if the files at these paths equal those of HEAD byte by byte; False if only ``git status`` can tell.
 
-        The usual case, and the cheap one: nothing is started for it. Line ends that git converts, ignored files and the
-        like make it False.
+        This saves starting a process in the usual case. Files with line ends that git converts, ignored files and the
+        like give False.
         """
         head = self._objects.get("HEAD^{commit}")
         if head is None:
@@ -217,7 +217,7 @@ class Repository:
         return all(_is_committed(committed, now, path) for path in paths)
 
     def _without_filters(self) -> list[str]:
-        """Options that switch off every filter the configuration names: comparing files must not run commands."""
+        """Returns options that switch off every filter of the configuration: comparing files must not run commands."""
         drivers = {key.rpartition(".")[0] for key in self._settings() if key.startswith("filter.")}
         options = []
         for driver in sorted(drivers):
@@ -226,17 +226,17 @@ class Repository:
         return options
 
     def _ask_settings(self) -> Running:
-        """Start to look for the settings, which takes a process, while something else is done."""
+        """Starts the process that reads the settings, so that it works while the caller does something else."""
         self._asked = self._asked or self.begin("config", "-z", "--get-regexp", _KEYS)
         return self._asked
 
     def _settings(self) -> dict[str, str]:
         if self._config is None:
             asked, self._asked = self._ask_settings(), None
-            said = asked.answer()
-            if said.code > 1:  # 1 is: there are none
-                raise GitUnavailable(f"git config failed: {said.err or f'exit code {said.code}'}")
-            pairs = (entry.partition("\n") for entry in said.out.decode("utf-8", "replace").split("\0") if entry)
+            result = asked.answer()
+            if result.code > 1:  # 1 means that no setting matches
+                raise GitUnavailable(f"git config failed: {result.err or f'exit code {result.code}'}")
+            pairs = (entry.partition("\n") for entry in result.out.decode("utf-8", "replace").split("\0") if entry)
             self._config = {key: value for key, _, value in pairs}
         return self._config
 
@@ -246,9 +246,9 @@ class Repository:
         writes: bool = False,
         remote: bool = False,
     ) -> Running:
-        """Start git: see :class:`promptops.source.git.process.Begin`."""
+        """Starts git: see :class:`promptops.source.git.process.Begin`."""
         most = process.REMOTE_SECONDS if remote else process.LOCAL_SECONDS
-        self.patience.seconds(most)  # raises where it is over
+        self.patience.seconds(most)  # raises if the common deadline has passed
         started = self._start(*arguments, writes=writes, alone=not remote)
         return Running(started, arguments[0], self.patience, most)
 
@@ -258,8 +258,10 @@ class Repository:
         writes: bool = False,
         alone: bool = True,
     ) -> Git.AutoInterrupt:
-        """Start git and leave it running, with pipes to talk to; ``alone`` in a session of its own, without the
-        terminal that ssh would ask for a passphrase on.
+        """Starts git and leaves it running, with pipes for input and output.
+
+        ``alone`` starts it in a session of its own, without the terminal. Commands to a remote keep the terminal,
+        because ssh may have to ask for a passphrase.
         """
         import git
 
@@ -277,15 +279,15 @@ def _no_repository(start: Path, *, above: bool) -> GitUnavailable:
 
 
 def _ask_where(start: Path, *, above: bool) -> tuple[Path, Path]:
-    """The root and the git folder of a repository, as git itself finds them."""
+    """Returns the root and the git folder of a repository, as git itself finds them."""
     import git
 
     def ask(what: str) -> Path | None:
         try:
-            said = git.Git(start).execute(["git", *_SAFE, "rev-parse", "--path-format=absolute", what])
+            path = git.Git(start).execute(["git", *_SAFE, "rev-parse", "--path-format=absolute", what])
         except (git.GitCommandError, OSError):
             return None
-        return Path(str(said))
+        return Path(str(path))
 
     folder = ask("--git-common-dir")
     root = ask("--show-toplevel") or folder
@@ -304,7 +306,7 @@ def _is_committed(committed: GitTree, now: WorkingTree, path: str) -> bool:
 
 
 def _same_bytes(committed: GitTree, now: WorkingTree, path: str) -> bool:
-    """True where a file has the id of its committed blob: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    """True if a file has the id of its committed blob: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
     sha = committed.blob(path)
     try:
         data = now.read(path)

@@ -1,7 +1,7 @@
 """The files of a commit, as a tree of source files.
 
-Only regular files (modes 100644 and 100755) are files here: a link is its target's path as a blob, and is never
-followed. Format of a tree object: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+Only regular files (modes 100644 and 100755) count as files. A symbolic link, whose blob is the path of its target, is
+never followed. Format of a tree object: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Folder:
 
 
 class GitTree:
-    """A commit's files below a folder. Only the folders that are asked for are read."""
+    """The files of a commit below a folder. A folder is read when a caller first needs it."""
 
     def __init__(self, objects: Objects, sha: str, under: str) -> None:
         self._objects = objects
@@ -56,8 +56,8 @@ class GitTree:
 
     def _object(self, path: str) -> GitObject:
         if path not in self._ready:
-            for other, found in self._coming:
-                self._ready[other] = found
+            for other, git_object in self._coming:
+                self._ready[other] = git_object
                 if other == path:
                     break
         ready = self._ready.pop(path, None)
@@ -66,20 +66,20 @@ class GitTree:
         sha = self.blob(path)
         if not sha:
             raise FileNotFoundError(f"there is no such file in commit {self._sha[:12]}")
-        found = self._objects.get(sha)
-        if found is None:
+        git_object = self._objects.get(sha)
+        if git_object is None:
             raise FileNotFoundError("git does not have its content: a partial clone?")
-        return found
+        return git_object
 
     def blob(self, path: str) -> str:
-        """The id of a file; empty where there is none."""
+        """Returns the blob id of a file; empty if there is no such file."""
         parent, _, name = path.rpartition("/")
         if parent not in self._folders:
             self._open([parent])
         return self._folders[parent].files.get(name, "")
 
     def _walk(self, under: Iterable[str]) -> Iterator[tuple[str, _Folder]]:
-        """Every folder at or below these, each once."""
+        """Yields every folder at or below these paths, each once."""
         level = outermost(under)
         while level:
             self._open([path for path in level if path not in self._folders])
@@ -87,14 +87,14 @@ class GitTree:
             level = [_join(path, name) for path in level for name in self._folders[path].folders]
 
     def _open(self, paths: Sequence[str]) -> None:
-        """Read folders; what is none is an empty one."""
+        """Reads folders. A path that is no folder of the commit becomes an empty one."""
         names = [f"{self._sha}:{self._prefix}{path}".rstrip("/") for path in paths]
-        for path, found in zip(paths, self._objects.each(names), strict=True):
-            self._folders[path] = _parse(found) if found is not None and found.kind == "tree" else _Folder()
+        for path, tree in zip(paths, self._objects.each(names), strict=True):
+            self._folders[path] = _parse(tree) if tree is not None and tree.kind == "tree" else _Folder()
 
 
 def _parse(tree: GitObject) -> _Folder:
-    """Read ``<mode> <name>\\0<id>`` entries; the id is as long as the tree's own."""
+    """Parses the ``<mode> <name>\\0<id>`` entries of a tree; their ids are as long as the tree's own."""
     folder = _Folder()
     data, width, position = tree.data, len(tree.sha) // 2, 0
     while position < len(data):
