@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self, cast
 
 from promptops.client.base_client import Answering
 from promptops.client.follow.refresh import get_version
-from promptops.client.follow.tasks import AsyncFollowing, in_thread, wait
+from promptops.client.follow.tasks import AsyncFollowing, wait
+from promptops.client.follow.work_threads import in_thread
 from promptops.client.sources.local import open_local
 from promptops.client.sources.source import Origin, Place
 from promptops.client.state.app_release import Served

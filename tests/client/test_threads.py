@@ -92,3 +92,22 @@ def test_what_a_reader_gets_is_always_of_one_release(server: FakeServer) -> None
             thread.join()
     assert troubles == []
     assert min(reads) > 0
+
+
+def test_polling_starts_no_thread_for_each_poll(server: FakeServer) -> None:
+    """Threads of work are numbered; those that polls use are used again."""
+
+    def newest() -> int:
+        names = (thread.name.rpartition("work ") for thread in threading.enumerate())
+        return max((int(number) for _, work, number in names if work), default=0)
+
+    async def main() -> int:
+        async with AsyncClient(server.url, channel="prod", cache_dir=False, poll=0.05, start_timeout=20.0) as client:
+            before, asked = newest(), len(server.asked)
+            while len(server.asked) < asked + 50:
+                await client.refresh()
+                await asyncio.sleep(0.001)
+            return newest() - before
+
+    server.serve(_snapshot(1))
+    assert asyncio.run(main()) <= 5

@@ -1,7 +1,7 @@
 """Following a channel with tasks of an event loop: one takes turns, one listens.
 
-Proving and compiling what arrives, the disk, and places that are no web servers are left to short-lived threads, so the
-loop never waits for them.
+Proving and compiling what arrives, the disk, and places that are no web servers are left to threads, so the loop
+never waits for them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from promptops.client.follow.follower import Course
@@ -21,6 +20,7 @@ from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import Asking, Refreshed, advance, hear, load
 from promptops.client.follow.schedule import asked_wait, backoff
 from promptops.client.follow.threads import GRACE, LISTEN, LIVED
+from promptops.client.follow.work_threads import in_thread
 from promptops.client.sources.http_messages import SILENCE, stream_request
 from promptops.client.sources.source import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
 from promptops.client.sources.sse import EventReader
@@ -31,32 +31,6 @@ if TYPE_CHECKING:
     from promptops.client.sources.http_transport import AsyncHttpOrigin
 
 T = TypeVar("T")
-
-
-async def in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Run something that blocks in a thread of its own. It is a daemon: nothing waits for it when the process ends."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def deliver(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work(*arguments)
-        except BaseException as raised:  # noqa: BLE001 it is raised again where it is waited for
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            loop.call_soon_threadsafe(deliver, result, error)
-
-    threading.Thread(target=run, name="promptops: work", daemon=True).start()
-    return await future
 
 
 class AsyncFollowing:
