@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from promptops.client import settings
 from promptops.client.follow.follower import Course
-from promptops.client.follow.replica import Replica, World
+from promptops.client.follow.replica import Replica
+from promptops.client.follow.schedule import World
 from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.sources.configured import Source

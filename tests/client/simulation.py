@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from promptops.client.follow.follower import Course
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import Asking, Refreshed, advance, hear, load
-from promptops.client.follow.replica import Replica, World
+from promptops.client.follow.replica import Replica
+from promptops.client.follow.schedule import World
 from promptops.client.settings import Settings
 from promptops.client.sources.source import (
     Answer,

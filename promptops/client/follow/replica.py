@@ -3,23 +3,21 @@
 Snapshots and events arrive from several threads or tasks. :meth:`Replica.receive` judges one against what is held at
 that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. A loader
 claims an app, loads it without the lock, and hands the outcome to :meth:`Replica.settle`. So no app waits for another's
-bytes or compiling. Held and view are swapped together; readers take the view by one
-reference and never wait.
+bytes or compiling. Held and view are swapped together; readers take the view by one reference and never wait.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TypeVar
 
 from promptops.client.follow.acceptance import judge
 from promptops.client.follow.arrival import changes, sort
-from promptops.client.follow.schedule import Dice, Schedule
+from promptops.client.follow.schedule import Schedule, World
 from promptops.client.prompt import Reason, Source
 from promptops.client.settings import Settings
 from promptops.client.sources.http_messages import BATCH
@@ -46,15 +44,6 @@ T = TypeVar("T")
 
 STALE_AFTER = 3
 """Polls without contact after which what is served is called stale."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a client takes from the world: seconds that never jump, the time of day, and chance."""
-
-    clock: Callable[[], float]
-    now: Callable[[], datetime]
-    dice: Dice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ again is heard, up to ten minutes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 SPREAD = 0.2
 """Polls are this share of the interval early or late."""
@@ -40,6 +42,15 @@ def asked_wait(retry_after: float, dice: Dice) -> float:
     """Seconds to wait where a server said how many."""
     # Everybody is told the same number: spread them behind it, never before.
     return min(max(retry_after, 0.0) * (1 + SPREAD * dice()), LONGEST_ASKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a client takes from the world: seconds that never jump, the time of day, and chance."""
+
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    dice: Dice
 
 
 class Schedule:
