@@ -8,12 +8,12 @@ The rule it keeps: every environment variable promptops reads is a row of :data:
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from promptops.core.actor import require_claim
 from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
+from promptops.core.server_url import hide_password, require_server_url
 
 REGISTRY = "PROMPTOPS_REGISTRY"
 CHANNEL = "PROMPTOPS_CHANNEL"
@@ -105,16 +105,8 @@ def is_server(url: str) -> bool:
 
 
 def _server_url(said: str) -> str:
-    """A place alone: a password there would be in every list of processes, and a server is shown a token."""
+    require_server_url(said, allow_http=True)  # whether it may be reached unencrypted is judged before a token is sent
     scheme, _, rest = said.partition("://")
-    _, user, host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    if user:
-        raise Invalid(
-            f"'{scheme}://{host}' has a user in it, and a server is shown a token",
-            hint=f"Leave the user out, and put a token into {TOKEN}.",
-        )
-    if not host or re.search(r"[?#\s\\]", rest):
-        raise Invalid(f"'{scheme}://{host}…' is not the URL of a server", hint="For example https://prompts.example.")
     return f"{scheme.lower()}://{rest.rstrip('/')}"
 
 
@@ -133,12 +125,6 @@ def direct_url(flag: str | None, root: Path | None, directory: Path) -> str:
             hint=f"Name the database: --registry postgresql://…, or once for all {DIRECT}=postgresql://…",
         )
     return url
-
-
-def hide_password(url: str) -> str:
-    """The URL without its password, in the user part as well as in the query: fit to be shown."""
-    shown = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
-    return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)
 
 
 def actor(flag: str | None, git_identity: Callable[[], str]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from promptops import config
 from promptops.cli.git_identity import git_identity
 from promptops.core.errors import ActorUnknown, Invalid, WorkspaceNotFound
+from promptops.core.server_url import hide_password
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,7 @@ def test_no_registry_and_no_workspace_says_what_to_do(tmp_path: Path) -> None:
     ],
 )
 def test_passwords_are_hidden(url: str, shown: str) -> None:
-    assert config.hide_password(url) == shown
+    assert hide_password(url) == shown
 
 
 def actor(flag: str | None, folder: Path) -> str:

@@ -28,6 +28,7 @@ from promptops.core.errors import (
     RegistryUnavailable,
     WorkspaceNotFound,
 )
+from promptops.core.server_url import hide_password
 
 if TYPE_CHECKING:
     from promptops.cli.output.render import Line, Page
@@ -219,7 +220,7 @@ class Session:
 
     def _whereabouts(self, url: str) -> str:
         file = url.removeprefix("sqlite:///")
-        said = f"The registry is {config.hide_password(file)} ({self._named()})."
+        said = f"The registry is {hide_password(file)} ({self._named()})."
         if config.is_server(url):
             return f"{said} Past the server: promptops rollback --direct."
         if file != url and not (os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK)):

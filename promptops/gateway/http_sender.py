@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 import httpx
 
 from promptops._version import __version__
+from promptops.core.backoff import retry_after
 from promptops.core.errors import (
     DeadlineExceeded,
     Invalid,
@@ -27,8 +28,8 @@ from promptops.core.errors import (
     Unavailable,
 )
 from promptops.core.escape import one_line
-from promptops.core.loopback import is_loopback
 from promptops.core.model import Json
+from promptops.core.server_url import require_server_url
 from promptops.core.token import parse_token
 from promptops.gateway.timeouts import Patience, within
 from promptops.wire.problem import MEDIA_TYPE, from_problem
@@ -88,14 +89,14 @@ class Sender:
             Invalid: the server would be shown the token in clear; the environment names no usable proxy or authority.
             NotAuthenticated: the token is none; it was sent nowhere.
         """
-        place = _place(url)
+        require_server_url(url)
         if token:
             parse_token(token)
         self.url = url
         self._token = token
         self._seconds = seconds
         bearer = {"authorization": f"Bearer {token}"} if token else {}
-        local = place.scheme == "http"
+        local = url.lower().startswith("http:")
         trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if local else _trusted()
         try:
             self._client = httpx.Client(
@@ -140,7 +141,7 @@ class Sender:
                 if not patience.wait():
                     self._away(request, error, arrived=True)
                 continue
-            if not _is_worth_repeating(answer) or not patience.wait(at_least=_retry_after(answer)):
+            if not _is_worth_repeating(answer) or not patience.wait(at_least=retry_after(answer.headers) or 0.0):
                 return self._judged(answer, request, arrived=arrived)
             arrived = arrived or answer.status != 429
 
@@ -213,21 +214,6 @@ class Sender:
         ) from error
 
 
-def _place(url: str) -> httpx.URL:
-    try:
-        place = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise Invalid(
-            f"'{url}' is not the URL of a server: {error}", hint="For example https://prompts.example."
-        ) from error
-    if place.scheme == "http" and not is_loopback(place.host):
-        raise Invalid(
-            f"{url} would be shown the token for all to read: http is for this machine alone",
-            hint=f"Use https://{place.netloc.decode()}, with TLS in front of the server.",
-        )
-    return place
-
-
 def _trusted() -> ssl.SSLContext:
     """The certificates that this machine trusts, or those of certifi where it has none."""
     try:
@@ -262,11 +248,6 @@ def _again(request: Request) -> str:
     if not request.key:
         return "Look what is there before you ask again."
     return f"Ask again with the same key, and it is done once: --key {request.key}"
-
-
-def _retry_after(answer: Answer) -> float:
-    said = answer.headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0.0
 
 
 def _document(answer: Answer) -> Mapping[str, Json]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+from promptops.core.backoff import backoff
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 T = TypeVar("T")
 
@@ -29,8 +30,7 @@ class Patience:
     def wait(self, *, at_least: float = 0.0, within: float | None = None) -> bool:
         """Sleep before the next try; False where there is no time for one, or none ``within`` so many seconds."""
         self._tries += 1
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._tries)
-        pause = max(at_least, random.uniform(longest / 2, longest))  # noqa: S311 jitter keeps no secret
+        pause = max(at_least, backoff(self._tries, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE, least=0.5))
         now = time.monotonic()
         if now + pause >= self._until or (within is not None and now + pause - self._begun >= within):
             return False

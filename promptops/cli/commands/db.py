@@ -14,8 +14,8 @@ from promptops.cli.output.json_shapes import JsonObject, fault_shape
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.config import hide_password
 from promptops.core.errors import ActorUnknown
+from promptops.core.server_url import hide_password
 
 if TYPE_CHECKING:
     from promptops.operations.backup import Restored

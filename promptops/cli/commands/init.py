@@ -20,6 +20,7 @@ from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session, require_database
 from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
 from promptops.core.model import Policy
+from promptops.core.server_url import hide_password
 
 if TYPE_CHECKING:
     from promptops.operations.channels import ChannelChange
@@ -72,7 +73,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
         files=files,
         ignored=ignored,
         name=declared.registry,
-        url=config.hide_password(url),
+        url=hide_password(url),
         created=created,
         channels=channels,
         in_git=any((folder / ".git").exists() for folder in (root, *root.parents)),
@@ -118,7 +119,7 @@ def _registry(
     try:
         if registry.name != name:
             raise RegistryMismatch(
-                f"promptops.yml belongs to the registry '{name}', and {config.hide_password(url)} is '{registry.name}'",
+                f"promptops.yml belongs to the registry '{name}', and {hide_password(url)} is '{registry.name}'",
                 hint="Another database for this workspace, or the same `registry:` in promptops.yml.",
             )
         with registry.read() as reader:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops import config
 from promptops.cli.command import command
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.server_url import hide_password
 
 if TYPE_CHECKING:
     from promptops.projection import Rebuilt
@@ -52,7 +52,7 @@ def rebuild(session: Session, /, source: str) -> None:
 
     path = session.directory / Path(source).expanduser()
     done = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
-    shown = config.hide_password(url)
+    shown = hide_password(url)
     session.answer(lambda: _shape(done, shown), lambda page: _lines(done, shown, page))
     for each in done.unloadable[:_SHOWN]:
         session.note(f"no client can load {each}")

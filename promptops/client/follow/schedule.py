@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from promptops.core.backoff import Dice as Dice
+from promptops.core.backoff import backoff
+
 SPREAD = 0.2
 """Polls are this share of the interval early or late."""
 
@@ -24,18 +27,15 @@ LONGEST = 300.0
 LONGEST_ASKED = 600.0
 """Seconds; no server makes a client wait longer."""
 
-Dice = Callable[[], float]
-"""Draws a number from 0 up to 1."""
-
 
 def spread(interval: float, dice: Dice) -> float:
     """The interval, up to 20 % shorter or longer."""
     return interval * (1 + SPREAD * (2 * dice() - 1))
 
 
-def backoff(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
+def wait_after(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
     """Seconds to wait after so many failures in a row, drawn from 0 up to 1, 2, 4, 8 … and never over ``most``."""
-    return min(LONGEST, most, 2.0 ** min(failures - 1, 10)) * dice()
+    return backoff(failures, first=1.0, longest=min(LONGEST, most), dice=dice)
 
 
 def asked_wait(retry_after: float, dice: Dice) -> float:
@@ -86,7 +86,7 @@ class Schedule:
         # Never longer than a poll: whoever asks often wants to know soon that the server is back.
         longest = self.interval * (1 + SPREAD)
         if self.failures < BREAK_AFTER:
-            wait = backoff(self.failures, self._dice, most=longest)
+            wait = wait_after(self.failures, self._dice, most=longest)
         elif self.failures == BREAK_AFTER:
             # Clients that lost a server together part here: the first probe is anywhere in the interval.
             wait = longest * self._dice()

@@ -18,7 +18,7 @@ from promptops.client.follow.heartbeats import GOODBYE, tell
 from promptops.client.follow.loader_threads import LOADERS, LOOK
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import Asking, Refreshed, advance, hear, load
-from promptops.client.follow.schedule import asked_wait, backoff
+from promptops.client.follow.schedule import asked_wait, wait_after
 from promptops.client.follow.threads import GRACE, LISTEN, LIVED
 from promptops.client.follow.work_threads import in_thread
 from promptops.client.sources.http_messages import SILENCE, stream_request
@@ -208,7 +208,7 @@ class AsyncFollowing:
                     self._reached.clear()
                     await self._hold_off(place, told)
                     # A poll that is answered meanwhile says that the server is back.
-                    await wait(self._reached, retry * dice() + backoff(failures, dice))
+                    await wait(self._reached, retry * dice() + wait_after(failures, dice))
                 else:
                     if await in_thread(cast(Origin, self._origins[place]).changes, LISTEN):
                         self._demand()

@@ -23,7 +23,7 @@ from promptops.client.follow.follower import Course
 from promptops.client.follow.heartbeats import GOODBYE, tell
 from promptops.client.follow.loader_threads import LOOK, Loaders, begin, drive, errand
 from promptops.client.follow.refresh import Asking, Refreshed, hear
-from promptops.client.follow.schedule import asked_wait, backoff
+from promptops.client.follow.schedule import asked_wait, wait_after
 from promptops.client.process import is_loading, lacking_threads
 from promptops.client.sources.http_messages import SILENCE, stream_request
 from promptops.client.sources.source import TIMEOUT, Answer, Ask, Failed, Lost, Origin, Place
@@ -320,7 +320,7 @@ class Following:
     # --- the thread that listens ------------------------------------------------------------------
 
     def _listen(self) -> None:
-        stop, clock = self._stop, self._replica.world.clock
+        stop, clock, dice = self._stop, self._replica.world.clock, self._replica.world.dice
         failures = 0
         while not stop.is_set():
             place = self._replica.place
@@ -340,7 +340,7 @@ class Following:
                     if stop.is_set():
                         return
                     # A poll that is answered meanwhile says that the server is back.
-                    self._reached.wait(retry * self._replica.world.dice() + backoff(failures, self._replica.world.dice))
+                    self._reached.wait(retry * dice() + wait_after(failures, dice))
             except Exception:  # noqa: BLE001 as above
                 LOG.exception("listening failed", extra={"event": "stream-lost"})
                 stop.wait(1.0)

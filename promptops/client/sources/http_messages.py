@@ -10,7 +10,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 from promptops._version import __version__
@@ -24,6 +23,7 @@ from promptops.client.sources.source import (
     Question,
     TellBeat,
 )
+from promptops.core.backoff import retry_after
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
@@ -192,7 +192,7 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 
 def _failed(reason: str, message: str, headers: Mapping[str, str]) -> Failed:
-    return Failed(reason=reason, message=message, retry_after=_retry_after(headers), api=is_api(headers))
+    return Failed(reason=reason, message=message, retry_after=retry_after(headers), api=is_api(headers))
 
 
 def _explain(status: int, headers: Mapping[str, str], body: bytes) -> str:
@@ -205,14 +205,3 @@ def _explain(status: int, headers: Mapping[str, str], body: bytes) -> str:
         except Invalid:
             said = ""
     return f"the server answered {status}{''.join(c if c.isprintable() else ' ' for c in said[:200])}"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait. A date is read against the server's own ``Date``: this machine's clock may be anything."""
-    said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
-    try:
-        return (parsedate_to_datetime(said) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from promptops.core.errors import Invalid
 from promptops.core.escape import one_line
-from promptops.core.loopback import is_loopback
+from promptops.core.server_url import hide_password, require_server_url
 
 MAX_MESSAGE = 500
 
@@ -220,29 +220,6 @@ def _local(kind: str, path: str, text: str) -> Place:
 
 
 def _http(text: str, *, allow_http: bool) -> Place:
-    shown = hide_password(text)
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise Invalid(f"{shown!r} is not a URL", hint="https://HOST[:PORT][/PATH]") from error
-    if not host or not text.isascii() or not text.isprintable():
-        raise Invalid(f"{shown!r} is not a URL", hint="https://HOST[:PORT][/PATH]")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise Invalid(
-            f"{shown!r} has more than a host and a path",
-            hint='A token is given as token=, as PROMPTOPS_TOKEN, or as {"url": …, "token": …}.',
-        )
-    if parts.scheme.lower() == "http" and not allow_http and not is_loopback(host):
-        raise Invalid(
-            f"{shown!r} is not encrypted: anybody on the way could read the token and change the prompts",
-            hint="Use https://, or say allow_http=True where the network itself is trusted.",
-        )
+    require_server_url(text, allow_http=allow_http)
     url = text.rstrip("/")
     return Place(kind="http", url=url, label=url)
-
-
-def hide_password(url: str) -> str:
-    """The URL without its password: fit to be shown."""
-    shown = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
-    return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)

@@ -2,24 +2,23 @@
 
 Trying again is safe because every change carries an idempotency key in its own transaction: a COMMIT whose outcome is
 unknown is asked about by its key. Retried are serialisation failures, deadlocks, busy SQLite files, lost races for a
-unique key, and lost connections; at most 5 tries in 10 seconds, with full jitter
-(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+unique key, and lost connections; at most 5 tries in 10 seconds.
 """
 
 from __future__ import annotations
 
-import random
 import time
 
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from promptops.core.backoff import backoff
 from promptops.core.errors import Conflict, PromptopsError, RegistryDamaged, RegistryUnavailable
 from promptops.store.schema.guards import TAKEN
 
 TRIES = 5
 SECONDS = 10.0
-_FIRST_PAUSE = 0.02
+_FIRST_PAUSE = 0.08
 
 _TRANSIENT = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 _UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
@@ -60,7 +59,7 @@ class Patience:
     def wait(self, error: StatementError | PoolTimeout) -> None:
         """Sleep before the next try; or, where there is none, raise what :func:`explain` makes of the error."""
         self._tries += 1
-        pause = random.uniform(0, _FIRST_PAUSE * 4**self._tries)  # noqa: S311 jitter keeps no secret
+        pause = backoff(self._tries, first=_FIRST_PAUSE, factor=4)
         if not _worth_retrying(error) or self._tries >= TRIES or time.monotonic() + pause > self._until:
             raise explain(error) from error
         time.sleep(pause)

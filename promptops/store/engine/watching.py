@@ -10,7 +10,6 @@ the caller one look.
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from promptops.core.backoff import backoff
 from promptops.store.engine.database import Place, address
 from promptops.store.engine.forking import no_fork
 from promptops.store.engine.listening import Way
@@ -59,7 +59,7 @@ class Watch:
         once after :meth:`close`.
         """
         until = time.monotonic() + seconds
-        pause = _INTERVAL
+        failures = 0
         with self._waiting:
             while not self._closed.is_set():
                 left = max(0.0, until - time.monotonic())
@@ -74,8 +74,8 @@ class Watch:
                 elif left <= 0:
                     return False
                 else:
-                    self._closed.wait(min(left, random.uniform(0, pause)))  # noqa: S311 jitter keeps no secret
-                    pause = min(_LONGEST_PAUSE, pause * 2)
+                    failures += 1
+                    self._closed.wait(min(left, backoff(failures, first=_INTERVAL, longest=_LONGEST_PAUSE)))
             return False
 
     def close(self) -> None:

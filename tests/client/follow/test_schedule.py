@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from promptops.client.follow.schedule import BREAK_AFTER, Schedule, backoff, spread
+from promptops.client.follow.schedule import BREAK_AFTER, Schedule, spread, wait_after
 
 INTERVAL = 30.0
 
@@ -38,7 +38,7 @@ def test_polls_come_every_interval_give_or_take_a_fifth() -> None:
     ("failures", "most"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 256.0), (10, 300.0), (99, 300.0)]
 )
 def test_the_wait_after_a_failure_is_drawn_below_a_limit_that_doubles(failures: int, most: float) -> None:
-    waits = [backoff(failures, random.Random(seed).random) for seed in range(500)]
+    waits = [wait_after(failures, random.Random(seed).random) for seed in range(500)]
     assert 0.0 <= min(waits) < most / 20
     assert most * 0.95 < max(waits) <= most
 
