@@ -1,4 +1,4 @@
-"""A prompt and its rendered messages -> the arguments of a provider's ``create``.
+"""Converts a prompt and its rendered messages into the arguments of a provider's ``create``.
 
 References: those of :mod:`promptops.core.parameters`; structured answers of OpenAI are described at
 https://developers.openai.com/api/docs/guides/structured-outputs, those of Anthropic at
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
-    """Arguments of ``chat.completions.create``."""
+    """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
     call = {**_model(prompt), "messages": [dict(message) for message in messages]}
     call |= to_call(api, prompt.parameters, model=prompt.model)
@@ -37,7 +37,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 
 
 def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
-    """Arguments of ``responses.create``."""
+    """Returns the arguments of ``responses.create``."""
     leading = next((at for at, message in enumerate(messages) if message["role"] not in _SYSTEM), len(messages))
     call: dict[str, Json] = _model(prompt)
     if leading:
@@ -57,7 +57,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 
 
 def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
-    """Arguments of ``messages.create``."""
+    """Returns the arguments of ``messages.create``."""
     api = Api.ANTHROPIC
     require_format(api, prompt.response_format)
     system = [message for message in messages if message["role"] in _SYSTEM]
@@ -65,7 +65,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call |= to_call(api, prompt.parameters, model=prompt.model)
     if "max_tokens" not in call:
         raise Invalid(
-            f"prompt '{prompt.name}' has no `maxTokens`, and {api} must be told how long the answer may be",
+            f"prompt '{prompt.name}' has no `maxTokens`, and {api} requires a limit for the answer",
             hint="Add it to modelParameters, or to the pin of the model, and release again.",
         )
     if system:
@@ -87,20 +87,20 @@ def _joined(messages: Messages) -> str:
 
 
 def _spoken(messages: Messages, api: Api) -> list[Json]:
-    """Messages without those of tools, which these APIs want in another shape, with the id of a call."""
+    """Copies messages, and refuses those of tools: these APIs need the id of the tool's call, which a prompt lacks."""
     if any(message["role"] == Role.TOOL for message in messages):
         raise Invalid(f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool")
     return [dict(message) for message in messages]
 
 
 def _envelope(prompt: Prompt) -> dict[str, Json]:
-    """``{"name", "schema", …}``. GitHub's ``jsonSchema`` is that already; a schema alone gets the prompt's name."""
-    said = plain(prompt.json_schema or {})
-    assert isinstance(said, dict)
-    if not isinstance(said.get("schema"), dict):
-        said = {"schema": said}
-    name = _NAME.sub("_", str(said.pop("name", None) or prompt.name))[:64]
-    return {"name": name, **{key: said[key] for key in ("description", "strict", "schema") if key in said}}
+    """Returns ``{"name", "schema", …}``: GitHub's ``jsonSchema`` as it is; a plain schema gets the prompt's name."""
+    envelope = plain(prompt.json_schema or {})
+    assert isinstance(envelope, dict)
+    if not isinstance(envelope.get("schema"), dict):
+        envelope = {"schema": envelope}
+    name = _NAME.sub("_", str(envelope.pop("name", None) or prompt.name))[:64]
+    return {"name": name, **{key: envelope[key] for key in ("description", "strict", "schema") if key in envelope}}
 
 
 def _below(call: dict[str, Json], key: str) -> dict[str, Json]:

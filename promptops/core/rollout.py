@@ -1,12 +1,12 @@
-"""What may become live, and what comes after: (log, intent, now) -> Deployment, or the reason why not.
+"""Decides about promotions and rollbacks: (log, intent, now) -> a Deployment, or an exception with the reason.
 
-Decides only; the shell locks, stores and reads back. Rules kept here:
+These functions only decide; the caller locks, stores and reads back. The rules:
 
 - a promotion needs a release that is neither yanked nor quarantined on the channel and that fits the channel's policy;
-- a rollback goes to the newest *good* release that was live before the one it leaves, judged by the place in the log
-  where that one was promoted. A rollback takes over the place of what it restores, so a second one walks further back
-  and never flips to what the first one left;
-- gates and policies are not asked by a rollback, nor by the record of a break-glass pin.
+- a rollback goes to the newest *good* release that was live before the current one, judged by the position in the log
+  where the current one was promoted. A rollback takes over the position of the entry that it restores, so a second
+  rollback goes further back and never returns to the release that the first one left;
+- neither a rollback nor the record of an override checks gates and policies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, Rel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What somebody wants of one app on one channel: who, why, when, and the revision they believe it is at."""
+    """A requested change of one app on one channel: the actor, the reason, the time, and the revision they expect."""
 
     app: str
     channel: str
@@ -40,9 +40,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A release that wants to be promoted, with what the channel's policy asks about it.
+    """A release to promote, with the facts that the channel's policy checks.
 
-    ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` its floating
+    ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` are its floating
     models.
     """
 
@@ -53,7 +53,7 @@ class Candidate:
 
 
 def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deployment | None) -> Deployment:
-    """The deployment that makes the candidate the stable release of the channel.
+    """Returns the deployment that makes the candidate the stable release of the channel.
 
     Raises:
         Yanked, Quarantined, PolicyRefused: the release may not go there.
@@ -65,7 +65,12 @@ def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deplo
 
 
 def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
-    """Raise what keeps the candidate out of the channel whatever the channel's policy is: a yank, a quarantine."""
+    """Checks what keeps a release out of a channel under every policy.
+
+    Raises:
+        Yanked: the release was yanked.
+        Quarantined: the release is in quarantine on the channel.
+    """
     release = candidate.release
     name, channel = f"{release.app}@{release.version}", intent.channel
     if release.yank:
@@ -81,7 +86,12 @@ def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
 
 
 def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
-    """Raise what keeps the candidate out of the channel; return where nothing does."""
+    """Checks whether the candidate may go to the channel.
+
+    Raises:
+        Yanked, Quarantined: the release may not go there under any policy.
+        PolicyRefused: a rule of the channel's policy refuses it.
+    """
     admit_anywhere(intent, candidate)
     release = candidate.release
     name, channel = f"{release.app}@{release.version}", intent.channel
@@ -107,7 +117,7 @@ def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
 
 
 def target(current: Deployment, past: Iterable[Past]) -> Past | None:
-    """The newest good entry before the current one's place in the log, or None. ``past`` comes newest first."""
+    """Returns the newest good entry before the current one's position in the log. ``past`` must be newest first."""
     return next(
         (
             entry
@@ -121,31 +131,31 @@ def target(current: Deployment, past: Iterable[Past]) -> Past | None:
 
 
 def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deployment:
-    """The deployment that puts the last good release back.
+    """Returns the deployment that restores the last good release.
 
     Raises:
         ConcurrentDeployment: the channel is not at the expected revision.
         NothingToRollBackTo: no good release was live before this one.
     """
     expect(intent, current)
-    found = target(current, past)
-    if found is None:
+    chosen = target(current, past)
+    if chosen is None:
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} serves {current.stable.version}, and no good release was live there before "
             "it; nothing was changed",
             hint=f"What was live and why it is not good: promptops history {intent.app} --channel {intent.channel}; "
             f"then promote a good release: promptops promote {intent.app}@VERSION --channel {intent.channel}",
         )
-    return restore(intent, current, found)
+    return restore(intent, current, chosen)
 
 
 def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
-    """The deployment that puts one earlier entry's release back, whichever it is.
+    """Returns the deployment that restores the release of one chosen earlier entry.
 
     Raises:
         ConcurrentDeployment: the channel is not at the expected revision.
-        NothingToRollBackTo: it is what is live already.
-        Quarantined, Yanked: it is not good any more.
+        NothingToRollBackTo: the release is live already.
+        Quarantined, Yanked: the release is not good any more.
     """
     expect(intent, current)
     wanted = chosen.deployment.stable
@@ -170,15 +180,16 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
 def break_glass(
     intent: Intent, candidate: Candidate, current: Deployment | None, *, pinned: datetime, earlier: Deployment | None
 ) -> Deployment:
-    """The deployment that records what a pin made clients serve since ``pinned``. No policy is asked: it has happened.
+    """Returns the deployment that records which release an override made clients serve since ``pinned``.
 
-    It stands where ``earlier``, the newest promotion of the same release there, stood; then the next rollback walks
-    further back from it, as from a rollback. It quarantines nothing: whoever pinned could not see what was live.
+    No policy is checked, because clients serve the release already. The record takes the position of ``earlier``, the
+    newest promotion of the same release there, so that the next rollback goes further back from it, as from a rollback.
+    The release that it replaces is not quarantined: who made the override could not see which one was live.
 
     Raises:
         Yanked, Quarantined: the release may not be live there.
         ConcurrentDeployment: the channel is not at the expected revision.
-        OverrideOvertaken: somebody changed the channel after the pin was made, and no revision is expected.
+        OverrideOvertaken: the channel was changed after the override was made, and the intent expects no revision.
     """
     expect(intent, current)
     admit_anywhere(intent, candidate)
@@ -194,7 +205,7 @@ def break_glass(
 
 
 def abandoned(deployment: Deployment) -> Quarantine | None:
-    """The quarantine that comes with a rollback: of the release that it left."""
+    """Returns the quarantine of the release that a rollback left; None for other deployments."""
     if deployment.kind is not Kind.ROLLBACK or deployment.before is None:
         return None
     why = f": {deployment.reason}" if deployment.reason else ""
@@ -209,7 +220,11 @@ def abandoned(deployment: Deployment) -> Quarantine | None:
 
 
 def expect(intent: Intent, current: Deployment | None) -> None:
-    """Raise ConcurrentDeployment unless the channel is at the revision the intent expects, if it expects one."""
+    """Checks the expected revision, if the intent has one.
+
+    Raises:
+        ConcurrentDeployment: the channel is at another revision.
+    """
     actual = current.revision if current else 0
     if intent.expect_revision is not None and intent.expect_revision != actual:
         raise ConcurrentDeployment(intent.app, intent.channel, expected=intent.expect_revision, actual=actual)

@@ -1,8 +1,8 @@
-"""Tokens: what one may do, and how its secret is written, checked and digested. No I/O, no clock, no random source.
+"""Tokens: their rights, and how their secrets are written, checked and digested. No I/O, no clock, no random source.
 
 A secret is ``pops_<kind>_<32 of base62><6 of base62>``: 190 random bits, then the CRC-32 of everything before it. So
-a scanner finds one that leaked by its looks, and a typing error or garbage is refused before anything is asked. The
-registry keeps the SHA-256 of it and never the secret itself; a slow hash would add nothing to 190 bits.
+a scanner recognises a leaked secret by its form, and a typing error is refused before the database is read. The
+registry keeps the SHA-256 of a secret and never the secret itself; a slow hash would add nothing to 190 random bits.
 
 Rights are scopes, on channels and apps whose names fit one of the token's patterns: ``*`` is any run of characters,
 ``?`` is one.
@@ -32,10 +32,10 @@ _LENGTH = len("pops_rt_") + _RANDOM + _CHECK
 _ID = re.compile(r"t[0-9A-Za-z]{11}")
 _PREFIX = re.compile(r"pops_(?:rt|ci|op|ad)_[0-9A-Za-z]{4}")
 _PATTERN = re.compile(r"[a-z0-9._*?-]{1,63}")
-_MAX_PATTERNS = 50
+_MAX_PATTERNS = 50  # each request compares its channel and app with all of them
 
 Draw = Callable[[int], int]
-"""A random number from 0 to below its argument, which nobody can guess: ``secrets.randbelow``."""
+"""Returns an unpredictable number from 0 to below its argument: ``secrets.randbelow``."""
 
 
 class Scope(StrEnum):
@@ -61,7 +61,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """Who took a token back, when and why."""
+    """Who revoked a token, when and why."""
 
     actor: str
     at: datetime
@@ -70,12 +70,12 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a registry knows of a token: everything but its secret.
+    """A token as the registry knows it: all but its secret.
 
     ``id`` names it in public, ``prefix`` is how its secret begins. ``channels`` and ``apps`` are patterns.
     ``commitment`` is :func:`commit` of its secret, empty for a token that the first promptops made. ``has_secret`` is
-    False after the registry came back from git, where no secret ever goes: such a token only tells
-    what there was.
+    False after the registry was rebuilt from git, which never has secrets: such a token is
+    only a record.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Token:
     commitment: str = ""
 
     def __post_init__(self) -> None:
-        """Raises Invalid: for a token that cannot be."""
+        """Raises Invalid: for a malformed or contradictory token."""
         if not is_name(self.name):
             raise Invalid(
                 f"'{self.name[:80]}' is not the name of a token",
@@ -111,16 +111,16 @@ class Token:
 
     @property
     def kind(self) -> TokenKind:
-        """What it is for."""
+        """The purpose of the token."""
         return kind_of(self.scopes)
 
     @property
     def rights(self) -> frozenset[Scope]:
-        """Its scopes, and those that they contain."""
+        """The token's scopes, with those that they contain."""
         return frozenset(Scope) if Scope.ADMIN in self.scopes else frozenset({Scope.READ, *self.scopes})
 
     def allows(self, scope: Scope, channel: str = "", app: str = "") -> bool:
-        """Whether it may do this there; without a channel or an app for what is about none."""
+        """Returns whether the token has a scope on a channel and an app; empty for an action that concerns none."""
         return (
             scope in self.rights
             and (not channel or any(matches(pattern, channel) for pattern in self.channels))
@@ -128,7 +128,7 @@ class Token:
         )
 
     def reaches(self, other: Token) -> bool:
-        """Whether everything that the other may do, this one may do too."""
+        """Returns whether this token has all rights of the other."""
         return (
             other.rights <= self.rights
             and all(any(matches(own, pattern) for own in self.channels) for pattern in other.channels)
@@ -136,13 +136,13 @@ class Token:
         )
 
     def covers(self, other: Token) -> bool:
-        """:meth:`reaches`, and for as long: a token makes only such as have no more rights and no longer life."""
+        """Returns whether this token may create the other: it has all its rights and expires no earlier."""
         if self.expires_at is not None and (other.expires_at is None or other.expires_at > self.expires_at):
             return False
         return self.reaches(other)
 
     def flaw(self, now: datetime) -> str:
-        """Why it is worth nothing any more, or an empty string."""
+        """Returns why the token is not valid any more; empty for a valid one."""
         if self.revoked is not None:
             return f"revoked by {self.revoked.actor}" + (f": {self.revoked.reason}" if self.revoked.reason else "")
         if self.expires_at is not None and now >= self.expires_at:
@@ -150,11 +150,11 @@ class Token:
         return "" if self.has_secret else "the registry came back from git, and secrets are not there"
 
     def actor(self, claimed: str = "") -> str:
-        """Who is recorded for what is done with it: ``Ada via token ci-bot``; that it is Ada is only claimed."""
+        """Returns the actor for the audit log: ``Ada via token ci-bot``. The name before ``via`` is not verified."""
         return f"{claimed} via token {self.name}" if claimed else f"token {self.name}"
 
     def __str__(self) -> str:
-        """All that it may do, in one line that says the same for no other token: what the audit log keeps."""
+        """Returns the line that the audit log keeps: all rights of the token, and different for every token."""
         expires = _moment(self.expires_at) if self.expires_at else "never"
         rights = f"{','.join(self.scopes)} channels {','.join(self.channels)} apps {','.join(self.apps)}"
         return f"{self.id} {self.name} {self.prefix} scopes {rights} expires {expires}"
@@ -167,12 +167,12 @@ _SCOPES = ", ".join(Scope)
 
 
 def ordered(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
-    """Each scope once, in the order of :class:`Scope`."""
+    """Returns each scope once, in the order of :class:`Scope`."""
     return tuple(scope for scope in Scope if scope in scopes)
 
 
 def kind_of(scopes: tuple[Scope, ...]) -> TokenKind:
-    """The kind of a token with these scopes."""
+    """Returns the kind of a token with these scopes."""
     given = set(scopes)
     if Scope.ADMIN in given:
         return TokenKind.ADMIN
@@ -182,9 +182,10 @@ def kind_of(scopes: tuple[Scope, ...]) -> TokenKind:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether the whole name fits; of a second pattern: only where all that fits the second fits the first.
+    """Returns whether a pattern matches the whole name.
 
-    At most as many steps as the lengths multiplied, whatever the pattern.
+    ``name`` may itself be a pattern; then the result is true only if every name that it matches also matches
+    ``pattern``. Takes at most ``len(pattern) * len(name)`` steps for any pattern, unlike a regular expression.
     """
     if pattern in ("*", name):
         return True
@@ -222,28 +223,28 @@ def _moment(at: datetime) -> str:
 
 
 def is_token_id(text: str) -> bool:
-    """True for what may be the public id of a token."""
+    """Returns whether a text has the form of a token's public id."""
     return _ID.fullmatch(text) is not None
 
 
 def new_id(draw: Draw) -> str:
-    """A public id that no other token has."""
+    """Returns a new public id: 65 random bits, so that no two tokens share one."""
     return "t" + _drawn(11, draw)
 
 
 def mint(kind: TokenKind, draw: Draw) -> str:
-    """A new secret. Show it once, keep :func:`secret_digest` of it."""
+    """Returns a new secret. Show it once and store its :func:`secret_digest`."""
     text = f"pops_{kind.value}_{_drawn(_RANDOM, draw)}"
     return text + _check(text)
 
 
 def parse_token(text: str) -> str:
-    """The text, if it is written as a secret is; whether there is such a token is not asked here.
+    """Returns the text if it has the form of a secret. The token itself may not exist.
 
-    The length is looked at first, so that a text of any size is refused at the same cost.
+    The length is checked first, so that a text of any size is refused at the same cost.
 
     Raises:
-        NotAuthenticated: it is not. The error does not repeat it.
+        NotAuthenticated: the text is malformed. The message does not repeat it, because it may be a secret.
     """
     if len(text) == _LENGTH and _SECRET.fullmatch(text) and _check(text[:-_CHECK]) == text[-_CHECK:]:
         return text
@@ -254,20 +255,20 @@ def parse_token(text: str) -> str:
 
 
 def secret_digest(text: str) -> str:
-    """What the registry keeps of a secret: its SHA-256, in hex."""
+    """Returns the SHA-256 of a secret in hex, which the registry stores."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def commit(id: str, secret_digest: str) -> str:
-    """The commitment to a token's secret in git and the audit log: enough to see that the database has another one.
+    """Returns the commitment to a token's secret for git and the audit log: it shows whether the database was changed.
 
-    It is of no use to who reads it: of 190 random bits neither the digest nor the secret can be found from it.
+    It reveals neither the digest nor the secret, because 190 random bits cannot be guessed.
     """
     return hashlib.sha256(f"promptops.token-secret/1|{id}|{secret_digest}".encode()).hexdigest()
 
 
 def prefix_of(text: str) -> str:
-    """How a secret begins: enough to tell which one it is, and of no use to a guesser."""
+    """Returns the beginning of a secret: enough to recognise it, too little to guess the rest."""
     return text[: len("pops_rt_") + _SHOWN]
 
 

@@ -1,8 +1,8 @@
-"""The newest version + how much the contract changed -> the next version.
+"""Computes the next version from the newest one and how much the contract changed.
 
-SemVer 2.0.0 (https://semver.org). Below 1.0.0 nothing is promised (item 4), so a breaking change raises the minor
-number there; only a person goes to 1.0.0, by ``--bump major`` or by naming the version. A person can raise a version,
-never lower it.
+SemVer 2.0.0 (https://semver.org). Below 1.0.0 SemVer promises nothing (item 4), so a breaking change raises the minor
+number there. Only a person goes to 1.0.0, by a major bump or by naming the version. A person can raise a version, never
+lower it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from semver import Version
 
 FIRST = "0.1.0"
-"""The first version of an app that is told no other."""
+"""The first version of an app, unless a person names one."""
 
 
 def next_version(current: str | None, bump: Bump, *, raised: Bump | None = None, explicit: str | None = None) -> str:
-    """The version of the release that follows ``current`` (None: there is none yet).
+    """Returns the version of the release that follows ``current`` (None before the first release).
 
-    ``bump`` is what the contract asks for, ``raised`` the ``--bump`` and ``explicit`` the ``--version`` of a person.
-    A pre-release is finished where its own number already covers the bump: ``1.2.0-rc.1`` becomes ``1.2.0``.
+    ``bump`` comes from the changes of the contract; ``raised`` is the bump and ``explicit`` the version that a person
+    chose. A pre-release becomes its own final version if that covers the bump: ``1.2.0-rc.1`` becomes ``1.2.0``.
 
     Raises:
         VersionInvalid: for an explicit version that is not SemVer, has build metadata, or is too low.
     """
-    # A version becomes part of a git ref, which has rules of its own: 1.0.0-x.lock is SemVer and no ref.
+    # A version becomes part of a git ref, which has further rules: 1.0.0-x.lock is valid SemVer but not a valid ref.
     if explicit is not None and not (VERSION.fullmatch(explicit) and is_segment(explicit)):
         raise VersionInvalid(f"'{explicit}' is not a version", hint=_hint_of(explicit))
     if current is None:
@@ -42,7 +42,7 @@ def _following(current: str, bump: Bump, raised: Bump | None) -> Version:
     from semver import Version
 
     version = Version.parse(current)
-    wanted = max(bump, raised or Bump.NONE, key=lambda each: each.rank)
+    wanted = max(bump, raised or Bump.NONE, key=lambda candidate: candidate.rank)
     if wanted is Bump.MAJOR and (version.major > 0 or raised is Bump.MAJOR):
         return version.next_version("major")
     return version.next_version("minor" if wanted in (Bump.MAJOR, Bump.MINOR) else "patch")

@@ -1,4 +1,4 @@
-"""``app.yml`` -> what an app is: its name, its people, its pins and shared inputs. Every key is known or refused."""
+"""Reads ``app.yml``: an app's name, people, pins and shared inputs. An unknown key is an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,198}[A-Za-z0-9._-])?")
 PINNED_MODEL = re.compile(
     r"(?=.{3,200}\Z)[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]*)?/[A-Za-z0-9._:@+/-]*[A-Za-z0-9._-]"
 )
-"""``provider/model``, where the model may have slashes of its own."""
+"""``provider/model``; the model may contain slashes."""
 
 FLOATING_HINT = "Name a dated snapshot, so that it changes only when you release."
 
@@ -37,7 +37,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppFile:
-    """A read ``app.yml``; empty for an app without one. ``document`` is None where there is nothing to point at."""
+    """A read ``app.yml``; empty for an app without one, which has no ``document`` either."""
 
     report: Report
     document: Document | None = None
@@ -48,10 +48,10 @@ class AppFile:
 
 
 def read_app_file(report: Report) -> AppFile:
-    """Read the text of a report as an ``app.yml``. What is wrong goes into the report."""
+    """Reads the text of a report as an ``app.yml``. Problems become findings of the report."""
     document = read_yaml(report)
     if document.root is None and not document.problems:
-        return AppFile(report=report, document=document)  # an empty file says nothing, which is fine
+        return AppFile(report=report, document=document)  # an empty file is allowed: every key is optional
     fields = read_fields(report, document, "app.yml")
     if fields is None:
         return AppFile(report=report, document=document)
@@ -71,7 +71,7 @@ def read_app_file(report: Report) -> AppFile:
 
 
 def read_input_schemas(fields: Fields) -> dict[str, Mapping[str, Json]]:
-    """``inputs``: a JSON Schema for each variable. A variable without any schema is text."""
+    """Reads ``inputs``: a JSON Schema for each variable. An empty schema means text."""
     schemas: dict[str, Mapping[str, Json]] = {}
     for name, schema in fields.inner("inputs"):
         if not VARIABLE.fullmatch(name):
@@ -98,7 +98,7 @@ def _profile(fields: Fields) -> Profile:
 
 
 def _pins(fields: Fields) -> dict[str, Pin]:
-    """``models``: a name for each pin, with the model alone or with parameters."""
+    """Reads ``models``: the pins by name, each with the model alone or with parameters."""
     models = fields.fields("models")
     pins: dict[str, Pin] = {}
     for name in models.value if models else ():
@@ -137,5 +137,5 @@ def _pin(models: Fields, name: str) -> Pin | None:
     if not PINNED_MODEL.fullmatch(model):
         key[0].add("wrong-value", key[1], f"'{model[:80]}' is not provider/model", "model: provider/model-and-date")
     elif is_floating(model):
-        key[0].add("floating-model", key[1], f"'{model}' is an alias that floats", FLOATING_HINT)
+        key[0].add("floating-model", key[1], f"'{model}' is a floating alias", FLOATING_HINT)
     return Pin(model=model, parameters=parameters)

@@ -1,4 +1,4 @@
-"""One app's folder -> everything read from it: its profile, its prompts with their suites, its partials."""
+"""Reads the folder of one app: its profile, its prompts with their suites, its partials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_CONTENT = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadApp:
-    """A read app. Whether it is good only its reports say."""
+    """A read app. It may have errors: look at its reports."""
 
     folder: AppFolder
     name: str
@@ -31,7 +31,7 @@ class ReadApp:
     partials: Partials
 
     def reports(self) -> Iterator[Report]:
-        """The reports of every file of the app."""
+        """Yields the report of every file of the app."""
         yield self.file.report
         for prompt in self.prompts:
             yield prompt.report
@@ -39,13 +39,13 @@ class ReadApp:
             yield origin.report
 
     def content(self) -> Content:
-        """The content as it would be released. Only of use where there are no errors."""
+        """Returns the content as it would be released. Incomplete if the app has errors."""
         prompts = (file.prompt for file in self.prompts if file.prompt is not None)
         return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)))
 
 
 def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:
-    """An app's name, from its ``app.yml`` or else its folder, and that file."""
+    """Returns an app's name, from its ``app.yml`` or else its folder, and the read file."""
     path = f"{folder.path}/{APP_FILE}".removeprefix("/")
     if path in folder.files:
         file = read_app_file(read_text(tree, path))

@@ -1,7 +1,7 @@
-"""The folders that ``promptops.yml`` names -> the apps of a workspace, each with its files.
+"""Finds the apps of a workspace, each with its files, from the folders that ``promptops.yml`` names.
 
-An app is a folder that a pattern matches and that has an ``app.yml`` or a prompt file. Of nested folders a file belongs
-to the innermost app. A glob matches whole folders, ``**`` one or more of them; without an ``app.yml`` of its own, a
+An app is a folder that matches a pattern and has an ``app.yml`` or a prompt file. If apps are nested, a file belongs to
+the innermost one. A glob matches whole folders, ``**`` one or more of them; without an ``app.yml`` of its own, a
 folder inside a match is part of it.
 """
 
@@ -20,27 +20,27 @@ from promptops.source.workspace import Workspace, clean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppFolder:
-    """A folder that is an app: its path, and the paths of its files and of what is there and is no file."""
+    """The folder of an app: its path, the paths of its regular files, and those of other entries such as links."""
 
     path: str
     files: Sequence[str]
     others: Sequence[str] = ()
 
     def inside(self, path: str) -> str:
-        """A path relative to the app."""
+        """Returns a path relative to the app."""
         return path[len(self.path) + 1 :] if self.path else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The apps of a workspace, and the patterns that match none, as they are written."""
+class AppMatches:
+    """The apps of a workspace, and the patterns that match no app, as written."""
 
     folders: Sequence[AppFolder]
     unmatched: Sequence[str]
 
 
-def find_apps(tree: Tree, workspace: Workspace) -> Found:
-    """Find the apps that a workspace names."""
+def find_apps(tree: Tree, workspace: Workspace) -> AppMatches:
+    """Finds the apps of a workspace."""
     patterns = {written: clean(written) for written in workspace.apps}
     roots = {_fixed_part(pattern) for pattern in patterns.values()}
     files = tree.files(*roots) if roots else ()
@@ -48,16 +48,16 @@ def find_apps(tree: Tree, workspace: Workspace) -> Found:
     chosen: set[str] = set()
     unmatched = []
     for written, pattern in patterns.items():
-        found = _matches(pattern, candidates)
-        chosen |= found
-        if not found:
+        matched = _matches(pattern, candidates)
+        chosen |= matched
+        if not matched:
             unmatched.append(written)
     others = tree.others(*roots) if roots else ()
-    return Found(folders=_divide(sorted(chosen), files, others), unmatched=unmatched)
+    return AppMatches(folders=_divide(sorted(chosen), files, others), unmatched=unmatched)
 
 
 def is_prompt(path: str) -> bool:
-    """True for the path of a prompt file."""
+    """Returns whether a path is that of a prompt file."""
     return path.endswith(ENDINGS)
 
 
@@ -71,7 +71,7 @@ def _fixed_part(pattern: str) -> str:
 
 
 def _candidates(files: Iterable[str]) -> dict[str, bool]:
-    """Every folder that could be an app, and whether it has an ``app.yml`` of its own."""
+    """Returns every folder that could be an app, and whether it has an ``app.yml``."""
     folders: dict[str, bool] = {}
     for path in files:
         folder, _, name = path.rpartition("/")
@@ -87,8 +87,8 @@ def _candidates(files: Iterable[str]) -> dict[str, bool]:
 def _matches(pattern: str, candidates: dict[str, bool]) -> set[str]:
     if not is_glob(pattern):
         return {pattern} & candidates.keys() or {each for each in candidates if _composed(each) == _composed(pattern)}
-    found = {folder for folder in candidates if folder and matches(_composed(pattern), _composed(folder))}
-    return {folder for folder in found if candidates[folder] or not found.intersection(outer(folder))}
+    matched = {folder for folder in candidates if folder and matches(_composed(pattern), _composed(folder))}
+    return {folder for folder in matched if candidates[folder] or not matched.intersection(outer(folder))}
 
 
 def _composed(path: str) -> str:

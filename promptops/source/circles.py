@@ -1,4 +1,4 @@
-"""Names that refer to names -> the circles among them, in linear time (Tarjan 1972, without recursion)."""
+"""Finds circles of names that refer to each other, in linear time (Tarjan 1972, without recursion)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 
 def in_circles(refers: Mapping[str, Sequence[str]]) -> list[set[str]]:
-    """The groups of names of which each leads to every other one of its group, and back to itself."""
+    """Returns the groups of names in which each name leads to every other one and back to itself."""
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     open_: list[str] = []
@@ -36,7 +36,7 @@ def in_circles(refers: Mapping[str, Sequence[str]]) -> list[set[str]]:
 
 
 def way_round(start: str, refers: Mapping[str, Sequence[str]], group: set[str]) -> list[str]:
-    """A shortest way from a name of a group back to itself."""
+    """Returns a shortest way from a name of a group back to itself."""
     came_from: dict[str, str] = {}
     level = [start]
     while level and start not in came_from:

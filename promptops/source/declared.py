@@ -1,4 +1,4 @@
-"""What a prompt declares besides its messages: its model, its inputs, its tools."""
+"""Reads the declarations of a prompt besides its messages: its model, its inputs, its tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEXT_INPUTS: dict[str, Input] = {}
 
 
 def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str]:
-    """The model as ``provider/model``, and the name of the app's pin it comes from, if it does."""
+    """Returns the model as ``provider/model``, and the name of the app's pin that it comes from, or an empty string."""
     name = fields.written("model")
     if name is None:
         if fields.value.get("model") is None:
@@ -30,7 +30,7 @@ def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str
     if name in pins:
         return pins[name].model, name
     if is_floating(name):
-        fields.add("floating-model", "model", f"'{name[:80]}' is an alias that floats", FLOATING_HINT)
+        fields.add("floating-model", "model", f"'{name[:80]}' is a floating alias", FLOATING_HINT)
     if PINNED_MODEL.fullmatch(name):
         return name, ""
     if not MODEL.fullmatch(name):
@@ -44,31 +44,34 @@ def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str
 
 
 def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: Collection[str]) -> tuple[Input, ...]:
-    """The prompt's own inputs, the app's where the messages use them, and a required text for every other variable."""
+    """Returns the prompt's own inputs, the app's inputs that the messages use, and a text input for other variables."""
     own = read_input_schemas(fields) if fields.value.get("inputs") is not None else {}
     for name in own:
         if name not in used:
             hint = Near(name, used)
             path = (*fields.path, "inputs", name)
             fields.report.add("unused-variable", fields.document.key_offset(path), f"no message uses '{name}'", hint)
-    found = []
+    inputs = []
     for name in sorted({*own, *used}):
         schema = own.get(name) or shared.get(name)
-        found.append(Input(name=name, schema=schema) if schema is not None else _text_input(name))
-    return tuple(found)
+        inputs.append(Input(name=name, schema=schema) if schema is not None else _text_input(name))
+    return tuple(inputs)
 
 
 def _text_input(name: str) -> Input:
+    """Returns the text input of a name, the same object each time: building thousands of equal ones takes time."""
     if name not in _TEXT_INPUTS:
-        if len(_TEXT_INPUTS) > 1000:
+        if len(_TEXT_INPUTS) > 1000:  # a bound for processes that read many workspaces
             _TEXT_INPUTS.clear()
         _TEXT_INPUTS[name] = Input(name=name)
     return _TEXT_INPUTS[name]
 
 
 def read_tools(fields: Fields, model: str | None) -> tuple[Tool, ...]:
-    """The tools the model may use: ``{name, description, parameters, strict}``, OpenAI's ``{type, function}``, or a
-    tool of the provider, ``{type: web_search, …}``.
+    """Returns the tools that the model may use.
+
+    A tool is ``{name, description, parameters, strict}``, OpenAI's ``{type, function}``, or one of the provider's own,
+    ``{type: web_search, …}``.
     """
     tools: dict[str, Tool] = {}
     if fields.value.get("tools") is None:
@@ -99,7 +102,7 @@ def _tool(item: Fields) -> Tool | None:
 
 
 def _provider_tool(item: Fields, kind: str) -> Tool | None:
-    """A tool of the provider: everything but its name and type are settings of its API."""
+    """Returns a tool of the provider: all keys besides its name and type are settings of its API."""
     if not _TOOL_TYPE.fullmatch(kind):
         item.add(
             "wrong-value", "type", f"'{kind[:80]}' is not a type of tool", "type: function, or the provider's own."

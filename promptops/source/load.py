@@ -1,6 +1,6 @@
-"""A tree of files -> the workspace and its apps as nouns, with everything there is to say about them.
+"""Loads a workspace with its apps from a tree of files, and all findings about them.
 
-All errors come in one run. An app with an error has no content, so nothing can be released from it by mistake.
+One run reports all errors. An app with an error has no content, so it cannot be released by mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from promptops.source.workspace import MARKER, Workspace, parse_workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSource:
-    """An app as it is in the files. ``content`` is None where it has errors; ``suites`` are by the prompts' names."""
+    """An app as its files have it. ``content`` is None if it has errors; ``suites`` have prompts' names as keys."""
 
     name: str
     path: str
@@ -35,7 +35,7 @@ class AppSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What was read. ``known`` are the names of all apps of the workspace, also of those that were not asked for."""
+    """The loaded workspace. ``apps`` are those that the caller wanted, ``known`` the names of all apps."""
 
     workspace: Workspace | None
     apps: tuple[AppSource, ...]
@@ -43,10 +43,10 @@ class Loaded:
     known: tuple[str, ...] = ()
 
     def app(self, name: str) -> AppSource:
-        """The app of this name.
+        """Returns the app of this name.
 
         Raises:
-            AppNotFound: where there is none; lists those there are.
+            AppNotFound: there is no such app; the hint lists the known ones.
         """
         for app in self.apps:
             if app.name == name:
@@ -54,10 +54,10 @@ class Loaded:
         raise AppNotFound(f"there is no app '{name}' in this workspace", known=self.known)
 
     def require_valid(self, apps: Collection[str] | None = None) -> None:
-        """Do nothing where nothing is wrong with these apps (all of them for None) nor with ``promptops.yml``.
+        """Checks that ``promptops.yml`` and these apps (None: all) have no errors.
 
         Raises:
-            SourceInvalid: with every error.
+            SourceInvalid: with all their errors.
         """
         errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
         if apps is not None:
@@ -68,27 +68,27 @@ class Loaded:
 
 
 Lint = Callable[[ReadApp], None]
-"""Adds to the reports of a read app."""
+"""Adds findings to the reports of a read app."""
 
 
 def load(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
-    """Read a workspace, or the apps of these names from it. Only what stops a release is looked for.
+    """Loads a workspace, or some of its apps by name. Only looks for problems that stop a release: no lint.
 
     Raises:
-        WorkspaceNotFound: for a tree without ``promptops.yml``.
+        WorkspaceNotFound: the tree has no ``promptops.yml``.
     """
     return load_workspace(tree, apps=apps, lint=None)
 
 
 def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | None) -> Loaded:
-    """As :func:`load`, with a lint of each app before its findings are counted."""
+    """Loads like :func:`load`, and calls ``lint`` for each app before its findings are collected."""
     report = _marker(tree)
     workspace = parse_workspace(report)
     named = []
     if workspace is not None:
-        found = find_apps(tree, workspace)
-        _unmatched(report, found.unmatched)
-        named = [(folder, *read_name(tree, folder)) for folder in found.folders]
+        matches = find_apps(tree, workspace)
+        _unmatched(report, matches.unmatched)
+        named = [(folder, *read_name(tree, folder)) for folder in matches.folders]
         duplicate_names((name, file) for _, name, file in named)
     read = [read_app(tree, folder, name, file) for folder, name, file in named if apps is None or name in apps]
     return finish(report, workspace, read, lint=lint, known=tuple(name for _, name, _ in named))
@@ -102,17 +102,17 @@ def finish(
     lint: Lint | None,
     known: tuple[str, ...],
 ) -> Loaded:
-    """Lint what was read, apply the suppressions, and make nouns of it."""
+    """Lints the read apps, applies the suppressions, and returns the loaded workspace."""
     sources = []
     findings = marker.findings(lint=lint is not None) if marker else []
     for app in read:
         if lint is not None:
             lint(app)
-        found = _findings(app, lint=lint is not None)
-        valid = not any(finding.severity is Severity.ERROR for finding in found)
+        of_app = _findings(app, lint=lint is not None)
+        valid = not any(finding.severity is Severity.ERROR for finding in of_app)
         if valid and not _loads(app):
-            found, valid = _findings(app, lint=lint is not None), False
-        findings += found
+            of_app, valid = _findings(app, lint=lint is not None), False
+        findings += of_app
         sources.append(_source(app, valid=valid))
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
     return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)
@@ -123,7 +123,7 @@ def _findings(app: ReadApp, *, lint: bool) -> list[Finding]:
 
 
 def _loads(app: ReadApp) -> bool:
-    """True if every client can load the app; otherwise its report says why."""
+    """Returns whether every client can load the app; if not, its report gets the reason."""
     try:
         require_loadable(app.content())
     except Unloadable as error:

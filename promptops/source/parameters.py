@@ -1,7 +1,7 @@
-"""Model parameters: one table of names, types and ranges that the large providers share.
+"""Model parameters: one table of the names, types and ranges that the large providers share.
 
-Names are those of GitHub Models files (camelCase); the snake_case twin is the same parameter. Ranges are the widest
-that any of these providers takes: what is refused here is refused by all of them.
+Names are those of GitHub Models files (camelCase); the snake_case spelling is the same parameter. Each range is the
+widest of all these providers: a value that is refused here is refused by every one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from promptops.source.text.findings import Near
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What a parameter takes: the ``kind`` is a key of ``_TYPES``."""
+    """The values that a parameter takes: the ``kind`` is a key of ``_TYPES``."""
 
     kind: str
     low: float = float("-inf")
@@ -76,14 +76,14 @@ PARAMETERS: Mapping[str, Parameter] = {
 
 
 def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
-    """The parameters of a mapping under their canonical names. ``unknown`` is the code for names nobody knows."""
+    """Returns the parameters of a mapping by their canonical names. ``unknown`` is the code for unknown names."""
     result: dict[str, Json] = {}
     spelled: dict[str, str] = {}
     for key, value in fields.value.items():
         name = key if key in PARAMETERS else _camel(key)
         if name not in PARAMETERS:
             hint = Near(key, PARAMETERS)
-            fields.add_at_key(unknown, key, f"nobody knows the parameter '{key}'", hint)
+            fields.add_at_key(unknown, key, f"unknown parameter '{key}'", hint)
         elif name in spelled:
             both = f"'{spelled[name]}' and '{key}' are the same parameter"
             fields.add_at_key("parameter-twice", key, both, "Keep one of them.")
@@ -100,9 +100,9 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
 def refuse_untaken(
     fields: Fields, model: str | None, own: Mapping[str, Json], inherited: Mapping[str, Json] | None = None
 ) -> None:
-    """Report every parameter written in a mapping that the API of the model's provider does not take.
+    """Reports every parameter of a mapping that the API of the model's provider does not take.
 
-    ``own`` are those of the mapping, ``inherited`` those of the pin that they are laid over.
+    ``own`` are the parameters of the mapping; they override ``inherited``, those of the pin.
     """
     for flaw in flaws(model, {**(inherited or {}), **own}):
         name = flaw.name.partition(":")[0]
@@ -112,7 +112,7 @@ def refuse_untaken(
 
 
 def refuse_untaken_format(fields: Fields, model: str | None, asked: ResponseFormat | None) -> None:
-    """Report a ``responseFormat`` that the API of the model's provider cannot be asked for."""
+    """Reports a ``responseFormat`` that the API of the model's provider does not have."""
     try:
         if asked is not None and provider_of(model)[0] in ANTHROPIC:
             require_format(Api.ANTHROPIC, asked)
@@ -121,7 +121,7 @@ def refuse_untaken_format(fields: Fields, model: str | None, asked: ResponseForm
 
 
 def _problem(parameter: Parameter, value: Json) -> tuple[str, str] | None:
-    """The code of what is wrong with a value and what it must be, or None."""
+    """Returns the code of the problem and the values that are right; None if the value is right."""
     expected, right = _TYPES[parameter.kind]
     if not right(value):
         return "wrong-type", expected

@@ -1,7 +1,7 @@
-"""Message text with tags -> the text that is frozen into the release, and the names of its variables.
+"""Inlines the partials of a message: returns the text that a release keeps, and the names of its variables.
 
-Partials are inlined as text, without their last line end. Whatever a tag does wrong is reported where it stands: in the
-prompt's file or in the partial's. Texts grow only to a cap, however the partials include each other.
+Partials are inlined as text, without their last line end. A wrong tag is reported in the file that has it, the prompt's
+or the partial's. A text only grows to a cap, because partials that include others twice would double it at each level.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promptops.source.text.findings import Near, Report
 from promptops.source.tree import MAX_FILE
 
 MAX_DEPTH = 10
-"""How deep partials may include each other."""
+"""Levels that partials may include each other: deeper nesting is a mistake, and recursion stays shallow."""
 
 _INCLUDE = re.compile(
     r"(?P<comment>\{#)|(?P<raw>\{%[-+]?\s*+raw\s*+[-+]?%\})"
@@ -32,7 +32,7 @@ _ENDS = {"comment": re.compile(r"#\}"), "raw": re.compile(r"\{%[-+]?\s*+endraw\s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A template's text and where each of its characters stands in a file."""
+    """A template's text; ``place`` maps its offsets to offsets in the file of ``report``."""
 
     report: Report
     text: str
@@ -44,20 +44,23 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expanded:
-    """A text with its partials in it. ``parts``: from which offset on it comes from which origin, and from where."""
+    """A text with its partials inlined.
+
+    ``parts`` are ``(offset, origin, shift)``: from ``offset`` on, the text is that of ``origin`` from ``shift`` on.
+    """
 
     text: str
     names: frozenset[str]
     parts: tuple[tuple[int, Origin, int], ...]
 
     def add(self, code: str, offset: int, message: str, hint: str = "") -> None:
-        """Report something about a place of the expanded text, where that place comes from."""
+        """Adds a finding about an offset of the expanded text, at the place that it comes from."""
         start, origin, shift = self.parts[max(bisect_right([part[0] for part in self.parts], offset) - 1, 0)]
         origin.add(code, min(offset - start + shift, len(origin.text)), message, hint)
 
 
 class Partials:
-    """The partials of one app. ``used`` are the names that were asked for so far."""
+    """The partials of one app. ``used`` are the names that messages have included so far."""
 
     def __init__(self, origins: Mapping[str, Origin]) -> None:
         self.origins = origins
@@ -65,7 +68,7 @@ class Partials:
         self._done: dict[tuple[str, Engine], Expanded | None] = {}
 
     def expand(self, origin: Origin, engine: Engine) -> Expanded | None:
-        """A message's text with its partials in it; None with findings where that is not possible."""
+        """Returns a message's text with its partials inlined; None with findings if that is not possible."""
         if "{" not in origin.text:
             return Expanded(text=origin.text, names=frozenset(), parts=((0, origin, 0),))
         expanded = self._expand(origin, engine, ())
@@ -79,7 +82,7 @@ class Partials:
         return expanded
 
     def _expand(self, origin: Origin, engine: Engine, stack: tuple[str, ...]) -> Expanded | None:
-        """Inline the partials of a text; ``stack`` are the partials that are being inlined around it."""
+        """Inlines the partials of a text; ``stack`` are the partials that are being inlined around it."""
         growing = _Growing()
         for start, end, name, edges in _cuts(origin, engine, growing.names):
             inner = self._partial(origin, start, name, engine, stack)
@@ -112,7 +115,7 @@ class Partials:
 
 
 class _Growing:
-    """The expanded text while it is put together."""
+    """An expanded text that is being put together."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -123,7 +126,7 @@ class _Growing:
         self._from = 0
 
     def take(self, origin: Origin, start: int, end: int, inner: Expanded, edges: tuple[str, str]) -> None:
-        """Add the text up to a tag, and what stands for the tag."""
+        """Adds the text up to a tag, and the text that replaces the tag."""
         self._add(origin, self._from, start)
         self._from = end
         self._piece(edges[0], ())
@@ -152,9 +155,9 @@ class _Growing:
 
 
 def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int, int, str, tuple[str, str]]]:
-    """Begin, end and name of every partial's tag, and what stands around its text instead of the tag.
+    """Yields begin, end and name of every partial's tag, and the text to put before and behind the partial.
 
-    The names of variables are collected on the way, and tags that are none reported.
+    Adds the names of variables to ``names``, and reports unknown tags.
     """
     if engine is Engine.JINJA2:
         for match in _includes(origin.text):
@@ -176,7 +179,7 @@ def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int
 
 
 def _includes(text: str) -> Iterator[re.Match[str]]:
-    """Every ``include`` of a Jinja text outside of comments and raw blocks; what nothing closes is neither."""
+    """Yields every ``include`` of a Jinja text outside of comments and raw blocks. An unclosed one hides nothing."""
     position = 0
     endless: set[str] = set()
     while match := _INCLUDE.search(text, position):
@@ -192,7 +195,7 @@ def _includes(text: str) -> Iterator[re.Match[str]]:
 
 
 def _checked(expanded: Expanded) -> Expanded | None:
-    """A Jinja text against the allow-list, with the names of its variables."""
+    """Checks a Jinja text against the allow-list, and returns it with the names of its variables."""
     try:
         check_jinja(expanded.text)
         names = variables(expanded.text, Engine.JINJA2)
@@ -206,11 +209,11 @@ def _checked(expanded: Expanded) -> Expanded | None:
 
 
 def _same_tags(expanded: Expanded) -> bool:
-    """False where inlining made a variable that stood in none of the texts."""
-    found = {tag.name.partition(".")[0] for tag in each_tag(expanded.text) if tag.kind is TagKind.VARIABLE}
+    """Returns False if inlining made a tag that is in none of the texts: ``{`` and ``{ name }}`` from two files."""
+    variables_of_whole = {tag.name.partition(".")[0] for tag in each_tag(expanded.text) if tag.kind is TagKind.VARIABLE}
     whole = sum(tag.kind is not TagKind.PARTIAL for tag in each_tag(expanded.text))
     apart = 0
     edges = [*(part[0] for part in expanded.parts), len(expanded.text)]
     for start, end in pairwise(edges):
         apart += sum(tag.kind is not TagKind.PARTIAL for tag in each_tag(expanded.text[start:end]))
-    return found <= expanded.names and whole == apart
+    return variables_of_whole <= expanded.names and whole == apart

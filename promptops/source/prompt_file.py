@@ -1,9 +1,9 @@
-"""One prompt file -> a Prompt and its suite.
+"""Reads one prompt file as a Prompt and its suite.
 
 Format of GitHub Models (``*.prompt.yml``, ``*.prompt.yaml``), which means here what it means there:
 https://docs.github.com/en/github-models/use-github-models/storing-prompts-in-github-repositories
-Ours, all optional: ``inputs``, ``tools``, ``template``. ``*.prompt.md`` has the same keys as front matter, and its body
-is the one message, of ``role`` user unless told otherwise.
+promptops adds ``inputs``, ``tools`` and ``template``, all optional. ``*.prompt.md`` has the same keys as front matter;
+its body is the only message, whose ``role`` is user by default.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _E = TypeVar("_E", Engine, ResponseFormat)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What an app gives to each of its prompts: its pins, the schemas of its shared inputs, its partials."""
+    """The parts of an app that its prompts share: its pins, the schemas of its shared inputs, its partials."""
 
     pins: Mapping[str, Pin] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFile:
-    """A read prompt file. ``prompt`` may stand on errors: only the report says whether it is good.
+    """A read prompt file. ``prompt`` may be there although the file has errors: look at the report.
 
     ``pin`` is the name of the app's pin it uses, ``variables`` the names its messages use.
     """
@@ -73,7 +73,7 @@ class PromptFile:
 
 
 def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
-    """Read the text of a report as the prompt of this name. What is wrong goes into the report."""
+    """Reads the text of a report as the prompt of this name. Problems become findings of the report."""
     body: Origin | None = None
     known: tuple[str, ...] = KEYS
     if report.path.endswith(".md"):
@@ -110,7 +110,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         fields.add("json-schema-missing", "responseFormat", "`responseFormat: json_schema` needs a `jsonSchema`")
     elif schema is not None and response is not ResponseFormat.JSON_SCHEMA:
         hint = "Set `responseFormat: json_schema`, or remove it."
-        fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` is here, but is not asked for", hint)
+        fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` has no effect here", hint)
     prompt = Prompt(
         name=name,
         messages=messages,
@@ -133,13 +133,13 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
 
 
 def _parameters(fields: Fields, model: str | None, inherited: Mapping[str, Json]) -> dict[str, Json]:
-    """The pin's parameters, overlaid by the prompt's own."""
+    """Returns the pin's parameters, overridden by the prompt's own."""
     own = fields.fields("modelParameters")
     if not own:
         return dict(inherited)
-    found = read_parameters(own, unknown="unknown-parameter")
-    refuse_untaken(own, model, found, inherited)
-    return {**inherited, **found}
+    parameters = read_parameters(own, unknown="unknown-parameter")
+    refuse_untaken(own, model, parameters, inherited)
+    return {**inherited, **parameters}
 
 
 def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Message, ...], frozenset[str]]:
@@ -188,7 +188,7 @@ def _content(item: Fields, content: str, engine: Engine, around: Around) -> tupl
 def _message(
     fields: Fields, body: Origin, engine: Engine, around: Around
 ) -> tuple[tuple[Message, ...], frozenset[str]]:
-    """The one message of a Markdown prompt."""
+    """Returns the only message of a Markdown prompt, and the names of its variables."""
     role = _role(fields) if fields.value.get("role") is not None else Role.USER
     if not body.text.strip():
         body.add("missing-key", 0, "the message below the front matter is empty")
@@ -199,7 +199,7 @@ def _message(
 
 
 def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
-    """Begin and end of the front matter, if there is one, and the body without the empty lines around it."""
+    """Returns begin and end of the front matter, if any, and the body without the empty lines around it."""
     match = _FRONT.match(report.text)
     start = match.end() if match else 0
     if not match:
@@ -214,18 +214,18 @@ def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
 
 
 def _unknown_keys(fields: Fields, known: tuple[str, ...]) -> None:
-    """One warning for all of them, at the first."""
+    """Reports all unknown keys in one warning, at the first of them."""
     names = fields.unknown(known)
     meant = {
         name: _TWINS.get(name) or near(name, known).removeprefix("Did you mean '").removesuffix("'?")
         for name in names[:20]
     }
-    hints = [f"'{name}' → '{right}'" for name, right in meant.items() if right]
+    suggestions = [f"'{name}' → '{right}'" for name, right in meant.items() if right]
     fields.add_at_key(
         "unknown-key",
         names[0],
-        f"not part of the release, because nobody knows {'it' if len(names) == 1 else 'them'}: {', '.join(names[:20])}",
-        f"Did you mean: {', '.join(hints)}?" if hints else "",
+        f"unknown {'key' if len(names) == 1 else 'keys'}, not part of the release: {', '.join(names[:20])}",
+        f"Did you mean: {', '.join(suggestions)}?" if suggestions else "",
     )
 
 

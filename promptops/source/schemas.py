@@ -1,6 +1,6 @@
-"""JSON Schemas in source files: those of inputs, of tools, and of the answer a prompt asks for.
+"""JSON Schemas in source files: those of inputs, of tools, and of a prompt's structured answer.
 
-Most inputs say little more than their type, and for those nothing heavy is loaded.
+Most inputs have little more than a type. Those are checked here, without importing jsonschema, which is slow to load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from promptops.core.schema.input_schema import ANNOTATIONS, compile_check, const
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.strict_yaml import MAX_DEPTH
 
-_MAX_REMEMBERED = 4096
+_MAX_REMEMBERED = 4096  # characters of a schema whose check is cached: 512 of them are 2 MB
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -29,7 +29,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def check_schema(fields: Fields, what: str) -> None:
-    """Report where a mapping is not a JSON Schema, or has a default that does not fit it."""
+    """Reports a mapping that is not a JSON Schema, or has a default that does not fit it."""
     problem = _quick(fields.value)
     if problem is None:
         problem = _thorough(json.dumps(fields.value, sort_keys=True))
@@ -38,7 +38,7 @@ def check_schema(fields: Fields, what: str) -> None:
 
 
 def read_json_schema(fields: Fields, key: str) -> Mapping[str, Json] | None:
-    """The ``jsonSchema`` of a prompt: JSON as text, as GitHub Models has it, or a mapping."""
+    """Returns the ``jsonSchema`` of a prompt: JSON as text, as in GitHub Models, or a mapping."""
     value = fields.value.get(key)
     if isinstance(value, str):
         value = _parse(fields, key, value)
@@ -82,7 +82,7 @@ def _depth(value: Json) -> int:
 
 
 def _quick(schema: Mapping[str, Json]) -> str | None:
-    """What is wrong with a schema that says no more than its type; None for any other schema."""
+    """Returns the problem of a schema with a type and annotations only, or an empty string; None for other schemas."""
     if not schema.keys() <= ANNOTATIONS | {"type"}:
         return None
     kind = schema.get("type", "object" if "type" in schema else None)

@@ -1,7 +1,7 @@
-"""``testData`` and ``evaluators`` of a prompt file -> the prompt's own suite.
+"""Reads ``testData`` and ``evaluators`` of a prompt file as the prompt's own suite.
 
-The suite is kept beside the release, not in it: a better test must not make a new release, and a broken one must not
-stop a release.
+The suite is stored beside the release, not in it: a better test must not change the release, and a broken one must not
+stop it.
 Format: https://docs.github.com/en/github-models/use-github-models/storing-prompts-in-github-repositories
 """
 
@@ -21,7 +21,7 @@ _KINDS = ("string", "llm", "uses")
 
 
 def read_suite(fields: Fields) -> Suite:
-    """Read both keys; what cannot be run is kept and reported."""
+    """Reads both keys. An evaluator that cannot run is kept and reported."""
     if not fields.value.get("testData") and not fields.value.get("evaluators"):
         return _NONE
     cases = tuple(_case(item.value) for item in fields.each("testData"))

@@ -1,8 +1,8 @@
-"""Where prompt files are read from: a folder, or a commit (:mod:`promptops.source.git.repository`).
+"""The trees that prompt files are read from: a folder, or a commit (:mod:`promptops.source.git.repository`).
 
-Paths are POSIX and relative to the tree's root. Only regular files are ever read: a symbolic link is not followed,
-neither as a file nor as a folder, so nothing outside the root can become part of a release. A file over the cap is
-never read whole.
+Paths are POSIX and relative to the tree's root. Only regular files are read. Symbolic links are not followed, neither
+to files nor to folders, so that nothing outside the root can become part of a release. A file over the cap is not read
+whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 MAX_FILE = 256 * 1024
-"""Bytes of the largest file that is read."""
+"""Bytes of the largest file that is read: far above a prompt that a person writes, and harmless to hold in memory."""
 
 SKIPPED = frozenset({".git", ".promptops", ".venv", "node_modules"})
 """Folders that never hold source."""
@@ -24,23 +24,23 @@ class Tree(Protocol):
     """A set of files at one moment."""
 
     def files(self, *under: str) -> Sequence[str]:
-        """Sorted paths of the regular files below any of these folders; of all files where none is named."""
+        """Returns the sorted paths of the regular files below any of these folders, by default below the root."""
 
     def others(self, *under: str) -> Sequence[str]:
-        """Sorted paths of what is no regular file: links, submodules, devices, names that are not UTF-8."""
+        """Returns the sorted paths of all other entries: links, submodules, devices, names that are not UTF-8."""
 
     def prepare(self, paths: Sequence[str]) -> None:
-        """Say which files will be read next; a tree may then fetch them together."""
+        """Announces the files that will be read next, so that a tree can fetch them together."""
 
     def read(self, path: str) -> bytes:
-        """The file's bytes, but no more than ``MAX_FILE + 1`` of them: who gets that many has a file that is too large.
+        """Returns the file's bytes, at most ``MAX_FILE + 1``: that many mean that the file is too large.
 
         Raises:
-            FileNotFoundError: where there is no regular file of this path.
+            FileNotFoundError: there is no regular file of this path.
         """
 
     def size(self, path: str) -> int:
-        """The file's size in bytes. Raises like :meth:`read`."""
+        """Returns the file's size in bytes. Raises like :meth:`read`."""
 
 
 class WorkingTree:
@@ -57,7 +57,7 @@ class WorkingTree:
         return self._walk(under)[1]
 
     def prepare(self, paths: Sequence[str]) -> None:
-        """Nothing to do: a folder's files are fetched one by one."""
+        """Does nothing: reading a folder's files together is not faster."""
 
     def read(self, path: str) -> bytes:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -73,10 +73,10 @@ class WorkingTree:
             os.close(handle)
 
     def size(self, path: str) -> int:
-        found = os.lstat(self.root / path)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.lstat(self.root / path)
+        if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(f"{path}: not a regular file")
-        return found.st_size
+        return status.st_size
 
     def _walk(self, under: Iterable[str]) -> tuple[list[str], list[str]]:
         files: list[str] = []
@@ -87,7 +87,7 @@ class WorkingTree:
         return sorted(files), sorted(others)
 
     def _reachable(self, folder: str) -> bool:
-        """False if a step of the path is a link, is not a folder, or leads out of the tree."""
+        """Returns False if a step of the path is a link, is not a folder, or leads out of the tree."""
         path = self._base
         for step in folder.split("/") if folder else ():
             path = f"{path}/{step}"
@@ -97,18 +97,18 @@ class WorkingTree:
 
 
 def below(path: str, folder: str) -> bool:
-    """True where the path is the folder or lies in it; everything lies in the root, ``""``."""
+    """Returns whether the path is the folder or lies in it. Every path lies in the root, ``""``."""
     return not folder or path == folder or path.startswith(folder + "/")
 
 
 def outermost(under: Iterable[str]) -> list[str]:
-    """The folders without those that lie in another one; the root where there are none."""
-    asked = set(under) or {""}
-    return sorted(folder for folder in asked if asked.isdisjoint(outer(folder)))
+    """Returns the folders without those that lie in another one; by default the root."""
+    folders = set(under) or {""}
+    return sorted(folder for folder in folders if folders.isdisjoint(outer(folder)))
 
 
 def outer(path: str) -> Iterator[str]:
-    """Every folder around a path, the nearest first, the root ``""`` last."""
+    """Yields every folder around a path, the nearest first, the root ``""`` last."""
     while path:
         path = path.rpartition("/")[0]
         yield path
@@ -129,7 +129,7 @@ def _read(handle: int) -> bytes:
 def _scan(folder: str, prefix: str, files: list[str], others: list[str]) -> None:
     try:
         entries = list(os.scandir(folder))
-    except OSError:  # gone in the meantime, or not ours to read: then it is no source of ours
+    except OSError:  # deleted in the meantime, or not readable: it is reported as no source
         others.append(prefix.removesuffix("/"))
         return
     for entry in entries:

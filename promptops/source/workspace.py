@@ -1,4 +1,4 @@
-"""``promptops.yml`` -> the workspace: which registry it belongs to, where its apps are, what its channels ask for."""
+"""Reads ``promptops.yml``: the registry of a workspace, the folders of its apps, and the policies of its channels."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
 MARKER = "promptops.yml"
 KEYS = ("registry", "apps", "channels")
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected")
-_MAX_WAY = 50
-_MAX_PATTERN = 1_000  # characters
+_MAX_WAY = 50  # names of a circle that a message lists
+_MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
 
 MAX_PATTERNS = 1_000
-"""Folders and globs that `apps` may list."""
+"""Folders and globs that `apps` may list. Each is compared with each folder, so their number is limited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What ``promptops.yml`` says. ``registry`` is a name, no address; ``apps`` are folders and globs as written."""
+    """A read ``promptops.yml``. ``registry`` is a name, not an address; ``apps`` are folders and globs as written."""
 
     registry: str
     apps: tuple[str, ...]
@@ -38,10 +38,10 @@ class Workspace:
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder with a ``promptops.yml``, from ``start`` upwards.
+    """Returns the nearest folder with a ``promptops.yml``, from ``start`` upwards.
 
     Raises:
-        WorkspaceNotFound: where there is none.
+        WorkspaceNotFound: no such folder exists.
     """
     start = Path(os.path.abspath(start))
     for folder in (start, *start.parents):
@@ -51,11 +51,11 @@ def find_root(start: Path) -> Path:
 
 
 def read_workspace(tree: Tree) -> Workspace:
-    """Read a tree's ``promptops.yml``.
+    """Reads a tree's ``promptops.yml``.
 
     Raises:
-        WorkspaceNotFound: where there is none.
-        SourceInvalid: with everything that is wrong in it.
+        WorkspaceNotFound: the tree has no ``promptops.yml``.
+        SourceInvalid: the file has errors; the exception has all of them.
     """
     from promptops.source.text.fields import read_text
 
@@ -71,7 +71,7 @@ def read_workspace(tree: Tree) -> Workspace:
 
 
 def parse_workspace(report: Report) -> Workspace | None:
-    """Read the text of a report as a ``promptops.yml``; None where it is not even a mapping."""
+    """Reads the text of a report as a ``promptops.yml``; None if it is not a mapping."""
     from promptops.source.text.fields import read_fields, read_yaml
 
     if report and not report.text:
@@ -90,7 +90,7 @@ def parse_workspace(report: Report) -> Workspace | None:
 
 
 def _apps(fields: Fields) -> tuple[str, ...]:
-    """The patterns that stay in the workspace: nothing outside of it is ever looked at."""
+    """Returns the patterns that stay in the workspace, and reports the others: files outside are never read."""
     patterns = fields.texts("apps")
     if patterns is None:
         fields.add("missing-key", None, "`apps` lists the folders of the apps", "apps: [apps/*]")
@@ -117,7 +117,7 @@ def _is_inside(pattern: str) -> bool:
 
 
 def clean(pattern: str) -> str:
-    """A folder or glob without ``./`` and ``/`` around it; the root is empty."""
+    """Returns a folder or glob without empty and ``.`` steps; the root is empty."""
     return "/".join(step for step in pattern.split("/") if step not in ("", "."))
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of an input: what of it constrains a value, and a check compiled once.
+"""The JSON Schema of an input: the part that constrains a value, and a check that is compiled once.
 
 Annotations (``title``, ``description``, ``default``, ``examples`` …) constrain nothing. Nothing is ever fetched: a
 ``$ref`` stays inside its schema.
@@ -17,7 +17,7 @@ from promptops.core.schema.patterns import has_keyword, is_mixed, refusal
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
 )
-"""Schema keywords that tell a reader something and constrain no value."""
+"""Schema keywords that inform a reader and constrain no value."""
 
 _SCHEMAS = frozenset(
     {
@@ -50,7 +50,7 @@ _TOO_LONG = f"checking it takes more than {STEPS:,} steps: its schema is too int
 T = TypeVar("T")
 
 Check: TypeAlias = Callable[[Json], str]
-"""A value -> what is wrong with it in words, or an empty string."""
+"""Returns the problem of a value in words; empty for a valid one."""
 
 
 def constraints(schema: Json) -> Json:
@@ -65,12 +65,12 @@ def constraints(schema: Json) -> Json:
 
 
 def is_open(schema: Mapping[str, Json]) -> bool:
-    """True where the schema takes any JSON value: it has nothing but annotations."""
+    """Returns whether the schema accepts every JSON value: it has only annotations."""
     return constraints(schema) == {}
 
 
 def is_text(schema: Mapping[str, Json]) -> bool:
-    """True where the schema takes any text and nothing else."""
+    """Returns whether the schema accepts every text and nothing else."""
     return constraints(schema) == {"type": "string"}
 
 
@@ -78,8 +78,8 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
     """Compile a JSON Schema (2020-12) into a check of values.
 
     Raises:
-        TemplateInvalid: for what is not a JSON Schema.
-        ExtraMissing: where jsonschema is not installed.
+        TemplateInvalid: the mapping is not a JSON Schema.
+        ExtraMissing: jsonschema is not installed.
     """
     try:
         from promptops.core.schema.validation import TooLong, Validation
@@ -101,7 +101,7 @@ def compile_check(schema: Mapping[str, Json]) -> Check:
 
 
 def first_flaw(schemas: Iterable[tuple[T, Mapping[str, Json]]]) -> tuple[T, str] | None:
-    """The first schema that has a flaw, and the flaw. All of them together have one budget."""
+    """Returns the first schema with a flaw, and the flaw. All schemas share one budget of steps."""
     left = RELEASE_STEPS
     for which, schema in schemas:
         flaw, left = _probed(schema, left)
@@ -117,17 +117,17 @@ def flaw_of(schema: Mapping[str, Json]) -> str:
     subschemas that even the smallest values use up the budget.
 
     Raises:
-        TemplateInvalid: it is not a JSON Schema.
+        TemplateInvalid: the mapping is not a JSON Schema.
     """
     return _probed(schema, STEPS)[0]
 
 
 def _probed(schema: Mapping[str, Json], left: int) -> tuple[str, int]:
-    """The flaw of a schema, and how many of these steps are left."""
-    if found := next(iter(unevaluated(schema)), ""):
-        return f"{found}, which cannot be evaluated in linear time", left
+    """Returns the flaw of a schema, and how many of these steps are left."""
+    if part := next(iter(unevaluated(schema)), ""):
+        return f"{part}, which cannot be evaluated in linear time", left
     if not has_keyword(schema, _TANGLES):
-        return "", left  # a tree: nothing in it is looked at more than once or twice
+        return "", left  # without references each subschema is visited once or twice
     from promptops.core.schema.validation import Steps, TooLong, Validation
 
     validation = Validation(schema, steps=STEPS)
@@ -142,11 +142,11 @@ def _probed(schema: Mapping[str, Json], left: int) -> tuple[str, int]:
 
 def unevaluated(schema: Mapping[str, Json]) -> tuple[str, ...]:
     """Names the parts of a JSON Schema that are ignored. Values pass there, because a release may exist already."""
-    found = [(pattern, refusal(pattern)) for pattern in patterns(schema)]
-    said = [f"the pattern '{pattern[:80]}' has {construct}" for pattern, construct in found if construct]
-    if found and is_mixed(schema):
-        said.append("`unevaluatedProperties` stands beside `patternProperties`")
-    return tuple(said)
+    refusals = [(pattern, refusal(pattern)) for pattern in patterns(schema)]
+    parts = [f"the pattern '{pattern[:80]}' has {construct}" for pattern, construct in refusals if construct]
+    if refusals and is_mixed(schema):
+        parts.append("`unevaluatedProperties` stands beside `patternProperties`")
+    return tuple(parts)
 
 
 def _constraint(key: str, value: Json) -> Json:

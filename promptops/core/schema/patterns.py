@@ -1,8 +1,8 @@
-"""Users' regular expressions, searched for by RE2: in time that grows with the text alone, whatever the pattern is.
+"""Searches with users' regular expressions through RE2, in time that grows only with the text, for every pattern.
 
-A ``pattern`` of JSON Schema is ECMAScript's, and is found anywhere in the text. RE2 takes nearly all of it; what it
-cannot take in linear time (lookaround, backreferences) is not evaluated. https://github.com/google/re2/wiki/Syntax
-re2 is imported when the first pattern is met.
+A ``pattern`` of JSON Schema has the syntax of ECMAScript and may match anywhere in the text. RE2 supports nearly all of
+it; patterns that have no linear time (lookaround, backreferences) are not evaluated:
+https://github.com/google/re2/wiki/Syntax. re2 is imported for the first pattern only, because most schemas have none.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from promptops.core.limits import PATTERN
 from promptops.core.model import Json
 
 MEMORY: Final = 256 << 10
-"""Bytes that one compiled pattern may have."""
+"""Bytes of one compiled pattern: enough for patterns that people write, and 100 of a release stay below 26 MB."""
 
 Search: TypeAlias = Callable[[str], bool]
-"""A text -> is the pattern found in it?"""
+"""Returns whether a text contains the pattern."""
 
 _ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 _BROKEN = ("missing ", "unexpected )", "trailing \\", "no argument for repetition operator")
@@ -36,40 +36,40 @@ _LOOKBEHINDS = {"(?<=": "a lookbehind `(?<=`", "(?<!": "a lookbehind `(?<!`"}
 
 
 def search_of(pattern: str) -> Search | None:
-    """How to look for a pattern; None where RE2 does not take it.
+    """Compiles a pattern into a search; None if RE2 does not support it.
 
     Raises:
-        ExtraMissing: where re2 is not installed.
+        ExtraMissing: google-re2 is not installed.
     """
     return _compile(pattern)[0]
 
 
 def refusal(pattern: str) -> str:
-    """The construct of a pattern that RE2 does not take, by its name; empty if it takes all of it.
+    """Names the construct of a pattern that RE2 does not support; empty if it supports the pattern.
 
     Raises:
-        ExtraMissing: where re2 is not installed.
+        ExtraMissing: google-re2 is not installed.
     """
     return _compile(pattern)[1]
 
 
 def broken(pattern: str) -> str:
-    """The problem of a text that is not a regular expression in any dialect; empty for all others.
+    """Returns the problem of a text that is not a regular expression in any dialect; empty for all others.
 
     Raises:
-        ExtraMissing: where re2 is not installed.
+        ExtraMissing: google-re2 is not installed.
     """
-    said = refusal(pattern)
-    return said if said.startswith(_BROKEN) else ""
+    problem = refusal(pattern)
+    return problem if problem.startswith(_BROKEN) else ""
 
 
 def is_mixed(schema: Json) -> bool:
-    """True for a schema that has both keywords somewhere: jsonschema evaluates one with patterns of the other."""
+    """Returns whether a schema has both keywords: jsonschema evaluates one with patterns of the other."""
     return all(has_keyword(schema, frozenset({name})) for name in ("unevaluatedProperties", "patternProperties"))
 
 
 def has_keyword(schema: Json, names: frozenset[str]) -> bool:
-    """True where one of the names is a key anywhere in the schema."""
+    """Returns whether one of the names is a key anywhere in the schema."""
     pending = [schema]
     while pending:
         item = pending.pop()
@@ -115,8 +115,8 @@ def _as_re2(pattern: str) -> str:
 
 
 def _construct(error: Exception) -> str:
-    said = error.args[0] if error.args else ""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    message = error.args[0] if error.args else ""
+    text = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
     kind, _, what = text.partition(": ")
     if kind.startswith("pattern too large"):
         return f"more than {MEMORY >> 10} KiB once it is compiled"

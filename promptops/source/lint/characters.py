@@ -37,7 +37,7 @@ def scan(report: Report) -> None:
 
 
 def strange(text: str) -> Iterator[tuple[int, str, str, int]]:
-    """First offset, code, character and count of every kind of strange character in a text."""
+    """Yields first offset, code, character and count of every strange character of a text."""
     first: dict[str, tuple[int, str]] = {}
     count: Counter[str] = Counter()
     for place, code in characters.strange(text):  # of each character in the order of the text
@@ -52,7 +52,7 @@ def _add(report: Report, offset: int, code: str, char: str, count: int, *, escap
     name = unicodedata.name(char, "") or _CONTROLS.get(char, "no name")
     times = f", {count} times" if count > 1 else ""
     if escape:
-        said = f"U+{ord(char):04X} ({name}){times}: `{escape}` in double quotes is {name}"
-        report.add(code, offset, said, "Use single quotes or `|`, where a backslash is a backslash.")
+        message = f"U+{ord(char):04X} ({name}){times}: `{escape}` in double quotes is {name}"
+        report.add(code, offset, message, "Use single quotes or `|`, where a backslash is a backslash.")
         return
     report.add(code, offset, f"U+{ord(char):04X} ({name}){times}", _HINTS[code])

@@ -1,4 +1,4 @@
-"""What `promptops check` and `promptops release` run: :mod:`promptops.source.load` and everything else worth saying.
+"""The checks of `promptops check` and `promptops release`: :mod:`promptops.source.load`, and lint.
 
 Needs no registry, and for single files and folders no workspace either.
 """
@@ -23,22 +23,22 @@ from promptops.source.workspace import MARKER, find_root, parse_workspace
 
 
 def check(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
-    """Read a workspace, or the apps of these names, and lint it.
+    """Loads a workspace, or some of its apps by name, and lints it.
 
     Raises:
-        WorkspaceNotFound: for a tree without ``promptops.yml``.
+        WorkspaceNotFound: the tree has no ``promptops.yml``.
     """
     return load_workspace(tree, apps=apps, lint=lint_app)
 
 
 def lint_app(app: ReadApp) -> None:
-    """Add what does not stop a release, and secrets and characters, to the reports of an app."""
+    """Adds the findings of lint to the reports of an app: secrets, strange characters, and unused parts."""
     _lint_one(app)
     _unused(app)
 
 
 def _lint_one(app: ReadApp) -> None:
-    """All of it but what can be told only of a whole app."""
+    """Adds the findings that need no other file of the app."""
     for report in app.reports():
         if report.text:
             characters.scan(report)
@@ -46,12 +46,12 @@ def _lint_one(app: ReadApp) -> None:
 
 
 def check_path(path: Path) -> Loaded:
-    """Lint a workspace, the apps in a folder, or one prompt file. Works without a ``promptops.yml``.
+    """Lints a workspace, the apps in a folder, or one prompt file. Works without a ``promptops.yml``.
 
     Paths of findings are relative to the workspace; without one, to the current folder where the path lies in it.
 
     Raises:
-        WorkspaceNotFound: where there is nothing at the path.
+        WorkspaceNotFound: the path does not exist.
     """
     path = Path(os.path.abspath(path))
     if not path.exists():
@@ -68,16 +68,16 @@ def check_path(path: Path) -> Loaded:
 
 
 def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
-    """Lint the apps of a workspace that lie at a path, or that it lies in."""
+    """Lints the apps of a workspace at or below a path, or else the app that contains it."""
     workspace = parse_workspace(read_text(tree, MARKER))
     folders = find_apps(tree, workspace).folders if workspace else ()
-    found = [folder for folder in folders if below(folder.path, inside)]
+    contained = [folder for folder in folders if below(folder.path, inside)]
     owners = [folder for folder in folders if below(inside, folder.path)]
-    if not found and not owners:
+    if not contained and not owners:
         return _check_alone(path)
     only = _one_prompt(path, inside)
     read = []
-    for folder in found or owners[-1:]:
+    for folder in contained or owners[-1:]:
         name, file = read_name(tree, folder)
         read.append(read_app(tree, folder, name, file, only=only))
     lint = _lint_one if only else lint_app
@@ -85,14 +85,14 @@ def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
 
 
 def _check_alone(path: Path) -> Loaded:
-    """Lint a folder as one app, or a single file, outside of any workspace."""
+    """Lints a folder as one app, or a single file, outside of any workspace."""
     here = Path.cwd()
     folder = path if path.is_dir() else _home(path)
     tree = WorkingTree(here if folder.is_relative_to(here) else folder)
     inside = "" if folder == tree.root else folder.relative_to(tree.root).as_posix()
     app = AppFolder(path=inside, files=tree.files(inside), others=tree.others(inside))
     name, file = read_name(tree, app)
-    if not is_name(name) and not file.document:  # nobody will release it under this name
+    if not is_name(name) and not file.document:  # the folder's name is not one that a user chose for an app
         name, file = "app", AppFile(report=Report(file.report.path))
     only = _one_prompt(path, path.relative_to(tree.root).as_posix())
     read = read_app(tree, app, name, file, only=only)
@@ -100,12 +100,12 @@ def _check_alone(path: Path) -> Loaded:
 
 
 def _one_prompt(path: Path, inside: str) -> str:
-    """The path inside the tree where it is one prompt file; empty where it is a whole app, or a part of one."""
+    """Returns the path inside the tree if it is one prompt file; empty for a whole app or another part of one."""
     return inside if path.is_file() and path.name != APP_FILE and "partials" not in path.parts else ""
 
 
 def _home(path: Path) -> Path:
-    """The folder of the app that a single file belongs to."""
+    """Returns the folder of the app that a single file belongs to."""
     for folder in list(path.parents)[:4]:
         if (folder / APP_FILE).is_file():
             return folder

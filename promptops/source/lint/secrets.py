@@ -1,7 +1,7 @@
-"""Keys, tokens and passwords in a source file, by their known formats.
+"""Finds keys, tokens and passwords in a source file by their known formats.
 
 A finding names the format, the place and a fingerprint (the first 12 hex digits of the SHA-256), never the secret
-itself. Nearly every file has none, so the cheap search for the formats' fixed parts comes first.
+itself. Most files have none, so a cheap search for the fixed parts of the formats comes first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from promptops.source.text.findings import Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A known format: its name, fixed texts it cannot be without, and its pattern. Group 1, if any, is the secret."""
+    """A known format: its name, fixed texts that each match has, and its pattern. Group 1, if any, is the secret."""
 
     name: str
     parts: tuple[str, ...]

@@ -1,4 +1,7 @@
-"""Finds the suppression that covers a finding, line by line from the top of a file, so that many cost only a sort."""
+"""Finds the suppression that covers a finding.
+
+Findings come in the order of the file, so many suppressions cost one sort and a heap, not a search for each finding.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from heapq import heappop, heappush
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """A comment that takes findings of these codes off the lines ``first`` to ``last``."""
+    """A comment that suppresses findings of these codes on the lines ``first`` to ``last``."""
 
     codes: tuple[str, ...]
     reason: str
@@ -29,10 +32,10 @@ class Covering:
             for code in set(suppression.codes):
                 self._coming.setdefault(code, []).append((-suppression.first, -place, suppression))
         for coming in self._coming.values():
-            coming.sort(key=lambda entry: entry[:2])  # the next one is the last: it is taken from the end
+            coming.sort(key=lambda entry: entry[:2])  # the next one is at the end, where pop() is cheap
 
     def takes(self, code: str, line: int) -> bool:
-        """True where a suppression covers the line. Ask for the lines of a code in ascending order."""
+        """Returns whether a suppression covers the line. The lines of one code must come in ascending order."""
         coming = self._coming.get(code, [])
         open_ = self._open.setdefault(code, [])
         while coming and -coming[-1][0] <= line:

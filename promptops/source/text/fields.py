@@ -1,7 +1,7 @@
-"""File bytes -> text -> fields read one by one; whatever is wrong becomes a finding at its own place.
+"""Reads a file's bytes as text and its fields one by one. Each problem becomes a finding at its place in the file.
 
-Everything is read even where something is wrong, so that one run tells all. Line ends and a byte order mark are
-normalised here, once; nothing else about a text is changed.
+Reading goes on after a problem, so that one run reports all of them. Line ends and a byte order mark are normalised
+here and nowhere else; the rest of a text stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 def read_text(tree: Tree, path: str) -> Report:
-    """The report of a file with its text in it; with findings and no text where there is none to read."""
+    """Returns the report of a file with its text; if the file cannot be read, with findings and an empty text."""
     try:
         data = tree.read(path)
     except OSError as error:
@@ -29,9 +29,11 @@ def read_text(tree: Tree, path: str) -> Report:
         report.add("file-unreadable", 0, str(error) or type(error).__name__)
         return report
     if len(data) > MAX_FILE:
-        return _refused(path, "file-too-large", f"over {MAX_FILE // 1024} KiB", "Is this a prompt? Split it.")
+        return _refused(
+            path, "file-too-large", f"over {MAX_FILE // 1024} KiB", "Split it: a prompt is rarely this large."
+        )
     if data.startswith(_LFS):
-        return _refused(path, "lfs-pointer", "a Git LFS pointer stands here", "Take the file out of Git LFS.")
+        return _refused(path, "lfs-pointer", "the file is a Git LFS pointer", "Take the file out of Git LFS.")
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -48,7 +50,7 @@ def read_text(tree: Tree, path: str) -> Report:
 
 
 def read_yaml(report: Report, *, start: int = 0, end: int | None = None) -> Document:
-    """Parse the report's text, or a part of it; problems and suppressions go into the report."""
+    """Parses the report's text, or a part of it, and adds problems and suppressions to the report."""
     text = report.text[start:end] if start or end is not None else report.text
     document = parse(text, base=start)
     for problem in document.problems:
@@ -59,17 +61,20 @@ def read_yaml(report: Report, *, start: int = 0, end: int | None = None) -> Docu
 
 
 def read_fields(report: Report, document: Document, what: str) -> Fields | None:
-    """The mapping that a file consists of."""
+    """Returns the mapping that a file consists of; None with a finding if the file holds something else."""
     if isinstance(document.value, Mapping):
         return Fields(report, document, document.value, ())
     if not document.problems:
-        found = "is empty" if document.value is None else f"holds {shown(document.value)}"
-        report.add("wrong-type", document.offset(()), f"{what} is a mapping of keys to values; this file {found}")
+        content = "is empty" if document.value is None else f"holds {shown(document.value)}"
+        report.add("wrong-type", document.offset(()), f"{what} is a mapping of keys to values; this file {content}")
     return None
 
 
 class Fields:
-    """A mapping somewhere in a document. A null is a key that is not there."""
+    """A mapping somewhere in a document. A key with a null counts as missing.
+
+    The getters return None for a missing key, and also for a value of the wrong type, which they report.
+    """
 
     __slots__ = ("document", "path", "report", "value")
 
@@ -83,7 +88,7 @@ class Fields:
         return self._typed(key, str, "text")
 
     def written(self, key: str) -> str | None:
-        """The text at a key; of a number or a boolean, as it is written: ``1.10`` stays ``1.10``.
+        """Returns the text at a key; a number or a boolean as it is written: ``1.10`` stays ``1.10``.
 
         For keys that GitHub's tools read in this way.
         """
@@ -96,23 +101,23 @@ class Fields:
         return self._typed(key, bool, "true or false")
 
     def fields(self, key: str) -> Fields | None:
-        found = self._typed(key, dict, "a mapping")
-        return None if found is None else Fields(self.report, self.document, found, (*self.path, key))
+        value = self._typed(key, dict, "a mapping")
+        return None if value is None else Fields(self.report, self.document, value, (*self.path, key))
 
     def items(self, key: str) -> Sequence[Json] | None:
         return self._typed(key, list, "a list")
 
     def inner(self, key: str) -> Iterator[tuple[str, Fields]]:
-        """The mapping of mappings at a key; a null in it is an empty mapping."""
+        """Yields the entries of the mapping of mappings at a key; a null in it is an empty mapping."""
         outer = self.fields(key)
         for name in outer.value if outer else ():
             if outer and outer.value[name] is None:
                 yield name, Fields(self.report, self.document, {}, (*outer.path, name))
-            elif outer and (found := outer.fields(name)) is not None:
-                yield name, found
+            elif outer and (fields := outer.fields(name)) is not None:
+                yield name, fields
 
     def each(self, key: str) -> Iterator[Fields]:
-        """The list of mappings at a key."""
+        """Yields the mappings of the list at a key, and reports entries that are no mapping."""
         for index, item in enumerate(self.items(key) or ()):
             path = (*self.path, key, index)
             if isinstance(item, Mapping):
@@ -121,36 +126,36 @@ class Fields:
                 self.wrong(path, "a mapping", item)
 
     def texts(self, key: str) -> tuple[str, ...] | None:
-        """The list of texts at a key; one text is a list of one."""
+        """Returns the texts of the list at a key; a single text counts as a list of one."""
         value = self.value.get(key)
         if value is None:
             return None
         if isinstance(value, str):
             return (value,)
-        found = self.items(key)
-        for index, item in enumerate(found or ()):
+        items = self.items(key)
+        for index, item in enumerate(items or ()):
             if not isinstance(item, str):
                 self.wrong((*self.path, key, index), "text", item)
-        return tuple(item for item in found or () if isinstance(item, str))
+        return tuple(item for item in items or () if isinstance(item, str))
 
     def add(self, code: str, key: str | int | None, message: str, hint: str | Near = "") -> None:
-        """Report something about the value at a key, or about this mapping."""
+        """Adds a finding about the value at a key, or about this mapping (None)."""
         path = self.path if key is None else (*self.path, key)
         self.report.add(code, self.document.offset(path), message, hint)
 
     def add_at_key(self, code: str, key: str, message: str, hint: str | Near = "") -> None:
-        """Report something about a key itself."""
+        """Adds a finding about a key itself."""
         self.report.add(code, self.document.key_offset((*self.path, key)), message, hint)
 
     def unknown(self, known: Collection[str]) -> list[str]:
-        """The keys that are none of the known ones."""
+        """Returns the keys that are not among the known ones."""
         return [key for key in self.value if key not in known]
 
     def refuse_unknown(self, known: Collection[str]) -> None:
-        """Report every key that is none of the known ones as an error."""
+        """Reports every key that is not among the known ones as an error."""
         for key in self.unknown(known):
-            hint = Near(key, known, "There are")
-            self.add_at_key("unknown-setting", key, f"nobody knows the key '{key}'", hint)
+            hint = Near(key, known, "The keys are")
+            self.add_at_key("unknown-setting", key, f"unknown key '{key}'", hint)
 
     def wrong(self, path: Path, expected: str, value: Json) -> None:
         if expected == "text" and self.document.is_braces(path):
@@ -170,7 +175,7 @@ class Fields:
 
 
 def shown(value: Json) -> str:
-    """A value as a message names it: its kind, and itself where it is short."""
+    """Describes a value for a message: its kind, and the value itself, cut at 40 characters."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""What `promptops check` can say: one table of codes, and the report that collects what was found in one file.
+"""The findings of `promptops check`: one table of their codes, and the report that collects those of one file.
 
-A finding stands at an offset into the file's text until the report is finished; lines and columns are counted only
-then, because nearly every file has none.
+A finding has an offset into the file's text until the report is finished. Lines and columns are counted only then,
+because most files have no findings.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from promptops.source.text.covering import Covering, Suppression
 from promptops.source.text.strict_yaml import MAX_PROBLEMS
 
 MAX_PER_CODE = 25
-"""Findings of one code that a file shows; one more says how many were left out."""
+"""Findings of one code that are shown of a file: enough to mend it. One more says how many were left out."""
 
 MAX_KEPT = MAX_PROBLEMS
-"""How many findings of one code a file keeps, so that the list stays short; no suppression covers the ones after
-that."""
+"""Findings of one code that are kept of a file, so that a hostile file cannot fill the memory. Suppressions do not
+cover later ones."""
 
-_LISTED = 50
+_LISTED = 50  # known names in a hint, so that it stays readable
+# Comparing names costs their lengths multiplied, for each known name: longer words and lists get no suggestion.
 _MAX_WORD = 100
 _MAX_KNOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How bad a finding is and what it means. ``fixed`` ones cannot be suppressed: nothing would be left to release."""
+    """The severity and the meaning of a code. A ``fixed`` one cannot be suppressed: the file could not be released."""
 
     severity: Severity
     meaning: str
@@ -43,7 +44,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A hint that is only made where it is shown: ``Did you mean 'temperature'?``, or else what there is."""
+    """A hint that is worded when it is shown: ``Did you mean 'temperature'?``, or a list of the known names.
+
+    Searching for a similar name is slow, and most findings beyond the first few are never shown.
+    """
 
     word: str
     known: Collection[str]
@@ -51,9 +55,9 @@ class Near:
     otherwise: str = ""
 
     def __str__(self) -> str:
-        found = near(self.word, self.known)
-        if found or not self.listed:
-            return found or self.otherwise
+        suggestion = near(self.word, self.known)
+        if suggestion or not self.listed:
+            return suggestion or self.otherwise
         more = " …" if len(self.known) > _LISTED else ""
         return f"{self.listed}: {', '.join(islice(self.known, _LISTED))}{more}."
 
@@ -93,8 +97,8 @@ RULES: dict[str, Rule] = {
     "wrong-type": _error("A value of the wrong type."),
     "wrong-value": _error("A value outside of what is allowed."),
     "missing-key": _error("A key that must be there is not."),
-    "unknown-key": _warning("Keys of a prompt file that nobody knows; they stay out of the release."),
-    "unknown-setting": _error("A key of promptops.yml or app.yml that nobody knows."),
+    "unknown-key": _warning("Unknown keys of a prompt file; they stay out of the release."),
+    "unknown-setting": _error("An unknown key of promptops.yml or app.yml."),
     "name-invalid": _error("A name that is not safe as a file, a git ref and a URL."),
     "name-taken": _error("Two apps, prompts, partials or tools of one name, without regard to case."),
     "app-missing": _error("`apps` of promptops.yml names a folder that holds no app."),
@@ -107,11 +111,11 @@ RULES: dict[str, Rule] = {
     "policy-invalid": _error("A channel's policy names a channel that is not declared, or goes round in a circle."),
     # model and parameters
     "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
-    "model-missing": _warning("The prompt names no model; the application chooses."),
+    "model-missing": _warning("The prompt names no model, so the application has to choose one."),
     "model-without-provider": _warning("`model` names no provider."),
-    "floating-model": _warning("A model id without a date or snapshot: what it means changes under you."),
+    "floating-model": _warning("A model id without a date or snapshot: the provider can change the model at any time."),
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
-    "unknown-parameter": _warning("A model parameter nobody knows; it stays out of the release."),
+    "unknown-parameter": _warning("An unknown model parameter; it stays out of the release."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
     "tool-not-taken": _error(
         "A tool that the API of the model's provider does not have. Suppressed, the call refuses it.", fixed=False
@@ -120,7 +124,7 @@ RULES: dict[str, Rule] = {
         "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
     ),
     # templates
-    "unknown-tag": _error("Text that looks like a tag and is none. Suppressed, it is literal text.", fixed=False),
+    "unknown-tag": _error("Text that looks like a tag but is not one. Suppressed, it is literal text.", fixed=False),
     "template-invalid": _error("A Jinja template outside of what is allowed."),
     "partial-missing": _error("A partial that is not in the app's partials/ folder."),
     "partial-cycle": _error("A partial that includes itself, or partials nested too deeply."),
@@ -153,11 +157,11 @@ RULES: dict[str, Rule] = {
     "suppression-invalid": _error("A suppression without a code that exists, or without a reason."),
     "suppression-unused": _warning("A suppression that matches nothing."),
 }
-"""Every code, in the order the documentation lists them."""
+"""Every code, in the order of the documentation."""
 
 
 class Report:
-    """The findings of one file. ``escaped`` are texts that the file only holds as escapes, with their offsets.
+    """The findings of one file. ``escaped`` are texts that the file holds only as escapes, with their offsets.
 
     ``suites`` are the parts of the text that belong to the prompt's suite, begin and end, in order. The suite is not
     part of the release, so an error there is a warning that can be suppressed; a secret stays an error.
@@ -176,7 +180,7 @@ class Report:
         self._newlines: array[int] | None = None
 
     def __bool__(self) -> bool:
-        """True where there is anything to tell."""
+        """True if the report has findings or suppressions."""
         return bool(self._found) or bool(self.suppressions)
 
     def add(self, code: str, offset: int, message: str, hint: str | Near = "") -> None:
@@ -185,19 +189,22 @@ class Report:
             self._found.setdefault((code, offset, message), hint)
 
     def has_room(self, code: str) -> bool:
-        """False if the code has so many findings that this one is only counted; counts it then."""
+        """Returns whether one more finding of the code would be kept; if not, counts it, in place of :meth:`add`."""
         full = self._count[code] >= MAX_KEPT
         self._count[code] += full
         return not full
 
     def line(self, offset: int) -> int:
-        """The line of an offset, from 1."""
+        """Returns the line of an offset, from 1."""
         if self._newlines is None:
             self._newlines = array("l", (match.start() for match in re.finditer("\n", self.text)))
         return bisect_left(self._newlines, offset) + 1
 
     def findings(self, *, lint: bool) -> list[Finding]:
-        """All that no suppression covers, in the order of the file. ``lint`` adds suppressions that cover nothing."""
+        """Returns the findings that no suppression covers, in the order of the file.
+
+        ``lint`` adds a finding for each suppression that covers none.
+        """
         covering = Covering(self.suppressions)
         shown: Counter[str] = Counter()
         result = []
@@ -247,17 +254,17 @@ class Report:
 
 
 def near(word: str, known: Collection[str]) -> str:
-    """``Did you mean 'temperature'?`` or an empty string."""
+    """Returns ``Did you mean 'temperature'?`` if a known name is similar, else an empty string."""
     if len(word) > _MAX_WORD or len(known) > _MAX_KNOWN:
         return ""
     return _near(word, tuple(known))
 
 
-@lru_cache(maxsize=512)  # the same stray key stands in every file of a folder
+@lru_cache(maxsize=512)  # a wrong key is often in every file of a folder
 def _near(word: str, known: tuple[str, ...]) -> str:
     by_shape = {_shape(name): name for name in known}
-    found = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.7)
-    return f"Did you mean '{by_shape[found[0]]}'?" if found else ""
+    matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.7)
+    return f"Did you mean '{by_shape[matches[0]]}'?" if matches else ""
 
 
 def _shape(word: str) -> str:

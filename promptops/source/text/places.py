@@ -1,8 +1,7 @@
-"""Where a text stands in the file it was read from, although it is not there character by character.
+"""Maps offsets in a text to offsets in the file it was read from, where the two differ character by character.
 
 A block of YAML loses its indentation, a folded line its line end, a quoted text its escapes, a Markdown text its
-suppressions. Both texts are walked once, side by side; after that every place costs a look into a sorted list, however
-many findings there are.
+suppressions. Both texts are walked once, side by side. After that every offset costs one search in a sorted list.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ _DOUBLE = re.compile(
 
 
 class Places:
-    """Offsets in a text -> offsets in another. Made of pairs of places from which on both go on alike."""
+    """Maps offsets in one text to offsets in another, from pairs of offsets after which both texts are equal."""
 
     __slots__ = ("_from", "_to")
 
     def __init__(self, pairs: Iterable[tuple[int, int]]) -> None:
         self._from = array("l", [0])
         self._to = array("l", [0])
-        for here, there in pairs:
-            if there - here != self._to[-1] - self._from[-1] or not here:
-                self._from.append(here)
-                self._to.append(there)
+        for source, target in pairs:
+            if target - source != self._to[-1] - self._from[-1] or not source:
+                self._from.append(source)
+                self._to.append(target)
 
     def at(self, offset: int) -> int:
-        """Where the character at an offset stands in the other text."""
+        """Returns the offset in the other text."""
         index = bisect_right(self._from, offset) - 1
         return self._to[index] + offset - self._from[index]
 
 
 def places_of(value: str, raw: str, style: str | None) -> Places | None:
-    """Where the characters of a YAML scalar's value stand in its source; None where both do not go together.
+    """Maps offsets in a YAML scalar's value to offsets in its source; None if the two do not fit together.
 
     ``raw`` is the source without the quotes around it, or the lines below the header of a block; ``style`` is YAML's
     sign for the style: ``|``, ``>``, ``'``, ``"`` or nothing.
@@ -60,10 +59,10 @@ class _Astray(Exception):
 
 
 def _of_words(value: str, raw: str, style: str | None) -> Iterator[tuple[int, int]]:
-    """Folding changes the whitespace between words alone, and ``''`` is one character of a single-quoted text."""
+    """Pairs up words: folding changes only the whitespace between them; ``''`` is one character in single quotes."""
     quoted = style == "'"
-    here, there = (_APOSTROPHE, _APOSTROPHES) if quoted else (_WORD, _WORD)
-    for one, other in zip_longest(here.finditer(value), there.finditer(raw)):
+    in_value, in_raw = (_APOSTROPHE, _APOSTROPHES) if quoted else (_WORD, _WORD)
+    for one, other in zip_longest(in_value.finditer(value), in_raw.finditer(raw)):
         if one is None and not quoted:  # a comment below a block of text
             return
         if one is None or other is None or one[0] != (other[0] if other[0] != "''" or not quoted else "'"):
@@ -75,12 +74,12 @@ def _of_double(value: str, raw: str) -> Iterator[tuple[int, int]]:
     here = 0
     for match in _DOUBLE.finditer(raw):
         yield here, match.start()
-        found = match[0]
-        if found[0] == "\\":
-            here += found[1:2] != "\n"
-        elif "\n" in found:
-            here += max(1, found.count("\n") - 1)
+        token = match[0]
+        if token[0] == "\\":
+            here += token[1:2] != "\n"
+        elif "\n" in token:
+            here += max(1, token.count("\n") - 1)
         else:
-            here += len(found)
+            here += len(token)
     if here != len(value):
         raise _Astray

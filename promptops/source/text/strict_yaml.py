@@ -1,11 +1,11 @@
-"""YAML text -> a JSON value whose every part knows where it stands, or problems with their places.
+"""Parses YAML text into a JSON value with the position of each of its parts, or into problems with their positions.
 
 Strict: no aliases, merge keys, explicit tags, duplicate keys or keys that are not text; numbers, booleans and null as
 in the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) without its octal and hexadecimal forms.
 So ``no``, ``2024-05-01``, ``1_000``, ``010`` and ``1:30`` are text.
 
-libyaml composes the node tree, which gives positions for nothing; Python only walks it once. The nodes are looked at
-again only to say where something is wrong.
+libyaml composes the node tree, which has positions at no extra cost, and Python walks it once. The nodes are used again
+only to locate a finding.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from promptops.core.model import Json
 from promptops.source.text.places import Places, places_of
 
 MAX_VALUES = 10_000
-"""Keys, texts, numbers, mappings and lists of one text: each is an object while it is read, some 500 bytes."""
+"""Keys, texts, numbers, mappings and lists of one text. Each is an object of about 500 bytes while the file is read, so
+a file costs at most 5 MB."""
 
 MAX_PROBLEMS = 1_000
-"""Problems of one code that are kept of a text."""
+"""Problems of one code that are kept of a text, so that a hostile file cannot fill the memory."""
 
 MAX_DEPTH = 20
-"""Levels of nesting. The release around it adds its own and stays below the limit of the canonical form."""
+"""Levels of nesting. A release adds a few levels of its own and stays below the limit of the canonical form."""
 
 _MOST_DEPTH = 200
-"""Levels that are read at all. A value deeper than MAX_DEPTH then has a place, which may be in the suite."""
+"""Levels that are read at all. Beyond MAX_DEPTH a value is read for its position only: a suite may hold it."""
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -61,7 +62,7 @@ _BRACES_AT_START = re.compile(r"[:\-] +\{\{")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong with the text, as a code of :mod:`promptops.source.text.findings`, and at which offset."""
+    """A problem of the text: a code of :mod:`promptops.source.text.findings` and the offset where it is."""
 
     code: str
     offset: int
@@ -71,7 +72,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A parsed text. ``value`` is None where it is empty or could not be parsed; ``problems`` are all that were found.
+    """A parsed text. ``value`` is None if the text is empty or could not be parsed; ``problems`` are all its problems.
 
     ``base`` is the offset of the text in its file. ``escaped`` are the offsets and texts of quoted scalars that hold
     characters which are written as escapes, so that they cannot be seen in the file.
@@ -87,7 +88,7 @@ class Document:
     _places: dict[int, Places | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def node(self, path: Path) -> Node | None:
-        """The node of a value, or of the nearest value around it that there is."""
+        """Returns the node of a value; if it does not exist, that of the nearest value around it."""
         node = self.root
         for step in path:
             inner = self._step(node, step)
@@ -97,28 +98,28 @@ class Document:
         return node
 
     def offset(self, path: Path) -> int:
-        """Where a value begins."""
+        """Returns the offset at which a value begins."""
         node = self.node(path)
         return self.base + (node.start_mark.index if node is not None else 0)
 
     def key_offset(self, path: Path) -> int:
-        """Where the key of a value begins; the value itself in a list, or where there is no such key."""
+        """Returns the offset of a value's key; of the value itself in a list, or if there is no such key."""
         inner = self._step(self.node(path[:-1]), path[-1]) if path else None
         return self.base + inner[0].start_mark.index if inner else self.offset(path)
 
     def spans(self, key: str) -> Iterator[tuple[int, int]]:
-        """Begin and end of every entry of this key at the top of the document."""
+        """Yields begin and end of every entry with this key at the top level of the document."""
         for name, value in self.root.value if isinstance(self.root, MappingNode) else ():
             if isinstance(name, ScalarNode) and name.value == key:
                 yield self.base + name.start_mark.index, self.base + value.end_mark.index + 1
 
     def is_braces(self, path: Path) -> bool:
-        """True for ``{{x}}`` without quotes, a mapping with a mapping for its key, which is among the problems."""
+        """True for ``{{x}}`` without quotes, a mapping as the key of a mapping in YAML: ``problems`` has it already."""
         node = self.node(path)
         return isinstance(node, MappingNode) and any(isinstance(key, MappingNode) for key, _ in node.value)
 
     def inside(self, path: Path, offset: int) -> int:
-        """Where the character ``offset`` of a text stands in the file.
+        """Returns the offset in the file of the character at ``offset`` of a text.
 
         If the source of a scalar cannot be derived from its value, the offset is the beginning of the scalar.
         """
@@ -147,7 +148,7 @@ class Document:
 
 
 def parse(text: str, *, base: int = 0) -> Document:
-    """Read YAML text. Never raises: what is wrong is in ``problems``."""
+    """Parses YAML text. Never raises: all that is wrong is in ``problems``."""
     composer = _Composer(text)
     try:
         root = composer.get_single_node()
@@ -167,13 +168,16 @@ def parse(text: str, *, base: int = 0) -> Document:
 
 
 def _without_unprintable(text: str, base: int) -> Document:
-    """Read the text as if what YAML does not take were another character: each has a place then, maybe in the suite."""
+    """Parses the text with U+FFFD for each character that YAML forbids.
+
+    So every such character is reported at its own position, and those in a suite can be told apart from the others.
+    """
     document = parse(_UNPRINTABLE.sub("\ufffd", text), base=base)
-    found = [
+    unprintable = [
         Problem(code="yaml-syntax", offset=base + match.start(), message=f"not YAML: it has U+{ord(match[0]):04X}")
         for match in islice(_UNPRINTABLE.finditer(text), MAX_PROBLEMS)
     ]
-    return replace(document, text=text, problems=[*found, *document.problems])
+    return replace(document, text=text, problems=[*unprintable, *document.problems])
 
 
 class _TooDeep(Exception):
@@ -185,7 +189,7 @@ class _TooMany(Exception):
 
 
 class _Composer(CParser):
-    """libyaml's composer with resolvers of ours: it calls them for every node without an explicit tag."""
+    """libyaml's composer with our own resolvers, which it calls for every node without an explicit tag."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -251,7 +255,7 @@ class _Builder:
         return result
 
     def _key(self, node: Node) -> str | None:
-        """The key's text, or None with a problem."""
+        """Returns the key's text; None with a problem if it is not text."""
         if type(node) is not ScalarNode:
             if isinstance(node, MappingNode):
                 self._problem("key-not-text", node, "braces without quotes are a mapping in YAML, not text", _QUOTE)
@@ -273,7 +277,7 @@ class _Builder:
         return text
 
     def _note_escapes(self, node: ScalarNode) -> None:
-        """Keep a text that is another one in the file: shorter, because it has escapes in it."""
+        """Keeps a text that differs from its source in the file because it has escapes in it."""
         value: str = node.value
         length = node.end_mark.index - node.start_mark.index - 2
         if node.style == '"' and not (value.isprintable() and (value.isascii() or len(value) == length)):
@@ -308,7 +312,7 @@ class _Builder:
 
 
 def _special(text: str) -> Json:
-    """What a plain scalar stands for. A number out of range comes back as an infinity."""
+    """Returns the value of a plain scalar; an infinity for a number that is out of range."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -321,8 +325,9 @@ def _special(text: str) -> Json:
 
 def _syntax(error: Exception, text: str, base: int) -> Problem:
     if isinstance(error, _TooMany):
-        said = f"over {MAX_VALUES:,} keys and values"
-        return Problem(code="too-many-values", offset=base, message=said, hint="Is this a prompt? Split it.")
+        message = f"over {MAX_VALUES:,} keys and values"
+        hint = "Split it: a prompt is rarely this large."
+        return Problem(code="too-many-values", offset=base, message=message, hint=hint)
     if isinstance(error, _TooDeep | RecursionError):
         return Problem(code="too-deep", offset=base, message=f"nested deeper than {MAX_DEPTH} levels")
     if not isinstance(error, MarkedYAMLError):
@@ -332,11 +337,13 @@ def _syntax(error: Exception, text: str, base: int) -> Problem:
     offset = min(mark.index, len(text)) if mark else 0
     if "alias" in (error.problem or ""):
         return Problem(code="yaml-alias", offset=base + offset, message="aliases are not allowed")
-    said = ", ".join(part for part in (error.context, error.problem) if part)
+    reason = ", ".join(part for part in (error.context, error.problem) if part)
     line = text[text.rfind("\n", 0, offset) + 1 :].partition("\n")[0]
     before = text[: text.rfind("\n", 0, offset) + 1].rstrip("\n").rpartition("\n")[2]
     braces = _BRACES_AT_START.search(line) or _BRACES_AT_START.search(before)
-    return Problem(code="yaml-syntax", offset=base + offset, message=f"not YAML: {said}", hint=_QUOTE if braces else "")
+    return Problem(
+        code="yaml-syntax", offset=base + offset, message=f"not YAML: {reason}", hint=_QUOTE if braces else ""
+    )
 
 
 def _short_tag(tag: str) -> str:

@@ -1,7 +1,7 @@
-"""Comments that take a finding off, and say why.
+"""Comments that suppress a finding and give the reason.
 
-In YAML ``# promptops: ignore[code] reason``, at the end of a line or on a line of its own above the entry it covers,
-all of it where the entry is a block of text. In Markdown ``<!-- promptops: ignore[code] reason -->``, in a line or
+In YAML ``# promptops: ignore[code] reason``, at the end of a line or on a line of its own above the entry it covers; it
+covers all lines of a block of text. In Markdown ``<!-- promptops: ignore[code] reason -->``, in a line or
 above the paragraph it covers; it is not part of the text that a model gets. Several codes are written ``ignore[one,
 two]``.
 """
@@ -24,20 +24,20 @@ _MARK = "promptops:"
 _IN_YAML = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*+promptops:[ \t]*+ignore\b", re.MULTILINE)
 _IN_TEXT = re.compile(r"<!--[ \t]*+promptops:[ \t]*+ignore\b")
 _BLANKS = re.compile(r"[^\S\n]*+")
-_HINT = "Write: promptops: ignore[code] why it is all right"
+_HINT = "Write: promptops: ignore[code] and the reason."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Comment:
-    """A comment that suppresses: its place in the text, and its text behind ``ignore``."""
+    """A suppressing comment: its begin and end in the text, and its content behind ``ignore``."""
 
     start: int
     end: int
-    said: str
+    content: str
 
 
 def in_yaml(document: Document, report: Report) -> list[Suppression]:
-    """The suppressions of a YAML text. Malformed ones become findings."""
+    """Returns the suppressions of a YAML text. Malformed ones become findings."""
     if _MARK not in document.text or document.root is None:
         return []
     found = []
@@ -50,7 +50,7 @@ def in_yaml(document: Document, report: Report) -> list[Suppression]:
 
 
 def in_text(text: str, base: int, report: Report) -> list[Suppression]:
-    """The suppressions of a text that begins at ``base`` of its file. Malformed ones become findings."""
+    """Returns the suppressions of a text that begins at ``base`` of its file. Malformed ones become findings."""
     found = []
     before, paragraph = 0, -1
     for comment in _text_comments(text):
@@ -67,7 +67,7 @@ def in_text(text: str, base: int, report: Report) -> list[Suppression]:
 
 
 def without(text: str) -> tuple[str, Places]:
-    """The text without its suppressions and the lines that hold nothing else, and where its characters stood."""
+    """Returns the text without its suppressions and the lines that hold nothing else, and the former offsets."""
     kept: list[str] = []
     pairs: list[tuple[int, int]] = []
     length = position = 0
@@ -84,13 +84,13 @@ def without(text: str) -> tuple[str, Places]:
 
 
 def _text_comments(text: str) -> Iterator[_Comment]:
-    """Each comment ends on its line; nothing of a text is looked at twice."""
+    """Yields the suppressing comments of a text, in time that grows with its length alone. Each ends on its line."""
     position = 0
     while match := _IN_TEXT.search(text, position):
         line = text.find("\n", match.end())
         close = text.find("-->", match.end(), len(text) if line < 0 else line)
         if close >= 0:
-            yield _Comment(start=match.start(), end=close + 3, said=text[match.end() : close])
+            yield _Comment(start=match.start(), end=close + 3, content=text[match.end() : close])
             position = close + 3
         elif line >= 0:
             position = line
@@ -99,7 +99,7 @@ def _text_comments(text: str) -> Iterator[_Comment]:
 
 
 def _yaml_comments(document: Document) -> Iterator[_Comment]:
-    """Each comment ends with its line; what looks like one inside a scalar is text."""
+    """Yields the suppressing comments of a document. Each ends with its line; one inside a scalar is text."""
     text = document.text
     scalars = sorted(_spans(document.root, text)) if document.root is not None else []
     position = 0
@@ -110,11 +110,11 @@ def _yaml_comments(document: Document) -> Iterator[_Comment]:
             continue
         line = text.find("\n", match.end())
         position = len(text) if line < 0 else line
-        yield _Comment(start=match.start(), end=position, said=text[match.end() : position])
+        yield _Comment(start=match.start(), end=position, content=text[match.end() : position])
 
 
 def _is_alone(text: str, comment: _Comment, before: int) -> bool:
-    """True where the line of a comment holds nothing else; ``before`` is where the comment before it ended."""
+    """True if the line of a comment holds nothing else; ``before`` is the end of the comment before it."""
     line = max(text.rfind("\n", before, comment.start) + 1, before)
     if line == before and before > 0 and text[before - 1] != "\n":
         return False
@@ -129,10 +129,10 @@ def _blank_until(text: str, offset: int) -> int:
 
 
 def _read(comment: _Comment, base: int, first: int, last: int, report: Report) -> Suppression | None:
-    said = comment.said.strip(" \t")
-    listed, bracket, reason = said[1:].partition("]") if said.startswith("[") else ("", "", said)
+    content = comment.content.strip(" \t")
+    listed, bracket, reason = content[1:].partition("]") if content.startswith("[") else ("", "", content)
     if not bracket:
-        listed, reason = "", said
+        listed, reason = "", content
     codes = tuple(code.strip() for code in listed.split(",") if code.strip())
     unknown = [code for code in codes if code not in RULES]
     offset = base + comment.start
@@ -163,7 +163,7 @@ class _Lines:
         self._firsts = sorted(self._last)
 
     def covered(self, comment: _Comment) -> tuple[int, int]:
-        """The first and last line that a comment covers."""
+        """Returns the first and last line that a comment covers."""
         text = self._document.text
         line = self._report.line(self._document.base + comment.start)
         if text[text.rfind("\n", 0, comment.start) + 1 : comment.start].strip():
@@ -174,7 +174,7 @@ class _Lines:
 
 
 def _entries(node: Node | None, base: int) -> Iterator[tuple[int, int, bool]]:
-    """Begin, end and whether it is one scalar, of every entry of every mapping and list below a node."""
+    """Yields every entry of every mapping and list below a node: begin, end, and whether it is a scalar."""
     pairs: Iterable[tuple[Node, Node]]
     if isinstance(node, MappingNode):
         pairs = node.value
@@ -188,7 +188,7 @@ def _entries(node: Node | None, base: int) -> Iterator[tuple[int, int, bool]]:
 
 
 def _end(node: Node) -> int:
-    """The offset of a node's last character."""
+    """Returns the offset of a node's last character."""
     while node.value and not isinstance(node, ScalarNode):
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -196,7 +196,7 @@ def _end(node: Node) -> int:
 
 
 def _spans(node: Node, text: str) -> Iterator[tuple[int, int]]:
-    """Where the text of every scalar begins and ends: a comment may stand behind the ``|`` of a block."""
+    """Yields begin and end of the text of every scalar. A block's begins below its ``|``, where a comment may stand."""
     if isinstance(node, ScalarNode):
         start = node.start_mark.index
         yield (text.find("\n", start) if node.style in ("|", ">") else start), node.end_mark.index
