@@ -15,7 +15,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(VENV)/.run ## the main job on the example repository, from init to rollback, on the real command line
@@ -24,6 +24,10 @@ demo: $(VENV)/.run ## the main job on the example repository, from init to rollb
 .PHONY: test
 test: $(VENV)/.dev ## every test, on SQLite and on a PostgreSQL that the tests start themselves
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev ## the logic, on SQLite and in one process, in less than a minute; `make test` runs everything
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile fast $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-schema check-docs ## format, lint, types, import contracts, models = migrations, documentation

@@ -29,12 +29,14 @@ from sqlalchemy import make_url
 from promptops.store import Registry, create
 from tests.support.checkout import memory
 from tests.support.pgbouncer import pgbouncer, program
+from tests.support.slow import is_slow
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 # No test asserts how long something takes, also none that generates its inputs: machines are busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("untimed"), max_examples=10)  # of `make test-fast`
 settings.load_profile("untimed")
 
 ACTOR = "Ada Lovelace <ada@example.org>"
@@ -186,6 +188,13 @@ def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that `make test-fast` leaves out."""
+    for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

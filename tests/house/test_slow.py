@@ -1,0 +1,45 @@
+"""`make test-fast` leaves out what is slow and nothing else, and `make test` leaves out nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.slow import HERE, IN_PROCESS, PLACES
+
+
+def collected(selection: str, *paths: str) -> list[str]:
+    """The ids of the tests that pytest would run."""
+    quiet = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*quiet, "-m", selection, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: no test is selected
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_the_marker_is_declared_and_one_target_uses_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = [marker.partition(":")[0] for marker in project["tool"]["pytest"]["ini_options"]["markers"]]
+    recipes = dict(re.findall(r"^([a-z-]+): .*\n\t(.*pytest.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert "slow" in declared
+    assert [target for target, recipe in recipes.items() if "not slow" in recipe] == ["test-fast"]
+    assert "-m" not in recipes["test"].split("pytest")[1].split(), "make test runs everything"
+
+
+@pytest.mark.parametrize("place", [*PLACES, *sorted(IN_PROCESS)])
+def test_every_place_of_slow_tests_is_there(place: str) -> None:
+    assert list(HERE.glob(place if place.endswith("/*") else f"{place}.py"))
+
+
+def test_a_test_is_slow_on_postgresql_and_with_a_server_and_fast_on_sqlite() -> None:
+    modules = ("tests/store/test_record.py", "tests/server/api/test_client_reads.py", "tests/core/test_rollout.py")
+    slow, fast = collected("slow", *modules), collected("not slow", *modules)
+    assert [name for name in fast if "postgresql" in name or "test_client_reads" in name] == []
+    assert any(name.startswith("tests/store/test_record.py") and "sqlite" in name for name in fast)
+    assert any(name.startswith("tests/store/test_record.py") and "postgresql" in name for name in slow)
+    assert [name for name in slow if "sqlite" in name and "test_record" in name] == []
+    assert any(name.startswith("tests/core/test_rollout.py") for name in fast)
