@@ -28,7 +28,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryDamaged
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
-from promptops.files import replace_file
+from promptops.files import locked_folder, replace_file
 from promptops.wire import snapshot as wire
 
 _AT_ONCE = 16
@@ -239,18 +239,13 @@ def _content(folder: Path, ref: ReleaseRef) -> bytes:
 @contextlib.contextmanager
 def _turn(folder: Path) -> Iterator[bool]:
     """Wait until nobody else exports into this folder; False where the file system knows no locks."""
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            stack.enter_context(locked_folder(folder))
+            alone = True
         except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
+            alone = False
+        yield alone
 
 
 def _make(folder: Path) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import StatementError
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Conflict, RegistryNotInitialised, RegistryUnavailable
+from promptops.files import locked_folder
 from promptops.store.engine.database import (
     BUSY_SECONDS,
     Place,
@@ -176,7 +177,7 @@ def _make_file(path: Path, *, allow_network_fs: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not allow_network_fs:
             refuse_network_file_system(path.parent)
-        with _alone(path.parent):
+        with locked_folder(path.parent):
             make_file(path)
             make_wal(path)
     except (OSError, sqlite3.Error) as error:
@@ -187,21 +188,3 @@ def make_wal(path: Path) -> None:
     """Switch a file that has no registry yet to WAL."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         turn_on_wal(connection)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The only process in here, by a lock on the folder that leaves no file; where folders have no locks, not alone."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    import os
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -18,6 +18,8 @@ ONCE = [
         r"\*\* ?(?:min\()?[\w.]*(?:failures|tries)|random\.uniform",
         "core/backoff.py",
     ),
+    ("a file is locked", r"fcntl\.flock\(", "files.py"),
+    ("a file is written whole", r"os\.fsync\(|os\.replace\(|mkstemp\(|os\.link\(", "files.py"),
     ("a duration is read", r"weeks\?|def parse_duration", "core/duration.py"),
 ]
 

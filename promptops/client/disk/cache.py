@@ -26,6 +26,7 @@ from promptops.client.disk.trusted_files import Reading, read_ours
 from promptops.client.state.release_set import Held, Rejected, Required
 from promptops.core.errors import Invalid
 from promptops.core.snapshot import Snapshot
+from promptops.files import release_lock, replace_file, take_lock
 from promptops.wire.snapshot import decode as decode_snapshot
 from promptops.wire.snapshot import encode as encode_snapshot
 
@@ -34,7 +35,6 @@ STALE = 3600.0
 
 _TEMPORARY = ".lkg-"
 _LOCK_SECONDS = 5.0
-_POLL = 0.02
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -128,7 +128,7 @@ def write(path: Path, stored: Stored) -> Saved:
             whole = _merged(stored, snapshot, there) if there is not None else stored
             if whole is None:
                 return Saved(result=Result.KEPT)
-            _replace(path, encode(whole), good=newest is not None)
+            replace_file(path, encode(whole), prefix=_TEMPORARY, previous=_previous(path) if newest else None)
     except (OSError, Rejected, Invalid, ValueError) as error:
         reason = error.reason if isinstance(error, Rejected) else "disk" if isinstance(error, OSError) else "content"
         return Saved(result=Result.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
@@ -166,34 +166,6 @@ def _merged(stored: Stored, ours: Snapshot, there: Stored) -> Stored | None:
     return replace(stored, snapshot=encode_snapshot(whole)[0], contents=contents)
 
 
-def _replace(path: Path, data: bytes, *, good: bool) -> None:
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if good:
-            os.replace(path, _previous(path))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where that can be asked for."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _sweep(folder: Path) -> None:
     """Remove what killed writers left."""
     for entry in os.scandir(folder):
@@ -206,24 +178,10 @@ def _sweep(folder: Path) -> None:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Be the only writer of a slot, among processes and threads. On Windows, without a lock."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
     try:
-        until = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError(f"others were writing it for {_LOCK_SECONDS:g} s") from None
-                time.sleep(_POLL)
+        take_lock(handle, seconds=_LOCK_SECONDS)
         yield
     finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_UN)  # a process that was forked meanwhile holds it, too
+        release_lock(handle)
         os.close(handle)

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptops.files import take_lock
+
 _FILE = "promptops.lock"
-_POLL = 0.05
 _SHARED_SECONDS = 10.0
 SETTLED = 2.0
 """Seconds after which a ref's lock that nobody of ours can hold is a dead one: git itself holds them for moments."""
@@ -35,8 +36,9 @@ class WriteLock:
         handle = self._open()
         try:
             if handle is not None:
-                _take(handle, alone=False, seconds=_SHARED_SECONDS)
-                self.handles = (handle,)
+                with contextlib.suppress(OSError):
+                    if take_lock(handle, shared=True, seconds=_SHARED_SECONDS):
+                        self.handles = (handle,)
             yield
         finally:
             self.handles = ()
@@ -48,35 +50,23 @@ class WriteLock:
         """Be the only writer; False where others were still writing after so many seconds, or no lock can be had."""
         handle = self._open()
         try:
-            yield handle is not None and _take(handle, alone=True, seconds=seconds)
+            yield handle is not None and _is_alone(handle, seconds)
         finally:
             if handle is not None:
                 os.close(handle)
 
     def _open(self) -> int | None:
         try:
-            import fcntl  # noqa: F401 - Windows has none
-        except ImportError:
-            return None
-        try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         except OSError:
             return None
 
 
-def _take(handle: int, *, alone: bool, seconds: float) -> bool:
-    import fcntl
-
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                return False
-            time.sleep(_POLL)
-        else:
-            return True
+def _is_alone(handle: int, seconds: float) -> bool:
+    try:
+        return take_lock(handle, seconds=seconds)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

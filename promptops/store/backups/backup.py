@@ -20,12 +20,12 @@ from sqlalchemy.exc import StatementError
 
 import promptops
 from promptops.core.errors import Invalid, RegistryDamaged, RegistryNotInitialised
+from promptops.files import name_file, refuse_existing, scratch, taken_back
 from promptops.store.backups import manifest as manifests
 from promptops.store.backups.manifest import Holdings, Manifest, holdings_of, manifest_path, sha256_of
 from promptops.store.backups.pg_dump import dump
 from promptops.store.engine.database import BUSY_SECONDS, Place, address, connect, locate, refuse_stranger, unhurried
-from promptops.store.engine.retry import explain
-from promptops.store.files import put, refuse_existing, saying, scratch, taken_back
+from promptops.store.engine.retry import explain, saying
 from promptops.store.schema.revisions import VERSION_TABLE, current, require_known
 
 _PLACES = (
@@ -73,9 +73,9 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
             from promptops.store.backups.verification import prove
 
             prove(part, manifest)
-        put(part, target)
+        name_file(part, target)
         with taken_back(target):
-            put(manifest_path(part), manifest_path(target))
+            name_file(manifest_path(part), manifest_path(target))
     return manifest
 
 

@@ -18,12 +18,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from promptops.core.errors import Conflict, Invalid, RegistryDamaged
+from promptops.files import name_file, refuse_existing, scratch
 from promptops.store.backups.manifest import Manifest, holdings_of, read_manifest, sha256_of
 from promptops.store.backups.pg_dump import load
 from promptops.store.binding import bind_older
 from promptops.store.engine.database import locate, refuse_network_file_system
+from promptops.store.engine.retry import saying
 from promptops.store.engine.room import require_room
-from promptops.store.files import put, refuse_existing, saying, scratch
 from promptops.store.schema import guards, tables
 from promptops.store.schema.columns import Number
 from promptops.store.schema.revisions import current, require_known
@@ -90,7 +91,7 @@ def restore(
                 bring_up_to_date(connection)
                 _begin_epoch(connection, entry)
             _settle(part)
-            put(part, place.path)
+            name_file(part, place.path)
     return manifest
 
 

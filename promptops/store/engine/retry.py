@@ -7,7 +7,10 @@ unique key, and lost connections; at most 5 tries in 10 seconds.
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -79,6 +82,15 @@ def explain(error: StatementError | PoolTimeout) -> PromptopsError:
     hint = next((words for codes, words in _HINTS if code.startswith(codes)), "")
     why = f"{meaning} ({detail})" if meaning else detail
     return kind(f"the registry cannot be used: {why}", hint=hint)
+
+
+@contextmanager
+def saying(what: str) -> Iterator[None]:
+    """Raise errors of the disk as errors of the registry."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise RegistryUnavailable(f"{what}: {error}") from error
 
 
 def _worth_retrying(error: StatementError | PoolTimeout) -> bool:
