@@ -10,7 +10,6 @@ server does them once. One that never arrived is tried again for a moment, since
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -18,6 +17,7 @@ from typing import Final, NoReturn
 import httpx
 
 from promptops._version import __version__
+from promptops.client.sources.trust import machine_trust, no_trust
 from promptops.core.backoff import retry_after
 from promptops.core.errors import (
     DeadlineExceeded,
@@ -97,7 +97,7 @@ class Sender:
         self._seconds = seconds
         bearer = {"authorization": f"Bearer {token}"} if token else {}
         local = url.lower().startswith("http:")
-        trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if local else _trusted()
+        trusted = no_trust() if local else machine_trust()
         try:
             self._client = httpx.Client(
                 headers={
@@ -211,18 +211,6 @@ class Sender:
         raise RegistryUnavailable(
             f"the registry cannot be used: {self.url} does not answer ({reason})",
             hint="Trust an authority of your own with SSL_CERT_FILE=/path/to/it.pem." if "issuer" in reason else "",
-        ) from error
-
-
-def _trusted() -> ssl.SSLContext:
-    """The certificates that this machine trusts, or those of certifi where it has none."""
-    try:
-        context = ssl.create_default_context()
-        return context if context.cert_store_stats()["x509_ca"] else httpx.create_ssl_context()
-    except OSError as error:
-        raise Invalid(
-            f"the certificates to trust cannot be read: {error.strerror or error}",
-            hint="See SSL_CERT_FILE, which is a file of certificates in PEM, and SSL_CERT_DIR.",
         ) from error
 
 

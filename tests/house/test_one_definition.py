@@ -20,6 +20,7 @@ ONCE = [
     ),
     ("a file is locked", r"fcntl\.flock\(", "files.py"),
     ("a file is written whole", r"os\.fsync\(|os\.replace\(|mkstemp\(|os\.link\(", "files.py"),
+    ("trust in TLS", r"SSLContext\(|create_default_context\(|create_ssl_context\(", "client/sources/trust.py"),
     ("a duration is read", r"weeks\?|def parse_duration", "core/duration.py"),
 ]
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import os
 import socket
 import ssl
 import time
@@ -23,6 +21,7 @@ import httpx
 
 from promptops.client.sources import http_messages
 from promptops.client.sources.source import TIMEOUT, Answer, Failed, Lost, Place, Question
+from promptops.client.sources.trust import client_trust
 from promptops.core.errors import Invalid
 
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
@@ -234,31 +233,10 @@ def _options(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | Non
         "follow_redirects": False,
         "trust_env": False,
         # A plain connection needs none, and reading the certificates takes longer than everything else here.
-        "verify": _trust(verify) if encrypted else False,
+        "verify": client_trust(verify) if encrypted else False,
         "proxy": proxy,
         "limits": httpx.Limits(max_connections=16, max_keepalive_connections=2, keepalive_expiry=5.0),
     }
-
-
-@functools.cache
-def _trust(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
-    """Whose certificates are believed: the system's and those that come with httpx, or those of a file or folder.
-
-    Raises:
-        Invalid: the file or folder cannot be read.
-    """
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    if isinstance(verify, str):
-        folder = os.path.isdir(verify)
-        try:
-            return ssl.create_default_context(capath=verify if folder else None, cafile=None if folder else verify)
-        except OSError as error:
-            raise Invalid(f"the certificates of verify={verify!r} cannot be read: {error}") from error
-    context = httpx.create_ssl_context(verify=verify, trust_env=False)
-    if verify:
-        context.load_default_certs()
-    return context
 
 
 def _arguments(request: http_messages.Request) -> dict[str, Any]:
