@@ -105,7 +105,7 @@ class Course:
             replica.schedule.started(now) if replica.polls == 1 else replica.schedule.succeeded(now)
         if refreshed.trouble is None:
             self._trouble = ""
-            self._say_notes(replica.notes)
+            self._say_notes(tuple((name, text) for name, texts in replica.notes.items() for text in texts))
         else:
             replica.schedule.failed(now, retry_after=refreshed.trouble.retry_after)
             self.say_trouble(refreshed)

@@ -69,7 +69,7 @@ def refresh(replica: Replica, deadline: float) -> Asking:
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
-        replica.missing = yield from _named(replica, place, until)
+        replica.notes["pin-missing"] = yield from _named(replica, place, until)
         return Refreshed(place=place, late=replica.is_late)
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
@@ -119,7 +119,7 @@ def _follow(replica: Replica, place: Place, until: float, deadline: float) -> Ge
     etag, before = replica.etag(place), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
-    replica.source_errors = answer.notes  # first: an app that is served mended shows without its old error
+    replica.notes["source-invalid"] = answer.notes  # first: an app that is served mended shows without its old error
     trouble = None
     if not answer.unchanged:
         replica.answered(place, api=answer.api)

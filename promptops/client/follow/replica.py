@@ -69,8 +69,10 @@ class Replica:
         self.started = world.clock()
         self.contact: float | None = None
         self.place: Place | None = None
-        self.source_errors: tuple[str, ...] = ()  # of a working tree, beside what it serves
-        self.missing: tuple[str, ...] = ()  # versions that are pinned or wanted and not held yet
+        self.notes: dict[str, tuple[str, ...]] = {
+            "pin-missing": (),
+            "source-invalid": (),
+        }  # by the name they are logged
         self._failure = ""
         self.unfollowed = ""  # why nothing is followed in this process by itself; empty where it is
         self.disk = ""
@@ -334,15 +336,9 @@ class Replica:
         return limit is not None and self.age > limit
 
     @property
-    def notes(self) -> tuple[tuple[str, str], ...]:
-        """Problems beside what is followed, each with the name it is logged under."""
-        missing = tuple(("pin-missing", text) for text in self.missing)
-        return (*missing, *(("source-invalid", text) for text in self.source_errors))
-
-    @property
     def problem(self) -> str:
         """Why the last attempt failed, or the first note; empty if there is neither."""
-        return self._failure or next((text for _, text in self.notes), "")
+        return self._failure or next((text for texts in self.notes.values() for text in texts), "")
 
     def is_api(self, place: Place) -> bool:
         """True where the place is known to be a server of ours."""
