@@ -22,7 +22,7 @@ _VIA: Final = re.compile(r"(?<!\S)via(?!\S)|\bvia\W+token\b")
 
 
 def require_claim(text: str) -> str:
-    """The text, if it is valid as a name.
+    """Returns the text if it is valid as a name.
 
     Raises:
         Invalid: it is too long, has a character that is not printed, or the word "via".

@@ -34,24 +34,24 @@ def bucket(salt: str, key: str) -> int:
 
 @cache
 def _murmur3() -> Callable[[bytes, int], int]:
-    """The hash, imported by the first canary and by nobody who has none."""
+    """Returns the hash function. Imported for the first canary only: most clients never have one."""
     import mmh3
 
     return mmh3.mmh3_32_uintdigest
 
 
 def is_canary(salt: str, key: str, weight: int) -> bool:
-    """True where a key is on the canary's side at this weight, in basis points."""
+    """Returns whether a key gets the canary at this weight, in basis points."""
     return bucket(salt, key) < weight
 
 
 def rollout_salt(app: str, channel: str, rollout: str) -> str:
-    """The salt of one canary, from its start to its end."""
+    """Returns the salt of one canary, the same from its start to its end."""
     return f"{app}#{channel}#{rollout}"
 
 
 def require_weight(weight: int) -> int:
-    """The weight, where it is one.
+    """Returns the weight if it is valid.
 
     Raises:
         Invalid: not within 0 to 10,000 basis points.

@@ -140,7 +140,7 @@ def _may_join(char: str) -> bool:
 
 
 def _neighbour(text: str, place: int, step: int) -> str:
-    """The nearest character within three that is neither a selector nor a skin tone; a space if there is none."""
+    """Returns the nearest of three characters that is neither a selector nor a skin tone, or else a space."""
     for at in range(place + step, place + 4 * step, step):
         if not 0 <= at < len(text):
             break

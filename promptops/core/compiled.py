@@ -136,7 +136,7 @@ def _compile(app: str, prompt: Prompt) -> CompiledPrompt:
     except PromptopsError as error:
         problem = f"prompt '{name}'{_place(prompt, error)}: {error.message}"
         raise Unloadable(problem, prompt=prompt.name, hint=error.hint) from error
-    except Exception as error:  # whatever it is, it would stop a client in the same way
+    except Exception as error:  # any exception here would stop a client in the same way
         problem = f"{type(error).__name__}: {error}"[:200]
         raise Unloadable(f"prompt '{name}' cannot be compiled: {problem}", prompt=prompt.name) from error
 

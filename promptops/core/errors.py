@@ -9,7 +9,7 @@
     │   ├── TemplateInvalid                a template that cannot be compiled
     │   ├── Unloadable                     a release that no client could load
     │   ├── MissingVariable                rendering lacks a value
-    │   ├── UnknownVariable                rendering was given a value nobody asked for
+    │   ├── UnknownVariable                rendering got a value that no input takes
     │   ├── VariableInvalid                a value does not fit the schema of its input
     │   ├── OutputTooLarge                 the rendered text is over the cap
     │   ├── VersionInvalid                 a version that is malformed, too low, or going down
@@ -18,7 +18,7 @@
     │   ├── RequestInvalid                 a request to the server that is malformed
     │   ├── RequestTooLarge           413  a request that is larger than the server reads
     │   ├── HostNotServed             421  a request for another host, perhaps from a page that rebinds its name
-    │   ├── ActorUnknown                   nobody to write into the audit log
+    │   ├── ActorUnknown                   no name for the audit log
     │   └── KeyReused                      one idempotency key, two different requests
     ├── NotFound             404  exit 3   it is not there; lists what is
     │   ├── AppNotFound
@@ -64,8 +64,8 @@
         ├── ExtraMissing                   an optional package is not installed
         └── GitUnavailable                 git failed or is not installed
 
-Faces map the five kinds and nobody maps leaves. ``code`` is the stable name on the wire. Facts are attributes, the
-message says what, which, got and expected; ``hint`` says what to do next.
+The CLI and the server map the five kinds, never single classes. ``code`` is the stable name on the wire. Facts are
+attributes. The message names what was wrong, where, and what was expected; ``hint`` is the next step.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 
 
 class SourceInvalid(Invalid):
-    """Files that cannot become a release. ``findings`` has every one of them, with file, line and column."""
+    """Files that cannot become a release. ``findings`` are all their errors, with file, line and column."""
 
     def __init__(self, findings: Sequence[Finding], *, hint: str = "") -> None:
         self.findings = tuple(findings)
@@ -106,8 +106,9 @@ class ReferenceInvalid(Invalid):
 
 
 class TemplateInvalid(Invalid):
-    """A template that cannot be compiled; ``offset`` is the character it stops at, in the message of this ``number``,
-    which is -1 where it is not known.
+    """A template that cannot be compiled.
+
+    ``offset`` is the character of the error, in the message of index ``number`` (-1 if the index is not known).
     """
 
     def __init__(self, message: str, *, offset: int = 0, hint: str = "") -> None:
@@ -117,7 +118,7 @@ class TemplateInvalid(Invalid):
 
 
 class Unloadable(Invalid):
-    """A release that no client could load. ``prompt`` is the prompt that stops it; empty where all of it does."""
+    """A release that no client could load. ``prompt`` names the failing prompt; empty if the whole release fails."""
 
     def __init__(self, message: str, *, prompt: str = "", hint: str = "") -> None:
         self.prompt = prompt
@@ -125,7 +126,7 @@ class Unloadable(Invalid):
 
 
 class VersionInvalid(Invalid):
-    """A version that is not SemVer, not above the newest release, or lower than the contract's change asks for."""
+    """A version that is not SemVer, not above the newest release, or too low for the change of the contract."""
 
 
 class OverrideInvalid(Invalid):
@@ -142,7 +143,7 @@ class ParameterNotTaken(Invalid):
 
 
 class RequestInvalid(Invalid):
-    """A request to the server that is not what its documentation says."""
+    """A request to the server that does not follow its documentation."""
 
 
 class RequestTooLarge(Invalid):
@@ -150,7 +151,7 @@ class RequestTooLarge(Invalid):
 
 
 class HostNotServed(Invalid):
-    """A request for a host that this server is not: 421. A page of another site may have rebound its name to here."""
+    """A request for another host name: 421. A page of another site may have rebound its name to this server."""
 
 
 class ActorUnknown(Invalid):
@@ -186,7 +187,7 @@ class RouteNotFound(NotFound):
 
 
 class MethodNotAllowed(NotFound):
-    """The server has this address, and not for this method: 405. ``known`` are those it takes."""
+    """The server has this address, but not for this method: 405. ``known`` are the methods that it has."""
 
 
 class WorkspaceNotFound(NotFound):
@@ -194,7 +195,7 @@ class WorkspaceNotFound(NotFound):
 
 
 class ConcurrentDeployment(Conflict):
-    """The channel is at revision ``actual``, not at ``expected``: somebody else changed it first."""
+    """The channel is at revision ``actual``, not at ``expected``: another change came first."""
 
     def __init__(self, app: str, channel: str, *, expected: int, actual: int) -> None:
         self.expected = expected
@@ -226,11 +227,11 @@ class StillServed(Conflict):
 
 
 class VersionTaken(Conflict):
-    """The version belongs to another content, for ever."""
+    """Another content has this version already. A version never changes its content."""
 
 
 class TokenNameTaken(Conflict):
-    """A token that has neither ended nor been revoked already has this name."""
+    """A valid token, neither expired nor revoked, already has this name."""
 
 
 class DirtyTree(Conflict):
@@ -250,11 +251,11 @@ class NotQuarantined(Conflict):
 
 
 class OverrideExpired(Conflict):
-    """A break-glass file whose time is over: nobody serves it any more."""
+    """An expired break-glass file: clients no longer serve it."""
 
 
 class OverrideOvertaken(Conflict):
-    """The channel was changed after the break-glass file was made, so recording it would undo somebody's change."""
+    """The channel was changed after the break-glass file was made, so recording it would undo that change."""
 
 
 class Quarantined(Refused):
@@ -274,11 +275,11 @@ class PolicyRefused(Refused):
 
 
 class NotAuthenticated(Refused):
-    """No token, or one that is malformed, unknown, expired or revoked: 401. It does not say which."""
+    """No token, or one that is malformed, unknown, expired or revoked: 401. The message does not reveal which."""
 
 
 class NotAllowed(Refused):
-    """The token is valid and may not do this; ``scope`` is what it would need."""
+    """The token is valid but lacks the right; ``scope`` is the one that it needs."""
 
     def __init__(self, message: str, *, scope: str, hint: str = "") -> None:
         self.scope = scope
@@ -330,7 +331,7 @@ class GuardsMissing(Unavailable):
         self.missing = tuple(missing)
         super().__init__(
             f"the registry's guards are missing or disabled: {', '.join(self.missing)}",
-            hint="Somebody removed them by hand. `promptops db upgrade` puts them back; find out who and why first.",
+            hint="They were removed by hand: find out who did it and why. Then `promptops db upgrade` restores them.",
         )
 
 
@@ -339,7 +340,7 @@ class PromptUnavailable(Unavailable):
 
 
 class NotAcknowledged(Unavailable):
-    """The change is made and durable, but not every live client says that it serves it; ``clients`` names those."""
+    """The change is made and durable, but not every live client reports that it serves it: ``clients`` do not."""
 
     def __init__(self, message: str, *, clients: Iterable[str], hint: str = "") -> None:
         self.clients = tuple(clients)
@@ -347,7 +348,7 @@ class NotAcknowledged(Unavailable):
 
 
 class TooManyRequests(Unavailable):
-    """More requests than the server takes from this token or address: 429. Come again in ``retry_after`` seconds."""
+    """More requests than the server takes from this token or address: 429. Try again after ``retry_after`` seconds."""
 
     def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
         self.retry_after = retry_after
@@ -355,7 +356,7 @@ class TooManyRequests(Unavailable):
 
 
 class DeadlineExceeded(Unavailable):
-    """The server did not answer within its time. Whether a change was made is not known; its key says so later."""
+    """The server did not answer in time. A change may have been made: a retry with the same key finds out."""
 
 
 class ExtraMissing(Unavailable):

@@ -25,13 +25,13 @@ FAULTS: Mapping[str, str] = {
     "content-changed": "the stored bytes of a release do not have the digest they are stored under",
     "release-unloadable": "a release is live that no client can load, so each keeps what it served before",
     "revision-gap": "the log of an app on a channel, or of a channel's policy, does not count 1, 2, 3 … to its end",
-    "head-moved": "the revision an app is said to be at on a channel is not the newest one of its log",
-    "history-broken": "a deployment does not follow from the one before it, or restores a revision that is none",
+    "head-moved": "the stored current revision of an app on a channel is not the newest one of its log",
+    "history-broken": "a deployment does not follow from the one before it, or restores a revision that does not exist",
     "audit-broken": "a line of the audit log was edited, removed or moved, or its end was cut off",
     "journal-incomplete": "a line of the audit log and the journal of what goes to git do not agree",
-    "fact-missing": "the audit log says that something happened, and its row is not there",
-    "fact-unrecorded": "there is a row of history that no line of the audit log speaks of",
-    "fact-changed": "a row of history says something else than its line of the audit log",
+    "fact-missing": "a line of the audit log has no row of history",
+    "fact-unrecorded": "a row of history has no line in the audit log",
+    "fact-changed": "a row of history differs from its line of the audit log",
     "secret-changed": "the secret of a token is gone, or is not the one that its line in the audit log commits to",
     "record-unbound": "a line that an older promptops wrote has no digest of its fact yet",
     # --- the archive in git ---
@@ -56,9 +56,7 @@ FAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong: ``what`` in words, ``where`` it is, and the ``repair``, or what to do where there is
-    none.
-    """
+    """One fault of a registry: ``what`` is wrong, ``where`` it is, and its ``repair`` or what else to do."""
 
     code: str
     severity: Condition

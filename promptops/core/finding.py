@@ -1,4 +1,4 @@
-"""What `promptops check` has to say about a place in a file."""
+"""A finding of `promptops check` about a place in a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a finding is; only errors stop a release."""
+    """The severity of a finding. Only errors stop a release."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something `promptops check` has to say about a place in a file. Lines and columns count from 1."""
+    """A finding of `promptops check` about a place in a file. Lines and columns count from 1."""
 
     code: str
     severity: Severity

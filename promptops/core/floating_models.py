@@ -1,7 +1,7 @@
-"""A model id -> does it float: can the provider change what it means?
+"""Decides whether a model id floats: whether the provider can change the model behind it.
 
-An id is fixed where it carries a date, a snapshot number, a version or a hash, or where the provider documents a name
-without a date as pinned: Claude from generation 4.6 on, the ids of Amazon Bedrock, and the OpenAI models that have no
+An id is fixed if it has a date, a snapshot number, a version or a hash, or if the provider documents a name without a
+date as pinned: Claude from generation 4.6 on, the ids of Amazon Bedrock, and the OpenAI models that have no
 dated form. Everything else is an alias. A number alone fixes nothing: ``azure/prod-2024`` is the name of a deployment.
 Open weights without a revision float too, because a host may replace or quantise them.
 

@@ -12,14 +12,14 @@ from promptops.core.digest import check_text
 from promptops.core.errors import Invalid
 
 LONGEST: Final = 10_000
-"""Characters of a reason, or of a text of an app's profile."""
+"""Characters of a reason, or of a text of an app's profile: several pages; longer texts belong behind a link."""
 
 LONGEST_NOTES: Final = 100_000
 """Characters of a release's notes."""
 
 
 def require_words(text: str, what: str = "the reason", longest: int = LONGEST) -> str:
-    """The text, if it can be kept.
+    """Returns the text if it can be stored.
 
     Raises:
         Invalid: it is too long, or has a NUL or half a character.

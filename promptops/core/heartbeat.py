@@ -17,10 +17,10 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, is_name
 
 LIVE_FOR = timedelta(seconds=90)
-"""A client that said nothing for longer is not live: three times the interval in which it speaks."""
+"""A client without a heartbeat for longer is not live: three times the interval, so that two may get lost."""
 
 LISTED_FOR = timedelta(minutes=10)
-"""How long a client is listed that fell silent without a goodbye: it may still serve, and not reach the registry."""
+"""Time that a client stays listed after its last heartbeat: it may still serve without reaching the registry."""
 
 MAX_WORDS = 200
 """Characters of a text in a heartbeat: one printable line."""

@@ -24,7 +24,7 @@ class PromptopsError(Exception):
 
 
 class Invalid(PromptopsError):
-    """What was asked for is malformed."""
+    """The input is malformed."""
 
     kind = "Invalid"
 
@@ -44,13 +44,13 @@ class NotFound(PromptopsError):
 
 
 class Conflict(PromptopsError):
-    """Fine by itself, but not in the state things are in. Nothing was changed."""
+    """The request is valid but does not fit the current state. Nothing was changed."""
 
     kind = "Conflict"
 
 
 class Refused(PromptopsError):
-    """A rule of the registry or of a channel says no. Nothing was changed."""
+    """A rule of the registry or of a channel forbids the request. Nothing was changed."""
 
     kind = "Refused"
 

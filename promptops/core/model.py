@@ -1,7 +1,7 @@
 """The nouns. Frozen dataclasses and string enums; each docstring is the glossary entry of its word.
 
 Values are valid or not constructed, are never changed in place, and know nothing of files, rows or HTTP.
-Times are aware UTC datetimes. JSON values are read-only by contract: nobody changes a mapping handed to them.
+Times are aware UTC datetimes. JSON values are read-only by contract: no function changes a mapping that it receives.
 """
 
 from __future__ import annotations

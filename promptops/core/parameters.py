@@ -185,16 +185,16 @@ def name_of(parameter: str) -> str:
 
 
 def _samples(model: str | None) -> bool:
-    """False for a Claude that takes no sampling parameters; those without a number are newer than that."""
+    """Returns False for a Claude without sampling parameters. Claude models without a version number are newer ones."""
     _, name = provider_of(model)
-    found = _CLAUDE.search(name)
-    if found is None:
+    version = _CLAUDE.search(name)
+    if version is None:
         return "claude-" not in name
-    return (int(found[1]), int(found[2] or 0)) <= _LAST_SAMPLED
+    return (int(version[1]), int(version[2] or 0)) <= _LAST_SAMPLED
 
 
 def _value(api: Api, name: str, value: Json) -> Json:
-    """The value as the API writes it; None where it says nothing that the API has to be told."""
+    """Returns the value in the API's own form; None if it is the API's default and is left out."""
     if name == "toolChoice":
         return _tool_choice(api, value)
     if name == "reasoningEffort" and api is not Api.COMPATIBLE:
@@ -229,25 +229,25 @@ def _tool_choice(api: Api, value: Json) -> Json:
 
 
 def _put(call: dict[str, Json], path: list[str], value: Json) -> bool:
-    """Set a value below its path; False where another one is there."""
+    """Sets a value at a path. Returns False, and changes nothing, if the path has another value."""
     for step in path[:-1]:
         inner = call.setdefault(step, {})
         if not isinstance(inner, dict):
             return False
         call = inner
     last = path[-1]
-    there = call.get(last)
-    if isinstance(there, dict) and isinstance(value, dict) and not there.keys() & value.keys():
-        call[last] = {**there, **value}
+    existing = call.get(last)
+    if isinstance(existing, dict) and isinstance(value, dict) and not existing.keys() & value.keys():
+        call[last] = {**existing, **value}
         return True
-    if last in call and there != value:
+    if last in call and existing != value:
         return False
     call[last] = value
     return True
 
 
 def _settle(call: dict[str, Json]) -> None:
-    """What Anthropic asks for because of something else that is asked for."""
+    """Completes a call for Anthropic with the settings that its other settings require."""
     choice = call.get("tool_choice")
     if isinstance(choice, dict):
         choice.setdefault("type", "auto")

@@ -1,11 +1,12 @@
-"""What a user types to name something  <->  a Reference.
+"""Converts between the text that a user types to name something and a Reference.
 
 ``support-bot``                 an app
 ``support-bot@1.4.0``           a fixed release, by version
 ``support-bot@sha256:9f86…``    a fixed release, by digest (at least 8 hex digits)
-``support-bot:prod``            whatever a channel serves
+``support-bot:prod``            the release that a channel serves now
 
-Each may name a prompt: ``support-bot/answer``, ``support-bot/answer@1.4.0``. ``@`` does not move, ``:`` does.
+Each may name a prompt: ``support-bot/answer``, ``support-bot/answer@1.4.0``. ``@`` always names the same
+release, ``:`` follows the channel.
 """
 
 from __future__ import annotations

@@ -227,4 +227,4 @@ def _choice(kind: type[E], value: Json, path: str) -> E:
     try:
         return kind(_text(value, path))
     except ValueError as error:
-        raise Invalid(f"{path}: {value!r} is none of {', '.join(kind)}") from error
+        raise Invalid(f"{path}: {value!r} is not one of {', '.join(kind)}") from error

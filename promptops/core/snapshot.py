@@ -61,11 +61,11 @@ class Snapshot:
     partial: bool = False
 
     def only(self, apps: Collection[str]) -> Snapshot:
-        """The same for these apps; those that are not there are left out."""
+        """Returns the snapshot of these apps only; unknown ones are left out."""
         return replace(self, apps={app: pointer for app, pointer in self.apps.items() if app in apps})
 
     def since(self, older: Snapshot | None) -> Snapshot:
-        """What changed from an older one of the same counting, as an event; everything where there is none."""
+        """Returns the apps that changed since an older snapshot, as a partial one; all if it counts differently."""
         known: Mapping[str, Pointer] = {}
         if older is not None and (older.lineage, older.epoch) == (self.lineage, self.epoch):
             known = older.apps

@@ -1,4 +1,4 @@
-"""A prompt's own suite: the cases and evaluators its file carries, kept beside the release and not in it."""
+"""A prompt's own suite: the cases and evaluators of its file, stored beside the release and not in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptops.core.model import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case of a suite: values for the variables, and what is expected, if anything."""
+    """One case of a suite: values for the variables, and the expected answer, if any."""
 
     variables: Mapping[str, Json]
     expected: str | None = None
@@ -29,7 +29,7 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """The cases and evaluators a prompt file carries (``testData``, ``evaluators``). Not part of the digest."""
+    """The cases and evaluators of a prompt file (``testData``, ``evaluators``). Not part of the digest."""
 
     cases: tuple[Case, ...] = ()
     evaluators: tuple[Evaluator, ...] = ()

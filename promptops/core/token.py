@@ -23,7 +23,7 @@ from promptops.core.errors import Invalid, NotAuthenticated
 from promptops.core.model import is_name
 
 LIFETIME = timedelta(days=90)
-"""How long a token lives where nobody says."""
+"""Lifetime of a token by default: long enough for a quarterly rotation, short enough that a lost one ends."""
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM, _CHECK, _SHOWN = 32, 6, 4

@@ -1,4 +1,4 @@
-"""A tool of a prompt -> what an API is sent for it.
+"""Converts a tool of a prompt into the form that a provider's API takes.
 
 References: the ``tools`` of the APIs that :mod:`promptops.core.parameters` names. A tool of the application has a name,
 a description and a schema, under other keys in each API; a tool of the provider is sent as it was written.
@@ -21,7 +21,7 @@ _NO_PARAMETERS = Tool(name="-").parameters
 
 
 def to_tool(api: Api, tool: Tool) -> dict[str, Json]:
-    """The entry of ``tools`` for this API.
+    """Returns the entry of ``tools`` for this API.
 
     Raises:
         Invalid: the API has no such tool.
@@ -35,7 +35,7 @@ def to_tool(api: Api, tool: Tool) -> dict[str, Json]:
 
 
 def tool_flaw(model: str | None, tool: Tool) -> str:
-    """Why no API of the model's provider takes this tool; empty where one does, or the provider is not known well."""
+    """Returns why no API of the model's provider has this tool; empty if one has it, or the provider is unknown."""
     provider = provider_of(model)[0] if model else ""
     if provider in ANTHROPIC:
         apis: tuple[Api, ...] = (Api.ANTHROPIC,)

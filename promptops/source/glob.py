@@ -15,12 +15,12 @@ _T = TypeVar("_T")
 
 
 def is_glob(pattern: str) -> bool:
-    """True for a pattern that is more than the name of one folder."""
+    """Returns whether a pattern has wildcards."""
     return _GLOB.search(pattern) is not None
 
 
 def matches(pattern: str, path: str) -> bool:
-    """True where the glob matches the whole path."""
+    """Returns whether the glob matches the whole path."""
     steps = pattern.split("/")
     names = path.split("/")
     if len(steps) > len(names):

@@ -1,6 +1,6 @@
 """The tags of the default template language, which has one construct: ``{{ name }}`` or ``{{ name.field }}``.
 
-What looks like a tag and is none is literal text for a client; `promptops check` refuses it long before.
+Text that looks like a tag but is not one is literal text for a client; `promptops check` refuses it before a release.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from promptops.core.model import VARIABLE
 
-_MAX_FIELDS = 7
+_MAX_FIELDS = 7  # `a.b.c.…`: deeper values than people write, and a bound for the pattern below
 _OPEN = re.compile(r"\{\{|\{%|\{#")
 # Possessive, so that a failed match costs no more than a successful one.
 _VARIABLE = re.compile(
@@ -22,7 +22,7 @@ _PARTIAL = re.compile(r"\{\{>\s*+([A-Za-z0-9][A-Za-z0-9._-]*+(?:/[A-Za-z0-9][A-Z
 
 
 class TagKind(StrEnum):
-    """What a tag of a simple template is: a variable, a partial, or nothing we know."""
+    """What a tag of a simple template is: a variable, a partial, or unknown."""
 
     VARIABLE = "variable"
     PARTIAL = "partial"

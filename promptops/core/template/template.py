@@ -1,4 +1,4 @@
-"""A prompt's templates + values -> the messages an application sends.
+"""Renders a prompt's templates with values into the messages that an application sends.
 
 A template of the default language is cut once into literal pieces and names, so rendering is a join: linear time, and a
 value is never scanned again, so ``{{ other }}`` inside a value stays text.
@@ -17,15 +17,15 @@ from promptops.core.template.simple import TagKind, each_tag
 from promptops.core.template.values import Signature, text_of
 
 LIMIT = 1_000_000
-"""Characters that the messages of one prompt may have together, unless told otherwise."""
+"""Characters of all rendered messages of a prompt by default: about 250,000 tokens, far above prompts in use."""
 
 
 def variables(text: str, engine: Engine) -> frozenset[str]:
-    """The names of the variables a template needs from its caller: ``user`` for ``{{ user.name }}``.
+    """Returns the names of the variables that a template needs: ``user`` for ``{{ user.name }}``.
 
     Raises:
-        TemplateInvalid: for Jinja that does not parse.
-        ExtraMissing: where the template is Jinja and jinja2 is not installed.
+        TemplateInvalid: the Jinja template does not parse.
+        ExtraMissing: the template is Jinja and jinja2 is not installed.
     """
     if engine is Engine.JINJA2:
         from promptops.core.template.jinja import undeclared
@@ -50,11 +50,11 @@ class Template:
 
     @classmethod
     def compile(cls, prompt: Prompt, *, limit: int = LIMIT) -> Template:
-        """Compile the messages of a prompt. ``limit`` caps the characters of all rendered messages together.
+        """Compiles the messages of a prompt. ``limit`` caps the characters of all rendered messages together.
 
         Raises:
-            TemplateInvalid: for Jinja outside the allow-list, or an input whose schema is none.
-            ExtraMissing: for a prompt that needs jinja2 or jsonschema where it is not installed.
+            TemplateInvalid: a template has Jinja outside the allow-list, or an input has an invalid schema.
+            ExtraMissing: the prompt needs jinja2 or jsonschema, which is not installed.
         """
         bodies = _bodies(prompt)
         used = {root for body in bodies for root in body.roots}
@@ -80,14 +80,14 @@ class Template:
         return sum(body.nodes for _, body in self._messages)
 
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
-        """The messages as ``{"role": …, "content": …}``, fresh objects each time.
+        """Returns the messages as ``{"role": …, "content": …}``, new objects each time.
 
         Raises:
-            MissingVariable: for a variable or field without a value.
-            UnknownVariable: for a value nobody asked for.
-            VariableInvalid: for a value that is not JSON or does not fit the schema of its input.
-            OutputTooLarge: over the limit.
-            TemplateInvalid: for Jinja that fails on these values.
+            MissingVariable: a variable or field has no value.
+            UnknownVariable: a value has a name that the prompt does not use.
+            VariableInvalid: a value is not JSON or does not fit the schema of its input.
+            OutputTooLarge: the messages are over the limit.
+            TemplateInvalid: the Jinja template fails on these values.
         """
         if self._fast is not None:
             messages = self._fast.render(values)

@@ -61,14 +61,14 @@ class Signature:
     def __init__(
         self, prompt: str, inputs: Sequence[Input], used: Collection[str], *, loose: Collection[str] = ()
     ) -> None:
-        """Take the declared inputs and the names that the messages use; a name that is not declared is a required one.
+        """Takes the declared inputs and the names that the messages use. An undeclared name is a required variable.
 
         ``loose`` are names that the messages use as data, or not in their text. An input of that name which says only
         ``{"type": "string"}`` was inferred from the message, and takes any JSON value; every other text input takes
         text alone.
 
         Raises:
-            TemplateInvalid: for an input whose schema is none, or whose default is not JSON.
+            TemplateInvalid: an input has an invalid schema, or a default that is not JSON.
         """
         declared = {item.name: item for item in inputs}
         self._prompt = prompt
@@ -86,23 +86,23 @@ class Signature:
                         self._checks[name] = _require_text
                 elif not is_open(item.schema):
                     self._checks[name] = compile_check(item.schema)
-                    notes += [f"input '{name}': {said}" for said in unevaluated(item.schema)]
+                    notes += [f"input '{name}': {part}" for part in unevaluated(item.schema)]
             except (ValueError, TemplateInvalid) as error:
                 raise TemplateInvalid(f"input '{name}' of prompt '{prompt}': {error}") from error
         self.notes = tuple(notes)
 
     @property
     def takes_all_text(self) -> bool:
-        """True where every variable is required and takes any text."""
+        """True if every variable is required and takes any text."""
         return not self._defaults and all(check is _require_text for check in self._checks.values())
 
     def bind(self, values: Mapping[str, Json]) -> dict[str, Json]:
-        """One plain value for every name.
+        """Returns one plain value for every name.
 
         Raises:
-            UnknownVariable: for a name that is none of ours.
-            MissingVariable: for a required input without a value.
-            VariableInvalid: for a value that is not JSON or does not fit its schema.
+            UnknownVariable: a value has a name that the prompt does not use.
+            MissingVariable: a required input has no value.
+            VariableInvalid: a value is not JSON or does not fit its schema.
         """
         for name in values:
             if name not in self._known:

@@ -170,7 +170,7 @@ def parse(text: str, *, base: int = 0) -> Document:
 def _without_unprintable(text: str, base: int) -> Document:
     """Parses the text with U+FFFD for each character that YAML forbids.
 
-    So every such character is reported at its own position, and those in a suite can be told apart from the others.
+    So every such character is reported at its own position, and a suite may contain them.
     """
     document = parse(_UNPRINTABLE.sub("\ufffd", text), base=base)
     unprintable = [
