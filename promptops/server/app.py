@@ -66,7 +66,7 @@ class Server:
         await send(message)
 
     def stop(self) -> None:
-        """The server is about to end: close every stream, so that nobody has to wait for them."""
+        """The server is about to end: close every stream, so that the end does not wait for them."""
         self.state.feed.end_followers()
 
     def _add(self, route: Route) -> APIRoute:

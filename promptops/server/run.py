@@ -1,7 +1,7 @@
-"""Run the server: bind, start, say where, and end in time when told to.
+"""Runs the server: binds its socket, starts, announces the address, and ends in time after SIGTERM or SIGINT.
 
-With several workers this process only watches over them: it binds, forks, and forks again what died. Whoever is told to
-end lets what runs finish; what has not finished in time is rolled back by the database when its connection goes.
+With several workers this process only supervises them: it binds, forks, and replaces workers that died. A process that
+gets a signal lets its requests finish. The database rolls back what did not finish when the connection closes.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.settings import Settings
 
 GRACE: Final = 7
-"""Seconds that requests have to finish when the server is told to end."""
+"""Seconds that requests have to finish after a signal to end: less than the 10 that Docker waits before it kills."""
 
+# Seconds after a signal until the process ends without waiting any longer: after GRACE, and before a kill at 10 s.
 _WATCHDOG = 9.5
+# Seconds before a dead worker is replaced, so that workers that die at once do not keep a core busy with forks.
 _RESPAWN_PAUSE = 1.0
 _SWITCH = 0.0005
-"""Seconds that a thread may wait for the interpreter. A change asks its database dozens of times, and waits each time
-where the event loop has much to do; Python's own 5 ms would make that a quarter of a second.
+"""Seconds that a thread may wait for the interpreter. A change queries its database dozens of times, and after each
+it waits while the event loop is busy; Python's default of 5 ms would add up to a quarter of a second.
 """
 _QUEUE = 2048
 _AT_ONCE = 16
-"""New connections that the system keeps for us, and of which as many are taken before other work."""
+"""New connections that the kernel queues (``_QUEUE``), and that the event loop accepts before other work."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _log = logging.getLogger("promptops.server")
 
@@ -54,10 +56,10 @@ class Place:
 
 
 def serve(settings: Settings, place: Place, announce: Callable[[str, int], None]) -> int:
-    """Serve until told to end, and return the exit code. ``announce`` is called once, when requests are answered.
+    """Serve until a signal ends the server, and return the exit code. ``announce`` is called once, with host and port.
 
     Raises:
-        Invalid: nothing can listen there.
+        Invalid: the address cannot be listened at.
     """
     log_to_stderr()
     listening = _bind(place)
@@ -68,7 +70,7 @@ def serve(settings: Settings, place: Place, announce: Callable[[str, int], None]
 
 
 def log_to_stderr() -> None:
-    """Our log, and of uvicorn's only what is an error."""
+    """Write the log to stderr: promptops' own from INFO on, and uvicorn's errors only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for name, level in (("promptops.server", logging.INFO), ("uvicorn", logging.ERROR)):
@@ -79,9 +81,10 @@ def log_to_stderr() -> None:
 
 def _bind(place: Place) -> socket.socket:
     try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-        family, kind, protocol_number, _, address = found[0]
-        # With the number said, or asyncio takes it for no TCP and an answer in two pieces waits 40 ms for Nagle.
+        addresses = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol_number, _, address = addresses[0]
+        # asyncio sets TCP_NODELAY only on sockets with the protocol number of TCP. Without it, the second piece of an
+        # answer waits 40 ms for Nagle's algorithm.
         listening = socket.socket(family, kind, protocol_number)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,7 +101,7 @@ def _bind(place: Place) -> socket.socket:
 
 
 def configuration(app: Server) -> uvicorn.Config:
-    """How uvicorn is to run this server."""
+    """Returns uvicorn's configuration for this server."""
     limits, files = app.state.settings.limits, _files()
     return uvicorn.Config(
         app,
@@ -129,19 +132,19 @@ def _run(settings: Settings, place: Place, listening: socket.socket, ready: Call
 
 
 def _files() -> int:
-    """How many files and connections this process may have open, after asking for as many as there may be."""
+    """Raise the limit of open files as far as allowed, and return it. Connections count as files."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
     if soft < wanted:
-        with suppress(OSError, ValueError):  # some systems have limits that they do not tell
+        with suppress(OSError, ValueError):  # some systems refuse less than the hard limit that they report
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class _Process(uvicorn.Server):
-    """uvicorn's server, which says when it is there, and ends streams before it waits for requests to end."""
+    """uvicorn's server, which also reports that it is ready, and ends streams before it waits for requests."""
 
     def __init__(self, config: uvicorn.Config, app: Server, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -151,8 +154,9 @@ class _Process(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(_handle)
         await super().startup(sockets)
-        for each in sockets or ():
-            each.listen(_QUEUE)  # asyncio takes as many at once as uvicorn's backlog, and a flood would hold the loop
+        for listening in sockets or ():
+            # asyncio accepts as many at once as uvicorn's backlog. Were that _QUEUE too, a flood would block the loop.
+            listening.listen(_QUEUE)
         if self.started:
             self._ready()
 
@@ -169,7 +173,7 @@ class _Process(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but what ended the server in good order is not raised again: its exit code is 0."""
+        """Like uvicorn's, but without raising the signal again after an orderly end: the exit code is then 0."""
         before = {sig: signal.signal(sig, self.handle_exit) for sig in _SIGNALS}
         try:
             yield
@@ -192,10 +196,12 @@ class _Workers:
         self._settings, self._place, self._listening = settings, place, listening
         self._running: set[int] = set()
         self._ending = False
-        self._watched, self._alive = os.pipe()  # nobody writes: reading ends when this process does
+        # Nothing is ever written to this pipe. Its writing end closes when this process ends, even by a kill,
+        # and then the workers' read of the other end returns.
+        self._watched, self._alive = os.pipe()
 
     def run(self, announce: Callable[[], None]) -> int:
-        """Keep them running until told to end; 1 where one could not even start."""
+        """Keep the workers running until a signal, and return the exit code: 1 if one of them could not start."""
         for sig in _SIGNALS:
             signal.signal(sig, self._end)
         for _ in range(self._place.workers):
@@ -213,31 +219,33 @@ class _Workers:
         return 0
 
     def _start(self) -> bool:
-        """Start one, unless told to end meanwhile, and wait until it serves or is gone."""
-        heard, said = os.pipe()
-        # A signal that comes in between would miss the new process, or reach it as if it were this one.
+        """Start a worker, unless a signal came meanwhile, and return whether it serves. Blocks meanwhile."""
+        # The worker writes one byte when it serves. If it dies first, the kernel closes its end and the read is empty.
+        ready_reader, ready_writer = os.pipe()
+        # Signals wait from here until the pid is recorded. Otherwise one between fork and record would not be passed on
+        # to the new worker, or would run this process's handler inside the worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if not self._ending:
             pid = os.fork()
             if pid == 0:
-                self._work(heard, said)
+                self._work(ready_reader, ready_writer)
             self._running.add(pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(said)
-        with os.fdopen(heard, "rb") as pipe:
+        os.close(ready_writer)  # otherwise the read would not end when the worker dies
+        with os.fdopen(ready_reader, "rb") as pipe:
             return bool(pipe.read(1))
 
-    def _work(self, heard: int, said: int) -> NoReturn:
-        """Be a worker, in a process of its own."""
+    def _work(self, ready_reader: int, ready_writer: int) -> NoReturn:
+        """Run a worker in the forked process."""
         code = 1
         try:
             for sig in _SIGNALS:
                 signal.signal(sig, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            os.close(heard)
-            os.close(self._alive)
+            os.close(ready_reader)
+            os.close(self._alive)  # only the supervisor may hold it open
             threading.Thread(target=_end_after, args=(self._watched,), daemon=True).start()
-            code = _run(self._settings, self._place, self._listening, lambda: _say(said))
+            code = _run(self._settings, self._place, self._listening, lambda: _report_ready(ready_writer))
         finally:
             os._exit(code)
 
@@ -261,11 +269,11 @@ class _Workers:
 
 
 def _end_after(watched: int) -> None:
-    """End this process when nobody watches over it any more: it would keep the port, and nobody could end it."""
+    """End this worker when its supervisor is gone: it would keep the port, and no signal would reach it."""
     os.read(watched, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _say(pipe: int) -> None:
+def _report_ready(pipe: int) -> None:
     os.write(pipe, b"!")
     os.close(pipe)

@@ -55,7 +55,7 @@ async def snapshot(call: Call) -> Reply:
 
 
 def selection(call: Call) -> Selection:
-    """The apps that a call asks for and its token may see.
+    """Returns the apps that a call requests and its token may see.
 
     Raises:
         RequestInvalid: one of them cannot be the name of an app.
@@ -81,7 +81,7 @@ def selection(call: Call) -> Selection:
 async def release(call: Call) -> Reply:
     """A release's canonical bytes, by digest: 64 hex digits, or `sha256:` and them.
 
-    They never change, so whoever asked may keep them for ever. The bytes were hashed before they were kept here.
+    They never change, so a client may keep them for ever. The server checked them against the digest.
     """
     digest = call.path["digest"]
     found = (await call.state.contents.of([digest])).get(digest)
@@ -102,8 +102,8 @@ async def release(call: Call) -> Reply:
 async def releases(call: Call) -> Reply:
     """Several releases at once, as text: for a cold start.
 
-    Up to 4 MiB of text in one answer, and at least one release; whoever misses some asks again for those. Releases
-    that do not exist, or that the token may not see, are left out.
+    Up to 4 MiB of text in one answer, and at least one release; request the missing ones again. Releases that do not
+    exist, or that the token may not see, are left out.
     """
     asked = [digest if digest.startswith("sha256:") else f"sha256:{digest}" for digest in call.query.get("digest", ())]
     if not asked or not all(map(is_digest, asked)):

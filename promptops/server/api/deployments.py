@@ -196,7 +196,7 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
 
     deployed = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)
     for deployment in (*deployed.deployments, *deployed.unchanged):
-        permit(deployment.app)  # an answer of before may be somebody else's
+        permit(deployment.app)  # a repeated answer may be of an app that this token may not see
     return answered(written(deployed))
 
 

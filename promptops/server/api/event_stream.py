@@ -7,8 +7,8 @@
     event: change
     data: {"schema":"promptops.event/1", …}
 
-The first event comes at once: what changed since `Last-Event-ID`, or everything. After it one for each change; several
-that come together are one. A comment every 10 seconds keeps what is between from closing the connection.
+The first event comes at once: what changed since `Last-Event-ID`, or everything. One event for each change follows;
+changes that come together share one event. A comment every 10 seconds keeps proxies from closing the connection.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ async def events(call: Call) -> Stream:
     """Follow a channel: one server-sent event a change, with the pointers that changed.
 
     The first event comes at once, with what changed since the `Last-Event-ID`, or with all apps. `id` is the
-    snapshot's cursor behind the lineage and the epoch it counts in: after a restore the same number is another moment.
+    snapshot's lineage, epoch and cursor: after a restore, the same cursor of another epoch is another snapshot.
     """
     await call.state.channel(call.path["channel"])
     return Stream(call, selection(call))
 
 
 class Stream:
-    """One answer that goes on until somebody ends it."""
+    """One answer that goes on until the client leaves, its token becomes invalid, or the server ends."""
 
     def __init__(self, call: Call, wanted: Selection) -> None:
         self._call = call
@@ -94,7 +94,7 @@ class Stream:
                 await leaving
 
     async def _run(self, send: Send) -> None:
-        """Send the first event, and then whatever is new, until the end."""
+        """Send the first event, and then one for each change, until the follower ends."""
         sent = self._feed.newest(self._channel)
         if sent is None:
             return
@@ -103,7 +103,7 @@ class Stream:
         await self._send(send, b"retry: 1000\n" + _event(sent, first))
         ping = self._call.state.settings.limits.ping
         clock_of_loop = asyncio.get_running_loop().time
-        said_at = clock_of_loop()
+        sent_at = clock_of_loop()
         while not self._follower.ended:
             await self._follower.changed.wait()
             self._follower.changed.clear()
@@ -113,15 +113,15 @@ class Stream:
             except NotAuthenticated:
                 return
             except Unavailable:
-                served = sent  # nobody knows whether the token still counts, so nothing is told but that we are here
-            data, something = served.event(sent.snapshot, self._wanted)
+                served = sent  # the token cannot be checked now, so only comments are sent
+            data, changed = served.event(sent.snapshot, self._wanted)
             sent = served
-            if something:
+            if changed:
                 await self._send(send, _event(served, data))
-                said_at = clock_of_loop()
-            elif clock_of_loop() - said_at >= ping:
+                sent_at = clock_of_loop()
+            elif clock_of_loop() - sent_at >= ping:
                 await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
-                said_at = clock_of_loop()
+                sent_at = clock_of_loop()
 
     async def _require_valid(self) -> None:
         """A stream ends when its token does."""
@@ -139,7 +139,7 @@ def _event(served: Served, data: bytes) -> bytes:
 
 
 async def _left(receive: Receive, follower: Follower) -> None:
-    """End the follower when whoever reads is gone."""
+    """End the follower when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     follower.end()

@@ -28,7 +28,7 @@ routes = Routes("Operating")
 
 @routes.get("/healthz", scope=OPEN, direct=True, answer="healthy")
 async def healthz(call: Call) -> Reply:
-    """Whether the process lives. It asks nothing of anybody."""
+    """Whether the process lives. It queries nothing."""
     return Reply(b'{"status":"ok"}', JSON, _NOT_KEPT)
 
 

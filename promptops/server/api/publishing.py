@@ -1,7 +1,7 @@
 """What comes out of a workspace: releases that were built there, its channels, and break-glass pins of releases.
 
 A release arrives as its canonical bytes. They are hashed, read and written again before anything is asked of the
-registry, so that what is stored is what its digest says, whoever built it.
+registry, so that the stored content always matches its digest.
 """
 
 from __future__ import annotations
@@ -214,15 +214,15 @@ def _built(app: BuiltApp) -> Built:
         raise RequestInvalid(
             f"the content of {app.digest} is not in canonical form", hint="RFC 8785, defaults left out."
         )
-    said = app.provenance.model_dump()
-    if any(len(text.splitlines()) > 1 for text in said.values() if isinstance(text, str)):
+    fields = app.provenance.model_dump()
+    if any(len(text.splitlines()) > 1 for text in fields.values() if isinstance(text, str)):
         raise RequestInvalid("a part of the provenance has several lines")
     return Built(
         content=content,
         data=data,
         digest=actual,
         profile=Profile(**app.profile.model_dump()),
-        provenance=Provenance(**said),
+        provenance=Provenance(**fields),
     )
 
 

@@ -19,18 +19,18 @@ class Resting(Generic[T]):
         self._of: dict[str, dict[T, None]] = {}
 
     def add(self, owner: str, connection: T) -> None:
-        """It rests from now on."""
+        """Note that a connection rests from now on."""
         self._of.setdefault(owner, {})[connection] = None
 
     def remove(self, owner: str, connection: T) -> None:
-        """It has something to do, or is gone."""
-        found = self._of.get(owner)
-        if found is not None:
-            found.pop(connection, None)
-            if not found:
+        """Note that a connection rests no longer, or is gone."""
+        resting = self._of.get(owner)
+        if resting is not None:
+            resting.pop(connection, None)
+            if not resting:
                 del self._of[owner]
 
     def first(self) -> T | None:
-        """The connection to close; None if none rests."""
-        owner = max(self._of, key=lambda each: len(self._of[each]), default=None)
+        """Returns the connection to close, or None if no connection rests."""
+        owner = max(self._of, key=lambda name: len(self._of[name]), default=None)
         return None if owner is None else next(iter(self._of[owner]))

@@ -1,8 +1,7 @@
-"""From the gate to the handler: directly, or through FastAPI with a body that was read strictly and a deadline.
+"""Calls the handlers: directly, or through FastAPI with a body that was read strictly and a deadline.
 
-The body is read by :mod:`promptops.server.http.bodies` and nowhere else, so that no handler can take more than the
-server allows or wait for ever. Of FastAPI only the route itself runs: the gate has found it already, and what goes
-wrong comes out to edge.py as raised.
+Only :mod:`promptops.server.http.bodies` reads bodies, so that no handler can take more than the server allows or wait
+for ever. Of FastAPI only the route itself runs: the gate has found it already, and edge.py answers for the errors.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from promptops.server.settings import Limits
 
 
 class Dispatch:
-    """Brings calls to handlers. ``documented`` has FastAPI's route for each route that is not direct."""
+    """Passes calls to their handlers. ``documented`` has FastAPI's route for each route that is not direct."""
 
     def __init__(self, documented: Mapping[Route, APIRoute], limits: Limits) -> None:
         self._apps: dict[Route, ASGIApp] = {
@@ -44,7 +43,7 @@ class Dispatch:
         """Answer a call.
 
         Raises:
-            PromptopsError: the body is refused, or the time is over; or what the handler raises.
+            PromptopsError: the body is refused, the deadline is over, or the handler raised it.
         """
         with ExitStack() as held:
             if route.direct:
@@ -63,7 +62,7 @@ class Dispatch:
             await self._in_time(self._apps[route], scope, receive, send, held.pop_all())
 
     async def _take_turn(self, call: Call, route: Route, held: ExitStack) -> None:
-        """Wait until this one may run, where not all of its kind run at once."""
+        """Wait for the call's turn, where the number of calls of its kind at a time is limited."""
         turns = call.state.turns_of(route.kind, bulky=route.bulky, direct=route.direct)
         if turns is not None:
             await turns.take(call.access.owner, self._limits.deadline)
@@ -74,12 +73,12 @@ class Dispatch:
     async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:
         """Let FastAPI answer within the deadline. A change that takes longer goes on, its answer is dropped, and its
         resources are released when it ends."""
-        said = asyncio.Event()
+        answering = asyncio.Event()
         over = False
 
         async def send_in_time(message: Message) -> None:
             if not over:
-                said.set()
+                answering.set()
                 await send(message)
 
         task: asyncio.Task[None] = asyncio.ensure_future(_run(app, scope, receive, send_in_time))
@@ -91,7 +90,7 @@ class Dispatch:
             with suppress(asyncio.CancelledError):
                 await task
             raise
-        if task.done() or said.is_set():
+        if task.done() or answering.is_set():
             await task
             return
         over = True

@@ -1,8 +1,8 @@
-"""The outermost layer: every request is counted and answered here, whatever happens further in.
+"""The outermost layer: every request is counted and answered here, also after unexpected errors.
 
 It keeps three rules: every answer says that it comes from this API, a refusal is application/problem+json, and neither
 the log nor an answer has anything of the request but its method, its address without the part after `?`, and the public
-id of its token. Reads of running applications that went well are counted and not logged.
+id of its token. Successful reads of running applications are counted and not logged.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.live.metrics import Metrics
 
 _OWN: Final = ((b"promptops-api", b"1"), (b"x-content-type-options", b"nosniff"))
+# Bytes of an address that the log shows: enough for every route, and an invented one cannot fill the log.
 _LONGEST = 200
+# Seconds between two log lines about a registry that does not answer: each failing request would write one.
 _PAUSE = 60.0
+# Bytes of a body that are handed to the connection at once: uvicorn's own limit for what waits to be written.
 _PIECE = 64 << 10
 
 log = logging.getLogger("promptops.server")
@@ -42,7 +45,7 @@ class Edge:
         self._inner = inner
         self._proxies = proxies
         self._metrics = metrics
-        self._tell_again = 0.0
+        self._log_again_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,7 +65,7 @@ class Edge:
 
         try:
             await self._inner(scope, receive, send_on)
-        except Exception as error:  # noqa: BLE001 the last layer: whatever it is becomes an answer
+        except Exception as error:  # noqa: BLE001 the last layer: every error becomes an answer
             end_if_exhausted(error)
             answer = self._answer(error, scope)
             if not status:
@@ -75,7 +78,7 @@ class Edge:
             return problem(malformed(error.errors()))
         if isinstance(error, PromptopsError):
             if isinstance(error, RegistryUnavailable):
-                self._tell(error)
+                self._log_outage(error)
             access = scope.get(ACCESS)
             seen = isinstance(access, Access) and access.everything
             return problem(error if seen else concealed(error))
@@ -83,10 +86,10 @@ class Edge:
         log.error("error %s: %s %s", number, scope["method"][:20], _path(scope), exc_info=error)
         return broken(number)
 
-    def _tell(self, error: RegistryUnavailable) -> None:
-        """Say in the log why nobody is answered; who asks is not told, and not every one of them is a line."""
-        if time.monotonic() >= self._tell_again:
-            self._tell_again = time.monotonic() + _PAUSE
+    def _log_outage(self, error: RegistryUnavailable) -> None:
+        """Log why requests fail, once a minute at most. Most answers conceal it, as it may name the database."""
+        if time.monotonic() >= self._log_again_at:
+            self._log_again_at = time.monotonic() + _PAUSE
             log.warning("the registry does not answer: %s", error.message)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""An error -> the answer to a request: ``application/problem+json``, with the headers that go with its status.
+"""Turns an error into the answer to a request: ``application/problem+json``, with the headers of its status.
 
-The rule it keeps: nothing of a request is repeated that could be a secret, and a bug shows its number in the log and
-nothing else. Who may not see every channel and app gets the same 404 for what is not there and for what is not theirs.
+An answer repeats nothing of a request that could be a secret, and of a bug it has only the number in the log. A token
+that may not see every channel and app gets the same 404 for what does not exist and for what it may not see.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from promptops.core.errors import (
 from promptops.wire.problem import MEDIA_TYPE, status_of, to_problem
 
 RETRY_AFTER: Final = 2
-"""Seconds after which it is worth to ask again what the registry could not answer."""
+"""Seconds after which a client may try again when the registry did not answer: short, yet it spares a busy database."""
 
-_SHOWN = 3
+_SHOWN = 3  # faults of a body that one answer lists; a wrong document may have thousands
 _SECRET = re.compile(rb"pops_\w+")
 
 
 def problem(error: PromptopsError) -> Response:
-    """The answer that tells of an error."""
+    """Returns the answer for an error."""
     headers = {"cache-control": "no-store"}
     if isinstance(error, TooManyRequests):
         headers["retry-after"] = str(error.retry_after)
@@ -50,7 +50,7 @@ def problem(error: PromptopsError) -> Response:
 
 
 def broken(number: str) -> Response:
-    """The answer when the server met an error of its own; ``number`` finds it in the log."""
+    """Returns the answer for an unexpected error; the log has it under ``number``."""
     document = {
         "type": "about:blank",
         "title": "Error",
@@ -65,24 +65,24 @@ def broken(number: str) -> Response:
 
 
 def concealed(error: PromptopsError) -> PromptopsError:
-    """The error as it is told to who may not see everything: without names of what else there is."""
+    """Returns the error without the names of other channels and apps, for tokens that may not see everything."""
     if isinstance(error, (ChannelNotFound, AppNotFound, NothingDeployed)):
         return type(error)(error.message)
-    if isinstance(error, (RegistryUnavailable, RegistryNotInitialised)):  # which say where the database is
+    if isinstance(error, (RegistryUnavailable, RegistryNotInitialised)):  # their messages name the database
         return type(error)("the registry cannot be used now", hint="The server's log says why.")
     return error
 
 
 def malformed(flaws: Sequence[Mapping[str, Any]]) -> RequestInvalid:
-    """The error for what pydantic says of a request: where and what, never the value."""
-    said = [f"{'.'.join(str(part)[:80] for part in flaw['loc'])}: {flaw['msg']}" for flaw in flaws[:_SHOWN]]
+    """Returns the error for pydantic's findings in a request: where and what, never the value."""
+    texts = [f"{'.'.join(str(part)[:80] for part in flaw['loc'])}: {flaw['msg']}" for flaw in flaws[:_SHOWN]]
     more = f" (and {len(flaws) - _SHOWN} more)" if len(flaws) > _SHOWN else ""
-    return RequestInvalid("; ".join(said) + more, hint="GET /openapi.json describes what is taken.")
+    return RequestInvalid("; ".join(texts) + more, hint="GET /openapi.json describes what is taken.")
 
 
-def redacted(said: bytes) -> bytes:
-    """The same without what looks like a token: somebody may have put theirs where a name belongs."""
-    return _SECRET.sub("pops_…".encode(), said)
+def redacted(text: bytes) -> bytes:
+    """Returns the text without tokens: a caller may have put one where a name belongs."""
+    return _SECRET.sub("pops_…".encode(), text)
 
 
 def _answer(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:

@@ -1,6 +1,6 @@
-"""Connections: how many, how long one may take to send headers or to read, and what is said to one that speaks no HTTP.
+"""Limits the connections of a server: their number, the time for headers, and the time a client may read nothing.
 
-uvicorn on h11 does the rest. h11 bounds the size of headers by itself.
+A connection that sends no HTTP gets an error as its answer. uvicorn on h11 does the rest; h11 limits headers in size.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _AUTHORIZATION: Final = re.compile(rb"\nauthorization:[ \t]*([^\r\n]+)", re.IGNO
 
 
 class Bounded(H11Protocol):
-    """One connection. :func:`protocol` sets how many there may be, how many seconds headers may take, and how long
-    nobody may read of what is said."""
+    """One connection. :func:`protocol` sets its limits: how many connections there may be, how many seconds headers
+    may take, and for how many seconds the client may read nothing of an answer."""
 
     most: ClassVar[int]
     seconds: ClassVar[float]
@@ -74,7 +74,7 @@ class Bounded(H11Protocol):
             self._rested, self._owner = rests, owner
 
     def _whose(self) -> str:
-        """Whose it is by its last request: its token's, or without one its address's."""
+        """Returns the owner by the last request: its token's id or, without a token, the client's address."""
         cycle = getattr(self, "cycle", None)
         if cycle is None:
             return address_of(self.client)
@@ -83,15 +83,16 @@ class Bounded(H11Protocol):
 
     def _make_room(self) -> bool:
         """Close the connection that gives way, if there is one."""
-        found = self.resting.first()
-        if found is None:
+        oldest = self.resting.first()
+        if oldest is None:
             return False
-        self.connections.discard(found)
-        found._note_rest(gone=True)
-        if found._between:
-            found.transport.close()
+        # Closing is reported late, by connection_lost: until then the connection must not be counted or chosen again.
+        self.connections.discard(oldest)
+        oldest._note_rest(gone=True)
+        if oldest._between:
+            oldest.transport.close()
         else:
-            found.transport.abort()
+            oldest.transport.abort()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,7 +102,7 @@ class Bounded(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """Read what came when it is its owner's turn. Until then receive no more than one further piece."""
+        """Parse the received bytes when it is the owner's turn. Until then, read at most one further piece."""
         if self._queued:
             self.flow.pause_reading()
             return
@@ -114,9 +115,9 @@ class Bounded(H11Protocol):
         self._note_rest()
 
     def _lane(self, waiting: bytes) -> str:
-        """Whose turn a request takes: that of the token in its headers, which may be an invented one."""
-        found = _AUTHORIZATION.search(waiting)
-        return str(hash(found[1])) if found else self._whose()
+        """Returns whose turn a request takes: by the token in its headers, which is not verified here."""
+        header = _AUTHORIZATION.search(waiting)
+        return str(hash(header[1])) if header else self._whose()
 
     def _go_on(self) -> None:
         self._queued = False
@@ -131,7 +132,7 @@ class Bounded(H11Protocol):
             self._forget_timer()
             self.cycle.scope[HOLD] = partial(self._note_rest, held=True)  # type: ignore[typeddict-unknown-key]
             if {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}:
-                # Whoever is between may have found another end of this request: RFC 9112, section 6.1.
+                # A proxy may have read another end of this request, so the connection closes: RFC 9112, section 6.1.
                 self.cycle.scope["headers"] = [*self.headers, CLOSE_HEADER]
         if not self.transport.is_closing():
             self._note_rest()
@@ -147,12 +148,12 @@ class Bounded(H11Protocol):
         if self.conn.our_state is h11.IDLE:
             self.transport.write(_NONSENSE)
             self.transport.close()
-        else:  # an answer is under way, and nothing can be said in between
+        else:  # an answer is under way, and a second one cannot be sent inside it
             self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():
-            self.transport.abort()  # nobody reads the last answer, and closing would wait for that
+            self.transport.abort()  # the client does not read the last answer, and close() would wait for it
         super().timeout_keep_alive_handler()
 
     def pause_writing(self) -> None:
@@ -166,7 +167,7 @@ class Bounded(H11Protocol):
         self._forget_stalled()
 
     def _expect_reading(self, before: int | None = None) -> None:
-        """Close the connection, unless something is read of what is said within the time, again and again."""
+        """Abort the connection when the client reads nothing for ``patience`` seconds; otherwise check again."""
         waiting = self.transport.get_write_buffer_size()
         if before is not None and waiting >= before:
             if self.cycle is not None:
@@ -191,14 +192,14 @@ class Bounded(H11Protocol):
 
 
 def protocol(connections: int, seconds: float, patience: float, pace: Pace) -> type[H11Protocol]:
-    """The protocol of one server: at most so many connections, so many seconds for the headers of a request, and so
-    many in which nothing of an answer is read."""
+    """Returns the protocol class of one server, with its own limits: the most connections, the ``seconds`` for the
+    headers of a request, and the seconds of ``patience`` with a client that reads nothing of its answer."""
     limits = {"most": connections, "seconds": seconds, "patience": patience}
     return type("Bounded", (Bounded,), {**limits, "pace": pace, "resting": Resting[Bounded]()})
 
 
 def _refusal(status: int, error: PromptopsError, more: bytes = b"") -> bytes:
-    """A whole answer, for where nothing has been understood yet."""
+    """Returns a whole HTTP answer as bytes, for connections whose request was not parsed."""
     body = json.dumps({**to_problem(error), "status": status}).encode()
     head = b"HTTP/1.1 %d \r\ncontent-type: %s\r\ncontent-length: %d\r\npromptops-api: 1\r\n%sconnection: close\r\n\r\n"
     return head % (status, MEDIA_TYPE.encode("ascii"), len(body), more) + body

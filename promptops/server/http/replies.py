@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 JSON: Final = (b"content-type", b"application/json")
 UNCHANGED_FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
-"""A shared cache may hand a release on: its digest, which nobody can guess, is then what one has to know of it."""
+"""A shared cache may serve a release to clients that know its digest, which cannot be guessed."""
 
 ASK_AGAIN: Final = (b"cache-control", b"no-cache")
 

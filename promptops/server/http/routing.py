@@ -44,7 +44,7 @@ _LONGEST = 512
 
 
 class Body(BaseModel):
-    """The JSON body of a request: nothing is converted, and a key that nobody knows is refused."""
+    """The JSON body of a request: no value is converted, and an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

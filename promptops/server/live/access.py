@@ -1,7 +1,7 @@
-"""A request's headers -> what it may do. The format of a token is checked before anything is asked of the registry.
+"""Finds out what a request may do, from its headers. The format of a token is checked before the registry is queried.
 
-What the registry said of a token is kept until something changes there, and never longer than a second, so a token
-that was taken back is worth nothing a second later on every server. When the registry cannot be asked, nobody comes in.
+The registry's answer about a token is kept until the registry changes, and for one second at most: so a revoked token
+is refused by every server a second later. When the registry does not answer, requests with a token are refused.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from promptops.core.errors import (
 from promptops.core.token import Scope, Token, parse_token
 
 FRESH_SECONDS: Final = 1.0
-"""How long an answer about a token counts at most."""
+"""Seconds that an answer about a token is used at most: so long may a revoked token still work."""
 
-_KEPT = 10_000
+_KEPT = 10_000  # answers kept of known tokens, and of unknown ones: more than tokens in use, and a few MB of memory
 _PREFIX = b"bearer "
-_LONGEST = 100
+_LONGEST = 100  # bytes of the header: no token is longer, and a longer text is refused before it is hashed
 
 _AT_ONCE = 100
-"""How many tokens one query looks up, which takes the registry some milliseconds."""
+"""Tokens that one query looks up at most, so that a query takes milliseconds and a flood delays others little."""
 
 Find = Callable[[Sequence[str]], Awaitable[Mapping[str, Token | RegistryDamaged | None]]]
-"""Asks the registry for the tokens of these digests of secrets; see :func:`promptops.operations.tokens.find_tokens`."""
+"""Looks up the tokens of these digests of secrets; see :func:`promptops.operations.tokens.find_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request may do: what its token allows, or everything where the server asks for none (``None``).
+    """What a request may do: what its token allows, or everything where the server needs no token (``None``).
 
-    ``digest`` is that of the token's secret: whoever stays connected has it looked up again.
+    ``digest`` is that of the token's secret, by which a stream looks up its token again.
     """
 
     token: Token | None
@@ -53,24 +53,24 @@ class Access:
 
     @property
     def owner(self) -> str:
-        """Whose share of the server it takes, and whose keys and clients are its: the token's id, or empty."""
+        """The owner of the request's share of the server, idempotency keys and clients: the token's id, or empty."""
         return "" if self.token is None else self.token.id
 
     @property
     def everything(self) -> bool:
-        """True where no channel and no app is out of sight."""
+        """True if it may see every channel and every app."""
         return self.token is None or ("*" in self.token.channels and "*" in self.token.apps)
 
     def allows(self, scope: Scope, *, channel: str = "", app: str = "") -> bool:
-        """Whether it may do this there."""
+        """Returns whether it may do this in that channel and app."""
         return self.token is None or self.token.allows(scope, channel, app)
 
     def require(self, scope: Scope, *, channel: str = "", app: str = "") -> None:
-        """Whether it may do this there, or the error that says no.
+        """Check that it may do this in that channel and app.
 
         Raises:
-            NotAllowed: not anywhere.
-            ChannelNotFound, AppNotFound: not there; the same as for what does not exist.
+            NotAllowed: its token lacks the scope.
+            ChannelNotFound, AppNotFound: its token has the scope for others only. What does not exist gives the same.
         """
         if self.token is None or self.token.allows(scope, channel, app):
             return
@@ -85,15 +85,15 @@ class Access:
         raise AppNotFound(f"there is no app '{app}' in this registry")
 
     def actor(self, claimed: str = "") -> str:
-        """Who is recorded for what is done; ``claimed`` is who the caller says it is."""
+        """Returns the actor to record for a change; ``claimed`` is the name that the caller gave."""
         if self.token is None:
             return claimed or "anonymous"
         return self.token.actor(claimed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """The registry's answer about a digest, its time, and its round."""
+class _Lookup:
+    """The registry's answer about a digest, the time of the query, and the round: a count of the registry's changes."""
 
     token: Token | None
     at: float
@@ -109,14 +109,14 @@ class Tokens:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._known: OrderedDict[str, _Said] = OrderedDict()
-        self._unknown: OrderedDict[str, _Said] = OrderedDict()
+        self._known: OrderedDict[str, _Lookup] = OrderedDict()
+        self._unknown: OrderedDict[str, _Lookup] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Token | None]] = {}
         self._asking: asyncio.Task[None] | None = None
         self._round = 0
 
     def forget(self) -> None:
-        """Something changed in the registry: what was said before has to be asked again."""
+        """Look up every token again, because the registry changed."""
         self._round += 1
 
     def seen(self, digest: str) -> bool:
@@ -127,12 +127,12 @@ class Tokens:
         """The valid token whose secret has this digest.
 
         Raises:
-            NotAuthenticated: there is none; it is not said why.
-            RegistryUnavailable: the registry could not be asked.
+            NotAuthenticated: no valid token has it. The error does not say why.
+            RegistryUnavailable: the registry did not answer.
         """
-        said = self._known.get(digest) or self._unknown.get(digest)
-        if said is not None and said.round == self._round and time.monotonic() - said.at < FRESH_SECONDS:
-            token = said.token
+        lookup = self._known.get(digest) or self._unknown.get(digest)
+        if lookup is not None and lookup.round == self._round and time.monotonic() - lookup.at < FRESH_SECONDS:
+            token = lookup.token
         else:
             token = await self._ask(digest)
         if token is None or token.flaw(now):
@@ -140,7 +140,7 @@ class Tokens:
         return token
 
     async def _ask(self, digest: str) -> Token | None:
-        """Ask the registry; whoever comes with the same token meanwhile waits for the same answer."""
+        """Look the token up. Requests with the same token meanwhile wait for the same answer."""
         answer = self._waiting.get(digest)
         if answer is None:
             answer = self._waiting[digest] = asyncio.get_running_loop().create_future()
@@ -176,13 +176,13 @@ class Tokens:
             if isinstance(token, RegistryDamaged):
                 answer.set_exception(token)
                 continue
-            self._keep(digest, _Said(token, begun, round_))
+            self._keep(digest, _Lookup(token, begun, round_))
             answer.set_result(token)
 
-    def _keep(self, digest: str, said: _Said) -> None:
-        kept, other = (self._unknown, self._known) if said.token is None else (self._known, self._unknown)
+    def _keep(self, digest: str, lookup: _Lookup) -> None:
+        kept, other = (self._unknown, self._known) if lookup.token is None else (self._known, self._unknown)
         other.pop(digest, None)
-        kept[digest] = said
+        kept[digest] = lookup
         kept.move_to_end(digest)
         if len(kept) > _KEPT:
             kept.popitem(last=False)

@@ -1,9 +1,9 @@
-"""The newest snapshot of every channel that somebody follows, kept as bytes; and who wants to hear of the next one.
+"""Keeps the newest snapshot of every followed channel as bytes, and wakes the followers when there is a newer one.
 
-One thread waits for changes of the registry, whoever makes them, and takes a new snapshot of those channels that moved.
+One thread waits for changes of the registry by any process, and takes a new snapshot of the channels that changed.
 Everything else happens on the event loop: a channel is one reference to an immutable :class:`Served`, so a reader sees
-the old one or the new one whole. Whoever follows compares what it has sent with what is newest, so nobody has a queue
-that could grow: a slow reader gets fewer and larger events.
+the old snapshot or the new one, never a mixture. A follower compares the snapshot it sent last with the newest, so no
+follower has a queue that could grow: a slow reader gets fewer and larger events.
 """
 
 from __future__ import annotations
@@ -31,12 +31,19 @@ if TYPE_CHECKING:
     from promptops.store.engine.watching import Watch
     from promptops.store.queries.serving import Progress
 
+# Clients choose their apps, so the encoded forms kept of one snapshot are bounded; a form that was dropped is encoded
+# again. A channel has few selections in use at a time, and each of them may resume from several older snapshots.
 _VIEWS = 64
 _EVENTS = 256
+# Older snapshots from which a stream can resume. A client that was away for more changes than that gets all apps.
 _PAST = 32
+# Seconds that a channel without followers is kept, so that a client that polls seldom still finds it in memory.
 _KEPT_SECONDS = 600.0
+# Seconds between two looks at the registry when no change was announced, in case an announcement was lost.
 _LOOK_ANYWAY = 5.0
+# Seconds between two tries while the registry does not answer: soon, because nothing new is served meanwhile.
 _TRY_AGAIN = 0.5
+# Seconds between two checks of the followers' tokens: a stream outlives a revoked token by about this time.
 _CHECK_SECONDS = 1.0
 _log = logging.getLogger("promptops.server")
 _WAYS: Final = {
@@ -51,13 +58,13 @@ _WAYS: Final = {
 
 
 class Selection(NamedTuple):
-    """Which apps of a channel somebody is told of: those that fit a pattern and, unless None, were asked for."""
+    """The apps of a channel that a client gets: those that match a pattern and, unless it is None, are in ``asked``."""
 
     patterns: tuple[str, ...] = ("*",)
     asked: frozenset[str] | None = None
 
     def of(self, snapshot: Snapshot) -> Snapshot:
-        """The same snapshot, with these apps only."""
+        """Returns the snapshot with the selected apps only."""
         if self == EVERYTHING:
             return snapshot
         return snapshot.only([app for app in snapshot.apps if self._has(app)])
@@ -70,7 +77,7 @@ EVERYTHING: Final = Selection()
 
 
 class Served:
-    """A snapshot and its bytes: of the whole channel, and of what was asked for of it."""
+    """A snapshot and its bytes: of the whole channel, and of the selections that clients requested."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -79,39 +86,39 @@ class Served:
         self._events: OrderedDict[tuple[str, Selection], tuple[bytes, bool]] = OrderedDict()
 
     def view(self, selection: Selection = EVERYTHING) -> tuple[bytes, str]:
-        """The bytes and the digest of the snapshot, with the selected apps only."""
-        found = self._views.get(selection)
-        if found is None:
-            found = self._views[selection] = encode(selection.of(self.snapshot))
+        """Returns the bytes and the digest of the snapshot, with the selected apps only."""
+        view = self._views.get(selection)
+        if view is None:
+            view = self._views[selection] = encode(selection.of(self.snapshot))
             if len(self._views) > _VIEWS:
                 self._views.popitem(last=False)
         else:
             self._views.move_to_end(selection)
-        return found
+        return view
 
     def event(self, since: Snapshot | None, selection: Selection = EVERYTHING) -> tuple[bytes, bool]:
-        """What changed of the selected apps since an older snapshot, as bytes, and whether anything did.
+        """Returns the selected apps that changed since an older snapshot, as bytes, and whether any did.
 
-        Without an older one, or with one of another counting, that is all of them.
+        Without an older snapshot, or with one of another lineage or epoch, the event has all selected apps.
         """
         key = mark_of(since) if since is not None else "", selection
-        found = self._events.get(key)
-        if found is None:
+        event = self._events.get(key)
+        if event is None:
             changed = selection.of(self.snapshot.since(since))
             again = since is None or (since.lineage, since.epoch) != (changed.lineage, changed.epoch)
-            found = self._events[key] = encode(changed)[0], again or bool(changed.apps)
+            event = self._events[key] = encode(changed)[0], again or bool(changed.apps)
             if len(self._events) > _EVENTS:
                 self._events.popitem(last=False)
-        return found
+        return event
 
 
 def mark_of(snapshot: Snapshot) -> str:
-    """What tells this snapshot of a channel from every other one of it."""
+    """Returns the text that identifies this snapshot among all snapshots of its channel."""
     return f"{snapshot.lineage}.{snapshot.epoch}.{snapshot.cursor}"
 
 
 class Follower:
-    """Waits for a new snapshot of a channel, or for the server's end. ``owner`` is whose turn it takes."""
+    """Waits for a new snapshot of a channel, or for the server's end. It is woken in the turns of its ``owner``."""
 
     def __init__(self, owner: str = "") -> None:
         self.changed = asyncio.Event()
@@ -130,13 +137,13 @@ class Follower:
         self.changed.set()
 
     def end(self) -> None:
-        """Nothing comes any more."""
+        """End it: no further snapshot comes."""
         self.ended = True
         self.changed.set()
 
 
 class Feed:
-    """Snapshots as they are now. Made and used on the event loop, but for its own thread and :meth:`take`."""
+    """The current snapshots. It is made and used on the event loop, except for its own thread and :meth:`take`."""
 
     def __init__(self, registry: Registry, *, pace: Pace, changed: Callable[[], None]) -> None:
         self._registry = registry
@@ -147,7 +154,9 @@ class Feed:
         self._past: dict[str, OrderedDict[str, Snapshot]] = {}
         self._followers: dict[str, set[Follower]] = {}
         self._asked_at: dict[str, float] = {}
-        self._taking = threading.Lock()  # what follows is changed by threads that hold it
+        # The feed's thread and the threads of take() both take snapshots. Only a thread that holds this lock may do so
+        # and change _known. All that clients read is changed on the event loop alone, and needs no lock.
+        self._taking = threading.Lock()
         self._known: dict[str, Progress] = {}
         self._watch: Watch | None = None
         self._way: Way | None = None
@@ -166,7 +175,7 @@ class Feed:
             self._thread.join()
 
     def end_followers(self) -> None:
-        """Tell every follower, and whoever comes later, that nothing comes any more."""
+        """End every follower, and each that comes later."""
         self._ended.set()
         for followers in self._followers.values():
             for follower in followers:
@@ -174,7 +183,7 @@ class Feed:
 
     @property
     def age(self) -> float:
-        """Seconds since it was last known that every channel kept is the newest; no end of them, if the thread died."""
+        """Seconds since every kept channel was last known to be the newest; infinite if the thread died."""
         return time.monotonic() - self._looked_at if self._thread.is_alive() else float("inf")
 
     @property
@@ -188,24 +197,24 @@ class Feed:
         return sum(map(len, self._followers.values()))
 
     def newest(self, channel: str) -> Served | None:
-        """The channel's newest snapshot, where it is kept."""
-        found = self._served.get(channel)
-        if found is not None:  # or every name that somebody makes up would be remembered
+        """Returns the channel's newest snapshot, or None where it is not kept."""
+        served = self._served.get(channel)
+        if served is not None:  # otherwise every invented name in a request would be remembered
             self._asked_at[channel] = time.monotonic()
-        return found
+        return served
 
     def past(self, channel: str, mark: str) -> Snapshot | None:
-        """The channel's snapshot of this mark, if it was one of the last."""
+        """Returns the channel's snapshot with this mark, if it is one of the last few."""
         return self._past.get(channel, OrderedDict()).get(mark)
 
     def follow(self, channel: str, follower: Follower) -> None:
-        """Tell this follower of changes of the channel."""
+        """Wake this follower when the channel changes."""
         self._followers.setdefault(channel, set()).add(follower)
         if self._ended.is_set():
             follower.end()
 
     def leave(self, channel: str, follower: Follower) -> None:
-        """Tell it nothing more."""
+        """Wake this follower no more."""
         followers = self._followers.get(channel, set())
         followers.discard(follower)
         if not followers:
@@ -222,7 +231,7 @@ class Feed:
             follower.call(self._pace)
 
     def _drop(self, channel: str) -> None:
-        """The channel is kept no more; whoever still follows it has to come again."""
+        """Keep the channel no longer. Its followers end, and their clients connect again."""
         for kept in (self._served, self._past, self._asked_at):
             kept.pop(channel, None)
         for follower in self._followers.get(channel, ()):
@@ -250,7 +259,7 @@ class Feed:
         Raises:
             ChannelNotFound, RegistryUnavailable
         """
-        with self._taking:  # or a change between reading and keeping it would go unseen
+        with self._taking:  # otherwise a change between reading and keeping would be missed
             return self._take(channel)
 
     def _take(self, channel: str) -> Served:
@@ -292,7 +301,7 @@ class Feed:
             _log.log(*_WAYS[watch.way])
 
     def _look(self) -> None:
-        """Take a new snapshot of every channel that moved, and forget those nobody asked for in a while."""
+        """Take a new snapshot of every changed channel, and forget the channels without requests for a while."""
         with self._taking:
             unused = time.monotonic() - _KEPT_SECONDS
             for channel, known in list(self._known.items()):

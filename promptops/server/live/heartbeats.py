@@ -1,6 +1,6 @@
-"""What clients say of themselves, gathered for a moment and written in one batch.
+"""Gathers the heartbeats of clients for a moment, and writes them in one batch.
 
-A client never waits for the database and never hears of its trouble: what could not be written is said again soon.
+A client never waits for the database and sees none of its errors: a lost heartbeat is followed by the next one soon.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from promptops.core.heartbeat import Beat
 from promptops.server.live.exhaustion import end_if_exhausted
 
 MOMENT: Final = 0.05
-"""Seconds in which heartbeats are gathered before they are written."""
+"""Seconds in which heartbeats are gathered before they are written: one transaction for many, and still at once."""
 
+# Heartbeats kept at once bound the memory while the database is slow. One token gets half, so the others have room.
 _MOST = 20_000
 _MOST_OF_A_TOKEN = 10_000
+# Seconds between two tries while the database refuses, which spares it a failing transaction every 50 ms.
 _REST = 1.0
 _log = logging.getLogger("promptops.server")
 
@@ -39,13 +41,13 @@ class Presence:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to write what is said."""
+        """Begin to write the heartbeats."""
         self._task = asyncio.create_task(self._run(), name="promptops presence")
 
     def say(self, beat: Beat) -> None:
-        """Take a heartbeat; of two of one client the last counts, and a goodbye is the last.
+        """Take a heartbeat. A later one of the same client replaces it, except after a goodbye.
 
-        Too many clients of one token at once are forgotten, so that the others' are not.
+        Heartbeats beyond the limit of one token are dropped, so that those of other tokens are not.
         """
         key = beat.token, beat.id
         before = self._beats.get(key)
@@ -58,7 +60,7 @@ class Presence:
             self._some.set()
 
     async def close(self) -> None:
-        """Stop; what was said and not written is lost."""
+        """Stop. Heartbeats that are not yet written are lost."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

@@ -28,7 +28,7 @@ class Kind(StrEnum):
     BEAT = "beat"
     """Heartbeats of running applications."""
     LOOKUP = "lookup"
-    """Whatever else is asked and changes nothing."""
+    """Every other request that changes nothing."""
     CHANGE = "change"
 
 

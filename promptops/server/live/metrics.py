@@ -41,7 +41,7 @@ class Metrics:
         )
         self.events = Counter("promptops_events_sent", "Changes sent to streams.", registry=self._registry)
         self.slow = Counter(
-            "promptops_streams_dropped", "Streams ended because nobody read them.", registry=self._registry
+            "promptops_streams_dropped", "Streams ended because the client did not read them.", registry=self._registry
         )
         self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
