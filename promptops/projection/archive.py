@@ -108,7 +108,7 @@ def require_lineage(found: tuple[str, ...], lineage: str, where: str) -> None:
     if others:
         raise RegistryMismatch(
             f"{where} holds the history of another registry, of lineage {others[0]}, and this is {lineage}",
-            hint="If that one is lost, bring it back: promptops rebuild --from-git PATH. If nobody needs it, remove it:"
+            hint="If that one is lost, bring it back: promptops rebuild --from-git PATH. If not needed, remove it:"
             " git for-each-ref --format='delete %(refname)' refs/promptops | git update-ref --stdin",
         )
 

@@ -2,7 +2,7 @@
 
 Every object is worked out again from the rows and compared, id by id and byte by byte, a page at a time. What git lacks
 can be written again from the rows; what git has and the registry has not is the trace of something that was lost or
-rewritten in the database, and nobody but a person decides about that.
+rewritten in the database, and only an operator can decide about that.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _tags(git: Refs, releases: Iterable[Release]) -> Iterator[Fault]:
 
 
 def _foreign(registry: Registry, archive: Archive, left: Mapping[str, str]) -> Iterator[Fault]:
-    """What git has and the journal has not: lines of the audit log that were lost or rewritten, or somebody's own."""
+    """What git has and the journal has not: lines of the audit log that were lost or rewritten, or foreign refs."""
     known = {name: (seq, hash_) for name, seq, hash_, _ in archive.audit(left)}
     with registry.read() as reader:
         head, _ = reader.audit_head()
@@ -183,7 +183,9 @@ def _foreign(registry: Registry, archive: Archive, left: Mapping[str, str]) -> I
         seq, hash_ = known.get(name, (0, ""))
         if name not in known:
             stored = next(archive.stored({name: left[name]}))
-            yield _damage("ref-foreign", stored.problem or "nobody knows it", name, f"Look at it: git show {name}")
+            yield _damage(
+                "ref-foreign", stored.problem or "the registry does not know it", name, f"Look at it: git show {name}"
+            )
         elif seq > head:
             what = f"git has line {seq} of the audit log, and the registry ends at {head}"
             yield _damage("registry-behind", what, name, _lost(archive))

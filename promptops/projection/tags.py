@@ -55,7 +55,7 @@ def tag_object(release: Release, algorithm: Algorithm) -> RawObject:
 
 
 def _tagger(actor: str) -> str:
-    """An actor as ``Name <mail>``, which git needs, whatever was recorded."""
+    """An actor as ``Name <mail>``, which git needs, also for a recorded actor without a mail."""
     found = _ACTOR.fullmatch(actor)
     name, mail = (found["name"] + found["via"], found["mail"]) if found else (re.sub(r"[<>]", "", actor), "")
     return f"{name.strip(' .,:;') or 'promptops'} <{mail.strip()}>"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _audit, _idempotency = tables.audit, tables.idempotency
 _TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
-_ANYBODY = "*"
+_ANY_OWNER = "*"
 """In place of the token of a key from before keys belonged to one; the id of no token."""
 _ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.body).where(
-    _idempotency.c.key == bindparam("key"), _idempotency.c.token.in_([bindparam("token"), _ANYBODY])
+    _idempotency.c.key == bindparam("key"), _idempotency.c.token.in_([bindparam("token"), _ANY_OWNER])
 )
 
 
@@ -64,7 +64,7 @@ class Reader(ReleaseReader, ChannelReader):
         before: int | None = None,
         limit: int | None = None,
     ) -> tuple[AuditEntry, ...]:
-        """The audit log, newest first, narrowed by whatever is given; ``before`` is the number of a line."""
+        """The audit log, newest first, narrowed by the given arguments; ``before`` is the number of a line."""
         statement = select(_audit).order_by(_audit.c.seq.desc()).limit(limit)
         for column, value in ((_audit.c.app, app), (_audit.c.channel, channel), (_audit.c.actor, actor)):
             if value:
@@ -105,8 +105,8 @@ class Reader(ReleaseReader, ChannelReader):
         if not key:
             return None
         found = {row.token: row for row in self._connection.execute(_ANSWER, {"key": key, "token": token})}
-        row = found.get(token, found.get(_ANYBODY))
-        if row is None or (row.token == _ANYBODY and row.request != request):
+        row = found.get(token, found.get(_ANY_OWNER))
+        if row is None or (row.token == _ANY_OWNER and row.request != request):
             return None
         return Answer(request=row.request, body=row.body)
 
@@ -166,7 +166,7 @@ class Reader(ReleaseReader, ChannelReader):
     ) -> list[tuple[Beat, datetime]]:
         """The last heartbeats since that time, each with its time, on one channel or on all, by name.
 
-        Clients that said goodbye are left out; with ``failing`` also clients that can load every app.
+        Clients that sent a goodbye are left out; with ``failing`` also clients that can load every app.
         """
         from promptops.store.queries.heartbeats import seen_since
 

@@ -111,7 +111,7 @@ def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) 
 
 
 def current_schema(url: str) -> tuple[str | None, str]:
-    """The revision the registry is at, None where there is none, and the newest this promptops knows."""
+    """Returns the registry's revision, or None where it has no tables, and the newest that this promptops knows."""
     place = locate(url)
     if place.path is not None and not place.path.exists():
         return None, HEAD

@@ -163,13 +163,13 @@ class Writer(Reader):
         self._insert(tables.quarantine, quarantine_values(quarantine, lifted=False))
 
     def lift_quarantine(self, quarantine: Quarantine) -> None:
-        """Let a release out of quarantine; actor, reason and time are those of letting it out."""
+        """End the quarantine of a release; actor, reason and time are those of its end."""
         self._insert(tables.quarantine, quarantine_values(quarantine, lifted=True))
 
     # --- clients ---
 
     def put_beats(self, beats: Iterable[Beat], now: datetime, room: Room) -> None:
-        """Overwrite what these clients said before; now and then, forget those that were silent for a day."""
+        """Replace the last heartbeats of these clients. Now and then, forget clients that were silent for a day."""
         from promptops.store.queries.heartbeats import put_beats
 
         put_beats(self._connection, beats, now, room)
@@ -206,9 +206,9 @@ class Writer(Reader):
 
         head = self._lock_log()
         blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
-        said: dict[str, Any] = {**blank, "at": at, "actor": actor, **audited(fact)}
+        line: dict[str, Any] = {**blank, "at": at, "actor": actor, **audited(fact)}
         ref = ref_of(fact, head.seq + 1)
-        unsealed = AuditEntry(seq=head.seq + 1, **said, previous=head.hash, hash="", record=bind(ref, fact))
+        unsealed = AuditEntry(seq=head.seq + 1, **line, previous=head.hash, hash="", record=bind(ref, fact))
         entry = replace(unsealed, hash=seal(unsealed))
         self._insert(tables.audit, asdict(entry))
         self._insert(tables.journal, {"seq": entry.seq, "ref": ref})

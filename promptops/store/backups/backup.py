@@ -86,9 +86,9 @@ def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address(part, "ro"), uri=True))
     try:
         with engine.connect() as copy:
-            said = copy.exec_driver_sql("PRAGMA integrity_check").scalar()
-            if said != "ok":
-                raise RegistryDamaged(f"the registry is damaged: {said}", hint="Look closer: promptops fsck")
+            verdict = copy.exec_driver_sql("PRAGMA integrity_check").scalar()
+            if verdict != "ok":
+                raise RegistryDamaged(f"the registry is damaged: {verdict}", hint="Look closer: promptops fsck")
             return _described(copy, str(path))
     except StatementError as error:
         raise explain(error) from error

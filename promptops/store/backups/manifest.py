@@ -87,7 +87,7 @@ def read_manifest(backup: Path) -> Manifest:
         if encode(manifest) != data:
             raise ValueError("it was changed")
     except (ValueError, OverflowError, RecursionError) as error:
-        hint = "Somebody changed it, or a newer promptops wrote it."
+        hint = "The file was changed, or a newer promptops wrote it."
         raise Invalid(f"{path} is not the manifest of a backup: {error}", hint=hint) from error
     return manifest
 
@@ -99,7 +99,7 @@ def _decode(value: object) -> Manifest:
 
 
 def holdings_of(connection: Connection) -> Holdings:
-    """What the registry behind this connection holds, of whatever schema it is.
+    """Describes what the registry behind this connection holds, for every version of the schema.
 
     Raises:
         RegistryNotInitialised: it has no name.

@@ -164,14 +164,14 @@ def _run(program: str, *arguments: str, password: str = "") -> str:
 
 @contextmanager
 def _reading(program: str, *arguments: str) -> Iterator[Iterator[bytes]]:
-    """The lines that a tool prints; an error, unless it ends well."""
-    with tempfile.TemporaryFile() as said:
+    """Yields the lines that a tool prints, and raises its error output as an error if it fails."""
+    with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(
             [program, *arguments],
             env=_environment(""),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             bufsize=_AT_ONCE,
         ) as running:
             assert running.stdout is not None
@@ -180,8 +180,8 @@ def _reading(program: str, *arguments: str) -> Iterator[Iterator[bytes]]:
             except BaseException:
                 running.kill()
                 raise
-        said.seek(0)
-        _require_done(program, running.returncode, said.read())
+        errors.seek(0)
+        _require_done(program, running.returncode, errors.read())
 
 
 def _environment(password: str) -> dict[str, str]:
@@ -193,6 +193,6 @@ def _environment(password: str) -> dict[str, str]:
 
 def _require_done(program: str, code: int, stderr: bytes) -> None:
     if code != 0:
-        said = " ".join(stderr.decode("utf-8", "replace").split())
-        hint = f"{program} must not be older than the server." if "version mismatch" in said else ""
-        raise RegistryUnavailable(f"{Path(program).name} failed: {said}", hint=hint)
+        output = " ".join(stderr.decode("utf-8", "replace").split())
+        hint = f"{program} must not be older than the server." if "version mismatch" in output else ""
+        raise RegistryUnavailable(f"{Path(program).name} failed: {output}", hint=hint)

@@ -83,7 +83,7 @@ def _contents(connection: Connection) -> Iterator[Fault]:
 
 
 def _revisions(connection: Connection) -> Iterator[Fault]:
-    """Logs count 1, 2, 3 … and end where the head says."""
+    """Every log must count 1, 2, 3 … and end at the revision of its head."""
     newest = {}
     for app, channel, top, problem in _counting(connection, _deployment, "app", "channel", number="revision"):
         newest[app, channel] = top
@@ -94,9 +94,9 @@ def _revisions(connection: Connection) -> Iterator[Fault]:
             yield damage("revision-gap", f"version {problem} of the policy", channel)
     heads = {(row.app, row.channel): row.revision for row in connection.execute(select(tables.head))}
     for app, channel in sorted(heads.keys() | newest.keys()):
-        said, found = heads.get((app, channel), 0), newest.get((app, channel), 0)
-        if said != found:
-            what = f"it is said to be at revision {said}, and its log ends at {found}"
+        head, last = heads.get((app, channel), 0), newest.get((app, channel), 0)
+        if head != last:
+            what = f"its head is at revision {head}, and its log ends at {last}"
             yield damage("head-moved", what, f"{app}:{channel}")
 
 

@@ -30,20 +30,20 @@ SELECT CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') THEN pg_sequence_
 
 
 def check_order(connection: Connection) -> Iterator[Fault]:
-    """Rows that count by themselves are in the order of the log, group by group."""
-    made, held, said = _release.c, _quarantine.c, _audit.c
-    releases = select(made.app, made.version + " " + made.digest).order_by(made.app, made.id)
-    lines = select(said.app, said.after).where(said.action == "release").order_by(said.app, said.seq)
+    """Rows that the database numbers must be in the order of the audit log, table by table."""
+    release, quarantine, audit = _release.c, _quarantine.c, _audit.c
+    releases = select(release.app, release.version + " " + release.digest).order_by(release.app, release.id)
+    lines = select(audit.app, audit.after).where(audit.action == "release").order_by(audit.app, audit.seq)
     yield from _compared(connection, "releases", releases, lines)
-    action = case((held.lifted, "unquarantine"), else_="quarantine")
-    events = select(held.channel, held.app, held.version + " " + held.digest, action)
-    events = events.order_by(held.channel, held.app, held.id)
-    about = select(said.channel, said.app, said.after, said.action).where(said.action.in_(_EVENTS))
-    yield from _compared(connection, "quarantines", events, about.order_by(said.channel, said.app, said.seq))
+    action = case((quarantine.lifted, "unquarantine"), else_="quarantine")
+    events = select(quarantine.channel, quarantine.app, quarantine.version + " " + quarantine.digest, action)
+    events = events.order_by(quarantine.channel, quarantine.app, quarantine.id)
+    about = select(audit.channel, audit.app, audit.after, audit.action).where(audit.action.in_(_EVENTS))
+    yield from _compared(connection, "quarantines", events, about.order_by(audit.channel, audit.app, audit.seq))
 
 
 def _compared(connection: Connection, kind: str, rows: Any, lines: Any) -> Iterator[Fault]:
-    """The first difference between two lists in one order."""
+    """Yields a fault for the first difference between two lists."""
     for row, line in zip_longest(connection.execute(rows), connection.execute(lines)):
         if row is None or line is None or tuple(row) != tuple(line):
             what = "the rows are not in the order of their lines of the audit log, or are others"

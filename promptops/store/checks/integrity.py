@@ -21,9 +21,9 @@ _INDEXES = (
 def check_files(connection: Connection) -> Iterator[Fault]:
     """SQLite's ``integrity_check``; on PostgreSQL every row is read, and ``amcheck`` asked where it is installed."""
     if connection.dialect.name == "sqlite":
-        for (said,) in connection.exec_driver_sql("PRAGMA integrity_check(20)"):
-            if said != "ok":
-                yield damage("database-corrupt", str(said), "database")
+        for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check(20)"):
+            if finding != "ok":
+                yield damage("database-corrupt", str(finding), "database")
         return
     for table in tables.metadata.sorted_tables:
         # As text: so that every column is read, also one that is stored apart.
@@ -47,7 +47,7 @@ def check_restore(connection: Connection) -> Iterator[Fault]:
 
 
 def check_references(connection: Connection) -> Iterator[Fault]:
-    """Rows that refer to rows which are not there: foreign keys hold only as long as nobody switches them off."""
+    """Finds rows that refer to missing rows: a connection can switch the enforcement of foreign keys off."""
     for table in tables.metadata.sorted_tables:
         for constraint in sorted(table.foreign_key_constraints, key=lambda each: str(each.name)):
             count = connection.execute(_orphans(constraint)).scalar_one()

@@ -70,7 +70,7 @@ def _page(connection: Connection, page: Entries) -> Iterator[Fault]:
             what = f"{entry.audit.action} of audit line {entry.seq} has no row that can be read and is of its time"
             yield damage("fact-missing", what, entry.ref)
         elif isinstance(fact, Release) and digest_of(fact.content) != fact.digest:
-            continue  # the check of contents has said so
+            continue  # the check of contents reports it
         elif problem := flaw(Record(ref=entry.ref, audit=entry.audit, fact=fact)):
             yield damage("fact-changed", problem, entry.ref)
         elif not entry.audit.record and entry.seq not in bound:

@@ -74,8 +74,8 @@ def connect(place: Place) -> tuple[Engine, Engine]:
 
 
 def unhurried(engine: Engine) -> Engine:
-    """The same for work that takes as long as it takes, whatever limits a role has: migrations and restores write so,
-    an engine for reading reads so.
+    """Returns the same engine without a role's time limits, for work of any length: migrations
+    and restores write with it, an engine for reading reads with it.
     """
     if engine.dialect.name == "sqlite":
         return engine

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Final
 
 _PATIENCE: Final = 1.0
-"""Seconds that a fork waits at most: somebody may wait for a database that does not answer."""
+"""Seconds that a fork waits at most: a registered thread may itself wait for a database that does not answer."""
 
 
 class _Room:
@@ -32,7 +32,7 @@ _own = threading.local()
 
 
 def _room() -> _Room:
-    """The room of this process: its parent's may be locked by a thread that is not here."""
+    """Returns the room of this process. A child has its own: its parent's may be locked by a thread that it lacks."""
     process = os.getpid()
     return _rooms.get(process) or _rooms.setdefault(process, _Room())
 
@@ -54,11 +54,13 @@ def no_fork() -> Iterator[None]:
         if not depth:
             room = _room()
             with room.free:
-                room.inside = max(0, room.inside - 1)  # a child begins at 0, whatever runs there
+                room.inside = max(0, room.inside - 1)  # a child begins at 0, and may leave a block of its parent
                 room.free.notify_all()
 
 
 def _before() -> None:
+    # The lock is held until the fork is over, so that no thread registers meanwhile. The forking thread may itself be
+    # registered, and must not wait for itself.
     room, own = _room(), int(getattr(_own, "depth", 0) > 0)
     room.free.acquire()
     room.forking = True

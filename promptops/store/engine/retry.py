@@ -75,7 +75,7 @@ def explain(error: StatementError | PoolTimeout) -> PromptopsError:
         return cause
     code = _code(error)
     if _is_unique(error, code):
-        return Conflict("somebody else is changing the same thing; nothing was changed", hint="Try again.")
+        return Conflict("another process is changing the same thing; nothing was changed", hint="Try again.")
     meaning = next((words for codes, words in _MEANING if code.startswith(codes)), "")
     detail = " ".join(str(cause).split())
     kind = RegistryDamaged if code.startswith(_DAMAGED) else RegistryUnavailable

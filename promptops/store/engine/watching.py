@@ -1,4 +1,4 @@
-"""Wait until the registry may have changed, whoever changed it: a process blocks one thread here instead of asking.
+"""Waits until the registry may have changed, by this process or another one. One thread blocks here for all readers.
 
 SQLite: ``PRAGMA data_version`` on a connection of its own, every 20 ms
 (https://www.sqlite.org/pragma.html#pragma_data_version). PostgreSQL: every fact is written with a NOTIFY in its own
@@ -25,10 +25,15 @@ from promptops.store.engine.listening import Way
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
+# Seconds between two looks at an SQLite file. This is most of the time until clients see a change.
 _INTERVAL = 0.02
+# Seconds between two checks that the path still names the same file. Replacing it is rare, so one a second is enough.
 _LOOK_AT_FILE = 1.0
+# Seconds for one try to connect: a database that is only busy answers by then.
 _CONNECT_SECONDS = 5.0
+# Seconds that each try gets even when the caller's time is nearly over; with less, a slow database is never reached.
 _SHORTEST_TRY = 1.0
+# Seconds between two tries during an outage, so that the first change after it is seen within about a second.
 _LONGEST_PAUSE = 1.0
 
 
@@ -37,6 +42,8 @@ class Watch:
 
     def __init__(self, source: _Source) -> None:
         self._source = source
+        # wait() holds _waiting while it uses the source. close() first wakes that thread, and takes _waiting only then:
+        # so no thread reads from a closed source. _closing makes the wake-up happen once.
         self._waiting = threading.Lock()
         self._closing = threading.Lock()
         self._closed = threading.Event()
@@ -110,10 +117,10 @@ class _Source(Protocol):
         """Wait up to this long: True for a change, False for none or where woken, None where the connection is lost."""
 
     def wake(self) -> None:
-        """End what is waiting, now and ever after."""
+        """End the current wait and every later one."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release the connection."""
 
 
 def watch(place: Place, dialect: Dialect, *, replaced: Callable[[], None]) -> Watch:
@@ -147,10 +154,10 @@ class _File:
     def _connect(self, seconds: float) -> bool:
         self._drop()
         try:
-            found = self._identity()
+            identity = self._identity()
         except OSError:
             if self._file is not None:
-                self._replaced()  # or what is open would still be written to, and nobody would ever find it
+                self._replaced()  # otherwise open connections would write to a file that no path names
             return False
         try:
             self._connection = sqlite3.connect(
@@ -160,9 +167,9 @@ class _File:
         except (OSError, sqlite3.Error):
             self._drop()
             return False
-        if self._file is not None and found != self._file:
+        if self._file is not None and identity != self._file:
             self._replaced()
-        self._file, self._look_at = found, time.monotonic() + _LOOK_AT_FILE
+        self._file, self._look_at = identity, time.monotonic() + _LOOK_AT_FILE
         return True
 
     def changed(self, seconds: float) -> bool | None:
@@ -196,7 +203,7 @@ class _File:
     def _data_version(self) -> int:
         assert self._connection is not None
         with no_fork():
-            # All of it is fetched, or the connection would stay inside a transaction.
+            # All rows are fetched: with one unread, the connection would stay inside a transaction.
             return int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
 
     def _drop(self) -> None:

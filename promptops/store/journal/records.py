@@ -244,20 +244,20 @@ def _deployments(connection: Connection, page: Entries) -> Facts:
 
 
 def _quarantines(connection: Connection, page: Entries) -> Facts:
-    """An event is whatever its audit line says in full, so the row is one of that time that says the same."""
+    """Returns the quarantine events of these entries: the rows of the same time whose audit lines would be the same."""
     table = tables.quarantine
     times = [entry.audit.at for entry in page]
     wanted = {(_segment(entry, 2), _segment(entry, 1), _release_of(entry).digest) for entry in page}
-    found = tuple_(table.c.app, table.c.channel, table.c.digest).in_(list(wanted))
-    rows = connection.execute(select(table).where(found, table.c.at.between(min(times), max(times))))
+    matches = tuple_(table.c.app, table.c.channel, table.c.digest).in_(list(wanted))
+    rows = connection.execute(select(table).where(matches, table.c.at.between(min(times), max(times))))
     known: dict[tuple[object, ...], QuarantineEvent] = {}
     for row in rows:
         event = QuarantineEvent(quarantine=quarantine_of(row), lifted=row.lifted)
-        known[_said(audited(event))] = event
-    return {entry.seq: known[said] for entry in page if (said := _said(asdict(entry.audit))) in known}
+        known[_identity(audited(event))] = event
+    return {entry.seq: known[line] for entry in page if (line := _identity(asdict(entry.audit))) in known}
 
 
-def _said(line: Mapping[str, object]) -> tuple[object, ...]:
+def _identity(line: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(line[name] for name in ("action", "app", "channel", "after", "actor", "at", "reason"))
 
 

@@ -113,7 +113,7 @@ def _known(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tup
 def seen_since(
     connection: Connection, since: datetime, channel: str = "", *, failing: bool = False
 ) -> list[tuple[Beat, datetime]]:
-    """The last heartbeats since that time, in order of name; clients that said goodbye are left out.
+    """The last heartbeats since that time, in order of name; clients that sent a goodbye are left out.
 
     With ``failing`` only the clients that cannot load an app.
     """

@@ -112,6 +112,6 @@ class ReleaseReader:
         if digest_of(content) != row.digest:
             raise RegistryDamaged(
                 f"the stored content of {row.app}@{row.version} is not what was released as {row.digest}",
-                hint="Somebody changed the database's file. Restore the registry from a backup.",
+                hint="The database's file was changed. Restore the registry from a backup.",
             )
         return release_of(row, content)

@@ -28,7 +28,7 @@ def token_of(row: AnyRow, *, revoked: Revocation | None = None, has_secret: bool
     """A token of :data:`TOKEN_COLUMNS`; further columns may follow.
 
     Raises:
-        ValueError: somebody changed the row to what no token is.
+        ValueError: the row was changed, and no longer holds a token.
     """
     values: dict[str, Any] = dict(zip(TOKEN_COLUMNS, row, strict=False))
     values["scopes"] = tuple(Scope(scope) for scope in values["scopes"])

@@ -1,7 +1,7 @@
 """The triggers that make history immutable, on both databases: installed by migrations, required at every open.
 
 Guarded rows can be inserted and read. UPDATE, DELETE, UPSERT, TRUNCATE and both forms of SQLite's ``INSERT OR REPLACE``
-(by primary key and by any unique key) are refused, whoever asks: on PostgreSQL the triggers are ENABLE ALWAYS, which a
+(by primary key and by any unique key) are refused for every user: on PostgreSQL the triggers are ENABLE ALWAYS, which a
 replication role does not skip. An owner can still drop a trigger, so a registry without its guards is not opened.
 
 SQLite's REPLACE deletes the old row without firing delete triggers, hence the third trigger there, which looks for the

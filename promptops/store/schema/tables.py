@@ -2,7 +2,7 @@
 
 Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except five: ``head``, the
 revision each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log;
-``outbox``, whose rows go when they are in git; ``client``, what each running client last said; and ``idempotency``,
+``outbox``, whose rows go when they are in git; ``client``, each running client's last heartbeat; and ``idempotency``,
 whose rows may be thrown away some day. Indexes are what keeps a rollback as fast at 10,000 releases as at 10. A change
 here needs a migration; ``alembic check`` compares the two.
 
