@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _BEGIN = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     ASK_AGAIN,
+    (b"connection", b"close"),  # a stream that ends on a full server gives its connection up at once
     (b"x-accel-buffering", b"no"),  # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
 )
 
