@@ -26,7 +26,7 @@ test: $(VENV)/.dev ## every test, on SQLite and on a PostgreSQL that the tests s
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/.dev ## the logic, on SQLite and in one process, in less than a minute; `make test` runs everything
+test-fast: $(VENV)/.dev ## the logic, on SQLite and in one process, in about a minute; `make test` runs everything
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile fast $(ARGS)
 
 .PHONY: check
