@@ -62,7 +62,7 @@ def test_help_imports_click_and_nothing_heavy() -> None:
 import sys
 from promptops.cli.main import run
 run(["--help"])
-heavy = {"sqlmodel", "sqlalchemy", "git", "rich", "alembic", "yaml", "pydantic", "jinja2", "jsonschema", "subprocess"}
+heavy = {"sqlalchemy", "git", "rich", "alembic", "yaml", "pydantic", "jinja2", "jsonschema", "subprocess"}
 sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or 0)
 """
     done = _python(code)
@@ -75,6 +75,18 @@ import sys
 from promptops.cli.main import run
 assert run(["rollback", "--registry", "registry.db", "--no-color"]) == 0
 heavy = {"git", "alembic", "yaml", "jinja2", "jsonschema", "semver", "rich.console", "promptops.source.load"}
+sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or 0)
+"""
+    done = _python(code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_status_loads_nothing_that_only_changes_need(told: object, tmp_path: Path) -> None:
+    code = """
+import sys
+from promptops.cli.main import run
+assert run(["status", "--registry", "registry.db", "--no-color"]) == 0
+heavy = {"sqlalchemy.orm", "pydantic", "git", "alembic", "yaml", "jinja2", "jsonschema", "semver", "rich", "httpx"}
 sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or 0)
 """
     done = _python(code, cwd=tmp_path)

@@ -3,71 +3,69 @@
 A part of :mod:`promptops.store.schema.tables`, through which the other modules of ``store`` reach them.
 """
 
-from datetime import datetime
+from __future__ import annotations
 
-from sqlalchemy import Index, UniqueConstraint
-from sqlmodel import Field
+from sqlalchemy import ForeignKey, Index, Table, UniqueConstraint
 
-from promptops.store.schema.columns import CLUSTERED, Flag, Moment, Number, Row, TextTuple, Words
+from promptops.store.schema.columns import CLUSTERED, Flag, Moment, Number, TextTuple, Words, column, metadata
 
+token = Table(
+    "token",
+    metadata,
+    column("id", Words, primary_key=True),
+    column("name", Words),
+    column("scopes", TextTuple),
+    column("channels", TextTuple),
+    column("apps", TextTuple),
+    column("prefix", Words),
+    column("created_by", Words),
+    column("created_at", Moment),
+    column("expires_at", Moment, nullable=True),
+    column("commitment", Words),
+    **CLUSTERED,
+)
+"""A token: all that is known of it but its secret."""
 
-class TokenRow(Row, table=True):
-    """A token: all that is known of it but its secret."""
+token_secret = Table(
+    "token_secret",
+    metadata,
+    column("digest", Words, primary_key=True),
+    column("token", Words, ForeignKey("token.id")),
+    UniqueConstraint("token"),
+    **CLUSTERED,
+)
+"""The SHA-256 of a token's secret. It never leaves the database, but in a backup."""
 
-    __tablename__ = "token"
-    __table_args__ = (CLUSTERED,)
-    id: str = Field(sa_type=Words, primary_key=True)
-    name: str = Field(sa_type=Words)
-    scopes: tuple[str, ...] = Field(sa_type=TextTuple)
-    channels: tuple[str, ...] = Field(sa_type=TextTuple)
-    apps: tuple[str, ...] = Field(sa_type=TextTuple)
-    prefix: str = Field(sa_type=Words)
-    created_by: str = Field(sa_type=Words)
-    created_at: datetime = Field(sa_type=Moment)
-    expires_at: datetime | None = Field(sa_type=Moment, nullable=True)
-    commitment: str = Field(sa_type=Words)
+token_revocation = Table(
+    "token_revocation",
+    metadata,
+    column("token", Words, ForeignKey("token.id"), primary_key=True),
+    column("reason", Words),
+    column("actor", Words),
+    column("at", Moment),
+    **CLUSTERED,
+)
+"""A token was taken back, for ever."""
 
+client = Table(
+    "client",
+    metadata,
+    column("token", Words, primary_key=True),
+    column("id", Words, primary_key=True),
+    column("channel", Words),
+    column("name", Words),
+    column("sdk", Words),
+    column("state", Words),
+    column("lineage", Words),
+    column("epoch", Number),
+    column("revisions", Words),
+    column("cannot_load", Words),
+    column("leaving", Flag),
+    column("seen_at", Moment),
+    Index(None, "token", "seen_at"),
+    **CLUSTERED,
+)
+"""A running client and its last report; mutable, and outdated after a while.
 
-class TokenSecretRow(Row, table=True):
-    """The SHA-256 of a token's secret. It never leaves the database, but in a backup."""
-
-    __tablename__ = "token_secret"
-    __table_args__ = (UniqueConstraint("token"), CLUSTERED)
-    digest: str = Field(sa_type=Words, primary_key=True)
-    token: str = Field(sa_type=Words, foreign_key="token.id")
-
-
-class TokenRevocationRow(Row, table=True):
-    """A token was taken back, for ever."""
-
-    __tablename__ = "token_revocation"
-    __table_args__ = (CLUSTERED,)
-    token: str = Field(sa_type=Words, primary_key=True, foreign_key="token.id")
-    reason: str = Field(sa_type=Words)
-    actor: str = Field(sa_type=Words)
-    at: datetime = Field(sa_type=Moment)
-
-
-class ClientRow(Row, table=True):
-    """A running client and its last report; mutable, and outdated after a while.
-
-    ``token`` is the id of its token, empty if the server requires none.
-    """
-
-    __tablename__ = "client"
-    __table_args__ = (Index(None, "token", "seen_at"), CLUSTERED)
-    token: str = Field(sa_type=Words, primary_key=True)
-    id: str = Field(sa_type=Words, primary_key=True)
-    channel: str = Field(sa_type=Words)
-    name: str = Field(sa_type=Words)
-    sdk: str = Field(sa_type=Words)
-    state: str = Field(sa_type=Words)
-    lineage: str = Field(sa_type=Words)
-    epoch: int = Field(sa_type=Number)
-    revisions: str = Field(sa_type=Words)
-    cannot_load: str = Field(sa_type=Words)
-    leaving: bool = Field(sa_type=Flag)
-    seen_at: datetime = Field(sa_type=Moment)
-
-
-metadata = Row.metadata
+``token`` is the id of its token, empty if the server requires none.
+"""

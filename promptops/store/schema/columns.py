@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, Literal
 
-from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Dialect, Integer, MetaData, Text, TypeDecorator
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Column, Dialect, Integer, MetaData, Text, TypeDecorator
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine, UserDefinedType
-from sqlmodel import SQLModel
 
 from promptops.core.digest import check_text
 from promptops.core.errors import Invalid
@@ -23,17 +23,27 @@ STRICT: dict[str, Any] = {"sqlite_strict": True}
 CLUSTERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 
-class Row(SQLModel):
-    """What all tables share: the metadata, and names for constraints that are the same on both databases."""
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+"""All tables, with names of constraints that are the same on both databases."""
 
-    metadata: ClassVar[MetaData] = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        }
-    )
+
+def column(
+    name: str,
+    kind: type[TypeEngine[Any]],
+    *constraints: SchemaItem,
+    primary_key: bool = False,
+    nullable: bool = False,
+    autoincrement: bool | Literal["auto"] = "auto",
+) -> Column[Any]:
+    """A column, which is NOT NULL unless it says otherwise."""
+    return Column(name, kind, *constraints, primary_key=primary_key, nullable=nullable, autoincrement=autoincrement)
 
 
 class _ByCodePoint(UserDefinedType[str]):

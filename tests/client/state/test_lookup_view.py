@@ -225,7 +225,7 @@ def test_a_break_glass_pin_is_served_with_nothing_else_held() -> None:
 
 
 def test_making_a_view_loads_nothing_that_is_heavy() -> None:
-    heavy = "rfc8785 mmh3 jinja2 jsonschema httpx sqlmodel click yaml git asyncio"
+    heavy = "rfc8785 mmh3 jinja2 jsonschema httpx sqlalchemy click yaml git asyncio"
     code = "import sys, promptops.client.state.lookup_view, promptops.client.disk.cache\n"
     code += "import promptops.core.provider_arguments\n"
     assert run_python(f"{code}print([name for name in {heavy!r}.split() if name in sys.modules])").strip() == "[]"
