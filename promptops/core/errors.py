@@ -44,7 +44,7 @@
     ├── Refused              403  exit 5   a rule of the registry or of a channel says no
     │   ├── Quarantined
     │   ├── Yanked
-    │   ├── PolicyRefused                  `promote_from`, `allow_dirty`, `protected`
+    │   ├── PolicyRefused                  a check of the channel's policy: `promote_from`, `allow_dirty`, `protected`
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
     │   ├── OriginRefused                  a page of another site sent a request to a server without tokens
@@ -86,6 +86,7 @@ from promptops.core.rejections import VariableInvalid as VariableInvalid
 
 if TYPE_CHECKING:
     from promptops.core.finding import Finding
+    from promptops.core.verdict import Verdict
 
 
 class SourceInvalid(Invalid):
@@ -267,10 +268,17 @@ class Yanked(Refused):
 
 
 class PolicyRefused(Refused):
-    """The channel's policy does not let this release in; ``rule`` is the policy key that refused."""
+    """The channel's policy does not let this release in; ``rule`` is the check with the worst verdict.
 
-    def __init__(self, message: str, *, rule: str, hint: str = "") -> None:
+    ``verdicts`` are those of all its checks, where they are known: an error that came over HTTP has none.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+
+    def __init__(self, message: str, *, rule: str, verdicts: Iterable[Verdict] = (), hint: str = "") -> None:
         self.rule = rule
+        if verdicts:
+            self.verdicts = tuple(verdicts)
         super().__init__(message, hint=hint)
 
 

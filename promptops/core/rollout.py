@@ -2,7 +2,8 @@
 
 These functions only decide; the caller locks, stores and reads back. The rules:
 
-- a promotion needs a release that is neither yanked nor quarantined on the channel and that fits the channel's policy;
+- a promotion needs a release that is neither yanked nor quarantined on the channel and that passes every check of the
+  channel's policy (:mod:`promptops.core.checks`);
 - a rollback goes to the newest *good* release that was live before the current one, judged by the position in the log
   where the current one was promoted. A rollback takes over the position of the entry that it restores, so a second
   rollback goes further back and never returns to the release that the first one left;
@@ -15,15 +16,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from promptops.core.checks import Candidate, admit, checks_of
 from promptops.core.errors import (
     ConcurrentDeployment,
     NothingToRollBackTo,
     OverrideOvertaken,
-    PolicyRefused,
     Quarantined,
     Yanked,
 )
-from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, Release, ReleaseRef
+from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, ReleaseRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +39,6 @@ class Intent:
     expect_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A release to promote, with the facts that the channel's policy checks.
-
-    ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` are its floating
-    models.
-    """
-
-    release: Release
-    quarantine: Quarantine | None
-    passed: tuple[str, ...] = ()
-    floating: tuple[str, ...] = ()
-
-
 def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deployment | None) -> Deployment:
     """Returns the deployment that makes the candidate the stable release of the channel.
 
@@ -60,7 +47,8 @@ def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deplo
         ConcurrentDeployment: the channel is not at the expected revision.
     """
     expect(intent, current)
-    admit(intent, candidate, policy)
+    admit_anywhere(intent, candidate)
+    admit(candidate, intent.channel, checks_of(policy))
     return _next(intent, current, Kind.PROMOTE, candidate.release.ref)
 
 
@@ -71,48 +59,16 @@ def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
         Yanked: the release was yanked.
         Quarantined: the release is in quarantine on the channel.
     """
-    release = candidate.release
-    name, channel = f"{release.app}@{release.version}", intent.channel
-    if release.yank:
+    name, channel, yank = candidate.name, intent.channel, candidate.release.yank
+    if yank:
         raise Yanked(
-            f"{name} was yanked by {release.yank.actor}: {release.yank.reason}",
+            f"{name} was yanked by {yank.actor}: {yank.reason}",
             hint="A yanked release is never promoted again. Release a corrected content and promote that.",
         )
     if candidate.quarantine:
         raise Quarantined(
             f"{name} is in quarantine on {channel}: {candidate.quarantine.reason}",
             hint=f"If it is safe after all: promptops unquarantine {name} --channel {channel} --reason …",
-        )
-
-
-def admit(intent: Intent, candidate: Candidate, policy: Policy) -> None:
-    """Checks whether the candidate may go to the channel.
-
-    Raises:
-        Yanked, Quarantined: the release may not go there under any policy.
-        PolicyRefused: a rule of the channel's policy refuses it.
-    """
-    admit_anywhere(intent, candidate)
-    release = candidate.release
-    name, channel = f"{release.app}@{release.version}", intent.channel
-    if policy.promote_from and not candidate.passed:
-        wanted = " or ".join(policy.promote_from)
-        raise PolicyRefused(
-            f"{channel} takes releases that were live on {wanted}, and {name} was not, or is no longer good there",
-            rule="promote_from",
-            hint=f"First: promptops promote {name} --channel {policy.promote_from[0]}",
-        )
-    if release.provenance.dirty and not policy.allow_dirty:
-        raise PolicyRefused(
-            f"{name} was cut from uncommitted files, which {channel} does not take",
-            rule="allow_dirty",
-            hint="Commit the files and run `promptops release` again: the same content is then confirmed by a commit.",
-        )
-    if policy.protected and candidate.floating:
-        raise PolicyRefused(
-            f"{channel} is protected, and {name} uses floating models: {', '.join(candidate.floating)}",
-            rule="protected",
-            hint="Pin an exact snapshot (a model id with a date or version) and release again.",
         )
 
 

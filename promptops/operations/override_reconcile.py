@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from promptops.core import override as overrides
 from promptops.core import rollout
+from promptops.core.checks import Candidate
 from promptops.core.errors import Conflict, OverrideExpired, RegistryMismatch
 from promptops.core.model import Deployment, Release
 from promptops.core.override import Override
-from promptops.core.rollout import Candidate, Intent
+from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 

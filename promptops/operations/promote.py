@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
+from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
 from promptops.core.free_text import require_words
 from promptops.core.model import Release
 from promptops.core.reference import Reference
-from promptops.core.rollout import Candidate, Intent
+from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 

@@ -24,7 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 _MOST = 5_000
 """Characters of a text that a server says."""
 
-_OWN = frozenset({"message", "hint", "findings"})
+_OWN = frozenset({"message", "hint", "findings", "verdicts"})
 
 
 _STATUS: Final[Mapping[type[PromptopsError], int]] = {

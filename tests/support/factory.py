@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from promptops.core import rollout
+from promptops.core.checks import Candidate
 from promptops.core.digest import digest
 from promptops.core.model import (
     Bump,
@@ -27,7 +28,7 @@ from promptops.core.model import (
 )
 from promptops.core.reference import parse_reference
 from promptops.core.release import encode
-from promptops.core.rollout import Candidate, Intent
+from promptops.core.rollout import Intent
 from promptops.operations import release as releasing
 from promptops.operations.build import Built, Workspace
 from promptops.operations.channels import apply_channels

@@ -7,6 +7,7 @@ again inside its transaction, when it is known which apps it changes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from starlette.responses import Response
 
 from promptops.core import free_text
 from promptops.core import override as overrides
+from promptops.core.checks import PromoteFrom, refusal
 from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
@@ -144,12 +146,15 @@ def _limited(call: Call, channel: str, refused: PolicyRefused) -> PolicyRefused:
     """The refusal without hidden names: a policy may take releases from a channel that the token may not see."""
     with call.registry.read() as reader:
         sources = reader.channel(channel).policy.promote_from
-    if refused.rule != "promote_from" or all(call.sees(channel=source) for source in sources):
+    if all(call.sees(channel=source) for source in sources):
         return refused
-    return PolicyRefused(
-        f"{channel} takes releases that were live on a channel which this token may not see, and this one was not",
-        rule=refused.rule,
-        hint="Ask the holder of a token for every channel to promote it there first.",
+    reason = f"{channel} takes releases that were live on a channel which this token may not see, and this one was not"
+    hint = "Ask the holder of a token for every channel to promote it there first."
+    return refusal(
+        tuple(
+            replace(verdict, reason=reason, hint=hint) if verdict.check == PromoteFrom.name else verdict
+            for verdict in refused.verdicts
+        )
     )
 
 
