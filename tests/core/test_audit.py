@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from promptops.core.audit import (
     GENESIS,
+    AuditFault,
     Tampering,
     seal,
     verify,
@@ -109,6 +111,46 @@ def test_what_was_done_is_named(log: Log, expected: list[tuple[str, int]]) -> No
     assert sorted(said(log)) == sorted(expected)
 
 
+def test_the_first_of_several_lines_that_are_gone_is_named_and_how_many_there_are() -> None:
+    """The exact words of every finding; other tests assert what was done and where."""
+
+    def words(log: Log) -> list[str]:
+        return [fault.what for fault in verify(log)]
+
+    assert words([*LOG[:2], *LOG[3:]]) == ["line 3 was removed"]
+    assert words([*LOG[:2], *LOG[5:]]) == ["lines 3 to 5 were removed"]
+    assert words([*LOG[:3], LOG[2]]) == ["line 3 comes after line 3"]
+    assert words([replace(LOG[0], actor="Eve")]) == ["line 1 is not what was sealed"]
+    assert words(chained([line(1)], "f" * 64)) == [
+        "line 1 does not follow the line before it, which was replaced or sealed anew"
+    ]
+    assert [what for what in words(swapped(LOG, 3, 6)) if " was line " in what] == [
+        "line 3 was line 6",
+        "line 6 was line 3",
+    ]
+
+
+def test_two_edited_lines_are_two_edits() -> None:
+    log = [*LOG[:3], *(replace(entry, actor="Eve") for entry in LOG[3:5]), *LOG[5:]]
+    assert said(log) == [("edited", 4), ("edited", 5)]
+
+
+def test_the_digest_of_a_fact_is_sealed_under_its_name() -> None:
+    with_fact = replace(line(1), record="d" * 64, previous=GENESIS)
+    assert seal(with_fact) == "d0a80306a9a1249afc965499e333567a7da80ae16ef5076e91e8fa6d981bd05a"
+    assert said([replace(sealed(with_fact, GENESIS), record="e" * 64)]) == [("edited", 1)]
+
+
+def test_a_seal_is_the_same_in_every_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert verify(LOG) == ()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 REWRITTEN = [*LOG[:3], *chained([replace(LOG[3], actor="Eve"), *LOG[4:]], LOG[2].hash)]
 
 
@@ -121,19 +163,26 @@ def test_text_that_never_could_be_sealed_is_an_edit(text: str) -> None:
 def test_a_log_that_was_rewritten_to_its_end_is_only_seen_from_outside() -> None:
     assert verify(REWRITTEN) == ()
     assert verify_anchor(REWRITTEN, LOG[2].hash) is None
-    fault = verify_anchor(REWRITTEN, LOG[5].hash)
-    assert fault is not None and fault.tampering is Tampering.REWRITTEN
+    assert verify_anchor(REWRITTEN, LOG[5].hash) == AuditFault(
+        tampering=Tampering.REWRITTEN,
+        seq=0,
+        what=f"no line has the hash {LOG[5].hash[:12]}…: the log was cut before it, or rewritten",
+    )
     faults = verify_anchors(REWRITTEN, {entry.seq: entry.hash for entry in LOG})
     assert [(fault.tampering.value, fault.seq) for fault in faults] == [("rewritten", seq) for seq in range(4, 9)]
+    assert faults[0].what == (
+        f"line 4 has the hash {REWRITTEN[3].hash[:12]}… and was {LOG[3].hash[:12]}… when it was anchored"
+    )
 
 
 def test_a_tail_that_was_cut_is_seen_by_head_and_anchors() -> None:
     assert verify(LOG[:5]) == ()
     fault = verify_head(LOG[4], seq=8, hash=LOG[7].hash)
-    assert fault is not None and (fault.tampering, fault.seq) == (Tampering.CUT, 6)
-    assert "6 to 8" in fault.what
-    faults = verify_anchors(LOG[:5], {3: LOG[2].hash, 7: LOG[6].hash})
-    assert [(fault.tampering.value, fault.seq) for fault in faults] == [("cut", 7)]
+    assert fault == AuditFault(tampering=Tampering.CUT, seq=6, what="lines 6 to 8 were removed off the end")
+    gone = AuditFault(tampering=Tampering.CUT, seq=7, what="line 7 was anchored and is gone: the log ends at 5")
+    assert verify_anchors(LOG[:5], {3: LOG[2].hash, 7: LOG[6].hash}) == (gone,)
+    (nothing_left,) = verify_anchors([], {1: LOG[0].hash})
+    assert (nothing_left.tampering, nothing_left.seq) == (Tampering.CUT, 1)
     assert verify_anchor(LOG[:5], LOG[6].hash) is not None
 
 
@@ -143,13 +192,14 @@ def test_the_head_is_the_newest_line() -> None:
     cut = verify_head(None, seq=8, hash=LOG[7].hash)
     assert cut is not None and cut.tampering is Tampering.CUT
     for seq, hash in ((7, LOG[6].hash), (8, LOG[6].hash)):
-        wrong = verify_head(LOG[7], seq=seq, hash=hash)
-        assert wrong is not None and wrong.tampering is Tampering.REWRITTEN
+        what = f"the newest line is 8 ({LOG[7].hash[:12]}…), and the head says {seq} ({hash[:12]}…)"
+        wrong = AuditFault(tampering=Tampering.REWRITTEN, seq=8, what=what)
+        assert verify_head(LOG[7], seq=seq, hash=hash) == wrong
 
 
 def test_an_anchor_that_was_removed_from_the_middle_is_named() -> None:
-    faults = verify_anchors([*LOG[:2], *LOG[3:]], {3: LOG[2].hash})
-    assert [(fault.tampering.value, fault.seq) for fault in faults] == [("removed", 3)]
+    gone = AuditFault(tampering=Tampering.REMOVED, seq=3, what="line 3 was anchored and is gone")
+    assert verify_anchors([*LOG[:2], *LOG[3:]], {3: LOG[2].hash}) == (gone,)
 
 
 def test_the_beginning_is_an_anchor_of_every_log() -> None:

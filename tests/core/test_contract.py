@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +84,11 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
         ],
     ),
     (
+        # The default is the same; only what a person reads about it is not.
+        {"inputs": inputs(tone={"type": "string", "default": "kind", "description": "How it sounds"})},
+        [(PATCH, "inputs.tone", "description of input 'tone'")],
+    ),
+    (
         {"inputs": inputs(question={"type": "string", "title": "Q", "description": "…", "examples": ["Why?"]})},
         [(PATCH, "inputs.question", "description of input 'question'")],
     ),
@@ -126,6 +132,20 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
             (PATCH, "messages[0].content", "wording of the system message"),
         ],
     ),
+    (
+        {"messages": (replace(SYSTEM, content="Be brief."), replace(USER, content="{{question}}?"))},
+        [
+            (PATCH, "messages[0].content", "wording of the system message"),
+            (PATCH, "messages[1].content", "wording of the user message"),
+        ],
+    ),
+    (
+        {"messages": (replace(SYSTEM, content="Be brief."),)},
+        [
+            (MINOR, "messages[1]", "user message removed"),
+            (PATCH, "messages[0].content", "wording of the system message"),
+        ],
+    ),
     ({"engine": Engine.JINJA2}, [(PATCH, "template", "template language simple → jinja2")]),
     # tools
     ({"tools": (SEARCH,)}, [(MAJOR, "tools.stop", "tool 'stop' removed")]),
@@ -141,6 +161,15 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
     (
         {"tools": (replace(SEARCH, description="Looks it up."), STOP)},
         [(PATCH, "tools.search.description", "description of tool 'search'")],
+    ),
+    (
+        {"tools": (replace(SEARCH, type="web_search"), STOP)},
+        [(MAJOR, "tools.search.type", "tool 'search' is a web_search now, was a function")],
+    ),
+    ({"tools": (replace(SEARCH, strict=True), STOP)}, [(MINOR, "tools.search.strict", "strict of tool 'search'")]),
+    (
+        {"tools": (replace(SEARCH, settings={"size": "low"}), STOP)},
+        [(MINOR, "tools.search.settings", "settings of tool 'search'")],
     ),
     ({"tools": (STOP, SEARCH)}, [(PATCH, "tools", "tools in another order")]),
     # the answer
@@ -163,13 +192,45 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
 ]
 
 
+def part(prompt: Prompt, field: str) -> str | None:
+    """The part of a prompt that a change names, as people read it: text as it is, everything else as JSON."""
+    name, _, rest = field.partition(".")
+    key, _, of_tool = rest.partition(".")
+    if name.startswith("messages["):
+        message = prompt.messages[int(name[len("messages[") : -1])]
+        return str(message.role) if rest == "role" else message.content
+    if field == "template":
+        return str(prompt.engine)
+    if field == "tools":
+        return ", ".join(tool.name for tool in prompt.tools)
+    if name == "tools":
+        tool = next(tool for tool in prompt.tools if tool.name == key)
+        value: Any = getattr(tool, of_tool or "parameters")
+        return value if of_tool in ("description", "type") else _json(value)
+    if name == "inputs":
+        return _json(next(item.schema for item in prompt.inputs if item.name == key))
+    if name == "parameters":
+        return _json(prompt.parameters[key]) if key in prompt.parameters else None
+    value = getattr(prompt, field)
+    return None if value is None else value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 @pytest.mark.parametrize(("different", "expected"), RULES)
 def test_each_change_has_its_bump_its_field_and_its_words(
     different: dict[str, Any], expected: list[tuple[Bump, str, str]]
 ) -> None:
-    changes = compare(content(BASE), content(replace(BASE, **different)))
+    new = replace(BASE, **different)
+    changes = compare(content(BASE), content(new))
     assert [(change.bump, change.field, change.summary) for change in changes] == expected
     assert {change.prompt for change in changes} <= {"answer"}
+    for change in changes:
+        before = None if change.summary.endswith(" added") else part(BASE, change.field)
+        after = None if change.summary.endswith(" removed") else part(new, change.field)
+        assert (change.before, change.after) == (before, after)
     assert bump_of(changes) is (expected[0][0] if expected else Bump.NONE)
 
 
@@ -179,13 +240,12 @@ def test_a_first_release_has_no_changes() -> None:
 
 
 def test_prompts_that_come_are_minor_and_prompts_that_go_are_major() -> None:
-    other = Prompt(name="other", messages=(USER,))
+    other = Prompt(name="other", messages=(SYSTEM, USER))
+    text = "[system]\nBe kind.\n\n[user]\n{{question}}"
     (added,) = compare(content(BASE), content(BASE, other))
-    assert added == Change(
-        bump=MINOR, prompt="other", field="", summary="prompt added", before=None, after="[user]\n{{question}}"
-    )
+    assert added == Change(bump=MINOR, prompt="other", field="", summary="prompt added", before=None, after=text)
     (removed,) = compare(content(BASE, other), content(BASE))
-    assert (removed.bump, removed.prompt, removed.summary) == (MAJOR, "other", "prompt removed")
+    assert removed == Change(bump=MAJOR, prompt="other", field="", summary="prompt removed", before=text, after=None)
     # A new name is one prompt less and one more.
     renamed = compare(content(other), content(replace(other, name="another")))
     assert [(change.bump, change.prompt) for change in renamed] == [(MAJOR, "other"), (MINOR, "another")]
@@ -210,14 +270,31 @@ def test_changes_are_sorted_by_bump_then_prompt_then_field() -> None:
     ]
 
 
-def test_a_change_carries_both_texts() -> None:
-    (change,) = compare(content(BASE), content(replace(BASE, messages=(replace(SYSTEM, content="Be brief."), USER))))
-    assert (change.before, change.after) == ("Be kind.", "Be brief.")
+def test_a_message_in_front_of_many_alike_is_one_change() -> None:
+    """A conversation as an example has hundreds of messages, and some are said again and again."""
+    talk = (USER, Message(role=Role.ASSISTANT, content="Yes.")) * 150
+    old, new = (content(replace(BASE, messages=messages)) for messages in (talk, (SYSTEM, *talk)))
+    assert [(change.field, change.summary) for change in compare(old, new)] == [("messages[0]", "system message added")]
+
+
+def test_a_schema_without_an_envelope_is_the_shape_of_the_answer() -> None:
+    old, described, other = (
+        content(replace(BASE, json_schema=schema))
+        for schema in ({"type": "object"}, {"type": "object", "description": "…"}, {"type": "array"})
+    )
+    assert [change.bump for change in compare(old, described)] == [PATCH]
+    assert [change.bump for change in compare(old, other)] == [MAJOR]
+
+
+def test_a_model_that_an_application_chose_itself_may_be_pinned() -> None:
+    old, new = content(replace(BASE, model=None)), content(BASE)
+    assert [change.summary for change in compare(old, new)] == ["model (none) → openai/gpt-4o-2024-08-06"]
 
 
 def test_another_app_is_another_contract() -> None:
-    (change,) = compare(content(BASE), Content(app="other", prompts=(BASE,)))
-    assert (change.bump, change.field, change.before, change.after) == (MAJOR, "app", "bot", "other")
+    assert compare(content(BASE), Content(app="other", prompts=(BASE,))) == (
+        Change(bump=MAJOR, prompt="", field="app", summary="another app", before="bot", after="other"),
+    )
 
 
 @given(CONTENTS, CONTENTS)

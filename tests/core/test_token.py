@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
+import time
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from promptops.core.token import (
     Scope,
     Token,
     TokenKind,
+    commit,
+    is_token_id,
     kind_of,
     matches,
     mint,
@@ -203,6 +206,7 @@ def test_a_scope_allows_itself_and_reading_and_admin_allows_everything(own: Scop
 )
 def test_a_token_acts_on_its_channels_and_apps_alone(channel: str, app: str, allowed: bool) -> None:
     assert TOKEN.allows(Scope.PROMOTE, channel, app) is allowed
+    assert TOKEN.allows(Scope.PROMOTE)  # an action that concerns neither
     assert not TOKEN.allows(Scope.ROLLBACK, channel, app)
 
 
@@ -244,6 +248,26 @@ def test_a_pattern_within_another_fits_nothing_that_the_other_does_not(outer: st
 )
 def test_patterns_within_patterns(outer: str, inner: str, within: bool) -> None:
     assert matches(outer, inner) is within
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("*b", "ab", True),  # a star at the beginning gives back what it took
+        ("*b", "aab", True),
+        ("*b", "aba", False),
+        ("a*b", "ab", True),  # a star that stands for nothing
+        ("a*b", "aabab", True),
+        ("a*b*", "ab", True),
+        ("a*", "a", True),
+        ("**", "", True),
+        ("a?", "a", False),
+        ("a", "ab", False),
+        ("ab", "a", False),
+    ],
+)
+def test_a_star_stands_for_any_run_of_characters(pattern: str, name: str, fits: bool) -> None:
+    assert matches(pattern, name) is fits
 
 
 def test_no_pattern_takes_long() -> None:
@@ -328,8 +352,19 @@ def test_a_token_is_worth_nothing_once_it_ended_was_revoked_or_has_no_secret() -
     assert revoked.flaw(NOW) == "revoked by Bob: leaked"
     assert revoked.flaw(end) == "revoked by Bob: leaked"
     assert replace(TOKEN, revoked=Revocation(actor="Bob", at=NOW, reason="")).flaw(NOW) == "revoked by Bob"
-    assert "came back from git" in replace(TOKEN, has_secret=False).flaw(NOW)
+    without = "the registry came back from git, and secrets are not there"
+    assert replace(TOKEN, has_secret=False).flaw(NOW) == without
     assert replace(TOKEN, expires_at=None).flaw(NOW + timedelta(days=40_000)) == ""
+
+
+def test_the_end_of_a_token_is_the_same_in_every_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert str(TOKEN).endswith(" expires 2026-05-30T12:00:00Z")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_who_is_recorded_is_only_claimed() -> None:
@@ -343,6 +378,7 @@ def test_its_text_says_all_that_it_may_do() -> None:
         " expires 2026-05-30T12:00:00Z"
     )
     assert str(replace(TOKEN, expires_at=None)).endswith(" expires never")
+    assert " apps a,b expires " in str(replace(TOKEN, apps=("a", "b")))
 
 
 @given(TOKENS, TOKENS)
@@ -350,36 +386,73 @@ def test_tokens_that_are_not_the_same_have_other_texts(one: Token, other: Token)
     assert (str(one) == str(other)) == (one == other)
 
 
+_NAME = "Lower case letters, digits, '-', '_' and '.', up to 63: ci-support-bot."
+_PATTERN = "A name, in which * is any run of characters and ? is one: prod, staging-*, *."
+_ALL = "There are: read, release, promote, rollback, policy, audit, admin."
+_NO_ID = "the token 'ci' has an id or a prefix that no token has"
+_NO_SCOPES = "the token 'ci' has no scopes, or not in order"
+_CHANNELS, _APPS = (f"a token has 1 to 50 patterns for {what}, each once" for what in ("channels", "apps"))
+_NO_ZONE = "the token 'ci' has a time without a zone"
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message", "hint"),
     [
-        {"name": ""},
-        {"name": "CI"},
-        {"name": "c i"},
-        {"name": "x" * 64},
-        {"name": "../x"},
-        {"id": "ci"},
-        {"id": "tAbcdefghij0\n"},
-        {"prefix": "pops_rt_Ab3d5"},
-        {"scopes": ()},
-        {"scopes": (Scope.PROMOTE, Scope.READ)},
-        {"scopes": (Scope.READ, Scope.READ)},
-        {"channels": ()},
-        {"channels": ("",)},
-        {"channels": ("Prod",)},
-        {"channels": ("a/b",)},
-        {"channels": ("[ab]",)},
-        {"channels": ("dev\n",)},
-        {"channels": ("x" * 64,)},
-        {"channels": ("dev", "dev")},
-        {"channels": tuple(f"c{number}" for number in range(51))},
-        {"apps": ()},
-        {"apps": ("a,b",)},
-        {"expires_at": NOW},
-        {"expires_at": datetime(2026, 5, 1)},  # noqa: DTZ001 that is the point
-        {"created_at": datetime(2026, 2, 1)},  # noqa: DTZ001
+        ({"name": ""}, "'' is not the name of a token", _NAME),
+        ({"name": "CI"}, "'CI' is not the name of a token", _NAME),
+        ({"name": "c i"}, "'c i' is not the name of a token", _NAME),
+        ({"name": "x" * 81}, f"'{'x' * 80}' is not the name of a token", _NAME),
+        ({"name": "../x"}, "'../x' is not the name of a token", _NAME),
+        ({"id": "ci"}, _NO_ID, ""),
+        ({"id": "tAbcdefghij0\n"}, _NO_ID, ""),
+        ({"prefix": "pops_rt_Ab3d5"}, _NO_ID, ""),
+        ({"scopes": ()}, _NO_SCOPES, _ALL),
+        ({"scopes": (Scope.PROMOTE, Scope.READ)}, _NO_SCOPES, _ALL),
+        ({"scopes": (Scope.READ, Scope.READ)}, _NO_SCOPES, _ALL),
+        ({"channels": ()}, _CHANNELS, ""),
+        ({"channels": ("",)}, "'' is not a pattern for channels", _PATTERN),
+        ({"channels": ("Prod",)}, "'Prod' is not a pattern for channels", _PATTERN),
+        ({"channels": ("a/b",)}, "'a/b' is not a pattern for channels", _PATTERN),
+        ({"channels": ("[ab]",)}, "'[ab]' is not a pattern for channels", _PATTERN),
+        ({"channels": ("dev\n",)}, "'dev\n' is not a pattern for channels", _PATTERN),
+        ({"channels": ("x" * 81,)}, f"'{'x' * 80}' is not a pattern for channels", _PATTERN),
+        ({"channels": ("dev", "dev")}, _CHANNELS, ""),
+        ({"channels": tuple(f"c{number}" for number in range(51))}, _CHANNELS, ""),
+        ({"apps": ()}, _APPS, ""),
+        ({"apps": ("a,b",)}, "'a,b' is not a pattern for apps", _PATTERN),
+        ({"expires_at": NOW}, "the token 'ci' would expire before it is made", "Give it a later time."),
+        ({"expires_at": datetime(2026, 5, 1)}, _NO_ZONE, ""),  # noqa: DTZ001 that is the point
+        ({"created_at": datetime(2026, 2, 1)}, _NO_ZONE, ""),  # noqa: DTZ001
     ],
 )
-def test_a_token_that_cannot_be_is_not_made(change: dict[str, object]) -> None:
-    with pytest.raises(Invalid):
+def test_a_token_that_cannot_be_is_not_made(change: dict[str, object], message: str, hint: str) -> None:
+    with pytest.raises(Invalid) as caught:
         replace(TOKEN, **change)  # type: ignore[arg-type]
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("name", ["x" * 64])
+def test_a_name_is_up_to_63_characters_long(name: str) -> None:
+    assert replace(TOKEN, name=name[1:], channels=(name[1:],)).name == name[1:]
+    with pytest.raises(Invalid):
+        replace(TOKEN, name=name)
+    with pytest.raises(Invalid):
+        replace(TOKEN, channels=(name,))
+
+
+def test_a_token_may_have_fifty_patterns() -> None:
+    fifty = tuple(f"c{number}" for number in range(50))
+    assert replace(TOKEN, channels=fifty, apps=fifty).allows(Scope.READ, "c49", "c0")
+
+
+def test_the_text_of_a_commitment_does_not_change() -> None:
+    """A vector: audit logs and git hold commitments for ever."""
+    assert commit("tAbcdefghij0", VECTOR_DIGEST) == "1543ef3c9ad8efe28b9ca6ce48d0489a2628f51c5ec05b81bb04da166fdce3dd"
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("tAbcdefghij0", True), ("tAbcdefghij", False), ("tAbcdefghij00", False), ("xAbcdefghij0", False), ("", False)],
+)
+def test_an_id_has_a_form(text: str, fits: bool) -> None:
+    assert is_token_id(text) is fits

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptops.client.follow.acceptance import CHANGES, LINES, RESTORES, judge
 from promptops.client.state.release_set import Held, Rejected, Rejection, build
-from promptops.core.snapshot import MAX_EPOCH, Pointer, Snapshot
+from promptops.core.snapshot import MAX_EPOCH, MAX_REVISION, Pointer, Snapshot
 from tests.client.made import CONTENTS, event, held, pointer, release, served, snapshot
 
 ONE, TWO, THREE = (release("bot", version) for version in ("1.0.0", "2.0.0", "3.0.0"))
@@ -61,6 +61,27 @@ def test_an_app_that_breaks_a_rule_is_named_and_stops_no_other(bad: Pointer, rea
     assert not verdict.behind
 
 
+def test_the_largest_steps_that_a_registry_can_take_are_followed() -> None:
+    """Each bound itself is possible; one more is a leap."""
+    assert judge(replace(NOW, epoch=2 + RESTORES), held(NOW), channel="prod").base.epoch == 2 + RESTORES
+    assert judge(replace(NOW, cursor=9 + LINES), held(NOW), channel="prod").base.cursor == 9 + LINES
+    far = pointer(5 + CHANGES, THREE)
+    assert judge(event({"bot": far}, epoch=2, cursor=10), held(NOW), channel="prod").news == {"bot": far}
+
+
+@pytest.mark.parametrize(
+    ("revision", "followed"), [(1, True), (CHANGES + 1, True), (MAX_REVISION, True), (MAX_REVISION + 1, False)]
+)
+def test_an_app_that_is_new_may_be_at_any_revision_that_a_registry_reaches(revision: int, followed: bool) -> None:
+    verdict = judge(snapshot({"bot": pointer(revision, ONE)}), None, channel="prod")
+    assert (list(verdict.news), list(verdict.refused)) == ((["bot"], []) if followed else ([], ["bot"]))
+
+
+def test_what_is_refused_names_its_app() -> None:
+    verdict = judge(event({"bot": pointer(4, ONE)}, epoch=2, cursor=10), held(NOW), channel="prod")
+    assert verdict.refused["bot"].message == "'bot' is at revision 4 there, and revision 5 is held"
+
+
 def test_a_snapshot_from_before_what_is_held_is_behind() -> None:
     verdict = judge(replace(NOW, apps={"bot": pointer(4, ONE)}, cursor=8), held(NOW), channel="prod")
     assert verdict.behind
@@ -73,6 +94,9 @@ def test_the_first_one_is_taken_as_it_is_also_where_it_is_an_event() -> None:
 
 
 def test_what_is_held_already_is_nothing_new() -> None:
+    verdict = judge(NOW, held(NOW), channel="prod")
+    assert (verdict.news, verdict.refused, verdict.settled) == ({}, {}, {"bot", "other"})
+    assert not verdict.behind
     assert _merged(NOW) == NOW
     assert _merged(replace(NOW, apps={}, partial=True)) == NOW
     assert _merged(replace(NOW, cursor=10)) == replace(NOW, cursor=10)
