@@ -286,6 +286,15 @@ def test_a_schema_without_an_envelope_is_the_shape_of_the_answer() -> None:
     assert [change.bump for change in compare(old, other)] == [MAJOR]
 
 
+def test_what_is_set_for_the_first_time_has_no_text_before() -> None:
+    old = content(replace(BASE, json_schema=None, tools=(replace(SEARCH, strict=True), STOP)))
+    new = content(replace(BASE, json_schema={"type": "object"}, tools=(replace(SEARCH, strict=False), STOP)))
+    assert [(change.field, change.before, change.after) for change in compare(old, new)] == [
+        ("json_schema", None, '{"type":"object"}'),
+        ("tools.search.strict", "true", "false"),
+    ]
+
+
 def test_a_model_that_an_application_chose_itself_may_be_pinned() -> None:
     old, new = content(replace(BASE, model=None)), content(BASE)
     assert [change.summary for change in compare(old, new)] == ["model (none) → openai/gpt-4o-2024-08-06"]

@@ -72,6 +72,12 @@ def test_a_fingerprint_from_before_words_were_part_of_it_is_found(registry: Regi
     assert answer(registry, replace(ONCE, words="smaller")) == (["old"],)
 
 
+def test_a_key_from_before_keys_belonged_to_a_token_counts_for_exactly_its_request(registry: Registry) -> None:
+    registry.write(lambda writer: writer.remember("run-4711", DEED, b'[["old"]]', NOW, token="*"))
+    assert answer(registry, ONCE) == (["old"],)
+    assert answer(registry, replace(ONCE, operation="rollback")) is None
+
+
 def test_a_reason_that_is_no_text_has_a_fingerprint_too(registry: Registry) -> None:
     odd = replace(ONCE, words="\ud800")
     remembered(registry, odd)

@@ -80,6 +80,8 @@ def test_an_app_that_is_new_may_be_at_any_revision_that_a_registry_reaches(revis
 def test_what_is_refused_names_its_app() -> None:
     verdict = judge(event({"bot": pointer(4, ONE)}, epoch=2, cursor=10), held(NOW), channel="prod")
     assert verdict.refused["bot"].message == "'bot' is at revision 4 there, and revision 5 is held"
+    leap = judge(snapshot({"bot": pointer(MAX_REVISION + 1, ONE)}), None, channel="prod").refused["bot"]
+    assert leap.message == f"'bot' leaps to revision {MAX_REVISION + 1} there, and revision 0 is held"
 
 
 def test_a_snapshot_from_before_what_is_held_is_behind() -> None:
@@ -95,7 +97,8 @@ def test_the_first_one_is_taken_as_it_is_also_where_it_is_an_event() -> None:
 
 def test_what_is_held_already_is_nothing_new() -> None:
     verdict = judge(NOW, held(NOW), channel="prod")
-    assert (verdict.news, verdict.refused, verdict.settled) == ({}, {}, {"bot", "other"})
+    assert not verdict.news and not verdict.refused
+    assert verdict.settled == {"bot", "other"}
     assert not verdict.behind
     assert _merged(NOW) == NOW
     assert _merged(replace(NOW, apps={}, partial=True)) == NOW
