@@ -39,7 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "history": ("promptops.cli.commands.history", "Everything that was live on a channel, newest first."),
         "quarantine": ("promptops.cli.commands.quarantine", "Keep a release out of a channel."),
         "unquarantine": ("promptops.cli.commands.quarantine", "Let a quarantined release back in."),
-        "break-glass": ("promptops.cli.commands.override", "Pin a release while the registry is away."),
+        "override": ("promptops.cli.commands.override", "Serve a release from a file while the registry is away."),
     },
     "Registry": {
         "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
@@ -60,6 +60,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 COMMANDS = {name: row for section in SECTIONS.values() for name, row in section.items()}
 
+ALIASES: Mapping[str, str] = {"break-glass": "override"}
+"""Earlier names of commands: scripts that use them go on working, and no help shows them."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are run, not when they are listed."""
@@ -78,6 +81,8 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in ALIASES:
+            args = [ALIASES[args[0]], *args[1:]]
         name = args[0] if args else ""
         if name and name not in COMMANDS and not name.startswith("-"):
             ctx.fail(_unknown(name))

@@ -5,6 +5,7 @@ An argument that is given wins over its variable, also where it is empty.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -18,6 +19,7 @@ from promptops.client.disk.cache import default_folder
 from promptops.client.sources.configured import Source, find_sources
 from promptops.client.sources.source import Place
 from promptops.client.state.release_set import Required
+from promptops.client.status import log
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.reference import Reference, parse_reference
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 REGISTRY = "PROMPTOPS_REGISTRY"
 CHANNEL = "PROMPTOPS_CHANNEL"
 TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a variable
-PIN = "PROMPTOPS_PIN"
+VERSION = "PROMPTOPS_VERSION"
+EARLIER_VERSION = "PROMPTOPS_PIN"  # its name until 0.2, still read
 BUNDLE = "PROMPTOPS_BUNDLE"
 OVERRIDE = "PROMPTOPS_OVERRIDE"
 CACHE = "PROMPTOPS_CACHE"
@@ -51,7 +54,7 @@ class Settings:
     token: str = field(default="", repr=False)
     apps: tuple[str, ...] = ()
     required: Required = ()
-    pins: tuple[Reference, ...] = ()
+    fixed: tuple[Reference, ...] = ()
     versions: tuple[Reference, ...] = ()
     bundle: str = ""
     override: str = ""
@@ -146,18 +149,23 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
     return tuple(found)
 
 
-def pins_of(listed: str) -> tuple[Reference, ...]:
-    """The versions that apps are pinned to, one for each app.
+def fixed_versions() -> tuple[Reference, ...]:
+    """Returns the version that the environment fixes for each app: of ``PROMPTOPS_VERSION``, else of its earlier name.
 
     Raises:
-        Invalid: for what is no version of an app, and for two of one app.
+        Invalid: a text that is not a version of an app, or two versions of one app.
     """
-    pins: dict[str, Reference] = {}
-    for pin in references_of(listed, PIN):
-        other = pins.setdefault(pin.app, pin)
-        if other != pin:
-            raise Invalid(f"{PIN} pins '{pin.app}' to {other.version} and to {pin.version}", hint="Keep one.")
-    return tuple(pins.values())
+    name = EARLIER_VERSION if variable(EARLIER_VERSION) and not variable(VERSION) else VERSION
+    if name == VERSION and variable(EARLIER_VERSION):
+        log(logging.WARNING, "setting-ignored", "%s is ignored, because %s is set too", EARLIER_VERSION, VERSION)
+    fixed: dict[str, Reference] = {}
+    for reference in references_of(variable(name), name):
+        other = fixed.setdefault(reference.app, reference)
+        if other != reference:
+            raise Invalid(
+                f"{name} fixes '{reference.app}' at {other.version} and at {reference.version}", hint="Keep one."
+            )
+    return tuple(fixed.values())
 
 
 def required_of(required: Required) -> Required:

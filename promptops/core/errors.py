@@ -13,7 +13,7 @@
     │   ├── VariableInvalid                a value does not fit the schema of its input
     │   ├── OutputTooLarge                 the rendered text is over the cap
     │   ├── VersionInvalid                 a version that is malformed, too low, or going down
-    │   ├── OverrideInvalid                a break-glass file that is malformed or was changed
+    │   ├── OverrideInvalid                an override file that is malformed or was changed
     │   ├── ParameterNotTaken              a parameter that the provider's API does not have
     │   ├── RequestInvalid                 a request to the server that is malformed
     │   ├── RequestTooLarge           413  a request that is larger than the server reads
@@ -39,8 +39,8 @@
     │   ├── TokenNameTaken                 a live token already has this name
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
     │   ├── NotQuarantined                 unquarantine of a release that is not in quarantine
-    │   ├── OverrideExpired                a break-glass file whose time is over
-    │   └── OverrideOvertaken              the channel was changed after the break-glass file was made
+    │   ├── OverrideExpired                an override file whose time is over
+    │   └── OverrideOvertaken              the channel was changed after the override file was made
     ├── Refused              403  exit 5   a rule of the registry or of a channel says no
     │   ├── Quarantined
     │   ├── Yanked
@@ -131,7 +131,7 @@ class VersionInvalid(Invalid):
 
 
 class OverrideInvalid(Invalid):
-    """A break-glass file that is malformed, too long-lived, or whose content is not that of its digest."""
+    """An override file that is malformed, too long-lived, or whose content is not that of its digest."""
 
 
 class ParameterNotTaken(Invalid):
@@ -252,11 +252,11 @@ class NotQuarantined(Conflict):
 
 
 class OverrideExpired(Conflict):
-    """An expired break-glass file: clients no longer serve it."""
+    """An expired override file: clients no longer serve it."""
 
 
 class OverrideOvertaken(Conflict):
-    """The channel was changed after the break-glass file was made, so recording it would undo that change."""
+    """The channel was changed after the override file was made, so recording it would undo that change."""
 
 
 class Quarantined(Refused):

@@ -281,7 +281,7 @@ class Deployment:
 
     ``before`` is the release that was stable until then. ``restores`` is, for a rollback, the revision of the promotion
     whose release it put back: a rollback stands at that promotion's place in the log, so the next one walks further
-    back. So does a reconciled break-glass pin of a release that was live there before.
+    back. So does a reconciled override with a release that was live there before.
     """
 
     app: str

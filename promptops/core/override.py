@@ -1,4 +1,4 @@
-"""A break-glass pin: one release for one app on one channel, for some days, in a small file  <->  an Override.
+"""An override: one release for one app on one channel, for some days, in a small file  <->  an Override.
 
 ::
 
@@ -30,7 +30,7 @@ from promptops.core.release import content_from_bytes
 SCHEMA = "promptops.override/1"
 
 LONGEST = timedelta(days=7)
-"""No pin lives longer: whoever still needs it after a week says so again."""
+"""No override lives longer: for more than a week, make a new one, which checks the release again."""
 
 MAX_FILE = 3 * MAX_BYTES
 """No file is larger. Quoting a release's bytes as text at most doubles them."""
@@ -40,7 +40,7 @@ _MAX_REASON = 2_000
 _TEXTS = ("registry", "lineage", "app", "channel", "version", "digest", "content", "reason", "actor")
 _TIMES = ("created_at", "expires_at")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|\+00:00)", re.ASCII)
-_HINT = "The file was damaged or edited. Make a new one: promptops break-glass pin APP@VERSION --channel NAME"
+_HINT = "The file was damaged or edited. Make a new one: promptops override create APP@VERSION --channel NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,14 @@ class Override:
         _require_names(self)
         _require_content(self)
         if not self.reason.strip() or len(self.reason) > _MAX_REASON:
-            raise OverrideInvalid(f"a break-glass pin needs a reason of 1 to {_MAX_REASON:,} characters", hint=_HINT)
+            raise OverrideInvalid(f"an override needs a reason of 1 to {_MAX_REASON:,} characters", hint=_HINT)
         try:
             require_words(self.reason)
         except Invalid as error:
             raise OverrideInvalid(error.message, hint=_HINT) from error
         if not timedelta(0) < self.expires_at - self.created_at <= LONGEST:
             raise OverrideInvalid(
-                f"a break-glass pin lives for up to {LONGEST.days} days, and this one from "
+                f"an override lives for up to {LONGEST.days} days, and this one from "
                 f"{_moment(self.created_at)} to {_moment(self.expires_at)}",
                 hint="--expires 24h, or up to 7d. For longer, make the release live: promptops promote.",
             )
@@ -84,7 +84,7 @@ class Override:
         return ReleaseRef(version=self.version, digest=self.digest)
 
     def expired(self, now: datetime) -> bool:
-        """True when nobody should serve it any more."""
+        """Returns True when it must not be served any more."""
         return now >= self.expires_at
 
 
@@ -99,7 +99,7 @@ def encode(override: Override) -> bytes:
 
 
 def identity(override: Override) -> str:
-    """``sha256:<hex>`` of the file's canonical bytes: names this pin, however the file is laid out."""
+    """``sha256:<hex>`` of the file's canonical bytes: names this override, however the file is laid out."""
     return digest_of(encode(override))
 
 
@@ -113,11 +113,11 @@ def decode(data: bytes) -> Override:
         require_few(data, _MAX_ELEMENTS)
         document = parse_canonical(data, limit=MAX_FILE)
     except Invalid as error:
-        raise OverrideInvalid(f"not a break-glass file: {error.message}", hint=_HINT) from error
+        raise OverrideInvalid(f"not an override file: {error.message}", hint=_HINT) from error
     if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
-        raise OverrideInvalid(f"not a break-glass file: it has no schema {SCHEMA!r}", hint=_HINT)
+        raise OverrideInvalid(f"not an override file: it has no schema {SCHEMA!r}", hint=_HINT)
     if extra := sorted(set(document) - {"schema", *_TEXTS, *_TIMES}):
-        raise OverrideInvalid(f"the break-glass file has the unknown key {extra[0]!r}", hint="Upgrade promptops.")
+        raise OverrideInvalid(f"the override file has the unknown key {extra[0]!r}", hint="Upgrade promptops.")
     texts = {name: _text(document, name) for name in _TEXTS}
     content = texts.pop("content").encode("utf-8")
     times = {name: _time(_text(document, name), name) for name in _TIMES}
@@ -127,7 +127,7 @@ def decode(data: bytes) -> Override:
 def _text(document: Mapping[str, Json], name: str) -> str:
     value = document.get(name)
     if not isinstance(value, str) or not value:
-        raise OverrideInvalid(f"the break-glass file says no {name}", hint=_HINT)
+        raise OverrideInvalid(f"the override file has no {name}", hint=_HINT)
     return value
 
 
@@ -139,7 +139,7 @@ def _time(text: str, name: str) -> datetime:
 
 
 def _no_time(text: str, name: str) -> datetime:
-    raise OverrideInvalid(f"{name} of the break-glass file is {text!r}, not a time in UTC", hint=_HINT)
+    raise OverrideInvalid(f"{name} of the override file is {text!r}, not a time in UTC", hint=_HINT)
 
 
 def _moment(at: datetime) -> str:
@@ -155,11 +155,11 @@ def _require_names(override: Override) -> None:
         for name in ("registry", "lineage", "reason", "actor"):
             check_text(getattr(override, name), name)
     except ReferenceInvalid as error:
-        raise OverrideInvalid(f"the break-glass pin names no release: {error.message}", hint=_HINT) from error
+        raise OverrideInvalid(f"the override names no release: {error.message}", hint=_HINT) from error
     except Invalid as error:
-        raise OverrideInvalid(f"the break-glass pin is malformed: {error.message}", hint=_HINT) from error
+        raise OverrideInvalid(f"the override is malformed: {error.message}", hint=_HINT) from error
     if not is_name(override.channel):
-        raise OverrideInvalid(f"the break-glass pin names no channel: {override.channel!r}", hint=_HINT)
+        raise OverrideInvalid(f"the override names no channel: {override.channel!r}", hint=_HINT)
 
 
 def _require_content(override: Override) -> None:
@@ -168,11 +168,13 @@ def _require_content(override: Override) -> None:
     name = f"{override.app}@{override.version}"
     if actual != override.digest:
         raise OverrideInvalid(
-            f"the content of the break-glass pin of {name} is {actual}, and it says {override.digest}", hint=_HINT
+            f"the content of the override of {name} is {actual}, and the file names {override.digest}", hint=_HINT
         )
     try:
         content = content_from_bytes(override.content)
     except Invalid as error:
-        raise OverrideInvalid(f"the content of the pin of {name} is no release: {error.message}", hint=_HINT) from error
+        raise OverrideInvalid(
+            f"the content of the override of {name} is no release: {error.message}", hint=_HINT
+        ) from error
     if content.app != override.app:
-        raise OverrideInvalid(f"the content of the pin of {name} is a release of '{content.app}'", hint=_HINT)
+        raise OverrideInvalid(f"the content of the override of {name} is a release of '{content.app}'", hint=_HINT)

@@ -133,10 +133,15 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
     return _next(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
 
 
-def break_glass(
-    intent: Intent, candidate: Candidate, current: Deployment | None, *, pinned: datetime, earlier: Deployment | None
+def reconcile(
+    intent: Intent,
+    candidate: Candidate,
+    current: Deployment | None,
+    *,
+    overridden: datetime,
+    earlier: Deployment | None,
 ) -> Deployment:
-    """Returns the deployment that records which release an override made clients serve since ``pinned``.
+    """Returns the deployment that records which release an override made clients serve since ``overridden``.
 
     No policy is checked, because clients serve the release already. The record takes the position of ``earlier``, the
     newest promotion of the same release there, so that the next rollback goes further back from it, as from a rollback.
@@ -149,11 +154,11 @@ def break_glass(
     """
     expect(intent, current)
     admit_anywhere(intent, candidate)
-    if current is not None and current.at > pinned and intent.expect_revision is None:
+    if current is not None and current.at > overridden and intent.expect_revision is None:
         raise OverrideOvertaken(
-            f"{intent.app}:{intent.channel} was changed after this pin was made: revision {current.revision} serves "
-            f"{current.stable.version}, by {current.actor}; nothing was changed",
-            hint=f"To make the pinned {candidate.release.version} live all the same: --expect-revision "
+            f"{intent.app}:{intent.channel} was changed after this override was made: revision {current.revision} "
+            f"serves {current.stable.version}, by {current.actor}; nothing was changed",
+            hint=f"To make {candidate.release.version} live all the same: --expect-revision "
             f"{current.revision}. If not, delete the file wherever it was put.",
         )
     restores = earlier.position if earlier else None

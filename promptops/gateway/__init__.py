@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptops.operations.channels import ChannelChange
     from promptops.operations.deploy import Deployed
     from promptops.operations.git_sync import Tagged
-    from promptops.operations.override import PinRequest
+    from promptops.operations.override import OverrideRequest
     from promptops.operations.promote import PromoteRequest
     from promptops.operations.quarantine import WithholdRequest
     from promptops.operations.queries import History, Listed, Named, Status
@@ -132,11 +132,11 @@ class Gateway(Protocol):
     def yank(self, request: WithholdRequest, *, actor: str) -> Release:
         """Mark a release as never to be served again."""
 
-    def pin(self, request: PinRequest, *, actor: str) -> Override:
-        """A break-glass pin of a release; changes nothing."""
+    def create_override(self, request: OverrideRequest, *, actor: str) -> Override:
+        """Make an override with a release; changes nothing."""
 
     def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Deployed:
-        """Record a pin as a deployment."""
+        """Record an override as a deployment."""
 
     def apply_channels(self, name: str, declared: Mapping[str, Policy], *, actor: str) -> Sequence[ChannelChange]:
         """Make the channels of the registry ``name`` those that are declared."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from promptops.operations.channels import ChannelChange
     from promptops.operations.deploy import Deployed
     from promptops.operations.git_sync import Tagged
-    from promptops.operations.override import PinRequest
+    from promptops.operations.override import OverrideRequest
     from promptops.operations.promote import PromoteRequest
     from promptops.operations.quarantine import WithholdRequest
     from promptops.operations.queries import History, Listed, Named, Status
@@ -157,10 +157,10 @@ class Direct:
 
         return withholding.yank(self._registry, request, actor=actor, now=self._now)
 
-    def pin(self, request: PinRequest, *, actor: str) -> Override:
-        from promptops.operations import override as pinning
+    def create_override(self, request: OverrideRequest, *, actor: str) -> Override:
+        from promptops.operations import override as overriding
 
-        return pinning.pin(self._registry, request, actor=actor, now=self._now)
+        return overriding.create(self._registry, request, actor=actor, now=self._now)
 
     def reconcile(self, override: Override, *, expect_revision: int | None, dry_run: bool, actor: str) -> Deployed:
         from promptops.operations import override_reconcile

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from promptops.operations.audit import Audited
     from promptops.operations.build import Workspace
     from promptops.operations.git_sync import Tagged
-    from promptops.operations.override import PinRequest
+    from promptops.operations.override import OverrideRequest
     from promptops.operations.promote import PromoteRequest
     from promptops.operations.quarantine import WithholdRequest
     from promptops.operations.release import ReleaseRequest
@@ -215,7 +215,7 @@ class Remote:
         body: dict[str, Json] = {"release": str(request.reference), "reason": request.reason}
         return read(Release, self._post("/v1/yanks", body, actor=actor, key=request.key))
 
-    def pin(self, request: PinRequest, *, actor: str) -> Override:
+    def create_override(self, request: OverrideRequest, *, actor: str) -> Override:
         body: dict[str, Json] = {
             "release": str(request.reference),
             "reason": request.reason,

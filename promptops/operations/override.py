@@ -1,7 +1,7 @@
-"""Break-glass: a pin of a release, for the hours in which the registry cannot be asked.
+"""Makes overrides: files that applications serve a release from in the hours in which the registry cannot be asked.
 
-It is made from the database, or from git alone when the database is gone. It changes nothing anywhere: it is a file
-that somebody carries to where the applications run. :mod:`promptops.operations.override_reconcile` records it
+An override is made from the database, or from git alone when the database is gone. Making it changes nothing: an
+operator carries the file to where the applications run. :mod:`promptops.operations.override_reconcile` records it
 afterwards.
 """
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinRequest:
-    """Serve this release on this channel for so long, whatever the registry says, and why."""
+class OverrideRequest:
+    """Which release to serve on which channel, for how long, and why."""
 
     reference: Reference
     channel: str
@@ -59,11 +59,11 @@ class PinRequest:
         if not is_name(self.channel):
             raise Invalid(f"'{self.channel}' is not a channel's name", hint="--channel NAME")
         if not timedelta(0) < self.lifetime <= LONGEST:
-            raise Invalid(f"a pin lives for up to {LONGEST.days} days", hint="--expires 24h, or up to 7d.")
+            raise Invalid(f"an override lives for up to {LONGEST.days} days", hint="--expires 24h, or up to 7d.")
 
 
-def pin(registry: Registry, request: PinRequest, *, actor: str, now: datetime) -> Override:
-    """A pin of a release that the database has.
+def create(registry: Registry, request: OverrideRequest, *, actor: str, now: datetime) -> Override:
+    """Returns an override with a release that the database has.
 
     Raises:
         NotFound: no such release or channel.
@@ -74,13 +74,14 @@ def pin(registry: Registry, request: PinRequest, *, actor: str, now: datetime) -
         reader.channel(request.channel)
         release = named_release(reader, request.reference)
         held = reader.quarantine(release.app, request.channel, release.digest)
-    return _pin(release, held, (registry.name, registry.lineage), request, actor, now)
+    return _create(release, held, (registry.name, registry.lineage), request, actor, now)
 
 
-def pin_from_git(repository: Path, request: PinRequest, *, actor: str, now: datetime) -> Override:
-    """A pin of a release that is in git, made without the database. ``repository`` is a clone or a bare one.
+def create_from_git(repository: Path, request: OverrideRequest, *, actor: str, now: datetime) -> Override:
+    """Returns an override with a release that is in git, without the database. ``repository`` is a clone or a bare one.
 
-    What git knows of yanks and quarantines is asked; what was not drained before the database went is not known here.
+    It respects the yanks and quarantines that git has. Those that were not drained before the database was lost are
+    unknown.
 
     Raises:
         Invalid: the reference is not a version. NotFound: git has no such release or channel.
@@ -100,7 +101,7 @@ def pin_from_git(repository: Path, request: PinRequest, *, actor: str, now: date
         _require_channel_in(archive, request.channel)
         release = replace(release, yank=_yank_in(archive, release))
         held = _quarantine_in(archive, release, request.channel)
-    return _pin(release, held, (registry.name, registry.lineage), request, actor, now)
+    return _create(release, held, (registry.name, registry.lineage), request, actor, now)
 
 
 def _open(place: Path) -> Repository:
@@ -114,7 +115,7 @@ def _open(place: Path) -> Repository:
 
 
 def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
-    """Which registry the records belong to: exactly one, or nobody can say whose pin it would be."""
+    """Which registry the records belong to: exactly one, since an override belongs to one registry."""
     named = _below(archive, "registry/")
     found = [record.fact for record in _records(archive, named)]
     infos = [fact for fact in found if isinstance(fact, RegistryInfo)]
@@ -165,11 +166,11 @@ def _records(archive: Archive, refs: Mapping[str, str]) -> Iterator[Record]:
         yield stored.record
 
 
-def _pin(
+def _create(
     release: Release,
     held: Quarantine | None,
     registry: tuple[str, str],
-    request: PinRequest,
+    request: OverrideRequest,
     actor: str,
     now: datetime,
 ) -> Override:
@@ -194,11 +195,11 @@ def _pin(
 
 # --- the file ------------------------------------------------------------------------------------
 
-_UNSAFE = "Clients do not trust it either: only their own user and root may be able to write a pin."
+_UNSAFE = "Clients do not trust it either: only their own user and root may be able to write an override."
 
 
 def save(override: Override, path: Path) -> bool:
-    """Put the pin there, readable by its owner alone, whole or not at all; True where it replaced another pin.
+    """Write the override there, readable by its owner alone, whole or not at all; True if it replaced another one.
 
     Raises:
         Conflict: something else is there. Invalid: it cannot be written.
@@ -217,10 +218,10 @@ def save(override: Override, path: Path) -> bool:
 
 
 def load(path: Path) -> Override:
-    """The pin in a file.
+    """Returns the override in a file.
 
     Raises:
-        NotFound: there is no file. OverrideInvalid: it is no pin, or cannot be read.
+        NotFound: there is no file. OverrideInvalid: it is no override, or cannot be read.
     """
     try:
         return overrides.decode(read_trusted(path, overrides.MAX_FILE))
@@ -229,7 +230,7 @@ def load(path: Path) -> Override:
     except OverrideInvalid:
         raise
     except Invalid as error:
-        raise OverrideInvalid(f"{path} is not a break-glass file: {error.message}") from error
+        raise OverrideInvalid(f"{path} is not an override file: {error.message}") from error
     except Unsafe as error:
         raise OverrideInvalid(f"{path} is not trusted: {error}", hint=_UNSAFE) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Break-glass, afterwards: a pin that made clients serve a release becomes one entry of the log, or is refused."""
+"""Records an override afterwards: the release that clients served becomes one entry of the log, or is refused."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def reconcile(
     actor: str,
     now: datetime,
 ) -> Deployed:
-    """Record a pin as a deployment, unless the channel serves its release already. Doing it again changes nothing.
+    """Record an override as a deployment, unless the channel serves its release already.
+
+    Doing it again changes nothing.
 
     Raises:
-        RegistryMismatch: the pin was made for another registry.
+        RegistryMismatch: the override was made for another registry.
         OverrideExpired, OverrideOvertaken: recording it would change what is served now.
         Yanked, Quarantined: the release may not be live there any more.
         NotFound, Conflict: this registry has no such release, or another one of that version.
@@ -59,7 +61,7 @@ def reconcile(
 def _require_lineage(registry: Registry, override: Override) -> None:
     if override.lineage != registry.lineage:
         raise RegistryMismatch(
-            f"the pin belongs to the registry '{override.registry}' ({override.lineage}), and this is "
+            f"the override belongs to the registry '{override.registry}' ({override.lineage}), and this is "
             f"'{registry.name}' ({registry.lineage})",
             hint="Check --registry and PROMPTOPS_REGISTRY.",
         )
@@ -67,7 +69,7 @@ def _require_lineage(registry: Registry, override: Override) -> None:
 
 def _recorded(reader: Reader, override: Override, expect_revision: int | None, actor: str, now: datetime) -> Decision:
     reader.channel(override.channel)
-    release = _pinned_release(reader, override)
+    release = _overriding_release(reader, override)
     current = reader.live(override.app, override.channel)
     intent = Intent(
         app=override.app,
@@ -86,17 +88,17 @@ def _recorded(reader: Reader, override: Override, expect_revision: int | None, a
     )
     earlier = reader.was_stable(override.app, override.channel, override.digest)
     return Decision(
-        changed=[rollout.break_glass(intent, candidate, current, pinned=override.created_at, earlier=earlier)]
+        changed=[rollout.reconcile(intent, candidate, current, overridden=override.created_at, earlier=earlier)]
     )
 
 
-def _pinned_release(reader: Reader, override: Override) -> Release:
+def _overriding_release(reader: Reader, override: Override) -> Release:
     release = reader.find_release(override.app, version=override.version)
     if release.digest != override.digest:
         raise Conflict(
-            f"the pin has {override.app}@{override.version} as {override.digest}, and in this registry it is "
+            f"the override has {override.app}@{override.version} as {override.digest}, and in this registry it is "
             f"{release.digest}; nothing was changed",
-            hint="One of the two was changed: promptops fsck, and promptops break-glass show FILE.",
+            hint="One of the two was changed: promptops fsck, and promptops override show FILE.",
         )
     return release
 
@@ -106,8 +108,8 @@ def _require_time(override: Override, current: Deployment | None, now: datetime)
         serves = current.stable.version if current else "nothing"
         name = f"{override.app}@{override.version}"
         raise OverrideExpired(
-            f"the pin of {name} on {override.channel} ended at {override.expires_at:%Y-%m-%d %H:%M} UTC, so it is not "
-            f"served any more; the registry says {serves}, and nothing was changed",
+            f"the override of {name} on {override.channel} ended at {override.expires_at:%Y-%m-%d %H:%M} UTC, so it "
+            f"is not served any more; the registry says {serves}, and nothing was changed",
             hint=f"If it is to be live: promptops promote {name} --channel {override.channel} --reason …",
         )
 

@@ -93,7 +93,7 @@ def contents(registry: Registry, digests: Sequence[str], *, limit: int | None = 
 
 
 def content_of_version(registry: Registry, app: str, version: str) -> Release:
-    """The release of a version, with its content: what a client that pins the version asks for.
+    """The release of a version, with its content: for a client that has it as a fixed version.
 
     Raises:
         AppNotFound, ReleaseNotFound: listing what exists.
@@ -105,6 +105,6 @@ def content_of_version(registry: Registry, app: str, version: str) -> Release:
     if release.yank:
         raise Yanked(
             f"{app}@{version} was yanked by {release.yank.actor}: {release.yank.reason}",
-            hint="A yanked release is never served again. Pin another, or follow a channel.",
+            hint="A yanked release is never served again. Choose another, or follow a channel.",
         )
     return release

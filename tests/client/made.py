@@ -71,7 +71,7 @@ def lay_override(folder: Path, version: str, *, lineage: str = "one", hours: flo
     ref = release("bot", version)
     now = datetime.now(UTC)
     made_at = now if hours > 0 else now - timedelta(days=2)
-    pin = Override(
+    written = Override(
         registry="test",
         lineage=lineage,
         app="bot",
@@ -86,6 +86,6 @@ def lay_override(folder: Path, version: str, *, lineage: str = "one", hours: flo
     )
     folder.mkdir(exist_ok=True)
     path = folder / "bot.override.json"
-    path.write_bytes(override.encode(pin))
+    path.write_bytes(override.encode(written))
     path.chmod(0o600)
     return path

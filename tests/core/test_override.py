@@ -1,4 +1,4 @@
-"""A break-glass file: what it must be to be made or read, one row a way in which it is not."""
+"""An override file: what it must be to be made or read, one row a way in which it is not."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_identity_is_of_what_it_says_not_of_how_it_is_laid_out() -> None:
     [
         ({"schema": "promptops.override/2"}, "schema"),
         ({"schema": None}, "schema"),
-        ({"content": CONTENT.decode().replace("hello", "goodbye")}, "it says"),  # edited prompt
+        ({"content": CONTENT.decode().replace("hello", "goodbye")}, "the file names"),  # edited prompt
         ({"content": "{}", "digest": digest(b"{}")}, "no release"),
         ({"app": "other-bot"}, "is a release of"),
         ({"digest": None}, "digest"),
@@ -95,7 +95,7 @@ def test_seven_days_are_allowed() -> None:
 def test_anything_else_is_refused_with_what_to_do(data: bytes) -> None:
     with pytest.raises(OverrideInvalid) as caught:
         decode(data)
-    assert "promptops break-glass pin" in caught.value.hint
+    assert "promptops override create" in caught.value.hint
 
 
 @given(st.binary(max_size=300))
@@ -122,6 +122,6 @@ def test_a_release_of_the_largest_size_fits() -> None:
     assert decode(encode(made)) == made
 
 
-def test_a_pin_ends_at_its_moment() -> None:
+def test_an_override_ends_at_its_moment() -> None:
     assert not PIN.expired(PIN.expires_at - timedelta(microseconds=1))
     assert PIN.expired(PIN.expires_at)

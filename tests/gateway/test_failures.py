@@ -10,7 +10,7 @@ import pytest
 
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
-from promptops.operations.override import PinRequest, pin, save
+from promptops.operations.override import OverrideRequest, create, save
 from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.quarantine import WithholdRequest, quarantine, yank
 from promptops.store import Registry
@@ -63,7 +63,7 @@ FAILURES = """
 2 promote bot/answer:prod --channel dev
 2 quarantine bot/answer@0.1.1 --channel prod -m bad
 2 yank bot/answer@0.1.1 -m leak
-2 break-glass pin bot/answer@0.1.1 --channel prod -m gone
+2 override create bot/answer@0.1.1 --channel prod -m gone
 2 rollback bot:dev --channel prod
 2 status bot:dev --channel prod
 5 promote bot@0.1.0 --channel prod
@@ -84,12 +84,12 @@ FAILURES = """
 2 token create Ops
 2 token create fine --channel NOT/ONE
 2 audit --verify --anchor 12
-5 break-glass pin other@0.1.0 --channel prod -m gone
-3 break-glass pin bot@9.9.9 --channel prod -m gone
-3 break-glass pin bot@0.1.1 --channel nowhere -m gone
-4 break-glass reconcile ended.json
-5 break-glass reconcile foreign.json
-4 break-glass reconcile late.json --expect-revision 1
+5 override create other@0.1.0 --channel prod -m gone
+3 override create bot@9.9.9 --channel prod -m gone
+3 override create bot@0.1.1 --channel nowhere -m gone
+4 override reconcile ended.json
+5 override reconcile foreign.json
+4 override reconcile late.json --expect-revision 1
 3 export-snapshot --channel nowhere out
 """
 
@@ -110,18 +110,18 @@ def troubled(told: Registry, admin: Held, tmp_path: Path) -> Registry:
     quarantine(told, out, actor=factory.ACTOR, now=factory.minutes(9))
     away = WithholdRequest(reference=parse_reference("other@0.1.0"), reason="leak", key=factory.key())
     yank(told, away, actor=factory.ACTOR, now=factory.minutes(9))
-    _pins(told, tmp_path)
+    _overrides(told, tmp_path)
     return told
 
 
-def _pins(registry: Registry, folder: Path) -> None:
-    def request(hours: float) -> PinRequest:
+def _overrides(registry: Registry, folder: Path) -> None:
+    def request(hours: float) -> OverrideRequest:
         reference = parse_reference("bot@0.1.1")
-        return PinRequest(reference=reference, channel="prod", reason="gone", lifetime=timedelta(hours=hours))
+        return OverrideRequest(reference=reference, channel="prod", reason="gone", lifetime=timedelta(hours=hours))
 
     now = datetime.now(UTC)
-    save(pin(registry, request(1), actor=factory.ACTOR, now=now - timedelta(hours=2)), folder / "ended.json")
-    save(pin(registry, request(9), actor=factory.ACTOR, now=now), folder / "late.json")
+    save(create(registry, request(1), actor=factory.ACTOR, now=now - timedelta(hours=2)), folder / "ended.json")
+    save(create(registry, request(9), actor=factory.ACTOR, now=now), folder / "late.json")
     text = (folder / "late.json").read_text(encoding="utf-8")
     (folder / "foreign.json").write_text(text.replace(registry.lineage, "f" * 8), encoding="utf-8")
 

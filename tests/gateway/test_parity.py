@@ -97,10 +97,10 @@ promote other@1.0.0 --channel dev
 releases other
 show other@1.0.0
 history bot --channel staging --limit 2
-break-glass pin bot@0.1.1 --channel prod --reason gone
-break-glass pin bot@0.1.1 --channel staging --reason gone --json
-break-glass reconcile bot.prod.override.json
-break-glass reconcile bot.prod.override.json bot.staging.override.json --json --dry-run
+override create bot@0.1.1 --channel prod --reason gone
+override create bot@0.1.1 --channel staging --reason gone --json
+override reconcile bot.prod.override.json
+override reconcile bot.prod.override.json bot.staging.override.json --json --dry-run
 token create reader --channel prod --app bot
 token list
 token list --json
@@ -128,7 +128,7 @@ SCRUBBED = (
     (r"\b\d\d:\d\d UTC", "TIME"),
     (r"just now|\d+[smh] ago", "AGE"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
-    (r'"override": "sha256:[0-9a-f]{64}"', "PIN"),
+    (r'"override": "sha256:[0-9a-f]{64}"', "IDENTITY"),
     (r'"cursor": \d+, "digest": "sha256:[0-9a-f]{64}"', "SNAPSHOT"),
     (r"(?<!sha256:)\b[0-9a-f]{64}\b", "HASH"),
     (r"\s+", " "),

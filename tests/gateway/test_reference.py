@@ -21,7 +21,7 @@ from tests.support import http_reference
 NOUNS = [
     value
     for name, value in vars(openapi_examples).items()
-    if name.isupper() and hasattr(value, "__dataclass_fields__") and name not in {"PIN", "RELEASE"}
+    if name.isupper() and hasattr(value, "__dataclass_fields__") and name not in {"OVERRIDE", "RELEASE"}
 ]
 
 

@@ -88,7 +88,7 @@ def test_what_a_token_may_not_see_is_not_there(
         "rollback other --channel prod",
         "rollback bot other --channel prod",
         "quarantine other@0.1.0 --channel prod -m bad",
-        "break-glass pin other@0.1.0 --channel prod -m gone",
+        "override create other@0.1.0 --channel prod -m gone",
     ):
         error = promptops(*command.split(), "--json", exits=3).error
         assert error["hint"] == "", f"{command}: nothing is listed"

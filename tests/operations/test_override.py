@@ -1,4 +1,4 @@
-"""A pin from git alone, with no database to ask, and what becomes of it when the database is back."""
+"""An override from git alone, with no database to ask, and what becomes of it when the database is back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from promptops.core.errors import (
 from promptops.core.model import Kind
 from promptops.core.override import Override
 from promptops.core.reference import parse_reference
-from promptops.operations.override import PinRequest, load, pin, pin_from_git, save
+from promptops.operations.override import OverrideRequest, create, create_from_git, load, save
 from promptops.operations.override_reconcile import reconcile
 from promptops.operations.quarantine import WithholdRequest, unquarantine, yank
 from promptops.source.git.repository import Repository
@@ -44,14 +44,14 @@ from tests.support.factory import (
 )
 
 
-def request(reference: str = "bot@0.1.1", channel: str = "prod") -> PinRequest:
-    return PinRequest(
+def request(reference: str = "bot@0.1.1", channel: str = "prod") -> OverrideRequest:
+    return OverrideRequest(
         reference=parse_reference(reference), channel=channel, reason="it burns", lifetime=timedelta(hours=24)
     )
 
 
 def from_git(place: Path, reference: str = "bot@0.1.1", channel: str = "prod") -> Override:
-    return pin_from_git(place, request(reference, channel), actor=ACTOR, now=minutes(10))
+    return create_from_git(place, request(reference, channel), actor=ACTOR, now=minutes(10))
 
 
 def drain(registry: Registry, root: Path) -> None:
@@ -93,8 +93,8 @@ def away(registry: Registry, url: str) -> Iterator[None]:
             admin.execute(f'ALTER DATABASE "{place.database}_gone" RENAME TO "{place.database}"'.encode())
 
 
-def test_git_and_the_database_give_the_same_pin(filled: Registry, root: Path) -> None:
-    assert from_git(root) == pin(filled, request(), actor=ACTOR, now=minutes(10))
+def test_git_and_the_database_give_the_same_override(filled: Registry, root: Path) -> None:
+    assert from_git(root) == create(filled, request(), actor=ACTOR, now=minutes(10))
 
 
 def test_a_mirror_and_a_folder_of_the_workspace_will_do(filled: Registry, root: Path, tmp_path: Path) -> None:
@@ -102,10 +102,10 @@ def test_a_mirror_and_a_folder_of_the_workspace_will_do(filled: Registry, root: 
     assert from_git(tmp_path / "mirror.git") == from_git(root / "bot") == from_git(root)
 
 
-def test_with_the_database_gone_a_pin_is_made_and_afterwards_becomes_one_entry(
+def test_with_the_database_gone_an_override_is_made_and_afterwards_becomes_one_entry(
     filled: Registry, registry_url: str, root: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "pin.json"
+    path = tmp_path / "override.json"
     with away(filled, registry_url):
         with pytest.raises(Unavailable):
             Registry.open(registry_url)

@@ -1,4 +1,4 @@
-"""Break-glass on both databases: what is pinned, and how it becomes one entry of the log and never two."""
+"""Overrides on both databases: what a file carries, and how it becomes one entry of the log and never two."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from promptops.core.model import Deployment, Kind
 from promptops.core.override import Override
 from promptops.core.reference import parse_reference
 from promptops.operations.deploy import Deployed
-from promptops.operations.override import PinRequest, load, pin, save
+from promptops.operations.override import OverrideRequest, create, load, save
 from promptops.operations.override_reconcile import reconcile
 from promptops.operations.quarantine import WithholdRequest, quarantine, yank
 from promptops.store import Registry
@@ -47,13 +47,13 @@ from tests.support.factory import (
 OPS = "Grace <grace@example.org>"
 
 
-def request(reference: str = "bot@0.1.1", *, channel: str = "prod", hours: float = 24) -> PinRequest:
+def request(reference: str = "bot@0.1.1", *, channel: str = "prod", hours: float = 24) -> OverrideRequest:
     lifetime = timedelta(hours=hours)
-    return PinRequest(reference=parse_reference(reference), channel=channel, reason="it burns", lifetime=lifetime)
+    return OverrideRequest(reference=parse_reference(reference), channel=channel, reason="it burns", lifetime=lifetime)
 
 
-def pinned(registry: Registry, reference: str = "bot@0.1.1", *, at: float = 10) -> Override:
-    return pin(registry, request(reference), actor=OPS, now=minutes(at))
+def overriding(registry: Registry, reference: str = "bot@0.1.1", *, at: float = 10) -> Override:
+    return create(registry, request(reference), actor=OPS, now=minutes(at))
 
 
 def record(registry: Registry, override: Override, *, at: float = 20, expect_revision: int | None = None) -> Deployed:
@@ -74,11 +74,11 @@ def three(registry: Registry) -> Registry:
     return registry
 
 
-# --- pin -----------------------------------------------------------------------------------------
+# --- create --------------------------------------------------------------------------------------
 
 
-def test_a_pin_carries_all_that_is_needed_to_serve_it(three: Registry) -> None:
-    override = pinned(three)
+def test_an_override_carries_all_that_is_needed_to_serve_it(three: Registry) -> None:
+    override = overriding(three)
     with three.read() as reader:
         release = reader.find_release("bot", version="0.1.1")
     assert (override.version, override.digest, override.content) == ("0.1.1", release.digest, release.content)
@@ -87,10 +87,10 @@ def test_a_pin_carries_all_that_is_needed_to_serve_it(three: Registry) -> None:
     assert len(log(three)) == 3  # nothing was changed
 
 
-def test_a_pin_is_refused_for_what_may_not_be_served(three: Registry) -> None:
+def test_an_override_is_refused_for_what_may_not_be_served(three: Registry) -> None:
     go_back(three, "bot", now=minutes(1))
     with pytest.raises(Quarantined):
-        pinned(three, "bot@0.1.2")
+        overriding(three, "bot@0.1.2")
     yank(
         three,
         WithholdRequest(reference=parse_reference("bot@0.1.2"), reason="it lies", key=key()),
@@ -98,17 +98,17 @@ def test_a_pin_is_refused_for_what_may_not_be_served(three: Registry) -> None:
         now=minutes(2),
     )
     with pytest.raises(Yanked):
-        pinned(three, "bot@0.1.2")
+        overriding(three, "bot@0.1.2")
     with pytest.raises(ReleaseNotFound):
-        pinned(three, "bot@9.9.9")
+        overriding(three, "bot@9.9.9")
     with pytest.raises(ChannelNotFound):
-        pin(three, request(channel="dev"), actor=OPS, now=minutes(3))
+        create(three, request(channel="dev"), actor=OPS, now=minutes(3))
     with pytest.raises(Invalid, match="which release"):
-        pinned(three, "bot")
+        overriding(three, "bot")
 
 
 @pytest.mark.parametrize("hours", [0, -1, 7 * 24 + 0.001])
-def test_a_pin_lives_for_up_to_seven_days(hours: float) -> None:
+def test_an_override_lives_for_up_to_seven_days(hours: float) -> None:
     with pytest.raises(Invalid, match="7 days"):
         request(hours=hours)
 
@@ -117,25 +117,25 @@ def test_a_pin_lives_for_up_to_seven_days(hours: float) -> None:
 
 
 def test_the_file_is_private_and_whole(three: Registry, tmp_path: Path) -> None:
-    path = tmp_path / "pin.json"
-    override = pinned(three)
+    path = tmp_path / "override.json"
+    override = overriding(three)
     assert save(override, path) is False
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load(path) == override
-    another = pinned(three, "bot@0.1.0")
+    another = overriding(three, "bot@0.1.0")
     assert save(another, path) is True
     assert load(path) == another
-    assert [file.name for file in tmp_path.iterdir() if "pin" in file.name] == ["pin.json"]
+    assert [file.name for file in tmp_path.iterdir() if "override" in file.name] == ["override.json"]
 
 
-def test_only_a_pin_is_ever_replaced(three: Registry, tmp_path: Path) -> None:
+def test_only_an_override_is_ever_replaced(three: Registry, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine")
-    with pytest.raises(Conflict, match="not a break-glass file"):
-        save(pinned(three), path)
+    with pytest.raises(Conflict, match="not an override file"):
+        save(overriding(three), path)
     assert path.read_text() == "mine"
     with pytest.raises(Invalid, match="cannot be written"):
-        save(pinned(three), tmp_path / "no" / "folder" / "pin.json")
+        save(overriding(three), tmp_path / "no" / "folder" / "override.json")
     with pytest.raises(NotFound):
         load(tmp_path / "nothing.json")
     with pytest.raises(OverrideInvalid):
@@ -147,8 +147,8 @@ def test_only_a_pin_is_ever_replaced(three: Registry, tmp_path: Path) -> None:
 # --- reconcile -----------------------------------------------------------------------------------
 
 
-def test_a_pin_becomes_one_deployment_however_often_it_is_reconciled(three: Registry) -> None:
-    override = pinned(three)
+def test_an_override_becomes_one_deployment_however_often_it_is_reconciled(three: Registry) -> None:
+    override = overriding(three)
     first = record(three, override)
     assert [served.stable.version for served in first.served] == ["0.1.1"]
     (made,) = first.deployments
@@ -163,36 +163,36 @@ def test_a_pin_becomes_one_deployment_however_often_it_is_reconciled(three: Regi
 
 
 def test_what_is_live_already_needs_no_entry(three: Registry) -> None:
-    deployed = record(three, pinned(three, "bot@0.1.2"))
+    deployed = record(three, overriding(three, "bot@0.1.2"))
     assert deployed.deployments == ()
     assert [deployment.revision for deployment in deployed.unchanged] == [3]
     assert len(log(three)) == 3
 
 
-def test_the_next_rollback_walks_further_back_and_never_to_what_the_pin_replaced(three: Registry) -> None:
-    record(three, pinned(three))
+def test_the_next_rollback_walks_further_back_and_never_to_what_the_override_replaced(three: Registry) -> None:
+    record(three, overriding(three))
     assert go_back(three, "bot", now=minutes(30)).served[0].stable.version == "0.1.0"
     with pytest.raises(NothingToRollBackTo):
         go_back(three, "bot", now=minutes(31))
 
 
-def test_a_pinned_release_that_was_never_live_there_stands_at_its_own_place(three: Registry) -> None:
+def test_an_overriding_release_that_was_never_live_there_stands_at_its_own_place(three: Registry) -> None:
     make_release(three, version="0.2.0")
-    record(three, pinned(three, "bot@0.2.0"))
+    record(three, overriding(three, "bot@0.2.0"))
     assert log(three)[-1].restores is None
     assert go_back(three, "bot", now=minutes(30)).served[0].stable.version == "0.1.2"
     assert go_live(three, "bot@0.1.1", now=minutes(31)).served[0].stable.version == "0.1.1"
 
 
-def test_a_rollback_can_go_to_what_was_live_by_a_pin_alone(three: Registry) -> None:
+def test_a_rollback_can_go_to_what_was_live_by_an_override_alone(three: Registry) -> None:
     make_release(three, version="0.2.0")
-    record(three, pinned(three, "bot@0.2.0"))
+    record(three, overriding(three, "bot@0.2.0"))
     go_live(three, "bot@0.1.2", now=minutes(30))
     assert go_back(three, "bot", to="0.2.0", now=minutes(31)).served[0].stable.version == "0.2.0"
 
 
-def test_somebody_elses_change_after_the_pin_is_not_undone_unseen(three: Registry) -> None:
-    override = pinned(three, at=10)
+def test_a_later_change_after_the_override_is_not_undone_unseen(three: Registry) -> None:
+    override = overriding(three, at=10)
     go_back(three, "bot", to="0.1.0", now=minutes(15))
     with pytest.raises(OverrideOvertaken) as caught:
         record(three, override)
@@ -204,22 +204,22 @@ def test_somebody_elses_change_after_the_pin_is_not_undone_unseen(three: Registr
     assert live_version(three) == "0.1.1"
 
 
-def test_a_pin_that_has_ended_is_not_made_live(three: Registry) -> None:
-    override = pinned(three)
+def test_an_override_that_has_ended_is_not_made_live(three: Registry) -> None:
+    override = overriding(three)
     with pytest.raises(OverrideExpired) as caught:
         record(three, override, at=10 + 24 * 60)
     assert "promptops promote bot@0.1.1 --channel prod" in caught.value.hint
     assert live_version(three) == "0.1.2"
 
 
-def test_a_pin_recorded_in_time_is_answered_for_ever(three: Registry) -> None:
-    override = pinned(three)
+def test_an_override_recorded_in_time_is_answered_for_ever(three: Registry) -> None:
+    override = overriding(three)
     record(three, override)
     assert record(three, override, at=100 * 24 * 60).replayed
 
 
 def test_what_was_withheld_meanwhile_stays_out(three: Registry) -> None:
-    override = pinned(three)
+    override = overriding(three)
     held = WithholdRequest(reference=parse_reference("bot@0.1.1"), channel="prod", reason="it lies", key=key())
     quarantine(three, held, actor=ACTOR, now=minutes(11))
     with pytest.raises(Quarantined) as caught:
@@ -231,13 +231,13 @@ def test_what_was_withheld_meanwhile_stays_out(three: Registry) -> None:
     assert live_version(three) == "0.1.2"
 
 
-def test_a_pin_of_another_registry_is_refused(three: Registry) -> None:
+def test_an_override_of_another_registry_is_refused(three: Registry) -> None:
     with pytest.raises(RegistryMismatch, match="shop"):
-        record(three, replace(pinned(three), registry="shop", lineage="another"))
+        record(three, replace(overriding(three), registry="shop", lineage="another"))
 
 
-def test_a_pin_whose_version_is_another_content_here_is_refused(three: Registry) -> None:
-    override = replace(pinned(three), version="0.1.0")
+def test_an_override_whose_version_is_another_content_here_is_refused(three: Registry) -> None:
+    override = replace(overriding(three), version="0.1.0")
     with pytest.raises(Conflict, match="in this registry it is"):
         record(three, override)
     with pytest.raises(ReleaseNotFound):
@@ -245,13 +245,13 @@ def test_a_pin_whose_version_is_another_content_here_is_refused(three: Registry)
 
 
 def test_a_dry_run_records_nothing(three: Registry) -> None:
-    deployed = reconcile(three, pinned(three), dry_run=True, actor=ACTOR, now=minutes(20))
+    deployed = reconcile(three, overriding(three), dry_run=True, actor=ACTOR, now=minutes(20))
     assert [made.stable.version for made in deployed.deployments] == ["0.1.1"]
     assert len(log(three)) == 3
 
 
-def test_the_first_deployment_of_a_channel_may_be_a_pin(registry: Registry) -> None:
+def test_the_first_deployment_of_a_channel_may_be_an_override(registry: Registry) -> None:
     make_channels(registry)
     make_release(registry)
-    record(registry, pinned(registry, "bot@0.1.0"))
+    record(registry, overriding(registry, "bot@0.1.0"))
     assert [(d.revision, d.kind, d.before) for d in log(registry)] == [(1, Kind.BREAK_GLASS, None)]

@@ -10,7 +10,7 @@ import pytest
 from promptops.core.errors import Invalid, NothingToRollBackTo, NotQuarantined, Quarantined, StillServed, Yanked
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
-from promptops.operations.override import PinRequest
+from promptops.operations.override import OverrideRequest
 from promptops.operations.promote import PromoteRequest
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest
@@ -88,7 +88,7 @@ def test_a_reason_that_cannot_be_kept_is_refused_by_everything_that_takes_one(tw
         lambda: PromoteRequest(reference=fixed, **bot),
         lambda: RollbackRequest(apps=("bot",), **bot),
         lambda: WithholdRequest(reference=fixed, **bot),
-        lambda: PinRequest(reference=fixed, channel="prod", reason=text, lifetime=timedelta(hours=1)),
+        lambda: OverrideRequest(reference=fixed, channel="prod", reason=text, lifetime=timedelta(hours=1)),
         lambda: ReleaseRequest(key="k", notes=text * 10),
         lambda: revoke_token(two, "any", reason=text, actor=ACTOR, now=minutes(1)),
     ):

@@ -14,7 +14,7 @@ from promptops.gateway.local import Direct
 from promptops.operations import fsck
 from promptops.operations.export_snapshot import export
 from promptops.operations.fsck import Place
-from promptops.operations.override import PinRequest, pin
+from promptops.operations.override import OverrideRequest, create
 from promptops.operations.unloadable import live_faults, unloadable
 from promptops.store import Registry
 from tests.support import factory
@@ -100,14 +100,14 @@ def test_what_is_live_and_cannot_be_loaded_is_named_by_fsck(registry: Registry, 
     assert [str(each).partition(":")[0] for each in unloadable(registry)] == ["bot@0.1.0"]
 
 
-def test_a_release_that_cannot_be_loaded_is_not_pinned(registry: Registry) -> None:
+def test_a_release_that_cannot_be_loaded_makes_no_override(registry: Registry) -> None:
     factory.make_channels(registry)
     factory.make_old_release(registry, BROKEN)
-    request = PinRequest(
+    request = OverrideRequest(
         reference=parse_reference("bot@0.1.0"), channel="prod", reason="x", lifetime=timedelta(hours=1)
     )
     with pytest.raises(Unloadable, match="no client can load"):
-        pin(registry, request, actor=ACTOR, now=minutes(1))
+        create(registry, request, actor=ACTOR, now=minutes(1))
 
 
 def test_an_export_leaves_out_only_the_app_that_cannot_be_loaded(registry: Registry, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_token(vector: Vector) -> None:
 
 
 @each("override")
-def test_a_break_glass_file(vector: Vector) -> None:
+def test_an_override_file(vector: Vector) -> None:
     said = dict(vector["override"])
     content = said.pop("content").encode()
     begins, ends = (datetime.fromisoformat(said.pop(name)) for name in ("created_at", "expires_at"))

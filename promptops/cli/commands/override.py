@@ -1,4 +1,4 @@
-"""`promptops break-glass`: a pin for the hours without the registry, and its record afterwards."""
+"""`promptops override`: a file that replaces a release while the registry is away, and its record afterwards."""
 
 from __future__ import annotations
 
@@ -21,26 +21,35 @@ from promptops.core.reference import Reference
 
 if TYPE_CHECKING:
     from promptops.core.override import Override
-    from promptops.operations.override import PinRequest
+    from promptops.operations.override import OverrideRequest
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group("break-glass", cls=NounGroup)
-def break_glass() -> None:
-    """Pin a release while the registry is away.
+class _Override(NounGroup):
+    """The group, which also answers to `pin`, the earlier name of `create`."""
 
-    When the database is gone too, a rollback is not possible. A pin is a small file that names a release, carries its
-    bytes and a reason, and ends by itself after at most seven days. Put it where the applications look for it; when the
-    registry is back, reconcile makes it a deployment in its log.
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, ["create", *args[1:]] if args[:1] == ["pin"] else args)
+
+
+@click.group("override", cls=_Override)
+def override() -> None:
+    """Serve a release from a file while the registry is away.
+
+    When the database is gone too, a rollback is not possible. An override is a small file that names a release, carries
+    its bytes and a reason, and ends by itself after at most seven days. Put it where the applications look for it. When
+    the registry is back, reconcile makes it a deployment in its log.
 
     \b
-      promptops break-glass pin support-bot@1.4.0 --channel prod --reason "database gone" --from-git .
-      promptops break-glass reconcile support-bot.prod.override.json
+      promptops override create support-bot@1.4.0 --channel prod --reason "database gone" --from-git .
+      promptops override reconcile support-bot.prod.override.json
     """
 
 
-@command("pin", group=break_glass)
+@command("create", group=override)
 @click.argument("reference", metavar="APP@VERSION", shell_complete=complete.promotable)
 @channel_option
 @click.option("--reason", "-m", required=True, metavar="TEXT", help="Why; it is in the file and later in the log.")
@@ -49,7 +58,7 @@ def break_glass() -> None:
     "--from-git", type=click.Path(path_type=Path), metavar="PATH", help="Take the release from this git repository."
 )
 @click.option("--out", type=_FILE, metavar="FILE", help="Where to put it. [default: APP.CHANNEL.override.json]")
-def pin(
+def create(
     session: Session,
     /,
     reference: str,
@@ -59,16 +68,16 @@ def pin(
     from_git: Path | None,
     out: Path | None,
 ) -> None:
-    """Write a pin of a release to a file.
+    """Write an override to a file.
 
     The release comes from the registry, or with --from-git from the records that promptops keeps in a git repository
-    (a clone with refs/promptops/*, or a mirror), which needs no database. Nothing is changed anywhere.
+    (a clone with refs/promptops/*, or a mirror), which needs no database. Making the file changes nothing else.
     """
     from promptops.cli.defaults import whole_release
-    from promptops.operations import override as pinning
+    from promptops.operations import override as overriding
 
     wanted = whole_release(reference)
-    request = pinning.PinRequest(
+    request = overriding.OverrideRequest(
         reference=wanted,
         channel=session.require_channel(channel),
         reason=reason,
@@ -76,45 +85,46 @@ def pin(
     )
     actor = session.actor()
     if from_git is not None:
-        override = pinning.pin_from_git(session.directory / from_git, request, actor=actor, now=session.now)
+        made = overriding.create_from_git(session.directory / from_git, request, actor=actor, now=session.now)
     else:
-        override = _from_registry(session, wanted, request, actor)
-    path = session.directory / (out or f"{override.app}.{override.channel}.override.json")
-    replaced = pinning.save(override, path)
+        made = _from_registry(session, wanted, request, actor)
+    path = session.directory / (out or f"{made.app}.{made.channel}.override.json")
+    replaced = overriding.save(made, path)
     session.answer(
-        lambda: override_shape(override, session) | {"file": str(path), "replaced": replaced},
-        lambda page: _pinned(override, path, replaced, page),
+        lambda: override_shape(made, session) | {"file": str(path), "replaced": replaced},
+        lambda page: _created(made, path, replaced, page),
     )
 
 
-def _from_registry(session: Session, wanted: Reference, request: PinRequest, actor: str) -> Override:
+def _from_registry(session: Session, wanted: Reference, request: OverrideRequest, actor: str) -> Override:
     try:
         with session.gateway() as gateway:
-            return gateway.pin(request, actor=actor)
+            return gateway.create_override(request, actor=actor)
     except Unavailable as problem:
-        way = f"promptops break-glass pin {wanted} --channel {request.channel} --reason … --from-git PATH"
+        way = f"promptops override create {wanted} --channel {request.channel} --reason … --from-git PATH"
         problem.hint = f"Without the database, take the release from git: {way}"
         raise
 
 
-@command("reconcile", group=break_glass)
+@command("reconcile", group=override)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 @dry_run_option
 @expect_option
 def reconcile(session: Session, /, files: tuple[Path, ...], dry_run: bool, expect_revision: int | None) -> None:
-    """Record pins as deployments, now that the registry is back.
+    """Record overrides as deployments, now that the registry is back.
 
-    Each pin becomes one deployment of the kind break-glass, unless the channel serves its release already. Doing it
-    again changes nothing. A pin that has ended, or a channel that somebody changed since, is not overwritten.
+    Each override becomes one deployment of the kind break-glass, unless the channel serves its release already. Doing
+    it again changes nothing. An override that has ended is refused, and so is one whose channel was changed after the
+    file was made.
     """
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
-    from promptops.operations import override as pinning
+    from promptops.operations import override as overriding
 
-    pins = [pinning.load(session.directory / path) for path in files]
+    overrides = [overriding.load(session.directory / path) for path in files]
     actor = session.actor()
     with session.gateway() as gateway:
         all_deployed = [
-            gateway.reconcile(pin, expect_revision=expect_revision, dry_run=dry_run, actor=actor) for pin in pins
+            gateway.reconcile(each, expect_revision=expect_revision, dry_run=dry_run, actor=actor) for each in overrides
         ]
     shapes = [deployed_shape(deployed) for deployed in all_deployed]
 
@@ -129,22 +139,22 @@ def reconcile(session: Session, /, files: tuple[Path, ...], dry_run: bool, expec
         bring_to_git(session)
 
 
-@command("show", group=break_glass)
+@command("show", group=override)
 @click.argument("file", metavar="FILE", type=_FILE)
 def show(session: Session, /, file: Path) -> None:
-    """Show what a pin says, and whether it is sound."""
-    from promptops.operations import override as pinning
+    """Show what an override says, and whether it is valid."""
+    from promptops.operations import override as overriding
 
     path = session.directory / file
-    override = pinning.load(path)
+    loaded = overriding.load(path)
     session.answer(
-        lambda: override_shape(override, session) | {"file": str(path)},
-        lambda page: [_headline(override, page), "", *_facts(override, page)],
+        lambda: override_shape(loaded, session) | {"file": str(path)},
+        lambda page: [_headline(loaded, page), "", *_facts(loaded, page)],
     )
 
 
 def override_shape(override: Override, session: Session) -> JsonObject:
-    """A pin without its content."""
+    """Returns the JSON of an override without its content."""
     from promptops.core.override import identity
 
     return {
@@ -166,8 +176,8 @@ def override_shape(override: Override, session: Session) -> JsonObject:
 def _headline(override: Override, page: Page) -> list[Cell]:
     name: list[Cell] = [Span(f"{override.app}@{override.version}", "name"), " on ", Span(override.channel, "name")]
     if override.expired(page.now):
-        return [Span("✗ This pin has ended: ", "bad"), *name]
-    return [Span("✓ ", "good"), Span("A sound pin of ", "strong"), *name]
+        return [Span("✗ This override has ended: ", "bad"), *name]
+    return [Span("✓ ", "good"), Span("A valid override: ", "strong"), *name]
 
 
 def _facts(override: Override, page: Page, path: Path | None = None) -> list[Line]:
@@ -182,15 +192,15 @@ def _facts(override: Override, page: Page, path: Path | None = None) -> list[Lin
     return facts(page, rows)
 
 
-def _pinned(override: Override, path: Path, replaced: bool, page: Page) -> list[Line]:
+def _created(override: Override, path: Path, replaced: bool, page: Page) -> list[Line]:
     head: Line = [
         Span("✓ ", "good"),
-        Span("Pinned ", "strong"),
+        Span("Made an override: ", "strong"),
         Span(f"{override.app}@{override.version}", "name"),
         " for ",
         Span(override.channel, "name"),
-        ". Nothing is live because of it until the file is where the applications look for it.",
+        ". Applications serve it once the file is where they look for it.",
     ]
-    again: list[Line] = [[Span("It replaces the pin that was in this file.", "warn")]] if replaced else []
-    steps = next_steps([("when it is back", ["break-glass", "reconcile", str(path)])])
+    again: list[Line] = [[Span("It replaces the override that was in this file.", "warn")]] if replaced else []
+    steps = next_steps([("when it is back", ["override", "reconcile", str(path)])])
     return [head, *again, "", *_facts(override, page, path), *steps]

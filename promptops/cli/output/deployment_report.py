@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WORDS = {
     Kind.ROLLBACK: ("Rolled back", "Would roll back"),
     Kind.PROMOTE: ("Promoted", "Would promote"),
-    Kind.BREAK_GLASS: ("Recorded the pin of", "Would record the pin of"),
+    Kind.BREAK_GLASS: ("Recorded the override of", "Would record the override of"),
 }
 _DEPLOYED = "Deployed", "Would deploy"
 """What was done, and what a dry run says instead."""

@@ -12,7 +12,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.model import Deployment, Kind, ReleaseRef
 
 _ADDRESS = re.compile(r"\s*<[^<>]*>\s*(?=$| via token )")
-_VERBS = {Kind.PROMOTE: "promoted", Kind.ROLLBACK: "rolled back", Kind.BREAK_GLASS: "pinned"}
+_VERBS = {Kind.PROMOTE: "promoted", Kind.ROLLBACK: "rolled back", Kind.BREAK_GLASS: "overridden"}
 
 
 def person(actor: str) -> str:
@@ -30,7 +30,7 @@ def release_name(app: str, release: ReleaseRef) -> str:
 
 
 def verb(deployment: Deployment) -> str:
-    """``promoted``, ``rolled back`` or ``pinned``; ``deployed`` for a kind this version has no word for."""
+    """``promoted``, ``rolled back`` or ``overridden``; ``deployed`` for a kind this version has no word for."""
     return _VERBS.get(deployment.kind, "deployed")
 
 

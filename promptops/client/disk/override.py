@@ -1,8 +1,8 @@
-"""Break-glass pins on the application's machine: which of them count, and why the others do not.
+"""Override files on the application's machine: which of them count, and why the others do not.
 
-A pin counts until it expires, on its own channel, for the followed registry, if only this user or root could have
-written it. Nothing here raises: a damaged file must not keep an application from starting. The caller logs every pin
-that was ignored.
+An override counts until it expires, on its own channel, for the followed registry, if only this user or root could have
+written it. Nothing here raises: a damaged file must not keep an application from starting. The caller logs every
+override that was ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENDING = ".override.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """The pins that count, by app, and what is wrong with the others."""
+    """The overrides that count, by app, and what is wrong with the others."""
 
     active: Mapping[str, OverrideFile]
     ignored: tuple[Problem, ...] = ()
@@ -39,10 +39,10 @@ class _Ignored(Exception):
 
 
 def read_overrides(path: Path, *, channel: str, lineage: str | None, now: datetime) -> Overrides:
-    """The pins in a folder (``*.override.json``) or a file. A folder or file that is not there holds none.
+    """The overrides in a folder (``*.override.json``) or a file. A folder or file that is not there holds none.
 
-    ``lineage`` is that of the registry that is followed; None where none was reached yet, and then any is. Of two pins
-    of one app the younger counts.
+    ``lineage`` is that of the registry that is followed, or None before one was reached: then those of every registry
+    count. Of two overrides of one app the younger counts.
     """
     active: dict[str, OverrideFile] = {}
     ignored: list[Problem] = []
@@ -63,7 +63,7 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
             older, found = found, older
         active[found.override.app] = found
         if older is not None:
-            message = f"the pin of '{older.override.app}' in {found.path.name} is younger"
+            message = f"the override of '{older.override.app}' in {found.path.name} is younger"
             ignored.append(Problem(path=older.path, reason="superseded", message=message))
     return Overrides(active=active, ignored=tuple(ignored))
 

@@ -1,6 +1,6 @@
 """Reads a regular file up to a limit: a pipe or a device in its place would block for ever.
 
-The cache and break-glass pins are trusted because they are on this machine, so they are read only if no other user
+The cache and override files are trusted because they are on this machine, so they are read only if no other user
 could have written them.
 """
 

@@ -33,7 +33,7 @@ from promptops.core.snapshot import Snapshot
 
 _BEAT = 30.0
 _LOOK = 2.0
-"""Seconds between two looks at the break-glass files, where a place for them is named."""
+"""Seconds between two looks at the override files, where a place for them is named."""
 _SOON = 0.25
 """Seconds within which a change is on disk and told to the server: of many processes on a machine, all follow first."""
 _QUIET = 3600.0
@@ -153,7 +153,7 @@ class Course:
             )
 
     def tend(self) -> None:
-        """Look at the break-glass files, at the age of what is served, and bring to disk what is new."""
+        """Look at the override files, at the age of what is served, and bring to disk what is new."""
         self._look_at_overrides()
         self.replica.look()
         self.tell_changes()  # of a refresh that was given up, and followed what it had got even so
@@ -233,8 +233,8 @@ class Course:
 
     def begin(self) -> None:
         """Start from what is on disk: the last-known-good, or a bundle that is newer or all there is."""
-        for pin in self.replica.settings.pins:
-            log(logging.WARNING, "pin-active", "%s is pinned to %s", pin.app, pin.version, app=pin.app)
+        for fixed in self.replica.settings.fixed:
+            log(logging.WARNING, "pin-active", "%s is fixed at %s", fixed.app, fixed.version, app=fixed.app)
         kept = self._read_slot()
         bundle = self._read_bundle(kept)
         if bundle is not None:
@@ -316,12 +316,13 @@ class Course:
     def _say_overrides(self, found: Overrides, before: Mapping[str, OverrideFile]) -> None:
         for app, each in found.active.items():
             if app not in before or before[app].override != each.override:
-                pin = each.override
-                what = f"{app}@{pin.version} until {pin.expires_at.isoformat()}, by {pin.actor}: {pin.reason}"
-                log(logging.WARNING, "override-active", "a break-glass file is served: %s", what, app=app)
+                override = each.override
+                until = override.expires_at.isoformat()
+                what = f"{app}@{override.version} until {until}, by {override.actor}: {override.reason}"
+                log(logging.WARNING, "override-active", "an override is served: %s", what, app=app)
         for app in before:
             if app not in found.active:
-                log(logging.WARNING, "override-ended", "%s: no break-glass file any more", app, app=app)
+                log(logging.WARNING, "override-ended", "%s: no override any more", app, app=app)
         for problem in found.ignored:
             if (str(problem.path), problem.reason) not in self._ignored:
                 self._say_ignored("override-ignored", problem)

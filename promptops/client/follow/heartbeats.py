@@ -32,13 +32,13 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
     """The current heartbeat: which revision of each app is served. None if there is nothing to report yet, or if a
     registry would refuse it: too many apps, or a name that is not valid text.
 
-    Apps that are pinned or overridden are left out: this process does not follow the channel there. An app that it
+    Apps that are fixed or overridden are left out: this process does not follow the channel there. An app that it
     cannot load is named with the reason, beside the revision that it still serves.
     """
     held = replica.held
     if held is None or replica.contact is None:
         return None
-    apart = {pin.app for pin in replica.settings.pins} | set(replica.overrides)
+    apart = {fixed.app for fixed in replica.settings.fixed} | set(replica.overrides)
     revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
     cannot = {app: why for app, why in replica.cannot_load.items() if is_name(app) and app not in apart}
     try:

@@ -168,9 +168,9 @@ def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
 
 
 def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
-    """Get the versions that are pinned or wanted and not held yet; answers those that could not be had."""
+    """Get the versions that are fixed or wanted and not held yet; answers those that could not be had."""
     lacking = []
-    for reference in (*replica.settings.pins, *replica.settings.versions):
+    for reference in (*replica.settings.fixed, *replica.settings.versions):
         if replica.held is None or reference.version in replica.held.versions(reference.app):
             continue
         try:

@@ -92,7 +92,7 @@ class Replica:
         self.old_until: dict[Place, float] = {}  # places whose server takes no more of a heartbeat than 0.1.0's
         self._known: dict[Place, _Known] = {}
         self._lock = threading.Lock()
-        self._wanted = tuple((each.app, each.version) for each in (*settings.pins, *settings.versions))
+        self._wanted = tuple((each.app, each.version) for each in (*settings.fixed, *settings.versions))
         self.view = self._view(*self._grade())
 
     def forked(self) -> None:
@@ -289,7 +289,7 @@ class Replica:
                 self.view = self._view(*graded)
 
     def set_overrides(self, active: Mapping[str, OverrideFile]) -> None:
-        """Serve these break-glass files, whatever the registry says."""
+        """Serve these override files, whatever the registry says."""
         with self._lock:
             self.overrides = dict(active)
             self.view = self._view(*self._grade())
@@ -301,7 +301,7 @@ class Replica:
             channel=self.channel,
             source=source,
             reason=reason,
-            pins={pin.app: pin.version for pin in self.settings.pins},
+            fixed={fixed.app: fixed.version for fixed in self.settings.fixed},
             overrides=self.overrides,
             apps=self.settings.apps or None,
             coming=self._coming,

@@ -43,7 +43,7 @@ class OverrideFile:
 class View:
     """All the answers of a client until something changes. Never changed in place: a client swaps it for another.
 
-    ``overrides_end`` is when the first of its break-glass pins ends; the view after that has to be made without it.
+    ``overrides_end`` is when the first of its overrides ends; the view after that has to be made without it.
     """
 
     __slots__ = (
@@ -82,22 +82,22 @@ class View:
         channel: str,
         source: Source = Source.SERVER,
         reason: Reason = Reason.STATIC,
-        pins: Mapping[str, str] | None = None,
+        fixed: Mapping[str, str] | None = None,
         overrides: Mapping[str, OverrideFile] | None = None,
         apps: Collection[str] | None = None,
         coming: Collection[str] = (),
     ) -> View:
         """The view of what is held, from where and why it is served.
 
-        ``overrides`` go before everything, ``pins`` (app to version) before the channel. ``apps`` are the wanted apps,
+        ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
         requested is unavailable; the others are not affected.
         """
         view = cls(held, channel, source, reason)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
         wanted: dict[str, Callable[[str], App]] = dict.fromkeys(held.apps, view._followed) if held else {}
-        for app, version in (pins or {}).items():
-            wanted[app] = lambda app, version=version: view._pinned(app, version)  # type: ignore[misc]
+        for app, version in (fixed or {}).items():
+            wanted[app] = lambda app, version=version: view._at_version(app, version)  # type: ignore[misc]
         wanted |= dict.fromkeys(view._overrides, view._overridden)
         view._broken = dict.fromkeys(coming, "it is not loaded yet")
         view._broken |= {app: each.message for app, each in held.unloaded.items()} if held else {}
@@ -112,7 +112,7 @@ class View:
 
         Raises:
             AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it is not there; lists what is.
-            PromptUnavailable: nothing is held yet, or not what this app is pinned to.
+            PromptUnavailable: nothing is held yet, or not the version that is fixed for this app.
             Invalid: it is no name of a prompt.
         """
         if version is None:
@@ -167,10 +167,10 @@ class View:
         stable = self._served(held.release(app, pointer.stable.digest), pointer.stable, Variant.STABLE, reason=reason)
         return App(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
 
-    def _pinned(self, app: str, version: str) -> App:
+    def _at_version(self, app: str, version: str) -> App:
         digest = self.held.versions(app).get(version) if self.held else None
         if digest is None:
-            raise Rejected(Rejection.MISSING, f"'{app}' is pinned to {version}, which is not held")
+            raise Rejected(Rejection.MISSING, f"'{app}' is fixed at {version}, which is not held")
         return App(stable=self._of_version(app, ReleaseRef(version=version, digest=digest)))
 
     def _overridden(self, app: str) -> App:

@@ -88,10 +88,10 @@ class Withheld(Body):
 
 
 class Recorded(Body):
-    """A break-glass file as text, as it is."""
+    """The text of an override file."""
 
     pin: Annotated[
-        str, Field(max_length=overrides.MAX_FILE, examples=[overrides.encode(openapi_examples.PIN).decode()])
+        str, Field(max_length=overrides.MAX_FILE, examples=[overrides.encode(openapi_examples.OVERRIDE).decode()])
     ]
     dry_run: bool = False
 
@@ -285,23 +285,23 @@ def yank(call: CallOf, body: Withheld) -> Response:
     **answers(
         schema_of(Deployed),
         openapi_examples.RECONCILED,
-        takes={"pin": overrides.encode(openapi_examples.PIN).decode()},
+        takes={"pin": overrides.encode(openapi_examples.OVERRIDE).decode()},
         headers=(EXPECTED, ACTOR),
     ),
 )
 def reconcile(call: CallOf, channel: str, body: Recorded) -> Response:
-    """Record a break-glass pin as a deployment.
+    """Record an override as a deployment.
 
-    The pin names itself, so no key is needed: doing it again changes nothing. Since the channel's policy is not asked,
-    the token needs the scope that could change the policy.
+    The override names itself, so no key is needed: doing it again changes nothing. Since the channel's policy is not
+    checked, the token needs the scope that could change the policy.
     """
-    pin = overrides.decode(body.pin.encode())
-    if pin.channel != channel:
-        raise RequestInvalid(f"the pin is for the channel '{pin.channel}', and the address names '{channel}'")
-    call.require(Scope.POLICY, channel=channel, app=pin.app)
+    override = overrides.decode(body.pin.encode())
+    if override.channel != channel:
+        raise RequestInvalid(f"the override is for the channel '{override.channel}', and the address names '{channel}'")
+    call.require(Scope.POLICY, channel=channel, app=override.app)
     deployed = override_reconcile.reconcile(
         call.registry,
-        pin,
+        override,
         expect_revision=call.expect_revision,
         dry_run=body.dry_run,
         actor=call.actor,

@@ -1,4 +1,4 @@
-"""What comes out of a workspace: releases that were built there, its channels, and break-glass pins of releases.
+"""What comes out of a workspace: releases that were built there, its channels, and overrides.
 
 A release arrives as its canonical bytes. They are hashed, read and written again before anything is asked of the
 registry, so that the stored content always matches its digest.
@@ -41,7 +41,7 @@ from promptops.operations import override
 from promptops.operations import release as releasing
 from promptops.operations.build import Built, Workspace
 from promptops.operations.channels import ChannelChange, apply_channels
-from promptops.operations.override import PinRequest
+from promptops.operations.override import OverrideRequest
 from promptops.operations.release import Released, ReleaseRequest
 from promptops.server.api.arguments import key_of, reference_of
 from promptops.server.http import openapi_examples
@@ -121,8 +121,8 @@ class Declaration(Body):
     channels: Annotated[dict[str, DeclaredPolicy], Field(max_length=500)]
 
 
-class Pin(Body):
-    """Which release to pin, why, and for how long."""
+class NewOverride(Body):
+    """Which release an override serves, why, and for how long."""
 
     release: Annotated[str, Field(max_length=300, examples=["support-bot@0.2.0"])]
     reason: Annotated[str, Field(max_length=free_text.LONGEST, examples=["database gone"])]
@@ -282,13 +282,13 @@ def _policy(name: str, policy: DeclaredPolicy, body: Declaration) -> Policy:
     errors=(ReleaseNotFound, Quarantined, Unloadable, Yanked, Conflict),
     **answers(
         {"type": "object"},
-        json.loads(overrides.encode(openapi_examples.PIN)),
-        takes=openapi_examples.PIN_REQUEST,
+        json.loads(overrides.encode(openapi_examples.OVERRIDE)),
+        takes=openapi_examples.OVERRIDE_REQUEST,
         headers=(ACTOR,),
     ),
 )
-def pin(call: CallOf, channel: str, body: Pin) -> Response:
-    """Make a break-glass pin of a release.
+def create_override(call: CallOf, channel: str, body: NewOverride) -> Response:
+    """Make an override with a release.
 
     The answer is the file, for the hours in which the registry cannot be asked. Nothing is changed.
     """
@@ -296,8 +296,8 @@ def pin(call: CallOf, channel: str, body: Pin) -> Response:
     call.require(Scope.READ, channel=channel, app=reference.app)
     if reference.channel:
         call.require(Scope.READ, channel=reference.channel)
-    request = PinRequest(
+    request = OverrideRequest(
         reference=reference, channel=channel, reason=body.reason, lifetime=timedelta(seconds=body.seconds)
     )
-    made = override.pin(call.registry, request, actor=call.actor, now=call.now)
+    made = override.create(call.registry, request, actor=call.actor, now=call.now)
     return Response(overrides.encode(made), media_type="application/json", headers={"cache-control": "no-store"})

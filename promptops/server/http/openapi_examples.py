@@ -140,7 +140,7 @@ ROLLED_BACK: Final = Deployment(
     reason="wrong refunds",
     at=AT,
 )
-PINNED: Final = Deployment(
+RECORDED: Final = Deployment(
     app="support-bot",
     channel="prod",
     revision=8,
@@ -154,7 +154,7 @@ PINNED: Final = Deployment(
 )
 PROMOTION: Final = Deployed(deployments=(PROMOTED,), served=(PROMOTED,), key=KEY)
 ROLLBACK: Final = Deployed(deployments=(ROLLED_BACK,), served=(ROLLED_BACK,), key=KEY)
-RECONCILED: Final = Deployed(deployments=(PINNED,), served=(PINNED,), key="break-glass-1c9d…")
+RECONCILED: Final = Deployed(deployments=(RECORDED,), served=(RECORDED,), key="break-glass-1c9d…")
 STATUS: Final = Status(
     registry="parcelwise",
     standings=(Standing(deployment=PROMOTED, target=Past(deployment=ROLLED_BACK)),),
@@ -175,7 +175,7 @@ QUARANTINE: Final = Quarantine(
 POLICY: Final = Policy(promote_from=("staging",), protected=True)
 CHANNEL: Final = Channel(name="prod", policy=POLICY, version=2, actor=ACTOR, at=AT)
 CHANGE: Final = ChannelChange(name="prod", policy=POLICY, version=2, applied=Applied.CHANGED)
-PIN: Final = Override(
+OVERRIDE: Final = Override(
     registry="parcelwise",
     lineage=LINEAGE,
     app="support-bot",
@@ -243,4 +243,8 @@ DECLARATION: Final[Mapping[str, Json]] = {
     "registry": "parcelwise",
     "channels": {"staging": {}, "prod": {"promote_from": ["staging"], "protected": True}},
 }
-PIN_REQUEST: Final[Mapping[str, Json]] = {"release": "support-bot@0.2.0", "reason": "database gone", "seconds": 86_400}
+OVERRIDE_REQUEST: Final[Mapping[str, Json]] = {
+    "release": "support-bot@0.2.0",
+    "reason": "database gone",
+    "seconds": 86_400,
+}

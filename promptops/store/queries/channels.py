@@ -211,7 +211,7 @@ class ChannelReader:
         return tuple((current, tuple(pasts.get((current.app, current.channel), ()))) for current in live)
 
     def was_stable(self, app: str, channel: str, digest: str) -> Deployment | None:
-        """The newest promotion of this release on the channel, or break-glass pin of it that was recorded."""
+        """The newest promotion of this release on the channel, or override with it that was recorded."""
         return self._first(_PROMOTED, app=app, channel=channel, digest=digest)
 
     def quarantine(self, app: str, channel: str, digest: str) -> Quarantine | None:

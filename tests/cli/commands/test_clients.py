@@ -301,7 +301,7 @@ def test_a_length_that_is_wrong_is_refused_with_the_words_of_all_lengths(told: R
         for command in (
             ("rollback", "--wait=1x"),
             ("token", "create", "ci", "--expires", "1x"),
-            ("break-glass", "pin", "bot@0.1.1", "--channel", "prod", "--reason", "x", "--expires", "1x"),
+            ("override", "create", "bot@0.1.1", "--channel", "prod", "--reason", "x", "--expires", "1x"),
         )
     ]
     for err in refused:

@@ -176,7 +176,7 @@ def test_a_reason_that_is_too_long_is_refused_by_every_command(told: Registry, p
         "quarantine bot@0.1.0 --channel dev",
         "unquarantine bot@0.1.0 --channel dev",
         "yank bot@0.1.0",
-        "break-glass pin bot@0.1.0 --channel prod",
+        "override create bot@0.1.0 --channel prod",
         "token revoke any",
     ):
         error = promptops(*command.split(), "--reason", "x" * 10_001, "--json", exits=2).error
@@ -252,7 +252,7 @@ def test_json_on_stdout_is_alone_and_safe_to_look_at(told: Registry, promptops: 
         "quarantine bot/answer@0.1.0 --channel prod -m bad",
         "unquarantine bot/answer@0.1.0 --channel prod -m good",
         "yank bot/answer@0.1.0 -m leak",
-        "break-glass pin bot/answer@0.1.0 --channel prod -m gone",
+        "override create bot/answer@0.1.0 --channel prod -m gone",
     ],
 )
 def test_one_prompt_alone_is_not_taken_for_its_whole_app(words: str, told: Registry, promptops: Promptops) -> None:

@@ -1,4 +1,4 @@
-"""Break-glass pins on disk: which count, and what is said of those that do not."""
+"""Override files on disk: which count, and why the others do not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def asked(path: Path, lineage: str | None = "one", now: datetime = NOW) -> Overr
     return read_overrides(path, channel="prod", lineage=lineage, now=now)
 
 
-def test_a_pin_that_lives_counts_from_a_file_and_from_a_folder(tmp_path: Path) -> None:
+def test_an_override_that_lives_counts_from_a_file_and_from_a_folder(tmp_path: Path) -> None:
     path = lay(tmp_path, override())
     lay(tmp_path, b"not one of these", name="notes.json")
     for place in (path, tmp_path):
@@ -77,7 +77,7 @@ def test_a_pin_that_lives_counts_from_a_file_and_from_a_folder(tmp_path: Path) -
     ],
     ids=["channel", "lineage", "expired", "empty", "html", "zeros", "cut", "edited", "future", "key", "large"],
 )
-def test_a_pin_that_does_not_count_is_told_and_hides_no_other(
+def test_an_override_that_does_not_count_is_told_and_hides_no_other(
     tmp_path: Path, what: Override | bytes, reason: str
 ) -> None:
     path = lay(tmp_path, what)
@@ -88,26 +88,26 @@ def test_a_pin_that_does_not_count_is_told_and_hides_no_other(
     assert found.ignored[0].message
 
 
-def test_a_pin_ends_to_the_moment(tmp_path: Path) -> None:
+def test_an_override_ends_to_the_moment(tmp_path: Path) -> None:
     what = override()
     lay(tmp_path, what)
     assert asked(tmp_path, now=what.expires_at - timedelta(microseconds=1)).active
     assert not asked(tmp_path, now=what.expires_at).active
 
 
-def test_no_clock_makes_a_pin_live_longer_than_a_week(tmp_path: Path) -> None:
+def test_no_clock_makes_an_override_live_longer_than_a_week(tmp_path: Path) -> None:
     lay(tmp_path, encode(override()).replace(b"2026-03-01T13", b"2027-03-01T13"))
     assert [problem.reason for problem in asked(tmp_path).ignored] == ["damaged"]
     assert timedelta(days=7) == LONGEST
 
 
-def test_where_no_registry_was_reached_a_pin_of_any_counts(tmp_path: Path) -> None:
+def test_where_no_registry_was_reached_an_override_of_any_counts(tmp_path: Path) -> None:
     lay(tmp_path, replace(override(), lineage="whatever"))
     assert set(asked(tmp_path, lineage=None).active) == {"bot"}
 
 
 @pytest.mark.parametrize("names", [("a.override.json", "b.override.json"), ("b.override.json", "a.override.json")])
-def test_of_two_pins_of_an_app_the_younger_counts(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_of_two_overrides_of_an_app_the_younger_counts(tmp_path: Path, names: tuple[str, str]) -> None:
     old = lay(tmp_path, override(), names[0])
     lay(tmp_path, replace(override("bot", "2.0.0"), created_at=NOW), names[1])
     found = asked(tmp_path)
@@ -164,7 +164,7 @@ SPOILED: dict[str, tuple[Any, str]] = {
     ("spoil", "advice"),
     [pytest.param(*each, id=name, marks=[FOREIGN] if "another" in name else []) for name, each in SPOILED.items()],
 )
-def test_a_pin_that_somebody_else_could_have_made_does_not_count(
+def test_an_override_that_another_user_could_have_made_does_not_count(
     tmp_path: Path, spoil: Callable[[Path], object], advice: str
 ) -> None:
     folder = tmp_path / "glass"
@@ -184,12 +184,12 @@ def test_a_pin_that_somebody_else_could_have_made_does_not_count(
     assert str(path) in refused.value.message
 
 
-def test_a_huge_pin_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_override_is_not_read(tmp_path: Path) -> None:
     os.truncate(lay(tmp_path, override()), 1 << 40)
     assert [problem.reason for problem in asked(tmp_path).ignored] == ["damaged"]
 
 
-def test_a_pin_is_read_through_a_link_as_containers_mount_it(tmp_path: Path) -> None:
+def test_an_override_is_read_through_a_link_as_containers_mount_it(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     real = lay(tmp_path / "data", override())
     (tmp_path / "mounted").mkdir()

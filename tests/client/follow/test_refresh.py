@@ -239,7 +239,7 @@ def test_a_trouble_is_logged_once_until_it_is_over(caplog: pytest.LogCaptureFixt
 
 def test_a_heartbeat_tells_of_what_follows_the_channel() -> None:
     apps = {name: made.pointer(number, made.release(name, "1.0.0")) for number, name in enumerate("abc", 1)}
-    world = Simulation(served={FIRST: made.snapshot(apps)}, told={"pins": references_of("b@0.9.0", "PIN")})
+    world = Simulation(served={FIRST: made.snapshot(apps)}, told={"fixed": references_of("b@0.9.0", "VERSION")})
     assert world.course.beat() is None
     world.poll()
     beat = world.course.beat()

@@ -155,7 +155,7 @@ def test_the_environment_says_what_the_arguments_do_not(monkeypatch: pytest.Monk
         "REGISTRY": f"file:{tmp_path}",
         "CHANNEL": "staging",
         "TOKEN": "pops_rt_secret",
-        "PIN": "bot@1.3.0, other@2.0.0",
+        "VERSION": "bot@1.3.0, other@2.0.0",
         "BUNDLE": "/srv/bundle",
         "OVERRIDE": "/srv/override",
         "CACHE": "off",
@@ -198,5 +198,9 @@ def test_channels_are_named_once_and_the_first_is_the_own_one() -> None:
 
 
 def test_versions_are_read_from_a_text_with_commas_or_a_list() -> None:
-    assert [str(each) for each in references_of("a@1.0.0,b@2.0.0  c@3.0.0", "PIN")] == ["a@1.0.0", "b@2.0.0", "c@3.0.0"]
-    assert [str(each) for each in references_of(["a@v1.0.0"], "PIN")] == ["a@1.0.0"]
+    assert [str(each) for each in references_of("a@1.0.0,b@2.0.0  c@3.0.0", "VERSION")] == [
+        "a@1.0.0",
+        "b@2.0.0",
+        "c@3.0.0",
+    ]
+    assert [str(each) for each in references_of(["a@v1.0.0"], "VERSION")] == ["a@1.0.0"]

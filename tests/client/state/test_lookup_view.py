@@ -173,17 +173,17 @@ def test_only_the_apps_that_are_wanted_are_there() -> None:
     assert raised.value.known == ("other",)
 
 
-def test_a_pin_goes_before_the_channel_and_its_canary() -> None:
+def test_a_fixed_version_goes_before_the_channel_and_its_canary() -> None:
     what = snapshot({"bot": pointer(3, TWO, canary=THREE, weight=10_000, last_good=ONE), "other": pointer(1, OTHER)})
-    asked = view(what, pins={"bot": "1.0.0"})
+    asked = view(what, fixed={"bot": "1.0.0"})
     found = asked.resolve("bot/answer", "anybody")
     assert (found.version, found.variant, found.reason) == ("1.0.0", Variant.FIXED, Reason.STATIC)
     assert asked.resolve("other/answer").version == "1.0.0"
 
 
-def test_a_pin_that_is_not_held_is_never_answered_with_another_version() -> None:
-    asked = view(snapshot({"bot": pointer(3, TWO), "other": pointer(1, OTHER)}), pins={"bot": "9.0.0"})
-    with pytest.raises(PromptUnavailable, match=r"pinned to 9\.0\.0"):
+def test_a_fixed_version_that_is_not_held_is_never_answered_with_another_version() -> None:
+    asked = view(snapshot({"bot": pointer(3, TWO), "other": pointer(1, OTHER)}), fixed={"bot": "9.0.0"})
+    with pytest.raises(PromptUnavailable, match=r"fixed at 9\.0\.0"):
         asked.resolve("bot/answer")
     assert asked.resolve("bot/answer", version="2.0.0").version == "2.0.0"
     assert asked.resolve("other/answer").version == "1.0.0"
@@ -207,9 +207,9 @@ def _override(version: str = "3.0.0", *, lives: timedelta = timedelta(hours=24))
     return OverrideFile(path=Path("x"), override=override, release=holding.release("bot", THREE.digest))
 
 
-def test_a_break_glass_pin_goes_before_everything() -> None:
+def test_an_override_goes_before_everything() -> None:
     what = snapshot({"bot": pointer(3, TWO, canary=ONE, weight=10_000), "other": pointer(1, OTHER)})
-    asked = view(what, overrides={"bot": _override()}, pins={"bot": "1.0.0"})
+    asked = view(what, overrides={"bot": _override()}, fixed={"bot": "1.0.0"})
     found = asked.resolve("bot/answer", "anybody")
     assert (found.version, found.source, found.revision) == ("3.0.0", Source.OVERRIDE, 3)
     assert asked.resolve("bot/answer@3.0.0") is found
@@ -217,7 +217,7 @@ def test_a_break_glass_pin_goes_before_everything() -> None:
     assert asked.overrides_end == START + timedelta(hours=24)
 
 
-def test_a_break_glass_pin_is_served_with_nothing_else_held() -> None:
+def test_an_override_is_served_with_nothing_else_held() -> None:
     asked = view(None, overrides={"bot": _override()})
     assert asked.resolve("bot/answer").version == "3.0.0"
     with pytest.raises(PromptUnavailable):

@@ -1,4 +1,4 @@
-"""Versions, pins and break-glass files: what goes before the channel."""
+"""Versions, fixed versions and override files: what goes before the channel."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_versions_that_are_wanted_are_held_from_the_start(client_of: Maker, serv
     assert client.state is State.READY
 
 
-def test_a_pin_goes_before_the_channel_and_survives_the_process(
+def test_a_fixed_version_goes_before_the_channel_and_survives_the_process(
     client_of: Maker, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
-    monkeypatch.setenv("PROMPTOPS_PIN", "bot@0.7.0")
+    monkeypatch.setenv("PROMPTOPS_VERSION", "bot@0.7.0")
     with Client(server.url, channel="prod", cache_dir=tmp_path) as first:
         assert first.get_prompt("bot/answer").version == "0.7.0"
         server.serve(made.served(2, "2.0.0"))
@@ -68,12 +68,12 @@ def test_a_pin_goes_before_the_channel_and_survives_the_process(
     assert second.get_prompt("bot/answer").source == "disk"
 
 
-@pytest.mark.parametrize("how", ["pin", "versions", "fetch"])
+@pytest.mark.parametrize("how", ["fixed", "versions", "fetch"])
 def test_what_is_asked_for_by_name_while_the_channel_serves_it_stays_when_the_channel_goes_on(
     client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    if how == "pin":
-        monkeypatch.setenv("PROMPTOPS_PIN", "bot@1.0.0")
+    if how == "fixed":
+        monkeypatch.setenv("PROMPTOPS_VERSION", "bot@1.0.0")
     client = client_of(server.url, versions=["bot@1.0.0"] if how == "versions" else ())
     if how == "fetch":
         client.fetch("bot@1.0.0")
@@ -81,7 +81,7 @@ def test_what_is_asked_for_by_name_while_the_channel_serves_it_stays_when_the_ch
     for revision, version in ((2, "2.0.0"), (3, "3.0.0")):
         server.serve(made.served(revision, version))
         until(lambda revision=revision: client.status().revisions == {"bot": revision})  # type: ignore[misc]
-    found = client.get_prompt("bot/answer", version=None if how == "pin" else "1.0.0")
+    found = client.get_prompt("bot/answer", version=None if how == "fixed" else "1.0.0")
     assert (found.version, found.variant) == ("1.0.0", "fixed")
 
 
@@ -104,26 +104,37 @@ def test_a_version_is_fetched_from_the_next_place_where_the_first_one_hangs(
         assert client.fetch("bot@0.7.0").version == "0.7.0"
 
 
-def test_an_app_is_pinned_to_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROMPTOPS_PIN", "bot@1.0.0, bot@1.0.0")
-    assert [pin.version for pin in settings.pins_of(settings.variable("PROMPTOPS_PIN"))] == ["1.0.0"]
+def test_an_app_is_fixed_at_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTOPS_VERSION", "bot@1.0.0, bot@1.0.0")
+    assert [fixed.version for fixed in settings.fixed_versions()] == ["1.0.0"]
     for wrong in ("bot@1.0.0,bot@2.0.0", "bot/answer@1.0.0", "bot:prod"):
-        monkeypatch.setenv("PROMPTOPS_PIN", wrong)
-        with pytest.raises(Invalid, match="PROMPTOPS_PIN"):
+        monkeypatch.setenv("PROMPTOPS_VERSION", wrong)
+        with pytest.raises(Invalid, match="PROMPTOPS_VERSION"):
             Client("file:/nowhere", channel="prod")
 
 
-def test_a_pin_that_cannot_be_had_is_not_replaced_by_something_else(
+def test_the_earlier_name_of_the_variable_is_read_where_the_new_one_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_PIN", "bot@1.0.0")
+    assert [str(fixed) for fixed in settings.fixed_versions()] == ["bot@1.0.0"]
+    assert not caplog.records
+    monkeypatch.setenv("PROMPTOPS_VERSION", "bot@2.0.0")
+    assert [str(fixed) for fixed in settings.fixed_versions()] == ["bot@2.0.0"]
+    assert [record.__dict__["event"] for record in caplog.records] == ["setting-ignored"]
+
+
+def test_a_fixed_version_that_cannot_be_had_is_not_replaced_by_something_else(
     client_of: Maker, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROMPTOPS_PIN", "bot@0.6.0")
+    monkeypatch.setenv("PROMPTOPS_VERSION", "bot@0.6.0")
     client = client_of(server.url)
-    with pytest.raises(PromptUnavailable, match="pinned"):
+    with pytest.raises(PromptUnavailable, match="fixed"):
         client.get_prompt("bot/answer")
     assert client.get_prompt("bot/answer", fallback="x").source == "fallback"
 
 
-def test_a_break_glass_file_goes_before_everything_from_the_moment_it_is_there(
+def test_an_override_file_goes_before_everything_from_the_moment_it_is_there(
     client_of: Maker, server: FakeServer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "glass"
@@ -142,7 +153,7 @@ def test_a_break_glass_file_goes_before_everything_from_the_moment_it_is_there(
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
 
 
-def test_a_break_glass_file_is_served_where_nothing_else_can_be(
+def test_an_override_file_is_served_where_nothing_else_can_be(
     client_of: Maker, server: FakeServer, tmp_path: Path
 ) -> None:
     server.stop()
@@ -153,7 +164,7 @@ def test_a_break_glass_file_is_served_where_nothing_else_can_be(
 
 
 @pytest.mark.parametrize("wrong", ["expired", "another registry", "damaged"])
-def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
+def test_an_override_file_that_does_not_count_is_said_and_not_served(
     client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: str
 ) -> None:
     path = made.lay_override(
@@ -169,7 +180,7 @@ def test_a_break_glass_file_that_does_not_count_is_said_and_not_served(
     until(lambda: client.get_prompt("bot/answer").version == "1.0.0")
 
 
-def test_a_break_glass_file_is_looked_at_again_when_its_mode_was_put_right(
+def test_an_override_file_is_looked_at_again_when_its_mode_was_put_right(
     client_of: Maker, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = made.lay_override(tmp_path / "glass", "0.5.0")
@@ -187,7 +198,7 @@ def test_a_break_glass_file_is_looked_at_again_when_its_mode_was_put_right(
     assert client.get_prompt("bot/answer").source == "server"
 
 
-def test_a_break_glass_folder_is_the_same_one_wherever_the_process_goes(
+def test_an_override_folder_is_the_same_one_wherever_the_process_goes(
     client_of: Maker, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
