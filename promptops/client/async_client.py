@@ -1,4 +1,4 @@
-"""The client for asyncio: ``AsyncClient``. As ``Client``, following with tasks of the loop it was started in."""
+"""The client for asyncio: ``AsyncClient``. It follows with the threads of ``Client``; a loop only waits for them."""
 
 from __future__ import annotations
 
@@ -6,183 +6,145 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self, TypeVar
 
-from promptops.client.base_client import Answering
-from promptops.client.follow.refresh import get_version
-from promptops.client.follow.tasks import AsyncFollowing, wait
-from promptops.client.follow.work_threads import in_thread
-from promptops.client.sources.local import open_local
-from promptops.client.sources.source import Origin, Place
+from promptops.client.background import Background, end_all, one_version
+from promptops.client.follow.crew import begin
+from promptops.client.follow.threads import LOADED, Following
 from promptops.client.state.app_release import Served
 from promptops.client.status import log
-from promptops.client.sync_client import require, the_version
-from promptops.core.errors import PromptopsError, PromptUnavailable
+from promptops.core.errors import PromptopsError
 
-if TYPE_CHECKING:
-    from promptops.client.sources.http_transport import AsyncHttpOrigin
+T = TypeVar("T")
 
-
-_ELSEWHERE = 2.0
-"""Seconds to wait for another loop to end what follows in it."""
-
-_parents: list[object] = []
-"""What a forked child got from its parent: closing it would take it away from the parent's loop."""
+_END = 2.0
+"""Seconds that closing waits for the threads, of which one for the server to take the goodbye: as ``Client`` does."""
 
 
-@dataclass(kw_only=True)
-class _Running:
-    """What follows in one event loop: the tasks of each channel, and the places that they ask."""
-
-    loop: asyncio.AbstractEventLoop
-    before: _Running | None = None
-    followings: dict[str, AsyncFollowing] = field(default_factory=dict)
-    origins: list[tuple[Place, AsyncHttpOrigin | Origin]] = field(default_factory=list)
-    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    started: bool = False
-    over: bool = False
-
-    @property
-    def follows(self) -> bool:
-        return bool(self.followings) and all(following.running for following in self.followings.values())
-
-    async def end(self) -> None:
-        """End it, from whatever loop. What is left of a loop that was closed nobody can end, and nothing runs there."""
-        self.over = True
-        if self.loop is asyncio.get_running_loop():
-            await self._end()
-        elif self.loop.is_running():
-            ended = asyncio.run_coroutine_threadsafe(self._end(), self.loop)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.wrap_future(ended), _ELSEWHERE)
-        else:
-            for following in self.followings.values():
-                with contextlib.suppress(RuntimeError):
-                    self.loop.call_soon_threadsafe(following.cancel)
-            self.followings = {}
-            await self._end()
-
-    async def _end(self) -> None:
-        followings, self.followings = self.followings, {}
-        origins, self.origins = self.origins, []
-        local = [cast(Origin, origin) for place, origin in origins if not place.is_http]
-        for origin in local:
-            origin.interrupt()
-        for following in followings.values():
-            following.cancel()
-        try:
-            for following in followings.values():
-                await following.stop()
-            if self.loop is asyncio.get_running_loop():
-                await asyncio.gather(*(each.say_goodbye() for each in followings.values()))
-        finally:
-            for origin in local:
-                await in_thread(origin.close)
-            for place, remote in origins:
-                if place.is_http and self.loop is asyncio.get_running_loop():
-                    await cast("AsyncHttpOrigin", remote).close()
-
-
-class AsyncClient(Answering):
+class AsyncClient(Background):
     """Follows a channel and hands out its prompts, in asyncio::
 
         async with AsyncClient("https://registry.internal", channel="prod") as client:
             prompt = client.get_prompt("support-bot/answer", key=user)
 
     :meth:`start` waits ``start_timeout`` at most for the first answer. :meth:`get_prompt` does no I/O and is a plain
-    method. A forked child follows in the first loop that it is used in, or that it is started in.
+    method. Hooks are called in the loop that the client was started in last. A forked child follows from the first use
+    in a loop of its own, or from its own :meth:`start`.
     """
 
     def _begin(self) -> None:
-        self._running: _Running | None = None
+        super()._begin()
+        self._follows = False
+        self._renew()
+
+    def _renew(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = asyncio.Lock()  # of several tasks, one starts and the others wait for it
+        self._launching = threading.Lock()  # the same for several loops
+        self._closed = threading.Event()  # set by close(), and made anew
         self._orphaned = False
-        self._resuming: asyncio.Task[None] | None = None
+        self._busy = False
 
     async def start(self) -> Self:
         """Read what is on disk, begin to follow, and wait for the first answer, but not for long.
 
-        Does nothing where this loop follows already. Started in another loop, it follows there and no more here.
-        Cancelled, or with an error, it leaves nothing behind.
+        Does nothing but to move the hooks to this loop if the client follows already. Cancelled, or with an error, it
+        leaves nothing behind.
 
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        if self._process != os.getpid():
-            self._forked()
-        loop, running = asyncio.get_running_loop(), self._running
-        if running is None or running.loop is not loop or (running.started and not running.follows):
-            self._running = running = _Running(loop=loop, before=running)
-        async with running.starting:
-            if not running.started and not running.over:
+        self._enter()
+        closed, failed = self._closed, threading.Event()
+        async with self._starting:
+            if not self._is_running() and not closed.is_set():
                 try:
-                    await self._follow(running)
+                    await self._follow(lambda: closed.is_set() or failed.is_set())
                 except BaseException:
-                    closed = running.over
-                    await running.end()
-                    running.started, running.over = False, closed
+                    failed.set()
+                    await _in_thread(partial(end_all, tuple(self._followings.values()), _END))
                     raise
         return self
 
-    async def _follow(self, running: _Running) -> None:
-        before, running.before = running.before, None
-        if before is not None:
-            await before.end()
-        first = []
-        for name, course in self._courses.items():
-            course.call_hooks_with(running.loop.call_soon_threadsafe)
-            course.replica.unfollowed = ""
-            if course.replica.held is None:
-                await in_thread(course.begin)
-            # Each channel has its own: of two that wait for one place's changes, one would be told.
-            origins = {place: await self._open(place) for place in self._settings.places}
-            running.origins += origins.items()
-            if running.over:  # closed meanwhile
-                await running.end()
-                return
-            running.followings[name] = AsyncFollowing(course, origins)
-            first.append(running.followings[name].start())
-        running.started = True
+    def _enter(self) -> None:
+        """Use the client in this loop from now on."""
+        if self._process != os.getpid():
+            self._forked()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # A lock of asyncio belongs to the first loop in which a task waits for it.
+            self._loop, self._starting = loop, asyncio.Lock()
+            for course in self._courses.values():
+                course.call_hooks_with(partial(_call_in, loop))
+
+    async def _follow(self, is_over: Callable[[], bool]) -> None:
+        loop, first = asyncio.get_running_loop(), list[asyncio.Event]()
+
+        def next_first() -> Callable[[], object]:
+            first.append(done := asyncio.Event())
+            return partial(_call_in, loop, done.set)
+
+        await _in_thread(partial(self._launch, next_first, is_over))
         until = time.monotonic() + self._settings.start_timeout
         for done in first:
-            await wait(done, max(0.0, until - time.monotonic()))
-        places = ", ".join(place.label for place in self._settings.places)
-        log(logging.INFO, "started", "%s follows %s: %s", "+".join(self._replicas), places, self.state)
+            await _wait(done, until)
+        if not is_over():
+            self._log_started()
+
+    def _launch(self, first: Callable[[], Callable[[], object]], is_over: Callable[[], bool]) -> None:
+        """Start to follow, in a thread that may wait for disks and for the import of what a place needs."""
+        with self._launching:
+            if self._is_running() or is_over():
+                return
+            try:
+                self._start_following(first)
+            except BaseException:
+                end_all(self._followings.values(), 0.0)
+                raise
+            self._follows, self._orphaned = True, False
+            self._take_turns()
+            if is_over():  # close() came meanwhile, and may have found nothing to end yet
+                end_all(self._followings.values(), _END)
 
     async def refresh(self, seconds: float | None = None) -> bool:
         """As :meth:`Client.refresh`."""
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
-        answered = [await each.refresh(max(0.0, until - time.monotonic())) for each in self._here().values()]
+        self._enter()
+        answered = [await self._ask(name, following, until) for name, following in self._followings.items()]
         return bool(answered) and all(answered)
+
+    async def _ask(self, channel: str, following: Following, until: float) -> bool:
+        if following.is_inline:
+            return await _in_thread(partial(following.refresh, max(0.0, until - time.monotonic())))
+        if not following.running:
+            return False
+        replica, done = self._replicas[channel], asyncio.Event()
+        following.request(partial(_call_in, asyncio.get_running_loop(), done.set))
+        answered = await _wait(done, until)
+        while replica.is_loading and time.monotonic() < until:
+            await asyncio.sleep(LOADED)  # an event brought it, and the caller wants it
+        return answered and not replica.failing
 
     async def fetch(self, reference: str, *, channel: str | None = None) -> Served:
         """As :meth:`Client.fetch`."""
         replica = self._of(channel)
-        wanted = the_version(reference)
-        if not await in_thread(replica.keep, wanted.app, wanted.version):
-            deadline = time.monotonic() + self._settings.timeout
-            following = self._here().get(replica.channel)
-            if following is None:
-                raise PromptUnavailable(
-                    "the client was not started in this event loop", hint="await client.start(), or async with."
-                )
-            require(await following.run(get_version(replica, wanted, deadline), deadline), wanted)
-        return replica.view.release(wanted.app, version=wanted.version)
+        return await _in_thread(partial(self._fetch, one_version(reference), replica.channel))
 
     async def close(self) -> None:
-        """Stop following, in whatever loop it was started, and say goodbye to the server, for a second at most. The
-        client still serves what it holds.
+        """Stop following, and say goodbye to the server, for a second at most. Works in every loop. The client still
+        serves what it holds.
         """
-        running, self._running = self._running, None
-        self._orphaned = False
-        if running is not None and self._process == os.getpid():
-            for each in (running, running.before):
-                if each is not None:
-                    await each.end()
-        log(logging.INFO, "stopped", "%s is not followed any more", "+".join(self._replicas))
+        if self._process != os.getpid():
+            self._forked()
+        closed, self._closed = self._closed, threading.Event()
+        closed.set()
+        self._follows = self._orphaned = False
+        await _in_thread(partial(self._end, _END))
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -192,44 +154,99 @@ class AsyncClient(Answering):
     ) -> None:
         await self.close()
 
-    def _is_running(self) -> bool:
-        return self._running is not None and self._running.follows and self._process == os.getpid()
-
-    def _here(self) -> dict[str, AsyncFollowing]:
-        """What follows in this very loop: no other can ask it anything."""
-        running = self._running if self._process == os.getpid() else None
-        return running.followings if running and running.loop is asyncio.get_running_loop() else {}
+    # --- another process --------------------------------------------------------------------------
 
     def _forked(self) -> None:
-        """In a forked child: what belongs to the parent's loop stays as it is, and nobody here uses it."""
+        """In a forked child: leave threads, connections and the loop to the parent, and wait for a loop of its own."""
         self._process = os.getpid()
-        _parents.append(self._running)
-        self._orphaned = self._running is not None and self._running.started
-        self._running = self._resuming = None
+        for following in self._followings.values():
+            following.abandon()
+        self._renew()
+        self._orphaned = self._follows
         for course in self._courses.values():
+            course.call_hooks_with(_call_nowhere)
             if self._orphaned:
                 course.replica.unfollowed = "this process was forked: await client.start() in its event loop"
             course.forked()
 
-    def _go_on(self) -> None:
-        self._orphaned = self._orphaned and not self._is_running()
-        if not self._orphaned:
-            self._mark[0] = 1
-        elif self._resuming is None or self._resuming.done():
-            with contextlib.suppress(RuntimeError):  # this thread has no loop
-                self._resuming = asyncio.get_running_loop().create_task(self._resume(), name="promptops: resume")
+    def _follow_forked(self) -> None:
+        self._forked()
 
-    async def _resume(self) -> None:
+    def _go_on(self) -> None:
+        if self._orphaned:
+            with contextlib.suppress(RuntimeError):  # no loop runs in this thread
+                self._enter()
+                self._do(self._resume)
+            return
+        self._mark[0] = not any(following.is_inline for following in self._followings.values())
+        if not self._mark[0]:
+            self._do(self._take_turns)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Do something in a thread, unless one is at it."""
+        if self._busy:
+            return
+        self._busy = True
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._busy = False
+
+        begin(run, "resume")
+
+    def _take_turns(self) -> None:
+        """Take the turns that are due, in a process where no threads follow."""
+        taken = [following.take_turn(self._settings.start_timeout) for following in self._followings.values()]
+        self._mark[0] = not any(taken)
+
+    def _resume(self) -> None:
         try:
-            await self.start()
+            self._launch(lambda: _call_nowhere, self._closed.is_set)
         except PromptopsError as error:
             log(logging.WARNING, "refresh-failed", "%s is not followed: %s", "+".join(self._replicas), error.message)
 
-    async def _open(self, place: Place) -> AsyncHttpOrigin | Origin:
-        if not place.is_http:
-            return await in_thread(open_local, place)
-        from promptops.client.sources.http_transport import AsyncHttpOrigin
 
-        told = self._settings
-        # In a thread, because the first one imports much and reads certificates.
-        return await in_thread(partial(AsyncHttpOrigin, place, token=place.token, verify=told.verify, proxy=told.proxy))
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run something that blocks in a daemon thread. Nothing waits for it when the process ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if future.done():  # the task that waited was cancelled
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 the task raises it again
+            error = raised
+        _call_in(loop, deliver, result, error)
+
+    begin(run, "call")
+    return await future
+
+
+async def _wait(event: asyncio.Event, until: float) -> bool:
+    """Wait for an event up to a moment of the monotonic clock; False if it did not come."""
+    try:
+        async with asyncio.timeout(max(0.0, until - time.monotonic())):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+    """Have something called in a loop, from any thread; not at all if the loop has ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *arguments)
+
+
+def _call_nowhere(*_: object) -> None:
+    """Takes the place of a loop until a forked child has one."""

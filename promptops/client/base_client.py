@@ -119,6 +119,11 @@ class Answering:
         self._go_on()
 
     def _forked(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        raise TypeError("Client and AsyncClient know")
+
+    def _follow_forked(self) -> None:
+        """The same right after the fork, where nothing may wait."""
         raise TypeError("Client and AsyncClient know")
 
     def _go_on(self) -> None:

@@ -48,7 +48,7 @@ for way in ways:
             # Somebody is in the middle of everything that has a lock.
             client._own._lock.acquire()
             client._followings["prod"]._wake._cond.acquire()
-            client._followings["prod"]._reached._cond.acquire()
+            client._followings["prod"]._listener.reached._cond.acquire()
         pid = os.fork()
         if pid == 0:
             follow(way)
@@ -57,7 +57,7 @@ for way in ways:
         if way == "locked":
             client._own._lock.release()
             client._followings["prod"]._wake._cond.release()
-            client._followings["prod"]._reached._cond.release()
+            client._followings["prod"]._listener.reached._cond.release()
     if way == "exits":
         pid = os.fork()
         if pid == 0:

@@ -1,18 +1,20 @@
-"""An ``AsyncClient`` between tasks and event loops: one set of tasks, in one loop, and nothing left behind."""
+"""An ``AsyncClient`` between tasks and event loops: one set of threads, no task of its own, and nothing left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from promptops import AsyncClient, Invalid, PromptUnavailable
-from promptops.client.follow.threads import GRACE
+from promptops.client.follow.open_places import GRACE
 from tests.client import made
 from tests.client.fake_server import Asked, FakeServer, Reply
+from tests.client.waiting import until
 
 
 def _client(url: str, *more: str) -> AsyncClient:
@@ -20,7 +22,9 @@ def _client(url: str, *more: str) -> AsyncClient:
 
 
 def _ours() -> list[str]:
-    return sorted(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("promptops"))
+    """The threads that follow. Those that only work are not named: some wait for work, others are at their last."""
+    names = sorted(thread.name for thread in threading.enumerate())
+    return [name for name in names if name.startswith("promptops") and name.endswith(("follow", "listen"))]
 
 
 FOLLOWING = ["promptops prod: follow", "promptops prod: listen"]
@@ -99,24 +103,68 @@ def test_closed_while_it_starts_it_does_not_follow(server: FakeServer) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, of what nobody closed
-def test_a_loop_that_ended_without_a_close_is_no_trouble_for_the_next(server: FakeServer) -> None:
+def test_it_follows_on_when_its_loop_has_ended_without_a_close(server: FakeServer) -> None:
     client = _client(server.url)
     asyncio.run(_started(client))
-    assert not client.status().running
+    assert client.status().running
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
 
     async def again() -> None:
-        assert await client.refresh() is False
-        with pytest.raises(PromptUnavailable, match="not started in this event loop"):
-            await client.fetch("bot@0.7.0")
-        await client.start()
         assert await client.refresh()
+        assert (await client.fetch("bot@2.0.0")).version == "2.0.0"
+        await client.start()
+        assert _ours() == FOLLOWING
         await client.close()
+        assert _ours() == []
+        assert await client.refresh() is False
 
     asyncio.run(again())
     asyncio.run(_started(client))
     asyncio.run(client.close())
-    gc.collect()
+    assert _ours() == []
+
+
+def test_a_client_that_was_never_started_asks_nothing(server: FakeServer) -> None:
+    async def use() -> None:
+        client = _client(server.url)
+        assert await client.refresh() is False
+        with pytest.raises(PromptUnavailable, match="not started"):
+            await client.fetch("bot@0.7.0")
+        await client.close()
+
+    asyncio.run(use())
+    assert server.asked == []
+
+
+def test_its_hooks_are_called_in_the_loop_that_it_was_started_in_last(
+    server: FakeServer, elsewhere: asyncio.AbstractEventLoop
+) -> None:
+    called = list[asyncio.AbstractEventLoop]()
+    client = AsyncClient(
+        server.url,
+        channel="prod",
+        cache_dir=False,
+        start_timeout=20.0,
+        on_change=lambda change: called.append(asyncio.get_running_loop()),
+    )
+    asyncio.run(_started(client))  # a loop that has ended takes no calls, and is no trouble
+    server.serve(made.served(2, "2.0.0"))
+    until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
+    asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
+    server.serve(made.served(3, "3.0.0"))
+    until(lambda: called)
+    assert called == [elsewhere]
+    asyncio.run(client.close())
+
+
+def test_a_client_that_is_dropped_without_a_close_leaves_nothing_behind(server: FakeServer) -> None:
+    client = _client(server.url)
+    asyncio.run(_started(client))
+    alive = weakref.ref(client)
+    del client
+    until(lambda: gc.collect() >= 0 and alive() is None)
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("promptops")])
 
 
 async def _started(client: AsyncClient) -> None:
@@ -127,14 +175,13 @@ async def _started(client: AsyncClient) -> None:
 def test_it_is_closed_from_another_loop(server: FakeServer, elsewhere: asyncio.AbstractEventLoop) -> None:
     client = _client(server.url)
     asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
+    assert _ours() == FOLLOWING
     asyncio.run(client.close())
-    assert asyncio.run_coroutine_threadsafe(_names(), elsewhere).result(40) == []
+    assert _ours() == []
     assert not client.status().running
 
 
-def test_started_in_another_loop_it_follows_there_alone(
-    server: FakeServer, elsewhere: asyncio.AbstractEventLoop
-) -> None:
+def test_started_in_another_loop_it_follows_once(server: FakeServer, elsewhere: asyncio.AbstractEventLoop) -> None:
     client = _client(server.url)
     asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
 
@@ -146,12 +193,8 @@ def test_started_in_another_loop_it_follows_there_alone(
         await client.close()
 
     asyncio.run(here())
-    assert asyncio.run_coroutine_threadsafe(_names(), elsewhere).result(40) == []
+    assert _ours() == []
     assert client.get_prompt("bot/answer").version == "2.0.0"
-
-
-async def _names() -> list[str]:
-    return _ours()
 
 
 def test_a_loop_does_not_wait_for_what_compiles(server: FakeServer) -> None:

@@ -22,7 +22,7 @@ from promptops import (
     ReleaseNotFound,
     State,
 )
-from promptops.client.follow.threads import GRACE
+from promptops.client.follow.open_places import GRACE
 from promptops.client.state import release_set
 from tests.client import made
 from tests.client.clients import RARELY, InLoop, Maker
@@ -101,12 +101,8 @@ def test_what_is_asked_for_while_a_refresh_is_on_its_way_is_not_answered_by_that
 
 def _demand(client: Client | InLoop) -> None:
     """As a place does that heard of a change."""
-    if isinstance(client, Client):
-        client._followings["prod"]._demand()
-    else:
-        running = client.client._running
-        assert running is not None
-        running.loop.call_soon_threadsafe(running.followings["prod"]._demand)
+    following = client if isinstance(client, Client) else client.client
+    following._followings["prod"]._demand()
 
 
 def test_a_rollback_to_what_is_held_asks_for_nothing(client_of: Maker, server: FakeServer) -> None:

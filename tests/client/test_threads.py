@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+
+import pytest
 
 from promptops import AsyncClient, Client, Prompt
 from promptops.core.model import Content, ReleaseRef
 from promptops.core.snapshot import Snapshot
 from tests.client import made
+from tests.client.clients import InLoop
 from tests.client.fake_server import FakeServer
 from tests.client.waiting import until
 
@@ -94,20 +98,28 @@ def test_what_a_reader_gets_is_always_of_one_release(server: FakeServer) -> None
     assert min(reads) > 0
 
 
-def test_polling_starts_no_thread_for_each_poll(server: FakeServer) -> None:
-    """Threads of work are numbered; those that polls use are used again."""
+@pytest.mark.parametrize("asked_for", [True, False], ids=["refresh", "poll"])
+@pytest.mark.parametrize("kind", [Client, InLoop], ids=["threads", "tasks"])
+def test_polling_starts_no_thread_for_each_poll(
+    server: FakeServer, kind: type[Client] | type[InLoop], asked_for: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[str]()
+    start = threading.Thread.start
 
-    def newest() -> int:
-        names = (thread.name.rpartition("work ") for thread in threading.enumerate())
-        return max((int(number) for _, work, number in names if work), default=0)
-
-    async def main() -> int:
-        async with AsyncClient(server.url, channel="prod", cache_dir=False, poll=0.05, start_timeout=20.0) as client:
-            before, asked = newest(), len(server.asked)
-            while len(server.asked) < asked + 50:
-                await client.refresh()
-                await asyncio.sleep(0.001)
-            return newest() - before
+    def counted(thread: threading.Thread) -> None:
+        if thread.name.startswith("promptops"):  # the server of the test has threads too
+            started.append(thread.name)
+        start(thread)
 
     server.serve(_snapshot(1))
-    assert asyncio.run(main()) <= 5
+    server.streams = False
+    client = kind(server.url, channel="prod", cache_dir=False, poll=0.05, heartbeat=False, start_timeout=20.0)
+    polls = client.status().polls
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    while client.status().polls < polls + 50:
+        if asked_for:
+            client.refresh()
+        time.sleep(0.001)
+    monkeypatch.undo()
+    client.close()
+    assert started == []

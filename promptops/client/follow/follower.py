@@ -20,7 +20,7 @@ from promptops.client.disk.cache_format import Problem, restore, stored_of, whol
 from promptops.client.disk.override import Overrides, read_overrides, signature
 from promptops.client.disk.trusted_files import read_bundle
 from promptops.client.follow.heartbeats import heartbeat, tell
-from promptops.client.follow.refresh import Asking, Refreshed, refresh
+from promptops.client.follow.refresh import INTERNAL, Asking, Refreshed, refresh
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import spread
 from promptops.client.prompt import Source
@@ -107,6 +107,8 @@ class Course:
             self._trouble = ""
             self._say_notes(tuple((name, text) for name, texts in replica.notes.items() for text in texts))
         else:
+            if refreshed.trouble.reason == INTERNAL:  # everything else has set the state already
+                replica.failed(refreshed.trouble.message)
             replica.schedule.failed(now, retry_after=refreshed.trouble.retry_after)
             self.say_trouble(refreshed)
         self.tell_changes()

@@ -7,9 +7,9 @@ What a refresh could load before its time was over is followed, and the next one
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from promptops.client.follow.loading import catch_up, compile_rollbacks, fetch, share
 from promptops.client.follow.replica import Replica
@@ -21,6 +21,9 @@ from promptops.core.model import ReleaseRef
 from promptops.core.reference import Reference
 from promptops.core.snapshot import Snapshot
 from promptops.wire.snapshot import decode
+
+INTERNAL: Final = "internal"
+"""The reason of a refresh that an error of our own ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +48,17 @@ def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
         return next(asking) if reply is None else asking.send(reply)
     except StopIteration as stop:
         return cast(Refreshed, stop.value)
-    except Exception as error:  # noqa: BLE001 whatever was sent to it, whoever follows goes on following
+    except Exception as error:  # noqa: BLE001 whatever was sent to it, the client goes on following
         LOG.exception("following failed", extra={"event": "refresh-failed"})
-        return Refreshed(trouble=Failed(reason="internal", message=f"{type(error).__name__} while following"))
+        return Refreshed(trouble=Failed(reason=INTERNAL, message=f"{type(error).__name__} while following"))
+
+
+def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
+    """Answer every question of a generator, to its end."""
+    step = advance(asking, None)
+    while isinstance(step, Ask):
+        step = advance(asking, answer(step))
+    return step
 
 
 class _Trouble(Exception):

@@ -1,21 +1,20 @@
-"""The two senders: questions to a web server, from threads and from tasks, over one pool of connections each.
+"""Sends questions to a web server, from threads, over one pool of connections.
 
-Every wait is bounded by what is left of the question's deadline, and the clock is looked at between the pieces of a
-body, so that a server that drips cannot hold on. A task is cancelled at its deadline wherever it waits. A thread can
-only be freed from outside: :meth:`HttpOrigin.cut` shuts its sockets down, and it gets an error at once.
+Every wait is bounded by what is left of the question's deadline, and the clock is read between the pieces of a body, so
+that a server that drips cannot hold on. A thread that waits can only be freed from outside: :meth:`HttpOrigin.cut`
+shuts its sockets down, and it gets an error at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import ssl
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import httpx
 
@@ -23,8 +22,6 @@ from promptops.client.sources import http_messages
 from promptops.client.sources.source import TIMEOUT, Answer, Failed, Lost, Place, Question
 from promptops.client.sources.trust import client_trust
 from promptops.core.errors import Invalid
-
-C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 # RuntimeError: its client was closed meanwhile.
@@ -39,7 +36,7 @@ class HttpOrigin:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
-        self._client = _make(httpx.Client, place, verify, proxy)
+        self._client = _make(place, verify, proxy)
 
     def __repr__(self) -> str:
         return f"<HttpOrigin {self._place.label}>"
@@ -132,61 +129,6 @@ class HttpOrigin:
         return {"trace": trace}
 
 
-class AsyncHttpOrigin:
-    """A web server, asked from the tasks of one event loop."""
-
-    def __init__(self, place: Place, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
-        self._place = place
-        self._token = token
-        self._client = _make(httpx.AsyncClient, place, verify, proxy)
-
-    def __repr__(self) -> str:
-        return f"<AsyncHttpOrigin {self._place.label}>"
-
-    async def answer(self, what: Question, deadline: float) -> Answer | Failed:
-        """Ask, and read the answer while there is time."""
-        request = http_messages.request_of(self._place, what, self._token)
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await self._exchange(what, request)
-        except TimeoutError:
-            return TIMEOUT
-        except _ERRORS as error:
-            return failure(error, self._token)
-
-    async def _exchange(self, what: Question, request: http_messages.Request) -> Answer | Failed:
-        async with self._client.stream(**_arguments(request), timeout=None) as got:
-            if refused := http_messages.refuse(request, got.status_code, got.headers):
-                return refused
-            body = bytearray()
-            async for piece in got.aiter_raw():
-                body += piece
-                if len(body) > http_messages.limit_of(request, got.status_code):
-                    return http_messages.too_large(request, got.status_code)
-            return _without(self._token, http_messages.answer_of(what, got.status_code, got.headers, bytes(body)))
-
-    @contextlib.asynccontextmanager
-    async def listen(self, request: http_messages.Request, timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The pieces of a stream of events.
-
-        Raises:
-            Lost: there is none, or not any more.
-        """
-        waits = httpx.Timeout(timeout, read=http_messages.SILENCE)
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                async with asyncio.timeout(timeout):
-                    got = await stack.enter_async_context(self._client.stream(**_arguments(request), timeout=waits))
-                if failed := http_messages.refuse_stream(got.status_code, got.headers):
-                    raise Lost(failed)
-                yield got.aiter_raw()
-        except _ERRORS as error:
-            raise Lost(failure(error, self._token)) from error
-
-    async def close(self) -> None:
-        await self._client.aclose()
-
-
 def failure(error: Exception, token: str) -> Failed:
     """An error of httpx as what it means. The token is in no message."""
     if isinstance(error, httpx.TimeoutException | TimeoutError):
@@ -213,7 +155,7 @@ def _is_about_encryption(error: BaseException) -> bool:
     return isinstance(found, ssl.SSLError)
 
 
-def _make(kind: type[C], place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> C:
+def _make(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> httpx.Client:
     """A client of httpx.
 
     Raises:
@@ -221,7 +163,7 @@ def _make(kind: type[C], place: Place, verify: bool | str | ssl.SSLContext, prox
     """
     options = _options(place, verify, proxy)
     try:
-        return kind(**options)
+        return httpx.Client(**options)
     except (ValueError, httpx.InvalidURL, ImportError) as error:
         raise Invalid(f"the proxy cannot be used: {error}", hint="Give its URL: http://HOST:PORT.") from error
 
