@@ -1,4 +1,4 @@
-"""How a process follows one channel: everything but the network and the waiting, which threads and tasks do their way.
+"""How a process follows one channel: everything but the network, the threads and the waiting.
 
 Whoever follows takes turns: :meth:`Course.poll` and :meth:`Course.beat` say whether there is something to ask,
 :meth:`Course.settle` takes what came of it, :meth:`Course.tend` does what is to be done on this machine, and

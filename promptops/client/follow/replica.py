@@ -1,6 +1,6 @@
 """What a process knows of one channel: what it holds, how it got it, and how it stands with its registry. No network.
 
-Snapshots and events arrive from several threads or tasks. :meth:`Replica.receive` judges one against what is held at
+Snapshots and events arrive from several threads. :meth:`Replica.receive` judges one against what is held at
 that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. A loader
 claims an app, loads it without the lock, and hands the outcome to :meth:`Replica.settle`. So no app waits for another's
 bytes or compiling. Held and view are swapped together; readers take the view by one reference and never wait.
