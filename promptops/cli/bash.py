@@ -1,14 +1,14 @@
-"""Completion in bash, which takes ``@``, ``:`` and ``=`` for the ends of words: ``bot@1.4.0`` is three words to it.
+"""Completion in bash, which ends a word at ``@``, ``:`` and ``=``: it reads ``bot@1.4.0`` as three words.
 
-In: the line up to the cursor, as it was typed. Out: what comes after the last of those characters, which is all that
-bash puts in. click's own script hands over bash's words, and offers the whole reference after the part that stands.
+In: the line up to the cursor, as it was typed. Out: what follows the last of those characters, because bash inserts
+only that. click's own script would insert the whole reference after the part that is typed already.
 """
 
 from __future__ import annotations
 
 from click.shell_completion import BashComplete, add_completion_class
 
-# COMP_CWORD counts in Python here: -1 is the last word, and 9999 one that has not been begun.
+# COMP_CWORD is a Python index here: -1 is the last word, and 9999 (beyond any line) a word that has not begun.
 _SOURCE = r"""
 %(complete_func)s() {
     local IFS=$'\n' line="${COMP_LINE:0:COMP_POINT}" place=-1 completion type value sign
@@ -35,11 +35,11 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Bash(BashComplete):
-    """bash, with references in one piece."""
+    """Completion for bash that keeps a reference in one piece."""
 
     source_template = _SOURCE
 
 
 def register() -> None:
-    """Make it what click takes for bash."""
+    """Register it with click in place of click's own."""
     add_completion_class(Bash)

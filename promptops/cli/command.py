@@ -1,4 +1,4 @@
-"""How a command is declared: a function that gets a Session first, with the global options added to its own.
+"""Declares commands: a command is a function that gets a Session first, and takes the global options beside its own.
 
 The rule it keeps: a command's one line of help is the first line of its docstring, and equals the table in main.py.
 """
@@ -28,7 +28,7 @@ class Declare(Protocol):
 
 
 class Command(click.Command):
-    """A command that also takes the global options, listed apart from its own in its help."""
+    """A command that also takes the global options; its help lists them apart."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_COMMON]
@@ -53,7 +53,7 @@ class Command(click.Command):
 
 
 class NounGroup(Command, click.Group):
-    """A command with commands of its own, which takes the global options too."""
+    """A command with subcommands, which takes the global options too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)

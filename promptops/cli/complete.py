@@ -1,7 +1,7 @@
-"""What a shell offers after TAB: apps, releases, channels, prompts and tokens, as the registry has them.
+"""Offers words after TAB: the apps, releases, channels, prompts and tokens of the registry.
 
 In: the command line so far. Out: words that begin as the one under the cursor does. The rule it keeps: pressing TAB
-neither complains, nor waits, nor makes anything: no registry, a broken one or a slow one is no offer.
+prints no error, waits for a bounded time and creates nothing. Without a registry that answers, it offers nothing.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from promptops.gateway import Gateway
 
 SECONDS = 3.0
-"""How long a registry, a database or a server, is waited for at most, once this program has loaded."""
+"""Seconds that TAB waits for the registry at most: a longer wait at a prompt looks like a shell that hangs."""
 
 VERSIONS = 30
-"""So many releases of an app are offered, the newest."""
+"""The newest releases of an app that are offered: about what a terminal shows on one screen."""
 
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 _Offer = Callable[["Gateway", click.Context, str], Iterable[str]]
 
 
 def _completion(offer: _Offer) -> Completion:
-    """As click wants it: given the command line, the offers that begin with what is typed."""
+    """Makes a completion for click of a function that lists words."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-        found: list[str] = []
+        words: list[str] = []
 
         from promptops.cli.session import Session
 
         def ask() -> None:
             try:
                 with Session.of(ctx).gateway(seconds=SECONDS) as gateway:
-                    found.extend(dict.fromkeys(offer(gateway, ctx, incomplete)))
-            except Exception:  # noqa: BLE001, S110 - whatever it is, a TAB is not where to say so
+                    words.extend(dict.fromkeys(offer(gateway, ctx, incomplete)))
+            except Exception:  # noqa: BLE001, S110 - an error has no place on a half-typed line
                 pass
 
-        with suppress(Exception):  # most of the time goes here, and is none of the registry's
+        with suppress(Exception):  # imports take most of the time; SECONDS is for the registry alone
             Session.of(ctx).load()
         thread = Thread(target=ask, daemon=True)
         thread.start()
         thread.join(SECONDS)
-        return [word for word in tuple(found) if word.startswith(incomplete)]
+        return [word for word in tuple(words) if word.startswith(incomplete)]
 
     return complete
 
@@ -60,13 +60,13 @@ def _channels(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable
 
 
 def _tokens(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Names and ids of those that were not revoked."""
+    """Names and ids of the tokens that were not revoked."""
     return [word for token in gateway.tokens() if token.revoked is None for word in (token.name, token.id)]
 
 
 def _past(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Versions of the app that is on the command line; of the only app there is, where none is named."""
-    named = ctx.params.get("apps") or ctx.args or gateway.apps()  # what click cannot place yet is in args
+    """Versions of the app on the command line, else of the registry's only app."""
+    named = ctx.params.get("apps") or ctx.args or gateway.apps()  # click puts words that it cannot place yet into args
     return _versions(gateway, named[0].partition(":")[0]) if len(named) == 1 else ()
 
 
@@ -87,24 +87,28 @@ def _prompts(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[
 
 
 def _references(gateway: Gateway, incomplete: str, *, forms: str) -> list[str]:
-    """References in the forms that are wanted: an app alone (a space), ``@``, ``:``, and with a prompt (``/``).
+    """References in these forms: an app alone (a space), ``@``, ``:``, and with a prompt (``/``).
 
     While several apps are possible only their names are offered, so that the list stays short.
     """
     name = min(incomplete.partition("@")[0], incomplete.partition(":")[0], key=len)
     app, slash, _ = name.partition("/")
     if slash:
-        prompts = [found for found in _named_prompts(gateway, app) if found.startswith(name)] if "/" in forms else []
+        prompts = (
+            [each_name for each_name in _named_prompts(gateway, app) if each_name.startswith(name)]
+            if "/" in forms
+            else []
+        )
         complete = name in prompts or len(prompts) == 1
-        return [form for found in prompts for form in _forms(gateway, found, " :@")] if complete else prompts
-    apps = [found for found in gateway.apps() if found.startswith(name)]
+        return [form for each_name in prompts for form in _forms(gateway, each_name, " :@")] if complete else prompts
+    apps = [each_name for each_name in gateway.apps() if each_name.startswith(name)]
     if len(apps) == 1 or name != incomplete:
         return _forms(gateway, name if name != incomplete else apps[0], forms)
     return apps
 
 
 def _forms(gateway: Gateway, name: str, forms: str) -> list[str]:
-    """Every way to go on from an app, or from an app and a prompt."""
+    """Every reference that begins with this app, or with this app and prompt."""
     app = name.partition("/")[0]
     offers: list[str] = [name] if " " in forms else []
     offers += _named_prompts(gateway, app) if "/" in forms else []

@@ -1,8 +1,7 @@
-"""What a command means when it was not told: the channel and the app of somebody who is in a hurry.
+"""Chooses the channel and the app that a command line leaves out.
 
-In: what was typed and a registry, wherever it is. Out: exactly one channel and one app, or a refusal that lists the
-choices. The rule it keeps: a guess is only made where there is one thing it can mean, and no file of the workspace has
-to be valid.
+In: what was typed, and a registry. Out: exactly one channel and one app, or a refusal that lists the choices. The rules
+it keeps: it only chooses where one answer is possible, and it needs no valid file in the workspace.
 """
 
 from __future__ import annotations
@@ -22,14 +21,15 @@ if TYPE_CHECKING:
     from promptops.gateway import Gateway
 
 USUAL = "prod"
+"""The channel that is chosen first: a rollback in a hurry is nearly always for it."""
 _APP_NAME = re.compile(r"^name:\s*[\"']?([a-z0-9][a-z0-9._-]*)[\"']?\s*(?:#.*)?$", re.MULTILINE)
 
 
 def whole_release(text: str) -> Reference:
-    """Read a reference for what is done to a release.
+    """Read a reference to a whole release.
 
     Raises:
-        ReferenceInvalid: it is none, or names a prompt: all prompts of a release go together.
+        ReferenceInvalid: the text is not a reference, or names a prompt: all prompts of a release go together.
     """
     reference = parse_reference(text)
     if reference.prompt:
@@ -45,7 +45,7 @@ def apps_and_channel(texts: Sequence[str], channel: str | None) -> tuple[tuple[s
     """Read apps, each typed as ``app`` or ``app:channel``, and the one channel that they and ``--channel`` name.
 
     Raises:
-        Invalid: as for one of them, or they name several channels.
+        Invalid: as for :func:`app_and_channel`, or they name several channels.
     """
     names: list[str] = []
     typed = channel
@@ -56,7 +56,7 @@ def apps_and_channel(texts: Sequence[str], channel: str | None) -> tuple[tuple[s
 
 
 def app_and_channel(text: str, channel: str | None) -> tuple[str, str | None]:
-    """Read ``app`` or ``app:channel``, as people copy it out of a status.
+    """Read ``app`` or ``app:channel``, the form in which people copy it out of a status.
 
     Raises:
         Invalid: it names a release or a prompt, or another channel than ``--channel``.
@@ -78,11 +78,11 @@ def app_and_channel(text: str, channel: str | None) -> tuple[str, str | None]:
 
 
 def choose_channel(gateway: Gateway, named: str) -> str:
-    """The channel that is named, else ``prod``, else the only one there is.
+    """Returns the channel that is named, else ``prod``, else the registry's only channel.
 
     Raises:
-        ChannelNotFound: there are none at all.
-        Invalid: there are several, and none is called ``prod``.
+        ChannelNotFound: the registry has no channels.
+        Invalid: it has several, and none of them is called ``prod``.
     """
     if named:
         return named
@@ -96,18 +96,18 @@ def choose_channel(gateway: Gateway, named: str) -> str:
             "the registry has no channels yet", hint="Declare them in promptops.yml: promptops channels apply"
         )
     raise Invalid(
-        f"which channel? None is named, and there are {len(known)}: {', '.join(known)}",
+        f"which channel? The command names no channel, and there are {len(known)}: {', '.join(known)}",
         hint=f"Use --channel NAME or set {config.CHANNEL}.",
     )
 
 
 def choose_app(gateway: Gateway, channel: str, session: Session, *, command: str, every: bool = False) -> str:
-    """The only app that is live on the channel, else the one whose folder this is.
+    """Returns the only app that is live on the channel, else the app whose folder this is.
 
     Raises:
         ChannelNotFound: there is no such channel.
         NothingDeployed: no app is live there.
-        Invalid: several are, and this is the folder of none.
+        Invalid: several apps are live there, and this folder belongs to none of them.
     """
     live = gateway.live_on(channel)
     if len(live) == 1:
@@ -126,9 +126,9 @@ def choose_app(gateway: Gateway, channel: str, session: Session, *, command: str
 
 
 def _app_of(directory: Path, live: Sequence[str]) -> str:
-    """The app of the nearest folder that is one: by the name in its ``app.yml``, else by its own.
+    """Returns the app of the nearest folder above, by the name in its ``app.yml``, else by the folder's own name.
 
-    Read with a pattern instead of the YAML reader: at 2 am the file may be half edited.
+    A pattern reads the name, not the YAML reader: at 2 am the file may be half edited.
     """
     from promptops.source.tree import WorkingTree
 

@@ -13,17 +13,17 @@ EXIT_CODES: Final[Mapping[str, int]] = {"Invalid": 2, "NotFound": 3, "Conflict":
 
 
 def exit_code(error: PromptopsError) -> int:
-    """The exit code of a command that failed with this error."""
+    """Returns the exit code of a command that failed with this error; 1 for an unknown kind."""
     return EXIT_CODES.get(error.kind, 1)
 
 
 class Unwritten(Exception):
-    """The answer could not be written: its reader left, or there is no room for it. What was done is done."""
+    """The answer could not be written: its reader left, or the disk is full. The command itself has run."""
 
 
 @contextmanager
 def writing(refused: type[OSError] = OSError) -> Iterator[None]:
-    """Whatever stdout refuses is about the answer, and not about what was done.
+    """Turns an error of stdout into one about the answer, so that it does not look as if the change failed.
 
     Raises:
         Unwritten: with the reason as its cause.

@@ -1,6 +1,6 @@
-"""What a refusal looks like: a message and what to do instead on stderr, or one JSON object with --json.
+"""Shows an error on stderr: a message and what to do next, or one JSON object with --json.
 
-In: whatever a command raised. Out: the exit code, by the five kinds of error. Nothing is ever printed to stdout here.
+In: the exception that a command raised. Out: the exit code, by the five kinds of error. Nothing here prints to stdout.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from promptops.cli.output.json_shapes import JsonObject, finding_shape
 from promptops.core.errors import PromptopsError, SourceInvalid
 
 INTERRUPTED = 130
+"""What shells report for a process that SIGINT ended: 128 + 2."""
+
 FINDINGS = 12
+"""Findings of invalid files that are shown: with message and hint they fit on a screen of 24 lines."""
 
 
 def report(problem: BaseException, arguments: Sequence[str]) -> int:
-    """Print the problem for people or for scripts and return the exit code it stands for."""
+    """Print the problem for people or for scripts and return its exit code."""
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else 1
     as_json = _wants_json(arguments)
@@ -36,8 +39,8 @@ def report(problem: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    given = list(arguments)
-    return "--json" in (given[: given.index("--")] if "--" in given else given)
+    words = list(arguments)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def _refused(problem: PromptopsError, as_json: bool) -> int:
@@ -51,7 +54,7 @@ def _refused(problem: PromptopsError, as_json: bool) -> int:
 
 
 def _every_finding(problem: SourceInvalid) -> str:
-    """All of them up to a screenful, so that one run is enough to mend them."""
+    """Lists the findings up to a screenful, so that one run is enough to correct them."""
     shown = [f"  {f.path}:{f.line}:{f.column}  {f.message}" for f in problem.findings[:FINDINGS]]
     if len(problem.findings) > FINDINGS:
         shown.append(f"  … and {len(problem.findings) - FINDINGS:,} more")
@@ -70,7 +73,7 @@ def _misused(problem: click.UsageError, as_json: bool) -> int:
 
 
 def _broken(problem: BaseException, as_json: bool) -> int:
-    """A bug, or a machine in trouble: one line, and the traceback only for who asked for it."""
+    """Shows a bug, or a machine in trouble, in one line; the traceback only if PROMPTOPS_DEBUG is 1."""
     from promptops.config import DEBUG, setting
 
     if setting(DEBUG) == "1":
@@ -81,7 +84,7 @@ def _broken(problem: BaseException, as_json: bool) -> int:
         hint = "If it was a change, it is done: only the answer is lost. What is live: promptops status"
         return _print(as_json, "system-error", "Error", f"the answer could not be written: {problem}", hint, 1)
     if isinstance(problem, PermissionError) and problem.filename:
-        hint = "Whoever runs this may not read or write there."
+        hint = "The user who runs promptops may not read or write there."
         return _print(as_json, "permission-denied", "Invalid", f"permission denied: {problem.filename}", hint, 2)
     if isinstance(problem, OSError):
         what = f"{problem.strerror or problem}" + (f": {problem.filename}" if problem.filename else "")

@@ -1,4 +1,4 @@
-"""The name and address that git has for a folder, for the log of changes."""
+"""Reads the name and address that git has for a folder, for the log of changes."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ from pathlib import Path
 from typing import Final
 
 _SECONDS: Final = 2.0
-"""Git reads small files here; where it takes longer, its disk hangs, and a rollback must not."""
+"""Git reads small files here, in milliseconds. If it takes this long, its disk hangs, and a rollback must go on."""
 
 
 def git_identity(directory: Path) -> str:
-    """``Name <address>`` as git has it for this folder; asking git directly costs no import.
+    """Returns ``Name <address>`` as git has it for this folder, or an empty string. Running git costs no import.
 
-    A git that hangs is ended with all that it started: nobody waits for it at 2 am.
+    A git that hangs is killed with all the processes that it started.
     """
     import subprocess
 
     command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
     pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
     try:
-        asked = subprocess.Popen(command, cwd=directory, stdin=quiet, stdout=pipe, stderr=quiet, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=directory, stdin=quiet, stdout=pipe, stderr=quiet, start_new_session=True
+        )
     except OSError:
         return ""
     try:
-        said, _ = asked.communicate(timeout=_SECONDS)
+        output, _ = process.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         from promptops.source.git.process import end
 
-        end(asked)
+        end(process)
         return ""
-    found: dict[str, str] = {}
-    for entry in said.decode("utf-8", "replace").split("\0"):
+    settings: dict[str, str] = {}
+    for entry in output.decode("utf-8", "replace").split("\0"):
         key, _, value = entry.partition("\n")
         if value.strip():
-            found[key] = value.strip()  # git lists system, global, local: the last one counts
-    name, email = found.get("user.name", ""), found.get("user.email", "")
+            settings[key] = value.strip()  # git lists system, global, local: the last one counts
+    name, email = settings.get("user.name", ""), settings.get("user.email", "")
     return f"{name} <{email}>" if name and email else name or email

@@ -1,7 +1,7 @@
-"""What happens to a change after it is done and answered: it goes to git, without anybody waiting for that.
+"""Brings a change to git after the command has answered.
 
-A rollback must not wait for git: another process brings the change there, detached from this one. Whatever becomes of
-it, the outbox keeps the change until git has it.
+A rollback must not wait for git, so another process does this, detached from this one. If that process fails, the
+outbox keeps the change until git has it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ NOW, OFF, BACKGROUND = "now", "off", "background"
 
 
 def bring_to_git(session: Session) -> None:
-    """Bring what waits to the workspace's repository, as ``PROMPTOPS_SYNC`` says; nothing where there is none.
+    """Bring pending changes to the workspace's repository, as ``PROMPTOPS_SYNC`` sets it; none outside a repository.
 
-    What a server changed is brought to git where its database is.
+    The changes of a server are brought to git on the machine with its database.
     """
     mode = config.setting(config.SYNC).lower()
     if mode == OFF or config.is_server(session.registry_url()):
@@ -54,7 +54,7 @@ def _in_background(root: Path, url: str) -> None:
     import subprocess
     import sys
 
-    # -P: a workspace's own files are no modules of ours.
+    # -P: a file of the workspace that is called json.py must not be imported.
     command = [sys.executable, "-P", "-m", "promptops", "-C", str(root), "sync", "--quiet"]
     quiet = subprocess.DEVNULL
     try:
@@ -68,5 +68,5 @@ def _in_background(root: Path, url: str) -> None:
             start_new_session=True,
         )
     except OSError:
-        return  # no process to be had: `promptops status` says what waits
-    process.returncode = 0  # nobody waits for it, and its end is nobody's business
+        return  # no process can be started: `promptops status` shows what is pending
+    process.returncode = 0  # without a code, Popen's destructor would warn that the process still runs

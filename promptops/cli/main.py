@@ -1,4 +1,4 @@
-"""The entry point: finds the command, runs it, and turns whatever happens into an exit code.
+"""The entry point: finds the command, runs it, and turns every outcome into an exit code.
 
 In: the arguments of the process. Out: its exit code: 0, or 2 to 6 by the kind of error, 1 for a bug, 130 for Ctrl-C.
 The rule it keeps: `--help` imports click and this table, nothing else of ours.
@@ -91,7 +91,7 @@ class LazyGroup(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
-        with writing(BrokenPipeError):  # click would end with the exit code of a bug
+        with writing(BrokenPipeError):  # click itself would exit with 1, the code of a bug
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
@@ -169,7 +169,7 @@ cli = LazyGroup(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; never raises, whatever happens inside."""
+    """Run one command line and return its exit code; never raises."""
     try:
         code = cli.main(list(arguments), prog_name="promptops", standalone_mode=False)
         with writing():
@@ -179,11 +179,11 @@ def run(arguments: Sequence[str]) -> int:
         # Nothing more can be written; keep the interpreter's last flush from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(lost.__cause__, BrokenPipeError):
-            return 141  # the reader (head, less) left
+            return 141  # 128 + SIGPIPE: the reader (head, less) has left
         from promptops.cli.failures import report
 
         return report(lost, arguments)
-    except BaseException as problem:  # noqa: BLE001 - the last frame: whatever it is becomes an exit code
+    except BaseException as problem:  # noqa: BLE001 - the last frame: every exception becomes an exit code
         from promptops.cli.failures import report
 
         return report(problem, arguments)
@@ -194,14 +194,15 @@ def main() -> NoReturn:
     from promptops.cli import bash
 
     bash.register()
-    # A command lives for a moment and imports a lot: collecting garbage all the while is a tenth of a rollback's time.
+    # A command runs briefly and imports a lot. With the default thresholds, collecting garbage took a tenth of the time
+    # of a rollback; with these it hardly ever starts.
     gc.set_threshold(100_000, 20, 20)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started this
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 for as long as the process lives
+        if getattr(sys, name) is None:  # the parent process closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character must not lose the whole answer
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character must still show the rest
     code = run(sys.argv[1:])
-    gc.freeze()  # or the interpreter looks through all of it once more on its way out, for up to a tenth of a second
+    gc.freeze()  # or the interpreter collects once more at its end, which takes up to a tenth of a second
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Numbers that are typed: digits of ASCII, and a range with an end, so that nothing behind it meets a larger one."""
+"""Numbers on the command line: ASCII digits within a range that has an end, so that no code behind it overflows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from promptops.core.duration import parse_seconds
 from promptops.core.errors import Invalid
 
 LARGEST = 2**53 - 1
-"""The largest number that JSON, SQLite and PostgreSQL all keep as it is."""
+"""The largest number that JSON, SQLite and PostgreSQL all keep exactly."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DIGITS = 400
+"""Longer numbers are refused before ``int()``, whose time grows with the square of the digits."""
 
 
 class Whole(click.IntRange):
@@ -33,20 +34,20 @@ class Whole(click.IntRange):
                 self.fail(f"'{value[:80]}' is not a whole number.", param, ctx)
             if len(value) > _DIGITS:
                 self.fail(f"{value[:20]}… is not in the range {self._describe_range()}.", param, ctx)
-        found: int = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
-        return found
+        number: int = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
+        return number
 
 
 class Number(click.FloatRange):
-    """A number of a range, which is finite."""
+    """A finite number within a range."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, str) and not _NUMBER.fullmatch(value):
             self.fail(f"'{value[:80]}' is not a number.", param, ctx)
-        found: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
-        if not math.isfinite(found):
+        number: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it takes text
+        if not math.isfinite(number):
             self.fail(f"'{str(value)[:20]}' is not in the range {self._describe_range()}.", param, ctx)
-        return found
+        return number
 
 
 class Seconds(Number):

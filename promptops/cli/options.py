@@ -1,4 +1,4 @@
-"""The options that every command takes, and how text that is typed is read."""
+"""The options that every command takes, and the reading of typed text."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import click
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Global options count before and after the command; the one nearer to it wins."""
+    """Keeps a global option, which may stand before and after the command; the one that is read last wins."""
     if value is not None and param.name:
         ctx.find_root().meta[f"promptops.{param.name}"] = typed(ctx, param, value)
 
 
 def typed(ctx: click.Context, param: click.Parameter, value: object) -> object:
-    """What was typed, as text in any locale.
+    """Returns what was typed as text, in any locale.
 
-    Bytes that are no text are refused, and so is nothing at all: a script whose variable is not set must not roll back
-    somewhere else. Only the texts that people write may be empty.
+    Bytes that are not text are refused. So is an empty value: a script whose variable is not set must not roll back
+    something else. Only reasons and notes may be empty.
     """
     if isinstance(value, tuple):
         return tuple(typed(ctx, param, item) for item in value)

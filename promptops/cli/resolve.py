@@ -1,4 +1,4 @@
-"""What references name: releases in the registry, or the files of the workspace."""
+"""Reads what references name: releases in the registry, or the files of the workspace."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def named(session: Session, *references: Reference) -> list[Named]:
-    """What each of these names: a release, what a channel serves, or, for a bare name, the files as they are now.
+    """Returns what each reference names: a release, what a channel serves, or, for a bare name, the files as they are
+    now.
 
-    The registry is opened, and the workspace looked for, only where a reference asks for it.
+    The registry is opened, and the workspace searched, only if a reference needs it.
 
     Raises:
         NotFound: no such app, release, channel; or no workspace.

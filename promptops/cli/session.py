@@ -1,7 +1,7 @@
-"""What one command works with: where it runs, the registry, who acts, what time it is, and how it answers.
+"""What one command works with: its folder, the registry, the actor, the time, and the output.
 
-In: global options and the settings of config.py. Out: the same few things for every command, made when first needed, so
-that a rollback loads neither YAML nor git.
+In: global options and the settings of config.py. Out: the same few things for every command, created when first needed,
+so that a rollback loads neither YAML nor git.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
 
 SCREENFUL = 20
+"""Rows that fit on a terminal of 24 lines, with a heading and the next steps."""
 
 
 def require_database(url: str, doing: str) -> str:
-    """The URL, if it is a database's.
+    """Returns the URL if it is a database's.
 
     Raises:
         Invalid: it is a server's.
@@ -55,7 +56,7 @@ def require_database(url: str, doing: str) -> str:
 
 
 def _server_meant(url: str) -> str:
-    """Advice for who wrote a server's address without its scheme, which is the path of a file then."""
+    """Advice if a file's path looks like a server's address that lacks its scheme."""
     place = re.fullmatch(r"sqlite:///.*?([\w.-]+:\d{1,5})", url)
     return f" If it is a server: https://{place[1]}, or http:// on this machine." if place else ""
 
@@ -76,30 +77,30 @@ class Session:
 
     @classmethod
     def of(cls, ctx: click.Context) -> Session:
-        """The session that the global options of this command line ask for."""
-        given = {key.removeprefix("promptops."): value for key, value in ctx.find_root().meta.items()}
+        """Returns the session of this command line's global options."""
+        options = {key.removeprefix("promptops."): value for key, value in ctx.find_root().meta.items()}
         try:
-            directory = Path(os.path.expanduser(given.get("directory") or ".")).absolute()
+            directory = Path(os.path.expanduser(options.get("directory") or ".")).absolute()
         except FileNotFoundError as error:
             raise Invalid(
-                "the folder this runs in exists no more", hint="Go to another one, or name one: -C DIR."
+                "the current folder no longer exists", hint="Go to another one, or name one: -C DIR."
             ) from error
         if not directory.is_dir():
             raise Invalid(f"-C {directory}: there is no such directory")
         return cls(
             directory=directory,
-            registry_flag=given.get("registry"),
-            actor_flag=given.get("actor"),
-            json=bool(given.get("json")),
-            color=given.get("color"),
+            registry_flag=options.get("registry"),
+            actor_flag=options.get("actor"),
+            json=bool(options.get("json")),
+            color=options.get("color"),
         )
 
     def path(self, typed: str) -> Path:
-        """A path as it was typed, from where this runs."""
+        """Returns a typed path, relative to the session's folder."""
         return self.directory / os.path.expanduser(typed)
 
     def root(self) -> Path | None:
-        """The workspace this runs in, or None outside of one."""
+        """Returns the workspace around the session's folder, or None outside of one."""
         from promptops.source.workspace import find_root
 
         try:
@@ -108,26 +109,26 @@ class Session:
             return None
 
     def require_root(self) -> Path:
-        """The workspace this runs in.
+        """Returns the workspace around the session's folder.
 
         Raises:
-            WorkspaceNotFound: there is none here.
+            WorkspaceNotFound: there is no workspace here.
         """
         from promptops.source.workspace import find_root
 
         return find_root(self.directory)
 
     def names_registry(self) -> bool:
-        """True where a flag or the environment names the registry, so that no workspace is needed to find it."""
+        """Returns True if a flag or the environment names the registry, so that it is found without a workspace."""
         return bool(self.registry_flag or config.setting(config.REGISTRY))
 
     def registry_url(self) -> str:
-        """Where the registry is, by flag, environment or workspace: a database or a server."""
+        """Returns the URL of the registry, by flag, environment or workspace: of a database or a server."""
         root = None if self.names_registry() else self.root()
         return config.registry_url(self.registry_flag, root, self.directory)
 
     def database_url(self, doing: str) -> str:
-        """Where the registry's database is, for what only a database can do.
+        """Returns the URL of the registry's database, for commands that a server cannot do.
 
         Raises:
             Invalid: the registry is a server.
@@ -135,17 +136,17 @@ class Session:
         return require_database(self.registry_url(), doing)
 
     def direct(self) -> Session:
-        """The same session with the database itself, past the server, if there is one.
+        """Returns the same session on the database itself, past the server.
 
         Raises:
-            Invalid: the registry is a server, and nothing says where its database is.
+            Invalid: the registry is a server, and no setting names its database.
         """
         root = None if self.names_registry() else self.root()
         url = config.direct_url(self.registry_flag, root, self.directory)
         return replace(self, registry_flag=url, is_direct=config.is_server(self.registry_url()))
 
     def load(self) -> None:
-        """Load the code that :meth:`gateway` takes, for who counts only the registry's own time."""
+        """Import the code that :meth:`gateway` needs, so that a caller can measure the registry's own time."""
         if config.is_server(self.registry_url()):
             import promptops.gateway.remote
         else:
@@ -156,10 +157,10 @@ class Session:
     def gateway(self, *, seconds: float | None = None, check_guards: bool = True) -> Iterator[Gateway]:
         """The registry, a database or a server, open for one command.
 
-        ``seconds`` is how long a server is waited for; only a command that looks for damage does without the guards of
-        a database.
+        ``seconds`` is how long to wait for a server. Only a command that looks for damage opens a database without
+        ``check_guards``.
         """
-        url = self.registry_url()  # before the imports: who has no registry is told so at once
+        url = self.registry_url()  # before the slow imports, so that a missing registry is reported at once
         if config.is_server(url):
             from promptops.gateway.remote import Remote
 
@@ -173,7 +174,7 @@ class Session:
 
     @contextmanager
     def registry(self, doing: str) -> Iterator[Registry]:
-        """The registry's database, open for what only a database can do.
+        """The registry's database, open for a command that a server cannot do.
 
         Raises:
             Invalid: the registry is a server.
@@ -198,7 +199,9 @@ class Session:
 
     @contextmanager
     def reaching(self, url: str) -> Iterator[None]:
-        """What goes wrong with a registry says which one it is and who named it, where it does not say what to do."""
+        """Adds to an error of the registry which registry it is and what named it, if the error has no advice of its
+        own.
+        """
         try:
             yield
         except (RegistryDamaged, RegistryNotInitialised, RegistryUnavailable) as error:
@@ -211,7 +214,7 @@ class Session:
             raise
 
     def _named(self) -> str:
-        """Who says where the registry is."""
+        """Returns what named the registry: a flag, a variable or the workspace."""
         if self.is_direct:
             return f"named by {config.DIRECT}"
         if self.registry_flag:
@@ -220,26 +223,26 @@ class Session:
 
     def _whereabouts(self, url: str) -> str:
         file = url.removeprefix("sqlite:///")
-        said = f"The registry is {hide_password(file)} ({self._named()})."
+        sentence = f"The registry is {hide_password(file)} ({self._named()})."
         if config.is_server(url):
-            return f"{said} Past the server: promptops rollback --direct."
+            return f"{sentence} Past the server: promptops rollback --direct."
         if file != url and not (os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK)):
-            said += " SQLite has to write to that file and beside it, even to read, and whoever runs this may not."
-        return said
+            sentence += " SQLite has to write to that file and its folder, even to read, and this user may not."
+        return sentence
 
     def actor(self) -> str:
-        """Who makes the change."""
+        """Returns who makes the change."""
         return config.actor(self.actor_flag, partial(git_identity, self.directory))
 
     def channel(self, flag: str | None) -> str:
-        """The channel that is named by the flag or the environment, or an empty string."""
+        """Returns the channel that the flag or the environment names, or an empty string."""
         return (flag or "").strip() or config.setting(config.CHANNEL)
 
     def require_channel(self, flag: str | None) -> str:
-        """The channel that is named by the flag or the environment.
+        """Returns the channel that the flag or the environment names.
 
         Raises:
-            Invalid: none is named; commands that guess one do so by themselves.
+            Invalid: neither names one. Commands that can choose a channel do so in :mod:`promptops.cli.defaults`.
         """
         channel = self.channel(flag)
         if not channel:
@@ -250,11 +253,11 @@ class Session:
         return channel
 
     def limit(self, flag: int | None) -> int | None:
-        """How many rows are wanted: a screenful for people, all of them for a script, unless it is said."""
+        """Returns how many rows to show: the flag's number, else a screenful for people and all for a script (None)."""
         return flag or (None if self.json else SCREENFUL)
 
     def key(self, flag: str) -> str:
-        """The idempotency key of this change: the caller's own, or a new one."""
+        """Returns the idempotency key of this change: the caller's own, or a new one."""
         return flag or str(uuid4())
 
     def answer(self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]]) -> None:
@@ -270,7 +273,7 @@ class Session:
                 canvas.print(page(canvas))
 
     def note(self, text: str) -> None:
-        """Say something beside the answer, on stderr, with --json too."""
+        """Print a note on stderr, beside the answer, with --json too."""
         from promptops.cli.output import render
 
         render.complain(text, "", label="note")

@@ -176,7 +176,7 @@ def test_the_audit_log_says_who_did_what_and_why(told: Registry, promptops: Prom
     recent = promptops("audit", "--since", "10m ago", "--app", "bot", "--channel", "prod", "--json").json["entries"]
     assert len(recent) == 2  # type: ignore[arg-type]
     nobody = promptops("audit", "--app", "nobody", "--channel", "prdo")
-    assert "No entry fits." in nobody.out
+    assert nobody.out.splitlines() == ["No entry matches."]
     assert "there is no app 'nobody' in this registry, only: bot\n" in nobody.err
     assert "there is no channel 'prdo' in this registry, only: dev, prod\n" in nobody.err
     assert promptops("audit", "--app", "bot", "--by", "nobody").err == ""

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
 WIDE = 110
-"""From this width on moments, names and what was left are shown in full."""
+"""From this width on, times, names and both sides of a change fit in full."""
 
 REASON = 16
-"""So much of a reason is always shown: the log is read for the why."""
+"""Characters of a reason that are always shown: people read the log for the reasons."""
 
 NAME = 10
-"""So much of a name, where there is little room."""
+"""Characters of a name that are shown on a narrow terminal."""
 
 
 @command("audit")
 @click.option("--app", default="", metavar="APP", shell_complete=complete.apps, help="Only this app.")
 @click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
-@click.option("--by", default="", metavar="WHO", help="Only this actor, as recorded.")
+@click.option("--by", default="", metavar="WHO", help="Only this actor, as the log has it.")
 @click.option("--since", default="", metavar="TIME", help="From then on: 2h ago, 18:30, ISO 8601.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
 @limit_option
@@ -59,8 +59,8 @@ def audit(
 ) -> None:
     """Who did what, when and why.
 
-    Newest first. Each entry carries the hash of the one before it, so none can be changed or taken out unnoticed:
-    --verify looks, at the database and at what git keeps of it.
+    Newest first. Each entry carries the hash of the one before it, so a changed or removed entry is noticed:
+    --verify checks the database and the copy in git.
 
     \b
       promptops audit --since "2h ago"
@@ -71,7 +71,7 @@ def audit(
         from promptops.cli.commands import audit_verify
 
         if any((app, channel, by, since, until, limit, as_csv)):
-            raise Invalid("--verify is about the whole log", hint="Leave the filters out.")
+            raise Invalid("--verify checks the whole log", hint="Leave the filters out.")
         click.get_current_context().exit(audit_verify.verify(session, anchor))
     if as_csv and session.json:
         raise Invalid("--csv and --json are two answers", hint="Give one of them.")
@@ -79,21 +79,21 @@ def audit(
     end = clock.parse_as_of(until, session.now, session.zone) if until else None
     with session.gateway() as gateway:
         count = limit if as_csv else session.limit(limit)
-        found = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
-        doubts = [] if found else _doubts(gateway, app, channel)
+        entries = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
+        doubts = [] if entries else _doubts(gateway, app, channel)
     for doubt in doubts:
         session.note(doubt)
     if as_csv:
-        print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in found))
+        print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in entries))
         return
     session.answer(
-        lambda: {"entries": [audit_shape(entry) for entry in found]},
-        lambda page: _table(found, session.limit(limit), page),
+        lambda: {"entries": [audit_shape(entry) for entry in entries]},
+        lambda page: _table(entries, session.limit(limit), page),
     )
 
 
 def _doubts(gateway: Gateway, app: str, channel: str) -> list[str]:
-    """What may be misspelt where no entry fits, with what there is."""
+    """Notes on filters that may be misspelt, with the names that exist."""
     named = [
         ("app", app, gateway.apps() if app else ()),
         ("channel", channel, gateway.channel_names() if channel else ()),
@@ -105,13 +105,13 @@ def _doubts(gateway: Gateway, app: str, channel: str) -> list[str]:
     ]
 
 
-def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[Line]:
-    if not found:
-        return ["No entry fits."]
+def _table(entries: Sequence[AuditEntry], limit: int | None, page: Page) -> list[Line]:
+    if not entries:
+        return ["No entry matches."]
     narrow = page.width is not None and page.width < WIDE
     titles = ("SEQ", "WHEN", "WHO", "DID", "WHERE", "REASON")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
-    for entry in found:
+    for entry in entries:
         place = entry.app + (f":{entry.channel}" if entry.channel and entry.app else entry.channel)
         rows.append(
             [
@@ -124,7 +124,7 @@ def _table(found: Sequence[AuditEntry], limit: int | None, page: Page) -> list[L
             ]
         )
     lines = page.columns(rows, indent=0, last=REASON)
-    if len(found) == limit:
+    if len(entries) == limit:
         lines += ["", Span(f"The newest {limit}; for older ones: --limit N", "quiet")]
     return lines
 
@@ -133,7 +133,7 @@ def _did(entry: AuditEntry, *, short: bool) -> str:
     """``rollback 0.2.1 → 0.2.0``, or ``rollback → 0.2.0``; digests and the registry's lineage are in --json."""
     before, after = (_IDENTITY.sub("", text) for text in (entry.before, entry.after))
     if entry.action.endswith("-token"):
-        after = " ".join(after.split()[1:2])  # its name; its id and all that it may do are in --json
+        after = " ".join(after.split()[1:2])  # its name; --json has its id and rights
     if short and before and after:
         return f"{entry.action} → {after}"
     way = " → ".join(part for part in (before, after) if part)

@@ -1,4 +1,4 @@
-"""`promptops audit --verify`: whether the log is what was written; exit code 2 where it is not."""
+"""`promptops audit --verify`: checks that the log is what was written; exit code 2 if it is not."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ DAMAGE = 2
 def verify(session: Session, anchor: str) -> int:
     """Verify the whole log, answer, and return the exit code."""
     root = session.root()
-    with session.gateway(check_guards=False) as gateway:  # who changes a log takes its guards away first
-        found = gateway.verify_audit(anchor=anchor, root=root)
+    with session.gateway(
+        check_guards=False
+    ) as gateway:  # a log that was tampered with has lost its guards, and must still open
+        audited = gateway.verify_audit(anchor=anchor, root=root)
     session.answer(
         lambda: {
-            "whole": not found.faults,
-            "entries": found.entries,
-            "head": found.head,
-            "anchors": found.anchors,
-            "git": found.unread or "compared",
+            "whole": not audited.faults,
+            "entries": audited.entries,
+            "head": audited.head,
+            "anchors": audited.anchors,
+            "git": audited.unread or "compared",
             "faults": [
-                {"seq": fault.seq, "tampering": fault.tampering.value, "what": fault.what} for fault in found.faults
+                {"seq": fault.seq, "tampering": fault.tampering.value, "what": fault.what} for fault in audited.faults
             ],
         },
-        lambda page: _lines(found, anchor, page),
+        lambda page: _lines(audited, anchor, page),
     )
-    return DAMAGE if found.faults else 0
+    return DAMAGE if audited.faults else 0
 
 
-def _lines(found: Audited, anchor: str, page: Page) -> list[Line]:
-    if found.faults:
+def _lines(audited: Audited, anchor: str, page: Page) -> list[Line]:
+    if audited.faults:
         head: Line = [
             Span("✗ ", "bad"),
             Span("The audit log is not what was written", "strong"),
-            f": {counted(len(found.faults), 'finding')} in {_entries(found.entries)}",
+            f": {counted(len(audited.faults), 'finding')} in {_entries(audited.entries)}",
         ]
         rows: list[list[Cell]] = [
             [
@@ -48,20 +50,24 @@ def _lines(found: Audited, anchor: str, page: Page) -> list[Line]:
                 Span(fault.tampering.value, "bad"),
                 fault.what,
             ]
-            for fault in found.faults
+            for fault in audited.faults
         ]
         steps = [("the rest of the registry", ["fsck"])]
-        return [head, "", *page.columns(rows), "", *facts(page, _compared(found, anchor)), *next_steps(steps)]
-    whole: Line = [Span("✓ ", "good"), Span("The audit log is whole", "strong"), f": {_entries(found.entries)}"]
+        return [head, "", *page.columns(rows), "", *facts(page, _compared(audited, anchor)), *next_steps(steps)]
+    whole: Line = [Span("✓ ", "good"), Span("The audit log is whole", "strong"), f": {_entries(audited.entries)}"]
     keep: Line = Span(
         "Keep the head somewhere else: --anchor HASH proves later that nothing before it changed.", "quiet"
     )
-    return [whole, "", *facts(page, _compared(found, anchor)), "", keep]
+    return [whole, "", *facts(page, _compared(audited, anchor)), "", keep]
 
 
-def _compared(found: Audited, anchor: str) -> list[tuple[str, Cell]]:
-    git = f"{found.anchors:,} hashes compared" if not found.unread else Span(f"not compared: {found.unread}", "warn")
-    return [("head", found.head), ("anchor", f"{anchor.strip()[:12]}…" if anchor else ""), ("git", git)]
+def _compared(audited: Audited, anchor: str) -> list[tuple[str, Cell]]:
+    git = (
+        f"{audited.anchors:,} hashes compared"
+        if not audited.unread
+        else Span(f"not compared: {audited.unread}", "warn")
+    )
+    return [("head", audited.head), ("anchor", f"{anchor.strip()[:12]}…" if anchor else ""), ("git", git)]
 
 
 def _entries(count: int) -> str:

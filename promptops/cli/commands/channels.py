@@ -1,4 +1,4 @@
-"""`promptops channels`: the places that clients follow, with the policy of each."""
+"""`promptops channels`: lists the channels that clients follow, with their policies, and applies promptops.yml."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def channels(ctx: click.Context) -> None:
 
 @command("list", group=channels)
 def list_channels(session: Session, /) -> None:
-    """The registry's channels and what each asks of a release, downstream first."""
+    """List the registry's channels and what each requires of a release, downstream first."""
     with session.gateway() as gateway:
-        found = gateway.channels()
+        listed = gateway.channels()
     session.answer(
-        lambda: {"channels": [channel_shape(channel) for channel in found]}, lambda page: _table(found, page)
+        lambda: {"channels": [channel_shape(channel) for channel in listed]}, lambda page: _table(listed, page)
     )
 
 
-def _table(found: Sequence[Channel], page: Page) -> list[Line]:
-    if not found:
+def _table(listed: Sequence[Channel], page: Page) -> list[Line]:
+    if not listed:
         return ["There are no channels yet.", *next_steps([("apply those of promptops.yml", ["channels", "apply"])])]
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("CHANNEL", "TAKES", "POLICY", "CHANGED")]]
-    for channel in found:
+    for channel in listed:
         changed = f"{clock.format_age(channel.at, page.now)} by {person(channel.actor)}"
         rows.append([Span(channel.name, "name"), policy_words(channel.policy), f"version {channel.version}", changed])
     return page.columns(rows, indent=0)
 
 
 def policy_words(policy: Policy) -> str:
-    """What a policy lets in, in words."""
-    said = f"what was live on {' or '.join(policy.promote_from)}" if policy.promote_from else "any release"
+    """Returns in words what a policy admits."""
+    words = f"what was live on {' or '.join(policy.promote_from)}" if policy.promote_from else "any release"
     if policy.allow_dirty:
-        said += ", also of uncommitted files"
-    return said + (", exact model snapshots only" if policy.protected else "")
+        words += ", also of uncommitted files"
+    return words + (", exact model snapshots only" if policy.protected else "")
 
 
 @command("apply", group=channels)
@@ -70,11 +70,11 @@ def apply(session: Session, /) -> None:
 
     declared = read_workspace(WorkingTree(root))
     with session.gateway() as gateway:
-        done = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
+        applied = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
     session.answer(
-        lambda: {"channels": [change_shape(change) for change in done]}, lambda page: [*change_lines(done, page)]
+        lambda: {"channels": [change_shape(change) for change in applied]}, lambda page: [*change_lines(applied, page)]
     )
-    if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in done):
+    if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in applied):
         bring_to_git(session)
 
 
@@ -87,14 +87,14 @@ def change_shape(change: ChannelChange) -> JsonObject:
     }
 
 
-def change_lines(done: Sequence[ChannelChange], page: Page) -> list[Line]:
-    """Each channel, what was done to it, and what it takes."""
-    if not done:
+def change_lines(applied: Sequence[ChannelChange], page: Page) -> list[Line]:
+    """Lists each channel with its change and what it admits."""
+    if not applied:
         return ["promptops.yml declares no channels, so there is nothing to promote to.", "Add some below `channels:`."]
-    said = {"created": ("created", "good"), "changed": ("changed", "warn"), "unchanged": ("as it was", "quiet")}
+    styles = {"created": ("created", "good"), "changed": ("changed", "warn"), "unchanged": ("as it was", "quiet")}
     rows: list[list[Cell]] = []
-    for change in done:
-        word, style = said.get(change.applied.value, ("not in promptops.yml, kept", "warn"))
+    for change in applied:
+        word, style = styles.get(change.applied.value, ("not in promptops.yml, kept", "warn"))
         version = f" (version {change.version})" if change.version > 1 else ""
         rows.append([Span(change.name, "name"), Span(word + version, style), policy_words(change.policy)])
     return page.columns(rows)

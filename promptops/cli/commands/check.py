@@ -1,4 +1,4 @@
-"""`promptops check`: what is wrong with the files, readable for one prompt as for 1,200."""
+"""`promptops check`: shows what is wrong with the files, readable for one prompt and for 1,200."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from promptops.source.load import Loaded
 
 BY_FILE = 25
-"""Up to so many findings are shown file by file; more are grouped by their code."""
+"""Up to this many findings are shown file by file, about two screens; more are grouped by their code."""
 
 EXAMPLES = {Severity.ERROR: 8, Severity.WARNING: 3, Severity.INFO: 2}
-"""How many places a group shows."""
+"""Places that a group shows: the more severe, the more, because errors have to be corrected first."""
 
 _STYLE = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -52,20 +52,20 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
             f"there is no file or folder '{path}'", hint="PATH is a workspace, an app's folder or a prompt file."
         )
     loaded = check_path(place)
-    found = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
-    count = Counter(finding.severity for finding in found)
+    findings = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
+    count = Counter(finding.severity for finding in findings)
     session.answer(
-        lambda: _shape(found, loaded),
-        lambda page: [*(_flat(found) if full else _report(found, page)), *_summary(count, loaded, strict, path)],
+        lambda: _shape(findings, loaded),
+        lambda page: [*(_flat(findings) if full else _report(findings, page)), *_summary(count, loaded, strict, path)],
     )
     if count[Severity.ERROR] or (strict and count[Severity.WARNING]):
         click.get_current_context().exit(FAILED)
 
 
-def _shape(found: Sequence[Finding], loaded: Loaded) -> JsonObject:
-    count = Counter(finding.severity for finding in found)
+def _shape(findings: Sequence[Finding], loaded: Loaded) -> JsonObject:
+    count = Counter(finding.severity for finding in findings)
     return {
-        "findings": [finding_shape(finding) for finding in found],
+        "findings": [finding_shape(finding) for finding in findings],
         "errors": count[Severity.ERROR],
         "warnings": count[Severity.WARNING],
         "infos": count[Severity.INFO],
@@ -73,24 +73,24 @@ def _shape(found: Sequence[Finding], loaded: Loaded) -> JsonObject:
     }
 
 
-def _report(found: Sequence[Finding], page: Page) -> list[Line]:
-    return _by_file(found) if len(found) <= BY_FILE else _by_code(found)
+def _report(findings: Sequence[Finding], page: Page) -> list[Line]:
+    return _by_file(findings) if len(findings) <= BY_FILE else _by_code(findings)
 
 
-def _flat(found: Sequence[Finding]) -> list[Line]:
+def _flat(findings: Sequence[Finding]) -> list[Line]:
     """``path:line:column: severity[code] message``, which editors and CI logs make clickable."""
     lines: list[Line] = [
         [f"{f.path}:{f.line}:{f.column}: ", Span(f"{f.severity}[{f.code}]", _STYLE[f.severity]), f" {f.message}"]
-        for f in found
+        for f in findings
     ]
     return [*lines, ""] if lines else []
 
 
-def _by_file(found: Sequence[Finding]) -> list[Line]:
+def _by_file(findings: Sequence[Finding]) -> list[Line]:
     lines: list[Line] = []
-    for path, findings in groupby(sorted(found, key=lambda f: (f.path, f.line, f.column)), key=lambda f: f.path):
+    for path, in_file in groupby(sorted(findings, key=lambda f: (f.path, f.line, f.column)), key=lambda f: f.path):
         lines.append([Span(path, "name")])
-        for finding in findings:
+        for finding in in_file:
             mark = Span(finding.severity.value, _STYLE[finding.severity])
             place = f"{finding.line}:{finding.column}".ljust(7)
             lines.append(["  ", place, mark, f"  {finding.message}  ", Span(finding.code, "quiet")])
@@ -100,10 +100,10 @@ def _by_file(found: Sequence[Finding]) -> list[Line]:
     return lines
 
 
-def _by_code(found: Sequence[Finding]) -> list[Line]:
+def _by_code(findings: Sequence[Finding]) -> list[Line]:
     """The codes with the most serious first, each with its count, what to do, and the first places."""
     groups: dict[tuple[int, str], list[Finding]] = {}
-    for finding in found:
+    for finding in findings:
         groups.setdefault((_ORDER[finding.severity], finding.code), []).append(finding)
     lines: list[Line] = []
     for (_, code), members in sorted(groups.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])):

@@ -1,4 +1,4 @@
-"""`promptops clients`: which processes serve what right now."""
+"""`promptops clients`: lists which processes serve what right now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promptops.core.heartbeat import LiveClient
 
 SHOWN = 4
-"""So many apps of a client are named, those that are behind first."""
+"""Apps of a client that are named, those that are behind first; more would not fit on a line."""
 
 
 @command("clients")
@@ -30,9 +30,9 @@ SHOWN = 4
 def clients(session: Session, /, app: str | None, channel: str) -> None:
     """Which processes serve what right now.
 
-    A client tells the server it follows, when it starts, after every change and twice a minute, which revision of each
-    app it serves, and which it cannot load. Behind is who serves an older revision than the one that is live. A client
-    that closes says goodbye and is gone; one that fell silent without it is named for 10 minutes.
+    A client reports to its server which revision of each app it serves, and which it cannot load: when it starts, after
+    every change and twice a minute. It is behind if it serves an older revision than the live one. A client that closes
+    leaves the list at once; one that fell silent stays listed for 10 minutes.
 
     \b
       promptops clients
@@ -44,18 +44,18 @@ def clients(session: Session, /, app: str | None, channel: str) -> None:
     with session.gateway() as gateway:
         if name and name not in (known := gateway.apps()):
             raise AppNotFound(f"there is no app '{name}' in this registry", known=known)
-        every = gateway.clients(place or "")
-    found = [each for each in every.live if not name or name in each.apps]
-    silent = [each for each in every.silent if not name or name in each.apps]
+        following = gateway.clients(place or "")
+    live = [client for client in following.live if not name or name in client.apps]
+    silent = [client for client in following.silent if not name or name in client.apps]
     from promptops.core.heartbeat import Clients
     from promptops.wire.heartbeat import clients_to_json
 
     session.answer(
         lambda: (
-            clients_to_json(Clients(live=tuple(found), silent=tuple(silent)))
-            | {"behind": [each.beat.id for each in found if _behind(each, name)]}
+            clients_to_json(Clients(live=tuple(live), silent=tuple(silent)))
+            | {"behind": [client.beat.id for client in live if _behind(client, name)]}
         ),
-        lambda page: [*_lines(found, name, page), *silent_lines(silent, page)],
+        lambda page: [*_lines(live, name, page), *silent_lines(silent, page)],
     )
 
 
@@ -63,34 +63,36 @@ def _behind(client: LiveClient, app: str) -> bool:
     return app in client.behind if app else bool(client.behind)
 
 
-def _lines(found: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
-    if not found:
+def _lines(live: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
+    if not live:
         seconds = int(LIVE_FOR.total_seconds())
         whose = f" that serves {app}" if app else ""
         return [
-            f"No client{whose} was heard of in the last {seconds} s.",
-            Span("Clients that follow a server say what they serve, unless they were told not to.", "quiet"),
+            f"No client{whose} has reported in the last {seconds} s.",
+            Span(
+                "Clients that follow a server report what they serve, unless heartbeat=False turns that off.", "quiet"
+            ),
         ]
-    late = sum(_behind(each, app) for each in found)
-    said = Span(f"{late:,} behind", "bad") if late else Span("none behind", "good")
+    late = sum(_behind(client, app) for client in live)
+    verdict = Span(f"{late:,} behind", "bad") if late else Span("none behind", "good")
     rows: list[list[Cell]] = [[Span(t, "quiet") for t in ("CLIENT", "CHANNEL", "SERVES", "STATE", "LAST SEEN")]]
-    for each in sorted(found, key=lambda c: (not _behind(c, app), c.beat.channel, c.beat.name, c.beat.id)):
-        beat = each.beat
+    for client in sorted(live, key=lambda c: (not _behind(c, app), c.beat.channel, c.beat.name, c.beat.id)):
+        beat = client.beat
         state = Span(beat.state.value.lower(), "" if beat.state is State.READY else "warn")
-        age = clock.format_age(each.seen_at, page.now)
-        rows.append([Span(beat.name, "name"), beat.channel, _serves(each, app), state, age])
-    lines: list[Line] = [[Span(counted(len(found), "client"), "strong"), ", ", said], "", *page.columns(rows)]
+        age = clock.format_age(client.seen_at, page.now)
+        rows.append([Span(beat.name, "name"), beat.channel, _serves(client, app), state, age])
+    lines: list[Line] = [[Span(counted(len(live), "client"), "strong"), ", ", verdict], "", *page.columns(rows)]
     failures = [
-        (each.beat.name, name, reason)
-        for each in found
-        for name, reason in sorted(each.beat.cannot_load.items())
+        (client.beat.name, name, reason)
+        for client in live
+        for name, reason in sorted(client.beat.cannot_load.items())
         if not app or name == app
     ]
     return [*lines, *failure_lines(failures)]
 
 
 def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
-    """The clients that cannot load an app, and why: a paragraph for each app and reason, of (client, app, reason)."""
+    """Lists the clients that cannot load an app, in one line for each app and reason, of (client, app, reason)."""
     lines: list[Line] = []
     for (app, reason), group in groupby(sorted(failures, key=lambda each: each[1:]), key=lambda each: each[1:]):
         names = [client for client, _, _ in group]
@@ -99,16 +101,16 @@ def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
 
 
 def silent_lines(silent: Sequence[LiveClient], page: Page) -> list[Line]:
-    """The clients that fell silent: a rollback does not wait for them, and they may still run."""
+    """Lists the clients that fell silent: a rollback does not wait for them, and they may still run."""
     if not silent:
         return []
-    names = [f"{each.beat.name} ({clock.format_age(each.seen_at, page.now)})" for each in silent]
-    said = f"Silent, without a goodbye: {enumerated(names)}"
-    return ["", Span(said, "warn")]
+    names = [f"{client.beat.name} ({clock.format_age(client.seen_at, page.now)})" for client in silent]
+    sentence = f"Silent, without a goodbye: {enumerated(names)}"
+    return ["", Span(sentence, "warn")]
 
 
 def _serves(client: LiveClient, app: str) -> Cell:
-    """``support-bot 7, faq 3 behind``; a client that counts differently is behind with all it has."""
+    """``support-bot 7, faq 3 behind``; a client of another lineage or epoch is behind with every app."""
     if not client.comparable:
         return Span("another registry's, or from before a restore", "bad")
     names = [app] if app else sorted(client.apps, key=lambda name: (name not in client.behind, name))

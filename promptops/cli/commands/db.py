@@ -1,4 +1,4 @@
-"""`promptops db`: the registry's schema and its backups. The only commands that load the migrations, beside init."""
+"""`promptops db`: the registry's schema and its backups. Only these commands and init load the migrations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def upgrade(session: Session, /) -> None:
         before, after = store.upgrade(url, actor=_actor(session), now=session.now)
         faults = check_schema_of(url)
     place = hide_password(url)
-    done: Line = (
+    line: Line = (
         [Span("✓ ", "good"), Span("Upgraded ", "strong"), f"{place}: schema {before} → {after}"]
         if before != after
         else [f"{place} is at the newest schema, {after}. Its guards are in place."]
@@ -62,12 +62,12 @@ def upgrade(session: Session, /) -> None:
             "changed": before != after,
             "faults": [fault_shape(fault) for fault in faults],
         },
-        lambda page: [done, *named, *next_steps(steps)],
+        lambda page: [line, *named, *next_steps(steps)],
     )
 
 
 def _actor(session: Session) -> str:
-    """The actor of an upgrade, for its line in the audit log; must not fail if no setting names one."""
+    """Returns the actor of an upgrade for its line in the audit log; it must not fail if no setting names one."""
     try:
         return session.actor()
     except ActorUnknown:
@@ -76,25 +76,25 @@ def _actor(session: Session) -> str:
 
 @command("current", group=db)
 def current(session: Session, /) -> None:
-    """Say which schema the registry has, and which one this promptops wants."""
+    """Show which schema the registry has, and which one this promptops needs."""
     url = session.database_url("promptops db current")
     from promptops import store
 
     with session.reaching(url):
-        found, wanted = store.current_schema(url)
+        schema, newest = store.current_schema(url)
     place = hide_password(url)
-    if found is None:
+    if schema is None:
         line: Line = [f"{place}: no registry there yet"]
         steps = [("make it", ["init"])]
-    elif found == wanted:
-        line, steps = [f"{place}: schema {found}, the newest"], []
+    elif schema == newest:
+        line, steps = [f"{place}: schema {schema}, the newest"], []
     else:
         line, steps = (
-            [f"{place}: schema {found}; this promptops wants {wanted}"],
+            [f"{place}: schema {schema}; this promptops needs {newest}"],
             [("bring it there", ["db", "upgrade"])],
         )
     session.answer(
-        lambda: {"registry": place, "current": found, "newest": wanted, "up_to_date": found == wanted},
+        lambda: {"registry": place, "current": schema, "newest": newest, "up_to_date": schema == newest},
         lambda page: [line, *next_steps(steps)],
     )
 
@@ -105,8 +105,8 @@ def current(session: Session, /) -> None:
 def backup(session: Session, /, target: Path, verify: bool) -> None:
     """Copy the registry to a file, while it is in use.
 
-    DEST is a new file, or a folder, in which the file gets a name of its own. Beside it a manifest says what is in it.
-    Do not copy the database's file yourself: what was acknowledged a moment ago may not be in it.
+    DEST is a new file, or a folder, in which the file gets a name of its own. A manifest beside it lists its contents.
+    Do not copy the database's file yourself: the newest changes may not be in it.
 
     The copy gets its name only after it was restored into a temporary place and checked as by `promptops fsck`.
     --no-verify skips that, and also copies a damaged registry.
@@ -116,22 +116,22 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
     url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
     from promptops.operations import backup as backing_up
 
-    made = backing_up.backup(url, place, now=session.now, verify=verify)
-    file = place / made.file if place.is_dir() else place
+    manifest = backing_up.backup(url, place, now=session.now, verify=verify)
+    file = place / manifest.file if place.is_dir() else place
     session.answer(
-        lambda: {"file": str(file), "verified": verify, **manifest_shape(made)},
-        lambda page: _backed_up(made, file, page, verified=verify),
+        lambda: {"file": str(file), "verified": verify, **manifest_shape(manifest)},
+        lambda page: _backed_up(manifest, file, page, verified=verify),
     )
 
 
 @command("restore", group=db)
 @click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
 def restore(session: Session, /, source: Path) -> None:
-    """Make a registry of a backup, where there is none.
+    """Make a registry of a backup, where none exists.
 
-    The backup is verified first, down to its last byte; one that was changed or cut off is refused, and nothing is
-    touched. What is there already is never overwritten. The registry begins a new epoch, since changes after the
-    backup are not in it, and is checked as by `promptops fsck`. Exit code 2 where that finds damage.
+    Every byte of the backup is verified first; one that was changed or cut off is refused, and nothing is changed. An
+    existing registry is never overwritten. The registry begins a new epoch, since changes after the
+    backup are not in it, and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
 
     \b
       promptops db restore /srv/backups/promptops.backup --registry sqlite:////srv/promptops/registry.db
@@ -141,17 +141,17 @@ def restore(session: Session, /, source: Path) -> None:
 
     path = session.directory / source.expanduser()
     place = _place(session, url)
-    done = backing_up.restore(path, place, actor=actor, now=session.now)
-    shown = hide_password(url)
-    session.answer(lambda: _restored_shape(done, shown), lambda page: _restored(done, shown, page))
-    if done.report.exit_code == DAMAGE:
+    restored = backing_up.restore(path, place, actor=actor, now=session.now)
+    destination = hide_password(url)
+    session.answer(lambda: _restored_shape(restored, destination), lambda page: _restored(restored, destination, page))
+    if restored.report.exit_code == DAMAGE:
         click.get_current_context().exit(DAMAGE)
     if place.root is not None:
         bring_to_git(session)
 
 
 def _place(session: Session, url: str) -> Place:
-    """Where the registry is to be; with the workspace's git only where it becomes the workspace's own registry."""
+    """Returns the place of the new registry, with the workspace's git if it becomes the workspace's own registry."""
     from promptops.operations.fsck import Place
 
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
@@ -181,14 +181,14 @@ def manifest_shape(manifest: Manifest) -> JsonObject:
     }
 
 
-def _restored_shape(done: Restored, url: str) -> JsonObject:
+def _restored_shape(restored: Restored, url: str) -> JsonObject:
     from promptops.cli.commands.fsck import report_shape
 
     return {
         "restored": url,
-        "backup": manifest_shape(done.manifest),
-        "epoch": done.epoch,
-        "check": report_shape(done.report),
+        "backup": manifest_shape(restored.manifest),
+        "epoch": restored.epoch,
+        "check": report_shape(restored.report),
     }
 
 
@@ -205,20 +205,29 @@ def _count(manifest: Manifest, table: str) -> str:
     return counted(manifest.holdings.counts.get(table, 0), table)
 
 
-def _backed_up(made: Manifest, file: Path, page: Page, *, verified: bool) -> list[Line]:
-    head: Line = [Span("✓ ", "good"), Span("Backed up ", "strong"), f"{made.size:,} bytes to ", Span(str(file), "name")]
-    rows: list[tuple[str, Cell]] = [*_held(made), ("epoch", str(made.holdings.epoch)), ("sha256", made.sha256)]
-    rows.append(("verified", "it came back, and all is well in it" if verified else "no: --no-verify"))
+def _backed_up(manifest: Manifest, file: Path, page: Page, *, verified: bool) -> list[Line]:
+    head: Line = [
+        Span("✓ ", "good"),
+        Span("Backed up ", "strong"),
+        f"{manifest.size:,} bytes to ",
+        Span(str(file), "name"),
+    ]
+    rows: list[tuple[str, Cell]] = [
+        *_held(manifest),
+        ("epoch", str(manifest.holdings.epoch)),
+        ("sha256", manifest.sha256),
+    ]
+    rows.append(("verified", "it was restored, and all is well in it" if verified else "no: --no-verify"))
     try_it = ["db", "restore", str(file), "--registry", "sqlite:///drill.db"]
-    steps = [("does it come back?", try_it)] if made.database == "sqlite" else []
+    steps = [("try to restore it", try_it)] if manifest.database == "sqlite" else []
     keep: Line = Span(f"Keep {file.name}.json with it: without its manifest a backup is not restored.", "quiet")
     return [head, "", *facts(page, rows), "", keep, *next_steps(steps)]
 
 
-def _restored(done: Restored, url: str, page: Page) -> list[Line]:
+def _restored(restored: Restored, url: str, page: Page) -> list[Line]:
     from promptops.cli.commands.fsck import report_lines
 
     head: Line = [Span("✓ ", "good"), Span("Restored ", "strong"), Span(url, "name")]
-    epoch = f"{done.epoch}, which begins now; changes after the backup are not in it"
-    rows: list[tuple[str, Cell]] = [("backup of", moment(page, done.manifest.at)), *_held(done.manifest)]
-    return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(done.report)]
+    epoch = f"{restored.epoch}, which begins now; changes after the backup are not in it"
+    rows: list[tuple[str, Cell]] = [("backup of", moment(page, restored.manifest.at)), *_held(restored.manifest)]
+    return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(restored.report)]

@@ -1,4 +1,4 @@
-"""`promptops diff`: two references side by side, contract changes first, the version bump last."""
+"""`promptops diff`: compares two references; contract changes come first, the version bump last."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def diff(session: Session, /, old: str, new: str | None) -> None:
             f"'{old}' compared to itself shows nothing",
             hint=f"For example: promptops diff {first.app}:prod, or two releases: {first.app}@1.0.0 {first.app}@1.1.0.",
         )
-    found = queries.diff(*named(session, first, second))
-    changes = tuple(change for change in found.changes if _asked(change, first.prompt or second.prompt))
-    session.answer(lambda: _shape(found, changes), lambda page: _lines(found, changes, page))
+    difference = queries.diff(*named(session, first, second))
+    changes = tuple(change for change in difference.changes if _asked(change, first.prompt or second.prompt))
+    session.answer(lambda: _shape(difference, changes), lambda page: _lines(difference, changes, page))
 
 
 def _asked(change: Change, prompt: str) -> bool:
     return not prompt or change.prompt == prompt
 
 
-def _shape(found: Difference, changes: tuple[Change, ...]) -> JsonObject:
+def _shape(difference: Difference, changes: tuple[Change, ...]) -> JsonObject:
     return {
-        "app": found.new.content.app,
-        "old": _side(found.old),
-        "new": _side(found.new),
+        "app": difference.new.content.app,
+        "old": _side(difference.old),
+        "new": _side(difference.new),
         "changes": [
             {
                 "bump": change.bump.value,
@@ -78,8 +78,8 @@ def _shape(found: Difference, changes: tuple[Change, ...]) -> JsonObject:
             }
             for change in changes
         ],
-        "bump": found.bump.value,
-        "next_version": found.version or None,
+        "bump": difference.bump.value,
+        "next_version": difference.version or None,
     }
 
 
@@ -92,22 +92,22 @@ def _side(named: Named) -> JsonObject:
     }
 
 
-def _lines(found: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:
-    head: Line = [Span(found.old.label, "name"), " → ", Span(found.new.label, "name")]
-    if not found.changes:
+def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:
+    head: Line = [Span(difference.old.label, "name"), " → ", Span(difference.new.label, "name")]
+    if not difference.changes:
         return [head, "", "No difference: the same content, the same digest."]
     lines: list[Line] = [head]
     for bump, group in groupby(changes, key=lambda change: change.bump):
         lines += ["", [Span(_TITLES[bump], "bad" if bump is Bump.MAJOR else "strong")]]
         for prompt, members in groupby(group, key=lambda change: change.prompt):
-            lines += ["", ["  ", Span(prompt or found.new.content.app, "name")]]
+            lines += ["", ["  ", Span(prompt or difference.new.content.app, "name")]]
             for change in members:
                 lines += _change(change, page)
     if not changes:
         lines += ["", "This prompt is the same in both; other prompts of the app differ."]
-    elif len(changes) < len(found.changes):
-        lines += ["", Span(f"{counted(len(found.changes) - len(changes), 'change')} in other prompts", "quiet")]
-    return [*lines, "", *_verdict(found)]
+    elif len(changes) < len(difference.changes):
+        lines += ["", Span(f"{counted(len(difference.changes) - len(changes), 'change')} in other prompts", "quiet")]
+    return [*lines, "", *_verdict(difference)]
 
 
 def _change(change: Change, page: Page) -> list[Line]:
@@ -129,7 +129,7 @@ def _change(change: Change, page: Page) -> list[Line]:
 
 
 def _readable(text: str | None) -> str | None:
-    """Canonical JSON, as schemas are compared in, with a line for each key."""
+    """Returns canonical JSON, the form in which schemas are compared, with a line for each key."""
     if text is None or text[:1] not in ("{", "["):
         return text
     try:
@@ -139,10 +139,13 @@ def _readable(text: str | None) -> str | None:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _verdict(found: Difference) -> list[Line]:
-    count = counted(len(found.changes), "change")
-    style = "bad" if found.bump is Bump.MAJOR else "strong"
-    if found.version:
-        verdict: Line = [Span(f"{count}, {found.bump.value}", style), f": would be released as {found.version}"]
-        return [verdict, *next_steps([("release it", ["release", found.new.content.app])])]
-    return [[Span(f"{count}, {found.bump.value}", style), " by the contract with the calling code"]]
+def _verdict(difference: Difference) -> list[Line]:
+    count = counted(len(difference.changes), "change")
+    style = "bad" if difference.bump is Bump.MAJOR else "strong"
+    if difference.version:
+        verdict: Line = [
+            Span(f"{count}, {difference.bump.value}", style),
+            f": would be released as {difference.version}",
+        ]
+        return [verdict, *next_steps([("release it", ["release", difference.new.content.app])])]
+    return [[Span(f"{count}, {difference.bump.value}", style), " by the contract with the calling code"]]

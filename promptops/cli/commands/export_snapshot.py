@@ -1,4 +1,4 @@
-"""`promptops export-snapshot`: a channel as plain files, for any web server, CDN or object store."""
+"""`promptops export-snapshot`: writes a channel as plain files, for any web server, CDN or object store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def export_snapshot(session: Session, /, folder: str, channel: str | None) -> No
     """Write a channel as plain files for a web server or CDN.
 
     The files lie in DIR as they do on a server: v1/channels/NAME/snapshot, and below v1/releases every release that it
-    names, so that clients follow a web server, or the folder itself, as they follow a server. The snapshot is written
+    names, so clients follow a web server, or the folder itself, like a server. The snapshot is written
     last and in one step. Run it again after every change; nothing is ever deleted.
 
     \b
@@ -36,49 +36,49 @@ def export_snapshot(session: Session, /, folder: str, channel: str | None) -> No
         from promptops.operations.export_snapshot import export
 
         place = choose_channel(gateway, session.channel(channel))
-        done = export(gateway, place, session.path(folder))
-    session.answer(lambda: _shape(done), lambda page: _lines(done, page))
-    for why in done.unloadable.values():
+        exported = export(gateway, place, session.path(folder))
+    session.answer(lambda: _shape(exported), lambda page: _lines(exported, page))
+    for why in exported.unloadable.values():
         session.note(f"no client can load {why}; the folder does not serve it")
-    if done.missing:
+    if exported.missing:
         session.note(
-            f"the last good release of {', '.join(done.missing)} is not in the registry as it was released, and was"
-            " not written: promptops fsck tells more"
+            f"the last good release of {', '.join(exported.missing)} is damaged in the registry and"
+            " was not written: see promptops fsck"
         )
 
 
-def _shape(done: Exported) -> JsonObject:
-    found = done.snapshot
+def _shape(exported: Exported) -> JsonObject:
+    snapshot = exported.snapshot
     return {
-        "folder": str(done.folder),
-        "registry": found.registry,
-        "lineage": found.lineage,
-        "epoch": found.epoch,
-        "channel": found.channel,
-        "cursor": found.cursor,
-        "digest": done.digest,
-        "apps": {app: pointer.revision for app, pointer in sorted(found.apps.items())},
-        "written": done.written,
-        "kept": done.kept,
-        "missing": list(done.missing),
-        "unloadable": dict(done.unloadable),
-        "bytes": done.size,
-        "changed": done.changed,
+        "folder": str(exported.folder),
+        "registry": snapshot.registry,
+        "lineage": snapshot.lineage,
+        "epoch": snapshot.epoch,
+        "channel": snapshot.channel,
+        "cursor": snapshot.cursor,
+        "digest": exported.digest,
+        "apps": {app: pointer.revision for app, pointer in sorted(snapshot.apps.items())},
+        "written": exported.written,
+        "kept": exported.kept,
+        "missing": list(exported.missing),
+        "unloadable": dict(exported.unloadable),
+        "bytes": exported.size,
+        "changed": exported.changed,
     }
 
 
-def _lines(done: Exported, page: Page) -> list[Line]:
-    found = done.snapshot
+def _lines(exported: Exported, page: Page) -> list[Line]:
+    snapshot = exported.snapshot
     head: Line = [
         Span("✓ ", "good"),
-        Span("Exported" if done.changed else "Already exported", "strong"),
+        Span("Exported" if exported.changed else "Already exported", "strong"),
         " ",
-        Span(found.channel, "name"),
-        f" of registry {found.registry} to {done.folder}",
+        Span(snapshot.channel, "name"),
+        f" of registry {snapshot.registry} to {exported.folder}",
     ]
     rows = [
-        ("snapshot", f"{counted(len(found.apps), 'app')}, as of change {found.cursor} in epoch {found.epoch}"),
-        ("releases", f"{counted(done.written, 'release')} written, {done.kept:,} there already"),
-        ("size", f"{done.size:,} bytes in all"),
+        ("snapshot", f"{counted(len(snapshot.apps), 'app')}, as of change {snapshot.cursor} in epoch {snapshot.epoch}"),
+        ("releases", f"{counted(exported.written, 'release')} written, {exported.kept:,} there already"),
+        ("size", f"{exported.size:,} bytes in all"),
     ]
     return [head, "", *facts(page, rows)]

@@ -1,4 +1,4 @@
-"""`promptops fsck`: is everything there that was ever written? Exit code 0, 1 or 2 says it to a script."""
+"""`promptops fsck`: checks that everything that was ever written is there. Exit code 0, 1 or 2."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 def fsck(session: Session, /, repair: bool, remote: str) -> None:
     """Check that everything is there, in the database and in git.
 
-    Stored bytes against their digests, logs without gaps, the audit chain and its anchors in git, guards, and every ref
-    and tag against what the rows say. Exit code 0: all is well; 1: something waits for git or was repaired; 2: damage.
+    It checks stored bytes against their digests, logs for gaps, the audit chain and its anchors in git, the guards, and
+    every ref and tag against the rows. Exit code 0: all is well; 1: a change is not in git yet or was repaired; 2:
+    damage.
 
     \b
       promptops fsck
@@ -84,10 +85,10 @@ def report_lines(report: Report) -> list[Line]:
 
 
 def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:
-    """The faults code by code; a repair that several share is said once, below them."""
+    """The faults code by code; a repair that several share is shown once, below them."""
     lines: list[Line] = []
-    for (code, repair), some in groupby(faults, key=lambda fault: (fault.code, fault.repair)):
-        lines += [[Span(word or code, style), "  ", Span(fault.where, "name"), "  ", fault.what] for fault in some]
+    for (code, repair), group in groupby(faults, key=lambda fault: (fault.code, fault.repair)):
+        lines += [[Span(word or code, style), "  ", Span(fault.where, "name"), "  ", fault.what] for fault in group]
         if not word:
             lines.append(["    ", Span(repair, "quiet")])
     return [*lines, ""] if lines else []

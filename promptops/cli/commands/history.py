@@ -1,4 +1,4 @@
-"""`promptops history`: everything that was live on a channel, newest first, and what was live at a moment."""
+"""`promptops history`: lists everything that was live on a channel, newest first, or what was live at a moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def history(session: Session, /, app: str | None, channel: str | None, at: str, limit: int | None) -> None:
     """Everything that was live on a channel, newest first.
 
-    Without APP and --channel it looks where `promptops rollback` would act.
+    Without APP and --channel it shows the app and channel on which `promptops rollback` would act.
 
     \b
       promptops history support-bot --channel prod
@@ -42,33 +42,33 @@ def history(session: Session, /, app: str | None, channel: str | None, at: str, 
     with session.gateway() as gateway:
         place = choose_channel(gateway, session.channel(typed))
         name = app or choose_app(gateway, place, session, command="history")
-        found = gateway.history(name, place, at=moment, limit=session.limit(limit))
+        log = gateway.history(name, place, at=moment, limit=session.limit(limit))
 
     def shape() -> JsonObject:
         return {
-            "app": found.app,
-            "channel": found.channel,
+            "app": log.app,
+            "channel": log.channel,
             "at": clock.format_iso(moment) if moment else None,
-            "live": deployment_shape(found.live) if found.live else None,
-            "deployments": [_entry(found, deployment) for deployment in found.deployments],
+            "live": deployment_shape(log.live) if log.live else None,
+            "deployments": [_entry(log, deployment) for deployment in log.deployments],
         }
 
     def lines(page: Page) -> list[Line]:
         when = clock.format_moment(moment, session.zone) if moment else ""
-        return [_headline(found, when, page), *_log(found, page), *_more(found, at)]
+        return [_headline(log, when, page), *_log(log, page), *_more(log, at)]
 
     session.answer(shape, lines)
 
 
-def _entry(found: History, deployment: Deployment) -> JsonObject:
-    return deployment_shape(deployment) | {"flaw": found.flaws.get(deployment.stable.digest, "")}
+def _entry(log: History, deployment: Deployment) -> JsonObject:
+    return deployment_shape(deployment) | {"flaw": log.flaws.get(deployment.stable.digest, "")}
 
 
-def _headline(found: History, when: str, page: Page) -> Line:
-    place: list[Cell] = [Span(found.app, "name"), " on ", Span(found.channel, "name")]
-    if found.live is None:
+def _headline(log: History, when: str, page: Page) -> Line:
+    place: list[Cell] = [Span(log.app, "name"), " on ", Span(log.channel, "name")]
+    if log.live is None:
         return [*place, " served nothing yet at " + when if when else ": never deployed."]
-    live = found.live
+    live = log.live
     if not when:
         return [*place, " serves ", Span(live.stable.version, "strong"), f" (revision {live.revision})"]
     served: list[Cell] = [" served ", Span(live.stable.version, "strong")]
@@ -76,27 +76,27 @@ def _headline(found: History, when: str, page: Page) -> Line:
     return ["At ", Span(when, "strong"), " ", *place, *served, by]
 
 
-def _log(found: History, page: Page) -> list[Line]:
-    """One line a deployment, and a second one for why it was made and what is wrong with its release now."""
-    if not found.deployments:
+def _log(log: History, page: Page) -> list[Line]:
+    """One line for each deployment, then its reason, then what is wrong with its release now."""
+    if not log.deployments:
         return []
     titles = ("REV", "LIVE", "WHAT", "WHEN", "", "BY")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
-    rows += [_row(found, deployment, page) for deployment in found.deployments]
+    rows += [_row(log, deployment, page) for deployment in log.deployments]
     head, *lines = page.columns(rows)
-    margin = " " * (4 + max(len(str(deployment.revision)) + 2 for deployment in found.deployments))
-    told: list[Line] = ["", head]
-    for deployment, line in zip(found.deployments, lines, strict=True):
-        flaw = found.flaws.get(deployment.stable.digest, "")
-        told.append(line)
-        told += [[margin, quoted(one_line(deployment.reason))]] if deployment.reason else []
-        told += [[margin, Span(f"✗ now {one_line(flaw)}", "warn")]] if flaw else []
-    return told
+    margin = " " * (4 + max(len(str(deployment.revision)) + 2 for deployment in log.deployments))
+    shown: list[Line] = ["", head]
+    for deployment, line in zip(log.deployments, lines, strict=True):
+        flaw = log.flaws.get(deployment.stable.digest, "")
+        shown.append(line)
+        shown += [[margin, quoted(one_line(deployment.reason))]] if deployment.reason else []
+        shown += [[margin, Span(f"✗ now {one_line(flaw)}", "warn")]] if flaw else []
+    return shown
 
 
-def _row(found: History, deployment: Deployment, page: Page) -> list[Cell]:
-    live = found.live is not None and deployment.revision == found.live.revision
-    flawed = deployment.stable.digest in found.flaws
+def _row(log: History, deployment: Deployment, page: Page) -> list[Cell]:
+    live = log.live is not None and deployment.revision == log.live.revision
+    flawed = deployment.stable.digest in log.flaws
     return [
         Span(f"{deployment.revision} {'●' if live else ' '}", "good" if live else ""),
         Span(deployment.stable.version, "bad" if flawed else "strong"),
@@ -107,15 +107,15 @@ def _row(found: History, deployment: Deployment, page: Page) -> list[Cell]:
     ]
 
 
-def _more(found: History, at: str) -> list[Line]:
+def _more(log: History, at: str) -> list[Line]:
     lines: list[Line] = []
-    older = found.deployments[-1].revision - 1 if found.deployments else 0
+    older = log.deployments[-1].revision - 1 if log.deployments else 0
     if older:
         lines += ["", [Span(f"  {counted(older, 'older deployment')} not shown: --limit N", "quiet")]]
-    if found.live is None:
-        newest = ["promote", f"{found.app}@VERSION", "--channel", found.channel]
-        return [*lines, *next_steps([("what there is", ["releases", found.app]), ("make it live", newest)])]
+    if log.live is None:
+        newest = ["promote", f"{log.app}@VERSION", "--channel", log.channel]
+        return [*lines, *next_steps([("what there is", ["releases", log.app]), ("make it live", newest)])]
     if at:
-        back = ["rollback", found.app, "--channel", found.channel, "--at", at, "--dry-run"]
+        back = ["rollback", log.app, "--channel", log.channel, "--at", at, "--dry-run"]
         return [*lines, *next_steps([("going back there", back)])]
     return lines

@@ -1,4 +1,4 @@
-"""`promptops init`: a workspace where there is none, and the registry of the one that is there."""
+"""`promptops init`: makes a workspace where none exists, and its registry."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Done:
 def init(session: Session, /, path: str | None, example: bool) -> None:
     """Set up a workspace and its registry.
 
-    Where there is no promptops.yml yet, in DIR or above it, it writes one with a small app to start from. Then it makes
+    If there is no promptops.yml yet, in DIR or above it, it writes one with a small app to start from. Then it makes
     the registry with the channels of promptops.yml, or brings an existing one to the newest schema. Doing it twice
     changes nothing.
 
@@ -84,7 +84,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
 
 
 def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:
-    """The workspace at or above ``target``, or a new one there, with the files that were written."""
+    """Returns the workspace at or above ``target``, or makes one there, with the files that were written."""
     from promptops.source.workspace import find_root
 
     try:
@@ -108,8 +108,9 @@ def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:
 def _registry(
     session: Session, url: str, name: str, declared: Mapping[str, Policy], actor: str
 ) -> tuple[bool, tuple[ChannelChange, ...]]:
-    """Make or upgrade the registry. Only one without channels gets those of promptops.yml: the policies of a registry
-    that is in use are changed by `channels apply`, never by the way."""
+    """Make or upgrade the registry. Only a registry without channels gets those of promptops.yml: `channels apply`
+    alone changes the policies of a registry that is in use.
+    """
     from promptops import store
     from promptops.operations.channels import apply_channels
 

@@ -76,9 +76,9 @@ def create(
     from promptops.cli.defaults import whole_release
     from promptops.operations import override as overriding
 
-    wanted = whole_release(reference)
+    release = whole_release(reference)
     request = overriding.OverrideRequest(
-        reference=wanted,
+        reference=release,
         channel=session.require_channel(channel),
         reason=reason,
         lifetime=parse_duration(expires),
@@ -87,7 +87,7 @@ def create(
     if from_git is not None:
         made = overriding.create_from_git(session.directory / from_git, request, actor=actor, now=session.now)
     else:
-        made = _from_registry(session, wanted, request, actor)
+        made = _from_registry(session, release, request, actor)
     path = session.directory / (out or f"{made.app}.{made.channel}.override.json")
     replaced = overriding.save(made, path)
     session.answer(
@@ -96,12 +96,12 @@ def create(
     )
 
 
-def _from_registry(session: Session, wanted: Reference, request: OverrideRequest, actor: str) -> Override:
+def _from_registry(session: Session, release: Reference, request: OverrideRequest, actor: str) -> Override:
     try:
         with session.gateway() as gateway:
             return gateway.create_override(request, actor=actor)
     except Unavailable as problem:
-        way = f"promptops override create {wanted} --channel {request.channel} --reason … --from-git PATH"
+        way = f"promptops override create {release} --channel {request.channel} --reason … --from-git PATH"
         problem.hint = f"Without the database, take the release from git: {way}"
         raise
 

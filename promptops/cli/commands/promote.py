@@ -1,4 +1,4 @@
-"""`promptops promote`: make a release the live one of a channel."""
+"""`promptops promote`: makes a release the live one of a channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptops render`: a prompt's messages as an application would send them."""
+"""`promptops render`: prints a prompt's messages as an application would send them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from promptops.operations.queries import Rendered
 
 _MAX_VARS = 16 << 20
-"""Bytes of the values that a prompt is rendered with."""
+"""Bytes of the values that a prompt is rendered with: more than any model takes, and small beside a machine's memory.
+"""
 _OPEN_FILES = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""The folders of a process's own open files, which is what a shell's ``<(command)`` names."""
 
 
 @command("render")
@@ -35,8 +37,8 @@ _OPEN_FILES = (Path("/dev/fd"), Path("/proc/self/fd"))
 def render(session: Session, /, reference: str, given: tuple[str, ...], file: str | None) -> None:
     """Print a prompt's messages as an application sends them.
 
-    Without @ or : it is the files here. A value of -v is text, unless the prompt declares the variable as something
-    else; then it is read as JSON.
+    Without @ or : it renders the files here. A value of -v is text, unless the prompt declares the variable as
+    something else; then it is read as JSON.
 
     \b
       promptops render support-bot/answer -v question="Where is my parcel?"
@@ -44,10 +46,10 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
     """
     from promptops.operations import queries
 
-    [found] = named(session, parse_reference(reference))
-    values = _values(found.prompt(), given, file, session)
+    [subject] = named(session, parse_reference(reference))
+    values = _values(subject.prompt(), given, file, session)
     try:
-        rendered = queries.render(found, values)
+        rendered = queries.render(subject, values)
     except MissingVariable as missing:
         missing.hint = f"Give it one: -v {missing.name}=…, or --vars FILE."
         raise
@@ -55,7 +57,7 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
 
 
 def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, session: Session) -> dict[str, Json]:
-    """The values of --vars, overlaid by those of -v."""
+    """Returns the values of --vars, overridden by those of -v."""
     values = _from_file(file, session.path(file)) if file else {}
     schemas = {item.name: item.schema for item in prompt.inputs}
     for pair in given:
@@ -73,7 +75,7 @@ def _typed(text: str, schema: Mapping[str, Json]) -> Json:
     try:
         value: Json = json.loads(text)
     except ValueError:
-        return text  # the schema's own message says what it should have been
+        return text  # the schema's own error names the type that is needed
     return value
 
 
@@ -103,10 +105,10 @@ def _from_file(file: str, place: Path) -> dict[str, Json]:
 
 
 def _all(file: BinaryIO) -> bytes:
-    """All that is left of a file, within the limit.
+    """Returns the rest of a file.
 
     Raises:
-        Invalid: there is more.
+        Invalid: it is longer than the limit.
     """
     data = file.read(_MAX_VARS + 1)
     if len(data) > _MAX_VARS:

@@ -25,15 +25,15 @@ from promptops.core.model import Quarantine
 def quarantine(session: Session, /, reference: str, channel: str | None, reason: str, key: str) -> None:
     """Keep a release out of a channel.
 
-    It cannot be promoted there and no rollback goes to it, until it is let back in by name and reason. A rollback does
-    this by itself to the release it leaves.
+    It cannot be promoted there and no rollback goes to it, until `unquarantine` lets it back in, with a reason. A
+    rollback quarantines the release that it leaves by itself.
     """
-    place, wanted = session.require_channel(channel), whole_release(reference)
+    place, release = session.require_channel(channel), whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
 
-        request = WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
+        request = WithholdRequest(reference=release, channel=place, reason=reason, key=session.key(key))
         held = gateway.quarantine(request, actor=actor)
     name = f"{held.app}@{held.release.version}"
     back = ["unquarantine", name, "--channel", place, "--reason", "…"]
@@ -53,12 +53,12 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
 @key_option
 def unquarantine(session: Session, /, reference: str, channel: str | None, reason: str, key: str) -> None:
     """Let a quarantined release back in."""
-    place, wanted = session.require_channel(channel), whole_release(reference)
+    place, release = session.require_channel(channel), whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
 
-        request = WithholdRequest(reference=wanted, channel=place, reason=reason, key=session.key(key))
+        request = WithholdRequest(reference=release, channel=place, reason=reason, key=session.key(key))
         lifted = gateway.unquarantine(request, actor=actor)
     name = f"{lifted.app}@{lifted.release.version}"
     again = ["promote", name, "--channel", place]

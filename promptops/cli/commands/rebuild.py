@@ -1,4 +1,4 @@
-"""`promptops rebuild`: a new registry from git alone, for the day the database is gone."""
+"""`promptops rebuild`: makes a new registry from git alone, after the database was lost."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ MISSING = (
 )
 """What git does not have, by design."""
 _SHOWN = 10
+"""Unloadable releases that are named one by one; --json names them all."""
 _NAMES = {"channels": "deployments"}
-"""What a kind of ref holds, where its name says something else."""
+"""The noun for a kind of ref whose name is another noun."""
 
 
 @command("rebuild")
@@ -39,9 +40,9 @@ _NAMES = {"channels": "deployments"}
 def rebuild(session: Session, /, source: str) -> None:
     """Make a new registry from git alone.
 
-    Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified down to the
-    bytes; a gap or a changed record stops it, and nothing is made. The registry must not exist yet. It comes back in a
-    new epoch, so that clients can tell.
+    Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte;
+    a gap or a changed record stops it, and nothing is made. The registry must not exist yet. It begins a new epoch, so
+    that clients notice the rebuild.
 
     \b
       promptops rebuild --from-git .
@@ -51,37 +52,41 @@ def rebuild(session: Session, /, source: str) -> None:
     from promptops.operations import git_sync
 
     path = session.directory / Path(source).expanduser()
-    done = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
-    shown = hide_password(url)
-    session.answer(lambda: _shape(done, shown), lambda page: _lines(done, shown, page))
-    for each in done.unloadable[:_SHOWN]:
+    rebuilt = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
+    place = hide_password(url)
+    session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page))
+    for each in rebuilt.unloadable[:_SHOWN]:
         session.note(f"no client can load {each}")
-    if len(done.unloadable) > _SHOWN:
-        session.note(f"nor {counted(len(done.unloadable) - _SHOWN, 'other release')}: --json names them all")
+    if len(rebuilt.unloadable) > _SHOWN:
+        session.note(f"nor {counted(len(rebuilt.unloadable) - _SHOWN, 'other release')}: --json names them all")
     bring_to_git(session)
 
 
-def _shape(done: Rebuilt, url: str) -> JsonObject:
+def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
     return {
         "registry": url,
-        "lineage": done.lineage,
-        "records": done.records,
-        "kinds": dict(done.kinds),
-        "audit": {"seq": done.seq, "hash": done.hash},
-        "epoch": done.epoch,
+        "lineage": rebuilt.lineage,
+        "records": rebuilt.records,
+        "kinds": dict(rebuilt.kinds),
+        "audit": {"seq": rebuilt.seq, "hash": rebuilt.hash},
+        "epoch": rebuilt.epoch,
         "not_in_git": list(MISSING),
-        "unloadable": list(done.unloadable),
+        "unloadable": list(rebuilt.unloadable),
     }
 
 
-def _lines(done: Rebuilt, url: str, page: Page) -> list[Line]:
+def _lines(rebuilt: Rebuilt, url: str, page: Page) -> list[Line]:
     head: Line = [Span("✓ ", "good"), Span("Rebuilt ", "strong"), Span(url, "name"), " from git"]
     rows = [
-        ("lineage", done.lineage),
-        ("epoch", str(done.epoch)),
-        ("audit", f"up to line {done.seq}, {done.hash}"),
-        *((_NAMES.get(kind, kind), f"{count:,}") for kind, count in sorted(done.kinds.items()) if kind != "registry"),
+        ("lineage", rebuilt.lineage),
+        ("epoch", str(rebuilt.epoch)),
+        ("audit", f"up to line {rebuilt.seq}, {rebuilt.hash}"),
+        *(
+            (_NAMES.get(kind, kind), f"{count:,}")
+            for kind, count in sorted(rebuilt.kinds.items())
+            if kind != "registry"
+        ),
     ]
     missing: list[Line] = [["  ", Span(text, "quiet")] for text in MISSING]
-    lines = [head, "", *facts(page, [("changes", counted(done.records, "record")), *rows])]
+    lines = [head, "", *facts(page, [("changes", counted(rebuilt.records, "record")), *rows])]
     return [*lines, "", "Not in git, by design:", *missing, *next_steps([("check it", ["fsck"]), ("look", ["status"])])]

@@ -1,4 +1,4 @@
-"""`promptops release` and `promptops yank`: from a commit to immutable releases, and out of use for good."""
+"""`promptops release` makes immutable releases from a commit, and `promptops yank` takes one out of use for good."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptops.operations.release import Released
 
 SHOWN = 12
-"""Changes that are listed of one release; `promptops diff` has the others."""
+"""Changes that are listed of one release, so that it fits on a screen; `promptops diff` lists them all."""
 
 
 @command("release")
@@ -37,10 +37,10 @@ SHOWN = 12
     show_default=True,
     help="Raise the version by at least this much.",
 )
-@click.option("--version", metavar="V", help="This exact version; not below what the changes ask for.")
+@click.option("--version", metavar="V", help="This exact version; not below what the changes require.")
 @click.option("--notes", "-m", default="", metavar="TEXT", help="What is new, for people.")
 @click.option("--commit", default="HEAD", show_default=True, metavar="REV", help="The commit to release.")
-@click.option("--allow-dirty", is_flag=True, help="Release the files as they are; few channels take that.")
+@click.option("--allow-dirty", is_flag=True, help="Release the files as they are; few channels admit that.")
 @click.option("--push", is_flag=True, help="Push tags and refs to origin.")
 @key_option
 def release(
@@ -93,7 +93,7 @@ def release(
 
 @contextmanager
 def _committed(commit: str) -> Iterator[None]:
-    """The workspace is there, or the command would not have come this far; what lacks it is the commit."""
+    """The workspace exists at this point, so if it is not found, the commit lacks it."""
     try:
         yield
     except WorkspaceNotFound as error:
@@ -103,7 +103,7 @@ def _committed(commit: str) -> Iterator[None]:
 
 
 def _first_channel(gateway: Gateway) -> str:
-    """Where a new release would go first: a channel that asks for no other before it."""
+    """Returns a channel that a new release can go to first: its policy requires no other channel before it."""
     return min((channel.name for channel in gateway.channels() if not channel.policy.promote_from), default="CHANNEL")
 
 
@@ -113,17 +113,17 @@ def _shape(released: Sequence[Released], tags: Sequence[Tagged], warnings: Seque
     return (rows[0] if len(rows) == 1 else {}) | {"releases": rows, "warnings": list(warnings)}
 
 
-def _released_shape(done: Released, tags: dict[str, Tagged]) -> JsonObject:
+def _released_shape(outcome: Released, tags: dict[str, Tagged]) -> JsonObject:
     from promptops.projection.tags import tag_name
 
-    tag = tags.get(tag_name(done.release))
-    return release_shape(done.release) | {
-        "created": done.created,
-        "bump": done.release.bump.value if done.created else Bump.NONE.value,
-        "changes": [str(change) for change in done.changes],
+    tag = tags.get(tag_name(outcome.release))
+    return release_shape(outcome.release) | {
+        "created": outcome.created,
+        "bump": outcome.release.bump.value if outcome.created else Bump.NONE.value,
+        "changes": [str(change) for change in outcome.changes],
         "tag": tag.name if tag and not tag.problem else None,
         "tag_problem": tag.problem if tag else "",
-        "warnings": list(done.warnings),
+        "warnings": list(outcome.warnings),
     }
 
 
@@ -154,10 +154,10 @@ def _lines(
     return [*lines, *next_steps(_next(new, channel))]
 
 
-def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -> list[Line]:
+def _new(outcome: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -> list[Line]:
     from promptops.projection.tags import tag_name
 
-    release, source = done.release, done.release.provenance
+    release, source = outcome.release, outcome.release.provenance
     tag = tags.get(tag_name(release))
     tagged = f"{tag.name}" + (" (pushed)" if pushed else "") if tag and not tag.problem else ""
     rows: list[tuple[str, Cell]] = [
@@ -167,18 +167,18 @@ def _new(done: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -
         ("notes", release.notes),
         (
             "bump",
-            f"{release.bump.value}, by {counted(len(done.changes), 'change')}:"
-            if done.changes
+            f"{release.bump.value}, by {counted(len(outcome.changes), 'change')}:"
+            if outcome.changes
             else "the first release",
         ),
     ]
     styles = {Bump.MAJOR: "bad", Bump.MINOR: "strong", Bump.PATCH: "quiet"}
     changes: list[Line] = [
         ["    ", Span(change.bump.value.ljust(7), styles.get(change.bump, "")), str(change)]
-        for change in done.changes[:SHOWN]
+        for change in outcome.changes[:SHOWN]
     ]
-    if len(done.changes) > SHOWN:
-        changes.append([Span(f"    … and {len(done.changes) - SHOWN} more", "quiet")])
+    if len(outcome.changes) > SHOWN:
+        changes.append([Span(f"    … and {len(outcome.changes) - SHOWN} more", "quiet")])
     head: Line = [Span("✓ ", "good"), Span("Released ", "strong"), Span(f"{release.app} {release.version}", "name")]
     return [head, "", *facts(page, rows), *changes]
 
@@ -206,24 +206,24 @@ def _next(new: Sequence[Released], channel: str) -> list[tuple[str, list[str]]]:
 def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
     """Mark a release as never to be served again.
 
-    For what must not come back anywhere: a leaked secret, a legal reason. It stays readable. A release that a channel
-    serves now has to be rolled back there first.
+    Use it for a release that must not come back anywhere: a leaked secret, a legal reason. It stays readable. A release
+    that a channel serves now has to be rolled back there first.
     """
     from promptops.cli.defaults import whole_release
 
-    wanted = whole_release(reference)
+    fixed = whole_release(reference)
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
 
-        request = WithholdRequest(reference=wanted, reason=reason, key=session.key(key))
-        done = gateway.yank(request, actor=actor)
+        request = WithholdRequest(reference=fixed, reason=reason, key=session.key(key))
+        yanked = gateway.yank(request, actor=actor)
 
     def lines(page: Page) -> list[Line]:
-        name = f"{done.app}@{done.version}"
-        who = f"{done.yank.actor}, {done.yank.at:%Y-%m-%d %H:%M UTC}: {done.yank.reason}" if done.yank else ""
+        name = f"{yanked.app}@{yanked.version}"
+        who = f"{yanked.yank.actor}, {yanked.yank.at:%Y-%m-%d %H:%M UTC}: {yanked.yank.reason}" if yanked.yank else ""
         head: Line = [Span("✓ ", "good"), Span("Yanked ", "strong"), Span(name, "name"), ": no channel takes it again"]
-        return [head, "", *facts(page, [("by", who)]), *next_steps([("what is left", ["releases", done.app])])]
+        return [head, "", *facts(page, [("by", who)]), *next_steps([("what is left", ["releases", yanked.app])])]
 
-    session.answer(lambda: release_shape(done), lines)
+    session.answer(lambda: release_shape(yanked), lines)
     bring_to_git(session)

@@ -1,4 +1,4 @@
-"""`promptops releases` and `promptops show`: what has been released, and what a release is made of."""
+"""`promptops releases` lists the releases of an app; `promptops show` shows what one is made of."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptops.operations.queries import Listed, Named
 
 WIDE = 120
-"""From this width on the list shows commits."""
+"""From this width on, the list has room for commits beside the summary."""
 
 
 @command("releases")
@@ -53,9 +53,9 @@ def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page
     titles = ("VERSION", "LIVE ON", "RELEASED", "BY", *(["COMMIT"] if wide else []), "WHAT CHANGED")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
     rows += [_row(listed, page, wide=wide) for listed in shown]
-    header, *told = page.columns(rows)
+    header, *row_lines = page.columns(rows)
     lines: list[Line] = [[Span(app, "name"), f" has {counted(len(every), 'release')}"], "", header]
-    for listed, line in zip(shown, told, strict=True):
+    for listed, line in zip(shown, row_lines, strict=True):
         lines.append(line)
         lines += [["    ", Span(f"✗ quarantined {text}", "warn")] for text in _held(listed.quarantined)]
     if len(every) > len(shown):
@@ -109,24 +109,24 @@ def show(session: Session, /, reference: str) -> None:
     (app/prompt:prod) its messages are shown in full.
     """
     wanted = parse_reference(reference)
-    [found] = named(session, wanted)
-    prompts = (found.prompt(),) if wanted.prompt else found.content.prompts
+    [subject] = named(session, wanted)
+    prompts = (subject.prompt(),) if wanted.prompt else subject.content.prompts
     session.answer(
-        lambda: _named_shape(found, prompts),
-        lambda page: [*_head(found, page), "", *_prompts(prompts, bool(wanted.prompt))],
+        lambda: _named_shape(subject, prompts),
+        lambda page: [*_head(subject, page), "", *_prompts(prompts, bool(wanted.prompt))],
     )
 
 
-def _named_shape(found: Named, prompts: Sequence[Prompt]) -> JsonObject:
+def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
     from promptops.core.release import content_to_json
 
-    release, profile = found.release, found.profile
+    release, profile = subject.release, subject.profile
     shape: JsonObject = (
-        release_shape(release) if release else {"app": found.content.app, "version": None, "digest": None}
+        release_shape(release) if release else {"app": subject.content.app, "version": None, "digest": None}
     )
     shape["provenance"] = provenance_shape(release) if release else None
-    shape["channels"] = list(found.channels)
-    shape["quarantined"] = dict(found.quarantined)
+    shape["channels"] = list(subject.channels)
+    shape["quarantined"] = dict(subject.quarantined)
     shape["profile"] = (
         {
             "title": profile.title,
@@ -139,12 +139,12 @@ def _named_shape(found: Named, prompts: Sequence[Prompt]) -> JsonObject:
         else None
     )
     shape["prompts"] = [prompt.name for prompt in prompts]
-    shape["content"] = content_to_json(found.content)
+    shape["content"] = content_to_json(subject.content)
     return shape
 
 
-def _head(found: Named, page: Page) -> list[Line]:
-    release, profile = found.release, found.profile
+def _head(subject: Named, page: Page) -> list[Line]:
+    release, profile = subject.release, subject.profile
     rows: list[tuple[str, Cell]] = []
     if release:
         source = release.provenance
@@ -152,8 +152,8 @@ def _head(found: Named, page: Page) -> list[Line]:
             ("digest", release.digest),
             ("released", f"{clock.format_when(release.created_at, page.now, page.zone)} by {release.created_by}"),
             ("commit", f"{_commit(release)} of {source.repository}, {source.path}, by {source.author}"),
-            ("live on", Span(", ".join(found.channels) or "no channel", "good" if found.channels else "quiet")),
-            *(("quarantined", Span(text, "warn")) for text in _held(found.quarantined)),
+            ("live on", Span(", ".join(subject.channels) or "no channel", "good" if subject.channels else "quiet")),
+            *(("quarantined", Span(text, "warn")) for text in _held(subject.quarantined)),
             ("yanked", Span(f"{release.yank.reason} ({release.yank.actor})" if release.yank else "", "bad")),
             ("notes", one_line(release.notes)),
             (release.bump.value, "; ".join(release.changes)),
@@ -165,7 +165,7 @@ def _head(found: Named, page: Page) -> list[Line]:
             ("on call", profile.on_call),
             ("runbook", profile.runbook),
         ]
-    return [[Span(found.label, "name")], "", *facts(page, rows)]
+    return [[Span(subject.label, "name")], "", *facts(page, rows)]
 
 
 def _prompts(prompts: Sequence[Prompt], whole: bool) -> list[Line]:

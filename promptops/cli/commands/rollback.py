@@ -1,4 +1,4 @@
-"""`promptops rollback`: the command of this project. Needs the registry and nothing else."""
+"""`promptops rollback`: the most important command. It needs the registry and nothing else."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 
 WAIT_SECONDS = 30.0
-"""How long --wait waits where no length of time follows it."""
+"""Seconds of a --wait without a length: a client polls at least every 30 s, and most hear of a change at once."""
 
 
 class _Rollback(Command):
-    """``--wait`` may stand before an app: only a length of time is taken for its value."""
+    """``--wait`` may stand before an app: its value is the next word only if that is a length of time."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _spelled_out(args))
 
 
 def _spelled_out(args: list[str]) -> list[str]:
-    """The arguments, with --wait and what belongs to it in one."""
+    """Returns the arguments with --wait and its value as one word."""
     before = args[: args.index("--")] if "--" in args else args
     if "--wait" not in before:
         return args
@@ -77,7 +77,7 @@ def _spelled_out(args: list[str]) -> list[str]:
     metavar="[LENGTH]",
     help="Wait until every live client serves it. [LENGTH: 30s]",
 )
-@click.option("--direct", is_flag=True, help="Ask the database itself, past the server. [PROMPTOPS_DIRECT]")
+@click.option("--direct", is_flag=True, help="Use the database itself, past the server. [PROMPTOPS_DIRECT]")
 def rollback(
     session: Session,
     /,
@@ -95,17 +95,17 @@ def rollback(
 ) -> None:
     """Put the last good release back, in one transaction.
 
-    Goes to the newest release that was live before this one and is still good, for every prompt of the app at once.
-    What it leaves is quarantined on the channel. A second rollback goes further back; it never flips forward again.
+    It goes to the newest release that was live before this one and is still good, for every prompt of the app at once.
+    The release that it leaves is quarantined on the channel. A second rollback goes further back and never forward.
 
-    With no APP: the only app that is live on the channel, or the one whose folder you are in. With no --channel: prod,
-    or the only channel there is.
+    Without APP: the only app that is live on the channel, or the one whose folder you are in. Without --channel: prod,
+    or the only channel.
 
     \b
       promptops rollback
       promptops rollback support-bot --channel prod --reason "wrong refunds"
       promptops rollback --all --at 18:30        everything as it was at 18:30
-      promptops rollback --dry-run               only say what would happen
+      promptops rollback --dry-run               only show what would happen
       promptops rollback --wait                  until every running client serves it
     """
     from promptops.cli.defaults import apps_and_channel
@@ -147,7 +147,7 @@ def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Deploy
 def _answer(
     session: Session, gateway: Gateway, deployed: Deployed, request: RollbackRequest, wait: float | None
 ) -> None:
-    """Say what was done before anything else; then wait for the clients, if that was asked for."""
+    """Print what was done before anything else; then wait for the clients if ``wait`` has a length."""
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
 
     elsewhere = _elsewhere(gateway, deployed)
@@ -173,26 +173,26 @@ def _answer(
 
 
 def _again(request: RollbackRequest) -> list[str]:
-    """The same rollback as a command line, with a moment that does not move."""
+    """Returns the same rollback as a command line, with a fixed moment instead of "2h ago"."""
     command = ["rollback", *(["--all"] if request.every else request.apps), "--channel", request.channel]
     command += ["--at", clock.format_iso(request.at)] if request.at else []
     return command + (["--reason", request.reason] if request.reason else [])
 
 
 def _elsewhere(gateway: Gateway, deployed: Deployed) -> tuple[str, ...]:
-    """Other channels that still serve the release that one app's rollback left."""
+    """Returns the other channels that still serve the release which the rollback of one app left."""
     if len(deployed.deployments) != 1 or deployed.deployments[0].before is None:
         return ()
-    done = deployed.deployments[0]
+    deployment = deployed.deployments[0]
     try:
-        serving = gateway.serving(done.app, deployed.deployments[0].before.digest)
+        serving = gateway.serving(deployment.app, deployed.deployments[0].before.digest)
     except Unavailable:
-        return ()  # the rollback is done: that it cannot be said where else the release is live must not hide it
-    return tuple(channel for channel in serving if channel != done.channel)
+        return ()  # the rollback is done, and this detail must not turn it into an error
+    return tuple(channel for channel in serving if channel != deployment.channel)
 
 
 def _moment(session: Session, at: str, key: str) -> datetime | None:
-    """The moment that --at names. With a key it has to be the same one in every retry."""
+    """Returns the moment that --at names. With a key it must be the same moment in every retry."""
     if not at:
         return None
     moment = clock.parse_as_of(at, session.now, session.zone)
@@ -207,7 +207,7 @@ def _moment(session: Session, at: str, key: str) -> datetime | None:
 def _places(
     session: Session, gateway: Gateway, names: tuple[str, ...], channel: str, *, every: bool
 ) -> tuple[tuple[str, ...], str]:
-    """The apps and the channel, where they were not typed those that are meant."""
+    """Returns the apps and the channel; chooses them if they were not typed."""
     from promptops.cli.defaults import choose_app, choose_channel
 
     place = choose_channel(gateway, channel)

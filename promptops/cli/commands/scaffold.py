@@ -1,6 +1,6 @@
 """A folder -> a workspace: the small one of templates/, or a copy of the example.
 
-The rule it keeps: what exists is never overwritten.
+The rule it keeps: it never overwrites a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEFT_OUT = {".promptops", "__pycache__", ".DS_Store"}
 
 
 def scaffold(target: Path, *, example: bool) -> tuple[str, ...]:
-    """Write the files of a new workspace below ``target``; answers their paths there.
+    """Write the files of a new workspace below ``target``, and return their paths there.
 
     Raises:
         Conflict: files of the example exist there already; nothing was written.
@@ -50,7 +50,7 @@ def scaffold(target: Path, *, example: bool) -> tuple[str, ...]:
 
 
 def ignore_registry(root: Path) -> bool:
-    """Keep the workspace's registry out of git, by a line in ``.gitignore``; True where it was not there."""
+    """Keep the workspace's registry out of git, by a line in ``.gitignore``; True if the line was added."""
     file = root / ".gitignore"
     if file.exists() and not file.is_file():
         return False
@@ -64,10 +64,10 @@ def ignore_registry(root: Path) -> bool:
 
 
 def example_workspace() -> Path:
-    """The example: inside the package when it was installed, beside it in a checkout.
+    """Returns the folder of the example: inside an installed package, beside it in a checkout.
 
     Raises:
-        Unavailable: this installation has none.
+        Unavailable: this installation has no example.
     """
     package = Path(__file__).resolve().parents[2]
     for place in (package / "templates" / "example", package.parent / "example-repo"):
@@ -79,7 +79,7 @@ def example_workspace() -> Path:
 
 
 def registry_name(folder: Path) -> str:
-    """A registry's name made of a folder's, or ``prompts`` where nothing is left of it."""
+    """Returns a registry's name made of a folder's name, or ``prompts`` if no usable letter is left."""
     name = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("._-")[:63]
     return name if is_name(name) else "prompts"
 

@@ -1,4 +1,4 @@
-"""`promptops serve`: the registry over HTTP, for applications and for the command line of others."""
+"""`promptops serve`: the registry over HTTP, for applications and for other people's command line."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _rate(_context: click.Context, _option: click.Parameter, value: float) -> fl
 
 
 def _hosts(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as they come in a Host header: in lower case, an IPv6 address in brackets, no port."""
+    """Returns the names in the form of a Host header: in lower case, an IPv6 address in brackets, no port."""
     return tuple(map(_host, value))
 
 
 def _host(text: str) -> str:
     name = text.lower()
     if not name or _NAME.fullmatch(name):
-        return name  # an empty one is refused where those of all options are
+        return name  # `typed` in options.py refuses an empty one
     try:
         return f"[{ipaddress.IPv6Address(name.removeprefix('[').removesuffix(']'))}]"
     except ValueError:
@@ -55,18 +55,18 @@ def _host(text: str) -> str:
 
 
 def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Addresses and networks."""
+    """Returns addresses and networks in their canonical form."""
     try:
-        found = [ipaddress.ip_network(text) for text in value]
+        networks = [ipaddress.ip_network(text) for text in value]
     except ValueError as error:
         raise click.BadParameter(f"{error}. An address or a network is needed: 10.0.0.7, 10.0.0.0/24.") from None
-    return tuple(map(str, found))
+    return tuple(map(str, networks))
 
 
 @command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen at this address.")
 @click.option("--port", default=8700, show_default=True, type=Whole(0, 65535), help="Listen at this port; 0 for any.")
-@click.option("--no-auth", is_flag=True, help="Ask nobody for a token. Only at a loopback address.")
+@click.option("--no-auth", is_flag=True, help="Require no token. Only at a loopback address.")
 @click.option("--workers", default=1, show_default=True, type=Whole(1, 64), help="This many processes.")
 @click.option(
     "--allow-host", multiple=True, callback=_hosts, metavar="NAME", help="Answer to this name in the Host header."
@@ -76,7 +76,7 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     multiple=True,
     callback=_proxies,
     metavar="ADDRESS",
-    help="Believe what this proxy says of who asks (X-Forwarded-For).",
+    help="Trust this proxy's X-Forwarded-For for the address of a client.",
 )
 @click.option(
     "--reads-per-second",
@@ -85,7 +85,7 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     type=Number(0, 1_000_000),
     callback=_rate,
     metavar="N",
-    help="Take so many reads of a token or address; 0 for no limit.",
+    help="Accept this many reads of a token or address; 0 for no limit.",
 )
 @click.option(
     "--changes-per-second",
@@ -94,7 +94,7 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     type=Number(0, 1_000_000),
     callback=_rate,
     metavar="N",
-    help="Take so many other requests; 0 for no limit.",
+    help="Accept this many other requests; 0 for no limit.",
 )
 @click.option(
     "--keep-alive",
@@ -119,8 +119,9 @@ def serve(
 ) -> None:
     """Serve the registry over HTTP.
 
-    Applications follow channels there, and other people's command line works with it as with a database. Everybody
-    needs a token. It listens on this machine only, unless --host says otherwise; put TLS in front of it then.
+    Applications follow channels there, and other people's command line works with it as with a database. Every request
+    needs a token. The server listens on this machine only, unless --host names another address; put TLS in front of it
+    then.
 
     \b
       promptops token create ops --scope admin
@@ -132,14 +133,12 @@ def serve(
     local = is_loopback(host)
     if no_auth and not local:
         raise Invalid(
-            f"--no-auth would let everybody who reaches {host} change what is live",
+            f"--no-auth would let every machine that reaches {host} change what is live",
             hint="Make tokens (promptops token create), or listen at 127.0.0.1.",
         )
     name = _require_ready(session, no_auth=no_auth)
     if no_auth:
-        session.note(
-            "--no-auth: no token is asked for. Every program and user of this machine may change what is live."
-        )
+        session.note("--no-auth: no token is required. Every program and user of this machine may change what is live.")
     hosts = [*(_OWN_NAMES if local else ()), *allow_host]
     limits = _limits(reads_per_second, changes_per_second, keep_alive)
     settings = replace(_settings(session, not no_auth, hosts), limits=limits, proxies=trusted_proxy)
@@ -150,7 +149,7 @@ def serve(
 
 
 def _announce(session: Session, name: str, auth: bool, host: str, port: int) -> None:
-    """Say where requests are answered; the first line of stdout, for scripts that wait for it."""
+    """Print the address of the server as the first line of stdout, for scripts that wait for it."""
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     session.answer(
         lambda: {"url": url, "host": host, "port": port, "registry": name, "auth": auth},
@@ -182,25 +181,25 @@ def _limits(reads: float, changes: float, keep_alive: float) -> Limits:
 
 
 def _require_ready(session: Session, *, no_auth: bool) -> str:
-    """The registry's name, after it was made sure that it is whole and that somebody could come in.
+    """Returns the registry's name, after a check that its guards are there and that a valid token exists.
 
     Raises:
-        TokenNotFound: nobody could. Unavailable: there is no registry, or its guards are gone.
+        TokenNotFound: no token is valid. Unavailable: there is no registry, or its guards are gone.
     """
     from promptops.operations.tokens import list_tokens
 
     with session.registry(_DOING) as registry:
         if not no_auth and not any(not token.flaw(session.now) for token in list_tokens(registry)):
             raise TokenNotFound(
-                "there is no valid token, so nobody could use the server",
-                hint="promptops token create NAME --scope admin. To try things out on this machine: --no-auth.",
+                "there is no valid token, so the server would refuse every request",
+                hint="promptops token create NAME --scope admin. To try it on this machine: --no-auth.",
             )
         return registry.name
 
 
 @contextmanager
 def _server_installed() -> Iterator[None]:
-    """Say what to install where the server's packages are not there."""
+    """Names what to install if the server's packages are missing."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`promptops status`: what somebody reads at 2 am. One screen: a few standings in sentences, many in one line each."""
+"""`promptops status`: what is live, on one screen: a few standings in sentences, many in one line each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptops.operations.status import Standing
 
 SENTENCES = 9
-"""Up to so many standings are told in sentences; more get one line each."""
+"""Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
 
 
 @command("status")
@@ -41,42 +41,42 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
 
     names, place = apps_and_channel(apps, channel or None)
     with session.gateway() as gateway:
-        found = gateway.status(names, place or "")
-    found = replace(found, standings=_ordered(found, session.channel("") or USUAL))
+        live_now = gateway.status(names, place or "")
+    live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: (
-            status_shape(found)
-            | {"pending": found.pending, "cannot_load": [failure_shape(each) for each in found.cannot_load]}
+            status_shape(live_now)
+            | {"pending": live_now.pending, "cannot_load": [failure_shape(each) for each in live_now.cannot_load]}
         ),
-        lambda page: [*status_lines(found, page), *_failures(found), *_pending(found.pending)],
+        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now.pending)],
     )
 
 
-def _failures(found: Status) -> list[Line]:
-    return failure_lines([(each.client, each.app, each.reason) for each in found.cannot_load])
+def _failures(live_now: Status) -> list[Line]:
+    return failure_lines([(each.client, each.app, each.reason) for each in live_now.cannot_load])
 
 
 def _pending(count: int) -> list[Line]:
-    """What is in the database and not in git: nothing to worry about, unless it stays."""
+    """The line for changes that are in the database and not in git: no problem, unless they stay."""
     if not count:
         return []
     cells: Line = [Span(f"{counted(count, 'change')} not in git yet: ", "warn"), Span("promptops sync", "command")]
     return ["", cells]
 
 
-def _ordered(found: Status, first: str) -> tuple[Standing, ...]:
-    """App by app, the channel that matters most first, then as they come: downstream first."""
-    return tuple(sorted(found.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
+def _ordered(live_now: Status, first: str) -> tuple[Standing, ...]:
+    """Orders standings by app, with the channel ``first`` in front of the others, which stay downstream first."""
+    return tuple(sorted(live_now.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
 
 
-def status_shape(found: Status) -> JsonObject:
-    apps: dict[str, JsonObject] = {app: {} for app in found.idle}
-    for standing in found.standings:
+def status_shape(live_now: Status) -> JsonObject:
+    apps: dict[str, JsonObject] = {app: {} for app in live_now.idle}
+    for standing in live_now.standings:
         live = standing.deployment
         apps.setdefault(live.app, {})[live.channel] = _standing_shape(standing)
     return {
         "apps": [{"app": app, "channels": channels} for app, channels in sorted(apps.items())],
-        "channels": list(found.channels),
+        "channels": list(live_now.channels),
     }
 
 
@@ -87,51 +87,51 @@ def _standing_shape(standing: Standing) -> JsonObject:
     return shape
 
 
-def status_lines(found: Status, page: Page) -> list[Line]:
+def status_lines(live_now: Status, page: Page) -> list[Line]:
     """The newest change first, then every standing."""
-    head: Line = [Span(f"registry {found.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
-    if not found.standings:
-        return [head, "", *_nothing(found)]
-    if len(found.standings) == 1:
-        lines = [head, *_sentences(found, page)]
-    elif len(found.standings) <= SENTENCES:
-        lines = [head, "", _last_change(found, page), *_sentences(found, page)]
-    else:  # what matters most stands where a long answer ends, beside the prompt
-        lines = [head, *_table(found, page), "", _last_change(found, page)]
-    if found.idle:
-        shown = ", ".join(found.idle[:8]) + (f" and {len(found.idle) - 8} more" if len(found.idle) > 8 else "")
-        lines += ["", [Span(f"Released but live nowhere{_here(found)}: {shown}", "quiet")]]
-    newest = _newest(found)
+    head: Line = [Span(f"registry {live_now.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
+    if not live_now.standings:
+        return [head, "", *_nothing(live_now)]
+    if len(live_now.standings) == 1:
+        lines = [head, *_sentences(live_now, page)]
+    elif len(live_now.standings) <= SENTENCES:
+        lines = [head, "", _last_change(live_now, page), *_sentences(live_now, page)]
+    else:  # after a long answer the reader sees its end, beside the prompt
+        lines = [head, *_table(live_now, page), "", _last_change(live_now, page)]
+    if live_now.idle:
+        shown = ", ".join(live_now.idle[:8]) + (f" and {len(live_now.idle) - 8} more" if len(live_now.idle) > 8 else "")
+        lines += ["", [Span(f"Released but live nowhere{_here(live_now)}: {shown}", "quiet")]]
+    newest = _newest(live_now)
     place = [newest.deployment.app, "--channel", newest.deployment.channel]
     steps = [("what led here", ["history", *place])] + ([("to go back", ["rollback", *place])] if newest.target else [])
     return [*lines, *next_steps(steps)]
 
 
-def _newest(found: Status) -> Standing:
-    return max(found.standings, key=lambda standing: standing.deployment.at)
+def _newest(live_now: Status) -> Standing:
+    return max(live_now.standings, key=lambda standing: standing.deployment.at)
 
 
-def _here(found: Status) -> str:
-    return f" on {found.channels[0]}" if len(found.channels) == 1 else ""
+def _here(live_now: Status) -> str:
+    return f" on {live_now.channels[0]}" if len(live_now.channels) == 1 else ""
 
 
-def _nothing(found: Status) -> list[Line]:
-    if found.idle:
-        app = found.idle[0]
-        channel = found.channels[0] if found.channels else "CHANNEL"
+def _nothing(live_now: Status) -> list[Line]:
+    if live_now.idle:
+        app = live_now.idle[0]
+        channel = live_now.channels[0] if live_now.channels else "CHANNEL"
         steps = [
             ("what there is", ["releases", app]),
             ("make it live", ["promote", f"{app}@VERSION", "--channel", channel]),
         ]
-        where = f" on {found.channels[0]}" if len(found.channels) == 1 else ""
-        shown = ", ".join(found.idle[:8]) + (" …" if len(found.idle) > 8 else "")
+        where = f" on {live_now.channels[0]}" if len(live_now.channels) == 1 else ""
+        shown = ", ".join(live_now.idle[:8]) + (" …" if len(live_now.idle) > 8 else "")
         return [f"Nothing is live{where} yet. Released: {shown}", *next_steps(steps)]
     steps = [("look for mistakes", ["check"]), ("cut the first release", ["release"])]
     return ["Nothing is released yet.", *next_steps(steps)]
 
 
-def _last_change(found: Status, page: Page) -> Line:
-    newest = _newest(found).deployment
+def _last_change(live_now: Status, page: Page) -> Line:
+    newest = _newest(live_now).deployment
     when = f", {clock.format_age(newest.at, page.now)} by {person(newest.actor)}"
     cells: list[Cell] = [Span("Last change: ", "strong"), Span(f"{newest.app} on {newest.channel}", "name"), " "]
     if newest.before is None:
@@ -139,19 +139,19 @@ def _last_change(found: Status, page: Page) -> Line:
     return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.stable.version, "strong"), when]
 
 
-def _sentences(found: Status, page: Page) -> list[Line]:
+def _sentences(live_now: Status, page: Page) -> list[Line]:
     lines: list[Line] = []
-    places = max(len(standing.deployment.channel) for standing in found.standings)
-    versions = max(len(standing.deployment.stable.version) for standing in found.standings)
+    places = max(len(standing.deployment.channel) for standing in live_now.standings)
+    versions = max(len(standing.deployment.stable.version) for standing in live_now.standings)
     margin = " " * (places + versions + 6)
-    for app, standings in groupby(found.standings, key=lambda standing: standing.deployment.app):
+    for app, standings in groupby(live_now.standings, key=lambda standing: standing.deployment.app):
         lines += ["", [Span(app, "name")]]
         for standing in standings:
-            lines += _told(standing, page, places, versions, margin)
+            lines += _standing_lines(standing, page, places, versions, margin)
     return lines
 
 
-def _told(standing: Standing, page: Page, places: int, versions: int, margin: str) -> list[Line]:
+def _standing_lines(standing: Standing, page: Page, places: int, versions: int, margin: str) -> list[Line]:
     live = standing.deployment
     since = f"{clock.format_age(live.at, page.now)} · {clock.format_short(live.at, page.now, page.zone)}"
     lines: list[Line] = [
@@ -174,11 +174,11 @@ def _told(standing: Standing, page: Page, places: int, versions: int, margin: st
     return [*lines, [margin, *back]]
 
 
-def _table(found: Status, page: Page) -> list[Line]:
+def _table(live_now: Status, page: Page) -> list[Line]:
     rows: list[list[Cell]] = [
         [Span(title, "quiet") for title in ("APP", "CHANNEL", "LIVE", "ROLLBACK TO", "SINCE", "BY", "LAST CHANGE")]
     ]
-    for standing in found.standings:
+    for standing in live_now.standings:
         live, target = standing.deployment, standing.target
         change = f"{live.kind.value} {origin(live)}" + (f": {one_line(live.reason)}" if live.reason else "")
         rows.append(
@@ -192,6 +192,6 @@ def _table(found: Status, page: Page) -> list[Line]:
                 change,
             ]
         )
-    apps = len({standing.deployment.app for standing in found.standings})
-    title = f"{counted(apps, 'app')} live on {counted(len(found.channels), 'channel')}"
+    apps = len({standing.deployment.app for standing in live_now.standings})
+    title = f"{counted(apps, 'app')} live on {counted(len(live_now.channels), 'channel')}"
     return ["", [Span(title, "strong")], *page.columns(rows)]

@@ -1,4 +1,4 @@
-"""`promptops sync`: bring to git what is not there yet, and exchange it with a remote."""
+"""`promptops sync`: brings pending changes to git, and exchanges them with a remote."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptops.projection.remote import Exchanged
 
 SHOWN = 8
-"""Refs that are named one by one; --json has all of them."""
+"""Refs that are named one by one; --json names them all."""
 
 
 @command("sync")
@@ -30,12 +30,12 @@ SHOWN = 8
     metavar="[NAME]",
     help="Fetch from and push to this remote too. [origin]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing unless something is wrong.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing unless something is wrong.")
 def sync(session: Session, /, remote: str, quiet: bool) -> None:
     """Bring changes to git, and exchange them with a remote.
 
     Every change of the registry becomes a commit with a ref of its own below refs/promptops, and every release an
-    annotated tag. That happens by itself after each change; this does what could not be done then. Refs and tags are
+    annotated tag. Each change starts this by itself; run it when that could not finish. Refs and tags are
     created and never moved, here and on the remote.
 
     \b
@@ -49,28 +49,28 @@ def sync(session: Session, /, remote: str, quiet: bool) -> None:
 
     name = read_workspace(WorkingTree(root)).registry
     with session.registry("promptops sync") as registry:
-        done = git_sync.sync(registry, root, name=name, remote=remote)
-    if not quiet or done.drained.alarms:
-        session.answer(lambda: _shape(done), lambda page: _lines(done))
+        synced = git_sync.sync(registry, root, name=name, remote=remote)
+    if not quiet or synced.drained.alarms:
+        session.answer(lambda: _shape(synced), lambda page: _lines(synced))
 
 
-def _shape(done: Synced) -> JsonObject:
+def _shape(synced: Synced) -> JsonObject:
     shape: JsonObject = {
-        "done": done.drained.done,
-        "pending": done.drained.pending,
-        "waiting": [{"ref": waiting.ref, "why": waiting.why} for waiting in done.drained.waiting],
-        "alarms": [fault_shape(fault) for fault in done.drained.alarms],
+        "done": synced.drained.done,
+        "pending": synced.drained.pending,
+        "waiting": [{"ref": waiting.ref, "why": waiting.why} for waiting in synced.drained.waiting],
+        "alarms": [fault_shape(fault) for fault in synced.drained.alarms],
     }
-    if done.exchanged:
-        shape["remote"] = done.exchanged.remote
-        shape["fetched"] = list(done.exchanged.fetched)
-        shape["pushed"] = list(done.exchanged.pushed)
-        shape["refused"] = dict(done.exchanged.refused)
+    if synced.exchanged:
+        shape["remote"] = synced.exchanged.remote
+        shape["fetched"] = list(synced.exchanged.fetched)
+        shape["pushed"] = list(synced.exchanged.pushed)
+        shape["refused"] = dict(synced.exchanged.refused)
     return shape
 
 
-def _lines(done: Synced) -> list[Line]:
-    drained = done.drained
+def _lines(synced: Synced) -> list[Line]:
+    drained = synced.drained
     lines: list[Line] = []
     if drained.done:
         lines.append([Span("✓ ", "good"), Span("Brought to git: ", "strong"), counted(drained.done, "change")])
@@ -78,29 +78,33 @@ def _lines(done: Synced) -> list[Line]:
         lines.append("Everything is in git.")
     if drained.pending:
         lines.append([Span(f"{counted(drained.pending, 'change')} not in git yet", "warn")])
-    lines += _some([f"{waiting.ref}: {waiting.why}" for waiting in drained.waiting])
+    lines += _first([f"{waiting.ref}: {waiting.why}" for waiting in drained.waiting])
     for fault in drained.alarms[:SHOWN]:
         lines += [[Span("alarm: ", "bad"), f"{fault.where}: {fault.what}"]]
-    if done.exchanged:
-        lines += _exchanged(done.exchanged)
+    if synced.exchanged:
+        lines += _exchanged(synced.exchanged)
     return [*lines, *next_steps([("look closer", ["fsck"])] if drained.alarms else [])]
 
 
-def _exchanged(done: Exchanged) -> list[Line]:
-    if not (done.fetched or done.pushed or done.refused):
-        return [f"{done.remote} has the same."]
+def _exchanged(exchanged: Exchanged) -> list[Line]:
+    if not (exchanged.fetched or exchanged.pushed or exchanged.refused):
+        return [f"{exchanged.remote} has the same."]
     lines: list[Line] = []
-    for what, names in (("Fetched from", done.fetched), ("Pushed to", done.pushed)):
+    for what, names in (("Fetched from", exchanged.fetched), ("Pushed to", exchanged.pushed)):
         if names:
-            head: Line = [Span("✓ ", "good"), Span(f"{what} {done.remote}: ", "strong"), counted(len(names), "ref")]
-            lines += [head, *_some(names)]
-    if done.refused:
-        lines.append([Span(f"Refused: {counted(len(done.refused), 'ref')}", "bad")])
-        lines += _some([f"{name}: {why}" for name, why in done.refused.items()])
+            head: Line = [
+                Span("✓ ", "good"),
+                Span(f"{what} {exchanged.remote}: ", "strong"),
+                counted(len(names), "ref"),
+            ]
+            lines += [head, *_first(names)]
+    if exchanged.refused:
+        lines.append([Span(f"Refused: {counted(len(exchanged.refused), 'ref')}", "bad")])
+        lines += _first([f"{name}: {why}" for name, why in exchanged.refused.items()])
     return lines
 
 
-def _some(items: Sequence[str]) -> list[Line]:
+def _first(items: Sequence[str]) -> list[Line]:
     lines: list[Line] = [["  ", item] for item in items[:SHOWN]]
     if len(items) > SHOWN:
         lines.append([Span(f"  … and {len(items) - SHOWN:,} more", "quiet")])

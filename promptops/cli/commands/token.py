@@ -1,4 +1,4 @@
-"""`promptops token`: who may use the registry through a server, and for what."""
+"""`promptops token`: makes, lists and revokes the tokens with which a server is used."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def create(
 ) -> None:
     """Make a token and show its secret, once.
 
-    The registry keeps only a digest of the secret, so nobody can show it again: put it where it is used, as
-    PROMPTOPS_TOKEN, and nowhere else. Whoever can write to the database can make the first token.
+    The registry keeps only a digest of the secret, so it cannot be shown again: put it where it is used, as
+    PROMPTOPS_TOKEN, and nowhere else. Make the first token on a machine that can write to the database.
 
     \b
       promptops token create support-bot-prod --channel prod --app support-bot
@@ -113,13 +113,13 @@ def create(
 @command("list", group=token)
 @click.option("--all", "every", is_flag=True, help="Also those that ended, were revoked, or have no secret.")
 def list_tokens(session: Session, /, every: bool) -> None:
-    """The tokens there are, oldest first; never their secrets."""
+    """List the tokens, oldest first; never their secrets."""
     with session.gateway() as gateway:
-        found = gateway.tokens()
-    shown = [each for each in found if every or not each.flaw(session.now)]
+        every_token = gateway.tokens()
+    tokens = [token for token in every_token if every or not token.flaw(session.now)]
     session.answer(
-        lambda: {"tokens": [token_shape(each, session.now) for each in shown]},
-        lambda page: _table(shown, len(found) - len(shown), page),
+        lambda: {"tokens": [token_shape(token, session.now) for token in tokens]},
+        lambda page: _table(tokens, len(every_token) - len(tokens), page),
     )
 
 
@@ -154,7 +154,7 @@ def _created(made: Minted, page: Page) -> list[Line]:
 def _revoked(token: Token, page: Page) -> list[Line]:
     assert token.revoked is not None
     name = Span(token.name, "name")
-    head: Line = [Span("✓ ", "good"), Span("Revoked: ", "strong"), "nobody can use the token ", name, " any more"]
+    head: Line = [Span("✓ ", "good"), Span("Revoked: ", "strong"), "the token ", name, " is refused from now on"]
     rows: list[tuple[str, Cell]] = [
         ("by", f"{token.revoked.actor}, {moment(page, token.revoked.at)}"),
         ("reason", token.revoked.reason),
@@ -180,16 +180,16 @@ def _facts(token: Token, page: Page) -> list[tuple[str, Cell]]:
     ]
 
 
-def _table(shown: Sequence[Token], hidden: int, page: Page) -> list[Line]:
+def _table(tokens: Sequence[Token], hidden: int, page: Page) -> list[Line]:
     more: list[Line] = []
     if hidden:
         more = ["", Span(f"{hidden} more ended, were revoked or have no secret: promptops token list --all", "quiet")]
-    if not shown:
+    if not tokens:
         first = next_steps([("make one for an application", ["token", "create", "NAME", "--channel", "prod"])])
         return ["There are no live tokens.", *more, *first]
     titles = ("NAME", "ID", "SECRET", "MAY", "CHANNELS", "APPS", "MADE", "ENDS")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
-    for token in shown:
+    for token in tokens:
         made = f"{clock.format_age(token.created_at, page.now)} by {person(token.created_by)}"
         rights = [", ".join(part) for part in (token.scopes, token.channels, token.apps)]
         rows.append(

@@ -1,8 +1,8 @@
 """Waits, after a rollback, until every live client reports that it serves the release.
 
 In: the rollback, and the registry that knows the clients. Out: lines or JSON, and an error after a timeout, or if only
-clients are left that cannot load the release. The rules it keeps: whatever happens while waiting, the output says that
-the rollback itself is done; and it names a client that fell silent without a goodbye, and does not wait for it.
+clients are left that cannot load the release. The rules it keeps: the output always says that the
+rollback itself is done; and it names a client that fell silent without a goodbye, and does not wait for it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from promptops.operations.deploy import Deployed
 
 _PAUSE = 0.1
+"""Seconds between two looks: short beside the time that a client needs, and few requests for a server."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SETTLED = timedelta(seconds=35)
 """This long after a change, an app in a client's ``cannot_load`` is that change: a client polls at least every 30 s."""
@@ -41,7 +42,9 @@ _SETTLED = timedelta(seconds=35)
 
 @dataclass(slots=True)
 class Waited:
-    """How far it got: who serves the change, who does not, who is silent, and why the registry does not answer."""
+    """The progress: which clients serve the change, which do not, which are silent, and why the registry does not
+    answer.
+    """
 
     changed: Sequence[Deployment]
     acknowledged: tuple[LiveClient, ...] = ()
@@ -56,27 +59,27 @@ class Waited:
 
     @property
     def names(self) -> list[str]:
-        """The clients that are waited for."""
+        """Returns the names of the clients that do not serve the change yet."""
         return [each.beat.name for each in self.waiting]
 
     @property
     def stuck(self) -> bool:
-        """True where each that is waited for has said, long enough after the change, that it cannot load it."""
+        """True if every client that lacks the change has reported, long enough after it, that it cannot load it."""
         settled = max((each.at for each in self.changed), default=_NEVER) + _SETTLED
         return bool(self.waiting) and all(
             each.failing(self.changed) and each.seen_at >= settled for each in self.waiting
         )
 
     @property
-    def told(self) -> list[str]:
-        """The clients that are waited for, each with the apps that it cannot load and why."""
+    def descriptions(self) -> list[str]:
+        """Returns the clients that do not serve the change, each with the apps that it cannot load and why."""
         return [_with_reasons(each, self.changed) for each in self.waiting]
 
 
 def wait_for_clients(
     session: Session, gateway: Gateway, deployed: Deployed, *, seconds: float, first: Sequence[Callable[[], None]]
 ) -> None:
-    """Do what comes ``first``, wait for the clients, say how it went; with --json that is the whole answer.
+    """Run the steps of ``first``, wait for the clients, print the outcome; with --json that is the whole answer.
 
     Raises:
         NotAcknowledged: time is over, and not every live client serves it.
@@ -84,9 +87,9 @@ def wait_for_clients(
     changed = (*deployed.deployments, *deployed.unchanged)
     waited = Waited(changed)
     try:
-        for each in first:
-            each()
-            sys.stdout.flush()  # what was done is said now, also into a pipe
+        for step in first:
+            step()
+            sys.stdout.flush()  # the outcome of the change is visible before the wait, also in a pipe
         _wait(gateway, waited, seconds)
     except KeyboardInterrupt:
         _tell(session, deployed, waited, interrupted=True)
@@ -107,14 +110,14 @@ def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
     try:
         while changed:
             try:
-                found = gateway.clients(changed[0].channel)
-                known = following(found.live, changed)
+                clients = gateway.clients(changed[0].channel)
+                known = following(clients.live, changed)
                 waited.waiting = waiting_for(known, changed)
-                waited.acknowledged = tuple(each for each in known if each.acknowledged(changed))
-                waited.silent = waiting_for(following(found.silent, changed), changed)
+                waited.acknowledged = tuple(client for client in known if client.acknowledged(changed))
+                waited.silent = waiting_for(following(clients.silent, changed), changed)
                 waited.trouble = ""
                 over = waited.done or waited.stuck
-            except PromptopsError as error:  # whatever it is, the rollback is done
+            except PromptopsError as error:  # the rollback is done, so the error concerns only the wait
                 waited.trouble = error.message
                 over = not isinstance(error, Unavailable)
             waited.seconds = time.monotonic() - began
@@ -128,9 +131,9 @@ def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
 
 def clients_shape(waited: Waited) -> JsonObject:
     return {
-        "acknowledged": [client_to_json(each) for each in waited.acknowledged],
-        "waiting": [client_to_json(each) for each in waited.waiting],
-        "silent": [client_to_json(each) for each in waited.silent],
+        "acknowledged": [client_to_json(client) for client in waited.acknowledged],
+        "waiting": [client_to_json(client) for client in waited.waiting],
+        "silent": [client_to_json(client) for client in waited.silent],
     }
 
 
@@ -149,18 +152,26 @@ def _lines(waited: Waited) -> list[Line]:
     channel = changed[0].channel if changed else "it"
     if not waited.acknowledged:
         what = "these apps" if len(changed) != 1 else changed[0].app
-        return ["", [Span(f"No live client says that it serves {what} on {channel}: nobody was waited for.", "warn")]]
+        return [
+            "",
+            [
+                Span(
+                    f"No live client reports that it serves {what} on {channel}: there was no client to wait for.",
+                    "warn",
+                )
+            ],
+        ]
     count = len(waited.acknowledged)
-    said = "The one live client serves it" if count == 1 else f"All {count:,} live clients serve it"
-    return ["", [Span("✓ ", "good"), f"{said}, after {waited.seconds:.1f} s."]]
+    sentence = "The one live client serves it" if count == 1 else f"All {count:,} live clients serve it"
+    return ["", [Span("✓ ", "good"), f"{sentence}, after {waited.seconds:.1f} s."]]
 
 
 def _problem(waited: Waited) -> str:
     if waited.trouble:
-        return f"the registry does not say who follows it: {waited.trouble}"
+        return f"the registry does not answer which clients follow it: {waited.trouble}"
     known = len(waited.waiting) + len(waited.acknowledged)
     verb = "does" if len(waited.waiting) == 1 else "do"
-    who = f"{enumerated(waited.told)}{_silent(waited)}"
+    who = f"{enumerated(waited.descriptions)}{_silent(waited)}"
     return f"{len(waited.waiting):,} of {counted(known, 'live client')} {verb} not serve it: {who}"
 
 
@@ -170,7 +181,7 @@ def _with_reasons(client: LiveClient, changed: Sequence[Deployment]) -> str:
 
 
 def _silent(waited: Waited) -> str:
-    names = [each.beat.name for each in waited.silent]
+    names = [client.beat.name for client in waited.silent]
     return f"; silent for over 90 s, without a goodbye: {enumerated(names)}" if names else ""
 
 
@@ -182,10 +193,10 @@ def _missing(waited: Waited) -> str:
 
 
 def _whom(waited: Waited) -> str:
-    return f" Not serving it yet, or not saying so: {enumerated(waited.names)}." if waited.waiting else ""
+    return f" Clients that have not reported it yet: {enumerated(waited.names)}." if waited.waiting else ""
 
 
 def _show(text: str) -> None:
-    """Who is waited for, on the last line of a terminal, and gone with the next; nothing in a pipe."""
+    """Shows the progress on the last line of a terminal, and replaces it with the next; shows nothing in a pipe."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{visible(text)[:100]}", err=True, nl=False)

@@ -1,4 +1,4 @@
-"""What a promotion or rollback did -> lines and JSON. The lines say what was read back, not what was asked for."""
+"""What a promotion or rollback did -> lines and JSON. The lines show what was read back, not what was requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = {
     Kind.BREAK_GLASS: ("Recorded the override of", "Would record the override of"),
 }
 _DEPLOYED = "Deployed", "Would deploy"
-"""What was done, and what a dry run says instead."""
+"""The verb of a change, and the verb of its dry run."""
 
 
 def deployed_shape(deployed: Deployed) -> JsonObject:
@@ -42,8 +42,8 @@ def deployed_lines(
 ) -> list[Line]:
     """One app in full, or several as a table.
 
-    ``elsewhere`` are other channels that serve what a rollback left, ``again`` is the command that does what a dry run
-    of several apps showed.
+    ``elsewhere`` are the other channels that serve the release which a rollback left. ``again`` is the command that
+    does what a dry run of several apps showed.
     """
     if len(deployed.deployments) == 1 and not deployed.unchanged:
         lines = _one(deployed, deployed.deployments[0], page, elsewhere)
@@ -152,7 +152,7 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
 
 
 def _overtaken(deployed: Deployed) -> list[Line]:
-    """Somebody changed the channel between our commit and the read-back: what is served now is theirs."""
+    """The lines for a channel that another change reached between our commit and the read-back."""
     ours = {(d.app, d.channel): d for d in (*deployed.deployments, *deployed.unchanged)}
     lines: list[Line] = []
     for served in deployed.served:

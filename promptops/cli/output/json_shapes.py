@@ -1,4 +1,4 @@
-"""Nouns -> the JSON of --json. Scripts rely on these keys: more may come, none may go.
+"""The JSON of --json. Scripts rely on these keys: later versions may add keys, and remove none.
 
 Times are ISO 8601 in UTC with every digit. The shapes are those of the CLI reference in the documentation.
 """
@@ -152,7 +152,7 @@ def failure_shape(failure: LoadFailure) -> JsonObject:
 
 
 def token_shape(token: Token, now: datetime) -> JsonObject:
-    """A token without its secret, which is nowhere; ``flaw`` says why it is not live."""
+    """A token without its secret, which is stored nowhere; ``flaw`` is why the token is not live."""
     gone, flaw = token.revoked, token.flaw(now)
     revoked: Json = {"actor": gone.actor, "reason": gone.reason, "at": format_iso(gone.at)} if gone else None
     return {

@@ -1,4 +1,4 @@
-"""Nouns -> the words and lines that several commands show them with."""
+"""The words and lines with which several commands show the same things."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def person(actor: str) -> str:
 
 
 def short(digest: str) -> str:
-    """``sha256:9f86d081884c``: long enough to be one release, and accepted by every command."""
+    """``sha256:9f86d081884c``: 48 bits tell all releases of a registry apart, and every command accepts it."""
     return digest[:19]
 
 
@@ -30,12 +30,12 @@ def release_name(app: str, release: ReleaseRef) -> str:
 
 
 def verb(deployment: Deployment) -> str:
-    """``promoted``, ``rolled back`` or ``overridden``; ``deployed`` for a kind this version has no word for."""
+    """``promoted``, ``rolled back`` or ``overridden``; ``deployed`` for a kind that this version does not know."""
     return _VERBS.get(deployment.kind, "deployed")
 
 
 def origin(deployment: Deployment) -> str:
-    """``from 1.2.0``, or that it was the first."""
+    """``from 1.2.0``, or ``as its first release``."""
     return f"from {deployment.before.version}" if deployment.before else "as its first release"
 
 
@@ -44,7 +44,7 @@ def quoted(reason: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text that may have several lines, in one."""
+    """Joins the lines of a text into one."""
     return " ".join(text.split())
 
 
@@ -54,20 +54,20 @@ def counted(count: int, noun: str) -> str:
 
 
 def enumerated(names: Sequence[str], limit: int = 8) -> str:
-    """``a``, ``a and b``, ``a, b and c``; of more than ``limit`` how many are left out."""
+    """``a``, ``a and b``, ``a, b and c``; of more than ``limit`` the number that is left out."""
     shown = list(names) if len(names) <= limit else [*names[:limit], f"{len(names) - limit} more"]
     return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
 def facts(page: Page, rows: Iterable[tuple[str, Cell]]) -> list[Line]:
-    """Names and values below each other, without those whose value is empty."""
+    """Returns names and values in two columns, without those whose value is empty."""
     shown = [(Span(name, "quiet"), value) for name, value in rows if (value.text if isinstance(value, Span) else value)]
     width = max((len(name.text) for name, _ in shown), default=0)
     return [["  ", name, " " * (width - len(name.text) + 2), value] for name, value in shown]
 
 
 def next_steps(steps: Sequence[tuple[str, Sequence[str]]]) -> list[Line]:
-    """What could come next: why, and the command to copy."""
+    """Returns the lines that propose next commands, each with its purpose."""
     if not steps:
         return []
     width = max(len(why) for why, _ in steps)
@@ -79,7 +79,7 @@ def next_steps(steps: Sequence[tuple[str, Sequence[str]]]) -> list[Line]:
 
 
 def typed(command: Sequence[str]) -> str:
-    """The command as it would be typed, quoted where a shell needs it; ``…`` stands for the reader's own words."""
+    """Returns the command as a user types it, quoted for a shell; ``…`` stands for the reader's own words."""
     words = [f'"{word}"' if word == "…" else word if word.isupper() else shlex.quote(word) for word in command]
     return " ".join(["promptops", *words])
 

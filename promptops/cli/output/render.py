@@ -2,7 +2,7 @@
 
 In: lines made of plain texts and :class:`Span`; out: bytes on stdout or stderr. Untrusted text is made visible here,
 for every line, so that no command can forget it. rich's styles are used alone: its tables measure every cell several
-times, which a status of 1,500 lines would feel.
+times, which is slow for a status of 1,500 lines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STYLES: Mapping[str, str] = {
 _FORMULA = ("=", "+", "-", "@")
 
 NARROWEST = 8
-"""No column is cut to less than this."""
+"""No column is cut to less than this: seven characters and the ellipsis still show a version or the start of a name."""
 
 _ASCII = str.maketrans({"→": "->", "·": "-", "…": "...", "✓": "*", "●": "*", "✗": "x", "“": '"', "”": '"'})
 
@@ -57,7 +57,7 @@ Line: TypeAlias = Cell | Sequence[Cell]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Where lines go. ``width`` is None in a pipe: nothing is cut there."""
+    """The output that lines are printed to. ``width`` is None in a pipe, where nothing is cut."""
 
     now: datetime
     zone: tzinfo
@@ -82,9 +82,9 @@ class Page:
         return paint(text, cell.style) if self.color and isinstance(cell, Span) and cell.style else text
 
     def columns(self, rows: Sequence[Sequence[Cell]], *, indent: int = 2, gap: int = 2, last: int = 0) -> list[Line]:
-        """Rows with their cells below each other. Only the last column is cut where the terminal ends.
+        """Returns rows with their cells aligned. Only the last column is cut at the edge of the terminal.
 
-        With ``last`` that column keeps so many characters, and the widest of the others are cut instead.
+        With ``last`` that column keeps at least this many characters, and the widest other columns are cut instead.
         """
         widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)] if rows else []
         room = None
@@ -104,7 +104,7 @@ class Page:
 
 
 def page(*, now: datetime, zone: tzinfo, color: bool | None = None) -> Page:
-    """The page that is stdout."""
+    """Returns the page for stdout."""
     return Page(now=now, zone=zone, stream=sys.stdout, color=_colored(sys.stdout, color), width=_columns(sys.stdout))
 
 
@@ -115,13 +115,13 @@ def complain(message: str, hint: str, *, label: str = "error") -> None:
     lines = [(label, style, message)] + ([("hint", "name", hint)] if hint else [])
     for name, shown, text in lines:
         head = paint(f"{name}:", shown) if color else f"{name}:"
-        # Several lines stay several lines: findings, dirty files.
+        # A message with several lines keeps them: findings, dirty files.
         body = "\n".join(visible(part) for part in text.split("\n"))
         sys.stderr.write(f"{head} {body}\n")
 
 
 def print_json(value: Mapping[str, Json]) -> None:
-    """Write one JSON object to stdout: one line for a script, indented for eyes."""
+    """Write one JSON object to stdout: one line for a script, indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     sys.stdout.write(visible_json(text) + "\n")
@@ -144,7 +144,7 @@ def print_csv(names: Iterable[str], rows: Iterable[Mapping[str, Json]]) -> None:
 
 
 def cut(cell: Cell, width: int) -> Cell:
-    """The cell, with an ellipsis where it is longer than ``width``."""
+    """Returns the cell, shortened with an ellipsis if it is longer than ``width``."""
     if _width(cell) <= width:
         return cell
     text = visible(cell.text if isinstance(cell, Span) else cell)
@@ -154,15 +154,15 @@ def cut(cell: Cell, width: int) -> Cell:
 
 
 def _squeezed(widths: Sequence[int], room: int) -> list[int]:
-    """Widths that fit the room: the widest give way, down to what still tells something."""
-    found = list(widths)
-    while sum(found) > room and max(found) > NARROWEST:
-        found[found.index(max(found))] -= 1
-    return found
+    """Returns widths that fit the room: the widest shrink first, down to :data:`NARROWEST`."""
+    squeezed = list(widths)
+    while sum(squeezed) > room and max(squeezed) > NARROWEST:
+        squeezed[squeezed.index(max(squeezed))] -= 1
+    return squeezed
 
 
 def paint(text: str, style: str) -> str:
-    """The text in a style, as escape codes of the terminal's 16 colours."""
+    """Returns the text in a style, with escape codes of the terminal's 16 colours."""
     before, after = _codes(style)
     return f"{before}{text}{after}"
 

@@ -1,7 +1,7 @@
 """Two texts -> the lines that differ, with the words that differ marked in them.
 
-In colour the marks are colours; without, they are git's ``[-old-]{+new+}`` (git diff --word-diff=plain), so a pipe
-loses nothing. Lines that are the same are left out but for one on either side.
+With colour, the marks are colours; without, they are git's ``[-old-]{+new+}`` (git diff --word-diff=plain), so a pipe
+loses nothing. Equal lines are left out, except one on either side of a difference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _MAX_WORDS = 3_000
-"""Above this many words the comparison would take longer than somebody waits; whole lines are marked then."""
+"""Above this many words whole lines are marked: the time of the comparison grows with the square of their number."""
 
 
 def compare_texts(before: str, after: str, *, color: bool) -> list[Line]:
@@ -71,15 +71,19 @@ def _block(old: Sequence[str], new: Sequence[str], *, color: bool) -> list[Line]
     if len(words[0]) + len(words[1]) > _MAX_WORDS:
         return [*whole_text("\n".join(old), added=False), *whole_text("\n".join(new), added=True)]
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
-    if _likeness(matcher, *words) < 0.3:  # hardly a word in common: marks would only be in the way
+    if (
+        _likeness(matcher, *words) < 0.3
+    ):  # below about a third the marks alternate with single words and are harder to read than whole lines
         return [*whole_text("\n".join(old), added=False), *whole_text("\n".join(new), added=True)]
     pieces = _pieces(matcher, *words)
     return _colored(pieces) if color else _plain(pieces)
 
 
 def _pieces(matcher: SequenceMatcher[str], old: list[str], new: list[str]) -> list[Piece]:
-    """Runs of words that are the same or differ. A space between two that differ belongs to them: "three words" in one
-    mark reads better than word by word."""
+    """Returns runs of words that are equal or differ.
+
+    A space between two words that differ belongs to them: "three words" in one mark reads better than word by word.
+    """
     pieces: list[Piece] = []
     opcodes = matcher.get_opcodes()
     for place, (tag, i1, i2, j1, j2) in enumerate(opcodes):
@@ -94,7 +98,7 @@ def _pieces(matcher: SequenceMatcher[str], old: list[str], new: list[str]) -> li
 
 
 def _likeness(matcher: SequenceMatcher[str], old: list[str], new: list[str]) -> float:
-    """The share of words that stayed, spaces not counted."""
+    """Returns the share of words that both texts have, without spaces."""
     kept = sum(not word.isspace() for i, _, size in matcher.get_matching_blocks() for word in old[i : i + size])
     return 2 * kept / max(1, sum(not word.isspace() for word in [*old, *new]))
 
@@ -120,7 +124,7 @@ def _plain(pieces: Sequence[Piece]) -> list[Line]:
 
 
 def _broken(cells: Sequence[Cell], head: Cell) -> list[Line]:
-    """Cells whose texts hold line breaks, as lines that each begin with ``head``."""
+    """Splits cells at their line breaks, into lines that each begin with ``head``."""
     lines: list[list[Cell]] = [[]]
     for cell in cells:
         text, style = (cell.text, cell.style) if isinstance(cell, Span) else (cell, "")

@@ -85,7 +85,7 @@ def follower(registry: Registry, *numbers: int) -> Iterator[None]:
 
 
 def test_without_clients_it_says_how_long_it_heard_nothing(told: Registry, promptops: Promptops) -> None:
-    assert "No client was heard of in the last 90 s." in promptops("clients").out
+    assert "in the last 90 s" in promptops("clients").out
     assert promptops("clients", "--json").json == {"clients": [], "silent": [], "behind": []}
     assert "No client that serves bot" in promptops("clients", "bot").out
 
@@ -172,7 +172,7 @@ def test_time_that_is_over_leaves_both_answers_to_a_script(told: Registry, promp
 def test_without_live_clients_nobody_is_waited_for_and_it_says_so(told: Registry, promptops: Promptops) -> None:
     speak(told, 1, apps={"faq": 3})
     said = promptops("rollback", "--wait").out
-    assert "No live client says that it serves bot on prod: nobody was waited for." in said
+    assert "serves bot on prod: there was no client to wait for." in said
     answer = promptops("rollback", "--wait", "--json").json
     assert answer["clients"] == {"acknowledged": [], "waiting": [], "silent": []}
 
