@@ -155,11 +155,6 @@ def format_when(moment: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{format_age(moment, now)} ({format_moment(moment, zone)})"
 
 
-def format_iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with every digit the registry keeps: ``2026-11-21T18:30:05.123456Z``."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _zone(local: datetime) -> str:
     offset = local.utcoffset() or timedelta()
     return f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:5] if offset else "UTC"

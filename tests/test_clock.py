@@ -9,6 +9,7 @@ import pytest
 
 from promptops import clock
 from promptops.core.errors import Invalid
+from promptops.core.timestamp import timestamp
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 20, 15, 30, 500_000, tzinfo=UTC)  # 21:15:30 in Berlin
@@ -72,7 +73,7 @@ def test_a_deployment_is_found_by_the_time_it_is_shown_with() -> None:
     assert shown == "2026-11-21 19:30:05 +01:00"
     assert clock.parse_as_of(shown, NOW, BERLIN) >= deployed
     assert clock.parse_when(shown, NOW, BERLIN) <= deployed
-    assert clock.parse_as_of(clock.format_iso(deployed), NOW, BERLIN) == deployed
+    assert clock.parse_as_of(timestamp(deployed), NOW, BERLIN) == deployed
 
 
 def test_a_second_that_is_not_over_ends_now() -> None:

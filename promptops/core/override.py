@@ -26,6 +26,7 @@ from promptops.core.json_size import require_few
 from promptops.core.model import Json, ReleaseRef, is_name
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
+from promptops.core.timestamp import timestamp
 
 SCHEMA = "promptops.override/1"
 
@@ -75,7 +76,7 @@ class Override:
         if not timedelta(0) < self.expires_at - self.created_at <= LONGEST:
             raise OverrideInvalid(
                 f"an override lives for up to {LONGEST.days} days, and this one from "
-                f"{_moment(self.created_at)} to {_moment(self.expires_at)}",
+                f"{timestamp(self.created_at)} to {timestamp(self.expires_at)}",
                 hint="--expires 24h, or up to 7d. For longer, make the release live: promptops promote.",
             )
 
@@ -94,7 +95,7 @@ def encode(override: Override) -> bytes:
     for name in (*_TEXTS, *_TIMES):
         value = getattr(override, name)
         if name != "content":
-            written[name] = _moment(value) if isinstance(value, datetime) else value
+            written[name] = timestamp(value) if isinstance(value, datetime) else value
     return canonical(written, limit=MAX_FILE)
 
 
@@ -140,10 +141,6 @@ def _time(text: str, name: str) -> datetime:
 
 def _no_time(text: str, name: str) -> datetime:
     raise OverrideInvalid(f"{name} of the override file is {text!r}, not a time in UTC", hint=_HINT)
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _require_names(override: Override) -> None:

@@ -16,11 +16,12 @@ import string
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from promptops.core.errors import Invalid, NotAuthenticated
 from promptops.core.model import is_name
+from promptops.core.timestamp import timestamp
 
 LIFETIME = timedelta(days=90)
 """Lifetime of a token by default: long enough for a quarterly rotation, short enough that a lost one ends."""
@@ -146,7 +147,7 @@ class Token:
         if self.revoked is not None:
             return f"revoked by {self.revoked.actor}" + (f": {self.revoked.reason}" if self.revoked.reason else "")
         if self.expires_at is not None and now >= self.expires_at:
-            return f"expired at {_moment(self.expires_at)}"
+            return f"expired at {timestamp(self.expires_at)}"
         return "" if self.has_secret else "the registry came back from git, and secrets are not there"
 
     def actor(self, claimed: str = "") -> str:
@@ -155,7 +156,7 @@ class Token:
 
     def __str__(self) -> str:
         """Returns the line that the audit log keeps: all rights of the token, and different for every token."""
-        expires = _moment(self.expires_at) if self.expires_at else "never"
+        expires = timestamp(self.expires_at) if self.expires_at else "never"
         rights = f"{','.join(self.scopes)} channels {','.join(self.channels)} apps {','.join(self.apps)}"
         return f"{self.id} {self.name} {self.prefix} scopes {rights} expires {expires}"
 
@@ -213,10 +214,6 @@ def _require_patterns(what: str, patterns: tuple[str, ...]) -> None:
         )
     if not patterns or len(patterns) > _MAX_PATTERNS or len(set(patterns)) < len(patterns):
         raise Invalid(f"a token has 1 to {_MAX_PATTERNS} patterns for {what}, each once")
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # --- secrets -------------------------------------------------------------------------------------

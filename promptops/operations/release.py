@@ -50,7 +50,6 @@ class Released:
     release: Release
     created: bool
     changes: tuple[Change, ...] = ()
-    tag: str = ""
     warnings: tuple[str, ...] = ()
 
 

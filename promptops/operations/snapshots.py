@@ -59,7 +59,7 @@ def _pointer(standing: Standing) -> Pointer:
     return Pointer(
         revision=standing.deployment.revision,
         stable=standing.deployment.stable,
-        last_good=target.deployment.stable if target else None,
+        last_good=target.release if target else None,
     )
 
 

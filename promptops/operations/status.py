@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.model import Deployment, Past
+from promptops.core.model import Deployment, Past, ReleaseRef
 
 if TYPE_CHECKING:
     from promptops.store import Reader
@@ -16,11 +17,20 @@ _DEEPER = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The release that a rollback would put back, and the deployment that made it live."""
+
+    release: ReleaseRef
+    revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What an app serves on a channel, and what a rollback would go to (None: nothing)."""
+    """What an app serves on a channel, and the target of a rollback, if there is one."""
 
     deployment: Deployment
-    target: Past | None
+    target: Target | None
 
 
 def standings(reader: Reader, *, channel: str = "") -> tuple[Standing, ...]:
@@ -35,9 +45,16 @@ def standings(reader: Reader, *, channel: str = "") -> tuple[Standing, ...]:
     while apps is None or apps:
         open_apps = set()
         for deployment, past in reader.overview(depth, channel=channel, apps=apps):
-            target = rollout.target(deployment, past)
-            found[deployment.app, deployment.channel] = Standing(deployment=deployment, target=target)
-            if target is None and deployment.position - depth > 1:
+            entry = rollout.target(deployment, past)
+            found[deployment.app, deployment.channel] = Standing(deployment=deployment, target=_target(entry))
+            if entry is None and deployment.position - depth > 1:
                 open_apps.add(deployment.app)
         apps, depth = open_apps, depth * _DEEPER
     return tuple(found.values())
+
+
+def _target(entry: Past | None) -> Target | None:
+    if entry is None:
+        return None
+    deployment = entry.deployment
+    return Target(release=deployment.stable, revision=deployment.revision, at=deployment.at)

@@ -21,6 +21,7 @@ from typing import Final
 from promptops.core.errors import Invalid
 from promptops.core.heartbeat import Beat, Clients, LiveClient, State
 from promptops.core.model import Json
+from promptops.core.timestamp import timestamp
 from promptops.wire.extensions import EXTENSIONS, require_extensions
 
 HEARTBEAT: Final = "promptops.heartbeat/1"
@@ -54,7 +55,7 @@ def client_to_json(client: LiveClient) -> dict[str, Json]:
     return {
         "channel": client.beat.channel,
         **_said(client.beat),
-        "seen_at": client.seen_at.isoformat().replace("+00:00", "Z"),
+        "seen_at": timestamp(client.seen_at),
         "comparable": client.comparable,
         "behind": list(client.behind),
     }

@@ -344,7 +344,7 @@ def test_a_rollback_asks_no_policy(registry: Registry) -> None:
 def test_status_names_the_target_a_rollback_would_take(three: Registry) -> None:
     [standing] = queries.status(three).standings
     assert standing.target is not None
-    assert standing.target.deployment.stable.version == "0.1.1"
+    assert standing.target.release.version == "0.1.1"
     go_back(three, "bot")
     go_back(three, "bot")
     [standing] = queries.status(three).standings
@@ -363,7 +363,7 @@ def test_status_finds_a_target_far_back_in_the_log(registry: Registry) -> None:
         quarantine(registry, request, actor="a", now=minutes(1))
     [standing] = queries.status(registry).standings
     assert standing.target is not None
-    assert standing.target.deployment.stable.version == "0.1.0"
+    assert standing.target.release.version == "0.1.0"
     assert go_back(registry, "bot").served[0].stable.version == "0.1.0"
 
 

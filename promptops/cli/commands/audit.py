@@ -12,12 +12,12 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command, limit_option
-from promptops.cli.output.json_shapes import audit_shape
 from promptops.cli.output.phrases import one_line, person
 from promptops.cli.output.render import Cell, Line, Page, Span, cut, print_csv
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
@@ -84,10 +84,10 @@ def audit(
     for doubt in doubts:
         session.note(doubt)
     if as_csv:
-        print_csv([field.name for field in fields(AuditEntry)], (audit_shape(entry) for entry in entries))
+        print_csv([field.name for field in fields(AuditEntry)], map(written, entries))
         return
     session.answer(
-        lambda: {"entries": [audit_shape(entry) for entry in entries]},
+        lambda: {"entries": [written(entry) for entry in entries]},
         lambda page: _table(entries, session.limit(limit), page),
     )
 

@@ -10,11 +10,11 @@ import click
 from promptops import clock
 from promptops.cli.command import NounGroup, command
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.json_shapes import JsonObject, channel_shape, policy_shape
 from promptops.cli.output.phrases import next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.model import Channel, Policy
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.channels import ChannelChange
@@ -33,9 +33,7 @@ def list_channels(session: Session, /) -> None:
     """List the registry's channels and what each requires of a release, downstream first."""
     with session.gateway() as gateway:
         listed = gateway.channels()
-    session.answer(
-        lambda: {"channels": [channel_shape(channel) for channel in listed]}, lambda page: _table(listed, page)
-    )
+    session.answer(lambda: {"channels": [written(channel) for channel in listed]}, lambda page: _table(listed, page))
 
 
 def _table(listed: Sequence[Channel], page: Page) -> list[Line]:
@@ -72,19 +70,10 @@ def apply(session: Session, /) -> None:
     with session.gateway() as gateway:
         applied = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
     session.answer(
-        lambda: {"channels": [change_shape(change) for change in applied]}, lambda page: [*change_lines(applied, page)]
+        lambda: {"channels": [written(change) for change in applied]}, lambda page: [*change_lines(applied, page)]
     )
     if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in applied):
         bring_to_git(session)
-
-
-def change_shape(change: ChannelChange) -> JsonObject:
-    return {
-        "name": change.name,
-        "policy": policy_shape(change.policy),
-        "version": change.version,
-        "change": change.applied.value,
-    }
 
 
 def change_lines(applied: Sequence[ChannelChange], page: Page) -> list[Line]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops import clock, config
+from promptops import config
 from promptops.cli.command import NounGroup, command
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject, fault_shape
@@ -16,6 +16,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import ActorUnknown
 from promptops.core.server_url import hide_password
+from promptops.core.timestamp import timestamp
 
 if TYPE_CHECKING:
     from promptops.operations.backup import Restored
@@ -175,7 +176,7 @@ def manifest_shape(manifest: Manifest) -> JsonObject:
         "database": manifest.database,
         "schema": manifest.revision,
         "promptops": manifest.promptops,
-        "at": clock.format_iso(manifest.at),
+        "at": timestamp(manifest.at),
         "size": manifest.size,
         "sha256": manifest.sha256,
     }

@@ -9,10 +9,11 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import channel_option, command, limit_option
-from promptops.cli.output.json_shapes import JsonObject, deployment_shape
 from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.timestamp import timestamp
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.core.model import Deployment
@@ -44,24 +45,11 @@ def history(session: Session, /, app: str | None, channel: str | None, at: str, 
         name = app or choose_app(gateway, place, session, command="history")
         log = gateway.history(name, place, at=moment, limit=session.limit(limit))
 
-    def shape() -> JsonObject:
-        return {
-            "app": log.app,
-            "channel": log.channel,
-            "at": clock.format_iso(moment) if moment else None,
-            "live": deployment_shape(log.live) if log.live else None,
-            "deployments": [_entry(log, deployment) for deployment in log.deployments],
-        }
-
     def lines(page: Page) -> list[Line]:
         when = clock.format_moment(moment, session.zone) if moment else ""
         return [_headline(log, when, page), *_log(log, page), *_more(log, at)]
 
-    session.answer(shape, lines)
-
-
-def _entry(log: History, deployment: Deployment) -> JsonObject:
-    return deployment_shape(deployment) | {"flaw": log.flaws.get(deployment.stable.digest, "")}
+    session.answer(lambda: written(log) | {"at": timestamp(moment) if moment else None}, lines)
 
 
 def _headline(log: History, when: str, page: Page) -> Line:

@@ -11,7 +11,7 @@ import click
 
 from promptops import config
 from promptops.cli.command import command
-from promptops.cli.commands.channels import change_lines, change_shape
+from promptops.cli.commands.channels import change_lines
 from promptops.cli.commands.scaffold import ignore_registry, scaffold
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject
@@ -21,6 +21,7 @@ from promptops.cli.session import Session, require_database
 from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
 from promptops.core.model import Policy
 from promptops.core.server_url import hide_password
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.channels import ChannelChange
@@ -137,7 +138,7 @@ def _shape(done: _Done) -> JsonObject:
         "registry": done.url,
         "name": done.name,
         "created": done.created,
-        "channels": [change_shape(change) for change in done.channels],
+        "channels": [written(change) for change in done.channels],
     }
 
 

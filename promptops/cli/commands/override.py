@@ -18,6 +18,7 @@ from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
 from promptops.core.errors import Unavailable
 from promptops.core.reference import Reference
+from promptops.core.timestamp import timestamp
 
 if TYPE_CHECKING:
     from promptops.core.override import Override
@@ -166,8 +167,8 @@ def override_shape(override: Override, session: Session) -> JsonObject:
         "lineage": override.lineage,
         "reason": override.reason,
         "actor": override.actor,
-        "created_at": clock.format_iso(override.created_at),
-        "expires_at": clock.format_iso(override.expires_at),
+        "created_at": timestamp(override.created_at),
+        "expires_at": timestamp(override.expires_at),
         "expired": override.expired(session.now),
         "override": identity(override),
     }

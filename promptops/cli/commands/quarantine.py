@@ -10,11 +10,11 @@ from promptops.cli import complete
 from promptops.cli.command import channel_option, command, key_option, required_reason
 from promptops.cli.defaults import whole_release
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.json_shapes import quarantine_shape
 from promptops.cli.output.phrases import facts, moment, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.model import Quarantine
+from promptops.use_cases.documents import written
 
 
 @command("quarantine")
@@ -38,7 +38,7 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
     name = f"{held.app}@{held.release.version}"
     back = ["unquarantine", name, "--channel", place, "--reason", "…"]
     session.answer(
-        lambda: quarantine_shape(held, active=True),
+        lambda: written(held) | {"quarantined": True},
         lambda page: _lines(
             "Quarantined", f" on {place}: no promotion or rollback goes to it", held, ("to undo", back), page
         ),
@@ -63,7 +63,7 @@ def unquarantine(session: Session, /, reference: str, channel: str | None, reaso
     name = f"{lifted.app}@{lifted.release.version}"
     again = ["promote", name, "--channel", place]
     session.answer(
-        lambda: quarantine_shape(lifted, active=False),
+        lambda: written(lifted) | {"quarantined": False},
         lambda page: _lines(
             "Let back in", f" on {place}. Nothing is live because of it", lifted, ("make it live", again), page
         ),

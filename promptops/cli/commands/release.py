@@ -12,12 +12,13 @@ from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command, key_option, required_reason
 from promptops.cli.git_sync import OFF, bring_to_git
-from promptops.cli.output.json_shapes import JsonObject, release_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import WorkspaceNotFound
 from promptops.core.model import Bump
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
@@ -117,14 +118,8 @@ def _released_shape(outcome: Released, tags: dict[str, Tagged]) -> JsonObject:
     from promptops.projection.tags import tag_name
 
     tag = tags.get(tag_name(outcome.release))
-    return release_shape(outcome.release) | {
-        "created": outcome.created,
-        "bump": outcome.release.bump.value if outcome.created else Bump.NONE.value,
-        "changes": [str(change) for change in outcome.changes],
-        "tag": tag.name if tag and not tag.problem else None,
-        "tag_problem": tag.problem if tag else "",
-        "warnings": list(outcome.warnings),
-    }
+    named = {"tag": tag.name if tag and not tag.problem else None, "tag_problem": tag.problem if tag else ""}
+    return written(outcome) | named
 
 
 def _lines(
@@ -225,5 +220,5 @@ def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
         head: Line = [Span("✓ ", "good"), Span("Yanked ", "strong"), Span(name, "name"), ": no channel takes it again"]
         return [head, "", *facts(page, [("by", who)]), *next_steps([("what is left", ["releases", yanked.app])])]
 
-    session.answer(lambda: release_shape(yanked), lines)
+    session.answer(lambda: written(yanked), lines)
     bring_to_git(session)

@@ -11,12 +11,13 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command, limit_option
-from promptops.cli.output.json_shapes import JsonObject, provenance_shape, release_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, next_steps, one_line, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
 from promptops.core.reference import parse_reference
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.core.model import Prompt, Release
@@ -38,14 +39,9 @@ def releases(session: Session, /, app: str, limit: int | None) -> None:
         every = gateway.releases(name)
     shown = every[: session.limit(limit)]
     session.answer(
-        lambda: {"app": name, "releases": [_listed_shape(listed) for listed in shown]},
+        lambda: {"app": name, "releases": [written(listed) for listed in shown]},
         lambda page: _list(name, shown, every, page),
     )
-
-
-def _listed_shape(listed: Listed) -> JsonObject:
-    where: JsonObject = {"channels": list(listed.channels), "quarantined": dict(listed.quarantined)}
-    return release_shape(listed.release) | where
 
 
 def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page) -> list[Line]:
@@ -118,29 +114,25 @@ def show(session: Session, /, reference: str) -> None:
 
 
 def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
+    """Returns a release as the server shows it, or as much of that as the files of a workspace have."""
     from promptops.core.release import content_to_json
+    from promptops.wire.codec import to_json
+    from promptops.wire.documents.releases import ProfileDocument
 
-    release, profile = subject.release, subject.profile
-    shape: JsonObject = (
-        release_shape(release) if release else {"app": subject.content.app, "version": None, "digest": None}
-    )
-    shape["provenance"] = provenance_shape(release) if release else None
-    shape["channels"] = list(subject.channels)
-    shape["quarantined"] = dict(subject.quarantined)
-    shape["profile"] = (
-        {
-            "title": profile.title,
-            "description": profile.description,
-            "owner": profile.owner,
-            "on_call": profile.on_call,
-            "runbook": profile.runbook,
-        }
-        if profile
-        else None
-    )
-    shape["prompts"] = [prompt.name for prompt in prompts]
-    shape["content"] = content_to_json(subject.content)
-    return shape
+    names: JsonObject = {"prompts": [prompt.name for prompt in prompts]}
+    if subject.release:
+        return written(subject) | names
+    files: JsonObject = {
+        "app": subject.content.app,
+        "version": None,
+        "digest": None,
+        "provenance": None,
+        "channels": [],
+        "quarantined": {},
+        "profile": to_json(ProfileDocument.of(subject.profile)) if subject.profile else None,
+        "content": content_to_json(subject.content),
+    }
+    return files | names
 
 
 def _head(subject: Named, page: Page) -> list[Line]:

@@ -23,6 +23,7 @@ from promptops.cli.numbers import Seconds
 from promptops.cli.session import Session
 from promptops.core.duration import is_duration
 from promptops.core.errors import AppNotFound, Invalid, Unavailable
+from promptops.core.timestamp import timestamp
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
@@ -175,7 +176,7 @@ def _answer(
 def _again(request: RollbackRequest) -> list[str]:
     """Returns the same rollback as a command line, with a fixed moment instead of "2h ago"."""
     command = ["rollback", *(["--all"] if request.every else request.apps), "--channel", request.channel]
-    command += ["--at", clock.format_iso(request.at)] if request.at else []
+    command += ["--at", timestamp(request.at)] if request.at else []
     return command + (["--reason", request.reason] if request.reason else [])
 
 
@@ -199,7 +200,7 @@ def _moment(session: Session, at: str, key: str) -> datetime | None:
     if key and at.strip().lower().endswith(("ago", "now")):
         raise Invalid(
             f"--at '{at}' moves with the clock, so a retry with this --key would be a different request",
-            hint=f"Give the moment itself: --at {clock.format_iso(moment)}",
+            hint=f"Give the moment itself: --at {timestamp(moment)}",
         )
     return moment
 

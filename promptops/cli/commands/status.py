@@ -13,10 +13,10 @@ from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.commands.clients import failure_lines
 from promptops.cli.defaults import USUAL
-from promptops.cli.output.json_shapes import JsonObject, deployment_shape, failure_shape, ref_shape
 from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.queries import Status
@@ -44,10 +44,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
         live_now = gateway.status(names, place or "")
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
-        lambda: (
-            status_shape(live_now)
-            | {"pending": live_now.pending, "cannot_load": [failure_shape(each) for each in live_now.cannot_load]}
-        ),
+        lambda: written(live_now),
         lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now.pending)],
     )
 
@@ -67,24 +64,6 @@ def _pending(count: int) -> list[Line]:
 def _ordered(live_now: Status, first: str) -> tuple[Standing, ...]:
     """Orders standings by app, with the channel ``first`` in front of the others, which stay downstream first."""
     return tuple(sorted(live_now.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
-
-
-def status_shape(live_now: Status) -> JsonObject:
-    apps: dict[str, JsonObject] = {app: {} for app in live_now.idle}
-    for standing in live_now.standings:
-        live = standing.deployment
-        apps.setdefault(live.app, {})[live.channel] = _standing_shape(standing)
-    return {
-        "apps": [{"app": app, "channels": channels} for app, channels in sorted(apps.items())],
-        "channels": list(live_now.channels),
-    }
-
-
-def _standing_shape(standing: Standing) -> JsonObject:
-    shape = deployment_shape(standing.deployment)
-    del shape["app"], shape["channel"]
-    shape["rollback_to"] = ref_shape(standing.target.deployment.stable) if standing.target else None
-    return shape
 
 
 def status_lines(live_now: Status, page: Page) -> list[Line]:
@@ -166,9 +145,9 @@ def _standing_lines(standing: Standing, page: Page, places: int, versions: int, 
     if live.reason:
         lines.append([margin, quoted(one_line(live.reason))])
     if standing.target:
-        was = standing.target.deployment
-        age = clock.format_age(was.at, page.now)
-        back: list[Cell] = ["rollback would go to ", Span(was.stable.version, "good"), f" (promoted {age})"]
+        age = clock.format_age(standing.target.at, page.now)
+        version = Span(standing.target.release.version, "good")
+        back: list[Cell] = ["rollback would go to ", version, f" (promoted {age})"]
     else:
         back = [Span("no rollback possible: no good release was live before it", "quiet")]
     return [*lines, [margin, *back]]
@@ -186,7 +165,7 @@ def _table(live_now: Status, page: Page) -> list[Line]:
                 live.app,
                 live.channel,
                 Span(live.stable.version, "strong"),
-                Span(target.deployment.stable.version, "good") if target else Span("none", "quiet"),
+                Span(target.release.version, "good") if target else Span("none", "quiet"),
                 f"{clock.format_age(live.at, page.now)}, {clock.format_short(live.at, page.now, page.zone)}",
                 person(live.actor),
                 change,

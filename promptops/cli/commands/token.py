@@ -12,12 +12,13 @@ from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, reason_option
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.json_shapes import token_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import facts, moment, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
 from promptops.core.token import LIFETIME, Scope, Token
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.tokens import Minted
@@ -104,7 +105,7 @@ def create(
     with session.gateway() as gateway:
         made = gateway.create_token(request, actor=actor)
     session.answer(
-        lambda: token_shape(made.token, session.now) | {"secret": made.text},
+        lambda: _shape(made.token, session) | {"secret": made.text},
         lambda page: _created(made, page),
     )
     bring_to_git(session)
@@ -118,7 +119,7 @@ def list_tokens(session: Session, /, every: bool) -> None:
         every_token = gateway.tokens()
     tokens = [token for token in every_token if every or not token.flaw(session.now)]
     session.answer(
-        lambda: {"tokens": [token_shape(token, session.now) for token in tokens]},
+        lambda: {"tokens": [_shape(token, session) for token in tokens]},
         lambda page: _table(tokens, len(every_token) - len(tokens), page),
     )
 
@@ -134,7 +135,7 @@ def revoke(session: Session, /, which: str, reason: str) -> None:
     actor = session.actor()
     with session.gateway() as gateway:
         gone = gateway.revoke_token(which, reason=reason, actor=actor)
-    session.answer(lambda: token_shape(gone, session.now), lambda page: _revoked(gone, page))
+    session.answer(lambda: _shape(gone, session), lambda page: _revoked(gone, page))
     bring_to_git(session)
 
 
@@ -149,6 +150,12 @@ def _created(made: Minted, page: Page) -> list[Line]:
     once = "The secret is shown once and kept nowhere. Put it where it is used, as PROMPTOPS_TOKEN."
     steps = [("if it leaks", ["token", "revoke", token.id])]
     return [head, "", *facts(page, rows), "", [Span(once, "warn")], *next_steps(steps)]
+
+
+def _shape(token: Token, session: Session) -> JsonObject:
+    """Returns a token, and whether it is valid now: ``flaw`` says why it is not."""
+    flaw = token.flaw(session.now)
+    return written(token) | {"live": not flaw, "flaw": flaw}
 
 
 def _revoked(token: Token, page: Page) -> list[Line]:

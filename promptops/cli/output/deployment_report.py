@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from promptops.cli.output.json_shapes import JsonObject, deployment_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, moment, next_steps, quoted, release_name, short, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.model import Deployment, Kind
+from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.deploy import Deployed
@@ -24,16 +25,8 @@ _DEPLOYED = "Deployed", "Would deploy"
 
 def deployed_shape(deployed: Deployed) -> JsonObject:
     """Every deployment below ``deployments``; of a change of one app also its keys at the top."""
-    changed = [deployment_shape(deployment) | {"changed": True} for deployment in deployed.deployments]
-    same = [deployment_shape(deployment) | {"changed": False} for deployment in deployed.unchanged]
-    every = [*changed, *same]
-    shape: JsonObject = {
-        "deployments": every,
-        "served": [deployment_shape(deployment) for deployment in deployed.served],
-        "dry_run": deployed.dry_run,
-        "replayed": deployed.replayed,
-        "key": deployed.key,
-    }
+    shape = written(deployed)
+    every = cast("Sequence[JsonObject]", shape["deployments"])
     return (every[0] if len(every) == 1 else {}) | shape
 
 

@@ -19,7 +19,6 @@ from promptops.core.model import (
     Json,
     Kind,
     Message,
-    Past,
     Policy,
     Profile,
     Prompt,
@@ -37,7 +36,7 @@ from promptops.operations.channels import Applied, ChannelChange
 from promptops.operations.deploy import Deployed
 from promptops.operations.queries import History, Listed, Status
 from promptops.operations.release import Released
-from promptops.operations.status import Standing
+from promptops.operations.status import Standing, Target
 from promptops.wire.shapes import Described, bare, written
 
 ACTOR: Final = "Ada Brandt <ada@parcelwise.example> via token on-call"
@@ -157,7 +156,7 @@ ROLLBACK: Final = Deployed(deployments=(ROLLED_BACK,), served=(ROLLED_BACK,), ke
 RECONCILED: Final = Deployed(deployments=(RECORDED,), served=(RECORDED,), key="break-glass-1c9d…")
 STATUS: Final = Status(
     registry="parcelwise",
-    standings=(Standing(deployment=PROMOTED, target=Past(deployment=ROLLED_BACK)),),
+    standings=(Standing(deployment=PROMOTED, target=Target(release=OLD, revision=ROLLED_BACK.revision, at=AT)),),
     idle=("draft-bot",),
     channels=("prod", "staging"),
 )

@@ -73,6 +73,7 @@ def test_scripts_get_one_object_with_the_secret_in_it_once(promptops: Promptops)
         "created_by": ACTOR,
         "expires_at": made["expires_at"],
         "revoked": None,
+        "has_secret": True,
         "live": True,
         "flaw": "",
     }
@@ -163,7 +164,8 @@ def test_a_token_goes_to_git_without_its_secret_and_comes_back_from_there_withou
     listed = promptops("token", "list", "--all", "--json", "--registry", new).json["tokens"]
     assert isinstance(listed, list)
     back = {str(token["name"]): token for token in listed if isinstance(token, dict)}
-    assert back["ci"] == {key: made[key] for key in back["ci"]} | {"live": False, "flaw": back["ci"]["flaw"]}
+    without = {"has_secret": False, "live": False, "flaw": back["ci"]["flaw"]}
+    assert back["ci"] == {key: made[key] for key in back["ci"]} | without
     assert "came back from git" in str(back["ci"]["flaw"])
     assert "in a log" in str(back["other"]["flaw"])
     with closing(Registry.open(new)) as registry:

@@ -1,0 +1,45 @@
+"""What a promotion, a rollback or a quarantine answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from promptops.core.model import Quarantine
+from promptops.operations.deploy import Deployed
+from promptops.use_cases.documents.form import Form
+from promptops.wire.documents.deployments import (
+    ChangedDocument,
+    DeployedDocument,
+    DeploymentDocument,
+    QuarantineDocument,
+)
+
+
+def _deployed(done: Deployed) -> DeployedDocument:
+    changed = tuple(ChangedDocument.of(deployment, changed=True) for deployment in done.deployments)
+    unchanged = tuple(ChangedDocument.of(deployment, changed=False) for deployment in done.unchanged)
+    return DeployedDocument(
+        deployments=(*changed, *unchanged),
+        served=tuple(map(DeploymentDocument.of, done.served)),
+        dry_run=done.dry_run,
+        replayed=done.replayed,
+        key=done.key,
+    )
+
+
+def _from_deployed(document: DeployedDocument) -> Deployed:
+    return Deployed(
+        deployments=tuple(entry.deployment() for entry in document.deployments if entry.changed),
+        unchanged=tuple(entry.deployment() for entry in document.deployments if not entry.changed),
+        served=tuple(entry.deployment() for entry in document.served),
+        dry_run=document.dry_run,
+        replayed=document.replayed,
+        key=document.key,
+    )
+
+
+FORMS: Final[Mapping[type, Form[Any, Any]]] = {
+    Deployed: Form(DeployedDocument, _deployed, _from_deployed),
+    Quarantine: Form(QuarantineDocument, QuarantineDocument.of, QuarantineDocument.quarantine),
+}

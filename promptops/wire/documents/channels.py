@@ -1,0 +1,76 @@
+"""Channels and their policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from promptops.core.model import Channel, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDocument:
+    """What a channel requires of a release before it may be promoted there."""
+
+    promote_from: tuple[str, ...]
+    allow_dirty: bool
+    protected: bool
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        return cls(promote_from=policy.promote_from, allow_dirty=policy.allow_dirty, protected=policy.protected)
+
+    def policy(self) -> Policy:
+        return Policy(promote_from=self.promote_from, allow_dirty=self.allow_dirty, protected=self.protected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDocument:
+    """A channel with its policy; ``version`` counts that policy's versions from 1."""
+
+    name: str
+    policy: PolicyDocument
+    version: int
+    actor: str
+    at: datetime
+
+    @classmethod
+    def of(cls, channel: Channel) -> Self:
+        return cls(
+            name=channel.name,
+            policy=PolicyDocument.of(channel.policy),
+            version=channel.version,
+            actor=channel.actor,
+            at=channel.at,
+        )
+
+    def channel(self) -> Channel:
+        return Channel(name=self.name, policy=self.policy.policy(), version=self.version, actor=self.actor, at=self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelsDocument:
+    """Every channel, downstream first."""
+
+    channels: tuple[ChannelDocument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChangeDocument:
+    """A channel after the policies of a workspace were applied.
+
+    ``change`` is ``created``, ``changed``, ``unchanged`` or ``undeclared``.
+    """
+
+    name: str
+    policy: PolicyDocument
+    version: int
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChangesDocument:
+    """What applying the channels of a workspace did."""
+
+    channels: tuple[ChannelChangeDocument, ...]

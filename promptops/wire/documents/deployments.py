@@ -1,0 +1,228 @@
+"""Deployments: what a channel served when, what serves now, and what a change did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from promptops.core.heartbeat import LoadFailure
+from promptops.core.model import Deployment, Kind, Quarantine, ReleaseRef
+from promptops.wire.documents.releases import ReleaseNameDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryDocument:
+    """A release on trial beside the stable one; ``weight`` is its share of the keys in basis points."""
+
+    version: str
+    digest: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentDocument:
+    """One entry in the log of an app on a channel. ``from`` is the release that was stable before.
+
+    ``kind`` is what made it (``promote``, ``rollback``, ``break-glass``; later versions add more). ``restores`` is the
+    revision of the promotion whose release a rollback put back.
+    """
+
+    app: str
+    channel: str
+    revision: int
+    kind: str
+    stable: ReleaseNameDocument | None
+    canary: CanaryDocument | None
+    from_: ReleaseNameDocument | None
+    restores: int | None
+    actor: str
+    reason: str
+    at: datetime
+
+    @classmethod
+    def of(cls, deployment: Deployment, **more: Any) -> Self:
+        return cls(
+            app=deployment.app,
+            channel=deployment.channel,
+            revision=deployment.revision,
+            kind=deployment.kind.value,
+            stable=ReleaseNameDocument.of(deployment.stable),
+            canary=None,
+            from_=ReleaseNameDocument.of(deployment.before),
+            restores=deployment.restores,
+            actor=deployment.actor,
+            reason=deployment.reason,
+            at=deployment.at,
+            **more,
+        )
+
+    def deployment(self) -> Deployment:
+        """Returns the deployment.
+
+        Raises:
+            ValueError: it cannot be one, or is of a kind that this version does not know.
+        """
+        if self.stable is None:
+            raise ValueError(f"revision {self.revision} of {self.app}:{self.channel} has no stable release")
+        return Deployment(
+            app=self.app,
+            channel=self.channel,
+            revision=self.revision,
+            kind=Kind(self.kind),
+            stable=self.stable.ref(),
+            before=self.from_.ref() if self.from_ else None,
+            restores=self.restores,
+            actor=self.actor,
+            reason=self.reason,
+            at=self.at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedDocument(DeploymentDocument):
+    """What a change came to for one app: ``changed`` is false where the release was live already."""
+
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedDocument:
+    """What a promotion, a rollback or the record of an override did.
+
+    ``served`` was read back after the commit: what the channel serves now. ``replayed`` says that the change was made
+    by an earlier request with the same ``key``.
+    """
+
+    deployments: tuple[ChangedDocument, ...]
+    served: tuple[DeploymentDocument, ...]
+    dry_run: bool
+    replayed: bool
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedDocument(DeploymentDocument):
+    """An entry of a history. ``flaw`` says why its release is not good on the channel now; empty if it is."""
+
+    flaw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryDocument:
+    """The log of an app on a channel, newest first, and what is ``live``, or was at the moment that was given."""
+
+    app: str
+    channel: str
+    live: DeploymentDocument | None
+    deployments: tuple[LoggedDocument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetDocument:
+    """The release that a rollback would put back, with the deployment that made it live."""
+
+    version: str
+    digest: str
+    revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingDocument:
+    """What an app serves on a channel; ``rollback_to`` is null where no good release was live before."""
+
+    revision: int
+    kind: str
+    stable: ReleaseNameDocument | None
+    canary: CanaryDocument | None
+    from_: ReleaseNameDocument | None
+    restores: int | None
+    actor: str
+    reason: str
+    at: datetime
+    rollback_to: TargetDocument | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppDocument:
+    """An app and what it serves by channel; no channel where it is live on none."""
+
+    app: str
+    channels: Mapping[str, StandingDocument]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailureDocument:
+    """A live client that cannot load the release of an app, with the reason that it gives."""
+
+    app: str
+    channel: str
+    client: str
+    reason: str
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, failure: LoadFailure) -> Self:
+        return cls(
+            app=failure.app,
+            channel=failure.channel,
+            client=failure.client,
+            reason=failure.reason,
+            seen_at=failure.seen_at,
+        )
+
+    def failure(self) -> LoadFailure:
+        return LoadFailure(
+            app=self.app, channel=self.channel, client=self.client, reason=self.reason, seen_at=self.seen_at
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusDocument:
+    """Every app and what it serves, by name, and the channels in order, downstream first.
+
+    ``pending`` counts the changes that are not in git yet.
+    """
+
+    registry: str
+    apps: tuple[AppDocument, ...]
+    channels: tuple[str, ...]
+    pending: int
+    cannot_load: tuple[LoadFailureDocument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineDocument:
+    """A release that was kept out of a channel, or let back in, and why."""
+
+    app: str
+    channel: str
+    version: str
+    digest: str
+    reason: str
+    actor: str
+    at: datetime
+
+    @classmethod
+    def of(cls, quarantine: Quarantine) -> Self:
+        return cls(
+            app=quarantine.app,
+            channel=quarantine.channel,
+            version=quarantine.release.version,
+            digest=quarantine.release.digest,
+            reason=quarantine.reason,
+            actor=quarantine.actor,
+            at=quarantine.at,
+        )
+
+    def quarantine(self) -> Quarantine:
+        return Quarantine(
+            app=self.app,
+            channel=self.channel,
+            release=ReleaseRef(version=self.version, digest=self.digest),
+            reason=self.reason,
+            actor=self.actor,
+            at=self.at,
+        )
