@@ -1,4 +1,4 @@
-"""A small application that answers with whatever its channel serves: python application/support.py
+"""A small application that answers with the prompts that its channel serves: python application/support.py
 
     GET /ask?question=…    what would be sent to the model, and which release it comes from
     GET /release           the release that is served, and since when
