@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from promptops.core.model import ReleaseRef
 from promptops.operations.queries import History, Status
 from promptops.operations.status import Standing, Target
 from promptops.use_cases.documents.form import Form
@@ -18,23 +17,20 @@ from promptops.wire.documents.deployments import (
     LoggedDocument,
     StandingDocument,
     StatusDocument,
-    TargetDocument,
 )
+from promptops.wire.documents.releases import ReleaseNameDocument
+
+_SAME: Final = tuple(field.name for field in fields(DeploymentDocument) if field.name not in ("app", "channel"))
+"""A standing is a deployment whose app and channel are keys around it."""
 
 
 def _standing(standing: Standing) -> StandingDocument:
     deployment, target = DeploymentDocument.of(standing.deployment), standing.target
     return StandingDocument(
-        **{
-            field.name: getattr(deployment, field.name)
-            for field in fields(deployment)
-            if field.name not in ("app", "channel")
-        },
-        rollback_to=TargetDocument(
-            version=target.release.version, digest=target.release.digest, revision=target.revision, at=target.at
-        )
-        if target
-        else None,
+        **{name: getattr(deployment, name) for name in _SAME},
+        rollback_to=ReleaseNameDocument.of(target.release) if target else None,
+        rollback_revision=target.revision if target else None,
+        rollback_live_at=target.at if target else None,
     )
 
 
@@ -67,14 +63,12 @@ def _from_status(document: StatusDocument) -> Status:
 
 
 def _from_standing(app: str, channel: str, document: StandingDocument) -> Standing:
-    same = {field.name: getattr(document, field.name) for field in fields(document) if field.name != "rollback_to"}
-    target = document.rollback_to
+    same = {name: getattr(document, name) for name in _SAME}
+    release, revision, at = document.rollback_to, document.rollback_revision, document.rollback_live_at
     return Standing(
         deployment=DeploymentDocument(app=app, channel=channel, **same).deployment(),
-        target=Target(
-            release=ReleaseRef(version=target.version, digest=target.digest), revision=target.revision, at=target.at
-        )
-        if target
+        target=Target(release=release.ref(), revision=revision, at=at)
+        if release is not None and revision is not None and at is not None
         else None,
     )
 

@@ -120,18 +120,12 @@ class HistoryDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetDocument:
-    """The release that a rollback would put back, with the deployment that made it live."""
-
-    version: str
-    digest: str
-    revision: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StandingDocument:
-    """What an app serves on a channel; ``rollback_to`` is null where no good release was live before."""
+    """What an app serves on a channel.
+
+    A rollback would put ``rollback_to`` back, which ``rollback_revision`` made live at ``rollback_live_at``. All three
+    are null where no good release was live before.
+    """
 
     revision: int
     kind: str
@@ -142,7 +136,9 @@ class StandingDocument:
     actor: str
     reason: str
     at: datetime
-    rollback_to: TargetDocument | None
+    rollback_to: ReleaseNameDocument | None
+    rollback_revision: int | None
+    rollback_live_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
