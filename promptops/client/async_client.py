@@ -25,6 +25,8 @@ T = TypeVar("T")
 _END = 2.0
 """Seconds that closing waits for the threads, of which one for the server to take the goodbye: as ``Client`` does."""
 
+_ORPHANED = "this process was forked: await client.start() in its event loop"
+
 
 class AsyncClient(Background):
     """Follows a channel and hands out its prompts, in asyncio::
@@ -79,8 +81,8 @@ class AsyncClient(Background):
         if self._loop is not loop:
             # A lock of asyncio belongs to the first loop in which a task waits for it.
             self._loop, self._starting = loop, asyncio.Lock()
-            for course in self._courses.values():
-                course.call_hooks_with(partial(_call_in, loop))
+            for follower in self._followers.values():
+                follower.announcer.call_hooks_with(partial(_call_in, loop))
 
     async def _follow(self, is_over: Callable[[], bool]) -> None:
         loop, first = asyncio.get_running_loop(), list[asyncio.Event]()
@@ -126,9 +128,9 @@ class AsyncClient(Background):
         replica, done = self._replicas[channel], asyncio.Event()
         following.request(partial(_call_in, asyncio.get_running_loop(), done.set))
         answered = await _wait(done, until)
-        while replica.is_loading and time.monotonic() < until:
+        while replica.coming.is_claimed and time.monotonic() < until:
             await asyncio.sleep(LOADED)  # an event brought it, and the caller wants it
-        return answered and not replica.failing
+        return answered and not replica.contact.failing
 
     async def fetch(self, reference: str, *, channel: str | None = None) -> Served:
         """As :meth:`Client.fetch`."""
@@ -163,11 +165,11 @@ class AsyncClient(Background):
             following.abandon()
         self._renew()
         self._orphaned = self._follows
-        for course in self._courses.values():
-            course.call_hooks_with(_call_nowhere)
+        for follower in self._followers.values():
+            follower.announcer.call_hooks_with(_call_nowhere)
             if self._orphaned:
-                course.replica.unfollowed = "this process was forked: await client.start() in its event loop"
-            course.forked()
+                follower.replica.contact.set_unfollowed(_ORPHANED)
+            follower.forked()
 
     def _follow_forked(self) -> None:
         self._forked()

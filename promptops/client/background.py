@@ -43,11 +43,11 @@ class Background(Answering):
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        for course in self._courses.values():
-            if course.replica.held is None:
-                course.begin()
+        for follower in self._followers.values():
+            if follower.replica.held is None:
+                follower.begin()
         open_place = partial(_open, self._settings)  # no method, as above
-        self._followings.update({name: Following(course, open_place) for name, course in self._courses.items()})
+        self._followings.update({name: Following(follower, open_place) for name, follower in self._followers.items()})
         for following in self._followings.values():
             following.start(first())
         _remember(self)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptops.client import settings
-from promptops.client.follow.follower import Course
+from promptops.client.follow.follower import Follower
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import World
 from promptops.client.process import mark
@@ -93,16 +93,16 @@ class Answering:
         )
         self._strict = strict
         self._fell_back: set[str] = set()
-        self._courses = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
-        self._replicas = {name: course.replica for name, course in self._courses.items()}
+        self._followers = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
+        self._replicas = {name: follower.replica for name, follower in self._followers.items()}
         self._own = self._replicas[self._settings.channels[0]]
         self._process, self._mark, self._noticing = os.getpid(), mark(), dict[int, threading.Lock]()
         self._begin()
 
-    def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Course]:
+    def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Follower]:
         world = World(clock=time.monotonic, now=_now, dice=_RANDOM.random)
         return {
-            name: Course(Replica(self._settings, name, world), on_change=on_change, on_state=on_state)
+            name: Follower(Replica(self._settings, name, world), on_change=on_change, on_state=on_state)
             for name in self._settings.channels
         }
 
@@ -199,14 +199,14 @@ class Answering:
             ChannelNotFound: the client does not follow it.
         """
         replica = self._of(channel)
-        held, running = replica.held, self._is_running()
+        held, running, contact = replica.held, self._is_running(), replica.contact
         snapshot = held.snapshot if held else None
         apps = held.apps if held else {}
         return Status(
             channel=replica.channel,
             state=replica.state,
             source=replica.view.source if held else None,
-            age=None if replica.contact is None else replica.age,
+            age=None if contact.last is None else contact.age,
             too_old=replica.too_old,
             registry=one_line(snapshot.registry) if snapshot else "",
             lineage=one_line(snapshot.lineage) if snapshot else "",
@@ -216,15 +216,15 @@ class Answering:
             versions={app: pointer.stable.version for app, pointer in apps.items()},
             pinned={fixed.app: fixed.version for fixed in self._settings.fixed},
             overridden={app: found.override.version for app, found in replica.overrides.items()},
-            place=replica.place.label if replica.place else "",
-            streaming=replica.streaming,
-            polls=replica.polls,
+            place=contact.place.label if contact.place else "",
+            streaming=contact.streaming,
+            polls=contact.polls,
             failures=replica.schedule.failures,
-            rejected=dict(replica.rejected),
-            problem=one_line(replica.unfollowed or replica.problem or problem_of(replica.cannot_load), 1_000),
+            rejected=dict(contact.rejected),
+            problem=one_line(contact.unfollowed or contact.problem or problem_of(replica.cannot_load), 1_000),
             cannot_load=replica.cannot_load,
             notes=replica.view.notes,
-            disk=one_line(replica.disk, 1_000),
+            disk=one_line(self._followers[replica.channel].last_good.problem, 1_000),
             running=running,
         )
 
@@ -250,7 +250,7 @@ class Answering:
         replica = self._of(channel)
         if self._strict and replica.too_old:
             raise PromptUnavailable(
-                f"what is held of '{replica.channel}' is {replica.age:.0f} s old, and max_stale is"
+                f"what is held of '{replica.channel}' is {replica.contact.age:.0f} s old, and max_stale is"
                 f" {self._settings.max_stale:g} s",
                 hint="strict=True asks for this; without it the last good prompts are served on.",
             )
@@ -259,9 +259,9 @@ class Answering:
     def _explained(self, error: NotFound | Unavailable, channel: str | None) -> NotFound | Unavailable:
         """Where nothing is held yet, say why: a token that is wrong looks like a network that is down."""
         replica = self._replicas.get(channel) if channel is not None else self._own
-        if replica is None or replica.held is not None or not replica.problem:
+        if replica is None or replica.held is not None or not replica.contact.problem:
             return error
-        return PromptUnavailable(f"{error.message} ({replica.problem})", hint=error.hint)
+        return PromptUnavailable(f"{error.message} ({replica.contact.problem})", hint=error.hint)
 
     def _fall_back(self, name: str, fallback: Fallback, channel: str | None, error: NotFound | Unavailable) -> Prompt:
         if name not in self._fell_back:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from promptops.client.follow.follower import Course
+from promptops.client.follow.follower import Follower
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import Asking, Refreshed, advance, hear, load
 from promptops.client.follow.replica import Replica
@@ -51,15 +51,15 @@ class Simulation:
         usual: dict[str, object] = {"places": self.places, "channels": ("prod",), "caching": False}
         settings = Settings(**{**usual, **self.told})  # type: ignore[arg-type]
         self.replica = Replica(settings, "prod", world)
-        self.course = Course(self.replica, on_change=None, on_state=None)
+        self.follower = Follower(self.replica, on_change=None, on_state=None)
 
     def poll(self, timeout: float = 5.0) -> Refreshed | None:
         """One turn, where something is due."""
-        asking = self.course.poll(self.seconds + timeout)
+        asking = self.follower.poll(self.seconds + timeout)
         if asking is None:
             return None
         refreshed = self.drive(asking)
-        self.course.settle(refreshed)
+        self.follower.settle(refreshed)
         return refreshed
 
     def drive(self, asking: Asking) -> Refreshed:

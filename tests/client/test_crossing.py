@@ -20,7 +20,7 @@ def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
     world.seconds += 60
-    asking = world.course.poll(world.seconds + 5)
+    asking = world.follower.poll(world.seconds + 5)
     assert asking is not None
     ask = advance(asking, None)
     assert isinstance(ask, Ask)
@@ -32,8 +32,8 @@ def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
         step = advance(asking, world.answer(step.place, step.what))
     assert step == Refreshed(place=FIRST)
     assert world.replica.view.resolve("bot/answer").version == "3.0.0"
-    assert (world.replica.rejected, world.replica.state) == ({}, State.READY)
-    assert world.replica.etag(FIRST) == f'"{encode(newest)[1]}"'
+    assert (world.replica.contact.rejected, world.replica.state) == ({}, State.READY)
+    assert world.replica.contact.etag(FIRST, world.replica.held) == f'"{encode(newest)[1]}"'
 
 
 def test_an_event_that_an_answer_overtook_is_no_trouble() -> None:
@@ -42,7 +42,7 @@ def test_an_event_that_an_answer_overtook_is_no_trouble() -> None:
     late = encode(replace(made.served(2, "2.0.0"), partial=True))[0]
     assert world.event(FIRST, late) == Refreshed(place=FIRST)
     assert world.replica.view.resolve("bot/answer").version == "3.0.0"
-    assert world.replica.rejected == {}
+    assert world.replica.contact.rejected == {}
 
 
 def test_an_answer_that_goes_back_and_that_nothing_overtook_is_refused() -> None:
@@ -53,14 +53,14 @@ def test_an_answer_that_goes_back_and_that_nothing_overtook_is_refused() -> None
     refreshed = world.poll()
     assert refreshed is not None
     assert refreshed.rejected
-    assert world.replica.rejected == {"revision": 1}
+    assert world.replica.contact.rejected == {"revision": 1}
 
 
 def test_a_version_that_was_fetched_meanwhile_overtakes_nothing() -> None:
     world = Simulation(served={FIRST: made.served(3, "3.0.0")})
     world.poll()
     world.seconds += 60
-    asking = world.course.poll(world.seconds + 5)
+    asking = world.follower.poll(world.seconds + 5)
     assert asking is not None
     assert isinstance(advance(asking, None), Ask)
     (wanted,) = references_of("bot@0.5.0", "")

@@ -61,7 +61,7 @@ def test_a_fixed_version_goes_before_the_channel_and_survives_the_process(
         until(lambda: first.status().revisions == {"bot": 2})
         assert first.get_prompt("bot/answer").version == "0.7.0"
         until(lambda: server.beats() and server.beats()[-1]["revisions"] == {})
-        until(lambda: first._own.unsaved is False)
+        until(lambda: first._followers["prod"].last_good.unsaved is False)
     server.stop()
     second = client_of(server.url, cache_dir=tmp_path)
     assert second.get_prompt("bot/answer").version == "0.7.0"

@@ -101,7 +101,7 @@ def test_what_cannot_be_read_at_first_is_read_once_it_can(client_of: Maker, tmp_
 def test_nothing_of_a_working_tree_is_kept_on_disk(root: Path, tmp_path: Path) -> None:
     with Client(f"repo:{root}", channel="dev", cache_dir=tmp_path / "cache") as client:
         until(lambda: client.state is State.READY)
-        until(lambda: not client._own.unsaved)
+        until(lambda: not client._followers["dev"].last_good.unsaved)
     assert not (tmp_path / "cache").exists()
 
 

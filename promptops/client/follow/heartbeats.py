@@ -24,8 +24,6 @@ GOODBYE: Final = 1.0
 
 _ESCAPED: Final = 12
 """Bytes that a character takes at most in JSON of ASCII."""
-_OLD_FOR: Final = 3600.0
-"""Seconds after which a place is taken for a newer server again."""
 
 
 def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = False) -> Beat | None:
@@ -36,7 +34,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
     cannot load is named with the reason, beside the revision that it still serves.
     """
     held = replica.held
-    if held is None or replica.contact is None:
+    if held is None or replica.contact.last is None:
         return None
     apart = {fixed.app for fixed in replica.settings.fixed} | set(replica.overrides)
     revisions = {app: pointer.revision for app, pointer in held.snapshot.apps.items() if app not in apart}
@@ -60,7 +58,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
 
 def tell(replica: Replica, place: Place, beat: Beat, deadline: float) -> Asking:
     """Say it to a place, as much of it as the server there takes."""
-    old = replica.world.clock() < replica.old_until.get(place, 0.0)
+    old = replica.contact.is_old(place)
     if old and beat.leaving:
         return Refreshed()
     answer = yield Ask(place=place, what=_question(_plain(beat) if old else beat), deadline=deadline)
@@ -68,7 +66,7 @@ def tell(replica: Replica, place: Place, beat: Beat, deadline: float) -> Asking:
         if not beat.leaving:
             answer = yield Ask(place=place, what=_question(_plain(beat)), deadline=deadline)
         if beat.leaving or not isinstance(answer, Failed):
-            replica.old_until[place] = replica.world.clock() + _OLD_FOR
+            replica.contact.found_old(place)
     return Refreshed(trouble=answer if isinstance(answer, Failed) else None)
 
 

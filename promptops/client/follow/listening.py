@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from promptops.client.follow.follower import Course
+from promptops.client.follow.follower import Follower
 from promptops.client.follow.loaders import Loaders
 from promptops.client.follow.open_places import OpenPlaces
 from promptops.client.follow.refresh import hear
@@ -42,7 +42,7 @@ class Listener:
 
     def __init__(
         self,
-        course: Course,
+        follower: Follower,
         places: OpenPlaces,
         loaders: Loaders,
         stop: threading.Event,
@@ -51,8 +51,9 @@ class Listener:
         ask_again: Callable[[], None],
     ) -> None:
         self.reached = threading.Event()
-        self._course = course
-        self._replica = course.replica
+        self._follower = follower
+        self._replica = follower.replica
+        self._contact = follower.replica.contact
         self._places = places
         self._loaders = loaders
         self._stop = stop
@@ -74,9 +75,9 @@ class Listener:
         """Listen until ``stop`` is set."""
         failures = 0
         while not self._stop.is_set():
-            place = self._replica.place
+            place = self._contact.place
             try:
-                if place is None or (place.is_http and not self._replica.is_api(place)):
+                if place is None or (place.is_http and not self._contact.is_api(place)):
                     self.reached.wait()
                 elif place.is_http:
                     failures = self._follow_stream(place, failures)
@@ -106,7 +107,7 @@ class Listener:
         """Leave a place alone for as long as it said, unless another one is followed meanwhile."""
         clock = self._replica.world.clock
         until = clock() + seconds
-        while clock() < until and self._replica.place == place and not self._stop.is_set():
+        while clock() < until and self._contact.place == place and not self._stop.is_set():
             self.reached.wait(until - clock())
             self.reached.clear()
 
@@ -119,7 +120,8 @@ class Listener:
         try:
             self._opening_until = replica.world.clock() + timeout
             with origin.listen(request, timeout) as pieces:
-                self._opening_until, replica.streaming = None, True
+                self._opening_until = None
+                self._contact.set_streaming(True)
                 log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)
                 heard, lines = replica.world.clock(), 0
                 for piece in pieces:
@@ -133,8 +135,8 @@ class Listener:
         except Invalid as error:
             message = error.message
         self._opening_until = None
-        if replica.streaming:
-            replica.streaming = False
+        if self._contact.streaming:
+            self._contact.set_streaming(False)
             if not self._stop.is_set():  # otherwise the client itself ended it
                 log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
         return min(reader.retry or 0.0, LONGEST_RETRY), delay
@@ -149,8 +151,8 @@ class Listener:
             if heard.trouble is None:
                 self._last_id = event.id
                 self._loaders.load(place)
-                self._course.tell_changes()
+                self._follower.tell_changes()
                 self._wake()
             else:
-                self._course.say_trouble(heard)
+                self._follower.trouble(heard)
                 self._ask_again()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from promptops.client.follow.crew import Crew
-from promptops.client.follow.follower import Course
+from promptops.client.follow.follower import Follower
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import drive, load
 from promptops.client.sources.source import Answer, Ask, Failed, Place
@@ -20,9 +20,9 @@ class Loaders:
     """The loads of one channel. Each calls ``done`` with True if asking again soon may help."""
 
     def __init__(
-        self, course: Course, crew: Crew, answer: Callable[[Ask], Answer | Failed], done: Callable[[bool], None]
+        self, follower: Follower, crew: Crew, answer: Callable[[Ask], Answer | Failed], done: Callable[[bool], None]
     ) -> None:
-        self._course = course
+        self._follower = follower
         self._crew = crew
         self._answer = answer
         self._done = done
@@ -30,7 +30,7 @@ class Loaders:
 
     def load(self, place: Place) -> None:
         """Start loading the releases that are coming, if there are any."""
-        replica = self._course.replica
+        replica = self._follower.replica
         if not has_work(replica) or not self._free.acquire(blocking=False):
             return
         deadline = replica.world.clock() + replica.settings.timeout

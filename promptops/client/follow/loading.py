@@ -7,20 +7,15 @@ no other. It asks the followed place first, then the other places, because a dig
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from promptops.client.follow.replica import Replica
 from promptops.client.sources.http_messages import BATCH
 from promptops.client.sources.source import TIMEOUT, Answer, Ask, AskContents, Failed, Place
-from promptops.client.state.release_set import Held, Rejected, Unloaded, compile_release, load, unloaded_of
-from promptops.core.digest import digest as digest_of
+from promptops.client.state.release_set import Rejected, Unloaded, load, unloaded_of
 from promptops.core.snapshot import Pointer
-
-MOST: Final = 256 << 20
-"""Bytes of releases that are held at most."""
 
 _LARGE: Final = 64 << 10
 _MOMENT: Final = 0.05
@@ -40,14 +35,15 @@ class _Work:
 
     def needed(self) -> list[str]:
         """The digests whose bytes are not here; those of apps that failed before come last."""
-        before = self.replica.held.unloaded if self.replica.held else {}
+        before = self.replica.unloaded
         order = sorted(self.apps, key=lambda app: app in before)
         known = self.known()
         return list(dict.fromkeys(r.digest for app in order for r in self.apps[app].served() if r.digest not in known))
 
     def known(self) -> Mapping[str, bytes]:
         held = self.replica.held
-        return {**self.replica.spare, **held.contents} if held else self.replica.spare
+        spare = self.replica.supply.spare
+        return {**spare, **held.contents} if held else spare
 
     def load(self) -> None:
         """Load the apps whose bytes are all here."""
@@ -93,7 +89,7 @@ def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Lo
         try:
             yield from _load(replica, first, claimed, until)
         finally:
-            replica.release(claimed)
+            replica.coming.release(claimed)
 
 
 def _load(replica: Replica, first: Place, claimed: dict[str, Pointer], until: float) -> Loading:
@@ -114,23 +110,13 @@ def share(replica: Replica, deadline: float, places: int) -> float:
 
 def has_work(replica: Replica) -> bool:
     """True if a coming release was not tried yet, or the target of a rollback is not compiled."""
-    return replica.is_coming or next(_uncompiled(replica), None) is not None
+    return replica.coming.is_new(replica.unloaded) or next(replica.uncompiled(), None) is not None
 
 
 def compile_rollbacks(replica: Replica) -> None:
     """Compile the releases that a rollback would go to, so that following one is a swap."""
-    for held, app, digest in _uncompiled(replica):
-        replica.compiling = (replica.compiling & held.contents.keys()) | {digest}
-        with suppress(Exception):  # what does not compile is that app's trouble when a rollback goes there
-            held.add(compile_release(app, digest, held.contents[digest]))
-
-
-def _uncompiled(replica: Replica) -> Iterator[tuple[Held, str, str]]:
-    held = replica.held
-    for app, pointer in held.snapshot.apps.items() if held else ():
-        digest = pointer.last_good.digest if pointer.last_good else ""
-        if held and digest in held.contents and digest not in held.compiled and digest not in replica.compiling:
-            yield held, app, digest
+    for app, digest in replica.uncompiled():
+        replica.compile_rollback(app, digest)
 
 
 def fetch(replica: Replica, place: Place, digests: Iterable[str], until: float) -> Loading:
@@ -142,27 +128,29 @@ def _fetch(
     replica: Replica, place: Place, digests: Iterable[str], until: float, work: _Work
 ) -> Generator[Ask, Answer | Failed, dict[str, Failed]]:
     """Fetch, and load the complete releases. Returns why each missing release is missing."""
-    left, lost, in_a_row = list(digests), dict[str, Failed](), 0
+    left, lost, in_a_row, supply = list(digests), dict[str, Failed](), 0, replica.supply
     # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
-    most = BATCH if replica.is_api(place) or not place.is_http else 1
+    most = BATCH if replica.contact.is_api(place) or not place.is_http else 1
     while left:
-        several = min(most, replica.batch)
+        several = min(most, supply.batch)
         some, left = left[:several], left[several:]
         answer: Answer | Failed = TIMEOUT
         if replica.world.clock() < until:
             answer = yield Ask(place=place, what=AskContents(digests=tuple(some)), deadline=until)
         if not isinstance(answer, Failed):
-            in_a_row, replica.batch = 0, min(2 * replica.batch, BATCH)
-            came = _take(replica, some, answer.contents, lost)
+            in_a_row = 0
+            supply.widen()
+            came, damaged = supply.take(some, answer.contents, held=replica.held)
+            lost |= damaged
             work.load()
-            rest = [digest for digest in some if digest not in came and digest not in lost]
-            if rest and len(some) == 1:
-                lost[rest[0]] = Failed(reason="missing", message="it is not there")
-            elif rest:
-                most, left = (most if came else 1), left + rest
+            if rest := [digest for digest in some if digest not in came and digest not in lost]:
+                if len(some) == 1:
+                    lost[rest[0]] = Failed(reason="missing", message="it is not there")
+                else:
+                    most, left = (most if came else 1), left + rest
             continue
         if answer.api is not None:
-            replica.answered(place, api=answer.api)
+            replica.contact.answered(place, api=answer.api)
         late = answer.reason == TIMEOUT.reason
         if len(some) > 1 and not late:
             most, left = 1, some + left  # which of them is it?
@@ -173,26 +161,6 @@ def _fetch(
         lost |= dict.fromkeys(some, answer)
         in_a_row += 1
         if late or in_a_row == _IN_A_ROW:
-            replica.batch = max(1, several // 4)  # one that is slow stops no other the next time
+            supply.narrow(several)
             return lost | dict.fromkeys(left, answer)
     return lost
-
-
-def _take(replica: Replica, asked: Collection[str], contents: Mapping[str, bytes], lost: dict[str, Failed]) -> set[str]:
-    """Keep releases whose digest fits, as far as there is room."""
-    came = set[str]()
-    held = replica.held.contents if replica.held else {}
-    size = sum(map(len, held.values())) + sum(map(len, replica.spare.values()))
-    for digest in asked:
-        data = contents.get(digest)
-        if data is None:
-            continue
-        if digest_of(data) != digest:
-            lost[digest] = Failed(reason="digest", message="it was damaged on the way")
-        elif size + len(data) > MOST:
-            lost[digest] = Failed(reason="too-large", message=f"with it, releases of over {MOST:,} bytes would be held")
-        else:
-            size += len(data)
-            replica.spare[digest] = data
-            came.add(digest)
-    return came

@@ -98,7 +98,7 @@ class OpenPlaces:
         with self._news:
             while not results and (left := deadline - clock() + GRACE) > 0:
                 in_a_hurry = hurried()
-                if in_a_hurry and self._replica.is_loading:
+                if in_a_hurry and self._replica.coming.is_claimed:
                     return None
                 self._news.wait(min(left, LOOK) if in_a_hurry else left)
         if results:

@@ -70,7 +70,7 @@ class _Trouble(Exception):
 
 def refresh(replica: Replica, deadline: float) -> Asking:
     """Ask the places in their order until one answers with something to follow; each has its share of the time."""
-    replica.polls += 1
+    replica.contact.begin_poll()
     places = replica.settings.places
     last = Refreshed()
     for number, place in enumerate(places):
@@ -80,8 +80,8 @@ def refresh(replica: Replica, deadline: float) -> Asking:
         except _Trouble as trouble:
             last = _told(replica, place, trouble)
             continue
-        replica.notes["pin-missing"] = yield from _named(replica, place, until)
-        return Refreshed(place=place, late=replica.is_late)
+        replica.contact.note("pin-missing", (yield from _named(replica, place, until)))
+        return Refreshed(place=place, late=replica.coming.is_late(replica.unloaded))
     assert last.trouble is not None
     replica.failed(f"{last.place.label if last.place else ''}: {last.trouble.message}")
     return last
@@ -106,7 +106,7 @@ def load(replica: Replica, place: Place, deadline: float) -> Asking:
     yield from _prepare(replica, place, deadline)
     compile_rollbacks(replica)
     replica.look()
-    return Refreshed(place=place, late=replica.is_late)
+    return Refreshed(place=place, late=replica.coming.is_late(replica.unloaded))
 
 
 def get_version(replica: Replica, reference: Reference, deadline: float) -> Asking:
@@ -127,13 +127,14 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
 
 
 def _follow(replica: Replica, place: Place, until: float, deadline: float) -> Generator[Ask, Answer | Failed, None]:
-    etag, before = replica.etag(place), replica.held and replica.held.snapshot
+    etag, before = replica.contact.etag(place, replica.held), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
-    replica.notes["source-invalid"] = answer.notes  # first: an app that is served mended shows without its old error
+    # First, so that an app that is served mended never shows with its old error.
+    replica.contact.note("source-invalid", answer.notes)
     trouble = None
     if not answer.unchanged:
-        replica.answered(place, api=answer.api)
+        replica.contact.answered(place, api=answer.api)
         snapshot = _decode(answer.body)
         if snapshot.partial:
             raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
@@ -166,7 +167,8 @@ def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Ans
     """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot."""
     if wanted := replica.rollbacks():
         yield from fetch(replica, place, wanted, until)
-        replica.hold({digest: replica.spare[digest] for digest in wanted if digest in replica.spare})
+        spare = replica.supply.spare
+        replica.hold({digest: spare[digest] for digest in wanted if digest in spare})
     replica.tidy()
 
 
@@ -205,7 +207,7 @@ def _ask(replica: Replica, place: Place, what: Question, until: float) -> Genera
     answer = yield Ask(place=place, what=what, deadline=until)
     if isinstance(answer, Failed):
         if answer.api is not None:
-            replica.answered(place, api=answer.api)
+            replica.contact.answered(place, api=answer.api)
         raise _Trouble(answer)
     return answer
 
@@ -223,5 +225,5 @@ def _failed(rejected: Rejected) -> Failed:
 
 def _told(replica: Replica, place: Place, trouble: _Trouble) -> Refreshed:
     if trouble.rejected:
-        replica.rejected[trouble.failed.reason] += 1
+        replica.contact.count_rejected(trouble.failed.reason)
     return Refreshed(place=place, trouble=trouble.failed, rejected=trouble.rejected)

@@ -1,26 +1,29 @@
-"""What a process knows of one channel: what it holds, how it got it, and how it stands with its registry. No network.
+"""What a process holds of one channel, and the view that its prompts are looked up in. No network.
 
 Snapshots and events arrive from several threads. :meth:`Replica.receive` judges one against what is held at
 that moment, follows at once what is ready to be served (a rollback, mostly), and notes the rest as coming. A loader
 claims an app, loads it without the lock, and hands the outcome to :meth:`Replica.settle`. So no app waits for another's
 bytes or compiling. Held and view are swapped together; readers take the view by one reference and never wait.
+
+Only the methods of this module change a replica; how the client stands with its places is its :class:`Contact`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 from promptops.client.follow.acceptance import judge
-from promptops.client.follow.arrival import changes, sort
+from promptops.client.follow.arrival import sort
+from promptops.client.follow.coming import Coming
+from promptops.client.follow.contact import Contact
+from promptops.client.follow.news import News
 from promptops.client.follow.schedule import Schedule, World
+from promptops.client.follow.supply import Supply
 from promptops.client.prompt import Reason, Source
 from promptops.client.settings import Settings
-from promptops.client.sources.http_messages import BATCH
 from promptops.client.sources.source import Place
 from promptops.client.state.lookup_view import OverrideFile, View
 from promptops.client.state.release_set import (
@@ -28,31 +31,19 @@ from promptops.client.state.release_set import (
     Held,
     Rejected,
     Unloaded,
+    compile_release,
     holding,
     keeping,
     lacking,
     with_version,
 )
-from promptops.client.status import Change
 from promptops.core.escape import one_line
 from promptops.core.heartbeat import MAX_WORDS, State
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
-from promptops.wire.snapshot import encode
-
-T = TypeVar("T")
 
 STALE_AFTER = 3
 """Polls without contact after which what is served is called stale."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """A place as it answered last: whether it is a server of ours, and the etag of what was held then."""
-
-    api: bool
-    etag: str = ""
-    held: Held | None = None
 
 
 class Replica:
@@ -62,35 +53,15 @@ class Replica:
         self.settings = settings
         self.channel = channel
         self.world = world
+        self.contact = Contact(world)
+        self.schedule = Schedule(interval=settings.poll, now=world.clock(), dice=world.dice)
+        self.supply = Supply()
+        self.coming = Coming()
+        self.news = News(channel)
         self.held: Held | None = None
         self.kept = Source.SERVER
         self.overrides: Mapping[str, OverrideFile] = {}
-        self.schedule = Schedule(interval=settings.poll, now=world.clock(), dice=world.dice)
-        self.started = world.clock()
-        self.contact: float | None = None
-        self.place: Place | None = None
-        self.notes: dict[str, tuple[str, ...]] = {
-            "pin-missing": (),
-            "source-invalid": (),
-        }  # by the name they are logged
-        self._failure = ""
-        self.unfollowed = ""  # why nothing is followed in this process by itself; empty where it is
-        self.disk = ""
-        self.polls = 0
-        self.failing = False
-        self.streaming = False
-        self.rejected: Counter[str] = Counter()
-        self.unsaved = False
-        self.spare: dict[str, bytes] = {}
-        self.batch = BATCH
-        self._coming: dict[str, Pointer] = {}
-        self._claimed: dict[str, Pointer] = {}
-        self.compiling: Set[str] = frozenset()
-        self._first: frozenset[str] = frozenset()
-        self._untold: deque[Change] = deque()
-        self._unsaid: deque[tuple[str, Unloaded]] = deque()
-        self.old_until: dict[Place, float] = {}  # places whose server takes no more of a heartbeat than 0.1.0's
-        self._known: dict[Place, _Known] = {}
+        self._compiling: Set[str] = frozenset()
         self._lock = threading.Lock()
         self._wanted = tuple((each.app, each.version) for each in (*settings.fixed, *settings.versions))
         self.view = self._view(*self._grade())
@@ -98,9 +69,8 @@ class Replica:
     def forked(self) -> None:
         """Reset after a fork: the threads that held the lock or were making a change are not in this process."""
         self._lock = threading.Lock()
-        self._claimed = {}
-        self.streaming = False
-        self.failing, self._failure = True, "this process was forked, and has not asked yet"
+        self.coming.forked()
+        self.contact.forked()
         self.view = self._view(*self._grade())
 
     # --- what arrives ----------------------------------------------------------------------------
@@ -118,51 +88,21 @@ class Replica:
                 snapshot = snapshot.only(self.settings.apps)
             verdict = judge(snapshot, self.held, channel=self.channel)
             if self.held is None:
-                self._first = frozenset(verdict.news)
-            found = sort(snapshot, verdict, self.held, self._coming, required=self.settings.required)
-            self._coming = found.coming
+                self.news.begin(verdict.news)
+            found = sort(snapshot, verdict, self.held, self.coming.pointers, required=self.settings.required)
+            self.coming.replace(found.coming)
             self._put(verdict.base, found.ready, {}, {}, found.unloaded)
             return next(iter(verdict.refused.values()), None) if verdict.behind else None
 
     @property
-    def is_coming(self) -> bool:
-        """True if a release to load was not tried yet."""
-        return any(self._claimed.get(app) != at and not self._failed(app, at) for app, at in list(self._coming.items()))
-
-    def _failed(self, app: str, pointer: Pointer) -> bool:
-        known = self.held.unloaded.get(app) if self.held else None
-        return known is not None and known.pointer == pointer
-
-    @property
-    def is_loading(self) -> bool:
-        """True while any thread or task loads a release."""
-        return bool(self._claimed)
-
-    @property
-    def is_late(self) -> bool:
-        """True if the bytes of an app did not come because no place answered, so that asking again soon may help."""
-        unloaded = self.held.unloaded if self.held else {}
-        return any(app in unloaded and unloaded[app].reason in _AGAIN for app in list(self._coming))
+    def unloaded(self) -> Mapping[str, Unloaded]:
+        """The apps whose newest is not served, each with the reason."""
+        return self.held.unloaded if self.held else {}
 
     def claim(self, tried: Mapping[str, Pointer], *, again: bool) -> dict[str, Pointer]:
-        """Claim for this caller the releases to load that no other loader has, except those already tried.
-
-        ``again``: also what failed before.
-        """
+        """Claim for this caller the releases to load that no other loader has: :meth:`Coming.claim`."""
         with self._lock:
-            found = {
-                app: pointer
-                for app, pointer in self._coming.items()
-                if pointer not in (self._claimed.get(app), tried.get(app)) and (again or not self._failed(app, pointer))
-            }
-            self._claimed |= found
-            return found
-
-    def release(self, claimed: Mapping[str, Pointer]) -> None:
-        """Give back what was claimed. Without the lock: a generator that is collected as garbage does so anywhere."""
-        for app, pointer in claimed.items():
-            if self._claimed.get(app) == pointer:
-                self._claimed.pop(app, None)
+            return self.coming.claim(tried, self.unloaded, again=again)
 
     def settle(
         self,
@@ -173,15 +113,16 @@ class Replica:
     ) -> None:
         """Follow the loaded apps and note the failed ones, except apps that the channel has moved on meanwhile.
 
-        :meth:`take_changes` returns the changes in what is served.
+        :attr:`news` has the changes in what is served.
         """
         with self._lock:
             if self.held is None:
                 return
-            loaded = {app: pointer for app, pointer in loaded.items() if self._coming.get(app) == pointer}
-            failed = {app: each for app, each in failed.items() if self._coming.get(app) == each.pointer}
-            for app in (*loaded, *(app for app, each in failed.items() if each.final)):
-                del self._coming[app]
+            coming = self.coming.pointers
+            loaded = {app: pointer for app, pointer in loaded.items() if coming.get(app) == pointer}
+            failed = {app: each for app, each in failed.items() if coming.get(app) == each.pointer}
+            over = loaded.keys() | {app for app, each in failed.items() if each.final}
+            self.coming.replace({app: pointer for app, pointer in coming.items() if app not in over})
             unloaded = {app: each for app, each in self.held.unloaded.items() if app not in loaded}
             self._put(self.held.snapshot, loaded, contents, compiled, {**unloaded, **failed})
 
@@ -197,38 +138,23 @@ class Replica:
         before = self.held
         snapshot = replace(base, apps={**base.apps, **loaded}) if loaded else base
         gone = before.gone.apps if before and before.gone else {}
-        unloaded = unloaded | dict(lacking({*snapshot.apps, *gone, *unloaded, *self._coming}, self.settings.required))
+        known = {*snapshot.apps, *gone, *unloaded, *self.coming.pointers}
+        unloaded = unloaded | dict(lacking(known, self.settings.required))
         if before is not None and (snapshot, unloaded) == (before.snapshot, before.unloaded):
             return
         held = holding(snapshot, contents, compiled, older=before, unloaded=unloaded)
         self._swap(held, self.kept)
-        self._untold.extend(changes(before, loaded, self.channel, self._first))
-        self._first -= loaded.keys() | unloaded.keys()
-        for app, each in unloaded.items():
-            if before is None or before.unloaded.get(app) != each:
-                self.rejected[each.reason] += 1
-                self._unsaid.append((app, each))
-
-    def take_unloaded(self) -> tuple[tuple[str, Unloaded], ...]:
-        """The apps that could not be loaded since the last call, as :meth:`take_changes`."""
-        return tuple(_taken(self._unsaid))
-
-    def take_changes(self) -> tuple[Change, ...]:
-        """What is served otherwise since it was asked last. Whoever gets them tells them: nobody else will."""
-        return tuple(_taken(self._untold))
+        for reason in self.news.add(before, loaded, unloaded):
+            self.contact.count_rejected(reason)
 
     def tidy(self) -> None:
         """Let go of bytes that came and that nothing needs any more."""
-        coming = {ref.digest for pointer in list(self._coming.values()) for ref in pointer.served()}
-        for digest in list(self.spare):
-            if digest not in coming:
-                self.spare.pop(digest, None)
+        self.supply.keep_only(self.coming.digests())
 
     @property
     def cannot_load(self) -> Mapping[str, str]:
         """The apps whose newest is not served, each with the reason in one line."""
-        unloaded = self.held.unloaded if self.held else {}
-        return {one_line(app, 63): one_line(each.message, MAX_WORDS) for app, each in unloaded.items()}
+        return {one_line(app, 63): one_line(each.message, MAX_WORDS) for app, each in self.unloaded.items()}
 
     def served_of(self, app: str) -> str:
         """The version that is served of an app; empty for none."""
@@ -272,11 +198,27 @@ class Replica:
         """Start from what is on disk."""
         with self._lock:
             self._swap(held, source)
-            self._unsaid.extend(held.unloaded.items())
-            self.unsaved = False
+            self.news.add(None, {}, held.unloaded)
+
+    def uncompiled(self) -> Iterator[tuple[str, str]]:
+        """The targets of rollbacks that are held and that no thread compiles yet: app and digest."""
+        held = self.held
+        for app, pointer in held.snapshot.apps.items() if held else ():
+            digest = pointer.last_good.digest if pointer.last_good else ""
+            if held and digest in held.contents and digest not in held.compiled and digest not in self._compiling:
+                yield app, digest
+
+    def compile_rollback(self, app: str, digest: str) -> None:
+        """Compile the target of a rollback, so that following one is a swap."""
+        held = self.held
+        if held is None or digest not in held.contents:
+            return
+        self._compiling = (self._compiling & held.contents.keys()) | {digest}
+        with suppress(Exception):  # what does not compile is that app's trouble when a rollback goes there
+            held.add(compile_release(app, digest, held.contents[digest]))
 
     def _swap(self, held: Held, source: Source) -> None:
-        self.held, self.kept, self.unsaved = keeping(held, self._wanted), source, True
+        self.held, self.kept = keeping(held, self._wanted), source
         self.view = self._view(*self._grade())
 
     # --- how it is served ------------------------------------------------------------------------
@@ -304,90 +246,48 @@ class Replica:
             fixed={fixed.app: fixed.version for fixed in self.settings.fixed},
             overrides=self.overrides,
             apps=self.settings.apps or None,
-            coming=self._coming,
+            coming=self.coming.pointers,
         )
 
     def _grade(self) -> tuple[Source, Reason]:
         state = self.state
         if state is State.READY:
             return Source.SERVER, Reason.STATIC
-        source = Source.CACHE if self.contact is not None else self.kept
+        source = Source.CACHE if self.contact.last is not None else self.kept
         return source, Reason.STALE if state is State.STALE else Reason.CACHED
 
     # --- how it stands with its registry ---------------------------------------------------------
 
     @property
     def state(self) -> State:
-        if self.contact is None and (self.held is None or not self.held.apps or self.kept is Source.BUNDLE):
+        contact = self.contact
+        if contact.last is None and (self.held is None or not self.held.apps or self.kept is Source.BUNDLE):
             return State.COLD
-        if self.age > STALE_AFTER * self.settings.poll:
+        if contact.age > STALE_AFTER * self.settings.poll:
             return State.STALE
-        return State.DISCONNECTED if self.contact is None or self.failing or self.unfollowed else State.READY
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last contact; since the start where there was none."""
-        return self.world.clock() - (self.started if self.contact is None else self.contact)
+        return State.DISCONNECTED if contact.last is None or contact.failing or contact.unfollowed else State.READY
 
     @property
     def too_old(self) -> bool:
-        """True where what is served is older than the application said it may be."""
+        """True if what is served is older than the application allows."""
         limit = self.settings.max_stale
-        return limit is not None and self.age > limit
-
-    @property
-    def problem(self) -> str:
-        """Why the last attempt failed, or the first note; empty if there is neither."""
-        return self._failure or next((text for texts in self.notes.values() for text in texts), "")
-
-    def is_api(self, place: Place) -> bool:
-        """True where the place is known to be a server of ours."""
-        known = self._known.get(place)
-        return known is not None and known.api
-
-    def etag(self, place: Place) -> str:
-        """The etag to ask this place with; empty where nothing is held."""
-        held, known = self.held, self._known.get(place)
-        if held is None:
-            return ""
-        if known is not None and known.held is held and known.etag:
-            return known.etag
-        return f'"{encode(replace(held.snapshot, partial=False))[1]}"'
+        return limit is not None and self.contact.age > limit
 
     def heard(self, place: Place, *, api: bool, etag: str = "") -> None:
-        """A place answered with something that is followed, or said that nothing is new."""
-        self._known[place] = _Known(api=api, etag=etag, held=self.held)
-        self.place = place
-        self._in_contact()
-        self.look()
-
-    def failed(self, problem: str) -> None:
-        """No place answered with anything that is followed."""
-        self.failing, self._failure = True, problem
+        """A place answered with something that is followed, or that nothing is new."""
+        self.contact.heard(place, self.held, api=api, etag=etag)
+        self.kept = Source.SERVER
         self.look()
 
     def heard_event(self) -> None:
         """An event arrived that is followed."""
         with self._lock:
-            if self.held is not None and self.contact is not None:
-                self._in_contact()
+            if self.held is not None and self.contact.last is not None:
+                self.contact.renewed()
+                self.kept = Source.SERVER
         self.look()
 
-    def _in_contact(self) -> None:
-        self.contact, self.failing, self._failure = self.world.clock(), False, ""
-        self.kept = Source.SERVER
-
-    def answered(self, place: Place, *, api: bool) -> None:
-        """A place answered with an error; whether it is a server of ours is known even so."""
-        known = self._known.get(place)
-        self._known[place] = replace(known, api=api) if known else _Known(api=api)
-
-
-_AGAIN = frozenset({"timeout", "connect", "network", *(f"status-{status}" for status in (429, 500, 502, 503, 504))})
-"""Why bytes did not come that may come in a moment."""
-
-
-def _taken(queue: deque[T]) -> Iterator[T]:
-    with suppress(IndexError):  # it is empty, or another thread took the last one
-        while True:
-            yield queue.popleft()
+    def failed(self, problem: str) -> None:
+        """No place answered with anything that is followed."""
+        self.contact.failed(problem)
+        self.look()

@@ -75,6 +75,10 @@ class Schedule:
         self.failures = 0
         self.due = now + self.interval * self._dice()
 
+    def within(self, seconds: float, now: float) -> None:
+        """The next poll is at a random moment of so many seconds, or of the interval if that is shorter."""
+        self.due = now + min(seconds, self.interval) * self._dice()
+
     def succeeded(self, now: float) -> None:
         """A poll was answered."""
         self.failures = 0

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Final
 
-from promptops.client.follow.follower import Course
+from promptops.client.follow.follower import Follower
 from promptops.client.follow.heartbeats import GOODBYE, tell
 from promptops.client.follow.listening import Listener
 from promptops.client.follow.loaders import Loaders
@@ -38,9 +38,10 @@ _JOIN: Final = 0.05
 class Following:
     """The threads of one channel of one client. Followed once: after :meth:`close` a new object follows."""
 
-    def __init__(self, course: Course, open_place: Callable[[Place], Origin]) -> None:
-        self._course = course
-        self._replica = course.replica
+    def __init__(self, follower: Follower, open_place: Callable[[Place], Origin]) -> None:
+        self._follower = follower
+        self._replica = follower.replica
+        self._contact = follower.replica.contact
         self._open_place = open_place
         self._began = False
         self._renew()
@@ -55,9 +56,9 @@ class Following:
         self._next_turn = -math.inf
         self._demanded = False
         self._places = OpenPlaces(self._replica, self._open_place)
-        self._loaders = Loaders(self._course, self._places.crew, self._places.answer, self._loaded)
+        self._loaders = Loaders(self._follower, self._places.crew, self._places.answer, self._loaded)
         self._listener = Listener(
-            self._course, self._places, self._loaders, self._stop, wake=self._wake.set, ask_again=self._demand
+            self._follower, self._places, self._loaders, self._stop, wake=self._wake.set, ask_again=self._demand
         )
 
     @property
@@ -82,10 +83,11 @@ class Following:
 
     def _launch(self) -> None:
         """Start the threads over the places that are open, unless there is a reason for none."""
-        before, self._replica.unfollowed = self._replica.unfollowed, lacking_threads()
-        if self._replica.unfollowed:
-            if self._replica.unfollowed != before and not is_loading():
-                log(logging.WARNING, "no-threads", "%s: %s", self._replica.channel, self._replica.unfollowed)
+        before, reason = self._contact.unfollowed, lacking_threads()
+        self._contact.set_unfollowed(reason)
+        if reason:
+            if reason != before and not is_loading():
+                log(logging.WARNING, "no-threads", "%s: %s", self._replica.channel, reason)
             return
         name = f"promptops {self._replica.channel}"
         self._places.crew.keep()
@@ -101,7 +103,7 @@ class Following:
         follows = self._began and not self._stop.is_set()
         self.abandon()
         self._renew()
-        self._course.forked()
+        self._follower.forked()
         if follows:
             self.start(first)
         else:
@@ -131,8 +133,8 @@ class Following:
                     self._launch()
                     if self.is_inline:
                         self._try_turn(seconds)
-                idle = self._replica.failing or is_loading()
-                self._next_turn = clock() + (self._replica.settings.poll if idle else self._course.pause())
+                idle = self._contact.failing or is_loading()
+                self._next_turn = clock() + (self._replica.settings.poll if idle else self._follower.pause())
             finally:
                 self._turning.release()
         return self.is_inline
@@ -171,24 +173,24 @@ class Following:
         if self.is_inline:
             self._demand()
             self.take_turn(seconds, at_once=True)
-            return not self._replica.failing
+            return not self._contact.failing
         if not self.running:
             return False
         if threading.current_thread() in self._threads:
             self._demand()  # a hook asks: this very thread will, when the hook is over
-            return not self._replica.failing
+            return not self._contact.failing
         clock, until = self._replica.world.clock, self._replica.world.clock() + seconds
         done = threading.Event()
         self.request(done.set)
         answered = done.wait(seconds)
-        while self._replica.is_loading and clock() < until and not self._stop.wait(LOADED):
+        while self._replica.coming.is_claimed and clock() < until and not self._stop.wait(LOADED):
             pass  # an event brought it, and the caller wants it
-        return answered and not self._replica.failing
+        return answered and not self._contact.failing
 
     def say_goodbye(self) -> threading.Event:
         """Tell the server that this process leaves, if it knows of it; set when that is over."""
         ours = self._places.is_open and self._process == os.getpid()
-        return self._places.errand(self._course.goodbye(self._replica.world.clock() + GOODBYE) if ours else None)
+        return self._places.errand(self._follower.goodbye(self._replica.world.clock() + GOODBYE) if ours else None)
 
     def close(self, seconds: float = 2.0) -> None:
         """Say goodbye, end the threads, and wait for them up to the given time."""
@@ -209,7 +211,7 @@ class Following:
                 self._places.interrupt()  # it may have begun to wait after the first time
         self._places.close()
         self._places.crew.end()
-        self._replica.streaming = False
+        self._contact.set_streaming(False)
 
     def _demand(self) -> None:
         """Have a refresh begin from now on: one that is on its way may have been answered already."""
@@ -219,7 +221,7 @@ class Following:
 
     def _loaded(self, late: bool) -> None:
         if not self._stop.is_set():
-            self._course.tell_changes()
+            self._follower.tell_changes()
             self._demand() if late else self._wake.set()
 
     # --- the thread that takes turns --------------------------------------------------------------
@@ -228,7 +230,7 @@ class Following:
         stop, wake = self._stop, self._wake
         while not stop.is_set():
             self._try_turn(self._replica.settings.timeout)
-            wake.wait(self._course.pause())
+            wake.wait(self._follower.pause())
             wake.clear()
 
     def _try_turn(self, timeout: float) -> None:
@@ -241,13 +243,13 @@ class Following:
     def _turn(self, timeout: float) -> None:
         deadline = self._replica.world.clock() + timeout
         # A process that only loads serves no caller, and a report of it would delay the end.
-        if not is_loading() and (beat := self._course.beat()) and (place := self._replica.place):
+        if not is_loading() and (beat := self._follower.beat()) and (place := self._contact.place):
             self._places.run(tell(self._replica, place, beat, deadline), deadline)
         if not self._refresh(timeout):
             return
-        if self._threads and (place := self._replica.place):
+        if self._threads and (place := self._contact.place):
             self._loaders.load(place)
-        self._course.tend()
+        self._follower.tend()
         if self._listener.is_stuck():
             for origin in self._places.http():
                 origin.interrupt()
@@ -260,7 +262,7 @@ class Following:
             self._demanded = False
             self._replica.schedule.at_once(clock())
         try:
-            asking = self._course.poll(deadline := clock() + timeout)
+            asking = self._follower.poll(deadline := clock() + timeout)
             if asking is None:
                 return True
             refreshed = self._places.run(asking, deadline, hurried=lambda: self._demanded)
@@ -270,7 +272,7 @@ class Following:
                 self._waiting, waiting = [*waiting, *self._waiting], []
                 self._wake.set()
                 return False
-            self._course.settle(refreshed)
+            self._follower.settle(refreshed)
             if refreshed.trouble is None:
                 self._listener.reached.set()
             return True

@@ -70,7 +70,7 @@ def test_releases_that_are_left_out_of_an_answer_are_asked_for_again() -> None:
     world = Simulation(served={FIRST: made.snapshot(apps)})
     held_back = {pointer.stable.digest for pointer in list(apps.values())[:2]}
     world.without = set(held_back)
-    asking = world.course.poll(world.seconds + 5)
+    asking = world.follower.poll(world.seconds + 5)
     assert asking is not None
     step = advance(asking, None)
     while isinstance(step, Ask):
@@ -93,7 +93,7 @@ def test_a_release_that_is_nowhere_keeps_its_app_as_it_was_and_is_asked_for_agai
         assert world.poll() == Refreshed(place=FIRST)
         assert list(world.replica.cannot_load) == ["bot"]
         assert world.replica.view.resolve("bot/answer").version == "1.0.0"
-    assert world.replica.rejected == {"missing": 1}
+    assert world.replica.contact.rejected == {"missing": 1}
     assert world.kinds()[2:] == ["AskSnapshot", "AskContents"] * 3
     world.without = set()
     world.seconds += 60
@@ -120,10 +120,10 @@ def test_an_event_is_followed_without_a_question_and_the_next_poll_finds_nothing
     count = len(world.asked)
     after = made.snapshot({"bot": made.pointer(2, old)}, cursor=2)
     told = encode(made.event(after.apps, cursor=2))[0]
-    world.replica.take_changes()
+    world.replica.news.take_changes()
     world.event(FIRST, told)
-    assert [change.version for change in world.replica.take_changes()] == ["1.0.0"]
-    assert world.replica.take_changes() == ()
+    assert [change.version for change in world.replica.news.take_changes()] == ["1.0.0"]
+    assert world.replica.news.take_changes() == ()
     assert len(world.asked) == count
     world.served[FIRST] = after
     world.seconds += 60
@@ -137,7 +137,7 @@ def test_an_event_that_is_none_is_counted(data: bytes) -> None:
     world.poll()
     refreshed = world.event(FIRST, data)
     assert refreshed.rejected
-    assert world.replica.rejected == {"content": 1}
+    assert world.replica.contact.rejected == {"content": 1}
 
 
 # --- states, by a clock that the test moves --------------------------------------------------------
@@ -156,7 +156,7 @@ def test_the_state_follows_contact_and_age() -> None:
     world.seconds += 60
     world.poll()
     states.append(world.replica.state)
-    assert world.replica.problem == "https://first: nobody is there"
+    assert world.replica.contact.problem == "https://first: nobody is there"
     world.seconds += 31
     states.append(world.replica.state)
     world.served[FIRST] = made.served(1, "1.0.0")
@@ -174,7 +174,7 @@ def test_what_is_served_says_where_it_is_from_and_how_old_it_is() -> None:
     world.poll()
     told.append(_told(world))
     world.seconds += 31
-    world.course.tend()
+    world.follower.tend()
     told.append(_told(world))
     world.served[FIRST] = made.served(1, "1.0.0")
     world.poll()
@@ -191,10 +191,10 @@ def _told(world: Simulation) -> tuple[str, str]:
 def test_a_wall_clock_that_jumps_changes_nothing(years: int) -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")}, told={"heartbeat": False})
     world.poll()
-    pause = world.course.pause()
+    pause = world.follower.pause()
     world.today += timedelta(days=365 * years)
-    world.course.tend()
-    assert world.course.pause() == pause
+    world.follower.tend()
+    assert world.follower.pause() == pause
     assert world.replica.state is State.READY
     world.seconds += pause
     assert world.poll() == Refreshed(place=FIRST)
@@ -216,7 +216,7 @@ def test_a_server_that_is_overloaded_is_left_alone_for_up_to_ten_minutes() -> No
     world.served[FIRST] = Failed(reason="status-429", message="too many", retry_after=3600)
     world.seconds += 60
     world.poll()
-    assert world.course.pause() == 600
+    assert world.follower.pause() == 600
 
 
 # --- what is said -----------------------------------------------------------------------------------
@@ -240,21 +240,21 @@ def test_a_trouble_is_logged_once_until_it_is_over(caplog: pytest.LogCaptureFixt
 def test_a_heartbeat_tells_of_what_follows_the_channel() -> None:
     apps = {name: made.pointer(number, made.release(name, "1.0.0")) for number, name in enumerate("abc", 1)}
     world = Simulation(served={FIRST: made.snapshot(apps)}, told={"fixed": references_of("b@0.9.0", "VERSION")})
-    assert world.course.beat() is None
+    assert world.follower.beat() is None
     world.poll()
-    beat = world.course.beat()
+    beat = world.follower.beat()
     assert beat is not None
     assert beat.revisions == {"a": 1, "c": 3}
-    assert world.course.beat() is None
+    assert world.follower.beat() is None
     world.seconds += 36
-    assert world.course.beat() is not None
+    assert world.follower.beat() is not None
 
 
 @pytest.mark.parametrize("told", [{"heartbeat": False}, {}])
 def test_no_heartbeat_goes_where_nobody_hears_it(told: Mapping[str, object]) -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")}, told=told, api=bool(told))
     world.poll()
-    assert world.course.beat() is None
+    assert world.follower.beat() is None
 
 
 def test_a_version_comes_from_the_first_place_that_has_it() -> None:
@@ -285,14 +285,14 @@ def _broken() -> Asking:
 def test_after_a_change_everybody_follows_before_anybody_tells_the_server() -> None:
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
-    assert world.course.beat() is not None
+    assert world.follower.beat() is not None
     world.served[FIRST] = made.served(2, "1.1.0")
     world.seconds += 60
-    world.course.beat()
+    world.follower.beat()
     world.poll()
-    assert world.course.beat() is None
-    assert 0 < world.course.pause() <= 0.25
+    assert world.follower.beat() is None
+    assert 0 < world.follower.pause() <= 0.25
     world.seconds += 0.25
-    told = world.course.beat()
+    told = world.follower.beat()
     assert told is not None
     assert told.revisions == {"bot": 2}
