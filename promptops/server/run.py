@@ -43,6 +43,8 @@ _QUEUE = 2048
 _AT_ONCE = 16
 """New connections that the kernel queues (``_QUEUE``), and that the event loop accepts before other work."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# Seconds between two renewals of the Date header, which counts whole seconds.
+_TICK = 1.0
 _log = logging.getLogger("promptops.server")
 
 
@@ -150,15 +152,24 @@ class _Process(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._ready = ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exit = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(_handle)
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_handle)
         await super().startup(sockets)
         for listening in sockets or ():
             # asyncio accepts as many at once as uvicorn's backlog. Were that _QUEUE too, a flood would block the loop.
             listening.listen(_QUEUE)
         if self.started:
             self._ready()
+
+    async def main_loop(self) -> None:
+        """Like uvicorn's, which looks ten times a second whether a signal came: here the signal ends the wait."""
+        while not await self.on_tick(0):  # with 0 it renews the Date header
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), _TICK)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.stop()
@@ -170,6 +181,8 @@ class _Process(uvicorn.Server):
             watchdog.daemon = True
             watchdog.start()
         super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exit.set)  # a signal handler may interrupt the event loop anywhere
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ class Way(StrEnum):
     """How a watch sees changes."""
 
     FILE = "file"
-    """SQLite's file is asked every 20 ms."""
+    """SQLite's file: the kernel notifies of writes to it, or it is asked every 20 ms."""
     NOTIFY = "notify"
     """PostgreSQL sends a notification, within milliseconds."""
     POLL = "poll"

@@ -41,16 +41,26 @@ def refuse_network_file_system(path: Path) -> None:
     Raises:
         RegistryUnavailable: naming the file system. Only Linux can tell.
     """
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return
-    kind = network_file_system(os.path.realpath(path), mounts)
+    kind = _network_file_system_of(path)
     if kind:
         raise RegistryUnavailable(
             f"{path} is on {_meaning(kind)} ({kind}), where SQLite loses data when two hosts write",
             hint="Keep the file on a local disk or use PostgreSQL; if one host writes, PROMPTOPS_ALLOW_NETWORK_FS=1.",
         )
+
+
+def is_local(path: Path) -> bool:
+    """Whether the file is known to be on this machine, so that its kernel sees every write. Only Linux can tell."""
+    return _network_file_system_of(path) == ""
+
+
+def _network_file_system_of(path: Path) -> str | None:
+    """The kind of network file system that the path is on, empty for a local one, None where nothing can tell."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    return network_file_system(os.path.realpath(path), mounts)
 
 
 def network_file_system(path: str, mountinfo: str) -> str:

@@ -53,32 +53,39 @@ def _fill(url: str) -> None:
 
 
 @contextmanager
-def _served(url: str) -> Iterator[str]:
-    """A server of ours over this registry; its address."""
+def served(url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of ours over this registry; its process and its address."""
     command = [sys.executable, "-m", "promptops", "--json", "serve", "--port", "0", "--no-auth"]
     command += ["--reads-per-second", "1000000"]  # the limits are on, and never met
-    with _process(command, {"PROMPTOPS_REGISTRY": url}) as out:
-        yield str(json.loads(_line(out))["url"])
+    with process(command, {"PROMPTOPS_REGISTRY": url}) as server:
+        assert server.stdout is not None
+        yield server, str(json.loads(line(server.stdout))["url"])
 
 
 @contextmanager
-def _process(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[IO[str]]:
+def process(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended afterwards."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTOPS_")}
-    process = subprocess.Popen(command, env={**kept, **settings}, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    started = subprocess.Popen(command, env={**kept, **settings}, stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
     try:
-        yield process.stdout
+        yield started
     finally:
-        process.terminate()
-        process.wait(timeout=_SECONDS)
-        process.stdout.close()
+        started.terminate()
+        started.wait(timeout=_SECONDS)
+        started.stdout.close()
 
 
-def _line(out: IO[str]) -> str:
-    line = out.readline()
-    if not line:
+def line(out: IO[str]) -> str:
+    """The next line of a process.
+
+    Raises:
+        RuntimeError: it ended.
+    """
+    found = out.readline()
+    if not found:
         raise RuntimeError("the process ended before it said anything")
-    return line
+    return found
 
 
 # --- throughput ------------------------------------------------------------------------------------
@@ -94,11 +101,13 @@ class _Load:
 
 def _throughput(url: str) -> Iterator[Line]:
     with ExitStack() as stack:
-        ours = stack.enter_context(_served(url))
+        _, ours = stack.enter_context(served(url))
         with urlopen(f"{ours}/v1/channels/prod/snapshot") as answer:
             body, etag = answer.read(), answer.headers["ETag"]
         bare_command = [sys.executable, "-m", "tests.harness.bench.bare", body.decode()]
-        bare = str(json.loads(_line(stack.enter_context(_process(bare_command, {}))))["url"])
+        bare_server = stack.enter_context(process(bare_command, {}))
+        assert bare_server.stdout is not None
+        bare = str(json.loads(line(bare_server.stdout))["url"])
         yield from _compared("200", f"{ours}/v1/channels/prod/snapshot", f"{bare}/200", "")
         yield from _compared("304", f"{ours}/v1/channels/prod/snapshot", f"{bare}/304", etag)
 
@@ -168,11 +177,11 @@ async def _one(host: str, port: int, request: bytes, expected: bytes) -> list[fl
 def _following(what: str, url: str, *, servers: int) -> Line:
     """Rollbacks one after the other, each from its commit until the last client serves it."""
     with ExitStack() as stack:
-        addresses = [stack.enter_context(_served(url)) for _ in range(servers)]
+        addresses = [stack.enter_context(served(url))[1] for _ in range(servers)]
         clients = [stack.enter_context(_client(addresses[number % servers])) for number in range(_CLIENTS)]
         registry = stack.enter_context(closing(store.Registry.open(url)))
         for client in clients:
-            while _line(client) != "connected\n":
+            while line(client) != "connected\n":
                 pass
         delays = sorted(_follow(registry, clients) for _ in range(_ROLLBACKS))
     slowest = delays[int(len(delays) * 0.99)]
@@ -187,8 +196,10 @@ def _following(what: str, url: str, *, servers: int) -> Line:
 
 @contextmanager
 def _client(address: str) -> Iterator[IO[str]]:
-    with _process([sys.executable, "-m", "tests.harness.bench.follower"], {"PROMPTOPS_REGISTRY": address}) as out:
-        yield out
+    command = [sys.executable, "-m", "tests.harness.bench.follower"]
+    with process(command, {"PROMPTOPS_REGISTRY": address}) as client:
+        assert client.stdout is not None
+        yield client.stdout
 
 
 def _follow(registry: store.Registry, clients: Sequence[IO[str]]) -> float:
@@ -209,7 +220,7 @@ def _follow(registry: store.Registry, clients: Sequence[IO[str]]) -> float:
 def _serving(client: IO[str], revision: int) -> float:
     """When a client first served this revision, by its own word."""
     while True:
-        found, moment = _line(client).split()
+        found, moment = line(client).split()
         if int(found) == revision:
             return float(moment)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import sqlite3
@@ -21,6 +22,7 @@ from sqlalchemy import create_engine, make_url
 from promptops.core.model import Policy
 from promptops.store import Registry, Writer, create
 from promptops.store.engine.database import locate
+from promptops.store.engine.file_watch import FileWatch, notifier
 from promptops.store.engine.listening import Way
 from promptops.store.engine.watching import Watch, watch
 from tests.conftest import ACTOR, CREATED
@@ -183,6 +185,95 @@ def test_a_file_that_is_not_there_is_waited_for(path: Path, tmp_path: Path) -> N
             away.rename(path)
             assert answer() is True
         assert watched.connected
+
+
+class Deaf:
+    """Notifications that never come, as for a file that another machine writes to."""
+
+    def __init__(self) -> None:
+        self._here, self._there = socket.socketpair()
+        self.is_closed = False
+
+    def fileno(self) -> int:
+        return self._here.fileno()
+
+    def arm(self) -> None: ...
+
+    def take(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._here.close()
+        self._there.close()
+        self.is_closed = True
+
+
+class Refused(Deaf):
+    def arm(self) -> None:
+        raise OSError(28, "No space left on device")  # inotify's answer when the user watches too many files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_the_kernel_notifies_of_each_write_to_the_file_and_its_log(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "linked" / "registry.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    found = notifier(link)
+    assert found is not None
+    with closing(found), closing(Registry.open(str(path))) as registry:
+        found.arm()
+        assert not found.take()
+        change(registry)
+        assert select.select([found], [], [], PATIENCE)[0]
+        assert found.take()
+        assert not found.take()
+        found.arm()  # again, as the watch does every second
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert found.take()
+        path.rename(tmp_path / "away.db")
+        assert found.take()
+
+
+def test_a_file_that_another_machine_writes_to_has_no_notifications(tmp_path: Path) -> None:
+    assert notifier(tmp_path / "registry.db", is_local=lambda _: False) is None
+
+
+@pytest.mark.parametrize("trust", [0.0, PATIENCE])
+def test_a_change_that_nothing_notifies_of_is_seen_and_notifications_that_fail_are_given_up(
+    path: Path, trust: float
+) -> None:
+    deaf = Deaf()
+    source = FileWatch(locate(str(path)), lambda: None, notifier=lambda _: deaf, trust=trust)
+    with closing(Registry.open(str(path))) as registry, Watch(source) as watched:
+        assert watched.wait(0.01) is False
+        for name in ("prod", "staging"):
+            with waiting(watched) as answer:
+                change(registry, name)
+                assert answer() is True
+            assert deaf.is_closed is (trust == 0.0)
+    assert deaf.is_closed
+
+
+def test_where_no_file_can_be_watched_any_more_the_file_is_asked(path: Path) -> None:
+    refused = Refused()
+    source = FileWatch(locate(str(path)), lambda: None, notifier=lambda _: refused)
+    with closing(Registry.open(str(path))) as registry, Watch(source) as watched:
+        assert watched.connected
+        assert refused.is_closed
+        change(registry)
+        assert watched.wait(PATIENCE) is True
+
+
+def test_a_wait_ends_with_the_watch_although_writes_go_on(path: Path) -> None:
+    with closing(Registry.open(str(path))) as registry, registry.watch() as watched:
+        for number in range(3):
+            change(registry, f"c{number}")
+            assert watched.wait(PATIENCE) is True
+            assert watched.wait(0) is False
+        with waiting(watched) as answer:
+            watched.close()
+            assert answer() is False
 
 
 # --- PostgreSQL: the connection -------------------------------------------------------------------------
