@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from promptops.cli.exit import Unwritten, exit_code
+from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject, finding_shape
 from promptops.core.errors import PromptopsError, SourceInvalid
 
@@ -44,7 +45,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _refused(problem: PromptopsError, as_json: bool) -> int:
-    message, hint = problem.message, problem.hint
+    message, hint = as_commands(problem.message), as_commands(problem.hint)
     more: JsonObject | None = None
     if isinstance(problem, SourceInvalid) and as_json:
         more = {"findings": [finding_shape(finding) for finding in problem.findings]}

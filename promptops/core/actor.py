@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
+from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
 
 LONGEST: Final = 200
@@ -21,6 +22,9 @@ _BLANKS = str.maketrans(dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u316
 _VIA: Final = re.compile(r"(?<!\S)via(?!\S)|\bvia\W+token\b")
 
 
+_EXAMPLE: Final = option("actor", "'Ada <ada@example.org>' as the actor", value="Ada <ada@example.org>")
+
+
 def require_claim(text: str) -> str:
     """Returns the text if it is valid as a name.
 
@@ -30,11 +34,11 @@ def require_claim(text: str) -> str:
     if len(text) > LONGEST or not text.isprintable():
         raise Invalid(
             f"the actor {text[:40]!r} is not one line of at most {LONGEST} printable characters",
-            hint="Name who makes the change: --actor 'Ada <ada@example.org>', or PROMPTOPS_ACTOR.",
+            hint=Sentence("Name who makes the change: ", _EXAMPLE, ", or PROMPTOPS_ACTOR."),
         )
     if _VIA.search(unicodedata.normalize("NFKC", text.translate(_BLANKS)).casefold()):
         raise Invalid(
             f"the actor {text[:80]!r} has the word 'via', which a server writes before the name of a token",
-            hint="Leave it out: --actor 'Ada <ada@example.org>', PROMPTOPS_ACTOR, or git config user.name.",
+            hint=Sentence("Leave it out: ", _EXAMPLE, ", PROMPTOPS_ACTOR, or git config user.name."),
         )
     return text

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Protocol
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import PolicyRefused
 from promptops.core.model import Policy, Quarantine, Release
 from promptops.core.verdict import Outcome, Verdict
@@ -64,7 +65,7 @@ class PromoteFrom:
             self,
             f"{channel} takes releases that were live on {wanted}, and {candidate.name} was not, or is no longer good "
             "there",
-            hint=f"First: promptops promote {candidate.name} --channel {self.channels[0]}",
+            hint=Sentence("First: ", Advice(Action.PROMOTE, release=candidate.name, channel=self.channels[0])),
         )
 
 
@@ -81,7 +82,11 @@ class AllowDirty:
         return _failed(
             self,
             f"{candidate.name} was cut from uncommitted files, which {channel} does not take",
-            hint="Commit the files and run `promptops release` again: the same content is then confirmed by a commit.",
+            hint=Sentence(
+                "Commit the files and run ",
+                Advice(Action.RELEASE, words="the release"),
+                " again: the same content is then confirmed by a commit.",
+            ),
         )
 
 

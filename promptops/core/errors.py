@@ -33,7 +33,7 @@
     │   ├── ConcurrentDeployment           the channel is not at the expected revision
     │   ├── NothingToRollBackTo            no good release is left
     │   ├── NothingDeployed                the app was never deployed on the channel
-    │   ├── NeverDeployed                  `--to` names a release that was never live there
+    │   ├── NeverDeployed                  the release to go back to was never live there
     │   ├── StillServed                    yank or quarantine of what a channel serves
     │   ├── VersionTaken                   another content already has this version
     │   ├── TokenNameTaken                 a live token already has this name
@@ -54,7 +54,7 @@
         ├── RegistryDamaged                stored bytes are not those of their digest, or cannot be read
         ├── ChangeNotKept                  the database took a change and does not have it
         ├── RegistryNotInitialised         no tables there yet
-        ├── SchemaOutdated                 run `promptops db upgrade`
+        ├── SchemaOutdated                 migrations of the registry have to run
         ├── SchemaTooNew                   the registry is ahead of this promptops
         ├── GuardsMissing                  a trigger that protects history is gone
         ├── PromptUnavailable              the runtime client has nothing to serve yet
@@ -65,14 +65,16 @@
         └── GitUnavailable                 git failed or is not installed
 
 The CLI and the server map the five kinds, never single classes. ``code`` is the stable name on the wire. Facts are
-attributes. The message names what was wrong, where, and what was expected; ``hint`` is the next step.
+attributes. The message names what was wrong, where, and what was expected; ``hint`` is the next step, with ``advice``
+where that is an action (:mod:`promptops.core.advice`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.kinds import Conflict as Conflict
 from promptops.core.kinds import Invalid as Invalid
 from promptops.core.kinds import NotFound as NotFound
@@ -89,6 +91,9 @@ if TYPE_CHECKING:
     from promptops.core.verdict import Verdict
 
 
+EVERY_FINDING: Final = Sentence(Advice(Action.CHECK, words="A check of the files"), " lists every finding.")
+
+
 class SourceInvalid(Invalid):
     """Files that cannot become a release. ``findings`` are all their errors, with file, line and column."""
 
@@ -98,7 +103,7 @@ class SourceInvalid(Invalid):
         more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
         super().__init__(
             f"{first.path}:{first.line}:{first.column}: {first.message}{more}",
-            hint=hint or first.hint or "`promptops check` lists every finding.",
+            hint=hint or first.hint or EVERY_FINDING,
         )
 
 
@@ -156,7 +161,7 @@ class HostNotServed(Invalid):
 
 
 class ActorUnknown(Invalid):
-    """No actor: neither ``--actor``, nor ``PROMPTOPS_ACTOR``, nor git's user name and address."""
+    """No actor: neither named with the change, nor by ``PROMPTOPS_ACTOR``, nor by git's user name and address."""
 
 
 class KeyReused(Invalid):
@@ -203,7 +208,7 @@ class ConcurrentDeployment(Conflict):
         self.actual = actual
         super().__init__(
             f"{app}:{channel} is at revision {actual}, expected {expected}; nothing was changed",
-            hint=f"Look first: promptops history {app} --channel {channel}",
+            hint=Sentence("Look first: ", Advice(Action.HISTORY, app=app, channel=channel)),
         )
 
 
@@ -243,7 +248,11 @@ class DirtyTree(Conflict):
         shown = ", ".join(self.files[:10]) + (f" and {len(self.files) - 10} more" if len(self.files) > 10 else "")
         super().__init__(
             f"a release is cut from a commit, and these files are not committed: {shown}",
-            hint="Commit them, or use --allow-dirty for a release that only channels with `allow_dirty: true` take.",
+            hint=Sentence(
+                "Commit them, or use ",
+                option("allow_dirty", "the files as they are"),
+                " for a release that only channels with `allow_dirty: true` take.",
+            ),
         )
 
 
@@ -316,7 +325,11 @@ class ChangeNotKept(Unavailable):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"the database did not keep {what} as it was written; nothing was changed",
-            hint="A foreign trigger, rule or row policy on the table prevents it: promptops fsck names it.",
+            hint=Sentence(
+                "A foreign trigger, rule or row policy on the table prevents it: ",
+                Advice(Action.FSCK, words="a check of the registry"),
+                " names it.",
+            ),
         )
 
 
@@ -339,7 +352,11 @@ class GuardsMissing(Unavailable):
         self.missing = tuple(missing)
         super().__init__(
             f"the registry's guards are missing or disabled: {', '.join(self.missing)}",
-            hint="They were removed by hand: find out who did it and why. Then `promptops db upgrade` restores them.",
+            hint=Sentence(
+                "They were removed by hand: find out who did it and why. Then ",
+                Advice(Action.UPGRADE, words="an upgrade of the registry"),
+                " restores them.",
+            ),
         )
 
 

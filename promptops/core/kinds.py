@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
+from promptops.core.advice import Advice, advice_in
+
 
 class PromptopsError(Exception):
-    """The root. ``str(error)`` is the message alone; ``hint`` is what to do next, or an empty string."""
+    """The root. ``str(error)`` is the message alone; ``hint`` is what to do next in plain words, or an empty string.
+
+    Where the next step is an action, the hint is a :class:`~promptops.core.advice.Sentence` that holds the ``advice``.
+    """
 
     kind: ClassVar[str] = "Error"
 
@@ -16,6 +21,11 @@ class PromptopsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What the hint says can be done, as actions with their arguments."""
+        return advice_in(self.hint)
 
     @property
     def code(self) -> str:

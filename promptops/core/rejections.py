@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.kinds import Invalid
 
 
@@ -36,7 +37,11 @@ class VariableInvalid(Invalid):
         where = f" of prompt '{prompt}'" if prompt else ""
         super().__init__(
             f"variable '{name}'{where}: {problem}",
-            hint="The input's schema is shown by `promptops show`. An input that is not declared takes text.",
+            hint=Sentence(
+                "The input's schema is shown by ",
+                Advice(Action.SHOW, words="the prompt file"),
+                ". An input that is not declared takes text.",
+            ),
         )
 
 

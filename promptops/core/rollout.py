@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.checks import Candidate, admit, checks_of
 from promptops.core.errors import (
     ConcurrentDeployment,
@@ -68,7 +69,7 @@ def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
     if candidate.quarantine:
         raise Quarantined(
             f"{name} is in quarantine on {channel}: {candidate.quarantine.reason}",
-            hint=f"If it is safe after all: promptops unquarantine {name} --channel {channel} --reason …",
+            hint=Sentence("If it is safe after all: ", _end_quarantine(name, channel)),
         )
 
 
@@ -99,8 +100,12 @@ def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deplo
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} serves {current.stable.version}, and no good release was live there before "
             "it; nothing was changed",
-            hint=f"What was live and why it is not good: promptops history {intent.app} --channel {intent.channel}; "
-            f"then promote a good release: promptops promote {intent.app}@VERSION --channel {intent.channel}",
+            hint=Sentence(
+                "What was live and why it is not good: ",
+                Advice(Action.HISTORY, app=intent.app, channel=intent.channel),
+                "; then promote a good release: ",
+                Advice(Action.PROMOTE, release=f"{intent.app}@VERSION", channel=intent.channel),
+            ),
         )
     return restore(intent, current, chosen)
 
@@ -119,7 +124,7 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
     if wanted.digest == current.stable.digest:
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} already serves {wanted.version}; nothing was changed",
-            hint=f"What was live when: promptops history {intent.app} --channel {intent.channel}",
+            hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
         )
     if chosen.yanked:
         raise Yanked(
@@ -128,7 +133,7 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
     if chosen.flaw:
         raise Quarantined(
             f"{name} is not good on {intent.channel}: {chosen.flaw}",
-            hint=f"Choose another, or first: promptops unquarantine {name} --channel {intent.channel} --reason …",
+            hint=Sentence("Choose another, or first: ", _end_quarantine(name, intent.channel)),
         )
     return _next(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
 
@@ -158,8 +163,11 @@ def reconcile(
         raise OverrideOvertaken(
             f"{intent.app}:{intent.channel} was changed after this override was made: revision {current.revision} "
             f"serves {current.stable.version}, by {current.actor}; nothing was changed",
-            hint=f"To make {candidate.release.version} live all the same: --expect-revision "
-            f"{current.revision}. If not, delete the file wherever it was put.",
+            hint=Sentence(
+                f"To make {candidate.release.version} live all the same: ",
+                option("expect_revision", f"expect revision {current.revision}", value=str(current.revision)),
+                ". If not, delete the file wherever it was put.",
+            ),
         )
     restores = earlier.position if earlier else None
     return _next(intent, current, Kind.BREAK_GLASS, candidate.release.ref, restores=restores)
@@ -189,6 +197,10 @@ def expect(intent: Intent, current: Deployment | None) -> None:
     actual = current.revision if current else 0
     if intent.expect_revision is not None and intent.expect_revision != actual:
         raise ConcurrentDeployment(intent.app, intent.channel, expected=intent.expect_revision, actual=actual)
+
+
+def _end_quarantine(release: str, channel: str) -> Advice:
+    return Advice(Action.UNQUARANTINE, release=release, channel=channel, reason="…")
 
 
 def _next(

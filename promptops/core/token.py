@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, NotAuthenticated
 from promptops.core.model import is_name
 from promptops.core.timestamp import timestamp
@@ -247,7 +248,11 @@ def parse_token(text: str) -> str:
         return text
     raise NotAuthenticated(
         "this is not a token: it is incomplete, has a typing error, or is something else",
-        hint="A token begins with pops_ and has 46 characters. `promptops token create` makes one.",
+        hint=Sentence(
+            "A token begins with pops_ and has 46 characters. ",
+            Advice(Action.CREATE_TOKEN, words="An administrator"),
+            " makes one.",
+        ),
     )
 
 

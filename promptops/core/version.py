@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import VersionInvalid
 from promptops.core.model import Bump, is_segment
 from promptops.core.reference import VERSION
@@ -59,7 +60,11 @@ def _accepted(explicit: str, current: str, automatic: Version) -> str:
     if version.to_tuple()[:3] < automatic.to_tuple()[:3]:
         raise VersionInvalid(
             f"{explicit} is too low: what changed since {current} asks for {automatic} or above",
-            hint=f"Leave the version out, or use {automatic}; `promptops diff` lists the changes.",
+            hint=Sentence(
+                f"Leave the version out, or use {automatic}; ",
+                Advice(Action.DIFF, words="a comparison with the newest release"),
+                " lists the changes.",
+            ),
         )
     return explicit
 

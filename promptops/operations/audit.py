@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from promptops.core import audit
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.audit import AuditFault, Tampering
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.model import AuditEntry
@@ -69,10 +70,16 @@ def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) ->
         audited = compare(reader, known)
         changed = reader.changed_secrets()
     secrets = [
-        AuditFault(tampering=Tampering.SECRET, seq=seq, what=f"{what}: promptops token revoke {id}")
+        AuditFault(
+            tampering=Tampering.SECRET, seq=seq, what=Sentence(f"{what}: ", Advice(Action.REVOKE_TOKEN, token=id))
+        )
         for seq, id, what in changed
     ]
     return replace(audited, faults=tuple(sorted([*audited.faults, *secrets], key=lambda fault: fault.seq)))
+
+
+def _secret(what: str, token: str) -> Sentence:
+    return Sentence(f"{what}: ", Advice(Action.REVOKE_TOKEN, token=token))
 
 
 def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
@@ -85,7 +92,7 @@ def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
     if wanted and (len(wanted) != len(audit.GENESIS) or not set(wanted) <= set("0123456789abcdef")):
         raise Invalid(
             f"'{anchor}' is not the hash of an audit entry, which has {len(audit.GENESIS)} hex digits",
-            hint="promptops audit --json has the hash of each entry.",
+            hint=Sentence(Advice(Action.READ_AUDIT, words="The audit log"), " has the hash of each entry."),
         )
     hashes, unread = _kept_in_git(lineage, root)
     return Kept(anchor=wanted, hashes=hashes, unread=unread)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Sentence, option
 from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
@@ -68,7 +69,11 @@ def build(
     from promptops.source.tree import WorkingTree
 
     if allow_dirty and commit != "HEAD":
-        raise Invalid("--allow-dirty is about the files as they are, --commit about a commit", hint="Give one of them.")
+        as_they_are, named = option("allow_dirty", "a dirty release"), option("commit", "a named commit")
+        raise Invalid(
+            Sentence(as_they_are, " is about the files as they are, ", named, " about a commit"),
+            hint="Give one of them.",
+        )
     info = repository.resolve(commit)
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import WHICH_REGISTRY
 from promptops.core.errors import RegistryMismatch
 from promptops.core.model import Policy
 
@@ -47,7 +48,7 @@ def apply_channels(
     if name != registry.name:
         raise RegistryMismatch(
             f"promptops.yml belongs to the registry '{name}', and this is '{registry.name}'",
-            hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
+            hint=WHICH_REGISTRY,
         )
 
     def work(writer: Writer) -> tuple[ChannelChange, ...]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from promptops.client.disk.regular_file import read_regular
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.compiled import flaw_of
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
@@ -199,7 +200,10 @@ def _missing(found: Snapshot, there: Collection[str]) -> tuple[str, ...]:
                 raise RegistryDamaged(
                     f"{app}@{ref.version}, which {found.channel} serves, is not in the registry as it was released;"
                     " the snapshot was not written",
-                    hint="promptops fsck tells what is damaged. Restore the registry from a backup.",
+                    hint=Sentence(
+                        Advice(Action.FSCK, words="A check of the registry"),
+                        " tells what is damaged. Restore the registry from a backup.",
+                    ),
                 )
     return tuple(app for app, pointer in sorted(found.apps.items()) if absent(pointer.last_good))
 

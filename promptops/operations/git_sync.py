@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
 from promptops.operations.unloadable import unloadable
@@ -66,7 +67,7 @@ def require_same(registry: Registry, name: str) -> None:
     if name != registry.name:
         raise RegistryMismatch(
             f"promptops.yml belongs to the registry '{name}', and this is '{registry.name}'",
-            hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
+            hint=WHICH_REGISTRY,
         )
 
 
@@ -140,7 +141,7 @@ def tag(
     try:
         problems = _tag(registry, repository, clean, remote, seconds)
     except PromptopsError as error:
-        problem = ". ".join(part.rstrip(".") for part in (error.message, error.hint) if part)
+        problem = Sentence(error.message.rstrip("."), *([". ", error.hint] if error.hint else []))
         return tuple(Tagged(name=tags.tag_name(release), problem=problem) for release in clean)
     return tuple(Tagged(name=name, problem=problems.get(name, "")) for name in map(tags.tag_name, clean))
 

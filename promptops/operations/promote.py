@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
@@ -123,7 +124,12 @@ def _promotion(
     if flaw := flaws[release.digest]:
         raise Unloadable(
             f"no client can load {release.app}@{release.version}: {flaw}; nothing was changed",
-            hint=f"Mend it and release again: promptops check, promptops release {release.app}",
+            hint=Sentence(
+                "Mend it and release again: ",
+                Advice(Action.CHECK),
+                ", ",
+                Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
+            ),
         )
     candidate = Candidate(
         release=release,
@@ -148,7 +154,7 @@ def named_release(reader: Reader, reference: Reference) -> Release:
             reader.releases(reference.app)  # an app nobody knows is NotFound, and lists those that exist
             raise NothingDeployed(
                 f"{reference.app} was never deployed on {reference.channel}",
-                hint=f"promptops promote {reference.app}@VERSION --channel {reference.channel}",
+                hint=Sentence(Advice(Action.PROMOTE, release=f"{reference.app}@VERSION", channel=reference.channel)),
             )
         return reader.find_release(reference.app, digest=live.stable.digest)
     if not reference.fixed:

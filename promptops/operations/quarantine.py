@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
 from promptops.core.facts import QuarantineEvent, Withdrawal
 from promptops.core.free_text import require_words
@@ -40,7 +41,10 @@ class WithholdRequest:
         require_words(self.reason)
         if not self.reason.strip():
             raise Invalid(
-                "a reason is needed", hint="--reason TEXT; whoever reads the history at night will thank you."
+                "a reason is needed",
+                hint=Sentence(
+                    option("reason", "Say why", value="TEXT"), "; whoever reads the history at night will thank you."
+                ),
             )
         if not self.reference.fixed:
             raise Invalid(f"'{self.reference}' does not say which release", hint="Name one: APP@VERSION.")
@@ -162,21 +166,28 @@ def _refuse_served(
     shown = [channel for channel in serving if sees(channel)]
     if not serving:
         return
-    names, steps = list(shown), []
+    names: list[str] = list(shown)
+    steps: list[Sentence] = []
     if shown:
-        rollbacks = "; ".join(f"promptops rollback {release.app} --channel {channel}" for channel in shown)
-        steps.append(f"Replace it first: {rollbacks}")
+        rollbacks = [Advice(Action.ROLLBACK, app=release.app, channel=channel) for channel in shown]
+        others = [part for rollback in rollbacks[1:] for part in ("; ", rollback)]
+        steps.append(Sentence("Replace it first: ", rollbacks[0], *others))
     if len(shown) < len(serving):
         names.append("a channel that this token may not see")
         steps.append(
-            f"Ask the holder of a token for every channel: `promptops status {release.app}` says where it is live, "
-            f"and `promptops rollback {release.app} --channel …` replaces it there"
+            Sentence(
+                "Ask the holder of a token for every channel: ",
+                Advice(Action.STATUS, words="the status", app=release.app),
+                " says where it is live, and ",
+                Advice(Action.ROLLBACK, words="a rollback", app=release.app, channel="…"),
+                " replaces it there",
+            )
         )
     where = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     raise StillServed(
         f"{release.app}@{release.version} is what {where} {'serves' if len(names) == 1 else 'serve'} now",
         channels=shown,
-        hint=". ".join(steps),
+        hint=Sentence(steps[0], *(part for step in steps[1:] for part in (". ", step))),
     )
 
 

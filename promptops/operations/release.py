@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import WHICH_REGISTRY, Action, Advice, Sentence, option
 from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare
 from promptops.core.digest import canonical
@@ -66,13 +67,16 @@ def release(
     if workspace.registry != registry.name:
         raise RegistryMismatch(
             f"promptops.yml belongs to the registry '{workspace.registry}', and this is '{registry.name}'",
-            hint="Check --registry and PROMPTOPS_REGISTRY; the name is `registry:` in promptops.yml.",
+            hint=WHICH_REGISTRY,
         )
     for built in workspace.built:
         for name, text in asdict(built.profile).items():
             require_words(text, f"the {name} of {built.content.app}")
     if request.version and len(workspace.built) != 1:
-        raise Invalid("--version is about one app", hint="Name it: promptops release APP --version …")
+        raise Invalid(
+            Sentence(option("version", "a version"), " is about one app"),
+            hint=Sentence("Name it: ", Advice(Action.RELEASE, words="release that app", app="APP", version="…")),
+        )
     for built in workspace.built:
         if not built.loads:
             require_loadable(built.content)
@@ -143,7 +147,7 @@ def _again(
     if request.version and request.version != existing.version:
         raise VersionTaken(
             f"this content is {name} already and has no second version",
-            hint="Leave --version out, or change the content.",
+            hint=Sentence("Leave ", option("version", "the version"), " out, or change the content."),
         )
     if existing.provenance.dirty and not built.provenance.dirty:
         writer.add_provenance(existing.app, existing.digest, built.provenance, actor=actor, at=now)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from promptops.core import rollout
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Conflict, Invalid, NeverDeployed, NotFound, NothingDeployed, NothingToRollBackTo
 from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Past
@@ -22,6 +23,7 @@ from promptops.operations.idempotency import Once
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
 
+_SEE_STATUS: Final = Sentence("See: ", Advice(Action.STATUS))
 _JUDGED = 2 << 20
 """Bytes of releases that a rollback looks into before it goes to them."""
 
@@ -49,12 +51,20 @@ class RollbackRequest:
         require_words(self.reason)
         if bool(self.apps) == self.every:
             raise Invalid(
-                "name the apps to roll back, or all of them, not both", hint="promptops rollback APP, or --all"
+                "name the apps to roll back, or all of them, not both",
+                hint=Sentence(
+                    Advice(Action.ROLLBACK, words="Name an app", app="APP"), ", or ", option("all", "all of them")
+                ),
             )
         if self.to and self.at:
-            raise Invalid("--to and --at are two different targets", hint="Give one of them.")
+            version, time = option("to", "a version to go back to"), option("at", "a time")
+            raise Invalid(Sentence(version, " and ", time, " are two different targets"), hint="Give one of them.")
         if len(set(self.apps)) != 1 and (self.to or self.expect_revision is not None):
-            raise Invalid("--to and --expect-revision are about one app", hint="Name that app.")
+            version, revision = (
+                option("to", "a version to go back to"),
+                option("expect_revision", "an expected revision"),
+            )
+            raise Invalid(Sentence(version, " and ", revision, " are about one app"), hint="Name that app.")
 
 
 def rollback(
@@ -118,7 +128,7 @@ def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...
         return tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
     currents = reader.live_on(request.channel)
     if not currents:
-        raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint="See: promptops status")
+        raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint=_SEE_STATUS)
     return currents
 
 
@@ -191,7 +201,7 @@ def _rollback_one(
             raise NothingToRollBackTo(
                 f"{intent.app} was not deployed on {intent.channel} yet at {request.at.isoformat()}; "
                 "nothing was changed",
-                hint=f"What was live when: promptops history {intent.app} --channel {intent.channel}",
+                hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
             )
         if was.stable.digest == current.stable.digest and len(request.apps) != 1:
             return current
@@ -208,7 +218,16 @@ def _rollback_one(
         version, flaw = next(iter(passed.items()))
         raise NothingToRollBackTo(
             f"{error.message}: {version} was passed over, because no client could load it: {flaw}",
-            hint=f"Go there all the same: promptops rollback {intent.app} --channel {intent.channel} --to {version}",
+            hint=Sentence(
+                "Go there all the same: ",
+                Advice(
+                    Action.ROLLBACK,
+                    words=f"roll back {intent.app} on {intent.channel} to {version}",
+                    app=intent.app,
+                    channel=intent.channel,
+                    version=version,
+                ),
+            ),
         ) from error
 
 
@@ -229,17 +248,19 @@ def _require_targets(
     if not failures:
         raise NothingToRollBackTo(
             f"every app of {request.channel} already serves what was live then; nothing was changed",
-            hint="See: promptops status",
+            hint=_SEE_STATUS,
         )
     if len(failures) == 1 and not decision.changed and not decision.unchanged:
         raise failures[0][1]
-    others = " ".join(deployment.app for deployment in decision.changed)
+    others = tuple(deployment.app for deployment in decision.changed)
     raise NothingToRollBackTo(
         "no app was rolled back, since these have nothing to go back to: "
         + "; ".join(failure.message.removesuffix("; nothing was changed") for _, failure in failures),
-        hint=f"The others, in one transaction: promptops rollback {others} --channel {request.channel}"
+        hint=Sentence("The others, in one transaction: ", Advice(Action.ROLLBACK, app=others, channel=request.channel))
         if others
-        else f"Promote a good release: promptops promote APP@VERSION --channel {request.channel}",
+        else Sentence(
+            "Promote a good release: ", Advice(Action.PROMOTE, release="APP@VERSION", channel=request.channel)
+        ),
     )
 
 
@@ -262,7 +283,7 @@ def _named_past(reader: Reader, to: str, intent: Intent) -> Past:
     if was is None:
         raise NeverDeployed(
             f"{intent.app}@{release.version} was never live on {intent.channel}, so going there is a promotion",
-            hint=f"promptops promote {intent.app}@{release.version} --channel {intent.channel}",
+            hint=Sentence(Advice(Action.PROMOTE, release=f"{intent.app}@{release.version}", channel=intent.channel)),
         )
     return _judged(reader, was)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import (
     Invalid,
     NotAllowed,
@@ -218,6 +219,9 @@ def _require_free(name: str, known: tuple[Token, ...], now: datetime, by: Token 
             raise TokenNameTaken(f"a token cannot have the name '{name}'", hint="It is taken. Choose another one.")
         raise TokenNameTaken(
             f"there is a live token '{name}' already: {taken.id}, made by {taken.created_by}",
-            hint="Its secret cannot be shown again. To replace it: make one under another name, bring that to where "
-            f"it is used, then promptops token revoke {taken.id}",
+            hint=Sentence(
+                "Its secret cannot be shown again. To replace it: make one under another name, bring that to where it "
+                "is used, then ",
+                Advice(Action.REVOKE_TOKEN, token=taken.id),
+            ),
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.compiled import flaw_of
 from promptops.core.faults import Condition, Fault
 from promptops.operations.status import standings
@@ -56,7 +57,9 @@ def live_faults(registry: Registry) -> tuple[Fault, ...]:
             severity=Condition.PENDING,
             what=f"{deployment.stable.version} is live, and no client can load it: {flaws[deployment.stable.digest]}",
             where=f"{deployment.app}:{deployment.channel}",
-            repair=f"promptops rollback {deployment.app} --channel {deployment.channel}, or promote a good release",
+            repair=Sentence(
+                Advice(Action.ROLLBACK, app=deployment.app, channel=deployment.channel), ", or promote a good release"
+            ),
         )
         for deployment in live
         if deployment.stable.digest in flaws

@@ -3,18 +3,24 @@
 ::
 
     {"type": "about:blank", "title": "Conflict", "status": 409, "detail": "support-bot:prod is at revision 8, …",
-     "code": "concurrent-deployment", "kind": "Conflict", "hint": "Look first: …", "facts": {"expected": 7, …}}
+     "code": "concurrent-deployment", "kind": "Conflict", "hint": "Look first: read the history of support-bot on prod",
+     "facts": {"expected": 7, …}, "advice": [{"text": "read the history of support-bot on prod", "action": "history",
+     "arguments": {"app": "support-bot", "channel": "prod"}, "method": "GET", "path": "/v1/channels/prod/…"}]}
 
 ``code`` names the class; whoever reads the document raises that class again, with the same message, hint and facts. A
 code that is not known becomes the error of its kind. What cannot be seen in its texts is written out.
+
+``hint`` is plain words. ``advice``, where there is any, names the parts of it that are an action, so that each face can
+word them: ``text`` is the part of the hint, ``method`` and ``path`` are its route, if it has one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from promptops.core import errors, kinds
+from promptops.core.advice import Action, Advice, Argument, Sentence
 from promptops.core.errors import PromptopsError
 from promptops.core.escape import visible
 from promptops.core.model import Json
@@ -24,6 +30,7 @@ MEDIA_TYPE = "application/problem+json"
 _MOST = 5_000
 """Characters of a text that a server says."""
 
+_ACTIONS = frozenset(action.value for action in Action)
 _OWN = frozenset({"message", "hint", "findings", "verdicts"})
 
 
@@ -48,10 +55,14 @@ def status_of(kind: type[PromptopsError]) -> int:
     return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
 
 
-def to_problem(error: PromptopsError) -> dict[str, Json]:
-    """The document of an error."""
+def _unlinked(advice: Advice) -> Mapping[str, Json]:
+    return {}
+
+
+def to_problem(error: PromptopsError, link: Callable[[Advice], Mapping[str, Json]] = _unlinked) -> dict[str, Json]:
+    """The document of an error; ``link`` adds to each advice where it can be followed."""
     facts = {name: value for name, value in vars(error).items() if name not in _OWN and _is_fact(value)}
-    return {
+    document: dict[str, Json] = {
         "type": "about:blank",
         "title": error.kind,
         "status": status_of(type(error)),
@@ -61,6 +72,13 @@ def to_problem(error: PromptopsError) -> dict[str, Json]:
         "hint": error.hint,
         "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()},
     }
+    advice = [{**_advice(advice), **link(advice)} for advice in error.advice if advice.action is not Action.OPTION]
+    return document | ({"advice": advice} if advice else {})
+
+
+def _advice(advice: Advice) -> dict[str, Json]:
+    arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in advice.arguments.items()}
+    return {"text": advice.words, "action": advice.action.value, "arguments": arguments}
 
 
 def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError:
@@ -71,7 +89,7 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
     error = chosen.__new__(chosen)
     detail, hint = document.get("detail"), document.get("hint")
     said = detail if isinstance(detail, str) else f"the server answered {status}"
-    PromptopsError.__init__(error, _shown(said), hint=_shown(str(hint or "")))
+    PromptopsError.__init__(error, _shown(said), hint=_advised(_shown(str(hint or "")), document.get("advice")))
     facts = document.get("facts")
     for name, value in (facts if isinstance(facts, Mapping) else {}).items():
         fact = (
@@ -85,6 +103,37 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
     if isinstance(error, errors.NotFound) and "known" not in vars(error):
         error.known = ()
     return error
+
+
+def _advised(hint: str, advice: Json) -> str:
+    """The hint with the advice in it whose words it has; what is not known stays plain text."""
+    parts: list[str | Advice] = []
+    for entry in advice if isinstance(advice, list) else []:
+        found = _read_advice(entry)
+        before, words, after = hint.partition(found.words) if found else (hint, "", "")
+        if found and words:
+            parts += [before, found]
+            hint = after
+    return Sentence(*parts, hint) if parts else hint
+
+
+def _read_advice(entry: Json) -> Advice | None:
+    if not isinstance(entry, Mapping):
+        return None
+    words, action, arguments = entry.get("text"), entry.get("action"), entry.get("arguments")
+    if not isinstance(words, str) or not isinstance(action, str) or not isinstance(arguments, Mapping):
+        return None
+    given = {name: _argument(value) for name, value in arguments.items()}
+    if not words or action not in _ACTIONS or not all(given.values()) or "words" in given:
+        return None
+    return Advice(Action(action), words=_shown(words), **given)
+
+
+def _argument(value: Json) -> Argument:
+    """A name or several, as a server says them; empty for anything else."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(_shown(str(item)) for item in value)
+    return _shown(value) if isinstance(value, str) else ""
 
 
 def _shown(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from promptops.core.advice import Action
 from promptops.core.errors import (
     AppNotFound,
     ConcurrentDeployment,
@@ -59,7 +60,8 @@ def test_invalid_source_says_where_the_first_finding_is_and_how_many_follow() ->
     error = SourceInvalid([first, second])
     assert (str(error), error.hint) == ("a.yml:3:7: a key (and 1 more)", "Remove it.")
     assert error.findings == (first, second)
-    assert SourceInvalid([second]).hint == "`promptops check` lists every finding."
+    assert SourceInvalid([second]).hint == "A check of the files lists every finding."
+    assert [advice.action for advice in SourceInvalid([second]).advice] == [Action.CHECK]
 
 
 def test_facts_are_attributes() -> None:

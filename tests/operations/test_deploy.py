@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from promptops.core.advice import Action, Advice
 from promptops.core.errors import (
     AppNotFound,
     ChannelNotFound,
@@ -119,7 +120,7 @@ def test_rollback_to_what_was_never_live_is_a_promotion(three: Registry) -> None
     make_release(three, content(text="never live {{name}}"))
     with pytest.raises(NeverDeployed) as caught:
         go_back(three, "bot", to="0.1.3")
-    assert "promptops promote bot@0.1.3 --channel prod" in caught.value.hint
+    assert caught.value.advice == (Advice(Action.PROMOTE, release="bot@0.1.3", channel="prod"),)
 
 
 def test_rollback_at_goes_to_what_was_live_then(three: Registry) -> None:
@@ -167,7 +168,7 @@ def test_all_apps_go_back_in_one_transaction_or_none(three: Registry) -> None:
     with pytest.raises(NothingToRollBackTo) as caught:
         go_back(three, every=True)
     assert "faq" in caught.value.message
-    assert "promptops rollback bot" in caught.value.hint
+    assert caught.value.advice == (Advice(Action.ROLLBACK, app=("bot",), channel="prod"),)
     assert live_version(three, "bot") == "0.1.1"
 
 
@@ -299,7 +300,7 @@ def test_promote_from_asks_for_a_release_that_was_live_there_and_is_good(registr
     with pytest.raises(PolicyRefused) as caught:
         go_live(registry, "bot@0.1.0")
     assert caught.value.rule == "promote_from"
-    assert "promptops promote bot@0.1.0 --channel staging" in caught.value.hint
+    assert caught.value.advice == (Advice(Action.PROMOTE, release="bot@0.1.0", channel="staging"),)
     go_live(registry, "bot@0.1.0", "staging")
     go_live(registry, "bot@0.1.1", "staging")
     go_live(registry, "bot@0.1.0")  # it was live on staging, which is enough

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from promptops.core.advice import Action, Advice
 from promptops.core.errors import (
     ChannelNotFound,
     ConcurrentDeployment,
@@ -196,7 +197,7 @@ def test_a_later_change_after_the_override_is_not_undone_unseen(three: Registry)
     go_back(three, "bot", to="0.1.0", now=minutes(15))
     with pytest.raises(OverrideOvertaken) as caught:
         record(three, override)
-    assert "--expect-revision 4" in caught.value.hint
+    assert [advice.arguments for advice in caught.value.advice] == [{"name": "expect_revision", "value": "4"}]
     with pytest.raises(ConcurrentDeployment):
         record(three, override, expect_revision=3)
     assert live_version(three) == "0.1.0"
@@ -224,7 +225,7 @@ def test_what_was_withheld_meanwhile_stays_out(three: Registry) -> None:
     quarantine(three, held, actor=ACTOR, now=minutes(11))
     with pytest.raises(Quarantined) as caught:
         record(three, override)
-    assert "promptops unquarantine bot@0.1.1" in caught.value.hint
+    assert caught.value.advice == (Advice(Action.UNQUARANTINE, release="bot@0.1.1", channel="prod", reason="…"),)
     yank(three, replace(held, channel="", key=key()), actor=ACTOR, now=minutes(12))
     with pytest.raises(Yanked):
         record(three, override)

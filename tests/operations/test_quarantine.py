@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from promptops.core.advice import Action, Advice
 from promptops.core.errors import Invalid, NothingToRollBackTo, NotQuarantined, Quarantined, StillServed, Yanked
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
@@ -57,7 +58,7 @@ def test_what_is_served_cannot_be_withheld(two: Registry) -> None:
     ):
         with pytest.raises(StillServed) as caught:
             change()
-        assert "promptops rollback bot --channel prod" in caught.value.hint
+        assert caught.value.advice == (Advice(Action.ROLLBACK, app="bot", channel="prod"),)
 
 
 def test_a_refused_yank_names_what_may_be_seen_and_a_way_out(two: Registry) -> None:
@@ -76,7 +77,7 @@ def test_a_refused_yank_names_what_may_be_seen_and_a_way_out(two: Registry) -> N
         assert set(caught.value.channels) == seen
         assert [name for name in hidden if name in told.replace("every channel", "")] == []
         for channel in seen:
-            assert f"promptops rollback bot --channel {channel}" in told
+            assert Advice(Action.ROLLBACK, app="bot", channel=channel) in caught.value.advice
         assert ("Ask the holder of a token for every channel" in told) == bool(hidden)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from promptops.core.advice import Action
 from promptops.core.errors import NothingToRollBackTo, Unloadable
 from promptops.core.model import Content
 from promptops.core.reference import parse_reference
@@ -72,7 +73,8 @@ def test_a_rollback_with_nothing_loadable_behind_it_says_what_is_there(registry:
     go_live(registry, f"bot@{factory.make_release(registry, factory.content()).version}", now=minutes(1))
     with pytest.raises(NothingToRollBackTo, match="was passed over, because no client could load it") as caught:
         go_back(registry, "bot", now=minutes(2))
-    assert "--to 0.1.0" in caught.value.hint
+    [advice] = caught.value.advice
+    assert (advice.action, advice.arguments["version"]) == (Action.ROLLBACK, "0.1.0")
     assert go_back(registry, "bot", to="0.1.0", now=minutes(2)).deployments[0].stable.version == "0.1.0"
 
 

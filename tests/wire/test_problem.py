@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from promptops.cli.exit import exit_code
 from promptops.core import errors
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import PromptopsError
 from promptops.core.finding import Finding, Severity
 from promptops.wire.problem import from_problem, status_of, to_problem
@@ -177,3 +178,68 @@ def test_whatever_comes_it_is_an_error_of_ours(document: dict[str, Any], status:
     assert exit_code(came) in (2, 3, 4, 5, 6)
     if isinstance(came, errors.NotFound):
         assert isinstance(came.known, tuple)
+
+
+# --- advice --------------------------------------------------------------------------------------
+
+PROMOTE = Advice(Action.PROMOTE, release="bot@0.1.0", channel="staging")
+ADVISED = Sentence("First: ", PROMOTE, ". Then ", Advice(Action.FSCK, words="check it"), " once more.")
+
+
+def test_advice_comes_along_and_the_hint_is_plain_words() -> None:
+    sent = errors.Conflict("no", hint=ADVISED)
+    document = to_problem(sent)
+    assert document["hint"] == "First: promote bot@0.1.0 to staging. Then check it once more."
+    assert document["advice"] == [
+        {
+            "text": "promote bot@0.1.0 to staging",
+            "action": "promote",
+            "arguments": {"release": "bot@0.1.0", "channel": "staging"},
+        },
+        {"text": "check it", "action": "fsck", "arguments": {}},
+    ]
+    came = over_the_wire(sent)
+    assert (came.hint, came.advice) == (sent.hint, sent.advice)
+
+
+def test_a_hint_without_advice_has_no_such_key() -> None:
+    assert "advice" not in to_problem(errors.Conflict("no", hint="Think."))
+    assert "advice" not in to_problem(errors.Conflict("no", hint=Sentence("Leave ", option("to", "it"), " out.")))
+
+
+def test_each_advice_gets_what_a_face_adds() -> None:
+    document = to_problem(errors.Conflict("no", hint=ADVISED), lambda advice: {"path": f"/{advice.action}"})
+    advice: Any = document["advice"]
+    assert [entry["path"] for entry in advice] == ["/promote", "/fsck"]
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        None,
+        "promote",
+        [None, "x", 7],
+        [{"text": "promote", "action": "from-the-future", "arguments": {}}],  # a newer server
+        [{"text": "promote", "action": ["promote"], "arguments": {}}],
+        [{"text": "not in the hint", "action": "promote", "arguments": {}}],
+        [{"text": "", "action": "promote", "arguments": {}}],
+        [{"text": "promote", "action": "promote", "arguments": ["bot"]}],
+        [{"text": "promote", "action": "promote", "arguments": {"release": 7}}],
+        [{"text": "promote", "action": "promote", "arguments": {"release": [7]}}],
+        [{"text": "promote", "action": "promote", "arguments": {"words": "x"}}],
+    ],
+)
+def test_advice_that_is_not_understood_leaves_a_plain_hint(advice: object) -> None:
+    document: Any = {"code": "conflict", "detail": "no", "hint": "First promote it.", "advice": advice}
+    came = from_problem(document, status=409)
+    assert (came.hint, came.advice) == ("First promote it.", ())
+
+
+def test_what_a_server_advises_is_shown_in_one_line() -> None:
+    document: Any = {
+        "code": "conflict",
+        "hint": "Run\nit",
+        "advice": [{"text": "Run\nit", "action": "revoke-token", "arguments": {"token": "a\nb", "more": ["c\n"]}}],
+    }
+    [advice] = from_problem(document, status=409).advice
+    assert not any("\n" in text for text in (advice.words, advice.arguments["token"], *advice.arguments["more"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptops.cli.output.advice import as_commands
 from promptops.cli.output.phrases import counted, facts, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
@@ -29,7 +30,8 @@ def verify(session: Session, anchor: str) -> int:
             "anchors": audited.anchors,
             "git": audited.unread or "compared",
             "faults": [
-                {"seq": fault.seq, "tampering": fault.tampering.value, "what": fault.what} for fault in audited.faults
+                {"seq": fault.seq, "tampering": fault.tampering.value, "what": as_commands(fault.what)}
+                for fault in audited.faults
             ],
         },
         lambda page: _lines(audited, anchor, page),
@@ -48,7 +50,7 @@ def _lines(audited: Audited, anchor: str, page: Page) -> list[Line]:
             [
                 Span(f"line {fault.seq}" if fault.seq else "the log", "quiet"),
                 Span(fault.tampering.value, "bad"),
-                fault.what,
+                as_commands(fault.what),
             ]
             for fault in audited.faults
         ]

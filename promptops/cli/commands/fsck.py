@@ -10,6 +10,7 @@ import click
 
 from promptops import config
 from promptops.cli.command import command
+from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject, fault_shape
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
@@ -90,7 +91,7 @@ def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:
     for (code, repair), group in groupby(faults, key=lambda fault: (fault.code, fault.repair)):
         lines += [[Span(word or code, style), "  ", Span(fault.where, "name"), "  ", fault.what] for fault in group]
         if not word:
-            lines.append(["    ", Span(repair, "quiet")])
+            lines.append(["    ", Span(as_commands(repair), "quiet")])
     return [*lines, ""] if lines else []
 
 

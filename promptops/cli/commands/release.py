@@ -12,6 +12,7 @@ from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command, key_option, required_reason
 from promptops.cli.git_sync import OFF, bring_to_git
+from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
@@ -118,7 +119,7 @@ def _released_shape(outcome: Released, tags: dict[str, Tagged]) -> JsonObject:
     from promptops.projection.tags import tag_name
 
     tag = tags.get(tag_name(outcome.release))
-    named = {"tag": tag.name if tag and not tag.problem else None, "tag_problem": tag.problem if tag else ""}
+    named = {"tag": tag.name if tag and not tag.problem else None, "tag_problem": _problem(tag) if tag else ""}
     return written(outcome) | named
 
 
@@ -140,13 +141,17 @@ def _lines(
     if same:
         lines += [*([""] if lines else []), *_same(same, everything=not new)]
     notices = [text for done in released for text in done.warnings]
-    notices += [f"{tag.name}: {tag.problem}" for tag in tags if tag.problem]
+    notices += [f"{tag.name}: {_problem(tag)}" for tag in tags if tag.problem]
     lines += [""] if notices else []
     for text in notices:
         lines.append([Span("warning: ", "warn"), text])
     if warnings:
         lines += ["", [Span(counted(len(warnings), "warning"), "warn"), " in the files: promptops check"]]
     return [*lines, *next_steps(_next(new, channel))]
+
+
+def _problem(tag: Tagged) -> str:
+    return as_commands(tag.problem).removesuffix(".")
 
 
 def _new(outcome: Released, tags: dict[str, Tagged], page: Page, *, pushed: bool) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptops.cli.output.advice import as_commands
 from promptops.core.model import Json
 
 if TYPE_CHECKING:
@@ -31,5 +32,5 @@ def fault_shape(fault: Fault) -> JsonObject:
         "severity": fault.severity.value,
         "what": fault.what,
         "where": fault.where,
-        "repair": fault.repair,
+        "repair": as_commands(fault.repair),
     }

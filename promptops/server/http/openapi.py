@@ -55,8 +55,23 @@ _PROBLEM: Final[Schema] = {
         "detail": {"type": "string", "description": "What, which, got and expected."},
         "code": {"type": "string"},
         "kind": {"type": "string"},
-        "hint": {"type": "string", "description": "What to do next."},
+        "hint": {"type": "string", "description": "What to do next, in plain words."},
         "facts": {"type": "object"},
+        "advice": {
+            "type": "array",
+            "description": "The parts of `hint` that are an action. Left out where there are none.",
+            "items": {
+                "type": "object",
+                "required": ["text", "action", "arguments"],
+                "properties": {
+                    "text": {"type": "string", "description": "The part of `hint` that says it."},
+                    "action": {"type": "string"},
+                    "arguments": {"type": "object"},
+                    "method": {"type": "string", "description": "Left out where no route does it."},
+                    "path": {"type": "string"},
+                },
+            },
+        },
     },
 }
 

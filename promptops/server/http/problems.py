@@ -26,6 +26,7 @@ from promptops.core.errors import (
     TooManyRequests,
     Unavailable,
 )
+from promptops.server.http.advice import link
 from promptops.wire.problem import MEDIA_TYPE, status_of, to_problem
 
 RETRY_AFTER: Final = 2
@@ -46,7 +47,7 @@ def problem(error: PromptopsError) -> Response:
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = ", ".join(error.known)
-    return _answer(to_problem(error), status_of(type(error)), headers)
+    return _answer(to_problem(error, link), status_of(type(error)), headers)
 
 
 def broken(number: str) -> Response:

@@ -190,6 +190,25 @@ def test_what_is_still_live_elsewhere_is_said(told: Registry, promptops: Prompto
     assert "still live   0.1.2 on dev" in promptops("rollback").out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("bot --to 0.1.0 --at 12:00", "--to and --at are two different targets", "Give one of them."),
+        ("--all --to 0.1.0", "--to and --expect-revision are about one app", "Name that app."),
+        (
+            "bot --expect-revision 7",
+            "bot:prod is at revision 3, expected 7; nothing was changed",
+            "Look first: promptops history bot --channel prod",
+        ),
+    ],
+)
+def test_a_refusal_names_options_and_commands_to_paste(
+    arguments: str, message: str, hint: str, told: Registry, promptops: Promptops
+) -> None:
+    refused = promptops("rollback", *arguments.split(), "--json", exits=4 if "revision 3" in message else 2)
+    assert (refused.error["message"], refused.error["hint"]) == (message, hint)
+
+
 def test_a_lost_race_is_refused_with_the_revision_that_is_there(told: Registry, promptops: Promptops) -> None:
     refused = promptops("promote", "bot@0.1.0", "--channel", "prod", "--expect-revision", "2", exits=4)
     assert "at revision 3, expected 2" in refused.err

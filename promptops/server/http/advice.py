@@ -1,0 +1,35 @@
+"""Advice -> the route by which it can be followed over HTTP, for the problem document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from promptops.core.advice import Action, Advice
+from promptops.core.model import Json
+
+ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
+    Action.CREATE_TOKEN: ("POST", "/v1/tokens"),
+    Action.HISTORY: ("GET", "/v1/channels/{channel}/apps/{app}/history"),
+    Action.LIST_TOKENS: ("GET", "/v1/tokens"),
+    Action.MAKE_OVERRIDE: ("POST", "/v1/channels/{channel}/pins"),
+    Action.PROMOTE: ("POST", "/v1/channels/{channel}/promote"),
+    Action.READ_AUDIT: ("GET", "/v1/audit"),
+    Action.RELEASE: ("POST", "/v1/releases"),
+    Action.REVOKE_TOKEN: ("DELETE", "/v1/tokens/{token}"),
+    Action.ROLLBACK: ("POST", "/v1/channels/{channel}/rollback"),
+    Action.STATUS: ("GET", "/v1/status"),
+    Action.UNQUARANTINE: ("POST", "/v1/channels/{channel}/unquarantine"),
+}
+"""The actions that have a route. The others need the files, git or the database, so only the command line has them."""
+
+
+def link(advice: Advice) -> Mapping[str, Json]:
+    """Returns ``method`` and ``path`` of the route; nothing where there is none, or where its address is not known."""
+    method, path = ROUTES.get(advice.action, ("", ""))
+    given = {name: value for name, value in advice.arguments.items() if isinstance(value, str) and value != "…"}
+    if not method or not set(re.findall(r"\{(\w+)\}", path)) <= given.keys():
+        return {}
+    return {"method": method, "path": path.format_map({name: quote(value, safe="") for name, value in given.items()})}
