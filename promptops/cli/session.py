@@ -21,6 +21,7 @@ import click
 
 from promptops import clock, config
 from promptops.cli.git_identity import git_identity
+from promptops.core.advice import Sentence
 from promptops.core.errors import (
     Invalid,
     RegistryDamaged,
@@ -206,11 +207,11 @@ class Session:
             yield
         except (RegistryDamaged, RegistryNotInitialised, RegistryUnavailable) as error:
             if isinstance(error, RegistryNotInitialised) and self.names_registry():
-                error.hint = f"{error.hint} It is {self._named()}.{_server_meant(url)}"
+                error.hint = Sentence(error.hint, f" It is {self._named()}.{_server_meant(url)}")
             elif not error.hint:
                 error.hint = self._whereabouts(url)
             elif isinstance(error.__cause__, Exception) and not config.is_server(url):
-                error.hint = f"{self._whereabouts(url)} {error.hint}"
+                error.hint = Sentence(f"{self._whereabouts(url)} ", error.hint)
             raise
 
     def _named(self) -> str:
