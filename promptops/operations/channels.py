@@ -72,6 +72,5 @@ def _apply(writer: Writer, name: str, policy: Policy, known: bool, actor: str, n
     changed = writer.set_policy(name, policy, actor=actor, at=now)
     if changed is None:
         return ChannelChange(name=name, policy=policy, version=writer.channel(name).version, applied=Applied.UNCHANGED)
-    writer.record(changed, at=now, actor=actor)
     applied = Applied.CHANGED if changed.version > 1 else Applied.CREATED
     return ChannelChange(name=name, policy=policy, version=changed.version, applied=applied)

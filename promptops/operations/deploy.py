@@ -95,11 +95,9 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
 
 
 def _append(writer: Writer, deployment: Deployment, key: str) -> None:
-    writer.append(deployment)
-    writer.record(deployment, at=deployment.at, actor=deployment.actor, key=key)
+    writer.append(deployment, key=key)
     left = rollout.abandoned(deployment)
     if left is not None and writer.quarantine(left.app, left.channel, left.release.digest) is None:
-        from promptops.core.facts import QuarantineEvent
+        from promptops.store.facts.quarantine import QuarantineEvent
 
-        writer.add_quarantine(left)
-        writer.record(QuarantineEvent(quarantine=left, lifted=False), at=left.at, actor=left.actor, key=key)
+        writer.record(QuarantineEvent(quarantine=left, lifted=False), key=key)

@@ -28,7 +28,6 @@ from promptops.core.errors import (
     OverrideInvalid,
     Unloadable,
 )
-from promptops.core.facts import QuarantineEvent, Record, RegistryInfo, Withdrawal
 from promptops.core.free_text import require_words
 from promptops.core.model import Quarantine, Release, Yank, is_name
 from promptops.core.override import LONGEST, Override
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from promptops.projection import Archive
     from promptops.source.git.repository import Repository
     from promptops.store import Registry
+    from promptops.store.facts.record import Record
+    from promptops.store.facts.registry import RegistryInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,8 @@ def _open(place: Path) -> Repository:
 
 def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
     """Which registry the records belong to: exactly one, since an override belongs to one registry."""
+    from promptops.store.facts.registry import RegistryInfo
+
     named = _below(archive, "registry/")
     found = [record.fact for record in _records(archive, named)]
     infos = [fact for fact in found if isinstance(fact, RegistryInfo)]
@@ -135,6 +138,8 @@ def _require_channel_in(archive: Archive, channel: str) -> None:
 
 
 def _yank_in(archive: Archive, release: Release) -> Yank | None:
+    from promptops.store.facts.yank import Withdrawal
+
     ref = f"refs/promptops/yanks/{release.app}/{release.version}"
     facts = [record.fact for record in _records(archive, {ref: archive.refs[ref]} if ref in archive.refs else {})]
     return next((fact.yank for fact in facts if isinstance(fact, Withdrawal)), None)
@@ -142,6 +147,8 @@ def _yank_in(archive: Archive, release: Release) -> Yank | None:
 
 def _quarantine_in(archive: Archive, release: Release, channel: str) -> Quarantine | None:
     """The newest of the release's events on the channel, if it put the release in."""
+    from promptops.store.facts.quarantine import QuarantineEvent
+
     records = sorted(
         _records(archive, _below(archive, f"quarantines/{channel}/{release.app}/")), key=lambda record: record.audit.seq
     )

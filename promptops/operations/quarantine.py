@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
-from promptops.core.facts import QuarantineEvent, Withdrawal
 from promptops.core.free_text import require_words
 from promptops.core.model import Quarantine, Release, Yank
 from promptops.core.reference import Reference
@@ -57,14 +56,15 @@ def quarantine(registry: Registry, request: WithholdRequest, *, actor: str, now:
         NotFound: no such release or channel.
         StillServed: it is what the channel serves now; roll back instead.
     """
+    from promptops.store.facts.quarantine import QuarantineEvent
+
     channel = request.channel
 
     def change(writer: Writer, release: Release) -> None:
         _refuse_served(writer, release, (channel,))
         if writer.quarantine(release.app, channel, release.digest) is None:
             held = _quarantine(request, release, actor, now)
-            writer.add_quarantine(held)
-            writer.record(QuarantineEvent(quarantine=held, lifted=False), at=now, actor=actor, key=request.key)
+            writer.record(QuarantineEvent(quarantine=held, lifted=False), key=request.key)
 
     release = _withhold(registry, "quarantine", request, change, now=now)
     with registry.read() as reader:
@@ -79,6 +79,8 @@ def unquarantine(registry: Registry, request: WithholdRequest, *, actor: str, no
         NotFound: no such release or channel.
         NotQuarantined: it is not in quarantine there.
     """
+    from promptops.store.facts.quarantine import QuarantineEvent
+
     channel = request.channel
 
     def change(writer: Writer, release: Release) -> None:
@@ -89,8 +91,7 @@ def unquarantine(registry: Registry, request: WithholdRequest, *, actor: str, no
                 hint=f"In quarantine there: {', '.join(held)}." if held else "Nothing is in quarantine there.",
             )
         lifted = _quarantine(request, release, actor, now)
-        writer.lift_quarantine(lifted)
-        writer.record(QuarantineEvent(quarantine=lifted, lifted=True), at=now, actor=actor, key=request.key)
+        writer.record(QuarantineEvent(quarantine=lifted, lifted=True), key=request.key)
 
     release = _withhold(registry, "unquarantine", request, change, now=now)
     return _quarantine(request, release, actor, now)
@@ -112,14 +113,13 @@ def yank(
         NotFound: no such release.
         StillServed: a channel serves it now; roll back there first.
     """
+    from promptops.store.facts.yank import Withdrawal
 
     def change(writer: Writer, release: Release) -> None:
         if release.yank is None:
             _refuse_served(writer, release, writer.channels_serving(release.app, release.digest), sees)
             withdrawn = Yank(reason=request.reason, actor=actor, at=now)
-            writer.add_yank(release.app, release.digest, withdrawn)
-            fact = Withdrawal(app=release.app, release=release.ref, yank=withdrawn)
-            writer.record(fact, at=now, actor=actor, key=request.key)
+            writer.record(Withdrawal(app=release.app, release=release.ref, yank=withdrawn), key=request.key)
 
     release = _withhold(registry, "yank", request, change, now=now)
     with registry.read() as reader:

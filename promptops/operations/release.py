@@ -15,7 +15,6 @@ from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
-from promptops.core.facts import Confirmation, ProfileVersion, label
 from promptops.core.free_text import LONGEST_NOTES, require_words
 from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.release import content_from_bytes
@@ -112,9 +111,10 @@ def _words(workspace: Workspace, request: ReleaseRequest) -> str:
 
 
 def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
+    from promptops.store.facts.kind import label
+
     app = built.content.app
-    if writer.set_profile(app, built.profile, actor=actor, at=now):
-        writer.record(ProfileVersion(app=app, profile=built.profile), at=now, actor=actor, key=request.key)
+    writer.set_profile(app, built.profile, actor=actor, at=now, key=request.key)
     existing = writer.release_by_digest(app, built.digest)
     if existing is not None:
         return _again(writer, existing, built, request, actor=actor, now=now)
@@ -134,8 +134,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
         provenance=built.provenance,
         content=built.data,
     )
-    writer.add_release(release)
-    writer.record(release, at=now, actor=actor, before=label(newest.ref if newest else None), key=request.key)
+    writer.record(release, before=label(newest.ref if newest else None), key=request.key)
     return Released(release=release, created=True, changes=changes)
 
 
@@ -150,9 +149,10 @@ def _again(
             hint=Sentence("Leave ", option("version", "the version"), " out, or change the content."),
         )
     if existing.provenance.dirty and not built.provenance.dirty:
-        writer.add_provenance(existing.app, existing.digest, built.provenance, actor=actor, at=now)
+        from promptops.store.facts.confirmation import Confirmation
+
         fact = Confirmation(app=existing.app, release=existing.ref, provenance=built.provenance)
-        writer.record(fact, at=now, actor=actor, key=request.key)
+        writer.record(fact, actor=actor, at=now, key=request.key)
     return _found(writer, existing.app, existing.digest, created=False)
 
 

@@ -22,7 +22,6 @@ from promptops.core.errors import (
     TokenNameTaken,
     TokenNotFound,
 )
-from promptops.core.facts import RevokedToken
 from promptops.core.free_text import require_words
 from promptops.core.token import (
     LIFETIME,
@@ -115,7 +114,6 @@ def create_token(
         _require_valid(writer, by, now)
         _require_free(token.name, known, now, by)
         writer.add_token(token, secret_digest(text))
-        writer.record(token, at=now, actor=actor)
 
     registry.write(work)
     return Minted(token=token, text=text)
@@ -143,14 +141,15 @@ def revoke_token(
     require_words(reason)
 
     def work(writer: Writer) -> Token:
+        from promptops.store.facts.revocation import RevokedToken
+
         writer.lock_tokens()
         _require_valid(writer, by, now)
         token = _named(writer, which, by)
         if token.revoked is not None:
             return token
         revocation = Revocation(actor=actor, at=now, reason=reason)
-        writer.add_revocation(token.id, revocation)
-        writer.record(RevokedToken(id=token.id, name=token.name, revocation=revocation), at=now, actor=actor)
+        writer.record(RevokedToken(id=token.id, name=token.name, revocation=revocation))
         return replace(token, revoked=revocation)
 
     return registry.write(work)

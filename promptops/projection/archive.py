@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch, ReleaseNotFound
-from promptops.core.facts import MAX_RECORD, Record, decode
 from promptops.core.model import is_name, is_segment
 from promptops.projection.objects import CONTENT, RECORD, ROOT, project
 from promptops.source.git.repository import Repository
+from promptops.store.facts.record import MAX_RECORD, Record, decode
 
 PAGE = 100
 """Records that are in memory together; a release may be a mebibyte."""

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptops.core.facts import Confirmation, JournalEntry, Record
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import tags
 from promptops.projection.archive import PAGE, REGISTRY, lineages, require_lineage
 from promptops.projection.objects import ROOT, Projected, project
 from promptops.source.git.refs import Refs, Refusal
+from promptops.store.facts.confirmation import Confirmation
+from promptops.store.facts.kind import JournalEntry
+from promptops.store.facts.record import Record
 
 if TYPE_CHECKING:
     from promptops.source.git.repository import Repository

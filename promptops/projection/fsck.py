@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable, RegistryMismatch
-from promptops.core.facts import JournalEntry
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import draining, tags
@@ -21,6 +20,7 @@ from promptops.projection.archive import PAGE, Archive, lineages, require_lineag
 from promptops.projection.objects import CONTENT, RECORD, ROOT, Projected, project
 from promptops.source.git import lock as git_lock
 from promptops.source.git.refs import Refs
+from promptops.store.facts.kind import JournalEntry
 
 if TYPE_CHECKING:
     from promptops.source.git.repository import Repository

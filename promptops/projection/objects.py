@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from promptops.core.facts import Confirmation, QuarantineEvent, Record, Withdrawal, encode
-from promptops.core.model import Deployment, Release, ReleaseRef
+from promptops.core.model import Release
 from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
+from promptops.store.facts.kind import kind_of
+from promptops.store.facts.record import Record, encode
 
 ROOT = "refs/promptops/"
 """Below it is one ref for each fact of one registry."""
@@ -55,18 +56,6 @@ def _commit(record: Record, tree: str) -> bytes:
 
 def _title(record: Record) -> str:
     """``promote bot@1.4.0 on prod``."""
-    audit, release = record.audit, _release(record)
+    audit, release = record.audit, kind_of(record.fact).release(record.fact)
     what = audit.app + (f"@{release.version}" if release else "")
     return " ".join([audit.action, *([what] if what else []), *(["on", audit.channel] if audit.channel else [])])
-
-
-def _release(record: Record) -> ReleaseRef | None:
-    match record.fact:
-        case Release() as release:
-            return release.ref
-        case Deployment(stable=release) | Confirmation(release=release) | Withdrawal(release=release):
-            return release
-        case QuarantineEvent(quarantine=about):
-            return about.release
-        case _:
-            return None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
-from promptops.core.facts import Record
 from promptops.projection.archive import Archive
 from promptops.projection.objects import ROOT
+from promptops.store.facts.record import Record
 
 if TYPE_CHECKING:
     from promptops.source.git.repository import Repository

@@ -12,9 +12,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from promptops.core.errors import ChangeNotKept
-from promptops.core.facts import bind
 from promptops.core.token import Token, commit
-from promptops.store.journal.records import Entries, entries, load, read_binding
+from promptops.store.facts.binding import read_binding
+from promptops.store.facts.kind import Entries
+from promptops.store.facts.record import bind
+from promptops.store.journal.records import entries, load
 from promptops.store.schema import tables
 from promptops.store.schema.rows import Values
 from promptops.store.writer import Writer
@@ -41,7 +43,7 @@ def bind_older(connection: Connection, *, actor: str, at: datetime | None = None
             raise ChangeNotKept("a row of binding")
     at = at or connection.execute(select(_audit.c.at).order_by(_audit.c.seq.desc()).limit(1)).scalar_one()
     writer = Writer(connection)
-    writer.record(read_binding(connection, seqs[-1]), at=at, actor=actor)
+    writer.record(read_binding(connection, seqs[-1]), actor=actor, at=at)
     writer.prove()
 
 

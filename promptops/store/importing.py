@@ -5,7 +5,7 @@ Everything happens in one transaction, a page of rows at a time: there is a whol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -13,25 +13,16 @@ from sqlalchemy import Connection, insert
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Invalid
-from promptops.core.facts import (
-    Binding,
-    Confirmation,
-    EpochInfo,
-    ProfileVersion,
-    QuarantineEvent,
-    Record,
-    RegistryInfo,
-    RevokedToken,
-    Withdrawal,
-    bind,
-    flaw,
-)
-from promptops.core.model import AuditEntry, Channel, Deployment, Provenance, Release
-from promptops.core.token import Token
+from promptops.core.model import Deployment, Release
 from promptops.store.binding import bind_older
-from promptops.store.queries.tokens import token_values
+from promptops.store.facts.binding import Binding
+from promptops.store.facts.epoch import EpochInfo
+from promptops.store.facts.kind import kind_of
+from promptops.store.facts.profile import ProfileVersion
+from promptops.store.facts.record import Record, bind, flaw
+from promptops.store.facts.registry import RegistryInfo
 from promptops.store.schema import tables
-from promptops.store.schema.rows import Values, deployment_values, quarantine_values, release_values
+from promptops.store.schema.rows import Values
 from promptops.store.setup import creating
 from promptops.store.writer import Writer
 
@@ -89,8 +80,8 @@ class _Rebuild:
         if problem := flaw(record):
             raise Invalid(f"{record.ref}: {problem}")
         self._follow(record)
-        for table, values in _rows(record):
-            self._put(table, values)
+        for table, values in kind_of(record.fact).rows(record.fact, actor=audit.actor, at=audit.at):
+            self._put(table.name, values)
         self._put("audit", asdict(audit))
         self._put("journal", {"seq": audit.seq, "ref": record.ref})
         if isinstance(record.fact, Binding):
@@ -141,36 +132,3 @@ class _Rebuild:
                 self._connection.execute(insert(tables.metadata.tables[name]).inline(), rows)
                 rows.clear()
         self._waiting, self._bytes = 0, 0
-
-
-def _rows(record: Record) -> Iterator[tuple[str, Values]]:
-    audit = record.audit
-    match record.fact:
-        case RegistryInfo() as fact:
-            yield "registry", {"id": 1, **asdict(fact)}
-        case Release() as fact:
-            yield "release", release_values(fact)
-            yield "provenance", _provenance(fact.app, fact.digest, fact.provenance, audit)
-        case Confirmation() as fact:
-            yield "provenance", _provenance(fact.app, fact.release.digest, fact.provenance, audit)
-        case ProfileVersion() as fact:
-            yield "profile", {"app": fact.app, "actor": audit.actor, "at": audit.at, **asdict(fact.profile)}
-        case Withdrawal() as fact:
-            yield "yank", {"app": fact.app, "digest": fact.release.digest, **asdict(fact.yank)}
-        case Channel() as fact:
-            who = {"actor": fact.actor, "at": fact.at}
-            yield "channel_policy", {"channel": fact.name, "version": fact.version, **who, **asdict(fact.policy)}
-        case Deployment() as fact:
-            yield "deployment", deployment_values(fact)
-        case QuarantineEvent() as fact:
-            yield "quarantine", quarantine_values(fact.quarantine, lifted=fact.lifted)
-        case EpochInfo() as fact:
-            yield "epoch", asdict(fact)
-        case Token() as fact:
-            yield "token", token_values(fact)
-        case RevokedToken() as fact:
-            yield "token_revocation", {"token": fact.id, **asdict(fact.revocation)}
-
-
-def _provenance(app: str, digest: str, provenance: Provenance, audit: AuditEntry) -> Values:
-    return {"app": app, "digest": digest, "actor": audit.actor, "at": audit.at, **asdict(provenance)}

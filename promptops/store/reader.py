@@ -17,9 +17,10 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
-    from promptops.core.facts import JournalEntry, Record
     from promptops.core.heartbeat import Beat
     from promptops.core.token import Token
+    from promptops.store.facts.kind import JournalEntry
+    from promptops.store.facts.record import Record
     from promptops.store.queries.serving import Progress, StoredContent
 
 _audit, _idempotency = tables.audit, tables.idempotency

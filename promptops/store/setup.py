@@ -10,7 +10,6 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -60,14 +59,13 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
         if connection.execute(select(tables.registry.c.id)).first() is not None:
             bind_older(connection, actor=actor, at=now)
             return False
-        from promptops.core.facts import RegistryInfo
+        from promptops.store.facts.registry import RegistryInfo
 
         lineage = str(uuid.uuid4())
         info = RegistryInfo(name=name, lineage=lineage, created_at=now)
-        connection.execute(insert(tables.registry).values(id=1, **asdict(info)))
         connection.execute(insert(tables.audit_head).values(id=1, seq=0, hash=GENESIS))
         writer = Writer(connection)
-        writer.record(info, at=now, actor=actor)
+        writer.record(info, actor=actor)
         writer.prove()
         return True
 

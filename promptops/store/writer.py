@@ -15,17 +15,17 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, 
 
 from promptops.core.audit import seal
 from promptops.core.errors import ChangeNotKept, ConcurrentDeployment, Conflict
-from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile, Provenance, Quarantine, Release, Yank
+from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile
 from promptops.store.engine.database import TOPIC
 from promptops.store.reader import Reader, the_head
 from promptops.store.schema import tables
 from promptops.store.schema.guards import GUARDED
-from promptops.store.schema.rows import Values, deployment_values, quarantine_values, release_values
+from promptops.store.schema.rows import Values
 
 if TYPE_CHECKING:
-    from promptops.core.facts import Fact
     from promptops.core.heartbeat import Beat, Room
-    from promptops.core.token import Revocation, Token
+    from promptops.core.token import Token
+    from promptops.store.facts.kind import Fact
 
 _head, _audit_head = tables.head, tables.audit_head
 _PAIRS_AT_ONCE = 200
@@ -106,38 +106,27 @@ class Writer(Reader):
     def _lock(self, statement: Select[*tuple[Any, ...]], **parameters: str) -> set[tuple[str, str]]:
         return {(row[0], row[1]) for row in self._connection.execute(statement, parameters)}
 
-    # --- releases ---
+    # --- releases and channels; everything else that happens to them is a fact to :meth:`record` ---
 
-    def add_release(self, release: Release) -> None:
-        """Add a release of an app that is locked, with its provenance."""
-        self._insert(tables.release, release_values(release))
-        made = release.created_by, release.created_at
-        self.add_provenance(release.app, release.digest, release.provenance, actor=made[0], at=made[1])
+    def set_profile(self, app: str, profile: Profile, *, actor: str, at: datetime, key: str = "") -> bool:
+        """Record a version of the app's profile; False where the newest says the same."""
+        from promptops.store.facts.profile import ProfileVersion
 
-    def add_provenance(self, app: str, digest: str, provenance: Provenance, *, actor: str, at: datetime) -> None:
-        """Add another place the same content came from."""
-        who = {"actor": actor, "at": at}
-        self._insert(tables.provenance, {"app": app, "digest": digest, **who, **asdict(provenance)})
-
-    def set_profile(self, app: str, profile: Profile, *, actor: str, at: datetime) -> bool:
-        """Add a version of the app's profile; False where the newest says the same."""
         if self.profile(app) == profile:
             return False
-        self._insert(tables.profile, {"app": app, "actor": actor, "at": at, **asdict(profile)})
+        self.record(ProfileVersion(app=app, profile=profile), actor=actor, at=at, key=key)
         return True
 
-    def add_yank(self, app: str, digest: str, yank: Yank) -> None:
-        """Withdraw a release for ever."""
-        self._insert(tables.yank, {"app": app, "digest": digest, **asdict(yank)})
-
-    # --- channels ---
-
-    def append(self, deployment: Deployment) -> None:
-        """Add the next entry to a log and move its head there.
+    def append(self, deployment: Deployment, *, key: str = "") -> None:
+        """Record the next entry of a log, and move its head there.
 
         Raises:
             ConcurrentDeployment: the log is not at the revision before this one.
         """
+        self._move_head(deployment)
+        self.record(deployment, key=key)
+
+    def _move_head(self, deployment: Deployment) -> None:
         here = {"at_app": deployment.app, "at_channel": deployment.channel}
         expected = deployment.revision - 1
         moved = self._connection.execute(_MOVE, here | {"expected": expected, "next": deployment.revision})
@@ -146,25 +135,16 @@ class Writer(Reader):
             if actual == expected:
                 raise ChangeNotKept(f"the head of {deployment.app}:{deployment.channel}")
             raise ConcurrentDeployment(deployment.app, deployment.channel, expected=expected, actual=actual or 0)
-        self._insert(tables.deployment, deployment_values(deployment))
 
     def set_policy(self, channel: str, policy: Policy, *, actor: str, at: datetime) -> Channel | None:
-        """Add a version of the channel's policy, the first of which makes the channel; None where nothing changes."""
+        """Record a version of the channel's policy, the first of which makes the channel; None if nothing changes."""
         known = {found.name: found for found in self.channels()}.get(channel)
         if known is not None and known.policy == policy:
             return None
         version = known.version + 1 if known else 1
-        who = {"actor": actor, "at": at}
-        self._insert(tables.channel_policy, {"channel": channel, "version": version, **who, **asdict(policy)})
-        return Channel(name=channel, policy=policy, version=version, actor=actor, at=at)
-
-    def add_quarantine(self, quarantine: Quarantine) -> None:
-        """Put a release in quarantine on a channel."""
-        self._insert(tables.quarantine, quarantine_values(quarantine, lifted=False))
-
-    def lift_quarantine(self, quarantine: Quarantine) -> None:
-        """End the quarantine of a release; actor, reason and time are those of its end."""
-        self._insert(tables.quarantine, quarantine_values(quarantine, lifted=True))
+        changed = Channel(name=channel, policy=policy, version=version, actor=actor, at=at)
+        self.record(changed)
+        return changed
 
     # --- clients ---
 
@@ -180,34 +160,40 @@ class Writer(Reader):
         """Make this the only one who makes or takes back tokens: the head of the audit log is locked, so do it last."""
         self._connection.execute(_LAST)
 
-    def add_token(self, token: Token, secret_digest: str) -> None:
-        """Add a token and the digest of its secret."""
-        from promptops.store.queries.tokens import token_values
-
-        self._insert(tables.token, token_values(token))
+    def add_token(self, token: Token, secret_digest: str) -> AuditEntry:
+        """Record a token, and keep the digest of its secret."""
+        line = self.record(token)
         self._insert(tables.token_secret, {"digest": secret_digest, "token": token.id})
-
-    def add_revocation(self, id: str, revocation: Revocation) -> None:
-        """Take a token back, for ever."""
-        self._insert(tables.token_revocation, {"token": id, **asdict(revocation)})
+        return line
 
     # --- the record ---
 
     def record(
-        self, fact: Fact, *, at: datetime, actor: str, action: str = "", before: str = "", key: str = ""
+        self,
+        fact: Fact,
+        *,
+        actor: str = "",
+        at: datetime | None = None,
+        action: str = "",
+        before: str = "",
+        key: str = "",
     ) -> AuditEntry:
-        """Add the line about a fact to the audit log, chained to the newest one. Locks the log: record after all other
-        locks, and after the fact's own row.
+        """Add a fact: its rows, its line of the audit log, chained to the newest one, and its name in the journal. From
+        there it goes to git. Locks the log: record after all other locks.
 
-        The fact determines the line's text and its own name in the journal; ``action`` is for a fact that can have
-        several, ``before`` for the value that it replaced. From here the fact goes to git.
+        The fact determines its name and its line. Beside it goes only what it does not say: who made a profile and
+        when, the action of a fact that can have several, the value that it replaced.
         """
-        from promptops.core.facts import audited, bind, ref_of
+        from promptops.store.facts.kind import kind_of
+        from promptops.store.facts.record import bind
 
-        head = self._lock_log()
+        kind = kind_of(fact)
         blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
-        line: dict[str, Any] = {**blank, "at": at, "actor": actor, **audited(fact)}
-        ref = ref_of(fact, head.seq + 1)
+        line: dict[str, Any] = {**blank, "at": at, "actor": actor, **kind.line(fact)}
+        for table, values in kind.rows(fact, actor=line["actor"], at=line["at"]):
+            self._insert(table, values)
+        head = self._lock_log()
+        ref = kind.ref(fact, head.seq + 1)
         unsealed = AuditEntry(seq=head.seq + 1, **line, previous=head.hash, hash="", record=bind(ref, fact))
         entry = replace(unsealed, hash=seal(unsealed))
         self._insert(tables.audit, asdict(entry))
@@ -249,15 +235,14 @@ class Writer(Reader):
         Raises:
             Conflict: the registry is in that epoch already, or in a later one.
         """
-        from promptops.core.facts import EpochInfo
+        from promptops.store.facts.epoch import EpochInfo
 
         before = self.epoch()
         after = before + 1 if to is None else to
         if after <= before:
             raise Conflict(f"the registry is in epoch {before} already")
         begun = EpochInfo(epoch=after, at=at, actor=actor, reason=reason)
-        self._insert(tables.epoch, asdict(begun))
-        self.record(begun, at=at, actor=actor, action=action, before=f"epoch {before}")
+        self.record(begun, action=action, before=f"epoch {before}")
         return after
 
     def remember(self, key: str, request: str, body: bytes, at: datetime, *, token: str = "") -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from promptops.cli.main import run
-from promptops.core.facts import encode
 from promptops.store import Registry
+from promptops.store.facts.record import encode
 from tests.cli.conftest import Promptops
 from tests.projection.test_rebuild import answers
 from tests.support import factory

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import SchemaOutdated
-from promptops.core.facts import decode, encode, ref_of
 from promptops.store import HEAD, Registry, backup, check_store, current_schema, restore, upgrade
+from promptops.store.facts.record import decode, encode
 from tests.migrations.filled import fill_old
 from tests.store.facts import ask
-from tests.store.world import KINDS, all_records
+from tests.store.world import KINDS, all_records, name_of
 from tests.support.factory import ACTOR, go_back, go_live, live_version, minutes
 
 
@@ -33,7 +33,7 @@ def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str
         audit = ask(registry, lambda reader: reader.audit())[::-1]
         records = all_records(registry)
         assert [record.audit for record in records] == list(audit)
-        assert [record.ref for record in records] == [ref_of(record.fact, record.audit.seq) for record in records]
+        assert [record.ref for record in records] == list(map(name_of, records))
         kinds = KINDS - {"epochs", "tokens", "revocations"} | {"bindings"}
         assert {record.ref.partition("/")[0] for record in records} == kinds
         assert [decode(encode(record), record.content) for record in records] == list(records)

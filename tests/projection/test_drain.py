@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, RegistryMismatch
-from promptops.core.facts import encode
 from promptops.core.model import Policy
 from promptops.projection import Archive, Drained, anchors, drain, read_release
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
+from promptops.store.facts.record import encode
 from tests.projection.conftest import Tamper
 from tests.support import factory
 from tests.support.factory import git

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict, Invalid, Unavailable
-from promptops.core.facts import Withdrawal, bind, encode
 from promptops.operations.fsck import Place, check
 from promptops.operations.git_sync import rebuild
 from promptops.projection import drain
 from promptops.projection.objects import project
 from promptops.source.git.repository import Repository
 from promptops.store import Reader, Registry
+from promptops.store.facts.record import bind, encode
+from promptops.store.facts.yank import Withdrawal
 from tests.support.factory import ACTOR, NAME, git, minutes
 
 NOW = minutes(1000)

@@ -26,6 +26,8 @@ from promptops.core.model import (
 from promptops.core.release import encode
 from promptops.core.token import Scope, Token
 from promptops.store import Reader, Registry, Writer
+from promptops.store.facts.quarantine import QuarantineEvent
+from promptops.store.facts.yank import Withdrawal
 
 ACTOR = "Ada Lovelace <ada@example.org>"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -93,11 +95,20 @@ def yank(reason: str = "leaks data") -> Yank:
     return Yank(reason=reason, actor=ACTOR, at=minutes(0))
 
 
+def withhold(writer: Writer, held: Quarantine, *, lifted: bool = False) -> None:
+    """A quarantine, or the end of one."""
+    writer.record(QuarantineEvent(quarantine=held, lifted=lifted))
+
+
+def withdraw(writer: Writer, number: int, app: str = "bot") -> None:
+    """A yank of a release."""
+    writer.record(Withdrawal(app=app, release=ref(number, app), yank=yank()))
+
+
 def note(writer: Writer, name: str, *, at: datetime = START) -> AuditEntry:
     """A line of the audit log about a fact of its own: a new token, which takes no lock but the log's."""
     fact = token(name, created_at=at, expires_at=None)
-    writer.add_token(fact, name.rjust(64, "0"))
-    return writer.record(fact, at=at, actor=ACTOR)
+    return writer.add_token(fact, name.rjust(64, "0"))
 
 
 def fill(registry: Registry, count: int = 3, app: str = "bot", channels: Iterable[str] = ("prod",)) -> None:
@@ -106,7 +117,7 @@ def fill(registry: Registry, count: int = 3, app: str = "bot", channels: Iterabl
     def work(writer: Writer) -> None:
         writer.lock_app(app)
         for number in range(1, count + 1):
-            writer.add_release(release(number, app))
+            writer.record(release(number, app))
         for channel in channels:
             writer.set_policy(channel, Policy(), actor=ACTOR, at=START)
             writer.lock_heads([(app, channel)])

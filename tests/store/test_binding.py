@@ -7,11 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from promptops.core.facts import Binding, decode, encode
 from promptops.core.faults import Condition
 from promptops.core.token import commit, secret_digest
 from promptops.operations.tokens import find_token
 from promptops.store import HEAD, Registry, check_store, upgrade
+from promptops.store.facts.binding import Binding
+from promptops.store.facts.record import decode, encode
 from promptops.store.importing import import_records
 from tests.migrations.filled import fill_old
 from tests.store.facts import ask

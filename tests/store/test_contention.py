@@ -15,7 +15,7 @@ from tests.store.linearizability import Operation, is_linearizable
 def add_releases(writer: Writer) -> None:
     """What the processes promote, each its own hundred."""
     for number in range(3, PROCESSES * 100 + 3):
-        writer.add_release(release(number))
+        writer.record(release(number))
 
 
 def test_eight_processes_times_200_changes_of_one_channel_have_one_order(registry: Registry, registry_url: str) -> None:
@@ -39,7 +39,7 @@ def test_one_request_that_eight_processes_send_is_done_once(registry: Registry, 
     def one_release(writer: Writer) -> None:
         writer.set_policy("prod", Policy(), actor=ACTOR, at=START)
         writer.lock_app("bot")
-        writer.add_release(release(1))
+        writer.record(release(1))
 
     do(registry, one_release)
 

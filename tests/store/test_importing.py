@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict, Invalid, RegistryNotInitialised
-from promptops.core.facts import Record, decode, encode
 from promptops.store import Registry
 from promptops.store.checks.checks import check_store
+from promptops.store.facts.record import Record, decode, encode
 from promptops.store.importing import import_records
 from tests.store.facts import ACTOR, ask
 from tests.store.world import all_records, answers

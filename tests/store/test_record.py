@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from promptops.core.audit import GENESIS, seal
-from promptops.core.facts import QuarantineEvent
 from promptops.core.model import AuditEntry, Quarantine
 from promptops.store import Answer, Registry, Writer
+from promptops.store.facts.quarantine import QuarantineEvent
 from tests.store.facts import ACTOR, ask, do, fill, minutes, note, quarantine
 
 
@@ -21,14 +21,13 @@ def record(
 
 
 def _event(writer: Writer, number: int, about: Quarantine) -> AuditEntry:
-    writer.add_quarantine(about)
     fact = QuarantineEvent(quarantine=about, lifted=False)
-    return writer.record(fact, at=about.at, actor=about.actor, before="0.1.0", key=f"key-{number}")
+    return writer.record(fact, before="0.1.0", key=f"key-{number}")
 
 
 @pytest.fixture(autouse=True)
 def releases(registry: Registry) -> None:
-    """Releases of two apps, without a line."""
+    """Releases of two apps: lines 2 and 3."""
     fill(registry, 1, "bot", channels=())
     fill(registry, 1, "faq", channels=())
 
@@ -36,8 +35,8 @@ def releases(registry: Registry) -> None:
 def test_each_line_seals_itself_and_the_line_before_it(registry: Registry) -> None:
     written = [record(registry, number) for number in range(1, 4)]
     log = ask(registry, lambda reader: reader.audit())[::-1]
-    assert list(log[1:]) == written
-    assert [entry.seq for entry in log] == [1, 2, 3, 4]
+    assert list(log[3:]) == written
+    assert [entry.seq for entry in log] == [1, 2, 3, 4, 5, 6]
     assert [entry.previous for entry in log] == [GENESIS, *(entry.hash for entry in log[:-1])]
     assert [entry.hash for entry in log] == [seal(entry) for entry in log]
 
@@ -52,16 +51,16 @@ def test_a_change_to_any_part_of_a_line_breaks_its_seal(registry: Registry, fiel
 
 
 def test_the_log_can_be_narrowed(registry: Registry) -> None:
-    record(registry, 1)
-    record(registry, 2, app="faq")
-    record(registry, 3, channel="dev", actor="Bob <bob@example.org>")
+    record(registry, 2)
+    record(registry, 3, app="faq")
+    record(registry, 4, channel="dev", actor="Bob <bob@example.org>")
     with registry.read() as reader:
-        assert [e.seq for e in reader.audit(app="bot")] == [4, 2]
-        assert [e.seq for e in reader.audit(channel="prod")] == [3, 2]
-        assert [e.seq for e in reader.audit(actor="Bob <bob@example.org>")] == [4]
-        assert [e.seq for e in reader.audit(since=minutes(2))] == [4, 3]
-        assert [e.seq for e in reader.audit(since=minutes(1), until=minutes(2))] == [3, 2]
-        assert [e.seq for e in reader.audit(limit=1)] == [4]
+        assert [e.seq for e in reader.audit(app="bot")] == [6, 4, 2]
+        assert [e.seq for e in reader.audit(channel="prod")] == [5, 4]
+        assert [e.seq for e in reader.audit(actor="Bob <bob@example.org>")] == [6]
+        assert [e.seq for e in reader.audit(since=minutes(3))] == [6, 5]
+        assert [e.seq for e in reader.audit(since=minutes(2), until=minutes(3))] == [5, 4]
+        assert [e.seq for e in reader.audit(limit=1)] == [6]
 
 
 def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registry) -> None:
@@ -71,7 +70,7 @@ def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registr
 
     with pytest.raises(KeyError):
         registry.write(work)
-    assert record(registry, 2).seq == 2
+    assert record(registry, 2).seq == 4
 
 
 def test_an_answer_is_remembered_under_its_key(registry: Registry) -> None:

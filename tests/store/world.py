@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptops.core.errors import NotFound
-from promptops.core.facts import Record
 from promptops.core.model import Policy, Profile
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
@@ -15,6 +14,8 @@ from promptops.operations.quarantine import WithholdRequest, quarantine, unquara
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
 from promptops.store import Reader, Registry
+from promptops.store.facts.kind import kind_of
+from promptops.store.facts.record import Record
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
@@ -54,6 +55,11 @@ def _release(registry: Registry, app: str, take: int, *, dirty: bool, owner: str
 
 def _withhold(reference: str, channel: str) -> WithholdRequest:
     return WithholdRequest(reference=parse_reference(reference), reason="leaks data", key=key(), channel=channel)
+
+
+def name_of(record: Record) -> str:
+    """The name that follows from the fact."""
+    return kind_of(record.fact).ref(record.fact, record.audit.seq)
 
 
 def all_records(registry: Registry) -> tuple[Record, ...]:

@@ -19,31 +19,18 @@ import pytest
 from promptops.cli.exit import exit_code
 from promptops.client.disk import cache_format
 from promptops.client.disk.cache import slot_path
-from promptops.core import errors, facts, override, token
+from promptops.core import errors, override, token
 from promptops.core.audit import seal
 from promptops.core.digest import canonical
 from promptops.core.heartbeat import Beat
 from promptops.core.json_codec import from_json
-from promptops.core.model import AuditEntry, Channel, Deployment, Release
+from promptops.core.model import AuditEntry, Release
 from promptops.core.snapshot import Snapshot
+from promptops.store.facts.kind import kinds
+from promptops.store.facts.record import Record, bind, decode, encode
 from promptops.wire import heartbeat, problem, snapshot
 
 Vector = Mapping[str, Any]
-
-FACTS: Mapping[str, type[facts.Fact]] = {
-    "registry": facts.RegistryInfo,
-    "releases": Release,
-    "confirmations": facts.Confirmation,
-    "profiles": facts.ProfileVersion,
-    "yanks": facts.Withdrawal,
-    "policies": Channel,
-    "channels": Deployment,
-    "quarantines": facts.QuarantineEvent,
-    "epochs": facts.EpochInfo,
-    "tokens": token.Token,
-    "revocations": facts.RevokedToken,
-    "bindings": facts.Binding,
-}
 
 
 def document(name: str) -> dict[str, Any]:
@@ -67,26 +54,27 @@ def written(vector: Vector) -> bytes:
 
 @each("record")
 def test_a_record(vector: Vector) -> None:
-    fact = from_json(FACTS[vector["kind"]], vector["fact"], "fact")
+    kind = kinds()[vector["kind"]]
+    fact = from_json(kind.noun, vector["fact"], "fact")
     content = vector.get("content", "").encode()
     if isinstance(fact, Release):
         fact = replace(fact, content=content)
     line = from_json(AuditEntry, {**vector["audit"], "hash": "", "record": ""}, "audit")
-    ref = facts.ref_of(fact, line.seq)
-    line = replace(line, record=facts.bind(ref, fact) if vector["bound"] else "")
+    ref = kind.ref(fact, line.seq)
+    line = replace(line, record=bind(ref, fact) if vector["bound"] else "")
     line = replace(line, hash=seal(line))
-    made = facts.Record(ref=ref, audit=line, fact=fact)
+    made = Record(ref=ref, audit=line, fact=fact)
 
     assert (ref, line.record, line.hash) == (vector["ref"], vector["record"], vector["hash"])
-    assert facts.encode(made) == written(vector)
-    assert facts.decode(written(vector), content) == made
-    follows = {"at": line.at, **facts.audited(fact)}
+    assert encode(made) == written(vector)
+    assert decode(written(vector), content) == made
+    follows = {"at": line.at, **kind.line(fact)}
     assert follows == {name: getattr(line, name) for name in follows}
 
 
 def test_every_kind_of_fact_has_a_vector_that_binds_it() -> None:
     bound = {vector["kind"] for vector in document("record")["vectors"] if vector["bound"]}
-    assert bound == FACTS.keys()
+    assert bound == kinds().keys()
 
 
 # --- what goes over the wire ------------------------------------------------------------------------

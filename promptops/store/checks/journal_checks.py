@@ -4,18 +4,18 @@ and no fact is there without a line.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, literal, select
+from sqlalchemy import Connection, select
 
 from promptops.core.audit import verify, verify_head
 from promptops.core.digest import digest as digest_of
-from promptops.core.facts import Record, bind, flaw
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import AuditEntry, Release
+from promptops.store.facts.kind import Entries, kinds
+from promptops.store.facts.record import Record, bind, flaw
 from promptops.store.faults import damage
-from promptops.store.journal.records import Entries, entries, load
+from promptops.store.journal.records import entries, load
 from promptops.store.queries.tokens import changed_secrets
 from promptops.store.reader import Reader
 from promptops.store.schema import tables
@@ -96,61 +96,11 @@ def check_secrets(connection: Connection) -> Iterator[Fault]:
 
 def check_unrecorded(connection: Connection) -> Iterator[Fault]:
     """Every fact has its line."""
-    for table, ref in _named():
-        there = select(1).where(_journal.c.ref == ref).exists()
-        for (name,) in connection.execute(select(ref).select_from(table).where(~there).order_by(ref)):
-            yield damage("fact-unrecorded", "no line of the audit log names it", str(name))
-    for kind, rows in _counted(connection):
-        names = Counter(ref.rpartition("/")[0] for ref in _refs(connection, kind))
-        for place, count in sorted(rows.items()):
-            if count > names[place]:
-                what = f"there are {count} rows, and the audit log speaks of {names[place]}"
-                yield damage("fact-unrecorded", what, place)
+    for kind in kinds().values():
+        yield from kind.unrecorded(connection)
 
 
-def check_bindings(connection: Connection) -> Iterator[Fault]:
-    """Every digest of an older line's fact was bound by a line."""
-    seq, ref = tables.binding.c.seq, _journal.c.ref
-    names = connection.execute(select(ref).where(ref > "bindings/", ref < "bindings0")).scalars()
-    until = max((int(n) for name in names if (n := name.rpartition("/")[2]).isdecimal()), default=0)
-    for (number,) in connection.execute(select(seq).where(seq > until).order_by(seq)):
-        yield damage("fact-unrecorded", "no line of the audit log names it", f"binding {number}")
-
-
-def _named() -> Iterator[tuple[Table, ColumnElement[str]]]:
-    """Tables whose rows have a name of their own, and that name."""
-    for table, kind, columns in (
-        (tables.registry, "registry", "lineage"),
-        (tables.release, "releases", "app version"),
-        (tables.channel_policy, "policies", "channel version"),
-        (tables.deployment, "channels", "channel app revision"),
-        (tables.epoch, "epochs", "epoch"),
-        (tables.token, "tokens", "id"),
-        (tables.token_revocation, "revocations", "token"),
-    ):
-        ref: ColumnElement[str] = literal(kind)
-        for column in columns.split():
-            ref = ref + "/" + cast(table.c[column], Text)
-        yield table, ref
-
-
-def _counted(connection: Connection) -> Iterator[tuple[str, dict[str, int]]]:
-    """Tables that count their rows by themselves: how many there are below each beginning of a name."""
-    profile, held, release = tables.profile, tables.quarantine, tables.release
-    found = connection.execute(select(profile.c.app, func.count()).group_by(profile.c.app))
-    yield "profiles", {f"profiles/{app}": count for app, count in found}
-    found = connection.execute(select(held.c.channel, held.c.app, func.count()).group_by(held.c.channel, held.c.app))
-    yield "quarantines", {f"quarantines/{channel}/{app}": count for channel, app, count in found}
-    for kind, table, own in (("confirmations", tables.provenance, 1), ("yanks", tables.yank, 0)):
-        same = (table.c.app == release.c.app) & (table.c.digest == release.c.digest)
-        joined = table.join(release, same)
-        key = (release.c.app, release.c.version)
-        rows = connection.execute(select(*key, func.count()).select_from(joined).group_by(*key))
-        yield kind, {f"{kind}/{app}/{version}": count - own for app, version, count in rows}
-
-
-def _refs(connection: Connection, kind: str) -> Iterator[str]:
-    """The names of a kind; of a yank, which has no number at its end, with an empty one."""
-    column = _journal.c.ref
-    for (ref,) in connection.execute(select(column).where(column > f"{kind}/", column < f"{kind}0")):
-        yield f"{ref}/" if kind == "yanks" else ref
+def check_order(connection: Connection) -> Iterator[Fault]:
+    """Rows that the database numbers must be in the order of the audit log, table by table."""
+    for kind in kinds().values():
+        yield from kind.disordered(connection)

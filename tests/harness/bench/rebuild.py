@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptops import store
-from promptops.core.facts import label
 from promptops.core.model import Deployment, Kind, Policy, Release
 from promptops.operations.channels import apply_channels
 from promptops.operations.git_sync import sync
 from promptops.store import Registry, Writer
+from promptops.store.facts.kind import label
 from tests.harness.bench.fill import ACTOR, NOW, release
 from tests.harness.bench.measure import Line, seconds
 from tests.support.factory import make_workspace
@@ -75,9 +75,8 @@ def _add(registry: Registry, app: str, made: list[Release], deployments: int) ->
     def work(writer: Writer) -> None:
         writer.lock_app(app)
         for number, each in enumerate(made):
-            writer.add_release(each)
             before = made[number - 1].ref if number else None
-            writer.record(each, at=NOW, actor=ACTOR, before=label(before))
+            writer.record(each, before=label(before))
         for channel in CHANNELS:
             writer.lock_heads([(app, channel)])
             for revision in range(1, deployments + 1):
@@ -101,7 +100,6 @@ def _deploy(writer: Writer, channel: str, revision: int, made: list[Release]) ->
         at=NOW,
     )
     writer.append(deployment)
-    writer.record(deployment, at=NOW, actor=ACTOR)
 
 
 def _rebuild(source: Path, url: str) -> tuple[float, float]:

@@ -41,7 +41,7 @@ from tests.store.facts import ACTOR, START
 registry = Registry.open(sys.argv[1])
 
 def work(writer):
-    writer.record(writer.set_policy("prod", Policy(), actor=ACTOR, at=START), at=START, actor=ACTOR)
+    writer.set_policy("prod", Policy(), actor=ACTOR, at=START)
 
 registry.write(work)
 registry.close()
@@ -49,9 +49,7 @@ registry.close()
 
 
 def _apply(writer: Writer, name: str) -> None:
-    made = writer.set_policy(name, Policy(), actor=ACTOR, at=START)
-    assert made is not None
-    writer.record(made, at=START, actor=ACTOR)
+    assert writer.set_policy(name, Policy(), actor=ACTOR, at=START) is not None
 
 
 def change(registry: Registry, name: str = "prod") -> None:

@@ -9,11 +9,11 @@ from functools import partial
 import pytest
 
 from promptops.core.errors import Conflict
-from promptops.core.facts import decode, encode, ref_of
 from promptops.store import Registry, Writer
-from tests.store.facts import ACTOR, START, ask, do, minutes, note, token
+from promptops.store.facts.record import decode, encode
+from tests.store.facts import ACTOR, ask, do, minutes, note, token
 from tests.store.vandal import vandalise
-from tests.store.world import KINDS, all_records
+from tests.store.world import KINDS, all_records, name_of
 from tests.support.checkout import run_python
 from tests.support.factory import make_channels, make_releases
 
@@ -23,7 +23,7 @@ def test_every_line_of_the_audit_log_is_one_record_and_one_change_that_waits(wor
     found = all_records(world)
 
     assert [record.audit for record in found] == list(audit)
-    assert [record.ref for record in found] == [ref_of(record.fact, record.audit.seq) for record in found]
+    assert [record.ref for record in found] == list(map(name_of, found))
     assert {record.ref.partition("/")[0] for record in found} == KINDS
     assert ask(world, lambda reader: reader.pending()) == tuple(entry.seq for entry in audit)
     assert ask(world, lambda reader: reader.pending_count()) == len(audit)
@@ -81,7 +81,7 @@ def test_a_change_that_is_rolled_back_leaves_no_trace(registry: Registry) -> Non
 
 def test_one_name_is_given_once(registry: Registry) -> None:
     def work(writer: Writer) -> None:
-        writer.record(token("ci"), at=START, actor=ACTOR)
+        writer.record(token("ci"))
 
     do(registry, lambda writer: note(writer, "ci"))
     with pytest.raises(Conflict):
@@ -125,7 +125,7 @@ import sys
 from promptops.store import Registry
 from promptops.operations.rollback import rollback
 registry = Registry.open(sys.argv[1])
-names = ("promptops.core.facts", "promptops.store.journal.records", "promptops.core.faults")
+names = ("promptops.store.facts", "promptops.store.journal.records", "promptops.core.faults")
 print([name for name in names if name in sys.modules])
 """
     assert run_python(code, registry_url).strip() == "[]"

@@ -9,7 +9,20 @@ import pytest
 from promptops.core.errors import AppNotFound, ChannelNotFound, ConcurrentDeployment, NotFound, RegistryUnavailable
 from promptops.core.model import Policy
 from promptops.store import Registry, Writer
-from tests.store.facts import ACTOR, START, ask, deployment, do, fill, minutes, quarantine, ref, release, yank
+from tests.store.facts import (
+    ACTOR,
+    START,
+    ask,
+    deployment,
+    do,
+    fill,
+    minutes,
+    quarantine,
+    ref,
+    release,
+    withdraw,
+    withhold,
+)
 
 
 def test_a_policy_gets_a_version_only_when_it_changes(registry: Registry) -> None:
@@ -71,11 +84,11 @@ def test_the_past_says_which_releases_are_no_longer_good(registry: Registry) -> 
     fill(registry, 5)
 
     def work(writer: Writer) -> None:
-        writer.add_quarantine(quarantine(4))
-        writer.add_quarantine(quarantine(3))
-        writer.lift_quarantine(quarantine(3))
-        writer.add_quarantine(quarantine(2, channel="staging"))
-        writer.add_yank("bot", release(1).digest, yank())
+        withhold(writer, quarantine(4))
+        withhold(writer, quarantine(3))
+        withhold(writer, quarantine(3), lifted=True)
+        withhold(writer, quarantine(2, channel="staging"))
+        withdraw(writer, 1)
 
     do(registry, work)
     past = ask(registry, lambda reader: tuple(reader.past("bot", "prod", before=5)))
@@ -106,11 +119,11 @@ def test_a_release_goes_into_quarantine_and_out_and_in_again(registry: Registry)
         return [q.reason for q in every]
 
     assert held() == []
-    do(registry, lambda writer: writer.add_quarantine(quarantine(2, reason="first")))
+    do(registry, lambda writer: withhold(writer, quarantine(2, reason="first")))
     assert held() == ["first"]
-    do(registry, lambda writer: writer.lift_quarantine(quarantine(2, reason="fixed")))
+    do(registry, lambda writer: withhold(writer, quarantine(2, reason="fixed"), lifted=True))
     assert held() == []
-    do(registry, lambda writer: writer.add_quarantine(quarantine(2, reason="second")))
+    do(registry, lambda writer: withhold(writer, quarantine(2, reason="second")))
     assert held() == ["second"]
 
 
@@ -121,8 +134,8 @@ def test_the_overview_is_what_live_and_past_say_one_by_one(registry: Registry) -
     def work(writer: Writer) -> None:
         writer.lock_heads([("a-faq", "staging")])  # a head, and nothing live
         writer.append(deployment(8, 3, restores=3))
-        writer.add_quarantine(quarantine(2))
-        writer.add_yank("bot", release(1).digest, yank())
+        withhold(writer, quarantine(2))
+        withdraw(writer, 1)
 
     do(registry, work)
     with registry.read() as reader:

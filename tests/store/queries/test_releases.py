@@ -12,7 +12,8 @@ from promptops.core.errors import AppNotFound, Invalid, RegistryDamaged, Release
 from promptops.core.model import Profile, Provenance
 from promptops.store import Registry, Writer
 from promptops.store.engine.database import locate
-from tests.store.facts import ACTOR, START, ask, do, fill, minutes, provenance, release, yank
+from promptops.store.facts.confirmation import Confirmation
+from tests.store.facts import ACTOR, START, ask, do, fill, minutes, provenance, ref, release, withdraw, yank
 
 
 def test_a_release_is_found_by_version_and_by_digest(registry: Registry) -> None:
@@ -46,7 +47,7 @@ def test_a_release_that_is_not_there_lists_those_that_are_newest_first(registry:
 def test_a_beginning_of_a_digest_must_fit_one_release(registry: Registry) -> None:
     fill(registry, 1)
     twin = release(1).digest[: len("sha256:") + 8] + "f" * 56
-    do(registry, lambda writer: writer.add_release(replace(release(7), digest=twin)))
+    do(registry, lambda writer: writer.record(replace(release(7), digest=twin)))
 
     with pytest.raises(Invalid, match="more than one"):
         ask(registry, lambda reader: reader.find_release("bot", digest=twin[: len("sha256:") + 8]))
@@ -63,7 +64,7 @@ def test_lists_are_newest_first_and_leave_the_content_out(registry: Registry) ->
 
 def test_a_yank_shows_wherever_the_release_does(registry: Registry) -> None:
     fill(registry)
-    do(registry, lambda writer: writer.add_yank("bot", release(2).digest, yank()))
+    do(registry, lambda writer: withdraw(writer, 2))
     with registry.read() as reader:
         assert reader.find_release("bot", version="0.1.2").yank == yank()
         assert [each.yank for each in reader.releases("bot")] == [None, yank(), None]
@@ -78,7 +79,7 @@ def test_the_newest_clean_provenance_counts_and_a_dirty_one_only_where_there_is_
 
     def add(writer: Writer) -> None:
         writer.lock_app("bot")
-        writer.add_release(release(1, dirty=True))
+        writer.record(release(1, dirty=True))
 
     do(registry, add)
     assert ask(registry, lambda reader: reader.releases("bot"))[0].provenance.dirty
@@ -89,7 +90,7 @@ def test_the_newest_clean_provenance_counts_and_a_dirty_one_only_where_there_is_
 
 
 def add_again(where: Provenance, writer: Writer) -> None:
-    writer.add_provenance("bot", release(1).digest, where, actor=ACTOR, at=minutes(5))
+    writer.record(Confirmation(app="bot", release=ref(1), provenance=where), actor=ACTOR, at=minutes(5))
 
 
 def test_a_profile_gets_a_version_only_when_it_changes(registry: Registry) -> None:

@@ -13,9 +13,10 @@ from promptops.core.model import Profile
 from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
 from promptops.store.engine.database import locate
+from promptops.store.facts.revocation import RevokedToken
 from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.tables import metadata
-from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, yank
+from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, withdraw, withhold
 from tests.store.facts import release as a_release
 
 MUTABLE = {"head", "audit_head", "outbox", "idempotency", "client"}
@@ -30,12 +31,14 @@ def full(registry: Registry) -> Registry:
 
     def work(writer: Writer) -> None:
         writer.set_profile("bot", Profile(owner="support"), actor=ACTOR, at=START)
-        writer.add_quarantine(quarantine(2))
-        writer.add_yank("bot", a_release(1).digest, yank())
+        withhold(writer, quarantine(2))
+        withdraw(writer, 1)
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
         writer.add_token(token("ci"), "d" * 64)
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
-        writer.add_revocation(token("ci").id, Revocation(actor=ACTOR, at=START, reason="leaked"))
+        writer.record(
+            RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
+        )
 
     registry.write(work)
     return registry
@@ -137,5 +140,5 @@ def test_a_merge_is_refused_too(outsider: Outsider) -> None:
 
 
 def test_facts_can_still_be_added(full: Registry, outsider: Outsider) -> None:
-    full.write(lambda writer: writer.add_release(a_release(9)))
+    full.write(lambda writer: writer.record(a_release(9)))
     assert len(ask(full, lambda reader: reader.releases("bot"))) == 4

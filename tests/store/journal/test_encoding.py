@@ -14,21 +14,6 @@ from hypothesis import strategies as st
 
 from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid
-from promptops.core.facts import (
-    Confirmation,
-    EpochInfo,
-    Fact,
-    ProfileVersion,
-    QuarantineEvent,
-    Record,
-    RegistryInfo,
-    RevokedToken,
-    Withdrawal,
-    decode,
-    encode,
-    flaw,
-    ref_of,
-)
 from promptops.core.model import (
     AuditEntry,
     Bump,
@@ -44,6 +29,15 @@ from promptops.core.model import (
     Yank,
 )
 from promptops.core.token import Revocation, Scope, Token
+from promptops.store.facts.confirmation import Confirmation
+from promptops.store.facts.epoch import EpochInfo
+from promptops.store.facts.kind import Fact, kind_of
+from promptops.store.facts.profile import ProfileVersion
+from promptops.store.facts.quarantine import QuarantineEvent
+from promptops.store.facts.record import Record, decode, encode, flaw
+from promptops.store.facts.registry import RegistryInfo
+from promptops.store.facts.revocation import RevokedToken
+from promptops.store.facts.yank import Withdrawal
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
 ADA = "Ada Lovelace <ada@example.org>"
@@ -110,7 +104,7 @@ def label(release: ReleaseRef) -> str:
 
 
 def record(fact: Fact, audit: AuditEntry) -> Record:
-    return Record(ref=ref_of(fact, audit.seq), audit=audit, fact=fact)
+    return Record(ref=kind_of(fact).ref(fact, audit.seq), audit=audit, fact=fact)
 
 
 RECORDS = [

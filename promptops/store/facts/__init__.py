@@ -1,0 +1,13 @@
+"""The kinds of fact, one module each: what a fact is, how the audit log and the journal name it, and its rows.
+
+A module holds a ``KIND`` (:class:`~promptops.store.facts.kind.FactKind`), which is found here by itself: a new kind of
+fact is one new module, and its table with the migration. Everything else works with facts of any kind: the writer, git,
+fsck, a rebuild.
+
+A name is relative to ``refs/promptops/`` and says what the fact is::
+
+    registry/<lineage>                  releases/<app>/<version>          channels/<channel>/<app>/<revision>
+    policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
+    epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
+    tokens/<id>                         revocations/<token>               bindings/<line>
+"""

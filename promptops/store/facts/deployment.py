@@ -1,0 +1,39 @@
+"""Deployments: the log of an app on a channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from promptops.core.model import Deployment, ReleaseRef
+from promptops.store.facts.kind import KeyedKind, Line, label
+from promptops.store.schema import tables
+from promptops.store.schema.rows import AnyRow, Values, deployment_columns, deployment_of, deployment_values
+
+
+class _Deployments(KeyedKind[Deployment]):
+    name = "channels"
+    noun = Deployment
+    table = tables.deployment
+    key = ("channel", "app", "revision")
+
+    def line(self, fact: Deployment) -> Line:
+        where = {"app": fact.app, "channel": fact.channel, "before": label(fact.before)}
+        who = {"actor": fact.actor, "at": fact.at, "reason": fact.reason}
+        return {"action": fact.kind.value, **where, "after": label(fact.stable), **who}
+
+    def values(self, fact: Deployment) -> Values:
+        return deployment_values(fact)
+
+    def query(self) -> Select[*tuple[Any, ...]]:
+        return select(*deployment_columns(self.table))
+
+    def fact(self, row: AnyRow) -> Deployment:
+        return deployment_of(row)
+
+    def release(self, fact: Deployment) -> ReleaseRef:
+        return fact.stable
+
+
+KIND = _Deployments()

@@ -1,0 +1,112 @@
+"""One change of a registry as it leaves the database: a fact, its line of the audit log, and its name in the journal.
+
+Rows come in through :mod:`promptops.store`, canonical JSON goes out to git and comes back from there. ``encode`` is a
+pure function of the record, so the same rows give the same bytes for ever; ``decode`` takes only what ``encode`` wrote
+and whose name, fact and audit line agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from promptops.core.digest import canonical, parse_canonical
+from promptops.core.errors import Invalid
+from promptops.core.json_codec import from_json, to_json
+from promptops.core.model import AuditEntry, Json, Release, is_segment
+from promptops.store.facts.kind import Fact, kind_of, kinds
+
+SCHEMA = "promptops.record/1"
+"""Records whose audit line has no digest of their fact."""
+BOUND_SCHEMA = "promptops.record/2"
+MAX_RECORD = 16 << 20
+"""A record holds a release's notes and changes and its audit line, but never its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A fact with its name and its audit line. A release is as it was made, with its first provenance and no yank; and
+    so is a token, without its revocation.
+    """
+
+    ref: str
+    audit: AuditEntry
+    fact: Fact
+
+    @property
+    def content(self) -> bytes:
+        """The canonical bytes of a release; empty for every other fact."""
+        return self.fact.content if isinstance(self.fact, Release) else b""
+
+
+def bind(ref: str, fact: Fact) -> str:
+    """The digest of a whole fact under its name: what its audit line seals, beside what the line says itself."""
+    value: Json = {"fact": to_json(fact, without=kind_of(fact).apart), "ref": ref}
+    return hashlib.sha256(canonical(value, limit=MAX_RECORD)).hexdigest()
+
+
+def flaw(record: Record) -> str:
+    """Why the parts of a record do not belong together: its name, its fact, its audit line, a release's content.
+
+    An empty string where they do.
+    """
+    kind = kind_of(record.fact)
+    expected = kind.ref(record.fact, record.audit.seq)
+    if record.ref != expected:
+        return f"it is named {record.ref} and is {expected}"
+    for name, value in kind.line(record.fact).items():
+        if getattr(record.audit, name) != value:
+            return f"its {name} is {value!s}, and the audit log says {getattr(record.audit, name)!s}"
+    if problem := kind.flaw(record.fact):
+        return problem
+    if record.audit.record and bind(record.ref, record.fact) != record.audit.record:
+        return f"it does not match the seal in line {record.audit.seq} of the audit log"
+    return ""
+
+
+def encode(record: Record) -> bytes:
+    """The canonical bytes of ``record.json``; the content of a release is not in it.
+
+    Raises:
+        Invalid: over :data:`MAX_RECORD`.
+    """
+    value: Json = {
+        "schema": BOUND_SCHEMA if record.audit.record else SCHEMA,
+        "ref": record.ref,
+        "audit": to_json(record.audit),
+        "fact": to_json(record.fact, without=kind_of(record.fact).apart),
+    }
+    return canonical(value, limit=MAX_RECORD)
+
+
+def decode(data: bytes, content: bytes = b"") -> Record:
+    """Read what :func:`encode` wrote; ``content`` are the bytes of a release.
+
+    Raises:
+        Invalid: for anything else, and for a record whose parts do not belong together (:func:`flaw`).
+    """
+    value = parse_canonical(data, limit=MAX_RECORD)
+    if not isinstance(value, Mapping) or value.get("schema") not in (SCHEMA, BOUND_SCHEMA):
+        raise Invalid(f"not a record of the schema {BOUND_SCHEMA}", hint="A newer promptops may have written it.")
+    ref = value.get("ref")
+    if not isinstance(ref, str) or not all(map(is_segment, ref.split("/"))):
+        raise Invalid(f"{ref!r} is not the name of a record")
+    kind = kinds().get(ref.partition("/")[0])
+    if kind is None:
+        raise Invalid(f"{ref}: promptops keeps no such records", hint="A newer promptops may have written it.")
+    try:
+        audit = from_json(AuditEntry, value.get("audit"), "audit")
+        fact = from_json(kind.noun, value.get("fact"), "fact", without=kind.apart)
+    except (ValueError, OverflowError) as error:
+        raise Invalid(f"{ref}: {error}") from error
+    if isinstance(fact, Release):
+        fact = replace(fact, content=content)
+    elif content:
+        raise Invalid(f"{ref} is no release and has content")
+    record = Record(ref=ref, audit=audit, fact=fact)
+    if problem := flaw(record):
+        raise Invalid(f"{ref}: {problem}")
+    if encode(record) != data:
+        raise Invalid(f"{ref}: not the canonical bytes of a record")
+    return record
