@@ -60,9 +60,10 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: $(VENV)/.dev ## write docs/cli.md and docs/http-api.md anew from the commands and the server themselves
+docs: $(VENV)/.dev ## write docs/cli.md, docs/http-api.md and docs/schemas/ anew from the commands, the server and the formats
 	$(BIN)/python -m tests.support.cli_reference --write
 	$(BIN)/python -m tests.support.http_reference --write
+	$(BIN)/python -m tests.support.schema_files
 
 .PHONY: lock
 lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes newer versions)

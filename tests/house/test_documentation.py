@@ -15,7 +15,7 @@ from promptops.cli.main import COMMANDS, cli
 from promptops.client import settings
 from promptops.config import VARIABLES
 from promptops.source.text.findings import RULES
-from tests.support import cli_reference
+from tests.support import cli_reference, schema_files
 from tests.support.checkout import ROOT, files, modules
 
 PAGES = [path for path in files() if path.suffix == ".md" and path.parts[0] not in {"tests", "promptops"}]
@@ -53,6 +53,11 @@ def _anchors(path: Path) -> set[str]:
 
 def test_the_cli_reference_is_what_the_commands_say() -> None:
     assert _text(Path("docs/cli.md")) == cli_reference.page(), "run `make docs`"
+
+
+def test_the_published_schemas_are_those_of_the_formats() -> None:
+    files = {path: path.read_text(encoding="utf-8") for path in schema_files.FOLDER.glob("*.json")}
+    assert files == schema_files.pages(), "run `make docs`"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=str)
