@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Final
 
 from fastapi import Query
@@ -19,6 +20,7 @@ from promptops.server.http.json_schema import answered, answers, object_of
 from promptops.server.http.replies import JSON, Reply
 from promptops.server.http.routing import OPEN, Routes
 from promptops.server.live import metrics
+from promptops.wire import schemas as published
 from promptops.wire.heartbeat import client_to_json, clients_to_json
 
 _NOT_KEPT = (b"cache-control", b"no-store")
@@ -61,6 +63,17 @@ async def metrics_page(call: Call) -> Reply:
 async def openapi(call: Call) -> Reply:
     """This documentation."""
     return Reply(call.state.documentation, JSON, _NOT_KEPT)
+
+
+@routes.get("/v1/schemas", scope=Scope.READ, direct=True, answer="schemas")
+async def schemas(call: Call) -> Reply:
+    """The JSON Schemas of everything that promptops writes for others to read, by name."""
+    return Reply(_schemas(), JSON, _NOT_KEPT)
+
+
+@cache
+def _schemas() -> bytes:
+    return json.dumps({"schemas": published.schemas()}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _EXAMPLE: Final = LiveClient(

@@ -179,6 +179,12 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     },
     "metrics": {"content": _text("text/plain", "promptops_streams 12.0\n")},
     "openapi": {"content": _json({"type": "object"}, {"openapi": "3.1.0"})},
+    "schemas": {
+        "content": _json(
+            {"type": "object", "properties": {"schemas": {"type": "object"}}, "required": ["schemas"]},
+            {"schemas": {"release-1": {"$id": "urn:promptops:release:1"}}},
+        )
+    },
 }
 """What direct routes answer with."""
 

@@ -22,6 +22,7 @@ from promptops.server.app import create_app, routes
 from promptops.server.http.routing import OPEN
 from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
+from promptops.wire.schemas import schemas
 from tests.server.conftest import mint
 from tests.server.running import Talking, inside
 
@@ -104,3 +105,9 @@ def test_every_route_is_in_the_document_with_who_may_use_it_and_an_example(descr
 def test_the_document_is_for_whoever_has_a_token(described: Described) -> None:
     assert described.talking.get("/openapi.json", described.tokens["read"]).json == described.document
     assert described.talking.get("/openapi.json").status == 401
+
+
+def test_the_schemas_of_all_formats_are_served(described: Described) -> None:
+    served = described.talking.get("/v1/schemas", described.tokens["read"]).json
+    assert served == {"schemas": schemas()}
+    assert described.talking.get("/v1/schemas").status == 401
