@@ -203,7 +203,12 @@ def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 class _Workers:
-    """Several server processes on one socket."""
+    """Several server processes on one socket.
+
+    uvicorn's own supervisor (``workers=``) does not know when all workers serve, so nothing could be announced. It
+    starts workers without a pause that are killed while they start, and kills a worker that is too busy to answer a
+    ping for five seconds. Its workers keep the port after the supervisor itself was killed.
+    """
 
     def __init__(self, settings: Settings, place: Place, listening: socket.socket) -> None:
         self._settings, self._place, self._listening = settings, place, listening

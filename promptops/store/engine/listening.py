@@ -3,6 +3,10 @@
 A pooler that gives each transaction another session (PgBouncer in transaction mode) accepts LISTEN and delivers
 nothing, and a standby refuses it. So each connection is tested first: a second one sends a notification. If the first
 does not receive it, it reads the head of the audit log five times a second, which moves with every fact.
+
+This uses libpq through ``psycopg.pq`` and waits by itself. psycopg's ``Connection.notifies()`` wakes ten times a second
+while nothing happens, and this once in five seconds. And a ``Connection`` has no time limit for a statement: a pooler
+whose server is gone takes LISTEN and answers minutes later, which would hold the thread and whatever closes the watch.
 """
 
 from __future__ import annotations
