@@ -89,6 +89,41 @@ def test_a_process_ends_without_a_word(proxy: FaultProxy, ending: str, fault: Fa
     assert (child.returncode, child.stderr) == (0, "")
 
 
+LEFT_OPEN = {
+    "Client": "client = Client(url, **told); start()",
+    "AsyncClient": """
+client = AsyncClient(url, **told)
+async def main():
+    await client.start()
+    await asyncio.to_thread(start)
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("kind", LEFT_OPEN)
+def test_a_client_that_is_left_open_says_goodbye_when_the_process_ends(server: FakeServer, kind: str) -> None:
+    start = """
+def start():
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HEAD + start + LEFT_OPEN[kind], server.url],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    until(server.beats)
+    _, errors = child.communicate("end\n", timeout=60)
+    assert (child.returncode, errors) == (0, "")
+    assert [beat.get("leaving") for beat in server.beats()][-1] is True
+
+
 def test_a_process_that_is_interrupted_says_no_more_than_any_other(server: FakeServer) -> None:
     program = HEAD + 'client = Client(url, **told); print("ready", flush=True); time.sleep(30)'
     child = subprocess.Popen(

@@ -162,8 +162,19 @@ def answer_of(what: Question, status: int, headers: Mapping[str, str], body: byt
             return _several(body, api=api)
         case AskVersion():
             return Answer(body=body, etag=headers.get("promptops-digest", ""), api=api)
+    return Answer(body=body, etag=_etag(headers, body, api=api), api=api)
+
+
+def _etag(headers: Mapping[str, str], body: bytes, *, api: bool) -> str:
+    """The etag of a snapshot, if it can be sent back; empty if it cannot.
+
+    A server of ours names the digest that is in the document. Any other etag is of another document, mixed up on the
+    way: with it, a later 304 would keep a client on an old snapshot.
+    """
     etag = headers.get("etag", "")
-    return Answer(body=body, etag=etag if _is_plain(etag) else "", api=api)
+    if not _is_plain(etag) or (api and etag.removeprefix("W/").strip('"').encode() not in body):
+        return ""
+    return etag
 
 
 def _is_plain(text: str) -> bool:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from promptops import State
-from promptops.client.follow.refresh import Asking, Refreshed, advance, get_version
+from promptops.client.follow.refresh import INTERNAL, Asking, Refreshed, advance, get_version
 from promptops.client.settings import references_of
 from promptops.client.sources.source import (
+    Answer,
     Ask,
     AskContents,
     AskSnapshot,
     Failed,
+    Place,
+    Question,
 )
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -141,6 +145,21 @@ def test_an_event_that_is_none_is_counted(data: bytes) -> None:
 
 
 # --- states, by a clock that the test moves --------------------------------------------------------
+
+
+def test_an_error_of_our_own_is_a_failed_attempt_like_any_other() -> None:
+    class Confused(Simulation):
+        def answer(self, place: Place, what: Question) -> Answer | Failed:
+            return replace(super().answer(place, what), body=None)  # type: ignore[arg-type]
+
+    world = Confused(served={FIRST: made.served(1, "1.0.0")})
+    refreshed = world.poll()
+    assert refreshed is not None
+    assert refreshed.trouble is not None
+    assert refreshed.trouble.reason == INTERNAL
+    assert world.replica.contact.failing
+    assert "while following" in world.replica.contact.problem
+    assert world.replica.schedule.failures == 1
 
 
 def test_the_state_follows_contact_and_age() -> None:

@@ -158,3 +158,21 @@ def test_a_body_that_is_not_worth_it_is_not_read(status: int, headers: dict[str,
 def test_what_is_no_stream_of_events_is_not_listened_to(status: int, headers: dict[str, str]) -> None:
     assert http_messages.refuse_stream(status, headers) is not None
     assert http_messages.refuse_stream(200, {"content-type": "text/event-stream; charset=utf-8"}) is None
+
+
+@pytest.mark.parametrize(
+    ("etag", "api", "kept"),
+    [
+        ('"sha256:1"', "1", '"sha256:1"'),
+        ('W/"sha256:1"', "1", 'W/"sha256:1"'),  # a proxy may weaken it
+        ('"sha256:2"', "1", ""),  # of another document: a 304 for it would be about that one
+        ('"5f3-abc"', "", '"5f3-abc"'),  # any other web server has etags of its own
+        ('"\x7f"', "", ""),
+        ("", "1", ""),
+    ],
+)
+def test_an_etag_of_a_server_is_kept_only_with_the_document_that_it_names(etag: str, api: str, kept: str) -> None:
+    headers = {"content-type": "application/json", "etag": etag, "promptops-api": api}
+    answer = http_messages.answer_of(SNAPSHOT, 200, headers, b'{"digest":"sha256:1"}')
+    assert isinstance(answer, Answer)
+    assert answer.etag == kept
