@@ -19,6 +19,8 @@ from promptops.operations.rollback import RollbackRequest, rollback
 from promptops.store.engine.database import locate
 from promptops.store.engine.file_watch import FileWatch
 from promptops.store.engine.watching import Watch
+from tests.client import made
+from tests.client.test_starting import bundle
 from tests.harness.bench.fill import ACTOR, NOW, deploy_all, fill_app
 from tests.harness.bench.measure import Line, seconds
 from tests.harness.bench.traffic import line, process, served
@@ -35,10 +37,20 @@ with Client(sys.argv[1], channel="prod", cache_dir=False) as client:
     print("connected", flush=True)
     time.sleep(3600)
 """
+_ASYNC_CLIENT = """
+import asyncio, sys
+from promptops import AsyncClient
+async def main():
+    async with AsyncClient(sys.argv[1], channel="prod", cache_dir=False) as client:
+        client.get_prompt("bot/answer")
+        print("connected", flush=True)
+        await asyncio.sleep(3600)
+asyncio.run(main())
+"""
 
 
 def lines(folder: Path) -> Iterator[Line]:
-    """A server with a client on its stream, a client that reads the file itself, and how soon a change is seen."""
+    """A server with a client on its stream, clients that read files themselves, and how soon a change is seen."""
     url = f"sqlite:///{folder}/registry.db"
     store.create(url, name="bench", now=NOW, actor=ACTOR)
     with closing(store.Registry.open(url)) as registry:
@@ -46,10 +58,16 @@ def lines(folder: Path) -> Iterator[Line]:
         with served(url) as (server, address), urlopen(f"{address}/v1/channels/prod/events") as stream:
             stream.readline()
             yield _idle("a server on SQLite, one client follows it", server)
-        with process([sys.executable, "-c", _CLIENT, url], {}) as client:
-            assert client.stdout is not None
-            line(client.stdout)
-            yield _idle("a client on SQLite", client)
+        exported = f"file:{bundle(folder / 'exported', made.served(1, '1.0.0'))}"
+        for what, program, source in (
+            ("a client on SQLite", _CLIENT, url),
+            ("an AsyncClient on SQLite", _ASYNC_CLIENT, url),
+            ("a client of a folder", _CLIENT, exported),
+        ):
+            with process([sys.executable, "-c", program, source], {}) as client:
+                assert client.stdout is not None
+                line(client.stdout)
+                yield _idle(what, client)
         yield _seen(registry, url)
 
 
