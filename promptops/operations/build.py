@@ -76,6 +76,7 @@ def build(
         )
     info = repository.resolve(commit)
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
+    under = repository.spelling(info.sha, under)
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
     loaded = check(tree, apps=frozenset(apps) or None)
     if loaded.workspace is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import unicodedata
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import pytest
 
@@ -16,6 +18,8 @@ from promptops.source.lint.lint import check
 from promptops.source.tree import MAX_FILE, WorkingTree
 
 PROMPT = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: '{{x}}'}]\n"
+Form: TypeAlias = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = "NFC", "NFD"
 ACTOR = "Ann Lee <ann@example.com>"
 
 
@@ -109,6 +113,20 @@ def test_a_commit_is_read_like_a_working_tree(root: Path) -> None:
     assert old is not None
     assert new is not None
     assert [content.prompts[0].inputs[0].name for content in (old, new)] == ["x", "y"]
+
+
+@pytest.mark.parametrize("committed", FORMS)
+def test_a_folder_is_found_in_a_commit_however_its_accents_are_written(root: Path, committed: Form) -> None:
+    there = unicodedata.normalize(committed, "dépôt/café")
+    put(root, f"{there}/promptops.yml", "registry: t\napps: []\n")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "accents")
+    sha = git(root, "rev-parse", "HEAD")
+    with closing(Repository.open(root)) as repository:
+        for written in FORMS:
+            folder = repository.spelling(sha, unicodedata.normalize(written, "dépôt/café"))
+            assert repository.tree(sha, folder).files() == ["promptops.yml"]
+        assert repository.spelling(sha, "dépôt/thé") == "dépôt/thé"
 
 
 def test_only_regular_files_are_files(root: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.source.git import lock, process
@@ -156,6 +157,16 @@ class Repository:
     def tree(self, sha: str, under: str = "") -> Tree:
         """Returns the files of a commit below a folder, with paths relative to it."""
         return self._tree(sha, under.strip("/"))
+
+    def spelling(self, sha: str, folder: str) -> str:
+        """Returns the name of a folder as a commit writes it; unchanged where the commit does not have it.
+
+        A file system may write an accent as a letter and a mark (NFD) where git has one character (NFC).
+        """
+        if folder.isascii():
+            return folder
+        forms = (folder, *(normalize(form, folder) for form in ("NFC", "NFD")))
+        return next((form for form in forms if self._objects.get(f"{sha}:{form}") is not None), folder)
 
     def dirty(self, under: Sequence[str]) -> tuple[str, ...]:
         """Returns the files below these paths that differ from HEAD: changed, staged, deleted, new and not ignored."""
