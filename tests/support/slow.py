@@ -33,6 +33,7 @@ PLACES = (
     "store/test_backups_beside_others",
     "store/test_contention",
     "store/test_linearizability",
+    "store/journal/test_toy_fact",
     "store/test_strangers",
     "server/test_*",
     "cli/test_complete",

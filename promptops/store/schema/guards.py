@@ -10,29 +10,24 @@ row that would go. It is also why a second insert of a key reports itself as a t
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, UniqueConstraint
 
 from promptops.core.errors import GuardsMissing
+from promptops.store.schema.tables import metadata
 
-GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "registry": (("id",),),
-    "app": (("name",),),
-    "release": (("id",), ("app", "version"), ("app", "digest")),
-    "provenance": (("id",),),
-    "profile": (("id",),),
-    "channel_policy": (("channel", "version"),),
-    "deployment": (("app", "channel", "revision"),),
-    "quarantine": (("id",),),
-    "yank": (("app", "digest"),),
-    "audit": (("seq",),),
-    "journal": (("seq",), ("ref",)),
-    "binding": (("seq",),),
-    "epoch": (("epoch",),),
-    "token": (("id",),),
-    "token_secret": (("digest",), ("token",)),
-    "token_revocation": (("token",),),
-}
-"""Each guarded table and every key of it that is unique."""
+_MUTABLE = ("head", "audit_head", "outbox", "client", "idempotency")
+
+
+def _keys(table: Table) -> tuple[tuple[str, ...], ...]:
+    """Every key of the table that is unique; their order is part of the guards' text, so of every registry."""
+    places = list(table.c.keys())
+    uniques = [tuple(c.columns.keys()) for c in table.constraints if isinstance(c, UniqueConstraint)]
+    primary = tuple(table.primary_key.columns.keys())
+    return (primary, *sorted(uniques, key=lambda names: [places.index(name) for name in names]))
+
+
+GUARDED = {name: _keys(table) for name, table in metadata.tables.items() if name not in _MUTABLE}
+"""Each guarded table and every key of it that is unique: a table is guarded unless it is listed here as mutable."""
 
 TAKEN = "promptops: this key is taken"
 """How SQLite's third trigger refuses; :mod:`promptops.store.engine.retry` reads it as a unique violation."""
