@@ -13,9 +13,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from promptops.client.background import Background, end_all, one_version
+from promptops.client.background import BackgroundClient, end_all, one_version
 from promptops.client.follow.crew import begin
-from promptops.client.follow.threads import LOADED, Following
+from promptops.client.follow.threads import LOADED, ChannelThreads
 from promptops.client.state.app_release import Served
 from promptops.client.status import log
 from promptops.core.errors import PromptopsError
@@ -28,7 +28,7 @@ _END = 2.0
 _ORPHANED = "this process was forked: await client.start() in its event loop"
 
 
-class AsyncClient(Background):
+class AsyncClient(BackgroundClient):
     """Follows a channel and hands out its prompts, in asyncio::
 
         async with AsyncClient("https://registry.internal", channel="prod") as client:
@@ -69,7 +69,7 @@ class AsyncClient(Background):
                     await self._follow(lambda: closed.is_set() or failed.is_set())
                 except BaseException:
                     failed.set()
-                    await _in_thread(partial(end_all, tuple(self._followings.values()), _END))
+                    await _in_thread(partial(end_all, tuple(self._channel_threads.values()), _END))
                     raise
         return self
 
@@ -106,27 +106,27 @@ class AsyncClient(Background):
             try:
                 self._start_following(first)
             except BaseException:
-                end_all(self._followings.values(), 0.0)
+                end_all(self._channel_threads.values(), 0.0)
                 raise
             self._follows, self._orphaned = True, False
             self._take_turns()
             if is_over():  # close() came meanwhile, and may have found nothing to end yet
-                end_all(self._followings.values(), _END)
+                end_all(self._channel_threads.values(), _END)
 
     async def refresh(self, seconds: float | None = None) -> bool:
         """As :meth:`Client.refresh`."""
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
         self._enter()
-        answered = [await self._ask(name, following, until) for name, following in self._followings.items()]
+        answered = [await self._ask(name, threads, until) for name, threads in self._channel_threads.items()]
         return bool(answered) and all(answered)
 
-    async def _ask(self, channel: str, following: Following, until: float) -> bool:
-        if following.is_inline:
-            return await _in_thread(partial(following.refresh, max(0.0, until - time.monotonic())))
-        if not following.running:
+    async def _ask(self, channel: str, threads: ChannelThreads, until: float) -> bool:
+        if threads.is_inline:
+            return await _in_thread(partial(threads.refresh, max(0.0, until - time.monotonic())))
+        if not threads.running:
             return False
         replica, done = self._replicas[channel], asyncio.Event()
-        following.request(partial(_call_in, asyncio.get_running_loop(), done.set))
+        threads.request(partial(_call_in, asyncio.get_running_loop(), done.set))
         answered = await _wait(done, until)
         while replica.coming.is_claimed and time.monotonic() < until:
             await asyncio.sleep(LOADED)  # an event brought it, and the caller wants it
@@ -161,8 +161,8 @@ class AsyncClient(Background):
     def _forked(self) -> None:
         """In a forked child: leave threads, connections and the loop to the parent, and wait for a loop of its own."""
         self._process = os.getpid()
-        for following in self._followings.values():
-            following.abandon()
+        for threads in self._channel_threads.values():
+            threads.abandon()
         self._renew()
         self._orphaned = self._follows
         for follower in self._followers.values():
@@ -180,7 +180,7 @@ class AsyncClient(Background):
                 self._enter()
                 self._do(self._resume)
             return
-        self._mark[0] = not any(following.is_inline for following in self._followings.values())
+        self._mark[0] = not any(threads.is_inline for threads in self._channel_threads.values())
         if not self._mark[0]:
             self._do(self._take_turns)
 
@@ -200,7 +200,7 @@ class AsyncClient(Background):
 
     def _take_turns(self) -> None:
         """Take the turns that are due, in a process where no threads follow."""
-        taken = [following.take_turn(self._settings.start_timeout) for following in self._followings.values()]
+        taken = [threads.take_turn(self._settings.start_timeout) for threads in self._channel_threads.values()]
         self._mark[0] = not any(taken)
 
     def _resume(self) -> None:

@@ -11,31 +11,31 @@ import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from promptops.client.base_client import Answering
+from promptops.client.base_client import BaseClient
 from promptops.client.follow.refresh import Refreshed, get_version
-from promptops.client.follow.threads import Following
+from promptops.client.follow.threads import ChannelThreads
 from promptops.client.process import changes_threads
-from promptops.client.settings import Settings, references_of
+from promptops.client.settings import ClientSettings, references_of
 from promptops.client.sources.local import open_local
-from promptops.client.sources.source import Origin, Place
+from promptops.client.sources.source import OpenPlace, SourcePlace
 from promptops.client.state.app_release import Served
 from promptops.client.status import log
 from promptops.core.errors import Invalid, PromptUnavailable, ReleaseNotFound
 from promptops.core.reference import Reference
 
-_CLIENTS: weakref.WeakSet[Background] = weakref.WeakSet()
+_CLIENTS: weakref.WeakSet[BackgroundClient] = weakref.WeakSet()
 
 _AT_EXIT = 0.5
 """Seconds that the goodbyes of all clients may take when the process ends, and the same again for their threads."""
 
 
-class Background(Answering):
-    """A client with a :class:`Following` for each of its channels."""
+class BackgroundClient(BaseClient):
+    """A client with a :class:`ChannelThreads` for each of its channels."""
 
     def _begin(self) -> None:
-        self._followings: dict[str, Following] = {}
+        self._channel_threads: dict[str, ChannelThreads] = {}
         # A function and no method: otherwise this would keep alive a client that the application has dropped.
-        weakref.finalize(self, _drop, self._followings).atexit = False
+        weakref.finalize(self, _drop, self._channel_threads).atexit = False
 
     def _start_following(self, first: Callable[[], Callable[[], object]]) -> None:
         """Read what is on disk, and start the threads. ``first`` makes what is called after a channel's first refresh.
@@ -47,9 +47,11 @@ class Background(Answering):
             if follower.replica.held is None:
                 follower.begin()
         open_place = partial(_open, self._settings)  # no method, as above
-        self._followings.update({name: Following(follower, open_place) for name, follower in self._followers.items()})
-        for following in self._followings.values():
-            following.start(first())
+        self._channel_threads.update(
+            {name: ChannelThreads(follower, open_place) for name, follower in self._followers.items()}
+        )
+        for threads in self._channel_threads.values():
+            threads.start(first())
         _remember(self)
 
     def _log_started(self) -> None:
@@ -58,7 +60,7 @@ class Background(Answering):
 
     def _end(self, seconds: float) -> None:
         _CLIENTS.discard(self)
-        end_all(self._followings.values(), seconds)
+        end_all(self._channel_threads.values(), seconds)
         log(logging.INFO, "stopped", "%s is not followed any more", "+".join(self._replicas))
 
     def _fetch(self, wanted: Reference, channel: str) -> Served:
@@ -69,21 +71,21 @@ class Background(Answering):
         """
         replica = self._replicas[channel]
         if not replica.keep(wanted.app, wanted.version):
-            following = self._followings.get(channel)
-            if following is None:
+            threads = self._channel_threads.get(channel)
+            if threads is None:
                 raise PromptUnavailable("the client was not started", hint="await client.start(), or async with.")
             deadline = time.monotonic() + self._settings.timeout
-            _require(following.ask(get_version(replica, wanted, deadline), deadline), wanted)
+            _require(threads.ask(get_version(replica, wanted, deadline), deadline), wanted)
         return replica.view.release(wanted.app, version=wanted.version)
 
     def _is_running(self) -> bool:
-        return bool(self._followings) and all(following.running for following in self._followings.values())
+        return bool(self._channel_threads) and all(threads.running for threads in self._channel_threads.values())
 
 
-def end_all(followings: Iterable[Following], seconds: float) -> None:
+def end_all(channels: Iterable[ChannelThreads], seconds: float) -> None:
     """End each with a goodbye, in at most so many seconds each."""
-    for following in list(followings):
-        following.close(seconds)
+    for threads in list(channels):
+        threads.close(seconds)
 
 
 def one_version(text: str) -> Reference:
@@ -106,17 +108,17 @@ def _require(refreshed: Refreshed, wanted: Reference) -> None:
     raise PromptUnavailable(f"{wanted} could not be had: {refreshed.trouble.message}")
 
 
-def _open(settings: Settings, place: Place) -> Origin:
+def _open(settings: ClientSettings, place: SourcePlace) -> OpenPlace:
     if not place.is_http:
         return open_local(place)
-    from promptops.client.sources.http_transport import HttpOrigin  # httpx is loaded with the first web server
+    from promptops.client.sources.http_transport import HttpPlace  # httpx is loaded with the first web server
 
-    return HttpOrigin(place, token=place.token, verify=settings.verify, proxy=settings.proxy)
+    return HttpPlace(place, token=place.token, verify=settings.verify, proxy=settings.proxy)
 
 
-def _drop(followings: dict[str, Following]) -> None:
+def _drop(channels: dict[str, ChannelThreads]) -> None:
     """The application has dropped the client: its threads end, and nothing waits for them."""
-    end_all(followings.values(), 0.0)
+    end_all(channels.values(), 0.0)
 
 
 # --- processes ------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ _registering = threading.Lock()
 _registered = False
 
 
-def _remember(client: Background) -> None:
+def _remember(client: BackgroundClient) -> None:
     global _registered  # once for all clients of a process
     with _registering:
         _CLIENTS.add(client)
@@ -138,7 +140,7 @@ def _remember(client: Background) -> None:
 
 def _close_all() -> None:
     clients, until = list(_CLIENTS), time.monotonic() + _AT_EXIT
-    goodbyes = [following.say_goodbye() for client in clients for following in client._followings.values()]
+    goodbyes = [threads.say_goodbye() for client in clients for threads in client._channel_threads.values()]
     for over in goodbyes:
         over.wait(max(0.0, until - time.monotonic()))
     until = time.monotonic() + _AT_EXIT

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptops.client import settings
-from promptops.client.follow.follower import Follower
+from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import World
 from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
-from promptops.client.sources.configured import Source
+from promptops.client.sources.configured import SourceOption
 from promptops.client.state.app_release import Served
 from promptops.client.state.release_set import Required
 from promptops.client.status import OnChange, OnState, Status, log, problem_of
@@ -35,12 +35,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Answering:
+class BaseClient:
     """The prompts of one channel or several, out of memory. Safe for threads and tasks."""
 
     def __init__(
         self,
-        source: Source | Sequence[Source] | None = None,
+        source: SourceOption | Sequence[SourceOption] | None = None,
         *,
         channel: str | Sequence[str] | None = None,
         token: str | None = None,
@@ -69,7 +69,7 @@ class Answering:
             Invalid: a setting that cannot be. Nothing is raised because something is out of reach.
         """
         caching, cache = settings.cache_of(cache_dir)
-        self._settings = settings.Settings(
+        self._settings = settings.ClientSettings(
             places=settings.places_of(source, token, allow_http=allow_http),
             channels=settings.channels_of(channel),
             token=settings.variable(settings.TOKEN) if token is None else token,
@@ -99,10 +99,10 @@ class Answering:
         self._process, self._mark, self._noticing = os.getpid(), mark(), dict[int, threading.Lock]()
         self._begin()
 
-    def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, Follower]:
+    def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, ChannelFollower]:
         world = World(clock=time.monotonic, now=_now, dice=_RANDOM.random)
         return {
-            name: Follower(Replica(self._settings, name, world), on_change=on_change, on_state=on_state)
+            name: ChannelFollower(Replica(self._settings, name, world), on_change=on_change, on_state=on_state)
             for name in self._settings.channels
         }
 

@@ -25,7 +25,7 @@ class Mark(Protocol):
     def __setitem__(self, at: int, value: int, /) -> None: ...
 
 
-class Number:
+class ProcessMark:
     """A mark by the number of the process, for systems without memory that is emptied: as reliable, and slower."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Number:
 
 def mark() -> Mark:
     """A mark that is not set yet."""
-    return _page() if _is_wiped() else Number()
+    return _page() if _is_wiped() else ProcessMark()
 
 
 def _page() -> mmap.mmap:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from promptops.client.disk.cache import default_folder
-from promptops.client.sources.configured import Source, find_sources
-from promptops.client.sources.source import Place
+from promptops.client.sources.configured import SourceOption, find_sources
+from promptops.client.sources.source import SourcePlace
 from promptops.client.state.release_set import Required
 from promptops.client.status import log
 from promptops.core.errors import Invalid
@@ -44,12 +44,12 @@ _HOOK = "Give a plain function; in asyncio it can make a task: asyncio.create_ta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ClientSettings:
     """All settings of a client, checked. ``token`` is the one given beside the sources; the places have their own.
     Tokens are in no repr.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[SourcePlace, ...]
     channels: tuple[str, ...]
     token: str = field(default="", repr=False)
     apps: tuple[str, ...] = ()
@@ -106,8 +106,8 @@ def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def places_of(
-    source: Source | Sequence[Source] | None, token: str | None = None, *, allow_http: bool
-) -> tuple[Place, ...]:
+    source: SourceOption | Sequence[SourceOption] | None, token: str | None = None, *, allow_http: bool
+) -> tuple[SourcePlace, ...]:
     """The places that are read from, in order, with their tokens.
 
     Raises:

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from promptops.client.background import Background, one_version
+from promptops.client.background import BackgroundClient, one_version
 from promptops.client.state.app_release import Served
 
 _IN_PASSING = 1.0
 """Seconds that a call may take to ask the registry, where no thread does."""
 
 
-class Client(Background):
+class Client(BackgroundClient):
     """Follows a channel and hands out its prompts::
 
         client = Client("https://registry.internal", channel="prod")
@@ -47,7 +47,7 @@ class Client(Background):
         if not self._mark[0]:
             self._notice()
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
-        answered = [each.refresh(max(0.0, until - time.monotonic())) for each in self._followings.values()]
+        answered = [each.refresh(max(0.0, until - time.monotonic())) for each in self._channel_threads.values()]
         return all(answered)
 
     def fetch(self, reference: str, *, channel: str | None = None) -> Served:
@@ -76,15 +76,15 @@ class Client(Background):
 
     def _forked(self) -> None:
         self._process, self._first = os.getpid(), []
-        for following in self._followings.values():
-            following.forked(self._next_first())
+        for threads in self._channel_threads.values():
+            threads.forked(self._next_first())
 
     def _follow_forked(self) -> None:
         self._forked()
         self._first = []  # what the parent held a moment ago is new enough to begin with
 
     def _go_on(self, seconds: float = _IN_PASSING) -> None:
-        taken = [following.take_turn(seconds) for following in self._followings.values()]
+        taken = [threads.take_turn(seconds) for threads in self._channel_threads.values()]
         self._mark[0] = not any(taken)
         first, self._first = self._first, []
         until = time.monotonic() + self._settings.start_timeout

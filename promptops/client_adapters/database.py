@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from promptops.client.sources.source import Answer, AskContents, AskSnapshot, AskVersion, Failed, Question
+from promptops.client.sources.source import AskContents, AskSnapshot, AskVersion, Failed, Question, SourceAnswer
 from promptops.core.errors import NotFound, PromptopsError, RegistryUnavailable, Unavailable
 from promptops.operations import snapshots
 from promptops.store import Registry
@@ -48,7 +48,7 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self._label}>"
 
-    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+    def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
         """Answer from the database; ``deadline`` is for whoever waits."""
         try:
             with self._at_work():
@@ -74,28 +74,28 @@ class Database:
             if self._closed.is_set():
                 self.close()
 
-    def _answer(self, registry: Registry, what: Question) -> Answer | Failed:
+    def _answer(self, registry: Registry, what: Question) -> SourceAnswer | Failed:
         match what:
             case AskSnapshot():
                 return self._snapshot(registry, what)
             case AskContents():
                 found = snapshots.contents(registry, what.digests)
-                return Answer(contents={digest: stored.content for digest, stored in found.items()})
+                return SourceAnswer(contents={digest: stored.content for digest, stored in found.items()})
             case AskVersion():
                 release = snapshots.content_of_version(registry, what.app, what.version)
-                return Answer(body=release.content, etag=release.digest)
+                return SourceAnswer(body=release.content, etag=release.digest)
         return Failed(reason="unknown", message="a database takes no heartbeats")
 
-    def _snapshot(self, registry: Registry, what: AskSnapshot) -> Answer:
+    def _snapshot(self, registry: Registry, what: AskSnapshot) -> SourceAnswer:
         # Read before the snapshot: it can only be older, and then the next question finds out.
         progress = snapshots.progress(registry, what.channel)
         if what.etag and self._seen == (what, progress, what.etag):
-            return Answer(unchanged=True, etag=what.etag)
+            return SourceAnswer(unchanged=True, etag=what.etag)
         snapshot = snapshots.snapshot(registry, what.channel)
         body, digest = encode(snapshot.only(what.apps) if what.apps else snapshot)
         etag = f'"{digest}"'
         self._seen = (AskSnapshot(channel=what.channel, apps=what.apps, etag=etag), progress, etag)
-        return Answer(unchanged=True, etag=etag) if etag == what.etag else Answer(body=body, etag=etag)
+        return SourceAnswer(unchanged=True, etag=etag) if etag == what.etag else SourceAnswer(body=body, etag=etag)
 
     def changes(self, seconds: float) -> bool:
         before = self._watch

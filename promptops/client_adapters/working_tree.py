@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptops.client.sources.source import Answer, AskContents, AskSnapshot, Failed, Question
+from promptops.client.sources.source import AskContents, AskSnapshot, Failed, Question, SourceAnswer
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.finding import Finding, Severity
@@ -61,7 +61,7 @@ class WorkingTree:
     def __repr__(self) -> str:
         return f"<WorkingTree {self._root}>"
 
-    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+    def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
         """Answer from the files as they are now; ``deadline`` is not looked at."""
         try:
             with self._lock:
@@ -69,15 +69,15 @@ class WorkingTree:
         except (OSError, PromptopsError) as error:
             return Failed(reason="source", message=f"{self._root}: {getattr(error, 'message', error)}")
 
-    def _answer(self, what: Question) -> Answer | Failed:
+    def _answer(self, what: Question) -> SourceAnswer | Failed:
         if isinstance(what, AskSnapshot):
             return self._snapshot(what)
         if isinstance(what, AskContents):
             contents = self._state.contents
-            return Answer(contents={digest: contents[digest] for digest in what.digests if digest in contents})
+            return SourceAnswer(contents={digest: contents[digest] for digest in what.digests if digest in contents})
         return Failed(reason="status-404", message="a working tree has no versions")
 
-    def _snapshot(self, what: AskSnapshot) -> Answer | Failed:
+    def _snapshot(self, what: AskSnapshot) -> SourceAnswer | Failed:
         signature = self._signature()
         if signature != self._read:
             self._state, self._read = self._load(), signature
@@ -95,8 +95,8 @@ class WorkingTree:
         body, digest = encode(snapshot.only(what.apps) if what.apps else snapshot)
         etag = f'"{digest}"'
         if etag == what.etag:
-            return Answer(unchanged=True, etag=etag, notes=state.notes)
-        return Answer(body=body, etag=etag, notes=state.notes)
+            return SourceAnswer(unchanged=True, etag=etag, notes=state.notes)
+        return SourceAnswer(body=body, etag=etag, notes=state.notes)
 
     def _load(self) -> _State:
         loaded = load(self._files)

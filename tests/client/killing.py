@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from promptops.client.disk.cache import Result, read, write
-from promptops.client.disk.cache_format import Stored, stored_of
+from promptops.client.disk.cache_format import StoredChannel, stored_of
 from promptops.wire.snapshot import decode
 from tests.client.made import CONTENTS, held, pointer, release, snapshot
 
@@ -25,13 +25,13 @@ _REVISION = 8  # bytes of a number in a pipe
 _TEXT = "{{question}} " + "What is written here makes the file as large as a real one. " * 300
 
 
-def state(revision: int) -> Stored:
+def state(revision: int) -> StoredChannel:
     """What is held at a revision: one of seven releases."""
     ref = release("bot", f"1.{revision % 7}.0", {"answer": f"{revision % 7} {_TEXT}"})
     return stored_of(held(snapshot({"bot": pointer(revision, ref)}, cursor=revision)))
 
 
-def revision_of(stored: Stored) -> int:
+def revision_of(stored: StoredChannel) -> int:
     return decode(stored.snapshot).apps["bot"].revision
 
 

@@ -13,7 +13,7 @@ from promptops.client.disk import cache_format as format_of
 from promptops.client.disk.cache_format import restore
 from promptops.client.disk.trusted_files import read_bundle
 from promptops.client.sources.folder import Folder
-from promptops.client.sources.source import Answer, AskContents, AskSnapshot, Failed
+from promptops.client.sources.source import AskContents, AskSnapshot, Failed, SourceAnswer
 from promptops.client.state.release_set import Rejected
 from promptops.wire.snapshot import decode, encode
 from tests.client.made import CONTENTS, pointer, release, snapshot
@@ -133,7 +133,7 @@ def test_what_lies_in_the_place_of_a_release_takes_no_other_with_it(
     assert set(reading.stored.contents) == {TWO.digest}
     assert [problem.path for problem in reading.problems] == [folder / RELEASE]
     source = Folder(str(folder))
-    assert source.answer(AskContents(digests=(ONE.digest, TWO.digest)), 0.0) == Answer(
+    assert source.answer(AskContents(digests=(ONE.digest, TWO.digest)), 0.0) == SourceAnswer(
         contents={TWO.digest: CONTENTS[TWO.digest]}
     )
     failed = source.answer(AskContents(digests=(ONE.digest,)), 0.0)

@@ -8,8 +8,8 @@ from promptops import State
 from promptops.client.follow.refresh import Refreshed, advance, get_version
 from promptops.client.settings import references_of
 from promptops.client.sources.source import (
-    Answer,
     Ask,
+    SourceAnswer,
 )
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -24,7 +24,7 @@ def test_an_answer_that_an_event_overtook_is_no_trouble() -> None:
     assert asking is not None
     ask = advance(asking, None)
     assert isinstance(ask, Ask)
-    late = Answer(body=encode(made.served(2, "2.0.0"))[0], etag='"late"', api=True)
+    late = SourceAnswer(body=encode(made.served(2, "2.0.0"))[0], etag='"late"', api=True)
     newest = made.served(3, "3.0.0")
     world.event(FIRST, encode(replace(newest, partial=True))[0])
     step = advance(asking, late)
@@ -65,6 +65,6 @@ def test_a_version_that_was_fetched_meanwhile_overtakes_nothing() -> None:
     assert isinstance(advance(asking, None), Ask)
     (wanted,) = references_of("bot@0.5.0", "")
     assert world.drive(get_version(world.replica, wanted, world.seconds + 5)).trouble is None
-    refreshed = advance(asking, Answer(body=encode(made.served(2, "2.0.0"))[0], api=True))
+    refreshed = advance(asking, SourceAnswer(body=encode(made.served(2, "2.0.0"))[0], api=True))
     assert isinstance(refreshed, Refreshed)
     assert refreshed.rejected

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from promptops import PromptUnavailable, State
-from promptops.client.disk.cache_format import Stored, encode
+from promptops.client.disk.cache_format import StoredChannel, encode
 from promptops.client.state import release_set
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Input, Message, Prompt, ReleaseRef, Role
@@ -126,7 +126,7 @@ def _into_file(file: Path, snapshot: Snapshot) -> None:
     named = {ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()}
     contents = {digest: made.CONTENTS[digest] for digest in named if digest in made.CONTENTS}
     part = file.with_name("part")
-    part.write_bytes(encode(Stored(snapshot=encode_snapshot(snapshot)[0], contents=contents)))
+    part.write_bytes(encode(StoredChannel(snapshot=encode_snapshot(snapshot)[0], contents=contents)))
     os.replace(part, file)
 
 

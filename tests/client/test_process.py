@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from promptops.client.process import Mark, Number, mark
+from promptops.client.process import Mark, ProcessMark, mark
 from tests.client import made
 from tests.client.fake_server import FakeServer, Reply
 from tests.client.test_starting import bundle
@@ -367,8 +367,8 @@ def test_anything_else_that_is_called_uwsgi_changes_nothing(server: FakeServer, 
     ended(run(program, server.url))
 
 
-@pytest.mark.parametrize("kind", [mark, Number], ids=["page", "number"])
-def test_a_mark_is_true_in_the_process_that_made_it_so_alone(kind: type[Number]) -> None:
+@pytest.mark.parametrize("kind", [mark, ProcessMark], ids=["page", "number"])
+def test_a_mark_is_true_in_the_process_that_made_it_so_alone(kind: type[ProcessMark]) -> None:
     program = f"""
     from promptops.client.process import {kind.__name__} as mark
     made = mark()
@@ -389,4 +389,4 @@ def test_a_mark_is_true_in_the_process_that_made_it_so_alone(kind: type[Number])
 
 def test_a_mark_costs_less_than_asking_for_the_process() -> None:
     found: Mark = mark()
-    assert isinstance(found, Number) is not sys.platform.startswith("linux")
+    assert isinstance(found, ProcessMark) is not sys.platform.startswith("linux")

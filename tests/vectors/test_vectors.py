@@ -142,7 +142,7 @@ def test_an_override_file(vector: Vector) -> None:
 @each("last-known-good")
 def test_a_last_known_good_file(vector: Vector) -> None:
     said = vector["stored"]
-    made = cache_format.Stored(
+    made = cache_format.StoredChannel(
         snapshot=said["snapshot"].encode(),
         contents={digest: text.encode() for digest, text in said["contents"].items()},
         gone=said["gone"].encode(),

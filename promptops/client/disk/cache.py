@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from promptops.client.disk.cache_format import Problem, Stored, encode, restore
+from promptops.client.disk.cache_format import DiskProblem, StoredChannel, encode, restore
 from promptops.client.disk.regular_file import require_ours
 from promptops.client.disk.trusted_files import Reading, read_ours
 from promptops.client.state.release_set import Held, Rejected, Required
@@ -47,19 +47,19 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class SavedCache:
     """The result of a write, and what was wrong where it failed."""
 
     result: Result
-    problem: Problem | None = None
+    problem: DiskProblem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedCache:
     """What was known to be good and still is, if anything, and what could not be used on the way to it."""
 
     held: Held | None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[DiskProblem, ...] = ()
 
 
 def default_folder(environment: Mapping[str, str]) -> Path | None:
@@ -91,28 +91,30 @@ def read_previous(path: Path) -> Reading:
     return read_ours(_previous(path))
 
 
-def load(path: Path, *, channel: str, required: Required = ()) -> Loaded:
+def load(path: Path, *, channel: str, required: Required = ()) -> LoadedCache:
     """The newest slot that is good, compiled; an app that cannot be served of it is what it was in the slot before."""
     newest = _restored(path, channel, required)
     if newest.held is not None and not newest.held.unloaded:
         return newest
     before = _restored(_previous(path), channel, required)
     if newest.held is None or before.held is None:
-        return Loaded(held=newest.held or before.held, problems=(*newest.problems, *before.problems))
+        return LoadedCache(held=newest.held or before.held, problems=(*newest.problems, *before.problems))
     return _restored(path, channel, required, older=before.held)
 
 
-def _restored(path: Path, channel: str, required: Required, older: Held | None = None) -> Loaded:
+def _restored(path: Path, channel: str, required: Required, older: Held | None = None) -> LoadedCache:
     reading = read_ours(path)
     if reading.stored is None:
-        return Loaded(held=None, problems=reading.problems)
+        return LoadedCache(held=None, problems=reading.problems)
     try:
-        return Loaded(held=restore(reading.stored, channel=channel, required=required, older=older))
+        return LoadedCache(held=restore(reading.stored, channel=channel, required=required, older=older))
     except Rejected as rejected:
-        return Loaded(held=None, problems=(Problem(path=path, reason=rejected.reason, message=rejected.message),))
+        return LoadedCache(
+            held=None, problems=(DiskProblem(path=path, reason=rejected.reason, message=rejected.message),)
+        )
 
 
-def write(path: Path, stored: Stored) -> Saved:
+def write(path: Path, stored: StoredChannel) -> SavedCache:
     """Make this the newest slot, unless the one there is as new. It is on the disk when this returns.
 
     Takes up to 5 s where others are writing, and whatever the disk takes.
@@ -127,19 +129,19 @@ def write(path: Path, stored: Stored) -> Saved:
             there = newest or read_previous(path).stored
             whole = _merged(stored, snapshot, there) if there is not None else stored
             if whole is None:
-                return Saved(result=Result.KEPT)
+                return SavedCache(result=Result.KEPT)
             replace_file(path, encode(whole), prefix=_TEMPORARY, previous=_previous(path) if newest else None)
     except (OSError, Rejected, Invalid, ValueError) as error:
         reason = error.reason if isinstance(error, Rejected) else "disk" if isinstance(error, OSError) else "content"
-        return Saved(result=Result.FAILED, problem=Problem(path=path, reason=reason, message=str(error)))
-    return Saved(result=Result.WRITTEN)
+        return SavedCache(result=Result.FAILED, problem=DiskProblem(path=path, reason=reason, message=str(error)))
+    return SavedCache(result=Result.WRITTEN)
 
 
 def _previous(path: Path) -> Path:
     return path.with_name(path.name + ".prev")
 
 
-def _merged(stored: Stored, ours: Snapshot, there: Stored) -> Stored | None:
+def _merged(stored: StoredChannel, ours: Snapshot, there: StoredChannel) -> StoredChannel | None:
     """The content to write: for each app the newer of the two, because another process may load what this one cannot.
     None if writing would change nothing, or take any app back. A different lineage belongs to another registry.
     """

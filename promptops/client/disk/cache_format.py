@@ -49,7 +49,7 @@ _KEYS = {"schema", "snapshot", "releases", "gone", "fixed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class DiskProblem:
     """A file that is not used, and why: ``reason`` is one word that stays the same, ``message`` is for people."""
 
     path: Path
@@ -58,7 +58,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredChannel:
     """What is held, as bytes: the fields are those of :class:`promptops.client.state.release_set.Held`."""
 
     snapshot: bytes
@@ -67,9 +67,9 @@ class Stored:
     fixed: Mapping[str, str] = field(default_factory=dict)
 
 
-def stored_of(held: Held) -> Stored:
+def stored_of(held: Held) -> StoredChannel:
     """What is held, ready to be written."""
-    return Stored(
+    return StoredChannel(
         snapshot=encode_snapshot(held.snapshot)[0],
         contents=held.contents,
         gone=encode_snapshot(held.gone)[0] if held.gone else b"",
@@ -77,7 +77,7 @@ def stored_of(held: Held) -> Stored:
     )
 
 
-def restore(stored: Stored, *, channel: str, required: Required = (), older: Held | None = None) -> Held:
+def restore(stored: StoredChannel, *, channel: str, required: Required = (), older: Held | None = None) -> Held:
     """What was held, verified and compiled as if it had just arrived. An app of it that cannot be loaded is what it is
     in ``older``, if it is there.
 
@@ -116,7 +116,7 @@ def whole(data: bytes, channel: str) -> Snapshot:
     return replace(snapshot, partial=False)
 
 
-def encode(stored: Stored) -> bytes:
+def encode(stored: StoredChannel) -> bytes:
     """The bytes of the file."""
     document = {
         "schema": SCHEMA,
@@ -129,7 +129,7 @@ def encode(stored: Stored) -> bytes:
     return MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def decode(data: bytes) -> Stored:
+def decode(data: bytes) -> StoredChannel:
     """Read the bytes of a file, and prove every one of them.
 
     Raises:
@@ -144,7 +144,7 @@ def decode(data: bytes) -> Stored:
     return _stored(_json(body), sealed=True)
 
 
-def decode_bundle(data: bytes) -> Stored:
+def decode_bundle(data: bytes) -> StoredChannel:
     """Read a bundle in one file: such a file, or its JSON alone.
 
     Raises:
@@ -165,7 +165,7 @@ def _json(body: bytes) -> Mapping[str, object]:
     return document
 
 
-def _stored(document: Mapping[str, object], *, sealed: bool) -> Stored:
+def _stored(document: Mapping[str, object], *, sealed: bool) -> StoredChannel:
     fixed = _texts(document["fixed"])
     contents = {digest: text.encode() for digest, text in _texts(document["releases"]).items()}
     wrong = [digest for digest, data in contents.items() if not is_digest(digest) or digest_of(data) != digest]
@@ -174,7 +174,7 @@ def _stored(document: Mapping[str, object], *, sealed: bool) -> Stored:
     for digest in wrong:  # the app that needs it cannot be loaded, and no other is touched
         del contents[digest]
     gone = document["gone"]
-    return Stored(
+    return StoredChannel(
         snapshot=_text(document["snapshot"]).encode(),
         contents=contents,
         gone=b"" if gone is None else _text(gone).encode(),

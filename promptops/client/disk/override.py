@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from promptops.client.disk.cache_format import Problem
+from promptops.client.disk.cache_format import DiskProblem
 from promptops.client.disk.regular_file import Unsafe, read_trusted
 from promptops.client.state.lookup_view import OverrideFile
 from promptops.client.state.release_set import Rejected, compile_release
@@ -29,7 +29,7 @@ class Overrides:
     """The overrides that count, by app, and what is wrong with the others."""
 
     active: Mapping[str, OverrideFile]
-    ignored: tuple[Problem, ...] = ()
+    ignored: tuple[DiskProblem, ...] = ()
 
 
 class _Ignored(Exception):
@@ -45,18 +45,18 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
     count. Of two overrides of one app the younger counts.
     """
     active: dict[str, OverrideFile] = {}
-    ignored: list[Problem] = []
+    ignored: list[DiskProblem] = []
     for file in _files(path, ignored):
         try:
             found = _read(file, channel, lineage, now)
         except FileNotFoundError:
             continue
         except _Ignored as problem:
-            ignored.append(Problem(path=file, reason=problem.reason, message=problem.message))
+            ignored.append(DiskProblem(path=file, reason=problem.reason, message=problem.message))
             continue
         except OSError as error:
             reason = "unsafe" if isinstance(error, Unsafe) else "unreadable"
-            ignored.append(Problem(path=file, reason=reason, message=str(error)))
+            ignored.append(DiskProblem(path=file, reason=reason, message=str(error)))
             continue
         older = active.get(found.override.app)
         if older is not None and older.override.created_at > found.override.created_at:
@@ -64,7 +64,7 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
         active[found.override.app] = found
         if older is not None:
             message = f"the override of '{older.override.app}' in {found.path.name} is younger"
-            ignored.append(Problem(path=older.path, reason="superseded", message=message))
+            ignored.append(DiskProblem(path=older.path, reason="superseded", message=message))
     return Overrides(active=active, ignored=tuple(ignored))
 
 
@@ -79,14 +79,14 @@ def signature(path: Path) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _files(path: Path, ignored: list[Problem]) -> Iterator[Path]:
+def _files(path: Path, ignored: list[DiskProblem]) -> Iterator[Path]:
     try:
         if not path.is_dir():
             yield path
             return
         names = sorted(name for name in os.listdir(path) if name.endswith(ENDING))
     except OSError as error:
-        ignored.append(Problem(path=path, reason="unreadable", message=str(error)))
+        ignored.append(DiskProblem(path=path, reason="unreadable", message=str(error)))
         return
     for name in names:
         yield path / name

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptops.client.disk.cache_format import MAX_FILE, Problem, Stored, decode, decode_bundle
+from promptops.client.disk.cache_format import MAX_FILE, DiskProblem, StoredChannel, decode, decode_bundle
 from promptops.client.disk.regular_file import Unsafe, read_regular, require_ours
 from promptops.client.state.release_set import Rejected
 from promptops.core.digest import MAX_BYTES
@@ -24,8 +24,8 @@ from promptops.wire.snapshot import decode as decode_snapshot
 class Reading:
     """What was found, if anything, and what could not be used on the way to it. No file is no problem."""
 
-    stored: Stored | None
-    problems: tuple[Problem, ...] = ()
+    stored: StoredChannel | None
+    problems: tuple[DiskProblem, ...] = ()
 
 
 def read_ours(path: Path) -> Reading:
@@ -74,7 +74,7 @@ def read_exported(path: Path, limit: int) -> bytes:
 
 def _folder(path: Path, channel: str) -> Reading:
     snapshot = read_exported(path / "v1" / "channels" / channel / "snapshot", MAX_SNAPSHOT)
-    contents, problems = {}, list[Problem]()
+    contents, problems = {}, list[DiskProblem]()
     for pointer in decode_snapshot(snapshot).apps.values():
         for ref in pointer.releases():
             file = path / "v1" / "releases" / ref.digest.removeprefix("sha256:")
@@ -84,11 +84,11 @@ def _folder(path: Path, channel: str) -> Reading:
                 continue
             except (OSError, Invalid) as error:
                 problems += _nothing(file, error).problems
-    return Reading(stored=Stored(snapshot=snapshot, contents=contents), problems=tuple(problems))
+    return Reading(stored=StoredChannel(snapshot=snapshot, contents=contents), problems=tuple(problems))
 
 
 def _nothing(path: Path, error: Exception) -> Reading:
     reason = error.reason.value if isinstance(error, Rejected) else "content"
     if isinstance(error, OSError):
         reason = "unsafe" if isinstance(error, Unsafe) or error.errno == errno.ELOOP else "unreadable"
-    return Reading(stored=None, problems=(Problem(path=path, reason=reason, message=str(error)),))
+    return Reading(stored=None, problems=(DiskProblem(path=path, reason=reason, message=str(error)),))

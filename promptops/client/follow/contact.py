@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from promptops.client.follow.schedule import World
-from promptops.client.sources.source import Place
+from promptops.client.sources.source import SourcePlace
 from promptops.client.state.release_set import Held
 from promptops.wire.snapshot import encode
 
@@ -37,7 +37,7 @@ class Contact:
         self._world = world
         self._started = world.clock()
         self.last: float | None = None
-        self.place: Place | None = None
+        self.place: SourcePlace | None = None
         self.failing = False
         self.failure = ""
         self.unfollowed = ""
@@ -45,8 +45,8 @@ class Contact:
         self.polls = 0
         self.rejected: Counter[str] = Counter()
         self.notes: Mapping[str, tuple[str, ...]] = {"pin-missing": (), "source-invalid": ()}  # by their log event
-        self._known: dict[Place, _Known] = {}
-        self._old_until: dict[Place, float] = {}
+        self._known: dict[SourcePlace, _Known] = {}
+        self._old_until: dict[SourcePlace, float] = {}
 
     @property
     def age(self) -> float:
@@ -64,7 +64,7 @@ class Contact:
         """A refresh begins."""
         self.polls += 1
 
-    def heard(self, place: Place, held: Held | None, *, api: bool, etag: str) -> None:
+    def heard(self, place: SourcePlace, held: Held | None, *, api: bool, etag: str) -> None:
         """A place answered with something that is followed, or that nothing is new."""
         self._known[place] = _Known(api=api, etag=etag, held=held)
         self.place = place
@@ -74,7 +74,7 @@ class Contact:
         """What is held is what the followed place serves now."""
         self.last, self.failing, self.failure = self._world.clock(), False, ""
 
-    def answered(self, place: Place, *, api: bool) -> None:
+    def answered(self, place: SourcePlace, *, api: bool) -> None:
         """A place answered in some way, so it is known whether it is a server of ours."""
         known = self._known.get(place)
         self._known[place] = replace(known, api=api) if known else _Known(api=api)
@@ -106,12 +106,12 @@ class Contact:
 
     # --- what a place can do ----------------------------------------------------------------------
 
-    def is_api(self, place: Place) -> bool:
+    def is_api(self, place: SourcePlace) -> bool:
         """True if the place is known to be a server of ours."""
         known = self._known.get(place)
         return known is not None and known.api
 
-    def etag(self, place: Place, held: Held | None) -> str:
+    def etag(self, place: SourcePlace, held: Held | None) -> str:
         """The etag to ask this place with; empty if nothing is held."""
         known = self._known.get(place)
         if held is None:
@@ -120,10 +120,10 @@ class Contact:
             return known.etag
         return f'"{encode(replace(held.snapshot, partial=False))[1]}"'
 
-    def is_old(self, place: Place) -> bool:
+    def is_old(self, place: SourcePlace) -> bool:
         """True if the server there takes no more of a heartbeat than one of version 0.1.0."""
         return self._world.clock() < self._old_until.get(place, 0.0)
 
-    def found_old(self, place: Place) -> None:
+    def found_old(self, place: SourcePlace) -> None:
         """The server there refused what a newer heartbeat has; a newer server may replace it."""
         self._old_until[place] = self._world.clock() + OLD_FOR

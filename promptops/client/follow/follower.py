@@ -1,9 +1,8 @@
 """How a process follows one channel: everything but the network, the threads and the waiting.
 
-A caller takes turns: :meth:`Follower.poll` and :meth:`Follower.beat` return what there is to ask,
-:meth:`Follower.settle` takes the result, :meth:`Follower.tend` does what is to be done on this machine, and
-:meth:`Follower.pause` says how long the next turn can wait. Disks and hooks may be slow, so none of this is for the
-thread of an event loop.
+A caller takes turns with :class:`ChannelFollower`: ``poll`` and ``beat`` return what there is to ask, ``settle`` takes
+the result, ``tend`` does what is to be done on this machine, and ``pause`` says how long the next turn can wait. Disks
+and hooks may be slow, so none of this is for the thread of an event loop.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from promptops.client.follow.overriding import OverrideWatch
 from promptops.client.follow.refresh import INTERNAL, Asking, Refreshed, refresh
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import spread
-from promptops.client.sources.source import Place
+from promptops.client.sources.source import SourcePlace
 from promptops.client.status import OnChange, OnState
 from promptops.core.heartbeat import Beat
 
@@ -37,7 +36,7 @@ _AFTER_FORK: Final = 1.0
 """Seconds within which a forked child polls for the first time, at a random moment: not together with its siblings."""
 
 
-class Follower:
+class ChannelFollower:
     """Follows one channel of one client. One thread at a time takes turns; events may come from another."""
 
     def __init__(self, replica: Replica, *, on_change: OnChange | None, on_state: OnState | None) -> None:
@@ -47,7 +46,7 @@ class Follower:
         self.identity = secrets.token_hex(16)
         self._overrides = OverrideWatch(replica)
         self._beat_at = 0.0
-        self._reported_to: Place | None = None
+        self._reported_to: SourcePlace | None = None
 
     def begin(self) -> None:
         """Start from what is on disk."""

@@ -13,7 +13,7 @@ from typing import Final
 from promptops.client.follow.refresh import Asking, Refreshed
 from promptops.client.follow.replica import Replica
 from promptops.client.sources.http_messages import SDK
-from promptops.client.sources.source import Ask, Failed, Place, TellBeat
+from promptops.client.sources.source import Ask, Failed, SourcePlace, TellBeat
 from promptops.core.errors import Invalid
 from promptops.core.heartbeat import MAX_APPS, Beat
 from promptops.core.model import is_name
@@ -56,7 +56,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
         return None
 
 
-def tell(replica: Replica, place: Place, beat: Beat, deadline: float) -> Asking:
+def tell(replica: Replica, place: SourcePlace, beat: Beat, deadline: float) -> Asking:
     """Say it to a place, as much of it as the server there takes."""
     old = replica.contact.is_old(place)
     if old and beat.leaving:

@@ -8,7 +8,7 @@ from typing import Final
 
 from promptops.client import settings
 from promptops.client.disk import cache
-from promptops.client.disk.cache_format import Problem, restore, stored_of, whole
+from promptops.client.disk.cache_format import DiskProblem, restore, stored_of, whole
 from promptops.client.disk.trusted_files import read_bundle
 from promptops.client.follow.replica import Replica
 from promptops.client.prompt import Source
@@ -127,7 +127,7 @@ class LastGood:
             log(logging.WARNING, "disk-failed", "%s could not be written: %s", self._slot, problem.message)
 
 
-def log_ignored(event: str, problem: Problem) -> None:
+def log_ignored(event: str, problem: DiskProblem) -> None:
     """Log that a file on disk is not used."""
     log(logging.WARNING, event, "%s is not used: %s", problem.path, problem.message, reason=problem.reason)
 

@@ -7,19 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from promptops.client.follow.follower import Follower
+from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.loaders import Loaders
 from promptops.client.follow.open_places import OpenPlaces
 from promptops.client.follow.refresh import hear
 from promptops.client.follow.schedule import asked_wait, wait_after
 from promptops.client.sources.http_messages import SILENCE, stream_request
-from promptops.client.sources.source import Lost, Place
+from promptops.client.sources.source import Lost, SourcePlace
 from promptops.client.sources.sse import EventReader
 from promptops.client.status import LOG, log
 from promptops.core.errors import Invalid
 
 if TYPE_CHECKING:
-    from promptops.client.sources.http_transport import HttpOrigin
+    from promptops.client.sources.http_transport import HttpPlace
 
 LIVED: Final = 10.0
 """Seconds after which a stream was a good one, and the next one is tried soon."""
@@ -34,7 +34,7 @@ LONGEST_RETRY: Final = 60.0
 """Seconds; no server delays the next stream by more with the ``retry`` of its events."""
 
 
-class Listener:
+class ChannelListener:
     """Listens to the place that is followed, with one thread in :meth:`listen`.
 
     ``wake`` has a turn taken soon, ``ask_again`` has a refresh begin from now on.
@@ -42,7 +42,7 @@ class Listener:
 
     def __init__(
         self,
-        follower: Follower,
+        follower: ChannelFollower,
         places: OpenPlaces,
         loaders: Loaders,
         stop: threading.Event,
@@ -90,7 +90,7 @@ class Listener:
                 self._stop.wait(AFTER_ERROR)
             self.reached.clear()
 
-    def _follow_stream(self, place: Place, failures: int) -> int:
+    def _follow_stream(self, place: SourcePlace, failures: int) -> int:
         """Follow one stream to its end, and wait before the next; returns how many streams ended early in a row."""
         clock, dice = self._replica.world.clock, self._replica.world.dice
         began = clock()
@@ -103,7 +103,7 @@ class Listener:
             self.reached.wait(retry * dice() + wait_after(failures, dice))
         return failures
 
-    def _hold_off(self, place: Place, seconds: float) -> None:
+    def _hold_off(self, place: SourcePlace, seconds: float) -> None:
         """Leave a place alone for as long as it said, unless another one is followed meanwhile."""
         clock = self._replica.world.clock
         until = clock() + seconds
@@ -111,12 +111,12 @@ class Listener:
             self.reached.wait(until - clock())
             self.reached.clear()
 
-    def _stream(self, place: Place) -> tuple[float, float]:
+    def _stream(self, place: SourcePlace) -> tuple[float, float]:
         """Follow a stream to its end; returns the seconds of its ``retry``, and those that its refusal said to wait."""
         replica, timeout = self._replica, self._replica.settings.timeout
         request = stream_request(place, replica.channel, replica.settings.apps, self._last_id, place.token)
         reader, message, delay = EventReader(), "it ended", 0.0
-        origin = cast("HttpOrigin", self._places[place])
+        origin = cast("HttpPlace", self._places[place])
         try:
             self._opening_until = replica.world.clock() + timeout
             with origin.listen(request, timeout) as pieces:
@@ -141,7 +141,7 @@ class Listener:
                 log(logging.INFO, "stream-lost", "%s: %s", place.label, message)
         return min(reader.retry or 0.0, LONGEST_RETRY), delay
 
-    def _take(self, place: Place, reader: EventReader, piece: bytes) -> None:
+    def _take(self, place: SourcePlace, reader: EventReader, piece: bytes) -> None:
         for event in reader.feed(piece):
             if event.name != "change":
                 continue

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from promptops.client.follow.crew import Crew
-from promptops.client.follow.follower import Follower
+from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import drive, load
-from promptops.client.sources.source import Answer, Ask, Failed, Place
+from promptops.client.sources.source import Ask, Failed, SourceAnswer, SourcePlace
 
 LOADERS: Final = 4
 """Threads that load at once. What comes while all are busy is loaded when one of them is done."""
@@ -20,7 +20,11 @@ class Loaders:
     """The loads of one channel. Each calls ``done`` with True if asking again soon may help."""
 
     def __init__(
-        self, follower: Follower, crew: Crew, answer: Callable[[Ask], Answer | Failed], done: Callable[[bool], None]
+        self,
+        follower: ChannelFollower,
+        crew: Crew,
+        answer: Callable[[Ask], SourceAnswer | Failed],
+        done: Callable[[bool], None],
     ) -> None:
         self._follower = follower
         self._crew = crew
@@ -28,7 +32,7 @@ class Loaders:
         self._done = done
         self._free = threading.Semaphore(LOADERS)
 
-    def load(self, place: Place) -> None:
+    def load(self, place: SourcePlace) -> None:
         """Start loading the releases that are coming, if there are any."""
         replica = self._follower.replica
         if not has_work(replica) or not self._free.acquire(blocking=False):

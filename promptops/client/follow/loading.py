@@ -13,7 +13,7 @@ from typing import Final
 
 from promptops.client.follow.replica import Replica
 from promptops.client.sources.http_messages import BATCH
-from promptops.client.sources.source import TIMEOUT, Answer, Ask, AskContents, Failed, Place
+from promptops.client.sources.source import TIMEOUT, Ask, AskContents, Failed, SourceAnswer, SourcePlace
 from promptops.client.state.release_set import Rejected, Unloaded, load, unloaded_of
 from promptops.core.snapshot import Pointer
 
@@ -23,7 +23,7 @@ _MOMENT: Final = 0.05
 _IN_A_ROW: Final = 3
 """Questions for one release each that failed one after the other: then it is the place that is at fault."""
 
-Loading = Generator[Ask, Answer | Failed, None]
+Loading = Generator[Ask, SourceAnswer | Failed, None]
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class _Work:
         self.replica.settle({}, {}, {}, failed)
 
 
-def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Loading:
+def catch_up(replica: Replica, first: SourcePlace, until: float, *, again: bool) -> Loading:
     """Load everything that is coming and that no other thread loads; leave what is not available for a later attempt.
 
     ``again``: also releases that failed before. The caller waits an interval between such attempts.
@@ -92,7 +92,7 @@ def catch_up(replica: Replica, first: Place, until: float, *, again: bool) -> Lo
             replica.coming.release(claimed)
 
 
-def _load(replica: Replica, first: Place, claimed: dict[str, Pointer], until: float) -> Loading:
+def _load(replica: Replica, first: SourcePlace, claimed: dict[str, Pointer], until: float) -> Loading:
     work, lost = _Work(replica, dict(claimed)), dict[str, Failed]()
     work.load()
     places = tuple(dict.fromkeys((first, *replica.settings.places)))
@@ -119,14 +119,14 @@ def compile_rollbacks(replica: Replica) -> None:
         replica.compile_rollback(app, digest)
 
 
-def fetch(replica: Replica, place: Place, digests: Iterable[str], until: float) -> Loading:
+def fetch(replica: Replica, place: SourcePlace, digests: Iterable[str], until: float) -> Loading:
     """Put the bytes of these releases into the spare ones, as far as they can be had."""
     yield from _fetch(replica, place, digests, until, _Work(replica, {}))
 
 
 def _fetch(
-    replica: Replica, place: Place, digests: Iterable[str], until: float, work: _Work
-) -> Generator[Ask, Answer | Failed, dict[str, Failed]]:
+    replica: Replica, place: SourcePlace, digests: Iterable[str], until: float, work: _Work
+) -> Generator[Ask, SourceAnswer | Failed, dict[str, Failed]]:
     """Fetch, and load the complete releases. Returns why each missing release is missing."""
     left, lost, in_a_row, supply = list(digests), dict[str, Failed](), 0, replica.supply
     # A plain web server has one file for each; a server of ours, a database or a folder hand out many at once.
@@ -134,7 +134,7 @@ def _fetch(
     while left:
         several = min(most, supply.batch)
         some, left = left[:several], left[several:]
-        answer: Answer | Failed = TIMEOUT
+        answer: SourceAnswer | Failed = TIMEOUT
         if replica.world.clock() < until:
             answer = yield Ask(place=place, what=AskContents(digests=tuple(some)), deadline=until)
         if not isinstance(answer, Failed):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, cast
 from promptops.client.follow.crew import Crew
 from promptops.client.follow.refresh import Asking, Refreshed, drive
 from promptops.client.follow.replica import Replica
-from promptops.client.sources.source import TIMEOUT, Answer, Ask, Failed, Origin, Place
+from promptops.client.sources.source import TIMEOUT, Ask, Failed, OpenPlace, SourceAnswer, SourcePlace
 
 if TYPE_CHECKING:
-    from promptops.client.sources.http_transport import HttpOrigin
+    from promptops.client.sources.http_transport import HttpPlace
 
 GRACE: Final = 0.25
 """Seconds after the deadline in which a refresh may still report itself what went wrong."""
@@ -28,15 +28,15 @@ LOOK: Final = 0.05
 class OpenPlaces:
     """Opens the places of a channel, asks them, and closes them. Safe for threads, except :meth:`open`."""
 
-    def __init__(self, replica: Replica, open_place: Callable[[Place], Origin]) -> None:
+    def __init__(self, replica: Replica, open_place: Callable[[SourcePlace], OpenPlace]) -> None:
         self.crew = Crew(f"{replica.channel}: work")
         self._replica = replica
         self._open_place = open_place
         self.is_open = False
-        self._origins: Mapping[Place, Origin] = {}
+        self._origins: Mapping[SourcePlace, OpenPlace] = {}
         self._news = threading.Condition()
 
-    def __getitem__(self, place: Place) -> Origin:
+    def __getitem__(self, place: SourcePlace) -> OpenPlace:
         return self._origins[place]
 
     def open(self) -> None:
@@ -65,11 +65,11 @@ class OpenPlaces:
         for origin in self._origins.values():
             origin.interrupt()
 
-    def http(self) -> list[HttpOrigin]:
+    def http(self) -> list[HttpPlace]:
         """The places that are web servers."""
-        return [cast("HttpOrigin", origin) for place, origin in self._origins.items() if place.is_http]
+        return [cast("HttpPlace", origin) for place, origin in self._origins.items() if place.is_http]
 
-    def answer(self, ask: Ask) -> Answer | Failed:
+    def answer(self, ask: Ask) -> SourceAnswer | Failed:
         """Ask a place and wait for its answer, in this thread."""
         return self._origins[ask.place].answer(ask.what, ask.deadline)
 
@@ -87,7 +87,7 @@ class OpenPlaces:
         clock, results = self._replica.world.clock, list[Refreshed]()
         given_up = False
 
-        def answer(ask: Ask) -> Answer | Failed:
+        def answer(ask: Ask) -> SourceAnswer | Failed:
             return TIMEOUT if given_up else self.answer(ask)
 
         def work() -> None:

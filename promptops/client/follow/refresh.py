@@ -1,6 +1,6 @@
 """Bringing a replica up to date: generators that yield what to ask and are sent what came back. No I/O.
 
-A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`Answer` or a
+A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`SourceAnswer` or a
 :class:`Failed`, and in the end it gets an :class:`Refreshed`. Everything that arrives is proven before it is followed.
 What a refresh could load before its time was over is followed, and the next one goes on, so a slow line gets there too.
 """
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, cast
 
 from promptops.client.follow.loading import catch_up, compile_rollbacks, fetch, share
 from promptops.client.follow.replica import Replica
-from promptops.client.sources.source import Answer, Ask, AskSnapshot, AskVersion, Failed, Place, Question
+from promptops.client.sources.source import Ask, AskSnapshot, AskVersion, Failed, Question, SourceAnswer, SourcePlace
 from promptops.client.state.release_set import Rejected, Rejection
 from promptops.client.status import LOG
 from promptops.core.errors import Invalid
@@ -33,16 +33,16 @@ class Refreshed:
     ``late``: bytes of an app did not come, and may come soon.
     """
 
-    place: Place | None = None
+    place: SourcePlace | None = None
     trouble: Failed | None = None
     rejected: bool = False
     late: bool = False
 
 
-Asking: TypeAlias = Generator[Ask, Answer | Failed, Refreshed]
+Asking: TypeAlias = Generator[Ask, SourceAnswer | Failed, Refreshed]
 
 
-def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
+def advance(asking: Asking, reply: SourceAnswer | Failed | None) -> Ask | Refreshed:
     """The next question, or what became of it all. ``reply`` is None to begin."""
     try:
         return next(asking) if reply is None else asking.send(reply)
@@ -53,7 +53,7 @@ def advance(asking: Asking, reply: Answer | Failed | None) -> Ask | Refreshed:
         return Refreshed(trouble=Failed(reason=INTERNAL, message=f"{type(error).__name__} while following"))
 
 
-def drive(asking: Asking, answer: Callable[[Ask], Answer | Failed]) -> Refreshed:
+def drive(asking: Asking, answer: Callable[[Ask], SourceAnswer | Failed]) -> Refreshed:
     """Answer every question of a generator, to its end."""
     step = advance(asking, None)
     while isinstance(step, Ask):
@@ -87,7 +87,7 @@ def refresh(replica: Replica, deadline: float) -> Asking:
     return last
 
 
-def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
+def hear(replica: Replica, place: SourcePlace, data: bytes) -> Refreshed:
     """Follow an event of a stream as far as what it points to is ready; :func:`load` brings the rest."""
     event = None
     try:
@@ -100,7 +100,7 @@ def hear(replica: Replica, place: Place, data: bytes) -> Refreshed:
     return Refreshed(place=place)
 
 
-def load(replica: Replica, place: Place, deadline: float) -> Asking:
+def load(replica: Replica, place: SourcePlace, deadline: float) -> Asking:
     """Load and compile the coming releases, and those that a rollback would need."""
     yield from catch_up(replica, place, deadline, again=False)
     yield from _prepare(replica, place, deadline)
@@ -126,7 +126,9 @@ def get_version(replica: Replica, reference: Reference, deadline: float) -> Aski
 # --- the steps -----------------------------------------------------------------------------------
 
 
-def _follow(replica: Replica, place: Place, until: float, deadline: float) -> Generator[Ask, Answer | Failed, None]:
+def _follow(
+    replica: Replica, place: SourcePlace, until: float, deadline: float
+) -> Generator[Ask, SourceAnswer | Failed, None]:
     etag, before = replica.contact.etag(place, replica.held), replica.held and replica.held.snapshot
     what = AskSnapshot(channel=replica.channel, apps=replica.settings.apps, etag=etag)
     answer = yield from _ask(replica, place, what, until)
@@ -163,7 +165,7 @@ def _receive(replica: Replica, snapshot: Snapshot) -> None:
         raise _Trouble(_failed(old), rejected=True)
 
 
-def _prepare(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, None]:
+def _prepare(replica: Replica, place: SourcePlace, until: float) -> Generator[Ask, SourceAnswer | Failed, None]:
     """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot."""
     if wanted := replica.rollbacks():
         yield from fetch(replica, place, wanted, until)
@@ -180,7 +182,9 @@ def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
     return (snapshot.epoch, snapshot.cursor) < (held.epoch, held.cursor)
 
 
-def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answer | Failed, tuple[str, ...]]:
+def _named(
+    replica: Replica, place: SourcePlace, until: float
+) -> Generator[Ask, SourceAnswer | Failed, tuple[str, ...]]:
     """Get the versions that are fixed or wanted and not held yet; answers those that could not be had."""
     lacking = []
     for reference in (*replica.settings.fixed, *replica.settings.versions):
@@ -194,8 +198,8 @@ def _named(replica: Replica, place: Place, until: float) -> Generator[Ask, Answe
 
 
 def _version(
-    replica: Replica, place: Place, reference: Reference, until: float
-) -> Generator[Ask, Answer | Failed, None]:
+    replica: Replica, place: SourcePlace, reference: Reference, until: float
+) -> Generator[Ask, SourceAnswer | Failed, None]:
     answer = yield from _ask(replica, place, AskVersion(app=reference.app, version=reference.version), until)
     try:
         replica.hold_version(reference.app, ReleaseRef(version=reference.version, digest=answer.etag), answer.body)
@@ -203,7 +207,9 @@ def _version(
         raise _Trouble(_failed(rejected), rejected=True) from rejected
 
 
-def _ask(replica: Replica, place: Place, what: Question, until: float) -> Generator[Ask, Answer | Failed, Answer]:
+def _ask(
+    replica: Replica, place: SourcePlace, what: Question, until: float
+) -> Generator[Ask, SourceAnswer | Failed, SourceAnswer]:
     answer = yield Ask(place=place, what=what, deadline=until)
     if isinstance(answer, Failed):
         if answer.api is not None:
@@ -223,7 +229,7 @@ def _failed(rejected: Rejected) -> Failed:
     return Failed(reason=str(rejected.reason), message=rejected.message)
 
 
-def _told(replica: Replica, place: Place, trouble: _Trouble) -> Refreshed:
+def _told(replica: Replica, place: SourcePlace, trouble: _Trouble) -> Refreshed:
     if trouble.rejected:
         replica.contact.count_rejected(trouble.failed.reason)
     return Refreshed(place=place, trouble=trouble.failed, rejected=trouble.rejected)

@@ -23,8 +23,8 @@ from promptops.client.follow.news import News
 from promptops.client.follow.schedule import Schedule, World
 from promptops.client.follow.supply import Supply
 from promptops.client.prompt import Reason, Source
-from promptops.client.settings import Settings
-from promptops.client.sources.source import Place
+from promptops.client.settings import ClientSettings
+from promptops.client.sources.source import SourcePlace
 from promptops.client.state.lookup_view import OverrideFile, View
 from promptops.client.state.release_set import (
     CompiledRelease,
@@ -49,7 +49,7 @@ STALE_AFTER = 3
 class Replica:
     """One channel of one client. Every method may be called from any thread."""
 
-    def __init__(self, settings: Settings, channel: str, world: World) -> None:
+    def __init__(self, settings: ClientSettings, channel: str, world: World) -> None:
         self.settings = settings
         self.channel = channel
         self.world = world
@@ -273,7 +273,7 @@ class Replica:
         limit = self.settings.max_stale
         return limit is not None and self.contact.age > limit
 
-    def heard(self, place: Place, *, api: bool, etag: str = "") -> None:
+    def heard(self, place: SourcePlace, *, api: bool, etag: str = "") -> None:
         """A place answered with something that is followed, or that nothing is new."""
         self.contact.heard(place, self.held, api=api, etag=etag)
         self.kept = Source.SERVER

@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Final
 
-from promptops.client.follow.follower import Follower
+from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.heartbeats import GOODBYE, tell
-from promptops.client.follow.listening import Listener
+from promptops.client.follow.listening import ChannelListener
 from promptops.client.follow.loaders import Loaders
 from promptops.client.follow.open_places import OpenPlaces
 from promptops.client.follow.refresh import Asking, Refreshed
 from promptops.client.process import is_loading, lacking_threads
-from promptops.client.sources.source import TIMEOUT, Origin, Place
+from promptops.client.sources.source import TIMEOUT, OpenPlace, SourcePlace
 from promptops.client.status import LOG, log
 
 LOADED: Final = 0.005
@@ -35,10 +35,10 @@ _JOIN: Final = 0.05
 """Seconds that a closing client waits for a thread before it interrupts the places again."""
 
 
-class Following:
+class ChannelThreads:
     """The threads of one channel of one client. Followed once: after :meth:`close` a new object follows."""
 
-    def __init__(self, follower: Follower, open_place: Callable[[Place], Origin]) -> None:
+    def __init__(self, follower: ChannelFollower, open_place: Callable[[SourcePlace], OpenPlace]) -> None:
         self._follower = follower
         self._replica = follower.replica
         self._contact = follower.replica.contact
@@ -57,7 +57,7 @@ class Following:
         self._demanded = False
         self._places = OpenPlaces(self._replica, self._open_place)
         self._loaders = Loaders(self._follower, self._places.crew, self._places.answer, self._loaded)
-        self._listener = Listener(
+        self._listener = ChannelListener(
             self._follower, self._places, self._loaders, self._stop, wake=self._wake.set, ask_again=self._demand
         )
 

@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from promptops.client.sources.source import Place, find_places
+from promptops.client.sources.source import SourcePlace, find_places
 from promptops.core.errors import Invalid
 
-Source: TypeAlias = "str | os.PathLike[str] | Mapping[str, str]"
+SourceOption: TypeAlias = "str | os.PathLike[str] | Mapping[str, str]"
 
 _NONE = "-"
 _HINT = 'For example [{"url": "https://registry.internal", "token": "…"}, "file:/srv/prompts"].'
@@ -29,7 +29,9 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 _PORTS = {"http": 80, "https": 443}
 
 
-def find_sources(source: Source | Sequence[Source], tokens: Sequence[str], *, allow_http: bool) -> tuple[Place, ...]:
+def find_sources(
+    source: SourceOption | Sequence[SourceOption], tokens: Sequence[str], *, allow_http: bool
+) -> tuple[SourcePlace, ...]:
     """The places, in order, with their tokens. ``tokens`` were given beside the sources: a single one goes to the
     first server's origin; several are one for each source, ``-`` for none.
 
@@ -61,7 +63,7 @@ def find_sources(source: Source | Sequence[Source], tokens: Sequence[str], *, al
     return places
 
 
-def _with_first(places: tuple[Place, ...], token: str) -> tuple[Place, ...]:
+def _with_first(places: tuple[SourcePlace, ...], token: str) -> tuple[SourcePlace, ...]:
     first = next((_origin(place) for place in places if place.is_http), None)
     return tuple(
         replace(place, token=token) if place.is_http and not place.token and _origin(place) == first else place
@@ -69,7 +71,7 @@ def _with_first(places: tuple[Place, ...], token: str) -> tuple[Place, ...]:
     )
 
 
-def _pair(source: Source) -> tuple[str, str]:
+def _pair(source: SourceOption) -> tuple[str, str]:
     if not isinstance(source, Mapping):
         return os.fspath(source), ""
     if not {"url"} <= source.keys() <= {"url", "token"} or not all(isinstance(text, str) for text in source.values()):
@@ -77,7 +79,7 @@ def _pair(source: Source) -> tuple[str, str]:
     return source["url"], source.get("token", "")
 
 
-def _origin(place: Place) -> tuple[str, str, int]:
+def _origin(place: SourcePlace) -> tuple[str, str, int]:
     parts = urlsplit(place.url)
     scheme = parts.scheme.lower()
     return scheme, parts.hostname or "", parts.port or _PORTS[scheme]

@@ -10,9 +10,9 @@ import os
 import threading
 from pathlib import Path
 
-from promptops.client.disk.cache_format import Stored
+from promptops.client.disk.cache_format import StoredChannel
 from promptops.client.disk.trusted_files import read_bundle, read_exported
-from promptops.client.sources.source import Answer, AskContents, AskSnapshot, Failed, Question
+from promptops.client.sources.source import AskContents, AskSnapshot, Failed, Question, SourceAnswer
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
@@ -34,7 +34,7 @@ class Folder:
     def __repr__(self) -> str:
         return f"<Folder {self._path}>"
 
-    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+    def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
         """Answer from the files as they are now; ``deadline`` is not looked at."""
         try:
             return self._answer(what)
@@ -44,13 +44,13 @@ class Folder:
         except Invalid as error:
             return Failed(reason="malformed", message=error.message)
 
-    def _answer(self, what: Question) -> Answer | Failed:
+    def _answer(self, what: Question) -> SourceAnswer | Failed:
         if isinstance(what, AskSnapshot):
             body = self._snapshot(what.channel)
             etag = f'"{digest_of(body)}"'
-            return Answer(unchanged=True, etag=etag) if etag == what.etag else Answer(body=body, etag=etag)
+            return SourceAnswer(unchanged=True, etag=etag) if etag == what.etag else SourceAnswer(body=body, etag=etag)
         if isinstance(what, AskContents):
-            return Answer(contents=self._contents(what.digests))
+            return SourceAnswer(contents=self._contents(what.digests))
         return Failed(reason="unknown", message=f"{self._path} has releases by digest only, for the snapshot it has")
 
     def _snapshot(self, channel: str) -> bytes:
@@ -58,7 +58,7 @@ class Folder:
             return self._bundle(channel).snapshot
         return read_exported(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
 
-    def _bundle(self, channel: str) -> Stored:
+    def _bundle(self, channel: str) -> StoredChannel:
         found = read_bundle(self._path, channel=channel)
         if found.stored is None:
             raise Invalid(f"{self._path}: {found.problems[0].message if found.problems else 'it is not a bundle'}")

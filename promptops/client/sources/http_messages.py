@@ -14,13 +14,13 @@ from urllib.parse import quote, urlencode
 
 from promptops._version import __version__
 from promptops.client.sources.source import (
-    Answer,
     AskContents,
     AskSnapshot,
     AskVersion,
     Failed,
-    Place,
     Question,
+    SourceAnswer,
+    SourcePlace,
     TellBeat,
 )
 from promptops.core.backoff import retry_after
@@ -49,7 +49,7 @@ _STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class SourceRequest:
     """What is sent; its headers hold the token and are in no repr."""
 
     url: str
@@ -59,7 +59,7 @@ class Request:
     body: bytes = b""
 
 
-def request_of(place: Place, what: Question, token: str) -> Request:
+def request_of(place: SourcePlace, what: Question, token: str) -> SourceRequest:
     """The request for a question."""
     headers = _headers(token)
     channel = quote(what.channel) if isinstance(what, AskSnapshot | TellBeat) else ""
@@ -68,29 +68,29 @@ def request_of(place: Place, what: Question, token: str) -> Request:
             if what.etag:
                 headers["If-None-Match"] = what.etag
             url = f"{place.url}/v1/channels/{channel}/snapshot{_query('app', what.apps)}"
-            return Request(url=url, limit=MAX_SNAPSHOT, headers=headers)
+            return SourceRequest(url=url, limit=MAX_SNAPSHOT, headers=headers)
         case AskContents(digests=(digest,)):
             url = f"{place.url}/v1/releases/{digest.removeprefix('sha256:')}"
-            return Request(url=url, limit=MAX_RELEASE, headers=headers)
+            return SourceRequest(url=url, limit=MAX_RELEASE, headers=headers)
         case AskContents():
             url = f"{place.url}/v1/releases{_query('digest', what.digests)}"
-            return Request(url=url, limit=MAX_BATCH, headers=headers)
+            return SourceRequest(url=url, limit=MAX_BATCH, headers=headers)
         case AskVersion():
             url = f"{place.url}/v1/apps/{quote(what.app)}/releases/{quote(what.version)}/content"
-            return Request(url=url, limit=MAX_RELEASE, headers=headers)
+            return SourceRequest(url=url, limit=MAX_RELEASE, headers=headers)
         case TellBeat():
             headers["Content-Type"] = "application/json"
             url = f"{place.url}/v1/channels/{channel}/clients"
-            return Request(url=url, limit=MAX_PROBLEM, method="POST", headers=headers, body=what.body)
+            return SourceRequest(url=url, limit=MAX_PROBLEM, method="POST", headers=headers, body=what.body)
 
 
-def stream_request(place: Place, channel: str, apps: tuple[str, ...], last_id: str, token: str) -> Request:
+def stream_request(place: SourcePlace, channel: str, apps: tuple[str, ...], last_id: str, token: str) -> SourceRequest:
     """The request for the events of a channel after the one with this id."""
     headers = {**_headers(token), "Accept": _STREAM, "Cache-Control": "no-store"}
     if _is_plain(last_id):
         headers["Last-Event-ID"] = last_id
     url = f"{place.url}/v1/channels/{quote(channel)}/events{_query('app', apps)}"
-    return Request(url=url, limit=0, headers=headers)
+    return SourceRequest(url=url, limit=0, headers=headers)
 
 
 def _headers(token: str) -> dict[str, str]:
@@ -113,12 +113,12 @@ def is_api(headers: Mapping[str, str]) -> bool:
     return headers.get("promptops-api") == "1"
 
 
-def limit_of(request: Request, status: int) -> int:
+def limit_of(request: SourceRequest, status: int) -> int:
     """Bytes to read of a body at most."""
     return request.limit if status == 200 else MAX_PROBLEM
 
 
-def refuse(request: Request, status: int, headers: Mapping[str, str]) -> Failed | None:
+def refuse(request: SourceRequest, status: int, headers: Mapping[str, str]) -> Failed | None:
     """Why the body is not worth reading; None where it is."""
     if 300 <= status < 400 and status != 304:
         return _failed("redirect", f"the server redirects ({status}), and redirects are not followed", headers)
@@ -139,30 +139,30 @@ def refuse_stream(status: int, headers: Mapping[str, str]) -> Failed | None:
     return None
 
 
-def too_large(request: Request, status: int) -> Failed:
+def too_large(request: SourceRequest, status: int) -> Failed:
     """The body is over the limit."""
     return Failed(reason="too-large", message=f"the answer is over {limit_of(request, status):,} bytes")
 
 
-def answer_of(what: Question, status: int, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+def answer_of(what: Question, status: int, headers: Mapping[str, str], body: bytes) -> SourceAnswer | Failed:
     """What was answered: the right status, the right type, and for several releases the right JSON."""
     api = is_api(headers)
     if status == 304 and isinstance(what, AskSnapshot) and what.etag:
-        return Answer(unchanged=True, etag=what.etag, api=api)
+        return SourceAnswer(unchanged=True, etag=what.etag, api=api)
     if isinstance(what, TellBeat) and status == 204:
-        return Answer(api=api)
+        return SourceAnswer(api=api)
     if status != 200 or isinstance(what, TellBeat):
         return _failed(f"status-{status}", _explain(status, headers, body), headers)
     if _media_type(headers) not in _TYPES:
         return _failed("content-type", f"the answer is {_media_type(headers)!r}, not JSON", headers)
     match what:
         case AskContents(digests=(digest,)):
-            return Answer(contents={digest: body}, api=api)
+            return SourceAnswer(contents={digest: body}, api=api)
         case AskContents():
             return _several(body, api=api)
         case AskVersion():
-            return Answer(body=body, etag=headers.get("promptops-digest", ""), api=api)
-    return Answer(body=body, etag=_etag(headers, body, api=api), api=api)
+            return SourceAnswer(body=body, etag=headers.get("promptops-digest", ""), api=api)
+    return SourceAnswer(body=body, etag=_etag(headers, body, api=api), api=api)
 
 
 def _etag(headers: Mapping[str, str], body: bytes, *, api: bool) -> str:
@@ -182,7 +182,7 @@ def _is_plain(text: str) -> bool:
     return 0 < len(text) <= 200 and text.isascii() and text.isprintable()
 
 
-def _several(body: bytes, *, api: bool) -> Answer | Failed:
+def _several(body: bytes, *, api: bool) -> SourceAnswer | Failed:
     try:
         document = parse_canonical(body, limit=MAX_BATCH)
     except Invalid as error:
@@ -195,7 +195,7 @@ def _several(body: bytes, *, api: bool) -> Answer | Failed:
     ):
         return Failed(reason="malformed", message=f"the releases are not {wire.RELEASES!r}")
     contents = {digest: text.encode() for digest, text in releases.items() if isinstance(text, str)}
-    return Answer(contents=contents, api=api)
+    return SourceAnswer(contents=contents, api=api)
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

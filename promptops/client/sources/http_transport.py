@@ -1,7 +1,7 @@
 """Sends questions to a web server, from threads, over one pool of connections.
 
 Every wait is bounded by what is left of the question's deadline, and the clock is read between the pieces of a body, so
-that a server that drips cannot hold on. A thread that waits can only be freed from outside: :meth:`HttpOrigin.cut`
+that a server that drips cannot hold on. A thread that waits can only be freed from outside: :meth:`HttpPlace.cut`
 shuts its sockets down, and it gets an error at once.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, cast
 import httpx
 
 from promptops.client.sources import http_messages
-from promptops.client.sources.source import TIMEOUT, Answer, Failed, Lost, Place, Question
+from promptops.client.sources.source import TIMEOUT, Failed, Lost, Question, SourceAnswer, SourcePlace
 from promptops.client.sources.trust import client_trust
 from promptops.core.errors import Invalid
 
@@ -27,10 +27,12 @@ _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueE
 # RuntimeError: its client was closed meanwhile.
 
 
-class HttpOrigin:
+class HttpPlace:
     """A web server, asked from threads. Safe for them; not carried over a fork."""
 
-    def __init__(self, place: Place, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
+    def __init__(
+        self, place: SourcePlace, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None
+    ) -> None:
         self._place = place
         self._token = token
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -41,7 +43,7 @@ class HttpOrigin:
     def __repr__(self) -> str:
         return f"<HttpOrigin {self._place.label}>"
 
-    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+    def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
         """Ask, and read the answer while there is time."""
         request = http_messages.request_of(self._place, what, self._token)
         left = deadline - time.monotonic()
@@ -57,8 +59,8 @@ class HttpOrigin:
             return failure(error, self._token)
 
     def _read(
-        self, what: Question, request: http_messages.Request, got: httpx.Response, deadline: float
-    ) -> Answer | Failed:
+        self, what: Question, request: http_messages.SourceRequest, got: httpx.Response, deadline: float
+    ) -> SourceAnswer | Failed:
         body = bytearray()
         for piece in got.iter_raw():
             body += piece
@@ -69,7 +71,7 @@ class HttpOrigin:
         return http_messages.answer_of(what, got.status_code, got.headers, bytes(body))
 
     @contextlib.contextmanager
-    def listen(self, request: http_messages.Request, timeout: float) -> Iterator[Iterator[bytes]]:
+    def listen(self, request: http_messages.SourceRequest, timeout: float) -> Iterator[Iterator[bytes]]:
         """The pieces of a stream of events.
 
         Raises:
@@ -139,7 +141,7 @@ def failure(error: Exception, token: str) -> Failed:
     return cast(Failed, _without(token, failed))
 
 
-def _without(token: str, answer: Answer | Failed) -> Answer | Failed:
+def _without(token: str, answer: SourceAnswer | Failed) -> SourceAnswer | Failed:
     """The same with a message that can be logged, whatever a server put into it."""
     if isinstance(answer, Failed) and token and token in answer.message:
         return replace(answer, message=answer.message.replace(token, "***"))
@@ -155,7 +157,7 @@ def _is_about_encryption(error: BaseException) -> bool:
     return isinstance(found, ssl.SSLError)
 
 
-def _make(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> httpx.Client:
+def _make(place: SourcePlace, verify: bool | str | ssl.SSLContext, proxy: str | None) -> httpx.Client:
     """A client of httpx.
 
     Raises:
@@ -168,7 +170,7 @@ def _make(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) 
         raise Invalid(f"the proxy cannot be used: {error}", hint="Give its URL: http://HOST:PORT.") from error
 
 
-def _options(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
+def _options(place: SourcePlace, verify: bool | str | ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
     """How a client of httpx is made: no redirects, and neither proxies nor certificates from the environment."""
     encrypted = place.url.lower().startswith("https:") or proxy is not None
     return {
@@ -181,7 +183,7 @@ def _options(place: Place, verify: bool | str | ssl.SSLContext, proxy: str | Non
     }
 
 
-def _arguments(request: http_messages.Request) -> dict[str, Any]:
+def _arguments(request: http_messages.SourceRequest) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": request.url,

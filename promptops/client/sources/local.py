@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from promptops.client.sources.folder import Folder
-from promptops.client.sources.source import Opener, Origin, Place
+from promptops.client.sources.source import OpenPlace, PlaceOpener, SourcePlace
 from promptops.core.errors import Invalid
 
 ADAPTERS = "promptops.sources"
@@ -14,7 +14,7 @@ ADAPTERS = "promptops.sources"
 (https://packaging.python.org/en/latest/specifications/entry-points/)."""
 
 
-def open_local(place: Place) -> Origin:
+def open_local(place: SourcePlace) -> OpenPlace:
     """Open a place that is no web server; what it needs is imported now.
 
     Raises:
@@ -23,7 +23,7 @@ def open_local(place: Place) -> Origin:
     if place.kind == "file":
         return Folder(place.url)
     for found in entry_points(group=ADAPTERS, name=place.kind):
-        return cast(Opener, found.load())(place.url)
+        return cast(PlaceOpener, found.load())(place.url)
     raise Invalid(
         f"{place.label!r} cannot be read here: this installation of promptops has no entry points",
         hint="Install it with pip, or use a server or a folder.",

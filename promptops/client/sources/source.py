@@ -31,7 +31,7 @@ _HINT = "https://HOST, file:FOLDER, sqlite:///PATH, postgresql://HOST/NAME or re
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SourcePlace:
     """One of a client's sources. ``label`` is fit to be shown: a password is not in it. ``token`` goes there alone."""
 
     kind: str
@@ -101,13 +101,13 @@ Question: TypeAlias = AskSnapshot | AskContents | AskVersion | TellBeat
 class Ask:
     """One question to one place, and the moment of the client's clock by which it must be answered."""
 
-    place: Place
+    place: SourcePlace
     what: Question
     deadline: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SourceAnswer:
     """What came back. ``unchanged``: the snapshot is still the one of the etag. ``api``: it is a server of ours.
 
     ``notes`` say what is wrong there with what is not served.
@@ -148,10 +148,10 @@ class Lost(Exception):
         self.failed = failed
 
 
-class Origin(Protocol):
+class OpenPlace(Protocol):
     """A place that is open, asked from threads. Calls block; any other thread may end those that wait."""
 
-    def answer(self, what: Question, deadline: float) -> Answer | Failed:
+    def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
         """Answer, or say why not. Never raises for what is wrong with the place."""
 
     def changes(self, seconds: float) -> bool:
@@ -167,16 +167,16 @@ class Origin(Protocol):
         """In a forked child: let go of what the parent goes on using, without a word on it."""
 
 
-class Opener(Protocol):
+class PlaceOpener(Protocol):
     """What the table of adapters names: opens a place, without waiting for it."""
 
-    def __call__(self, url: str) -> Origin: ...
+    def __call__(self, url: str) -> OpenPlace: ...
 
 
 # --- from what is written to a place -----------------------------------------------------------------
 
 
-def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tuple[Place, ...]:
+def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tuple[SourcePlace, ...]:
     """The places that are named, in order. A text may name several, with white space between them.
 
     Raises:
@@ -192,7 +192,7 @@ def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tup
     return found
 
 
-def find_place(text: str, *, allow_http: bool = False) -> Place:
+def find_place(text: str, *, allow_http: bool = False) -> SourcePlace:
     """The place that one text names.
 
     Raises:
@@ -209,17 +209,17 @@ def find_place(text: str, *, allow_http: bool = False) -> Place:
     if family == "repo":
         return _local("working-tree", rest, text)
     if family in ("sqlite", "postgresql", "postgres") or (text and "://" not in text and len(family) != 1):
-        return Place(kind="database", url=text, label=hide_password(text))
+        return SourcePlace(kind="database", url=text, label=hide_password(text))
     raise Invalid(f"{hide_password(text)[:200]!r} is not a place that prompts come from", hint=_HINT)
 
 
-def _local(kind: str, path: str, text: str) -> Place:
+def _local(kind: str, path: str, text: str) -> SourcePlace:
     if not path:
         raise Invalid(f"{text!r} names no folder", hint=_HINT)
-    return Place(kind=kind, url=path, label=text)
+    return SourcePlace(kind=kind, url=path, label=text)
 
 
-def _http(text: str, *, allow_http: bool) -> Place:
+def _http(text: str, *, allow_http: bool) -> SourcePlace:
     require_server_url(text, allow_http=allow_http)
     url = text.rstrip("/")
-    return Place(kind="http", url=url, label=url)
+    return SourcePlace(kind="http", url=url, label=url)

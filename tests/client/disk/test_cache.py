@@ -14,7 +14,7 @@ import pytest
 
 from promptops.client.disk import cache_format as format_of
 from promptops.client.disk.cache import Result, default_folder, load, read, read_previous, slot_path, write
-from promptops.client.disk.cache_format import Stored, restore, stored_of
+from promptops.client.disk.cache_format import StoredChannel, restore, stored_of
 from promptops.client.state.release_set import Rejected, build, with_version
 from tests.client.killing import revision_of
 from tests.client.made import CONTENTS, held, pointer, release, served, snapshot
@@ -24,7 +24,7 @@ IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 NOBODY = 65534
 
 
-def at(revision: int, version: str = "1.0.0") -> Stored:
+def at(revision: int, version: str = "1.0.0") -> StoredChannel:
     return stored_of(held(served(revision, version)))
 
 
@@ -120,7 +120,7 @@ def test_where_the_files_are_by_default(environment: dict[str, str], folder: Pat
 # --- only newer ------------------------------------------------------------------------------------
 
 
-def _of(revision: int, *, cursor: int = 5, epoch: int = 2, lineage: str = "one") -> Stored:
+def _of(revision: int, *, cursor: int = 5, epoch: int = 2, lineage: str = "one") -> StoredChannel:
     apps = {"bot": pointer(revision, ONE)}
     return stored_of(held(snapshot(apps, cursor=cursor, epoch=epoch, lineage=lineage)))
 
@@ -147,7 +147,7 @@ def _of(revision: int, *, cursor: int = 5, epoch: int = 2, lineage: str = "one")
         ),
     ],
 )
-def test_an_older_state_never_replaces_a_newer_one(path: Path, second: Stored, result: Result) -> None:
+def test_an_older_state_never_replaces_a_newer_one(path: Path, second: StoredChannel, result: Result) -> None:
     first = _of(5)
     write(path, first)
     assert write(path, second).result is result
@@ -164,7 +164,7 @@ def test_a_damaged_newest_slot_does_not_let_one_in_that_is_older_than_the_slot_b
     assert revision_of(_stored(read_previous(two).stored)) == 2  # the damaged one did not become the slot before
 
 
-def _stored(what: Stored | None) -> Stored:
+def _stored(what: StoredChannel | None) -> StoredChannel:
     assert what is not None
     return what
 
@@ -329,6 +329,6 @@ def test_a_state_without_a_release_that_is_served_is_not_restored() -> None:
 
 
 def test_a_state_that_is_no_good_is_never_written(two: Path) -> None:
-    saved = write(two, Stored(snapshot=b"{}", contents={}))
+    saved = write(two, StoredChannel(snapshot=b"{}", contents={}))
     assert (saved.result, saved.problem.reason if saved.problem else "") == (Result.FAILED, "content")
     assert found(two) == 2

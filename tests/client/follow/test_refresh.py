@@ -13,13 +13,13 @@ from promptops import State
 from promptops.client.follow.refresh import INTERNAL, Asking, Refreshed, advance, get_version
 from promptops.client.settings import references_of
 from promptops.client.sources.source import (
-    Answer,
     Ask,
     AskContents,
     AskSnapshot,
     Failed,
-    Place,
     Question,
+    SourceAnswer,
+    SourcePlace,
 )
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -149,7 +149,7 @@ def test_an_event_that_is_none_is_counted(data: bytes) -> None:
 
 def test_an_error_of_our_own_is_a_failed_attempt_like_any_other() -> None:
     class Confused(Simulation):
-        def answer(self, place: Place, what: Question) -> Answer | Failed:
+        def answer(self, place: SourcePlace, what: Question) -> SourceAnswer | Failed:
             return replace(super().answer(place, what), body=None)  # type: ignore[arg-type]
 
     world = Confused(served={FIRST: made.served(1, "1.0.0")})

@@ -8,7 +8,7 @@ import pytest
 
 from promptops import Client, Invalid
 from promptops.client.settings import places_of
-from promptops.client.sources.configured import Source
+from promptops.client.sources.configured import SourceOption
 from tests.client import made
 from tests.client.clients import Maker
 from tests.client.fake_server import Asked, FakeServer, Reply
@@ -61,7 +61,7 @@ def test_each_token_goes_to_its_own_origin(
     ],
 )
 def test_what_could_be_meant_otherwise_is_refused_and_shows_no_token(
-    monkeypatch: pytest.MonkeyPatch, source: Source, token: str | None, said: str
+    monkeypatch: pytest.MonkeyPatch, source: SourceOption, token: str | None, said: str
 ) -> None:
     monkeypatch.setenv("PROMPTOPS_TOKEN", said)
     with pytest.raises(Invalid) as raised:

@@ -8,17 +8,17 @@ import pytest
 
 from promptops.client.sources import http_messages
 from promptops.client.sources.source import (
-    Answer,
     AskContents,
     AskSnapshot,
     AskVersion,
     Failed,
-    Place,
     Question,
+    SourceAnswer,
+    SourcePlace,
     TellBeat,
 )
 
-PLACE = Place(kind="http", url="https://registry.internal/base", label="")
+PLACE = SourcePlace(kind="http", url="https://registry.internal/base", label="")
 DIGESTS = tuple(f"sha256:{number:064x}" for number in range(http_messages.BATCH))
 JSON = {"content-type": "application/json", "promptops-api": "1"}
 SNAPSHOT = AskSnapshot(channel="prod", etag='"sha256:1"')
@@ -65,7 +65,7 @@ def test_an_event_stream_is_resumed_where_it_ended() -> None:
 
 def test_nothing_new_is_an_answer_only_to_who_has_something() -> None:
     found = http_messages.answer_of(SNAPSHOT, 304, JSON, b"")
-    assert found == Answer(unchanged=True, etag='"sha256:1"', api=True)
+    assert found == SourceAnswer(unchanged=True, etag='"sha256:1"', api=True)
     refused = http_messages.answer_of(AskSnapshot(channel="prod"), 304, JSON, b"")
     assert isinstance(refused, Failed)
 
@@ -75,7 +75,7 @@ def test_nothing_new_is_an_answer_only_to_who_has_something() -> None:
 )
 def test_types_that_web_servers_give_to_files_are_taken(media: str) -> None:
     found = http_messages.answer_of(SNAPSHOT, 200, {"content-type": media, "etag": '"e"'}, b"{}")
-    assert found == Answer(body=b"{}", etag='"e"', api=False)
+    assert found == SourceAnswer(body=b"{}", etag='"e"', api=False)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_several_releases_come_in_one_document(document: object, found: dict[str
         assert isinstance(answer, Failed)
         assert answer.reason == "malformed"
     else:
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, SourceAnswer)
         assert answer.contents == found
 
 
@@ -174,5 +174,5 @@ def test_what_is_no_stream_of_events_is_not_listened_to(status: int, headers: di
 def test_an_etag_of_a_server_is_kept_only_with_the_document_that_it_names(etag: str, api: str, kept: str) -> None:
     headers = {"content-type": "application/json", "etag": etag, "promptops-api": api}
     answer = http_messages.answer_of(SNAPSHOT, 200, headers, b'{"digest":"sha256:1"}')
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, SourceAnswer)
     assert answer.etag == kept

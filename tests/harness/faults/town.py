@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from promptops import Client, PromptUnavailable
-from promptops.client.disk.cache_format import Stored
+from promptops.client.disk.cache_format import StoredChannel
 from promptops.client.disk.cache_format import encode as encode_bundle
 from promptops.client.state.release_set import Rejected, compile_release
 from promptops.core.digest import digest
@@ -122,7 +122,7 @@ class Town:
         digests = {ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()}
         kept = {each: (place / "v1" / "releases" / each.removeprefix("sha256:")).read_bytes() for each in digests}
         part = self._folder / "bundle.part"
-        part.write_bytes(encode_bundle(Stored(snapshot=encode_snapshot(snapshot)[0], contents=kept)))
+        part.write_bytes(encode_bundle(StoredChannel(snapshot=encode_snapshot(snapshot)[0], contents=kept)))
         part.replace(self._folder / "bundle")
 
     # --- the second app -----------------------------------------------------------------------------
