@@ -18,6 +18,7 @@ Argument: TypeAlias = "str | tuple[str, ...]"
 class Action(StrEnum):
     """What a person can do. OPTION names a parameter of what was asked for, and is no action by itself."""
 
+    BACKUP = "backup"
     CHECK = "check"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
     DIFF = "diff"
@@ -44,6 +45,7 @@ class Action(StrEnum):
 
 
 _WORDS: Final[Mapping[Action, str]] = {
+    Action.BACKUP: "back up the registry",
     Action.CHECK: "check the files",
     Action.CREATE_TOKEN: "create a token",
     Action.DIFF: "compare the contents",

@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from promptops.core.verdict import Verdict
 
 
+_RUN_INIT: Final = Sentence("Run ", Advice(Action.INIT, words="the initialisation of the registry"), ".")
+_RUN_UPGRADE: Final = Sentence("Run ", Advice(Action.UPGRADE, words="the upgrade of the registry"), ".")
 EVERY_FINDING: Final = Sentence(Advice(Action.CHECK, words="A check of the files"), " lists every finding.")
 
 
@@ -336,9 +338,15 @@ class ChangeNotKept(Unavailable):
 class RegistryNotInitialised(Unavailable):
     """A database without promptops' tables."""
 
+    def __init__(self, message: str, *, hint: str = _RUN_INIT) -> None:
+        super().__init__(message, hint=hint)
+
 
 class SchemaOutdated(Unavailable):
     """The registry's schema is older than this promptops."""
+
+    def __init__(self, message: str, *, hint: str = _RUN_UPGRADE) -> None:
+        super().__init__(message, hint=hint)
 
 
 class SchemaTooNew(Unavailable):

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.digest import MAX_BYTES, canonical, check_text, parse_canonical
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, OverrideInvalid, ReferenceInvalid
@@ -41,7 +42,10 @@ _MAX_REASON = 2_000
 _TEXTS = ("registry", "lineage", "app", "channel", "version", "digest", "content", "reason", "actor")
 _TIMES = ("created_at", "expires_at")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|\+00:00)", re.ASCII)
-_HINT = "The file was damaged or edited. Make a new one: promptops override create APP@VERSION --channel NAME"
+_HINT = Sentence(
+    "The file was damaged or edited. Make a new one: ",
+    Advice(Action.MAKE_OVERRIDE, release="APP@VERSION", channel="NAME"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,12 @@ class Override:
             raise OverrideInvalid(
                 f"an override lives for up to {LONGEST.days} days, and this one from "
                 f"{timestamp(self.created_at)} to {timestamp(self.expires_at)}",
-                hint="--expires 24h, or up to 7d. For longer, make the release live: promptops promote.",
+                hint=Sentence(
+                    option("expires", "24 hours", value="24h"),
+                    ", or up to 7d. For longer, make the release live: ",
+                    Advice(Action.PROMOTE, words="promote it"),
+                    ".",
+                ),
             )
 
     @property

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from promptops.client.disk.regular_file import Unsafe, read_trusted
 from promptops.core import override as overrides
 from promptops.core import rollout
+from promptops.core.advice import Sentence, option
 from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import (
@@ -56,11 +57,20 @@ class OverrideRequest:
     def __post_init__(self) -> None:
         require_words(self.reason)
         if not self.reason.strip():
-            raise Invalid("a reason is needed", hint="--reason TEXT; it is what the log will say afterwards.")
+            raise Invalid(
+                "a reason is needed",
+                hint=Sentence(option("reason", "Say why", value="TEXT"), "; it is what the log will say afterwards."),
+            )
         if not is_name(self.channel):
-            raise Invalid(f"'{self.channel}' is not a channel's name", hint="--channel NAME")
+            raise Invalid(
+                f"'{self.channel}' is not a channel's name",
+                hint=Sentence(option("channel", "Name a channel", value="NAME")),
+            )
         if not timedelta(0) < self.lifetime <= LONGEST:
-            raise Invalid(f"an override lives for up to {LONGEST.days} days", hint="--expires 24h, or up to 7d.")
+            raise Invalid(
+                f"an override lives for up to {LONGEST.days} days",
+                hint=Sentence(option("expires", "24 hours", value="24h"), ", or up to 7d."),
+            )
 
 
 def create(registry: Registry, request: OverrideRequest, *, actor: str, now: datetime) -> Override:
@@ -216,11 +226,17 @@ def save(override: Override, path: Path) -> bool:
         try:
             load(path)
         except Invalid as error:
-            raise Conflict(f"{path} stays as it is: {error.message}", hint="Choose another: --out FILE") from error
+            raise Conflict(
+                f"{path} stays as it is: {error.message}",
+                hint=Sentence("Choose another: ", option("out", "another file", value="FILE")),
+            ) from error
     try:
         replace_file(path, overrides.encode(override))
     except OSError as error:
-        raise Invalid(f"{path} cannot be written: {error.strerror or error}", hint="--out FILE") from error
+        raise Invalid(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint=Sentence(option("out", "Choose another file", value="FILE")),
+        ) from error
     return replaced
 
 

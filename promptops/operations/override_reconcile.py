@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core import override as overrides
 from promptops.core import rollout
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.checks import Candidate
 from promptops.core.errors import Conflict, OverrideExpired, RegistryMismatch
 from promptops.core.model import Deployment, Release
@@ -63,7 +64,7 @@ def _require_lineage(registry: Registry, override: Override) -> None:
         raise RegistryMismatch(
             f"the override belongs to the registry '{override.registry}' ({override.lineage}), and this is "
             f"'{registry.name}' ({registry.lineage})",
-            hint="Check --registry and PROMPTOPS_REGISTRY.",
+            hint=Sentence("Check ", option("registry", "the URL of the registry"), " and PROMPTOPS_REGISTRY."),
         )
 
 
@@ -98,7 +99,13 @@ def _overriding_release(reader: Reader, override: Override) -> Release:
         raise Conflict(
             f"the override has {override.app}@{override.version} as {override.digest}, and in this registry it is "
             f"{release.digest}; nothing was changed",
-            hint="One of the two was changed: promptops fsck, and promptops override show FILE.",
+            hint=Sentence(
+                "One of the two was changed: ",
+                Advice(Action.FSCK),
+                ", and ",
+                Advice(Action.SHOW_OVERRIDE, file="FILE"),
+                ".",
+            ),
         )
     return release
 
@@ -110,7 +117,10 @@ def _require_time(override: Override, current: Deployment | None, now: datetime)
         raise OverrideExpired(
             f"the override of {name} on {override.channel} ended at {override.expires_at:%Y-%m-%d %H:%M} UTC, so it "
             f"is not served any more; the registry says {serves}, and nothing was changed",
-            hint=f"If it is to be live: promptops promote {name} --channel {override.channel} --reason …",
+            hint=Sentence(
+                "If it is to be live: ",
+                Advice(Action.PROMOTE, release=name, channel=override.channel, reason="…"),
+            ),
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch, ReleaseNotFound
 from promptops.core.model import is_name, is_segment
 from promptops.projection.objects import CONTENT, RECORD, ROOT, project
@@ -108,8 +109,12 @@ def require_lineage(found: tuple[str, ...], lineage: str, where: str) -> None:
     if others:
         raise RegistryMismatch(
             f"{where} holds the history of another registry, of lineage {others[0]}, and this is {lineage}",
-            hint="If that one is lost, bring it back: promptops rebuild --from-git PATH. If not needed, remove it:"
-            " git for-each-ref --format='delete %(refname)' refs/promptops | git update-ref --stdin",
+            hint=Sentence(
+                "If that one is lost, bring it back: ",
+                Advice(Action.REBUILD, words="rebuild it from git", place="PATH"),
+                ". If not needed, remove it:"
+                " git for-each-ref --format='delete %(refname)' refs/promptops | git update-ref --stdin",
+            ),
         )
 
 
@@ -133,5 +138,5 @@ def read_release(repository: Repository, app: str, version: str) -> Record:
     ref = prefix + version
     stored = next(archive.stored({ref: archive.refs[ref]}))
     if stored.record is None:
-        raise GitUnavailable(f"{ref} is damaged: {stored.problem}", hint="promptops fsck")
+        raise GitUnavailable(f"{ref} is damaged: {stored.problem}", hint=Sentence(Advice(Action.FSCK)))
     return stored.record

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import tags
@@ -191,7 +192,11 @@ def _differs(name: str, code: str, refusal: Refusal) -> Fault:
         severity=Condition.DAMAGE,
         what=f"{refusal.why}; the registry says something else",
         where=name,
-        repair=f"Find out who wrote it (git show {name}); once it is removed, promptops sync writes the right one.",
+        repair=Sentence(
+            f"Find out who wrote it (git show {name}); once it is removed, ",
+            Advice(Action.SYNC, words="a sync"),
+            " writes the right one.",
+        ),
     )
 
 
@@ -201,7 +206,7 @@ def _no_fact(ref: str) -> Fault:
         severity=Condition.DAMAGE,
         what="its row is gone or was changed, so it is not brought to git",
         where=ref,
-        repair="promptops fsck",
+        repair=Sentence(Advice(Action.FSCK)),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import GitUnavailable, RegistryMismatch
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
@@ -30,7 +31,8 @@ MOST = 20
 """Faults of one code that are named one by one."""
 
 _PACKED_SECONDS = 60.0
-_AGAIN = "promptops fsck --repair writes it again from the rows."
+_REPAIR = Advice(Action.REPAIR, words="a repair of the registry")
+_AGAIN = Sentence(_REPAIR, " writes it again from the rows.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,8 @@ def _outbox(registry: Registry) -> Iterator[Fault]:
     if count:
         what = "1 change is not in git yet" if count == 1 else f"{count:,} changes are not in git yet"
         where = ROOT + oldest[0].ref if oldest else "outbox"
-        yield _pending("outbox-pending", what, where, "promptops sync says why, where it cannot bring them there.")
+        repair = Sentence(Advice(Action.SYNC, words="a sync"), " says why, where it cannot bring them there.")
+        yield _pending("outbox-pending", what, where, repair)
 
 
 def _locks(repository: Repository) -> Iterator[Fault]:
@@ -108,7 +111,7 @@ def _locks(repository: Repository) -> Iterator[Fault]:
         ours = not lock.path.startswith("packed-refs")
         if lock.age >= (git_lock.SETTLED if ours else _PACKED_SECONDS):
             repair = (
-                "promptops fsck --repair removes it once no git of promptops is alive."
+                Sentence(_REPAIR, " removes it once no git of promptops is alive.")
                 if ours
                 else f"Remove it once no git is running there: rm {repository.folder / lock.path}"
             )
@@ -168,7 +171,7 @@ def _tags(git: Refs, releases: Iterable[Release]) -> Iterator[Fault]:
         if found is None:
             yield _pending("tag-missing", "it was made and is not there", name, _AGAIN)
         elif problem := tags.flaw(release, found):
-            repair = f"Find out who wrote it (git show {name}); once it is removed, {_AGAIN}"
+            repair = Sentence(f"Find out who wrote it (git show {name}); once it is removed, ", _AGAIN)
             yield _damage("tag-differs", problem, name, repair)
 
 
@@ -216,13 +219,14 @@ def check_remote(registry: Registry, repository: Repository, remote: str) -> tup
     here = remotes.ours(repository)
     release_tags = remotes.release_tags({**theirs, **here})
     there = {name: sha for name, sha in theirs.items() if name.startswith(ROOT) or name in release_tags}
-    sync = f"promptops sync --remote {remote}"
+    sync = Advice(Action.SYNC, words="a sync with the remote", remote=remote)
+    pushes, fetches = Sentence(sync, " pushes it."), Sentence(sync, " fetches it.")
     faults = [
-        _pending("remote-behind", f"it is not on {remote}: never pushed, or deleted there", name, f"{sync} pushes it.")
+        _pending("remote-behind", f"it is not on {remote}: never pushed, or deleted there", name, pushes)
         for name in sorted(here.keys() - there.keys())
     ]
     faults += [
-        _pending("remote-ahead", f"it is on {remote} and not here", name, f"{sync} fetches it.")
+        _pending("remote-ahead", f"it is on {remote} and not here", name, fetches)
         for name in sorted(there.keys() - here.keys())
     ]
     faults += [
@@ -265,7 +269,11 @@ def _unread(git: Refs, projected: Sequence[Projected]) -> frozenset[str]:
 
 
 def _lost(archive: Archive) -> str:
-    return f"Keep both. promptops rebuild --from-git {archive.place} makes a registry of what git has, to compare."
+    return Sentence(
+        "Keep both. ",
+        Advice(Action.REBUILD, words="A rebuild from git", place=str(archive.place)),
+        " makes a registry of what git has, to compare.",
+    )
 
 
 def _pending(code: str, what: str, where: str, repair: str) -> Fault:

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
 from promptops.projection.archive import Archive
@@ -84,7 +85,9 @@ def _in_order(archive: Archive, source: str) -> Sequence[_Line]:
         )
     if len(archive.lineages) != 1:
         found = ", ".join(archive.lineages) or "none"
-        raise Invalid(f"{source} has to hold exactly one registry, and it holds {found}", hint="promptops fsck")
+        raise Invalid(
+            f"{source} has to hold exactly one registry, and it holds {found}", hint=Sentence(Advice(Action.FSCK))
+        )
     lines = [_Line(ref=ref, seq=seq, hash=hash_, previous=before) for ref, seq, hash_, before in archive.audit()]
     unread = sorted(archive.refs.keys() - {line.ref for line in lines})
     if unread:
@@ -113,7 +116,7 @@ def _records(archive: Archive, lines: Sequence[_Line]) -> Iterator[Record]:
     previous = GENESIS
     for stored in archive.stored({line.ref: archive.refs[line.ref] for line in lines}):
         if stored.record is None:
-            raise Invalid(f"{stored.ref}: {stored.problem}; nothing was made", hint="promptops fsck")
+            raise Invalid(f"{stored.ref}: {stored.problem}; nothing was made", hint=Sentence(Advice(Action.FSCK)))
         audit = stored.record.audit
         if seal(audit) != audit.hash or audit.previous != previous:
             raise Invalid(f"{stored.ref}: line {audit.seq} does not follow the audit log before it; nothing was made")
@@ -127,7 +130,9 @@ def _some(items: Sequence[str]) -> str:
 
 
 def _hint(source: str) -> str:
-    return (
+    return Sentence(
         f"Look for a repository that has them: git -C {source} fetch REMOTE 'refs/promptops/*:refs/promptops/*'."
-        " Where the old registry still opens, promptops fsck --repair in its workspace writes them again."
+        " Where the old registry still opens, ",
+        Advice(Action.REPAIR, words="a repair of it"),
+        " in its workspace writes them again.",
     )

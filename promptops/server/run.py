@@ -22,6 +22,7 @@ from typing import Any, Final, NoReturn
 
 import uvicorn
 
+from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
 from promptops.server.app import Server, create_app
 from promptops.server.http.protocol import protocol
@@ -98,7 +99,13 @@ def _bind(place: Place) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise Invalid(
             f"nothing can listen at {place.host}:{place.port}: {getattr(error, 'strerror', '') or error}",
-            hint="Another server may be running there: --port PORT, or --port 0 for any.",
+            hint=Sentence(
+                "Another server may be running there: ",
+                option("port", "choose another port", value="PORT"),
+                ", or ",
+                option("port", "port 0", value="0"),
+                " for any.",
+            ),
         ) from error
 
 

@@ -6,17 +6,34 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 
 Check = Callable[[Connection], Iterable[Fault]]
 
-_RESTORE = "promptops db restore brings a backup back, promptops rebuild --from-git makes a new registry from git"
+_RESTORE = Sentence(
+    Advice(Action.RESTORE, words="a restore"),
+    " brings a backup back, ",
+    Advice(Action.REBUILD, words="a rebuild"),
+    " makes a new registry from git",
+)
 _REPAIRS = {
-    "guard-missing": "promptops fsck --repair puts it back, and so does promptops db upgrade; find out who removed it",
+    "guard-missing": Sentence(
+        Advice(Action.REPAIR, words="a repair of the registry"),
+        " puts it back, and so does ",
+        Advice(Action.UPGRADE, words="an upgrade"),
+        "; find out who removed it",
+    ),
     "schema-foreign": "find out who put it there, and remove it as the owner of the database: promptops never does",
-    "restore-unfinished": "repeat promptops db restore with the same backup, which finishes it",
-    "secret-changed": "someone else may use the token: promptops token revoke ID, and create a new one",
-    "fact-unrecorded": f"it was written without promptops: find out by whom. {_RESTORE}",
+    "restore-unfinished": Sentence(
+        "repeat ", Advice(Action.RESTORE, words="the restore"), " with the same backup, which finishes it"
+    ),
+    "secret-changed": Sentence(
+        "someone else may use the token: ",
+        Advice(Action.REVOKE_TOKEN, words="revoke it", token="ID"),  # noqa: S106 what stands for an id
+        ", and create a new one",
+    ),
+    "fact-unrecorded": Sentence("it was written without promptops: find out by whom. ", _RESTORE),
 }
 
 

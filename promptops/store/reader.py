@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import AuditEntry
 from promptops.store.queries.channels import ChannelReader
@@ -47,7 +48,9 @@ def the_head(rows: Sequence[AnyRow]) -> AnyRow:
         RegistryDamaged: it is not one.
     """
     if len(rows) != 1:
-        raise RegistryDamaged(f"the head of the audit log has {len(rows)} rows and not one", hint="promptops fsck")
+        raise RegistryDamaged(
+            f"the head of the audit log has {len(rows)} rows and not one", hint=Sentence(Advice(Action.FSCK))
+        )
     return rows[0]
 
 

@@ -47,7 +47,7 @@ class Registry:
         place = locate(url)
         if place.path is not None:
             if not place.path.exists():
-                raise RegistryNotInitialised(f"there is no registry at {place}", hint="Run `promptops init`.")
+                raise RegistryNotInitialised(f"there is no registry at {place}")
             if not allow_network_fs:
                 refuse_network_file_system(place.path)
         registry = cls(place, *connect(place))
@@ -160,5 +160,5 @@ class Registry:
     def _introduce(self, connection: Connection) -> None:
         row = connection.execute(select(tables.registry.c.name, tables.registry.c.lineage)).first()
         if row is None:
-            raise RegistryNotInitialised(f"the registry at {self.url} has no name yet", hint="Run `promptops init`.")
+            raise RegistryNotInitialised(f"the registry at {self.url} has no name yet")
         self.name, self.lineage = row.name, row.lineage

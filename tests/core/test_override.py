@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core import override as overrides
+from promptops.core.advice import Action
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid, OverrideInvalid
 from promptops.core.model import Json
@@ -95,7 +96,7 @@ def test_seven_days_are_allowed() -> None:
 def test_anything_else_is_refused_with_what_to_do(data: bytes) -> None:
     with pytest.raises(OverrideInvalid) as caught:
         decode(data)
-    assert "promptops override create" in caught.value.hint
+    assert [advice.action for advice in caught.value.advice] == [Action.MAKE_OVERRIDE]
 
 
 @given(st.binary(max_size=300))

@@ -209,7 +209,7 @@ def test_an_override_that_has_ended_is_not_made_live(three: Registry) -> None:
     override = overriding(three)
     with pytest.raises(OverrideExpired) as caught:
         record(three, override, at=10 + 24 * 60)
-    assert "promptops promote bot@0.1.1 --channel prod" in caught.value.hint
+    assert caught.value.advice == (Advice(Action.PROMOTE, release="bot@0.1.1", channel="prod", reason="…"),)
     assert live_version(three) == "0.1.2"
 
 

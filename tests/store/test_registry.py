@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from promptops.core.advice import Action
 from promptops.core.errors import (
     ConcurrentDeployment,
     GuardsMissing,
@@ -64,7 +65,7 @@ def test_creating_a_registry_is_the_first_line_of_its_audit_log(registry: Regist
 def test_a_database_in_which_nothing_was_made_is_not_a_registry(empty_url: str) -> None:
     with pytest.raises(RegistryNotInitialised) as caught:
         Registry.open(empty_url)
-    assert "promptops init" in caught.value.hint
+    assert [advice.action for advice in caught.value.advice] == [Action.INIT]
     with pytest.raises(RegistryNotInitialised):
         upgrade(empty_url)
     assert current_schema(empty_url) == (None, HEAD)
@@ -135,7 +136,7 @@ def test_a_schema_from_the_future_is_refused(registry_url: str) -> None:
 def test_a_schema_from_the_past_says_how_to_bring_it_up_to_date() -> None:
     with pytest.raises(SchemaOutdated) as caught:
         require_newest("0001", "here", revisions=("0001", "0002"))
-    assert caught.value.hint == "Run `promptops db upgrade`."
+    assert [advice.action for advice in caught.value.advice] == [Action.UPGRADE]
     assert require_known("0001", "here", revisions=("0001", "0002")) == "0001"
 
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from promptops.core import free_text
 from promptops.core import override as overrides
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.checks import PromoteFrom, refusal
 from promptops.core.errors import (
     ConcurrentDeployment,
@@ -196,7 +197,10 @@ def rollback(call: CallOf, channel: str, body: Rollback) -> Response:
             raise NotAllowed(
                 f"this token may not roll back every app of {channel}; nothing was changed",
                 scope=Scope.ROLLBACK.value,
-                hint=f"Name the apps: promptops rollback APP… --channel {channel}",
+                hint=Sentence(
+                    "Name the apps: ",
+                    Advice(Action.ROLLBACK, words=f"roll back some apps of {channel}", app="APP…", channel=channel),
+                ),
             )
 
     deployed = rolling_back.rollback(call.registry, request, actor=call.actor, now=call.now, permit=permit)

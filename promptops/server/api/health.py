@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import Query
 from starlette.responses import Response
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import ChannelNotFound, NotAllowed
 from promptops.core.heartbeat import Beat, Clients, LiveClient, State
 from promptops.core.token import Scope
@@ -54,7 +55,7 @@ async def metrics_page(call: Call) -> Reply:
         raise NotAllowed(
             "this token does not see every channel and app, and metrics are of all of them",
             scope=Scope.READ.value,
-            hint="A token for all channels and apps is needed: promptops token create",
+            hint=Sentence("A token for all channels and apps is needed: ", Advice(Action.CREATE_TOKEN)),
         )
     return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), _NOT_KEPT)
 

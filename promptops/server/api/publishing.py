@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from promptops.core import free_text
 from promptops.core import override as overrides
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import (
     Conflict,
@@ -191,7 +192,10 @@ def _require_few(apps: Sequence[BuiltApp]) -> None:
         except Invalid:
             raise RequestInvalid(
                 f"the contents of the apps have more than {_OF_CONTENTS:,} values and names in all",
-                hint="Release fewer apps at a time: promptops release APP …",
+                hint=Sentence(
+                    "Release fewer apps at a time: ",
+                    Advice(Action.RELEASE, words="release some of them", app=("APP", "…")),
+                ),
             ) from None
 
 
@@ -262,7 +266,7 @@ def _require(call: Call, scope: Scope, what: str, *, channel: str = "", app: str
         raise NotAllowed(
             f"this token may not {what}",
             scope=scope.value,
-            hint="Its patterns for apps or channels leave that out: promptops token list",
+            hint=Sentence("Its patterns for apps or channels leave that out: ", Advice(Action.LIST_TOKENS)),
         )
 
 

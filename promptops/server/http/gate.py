@@ -109,7 +109,8 @@ class Gate:
             name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
             if name not in self._settings.hosts:
                 raise HostNotServed(
-                    "this server does not answer to that host name", hint="It is started with: --allow-host NAME"
+                    "this server does not answer to that host name",
+                    hint="Ask the operator of the server to allow this host name.",
                 )
 
     def _require_origin(self, headers: Mapping[bytes, bytes]) -> None:
@@ -121,7 +122,7 @@ class Gate:
         if not own or headers.get(b"sec-fetch-site", b"none") not in _OWN_PAGES:
             raise OriginRefused(
                 "a page of another site sent this request, and this server requires no token",
-                hint="Use the server's own origin, or create a token and start the server without --no-auth.",
+                hint="Use the server's own origin, or create a token and let the server require one.",
             )
 
     def _find(self, scope: Scope) -> tuple[Route | None, Mapping[str, str], RouteNotFound | MethodNotAllowed | None]:

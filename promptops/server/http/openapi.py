@@ -263,7 +263,7 @@ def document(api: FastAPI, routes: Iterable[Route]) -> dict[str, Any]:
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(COMPONENTS)
     found["components"]["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "description": "A token made by `promptops token create`."}
+        "token": {"type": "http", "scheme": "bearer", "description": "A token that an administrator made."}
     }
     for route in routes:
         operation = found["paths"][route.path][route.method.lower()]

@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import (
     AppNotFound,
     ChannelNotFound,
@@ -78,7 +79,9 @@ class Access:
             raise NotAllowed(
                 f"this token may not do that: it lacks the scope '{scope.value}'",
                 scope=scope.value,
-                hint="A token with that scope is made by: promptops token create",
+                hint=Sentence(
+                    "A token with that scope is made by: ", Advice(Action.CREATE_TOKEN, words="an administrator")
+                ),
             )
         if channel and not self.token.allows(scope, channel):
             raise ChannelNotFound(f"there is no channel '{channel}'")
@@ -224,5 +227,9 @@ def unauthenticated() -> NotAuthenticated:
     """The one answer to every request without a valid token."""
     return NotAuthenticated(
         "this needs a valid token",
-        hint="Send it as `Authorization: Bearer pops_…`. `promptops token create` makes one.",
+        hint=Sentence(
+            "Send it as `Authorization: Bearer pops_…`. ",
+            Advice(Action.CREATE_TOKEN, words="An administrator"),
+            " makes one.",
+        ),
     )

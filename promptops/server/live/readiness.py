@@ -56,7 +56,7 @@ class Readiness:
         for stranger in strangers:
             if stranger not in self._strangers:
                 _log.warning(
-                    "%s is not of promptops: a change that it drops or alters is refused; see promptops fsck",
+                    "%s is not of promptops: a change that it drops or alters is refused; see the report of fsck",
                     stranger.encode("unicode_escape").decode(),
                 )
         self._strangers = strangers

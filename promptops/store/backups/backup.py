@@ -19,6 +19,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import StatementError
 
 import promptops
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, RegistryDamaged, RegistryNotInitialised
 from promptops.files import name_file, refuse_existing, scratch, taken_back
 from promptops.store.backups import manifest as manifests
@@ -49,7 +50,7 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     """
     place = locate(url)
     if place.path is not None and not place.path.exists():
-        raise RegistryNotInitialised(f"there is no registry at {place}", hint="Run `promptops init`.")
+        raise RegistryNotInitialised(f"there is no registry at {place}")
     target = target / f"promptops-{now:%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
     _require_text(target.name)
     refuse_existing(target, manifest_path(target))
@@ -88,7 +89,9 @@ def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
         with engine.connect() as copy:
             verdict = copy.exec_driver_sql("PRAGMA integrity_check").scalar()
             if verdict != "ok":
-                raise RegistryDamaged(f"the registry is damaged: {verdict}", hint="Look closer: promptops fsck")
+                raise RegistryDamaged(
+                    f"the registry is damaged: {verdict}", hint=Sentence("Look closer: ", Advice(Action.FSCK))
+                )
             return _described(copy, str(path))
     except StatementError as error:
         raise explain(error) from error

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, RegistryNotInitialised
 from promptops.core.json_codec import from_json, to_json
 from promptops.store.reader import Reader
@@ -73,7 +74,10 @@ def read_manifest(backup: Path) -> Manifest:
     path = manifest_path(backup)
     for needed in (path, backup):
         if needed.exists() and not needed.is_file():  # a pipe would keep us for ever
-            raise Invalid(f"{needed} is not a regular file", hint="Give the file that `promptops db backup` made.")
+            raise Invalid(
+                f"{needed} is not a regular file",
+                hint=Sentence("Give the file that ", Advice(Action.BACKUP, words="a backup"), " made."),
+            )
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -109,7 +113,7 @@ def holdings_of(connection: Connection) -> Holdings:
     counts = {table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in known}
     name = connection.execute(select(tables.registry.c.name, tables.registry.c.lineage)).first()
     if name is None:
-        raise RegistryNotInitialised("the registry has no name yet", hint="Run `promptops init`.")
+        raise RegistryNotInitialised("the registry has no name yet")
     reader = Reader(connection)
     seq, sealed = reader.audit_head()
     epoch = reader.epoch() if tables.epoch.name in there else 1

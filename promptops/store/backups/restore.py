@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Conflict, Invalid, RegistryDamaged
 from promptops.files import name_file, refuse_existing, scratch
 from promptops.store.backups.manifest import Manifest, holdings_of, read_manifest, sha256_of
@@ -59,7 +60,7 @@ def restore(
     if (kind := place.url.get_backend_name()) != manifest.database:
         raise Invalid(
             f"{source} is a backup of {manifest.database}, and the registry is to be in {kind}",
-            hint="promptops rebuild --from-git makes a registry in either from git.",
+            hint=Sentence(Advice(Action.REBUILD, words="A rebuild from git"), " makes a registry in either from git."),
         )
     require_known(manifest.revision, str(source))
     _require_whole(source, manifest)

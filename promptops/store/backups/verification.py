@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import ExtraMissing, PromptopsError, RegistryDamaged
 from promptops.core.faults import Condition
 from promptops.store.backups.manifest import Manifest
@@ -19,7 +20,12 @@ from promptops.store.engine.database import locate
 from promptops.store.engine.room import make_file
 from promptops.store.setup import make_wal, migrating
 
-_HINT = "Look closer: promptops fsck. To keep an unchecked copy: --no-verify"
+_HINT = Sentence(
+    "Look closer: ",
+    Advice(Action.FSCK),
+    ". To keep an unchecked copy: ",
+    option("no_verify", "leave the proof out"),
+)
 
 
 def prove(backup: Path, manifest: Manifest) -> None:

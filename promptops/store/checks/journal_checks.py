@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.audit import verify, verify_head
 from promptops.core.digest import digest as digest_of
 from promptops.core.faults import Condition, Fault
@@ -75,7 +76,7 @@ def _page(connection: Connection, page: Entries) -> Iterator[Fault]:
             yield damage("fact-changed", problem, entry.ref)
         elif not entry.audit.record and entry.seq not in bound:
             what = f"audit line {entry.seq} was written by an older promptops"
-            repair = "promptops db upgrade binds it"
+            repair = Sentence(Advice(Action.UPGRADE, words="an upgrade of the registry"), " binds it")
             yield Fault(code="record-unbound", severity=Condition.PENDING, what=what, where=entry.ref, repair=repair)
         elif bound.get(entry.seq, entry.audit.record) != (entry.audit.record or bind(entry.ref, fact)):
             yield damage("fact-changed", "it has changed since it was bound", entry.ref)

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import ExtraMissing, RegistryNotInitialised, RegistryUnavailable
 from promptops.store.engine.mounts import refuse_network_file_system as refuse_network_file_system
 from promptops.store.engine.place import Place as Place
@@ -151,13 +152,17 @@ def _back_to_wal(connection: sqlite3.Connection, mode: str) -> None:
     """
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     if not is_registry(tables):
-        raise RegistryNotInitialised("the database is not a registry yet", hint="Run `promptops init`.")
+        raise RegistryNotInitialised("the database is not a registry yet")
     try:
         turn_on_wal(connection)
     except sqlite3.OperationalError as error:
         raise RegistryUnavailable(
             f"another program changed the registry's journal mode to '{mode}', and it cannot be changed back: {error}",
-            hint="End that program, and run `promptops db upgrade` as the owner of the file.",
+            hint=Sentence(
+                "End that program, and run ",
+                Advice(Action.UPGRADE, words="the upgrade of the registry"),
+                " as the owner of the file.",
+            ),
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, literal, select
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, RegistryDamaged, TokenNotFound
 from promptops.core.token import Revocation, Scope, Token, commit
 from promptops.store.schema import tables
@@ -95,7 +96,7 @@ def _read(connection: Connection, statement: str, **parameters: str) -> tuple[To
     try:
         return tuple(map(_whole, connection.execute(_statements()[statement], parameters)))
     except (ValueError, TypeError) as error:
-        hint = "Look closer: promptops fsck"
+        hint = Sentence("Look closer: ", Advice(Action.FSCK))
         raise RegistryDamaged(f"a token's row is not what was written: {error}", hint=hint) from error
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, Inspector, Table, UniqueConstraint, inspect
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.store.faults import damage
 from promptops.store.schema import guards
@@ -38,7 +39,11 @@ SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 UNION SELECT c.relname FROM pg_class c WHERE c.relpersistence <> 'p' AND {_OURS}
 """  # noqa: S608 words of ours
 _REMOVE = "find out who put it there; as the owner of the database, remove it: promptops removes only its own objects"
-_MAKE = "promptops fsck --repair makes it again, and so does promptops db upgrade"
+_MAKE = Sentence(
+    Advice(Action.REPAIR, words="a repair of the registry"),
+    " makes it again, and so does ",
+    Advice(Action.UPGRADE, words="an upgrade"),
+)
 
 
 def strangers(connection: Connection) -> Iterator[tuple[str, str]]:

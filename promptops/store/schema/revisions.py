@@ -87,7 +87,7 @@ def require_known(version: str | None, place: str, revisions: Sequence[str] = RE
         RegistryNotInitialised: there is none. SchemaTooNew: it came after this promptops.
     """
     if version is None:
-        raise RegistryNotInitialised(f"there is no registry at {place}", hint="Run `promptops init`.")
+        raise RegistryNotInitialised(f"there is no registry at {place}")
     if version not in revisions:
         raise SchemaTooNew(
             f"the registry's schema {version} is newer than this promptops, which knows {revisions[-1]}",
@@ -105,5 +105,4 @@ def require_newest(version: str | None, place: str, revisions: Sequence[str] = R
     if require_known(version, place, revisions) != revisions[-1]:
         raise SchemaOutdated(
             f"the registry's schema is {version}, and this promptops needs {revisions[-1]}",
-            hint="Run `promptops db upgrade`.",
         )
