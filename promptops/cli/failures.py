@@ -13,7 +13,7 @@ import click
 
 from promptops.cli.exit import Unwritten, exit_code
 from promptops.cli.output.advice import as_commands
-from promptops.cli.output.json_shapes import JsonObject, finding_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.core.errors import PromptopsError, SourceInvalid
 
 INTERRUPTED = 130
@@ -48,7 +48,10 @@ def _refused(problem: PromptopsError, as_json: bool) -> int:
     message, hint = as_commands(problem.message), as_commands(problem.hint)
     more: JsonObject | None = None
     if isinstance(problem, SourceInvalid) and as_json:
-        more = {"findings": [finding_shape(finding) for finding in problem.findings]}
+        from promptops.wire.codec import to_json
+        from promptops.wire.documents.commands import FindingDocument
+
+        more = {"findings": [to_json(FindingDocument.of(finding)) for finding in problem.findings]}
     elif isinstance(problem, SourceInvalid) and len(problem.findings) > 1:
         message, hint = _every_finding(problem), "`promptops check` lists every finding, with what to do."
     return _print(as_json, problem.code, problem.kind, message, hint, exit_code(problem), more)

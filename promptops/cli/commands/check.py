@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops.cli.command import command
-from promptops.cli.output.json_shapes import JsonObject, finding_shape
+from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
@@ -63,14 +63,19 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
 
 
 def _shape(findings: Sequence[Finding], loaded: Loaded) -> JsonObject:
+    from promptops.wire.codec import to_json
+    from promptops.wire.documents.commands import CheckedDocument, FindingDocument
+
     count = Counter(finding.severity for finding in findings)
-    return {
-        "findings": [finding_shape(finding) for finding in findings],
-        "errors": count[Severity.ERROR],
-        "warnings": count[Severity.WARNING],
-        "infos": count[Severity.INFO],
-        "apps": [app.name for app in loaded.apps],
-    }
+    return to_json(
+        CheckedDocument(
+            findings=tuple(map(FindingDocument.of, findings)),
+            errors=count[Severity.ERROR],
+            warnings=count[Severity.WARNING],
+            infos=count[Severity.INFO],
+            apps=tuple(app.name for app in loaded.apps),
+        )
+    )
 
 
 def _report(findings: Sequence[Finding], page: Page) -> list[Line]:

@@ -10,13 +10,14 @@ import click
 from promptops import config
 from promptops.cli.command import NounGroup, command
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.json_shapes import JsonObject, fault_shape
+from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import ActorUnknown
 from promptops.core.server_url import hide_password
 from promptops.core.timestamp import timestamp
+from promptops.wire.codec import to_json
 
 if TYPE_CHECKING:
     from promptops.operations.backup import Restored
@@ -61,7 +62,7 @@ def upgrade(session: Session, /) -> None:
             "before": before,
             "after": after,
             "changed": before != after,
-            "faults": [fault_shape(fault) for fault in faults],
+            "faults": [to_json(fault_document(fault)) for fault in faults],
         },
         lambda page: [line, *named, *next_steps(steps)],
     )

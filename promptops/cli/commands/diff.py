@@ -19,6 +19,9 @@ from promptops.cli.session import Session
 from promptops.core.errors import ReferenceInvalid
 from promptops.core.model import Bump, Change
 from promptops.core.reference import Reference, parse_reference
+from promptops.wire.codec import to_json
+from promptops.wire.documents.commands import DifferenceDocument, SideDocument
+from promptops.wire.documents.releases import ChangeDocument
 
 if TYPE_CHECKING:
     from promptops.operations.queries import Difference, Named
@@ -63,33 +66,25 @@ def _asked(change: Change, prompt: str) -> bool:
 
 
 def _shape(difference: Difference, changes: tuple[Change, ...]) -> JsonObject:
-    return {
-        "app": difference.new.content.app,
-        "old": _side(difference.old),
-        "new": _side(difference.new),
-        "changes": [
-            {
-                "bump": change.bump.value,
-                "prompt": change.prompt,
-                "field": change.field,
-                "summary": change.summary,
-                "before": change.before,
-                "after": change.after,
-            }
-            for change in changes
-        ],
-        "bump": difference.bump.value,
-        "next_version": difference.version or None,
-    }
+    return to_json(
+        DifferenceDocument(
+            app=difference.new.content.app,
+            old=_side(difference.old),
+            new=_side(difference.new),
+            changes=tuple(map(ChangeDocument.of, changes)),
+            bump=difference.bump.value,
+            next_version=difference.version or None,
+        )
+    )
 
 
-def _side(named: Named) -> JsonObject:
+def _side(named: Named) -> SideDocument:
     release = named.release
-    return {
-        "reference": str(named.reference),
-        "version": release.version if release else None,
-        "digest": release.digest if release else None,
-    }
+    return SideDocument(
+        reference=str(named.reference),
+        version=release.version if release else None,
+        digest=release.digest if release else None,
+    )
 
 
 def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:

@@ -11,7 +11,7 @@ import click
 from promptops import config
 from promptops.cli.command import command
 from promptops.cli.output.advice import as_commands
-from promptops.cli.output.json_shapes import JsonObject, fault_shape
+from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
@@ -61,13 +61,18 @@ def fsck(session: Session, /, repair: bool, remote: str) -> None:
 
 
 def report_shape(report: Report) -> JsonObject:
-    return {
-        "ok": report.exit_code == 0,
-        "exit_code": report.exit_code,
-        "faults": [fault_shape(fault) for fault in report.faults],
-        "repaired": [fault_shape(fault) for fault in report.repaired],
-        "notes": list(report.notes),
-    }
+    from promptops.wire.codec import to_json
+    from promptops.wire.documents.commands import ReportDocument
+
+    return to_json(
+        ReportDocument(
+            ok=report.exit_code == 0,
+            exit_code=report.exit_code,
+            faults=tuple(map(fault_document, report.faults)),
+            repaired=tuple(map(fault_document, report.repaired)),
+            notes=report.notes,
+        )
+    )
 
 
 def report_lines(report: Report) -> list[Line]:

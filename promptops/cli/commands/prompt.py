@@ -18,6 +18,8 @@ from promptops.cli.resolve import named
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid, MissingVariable
 from promptops.core.reference import parse_reference
+from promptops.wire.codec import to_json
+from promptops.wire.documents.commands import RenderedDocument
 
 if TYPE_CHECKING:
     from promptops.core.model import Json, Prompt
@@ -118,15 +120,17 @@ def _all(file: BinaryIO) -> bytes:
 
 def _shape(rendered: Rendered) -> JsonObject:
     release = rendered.named.release
-    return {
-        "app": rendered.named.content.app,
-        "prompt": rendered.prompt.name,
-        "version": release.version if release else None,
-        "digest": release.digest if release else None,
-        "model": rendered.prompt.model,
-        "parameters": dict(rendered.prompt.parameters),
-        "messages": [dict(message) for message in rendered.messages],
-    }
+    return to_json(
+        RenderedDocument(
+            app=rendered.named.content.app,
+            prompt=rendered.prompt.name,
+            version=release.version if release else None,
+            digest=release.digest if release else None,
+            model=rendered.prompt.model,
+            parameters=rendered.prompt.parameters,
+            messages=rendered.messages,
+        )
+    )
 
 
 def _lines(rendered: Rendered) -> list[Line]:

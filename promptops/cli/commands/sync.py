@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops.cli.command import command
-from promptops.cli.output.json_shapes import JsonObject, fault_shape
+from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
+from promptops.wire.codec import to_json
 
 if TYPE_CHECKING:
     from promptops.operations.git_sync import Synced
@@ -59,7 +60,7 @@ def _shape(synced: Synced) -> JsonObject:
         "done": synced.drained.done,
         "pending": synced.drained.pending,
         "waiting": [{"ref": waiting.ref, "why": waiting.why} for waiting in synced.drained.waiting],
-        "alarms": [fault_shape(fault) for fault in synced.drained.alarms],
+        "alarms": [to_json(fault_document(fault)) for fault in synced.drained.alarms],
     }
     if synced.exchanged:
         shape["remote"] = synced.exchanged.remote
