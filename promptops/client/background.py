@@ -89,7 +89,7 @@ def end_all(channels: Iterable[ChannelThreads], seconds: float) -> None:
 
 
 def one_version(text: str) -> Reference:
-    """One version of an app, ``support-bot@1.3.0``.
+    """Returns one version of an app, ``support-bot@1.3.0``.
 
     Raises:
         Invalid: the text names no version, or several.

@@ -1,4 +1,4 @@
-"""What both clients have in common: how they are made, and everything that does no I/O."""
+"""What both clients share: how they are made, and everything that does no I/O."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ class BaseClient:
         }
 
     def _begin(self) -> None:
-        """What a client does first, with everything else in place."""
+        """Begin to work, with everything else in place."""
 
     def _notice(self) -> None:
-        """Find out whether this process is another one than that which follows, and then follow here anew."""
+        """Notice a fork: if this is another process than the one that follows, follow here anew."""
         process = os.getpid()
-        # Of each process its own: a thread that is not here may have held the parent's.
+        # A lock for each process: a thread that is not in this one may have held the parent's at the fork.
         with self._noticing.setdefault(process, threading.Lock()):
             if self._process != process:
                 self._forked()
@@ -127,7 +127,7 @@ class BaseClient:
         raise TypeError("Client and AsyncClient know")
 
     def _go_on(self) -> None:
-        """Follow in this process, or record why not; the mark is set when nothing is left to do."""
+        """Follow in this process, or record why not; set the mark when nothing is left to do."""
         raise TypeError("Client and AsyncClient know")
 
     def __repr__(self) -> str:
@@ -144,7 +144,7 @@ class BaseClient:
         channel: str | None = None,
         fallback: Fallback | None = None,
     ) -> Prompt:
-        """The prompt that the channel serves, ``support-bot/answer``. No I/O.
+        """Returns the prompt that the channel serves, ``support-bot/answer``. No I/O.
 
         ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``version`` asks for a
         release that is held; :meth:`fetch` holds one. ``fallback`` is what is served when there is nothing else: text,
@@ -164,15 +164,15 @@ class BaseClient:
             view = self._replica(channel).view
             return view.resolve(name, targeting_key if key is None else key, version)
         except (NotFound, Unavailable) as error:
-            told = self._explained(error, channel)
+            explained = self._explained(error, channel)
             if fallback is None:
-                raise told from None
-            return self._fall_back(name, fallback, channel, told)
+                raise explained from None
+            return self._fall_back(name, fallback, channel, explained)
 
     def release(
         self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
     ) -> Served:
-        """One release of an app, for several prompts that belong together. No I/O.
+        """Returns one release of an app, for several prompts that belong together. No I/O.
 
         ::
 
@@ -242,7 +242,7 @@ class BaseClient:
         return found
 
     def _replica(self, channel: str | None) -> Replica:
-        """The channel's replica, to be served from.
+        """Returns the channel's replica, to be served from.
 
         Raises:
             PromptUnavailable: it is older than the application allows.
@@ -252,7 +252,7 @@ class BaseClient:
             raise PromptUnavailable(
                 f"what is held of '{replica.channel}' is {replica.contact.age:.0f} s old, and max_stale is"
                 f" {self._settings.max_stale:g} s",
-                hint="strict=True asks for this; without it the last good prompts are served on.",
+                hint="strict=True refuses them; without it the client goes on serving the last good prompts.",
             )
         return replica
 

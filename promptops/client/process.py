@@ -26,7 +26,7 @@ class Mark(Protocol):
 
 
 class ProcessMark:
-    """A mark by the number of the process, for systems without memory that is emptied: as reliable, and slower."""
+    """A mark by the id of the process, for systems that cannot empty memory at a fork: as reliable, and slower."""
 
     def __init__(self) -> None:
         self._process = 0
@@ -39,7 +39,7 @@ class ProcessMark:
 
 
 def mark() -> Mark:
-    """A mark that is not set yet."""
+    """Returns a mark that is not set yet."""
     return _page() if _is_wiped() else ProcessMark()
 
 
@@ -51,7 +51,7 @@ def _page() -> mmap.mmap:
 
 @functools.cache
 def _is_wiped() -> bool:
-    """True where the system knows the advice. Emulators answer yes to any advice, and heed none."""
+    """Returns True if the system obeys the advice. Emulators accept any advice, and obey none."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -66,7 +66,7 @@ def _is_wiped() -> bool:
 
 
 def lacking_threads() -> str:
-    """Why no threads of ours run in this process, and what to do about it; empty where they do."""
+    """Returns why no threads of ours run in this process, and what to do about it; empty if they do."""
     if is_loading():
         return "uWSGI loads the application in this process; its workers follow by themselves"
     # Only the module that uWSGI itself puts there has this number; anything else may be called so.
@@ -76,13 +76,13 @@ def lacking_threads() -> str:
 
 
 def changes_threads() -> bool:
-    """True where gevent is about to take the place of threads, as gunicorn has it do in a worker that was forked."""
+    """Returns True if gevent is about to replace the threads, as it does in a forked worker of gunicorn."""
     monkey: Any = sys.modules.get("gevent.monkey")
     return monkey is not None and not monkey.is_module_patched("threading")
 
 
 def is_loading() -> bool:
-    """True where uWSGI is still to fork its workers, and in the process that watches over them.
+    """Returns True in a process of uWSGI that forks the workers, before and while it watches over them.
 
     A thread that waits for the interpreter while uWSGI forks leaves its lock broken, and the worker stands still.
     """

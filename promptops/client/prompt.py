@@ -1,4 +1,4 @@
-"""What an application gets: a prompt with all that decides what is sent, and where it came from. Immutable.
+"""What an application gets: a prompt with its model, its parameters, and where it came from. Immutable.
 
 ``render`` gives messages; ``to_openai``, ``to_openai_responses`` and ``to_anthropic`` give the arguments of the
 provider's ``create``, fresh objects each time.
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class Variant(StrEnum):
-    """Which of a channel's releases it is from. ``fixed`` is another release, that somebody asked for by name."""
+    """Which of a channel's releases it is from. ``fixed`` is a release that the caller asked for by version."""
 
     STABLE = "stable"
     CANARY = "canary"
@@ -57,7 +57,7 @@ class Renders(Protocol):
 
 
 Arguments: TypeAlias = dict[str, Any]
-"""Arguments of a provider's ``create``. What they are is that package's to say: a type checker lets them through."""
+"""Arguments of a provider's ``create``. That package defines their types, so a type checker lets them through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Prompt:
 
     @property
     def model(self) -> str | None:
-        """``provider/model``, or None where the application chooses."""
+        """``provider/model``, or None if the application chooses."""
         return self.definition.model
 
     @property
@@ -97,7 +97,7 @@ class Prompt:
         return self.template.names
 
     def render(self, /, **variables: Json) -> list[dict[str, str]]:
-        """The messages as ``{"role": …, "content": …}``.
+        """Returns the messages as ``{"role": …, "content": …}``.
 
         Raises:
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`Template.render` does.
@@ -108,7 +108,7 @@ class Prompt:
     format = render
 
     def to_openai(self, /, **variables: Json) -> Arguments:
-        """The arguments of ``client.chat.completions.create``, also of providers that have the same API.
+        """Returns the arguments of ``client.chat.completions.create``, also of providers that have the same API.
 
         Raises:
             ParameterNotTaken: chat completions have no such parameter.
@@ -119,7 +119,7 @@ class Prompt:
         return openai_chat(self.definition, self.template.render(variables))
 
     def to_openai_responses(self, /, **variables: Json) -> Arguments:
-        """The arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
+        """Returns the arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
 
         Raises:
             ParameterNotTaken: responses have no such parameter.
@@ -130,11 +130,11 @@ class Prompt:
         return openai_responses(self.definition, self.template.render(variables))
 
     def to_anthropic(self, /, **variables: Json) -> Arguments:
-        """The arguments of ``client.messages.create``. System messages are joined into its ``system``.
+        """Returns the arguments of ``client.messages.create``. System messages are joined into its ``system``.
 
         Raises:
             ParameterNotTaken: messages have no such parameter.
-            Invalid: without ``maxTokens``, which this API must be told.
+            Invalid: ``maxTokens`` is missing, which this API requires.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
         from promptops.core.provider_arguments import anthropic_messages
@@ -143,12 +143,12 @@ class Prompt:
 
     @classmethod
     def fallback(cls, name: str, value: Fallback, *, channel: str = "") -> Prompt:
-        """What an application wants where nothing else is left: text, messages, or a whole prompt as a mapping.
+        """Returns a prompt that the application brings itself: from text, messages, or a whole prompt as a mapping.
 
-        It takes any variable, and uses those that it has: its caller is written for the prompt it stands in for.
+        It takes every variable and uses those in its text, because the call is written for the prompt it replaces.
 
         Raises:
-            Invalid: for what is none of these.
+            Invalid: the value is none of these.
         """
         app, _, short = name.partition("/")
         definition = _definition(short or app, value)
@@ -172,7 +172,7 @@ Fallback: TypeAlias = "str | Sequence[Message | Mapping[str, str]] | Mapping[str
 
 
 class _Lenient:
-    """Renders, and leaves aside the variables that nothing uses."""
+    """Renders, and ignores the variables that the text does not use."""
 
     __slots__ = ("_template", "names")
 
@@ -232,11 +232,11 @@ def _messages(value: object) -> tuple[Message, ...]:
     found = []
     for item in _list(value):
         if not isinstance(item, Message):
-            said = _mapping(item)
-            content = said["content"]
+            entry = _mapping(item)
+            content = entry["content"]
             if not isinstance(content, str):
                 raise TypeError("the content of a message is text")
-            item = Message(role=Role(str(said["role"])), content=content)
+            item = Message(role=Role(str(entry["role"])), content=content)
         found.append(item)
     if not found:
         raise ValueError("there are no messages")
@@ -244,24 +244,24 @@ def _messages(value: object) -> tuple[Message, ...]:
 
 
 def _tool(value: object) -> Tool:
-    said = _mapping(value)
-    kind = str(said.get("type") or "function")
-    said = _mapping(said.get(kind, said))
+    entry = _mapping(value)
+    kind = str(entry.get("type") or "function")
+    entry = _mapping(entry.get(kind, entry))
     if kind not in ("function", "custom"):
-        settings = {key: item for key, item in said.items() if key not in ("type", "name")}
-        return Tool(name=str(said.get("name") or kind), type=kind, settings=settings)
-    strict = said.get("strict")
+        settings = {key: item for key, item in entry.items() if key not in ("type", "name")}
+        return Tool(name=str(entry.get("name") or kind), type=kind, settings=settings)
+    strict = entry.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise TypeError("strict is True or False")
-    settings = {"format": said["format"]} if "format" in said else {}
+    settings = {"format": entry["format"]} if "format" in entry else {}
     tool = Tool(
-        name=str(said["name"]),
-        description=str(said.get("description") or ""),
+        name=str(entry["name"]),
+        description=str(entry.get("description") or ""),
         type=kind,
         strict=strict,
         settings=settings,
     )
-    return tool if said.get("parameters") is None else replace(tool, parameters=_mapping(said["parameters"]))
+    return tool if entry.get("parameters") is None else replace(tool, parameters=_mapping(entry["parameters"]))
 
 
 def _model(value: object) -> str | None:

@@ -1,6 +1,6 @@
-"""What a client is told: arguments first, then the environment. The only module of the client that reads it.
+"""The settings of a client: arguments first, then the environment. The only module of the client that reads it.
 
-An argument that is given wins over its variable, also where it is empty.
+An argument that is given wins over its variable, also if it is empty.
 """
 
 from __future__ import annotations
@@ -80,16 +80,19 @@ class ClientSettings:
             if not least <= seconds <= 86_400 * 366:
                 raise Invalid(f"{name} is {seconds!r}, not a number of seconds of at least {least:g}")
         if self.strict and self.max_stale is None:
-            raise Invalid("strict=True refuses prompts that are too old, and nothing says what is", hint="max_stale=…")
+            raise Invalid(
+                "strict=True refuses prompts that are too old, and needs max_stale to know which are",
+                hint="max_stale=…",
+            )
 
 
 def variable(name: str) -> str:
-    """The value of a variable of the environment, or an empty text."""
+    """Returns the value of a variable of the environment, or an empty text."""
     return os.environ.get(name, "").strip()
 
 
 def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The channels that are followed; the first is the process's own.
+    """Returns the channels that are followed; the first is the process's own.
 
     Raises:
         Invalid: none is named, or what is named cannot be a channel.
@@ -108,7 +111,7 @@ def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
 def places_of(
     source: SourceOption | Sequence[SourceOption] | None, token: str | None = None, *, allow_http: bool
 ) -> tuple[SourcePlace, ...]:
-    """The places that are read from, in order, with their tokens.
+    """Returns the places that are read from, in order, with their tokens.
 
     Raises:
         Invalid: none is named, or one cannot be read from.
@@ -118,7 +121,7 @@ def places_of(
 
 
 def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:
-    """The apps that are wanted, in order; all of them where none is named.
+    """Returns the apps that are wanted, in order; all of them if none is named.
 
     Raises:
         Invalid: a name that cannot be an app's.
@@ -130,7 +133,7 @@ def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Reference, ...]:
-    """Versions of apps, ``support-bot@1.3.0``; a text may name several, with commas or white space between them.
+    """Returns versions of apps, ``support-bot@1.3.0``; a text may name several, between commas or white space.
 
     Raises:
         Invalid: for what is no version of an app.
@@ -169,10 +172,10 @@ def fixed_versions() -> tuple[Reference, ...]:
 
 
 def required_of(required: Required) -> Required:
-    """The prompts an application cannot do without, with the variables it gives them where it says so.
+    """Returns the prompts that an application cannot do without, each with the variables it gives, if it names them.
 
     Raises:
-        Invalid: for what can be no prompt's name: it would be lacking for ever, and nothing would be followed.
+        Invalid: a text is not the name of a prompt. It would be lacking for ever, and nothing would be followed.
     """
     if isinstance(required, str):
         raise Invalid(f"required is {required[:80]!r}, not a list of prompts", hint=f"required=[{required[:80]!r}]")
@@ -189,10 +192,10 @@ def required_of(required: Required) -> Required:
 
 
 def hook_of(hook: T, name: str) -> T:
-    """A hook of the application, to be called.
+    """Returns a hook of the application, to be called.
 
     Raises:
-        Invalid: a coroutine function, which nobody would wait for.
+        Invalid: it is a coroutine function, and a call of it would never be awaited.
     """
     if iscoroutinefunction(hook) or iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
         raise Invalid(f"{name} is a coroutine function, and is called without being waited for", hint=_HOOK)
@@ -200,10 +203,10 @@ def hook_of(hook: T, name: str) -> T:
 
 
 def cache_of(cache_dir: str | os.PathLike[str] | bool | None) -> tuple[bool, str | None]:
-    """Whether there is a cache on disk, and the folder that is named for it; None for the default place."""
+    """Returns whether there is a cache on disk, and the folder that is named for it; None for the default place."""
     if cache_dir is None:
-        said = variable(CACHE)
-        return (True, None) if CACHE not in os.environ else (said.lower() not in _NONE, _absolute(said) or None)
+        value = variable(CACHE)
+        return (True, None) if CACHE not in os.environ else (value.lower() not in _NONE, _absolute(value) or None)
     if isinstance(cache_dir, bool):
         return cache_dir, None
     if isinstance(cache_dir, str) and cache_dir.lower() in _OFF:
@@ -212,20 +215,20 @@ def cache_of(cache_dir: str | os.PathLike[str] | bool | None) -> tuple[bool, str
 
 
 def cache_folder() -> Path | None:
-    """The default place of the cache; None where there is no home."""
+    """Returns the default folder of the cache; None if there is no home."""
     return default_folder(os.environ)
 
 
 def path_of(given: str | os.PathLike[str] | None, name: str) -> str:
-    """A path that is given, else its variable's; empty for none."""
+    """Returns the given path, else that of the variable; empty if there is neither."""
     return _absolute(variable(name) if given is None else os.fspath(given))
 
 
 def _absolute(path: str) -> str:
-    """The same place wherever the process goes later: some change their directory when they begin to work."""
+    """Returns the absolute path, because some processes change their directory when they begin to work."""
     return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
 def name_of(given: str | None) -> str:
-    """What a process is called where somebody looks for it: what is given, else ``host:pid``."""
+    """Returns the name of a process in ``promptops clients``: the given one, else ``host:pid``."""
     return (given or f"{socket.gethostname()}:{os.getpid()}")[:200]

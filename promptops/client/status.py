@@ -1,4 +1,4 @@
-"""What a client says about itself: its state, its status, its changes, and the names of what it logs.
+"""What a client reports of itself: its status, its changes, and the names of its log events.
 
 Everything is logged by ``promptops.client`` and carries one of :data:`EVENTS` as ``record.event``. Neither a status nor
 a line of the log has a token or the text of a prompt in it. A fact is in the status first, then in the log, and then a
@@ -18,7 +18,7 @@ from promptops.core.heartbeat import State
 LOG = logging.getLogger("promptops.client")
 
 _MOST = 1_000
-"""Characters of a text in a line of the log."""
+"""Characters of a text in a line of the log: a server may send megabytes."""
 
 EVENTS: Mapping[str, str] = {
     "started": "a client follows its channel; says from where, and what it serves meanwhile",
@@ -62,7 +62,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One channel of a client, as it is now. Plain values: fit for a health page, also where a server said them.
+    """One channel of a client, as it is now. Plain values, fit for a health page: text of a server is escaped.
 
     ``age`` are seconds since the last contact, None before the first. ``too_old`` says that this is over ``max_stale``.
     ``rejected`` counts refused arrivals by reason; ``problem`` is why the last attempt failed, or another problem.
@@ -97,7 +97,7 @@ class Status:
 
 
 def problem_of(unloaded: Mapping[str, str]) -> str:
-    """The problem of the apps that cannot be loaded, in one line; empty if every app loads."""
+    """Returns the problem of the apps that cannot be loaded, in one line; empty if every app loads."""
     if not unloaded:
         return ""
     app, message = next(iter(sorted(unloaded.items())))
@@ -110,8 +110,8 @@ OnState = Callable[[State, State], object]
 
 
 def log(level: int, event: str, message: str, *arguments: object, exc_info: bool = False, **facts: object) -> None:
-    """Log a line under the name of its event; whatever is in its texts, it is one line, and can be looked at."""
+    """Log one line under the name of its event. Texts are escaped and cut, so it stays one printable line."""
     assert event in EVENTS, event
     shown = [one_line(each, _MOST) if isinstance(each, str) else each for each in arguments]
-    told = {name: one_line(fact, _MOST) if isinstance(fact, str) else fact for name, fact in facts.items()}
-    LOG.log(level, message, *shown, exc_info=exc_info, extra={"event": event, **told})
+    extra = {name: one_line(fact, _MOST) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    LOG.log(level, message, *shown, exc_info=exc_info, extra={"event": event, **extra})

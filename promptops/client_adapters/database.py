@@ -21,6 +21,7 @@ from promptops.store.queries.serving import Progress
 from promptops.wire.snapshot import encode
 
 _TRY_AGAIN = 1.0
+"""Seconds between two tries to open a database that is out of reach."""
 
 _kept_open: list[object] = []
 """What a forked child got from its parent: closing it would end the parent's connections."""
@@ -33,7 +34,7 @@ class Database:
         """Nothing is opened yet.
 
         Raises:
-            Invalid: the URL is none of a registry.
+            Invalid: the URL is not that of a registry.
         """
         self._url = url
         self._label = str(locate(url))
@@ -49,7 +50,7 @@ class Database:
         return f"<Database {self._label}>"
 
     def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
-        """Answer from the database; ``deadline`` is for whoever waits."""
+        """Answer from the database. ``deadline`` is ignored: the caller abandons a question that takes too long."""
         try:
             with self._at_work():
                 return self._answer(self._open(), what)
@@ -62,7 +63,7 @@ class Database:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """What is open stays open as long, and no longer where it was closed meanwhile: nobody waits for a database."""
+        """Keep open what is open for so long, and close it at the end if it was to be closed meanwhile."""
         with self._counting:
             self._busy += 1
         try:
@@ -106,9 +107,9 @@ class Database:
             self._closed.wait(min(_TRY_AGAIN, seconds))
             return False
         if watch is not before:
-            return True  # nobody knows what changed between the last answer and now
+            return True  # what changed between the last answer and now is unknown
         was_connected = watch.connected
-        # Out of reach is a change too: whoever asks then finds out, and says so.
+        # Out of reach is a change too: the next question finds out, and the client reports it.
         return watch.wait(seconds) or (was_connected and not watch.connected and not self._closed.is_set())
 
     def interrupt(self) -> None:
@@ -121,7 +122,7 @@ class Database:
         self.interrupt()
         with self._counting:
             busy = self._busy > 0
-        if not busy:  # otherwise whoever is busy does it
+        if not busy:  # otherwise the last call at work does it
             self._drop()
 
     def forget(self) -> None:
@@ -132,7 +133,7 @@ class Database:
         if self._closed.is_set():
             raise RegistryUnavailable(f"{self._label} was closed")
         if self._watch is not None and not self._watch.connected:
-            # A connection may still read a file that was moved away, and nobody writes to that any more.
+            # A connection may still read a file that was moved away, which gets no changes any more.
             self._drop()
         with self._lock:
             if self._registry is None:

@@ -28,8 +28,9 @@ from promptops.source.workspace import MARKER
 from promptops.wire.snapshot import encode
 
 _LOOK = 0.25
+"""Seconds between two looks at the files: docs/client.md promises edits within a second."""
 _SHARE = 10
-"""A look at the files takes at most one part in so many of the time."""
+"""A look at the files takes at most one part in so many of the time, so a huge tree is looked at less often."""
 
 _numbered: dict[Path, dict[str, Pointer]] = {}
 """The last pointer of each app of a folder: one that is opened again in this process counts on."""
@@ -37,7 +38,7 @@ _numbered: dict[Path, dict[str, Pointer]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """What the files were made into: an app's pointer and bytes by its name, and what is wrong with the rest."""
+    """What was built from the files: the pointer and the bytes of each app, and what is wrong with the rest."""
 
     registry: str = "working-tree"
     apps: dict[str, Pointer]
@@ -62,7 +63,7 @@ class WorkingTree:
         return f"<WorkingTree {self._root}>"
 
     def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
-        """Answer from the files as they are now; ``deadline`` is not looked at."""
+        """Answer from the files as they are now; ``deadline`` is ignored."""
         try:
             with self._lock:
                 return self._answer(what)

@@ -1,11 +1,11 @@
-"""The last that was known to be good, on disk: two slots, of which one can be read whatever happened to the writer.
+"""The last good releases, on disk, in two slots: one of them can be read even if a writer was killed.
 
 A slot is written beside the old one, brought to the disk, and put in its place; before that the old one, if it is good,
 becomes ``….prev``. So a machine that stops at any moment leaves the newest or the one before. Writers take turns behind
-a lock, and an older state never replaces a newer one. Reading believes nothing: see
-:mod:`promptops.client.disk.cache_format`; a link, a file that others may write or that is not ours is not read at all.
+a lock, and an older state never replaces a newer one. Reading verifies every byte
+(:mod:`promptops.client.disk.cache_format`), and reads no link, and no file that another user owns or may write.
 
-Nothing here raises for what a disk can do: an application serves from memory then.
+Nothing here raises because of a disk: the application then serves from memory.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ from promptops.wire.snapshot import decode as decode_snapshot
 from promptops.wire.snapshot import encode as encode_snapshot
 
 STALE = 3600.0
-"""Seconds after which a temporary file is one that a killed writer left."""
+"""Seconds after which a temporary file is one that a killed writer left: no write takes an hour."""
 
 _TEMPORARY = ".lkg-"
 _LOCK_SECONDS = 5.0
+"""Seconds to wait for another writer. Processes that follow the same change write at once, each in milliseconds."""
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Result(StrEnum):
-    """What became of a write. ``kept``: what is there is as new, or newer."""
+    """The outcome of a write. ``kept``: the file that is there is as new, or newer."""
 
     WRITTEN = "written"
     KEPT = "kept"
@@ -48,7 +49,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedCache:
-    """The result of a write, and what was wrong where it failed."""
+    """The result of a write, and the problem if it failed."""
 
     result: Result
     problem: DiskProblem | None = None
@@ -56,14 +57,14 @@ class SavedCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedCache:
-    """What was known to be good and still is, if anything, and what could not be used on the way to it."""
+    """The last good releases, if there are any, and the files that could not be used."""
 
     held: Held | None
     problems: tuple[DiskProblem, ...] = ()
 
 
 def default_folder(environment: Mapping[str, str]) -> Path | None:
-    """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None where nobody says where home is."""
+    """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None if the environment names no home."""
     for name, below in (("XDG_CACHE_HOME", "promptops"), ("HOME", ".cache/promptops"), ("LOCALAPPDATA", "promptops")):
         place = environment.get(name, "")
         if os.path.isabs(place):
@@ -72,13 +73,13 @@ def default_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 def slot_path(folder: Path, *, registry: str, channel: str, apps: Collection[str] | None = None) -> Path:
-    """The file of a registry's address, a channel and the apps that are asked for; the address is not to be seen."""
+    """Returns the file for a registry's address, a channel and the wanted apps; its name does not show the address."""
     asked = json.dumps([registry, channel, sorted(apps) if apps is not None else None])
     return folder / f"{channel}-{hashlib.sha256(asked.encode()).hexdigest()[:32]}.lkg"
 
 
 def read(path: Path) -> Reading:
-    """The newest slot that is good."""
+    """Returns the newest slot that is good."""
     first = read_ours(path)
     if first.stored is not None:
         return first
@@ -87,12 +88,12 @@ def read(path: Path) -> Reading:
 
 
 def read_previous(path: Path) -> Reading:
-    """The slot before the newest, for whoever cannot use that."""
+    """Returns the slot before the newest, for a caller that cannot use the newest."""
     return read_ours(_previous(path))
 
 
 def load(path: Path, *, channel: str, required: Required = ()) -> LoadedCache:
-    """The newest slot that is good, compiled; an app that cannot be served of it is what it was in the slot before."""
+    """Returns the newest good slot, compiled. An app of it that cannot be served is taken from the slot before."""
     newest = _restored(path, channel, required)
     if newest.held is not None and not newest.held.unloaded:
         return newest
@@ -117,7 +118,7 @@ def _restored(path: Path, channel: str, required: Required, older: Held | None =
 def write(path: Path, stored: StoredChannel) -> SavedCache:
     """Make this the newest slot, unless the one there is as new. It is on the disk when this returns.
 
-    Takes up to 5 s where others are writing, and whatever the disk takes.
+    Takes up to 5 s while others are writing, and the time of the disk.
     """
     try:
         snapshot = decode_snapshot(stored.snapshot)
@@ -142,8 +143,8 @@ def _previous(path: Path) -> Path:
 
 
 def _merged(stored: StoredChannel, ours: Snapshot, there: StoredChannel) -> StoredChannel | None:
-    """The content to write: for each app the newer of the two, because another process may load what this one cannot.
-    None if writing would change nothing, or take any app back. A different lineage belongs to another registry.
+    """Returns the content to write: for each app the newer of the two, because another process may load releases that
+    this one cannot. None if writing would change nothing, or take an app back. Another lineage is another registry.
     """
     theirs = decode_snapshot(there.snapshot)
     if theirs.lineage != ours.lineage or theirs.epoch < ours.epoch:

@@ -1,4 +1,4 @@
-"""What is held  <->  bytes that prove themselves: the format of the last-known-good file, and of a bundle in one file.
+"""Releases that are held  <->  bytes that prove themselves: the format of a cache file, and of a bundle in one file.
 
 ::
 
@@ -7,9 +7,9 @@
     {"schema": "promptops.last-known-good/1", "snapshot": "{…}", "releases": {"sha256:…": "{…}"}, "gone": null,
      "fixed": {"support-bot@1.3.0": "sha256:…"}}
 
-Snapshot and releases are the canonical texts that the registry gave, so what stands here is proven again like what
-comes over the network: the file by its digest, the snapshot by the digest in it, each release by its own. It is JSON,
-and read strictly: there is nothing in it that could be run.
+Snapshot and releases are the canonical texts that the registry gave, so a file is verified like an answer of the
+network: the file by its digest, the snapshot by the digest in it, each release by its own. It is JSON, read strictly:
+nothing in it can be run.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class StoredChannel:
 
 
 def stored_of(held: Held) -> StoredChannel:
-    """What is held, ready to be written."""
+    """Returns what is held, ready to be written."""
     return StoredChannel(
         snapshot=encode_snapshot(held.snapshot)[0],
         contents=held.contents,
@@ -78,8 +78,8 @@ def stored_of(held: Held) -> StoredChannel:
 
 
 def restore(stored: StoredChannel, *, channel: str, required: Required = (), older: Held | None = None) -> Held:
-    """What was held, verified and compiled as if it had just arrived. An app of it that cannot be loaded is what it is
-    in ``older``, if it is there.
+    """Returns what was held, verified and compiled as if it had just arrived. An app that cannot be loaded comes from
+    ``older``, if it is there.
 
     Raises:
         Rejected: it is damaged, of another channel, or nothing of it can be loaded.
@@ -95,16 +95,16 @@ def restore(stored: StoredChannel, *, channel: str, required: Required = (), old
         ref = parse_reference(name)
         if digest in stored.contents:
             release = ReleaseRef(version=ref.version, digest=digest)
-            with suppress(Rejected):  # a read by its name finds this again, and then fetches it
+            with suppress(Rejected):  # the next call for this version finds it missing, and fetches it
                 held = with_version(held, ref.app, release, stored.contents[digest])
     return held
 
 
 def whole(data: bytes, channel: str) -> Snapshot:
-    """A stored snapshot; also where it was an event.
+    """Returns a stored snapshot, or event, as a whole snapshot.
 
     Raises:
-        Rejected: it is damaged, of another channel, or of numbers that no registry comes to.
+        Rejected: it is damaged, of another channel, or has numbers that no registry reaches.
     """
     try:
         snapshot = decode_snapshot(data)
@@ -117,7 +117,7 @@ def whole(data: bytes, channel: str) -> Snapshot:
 
 
 def encode(stored: StoredChannel) -> bytes:
-    """The bytes of the file."""
+    """Returns the bytes of the file."""
     document = {
         "schema": SCHEMA,
         "snapshot": stored.snapshot.decode(),
@@ -133,7 +133,7 @@ def decode(data: bytes) -> StoredChannel:
     """Read the bytes of a file, and prove every one of them.
 
     Raises:
-        Rejected: saying what is wrong.
+        Rejected: with the reason.
     """
     start = len(MAGIC) + _HEX + 1
     if not data.startswith(MAGIC) or len(data) < start or data[start - 1 : start] != b"\n":
@@ -148,7 +148,7 @@ def decode_bundle(data: bytes) -> StoredChannel:
     """Read a bundle in one file: such a file, or its JSON alone.
 
     Raises:
-        Rejected: saying what is wrong.
+        Rejected: with the reason.
     """
     return decode(data) if data.startswith(MAGIC) else _stored(_json(data), sealed=False)
 
@@ -161,7 +161,7 @@ def _json(body: bytes) -> Mapping[str, object]:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise Rejected(Rejection.CONTENT, f"its schema is not {SCHEMA!r}")
     if document.keys() != _KEYS:
-        raise Rejected(Rejection.CONTENT, "it has keys that nobody knows, or lacks some; a newer promptops may read it")
+        raise Rejected(Rejection.CONTENT, "it has unknown keys, or lacks some; a newer promptops may read it")
     return document
 
 

@@ -1,4 +1,4 @@
-"""Override files on the application's machine: which of them count, and why the others do not.
+"""Override files on the application's machine: finds those that count, and why the others do not.
 
 An override counts until it expires, on its own channel, for the followed registry, if only this user or root could have
 written it. Nothing here raises: a damaged file must not keep an application from starting. The caller logs every
@@ -39,7 +39,7 @@ class _Ignored(Exception):
 
 
 def read_overrides(path: Path, *, channel: str, lineage: str | None, now: datetime) -> Overrides:
-    """The overrides in a folder (``*.override.json``) or a file. A folder or file that is not there holds none.
+    """Returns the overrides in a folder (``*.override.json``) or a file. A folder or file that is not there holds none.
 
     ``lineage`` is that of the registry that is followed, or None before one was reached: then those of every registry
     count. Of two overrides of one app the younger counts.
@@ -69,7 +69,7 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
 
 
 def signature(path: Path) -> tuple[object, ...]:
-    """Changes when somebody puts a file there, takes one away, edits one, or says who may read or write it."""
+    """Returns a value that changes when a file is added, removed or edited, or its owner or mode changes."""
     found: list[object] = []
     with contextlib.suppress(OSError):
         listed = [path, *sorted(path.iterdir())] if path.is_dir() else [path.parent, path]

@@ -19,17 +19,17 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Unsafe(OSError):
-    """A file or folder that somebody else could have put there, or that is none."""
+    """A file or folder that another user could have put there, or something that is neither."""
 
 
 def read_regular(
     path: Path, limit: int, *, require: Callable[[os.stat_result], None] | None = None, links: bool = True
 ) -> bytes:
-    """The file's bytes, once ``require`` had nothing against what was opened. Links are followed unless told otherwise.
+    """Returns the file's bytes if ``require`` accepts the opened file. Links are followed unless ``links`` is False.
 
     Raises:
         OSError: it cannot be read.
-        Unsafe: it is not a regular file, or what ``require`` says.
+        Unsafe: it is not a regular file, or ``require`` refused it.
         Invalid: it is over ``limit`` bytes.
     """
     handle = os.open(path, _FLAGS | (0 if links else _NO_LINK))
@@ -51,9 +51,9 @@ def read_regular(
 
 
 def read_trusted(path: Path, limit: int) -> bytes:
-    """The bytes of a file that only this user or root can have put there, in a folder of which the same is true.
+    """Returns the bytes of a file that only this user or root can have put there, in a folder with the same owner.
 
-    Links are followed, because volumes of containers are made of them; both ends are looked at.
+    Links are followed, because volumes of containers are made of them; both ends are checked.
 
     Raises:
         OSError: it cannot be read.
@@ -68,10 +68,10 @@ def read_trusted(path: Path, limit: int) -> bytes:
 
 
 def require_ours(about: os.stat_result, *, folder: bool = False, or_root: bool = False) -> None:
-    """Do nothing for a regular file, or a folder, that is ours (or root's) and that only we can write.
+    """Check that a regular file, or a folder, belongs to this user (or root), and that no other user can write it.
 
     Raises:
-        Unsafe: for anything else; says what to do.
+        Unsafe: it does not; the message says what to do.
     """
     what = "folder" if folder else "file"
     if not (stat.S_ISDIR if folder else stat.S_ISREG)(about.st_mode):
@@ -86,5 +86,5 @@ def require_ours(about: os.stat_result, *, folder: bool = False, or_root: bool =
 
 
 def _is_read_only(folder: Path) -> bool:
-    """True on a file system that is mounted for reading alone, as volumes of containers are: their folders are 0777."""
+    """Returns True on a file system mounted for reading only, as volumes of containers are: their folders are 0777."""
     return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

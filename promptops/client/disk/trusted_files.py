@@ -1,4 +1,4 @@
-"""Files -> what was stored in them. Nothing raises: a problem is reported, and the next place is tried.
+"""Files -> the channel stored in them. Nothing raises: a problem is reported, and the next place is tried.
 
 Reads our own files only if no other user could have written them. A bundle may have another owner, because it was baked
 into an image or mounted on purpose, so only its bytes have to be right.
@@ -22,14 +22,14 @@ from promptops.wire.snapshot import decode as decode_snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was found, if anything, and what could not be used on the way to it. No file is no problem."""
+    """The stored channel, if there is one, and the files that could not be used. A missing file is no problem."""
 
     stored: StoredChannel | None
     problems: tuple[DiskProblem, ...] = ()
 
 
 def read_ours(path: Path) -> Reading:
-    """One slot of the last-known-good."""
+    """Returns the content of one slot of the cache."""
     try:
         require_ours(os.lstat(path.parent), folder=True)
         stored = decode(read_regular(path, MAX_FILE, require=require_ours, links=False))
@@ -42,11 +42,10 @@ def read_ours(path: Path) -> Reading:
 
 
 def read_bundle(path: Path, *, channel: str) -> Reading:
-    """A bundle: the folder that ``promptops export-snapshot`` wrote, or one file of
+    """Returns a bundle: the folder that ``promptops export-snapshot`` wrote, or one file of
     :mod:`promptops.client.disk.cache_format`.
 
-    A release that is not in the folder or cannot be read is left out; whether the rest can be served is found out when
-    it is compiled.
+    A release that is not in the folder or cannot be read is left out; compiling shows whether the rest can be served.
     """
     try:
         if path.is_dir():
@@ -59,7 +58,7 @@ def read_bundle(path: Path, *, channel: str) -> Reading:
 
 
 def read_exported(path: Path, limit: int) -> bytes:
-    """The bytes of a file below a folder, like :func:`read_regular`; the error names the file.
+    """Returns the bytes of a file below a folder, like :func:`read_regular`; the error names the file.
 
     Raises:
         OSError, Unsafe, Invalid: as there.

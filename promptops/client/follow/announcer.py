@@ -117,7 +117,7 @@ class Announcer:
         def call() -> None:
             try:
                 hook(*facts)
-            except Exception:  # noqa: BLE001 a hook is code of the application, and serving goes on whatever it does
+            except Exception:  # noqa: BLE001 an error in a hook must not stop the following
                 log(logging.ERROR, "hook-failed", "a hook raised an error", exc_info=True)
 
         self._call_soon(call) if self._call_soon else call()

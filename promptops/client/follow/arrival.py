@@ -23,7 +23,7 @@ class Arrival:
 def sort(
     snapshot: Snapshot, verdict: Verdict, held: Held | None, coming: Mapping[str, Pointer], *, required: Required
 ) -> Arrival:
-    """The plan for an arrival, together with the releases that were coming already."""
+    """Returns the plan for an arrival, together with the releases that were coming already."""
     unloaded = _unloaded(snapshot, verdict, held)
     ready = dict[str, Pointer]()
     for app, pointer in verdict.news.items() if held else ():
@@ -40,7 +40,7 @@ def sort(
 
 
 def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[str, Unloaded]:
-    """The apps that cannot be served, before any news is loaded."""
+    """Returns the apps that cannot be served, before any news is loaded."""
     known = held.unloaded if held else {}
     if verdict.behind:  # an old snapshot has no news of an app
         return dict(known)
@@ -55,7 +55,7 @@ def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[s
 def _coming(
     snapshot: Snapshot, verdict: Verdict, held: Held | None, before: Mapping[str, Pointer]
 ) -> dict[str, Pointer]:
-    """The releases to load: the news, and those coming already for which this arrival has nothing newer."""
+    """Returns the releases to load: the news, and those coming already for which this arrival has nothing newer."""
     if held is None or held.snapshot.epoch != verdict.base.epoch:
         return dict(verdict.news)
     if verdict.behind:
@@ -74,14 +74,14 @@ def _revision(pointer: Pointer | None) -> int:
 
 
 def _is_lost(known: Unloaded | None, pointer: Pointer) -> bool:
-    """True where this was tried, and another try could only end the same."""
+    """Returns True if this was tried, and another try could only end the same."""
     return known is not None and known.final and known.pointer == pointer
 
 
 def changes(
     before: Held | None, loaded: Mapping[str, Pointer], channel: str, first: Collection[str]
 ) -> Iterator[Change]:
-    """The changes in what is served; none for apps that the first snapshot brought."""
+    """Returns the changes in what is served; none for apps that the first snapshot brought."""
     for app, pointer in loaded.items():
         old = before.apps.get(app) if before else None
         if (old is None and app in first) or (old and replace(old, last_good=None) == replace(pointer, last_good=None)):

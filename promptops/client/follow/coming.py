@@ -30,18 +30,18 @@ class Coming:
         return bool(self._claimed)
 
     def is_new(self, unloaded: Mapping[str, Unloaded]) -> bool:
-        """True if a release was not tried yet, and no thread loads it."""
+        """Returns True if a release was not tried yet, and no thread loads it."""
         return any(
             self._claimed.get(app) != pointer and not _failed(unloaded, app, pointer)
             for app, pointer in self.pointers.items()
         )
 
     def is_late(self, unloaded: Mapping[str, Unloaded]) -> bool:
-        """True if bytes did not come because no place answered, so that asking again soon may help."""
+        """Returns True if bytes did not come because no place answered, so that asking again soon may help."""
         return any(app in unloaded and unloaded[app].reason in _AGAIN for app in self.pointers)
 
     def digests(self) -> set[str]:
-        """The digests of the releases to load."""
+        """Returns the digests of the releases to load."""
         return {ref.digest for pointer in self.pointers.values() for ref in pointer.served()}
 
     def replace(self, pointers: Mapping[str, Pointer]) -> None:

@@ -107,12 +107,12 @@ class Contact:
     # --- what a place can do ----------------------------------------------------------------------
 
     def is_api(self, place: SourcePlace) -> bool:
-        """True if the place is known to be a server of ours."""
+        """Returns True if the place is known to be a server of ours."""
         known = self._known.get(place)
         return known is not None and known.api
 
     def etag(self, place: SourcePlace, held: Held | None) -> str:
-        """The etag to ask this place with; empty if nothing is held."""
+        """Returns the etag to ask this place with; empty if nothing is held."""
         known = self._known.get(place)
         if held is None:
             return ""
@@ -121,7 +121,7 @@ class Contact:
         return f'"{encode(replace(held.snapshot, partial=False))[1]}"'
 
     def is_old(self, place: SourcePlace) -> bool:
-        """True if the server there takes no more of a heartbeat than one of version 0.1.0."""
+        """Returns True if the server there takes no more of a heartbeat than one of version 0.1.0."""
         return self._world.clock() < self._old_until.get(place, 0.0)
 
     def found_old(self, place: SourcePlace) -> None:

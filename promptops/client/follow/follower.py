@@ -65,13 +65,13 @@ class ChannelFollower:
     # --- turns -----------------------------------------------------------------------------------
 
     def poll(self, deadline: float) -> Asking | None:
-        """A refresh, if one is due."""
+        """Returns a refresh, if one is due."""
         if self.replica.schedule.wait(self.replica.world.clock()) > 0:
             return None
         return refresh(self.replica, deadline)
 
     def beat(self) -> Beat | None:
-        """A heartbeat, if one is due and a server takes it."""
+        """Returns a heartbeat, if one is due and a server takes it."""
         replica = self.replica
         if self._until_beat() > 0:
             return None
@@ -82,7 +82,7 @@ class ChannelFollower:
         return beat
 
     def goodbye(self, deadline: float) -> Asking | None:
-        """The goodbye to the server that got the last heartbeat, once; None if no server got one."""
+        """Returns the goodbye to the server that got the last heartbeat, once; None if no server got one."""
         place, self._reported_to = self._reported_to, None
         if place is None or self.replica.contact.failing:
             return None
@@ -132,7 +132,7 @@ class ChannelFollower:
         self.last_good.save()
 
     def pause(self) -> float:
-        """Seconds that the next turn can wait."""
+        """Returns the seconds that the next turn can wait."""
         replica = self.replica
         waits = [replica.schedule.wait(replica.world.clock()), self._until_beat()]
         if (save := self.last_good.wait()) is not None:
@@ -142,7 +142,7 @@ class ChannelFollower:
         return min(waits)
 
     def _until_beat(self) -> float:
-        """Seconds until the next heartbeat; infinite while no server would take it."""
+        """Returns the seconds until the next heartbeat; infinite while no server would take it."""
         contact = self.replica.contact
         if not self.replica.settings.heartbeat or contact.failing:
             return math.inf

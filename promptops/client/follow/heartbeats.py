@@ -20,15 +20,15 @@ from promptops.core.model import is_name
 from promptops.wire.heartbeat import MAX_BYTES, beat_to_json
 
 GOODBYE: Final = 1.0
-"""Seconds that a goodbye may take."""
+"""Seconds that a goodbye may take: an application that ends waits for it."""
 
 _ESCAPED: Final = 12
 """Bytes that a character takes at most in JSON of ASCII."""
 
 
 def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = False) -> Beat | None:
-    """The current heartbeat: which revision of each app is served. None if there is nothing to report yet, or if a
-    registry would refuse it: too many apps, or a name that is not valid text.
+    """Returns the current heartbeat: which revision of each app is served. None if there is nothing to report yet, or
+    if a registry would refuse it: too many apps, or a name that is not valid text.
 
     Apps that are fixed or overridden are left out: this process does not follow the channel there. An app that it
     cannot load is named with the reason, beside the revision that it still serves.
@@ -57,7 +57,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
 
 
 def tell(replica: Replica, place: SourcePlace, beat: Beat, deadline: float) -> Asking:
-    """Say it to a place, as much of it as the server there takes."""
+    """Report it to a place, as much of it as the server there takes."""
     old = replica.contact.is_old(place)
     if old and beat.leaving:
         return Refreshed()

@@ -21,7 +21,7 @@ _QUIET: Final = 3600.0
 
 
 class LastGood:
-    """Reads and writes the cache of one channel. ``problem`` says why the last write failed; empty if it did not.
+    """Reads and writes the cache of one channel. ``problem`` is why the last write failed, or empty.
 
     Used by one thread at a time, except ``problem`` and ``unsaved``.
     """
@@ -103,7 +103,7 @@ class LastGood:
             self._save_at = moment
 
     def wait(self) -> float | None:
-        """Seconds until the next save; None if there is nothing to save."""
+        """Returns the seconds until the next save; None if there is nothing to save."""
         if not self.unsaved or self._slot is None:
             return None
         return max(0.0, self._save_at - self._replica.world.clock())

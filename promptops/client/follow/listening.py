@@ -67,7 +67,7 @@ class ChannelListener:
         self.reached.set()
 
     def is_stuck(self) -> bool:
-        """True while a stream takes longer to open than it may; only :meth:`OpenPlaces.interrupt` ends that."""
+        """Returns True while a stream takes longer to open than it may; only :meth:`OpenPlaces.interrupt` ends that."""
         until = self._opening_until
         return until is not None and self._replica.world.clock() > until
 
@@ -85,7 +85,7 @@ class ChannelListener:
                     if self._places[place].changes(LISTEN):
                         self._ask_again()
                     continue
-            except Exception:  # noqa: BLE001 whatever it is, this thread goes on: nothing else would hear of a change
+            except Exception:  # noqa: BLE001 nothing but this thread hears of changes
                 LOG.exception("listening failed", extra={"event": "stream-lost"})
                 self._stop.wait(AFTER_ERROR)
             self.reached.clear()

@@ -19,9 +19,11 @@ from promptops.core.snapshot import Pointer
 
 _LARGE: Final = 64 << 10
 _MOMENT: Final = 0.05
-"""An app that is ready does not wait for a release of this many bytes; it waits this many seconds for smaller ones."""
+"""An app that is ready does not wait while a release of more bytes compiles. For smaller ones it waits this many
+seconds at most: to serve each app by itself would make the view anew for each, which is slow with hundreds of apps.
+"""
 _IN_A_ROW: Final = 3
-"""Questions for one release each that failed one after the other: then it is the place that is at fault."""
+"""Questions for one release each that failed one after the other: then the place is at fault, not the release."""
 
 Loading = Generator[Ask, SourceAnswer | Failed, None]
 
@@ -34,7 +36,7 @@ class _Work:
     apps: dict[str, Pointer]
 
     def needed(self) -> list[str]:
-        """The digests whose bytes are not here; those of apps that failed before come last."""
+        """Returns the digests whose bytes are not here; those of apps that failed before come last."""
         before = self.replica.unloaded
         order = sorted(self.apps, key=lambda app: app in before)
         known = self.known()
@@ -103,13 +105,13 @@ def _load(replica: Replica, first: SourcePlace, claimed: dict[str, Pointer], unt
 
 
 def share(replica: Replica, deadline: float, places: int) -> float:
-    """The deadline of one place, when this many places are left."""
+    """Returns the deadline of one place, when this many places are left."""
     now = replica.world.clock()
     return now + (deadline - now) / places
 
 
 def has_work(replica: Replica) -> bool:
-    """True if a coming release was not tried yet, or the target of a rollback is not compiled."""
+    """Returns True if a coming release was not tried yet, or the target of a rollback is not compiled."""
     return replica.coming.is_new(replica.unloaded) or next(replica.uncompiled(), None) is not None
 
 

@@ -38,11 +38,11 @@ class News:
         return [reason.reason for _, reason in new]
 
     def take_changes(self) -> tuple[Change, ...]:
-        """The changes since the last call."""
+        """Returns the changes since the last call."""
         return tuple(_taken(self._changes))
 
     def take_unloaded(self) -> tuple[tuple[str, Unloaded], ...]:
-        """The apps that could not be loaded since the last call."""
+        """Returns the apps that could not be loaded since the last call."""
         return tuple(_taken(self._unloaded))
 
 

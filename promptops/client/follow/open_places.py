@@ -1,7 +1,7 @@
 """The places of one channel while they are open, and the threads in which they are asked.
 
-A refresh runs in a thread of its own, which is abandoned at the deadline whatever it waits for: a name server, a socket
-that drips, a disk behind a network. Its sockets are shut down, so it ends soon after.
+A refresh runs in a thread of its own, which is abandoned at the deadline. It may wait for a name server, for a socket
+that drips, or for a disk behind a network. Its sockets are shut down, so it ends soon after.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class OpenPlaces:
             origin.interrupt()
 
     def http(self) -> list[HttpPlace]:
-        """The places that are web servers."""
+        """Returns the places that are web servers."""
         return [cast("HttpPlace", origin) for place, origin in self._origins.items() if place.is_http]
 
     def answer(self, ask: Ask) -> SourceAnswer | Failed:

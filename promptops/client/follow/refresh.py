@@ -1,8 +1,8 @@
-"""Bringing a replica up to date: generators that yield what to ask and are sent what came back. No I/O.
+"""Brings a replica up to date: generators that yield questions and receive the answers. No I/O.
 
-A sender drives them, from a thread or a task: each :class:`Ask` it gets it answers with an :class:`SourceAnswer` or a
-:class:`Failed`, and in the end it gets an :class:`Refreshed`. Everything that arrives is proven before it is followed.
-What a refresh could load before its time was over is followed, and the next one goes on, so a slow line gets there too.
+A caller drives them: it answers each :class:`Ask` with a :class:`SourceAnswer` or a :class:`Failed`, and gets a
+:class:`Refreshed` in the end. Everything that arrives is verified before it is followed. A refresh that runs out of
+time follows what it has loaded, and the next one goes on from there, so a slow line gets there too.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Asking: TypeAlias = Generator[Ask, SourceAnswer | Failed, Refreshed]
 
 
 def advance(asking: Asking, reply: SourceAnswer | Failed | None) -> Ask | Refreshed:
-    """The next question, or what became of it all. ``reply`` is None to begin."""
+    """Returns the next question, or the result at the end. ``reply`` is None to begin."""
     try:
         return next(asking) if reply is None else asking.send(reply)
     except StopIteration as stop:
         return cast(Refreshed, stop.value)
-    except Exception as error:  # noqa: BLE001 whatever was sent to it, the client goes on following
+    except Exception as error:  # noqa: BLE001 no error of one refresh may end the following
         LOG.exception("following failed", extra={"event": "refresh-failed"})
         return Refreshed(trouble=Failed(reason=INTERNAL, message=f"{type(error).__name__} while following"))
 
@@ -175,7 +175,7 @@ def _prepare(replica: Replica, place: SourcePlace, until: float) -> Generator[As
 
 
 def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
-    """True if the held snapshot came after this one: an event and a poll may overtake each other."""
+    """Returns True if the held snapshot came after this one: an event and a poll may overtake each other."""
     held = replica.held.snapshot if replica.held else None
     if held is None or held.lineage != snapshot.lineage:
         return False
@@ -185,7 +185,7 @@ def _is_past(replica: Replica, snapshot: Snapshot) -> bool:
 def _named(
     replica: Replica, place: SourcePlace, until: float
 ) -> Generator[Ask, SourceAnswer | Failed, tuple[str, ...]]:
-    """Get the versions that are fixed or wanted and not held yet; answers those that could not be had."""
+    """Get the versions that are fixed or wanted and not held yet; returns why each missing one is missing."""
     lacking = []
     for reference in (*replica.settings.fixed, *replica.settings.versions):
         if replica.held is None or reference.version in replica.held.versions(reference.app):

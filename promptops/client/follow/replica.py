@@ -43,7 +43,7 @@ from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import Pointer, Snapshot
 
 STALE_AFTER = 3
-"""Polls without contact after which what is served is called stale."""
+"""Polls without contact after which the state is STALE: one or two may be lost by chance."""
 
 
 class Replica:
@@ -157,12 +157,12 @@ class Replica:
         return {one_line(app, 63): one_line(each.message, MAX_WORDS) for app, each in self.unloaded.items()}
 
     def served_of(self, app: str) -> str:
-        """The version that is served of an app; empty for none."""
+        """Returns the version that is served of an app; empty for none."""
         pointer = self.held.apps.get(app) if self.held else None
         return pointer.stable.version if pointer else ""
 
     def rollbacks(self) -> tuple[str, ...]:
-        """The digests of releases that a rollback would go to and that are not held."""
+        """Returns the digests of releases that a rollback would go to and that are not held."""
         held = self.held
         lasts = [pointer.last_good for pointer in held.snapshot.apps.values()] if held else []
         return tuple(dict.fromkeys(last.digest for last in lasts if last and held and last.digest not in held.contents))
@@ -185,7 +185,7 @@ class Replica:
                 self._swap(with_version(self.held, app, release, data), self.kept)
 
     def keep(self, app: str, version: str) -> bool:
-        """Hold a version from now on, if it is held now; False where it is not."""
+        """Hold a version from now on, if it is held now; False if it is not."""
         with self._lock:
             if self.held is None or version not in self.held.versions(app):
                 return False
@@ -201,7 +201,7 @@ class Replica:
             self.news.add(None, {}, held.unloaded)
 
     def uncompiled(self) -> Iterator[tuple[str, str]]:
-        """The targets of rollbacks that are held and that no thread compiles yet: app and digest."""
+        """Returns the targets of rollbacks that are held and that no thread compiles yet: app and digest."""
         held = self.held
         for app, pointer in held.snapshot.apps.items() if held else ():
             digest = pointer.last_good.digest if pointer.last_good else ""
@@ -224,14 +224,14 @@ class Replica:
     # --- how it is served ------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Make the view anew where prompts are of another kind now than they say, or an override came or ended."""
+        """Make the view anew if its prompts carry another source or reason by now."""
         with self._lock:
             graded = self._grade()
             if graded != self._graded:
                 self.view = self._view(*graded)
 
     def set_overrides(self, active: Mapping[str, OverrideFile]) -> None:
-        """Serve these override files, whatever the registry says."""
+        """Serve these override files before the releases of the registry."""
         with self._lock:
             self.overrides = dict(active)
             self.view = self._view(*self._grade())

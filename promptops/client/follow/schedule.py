@@ -2,8 +2,8 @@
 
 Polls come every interval ± 20 %, the first of them at a random moment of it, so that processes that started together
 do not come together. After a failure the wait is drawn from 0 up to a limit that doubles from 1 s (full jitter). After
-five failures in a row the breaker is open: one probe an interval, until one succeeds. A server that says when to come
-again is heard, up to ten minutes.
+five failures in a row the breaker is open: one probe an interval, until one succeeds. A server's
+Retry-After is obeyed, up to ten minutes.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from promptops.core.backoff import Dice as Dice
 from promptops.core.backoff import backoff
 
 SPREAD = 0.2
-"""Polls are this share of the interval early or late."""
+"""Polls are this share of the interval early or late: enough that clients part within a few polls."""
 
 BREAK_AFTER = 5
-"""Failures in a row after which there is one probe an interval."""
+"""Failures in a row after which there is one probe an interval: by then the server was away for 10 s or more."""
 
 LONGEST = 300.0
-"""Seconds; no wait after a failure is longer, unless the interval is."""
+"""Seconds; no wait after a failure is longer, unless the interval is. A server is missed for five minutes at most."""
 
 LONGEST_ASKED = 600.0
-"""Seconds; no server makes a client wait longer."""
+"""Seconds; no server makes a client wait longer, so one wrong header does not silence it for a day."""
 
 
 def spread(interval: float, dice: Dice) -> float:
-    """The interval, up to 20 % shorter or longer."""
+    """Returns the interval, up to 20 % shorter or longer."""
     return interval * (1 + SPREAD * (2 * dice() - 1))
 
 
 def wait_after(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
-    """Seconds to wait after so many failures in a row, drawn from 0 up to 1, 2, 4, 8 … and never over ``most``."""
+    """Returns the seconds to wait after so many failures in a row: from 0 up to 1, 2, 4, 8 …, at most ``most``."""
     return backoff(failures, first=1.0, longest=min(LONGEST, most), dice=dice)
 
 
 def asked_wait(retry_after: float, dice: Dice) -> float:
-    """Seconds to wait where a server said how many."""
-    # Everybody is told the same number: spread them behind it, never before.
+    """Returns the seconds to wait after a server asked for so many."""
+    # All clients get the same number: spread them after it, never before.
     return min(max(retry_after, 0.0) * (1 + SPREAD * dice()), LONGEST_ASKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a client takes from the world: seconds that never jump, the time of day, and chance."""
+    """What a client takes from outside: seconds that never jump, the time of day, and chance."""
 
     clock: Callable[[], float]
     now: Callable[[], datetime]
@@ -85,9 +85,9 @@ class Schedule:
         self.due = now + spread(self.interval, self._dice)
 
     def failed(self, now: float, *, retry_after: float | None = None) -> None:
-        """A poll was not answered, or with something that is no snapshot."""
+        """A poll got no answer, or one that is no snapshot."""
         self.failures += 1
-        # Never longer than a poll: whoever asks often wants to know soon that the server is back.
+        # Never longer than a poll: a client that polls often is to notice soon that the server is back.
         longest = self.interval * (1 + SPREAD)
         if self.failures < BREAK_AFTER:
             wait = wait_after(self.failures, self._dice, most=longest)
@@ -105,5 +105,5 @@ class Schedule:
         self.due = min(self.due, now)
 
     def wait(self, now: float) -> float:
-        """Seconds until the next poll; 0 where it is due."""
+        """Returns the seconds until the next poll; 0 if it is due."""
         return max(0.0, self.due - now)

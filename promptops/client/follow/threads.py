@@ -141,7 +141,7 @@ class ChannelThreads:
 
     @contextmanager
     def _open_places(self) -> Iterator[None]:
-        """The places, closed again where no threads go on with them: a forked child finds no connection of theirs."""
+        """Open the places, and close them again if no threads go on: a forked child then inherits no connection."""
         self._places.open()
         try:
             yield
@@ -150,7 +150,7 @@ class ChannelThreads:
                 self._places.close()
 
     def ask(self, asking: Asking, deadline: float) -> Refreshed:
-        """Drive to the end, but give up at the deadline; over places that are opened for it where none are."""
+        """Drive to the end, but give up at the deadline; over places that are opened for it if none are open."""
         if not self.is_inline:
             return self._places.run(asking, deadline) or Refreshed()
         if not self._turning.acquire(timeout=max(0.0, deadline - self._replica.world.clock())):
@@ -236,7 +236,7 @@ class ChannelThreads:
     def _try_turn(self, timeout: float) -> None:
         try:
             self._turn(timeout)
-        except Exception:  # noqa: BLE001 whatever it is, this goes on: nothing would ever change again
+        except Exception:  # noqa: BLE001 without this thread nothing would ever change again
             LOG.exception("a turn failed", extra={"event": "refresh-failed"})
             self._replica.schedule.failed(self._replica.world.clock())
 

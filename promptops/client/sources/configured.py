@@ -1,4 +1,4 @@
-"""A client's sources, as they were given  ->  places, each with the token that goes only there.
+"""The sources that a client is given  ->  places, each with the token that goes only there.
 
 ::
 
@@ -32,8 +32,8 @@ _PORTS = {"http": 80, "https": 443}
 def find_sources(
     source: SourceOption | Sequence[SourceOption], tokens: Sequence[str], *, allow_http: bool
 ) -> tuple[SourcePlace, ...]:
-    """The places, in order, with their tokens. ``tokens`` were given beside the sources: a single one goes to the
-    first server's origin; several are one for each source, ``-`` for none.
+    """Returns the places, in order, with their tokens. ``tokens`` were given beside the sources: a single one goes to
+    the origin of the first server; several are one for each source, ``-`` for none.
 
     Raises:
         Invalid: an impossible place, a malformed token, or a token for a place that is not a server.
@@ -87,4 +87,4 @@ def _origin(place: SourcePlace) -> tuple[str, str, int]:
 
 def _require_token(token: str) -> None:
     if token and not _TOKEN.fullmatch(token):
-        raise Invalid("the token has characters that no token has", hint="Is there a line end or a space in it?")
+        raise Invalid("the token has characters that are in no token", hint="Is there a line end or a space in it?")

@@ -1,7 +1,7 @@
 """``file:``, a place that is a folder written by ``promptops export-snapshot``, or a bundle in one file.
 
-A folder is read as a web server would hand it out; whatever copies it (rsync, a volume, a git checkout) may be at work:
-a snapshot whose releases are not there yet is asked for again, and the last good one goes on being served.
+A folder is read as a web server would serve it. A copy (rsync, a volume, a git checkout) may be under way: a snapshot
+whose releases are not there yet is read again later, and the last good one is served meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from promptops.core.errors import Invalid
 from promptops.wire.snapshot import MAX_BYTES
 
 _LOOK = 0.5
-"""Seconds between two looks at the folder."""
+"""Seconds between two looks at the folder: docs/client.md promises changes within a second."""
 
 
 class Folder:
@@ -35,7 +35,7 @@ class Folder:
         return f"<Folder {self._path}>"
 
     def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
-        """Answer from the files as they are now; ``deadline`` is not looked at."""
+        """Answer from the files as they are now; ``deadline`` is ignored."""
         try:
             return self._answer(what)
         except OSError as error:

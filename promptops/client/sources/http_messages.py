@@ -1,8 +1,7 @@
-"""A question  ->  an HTTP request; what came back  ->  an answer. No I/O: the two senders share all of this.
+"""A question  ->  an HTTP request; a response  ->  an answer. No I/O.
 
-Nothing is believed because a server said 200. An answer has the type and at most the size that was asked for, is not
-compressed, and comes from where it was asked: redirects are not followed, and the token goes to nobody else. Whether
-what is in it is true is decided later, by digest.
+A status of 200 proves nothing. An answer must have the right type and size, must not be compressed, and must come from
+the place itself: redirects are not followed, so the token goes nowhere else. Its content is verified later, by digest.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from promptops.core.errors import Invalid
 from promptops.wire import snapshot as wire
 
 SDK = f"promptops/{__version__} python/{platform.python_version()}"
-"""What the client calls itself."""
+"""The client's User-Agent, also in heartbeats."""
 
 MAX_SNAPSHOT = wire.MAX_BYTES
 MAX_BATCH = 8 << 20
 MAX_PROBLEM = 64 << 10
-"""Bytes that are read of an answer: a snapshot, several releases, an error."""
+"""Bytes that are read of an answer: a snapshot, several releases, an error. No answer can fill the memory."""
 
 BATCH = 50
 """Digests in one question: together they fit into the 4 KiB of a URL that every proxy takes."""
@@ -50,7 +49,7 @@ _STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRequest:
-    """What is sent; its headers hold the token and are in no repr."""
+    """An HTTP request. Its headers hold the token and are in no repr."""
 
     url: str
     limit: int
@@ -60,7 +59,7 @@ class SourceRequest:
 
 
 def request_of(place: SourcePlace, what: Question, token: str) -> SourceRequest:
-    """The request for a question."""
+    """Returns the request for a question."""
     headers = _headers(token)
     channel = quote(what.channel) if isinstance(what, AskSnapshot | TellBeat) else ""
     match what:
@@ -85,7 +84,7 @@ def request_of(place: SourcePlace, what: Question, token: str) -> SourceRequest:
 
 
 def stream_request(place: SourcePlace, channel: str, apps: tuple[str, ...], last_id: str, token: str) -> SourceRequest:
-    """The request for the events of a channel after the one with this id."""
+    """Returns the request for the events of a channel after the one with this id."""
     headers = {**_headers(token), "Accept": _STREAM, "Cache-Control": "no-store"}
     if _is_plain(last_id):
         headers["Last-Event-ID"] = last_id
@@ -94,7 +93,7 @@ def stream_request(place: SourcePlace, channel: str, apps: tuple[str, ...], last
 
 
 def _headers(token: str) -> dict[str, str]:
-    # Nothing compressed: a few bytes could become gigabytes before anybody can count them.
+    # Nothing compressed: a few bytes could become gigabytes before they can be counted.
     headers = {"Accept-Encoding": "identity", "User-Agent": SDK}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -105,11 +104,11 @@ def _query(name: str, values: tuple[str, ...]) -> str:
     return "?" + urlencode([(name, value) for value in values], safe=":") if values else ""
 
 
-# --- what came back -------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------
 
 
 def is_api(headers: Mapping[str, str]) -> bool:
-    """True for a server of ours; False for any other web server, which has plain files."""
+    """Returns True for a server of ours; False for any other web server, which has plain files."""
     return headers.get("promptops-api") == "1"
 
 
@@ -119,7 +118,7 @@ def limit_of(request: SourceRequest, status: int) -> int:
 
 
 def refuse(request: SourceRequest, status: int, headers: Mapping[str, str]) -> Failed | None:
-    """Why the body is not worth reading; None where it is."""
+    """Returns why the body is not worth reading; None if it is."""
     if 300 <= status < 400 and status != 304:
         return _failed("redirect", f"the server redirects ({status}), and redirects are not followed", headers)
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
@@ -131,7 +130,7 @@ def refuse(request: SourceRequest, status: int, headers: Mapping[str, str]) -> F
 
 
 def refuse_stream(status: int, headers: Mapping[str, str]) -> Failed | None:
-    """Why this is no stream of events; None where it is one."""
+    """Returns why this is no stream of events; None if it is one."""
     if status != 200:
         return _failed(f"status-{status}", f"the server answered {status} to a stream of events", headers)
     if _media_type(headers) != _STREAM or headers.get("content-encoding", "identity") != "identity":
@@ -140,12 +139,12 @@ def refuse_stream(status: int, headers: Mapping[str, str]) -> Failed | None:
 
 
 def too_large(request: SourceRequest, status: int) -> Failed:
-    """The body is over the limit."""
+    """Returns that the body is over the limit."""
     return Failed(reason="too-large", message=f"the answer is over {limit_of(request, status):,} bytes")
 
 
 def answer_of(what: Question, status: int, headers: Mapping[str, str], body: bytes) -> SourceAnswer | Failed:
-    """What was answered: the right status, the right type, and for several releases the right JSON."""
+    """Returns the answer, if it has the right status, the right type, and for several releases the right JSON."""
     api = is_api(headers)
     if status == 304 and isinstance(what, AskSnapshot) and what.etag:
         return SourceAnswer(unchanged=True, etag=what.etag, api=api)
@@ -166,7 +165,7 @@ def answer_of(what: Question, status: int, headers: Mapping[str, str], body: byt
 
 
 def _etag(headers: Mapping[str, str], body: bytes, *, api: bool) -> str:
-    """The etag of a snapshot, if it can be sent back; empty if it cannot.
+    """Returns the etag of a snapshot, if it can be sent back; empty if it cannot.
 
     A server of ours names the digest that is in the document. Any other etag is of another document, mixed up on the
     way: with it, a later 304 would keep a client on an old snapshot.
@@ -178,7 +177,7 @@ def _etag(headers: Mapping[str, str], body: bytes, *, api: bool) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """True for what a server may have said back to it in a header, as it is."""
+    """Returns True for text that may be sent back to a server in a header, as it is."""
     return 0 < len(text) <= 200 and text.isascii() and text.isprintable()
 
 

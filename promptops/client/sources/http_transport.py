@@ -72,10 +72,10 @@ class HttpPlace:
 
     @contextlib.contextmanager
     def listen(self, request: http_messages.SourceRequest, timeout: float) -> Iterator[Iterator[bytes]]:
-        """The pieces of a stream of events.
+        """Returns the pieces of a stream of events.
 
         Raises:
-            Lost: there is none, or not any more.
+            Lost: the stream did not begin, or it ended.
         """
         waits = httpx.Timeout(timeout, read=http_messages.SILENCE)
         try:
@@ -89,7 +89,7 @@ class HttpPlace:
             raise Lost(failure(error, self._token)) from error
 
     def changes(self, seconds: float) -> bool:
-        """Nothing: a server tells by a stream of events, and any other web server has to be asked."""
+        """Wait, and return False: a server sends a stream of events, and any other web server has to be asked."""
         time.sleep(seconds)
         return False
 
@@ -104,7 +104,7 @@ class HttpPlace:
     def close(self) -> None:
         self._closed = True
         self._client.close()
-        # What a thread that nobody waits for uses still, it would give back to a pool that is closed.
+        # An abandoned thread would give its socket back to a pool that is closed, where it stays open.
         self.forget()
 
     def forget(self) -> None:
@@ -113,9 +113,9 @@ class HttpPlace:
                 each.close()
 
     def _tracing(self, sockets: weakref.WeakSet[socket.socket]) -> dict[str, Any]:
-        """Has httpx tell of each socket it opens, encrypted where it is to be.
+        """Returns what makes httpx report each socket that it opens, once it is encrypted if it is to be.
 
-        One that is not yet must not be shut: `ssl` then leaves the one it was about to become open.
+        A socket must not be shut before that: `ssl` would leave open the encrypted one that it becomes.
         """
         encrypted = self._place.url.lower().startswith("https:")
         opened = f"connection.{'start_tls' if encrypted else 'connect_tcp'}.complete"
@@ -132,7 +132,7 @@ class HttpPlace:
 
 
 def failure(error: Exception, token: str) -> Failed:
-    """An error of httpx as what it means. The token is in no message."""
+    """Returns what an error of httpx means. The token is in no message."""
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return TIMEOUT
     reason = "connect" if isinstance(error, httpx.ConnectError) else "network"
@@ -142,7 +142,7 @@ def failure(error: Exception, token: str) -> Failed:
 
 
 def _without(token: str, answer: SourceAnswer | Failed) -> SourceAnswer | Failed:
-    """The same with a message that can be logged, whatever a server put into it."""
+    """Returns the same with a message that can be logged, even if a server sent the token back."""
     if isinstance(answer, Failed) and token and token in answer.message:
         return replace(answer, message=answer.message.replace(token, "***"))
     return answer
@@ -158,7 +158,7 @@ def _is_about_encryption(error: BaseException) -> bool:
 
 
 def _make(place: SourcePlace, verify: bool | str | ssl.SSLContext, proxy: str | None) -> httpx.Client:
-    """A client of httpx.
+    """Returns a client of httpx.
 
     Raises:
         Invalid: certificates that cannot be read, or a proxy that cannot be used.
@@ -195,7 +195,7 @@ def _arguments(request: http_messages.SourceRequest) -> dict[str, Any]:
 def _shut(sockets: weakref.WeakSet[socket.socket]) -> None:
     for each in list(sockets):
         with contextlib.suppress(OSError):
-            # The plain socket's way, also where it is encrypted: nobody waits for a goodbye of the other side.
+            # The plain shutdown, also of an encrypted socket: that of `ssl` waits for the other side.
             if isinstance(each, ssl.SSLSocket):
                 super(ssl.SSLSocket, each).shutdown(socket.SHUT_RDWR)
             else:

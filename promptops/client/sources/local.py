@@ -15,7 +15,7 @@ ADAPTERS = "promptops.sources"
 
 
 def open_local(place: SourcePlace) -> OpenPlace:
-    """Open a place that is no web server; what it needs is imported now.
+    """Open a place that is no web server, and import what it needs.
 
     Raises:
         Invalid, ExtraMissing: it can never be opened.

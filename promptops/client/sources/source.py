@@ -1,4 +1,4 @@
-"""Where a client's prompts come from: what it is given  ->  a place; and what is asked of a place, whatever it is.
+"""Where a client's prompts come from: a source as it is written  ->  a place; and the questions for every place.
 
 ================================  =======================================================================
 ``https://registry.internal``     a server, or any web server with what ``promptops export-snapshot`` wrote
@@ -45,7 +45,7 @@ class SourcePlace:
 
     @property
     def identity(self) -> str:
-        """The same for the same place from wherever it is named: what is kept on disk is kept for this."""
+        """The name under which the cache keeps this place: the same for every way to write it."""
         scheme, separator, path = self.url.partition("://")
         if self.kind == "file" or (self.kind == "database" and not separator):
             return os.path.abspath(os.path.expanduser(self.url))
@@ -55,16 +55,16 @@ class SourcePlace:
 
     @property
     def is_kept(self) -> bool:
-        """True where what it said is worth keeping on disk: a working tree's numbers begin anew in each process."""
+        """True if its answers are worth keeping on disk: the numbers of a working tree begin anew in each process."""
         return self.kind != "working-tree"
 
 
-# --- what is asked, and what comes back --------------------------------------------------------------
+# --- questions and answers --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskSnapshot:
-    """The snapshot of a channel, for these apps (all where none is named), unless it is still the one of ``etag``."""
+    """The snapshot of a channel, for these apps (for all, if none is named), unless it still has this ``etag``."""
 
     channel: str
     apps: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class AskSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskContents:
-    """The canonical bytes of releases by digest. Whoever is asked may leave some out, but not all."""
+    """The canonical bytes of releases by digest. An answer may leave some out, but not all."""
 
     digests: tuple[str, ...]
 
@@ -108,9 +108,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceAnswer:
-    """What came back. ``unchanged``: the snapshot is still the one of the etag. ``api``: it is a server of ours.
+    """The answer of a place. ``unchanged``: the snapshot still has the etag. ``api``: the place is a server of ours.
 
-    ``notes`` say what is wrong there with what is not served.
+    ``notes`` say what is wrong there with the apps that it does not serve.
     """
 
     body: bytes = b""
@@ -123,9 +123,9 @@ class SourceAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Nothing usable came back. ``reason`` is a word for counting, ``message`` a sentence; neither has a secret.
+    """No usable answer came. ``reason`` is a word for counting, ``message`` a sentence; neither has a secret.
 
-    What a server said may be in the message, so it is made one printable line here, before anybody logs or shows it.
+    The message may quote a server, so it is made one printable line here, before it is logged or shown.
     """
 
     reason: str
@@ -149,54 +149,55 @@ class Lost(Exception):
 
 
 class OpenPlace(Protocol):
-    """A place that is open, asked from threads. Calls block; any other thread may end those that wait."""
+    """A place that is open, asked from threads. Calls block; another thread may end those that wait."""
 
     def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
-        """Answer, or say why not. Never raises for what is wrong with the place."""
+        """Answer, or return why not. Never raises because something is wrong with the place."""
 
     def changes(self, seconds: float) -> bool:
-        """Wait up to so long; True where something may have changed, so that a look is worth it."""
+        """Wait up to so many seconds; True if something may have changed, so that a question is worth it."""
 
     def interrupt(self) -> None:
         """End everything that waits here, now."""
 
     def close(self) -> None:
-        """Give back what is open, when nobody waits any more."""
+        """Give back what is open, when no thread waits any more."""
 
     def forget(self) -> None:
-        """In a forked child: let go of what the parent goes on using, without a word on it."""
+        """In a forked child: let go of what the parent goes on using, without sending anything on it."""
 
 
 class PlaceOpener(Protocol):
-    """What the table of adapters names: opens a place, without waiting for it."""
+    """What an entry point of an adapter names: opens a place, without waiting for it."""
 
     def __call__(self, url: str) -> OpenPlace: ...
 
 
-# --- from what is written to a place -----------------------------------------------------------------
+# --- from text to a place ----------------------------------------------------------------------------
 
 
 def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tuple[SourcePlace, ...]:
-    """The places that are named, in order. A text may name several, with white space between them.
+    """Returns the places that are named, in order. A text may name several, with white space between them.
 
     Raises:
-        Invalid: for one that cannot be, and where there is none.
+        Invalid: a text names no place, or there is none.
     """
     # Only before a scheme, so that a path may have spaces in it.
     listed = re.split(r"\s+(?=[a-z+]{2,12}:)", source.strip()) if isinstance(source, str) else source
     found = tuple(find_place(text, allow_http=allow_http) for text in listed if text.strip())
     if not found:
         raise Invalid(
-            "a client needs to be told where its prompts come from", hint=f"Client({_HINT!r}) or PROMPTOPS_REGISTRY."
+            "a client needs a source, which is where its prompts come from",
+            hint=f"Client({_HINT!r}) or PROMPTOPS_REGISTRY.",
         )
     return found
 
 
 def find_place(text: str, *, allow_http: bool = False) -> SourcePlace:
-    """The place that one text names.
+    """Returns the place that one text names.
 
     Raises:
-        Invalid: it is none, is not safe to read from, or has a secret where it would be logged.
+        Invalid: it names no place, is not safe to read from, or has a secret where it would be logged.
     """
     text = text.strip()
     scheme, colon, rest = text.partition(":")

@@ -1,6 +1,6 @@
 """Server-sent events, read from pieces of bytes as they come: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-No I/O. What is kept of an event that is not complete is bounded, so a server that never ends one costs nothing.
+No I/O. An event that is not complete is kept up to a limit, so a server that never ends one cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Event:
 
 
 class EventReader:
-    """Pieces of a stream -> events. ``retry`` is what the server last said about coming back, in seconds.
+    """Pieces of a stream -> events. ``retry`` is the server's last word on reconnecting, in seconds.
 
     ``lines`` counts complete lines, comments too: a stream in which it stands still is dead, even if bytes drip.
     """
@@ -45,7 +45,7 @@ class EventReader:
         self.retry: float | None = None
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """The events that this piece completes.
+        """Returns the events that this piece completes.
 
         Raises:
             Invalid: an event is larger than one can be.

@@ -1,4 +1,4 @@
-"""Whose certificates are believed, by clients and by the command line: the only module that makes a TLS context."""
+"""The certificates that clients and the command line trust: the only module that makes a TLS context."""
 
 from __future__ import annotations
 
