@@ -104,8 +104,13 @@ def encode(override: Override) -> bytes:
     for name in (*_TEXTS, *_TIMES):
         value = getattr(override, name)
         if name != "content":
-            written[name] = timestamp(value) if isinstance(value, datetime) else value
+            written[name] = _moment(value) if isinstance(value, datetime) else value
     return canonical(written, limit=MAX_FILE)
+
+
+def _moment(at: datetime) -> str:
+    """Always with six digits, unlike :func:`timestamp`: the file's identity is the digest of these bytes."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def identity(override: Override) -> str:
