@@ -213,7 +213,7 @@ class BaseClient:
             epoch=snapshot.epoch if snapshot else 0,
             cursor=snapshot.cursor if snapshot else 0,
             revisions={app: pointer.revision for app, pointer in apps.items()},
-            versions={app: pointer.stable.version for app, pointer in apps.items()},
+            versions={app: pointer.version for app, pointer in apps.items() if pointer.stable},
             pinned={fixed.app: fixed.version for fixed in self._settings.fixed},
             overridden={app: found.override.version for app, found in replica.overrides.items()},
             place=contact.place.label if contact.place else "",

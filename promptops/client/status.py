@@ -50,7 +50,11 @@ EVENTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An app of a channel is at another revision. ``before`` is the version that was served, empty for none."""
+    """An app of a channel is at another revision.
+
+    ``version`` is the one that is served from now on, and ``before`` the one that was; each is empty for none: the app
+    is off, or was.
+    """
 
     channel: str
     app: str
@@ -68,6 +72,7 @@ class Status:
     ``rejected`` counts refused arrivals by reason; ``problem`` is why the last attempt failed, or another problem.
     ``cannot_load`` has the apps whose newest release this process cannot load, each with the reason: it keeps the
     release before, if it had one, and other apps are not affected.
+    ``revisions`` has an app that is off, and ``versions`` has not.
     ``notes`` name by app the ignored parts of its release: patterns that need more than linear time.
     """
 

@@ -153,7 +153,7 @@ class WorkingTree:
 
 
 def _next(now: Pointer | None, digest: str) -> Pointer:
-    if now is not None and now.stable.digest == digest:
+    if now is not None and now.digest == digest:
         return now
     revision = now.revision + 1 if now else 1
     stable = ReleaseRef(version=f"0.0.0-dev.{revision}", digest=digest)

@@ -18,9 +18,7 @@ from collections.abc import Callable
 from functools import cache
 
 from promptops.core.errors import Invalid
-
-WHOLE = 10_000
-"""Buckets, and the weight of everybody."""
+from promptops.core.model import WHOLE as WHOLE
 
 
 def bucket(salt: str, key: str) -> int:
@@ -48,6 +46,11 @@ def is_canary(salt: str, key: str, weight: int) -> bool:
 def rollout_salt(app: str, channel: str, rollout: str) -> str:
     """Returns the salt of one canary, the same from its start to its end."""
     return f"{app}#{channel}#{rollout}"
+
+
+def percent(weight: int) -> str:
+    """Returns a weight as people read it: ``5 %``, ``0.25 %``."""
+    return f"{weight / (WHOLE // 100):g} %"
 
 
 def require_weight(weight: int) -> int:

@@ -7,11 +7,14 @@ Times are aware UTC datetimes. JSON values are read-only by contract: no functio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
+
+from promptops.core.deployment_kind import ALWAYS_SERVE, Action
+from promptops.core.deployment_kind import Kind as Kind
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -23,6 +26,9 @@ SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
+
+WHOLE = 10_000
+"""Basis points of everybody: the weight of a canary that gets every key."""
 
 _DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
 
@@ -267,38 +273,83 @@ class Channel:
     at: datetime
 
 
-class Kind(StrEnum):
-    """What made a deployment."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """The release on trial beside the stable one, from one deployment to the next.
 
-    PROMOTE = "promote"
-    ROLLBACK = "rollback"
-    BREAK_GLASS = "break-glass"
+    ``weight`` is its share of the keys in basis points, and ``salt`` decides which keys these are
+    (:mod:`promptops.core.bucketing`). ``rollout`` names the ramp that this is ``step`` number so many of, from 1;
+    ``action`` is what this deployment does with it.
+
+    Raises:
+        ValueError: no canary has this weight or step, or it has no salt.
+    """
+
+    release: ReleaseRef
+    weight: int
+    rollout: str
+    salt: str
+    step: int
+    action: Action
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= WHOLE or self.step < 1 or not self.salt:
+            raise ValueError(f"no canary has the weight {self.weight}, the step {self.step} and the salt {self.salt!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One immutable entry in the log of an app on a channel. ``revision`` counts 1, 2, 3 … and only goes up.
 
+    ``stable`` is the release that is served from then on; None where the app is off: nothing of it is served.
     ``before`` is the release that was stable until then. ``restores`` is, for a rollback, the revision of the promotion
     whose release it put back: a rollback stands at that promotion's place in the log, so the next one walks further
-    back. So does a reconciled override with a release that was live there before.
+    back. So do a reconciled override with a release that was live there before, and a step of a canary, which
+    stands at the place of its stable release.
+
+    Raises:
+        ValueError: a deployment of this kind serves a release, or serves none; or there is a canary beside nothing.
     """
 
     app: str
     channel: str
     revision: int
     kind: Kind
-    stable: ReleaseRef
+    stable: ReleaseRef | None
     before: ReleaseRef | None
     restores: int | None
     actor: str
     reason: str
     at: datetime
+    canary: Canary | None = None
+
+    def __post_init__(self) -> None:
+        if self.stable is None and (self.kind in ALWAYS_SERVE or self.canary is not None):
+            raise ValueError(f"revision {self.revision} of {self.app}:{self.channel} is {self.kind}, and has no stable")
+        if self.stable is not None and self.kind is Kind.OFF:
+            raise ValueError(f"revision {self.revision} of {self.app}:{self.channel} is off, and has a stable release")
 
     @property
     def position(self) -> int:
         """Where a rollback from here starts to look back: the promotion this deployment serves."""
         return self.restores or self.revision
+
+    def served(self) -> Iterator[ReleaseRef]:
+        """The releases it serves: the stable one and the canary; none where the app is off."""
+        if self.stable is not None:
+            yield self.stable
+        if self.canary is not None:
+            yield self.canary.release
+
+    @property
+    def version(self) -> str:
+        """The version of the stable release; empty where the app is off."""
+        return self.stable.version if self.stable else ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the stable release; empty where the app is off."""
+        return self.stable.digest if self.stable else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

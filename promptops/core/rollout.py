@@ -7,7 +7,8 @@ These functions only decide; the caller locks, stores and reads back. The rules:
 - a rollback goes to the newest *good* release that was live before the current one, judged by the position in the log
   where the current one was promoted. A rollback takes over the position of the entry that it restores, so a second
   rollback goes further back and never returns to the release that the first one left;
-- neither a rollback nor the record of an override checks gates and policies.
+- neither a rollback nor the record of an override checks gates and policies;
+- what is decided here has no canary: a change of the stable release drops one that is running.
 """
 
 from __future__ import annotations
@@ -74,14 +75,18 @@ def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
 
 
 def target(current: Deployment, past: Iterable[Past]) -> Past | None:
-    """Returns the newest good entry before the current one's position in the log. ``past`` must be newest first."""
+    """Returns the newest good entry before the current one's position in the log. ``past`` must be newest first.
+
+    An entry that took the app off has no release to put back, so it is passed over.
+    """
     return next(
         (
             entry
             for entry in past
             if entry.deployment.revision < current.position
             and entry.good
-            and entry.deployment.stable.digest != current.stable.digest
+            and entry.deployment.stable is not None  # where the app was off, nothing is put back
+            and entry.deployment.digest != current.digest
         ),
         None,
     )
@@ -98,8 +103,8 @@ def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deplo
     chosen = target(current, past)
     if chosen is None:
         raise NothingToRollBackTo(
-            f"{intent.app}:{intent.channel} serves {current.stable.version}, and no good release was live there before "
-            "it; nothing was changed",
+            f"{intent.app}:{intent.channel} {_state(current)}, and no good release was live there before it; nothing "
+            "was changed",
             hint=Sentence(
                 "What was live and why it is not good: ",
                 Advice(Action.HISTORY, app=intent.app, channel=intent.channel),
@@ -115,13 +120,19 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
 
     Raises:
         ConcurrentDeployment: the channel is not at the expected revision.
-        NothingToRollBackTo: the release is live already.
+        NothingToRollBackTo: the release is live already, or the app was off then.
         Quarantined, Yanked: the release is not good any more.
     """
     expect(intent, current)
     wanted = chosen.deployment.stable
+    if wanted is None:
+        raise NothingToRollBackTo(
+            f"{intent.app} was off on {intent.channel} at revision {chosen.deployment.revision}, so there is no "
+            "release to put back; nothing was changed",
+            hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
+        )
     name = f"{intent.app}@{wanted.version}"
-    if wanted.digest == current.stable.digest:
+    if wanted.digest == current.digest:
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} already serves {wanted.version}; nothing was changed",
             hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
@@ -162,7 +173,7 @@ def reconcile(
     if current is not None and current.at > overridden and intent.expect_revision is None:
         raise OverrideOvertaken(
             f"{intent.app}:{intent.channel} was changed after this override was made: revision {current.revision} "
-            f"serves {current.stable.version}, by {current.actor}; nothing was changed",
+            f"{_state(current)}, by {current.actor}; nothing was changed",
             hint=Sentence(
                 f"To make {candidate.release.version} live all the same: ",
                 option("expect_revision", f"expect revision {current.revision}", value=str(current.revision)),
@@ -201,6 +212,10 @@ def expect(intent: Intent, current: Deployment | None) -> None:
 
 def _end_quarantine(release: str, channel: str) -> Advice:
     return Advice(Action.UNQUARANTINE, release=release, channel=channel, reason="…")
+
+
+def _state(current: Deployment) -> str:
+    return f"serves {current.stable.version}" if current.stable else "is off"
 
 
 def _next(

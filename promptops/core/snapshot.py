@@ -21,20 +21,32 @@ MAX_CURSOR: Final = 1_000_000_000_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:
     """What a channel serves of one app: its revision there, the stable release, and the canary with its weight in
-    basis points and its salt (none: weight 0, no salt). ``last_good`` is where a rollback would go: a client holds its
-    content beforehand, so that following a rollback needs no further request.
+    basis points and its salt (none: weight 0, no salt). Without a stable release the app is off: nothing is served.
+    ``last_good`` is where a rollback would go: a client holds its content beforehand, so that following a rollback
+    needs no further request.
     """
 
     revision: int
-    stable: ReleaseRef
+    stable: ReleaseRef | None
     canary: ReleaseRef | None = None
     weight: int = 0
     salt: str = ""
     last_good: ReleaseRef | None = None
 
+    @property
+    def version(self) -> str:
+        """The version of the stable release; empty where the app is off."""
+        return self.stable.version if self.stable else ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the stable release; empty where the app is off."""
+        return self.stable.digest if self.stable else ""
+
     def served(self) -> Iterator[ReleaseRef]:
-        """The releases it serves: the stable one, and the canary."""
-        yield self.stable
+        """The releases it serves: the stable one, and the canary. None where the app is off."""
+        if self.stable is not None:
+            yield self.stable
         if self.canary is not None:
             yield self.canary
 

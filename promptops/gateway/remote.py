@@ -85,7 +85,7 @@ class Remote:
 
     def serving(self, app: str, digest: str) -> Sequence[str]:
         live = [standing.deployment for standing in self.status((app,), "").standings]
-        return sorted(deployment.channel for deployment in live if deployment.stable.digest == digest)
+        return sorted(live_on.channel for live_on in live if any(ref.digest == digest for ref in live_on.served()))
 
     def clients(self, channel: str) -> Clients:
         return http_answers.clients(self._get("/v1/clients", given(channel=channel)))

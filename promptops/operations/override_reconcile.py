@@ -80,7 +80,7 @@ def _recorded(reader: Reader, override: Override, expect_revision: int | None, a
         now=now,
         expect_revision=expect_revision,
     )
-    if current is not None and current.stable.digest == override.digest:
+    if current is not None and current.digest == override.digest:
         rollout.expect(intent, current)
         return Decision(unchanged=[current])
     _require_time(override, current, now)
@@ -112,7 +112,7 @@ def _overriding_release(reader: Reader, override: Override) -> Release:
 
 def _require_time(override: Override, current: Deployment | None, now: datetime) -> None:
     if override.expired(now):
-        serves = current.stable.version if current else "nothing"
+        serves = (current.version if current else "") or "nothing"
         name = f"{override.app}@{override.version}"
         raise OverrideExpired(
             f"the override of {name} on {override.channel} ended at {override.expires_at:%Y-%m-%d %H:%M} UTC, so it "

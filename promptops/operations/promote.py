@@ -116,7 +116,7 @@ def _promotion(
         expect_revision=request.expect_revision,
     )
     current = reader.live(release.app, request.channel)
-    if current and current.stable.digest == release.digest:
+    if current and current.digest == release.digest:
         rollout.expect(intent, current)
         return Decision(unchanged=[current])
     if release.digest not in flaws:
@@ -156,7 +156,13 @@ def named_release(reader: Reader, reference: Reference) -> Release:
                 f"{reference.app} was never deployed on {reference.channel}",
                 hint=Sentence(Advice(Action.PROMOTE, release=f"{reference.app}@VERSION", channel=reference.channel)),
             )
-        return reader.find_release(reference.app, digest=live.stable.digest)
+        if live.stable is None:
+            raise NothingDeployed(
+                f"{reference.app} is off on {reference.channel} since revision {live.revision}, so no release is live "
+                "there",
+                hint=f"What was live: promptops history {reference.app} --channel {reference.channel}",
+            )
+        return reader.find_release(reference.app, digest=live.digest)
     if not reference.fixed:
         newest = reader.newest_release(reference.app)
         example = f"{reference.app}@{newest.version}" if newest else f"{reference.app}@VERSION"

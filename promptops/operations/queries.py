@@ -118,7 +118,7 @@ def history(
         live = reader.live_at(app, channel, at) if at else reader.live(app, channel)
         newest = deployments[0].revision if deployments else 0
         past = islice(reader.past(app, channel, before=newest + 1), len(deployments))
-        flaws = {entry.deployment.stable.digest: entry.flaw for entry in past if entry.flaw}
+        flaws = {entry.deployment.digest: entry.flaw for entry in past if entry.flaw}
     return History(app=app, channel=channel, deployments=deployments, live=live, flaws=flaws)
 
 
@@ -284,7 +284,7 @@ def _places(reader: Reader, app: str) -> list[_Place]:
     for channel in downstream_first(reader.channels()):
         live = reader.live(app, channel.name)
         held = {q.release.digest: q.reason for q in reader.quarantines(app, channel.name)}
-        places.append((channel.name, live.stable.digest if live else "", held))
+        places.append((channel.name, live.digest if live else "", held))
     return places
 
 

@@ -80,6 +80,8 @@ def rollback(
     ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what
     it raises changes nothing.
 
+    With ``every``, an app that is off stays off, unless ``at`` is a moment when it was not.
+
     A release that no client could load is passed over, as one that is not good, unless ``to`` or ``at`` leads there.
     Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
     came second sees, and leaves, what the promotion made live.
@@ -147,7 +149,7 @@ def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: d
         try:
             with registry.read() as reader:
                 decision = _rollbacks(reader, request, _currents(reader, request), flaws, actor, now)
-                wanted = {deployment.stable.digest for deployment in decision.changed} - judged
+                wanted = {deployment.digest for deployment in decision.changed} - judged
                 contents = {each.digest: each.content for each in reader.contents(sorted(wanted)) if each.intact}
         except (NotFound, Conflict):
             break  # the rollback itself raises this error
@@ -203,9 +205,11 @@ def _rollback_one(
                 "nothing was changed",
                 hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
             )
-        if was.stable.digest == current.stable.digest and len(request.apps) != 1:
+        if was.digest == current.digest and len(request.apps) != 1:
             return current
         return rollout.restore(intent, current, _judged(reader, was))
+    if request.every and current.stable is None:
+        return current  # it serves nothing that could be bad: it comes back when it is named
     if request.to:
         return rollout.restore(intent, current, _named_past(reader, request.to, intent))
     past = reader.past(intent.app, intent.channel, before=current.position)
@@ -233,10 +237,10 @@ def _rollback_one(
 
 def _passable(past: Past, unloadable: Mapping[str, str], passed: dict[str, str]) -> Past:
     """The entry, which is not good where no client could load its release; that is noted by its version."""
-    flaw = unloadable.get(past.deployment.stable.digest, "")
+    flaw = unloadable.get(past.deployment.digest, "")
     if not flaw or past.flaw:
         return past
-    passed[past.deployment.stable.version] = flaw
+    passed[past.deployment.version] = flaw
     return replace(past, flaw=f"no client can load it: {flaw}")
 
 
@@ -247,7 +251,9 @@ def _require_targets(
         return
     if not failures:
         raise NothingToRollBackTo(
-            f"every app of {request.channel} already serves what was live then; nothing was changed",
+            f"every app of {request.channel} already serves what was live then; nothing was changed"
+            if request.at is not None
+            else f"every app of {request.channel} is off; nothing was changed",
             hint=_SEE_STATUS,
         )
     if len(failures) == 1 and not decision.changed and not decision.unchanged:

@@ -55,10 +55,13 @@ def snapshot(registry: Registry, channel: str) -> Snapshot:
 
 
 def _pointer(standing: Standing) -> Pointer:
-    target = standing.target
+    live, target = standing.deployment, standing.target
     return Pointer(
-        revision=standing.deployment.revision,
-        stable=standing.deployment.stable,
+        revision=live.revision,
+        stable=live.stable,
+        canary=live.canary.release if live.canary else None,
+        weight=live.canary.weight if live.canary else 0,
+        salt=live.canary.salt if live.canary else "",
         last_good=target.release if target else None,
     )
 

@@ -44,7 +44,7 @@ def live_faults(registry: Registry) -> tuple[Fault, ...]:
     """The faults of live releases: those that no client could load."""
     with registry.read() as reader:
         live = [standing.deployment for standing in standings(reader)]
-        digests = sorted({deployment.stable.digest for deployment in live})
+        digests = sorted({ref.digest for deployment in live for ref in deployment.served()})
     flaws: dict[str, str] = {}
     for digest in digests:
         with registry.read() as reader:
@@ -55,12 +55,13 @@ def live_faults(registry: Registry) -> tuple[Fault, ...]:
         Fault(
             code="release-unloadable",
             severity=Condition.PENDING,
-            what=f"{deployment.stable.version} is live, and no client can load it: {flaws[deployment.stable.digest]}",
+            what=f"{ref.version} is live, and no client can load it: {flaws[ref.digest]}",
             where=f"{deployment.app}:{deployment.channel}",
             repair=Sentence(
                 Advice(Action.ROLLBACK, app=deployment.app, channel=deployment.channel), ", or promote a good release"
             ),
         )
         for deployment in live
-        if deployment.stable.digest in flaws
+        for ref in deployment.served()
+        if ref.digest in flaws
     )

@@ -7,10 +7,11 @@
      "apps": {"support-bot": {"revision": 7, "stable": {"version": "1.4.0", "digest": "sha256:…"}, "canary": null,
                               "weight": 0, "salt": "", "last_good": {"version": "1.3.0", "digest": "sha256:…"}}}}
 
-``digest`` is that of the canonical bytes (RFC 8785) of everything else, so a document that was cut, mixed or damaged on
-its way, over HTTP, from a CDN or on a disk, is known as such. An event has ``"schema": "promptops.event/1"`` and the
-changed apps only. Reading is strict: an unknown key is a newer format, and is refused, except within an object
-``extensions`` of the document or of an app (:mod:`promptops.wire.extensions`).
+``stable`` is null where the app is off there. ``digest`` is that of the canonical bytes (RFC 8785) of everything else,
+so a document that was cut, mixed or damaged on its way, over HTTP, from a CDN or on a disk, is known as such. An event
+has ``"schema": "promptops.event/1"`` and the changed apps only. Reading is strict: an unknown key is a newer format,
+and is refused, except within an object ``extensions`` of the document or of an app
+(:mod:`promptops.wire.extensions`).
 """
 
 from __future__ import annotations
@@ -129,12 +130,12 @@ def _ref_to_json(ref: ReleaseRef | None) -> Json:
 def _pointer(value: Json, path: str) -> Pointer:
     found = _mapping(value, _POINTER, path, extensible=True)
     stable = _ref(found["stable"], f"{path}.stable")
-    if stable is None:
-        raise Invalid(f"{path}.stable is missing")
     canary, weight = _ref(found["canary"], f"{path}.canary"), _number(found, "weight", path, least=0)
     salt = found["salt"]
     if weight > WHOLE or not isinstance(salt, str) or (canary is not None and not salt) or (weight and canary is None):
         raise Invalid(f"{path}: canary, weight and salt do not fit together")
+    if canary is not None and stable is None:
+        raise Invalid(f"{path} has a canary and no stable release beside it")
     return Pointer(
         revision=_number(found, "revision", path, least=1),
         stable=stable,

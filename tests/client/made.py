@@ -39,7 +39,7 @@ def release(app: str, version: str, prompts: Mapping[str, str] | None = None) ->
 
 def pointer(
     revision: int,
-    stable: ReleaseRef,
+    stable: ReleaseRef | None,
     *,
     canary: ReleaseRef | None = None,
     weight: int = 0,

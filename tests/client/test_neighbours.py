@@ -245,7 +245,7 @@ def test_what_takes_long_to_compile_delays_no_other_app(
     begun, go, compile_release = threading.Event(), threading.Event(), release_set.compile_release
 
     def slowly(app: str, digest: str, data: bytes) -> release_set.CompiledRelease:
-        if app == "evil" and digest != GOOD.stable.digest:
+        if app == "evil" and digest != GOOD.digest:
             begun.set()
             go.wait(60)
         return compile_release(app, digest, data)
@@ -274,7 +274,7 @@ def test_what_takes_long_to_fetch_delays_no_other_app(client_of: Maker, server: 
 
     def hold(asked: Asked) -> Reply | None:
         named = asked.path + str(asked.query)
-        if asked.kind == "releases" and slow.stable.digest.removeprefix("sha256:") in named:
+        if asked.kind == "releases" and slow.digest.removeprefix("sha256:") in named:
             begun.set()
             go.wait(60)
         return None

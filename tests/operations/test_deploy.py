@@ -73,7 +73,7 @@ def test_promoting_what_is_live_makes_no_revision(three: Registry) -> None:
 
 def test_a_channel_can_be_promoted_to_another(three: Registry) -> None:
     make_channels(three, prod=Policy(), mirror=Policy())
-    assert go_live(three, "bot:prod", "mirror").served[0].stable.version == "0.1.2"
+    assert go_live(three, "bot:prod", "mirror").served[0].version == "0.1.2"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_promotion_of_nothing_says_what_there_is(
 
 
 def test_rollback_walks_back_and_never_toggles(three: Registry) -> None:
-    assert go_back(three, "bot").served[0].stable.version == "0.1.1"
-    assert go_back(three, "bot").served[0].stable.version == "0.1.0"
+    assert go_back(three, "bot").served[0].version == "0.1.1"
+    assert go_back(three, "bot").served[0].version == "0.1.0"
     with pytest.raises(NothingToRollBackTo):
         go_back(three, "bot")
     assert live_version(three) == "0.1.0"
@@ -113,7 +113,7 @@ def test_after_a_rollback_to_an_older_release_the_next_one_does_not_go_forward(t
     # 0.1.1 is still good, but it came after 0.1.0: whoever skipped it had a reason.
     with pytest.raises(NothingToRollBackTo, match="no good release was live there before"):
         go_back(three, "bot")
-    assert go_back(three, "bot", to="0.1.1").served[0].stable.version == "0.1.1"
+    assert go_back(three, "bot", to="0.1.1").served[0].version == "0.1.1"
 
 
 def test_rollback_to_what_was_never_live_is_a_promotion(three: Registry) -> None:
@@ -124,7 +124,7 @@ def test_rollback_to_what_was_never_live_is_a_promotion(three: Registry) -> None
 
 
 def test_rollback_at_goes_to_what_was_live_then(three: Registry) -> None:
-    assert go_back(three, "bot", at=minutes(15), now=minutes(60)).served[0].stable.version == "0.1.1"
+    assert go_back(three, "bot", at=minutes(15), now=minutes(60)).served[0].version == "0.1.1"
 
 
 def test_rollback_before_the_first_deployment_is_refused(three: Registry) -> None:
@@ -144,7 +144,7 @@ def test_a_rollback_of_what_was_never_deployed_names_where_it_is(three: Registry
 def test_a_dry_run_changes_nothing_and_names_the_target(three: Registry) -> None:
     deployed = go_back(three, "bot", dry_run=True)
     assert deployed.dry_run
-    assert deployed.deployments[0].stable.version == "0.1.1"
+    assert deployed.deployments[0].version == "0.1.1"
     assert live_version(three) == "0.1.2"
     assert go_live(three, "bot@0.1.0", dry_run=True).deployments[0].revision == 4
     assert live_version(three) == "0.1.2"
@@ -163,7 +163,7 @@ def test_all_apps_go_back_in_one_transaction_or_none(three: Registry) -> None:
     for release in make_releases(three, "faq", 2):
         go_live(three, f"faq@{release.version}")
     deployed = go_back(three, every=True)
-    assert {d.app: d.stable.version for d in deployed.served} == {"bot": "0.1.1", "faq": "0.1.0"}
+    assert {d.app: d.version for d in deployed.served} == {"bot": "0.1.1", "faq": "0.1.0"}
     # faq has nothing left; bot could still go back, and must not do so alone
     with pytest.raises(NothingToRollBackTo) as caught:
         go_back(three, every=True)
@@ -176,8 +176,8 @@ def test_all_apps_go_back_to_one_moment(three: Registry) -> None:
     for place, release in enumerate(make_releases(three, "faq", 2)):
         go_live(three, f"faq@{release.version}", now=minutes(5 + 20 * place))
     deployed = go_back(three, every=True, at=minutes(21), now=minutes(60))
-    assert {d.app: d.stable.version for d in deployed.deployments} == {"faq": "0.1.0"}
-    assert {d.app: d.stable.version for d in deployed.unchanged} == {"bot": "0.1.2"}
+    assert {d.app: d.version for d in deployed.deployments} == {"faq": "0.1.0"}
+    assert {d.app: d.version for d in deployed.unchanged} == {"bot": "0.1.2"}
     with pytest.raises(NothingToRollBackTo, match="already serves"):
         go_back(three, every=True, at=minutes(60), now=minutes(61))
 
@@ -228,7 +228,7 @@ def test_a_key_belongs_to_its_token(three: Registry) -> None:
         assert not done.replayed
     for token, version in zip(tokens, ("0.1.0", "0.1.1", "0.1.2"), strict=True):
         again = go_live(three, f"bot@{version}", "dev", key=name, token=token)
-        assert (again.replayed, again.deployments[0].stable.version) == (True, version)
+        assert (again.replayed, again.deployments[0].version) == (True, version)
 
 
 def test_a_key_from_before_keys_belonged_to_a_token_counts_for_its_own_request(three: Registry) -> None:
@@ -336,7 +336,7 @@ def test_a_rollback_asks_no_policy(registry: Registry) -> None:
     go_live(registry, "bot@0.1.0")
     go_live(registry, "bot@0.1.1")
     make_channels(registry, staging=Policy(), prod=Policy(promote_from=("staging",), protected=True))
-    assert go_back(registry, "bot").served[0].stable.version == "0.1.0"
+    assert go_back(registry, "bot").served[0].version == "0.1.0"
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -365,13 +365,13 @@ def test_status_finds_a_target_far_back_in_the_log(registry: Registry) -> None:
     [standing] = queries.status(registry).standings
     assert standing.target is not None
     assert standing.target.release.version == "0.1.0"
-    assert go_back(registry, "bot").served[0].stable.version == "0.1.0"
+    assert go_back(registry, "bot").served[0].version == "0.1.0"
 
 
 def test_history_says_what_was_live_at_a_moment(three: Registry) -> None:
     then = queries.history(three, "bot", "prod", at=minutes(12))
     assert then.live is not None
-    assert then.live.stable.version == "0.1.1"
+    assert then.live.version == "0.1.1"
     assert [d.revision for d in then.deployments] == [2, 1]
 
 

@@ -151,7 +151,7 @@ def test_only_an_override_is_ever_replaced(three: Registry, tmp_path: Path) -> N
 def test_an_override_becomes_one_deployment_however_often_it_is_reconciled(three: Registry) -> None:
     override = overriding(three)
     first = record(three, override)
-    assert [served.stable.version for served in first.served] == ["0.1.1"]
+    assert [served.version for served in first.served] == ["0.1.1"]
     (made,) = first.deployments
     assert (made.kind, made.revision, made.before and made.before.version) == (Kind.BREAK_GLASS, 4, "0.1.2")
     assert made.reason.startswith("it burns (pinned by Grace")
@@ -172,7 +172,7 @@ def test_what_is_live_already_needs_no_entry(three: Registry) -> None:
 
 def test_the_next_rollback_walks_further_back_and_never_to_what_the_override_replaced(three: Registry) -> None:
     record(three, overriding(three))
-    assert go_back(three, "bot", now=minutes(30)).served[0].stable.version == "0.1.0"
+    assert go_back(three, "bot", now=minutes(30)).served[0].version == "0.1.0"
     with pytest.raises(NothingToRollBackTo):
         go_back(three, "bot", now=minutes(31))
 
@@ -181,15 +181,15 @@ def test_an_overriding_release_that_was_never_live_there_stands_at_its_own_place
     make_release(three, version="0.2.0")
     record(three, overriding(three, "bot@0.2.0"))
     assert log(three)[-1].restores is None
-    assert go_back(three, "bot", now=minutes(30)).served[0].stable.version == "0.1.2"
-    assert go_live(three, "bot@0.1.1", now=minutes(31)).served[0].stable.version == "0.1.1"
+    assert go_back(three, "bot", now=minutes(30)).served[0].version == "0.1.2"
+    assert go_live(three, "bot@0.1.1", now=minutes(31)).served[0].version == "0.1.1"
 
 
 def test_a_rollback_can_go_to_what_was_live_by_an_override_alone(three: Registry) -> None:
     make_release(three, version="0.2.0")
     record(three, overriding(three, "bot@0.2.0"))
     go_live(three, "bot@0.1.2", now=minutes(30))
-    assert go_back(three, "bot", to="0.2.0", now=minutes(31)).served[0].stable.version == "0.2.0"
+    assert go_back(three, "bot", to="0.2.0", now=minutes(31)).served[0].version == "0.2.0"
 
 
 def test_a_later_change_after_the_override_is_not_undone_unseen(three: Registry) -> None:
@@ -247,7 +247,7 @@ def test_an_override_whose_version_is_another_content_here_is_refused(three: Reg
 
 def test_a_dry_run_records_nothing(three: Registry) -> None:
     deployed = reconcile(three, overriding(three), dry_run=True, actor=ACTOR, now=minutes(20))
-    assert [made.stable.version for made in deployed.deployments] == ["0.1.1"]
+    assert [made.version for made in deployed.deployments] == ["0.1.1"]
     assert len(log(three)) == 3
 
 

@@ -56,15 +56,15 @@ def _bad_in_the_middle(registry: Registry) -> None:
 
 def test_a_rollback_passes_over_what_no_client_could_load(registry: Registry) -> None:
     _bad_in_the_middle(registry)
-    assert [deployment.stable.version for deployment in go_back(registry, "bot").deployments] == ["0.1.0"]
+    assert [deployment.version for deployment in go_back(registry, "bot").deployments] == ["0.1.0"]
 
 
 def test_a_rollback_goes_where_it_is_told_to(registry: Registry) -> None:
     _bad_in_the_middle(registry)
     with registry.read() as reader:
-        named = next(reader.past("bot", "prod", before=4)).deployment.stable.version
+        named = next(reader.past("bot", "prod", before=4)).deployment.version
     assert named != "0.1.0"
-    assert go_back(registry, "bot", to=named).deployments[0].stable.version == named
+    assert go_back(registry, "bot", to=named).deployments[0].version == named
 
 
 def test_a_rollback_with_nothing_loadable_behind_it_says_what_is_there(registry: Registry) -> None:
@@ -75,7 +75,7 @@ def test_a_rollback_with_nothing_loadable_behind_it_says_what_is_there(registry:
         go_back(registry, "bot", now=minutes(2))
     [advice] = caught.value.advice
     assert (advice.action, advice.arguments["version"]) == (Action.ROLLBACK, "0.1.0")
-    assert go_back(registry, "bot", to="0.1.0", now=minutes(2)).deployments[0].stable.version == "0.1.0"
+    assert go_back(registry, "bot", to="0.1.0", now=minutes(2)).deployments[0].version == "0.1.0"
 
 
 def test_a_rollback_of_all_apps_does_not_wait_for_one_that_cannot_be_loaded(registry: Registry) -> None:
@@ -84,7 +84,7 @@ def test_a_rollback_of_all_apps_does_not_wait_for_one_that_cannot_be_loaded(regi
         release = factory.make_release(registry, factory.content("other", f"take {number}"))
         go_live(registry, f"other@{release.version}", now=minutes(6 + number))
     done = go_back(registry, every=True, now=minutes(9))
-    assert {deployment.app: deployment.stable.version for deployment in done.deployments} == {
+    assert {deployment.app: deployment.version for deployment in done.deployments} == {
         "bot": "0.1.0",
         "other": "0.1.0",
     }

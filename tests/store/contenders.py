@@ -118,7 +118,7 @@ def _timed(kind: str, change: Callable[[], Deployment]) -> Operation:
         called=called,
         returned=time.monotonic_ns(),
         revision=done.revision,
-        stable=done.stable.version,
+        stable=done.version,
         before=done.before.version if done.before else "",
     )
 
@@ -127,5 +127,5 @@ def _read(registry: Registry) -> Operation:
     called = time.monotonic_ns()
     with registry.read() as reader:
         live = reader.live("bot", "prod")
-    revision, stable = (live.revision, live.stable.version) if live else (0, "")
+    revision, stable = (live.revision, live.version) if live else (0, "")
     return Operation(kind="read", called=called, returned=time.monotonic_ns(), revision=revision, stable=stable)

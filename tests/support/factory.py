@@ -172,7 +172,7 @@ def make_token(registry: Registry, name: str = "ci", *, now: datetime = START, *
 def live_version(registry: Registry, app: str = "bot", channel: str = "prod") -> str | None:
     with registry.read() as reader:
         live = reader.live(app, channel)
-    return live.stable.version if live else None
+    return live.version if live else None
 
 
 # --- git workspaces ------------------------------------------------------------------------------

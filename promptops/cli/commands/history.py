@@ -9,7 +9,7 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import channel_option, command, limit_option
-from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
+from promptops.cli.output.phrases import canary, counted, next_steps, one_line, origin, person, quoted, serving, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.timestamp import timestamp
@@ -58,8 +58,13 @@ def _headline(log: History, when: str, page: Page) -> Line:
         return [*place, " served nothing yet at " + when if when else ": never deployed."]
     live = log.live
     if not when:
-        return [*place, " serves ", Span(live.stable.version, "strong"), f" (revision {live.revision})"]
-    served: list[Cell] = [" served ", Span(live.stable.version, "strong")]
+        return [
+            *place,
+            " serves " if live.stable else " is ",
+            Span(serving(live), "strong"),
+            f" (revision {live.revision})",
+        ]
+    served: list[Cell] = [" served " if live.stable else " was ", Span(serving(live), "strong")]
     by = f" (revision {live.revision}, {verb(live)} {clock.format_moment(live.at, page.zone)} by {person(live.actor)})"
     return ["At ", Span(when, "strong"), " ", *place, *served, by]
 
@@ -75,20 +80,28 @@ def _log(log: History, page: Page) -> list[Line]:
     margin = " " * (4 + max(len(str(deployment.revision)) + 2 for deployment in log.deployments))
     shown: list[Line] = ["", head]
     for deployment, line in zip(log.deployments, lines, strict=True):
-        flaw = log.flaws.get(deployment.stable.digest, "")
+        flaw = log.flaws.get(deployment.digest, "")
         shown.append(line)
         shown += [[margin, quoted(one_line(deployment.reason))]] if deployment.reason else []
         shown += [[margin, Span(f"✗ now {one_line(flaw)}", "warn")]] if flaw else []
     return shown
 
 
+def _what(deployment: Deployment) -> str:
+    if deployment.canary is not None:
+        return f"{deployment.kind.value} {deployment.canary.action.value} {origin(deployment)}: {canary(deployment)}"
+    if deployment.revision == 1:
+        return f"{deployment.kind.value}, the first"
+    return f"{deployment.kind.value} {origin(deployment)}"
+
+
 def _row(log: History, deployment: Deployment, page: Page) -> list[Cell]:
     live = log.live is not None and deployment.revision == log.live.revision
-    flawed = deployment.stable.digest in log.flaws
+    flawed = deployment.digest in log.flaws
     return [
         Span(f"{deployment.revision} {'●' if live else ' '}", "good" if live else ""),
-        Span(deployment.stable.version, "bad" if flawed else "strong"),
-        f"{deployment.kind.value} {origin(deployment)}" if deployment.before else f"{deployment.kind.value}, the first",
+        Span(serving(deployment), "bad" if flawed else "strong"),
+        _what(deployment),
         clock.format_moment(deployment.at, page.zone),
         Span(clock.format_age(deployment.at, page.now), "quiet"),
         person(deployment.actor),

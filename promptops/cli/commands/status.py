@@ -13,15 +13,17 @@ from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.commands.clients import failure_lines
 from promptops.cli.defaults import USUAL
-from promptops.cli.output.phrases import counted, next_steps, one_line, origin, person, quoted, verb
+from promptops.cli.output.phrases import canary, counted, next_steps, one_line, origin, person, quoted, serving, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.deployment_kind import Kind
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.operations.queries import Status
     from promptops.operations.status import Standing
 
+_WARNED = frozenset({Kind.ROLLBACK, Kind.OFF})
 SENTENCES = 9
 """Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
 
@@ -113,15 +115,19 @@ def _last_change(live_now: Status, page: Page) -> Line:
     newest = _newest(live_now).deployment
     when = f", {clock.format_age(newest.at, page.now)} by {person(newest.actor)}"
     cells: list[Cell] = [Span("Last change: ", "strong"), Span(f"{newest.app} on {newest.channel}", "name"), " "]
-    if newest.before is None:
-        return [*cells, "serves its first release, ", Span(newest.stable.version, "strong"), when]
-    return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.stable.version, "strong"), when]
+    if newest.revision == 1:
+        return [*cells, "serves its first release, ", Span(serving(newest), "strong"), when]
+    if newest.canary is not None:
+        return [*cells, f"{verb(newest)} {origin(newest)}: ", Span(canary(newest), "strong"), when]
+    if newest.stable is None:
+        return [*cells, Span(verb(newest), "strong"), f" {origin(newest)}", when]
+    return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.version, "strong"), when]
 
 
 def _sentences(live_now: Status, page: Page) -> list[Line]:
     lines: list[Line] = []
     places = max(len(standing.deployment.channel) for standing in live_now.standings)
-    versions = max(len(standing.deployment.stable.version) for standing in live_now.standings)
+    versions = max(len(serving(standing.deployment)) for standing in live_now.standings)
     margin = " " * (places + versions + 6)
     for app, standings in groupby(live_now.standings, key=lambda standing: standing.deployment.app):
         lines += ["", [Span(app, "name")]]
@@ -137,11 +143,13 @@ def _standing_lines(standing: Standing, page: Page, places: int, versions: int, 
         [
             "  ",
             live.channel.ljust(places + 2),
-            Span(live.stable.version.ljust(versions + 2), "strong"),
-            Span(verb(live), "warn" if live.kind == "rollback" else ""),
+            Span(serving(live).ljust(versions + 2), "strong" if live.stable else "warn"),
+            Span(verb(live), "warn" if live.kind in _WARNED else ""),
             f" {origin(live)} by {person(live.actor)}, {since}",
         ]
     ]
+    if live.canary:
+        lines.append([margin, Span(canary(live), "warn")])
     if live.reason:
         lines.append([margin, quoted(one_line(live.reason))])
     if standing.target:
@@ -160,11 +168,12 @@ def _table(live_now: Status, page: Page) -> list[Line]:
     for standing in live_now.standings:
         live, target = standing.deployment, standing.target
         change = f"{live.kind.value} {origin(live)}" + (f": {one_line(live.reason)}" if live.reason else "")
+        now = ", ".join(part for part in (serving(live), canary(live)) if part)
         rows.append(
             [
                 live.app,
                 live.channel,
-                Span(live.stable.version, "strong"),
+                Span(now, "strong"),
                 Span(target.release.version, "good") if target else Span("none", "quiet"),
                 f"{clock.format_age(live.at, page.now)}, {clock.format_short(live.at, page.now, page.zone)}",
                 person(live.actor),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from promptops.cli.output.json_shapes import JsonObject
-from promptops.cli.output.phrases import counted, facts, moment, next_steps, quoted, release_name, short, verb
+from promptops.cli.output.phrases import counted, facts, moment, next_steps, quoted, release_name, serving, short, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.model import Deployment, Kind
 from promptops.use_cases.documents import written
@@ -56,7 +56,7 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
     rows: list[tuple[str, Cell]] = [
         (
             "would serve" if deployed.dry_run else "serving",
-            f"{done.stable.version}  {short(done.stable.digest)}  ({proof} {done.revision})",
+            f"{serving(done)}  {short(done.digest)}  ({proof} {done.revision})",
         ),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
@@ -76,7 +76,7 @@ def _headline(deployed: Deployed, done: Deployment) -> Line:
     first = "" if done.before else ", the first release there"
     cells: list[Cell] = [Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")]
     cells += [Span(would if deployed.dry_run else did, "strong"), " ", Span(done.app, "name"), " on "]
-    cells += [Span(done.channel, "name"), ": ", way, Span(done.stable.version, "strong"), first]
+    cells += [Span(done.channel, "name"), ": ", way, Span(serving(done), "strong"), first]
     return [*cells, ". Nothing was changed."] if deployed.dry_run else cells
 
 
@@ -84,14 +84,14 @@ def _next(deployed: Deployed, done: Deployment) -> list[tuple[str, list[str]]]:
     place = [done.app, "--channel", done.channel]
     if deployed.dry_run:
         if done.kind is Kind.ROLLBACK:
-            command = ["rollback", *place, "--to", done.stable.version]
-        elif done.kind is Kind.BREAK_GLASS:
+            command = ["rollback", *place, "--to", done.version]
+        elif done.kind is not Kind.PROMOTE or done.stable is None:
             return []
         else:
             command = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
         command += ["--reason", done.reason] if done.reason else []
         return [("to do it", [*command, "--expect-revision", str(done.revision - 1)])]
-    if done.before is None:
+    if done.before is None or done.stable is None:
         return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
     old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
     if done.kind is Kind.BREAK_GLASS:
@@ -102,7 +102,7 @@ def _next(deployed: Deployed, done: Deployment) -> list[tuple[str, list[str]]]:
     back = ["unquarantine", old, "--channel", done.channel, "--reason", "…"]
     return [
         ("what was taken out", ["diff", new, old]),
-        (f"{done.stable.version} is bad too", ["rollback", *place]),
+        (f"{done.version} is bad too", ["rollback", *place]),
         (f"{done.before.version} was fine", back),
     ]
 
@@ -113,8 +113,8 @@ def _unchanged(current: Deployment, page: Page) -> list[Line]:
             Span(current.app, "name"),
             " on ",
             Span(current.channel, "name"),
-            " serves ",
-            Span(current.stable.version, "strong"),
+            " serves " if current.stable else " is ",
+            Span(serving(current), "strong"),
             f" already: {verb(current)} {moment(page, current.at)}. Nothing was changed.",
         ]
     ]
@@ -129,8 +129,8 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "FROM", "TO", "REVISION")]]
     for deployment in deployed.deployments:
         before = deployment.before.version if deployment.before else "nothing"
-        rows.append([deployment.app, before, Span(deployment.stable.version, "strong"), str(deployment.revision)])
-    same = ", ".join(f"{d.app} {d.stable.version}" for d in deployed.unchanged)
+        rows.append([deployment.app, before, Span(serving(deployment), "strong"), str(deployment.revision)])
+    same = ", ".join(f"{d.app} {serving(d)}" for d in deployed.unchanged)
     details: list[tuple[str, Cell]] = [
         ("unchanged", same),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
@@ -155,7 +155,7 @@ def _overtaken(deployed: Deployed) -> list[Line]:
                 "",
                 [
                     Span("Since then: ", "warn"),
-                    f"{served.app} on {served.channel} serves {served.stable.version} now, "
+                    f"{served.app} on {served.channel} {'serves' if served.stable else 'is'} {serving(served)} now, "
                     f"{verb(served)} by {served.actor} at revision {served.revision}.",
                 ],
             ]

@@ -9,10 +9,18 @@ from datetime import datetime
 
 from promptops import clock
 from promptops.cli.output.render import Cell, Line, Page, Span
-from promptops.core.model import Deployment, Kind, ReleaseRef
+from promptops.core.bucketing import percent
+from promptops.core.deployment_kind import Action, Kind
+from promptops.core.model import Deployment, ReleaseRef
 
 _ADDRESS = re.compile(r"\s*<[^<>]*>\s*(?=$| via token )")
-_VERBS = {Kind.PROMOTE: "promoted", Kind.ROLLBACK: "rolled back", Kind.BREAK_GLASS: "overridden"}
+_VERBS = {
+    Kind.PROMOTE: "promoted",
+    Kind.ROLLBACK: "rolled back",
+    Kind.BREAK_GLASS: "overridden",
+    Kind.OFF: "taken off",
+}
+_STEPS = {Action.START: "started", Action.ADVANCE: "advanced", Action.PAUSE: "paused", Action.RESUME: "resumed"}
 
 
 def person(actor: str) -> str:
@@ -30,13 +38,32 @@ def release_name(app: str, release: ReleaseRef) -> str:
 
 
 def verb(deployment: Deployment) -> str:
-    """``promoted``, ``rolled back`` or ``overridden``; ``deployed`` for a kind that this version does not know."""
-    return _VERBS.get(deployment.kind, "deployed")
+    """``promoted``, ``rolled back``, ``canary started``; ``deployed (shadow)`` for a kind that this version does not
+    know.
+    """
+    if deployment.kind is Kind.CANARY and deployment.canary:
+        return f"canary {_STEPS.get(deployment.canary.action, deployment.canary.action.value)}"
+    return _VERBS.get(deployment.kind, f"deployed ({deployment.kind.value})")
+
+
+def serving(deployment: Deployment) -> str:
+    """The version of the stable release, or ``off``."""
+    return deployment.version or "off"
+
+
+def canary(deployment: Deployment) -> str:
+    """``canary 1.5.0 at 5 %, step 1``; empty without one."""
+    trial = deployment.canary
+    return f"canary {trial.release.version} at {percent(trial.weight)}, step {trial.step}" if trial else ""
 
 
 def origin(deployment: Deployment) -> str:
-    """``from 1.2.0``, or ``as its first release``."""
-    return f"from {deployment.before.version}" if deployment.before else "as its first release"
+    """``from 1.2.0``; ``beside 1.2.0`` of a canary; or that nothing was live before."""
+    if deployment.kind is Kind.CANARY:
+        return f"beside {deployment.version}"
+    if deployment.before is not None:
+        return f"from {deployment.before.version}"
+    return "as its first release" if deployment.revision == 1 else "from off"
 
 
 def quoted(reason: str) -> str:

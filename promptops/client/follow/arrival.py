@@ -90,7 +90,7 @@ def changes(
             channel=channel,
             app=app,
             revision=pointer.revision,
-            version=pointer.stable.version,
-            before=old.stable.version if old else "",
+            version=pointer.version,
+            before=old.version if old else "",
             canary=pointer.canary.version if pointer.canary else "",
         )

@@ -159,7 +159,7 @@ class Replica:
     def served_of(self, app: str) -> str:
         """Returns the version that is served of an app; empty for none."""
         pointer = self.held.apps.get(app) if self.held else None
-        return pointer.stable.version if pointer else ""
+        return pointer.version if pointer else ""
 
     def rollbacks(self) -> tuple[str, ...]:
         """Returns the digests of releases that a rollback would go to and that are not held."""

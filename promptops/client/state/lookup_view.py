@@ -50,6 +50,7 @@ class View:
         "_apps",
         "_broken",
         "_fixed",
+        "_off",
         "_overrides",
         "channel",
         "held",
@@ -71,6 +72,7 @@ class View:
         self.overrides_end: datetime | None = None
         self._apps: dict[str, App] = {}
         self._broken: dict[str, str] = {}
+        self._off: set[str] = set()
         self._fixed: dict[tuple[str, str], Served] = {}
         self._overrides: Mapping[str, OverrideFile] = {}
 
@@ -91,11 +93,13 @@ class View:
 
         ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
-        requested is unavailable; the others are not affected.
+        requested is unavailable, and one that is off is not there; the others are not affected.
         """
         view = cls(held, channel, source, reason)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
-        wanted: dict[str, Callable[[str], App]] = dict.fromkeys(held.apps, view._followed) if held else {}
+        view._off = {app for app, pointer in held.apps.items() if pointer.stable is None} if held else set()
+        followed = [app for app in held.apps if app not in view._off] if held else []
+        wanted: dict[str, Callable[[str], App]] = dict.fromkeys(followed, view._followed)
         for app, version in (fixed or {}).items():
             wanted[app] = lambda app, version=version: view._at_version(app, version)  # type: ignore[misc]
         wanted |= dict.fromkeys(view._overrides, view._overridden)
@@ -159,12 +163,13 @@ class View:
 
     def _followed(self, app: str) -> App:
         held, pointer = self._known(app)
-        stable = self._served(held.release(app, pointer.stable.digest), pointer.stable, Variant.STABLE)
+        assert pointer.stable is not None  # otherwise it is off, and is not asked for
+        stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE)
         if pointer.canary is None or not pointer.weight:
             return App(stable=stable)
         reason = Reason.SPLIT if self.reason is Reason.STATIC else self.reason
         canary = self._served(held.release(app, pointer.canary.digest), pointer.canary, Variant.CANARY, reason=reason)
-        stable = self._served(held.release(app, pointer.stable.digest), pointer.stable, Variant.STABLE, reason=reason)
+        stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE, reason=reason)
         return App(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
 
     def _at_version(self, app: str, version: str) -> App:
@@ -247,7 +252,7 @@ class View:
                     return self._of_version(app, ReleaseRef(version=known, digest=digest))
                 except Rejected as rejected:
                     raise PromptUnavailable(rejected.message) from rejected
-        if app not in self._apps and app not in self._broken:
+        if app not in self._apps and app not in self._broken and app not in self._off:
             raise self._missing(app)
         raise ReleaseNotFound(
             f"{app}@{version} is not held by this client",
@@ -262,5 +267,11 @@ class View:
             return PromptUnavailable(
                 f"there is nothing to serve '{app}' from: the registry gave nothing yet, and there is no copy",
                 hint="Give a fallback, or bake a bundle into the image: promptops export-snapshot.",
+            )
+        if app in self._off:
+            return AppNotFound(
+                f"'{app}' is off on channel '{self.channel}': it was taken off at revision "
+                f"{self.held.apps[app].revision}, and nothing of it is served",
+                known=self._apps,
             )
         return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)

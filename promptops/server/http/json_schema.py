@@ -14,6 +14,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from starlette.responses import Response
 
+from promptops.core.deployment_kind import OpenEnum
 from promptops.core.model import Json
 from promptops.wire.shapes import written
 
@@ -88,6 +89,8 @@ def schema_of(hint: object) -> dict[str, Any]:
         return _of_fields(hint)
     if hint is datetime:
         return {"type": "string", "format": "date-time"}
+    if issubclass(hint, OpenEnum):
+        return {"type": "string", "examples": [member.value for member in hint]}  # a newer version may write others
     if issubclass(hint, Enum):
         return {"type": "string", "enum": [member.value for member in hint]}
     return {"type": _PLAIN[hint]}

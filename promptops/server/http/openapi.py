@@ -82,17 +82,22 @@ _REF: Final[Schema] = {
     "properties": {"version": _VERSION, "digest": _DIGEST},
 }
 _NO_REF: Final[Schema] = {"anyOf": [_REF, {"type": "null"}]}
+_EXTENSIONS: Final[Schema] = {
+    "type": "object",
+    "description": "What a newer version adds. Readers ignore what they do not know.",
+}
 _POINTER: Final[Schema] = {
     "type": "object",
     "required": ["revision", "stable", "canary", "weight", "salt", "last_good"],
     "additionalProperties": False,
     "properties": {
         "revision": {"type": "integer", "minimum": 1},
-        "stable": _REF,
+        "stable": {**_NO_REF, "description": "Null where the app is off: nothing of it is served."},
         "canary": _NO_REF,
         "weight": {"type": "integer", "minimum": 0, "maximum": 10000, "description": "Of 10,000."},
         "salt": {"type": "string"},
         "last_good": {**_NO_REF, "description": "Where a rollback would go."},
+        "extensions": _EXTENSIONS,
     },
 }
 _SNAPSHOT: Final[Schema] = {
@@ -108,6 +113,7 @@ _SNAPSHOT: Final[Schema] = {
         "channel": {"type": "string"},
         "cursor": {"type": "integer", "minimum": 0},
         "apps": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Pointer"}},
+        "extensions": _EXTENSIONS,
     },
 }
 _EXAMPLE: Final[Schema] = {

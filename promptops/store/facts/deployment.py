@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
+from promptops.core.bucketing import percent
 from promptops.core.model import Deployment, ReleaseRef
 from promptops.store.facts.kind import KeyedKind, Line, label
 from promptops.store.schema import tables
@@ -21,7 +22,7 @@ class _Deployments(KeyedKind[Deployment]):
     def line(self, fact: Deployment) -> Line:
         where = {"app": fact.app, "channel": fact.channel, "before": label(fact.before)}
         who = {"actor": fact.actor, "at": fact.at, "reason": fact.reason}
-        return {"action": fact.kind.value, **where, "after": label(fact.stable), **who}
+        return {"action": fact.kind.value, **where, "after": _served(fact), **who}
 
     def values(self, fact: Deployment) -> Values:
         return deployment_values(fact)
@@ -32,8 +33,19 @@ class _Deployments(KeyedKind[Deployment]):
     def fact(self, row: AnyRow) -> Deployment:
         return deployment_of(row)
 
-    def release(self, fact: Deployment) -> ReleaseRef:
+    def release(self, fact: Deployment) -> ReleaseRef | None:
         return fact.stable
+
+
+def _served(deployment: Deployment) -> str:
+    """What a deployment makes live, as the audit log says it. Frozen: every line is sealed with it."""
+    if deployment.stable is None:
+        return deployment.kind.value
+    trial = deployment.canary
+    if trial is None:
+        return label(deployment.stable)
+    step = f"{trial.action.value}, step {trial.step} of {trial.rollout}"
+    return f"{label(deployment.stable)}; canary {label(trial.release)} at {percent(trial.weight)} ({step})"
 
 
 KIND = _Deployments()

@@ -26,12 +26,14 @@ from sqlalchemy import (
     func,
     literal_column,
     not_,
+    or_,
     select,
     true,
 )
 
+from promptops.core.deployment_kind import Kind
 from promptops.core.errors import ChannelNotFound, NotFound
-from promptops.core.model import Channel, Deployment, Kind, Past, Quarantine
+from promptops.core.model import Channel, Deployment, Past, Quarantine
 from promptops.store.schema import tables
 from promptops.store.schema.columns import Number
 from promptops.store.schema.rows import channel_of, deployment_columns, deployment_of, past_of, quarantine_of
@@ -65,7 +67,9 @@ _POLICY = select(_policy).where(_policy.c.channel == bindparam("channel")).order
 _LOG = select(*deployment_columns(_deployment)).where(_of(_deployment)).order_by(_deployment.c.revision.desc())
 _NEWEST = _LOG.limit(1)
 _REVISION = _LOG.where(_deployment.c.revision == bindparam("revision"))
-_PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind != Kind.ROLLBACK.value)
+# A rollback and a step of a canary stand beside a promotion of their release, and that is the one asked for.
+_BESIDE = (Kind.ROLLBACK.value, Kind.CANARY.value)
+_PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind.not_in(_BESIDE))
 _LIVE = select(*deployment_columns(_deployment)).select_from(_head.join(_deployment, _is_live(_deployment)))
 _PAST = (
     _judged(_deployment)
@@ -165,8 +169,9 @@ class ChannelReader:
         return self._first(_NEWEST.where(_deployment.c.at <= at), app=app, channel=channel)
 
     def channels_serving(self, app: str, digest: str) -> tuple[str, ...]:
-        """The channels that serve this release now, in order."""
-        statement = _LIVE.where(_head.c.app == app, _deployment.c.digest == digest).order_by(_head.c.channel)
+        """The channels that serve this release now, as the stable one or as the canary, in order."""
+        served = or_(_deployment.c.digest == digest, _deployment.c.canary_digest == digest)
+        statement = _LIVE.where(_head.c.app == app, served).order_by(_head.c.channel)
         return tuple(deployment_of(row).channel for row in self._connection.execute(statement))
 
     def history(

@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Row
 
+from promptops.core.deployment_kind import Action, Kind
 from promptops.core.model import (
     AuditEntry,
     Bump,
+    Canary,
     Channel,
     Deployment,
-    Kind,
     Past,
     Policy,
     Provenance,
@@ -22,7 +23,6 @@ from promptops.core.model import (
     Yank,
 )
 
-_KINDS = {kind.value: kind for kind in Kind}
 _DEPLOYMENT = [
     "app",
     "channel",
@@ -36,7 +36,16 @@ _DEPLOYMENT = [
     "actor",
     "reason",
     "at",
+    "canary_version",
+    "canary_digest",
+    "canary_weight",
+    "canary_rollout",
+    "canary_salt",
+    "canary_step",
+    "canary_action",
 ]
+_OF_CANARY = _DEPLOYMENT[-7:]
+_FLAWS = slice(len(_DEPLOYMENT), len(_DEPLOYMENT) + 4)
 
 _AUDIT = [field.name for field in fields(AuditEntry)]
 
@@ -53,23 +62,45 @@ def deployment_columns(table: FromClause) -> list[ColumnElement[Any]]:
 
 def deployment_of(row: AnyRow) -> Deployment:
     app, channel, revision, kind, version, digest, before_version, before_digest, restores, actor, reason, at = row[:12]
+    canary = row[12:19]
     return Deployment(
         app=app,
         channel=channel,
         revision=revision,
-        kind=_KINDS[kind],
-        stable=ReleaseRef(version=version, digest=digest),
-        before=None if before_digest is None else ReleaseRef(version=before_version, digest=before_digest),
+        kind=Kind(kind),
+        stable=_ref(version, digest),
+        before=_ref(before_version, before_digest),
         restores=restores,
         actor=actor,
         reason=reason,
         at=at,
+        canary=_canary_of(*canary) if any(value is not None for value in canary) else None,
     )
+
+
+def _ref(version: str | None, digest: str | None) -> ReleaseRef | None:
+    """The release of two columns; None where both are empty.
+
+    Raises:
+        ValueError: one of them is empty, which promptops never writes.
+    """
+    if version is None and digest is None:
+        return None
+    if version is None or digest is None:
+        raise ValueError(f"a release has a version and a digest, and this is {version!r} {digest!r}")
+    return ReleaseRef(version=version, digest=digest)
+
+
+def _canary_of(version: str, digest: str, weight: int, rollout: str, salt: str, step: int, action: str) -> Canary:
+    release = _ref(version, digest)
+    if release is None or None in (weight, rollout, salt, step, action):
+        raise ValueError("a canary has a release, a weight, a rollout, a salt, a step and an action")
+    return Canary(release=release, weight=weight, rollout=rollout, salt=salt, step=step, action=Action(action))
 
 
 def past_of(row: AnyRow) -> Past:
     """A deployment, then the actor and reason of its release's yank and of its quarantine, where there are any."""
-    yanked_by, yank_reason, held_by, hold_reason = row[12:16]
+    yanked_by, yank_reason, held_by, hold_reason = row[_FLAWS]
     flaw = ""
     if yanked_by is not None:
         flaw = f"yanked by {yanked_by}" + (f": {yank_reason}" if yank_reason else "")
@@ -132,20 +163,35 @@ def release_values(release: Release) -> Values:
 
 
 def deployment_values(deployment: Deployment) -> Values:
-    before = deployment.before
+    stable, before = deployment.stable, deployment.before
     return {
         "app": deployment.app,
         "channel": deployment.channel,
         "revision": deployment.revision,
         "kind": deployment.kind.value,
-        "version": deployment.stable.version,
-        "digest": deployment.stable.digest,
+        "version": stable.version if stable else None,
+        "digest": stable.digest if stable else None,
         "before_version": before.version if before else None,
         "before_digest": before.digest if before else None,
         "restores": deployment.restores,
         "actor": deployment.actor,
         "reason": deployment.reason,
         "at": deployment.at,
+        **_canary_values(deployment.canary),
+    }
+
+
+def _canary_values(canary: Canary | None) -> Values:
+    if canary is None:
+        return dict.fromkeys(_OF_CANARY)
+    return {
+        "canary_version": canary.release.version,
+        "canary_digest": canary.release.digest,
+        "canary_weight": canary.weight,
+        "canary_rollout": canary.rollout,
+        "canary_salt": canary.salt,
+        "canary_step": canary.step,
+        "canary_action": canary.action.value,
     }
 
 

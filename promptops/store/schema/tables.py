@@ -31,8 +31,8 @@ from promptops.store.schema.columns import (
 from promptops.store.schema.columns import metadata as metadata
 
 
-def _of_release() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["app", "digest"], ["release.app", "release.digest"])
+def _of_release(digest: str = "digest") -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["app", digest], ["release.app", "release.digest"])
 
 
 registry = Table(
@@ -143,19 +143,30 @@ deployment = Table(
     column("channel", Words, primary_key=True),
     column("revision", Number, primary_key=True),
     column("kind", Words),
-    column("version", Words),
-    column("digest", Words),
+    column("version", Words, nullable=True),
+    column("digest", Words, nullable=True),
     column("before_version", Words, nullable=True),
     column("before_digest", Words, nullable=True),
     column("restores", Number, nullable=True),
     column("actor", Words),
     column("reason", Words),
     column("at", Moment),
+    column("canary_version", Words, nullable=True),
+    column("canary_digest", Words, nullable=True),
+    column("canary_weight", Number, nullable=True),
+    column("canary_rollout", Words, nullable=True),
+    column("canary_salt", Words, nullable=True),
+    column("canary_step", Number, nullable=True),
+    column("canary_action", Words, nullable=True),
     _of_release(),
+    _of_release("canary_digest"),
     Index(None, "app", "channel", "digest", "revision"),
     **CLUSTERED,
 )
-"""One entry in the log of an app on a channel. The primary key is the compare-and-swap."""
+"""One entry in the log of an app on a channel. The primary key is the compare-and-swap.
+
+Without ``version`` and ``digest`` the app is off; without the columns of a canary there is none.
+"""
 
 quarantine = Table(
     "quarantine",

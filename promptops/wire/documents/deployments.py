@@ -7,26 +7,65 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from promptops.core.deployment_kind import Action, Kind
 from promptops.core.heartbeat import LoadFailure
-from promptops.core.model import Deployment, Kind, Quarantine, ReleaseRef
+from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
 from promptops.wire.documents.releases import ReleaseNameDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryDocument:
-    """A release on trial beside the stable one; ``weight`` is its share of the keys in basis points."""
+    """A release on trial beside the stable one; ``weight`` is its share of the keys in basis points.
+
+    ``salt`` decides which keys these are, ``rollout`` names the ramp, and ``step`` counts from 1. ``action`` is what the
+    deployment does with it (``start``, ``advance``, ``pause``, ``resume``; later versions add more).
+    """
 
     version: str
     digest: str
     weight: int
+    rollout: str
+    salt: str
+    step: int
+    action: str
+
+    @classmethod
+    def of(cls, canary: Canary | None) -> Self | None:
+        if canary is None:
+            return None
+        return cls(
+            version=canary.release.version,
+            digest=canary.release.digest,
+            weight=canary.weight,
+            rollout=canary.rollout,
+            salt=canary.salt,
+            step=canary.step,
+            action=canary.action.value,
+        )
+
+    def canary(self) -> Canary:
+        """Returns the canary.
+
+        Raises:
+            ValueError: there is none of this weight, step or salt.
+        """
+        return Canary(
+            release=ReleaseRef(version=self.version, digest=self.digest),
+            weight=self.weight,
+            rollout=self.rollout,
+            salt=self.salt,
+            step=self.step,
+            action=Action(self.action),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentDocument:
     """One entry in the log of an app on a channel. ``from`` is the release that was stable before.
 
-    ``kind`` is what made it (``promote``, ``rollback``, ``break-glass``; later versions add more). ``restores`` is the
-    revision of the promotion whose release a rollback put back.
+    ``kind`` is what made it (``promote``, ``rollback``, ``break-glass``, ``off``, ``canary``; later versions add more).
+    ``stable`` is null where the app is off. ``restores`` is the revision of the promotion whose release a rollback put
+    back, or that a canary stands beside.
     """
 
     app: str
@@ -49,7 +88,7 @@ class DeploymentDocument:
             revision=deployment.revision,
             kind=deployment.kind.value,
             stable=ReleaseNameDocument.of(deployment.stable),
-            canary=None,
+            canary=CanaryDocument.of(deployment.canary),
             from_=ReleaseNameDocument.of(deployment.before),
             restores=deployment.restores,
             actor=deployment.actor,
@@ -62,21 +101,20 @@ class DeploymentDocument:
         """Returns the deployment.
 
         Raises:
-            ValueError: it cannot be one, or is of a kind that this version does not know.
+            ValueError: it cannot be one.
         """
-        if self.stable is None:
-            raise ValueError(f"revision {self.revision} of {self.app}:{self.channel} has no stable release")
         return Deployment(
             app=self.app,
             channel=self.channel,
             revision=self.revision,
             kind=Kind(self.kind),
-            stable=self.stable.ref(),
+            stable=self.stable.ref() if self.stable else None,
             before=self.from_.ref() if self.from_ else None,
             restores=self.restores,
             actor=self.actor,
             reason=self.reason,
             at=self.at,
+            canary=self.canary.canary() if self.canary else None,
         )
 
 

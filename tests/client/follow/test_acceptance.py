@@ -203,7 +203,7 @@ def test_no_order_of_arrivals_takes_anything_back(arrivals: list[Snapshot]) -> N
             first = seen.setdefault((after.snapshot.epoch, app, now.revision), now)
             assert replace(first, last_good=None) == replace(now, last_good=None)
         for app, now in after.apps.items():
-            assert after.release(app, now.stable.digest).app == app
+            assert after.release(app, now.digest).app == app
         holding = after
 
 

@@ -72,7 +72,7 @@ def test_a_server_is_asked_for_many_releases_at_once() -> None:
 def test_releases_that_are_left_out_of_an_answer_are_asked_for_again() -> None:
     apps = {f"app{n}": made.pointer(1, made.release(f"app{n}", "1.0.0")) for n in range(4)}
     world = Simulation(served={FIRST: made.snapshot(apps)})
-    held_back = {pointer.stable.digest for pointer in list(apps.values())[:2]}
+    held_back = {pointer.digest for pointer in list(apps.values())[:2]}
     world.without = set(held_back)
     asking = world.follower.poll(world.seconds + 5)
     assert asking is not None
@@ -90,7 +90,7 @@ def test_a_release_that_is_nowhere_keeps_its_app_as_it_was_and_is_asked_for_agai
     world = Simulation(served={FIRST: made.served(1, "1.0.0")})
     world.poll()
     missing = made.served(2, "2.0.0")
-    world.without = {missing.apps["bot"].stable.digest}
+    world.without = {missing.apps["bot"].digest}
     world.served[FIRST] = missing
     for _ in range(3):
         world.seconds += 60

@@ -80,7 +80,7 @@ def holds(reader: Reader, fact: Fact) -> bool:
         if kind == "policy":
             return reader.channel(name).version >= int(more[0])
         assert kind == "deployment"
-        return reader.deployment(name, more[0], int(more[1])).stable.version == more[2]
+        return reader.deployment(name, more[0], int(more[1])).version == more[2]
     except NotFound:
         return False
 
@@ -125,7 +125,7 @@ def _rollback(registry: Registry, order: Order) -> list[Fact]:
 
 
 def _deployed(deployed: Deployed) -> list[Fact]:
-    return [("deployment", d.app, d.channel, d.revision, d.stable.version) for d in deployed.deployments]
+    return [("deployment", d.app, d.channel, d.revision, d.version) for d in deployed.deployments]
 
 
 def _withholding(order: Order) -> WithholdRequest:

@@ -66,7 +66,7 @@ def _outage(
         with registry.read() as reader:
             live = reader.live("bot", "prod")
         assert live is not None
-        version = "0.1.0" if live.stable.version == "0.1.2" else "0.1.2"
+        version = "0.1.0" if live.version == "0.1.2" else "0.1.2"
         carry_out(registry, Order(what=What.PROMOTE, key=f"outage {row.rounds}", app="bot", version=version))
     server = _serve(world, url)
     back = time.monotonic()

@@ -63,14 +63,14 @@ def test_only_the_apps_that_were_asked_for_and_may_be_seen_are_in_a_snapshot(pla
 def test_a_release_is_served_by_digest_and_by_version_for_ever(place: Place) -> None:
     server = place.server
     pointer = snapshots.snapshot(place.registry, "prod").apps["bot"]
-    by_digest = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader)
-    assert digest(by_digest.body) == pointer.stable.digest
+    by_digest = server.get(f"/v1/releases/{pointer.digest}", place.reader)
+    assert digest(by_digest.body) == pointer.digest
     assert by_digest.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert server.get(f"/v1/releases/{pointer.stable.digest[7:]}", place.reader).body == by_digest.body
-    again = server.get(f"/v1/releases/{pointer.stable.digest}", place.reader, If_None_Match=by_digest.headers["etag"])
+    assert server.get(f"/v1/releases/{pointer.digest[7:]}", place.reader).body == by_digest.body
+    again = server.get(f"/v1/releases/{pointer.digest}", place.reader, If_None_Match=by_digest.headers["etag"])
     assert again.status == 304
-    by_version = server.get(f"/v1/apps/bot/releases/{pointer.stable.version}/content", place.reader)
-    assert (by_version.body, by_version.headers["promptops-digest"]) == (by_digest.body, pointer.stable.digest)
+    by_version = server.get(f"/v1/apps/bot/releases/{pointer.version}/content", place.reader)
+    assert (by_version.body, by_version.headers["promptops-digest"]) == (by_digest.body, pointer.digest)
     assert server.get("/v1/apps/bot/releases/9.9.9/content", place.reader).code == "release-not-found"
     assert server.get("/v1/apps/nobody/releases/9.9.9/content", place.reader).code == "app-not-found"
 
@@ -112,7 +112,7 @@ def test_a_release_of_many_bytes_does_not_keep_the_others_from_coming(registry: 
 def test_what_is_unknown_and_what_is_forbidden_is_answered_with_the_same_words(place: Place) -> None:
     limited = mint(place.registry, "elsewhere", Scope.READ, channels=("prod",), apps=("other",))
     server = place.server
-    stable = snapshots.snapshot(place.registry, "prod").apps["bot"].stable
+    stable = snapshots.snapshot(place.registry, "prod").apps["bot"]
     unknown = f"sha256:{'0' * 64}"
     pairs = [
         ("/v1/channels/dev/snapshot", "/v1/channels/xyz/snapshot", "dev", "xyz"),
@@ -143,7 +143,7 @@ def test_who_sees_everything_is_told_what_there_is(place: Place) -> None:
 def test_a_damaged_release_is_not_served_and_the_others_are(
     database: str, world: Registry, registry_url: str, reader: str, serve: Serve
 ) -> None:
-    damaged, whole = (snapshots.snapshot(world, "prod").apps[app].stable.digest for app in ("bot", "other"))
+    damaged, whole = (snapshots.snapshot(world, "prod").apps[app].digest for app in ("bot", "other"))
     bytes_of_x = "x'78'" if database == "sqlite" else "'x'"
     vandalise(registry_url, f"UPDATE release SET content = {bytes_of_x} WHERE digest = '{damaged}'")
     server = serve()

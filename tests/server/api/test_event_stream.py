@@ -121,7 +121,7 @@ def test_who_comes_back_is_told_what_changed_meanwhile(place: Place) -> None:
     with following(place.server, place.reader, last=mark) as stream:
         again, nothing = stream.event()
         assert (again, nothing.apps) == (mark, {})
-    stable = snapshots.snapshot(place.registry, "prod").apps["bot"].stable.version
+    stable = snapshots.snapshot(place.registry, "prod").apps["bot"].version
     factory.go_live(place.registry, "bot@0.1.0" if stable == "0.1.1" else "bot@0.1.1", now=factory.minutes(30))
     now = snapshots.snapshot(place.registry, "prod")
     until(lambda: place.server.get("/v1/channels/prod/snapshot", place.reader).json["cursor"] == now.cursor)
@@ -136,7 +136,7 @@ def test_only_what_was_asked_for_and_may_be_seen_is_told(place: Place) -> None:
     limited = mint(place.registry, "limited", Scope.READ, apps=("other",))
     with following(place.server, limited) as stream, following(place.server, place.reader, "?app=other") as asked:
         assert list(stream.event()[1].apps) == list(asked.event()[1].apps) == ["other"]
-        stable = snapshots.snapshot(place.registry, "prod").apps["bot"].stable.version
+        stable = snapshots.snapshot(place.registry, "prod").apps["bot"].version
         factory.go_live(place.registry, "bot@0.1.0" if stable == "0.1.1" else "bot@0.1.1", now=factory.minutes(40))
         factory.make_release(place.registry, factory.content("other", f"Hello {{{{name}}}}, {stable} again"))
         with place.registry.read() as reader:
@@ -146,7 +146,7 @@ def test_only_what_was_asked_for_and_may_be_seen_is_told(place: Place) -> None:
         for each in (stream, asked):
             _, change = each.event()
             assert list(change.apps) == ["other"]
-            assert change.apps["other"].stable.version == newest.version
+            assert change.apps["other"].version == newest.version
 
 
 def test_a_stream_ends_with_its_token_and_with_none_there_is_no_stream(place: Place) -> None:
@@ -215,7 +215,7 @@ def test_a_stream_outlives_a_restart_of_postgresql(postgresql: PostgreSQL, tmp_p
             stream.event()
             postgresql.restart("fast")
             until(lambda: _live(registry, "bot@0.1.0"))
-            assert stream.event()[1].apps["bot"].stable.version == "0.1.0"
+            assert stream.event()[1].apps["bot"].version == "0.1.0"
             until(lambda: server.get("/readyz").status == 200)
 
 
