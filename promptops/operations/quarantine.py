@@ -162,7 +162,7 @@ def _withhold(
 def _refuse_served(
     reader: Reader, release: Release, channels: tuple[str, ...], sees: Callable[[str], bool] = lambda channel: True
 ) -> None:
-    serving = [c for c in channels if (live := reader.live(release.app, c)) and live.digest == release.digest]
+    serving = [c for c in channels if (live := reader.live(release.app, c)) and release.ref in live.served()]
     shown = [channel for channel in serving if sees(channel)]
     if not serving:
         return

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptops import State
+from promptops.core.bucketing import is_canary
+from promptops.core.deployment_kind import Kind
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Message, Prompt, Role
 from promptops.core.release import encode
@@ -91,6 +93,57 @@ def test_an_old_client_follows_a_new_server(old: Old, registry: Registry, regist
     with inside(create_app(Settings(registry=registry_url, auth=False))) as talking:
         said = old.python(_FOLLOW, f"http://127.0.0.1:{talking.port}")
         assert said.split() == [old.version, "0.1.0", "READY"]
+
+
+_SPLIT = """
+import sys
+from promptops import Client
+client = Client(sys.argv[1], channel="prod", cache_dir=False, start_timeout=20.0)
+print("".join(str(int(client.get_prompt("bot/answer", key=f"user-{n}").version == "0.2.0")) for n in range(2_000)))
+client.close()
+"""
+
+
+def test_an_old_client_splits_keys_as_todays_bucketing_does(old: Old, registry: Registry, registry_url: str) -> None:
+    factory.make_channels(registry)
+    factory.make_release(registry)
+    factory.go_live(registry, "bot@0.1.0")
+    canary = factory.canary_of(factory.make_release(registry, factory.content(text="Hi {{name}}"), version="0.2.0"))
+    factory.by_hand(registry, kind=Kind.CANARY, canary=canary)
+    with inside(create_app(Settings(registry=registry_url, auth=False))) as talking:
+        sides = old.python(_SPLIT, f"http://127.0.0.1:{talking.port}").strip()
+    assert sides == "".join(str(int(is_canary(canary.salt, f"user-{n}", canary.weight))) for n in range(2_000))
+
+
+_STAYS = """
+import sys, time
+from promptops import Client
+client = Client(sys.argv[1], channel="prod", cache_dir=False, start_timeout=20.0, poll=0.2)
+print(client.get_prompt("bot/answer").version, flush=True)
+sys.stdin.readline()
+until = time.monotonic() + 30
+while not client.status().rejected and time.monotonic() < until:
+    time.sleep(0.05)
+print(client.get_prompt("bot/answer").version, client.get_prompt("faq/answer").version, flush=True)
+client.close()
+"""
+
+
+def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
+    old: Old, registry: Registry, registry_url: str
+) -> None:
+    """It knows no app that is off, so it refuses the channel's snapshots and serves on. The manual says so."""
+    factory.make_channels(registry)
+    for app in ("bot", "faq"):
+        factory.make_release(registry, factory.content(app))
+        factory.go_live(registry, f"{app}@0.1.0")
+    with (
+        inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
+        old.running(_STAYS, f"http://127.0.0.1:{talking.port}") as client,
+    ):
+        assert client.readline() == "0.1.0\n"
+        factory.by_hand(registry, "faq", kind=Kind.OFF)
+        assert client.say("") == "0.1.0 0.1.0\n"
 
 
 def test_what_a_server_refused_once_is_left_out_there(client_of: Maker, server: FakeServer) -> None:

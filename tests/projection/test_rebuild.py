@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from promptops.core.deployment_kind import Action, Kind
 from promptops.core.errors import Conflict, Invalid, Unavailable
 from promptops.operations.fsck import Place, check
 from promptops.operations.git_sync import rebuild
@@ -17,7 +19,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import Reader, Registry
 from promptops.store.facts.record import bind, encode
 from promptops.store.facts.yank import Withdrawal
-from tests.support.factory import ACTOR, NAME, git, minutes
+from tests.support.factory import ACTOR, NAME, by_hand, canary_of, git, minutes
 
 NOW = minutes(1000)
 
@@ -73,6 +75,26 @@ def test_the_database_that_was_deleted_comes_back_equal(
     place = Place(url=empty_url, root=root, name=NAME)
     assert [fault.code for fault in check(place).faults] == ["outbox-pending"]  # that it was rebuilt
     assert check(place, repair=True).faults == ()
+
+
+def test_an_app_that_is_off_and_a_canary_come_back(
+    world: Registry, repository: Repository, empty_url: str, root: Path
+) -> None:
+    with world.read() as reader:
+        trial = reader.find_release("bot", version="0.1.0")
+    canary = replace(canary_of(trial, weight=250), action=Action("hold"))
+    written = [
+        by_hand(world, "bot", kind=Kind.CANARY, canary=canary, now=minutes(200)),
+        by_hand(world, "bot", kind=Kind("later"), now=minutes(201)),
+        by_hand(world, "bot", kind=Kind.OFF, now=minutes(202)),
+    ]
+    assert drain(world, repository).pending == 0
+    rebuild(str(root), empty_url, actor=ACTOR, now=NOW)
+    with closing(Registry.open(empty_url)) as new, world.read() as reader, new.read() as other:
+        until, _ = reader.audit_head()
+        assert list(answers(other, until)) == list(answers(reader, until))
+        assert [other.deployment(made.app, made.channel, made.revision) for made in written] == written
+    assert check(Place(url=empty_url, root=root, name=NAME), repair=True).faults == ()
 
 
 def test_it_comes_back_from_an_address_and_from_a_mirror(

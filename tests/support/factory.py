@@ -11,10 +11,13 @@ from textwrap import dedent
 
 from promptops.core import rollout
 from promptops.core.checks import Candidate
+from promptops.core.deployment_kind import Action, Kind
 from promptops.core.digest import digest
 from promptops.core.model import (
     Bump,
+    Canary,
     Content,
+    Deployment,
     Engine,
     Input,
     Json,
@@ -162,6 +165,47 @@ def go_back(registry: Registry, *apps: str, channel: str = "prod", now: datetime
     """Roll back."""
     request = RollbackRequest(apps=apps, channel=channel, **{"key": key(), **more})  # type: ignore[arg-type]
     return rollback(registry, request, actor=ACTOR, now=now)
+
+
+def by_hand(
+    registry: Registry,
+    app: str = "bot",
+    channel: str = "prod",
+    *,
+    kind: Kind,
+    canary: Canary | None = None,
+    now: datetime = START,
+    reason: str = "by hand",
+) -> Deployment:
+    """Write what no command writes yet: take an app off, or put a step of a canary beside what is live."""
+
+    def work(writer: Writer) -> Deployment:
+        writer.lock_heads([(app, channel)])
+        live = writer.live(app, channel)
+        made = Deployment(
+            app=app,
+            channel=channel,
+            revision=live.revision + 1 if live else 1,
+            kind=kind,
+            stable=live.stable if live and kind is not Kind.OFF else None,
+            before=live.stable if live else None,
+            restores=live.position if live and canary else None,
+            actor=ACTOR,
+            reason=reason,
+            at=now,
+            canary=canary,
+        )
+        writer.append(made)
+        writer.record(made, at=now, actor=ACTOR)
+        return made
+
+    return registry.write(work)
+
+
+def canary_of(release: Release, *, weight: int = 1_000, step: int = 1, action: Action = Action.START) -> Canary:
+    """A step of a canary; 1,000 basis points are 10 %."""
+    salt = f"{release.app}#prod#1"
+    return Canary(release=release.ref, weight=weight, rollout="r1", salt=salt, step=step, action=action)
 
 
 def make_token(registry: Registry, name: str = "ci", *, now: datetime = START, **more: object) -> Minted:

@@ -68,6 +68,24 @@ def wheel(version: str) -> Path:
 
 
 @dataclass(frozen=True)
+class Talking:
+    """A script that runs with an old package: a line goes in, a line comes out."""
+
+    process: subprocess.Popen[str]
+
+    def readline(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def say(self, line: str) -> str:
+        """What it answers to a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.readline()
+
+
+@dataclass(frozen=True)
 class Old:
     """An earlier version's package, unpacked into a folder."""
 
@@ -97,6 +115,18 @@ class Old:
         run = self.attempt(script, *arguments, given=given, **more)
         assert run.returncode == 0, run.stderr
         return run.stdout
+
+    @contextmanager
+    def running(self, script: str, *arguments: str) -> Iterator[Talking]:
+        """A script that runs with the old package, to talk with."""
+        command = [sys.executable, "-c", dedent(script), *arguments]
+        with subprocess.Popen(
+            command, cwd=self.package, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield Talking(process)
+            finally:
+                process.terminate()
 
     def type_in(self, *lines: str, **more: str) -> None:
         """Run these command lines, of promptops or of git, in one process; each ends with exit code 0."""

@@ -22,7 +22,7 @@ from promptops.use_cases.documents import written
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
 
-_IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+_IDENTITY = re.compile(r" (?:sha256:[0-9a-f]{64}(?=$|[; ])|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$)")
 
 WIDE = 110
 """From this width on, times, names and both sides of a change fit in full."""

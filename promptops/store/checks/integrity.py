@@ -59,7 +59,8 @@ def check_references(connection: Connection) -> Iterator[Fault]:
 def _orphans(constraint: ForeignKeyConstraint) -> Select[int]:
     table, other = constraint.table, constraint.referred_table.alias("other")
     same = and_(*(element.parent == other.c[element.column.name] for element in constraint.elements))
-    return select(func.count()).select_from(table).where(~select(1).select_from(other).where(same).exists())
+    refers = and_(*(element.parent.is_not(None) for element in constraint.elements))
+    return select(func.count()).select_from(table).where(refers, ~select(1).select_from(other).where(same).exists())
 
 
 def check_guards(connection: Connection) -> Iterator[Fault]:

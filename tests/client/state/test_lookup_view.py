@@ -229,3 +229,28 @@ def test_making_a_view_loads_nothing_that_is_heavy() -> None:
     code = "import sys, promptops.client.state.lookup_view, promptops.client.disk.cache\n"
     code += "import promptops.core.provider_arguments\n"
     assert run_python(f"{code}print([name for name in {heavy!r}.split() if name in sys.modules])").strip() == "[]"
+
+
+# --- an app that is off ------------------------------------------------------------------------------
+
+
+def test_an_app_that_is_off_is_not_there_and_its_neighbours_are() -> None:
+    asked = view(snapshot({"bot": pointer(7, None, last_good=ONE), "other": pointer(1, OTHER)}))
+    for question in (lambda: asked.resolve("bot/answer", "user"), lambda: asked.release("bot")):
+        with pytest.raises(AppNotFound) as caught:
+            question()
+        assert caught.value.message == (
+            "'bot' is off on channel 'prod': it was taken off at revision 7, and nothing of it is served"
+        )
+        assert caught.value.known == ("other",)
+    assert asked.resolve("other/answer").version == "1.0.0"
+    assert "bot/answer" not in asked.plain
+
+
+def test_what_was_asked_for_by_its_version_is_served_where_an_app_is_off() -> None:
+    off = held(snapshot({"bot": pointer(7, None, last_good=ONE)}))
+    asked = view(with_version(off, "bot", TWO, CONTENTS[TWO.digest]))
+    assert asked.resolve("bot/answer", version="2.0.0").version == "2.0.0"
+    with pytest.raises(ReleaseNotFound):
+        asked.resolve("bot/answer", version="3.0.0")
+    assert view(off, fixed={"bot": "1.0.0"}).resolve("bot/answer").version == "1.0.0"

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptops.core.deployment_kind import Action, Kind
 from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid
 from promptops.core.model import (
     AuditEntry,
     Bump,
+    Canary,
     Channel,
     Deployment,
-    Kind,
     Policy,
     Profile,
     Provenance,
@@ -56,6 +57,14 @@ RELEASE = Release(
     provenance=FROM,
     content=CONTENT,
 )  # fmt: skip
+CANARY = Canary(
+    release=ReleaseRef(version="2.0.0", digest=digest(b"trial")),
+    weight=250,
+    rollout="r9",
+    salt="bot#prod#9",
+    step=2,
+    action=Action.PAUSE,
+)
 DEPLOYMENT = Deployment(
     app="bot",
     channel="prod",
@@ -276,13 +285,25 @@ def test_any_deployment_survives_its_bytes(
     revision: int, restores: int | None, reason: str, kind: Kind, first: bool
 ) -> None:
     before = None if first else DEPLOYMENT.before
-    fact = replace(DEPLOYMENT, revision=revision, restores=restores, reason=reason, kind=kind, before=before)
+    fact = replace(
+        DEPLOYMENT,
+        revision=revision,
+        restores=restores,
+        reason=reason,
+        kind=kind,
+        before=before,
+        stable=None if kind is Kind.OFF else REF,
+        canary=CANARY if kind is Kind.CANARY else None,
+    )
     audit = entry(
         kind.value,
         app="bot",
         channel="prod",
         before=label(before) if before else "",
-        after=label(REF),
+        after={
+            Kind.OFF: "off",
+            Kind.CANARY: f"{label(REF)}; canary {label(CANARY.release)} at 2.5 % (pause, step 2 of r9)",
+        }.get(kind, label(REF)),
         reason=reason,
         seq=revision,
     )

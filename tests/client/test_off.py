@@ -1,0 +1,71 @@
+"""An app that is taken off, as a running client meets it: over a stream, after a restart, and when it comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptops import Change
+from promptops.core.errors import AppNotFound
+from promptops.core.model import ReleaseRef
+from promptops.core.snapshot import Snapshot
+from tests.client import made
+from tests.client.clients import RARELY, Maker
+from tests.client.fake_server import FakeServer
+from tests.client.waiting import until
+
+BOT, FAQ = made.release("bot", "1.0.0"), made.release("faq", "1.0.0")
+FALLBACK = "We are back soon."
+
+
+def channel(revision: int, faq: ReleaseRef | None) -> Snapshot:
+    """`bot` is at revision 1 always; `faq` at this one, where it serves this."""
+    return made.snapshot({"bot": made.pointer(1, BOT), "faq": made.pointer(revision, faq)}, cursor=revision)
+
+
+def test_it_is_off_at_once_its_neighbour_is_not_touched_and_it_comes_back(client_of: Maker, server: FakeServer) -> None:
+    changes: list[Change] = []
+    server.serve(channel(1, FAQ))
+    client = client_of(server.url, poll=RARELY, on_change=changes.append)
+    until(lambda: client.status().streaming)
+    neighbour = client.get_prompt("bot/answer")
+
+    server.serve(channel(2, None))
+    until(lambda: changes)
+    with pytest.raises(AppNotFound, match="'faq' is off on channel 'prod': it was taken off at revision 2"):
+        client.get_prompt("faq/answer")
+    with pytest.raises(AppNotFound, match="'faq' is off"):
+        client.release("faq")
+    assert client.get_prompt("faq/answer", fallback=FALLBACK).render() == [{"role": "user", "content": FALLBACK}]
+    assert client.get_prompt("bot/answer") is neighbour or client.get_prompt("bot/answer") == neighbour
+    assert changes == [Change(channel="prod", app="faq", revision=2, version="", before="1.0.0")]
+    status = client.status()
+    assert (dict(status.revisions), dict(status.versions)) == ({"bot": 1, "faq": 2}, {"bot": "1.0.0"})
+    assert (status.cannot_load, status.problem, status.rejected) == ({}, "", {})
+    until(lambda: server.beats()[-1]["revisions"] == {"bot": 1, "faq": 2})  # it follows: nothing is left to wait for
+
+    server.serve(channel(3, FAQ))
+    until(lambda: len(changes) == 2)
+    assert (changes[1].version, changes[1].before) == ("1.0.0", "")
+    assert client.get_prompt("faq/answer").revision == 3
+
+
+def test_it_is_off_from_the_first_contact(client_of: Maker, server: FakeServer) -> None:
+    server.serve(channel(4, None))
+    client = client_of(server.url, poll=RARELY, required=["faq/answer"])
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    with pytest.raises(AppNotFound, match="'faq' is off"):
+        client.get_prompt("faq/answer")
+
+
+def test_it_stays_off_after_a_restart_without_a_server(client_of: Maker, server: FakeServer, tmp_path: Path) -> None:
+    server.serve(channel(2, None))
+    first = client_of(server.url, poll=RARELY, cache_dir=tmp_path / "cache")
+    until(lambda: first.status().revisions)
+    first.close()
+    server.stop()
+    second = client_of(server.url, poll=RARELY, cache_dir=tmp_path / "cache")
+    assert second.get_prompt("bot/answer").version == "1.0.0"
+    with pytest.raises(AppNotFound, match="'faq' is off"):
+        second.get_prompt("faq/answer")
