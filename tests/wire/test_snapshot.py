@@ -241,7 +241,7 @@ BOT = ("apps", "support-bot")
         ({(*BOT, "canary"): ...}, "has no 'canary'"),
         ({(*BOT, "revision"): 0}, "revision is not"),
         ({(*BOT, "revision"): None}, "revision is not"),
-        ({(*BOT, "stable"): None}, "stable is missing"),
+        ({(*BOT, "stable"): None}, "a canary and no stable release beside it"),
         ({(*BOT, "stable"): "1.4.0"}, "is not an object"),
         ({(*BOT, "stable", "extra"): 1}, "unknown key 'extra'"),
         ({(*BOT, "stable", "version"): ...}, "has no 'version'"),
