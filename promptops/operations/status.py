@@ -54,7 +54,7 @@ def standings(reader: Reader, *, channel: str = "") -> tuple[Standing, ...]:
 
 
 def _target(entry: Past | None) -> Target | None:
-    if entry is None or entry.deployment.stable is None:  # a target has a release, by the rule
+    if entry is None or entry.deployment.stable is None:  # what is put back is a release, by the rule
         return None
-    deployment = entry.deployment
-    return Target(release=deployment.stable, revision=deployment.revision, at=deployment.at)
+    deployment, release = entry.deployment, entry.deployment.stable
+    return Target(release=release, revision=deployment.revision, at=deployment.at)

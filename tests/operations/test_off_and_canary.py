@@ -147,7 +147,7 @@ def test_it_comes_back_by_a_promotion_and_its_release_is_nothing_served_meanwhil
 def test_status_and_history_have_it(registry: Registry, releases: list[Release]) -> None:
     off(registry)
     [standing] = status(registry).standings
-    assert (standing.deployment.kind, standing.target and standing.target.deployment.version) == (Kind.OFF, "0.1.2")
+    assert (standing.deployment.kind, standing.target and standing.target.release.version) == (Kind.OFF, "0.1.2")
     found = history(registry, "bot", "prod")
     assert [made.version for made in found.deployments] == ["", "0.1.2", "0.1.1", "0.1.0"]
     with registry.read() as reader:

@@ -196,7 +196,6 @@ def by_hand(
             canary=canary,
         )
         writer.append(made)
-        writer.record(made, at=now, actor=ACTOR)
         return made
 
     return registry.write(work)

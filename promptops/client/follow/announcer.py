@@ -53,7 +53,7 @@ class Announcer:
                 change.channel,
                 change.revision,
                 change.before or "nothing",
-                f"{change.version}, canary {change.canary}" if change.canary else change.version,
+                f"{change.version}, canary {change.canary}" if change.canary else change.version or "off",
                 app=change.app,
                 channel=change.channel,
                 revision=change.revision,

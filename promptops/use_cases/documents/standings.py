@@ -79,7 +79,7 @@ def _history(found: History) -> HistoryDocument:
         channel=found.channel,
         live=DeploymentDocument.of(found.live) if found.live else None,
         deployments=tuple(
-            LoggedDocument.of(entry, flaw=found.flaws.get(entry.stable.digest, "")) for entry in found.deployments
+            LoggedDocument.of(entry, flaw=found.flaws.get(entry.digest, "")) for entry in found.deployments
         ),
     )
 
@@ -90,7 +90,7 @@ def _from_history(document: HistoryDocument) -> History:
         channel=document.channel,
         deployments=tuple(entry.deployment() for entry in document.deployments),
         live=document.live.deployment() if document.live else None,
-        flaws={entry.stable.digest: entry.flaw for entry in document.deployments if entry.flaw and entry.stable},
+        flaws={entry.stable.digest: entry.flaw for entry in document.deployments if entry.stable and entry.flaw},
     )
 
 

@@ -17,8 +17,8 @@ from promptops.wire.documents.releases import ReleaseNameDocument
 class CanaryDocument:
     """A release on trial beside the stable one; ``weight`` is its share of the keys in basis points.
 
-    ``salt`` decides which keys these are, ``rollout`` names the ramp, and ``step`` counts from 1. ``action`` is what the
-    deployment does with it (``start``, ``advance``, ``pause``, ``resume``; later versions add more).
+    ``salt`` decides which keys these are, ``rollout`` names the ramp, and ``step`` counts from 1. ``action`` is what
+    the deployment does with it (``start``, ``advance``, ``pause``, ``resume``; later versions add more).
     """
 
     version: str
