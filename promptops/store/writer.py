@@ -190,6 +190,8 @@ class Writer(Reader):
         kind = kind_of(fact)
         blank = {"action": action, "app": "", "channel": "", "before": before, "after": "", "reason": "", "key": key}
         line: dict[str, Any] = {**blank, "at": at, "actor": actor, **kind.line(fact)}
+        if line["at"] is None or not line["actor"]:
+            raise TypeError(f"a fact of {kind.name} does not say who and when: pass actor= and at=")
         for table, values in kind.rows(fact, actor=line["actor"], at=line["at"]):
             self._insert(table, values)
         head = self._lock_log()

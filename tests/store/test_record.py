@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from promptops.core.audit import GENESIS, seal
-from promptops.core.model import AuditEntry, Quarantine
+from promptops.core.model import AuditEntry, Profile, Quarantine
 from promptops.store import Answer, Registry, Writer
+from promptops.store.facts.profile import ProfileVersion
 from promptops.store.facts.quarantine import QuarantineEvent
 from tests.store.facts import ACTOR, ask, do, fill, minutes, note, quarantine
 
@@ -61,6 +62,24 @@ def test_the_log_can_be_narrowed(registry: Registry) -> None:
         assert [e.seq for e in reader.audit(since=minutes(3))] == [6, 5]
         assert [e.seq for e in reader.audit(since=minutes(2), until=minutes(3))] == [5, 4]
         assert [e.seq for e in reader.audit(limit=1)] == [6]
+
+
+def test_a_fact_says_its_line_and_the_caller_only_what_it_does_not_say(registry: Registry) -> None:
+    held = QuarantineEvent(quarantine=quarantine(1), lifted=False)
+    profile = ProfileVersion(app="bot", profile=Profile())
+    line = registry.write(lambda writer: writer.record(held, actor="Eve", at=minutes(9), action="promote"))
+    assert (line.action, line.actor, line.at) == ("quarantine", ACTOR, minutes(0))
+    line = registry.write(lambda writer: writer.record(profile, actor="Bob <bob@example.org>", at=minutes(9), key="k"))
+    assert (line.action, line.actor, line.at, line.key) == ("profile", "Bob <bob@example.org>", minutes(9), "k")
+
+
+def test_a_fact_without_its_who_and_when_is_not_recorded(registry: Registry) -> None:
+    profile = ProfileVersion(app="bot", profile=Profile())
+    with pytest.raises(TypeError, match="profiles does not say who and when"):
+        do(registry, lambda writer: writer.record(profile, actor=ACTOR))
+    with pytest.raises(TypeError, match="profiles does not say who and when"):
+        do(registry, lambda writer: writer.record(profile, at=minutes(9)))
+    assert ask(registry, lambda reader: reader.profile("bot")) is None
 
 
 def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registry) -> None:
