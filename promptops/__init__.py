@@ -73,9 +73,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found: object = getattr(import_module(_HOMES.get(name, "promptops.core.errors")), name)
-    globals()[name] = found
-    return found
+    value: object = getattr(import_module(_HOMES.get(name, "promptops.core.errors")), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
-"""The clock: the only module that asks what time it is, and the one that reads and writes times for people.
+"""The clock: the only module that reads the present time, and the one that reads and writes times for people.
 
-In: what somebody typed ("2h ago", "18:30", ISO 8601). Out: aware UTC moments, and texts that always carry their zone.
+In: a typed time ("2h ago", "18:30", ISO 8601). Out: aware UTC moments, and texts that always carry their zone.
 The rule it keeps: what is shown can be pasted back. A time shown to the second means that whole second.
 """
 
@@ -18,11 +18,12 @@ _DATED = re.compile(
     r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
 _MAX_TYPED = 100
+"""Characters of a typed time: longer than every form, and short enough for an error to repeat."""
 _WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])", re.ASCII)
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Returns the present moment, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -51,21 +52,19 @@ def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
     """Read a moment of the past; a time without a zone is in ``zone``, and a bare ``18:30`` is the most recent one.
 
     Raises:
-        Invalid: naming what was typed and the forms that are understood, also for a moment after ``now``.
+        Invalid: the text is not a time in one of the forms, or is after ``now``.
     """
     typed = " ".join(text[: _MAX_TYPED + 1].strip().lower().split())
     if len(text) > _MAX_TYPED:
         raise Invalid(f"'{typed[:20]}…' is not a time", hint=_HINT)
-    found = _present(typed, now) or _ago(typed, now) or _clock(typed, now, zone) or _dated(typed, zone)
-    if found is None:
+    moment = _present(typed, now) or _ago(typed, now) or _clock(typed, now, zone) or _dated(typed, zone)
+    if moment is None:
         meant = f"Did you mean '{typed} ago'? " if _ago(f"{typed} ago", now) else ""
         raise Invalid(f"'{text}' is not a time", hint=meant + _HINT)
-    if found > now:
-        shown = format_moment(found, zone)
-        raise Invalid(
-            f"'{text}' is in the future ({shown})", hint="What was live can only be asked of the past. " + _HINT
-        )
-    return found
+    if moment > now:
+        shown = format_moment(moment, zone)
+        raise Invalid(f"'{text}' is in the future ({shown})", hint="Only the past is known. " + _HINT)
+    return moment
 
 
 def parse_as_of(text: str, now: datetime, zone: tzinfo) -> datetime:
@@ -73,8 +72,8 @@ def parse_as_of(text: str, now: datetime, zone: tzinfo) -> datetime:
 
     Deployments are shown to the second, so the pasted time of one must find it.
     """
-    found = parse_when(text, now, zone)
-    return min(now, found.replace(microsecond=999_999)) if _WHOLE_SECOND.search(text) else found
+    moment = parse_when(text, now, zone)
+    return min(now, moment.replace(microsecond=999_999)) if _WHOLE_SECOND.search(text) else moment
 
 
 def _present(typed: str, now: datetime) -> datetime | None:
@@ -114,8 +113,8 @@ def _dated(typed: str, zone: tzinfo) -> datetime | None:
     moment, offset = match.groups()
     offset = "+00:00" if offset in ("utc", "z") else offset or ""
     try:
-        found = datetime.fromisoformat(moment.upper() + offset if offset and ":" in moment else moment.upper())
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        parsed = datetime.fromisoformat(moment.upper() + offset if offset and ":" in moment else moment.upper())
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -140,7 +139,10 @@ def format_short(moment: datetime, now: datetime, zone: tzinfo) -> str:
 
 
 def format_age(moment: datetime, now: datetime) -> str:
-    """``just now``, ``14m ago``, ``3h ago``, ``12d ago``. Clocks of two machines may differ: never negative."""
+    """``just now``, ``14m ago``, ``3h ago``, ``12d ago``.
+
+    The clocks of two machines may differ, so a negative age counts as 0.
+    """
     seconds = max(0, int((now - moment).total_seconds()))
     if seconds < 5:
         return "just now"

@@ -1,4 +1,4 @@
-"""Settings: what a flag, the environment and the workspace say, in that order. The only reader of the environment.
+"""Reads settings from a flag, the environment and the workspace, in that order. The only reader of the environment.
 
 In: flags as typed, environment variables, the folder of the workspace. Out: the registry's URL, of a database or of a
 server; the actor, the channel.
@@ -25,7 +25,7 @@ DIRECT = "PROMPTOPS_DIRECT"
 
 VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
-    TOKEN: "the token that a server is shown; never an option, so that no list of processes has it",
+    TOKEN: "the token for a server; never an option, because a list of processes shows options",
     DIRECT: "the database behind the server, for `promptops rollback --direct`",
     CHANNEL: "the channel of commands that take --channel, and of an application's client",
     ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',
@@ -39,41 +39,42 @@ VARIABLES: Mapping[str, str] = {
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",
     "FORCE_COLOR": "set to anything: colour also into a pipe",
-    "COLUMNS": "the width of the output, where the terminal does not say",
+    "COLUMNS": "the width of the output, if the terminal does not report it",
     "TERM": "dumb: a terminal without colour",
 }
 """Every environment variable promptops reads, and what it means."""
 
 DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
-"""Where the registry of a workspace is unless something else is said: beside ``promptops.yml``, ignored by git."""
+"""Where the registry of a workspace is by default: beside ``promptops.yml``, ignored by git."""
 
 
 def setting(name: str) -> str:
-    """The value of one of :data:`VARIABLES`, or an empty string."""
+    """Returns the value of one of :data:`VARIABLES`, or an empty string."""
     if name not in VARIABLES:
         raise KeyError(f"{name} is not declared in promptops.config.VARIABLES")
     return os.environ.get(name, "").strip()
 
 
 def environment_with(registry: str) -> dict[str, str]:
-    """The environment for a promptops that works with this registry: a URL may have a password, which no list of
-    processes should show.
+    """Returns the environment for a process of promptops that works with this registry.
+
+    A URL may have a password, and a list of processes shows arguments, so the URL is in a variable.
     """
     return {**os.environ, REGISTRY: registry}
 
 
 def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
-    """Where the registry is: the flag, else ``PROMPTOPS_REGISTRY``, else the workspace's own file.
+    """Returns the URL of the registry: the flag, else ``PROMPTOPS_REGISTRY``, else the workspace's own file.
 
     A path is an SQLite file; a relative one starts at ``directory``. With http or https it is a server.
 
     Raises:
-        WorkspaceNotFound: nothing names a registry, and ``root`` is None.
-        Invalid: a URL of a database promptops does not speak to, or a server's with more than a place in it.
+        WorkspaceNotFound: neither names a registry, and there is no ``root``.
+        Invalid: a URL of a database that promptops does not know, or a server's URL with more than an address in it.
     """
-    said = (flag or "").strip() or setting(REGISTRY)
-    if said:
-        return _as_url(said, directory)
+    named = (flag or "").strip() or setting(REGISTRY)
+    if named:
+        return _as_url(named, directory)
     if root is None:
         raise WorkspaceNotFound(
             f"no registry is named, and there is no promptops.yml in {directory} or a folder above",
@@ -83,62 +84,62 @@ def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
     return f"sqlite:///{root / DEFAULT_REGISTRY}"
 
 
-def _as_url(said: str, directory: Path) -> str:
-    scheme, separator, rest = said.partition("://")
+def _as_url(named: str, directory: Path) -> str:
+    scheme, separator, rest = named.partition("://")
     if not separator:
-        return f"sqlite:///{(directory / os.path.expanduser(said)).resolve()}"
+        return f"sqlite:///{(directory / os.path.expanduser(named)).resolve()}"
     if scheme == "sqlite":
         path = rest.removeprefix("/")
-        return f"sqlite:///{(directory / os.path.expanduser(path)).resolve()}" if path else said
+        return f"sqlite:///{(directory / os.path.expanduser(path)).resolve()}" if path else named
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        return said
-    if is_server(said):
-        return _server_url(said)
+        return named
+    if is_server(named):
+        return _server_url(named)
     raise Invalid(
-        f"'{hide_password(said)}' is not a registry: promptops speaks to sqlite://, postgresql:// and https://",
+        f"'{hide_password(named)}' is not a registry: promptops speaks to sqlite://, postgresql:// and https://",
         hint="For example sqlite:///registry.db, postgresql://user@host/promptops or https://prompts.example.",
     )
 
 
 def is_server(url: str) -> bool:
-    """True for the URL of a server, False for a database's."""
+    """Returns True for the URL of a server, False for a database's."""
     return url.lower().startswith(("https://", "http://"))
 
 
-def _server_url(said: str) -> str:
-    require_server_url(said, allow_http=True)  # whether it may be reached unencrypted is judged before a token is sent
-    scheme, _, rest = said.partition("://")
+def _server_url(named: str) -> str:
+    require_server_url(named, allow_http=True)  # whether http is allowed is checked before a token is sent
+    scheme, _, rest = named.partition("://")
     return f"{scheme.lower()}://{rest.rstrip('/')}"
 
 
 def direct_url(flag: str | None, root: Path | None, directory: Path) -> str:
-    """The database itself: the registry, or where that is a server, the database that ``PROMPTOPS_DIRECT`` names.
+    """Returns the URL of the database: the registry, or if that is a server, the database of ``PROMPTOPS_DIRECT``.
 
     Raises:
-        Invalid: the registry is a server, and no database is named.
+        Invalid: the registry is a server, and ``PROMPTOPS_DIRECT`` is not set.
     """
     url = registry_url(flag, root, directory)
     if is_server(url) and setting(DIRECT):
         url = _as_url(setting(DIRECT), directory)
     if is_server(url):
         raise Invalid(
-            f"--direct asks the database itself, and {url} is a server",
+            f"--direct needs the database itself, and {url} is a server",
             hint=f"Name the database: --registry postgresql://…, or once for all {DIRECT}=postgresql://…",
         )
     return url
 
 
 def actor(flag: str | None, git_identity: Callable[[], str]) -> str:
-    """Who is recorded for a change: the flag, else ``PROMPTOPS_ACTOR``, else git's user name and address.
+    """Returns who is recorded for a change: the flag, else ``PROMPTOPS_ACTOR``, else git's user name and address.
 
     Raises:
-        ActorUnknown: nobody says.
+        ActorUnknown: none of the three has a name.
         Invalid: the name is not one line of text, or has the word "via", which only a server writes.
     """
-    said = (flag or "").strip() or setting(ACTOR) or git_identity()
-    if not said:
+    name = (flag or "").strip() or setting(ACTOR) or git_identity()
+    if not name:
         raise ActorUnknown(
-            "nobody is named who makes this change",
+            "it is unknown who makes this change",
             hint=f"Use --actor 'Name <address>', set {ACTOR}, or tell git: git config --global user.name 'Name'.",
         )
-    return require_claim(said)
+    return require_claim(name)

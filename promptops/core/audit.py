@@ -1,10 +1,10 @@
-"""The hash that chains the audit log, and what a broken chain says about who touched it.
+"""The hash that chains the audit log, and what a broken chain shows about a change of it.
 
 ``hash = sha256(seq | previous hash | canonical entry)`` in hex, the parts joined by ``|``, the entry as canonical JSON
-of time, actor, action, app, channel, before, after, reason and key, and of the digest of the fact's record where the
-line has one: the first promptops wrote none, and its seals stay what they were. So each line seals itself, its fact and
+of time, actor, action, app, channel, before, after, reason and key, and of the digest of the fact's record if the
+line has one: promptops 0.1 wrote lines without it, and their seals stay valid. So each line seals itself, its fact and
 the line before it: one that was edited, removed or moved breaks the chain. A tail that was cut off and a log that was
-rewritten as a whole only show against an older hash that was kept, an anchor: in the head row, in git, by a person.
+rewritten as a whole only show against an older hash, an anchor: in the head row, in git, or kept by a person.
 
 Everything here reads a log once, oldest line first, so a log of any length can be streamed through it.
 """
@@ -26,6 +26,7 @@ GENESIS = "0" * 64
 
 _SEALED = ["actor", "action", "app", "channel", "before", "after", "reason", "key"]
 _COMPARED = 200
+"""Broken lines whose numbers are tried against each seal, which finds moved lines: n² seals of some microseconds."""
 
 
 class Tampering(StrEnum):
@@ -38,12 +39,12 @@ class Tampering(StrEnum):
     CUT = "cut"
     REWRITTEN = "rewritten"
     SECRET = "secret"  # noqa: S105 a word
-    """The line is whole, and the token that it made has another secret now."""
+    """The line is valid, and the token that it made has another secret now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFault:
-    """One place where a log is not what was written: what was done, at which line, in words."""
+    """One place where a log is not what was written: what was done, at which line, and a description."""
 
     tampering: Tampering
     seq: int
@@ -51,7 +52,7 @@ class AuditFault:
 
 
 def seal(entry: AuditEntry) -> str:
-    """The hash of the entry, worked out from everything else in it."""
+    """Returns the hash of the entry, computed from everything else in it."""
     fields = {name: getattr(entry, name) for name in _SEALED}
     if entry.record:
         fields["record"] = entry.record
@@ -62,9 +63,9 @@ def seal(entry: AuditEntry) -> str:
 def verify(
     entries: Iterable[AuditEntry], *, start_previous: str = GENESIS, start_seq: int = 0
 ) -> tuple[AuditFault, ...]:
-    """Check every seal and link, oldest line first; no faults where the lines are what was written.
+    """Check every seal and link, oldest line first; returns no faults if the lines are what was written.
 
-    ``start_previous`` and ``start_seq`` are the hash and number of the line before the first one given.
+    ``start_previous`` and ``start_seq`` are the hash and number of the line before the first of ``entries``.
     """
     faults: list[AuditFault] = []
     broken: list[AuditEntry] = []
@@ -85,13 +86,13 @@ def verify(
 
 def verify_head(last: AuditEntry | None, *, seq: int, hash: str) -> AuditFault | None:
     """Check the newest line against the number and hash that the head row keeps."""
-    found = (last.seq, last.hash) if last else (0, GENESIS)
-    if found == (seq, hash):
+    newest = (last.seq, last.hash) if last else (0, GENESIS)
+    if newest == (seq, hash):
         return None
-    if found[0] < seq:
-        return _fault(Tampering.CUT, found[0] + 1, _removed(found[0] + 1, seq) + " off the end")
-    what = f"the newest line is {found[0]} ({found[1][:12]}…), and the head says {seq} ({hash[:12]}…)"
-    return _fault(Tampering.REWRITTEN, found[0], what)
+    if newest[0] < seq:
+        return _fault(Tampering.CUT, newest[0] + 1, _removed(newest[0] + 1, seq) + " off the end")
+    what = f"the newest line is {newest[0]} ({newest[1][:12]}…), and the head says {seq} ({hash[:12]}…)"
+    return _fault(Tampering.REWRITTEN, newest[0], what)
 
 
 def verify_anchor(entries: Iterable[AuditEntry], anchor: str) -> AuditFault | None:
@@ -120,7 +121,7 @@ def verify_anchors(entries: Iterable[AuditEntry], anchors: Mapping[int, str]) ->
 
 
 def _broken(entries: list[AuditEntry]) -> list[AuditFault]:
-    """Lines with a wrong seal: moved where the seal fits the number of another such line, else edited."""
+    """Judges lines with a wrong seal: moved if the seal fits the number of another such line, else edited."""
     numbers = [entry.seq for entry in entries[:_COMPARED]]
     faults = []
     for entry in entries:

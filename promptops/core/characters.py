@@ -102,7 +102,7 @@ def _belongs(text: str, place: int) -> bool:
     if char in _MONGOLIAN:
         return _name(before).startswith("MONGOLIAN LETTER")
     if char == _BLANK:  # between letters of braille it is their space, and a row of it is nothing
-        return _BLANK not in (before, after) and any(_is_braille(each) for each in (before, after))
+        return _BLANK not in (before, after) and any(_is_braille(neighbour) for neighbour in (before, after))
     if char not in _JOINERS:
         return False
     if unicodedata.combining(before) == _VIRAMA:
@@ -110,7 +110,7 @@ def _belongs(text: str, place: int) -> bool:
     left, right = _neighbour(text, place, -1), _neighbour(text, place, 1)
     if char == "\u200d" and _is_emoji(left) and _is_emoji(right):
         return True
-    return all(unicodedata.category(each)[0] in "LM" and _may_join(each) for each in (left, right))
+    return all(unicodedata.category(neighbour)[0] in "LM" and _may_join(neighbour) for neighbour in (left, right))
 
 
 def _is_selector(char: str) -> bool:

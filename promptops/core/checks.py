@@ -183,7 +183,7 @@ def _verdict(check: Check, candidate: Candidate, channel: str) -> Verdict:
     """Returns the check's verdict, and an ERROR for a check that raises or returns none."""
     try:
         verdict: object = check.verify(candidate, channel)
-    except Exception as error:  # noqa: BLE001 whatever breaks a check, the release stays out
+    except Exception as error:  # noqa: BLE001 if a check breaks in any way, the release stays out
         return _unjudged(check, f"failed: {type(error).__name__}: {error}")
     if not isinstance(verdict, Verdict):
         return _unjudged(check, "gave no verdict")
@@ -191,7 +191,7 @@ def _verdict(check: Check, candidate: Candidate, channel: str) -> Verdict:
 
 
 def _unjudged(check: Check, what: str) -> Verdict:
-    hint = "This is a bug of the check. Until it is mended, the release is not admitted."
+    hint = "This is a bug of the check. Until it is corrected, the release is not admitted."
     return Verdict(check=check.name, outcome=Outcome.ERROR, reason=f"the check '{check.name}' {what}", hint=hint)
 
 

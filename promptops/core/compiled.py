@@ -122,9 +122,9 @@ def _require_small(content: Content) -> None:
 
 
 def _patterns(content: Content) -> set[str]:
-    found = [schema for prompt in content.prompts for _, schema in _schemas(prompt)]
-    found += [item.schema for prompt in content.prompts for item in prompt.inputs]
-    return {pattern for schema in found for pattern in patterns(schema)}
+    schemas = [schema for prompt in content.prompts for _, schema in _schemas(prompt)]
+    schemas += [item.schema for prompt in content.prompts for item in prompt.inputs]
+    return {pattern for schema in schemas for pattern in patterns(schema)}
 
 
 def _compile(app: str, prompt: Prompt) -> CompiledPrompt:
@@ -143,11 +143,11 @@ def _compile(app: str, prompt: Prompt) -> CompiledPrompt:
 
 def _schemas(prompt: Prompt) -> list[tuple[str, Json]]:
     """The schemas of a prompt that are handed to the model's API as they are."""
-    found: list[tuple[str, Json]] = [(f"tool '{tool.name}'", tool.parameters) for tool in prompt.tools]
+    schemas: list[tuple[str, Json]] = [(f"tool '{tool.name}'", tool.parameters) for tool in prompt.tools]
     if prompt.json_schema is not None:
         # GitHub Models has the schema in an envelope with its name.
-        found.append(("the schema of the answer", prompt.json_schema.get("schema", prompt.json_schema)))
-    return found
+        schemas.append(("the schema of the answer", prompt.json_schema.get("schema", prompt.json_schema)))
+    return schemas
 
 
 def _require_schema(what: str, schema: Json) -> None:

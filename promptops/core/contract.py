@@ -7,7 +7,7 @@ MINOR   something else decides the answer, or there is more to use: model, param
         provider's tools
 PATCH   wording: the text of messages, descriptions, the template language, the order of tools
 
-Everything is compared in canonical form, so that there is a change exactly where the digest differs.
+Everything is compared in canonical form, so there is a change exactly if the digest differs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
 
 def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
-    """Every change from ``old`` to ``new``: the biggest first, then by prompt and field. None for a first release."""
+    """Returns every change from ``old`` to ``new``, the biggest first, then by prompt and field; for a first release
+    none.
+    """
     if old is None:
         return ()
     changes = [] if old.app == new.app else [_change(Bump.MAJOR, "", "app", "another app", old.app, new.app)]
@@ -32,13 +34,13 @@ def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
             changes.append(_change(Bump.MAJOR, name, "", "prompt removed", _messages_text(before[name]), None))
         elif name not in before:
             changes.append(_change(Bump.MINOR, name, "", "prompt added", None, _messages_text(after[name])))
-        elif repr(before[name]) != repr(after[name]):  # `==` takes 1 for True, which have different digests
+        elif repr(before[name]) != repr(after[name]):  # `==` takes 1 for True, and their digests differ
             changes += _prompt(before[name], after[name])
     return tuple(sorted(changes, key=lambda change: (-change.bump.rank, change.prompt, change.field)))
 
 
 def bump_of(changes: Iterable[Change]) -> Bump:
-    """The biggest bump of the changes; NONE without any."""
+    """Returns the biggest bump of the changes; NONE without changes."""
     return max((change.bump for change in changes), key=lambda bump: bump.rank, default=Bump.NONE)
 
 
@@ -67,7 +69,7 @@ def _parameters(prompt: str, old: Mapping[str, Json], new: Mapping[str, Json]) -
 
 
 def _messages(prompt: str, old: tuple[Message, ...], new: tuple[Message, ...]) -> Iterator[Change]:
-    """Messages are matched as lines are in a diff, so that one put in front does not change all that follow."""
+    """Messages are matched as lines are in a diff, so that a message in front does not change all that follow."""
     for _, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if old[start:end] == new[new_start:new_end]:
             continue
@@ -114,15 +116,15 @@ def _input(prompt: str, field: str, old: Input, new: Input) -> Iterator[Change]:
     if before == after:
         return
     name = new.name
-    found = []
+    kinds = []
     if _differ(constraints(old.schema), constraints(new.schema)):
-        found.append((Bump.MAJOR, f"input '{name}' retyped"))
+        kinds.append((Bump.MAJOR, f"input '{name}' retyped"))
     if old.required != new.required:
         now = (Bump.MAJOR, "required") if new.required else (Bump.MINOR, "optional")
-        found.append((now[0], f"input '{name}' is now {now[1]}"))
+        kinds.append((now[0], f"input '{name}' is now {now[1]}"))
     elif not new.required and _differ(old.schema["default"], new.schema["default"]):
-        found.append((Bump.MINOR, f"default of input '{name}' changed"))
-    for bump, summary in found or [(Bump.PATCH, f"description of input '{name}'")]:
+        kinds.append((Bump.MINOR, f"default of input '{name}' changed"))
+    for bump, summary in kinds or [(Bump.PATCH, f"description of input '{name}'")]:
         yield _change(bump, prompt, field, summary, before, after)
 
 
@@ -177,7 +179,10 @@ def _answer(prompt: str, old: Prompt, new: Prompt) -> Iterator[Change]:
 
 
 def _shape(schema: Mapping[str, Json] | None) -> Json:
-    """What the answer must look like. GitHub's ``jsonSchema`` is an envelope of ``name``, ``strict`` and ``schema``."""
+    """Returns what constrains the answer.
+
+    GitHub's ``jsonSchema`` is an envelope of ``name``, ``strict`` and ``schema``.
+    """
     if schema is None or not isinstance(schema.get("schema"), Mapping):
         return constraints(schema)
     envelope = {key: value for key, value in schema.items() if key not in ANNOTATIONS and key != "name"}

@@ -1,10 +1,10 @@
 """JSON values -> canonical bytes -> digest.
 
 The canonical form is RFC 8785 (JSON Canonicalization Scheme, https://www.rfc-editor.org/rfc/rfc8785) over a profile
-that leaves its traps out: string keys, no NUL, no lone surrogates, no NaN or infinity, no number of 2^53 or more in
+without its traps: string keys, no NUL, no lone surrogates, no NaN or infinity, no number of 2^53 or more in
 magnitude (a float that size prints as an integer that RFC 8785 then refuses), nesting up to 32, 1 MiB in all.
 
-Bytes are stored as they were hashed; verifying hashes the stored bytes and never canonicalises again.
+Bytes are stored as they were hashed. Verifying hashes the stored bytes and never canonicalises again.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Json
 
 MAX_BYTES = 1 << 20
+"""Bytes of a release's content: thousands of prompts of usual length, and little for a client to hold."""
+
 MAX_DEPTH = 32
+"""Levels of nesting: every parser of JSON takes them, and recursion over them stays shallow."""
+
 MAX_NUMBER = 2**53
+"""From here on, JSON parsers with double precision, such as JavaScript's, round whole numbers."""
 
 
 def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
-    """The canonical bytes of a JSON value; ``limit`` is for what holds a release and more.
+    """Returns the canonical bytes of a JSON value; ``limit`` is larger for a file that holds a release and more.
 
     Raises:
-        Invalid: naming the path (``$.prompts.answer.inputs``) of what the profile refuses.
+        Invalid: the profile refuses a part of it; the message names the path (``$.prompts.answer.inputs``).
     """
     _check(value, "$", 0)
     hard: list[Json] = []
@@ -43,7 +48,7 @@ def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """``sha256:<64 hex digits>`` of the bytes."""
+    """Returns ``sha256:<64 hex digits>`` of the bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
@@ -51,7 +56,7 @@ def parse_canonical(data: bytes, *, limit: int = MAX_BYTES) -> Json:
     """Read JSON strictly: UTF-8 without BOM, no duplicate keys, no NaN, and everything else :func:`canonical` refuses.
 
     Raises:
-        Invalid: for anything that :func:`canonical` could not have written.
+        Invalid: :func:`canonical` could not have written this.
     """
     if len(data) > limit:
         raise Invalid(f"{len(data):,} bytes are over the limit of {limit:,}")
@@ -64,10 +69,10 @@ def parse_canonical(data: bytes, *, limit: int = MAX_BYTES) -> Json:
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("duplicate key")
-    return found
+    return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -83,7 +88,7 @@ def _check(value: object, path: str, depth: int) -> None:
         case str():
             check_text(value, path)
         case int() | float():
-            # Written so that NaN is refused, and no integer is too long to be shown or to become a float.
+            # In this form the comparison refuses NaN too, and converts no integer to a float or a text.
             if not -MAX_NUMBER < value < MAX_NUMBER:
                 shown = repr(value) if isinstance(value, float) else "the integer"
                 raise Invalid(f"{path}: {shown} is not a finite number below 2^53 in magnitude")
@@ -111,16 +116,15 @@ def check_text(text: str, path: str) -> None:
 
 
 def _plain(value: Json, hard: list[Json]) -> Json:
-    """The same value in plain dicts and lists; adds to ``hard`` what Python's JSON writes otherwise than RFC 8785.
+    """Returns the value in plain dicts and lists, and adds to ``hard`` what Python's JSON writes unlike RFC 8785.
 
-    That is the order of keys beyond ASCII, which the RFC sorts by UTF-16, and numbers that are whole or take an
-    exponent.
+    These are keys beyond ASCII, which the RFC sorts by UTF-16, and floats that are whole or have an exponent.
     """
     if isinstance(value, float):
         if value.is_integer() or not 1e-4 <= abs(value) < 1e16:
             hard.append(value)
         return value
-    if isinstance(value, str | int | None):  # most values, and the cheapest question
+    if isinstance(value, str | int | None):  # most values are these, and the check is the cheapest
         return value
     if isinstance(value, Mapping):
         hard += [key for key in value if not key.isascii()]

@@ -3,7 +3,7 @@
 ::
 
     PromptopsError
-    ├── Invalid              422  exit 2   what was asked for is malformed
+    ├── Invalid              422  exit 2   the request is malformed
     │   ├── SourceInvalid                  files in git that cannot become a release; carries every finding
     │   ├── ReferenceInvalid               not "app@1.4.0", "app:prod", …
     │   ├── TemplateInvalid                a template that cannot be compiled

@@ -1,6 +1,6 @@
-"""Untrusted text -> text that is safe to look at: what cannot be seen is written out as its escape.
+"""Untrusted text -> text that is safe to display: invisible characters are written as escapes.
 
-Reasons, names, prompt texts and all that a server says come from strangers. A raw ESC can move the cursor or rename the
+Reasons, names, prompt texts and the answers of a server are untrusted. A raw ESC can move the cursor or rename the
 window, a bidirectional override can make a line read as its opposite, a line break can make one line two, of which the
 second looks like ours. Rule: no such character reaches a terminal, a log or a health page, as text or inside JSON.
 """
@@ -11,12 +11,12 @@ import unicodedata
 
 from promptops.core.characters import strange
 
-# What isprintable() refuses but is plain reading matter: no-break spaces, and those of East Asia.
+# isprintable() refuses these spaces, which texts use: no-break spaces, and those of East Asia.
 _HARMLESS = "\u00a0\u202f\u3000\u2007"
 
 
 def visible(text: str, keep: str = "") -> str:
-    """The text in one line with everything invisible written out, except characters of ``keep`` (``"\\n\\t"``)."""
+    """Returns the text with every invisible character as an escape, except those of ``keep`` (``"\\n\\t"``)."""
     if text.isascii() and text.isprintable():
         return text
     hidden = _hidden(text)
@@ -27,9 +27,9 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """Any text as one printable line of at most ``most`` characters; a longer one is cut.
+    """Returns any text as one printable line of at most ``most`` characters; a longer one is cut.
 
-    For a log, a health page and an error: stricter than :func:`visible`, which keeps what several scripts need.
+    For a log, a health page and an error: stricter than :func:`visible`, which keeps characters that some scripts need.
     """
     hidden = _hidden(text[:most])
     shown = "".join(
@@ -39,7 +39,9 @@ def one_line(text: str, most: int = 300) -> str:
 
 
 def visible_json(encoded: str) -> str:
-    """JSON text with invisible characters as ``\\uXXXX``: the same value to every parser, and safe to display."""
+    """Returns JSON text with invisible characters as ``\\uXXXX``: every parser reads the same value, and it is safe to
+    display.
+    """
     if encoded.isascii() and encoded.replace("\n", "").isprintable():
         return encoded
     hidden = _hidden(encoded)

@@ -1,6 +1,6 @@
-"""Checks texts that people write into the log: reasons, notes, descriptions. One rule for every way that they come.
+"""Checks texts that people write into the log: reasons, notes, descriptions. The same rule holds for every way in.
 
-They are kept for ever and shown to others, so they have a maximum length, and only characters that both databases keep.
+They are kept for ever and shown to others, so they have a maximum length and only characters that both databases keep.
 Characters that a terminal does not show are stored as they are, and displayed escaped.
 """
 
@@ -15,19 +15,19 @@ LONGEST: Final = 10_000
 """Characters of a reason, or of a text of an app's profile: several pages; longer texts belong behind a link."""
 
 LONGEST_NOTES: Final = 100_000
-"""Characters of a release's notes."""
+"""Characters of a release's notes: a changelog of dozens of pages."""
 
 
 def require_words(text: str, what: str = "the reason", longest: int = LONGEST) -> str:
     """Returns the text if it can be stored.
 
     Raises:
-        Invalid: it is too long, or has a NUL or half a character.
+        Invalid: it is too long, or has a NUL or a lone surrogate.
     """
     if len(text) > longest:
         raise Invalid(
             f"{what} has {len(text):,} characters, and at most {longest:,} are kept",
-            hint="Say it in fewer words, and link to the rest.",
+            hint="Shorten it, and link to the rest.",
         )
     check_text(text, what)
     return text

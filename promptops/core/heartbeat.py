@@ -122,8 +122,10 @@ class LiveClient:
 
     def acknowledged(self, deployments: Iterable[Deployment]) -> bool:
         """True where it serves each of these deployments, or a later one, of the apps and the channel it follows."""
-        asked = [d for d in deployments if d.channel == self.beat.channel and d.app in self.apps]
-        return not asked or (self.comparable and all(self.beat.revisions.get(d.app, -1) >= d.revision for d in asked))
+        relevant = [d for d in deployments if d.channel == self.beat.channel and d.app in self.apps]
+        return not relevant or (
+            self.comparable and all(self.beat.revisions.get(d.app, -1) >= d.revision for d in relevant)
+        )
 
     def failing(self, deployments: Iterable[Deployment]) -> Mapping[str, str]:
         """The apps among these deployments that it does not serve since it cannot load them, with the reason."""

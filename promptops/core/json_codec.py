@@ -1,7 +1,7 @@
 """Frozen dataclasses <-> JSON, by the annotations of their fields: text, numbers, times, enums, tuples, mappings.
 
-A field at its default is left out, so that a class can grow fields with defaults and what was written before keeps its
-bytes. Strict on the way back: no fields but those that are declared, each of exactly its type. Times are aware and
+A field at its default is left out, so that a class can grow fields with defaults and older records keep their bytes.
+Reading is strict: only declared fields, each of exactly its type. Times are aware and
 become UTC to the microsecond.
 """
 
@@ -40,12 +40,12 @@ def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
 
 
 def from_json(kind: type[T], value: object, path: str, *, without: tuple[str, ...] = (), growing: bool = False) -> T:
-    """An instance of the dataclass ``kind``; ``without`` names fields that are not there and keep their defaults.
+    """Returns an instance of the dataclass ``kind``; ``without`` names fields that are absent and keep their defaults.
 
-    With ``growing`` fields that are not declared are passed over, here and inside: a newer version wrote them.
+    With ``growing``, undeclared fields of a newer version are ignored, here and inside.
 
     Raises:
-        ValueError: naming the path of what does not fit.
+        ValueError: a field does not fit; the message names its path.
     """
     hints, required = _known(kind)
     if isinstance(value, dict) and growing:
@@ -68,8 +68,8 @@ def _known(kind: type) -> tuple[dict[str, object], set[str]]:
 
 def _from_json(hint: object, value: object, path: str, growing: bool) -> object:
     if get_origin(hint) is UnionType:
-        some = next(h for h in get_args(hint) if h is not NoneType)
-        return None if value is None else _from_json(some, value, path, growing)
+        inner = next(h for h in get_args(hint) if h is not NoneType)
+        return None if value is None else _from_json(inner, value, path, growing)
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{path} is not a list")

@@ -16,7 +16,7 @@ MAX_DEPTH: Final = 64
 """Deeper than any reader accepts; a reader with a lower limit reports that one itself."""
 
 _PIECE: Final = 64 << 10
-"""Bytes that are looked at in one step, or the other threads of the process would wait for all of them."""
+"""Bytes of one step: each holds the interpreter's lock, and other threads run between two of them."""
 
 _STRING: Final = re.compile(rb'"[^"]*"')
 _KEPT: Final = b'"{}[],:'
@@ -24,19 +24,19 @@ _OTHER: Final = bytes(byte for byte in range(256) if byte not in _KEPT)
 
 
 def require_few(data: bytes, elements: int) -> int:
-    """How many values and names a JSON text has, if there are at most ``elements`` and none is nested too deeply.
+    """Returns how many values and names a JSON text has.
 
     Text that is not JSON is counted up to its first error, and the reader refuses it.
 
     Raises:
-        Invalid
+        Invalid: it has more than ``elements``, or is nested too deeply.
     """
     bare = b"".join(map(_bare, _pieces(data)))
-    found = bare.count(b'"') // 2
-    if found <= elements:
+    count = bare.count(b'"') // 2
+    if count <= elements:
         bare = _STRING.sub(b"", bare)
-        found += bare.count(b",") + bare.count(b"[") + bare.count(b"{")
-    if found > elements:
+        count += bare.count(b",") + bare.count(b"[") + bare.count(b"{")
+    if count > elements:
         raise Invalid(f"it has more than {elements:,} values and names")
     depth = deepest = 0
     for bracket in bare.translate(None, b",:"):
@@ -44,7 +44,7 @@ def require_few(data: bytes, elements: int) -> int:
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise Invalid(f"it is nested deeper than {MAX_DEPTH} levels")
-    return found
+    return count
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -60,5 +60,5 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _bare(piece: bytes) -> bytes:
-    """What there is but escapes, and what stands for nothing by itself."""
+    """Returns the piece without escapes and without bytes that are no structure."""
     return piece.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHER)

@@ -12,14 +12,14 @@ from typing import Final
 from promptops.core.model import Json
 
 VALUES: Final = 100_000
-"""JSON values of a release in all: texts, numbers, lists and mappings, with everything in its schemas."""
+"""JSON values of a release: texts, numbers, lists and mappings, with everything in its schemas."""
 
 SCHEMA_VALUES: Final = 20_000
 """JSON values of one schema."""
 
 PROMPTS: Final = 5_000
 INPUTS: Final = 5_000
-"""Prompts of a release, and inputs of all its prompts that say more than that they take anything."""
+"""Prompts of a release, and inputs of all its prompts whose schema constrains the value."""
 
 TAGS: Final = 20_000
 """Beginnings of tags, ``{{``, ``{%`` and ``{#``, in all messages of a release."""
@@ -30,7 +30,7 @@ RELEASE_NODES: Final = 6_000
 
 PATTERN: Final = 1_000
 PATTERNS: Final = 100
-"""Characters of one regular expression in a schema, and different ones of a release."""
+"""Characters of one regular expression in a schema, and different regular expressions of a release."""
 
 
 def values_in(value: Json) -> int:

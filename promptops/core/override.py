@@ -50,10 +50,10 @@ _HINT = Sentence(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """What a channel is to serve of an app until ``expires_at``, whatever the registry said last; why, and by whom.
+    """The release of an app that applications serve on a channel until ``expires_at``, with its reason and author.
 
     Raises:
-        OverrideInvalid: where it is made with anything that does not fit together.
+        OverrideInvalid: the values do not fit together.
     """
 
     registry: str

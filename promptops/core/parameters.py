@@ -15,7 +15,7 @@ that are hosted at home) know the older name only, so theirs is ``max_tokens``, 
 goes into its ``extra_body``.
 
 Claude takes ``temperature``, ``top_p`` and ``top_k`` up to version 4.6, in version 2023-06-01 of the API. The package
-has no arguments for them any more and asks for ``extra_body`` instead
+has no arguments for them any more and takes ``extra_body`` instead
 (https://github.com/anthropics/anthropic-sdk-python/blob/main/MIGRATION.md); since its version 2 it speaks to a newer
 version of the API, which refuses them, unless the header says otherwise. Both go into the call, and older packages take
 it as well. For a later Claude they are refused.
@@ -108,7 +108,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 def provider_of(model: str | None) -> tuple[str, str]:
-    """The provider in lower case and the provider's own name of a model; no provider where none is named."""
+    """Returns the provider in lower case, or an empty string, and the provider's own name of a model."""
     provider, slash, name = (model or "").partition("/")
     return (provider.lower(), name) if slash else ("", provider)
 
@@ -158,15 +158,15 @@ def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[Paramet
             yield flaw
 
 
-def require_format(api: Api, asked: ResponseFormat) -> None:
-    """Do nothing where the API can be asked for this shape of answer.
+def require_format(api: Api, response_format: ResponseFormat) -> None:
+    """Checks that the API supports this shape of answer.
 
     Raises:
         ParameterNotTaken: JSON without a schema, of Anthropic.
     """
-    if api is Api.ANTHROPIC and asked is ResponseFormat.JSON_OBJECT:
+    if api is Api.ANTHROPIC and response_format is ResponseFormat.JSON_OBJECT:
         hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
-        raise ParameterNotTaken(f"responseFormat: {asked}", api, hint=hint)
+        raise ParameterNotTaken(f"responseFormat: {response_format}", api, hint=hint)
 
 
 def _path(api: Api, name: str, model: str | None) -> list[str] | None:
@@ -175,8 +175,8 @@ def _path(api: Api, name: str, model: str | None) -> list[str] | None:
         return [name_of(name)] if fields.chat else ["extra_body", name_of(name)]
     if api is Api.ANTHROPIC and name in SAMPLING and not _samples(model):
         return None
-    found = {Api.OPENAI_CHAT: fields.chat, Api.OPENAI_RESPONSES: fields.responses, Api.ANTHROPIC: fields.anthropic}
-    return found[api].split(".") if found[api] else None
+    paths = {Api.OPENAI_CHAT: fields.chat, Api.OPENAI_RESPONSES: fields.responses, Api.ANTHROPIC: fields.anthropic}
+    return paths[api].split(".") if paths[api] else None
 
 
 def name_of(parameter: str) -> str:

@@ -154,51 +154,51 @@ def _same_number(names: Collection[str], items: Collection[object], problem: str
 def _prompt(name: str, value: Json, path: str) -> Prompt:
     if not all(is_segment(segment) for segment in name.split("/")):
         raise Invalid(f"$.prompts: {name!r} is not a prompt's name")
-    found = _mapping(value, path, _PROMPT_KEYS)
-    model = found.get("model")
-    schema = found.get("json_schema")
+    fields = _mapping(value, path, _PROMPT_KEYS)
+    model = fields.get("model")
+    schema = fields.get("json_schema")
     return Prompt(
         name=name,
-        messages=_each(found.get("messages"), f"{path}.messages", _message),
+        messages=_each(fields.get("messages"), f"{path}.messages", _message),
         model=None if model is None else _text(model, f"{path}.model"),
-        parameters=_mapping(found.get("parameters", {}), f"{path}.parameters"),
-        engine=_choice(Engine, found.get("engine", Engine.SIMPLE), f"{path}.engine"),
-        inputs=_inputs(found.get("inputs", {}), f"{path}.inputs"),
-        tools=_each(found.get("tools", []), f"{path}.tools", _tool),
+        parameters=_mapping(fields.get("parameters", {}), f"{path}.parameters"),
+        engine=_choice(Engine, fields.get("engine", Engine.SIMPLE), f"{path}.engine"),
+        inputs=_inputs(fields.get("inputs", {}), f"{path}.inputs"),
+        tools=_each(fields.get("tools", []), f"{path}.tools", _tool),
         response_format=_choice(
-            ResponseFormat, found.get("response_format", ResponseFormat.TEXT), f"{path}.response_format"
+            ResponseFormat, fields.get("response_format", ResponseFormat.TEXT), f"{path}.response_format"
         ),
         json_schema=None if schema is None else _mapping(schema, f"{path}.json_schema"),
     )
 
 
 def _message(value: Json, path: str) -> Message:
-    found = _mapping(value, path, ("role", "content"))
+    fields = _mapping(value, path, ("role", "content"))
     return Message(
-        role=_choice(Role, found.get("role"), f"{path}.role"), content=_text(found.get("content"), f"{path}.content")
+        role=_choice(Role, fields.get("role"), f"{path}.role"), content=_text(fields.get("content"), f"{path}.content")
     )
 
 
 def _inputs(value: Json, path: str) -> tuple[Input, ...]:
-    found = _mapping(value, path)
-    for name in found:
+    fields = _mapping(value, path)
+    for name in fields:
         if not VARIABLE.fullmatch(name):
             raise Invalid(f"{path}: {name!r} is not a variable's name")
-    return tuple(Input(name=name, schema=_mapping(found[name], f"{path}.{name}")) for name in sorted(found))
+    return tuple(Input(name=name, schema=_mapping(fields[name], f"{path}.{name}")) for name in sorted(fields))
 
 
 def _tool(value: Json, path: str) -> Tool:
-    found = _mapping(value, path, ("name", "description", "parameters", "type", "strict", "settings"))
-    strict = found.get("strict")
+    fields = _mapping(value, path, ("name", "description", "parameters", "type", "strict", "settings"))
+    strict = fields.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise Invalid(f"{path}.strict is not true or false")
     return Tool(
-        name=_text(found.get("name"), f"{path}.name"),
-        description=_text(found.get("description", ""), f"{path}.description"),
-        parameters=_mapping(found.get("parameters", _TOOL.parameters), f"{path}.parameters"),
-        type=_text(found.get("type", _TOOL.type), f"{path}.type"),
+        name=_text(fields.get("name"), f"{path}.name"),
+        description=_text(fields.get("description", ""), f"{path}.description"),
+        parameters=_mapping(fields.get("parameters", _TOOL.parameters), f"{path}.parameters"),
+        type=_text(fields.get("type", _TOOL.type), f"{path}.type"),
         strict=strict,
-        settings=_mapping(found.get("settings", {}), f"{path}.settings"),
+        settings=_mapping(fields.get("settings", {}), f"{path}.settings"),
     )
 
 

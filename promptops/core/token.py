@@ -175,12 +175,12 @@ def ordered(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
 
 def kind_of(scopes: tuple[Scope, ...]) -> TokenKind:
     """Returns the kind of a token with these scopes."""
-    given = set(scopes)
-    if Scope.ADMIN in given:
+    scope_set = set(scopes)
+    if Scope.ADMIN in scope_set:
         return TokenKind.ADMIN
-    if given & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY}:
+    if scope_set & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY}:
         return TokenKind.OPERATOR
-    return TokenKind.PIPELINE if Scope.RELEASE in given else TokenKind.RUNTIME
+    return TokenKind.PIPELINE if Scope.RELEASE in scope_set else TokenKind.RUNTIME
 
 
 def matches(pattern: str, name: str) -> bool:

@@ -59,7 +59,7 @@ def _accepted(explicit: str, current: str, automatic: Version) -> str:
         )
     if version.to_tuple()[:3] < automatic.to_tuple()[:3]:
         raise VersionInvalid(
-            f"{explicit} is too low: what changed since {current} asks for {automatic} or above",
+            f"{explicit} is too low: the changes since {current} need {automatic} or above",
             hint=Sentence(
                 f"Leave the version out, or use {automatic}; ",
                 Advice(Action.DIFF, words="a comparison with the newest release"),

@@ -55,10 +55,10 @@ class Archive:
         """The records behind these refs, in this order, a page at a time."""
         names = list(refs)
         for start in range(0, len(names), PAGE):
-            some = names[start : start + PAGE]
-            records = self._blobs([f"{refs[name]}:{RECORD}" for name in some])
-            contents = self._blobs([f"{refs[name]}:{CONTENT}" for name in some])
-            for name, data, content in zip(some, records, contents, strict=True):
+            page = names[start : start + PAGE]
+            records = self._blobs([f"{refs[name]}:{RECORD}" for name in page])
+            contents = self._blobs([f"{refs[name]}:{CONTENT}" for name in page])
+            for name, data, content in zip(page, records, contents, strict=True):
                 yield self._judge(name, refs[name], data, content)
 
     def audit(self, refs: Mapping[str, str] | None = None) -> Iterator[tuple[str, int, str, str]]:
@@ -67,9 +67,9 @@ class Archive:
         """
         names = list(self.refs if refs is None else refs)
         for start in range(0, len(names), PAGE):
-            some = names[start : start + PAGE]
-            blobs = self._blobs([f"{self.refs[name]}:{RECORD}" for name in some])
-            for name, data in zip(some, blobs, strict=True):
+            page = names[start : start + PAGE]
+            blobs = self._blobs([f"{self.refs[name]}:{RECORD}" for name in page])
+            for name, data in zip(page, blobs, strict=True):
                 try:
                     audit = json.loads(data or b"{}")["audit"]
                     yield name, int(audit["seq"]), str(audit["hash"]), str(audit["previous"])
@@ -77,8 +77,8 @@ class Archive:
                     continue
 
     def _blobs(self, names: list[str]) -> list[bytes | None]:
-        found = self._git.read(names, most=MAX_RECORD + 1)
-        return [item.data if item is not None and item.kind == "blob" else None for item in found]
+        blobs = self._git.read(names, most=MAX_RECORD + 1)
+        return [item.data if item is not None and item.kind == "blob" else None for item in blobs]
 
     def _judge(self, ref: str, sha: str, data: bytes | None, content: bytes | None) -> Stored:
         if data is None:
@@ -99,13 +99,13 @@ def lineages(refs: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(REGISTRY) for name in refs if name.startswith(REGISTRY)))
 
 
-def require_lineage(found: tuple[str, ...], lineage: str, where: str) -> None:
+def require_lineage(present: tuple[str, ...], lineage: str, where: str) -> None:
     """Make sure that no other registry's facts are there.
 
     Raises:
         RegistryMismatch: there are, and the two would overwrite each other if they could.
     """
-    others = [other for other in found if other != lineage]
+    others = [other for other in present if other != lineage]
     if others:
         raise RegistryMismatch(
             f"{where} holds the history of another registry, of lineage {others[0]}, and this is {lineage}",

@@ -1,8 +1,8 @@
-"""The outbox -> git: write the objects, create the refs, and only then say that it is done.
+"""The outbox -> git: writes the objects, creates the refs, and only then removes the rows from the outbox.
 
-Killed anywhere, the rows are still in the outbox and everything already written is what the next one would write. Any
-number of processes may do it at once. A ref that is there with another id is an alarm: it is never overwritten, and its
-row stays.
+If the process is killed, the rows are still in the outbox, and the next one writes the same objects again. Any number
+of processes may drain at once. A ref that exists with another id is an alarm: it is never overwritten, and its row
+stays.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """How many changes were brought to git, how many wait still, and what stands in the way."""
+    """How many changes were brought to git, how many are pending, and what stops them."""
 
     done: int = 0
     pending: int = 0
@@ -50,22 +50,22 @@ class Drained:
 
 @dataclass(slots=True)
 class Brought:
-    """What came of the outbox, or of a page of it. ``tagged`` are the names of the tags that are right now."""
+    """The result of draining the outbox or a page of it. ``tagged`` are the names of the tags that are right now."""
 
     done: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     alarms: list[Fault] = field(default_factory=list)
     tagged: set[str] = field(default_factory=set)
     refused: bool = False
-    """Git took none of the page's refs, as opposed to taking them while a tag waits for its commit."""
+    """Git refused every ref of the page. False if it created them and only a tag waits for its commit."""
 
 
 def drain(registry: Registry, repository: Repository, *, limit: int | None = None) -> Drained:
-    """Bring what waits in the outbox to git, oldest first, up to ``limit`` changes.
+    """Bring the changes of the outbox to git, oldest first, up to ``limit`` changes.
 
     Raises:
         RegistryMismatch: the repository holds another registry's history.
-        GitUnavailable: git did not answer; what was done until then is done.
+        GitUnavailable: git did not answer; the changes before that are in git.
     """
     brought = bring(registry, repository, limit=limit)
     with registry.read() as reader:
@@ -75,7 +75,7 @@ def drain(registry: Registry, repository: Repository, *, limit: int | None = Non
 
 
 def bring(registry: Registry, repository: Repository, *, limit: int | None = None) -> Brought:
-    """As :func:`drain`, for who does not ask what waits still."""
+    """Drains as :func:`drain` does, without counting what is pending."""
     with registry.read() as reader:
         seqs = reader.pending(limit)
     total = Brought()
@@ -92,13 +92,13 @@ def bring(registry: Registry, repository: Repository, *, limit: int | None = Non
             total.alarms += brought.alarms
             total.tagged |= brought.tagged
             if brought.refused and not brought.alarms:
-                break  # git refuses everything: once is enough
+                break  # git refuses everything, so the next page would fail too
     return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """A page of the outbox: its lines, and by their numbers what they come to in git."""
+    """A page of the outbox: its lines, and by their numbers the records and releases to write to git."""
 
     entries: Sequence[JournalEntry]
     projected: Mapping[int, Projected]
@@ -120,19 +120,21 @@ def _bring(registry: Registry, git: Refs, page: _Page) -> Brought:
     refused = write(git, page.projected.values(), made.values())
     names = {seq: tags.TAGS + tags.tag_name(release) for seq, release in made.items()}
     brought = Brought(tagged=set(names.values()) - refused.keys())
-    brought.refused = bool(page.projected) and all(each.ref in refused for each in page.projected.values())
+    brought.refused = bool(page.projected) and all(record.ref in refused for record in page.projected.values())
     for entry in page.entries:
         if entry.seq not in page.projected:
             brought.alarms.append(_no_fact(entry.ref))
             continue
         problems = [(ROOT + entry.ref, "ref-differs")]
         problems += [(names[entry.seq], "tag-differs")] if entry.seq in made else []
-        found = [(name, code, refused[name]) for name, code in problems if name in refused]
-        brought.alarms += [_differs(name, code, refusal) for name, code, refusal in found if refusal.exists_as]
-        brought.waiting += [Waiting(ref=name, why=refusal.why) for name, _, refusal in found if not refusal.exists_as]
+        refusals = [(name, code, refused[name]) for name, code in problems if name in refused]
+        brought.alarms += [_differs(name, code, refusal) for name, code, refusal in refusals if refusal.exists_as]
+        brought.waiting += [
+            Waiting(ref=name, why=refusal.why) for name, _, refusal in refusals if not refusal.exists_as
+        ]
         if entry.seq in page.to_tag and entry.seq not in made:
             brought.waiting.append(Waiting(ref=ROOT + entry.ref, why=no_commit(page.to_tag[entry.seq])))
-        elif not found:
+        elif not refusals:
             brought.done.append(entry.seq)
     if brought.done:
         registry.write(lambda writer: writer.done(brought.done))
@@ -140,33 +142,33 @@ def _bring(registry: Registry, git: Refs, page: _Page) -> Brought:
 
 
 def taggable(reader: Reader, record: Record) -> Release | None:
-    """The release that gets its tag with this record: a clean one with its own, another when it is confirmed."""
+    """Returns the release that gets its tag with this record: a clean one at once, a dirty one once confirmed."""
     match record.fact:
         case Release(provenance=provenance) if not provenance.dirty:
             return record.fact
         case Confirmation(app=app, release=release, provenance=provenance) if not provenance.dirty:
-            known = (found for found in reader.releases(app) if found.digest == release.digest)
-            return next((found for found in known if found.provenance == provenance), None)
+            same = (other for other in reader.releases(app) if other.digest == release.digest)
+            return next((other for other in same if other.provenance == provenance), None)
         case _:
             return None
 
 
 def commits(git: Refs, releases: Iterable[Release]) -> frozenset[str]:
-    """The commits of these releases that are in the repository."""
-    wanted = sorted({r.provenance.commit for r in releases if _SHA.fullmatch(r.provenance.commit)})
-    found = git.read([f"{sha}^{{commit}}" for sha in wanted], most=0)
-    return frozenset(sha for sha, item in zip(wanted, found, strict=True) if item is not None)
+    """Returns the commits of these releases that are in the repository."""
+    names = sorted({r.provenance.commit for r in releases if _SHA.fullmatch(r.provenance.commit)})
+    objects = git.read([f"{sha}^{{commit}}" for sha in names], most=0)
+    return frozenset(sha for sha, item in zip(names, objects, strict=True) if item is not None)
 
 
 def untagged(git: Refs, releases: Sequence[Release]) -> list[Release]:
-    """Those of these releases whose tag is not there, or is not theirs."""
-    found = git.read([tags.TAGS + tags.tag_name(release) for release in releases], most=0)
-    pairs = zip(releases, found, strict=True)
+    """Returns the releases whose tag is missing, or belongs to something else."""
+    objects = git.read([tags.TAGS + tags.tag_name(release) for release in releases], most=0)
+    pairs = zip(releases, objects, strict=True)
     return [release for release, tag in pairs if tag is None or tags.flaw(release, tag)]
 
 
 def write(git: Refs, projected: Iterable[Projected], releases: Iterable[Release]) -> Mapping[str, Refusal]:
-    """Write records and tags, and create their refs; answers which are not right afterwards, and why."""
+    """Write records and tags, and create their refs; returns the refs that are wrong afterwards, with the reason."""
     tagged = {tags.TAGS + tags.tag_name(release): release for release in releases}
     made = {name: tags.tag_object(release, git.algorithm) for name, release in tagged.items()}
     records = list(projected)
@@ -176,13 +178,13 @@ def write(git: Refs, projected: Iterable[Projected], releases: Iterable[Release]
     git.write([*objects, *made.values()])
     refused = git.create({record.ref: record.sha for record in records} | {n: tag.sha for n, tag in made.items()})
     existing = [name for name in refused if name in tagged and refused[name].exists_as]
-    for name, found in zip(existing, git.read(existing, most=0), strict=True):
-        if found is None:
+    for name, tag in zip(existing, git.read(existing, most=0), strict=True):
+        if tag is None:
             continue
-        why = f"the tag '{name.removeprefix(tags.TAGS)}' exists, and {tags.flaw(tagged[name], found)}"
-        refused[name] = Refusal(why=why, exists_as=found.sha)
-        if not tags.flaw(tagged[name], found):
-            del refused[name]  # an older promptops wrote it, in other words
+        why = f"the tag '{name.removeprefix(tags.TAGS)}' exists, and {tags.flaw(tagged[name], tag)}"
+        refused[name] = Refusal(why=why, exists_as=tag.sha)
+        if not tags.flaw(tagged[name], tag):
+            del refused[name]  # an older promptops wrote the same tag with another text
     return refused
 
 
@@ -190,7 +192,7 @@ def _differs(name: str, code: str, refusal: Refusal) -> Fault:
     return Fault(
         code=code,
         severity=Condition.DAMAGE,
-        what=f"{refusal.why}; the registry says something else",
+        what=f"{refusal.why}; the registry has another object",
         where=name,
         repair=Sentence(
             f"Find out who wrote it (git show {name}); once it is removed, ",
@@ -211,5 +213,5 @@ def _no_fact(ref: str) -> Fault:
 
 
 def no_commit(release: Release) -> str:
-    """Why a release has no tag here."""
+    """Words why a release has no tag here."""
     return f"the commit {release.provenance.commit[:12]} that its tag points to is not in this repository: git fetch"

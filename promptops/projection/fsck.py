@@ -59,14 +59,14 @@ def check(registry: Registry, repository: Repository) -> tuple[Fault, ...]:
 
 def restore(registry: Registry, repository: Repository) -> None:
     """Write again what git lacks of what was already brought there. Nothing that is there is moved."""
-    git, found = repository.refs, repository.refs.list(ROOT)
-    require_lineage(lineages(found), registry.lineage, str(repository.root))
+    git, present = repository.refs, repository.refs.list(ROOT)
+    require_lineage(lineages(present), registry.lineage, str(repository.root))
     with repository.lock.shared():
         for page in _pages(registry, git):
             known = draining.commits(git, page.releases.values())
             releases = [release for release in page.releases.values() if release.provenance.commit in known]
-            broken = _unread(git, [p for p in page.projected.values() if found.get(p.ref, p.sha) == p.sha])
-            missing = [p for p in page.projected.values() if p.ref not in found or p.ref in broken]
+            broken = _unread(git, [p for p in page.projected.values() if present.get(p.ref, p.sha) == p.sha])
+            missing = [p for p in page.projected.values() if p.ref not in present or p.ref in broken]
             draining.write(git, missing, draining.untagged(git, releases))
 
 
@@ -76,10 +76,10 @@ def shortened(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     for fault in faults:
         kinds.setdefault(fault.code, []).append(fault)
     few: list[Fault] = []
-    for code, some in kinds.items():
-        few += some[: MOST if len(some) > MOST else None]
-        if len(some) > MOST:
-            more, last = len(some) - MOST, some[-1]
+    for code, of_code in kinds.items():
+        few += of_code[: MOST if len(of_code) > MOST else None]
+        if len(of_code) > MOST:
+            more, last = len(of_code) - MOST, of_code[-1]
             few.append(
                 Fault(
                     code=code,
@@ -263,8 +263,8 @@ def _unread(git: Refs, projected: Sequence[Projected]) -> frozenset[str]:
     """The refs whose files cannot be read, or are not byte by byte what they should be."""
     wanted = [(p, name, item) for p in projected for name, item in zip((RECORD, CONTENT), p.objects[:-2], strict=False)]
     most = max((len(item.data) for _, _, item in wanted), default=0) + 1
-    found = git.read([f"{p.sha}:{name}" for p, name, _ in wanted], most=most)
-    pairs = zip(wanted, found, strict=True)
+    objects = git.read([f"{p.sha}:{name}" for p, name, _ in wanted], most=most)
+    pairs = zip(wanted, objects, strict=True)
     return frozenset(p.ref for (p, _, item), blob in pairs if blob is None or blob.data != item.data)
 
 

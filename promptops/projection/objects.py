@@ -1,8 +1,8 @@
 """A record -> the git objects that hold it, and the name of the ref that leads to them.
 
-Pure: the same record gives the same bytes, and so the same object ids, on every machine and at any time. Python works
-the ids out and git only stores what it is given, so writing something twice is harmless and anything else in its place
-is noticed. A commit has no parents: each fact stands by itself.
+Pure: the same record gives the same bytes, and so the same object ids, on every machine and at any time. Python
+computes the ids and git only stores the objects, so writing one twice is harmless, and a different object in its place
+is noticed. A commit has no parents, because each fact stands by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record, encode
 
 ROOT = "refs/promptops/"
-"""Below it is one ref for each fact of one registry."""
+"""The prefix of one ref for each fact of a registry."""
 
 RECORD = "record.json"
 CONTENT = "content.json"
@@ -26,7 +26,7 @@ _PERSON = "promptops <promptops@localhost>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projected:
-    """A record in git: the full name of its ref, the id the ref has, and all objects behind it."""
+    """A record in git: the full name of its ref, the id that the ref points to, and all objects behind it."""
 
     ref: str
     sha: str
@@ -34,7 +34,7 @@ class Projected:
 
 
 def project(record: Record, algorithm: Algorithm) -> Projected:
-    """The objects of a record: its JSON, a release's content, the folder of both, and the commit."""
+    """Returns the objects of a record: its JSON, a release's content, the folder of both, and the commit."""
     files = {RECORD: make("blob", encode(record), algorithm)}
     if isinstance(record.fact, Release):
         files[CONTENT] = make("blob", record.content, algorithm)
@@ -44,7 +44,7 @@ def project(record: Record, algorithm: Algorithm) -> Projected:
 
 
 def seconds(at: datetime) -> str:
-    """A time as git writes it. Git counts from 1970 and not backwards."""
+    """Returns a time in git's form, which has no times before 1970."""
     return f"{max(0, int(at.timestamp()))} +0000"
 
 

@@ -1,7 +1,7 @@
-"""Git -> a new registry: every record is read back, judged, put in the order of the audit log, and becomes rows.
+"""Git -> a new registry: every record is read, verified, put in the order of the audit log, and becomes rows.
 
-First the lines of the audit log alone, to see that none is missing; then record by record, so that a registry of any
-size passes through a little memory. The chain of hashes is verified as it goes by.
+It first reads the lines of the audit log alone, to see that the sequence is complete; then record by record, so that a
+registry of any size needs little memory. The chain of hashes is verified on the way.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 _EPOCHS = ROOT + "epochs/"
 _SHOWN = 5
+"""Refs or gaps that an error names; one is enough to start with, and a list of thousands would hide the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """A registry that came from git: how many records, up to which line of the audit log with which hash, its epoch,
-    and how many of each kind. ``unloadable`` are releases in it that no client could load, each with the reason.
+    """A registry that came from git: its lineage, its records, the number and hash of its last audit line, its epoch.
+
+    ``kinds`` counts the records of each kind. ``unloadable`` are releases that no client could load, with the reason.
     """
 
     lineage: str
@@ -43,7 +45,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """Where a line of the audit log is in git."""
+    """A line of the audit log, and the ref that has it in git."""
 
     ref: str
     seq: int
@@ -52,10 +54,10 @@ class _Line:
 
 
 def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:
-    """Make a registry at ``url`` of what a repository holds; ``source`` is how the repository was named.
+    """Make a registry at ``url`` of what a repository holds; ``source`` is the name of the repository in errors.
 
     Raises:
-        Invalid: something is missing or is not what was written; nothing was made.
+        Invalid: a record is missing or was changed; nothing was made.
         Conflict: there is a registry already.
         GitUnavailable: git cannot read the repository.
     """
@@ -77,33 +79,33 @@ def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: d
 
 
 def _in_order(archive: Archive, source: str) -> Sequence[_Line]:
-    """Every line of the audit log, oldest first, without a gap."""
+    """Returns every line of the audit log, oldest first, without a gap."""
     if not archive.refs:
         raise Invalid(
-            f"{source} holds nothing of a registry: there is no ref below {ROOT}",
-            hint="A clone does not have them by itself: git fetch origin 'refs/promptops/*:refs/promptops/*'",
+            f"{source} holds no registry: it has no ref below {ROOT}",
+            hint="A plain clone lacks them: git fetch origin 'refs/promptops/*:refs/promptops/*'",
         )
     if len(archive.lineages) != 1:
-        found = ", ".join(archive.lineages) or "none"
+        present = ", ".join(archive.lineages) or "none"
         raise Invalid(
-            f"{source} has to hold exactly one registry, and it holds {found}", hint=Sentence(Advice(Action.FSCK))
+            f"{source} has to hold exactly one registry, and it holds {present}", hint=Sentence(Advice(Action.FSCK))
         )
     lines = [_Line(ref=ref, seq=seq, hash=hash_, previous=before) for ref, seq, hash_, before in archive.audit()]
     unread = sorted(archive.refs.keys() - {line.ref for line in lines})
     if unread:
-        raise Invalid(f"{_some(unread)} cannot be read: no record is behind it", hint=_hint(source))
+        raise Invalid(f"{_listed(unread)} cannot be read: no record is behind it", hint=_hint(source))
     lines.sort(key=lambda line: (line.seq, line.ref))
     for before, line in pairwise(lines):
         if before.seq == line.seq:
-            raise Invalid(f"{before.ref} and {line.ref} both say that they are line {line.seq} of the audit log")
+            raise Invalid(f"{before.ref} and {line.ref} both claim to be line {line.seq} of the audit log")
     gaps = _gaps([line.seq for line in lines])
     if gaps:
-        raise Invalid(f"lines {_some(gaps)} of the audit log are not in {source}", hint=_hint(source))
+        raise Invalid(f"lines {_listed(gaps)} of the audit log are not in {source}", hint=_hint(source))
     return lines
 
 
 def _gaps(seqs: Sequence[int]) -> list[str]:
-    """The numbers that are missing from 1 to the last one: ``3``, ``7 to 9``."""
+    """Returns the numbers that are missing from 1 to the last one: ``3``, ``7 to 9``."""
     gaps = []
     for before, after in zip([0, *seqs], seqs, strict=False):
         if after > before + 1:
@@ -112,7 +114,7 @@ def _gaps(seqs: Sequence[int]) -> list[str]:
 
 
 def _records(archive: Archive, lines: Sequence[_Line]) -> Iterator[Record]:
-    """The records in the order of the audit log, each verified, with the chain that they are links of."""
+    """Yields the records in the order of the audit log, after a check of each record and of the chain."""
     previous = GENESIS
     for stored in archive.stored({line.ref: archive.refs[line.ref] for line in lines}):
         if stored.record is None:
@@ -124,7 +126,7 @@ def _records(archive: Archive, lines: Sequence[_Line]) -> Iterator[Record]:
         yield stored.record
 
 
-def _some(items: Sequence[str]) -> str:
+def _listed(items: Sequence[str]) -> str:
     more = f" and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else ""
     return ", ".join(items[:_SHOWN]) + more
 

@@ -1,4 +1,4 @@
-"""A remote <-> this repository: others' refs and tags come in, ours go out, and none is ever moved on either side."""
+"""A remote <-> this repository: fetches its refs and tags, pushes ours, and never moves a ref on either side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RELEASES = ROOT + "releases/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What came from a remote, what went there, and what one of the two refused, with the reason."""
+    """The refs that were fetched from a remote, that were pushed to it, and that either refused, with the reason."""
 
     remote: str
     fetched: tuple[str, ...] = ()
@@ -28,10 +28,10 @@ class Exchanged:
 
 
 def exchange(repository: Repository, remote: str, lineage: str) -> Exchanged:
-    """Fetch the refs and release tags that are only there, push those that are only here.
+    """Fetch the refs and release tags that only the remote has, push those that only this repository has.
 
     Raises:
-        Invalid: no such remote.
+        Invalid: there is no such remote.
         RegistryMismatch: it holds another registry's history.
         GitUnavailable: it does not answer.
     """
@@ -57,7 +57,7 @@ def exchange(repository: Repository, remote: str, lineage: str) -> Exchanged:
 
 
 def push(repository: Repository, remote: str, lineage: str) -> Exchanged:
-    """Push the refs and release tags that are only here."""
+    """Push the refs and release tags that the remote lacks."""
     git = repository.refs
     git.require_remote(remote)
     theirs = git.list_remote(remote, ROOT, TAGS)
@@ -69,7 +69,7 @@ def push(repository: Repository, remote: str, lineage: str) -> Exchanged:
 
 
 def push_tags(repository: Repository, remote: str, names: Sequence[str]) -> Exchanged:
-    """Push those of these tags that are here and not there; nothing else."""
+    """Push those of these tags that the remote lacks; nothing else."""
     git = repository.refs
     git.require_remote(remote)
     theirs = git.list_remote(remote, TAGS)
@@ -80,14 +80,14 @@ def push_tags(repository: Repository, remote: str, names: Sequence[str]) -> Exch
 
 
 def ours(repository: Repository) -> dict[str, str]:
-    """What of this repository is the registry's: its refs, and the tags of the releases among them."""
-    found = repository.refs.list(ROOT, TAGS)
-    tags = release_tags(found)
-    return {name: sha for name, sha in found.items() if name.startswith(ROOT) or name in tags}
+    """Returns the registry's refs in this repository, and the tags of the releases among them."""
+    refs = repository.refs.list(ROOT, TAGS)
+    tags = release_tags(refs)
+    return {name: sha for name, sha in refs.items() if name.startswith(ROOT) or name in tags}
 
 
 def release_tags(refs: Mapping[str, str]) -> set[str]:
-    """The names of the tags of every release that has a ref among these."""
+    """Returns the names of the tags of every release that has a ref among these."""
     releases = (name.removeprefix(_RELEASES).partition("/") for name in refs if name.startswith(_RELEASES))
     return {f"{TAGS}{app}/v{version}" for app, _, version in releases}
 
@@ -95,7 +95,7 @@ def release_tags(refs: Mapping[str, str]) -> set[str]:
 def _different(here: Mapping[str, str], there: Mapping[str, str], remote: str) -> dict[str, str]:
     both = sorted(here.keys() & there.keys())
     return {
-        name: f"it is {there[name][:12]} on {remote} and {here[name][:12]} here; none of the two is moved"
+        name: f"it is {there[name][:12]} on {remote} and {here[name][:12]} here; neither is moved"
         for name in both
         if here[name] != there[name]
     }

@@ -61,11 +61,11 @@ def _tagger(actor: str) -> str:
     return f"{name.strip(' .,:;') or 'promptops'} <{mail.strip()}>"
 
 
-def flaw(release: Release, found: GitObject) -> str:
+def flaw(release: Release, tag: GitObject) -> str:
     """Why an object that a release's tag names is not that tag; an empty string where it is."""
-    if found.kind != "tag":
-        return f"it is no annotated tag but the {found.kind} {found.sha[:12]}"
-    head, _, message = found.data.decode("utf-8", "replace").partition("\n\n")
+    if tag.kind != "tag":
+        return f"it is no annotated tag but the {tag.kind} {tag.sha[:12]}"
+    head, _, message = tag.data.decode("utf-8", "replace").partition("\n\n")
     fields = dict(line.partition(" ")[::2] for line in head.splitlines())
     if fields.get("tag") != tag_name(release):
         return f"the tag object behind it was made as '{fields.get('tag', '')}'"

@@ -86,7 +86,7 @@ def _candidates(files: Iterable[str]) -> dict[str, bool]:
 
 def _matches(pattern: str, candidates: dict[str, bool]) -> set[str]:
     if not is_glob(pattern):
-        return {pattern} & candidates.keys() or {each for each in candidates if _composed(each) == _composed(pattern)}
+        return {pattern} & candidates.keys() or {name for name in candidates if _composed(name) == _composed(pattern)}
     matched = {folder for folder in candidates if folder and matches(_composed(pattern), _composed(folder))}
     return {folder for folder in matched if candidates[folder] or not matched.intersection(outer(folder))}
 

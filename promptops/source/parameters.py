@@ -111,11 +111,11 @@ def refuse_untaken(
                 fields.add_at_key("parameter-not-taken", key, flaw.message, flaw.hint)
 
 
-def refuse_untaken_format(fields: Fields, model: str | None, asked: ResponseFormat | None) -> None:
+def refuse_untaken_format(fields: Fields, model: str | None, response_format: ResponseFormat | None) -> None:
     """Reports a ``responseFormat`` that the API of the model's provider does not have."""
     try:
-        if asked is not None and provider_of(model)[0] in ANTHROPIC:
-            require_format(Api.ANTHROPIC, asked)
+        if response_format is not None and provider_of(model)[0] in ANTHROPIC:
+            require_format(Api.ANTHROPIC, response_format)
     except ParameterNotTaken as flaw:
         fields.add("parameter-not-taken", "responseFormat", flaw.message, flaw.hint)
 

@@ -47,13 +47,13 @@ def _evaluator(fields: Fields) -> Evaluator:
         keys = ", ".join(key for key in fields.value if key != "name") or "nothing"
         fields.add("evaluator-unknown", None, f"evaluator '{label}' is of no known kind ({keys}); it cannot be run")
         return Evaluator(name=label, kind=kind, settings=fields.value)
-    found = fields.value[kind]
-    settings: Mapping[str, Json] = found if isinstance(found, Mapping) else {kind: found}
-    if kind == "string" and isinstance(found, Mapping) and (inner := fields.fields(kind)) is not None:
+    value = fields.value[kind]
+    settings: Mapping[str, Json] = value if isinstance(value, Mapping) else {kind: value}
+    if kind == "string" and isinstance(value, Mapping) and (inner := fields.fields(kind)) is not None:
         settings = {
-            key: inner.written(key) if type(item) in (bool, int, float) else item for key, item in found.items()
+            key: inner.written(key) if type(item) in (bool, int, float) else item for key, item in value.items()
         }
-    problem = {"string": _string_problem, "llm": _llm_problem, "uses": _uses_problem}[kind](found)
+    problem = {"string": _string_problem, "llm": _llm_problem, "uses": _uses_problem}[kind](value)
     if problem:
         fields.add("evaluator-invalid", kind, f"evaluator '{label}' cannot be run: {problem}")
     return Evaluator(name=label, kind=kind, settings=settings)

@@ -1,8 +1,8 @@
 """Checks a JSON Schema: the meta-schema of draft 2020-12 as a table, walked once.
 
 The library's own check of a schema costs half a millisecond for each subschema, and a release may have thousands. This
-one takes the same schemas in microseconds and says where it stops. Source:
-https://json-schema.org/draft/2020-12/schema with its vocabularies, and what it still names of older drafts.
+one accepts the same schemas in microseconds and names the place of an error. Source:
+https://json-schema.org/draft/2020-12/schema with its vocabularies, and the keywords of older drafts that it names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Judged = str | Iterator[tuple[str, Json]]
 
 
 def require_schema(schema: Json) -> None:
-    """Do nothing for a JSON Schema of draft 2020-12.
+    """Checks that a value is a JSON Schema of draft 2020-12.
 
     Raises:
         TemplateInvalid: it is not a schema, or is too large for a release; the message names the place in it.
@@ -35,13 +35,13 @@ def require_schema(schema: Json) -> None:
     pending: list[tuple[Json, _Place]] = [(schema, None)]
     values = 0
     while pending:
-        found, place = pending.pop()
+        subschema, place = pending.pop()
         values += 1
-        if isinstance(found, bool) and values <= SCHEMA_VALUES:
+        if isinstance(subschema, bool) and values <= SCHEMA_VALUES:
             continue
-        if not isinstance(found, Mapping):
+        if not isinstance(subschema, Mapping):
             raise _invalid(place, "a schema is a mapping, true or false")
-        for key, value in found.items():
+        for key, value in subschema.items():
             values += 1 + _size(value)
             if values > SCHEMA_VALUES:
                 raise TemplateInvalid(f"not a JSON Schema that a prompt may have: over {SCHEMA_VALUES:,} values")
@@ -54,11 +54,11 @@ def require_schema(schema: Json) -> None:
 
 
 def patterns(schema: Json) -> Iterator[str]:
-    """The regular expressions of a JSON Schema, or of what may be none."""
+    """Yields the regular expressions of a JSON Schema, also of a value that may be no valid schema."""
     pending: list[Json] = [schema]
     while pending:
-        found = pending.pop()
-        for key, value in found.items() if isinstance(found, Mapping) else ():
+        subschema = pending.pop()
+        for key, value in subschema.items() if isinstance(subschema, Mapping) else ():
             if key == "pattern" and isinstance(value, str):
                 yield value
             elif key == "patternProperties" and isinstance(value, Mapping):
@@ -78,7 +78,7 @@ def _invalid(place: _Place, problem: str) -> TemplateInvalid:
 
 
 def _size(value: Json) -> int:
-    """The values of a list that holds no schemas; those of schemas are counted when their turn comes."""
+    """Returns the length of a list, else 0: a mapping is counted when it is visited as a schema."""
     return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
 
 

@@ -1,4 +1,4 @@
-"""Checks a value against a JSON Schema (2020-12) within a budget of steps, so that it ends soon.
+"""Checks a value against a JSON Schema (2020-12) within a budget of steps, so that it ends in time.
 
 jsonschema walks the schema. This module counts a step for each subschema or keyword that is evaluated, and replaces
 keywords that compare every item with every other, or run a regular expression, by ones that take linear time. So what
@@ -25,15 +25,19 @@ from promptops.core.limits import values_in
 from promptops.core.model import Json
 from promptops.core.schema.patterns import is_mixed, search_of
 
-_CHARACTERS = 100  # of a text that cost a step
+_CHARACTERS = 100
+"""Characters of a text that cost one step: hashing or searching them takes about as long as one visit of a subschema.
+"""
+
 _BIG = 1 << 53
+"""From here on equal hashes are easy to construct, so numbers are compared as texts."""
 
 Errors: TypeAlias = Iterator[ValidationError]
 
 
 @dataclass(slots=True)
 class Steps:
-    """A budget that is being used up."""
+    """The steps that are left of a budget."""
 
     left: int
 
@@ -44,7 +48,7 @@ class TooLong(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One check of one value: the steps that are left, and what was worked out about the schema before."""
+    """One check of one value: the steps that are left, and what is known about the schema from earlier checks."""
 
     steps: Steps
     size: int
@@ -73,18 +77,18 @@ class Validation:
             _run.reset(token)
 
     def error(self, value: Json, *, within: Steps | None = None) -> ValidationError | None:
-        """The error that says most, if there is one. ``within`` is a budget that several checks share.
+        """Returns the most informative error, or None. ``within`` is a budget that several checks share.
 
         Raises:
-            TooLong: over the budget.
-            ValueError: in words, for a schema that cannot judge the value.
+            TooLong: the budget is used up.
+            ValueError: the schema cannot judge the value; the message has the reason.
         """
         token = _run.set(
             _Run(steps=within or Steps(left=self._steps), size=self._size, mixed=self._mixed, keys=self._keys)
         )
         try:
-            found: ValidationError | None = best_match(self._validator.iter_errors(value))
-            return found
+            best: ValidationError | None = best_match(self._validator.iter_errors(value))
+            return best
         except Unresolvable as unresolved:
             raise ValueError(f"its schema refers to {unresolved.ref[:200]}, which is not in it") from unresolved
         except RecursionError as error:
@@ -104,7 +108,7 @@ def _pay(steps: int) -> _Run:
 
 
 def _paid_items(schema: Any) -> Iterable[tuple[str, Any]]:
-    """The keywords of a subschema, for a step each: jsonschema reads them whenever it visits one."""
+    """Returns the keywords of a subschema and pays a step for each: jsonschema reads them at every visit."""
     if not isinstance(schema, Mapping):
         raise ValueError("its schema refers to a value that is not a schema")
     _pay(1 + len(schema))
@@ -112,7 +116,7 @@ def _paid_items(schema: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _counted(keyword: Callable[..., Errors | None]) -> Callable[..., Errors]:
-    """A keyword that pays for what it loops over, and for the words of its errors."""
+    """Wraps a keyword so that it pays for what it loops over, and for the text of its errors."""
 
     @wraps(keyword)
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
@@ -125,14 +129,14 @@ def _counted(keyword: Callable[..., Errors | None]) -> Callable[..., Errors]:
 
 
 def _reference(keyword: Callable[..., Errors], validator: Any, value: str, instance: Any, schema: Any) -> Errors:
-    """A pointer costs its steps; a name (``#node``) is searched for in all of the schema."""
+    """A pointer costs its length; for a name (``#node``) the library searches the whole schema."""
     pointer = value == "#" or value.startswith("#/")
     _pay(5 + value.count("/") if pointer else _run.get().size)
     yield from keyword(validator, value, instance, schema)
 
 
 def _unevaluated(keyword: Callable[..., Errors], validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
-    """Compares every item with every other that was looked at before."""
+    """Pays for the library's way, which compares every item with every evaluated one."""
     size = len(instance) if isinstance(instance, list | dict) else 0
     if not _pay(size + size * size // _CHARACTERS).mixed or isinstance(instance, list):
         yield from keyword(validator, value, instance, schema)
@@ -189,15 +193,15 @@ def _additional(validator: Any, value: Any, instance: Any, schema: Any) -> Error
 
 
 def _found(patterns: Iterable[str], names: Iterable[str]) -> set[str]:
-    """The names that one of the patterns is found in."""
-    found = set()
+    """Returns the names that match one of the patterns."""
+    matching = set()
     for pattern in patterns:
         search = search_of(pattern)
         for name in names if search is not None else ():
             _pay(1 + len(name) // _CHARACTERS)
             if search is not None and search(name):
-                found.add(name)
-    return found
+                matching.add(name)
+    return matching
 
 
 def _key(value: Json) -> Any:
@@ -212,9 +216,7 @@ def _key(value: Json) -> Any:
         case int() | float():
             _pay(1)
             whole = int(value) == value
-            return (
-                str(int(value)) if whole and abs(value) >= _BIG else (0, value)
-            )  # numbers of one hash are easy to make
+            return str(int(value)) if whole and abs(value) >= _BIG else (0, value)
         case Mapping():
             _pay(1 + len(value))
             return frozenset((name, _key(item)) for name, item in value.items())
@@ -250,7 +252,7 @@ def _checked() -> Any:
     evolve = made.evolve
 
     def stay(self: Any, **changes: Any) -> Any:
-        """A ``$schema`` inside of a schema would bring back the keywords that count nothing."""
+        """Removes a ``$schema`` inside a schema, which would select the library's own keywords, without counting."""
         schema = changes.get("schema")
         if isinstance(schema, Mapping) and "$schema" in schema:
             changes["schema"] = {key: value for key, value in schema.items() if key != "$schema"}
@@ -261,6 +263,6 @@ def _checked() -> Any:
 
 
 _HASHED = frozenset({_enum, _const})
-"""Keywords whose value is worked out once a schema."""
+"""Keywords whose value is prepared once for each schema, so that they do not pay for its length."""
 
 _Checked = _checked()

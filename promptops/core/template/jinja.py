@@ -1,11 +1,11 @@
-"""Templates of prompts that say ``template: jinja2``: checked against an allow-list, rendered in a cut-down sandbox.
+"""Templates of prompts with ``template: jinja2``: checked against an allow-list, rendered in a cut-down sandbox.
 
-:mod:`promptops.core.template.jinja_syntax` says what a template may be made of. What is left of Jinja can still loop,
-so two budgets hold it: characters of output, and steps (a node of a loop's body is one each time round; a filter costs
-what it makes, a comparison what it looks at). Partials are inlined before anything here sees the text.
+:mod:`promptops.core.template.jinja_syntax` defines which syntax a template may have. That syntax can still loop, so two
+budgets limit it: characters of output, and steps (each node of a loop's body is one in each iteration; a filter costs
+what it makes, a comparison what it reads). Partials are inlined before this module sees the text.
 
 Values stand in a message as they do in the simple language: text as it is, everything else as JSON; a field is a key of
-the data, never an attribute or method of a Python object. jinja2 is imported when the first prompt asks for it.
+the data, never an attribute or method of a Python object. jinja2 is imported for the first prompt that needs it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ STEPS = 2_000_000
 
 
 def check_jinja(text: str) -> None:
-    """Refuse a template that is not in the allow-list. What passes compiles.
+    """Refuse a template with syntax that is not in the allow-list. A template that passes compiles.
 
     Raises:
         TemplateInvalid: with the offset of what is not allowed.
-        ExtraMissing: where jinja2 is not installed.
+        ExtraMissing: jinja2 is not installed.
     """
     tree = _parse(text)
     _check(text, tree)
@@ -39,11 +39,11 @@ def check_jinja(text: str) -> None:
 
 
 def undeclared(text: str) -> frozenset[str]:
-    """The names a template reads that it does not bind itself; ``include`` tags are not followed.
+    """Returns the names that a template reads and does not bind itself; ``include`` tags are not followed.
 
     Raises:
-        TemplateInvalid: for what does not parse.
-        ExtraMissing: where jinja2 is not installed.
+        TemplateInvalid: the template does not parse.
+        ExtraMissing: jinja2 is not installed.
     """
     return _free_names(_parse(text))
 
@@ -56,14 +56,14 @@ class Compiled:
     def __init__(self, text: str, prompt: str) -> None:
         environment = _environment()
         tree = _parse(text)
-        self.nodes = _check(text, tree)  # first: the rest calls itself for each level
+        self.nodes = _check(text, tree)  # first: the functions below recurse, and this limits the depth
         self.roots = _free_names(tree)
         self.texts, self.data = _uses(tree)
         self._template = environment.template_class.from_code(environment, _code(text, tree, prompt), {})
         self._prompt = prompt
 
     def render(self, values: Mapping[str, Json], left: int, limit: int) -> str:
-        """The text, of at most ``left`` characters; ``limit`` is what an error says. Raises as a Template does."""
+        """Returns the text, of at most ``left`` characters; errors name ``limit``. Raises as a Template does."""
         from jinja2.exceptions import UndefinedError
 
         from promptops.core.template.budget import Budget
@@ -116,7 +116,7 @@ def _check(text: str, tree: nodes.Template) -> int:
 
 
 def _code(text: str, tree: nodes.Template, name: str) -> CodeType:
-    """The code of a checked tree, which is another tree afterwards."""
+    """Compiles a checked tree, and changes the tree to do so."""
     from promptops.core.template.jinja_metering import meter
 
     try:
@@ -141,7 +141,7 @@ def _parse(text: str) -> nodes.Template:
 
 
 def _broken(text: str, error: Exception) -> TemplateInvalid:
-    """Jinja and Python's compiler give up with TemplateError, Recursion-, Value-, Memory- or SyntaxError."""
+    """Words an error of Jinja or of Python's compiler: TemplateError, Recursion-, Value-, Memory- or SyntaxError."""
     from jinja2.exceptions import TemplateSyntaxError
 
     from promptops.core.template.jinja_lexer import TooMuch

@@ -1,6 +1,6 @@
 """Counts Jinja's tokens while they are read, and refuses a too large or too deep template before it becomes a tree.
 
-A tree costs a hundred times its text, and the parser calls itself for each bracket. Imports jinja2, so only jinja.py,
+A tree costs a hundred times its text, and the parser recurses for each bracket. Imports jinja2, so only jinja.py,
 syntax.py and sandbox.py import it.
 """
 
@@ -18,11 +18,12 @@ MAX_BRACKETS = 20
 """Nested brackets: the parser needs a dozen calls for each level, and its caller may be deep in the stack already."""
 
 _MAX_WORDS = 5 * TEMPLATE_NODES
+"""Tokens: a node of the tree has fewer than five, so this refuses no template that the tree's own limit admits."""
 _STEP = {"lparen": 1, "lbracket": 1, "lbrace": 1, "rparen": -1, "rbracket": -1, "rbrace": -1}
 
 
 class TooMuch(TemplateSyntaxError):
-    """It may be Jinja, and is more of it than a prompt may have."""
+    """The template is larger or deeper than a prompt may be."""
 
 
 class Counting(Extension):
@@ -40,5 +41,5 @@ class Counting(Extension):
 
 
 def large() -> str:
-    """The message for a template that is too large."""
+    """Returns the error message for a template that is too large."""
     return f"the message has more than {TEMPLATE_NODES:,} tags and parts of expressions"

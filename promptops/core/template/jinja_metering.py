@@ -1,6 +1,6 @@
 """A checked tree -> the same tree, in which loops and comparisons pay for their work.
 
-Filters and tests pay by themselves: :mod:`promptops.core.template.jinja_sandbox`. Imports jinja2, so only jinja.py
+Filters and tests pay in their own code: :mod:`promptops.core.template.jinja_sandbox`. Imports jinja2, so only jinja.py
 imports it.
 """
 
@@ -17,8 +17,9 @@ from promptops.core.template.jinja_sandbox import COMPARED, EACH
 
 
 def meter(tree: n.Template, environment: Environment) -> n.Template:
-    """Let every loop pay for the nodes of its body before it runs, so that an empty loop is not free, and every
-    comparison for what it looks at.
+    """Let every loop pay for the nodes of its body before it runs, so that an empty loop is not free.
+
+    Every comparison pays for what it reads.
     """
     metered = _Metering().visit(tree)
     assert isinstance(metered, n.Template)
@@ -36,13 +37,13 @@ class _Metering(NodeTransformer):
     def visit_Compare(self, node: n.Compare) -> n.Node:  # noqa: N802 its name is Jinja's
         """``a < b < c`` is ``a < b and b < c``: the operands have no side effects."""
         self.generic_visit(node)
-        found: list[n.Expr] = []
+        metered: list[n.Expr] = []
         left = node.expr
         for operand in node.ops:
             arguments: list[n.Expr] = [n.Const(operand.op), operand.expr]
-            found.append(n.Filter(left, COMPARED, arguments, [], None, None, lineno=node.lineno))
+            metered.append(n.Filter(left, COMPARED, arguments, [], None, None, lineno=node.lineno))
             left = operand.expr
-        return reduce(lambda a, b: n.And(a, b, lineno=node.lineno), found)
+        return reduce(lambda a, b: n.And(a, b, lineno=node.lineno), metered)
 
 
 def _descend(loop: n.For) -> Iterator[n.Node]:

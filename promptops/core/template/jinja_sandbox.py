@@ -1,8 +1,8 @@
 """The environment that :mod:`promptops.core.template.jinja` renders in: Jinja's immutable sandbox, cut down to plain
 data.
 
-Every filter pays the budget before or as soon as it has made something, and none can make more than a small multiple of
-what went in. Imports jinja2, so only jinja.py imports it.
+Every filter pays the budget before or as soon as it has made something, and its result is at most a small multiple of
+its input. Imports jinja2, so only jinja.py imports it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 def _shown(value: object) -> object:
-    # str() of an undefined value raises, which is the point.
+    # str() of an undefined value raises the error for the missing variable.
     return str(value) if isinstance(value, Undefined) else text_of(cast(Json, value))
 
 
@@ -76,7 +76,7 @@ def _budget(context: Context) -> Budget:
 
 
 def _metered(filter_: Callable[Concatenate[Budget, P], T]) -> Callable[Concatenate[Context, P], T]:
-    """A filter that is handed the budget. It depends on the context, so Jinja never runs it at compile time."""
+    """Wraps a filter so that it gets the budget. It depends on the context, so Jinja never runs it at compile time."""
 
     @pass_context
     def call(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -90,14 +90,14 @@ def _each(budget: Budget, value: Iterable[Json], weight: int) -> Sequence[Json]:
 
 
 def _items_of(budget: Budget, value: object, weight: int = 1) -> Sequence[Json]:
-    """The items of a loop or a filter, paid for: of a list, the characters of a text, the keys of a mapping."""
+    """Returns the items of a loop or a filter, and pays: of a list, the characters of a text, the keys of a mapping."""
     size = _length(budget, value)
     budget.spend(weight * size)
     return list(value) if isinstance(value, Mapping) else cast(Sequence[Json], value)
 
 
 def _text(budget: Budget, value: object) -> str:
-    """The value as it stands in a message; a text costs nothing, and everything else as much as is made."""
+    """Returns the value as a message shows it; a text costs nothing, everything else the length of its JSON."""
     if not isinstance(value, str):
         budget.json(value)
     return cast(str, _shown(value))
@@ -166,13 +166,13 @@ def _sort(
     comparisons = len(items).bit_length()
 
     def key(item: Json) -> object:
-        found = item if attribute is None else _field(item, attribute)
-        if isinstance(found, str):
+        sorted_by = item if attribute is None else _field(item, attribute)
+        if isinstance(sorted_by, str):
             # A text is converted to lower case once; texts with a long common beginning are compared again and again.
-            budget.spend(len(found) // MADE + comparisons * (len(found) // READ))
-            return found if case_sensitive else found.lower()
-        weigh(budget, found, comparisons)
-        return found
+            budget.spend(len(sorted_by) // MADE + comparisons * (len(sorted_by) // READ))
+            return sorted_by if case_sensitive else sorted_by.lower()
+        weigh(budget, sorted_by, comparisons)
+        return sorted_by
 
     return sorted(items, key=cast("Callable[[Json], str]", key), reverse=bool(reverse))
 
@@ -182,7 +182,7 @@ def _unique(budget: Budget, value: Json) -> list[Json]:
     for item in _items_of(budget, value):
         text = _text(budget, item)
         budget.spend(len(text) // READ)
-        # 1 and "1" read the same and are two things.
+        # 1 and "1" have the same text and are two values.
         seen.setdefault((isinstance(item, str), text), item)
     return list(seen.values())
 
@@ -235,7 +235,7 @@ def _truncate(
 def _trim(budget: Budget, value: Json, chars: str | None = None) -> str:
     text = _text(budget, value)
     budget.text(len(text))
-    # Each character that goes is looked for among all that are to go.
+    # strip() searches all of `chars` for each character that it removes.
     budget.spend(len(text) * len(chars or "") // READ)
     return text.strip(chars)
 

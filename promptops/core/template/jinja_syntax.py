@@ -1,4 +1,4 @@
-"""The Jinja that a prompt may use: a syntax tree -> nothing, or an error that says where and what is not allowed.
+"""The Jinja that a prompt may use: checks a syntax tree, and refuses what is not allowed with its place.
 
 What is allowed, and nothing else:
 
@@ -26,17 +26,18 @@ from promptops.core.template.jinja_lexer import large
 from promptops.core.template.simple import openings
 
 MAX_LOOPS = 2
+"""Loops in loops: lists of lists, such as orders and their lines; work grows with the power of the depth."""
 MAX_DEPTH = 50
-"""Levels of the syntax tree. Far beyond what a person nests, and below where Python's own compiler gives up."""
+"""Levels of the syntax tree: far more than a person nests, and fewer than Python's own compiler refuses."""
 
 MAX_BRANCHES = 200
-"""``elif`` of one ``if``, which Python's compiler takes for levels."""
+"""``elif`` of one ``if``: Python's compiler recurses for each."""
 
 MAX_COMPARED = 10
-"""Comparisons in one chain, ``a < b < c``."""
+"""Comparisons in one chain, ``a < b < c``; people write two."""
 
 MAX_NUMBER = 10**300
-"""What Python can write as text and JSON as a number."""
+"""Below this, Python writes a number as text, and JSON has it as a finite number."""
 
 FILTERS = frozenset(
     {
@@ -129,12 +130,12 @@ _TAG = re.compile(r"\{[{%#]")
 
 
 def check_tree(text: str, tree: n.Template) -> int:
-    """Refuse a tree with anything that is not allowed; answers its tags and parts of expressions.
+    """Refuse a tree with anything that is not allowed; returns the number of its tags and parts of expressions.
 
     Raises:
         TemplateInvalid: with the offset in ``text``.
     """
-    # Without recursion, so that the deepest tree is refused and does not end the walk.
+    # Without recursion, so that a very deep tree is refused and does not exhaust the stack.
     pending: list[tuple[n.Node, int, int]] = [(tree, 0, 0)]
     count = openings(text)
     while pending:
@@ -198,7 +199,7 @@ def _name_problem(name: str, loops: int) -> str:
 
 
 def _constant_problem(value: object) -> str:
-    """A constant goes into the message, so it may hold what a message may; escapes can write anything."""
+    """A constant is part of the message, so the rules of messages hold; escapes in it can write any character."""
     if isinstance(value, str):
         try:
             check_text(value, "a constant")
@@ -271,7 +272,7 @@ def _hint(node: n.Node) -> str:
         return f"The tests are: {', '.join(sorted(TESTS))}."
     if kind == "Sub":
         return "A name with a hyphen cannot be used in Jinja."
-    return "Work it out in the application and pass the result as a variable."
+    return "Compute it in the application and pass the result as a variable."
 
 
 def _word(node: n.Node) -> str:
@@ -279,16 +280,16 @@ def _word(node: n.Node) -> str:
 
 
 def free_names(tree: n.Template) -> frozenset[str]:
-    """The names a template reads that no loop of its own binds.
+    """Returns the names that a template reads and that no loop of its own binds.
 
-    Jinja's ``meta.find_undeclared_variables`` would work out constants on the way, and ``"x" * 10**9`` is one.
+    Jinja's ``meta.find_undeclared_variables`` would evaluate constants, and ``"x" * 10**9`` is one.
     """
-    found: set[str] = set()
+    free: set[str] = set()
     pending: list[tuple[n.Node, frozenset[str]]] = [(tree, frozenset())]
     while pending:
         node, bound = pending.pop()
         if isinstance(node, n.Name) and node.ctx == "load" and node.name not in bound:
-            found.add(node.name)
+            free.add(node.name)
         inner = bound
         if isinstance(node, n.For):
             targets = {target.name for target in node.target.find_all(n.Name)}
@@ -296,15 +297,15 @@ def free_names(tree: n.Template) -> frozenset[str]:
             inner = bound | targets | {"loop"}
         inside = {id(child) for child in (*node.body, node.test)} if isinstance(node, n.For) else set()
         pending += [(child, inner if id(child) in inside else bound) for child in node.iter_child_nodes()]
-    return frozenset(found)
+    return frozenset(free)
 
 
 def offset(text: str, line: int, word: str) -> int:
-    """Where to point: Jinja knows the line only, so at the word on it, else at the first tag on it."""
+    """Returns the offset of an error. Jinja reports only the line, so this finds the word on it, else the first tag."""
     starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
     start = starts[min(max(line, 1), len(starts)) - 1]
     end = next((later for later in starts if later > start), len(text))
     opening = _TAG.search(text, start, end)
     tag = opening.start() if opening else start
-    found = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)").search(text, tag, end) if word else None
-    return found.start() if found else tag
+    at = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)").search(text, tag, end) if word else None
+    return at.start() if at else tag

@@ -1,7 +1,7 @@
-"""What a Jinja template does with each of its names: does it put the name into the text, or treat it as data?
+"""Finds out what a Jinja template does with each of its names: whether it prints the value, or treats it as data.
 
-An input that says no more than ``type: string`` may be one that an author declared, or one that was inferred from a
-name in a message; a release has the same bytes for both. How the template uses the name tells them apart. Imports
+An input with only ``type: string`` may be declared by an author, or inferred from a name in a message; a release has
+the same bytes for both. The use in the template distinguishes them. Imports
 jinja2, so only jinja.py imports it.
 """
 
@@ -18,28 +18,28 @@ _ORDER = frozenset({"lt", "lteq", "gt", "gteq"})
 
 
 def text_names(tree: n.Template) -> frozenset[str]:
-    """The names that stand in the output, also through filters that make text of text."""
+    """Returns the names that are printed, also through filters that make text of text."""
     return frozenset(name for output in tree.find_all(n.Output) for part in output.nodes for name in _printed(part))
 
 
 def data_names(tree: n.Template) -> frozenset[str]:
-    """The names that are looped over, looked into, counted with, or compared with a number."""
-    found: set[str] = set()
+    """Returns the names that are looped over, have fields read, are counted with, or are compared with a number."""
+    names: set[str] = set()
     for loop in tree.find_all(n.For):
-        found |= _names(loop.iter)
+        names |= _names(loop.iter)
     for field in tree.find_all(n.Getattr):
-        found |= _names(field.node)
+        names |= _names(field.node)
     for item in tree.find_all(n.Getitem):
-        found |= _names(item.node)
+        names |= _names(item.node)
     for call in (*tree.find_all(n.Filter), *tree.find_all(n.Test)):
         neutral = _TEXT_FILTERS | _NEUTRAL_FILTERS if isinstance(call, n.Filter) else _NEUTRAL_TESTS
         if call.name not in neutral:
-            found |= _names(call.node)
+            names |= _names(call.node)
     for comparison in tree.find_all(n.Compare):
         sides = [comparison.expr, *(operand.expr for operand in comparison.ops)]
         if any(operand.op in _ORDER for operand in comparison.ops) or any(map(_is_number, sides)):
-            found.update(*map(_names, sides))
-    return frozenset(found)
+            names.update(*map(_names, sides))
+    return frozenset(names)
 
 
 def _printed(node: n.Node) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _printed(node: n.Node) -> Iterator[str]:
 
 
 def _names(node: n.Node | None) -> set[str]:
-    """The name that a node is, through any filters."""
+    """Returns the name that a node is, through any filters."""
     while isinstance(node, n.Filter):
         node = node.node
     return {node.name} if isinstance(node, n.Name) else set()

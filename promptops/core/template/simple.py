@@ -50,15 +50,15 @@ def tags(text: str) -> tuple[Tag, ...]:
 
 
 def openings(text: str) -> int:
-    """How many tags of any kind begin in a text, in either language."""
+    """Returns how many tags of any kind begin in a text, in either language."""
     return text.count("{{") + text.count("{%") + text.count("{#")
 
 
 def each_tag(text: str) -> Iterator[Tag]:
-    """As :func:`tags`, one by one: a text may have a great many."""
+    """Yields the tags one by one, as :func:`tags`: a text may have thousands."""
     position = 0
-    while found := _OPEN.search(text, position):
-        start, opening = found.span()[0], found.group()
+    while match := _OPEN.search(text, position):
+        start, opening = match.span()[0], match.group()
         if opening == "{{":
             # Of a run of braces the last two open the tag: {{{name}}} is a name in braces.
             inner = _last_pair(text, start)

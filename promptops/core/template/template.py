@@ -129,10 +129,10 @@ class _Pieces:
     nodes = 0
 
     def __init__(self, text: str, prompt: str) -> None:
-        found = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
-        edges = [0, *(edge for tag in found for edge in (tag.start, tag.end)), len(text)]
+        variables = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
+        edges = [0, *(edge for tag in variables for edge in (tag.start, tag.end)), len(text)]
         self.literals = tuple(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
-        self.names = tuple(tag.name for tag in found)
+        self.names = tuple(tag.name for tag in variables)
         self._prompt = prompt
 
     @property

@@ -1,9 +1,9 @@
-"""Who is writing into a repository's refs, and what a killed git left behind.
+"""Knows which processes write into a repository's refs, and removes the lock files that a killed git left.
 
-Writers share a lock on one file in the git folder and hand it to every git they start, so it is held until the last of
-those has ended, whatever happened to the writer itself. Who holds it alone knows that no git of promptops is alive: a
-``*.lock`` file beside a ref of promptops is then a dead one's. Locks of refs that promptops does not write are never
-touched.
+Writers share a lock on one file in the git folder, and every git that they start inherits it, so the lock is held until
+the last of those has ended, even if the writer itself was killed. A process that holds the lock alone knows that no git
+of promptops is running: a ``*.lock`` file beside a ref of promptops is then left over. Lock files of refs that
+promptops does not write are never touched.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from promptops.files import take_lock
 
 _FILE = "promptops.lock"
 _SHARED_SECONDS = 10.0
+"""Seconds that a writer waits for a process with the lock alone; then it writes without the lock."""
 SETTLED = 2.0
-"""Seconds after which a ref's lock that nobody of ours can hold is a dead one: git itself holds them for moments."""
+"""Seconds after which the lock file of a ref is left over, if no git of promptops runs: git holds one for milliseconds.
+"""
 
 
 class WriteLock:
@@ -32,7 +34,7 @@ class WriteLock:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """Write together with others. Where no lock can be had (a read-only folder, Windows), write without one."""
+        """Write together with others. If no lock is possible (a read-only folder, Windows), write without one."""
         handle = self._open()
         try:
             if handle is not None:
@@ -47,7 +49,7 @@ class WriteLock:
 
     @contextlib.contextmanager
     def alone(self, seconds: float) -> Iterator[bool]:
-        """Be the only writer; False where others were still writing after so many seconds, or no lock can be had."""
+        """Be the only writer; yields False if others still write after ``seconds``, or no lock is possible."""
         handle = self._open()
         try:
             yield handle is not None and _is_alone(handle, seconds)
@@ -79,10 +81,10 @@ class LockFile:
 
 def lock_files(folder: Path, prefixes: tuple[str, ...]) -> tuple[LockFile, ...]:
     """The lock files below these folders of refs, and that of the packed ones."""
-    found = [path for prefix in prefixes for path in sorted((folder / prefix).rglob("*.lock"))]
-    found += [folder / "packed-refs.lock"]
+    paths = [path for prefix in prefixes for path in sorted((folder / prefix).rglob("*.lock"))]
+    paths += [folder / "packed-refs.lock"]
     locks = []
-    for path in found:
+    for path in paths:
         with contextlib.suppress(OSError):
             age = max(0.0, time.time() - path.stat().st_mtime)
             locks.append(LockFile(path=path.relative_to(folder).as_posix(), age=age))
@@ -90,9 +92,9 @@ def lock_files(folder: Path, prefixes: tuple[str, ...]) -> tuple[LockFile, ...]:
 
 
 def remove_dead(folder: Path, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove the lock files below these folders of refs that a killed git left. Only for who holds the lock alone.
+    """Remove the lock files below these folders of refs that a killed git left. The caller holds the lock alone.
 
-    One that is younger than :data:`SETTLED` is given that time: a git of somebody else may hold it.
+    A file that is younger than :data:`SETTLED` gets that time first: another program's git may hold it.
     """
     removed = []
     for lock in lock_files(folder, prefixes):

@@ -184,14 +184,14 @@ class Refs:
         taken: list[str] = []
         refused: dict[str, str] = {}
         for start in range(0, len(names), _PUSHED_AT_ONCE):
-            some = [_ref(name) for name in names[start : start + _PUSHED_AT_ONCE]]
-            specs = [f"{name}:{name}" for name in some]
+            batch = [_ref(name) for name in names[start : start + _PUSHED_AT_ONCE]]
+            specs = [f"{name}:{name}" for name in batch]
             options = ("--porcelain", "--no-follow-tags", "--recurse-submodules=no")
             result = self._call("push", *options, "--end-of-options", remote, *specs, remote=True)
             results = _results(result.out.decode("utf-8", "replace"))
-            taken += [name for name in some if results.get(name) == ""]
+            taken += [name for name in batch if results.get(name) == ""]
             unknown = result.err or f"git push failed with exit code {result.code}"
-            refused |= {name: results.get(name, unknown) for name in some if results.get(name, unknown)}
+            refused |= {name: results.get(name, unknown) for name in batch if results.get(name, unknown)}
         return Pushed(taken=tuple(taken), refused=refused)
 
 

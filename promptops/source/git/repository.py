@@ -191,16 +191,16 @@ class Repository:
 
     def _commit(self, commit: str) -> tuple[str, str, datetime]:
         """Returns a commit's id, author and time."""
-        found = self._objects.get(f"{commit}^{{commit}}") if _COMMIT.fullmatch(commit) else None
-        if found is None:
+        cached = self._objects.get(f"{commit}^{{commit}}") if _COMMIT.fullmatch(commit) else None
+        if cached is None:
             hint = "Commit something first." if commit == "HEAD" else "`git log` lists the commits."
             raise Invalid(f"there is no commit '{commit[:80]}' in {self.root}", hint=hint)
-        head = found.data.partition(b"\n\n")[0].decode("utf-8", "replace")
+        head = cached.data.partition(b"\n\n")[0].decode("utf-8", "replace")
         people = {match["who"]: match for match in _PERSON.finditer(head)}
         if people.keys() != {"author", "committer"}:
-            raise GitUnavailable(f"the commit {found.sha} is damaged", hint="git fsck")
+            raise GitUnavailable(f"the commit {cached.sha} is damaged", hint="git fsck")
         at = datetime.fromtimestamp(int(people["committer"]["at"]), UTC)
-        return found.sha, people["author"]["name"], at
+        return cached.sha, people["author"]["name"], at
 
     def _repository(self) -> str:
         address = self._settings().get("remote.origin.url", "")

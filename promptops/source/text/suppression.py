@@ -40,18 +40,18 @@ def in_yaml(document: Document, report: Report) -> list[Suppression]:
     """Returns the suppressions of a YAML text. Malformed ones become findings."""
     if _MARK not in document.text or document.root is None:
         return []
-    found = []
+    suppressions = []
     lines = _Lines(document, report)
     for comment in _yaml_comments(document):
         first, last = lines.covered(comment)
         if suppression := _read(comment, document.base, first, last, report):
-            found.append(suppression)
-    return found
+            suppressions.append(suppression)
+    return suppressions
 
 
 def in_text(text: str, base: int, report: Report) -> list[Suppression]:
     """Returns the suppressions of a text that begins at ``base`` of its file. Malformed ones become findings."""
-    found = []
+    suppressions = []
     before, paragraph = 0, -1
     for comment in _text_comments(text):
         first = last = report.line(base + comment.start)
@@ -62,8 +62,8 @@ def in_text(text: str, base: int, report: Report) -> list[Suppression]:
             last = report.line(base + paragraph)
         before = comment.end
         if suppression := _read(comment, base, first, last, report):
-            found.append(suppression)
-    return found
+            suppressions.append(suppression)
+    return suppressions
 
 
 def without(text: str) -> tuple[str, Places]:
