@@ -139,8 +139,14 @@ def test_a_record_that_was_changed_is_named_and_nothing_is_made(
     [
         ([["update-ref", "refs/promptops/mine", "HEAD"]], "cannot be read"),
         ([["update-ref", "refs/promptops/registry/other", "HEAD"]], "exactly one registry"),
-        ([["update-ref", "refs/promptops/policies/dev/9", "refs/promptops/policies/dev/1"]], "policies/dev/1 and .*policies/dev/9 "),
-        ([["update-ref", "refs/promptops/releases/bot/0.1.0", "refs/promptops/releases/bot/0.1.1"]], "releases/bot/0.1.0 and .*bot/0.1.1 "),
+        (
+            [["update-ref", "refs/promptops/policies/dev/9", "refs/promptops/policies/dev/1"]],
+            "policies/dev/1 and .*policies/dev/9 ",
+        ),
+        (
+            [["update-ref", "refs/promptops/releases/bot/0.1.0", "refs/promptops/releases/bot/0.1.1"]],
+            "releases/bot/0.1.0 and .*bot/0.1.1 ",
+        ),
     ],
 )
 def test_what_is_not_a_whole_archive_is_refused(
