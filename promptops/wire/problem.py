@@ -72,7 +72,7 @@ def to_problem(error: PromptopsError, link: Callable[[Advice], Mapping[str, Json
         "hint": error.hint,
         "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()},
     }
-    advice = [{**_advice(advice), **link(advice)} for advice in error.advice if advice.action is not Action.OPTION]
+    advice = [{**_advice(advice), **link(advice)} for advice in error.advice]
     return document | ({"advice": advice} if advice else {})
 
 

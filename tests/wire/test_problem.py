@@ -204,7 +204,14 @@ def test_advice_comes_along_and_the_hint_is_plain_words() -> None:
 
 def test_a_hint_without_advice_has_no_such_key() -> None:
     assert "advice" not in to_problem(errors.Conflict("no", hint="Think."))
-    assert "advice" not in to_problem(errors.Conflict("no", hint=Sentence("Leave ", option("to", "it"), " out.")))
+
+
+def test_the_name_of_a_parameter_comes_along_too() -> None:
+    sent = errors.Conflict("no", hint=Sentence("Leave ", option("to", "the version", value="0.1.0"), " out."))
+    assert to_problem(sent)["advice"] == [
+        {"text": "the version", "action": "option", "arguments": {"name": "to", "value": "0.1.0"}}
+    ]
+    assert over_the_wire(sent).advice == sent.advice
 
 
 def test_each_advice_gets_what_a_face_adds() -> None:
