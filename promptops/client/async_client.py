@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 from promptops.client.background import BackgroundClient, end_all, one_version
 from promptops.client.follow.crew import begin
 from promptops.client.follow.threads import LOADED, ChannelThreads
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 from promptops.client.status import log
 from promptops.core.errors import PromptopsError
 
@@ -132,7 +132,7 @@ class AsyncClient(BackgroundClient):
             await asyncio.sleep(LOADED)  # an event brought it, and the caller wants it
         return answered and not replica.contact.failing
 
-    async def fetch(self, reference: str, *, channel: str | None = None) -> Served:
+    async def fetch(self, reference: str, *, channel: str | None = None) -> ServedRelease:
         """As :meth:`Client.fetch`."""
         replica = self._of(channel)
         return await _in_thread(partial(self._fetch, one_version(reference), replica.channel))

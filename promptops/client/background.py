@@ -18,7 +18,7 @@ from promptops.client.process import changes_threads
 from promptops.client.settings import ClientSettings, references_of
 from promptops.client.sources.local import open_local
 from promptops.client.sources.source import OpenPlace, SourcePlace
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 from promptops.client.status import log
 from promptops.core.errors import Invalid, PromptUnavailable, ReleaseNotFound
 from promptops.core.reference import Reference
@@ -63,7 +63,7 @@ class BackgroundClient(BaseClient):
         end_all(self._channel_threads.values(), seconds)
         log(logging.INFO, "stopped", "%s is not followed any more", "+".join(self._replicas))
 
-    def _fetch(self, wanted: Reference, channel: str) -> Served:
+    def _fetch(self, wanted: Reference, channel: str) -> ServedRelease:
         """Hold one version of an app from now on. I/O, unless it is held already.
 
         Raises:

@@ -18,7 +18,7 @@ from promptops.client.follow.schedule import World
 from promptops.client.process import mark
 from promptops.client.prompt import Fallback, Prompt
 from promptops.client.sources.configured import SourceOption
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 from promptops.client.state.release_set import Required
 from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
@@ -171,7 +171,7 @@ class BaseClient:
 
     def release(
         self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
-    ) -> Served:
+    ) -> ServedRelease:
         """Returns one release of an app, for several prompts that belong together. No I/O.
 
         ::

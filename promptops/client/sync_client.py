@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from promptops.client.background import BackgroundClient, one_version
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 
 _IN_PASSING = 1.0
 """Seconds that a call may take to ask the registry, where no thread does."""
@@ -50,7 +50,7 @@ class Client(BackgroundClient):
         answered = [each.refresh(max(0.0, until - time.monotonic())) for each in self._channel_threads.values()]
         return all(answered)
 
-    def fetch(self, reference: str, *, channel: str | None = None) -> Served:
+    def fetch(self, reference: str, *, channel: str | None = None) -> ServedRelease:
         """Get one version of an app, ``support-bot@1.3.0``, and hold it from now on. I/O, unless it is held already.
 
         Raises:

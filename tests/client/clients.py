@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from promptops import AsyncClient, Client, Prompt, State, Status
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class InLoop:
     def get_prompt(self, name: str, **asked: Any) -> Prompt:
         return self.client.get_prompt(name, **asked)
 
-    def release(self, app: str, **asked: Any) -> Served:
+    def release(self, app: str, **asked: Any) -> ServedRelease:
         return self.client.release(app, **asked)
 
     def status(self, channel: str | None = None) -> Status:
@@ -50,7 +50,7 @@ class InLoop:
     def refresh(self, seconds: float | None = None) -> bool:
         return self._run(self.client.refresh(seconds))
 
-    def fetch(self, reference: str) -> Served:
+    def fetch(self, reference: str) -> ServedRelease:
         return self._run(self.client.fetch(reference))
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from promptops import AsyncClient, Client, State
 from promptops.client.prompt import Prompt, Reason, Source
-from promptops.client.state.app_release import Served
+from promptops.client.state.app_release import ServedRelease
 from promptops.client.status import Status
 from tests.support.checkout import ROOT
 
@@ -61,7 +61,7 @@ def test_every_part_of_a_status_is_named() -> None:
 
 @pytest.mark.parametrize("code", CODE, ids=lambda code: code.splitlines()[0][:40])
 def test_the_code_is_code_and_calls_what_there_is(code: str) -> None:
-    known = {"client": Client, "prompt": Prompt, "release": Served}
+    known = {"client": Client, "prompt": Prompt, "release": ServedRelease}
     for node in ast.walk(ast.parse(code.replace("…", "..."))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
             assert hasattr(known[node.value.id], node.attr), ast.unparse(node)

@@ -1,12 +1,12 @@
-"""What a registry says now, against what is held: is it followed? Pure; what is refused changes nothing.
+"""Decides whether a client follows an arrival, given what it holds. Pure; a refused arrival changes nothing.
 
-1. It is of the channel that was asked for.
-2. It is of the lineage that is held: another registry at the same address is not followed.
+1. It is of the channel that the client follows.
+2. It is of the held lineage: another registry at the same address is not followed.
 3. Its epoch is not lower. A higher one is a registry restored from a copy: it counts anew, and is followed.
 4. Within an epoch no app's revision goes back, so of two servers behind one address the older never wins.
 5. Within an epoch a revision is one thing for ever; only where a rollback would go may change, because that depends on
    what was withheld meanwhile.
-6. An app that is not there any more is kept. Nothing that is held is ever taken away.
+6. An app that is not in the snapshot any more is kept. No held release is ever taken away.
 7. No number leaps: an epoch counts restores, a revision the changes of an app, the cursor the lines of an audit log.
    A client that accepted the largest number would refuse every later snapshot, after a restart too.
 
@@ -26,15 +26,15 @@ from promptops.core.snapshot import MAX_REVISION, Pointer, Snapshot
 RESTORES: Final = 100
 CHANGES: Final = 1_000_000
 LINES: Final = 1_000_000_000
-"""How far an epoch, a revision and a cursor may be above the held ones, however long a process was away."""
+"""How far an epoch, a revision and a cursor may be above the held ones: more than any registry does in years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Which parts of an arrival are followed.
+class ArrivalVerdict:
+    """The parts of an arrival that are followed.
 
     ``base`` is the whole snapshot with the held pointers that stay; ``news`` are the pointers to load; ``refused``
-    says which rule an app breaks; ``settled`` are the apps that are held as they arrived. ``behind``: the arrival is
+    has the rule that an app breaks; ``settled`` are the apps that are held as they arrived. ``behind``: the arrival is
     older than the held snapshot, so an app that goes back in it has no problem of its own.
     """
 
@@ -45,7 +45,7 @@ class Verdict:
     behind: bool = False
 
 
-def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Verdict:
+def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> ArrivalVerdict:
     """Decide which part of an arrival is followed; the arrival may be an event.
 
     Raises:
@@ -65,7 +65,7 @@ def judge(snapshot: Snapshot, held: Held | None, *, channel: str) -> Verdict:
             refused[app] = flaw
     fine = {app: pointer for app, pointer in snapshot.apps.items() if app not in refused}
     settled = frozenset(app for app, pointer in fine.items() if pointer == now.apps.get(app))
-    return Verdict(
+    return ArrivalVerdict(
         base=replace(base, apps=now.apps, cursor=max(now.cursor, snapshot.cursor)),
         news={app: pointer for app, pointer in fine.items() if app not in settled},
         refused=refused,
@@ -89,7 +89,7 @@ def _require_same_counting(snapshot: Snapshot, now: Snapshot) -> None:
 
 
 def _flaw(app: str, pointer: Pointer, held: Pointer | None) -> Rejected | None:
-    """The rule that an app's pointer breaks."""
+    """Returns the rule that an app's pointer breaks."""
     revision = held.revision if held else 0
     if pointer.revision < revision:
         return Rejected(

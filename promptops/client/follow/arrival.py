@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from promptops.client.follow.acceptance import Verdict
+from promptops.client.follow.acceptance import ArrivalVerdict
 from promptops.client.state.release_set import Held, Rejected, Required, Unloaded, load, unloaded_of
 from promptops.client.status import Change
 from promptops.core.snapshot import Pointer, Snapshot
@@ -21,7 +21,7 @@ class Arrival:
 
 
 def sort(
-    snapshot: Snapshot, verdict: Verdict, held: Held | None, coming: Mapping[str, Pointer], *, required: Required
+    snapshot: Snapshot, verdict: ArrivalVerdict, held: Held | None, coming: Mapping[str, Pointer], *, required: Required
 ) -> Arrival:
     """Returns the plan for an arrival, together with the releases that were coming already."""
     unloaded = _unloaded(snapshot, verdict, held)
@@ -39,7 +39,7 @@ def sort(
     return Arrival(ready=ready, coming=left, unloaded=unloaded)
 
 
-def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[str, Unloaded]:
+def _unloaded(snapshot: Snapshot, verdict: ArrivalVerdict, held: Held | None) -> dict[str, Unloaded]:
     """Returns the apps that cannot be served, before any news is loaded."""
     known = held.unloaded if held else {}
     if verdict.behind:  # an old snapshot has no news of an app
@@ -53,7 +53,7 @@ def _unloaded(snapshot: Snapshot, verdict: Verdict, held: Held | None) -> dict[s
 
 
 def _coming(
-    snapshot: Snapshot, verdict: Verdict, held: Held | None, before: Mapping[str, Pointer]
+    snapshot: Snapshot, verdict: ArrivalVerdict, held: Held | None, before: Mapping[str, Pointer]
 ) -> dict[str, Pointer]:
     """Returns the releases to load: the news, and those coming already for which this arrival has nothing newer."""
     if held is None or held.snapshot.epoch != verdict.base.epoch:

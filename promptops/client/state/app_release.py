@@ -16,8 +16,8 @@ _RANDOM = random.SystemRandom()  # has no state that a forked child would share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """One release of an app: whatever is asked of it is of this release. A context manager that does nothing more."""
+class ServedRelease:
+    """One release of an app: all its prompts are of this release. As a context manager it does nothing more."""
 
     app: str
     version: str
@@ -36,10 +36,10 @@ class Served:
         return tuple(self.prompts)
 
     def prompt(self, name: str) -> Prompt:
-        """The prompt of this name, with or without the app's before it.
+        """Returns the prompt of this name, with or without the app's before it.
 
         Raises:
-            PromptNotFound: lists those there are.
+            PromptNotFound: there is none of this name; the error lists those there are.
         """
         found = self.prompts.get(name) or self.prompts.get(name.removeprefix(f"{self.app}/"))
         if found is None:
@@ -62,27 +62,27 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
+class ServedApp:
     """What an app serves: the stable release, and the canary with its weight in basis points and its salt."""
 
-    stable: Served
-    canary: Served | None = None
+    stable: ServedRelease
+    canary: ServedRelease | None = None
     weight: int = 0
     salt: str = ""
 
-    def choose(self, key: str | None) -> Served:
-        """The release for a key, always the same at this weight; without a key by chance, at each call anew."""
+    def choose(self, key: str | None) -> ServedRelease:
+        """Returns the release for a key, always the same at this weight; without a key by chance, at each call anew."""
         if self.canary is None:
             return self.stable
         return self.canary if _place(self.salt, key) < self.weight else self.stable
 
 
-class Split:
-    """A prompt that the canary of its app has too. One that only the canary has is not there for everybody else."""
+class SplitPrompt:
+    """A prompt of an app whose canary has it. If only the canary has it, other keys get PromptNotFound."""
 
     __slots__ = ("_app", "canary", "salt", "stable", "weight")
 
-    def __init__(self, app: App, canary: Prompt) -> None:
+    def __init__(self, app: ServedApp, canary: Prompt) -> None:
         self.canary = canary
         self.stable = app.stable.prompts.get(canary.definition.name)
         self.salt = app.salt
@@ -90,17 +90,17 @@ class Split:
         self._app = app.stable
 
     def choose(self, key: str | None) -> Prompt:
-        """The prompt for a key, as :meth:`App.choose` chooses the release.
+        """Returns the prompt for a key, as :meth:`ServedApp.choose` chooses the release.
 
         Raises:
             PromptNotFound: the stable release has no such prompt.
         """
-        # Said out, not called: an application comes this way all the time.
+        # _place() written out: this is the hottest path of an application, and a call costs as much as the bucket.
         place = _RANDOM.randrange(WHOLE) if key is None else bucket(self.salt, key)
         found = self.canary if place < self.weight else self.stable
         return self._app.prompt(self.canary.name) if found is None else found
 
 
 def _place(salt: str, key: str | None) -> int:
-    """The bucket of a key; without a key, any."""
+    """Returns the bucket of a key; without a key, a random one."""
     return _RANDOM.randrange(WHOLE) if key is None else bucket(salt, key)

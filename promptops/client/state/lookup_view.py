@@ -1,8 +1,8 @@
-"""What is held, ready to be asked. Made once for every change; every question after that is a lookup.
+"""The releases that are held, ready for lookups. Made once for every change; every call after that is a lookup.
 
-``plain`` has the prompts that are one thing for everybody, by their full names, ready to be handed out; ``split`` those
-of apps with a canary, where the key decides. What neither has is asked for by version, or is not there: that way is
-slow, and says what there is.
+``plain`` has the prompts that are the same for every key, by their full names; ``split`` has those of apps with a
+canary, where the key decides. A prompt in neither is requested by version, or does not exist: that path is slow, and
+its errors list what there is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from promptops.client.prompt import Prompt, Reason, Source, Variant
-from promptops.client.state.app_release import App, Served, Split
+from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt
 from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
 from promptops.core.errors import (
     AppNotFound,
@@ -41,9 +41,9 @@ class OverrideFile:
 
 
 class View:
-    """All the answers of a client until something changes. Never changed in place: a client swaps it for another.
+    """Everything a client serves until something changes. Never changed in place: a client swaps it for another.
 
-    ``overrides_end`` is when the first of its overrides ends; the view after that has to be made without it.
+    ``overrides_end`` is the moment when the first of its overrides ends, and a new view has to be made.
     """
 
     __slots__ = (
@@ -68,12 +68,12 @@ class View:
         self.source = source
         self.reason = reason
         self.plain: dict[str, Prompt] = {}
-        self.split: dict[str, Split] = {}
+        self.split: dict[str, SplitPrompt] = {}
         self.overrides_end: datetime | None = None
-        self._apps: dict[str, App] = {}
+        self._apps: dict[str, ServedApp] = {}
         self._broken: dict[str, str] = {}
         self._off: set[str] = set()
-        self._fixed: dict[tuple[str, str], Served] = {}
+        self._fixed: dict[tuple[str, str], ServedRelease] = {}
         self._overrides: Mapping[str, OverrideFile] = {}
 
     @classmethod
@@ -89,7 +89,7 @@ class View:
         apps: Collection[str] | None = None,
         coming: Collection[str] = (),
     ) -> View:
-        """The view of what is held, from where and why it is served.
+        """Returns the view of what is held, with the source and the reason that its prompts carry.
 
         ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
@@ -99,7 +99,7 @@ class View:
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
         view._off = {app for app, pointer in held.apps.items() if pointer.stable is None} if held else set()
         followed = [app for app in held.apps if app not in view._off] if held else []
-        wanted: dict[str, Callable[[str], App]] = dict.fromkeys(followed, view._followed)
+        wanted: dict[str, Callable[[str], ServedApp]] = dict.fromkeys(followed, view._followed)
         for app, version in (fixed or {}).items():
             wanted[app] = lambda app, version=version: view._at_version(app, version)  # type: ignore[misc]
         wanted |= dict.fromkeys(view._overrides, view._overridden)
@@ -112,12 +112,12 @@ class View:
         return view
 
     def resolve(self, name: str, key: str | None = None, version: str | None = None) -> Prompt:
-        """The prompt of a full name, ``support-bot/answer``, for a key or of a version that is held.
+        """Returns the prompt of a full name, ``support-bot/answer``, for a key or of a version that is held.
 
         Raises:
-            AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it is not there; lists what is.
+            AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it does not exist; the error lists what does.
             PromptUnavailable: nothing is held yet, or not the version that is fixed for this app.
-            Invalid: it is no name of a prompt.
+            Invalid: it is not the name of a prompt.
         """
         if version is None:
             prompt = self.plain.get(name)
@@ -128,8 +128,8 @@ class View:
                 return split.choose(key)
         return self._find(name, key, version or "")
 
-    def release(self, app: str, key: str | None = None, version: str | None = None) -> Served:
-        """The release of an app for a key, or of a version that is held. Raises as :meth:`resolve` does."""
+    def release(self, app: str, key: str | None = None, version: str | None = None) -> ServedRelease:
+        """Returns the release of an app for a key, or of a version that is held. Raises as :meth:`resolve` does."""
         if version:
             return self._version(app, version)
         serving = self._apps.get(app)
@@ -148,10 +148,10 @@ class View:
 
     # --- making ----------------------------------------------------------------------------------
 
-    def _add(self, app: str, make: Callable[[str], App]) -> None:
+    def _add(self, app: str, make: Callable[[str], ServedApp]) -> None:
         try:
             serving = make(app)
-        except Exception as error:  # noqa: BLE001 whatever it is, no other app waits for it
+        except Exception as error:  # noqa: BLE001 an error in one app must not stop the others
             self._broken[app] = error.message if isinstance(error, Rejected) else f"{type(error).__name__}: {error}"
             return
         self._broken.pop(app, None)
@@ -159,31 +159,33 @@ class View:
         self.plain |= {prompt.name: prompt for prompt in serving.stable.prompts.values()}
         for prompt in serving.canary.prompts.values() if serving.canary else ():
             self.plain.pop(prompt.name, None)
-            self.split[prompt.name] = Split(serving, prompt)
+            self.split[prompt.name] = SplitPrompt(serving, prompt)
 
-    def _followed(self, app: str) -> App:
+    def _followed(self, app: str) -> ServedApp:
         held, pointer = self._known(app)
         assert pointer.stable is not None  # otherwise it is off, and is not asked for
         stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE)
         if pointer.canary is None or not pointer.weight:
-            return App(stable=stable)
+            return ServedApp(stable=stable)
         reason = Reason.SPLIT if self.reason is Reason.STATIC else self.reason
         canary = self._served(held.release(app, pointer.canary.digest), pointer.canary, Variant.CANARY, reason=reason)
         stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE, reason=reason)
-        return App(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
+        return ServedApp(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
 
-    def _at_version(self, app: str, version: str) -> App:
+    def _at_version(self, app: str, version: str) -> ServedApp:
         digest = self.held.versions(app).get(version) if self.held else None
         if digest is None:
             raise Rejected(Rejection.MISSING, f"'{app}' is fixed at {version}, which is not held")
-        return App(stable=self._of_version(app, ReleaseRef(version=version, digest=digest)))
+        return ServedApp(stable=self._of_version(app, ReleaseRef(version=version, digest=digest)))
 
-    def _overridden(self, app: str) -> App:
+    def _overridden(self, app: str) -> ServedApp:
         found = self._overrides[app]
-        return App(stable=self._served(found.release, found.override.release, Variant.FIXED, source=Source.OVERRIDE))
+        return ServedApp(
+            stable=self._served(found.release, found.override.release, Variant.FIXED, source=Source.OVERRIDE)
+        )
 
-    def _of_version(self, app: str, ref: ReleaseRef) -> Served:
-        """A release that was asked for by name. Made once, when it is."""
+    def _of_version(self, app: str, ref: ReleaseRef) -> ServedRelease:
+        """Returns a release by its version. It is made at the first call."""
         made = self._fixed.get((app, ref.digest))
         if made is None:
             if self.held is None:
@@ -202,9 +204,9 @@ class View:
         *,
         reason: Reason | None = None,
         source: Source | None = None,
-    ) -> Served:
+    ) -> ServedRelease:
         pointer = self.held.apps.get(release.app) if self.held else None
-        told = {
+        facts = {
             "app": release.app,
             "version": ref.version,
             "digest": ref.digest,
@@ -215,17 +217,17 @@ class View:
             "reason": reason or self.reason,
         }
         prompts = {
-            name: Prompt(**told, name=f"{release.app}/{name}", definition=prompt.definition, template=prompt.template)  # type: ignore[arg-type]
+            name: Prompt(**facts, name=f"{release.app}/{name}", definition=prompt.definition, template=prompt.template)  # type: ignore[arg-type]
             for name, prompt in release.prompts.items()
         }
         notes = tuple(one_line(note) for prompt in release.prompts.values() for note in prompt.notes)
-        return Served(**told, prompts=prompts, notes=notes)  # type: ignore[arg-type]
+        return ServedRelease(**facts, prompts=prompts, notes=notes)  # type: ignore[arg-type]
 
     def _known(self, app: str) -> tuple[Held, Pointer]:
         assert self.held is not None
         return self.held, self.held.apps[app]
 
-    # --- asking for what is no lookup ------------------------------------------------------------
+    # --- beyond the lookup ---------------------------------------------------------------------
 
     def _find(self, name: str, key: str | None, version: str) -> Prompt:
         asked = parse_reference(name)
@@ -233,14 +235,14 @@ class View:
             raise ChannelNotFound(f"this client follows '{self.channel}', not '{asked.channel}'", known=[self.channel])
         fixed = asked.version or asked.digest
         if fixed and version and fixed != version:
-            raise Invalid(f"'{name}' and version {version} are two different things", hint="Say it once.")
+            raise Invalid(f"'{name}' and version {version} are two different things", hint="Give one of them.")
         served = self.release(asked.app, key, version or fixed)
         if not asked.prompt:
             known = [prompt.name for prompt in served.prompts.values()]
-            raise PromptNotFound(f"'{name}' is an app, and a prompt is asked for", known=known)
+            raise PromptNotFound(f"'{name}' is an app, not a prompt", known=known)
         return served.prompt(asked.prompt)
 
-    def _version(self, app: str, version: str) -> Served:
+    def _version(self, app: str, version: str) -> ServedRelease:
         version = version.removeprefix("v")
         over = self._overrides.get(app)
         if over is not None and version in (over.override.version, over.override.digest):

@@ -1,8 +1,8 @@
 """What a client holds: a channel's snapshot, and the releases it names, verified and compiled. Immutable.
 
-In: pointers that :mod:`promptops.client.follow.acceptance` lets in, and the bytes of their releases. Out: a new Held.
-The rules it keeps: nothing becomes current of which not every byte was proven and every prompt compiled; and an app
-that cannot be loaded keeps what it served before, is named, and stops no other.
+In: pointers that :mod:`promptops.client.follow.acceptance` accepts, and the bytes of their releases. Out: a new Held.
+It keeps two rules. A release is served only after every byte was verified and every prompt compiled. An app that cannot
+be loaded keeps what it served before, is named, and stops no other app.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import MAX_CURSOR, MAX_EPOCH, Pointer, Snapshot
 
 MAX_MESSAGE = 500
+"""Characters of the message of a rejection: it quotes text of a server."""
 
 Required: TypeAlias = "Collection[str] | Mapping[str, Collection[str]]"
-"""Prompts an application cannot do without, ``support-bot/answer``; as a mapping with the variables it renders with."""
+"""Prompts that an application cannot do without, ``support-bot/answer``; a mapping also has the variables of each."""
 
 
 class Rejection(StrEnum):
-    """Why something was not let in."""
+    """Why an arrival, or an app of it, is not accepted."""
 
     CHANNEL = "channel"
     LINEAGE = "lineage"
@@ -57,8 +58,8 @@ class Rejected(Exception):
 class Unloaded:
     """Why the newest of an app is not served: the app keeps what it served before, or serves nothing.
 
-    ``pointer`` is what the channel says of it; None where that could not be read, or where the channel has no such
-    app. ``final`` says that another try of the same pointer could only end the same.
+    ``pointer`` is that of the channel; None if it could not be read, or if the channel has no such app. ``final`` is
+    True if another try of the same pointer could only end the same.
     """
 
     reason: str
@@ -69,7 +70,7 @@ class Unloaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A snapshot with everything it needs.
+    """A snapshot with all bytes that it needs.
 
     ``contents`` are canonical bytes by digest. ``gone`` are apps that the registry does not name any more since it was
     restored from an older copy; they are served on. ``fixed`` are releases held by name, ``(app, version)``.
@@ -90,11 +91,11 @@ class Held:
 
     @property
     def apps(self) -> Mapping[str, Pointer]:
-        """What every app serves, of those that are gone what they served last."""
+        """The pointer of every app that is served; of those that are gone, the last one."""
         return {**self.gone.apps, **self.snapshot.apps} if self.gone else self.snapshot.apps
 
     def release(self, app: str, digest: str) -> CompiledRelease:
-        """The release of a digest, which is held. Compiled when it is first asked for.
+        """Returns the release of a digest, which is held. It is compiled at the first call.
 
         Raises:
             Rejected: it is not held, or cannot be compiled.
@@ -107,12 +108,12 @@ class Held:
         return _of_app(found, app)
 
     def add(self, release: CompiledRelease) -> None:
-        """Keep a release that is held compiled."""
+        """Keep the compiled form of a release that is held."""
         if release.digest in self.contents:
             self._compiled.setdefault(release.digest, release)
 
     def versions(self, app: str) -> Mapping[str, str]:
-        """The versions of an app that are held, with their digests."""
+        """Returns the versions of an app that are held, with their digests."""
         found = {version: digest for (name, version), digest in self.fixed.items() if name == app}
         pointer = self.apps.get(app)
         named = {ref.version: ref.digest for ref in pointer.releases()} if pointer else {}
@@ -120,7 +121,7 @@ class Held:
 
 
 def compile_release(app: str, digest: str, data: bytes) -> CompiledRelease:
-    """A release's bytes, verified and compiled.
+    """Returns a release from its bytes, verified and compiled.
 
     Raises:
         Rejected: not the digest's bytes, not a release of this app, or with a prompt that cannot be compiled.
@@ -134,7 +135,7 @@ def compile_release(app: str, digest: str, data: bytes) -> CompiledRelease:
 
 
 def needed(snapshot: Snapshot, held: Held | None) -> tuple[str, ...]:
-    """The digests whose bytes are not held: what is served first, then where a rollback would go."""
+    """Returns the digests whose bytes are not held: what is served first, then where a rollback would go."""
     pointers = snapshot.apps.values()
     order = [ref for pointer in pointers for ref in (pointer.stable, pointer.canary)]
     order += [pointer.last_good for pointer in pointers]
@@ -150,10 +151,10 @@ def load(
     *,
     required: Required = (),
 ) -> Mapping[str, CompiledRelease]:
-    """The releases that a pointer serves, by digest, ready to be served; those in ``compiled`` are taken as they are.
+    """Returns the releases that a pointer serves, by digest, ready to serve; those in ``compiled`` as they are.
 
     Raises:
-        Rejected: one is missing, is not what its digest says, or cannot be compiled, for whatever reason; or a required
+        Rejected: one is missing, is not what its digest says, or cannot be compiled; or a required
             prompt of the app is not in it, or not with the variables it is rendered with.
     """
     try:
@@ -167,7 +168,7 @@ def load(
                     _require_prompt(f"{app}@{ref.version}", found[ref.digest], name.partition("/")[2], given)
     except Rejected:
         raise
-    except Exception as error:  # whatever it is, it is this app's trouble and no other's
+    except Exception as error:  # an error in one app must not stop the others
         raise Rejected(Rejection.CONTENT, f"'{app}' cannot be loaded: {type(error).__name__}: {error}") from error
     return found
 
@@ -175,7 +176,7 @@ def load(
 def build(
     snapshot: Snapshot, contents: Mapping[str, bytes], *, older: Held | None = None, required: Required = ()
 ) -> Held:
-    """What is held once this snapshot is followed. ``contents`` are the bytes that ``older`` does not have yet.
+    """Returns what is held once this snapshot is followed. ``contents`` are the bytes that ``older`` does not have yet.
 
     Releases that ``older`` compiled are not compiled again; releases held by name stay, and so does an app that the
     snapshot does not name or that cannot be loaded. Bytes of ``last_good`` may be missing.
@@ -195,7 +196,7 @@ def build(
 
 
 def unloaded_of(rejected: Rejected, pointer: Pointer) -> Unloaded:
-    """The note about an app that could not be loaded. Missing or damaged bytes may still come."""
+    """Returns the note about an app that could not be loaded. Missing or damaged bytes may still come."""
     final = rejected.reason in (Rejection.CONTENT, Rejection.REQUIRED)
     return Unloaded(reason=rejected.reason, message=rejected.message, pointer=pointer, final=final)
 
@@ -208,7 +209,7 @@ def holding(
     older: Held | None,
     unloaded: Mapping[str, Unloaded],
 ) -> Held:
-    """Hold a snapshot that names only apps whose releases are loaded; drop releases that it does not name."""
+    """Returns what is held of a snapshot whose apps are all loaded; drops the releases that it does not name."""
     gone = _gone(snapshot, older)
     known = {**contents, **older.contents} if older else contents
     ready = {**older.compiled, **compiled} if older else compiled
@@ -231,7 +232,7 @@ def holding(
 
 
 def lacking(apps: Collection[str], required: Required) -> Mapping[str, Unloaded]:
-    """The apps of required prompts that are not among these."""
+    """Returns the apps of required prompts that are not among these."""
     return {
         app: Unloaded(
             reason=Rejection.REQUIRED, message=f"'{name}' is required, and the channel has no app '{app}'", final=False
@@ -242,10 +243,10 @@ def lacking(apps: Collection[str], required: Required) -> Mapping[str, Unloaded]
 
 
 def with_version(held: Held, app: str, ref: ReleaseRef, data: bytes) -> Held:
-    """The same, holding one more release by its name, until the process ends.
+    """Returns the same, with one more release held by its version until the process ends.
 
     Raises:
-        Rejected: the bytes are not those of the digest, or no release of this app that can be compiled.
+        Rejected: the bytes are not those of the digest, or not a release of this app, or it cannot be compiled.
     """
     release = compile_release(app, ref.digest, data)
     return replace(
@@ -257,9 +258,9 @@ def with_version(held: Held, app: str, ref: ReleaseRef, data: bytes) -> Held:
 
 
 def keeping(held: Held, wanted: Iterable[tuple[str, str]]) -> Held:
-    """The same; those of these versions, ``(app, version)``, that are held now are held by their names from now on.
+    """Returns the same, and holds these versions, ``(app, version)``, from now on, as far as they are held now.
 
-    What a channel serves is let go when it goes on; what somebody asked for by its name is not.
+    A release of a channel is dropped when the channel moves on; one that was requested by version is not.
     """
     found = {
         (app, version): digest
@@ -318,10 +319,10 @@ def _require_prompt(where: str, release: CompiledRelease, name: str, given: Coll
 
 
 def require_possible(snapshot: Snapshot) -> None:
-    """Do nothing for numbers that a registry can come to.
+    """Check that a registry can reach the numbers of a snapshot.
 
     Raises:
-        Rejected: saying which one it cannot.
+        Rejected: it cannot; the message has the number.
     """
     if snapshot.epoch > MAX_EPOCH or snapshot.cursor > MAX_CURSOR:
         raise Rejected(Rejection.EPOCH, f"no registry reaches epoch {snapshot.epoch} and change {snapshot.cursor}")
