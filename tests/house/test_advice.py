@@ -59,7 +59,7 @@ def _spelled(module: Module) -> list[str]:
 
 
 def _module(text: str, path: str = "promptops/core/x.py") -> Module:
-    return Module(path=Path(path), text=text, tree=ast.parse(text))
+    return Module(path=Path(path), text=text)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,25 @@ import pytest
 from tests.support.checkout import ROOT
 from tests.support.slow import HERE, IN_PROCESS, PLACES
 
+_COLLECT = """
+import sys, pytest
 
-def collected(selection: str, *paths: str) -> list[str]:
-    """The ids of the tests that pytest would run."""
-    quiet = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run([*quiet, "-m", selection, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: no test is selected
-    return [line for line in done.stdout.splitlines() if "::" in line]
+class Tell:
+    def pytest_collection_finish(self, session):
+        for item in session.items:
+            print("slow" if item.get_closest_marker("slow") else "fast", item.nodeid)
+
+sys.exit(pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[Tell()]))
+"""
+
+
+def collected(*paths: str) -> tuple[list[str], list[str]]:
+    """The ids of the slow tests and of the fast ones, as pytest collects them."""
+    command = [sys.executable, "-c", _COLLECT, *paths]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [line.split(" ", 1) for line in done.stdout.splitlines() if "::" in line]
+    return [name for kind, name in found if kind == "slow"], [name for kind, name in found if kind == "fast"]
 
 
 def test_the_marker_is_declared_and_one_target_uses_it() -> None:
@@ -36,9 +48,11 @@ def test_every_place_of_slow_tests_is_there(place: str) -> None:
 
 
 def test_a_test_is_slow_on_postgresql_and_with_a_server_and_fast_on_sqlite() -> None:
-    modules = ("tests/store/test_record.py", "tests/server/api/test_client_reads.py", "tests/core/test_rollout.py")
-    slow, fast = collected("slow", *modules), collected("not slow", *modules)
+    modules = ["tests/store/test_record.py", "tests/core/test_rollout.py"]
+    modules += [f"tests/server/{name}.py" for name in ("api/test_client_reads", "http/test_bodies")]
+    slow, fast = collected(*modules)
     assert [name for name in fast if "postgresql" in name or "test_client_reads" in name] == []
+    assert any("test_no_body_costs_more" in name for name in slow), "it starts a server without a fixture"
     assert any(name.startswith("tests/store/test_record.py") and "sqlite" in name for name in fast)
     assert any(name.startswith("tests/store/test_record.py") and "postgresql" in name for name in slow)
     assert [name for name in slow if "sqlite" in name and "test_record" in name] == []

@@ -31,11 +31,15 @@ def files() -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """One Python file: its path, its text and its tree."""
+    """One Python file: its path and its text."""
 
     path: Path
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        """Its syntax tree. Parsing takes most of the time of a test over many modules, so each is parsed once."""
+        return _parsed(self)
 
     @property
     def name(self) -> str:
@@ -44,11 +48,18 @@ class Module:
 
 
 @functools.cache
+def _parsed(module: Module) -> ast.Module:
+    return ast.parse(module.text, str(module.path))
+
+
+@functools.cache
+def _read(path: Path) -> Module:
+    return Module(path=path, text=(ROOT / path).read_text(encoding="utf-8"))
+
+
 def modules(*tops: str) -> tuple[Module, ...]:
     """The Python modules below these top folders, in order."""
-    found = [path for path in files() if path.suffix == ".py" and path.parts[0] in tops]
-    texts = [(path, (ROOT / path).read_text(encoding="utf-8")) for path in found]
-    return tuple(Module(path=path, text=text, tree=ast.parse(text, str(path))) for path, text in texts)
+    return tuple(_read(path) for path in files() if path.suffix == ".py" and path.parts[0] in tops)
 
 
 def imports(module: Module, *, for_types: bool = True) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Which tests `make test-fast` leaves out: by their database, their fixtures and their place.
+"""Which tests `make test-fast` leaves out: by their database, their fixtures, what they call and their place.
 
 What is left is the whole logic, on SQLite and in one process. A new test of PostgreSQL or of a server process is marked
 by itself; a new module that starts processes of its own or waits for time to pass is named here.
@@ -6,6 +6,7 @@ by itself; a new module that starts processes of its own or waits for time to pa
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -17,6 +18,9 @@ DATABASES = frozenset({"postgresql", "pgbouncer-transaction", "pgbouncer-session
 
 SERVERS = ("postgresql", "pgbouncer", "serve", "place", "running", "crew")
 """How the names of fixtures begin that start a database server or a process of ours."""
+
+STARTS = "running"
+"""The function that starts a server: a test that calls it by itself starts one too."""
 
 PLACES = (
     "harness/*",
@@ -70,7 +74,13 @@ def is_slow(item: pytest.Item) -> bool:
         return True
     if any(name.startswith(SERVERS) for name in getattr(item, "fixturenames", ())):
         return True
-    module = PurePosixPath(Path(item.path).relative_to(HERE).with_suffix("").as_posix())
+    code = getattr(getattr(item, "function", None), "__code__", None)
+    return (code is not None and STARTS in code.co_names) or _is_slow_module(item.path)
+
+
+@cache
+def _is_slow_module(path: Path) -> bool:
+    module = PurePosixPath(path.relative_to(HERE).with_suffix("").as_posix())
     return str(module) not in IN_PROCESS and any(_is_below(module, place) for place in PLACES)
 
 

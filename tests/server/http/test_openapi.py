@@ -49,8 +49,15 @@ def described(lasting: Registry) -> Iterator[Described]:
         yield Described(talking, json.loads(app.state.documentation), tokens)
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
-@pytest.mark.parametrize("who", ["admin", "read", "none"])
+@pytest.mark.parametrize(
+    ("who", "mode"),
+    [
+        pytest.param(who, mode, marks=pytest.mark.slow if who == "read" or mode is GenerationMode.NEGATIVE else ())
+        for who in ("admin", "read", "none")
+        for mode in GenerationMode
+    ],
+    ids=str,
+)
 def test_the_server_does_what_its_document_says(who: str, mode: GenerationMode, described: Described) -> None:
     paths = described.document["paths"]
     assert isinstance(paths, dict)
