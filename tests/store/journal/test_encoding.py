@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -30,9 +32,10 @@ from promptops.core.model import (
     Yank,
 )
 from promptops.core.token import Revocation, Scope, Token
+from promptops.store import facts
 from promptops.store.facts.confirmation import Confirmation
 from promptops.store.facts.epoch import EpochInfo
-from promptops.store.facts.kind import Fact, kind_of
+from promptops.store.facts.kind import Fact, kind_of, kinds
 from promptops.store.facts.profile import ProfileVersion
 from promptops.store.facts.quarantine import QuarantineEvent
 from promptops.store.facts.record import Record, decode, encode, flaw
@@ -388,3 +391,9 @@ def test_a_release_needs_its_content_and_no_other_record_has_any() -> None:
 def test_bytes_are_a_record_or_refused(data: bytes) -> None:
     with pytest.raises(Invalid):
         decode(data)
+
+
+def test_each_kind_has_a_name_and_a_noun_of_its_own() -> None:
+    modules = [import_module(f"{facts.__name__}.{found.name}") for found in iter_modules(facts.__path__)]
+    of_modules = [module.KIND for module in modules if hasattr(module, "KIND")]
+    assert len(of_modules) == len(kinds()) == len({kind.noun for kind in of_modules}) >= 12
