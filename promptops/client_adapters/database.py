@@ -21,20 +21,20 @@ from promptops.store.queries.serving import Progress
 from promptops.wire.snapshot import encode
 
 _TRY_AGAIN = 1.0
-"""Seconds between two tries to open a database that is out of reach."""
+"""Seconds between two tries to open a database that is out of reach: soon enough, and cheap for its server."""
 
 _kept_open: list[object] = []
-"""What a forked child got from its parent: closing it would end the parent's connections."""
+"""Objects that a forked child inherits. They are kept, because closing them would end the parent's connections."""
 
 
 class Database:
-    """A registry's database. Opened when it is first asked, and again after it was out of reach."""
+    """Reads a registry's database. It is opened for the first question, and again after it was out of reach."""
 
     def __init__(self, url: str) -> None:
-        """Nothing is opened yet.
+        """Opens nothing yet.
 
         Raises:
-            Invalid: the URL is not that of a registry.
+            Invalid: the URL is not a registry's.
         """
         self._url = url
         self._label = str(locate(url))
@@ -63,7 +63,7 @@ class Database:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Keep open what is open for so long, and close it at the end if it was to be closed meanwhile."""
+        """Keeps the registry open during a call; if it was closed meanwhile, the end of the last call closes it."""
         with self._counting:
             self._busy += 1
         try:
@@ -80,15 +80,15 @@ class Database:
             case AskSnapshot():
                 return self._snapshot(registry, what)
             case AskContents():
-                found = snapshots.contents(registry, what.digests)
-                return SourceAnswer(contents={digest: stored.content for digest, stored in found.items()})
+                stored_releases = snapshots.contents(registry, what.digests)
+                return SourceAnswer(contents={digest: stored.content for digest, stored in stored_releases.items()})
             case AskVersion():
                 release = snapshots.content_of_version(registry, what.app, what.version)
                 return SourceAnswer(body=release.content, etag=release.digest)
         return Failed(reason="unknown", message="a database takes no heartbeats")
 
     def _snapshot(self, registry: Registry, what: AskSnapshot) -> SourceAnswer:
-        # Read before the snapshot: it can only be older, and then the next question finds out.
+        # Read before the snapshot: it can only be older than that, and then the next question compares again.
         progress = snapshots.progress(registry, what.channel)
         if what.etag and self._seen == (what, progress, what.etag):
             return SourceAnswer(unchanged=True, etag=what.etag)
@@ -122,7 +122,7 @@ class Database:
         self.interrupt()
         with self._counting:
             busy = self._busy > 0
-        if not busy:  # otherwise the last call at work does it
+        if not busy:  # otherwise the end of the last call drops it
             self._drop()
 
     def forget(self) -> None:
@@ -148,7 +148,10 @@ class Database:
             return self._watch
 
     def _drop(self) -> None:
-        """Begin anew with the next question: what was opened may be another registry's by then. The watch goes on."""
+        """Opens the registry anew for the next question: the address may have another one by then.
+
+        The watch goes on.
+        """
         with self._lock:
             registry, self._registry = self._registry, None
         if registry is not None:

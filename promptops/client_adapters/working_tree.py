@@ -1,7 +1,7 @@
 """``repo:FOLDER``: the prompts as they are in the files now, live, for development.
 
 A channel's name means nothing here: each one serves the working tree. Every edit is a new revision of its app. An app
-with an error in it keeps what it served before, and the client says what is wrong.
+with an error in it keeps its earlier state, and the client reports the error.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from promptops.source.workspace import MARKER
 from promptops.wire.snapshot import encode
 
 _LOOK = 0.25
-"""Seconds between two looks at the files: docs/client.md promises edits within a second."""
+"""Seconds between two looks at the files: docs/client.md promises an edit within a second."""
 _SHARE = 10
-"""A look at the files takes at most one part in so many of the time, so a huge tree is looked at less often."""
+"""The pause after a look is at least this many times its length, so a huge tree takes at most a tenth of a core."""
 
 _numbered: dict[Path, dict[str, Pointer]] = {}
-"""The last pointer of each app of a folder: one that is opened again in this process counts on."""
+"""The last pointer of each app of a folder, so that revisions go on if it is opened again in this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """What was built from the files: the pointer and the bytes of each app, and what is wrong with the rest."""
+class _Tree:
+    """The apps that were built from the files, each with its pointer and bytes, and notes on errors in the others."""
 
     registry: str = "working-tree"
     apps: dict[str, Pointer]
@@ -55,7 +55,7 @@ class WorkingTree:
         self._files = Files(self._root)
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._state = _State(apps={}, contents={})
+        self._state = _Tree(apps={}, contents={})
         self._read: object = None
         self._pause = _LOOK
 
@@ -99,7 +99,7 @@ class WorkingTree:
             return SourceAnswer(unchanged=True, etag=etag, notes=state.notes)
         return SourceAnswer(body=body, etag=etag, notes=state.notes)
 
-    def _load(self) -> _State:
+    def _load(self) -> _Tree:
         loaded = load(self._files)
         state = replace(self._state, apps=dict(self._state.apps), contents={}, notes=_notes(loaded))
         numbered = _numbered.setdefault(self._root, {})
@@ -141,15 +141,15 @@ class WorkingTree:
         """Nothing is shared with a parent."""
 
     def _signature(self) -> tuple[object, ...]:
-        found: list[object] = []
+        facts_of_files: list[object] = []
         for path in self._files.files():
             if path.endswith((MARKER, APP_FILE, *ENDINGS)) or f"/{PARTIALS}" in path:
                 try:
                     facts = os.stat(self._root / path, follow_symlinks=False)
                 except OSError:
                     continue
-                found.append((path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
-        return tuple(found)
+                facts_of_files.append((path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
+        return tuple(facts_of_files)
 
 
 def _next(now: Pointer | None, digest: str) -> Pointer:

@@ -1,8 +1,8 @@
-"""Is the audit log what was written? Every line against its seal and the one before, the end against what was kept.
+"""Verifies the audit log: every line against its seal and the line before, its end against older hashes.
 
-The database alone shows an edit, a removal, lines that were moved, and an end that was cut off behind the head's back.
-A log that was rewritten as a whole agrees with itself; that is seen by an anchor: a hash that somebody kept, or the
-hashes in the commits that promptops writes to git.
+The database alone shows edited, removed and moved lines, and a missing end if the head row still counts it. A log that
+was rewritten as a whole is consistent; only an anchor shows it: a hash that was kept elsewhere, or the hashes in the
+commits that promptops writes to git.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """What verifying found: how many lines there are, the hash of the newest, and every fault, oldest line first.
+    """The result of a verification: the number of lines, the hash of the newest, and every fault, oldest line first.
 
-    ``anchors`` is how many hashes in git the log was compared with; ``unread`` says why git was not asked, if it was
-    not.
+    ``anchors`` is the number of hashes in git that the log was compared with; ``unread`` is why git was not read.
     """
 
     entries: int
@@ -45,12 +44,12 @@ class Log(Protocol):
         """Every line, oldest first."""
 
     def audit_head(self) -> tuple[int, str]:
-        """The number and hash of the newest line, as they are kept beside the log."""
+        """The number and hash of the newest line, from the row beside the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What a log is compared with: a hash that somebody kept, those in git by number, or why git was not asked."""
+    """What a log is compared with: an anchor, the hashes in git by line number, or the reason why git was not read."""
 
     anchor: str
     hashes: Mapping[int, str]
@@ -58,12 +57,12 @@ class Kept:
 
 
 def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) -> Audited:
-    """Verify the whole log, in one consistent view of it, however long it is; and the secrets that its lines commit to.
+    """Verify the whole log in one consistent view, and the secrets that its lines commit to.
 
-    ``anchor`` is a hash that the log has to contain; ``root`` a workspace whose repository is asked for more of them.
+    ``anchor`` is a hash that the log has to contain; ``root`` a workspace whose repository has more of them.
 
     Raises:
-        Invalid: the anchor is no hash.
+        Invalid: the anchor is not a hash.
     """
     known = kept(registry.lineage, anchor=anchor, root=root)
     with registry.read() as reader:
@@ -83,10 +82,10 @@ def _secret(what: str, token: str) -> Sentence:
 
 
 def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
-    """What the log of this registry is to be compared with.
+    """Returns what the log of this registry has to agree with.
 
     Raises:
-        Invalid: the anchor is no hash.
+        Invalid: the anchor is not a hash.
     """
     wanted = anchor.strip().lower()
     if wanted and (len(wanted) != len(audit.GENESIS) or not set(wanted) <= set("0123456789abcdef")):
@@ -99,7 +98,7 @@ def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
 
 
 def compare(log: Log, known: Kept) -> Audited:
-    """Verify a log by itself, and against what is known of it."""
+    """Verify a log by itself, and against older hashes of it."""
     tail = _Tail()
     faults = list(audit.verify(tail.watch(log.audit_trail())))
     seq, hash = log.audit_head()
@@ -108,8 +107,10 @@ def compare(log: Log, known: Kept) -> Audited:
         others.append(audit.verify_anchor(log.audit_trail(), known.anchor))
     faults += [fault for fault in others if fault is not None]
     if known.hashes:
-        told = {fault.seq for fault in faults}
-        faults += [fault for fault in audit.verify_anchors(log.audit_trail(), known.hashes) if fault.seq not in told]
+        reported = {fault.seq for fault in faults}
+        faults += [
+            fault for fault in audit.verify_anchors(log.audit_trail(), known.hashes) if fault.seq not in reported
+        ]
     return Audited(
         entries=tail.count,
         head=tail.last.hash if tail.last else audit.GENESIS,
@@ -120,7 +121,7 @@ def compare(log: Log, known: Kept) -> Audited:
 
 
 class _Tail:
-    """Counts the lines that pass and keeps the newest, so that a log of any length is read once for all three."""
+    """Counts the lines of a log and keeps the newest, while it is read once for its verification."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -134,7 +135,7 @@ class _Tail:
 
 
 def _kept_in_git(lineage: str, root: Path | None) -> tuple[Mapping[int, str], str]:
-    """The hashes in the workspace's repository by their line's number, or none and the reason why."""
+    """Returns the hashes in the workspace's repository by line number, or no hash and the reason."""
     if root is None:
         return {}, "there is no workspace here"
     from promptops.projection import Archive, anchors

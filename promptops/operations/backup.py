@@ -1,4 +1,4 @@
-"""Backups: a consistent copy with a manifest, and a registry made of one, checked before it is called restored."""
+"""Makes backups, consistent copies with a manifest, and restores a registry from one, which is then checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was restored, the epoch that begins with it, and what checking the result found."""
+    """The manifest of the restored backup, the epoch that begins, and the report of checking the result."""
 
     manifest: Manifest
     epoch: int
@@ -25,12 +25,14 @@ class Restored:
 
 
 def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
-    """Copy the registry, while it is in use, to a file with a manifest beside it, or into a folder, and see that it
-    comes back, unless ``verify`` is false.
+    """Copy the registry, while it is in use, to a file or into a folder, with a manifest beside it.
+
+    Unless ``verify`` is false, the copy is restored into a temporary place and checked.
 
     Raises:
-        Conflict: the file exists. ExtraMissing: PostgreSQL's own tools are not here.
-        RegistryNotInitialised, RegistryDamaged, RegistryUnavailable: it cannot be read, or the file not be written.
+        Conflict: the file exists. ExtraMissing: PostgreSQL's own tools are not installed.
+        RegistryNotInitialised, RegistryDamaged, RegistryUnavailable: the registry cannot be read, or the file cannot be
+            written.
     """
     from promptops import store
 
@@ -41,8 +43,8 @@ def restore(source: Path, place: Place, *, actor: str, now: datetime) -> Restore
     """Make a registry of a backup, in an epoch that neither the backup nor the workspace's git has seen, and check it.
 
     Raises:
-        Invalid: the backup is not what its manifest says. Nothing was touched.
-        Conflict: there is something where it is to go.
+        Invalid: the backup does not agree with its manifest. Nothing was changed.
+        Conflict: the destination is not empty.
         SchemaTooNew, ExtraMissing, RegistryDamaged, RegistryUnavailable
     """
     from promptops import store
@@ -57,9 +59,9 @@ def restore(source: Path, place: Place, *, actor: str, now: datetime) -> Restore
 
 
 def _newest_epoch_in_git(root: Path | None) -> int:
-    """The newest epoch that a workspace's git knows: a backup of before an earlier restore must not begin it again.
+    """Returns the newest epoch in the workspace's git: a backup from before an earlier restore must not begin it again.
 
-    Without a git that can be asked, 1: a restore does not wait for git.
+    If git cannot be read, 1: a restore does not wait for git.
     """
     if root is None:
         return 1

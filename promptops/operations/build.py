@@ -1,6 +1,6 @@
 """Files in git -> apps that are ready to be released.
 
-Everything slow happens here, before any transaction: git, parsing, linting, canonical bytes, digests.
+All slow work happens here, before any transaction: git, parsing, linting, canonical bytes, digests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Built:
     """One app at one commit: its content, the canonical bytes and their digest, and where it came from.
 
-    ``loads`` is true for a content that was compiled when it was read, so that it is not compiled twice.
+    ``loads`` is true if the content was compiled when it was read, so that it is not compiled twice.
     """
 
     content: Content
@@ -57,12 +57,12 @@ def build(
 ) -> Workspace:
     """Build some apps of the workspace at ``root`` (none named: all of them) from a commit of the repository it is in.
 
-    With ``allow_dirty`` they are built from the files as they are, and their provenance says whether those are the
-    commit's.
+    With ``allow_dirty`` they are built from the files as they are, and their provenance records whether those differ
+    from the commit.
 
     Raises:
-        SourceInvalid: with every error in the files of these apps.
-        DirtyTree: HEAD was asked for, and their files are not all committed.
+        SourceInvalid: the files of these apps have errors; it has all of them.
+        DirtyTree: the commit is HEAD, and some of their files are not committed.
         NotFound, GitUnavailable: no such app or commit, or git does not answer.
     """
     from promptops.source.lint.lint import check

@@ -1,4 +1,4 @@
-"""What promptops.yml declares -> the channels of the registry. Every version of a policy is kept."""
+"""The channels of promptops.yml -> the channels of the registry. Every version of a policy is kept."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def apply_channels(
     Applying twice changes nothing, so no key is needed. ``name`` is the registry the declaration belongs to.
 
     Raises:
-        RegistryMismatch: it belongs to another one.
+        RegistryMismatch: the declaration belongs to another registry.
     """
     if name != registry.name:
         raise RegistryMismatch(

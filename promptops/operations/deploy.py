@@ -1,6 +1,6 @@
-"""How a channel is changed, whoever decides: lock, decide, append, remember, read back.
+"""Changes a channel: lock, decide, append, remember, read back.
 
-Promoting and rolling back differ in what they lock and in the rule that decides; everything else is here.
+A promotion and a rollback differ in their locks and in the rule that decides; the rest is here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What a change did. ``served`` was read back after the commit and is what the channel serves now."""
+    """The result of a change. ``served`` was read back after the commit and is what the channel serves now."""
 
     deployments: tuple[Deployment, ...]
     unchanged: tuple[Deployment, ...] = ()
@@ -32,7 +32,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Deployments to append, and those that are right as they are."""
+    """Deployments to append, and those that need no change."""
 
     changed: list[Deployment] = field(default_factory=list)
     unchanged: list[Deployment] = field(default_factory=list)
@@ -84,7 +84,7 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
     with registry.read() as reader:
         for app, channel, revision, is_new in answer:
             live = reader.live(str(app), str(channel))
-            assert live is not None  # it was deployed, and a log never shrinks
+            assert live is not None  # this change deployed it, and a log never shrinks
             served.append(live)
             is_it = live.revision == revision
             deployment = live if is_it else reader.deployment(str(app), str(channel), int(revision))

@@ -1,4 +1,4 @@
-"""A channel as plain files, laid out as a server's addresses are, for any web server, CDN or object store.
+"""Writes a channel as plain files with the paths of a server's addresses, for any web server, CDN or object store.
 
 ::
 
@@ -6,8 +6,8 @@
     DIR/v1/channels/<channel>/snapshot     what the channel serves, written last
 
 The folder itself may be a link; below it, links and other special files stop the export before it writes anything. A
-reader sees the old or the new snapshot while this runs, and finds every release that it points to, also after this was
-killed: no file is written in place, and none is deleted.
+reader sees the old or the new snapshot during an export, and finds every release that it points to, even if the export
+is killed: files are replaced whole, and never deleted.
 """
 
 from __future__ import annotations
@@ -33,33 +33,35 @@ from promptops.files import locked_folder, replace_file
 from promptops.wire import snapshot as wire
 
 _AT_ONCE = 16
+"""Contents that are read and held in memory at a time: 16 MiB at most."""
+
 _PART = ".part"
 _FILE, _FOLDER = 0o644, 0o755
-"""A web server runs as somebody else, who must be able to read what is written here, whatever the umask is."""
+"""Modes of files and folders: a web server runs as another user and must read them under any umask."""
 
 
-class Origin(Protocol):
-    """Where the snapshot and the contents come from."""
+class SnapshotSource(Protocol):
+    """Provides the snapshot and the contents: a registry or a server."""
 
     def snapshot(self, channel: str) -> Snapshot:
         """What the channel serves."""
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
-        """The contents of releases by digest, as many as are there and intact; maybe only the first of them.
+        """The contents of releases by digest, those that are intact; a large batch may be cut to the first ones.
 
         Raises:
-            RegistryDamaged: that leaves none.
+            RegistryDamaged: no content is intact.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written: of how many releases the content was ``written`` or was there already (``kept``).
+    """The result: how many contents of releases were ``written``, and how many were there already (``kept``).
 
-    ``missing`` are the apps whose last good release has no intact content: they are served, and a rollback of them
-    would find nothing to serve. ``unloadable`` are those whose release no client could load, with the reason: the
-    folder serves on what it served of them, or leaves them out. ``size`` counts the bytes of all these files,
-    ``changed`` says whether the snapshot is another one than before.
+    ``missing`` are the apps whose last good release has no intact content: they are served, and after a rollback
+    clients would not find the release. ``unloadable`` are the apps whose release no client could load, with the reason:
+    the folder keeps their earlier release, or leaves them out. ``size`` counts the bytes of all these files.
+    ``changed`` is true if the snapshot differs from the one before.
     """
 
     folder: Path
@@ -73,38 +75,38 @@ class Exported:
     changed: bool
 
 
-def export(origin: Origin, channel: str, folder: Path) -> Exported:
+def export(source: SnapshotSource, channel: str, folder: Path) -> Exported:
     """Write what the channel serves, with the contents of its stable, canary and last good releases.
 
-    An app whose release no client could load stays at what the folder served of it, or is left out; all others go on.
-    Any number of these may run at once in one folder: they take turns, and the snapshot never goes back.
+    An app whose release no client could load keeps its earlier release in the folder, or is left out; all others go on.
+    Any number of exports may run at once in one folder: they take turns, and the snapshot never goes back.
 
     Raises:
         ChannelNotFound: listing the channels that exist.
-        RegistryDamaged: what the channel serves is not intact. The snapshot stays as it was.
+        RegistryDamaged: a release that the channel serves is not intact. The snapshot stays as it was.
         Conflict: the folder holds a newer snapshot of the channel, or another registry's.
         Invalid: the folder cannot be written, or has something that is not a file or folder of an export.
     """
     try:
         _make(folder)
         with _turn(folder) as alone:
-            found = origin.snapshot(channel)
+            snapshot = source.snapshot(channel)
             target = folder / "v1" / "channels" / channel / "snapshot"
             releases = folder / "v1" / "releases"
             for place in (releases, target.parent):
                 _refuse_detours(place, folder)
             before = _read(target, wire.MAX_BYTES)
-            _refuse_older(target, before, found)
-            there = _intact(found, releases)
+            _refuse_older(target, before, snapshot)
+            there = _intact(snapshot, releases)
             for place in (releases, target.parent):
                 _make(place)
                 if alone:
                     _sweep(place)
-            written = _put_contents(origin, found, releases, there)
-            missing = _missing(found, there)
-            unloadable = _unloadable(found, releases)
-            found = _without(found, unloadable, _decoded(before), releases)
-            data, digest = wire.encode(found)
+            written = _put_contents(source, snapshot, releases, there)
+            missing = _missing(snapshot, there)
+            unloadable = _unloadable(snapshot, releases)
+            snapshot = _without(snapshot, unloadable, _decoded(before), releases)
+            data, digest = wire.encode(snapshot)
             if changed := data != before:
                 replace_file(target, data, mode=_FILE, suffix=_PART)
     except OSError as error:
@@ -112,7 +114,7 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
         raise Invalid(f"{named} cannot be written: {error.strerror or error}", hint="Name another folder.") from error
     return Exported(
         folder=folder,
-        snapshot=found,
+        snapshot=snapshot,
         digest=digest,
         written=written,
         kept=len(there) - written,
@@ -124,27 +126,27 @@ def export(origin: Origin, channel: str, folder: Path) -> Exported:
 
 
 def _decoded(data: bytes | None) -> Snapshot | None:
-    """The snapshot that is there; None for nothing yet, or nothing that anybody could use."""
+    """Returns the snapshot of the folder; None if there is none yet, or none that a client could use."""
     try:
         return wire.decode(data or b"")
     except PromptopsError:
         return None
 
 
-def _refuse_older(target: Path, before: bytes | None, found: Snapshot) -> None:
+def _refuse_older(target: Path, before: bytes | None, snapshot: Snapshot) -> None:
     there = _decoded(before)
     if there is None:
         return
-    if there.lineage != found.lineage:
+    if there.lineage != snapshot.lineage:
         raise Conflict(
             f"{target} is of another registry ('{there.registry}', {there.lineage}), and clients that follow it would"
             " not take this one's",
             hint="Name another folder, or throw that one away.",
         )
-    if (there.epoch, there.cursor) > (found.epoch, found.cursor):
+    if (there.epoch, there.cursor) > (snapshot.epoch, snapshot.cursor):
         raise Conflict(
             f"{target} is newer (epoch {there.epoch}, change {there.cursor}) than what this registry has"
-            f" (epoch {found.epoch}, change {found.cursor}); it stays",
+            f" (epoch {snapshot.epoch}, change {snapshot.cursor}); it stays",
             hint="Export from the registry itself and not from a copy of it.",
         )
 
@@ -152,85 +154,85 @@ def _refuse_older(target: Path, before: bytes | None, found: Snapshot) -> None:
 # --- contents ---------------------------------------------------------------------------------------
 
 
-def _intact(found: Snapshot, folder: Path) -> dict[str, int]:
-    """The contents that are there and are what their names say, by digest with their sizes."""
+def _intact(snapshot: Snapshot, folder: Path) -> dict[str, int]:
+    """Returns the contents in the folder whose digest is their name, by digest with their sizes."""
     there = {}
-    for digest in dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases()):
+    for digest in dict.fromkeys(ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases()):
         content = _read(folder / digest.removeprefix("sha256:"), MAX_RELEASE)
         if content is not None and digest_of(content) == digest:
             there[digest] = len(content)
     return there
 
 
-def _put_contents(origin: Origin, found: Snapshot, folder: Path, there: dict[str, int]) -> int:
-    """Write the contents that are not ``there``, and add them to those; answers how many."""
-    named = dict.fromkeys(ref.digest for pointer in found.apps.values() for ref in pointer.releases())
+def _put_contents(source: SnapshotSource, snapshot: Snapshot, folder: Path, there: dict[str, int]) -> int:
+    """Write the contents that are not ``there``, add them to those, and return their number."""
+    named = dict.fromkeys(ref.digest for pointer in snapshot.apps.values() for ref in pointer.releases())
     wanted = [digest for digest in named if digest not in there]
     written = 0
     while wanted:
-        asked = wanted[:_AT_ONCE]
+        batch = wanted[:_AT_ONCE]
         try:
-            got = origin.contents(asked)
+            contents = source.contents(batch)
         except RegistryDamaged:
-            got = {}
-        for digest, content in got.items():
+            contents = {}
+        for digest, content in contents.items():
             if digest_of(content) == digest:
                 replace_file(folder / digest.removeprefix("sha256:"), content, mode=_FILE, suffix=_PART)
                 there[digest] = len(content)
                 written += 1
-        # Of a batch that is too large only the first come: ask for the others again, as long as any come.
-        left = [digest for digest in asked if digest not in there]
-        wanted = (left if len(left) < len(asked) else []) + wanted[_AT_ONCE:]
+        # A source cuts a batch that is too large: request the rest again, as long as some arrive.
+        left = [digest for digest in batch if digest not in there]
+        wanted = (left if len(left) < len(batch) else []) + wanted[_AT_ONCE:]
     return written
 
 
-def _missing(found: Snapshot, there: Collection[str]) -> tuple[str, ...]:
-    """The apps whose last good release is not among the digests that are there.
+def _missing(snapshot: Snapshot, there: Collection[str]) -> tuple[str, ...]:
+    """Returns the apps whose last good release is not among the digests that are there.
 
     Raises:
-        RegistryDamaged: so has one that is served.
+        RegistryDamaged: a served release is not there either.
     """
 
     def absent(ref: ReleaseRef | None) -> bool:
         return ref is not None and ref.digest not in there
 
-    for app, pointer in sorted(found.apps.items()):
+    for app, pointer in sorted(snapshot.apps.items()):
         for ref in (pointer.stable, pointer.canary):
             if ref is not None and absent(ref):
                 raise RegistryDamaged(
-                    f"{app}@{ref.version}, which {found.channel} serves, is not in the registry as it was released;"
+                    f"{app}@{ref.version}, which {snapshot.channel} serves, is not in the registry as it was released;"
                     " the snapshot was not written",
                     hint=Sentence(
                         Advice(Action.FSCK, words="A check of the registry"),
-                        " tells what is damaged. Restore the registry from a backup.",
+                        " shows what is damaged. Restore the registry from a backup.",
                     ),
                 )
-    return tuple(app for app, pointer in sorted(found.apps.items()) if absent(pointer.last_good))
+    return tuple(app for app, pointer in sorted(snapshot.apps.items()) if absent(pointer.last_good))
 
 
-def _unloadable(found: Snapshot, folder: Path) -> dict[str, str]:
-    """The apps that serve what no client could load, each with the reason."""
+def _unloadable(snapshot: Snapshot, folder: Path) -> dict[str, str]:
+    """Returns the apps that serve a release which no client could load, each with the reason."""
     flaws: dict[str, str] = {}
-    for app, pointer in sorted(found.apps.items()):
+    for app, pointer in sorted(snapshot.apps.items()):
         for ref in (pointer.stable, pointer.canary):
             if ref is not None and app not in flaws and (flaw := flaw_of(_content(folder, ref))):
                 flaws[app] = f"{app}@{ref.version}: {flaw}"
     return flaws
 
 
-def _without(found: Snapshot, unloadable: Collection[str], before: Snapshot | None, folder: Path) -> Snapshot:
-    """The snapshot in which these apps stay at what the folder served of them, where clients can load that.
+def _without(snapshot: Snapshot, unloadable: Collection[str], before: Snapshot | None, folder: Path) -> Snapshot:
+    """Returns the snapshot in which these apps keep their earlier release in the folder, if clients can load that.
 
-    An app that is left out stops no other; where it stood in the snapshot, clients of 0.1.0 would follow none of them.
+    Clients of 0.1.0 would follow no app of a snapshot that has one they cannot load, so such an app is left out.
     """
     if not unloadable:
-        return found
+        return snapshot
     kept: dict[str, Pointer] = {}
-    if before is not None and (before.lineage, before.epoch) == (found.lineage, found.epoch):
+    if before is not None and (before.lineage, before.epoch) == (snapshot.lineage, snapshot.epoch):
         old = replace(before, apps={app: before.apps[app] for app in unloadable if app in before.apps})
         still = _unloadable(old, folder)
         kept = {app: pointer for app, pointer in old.apps.items() if app not in still}
-    return replace(found, apps={app: p for app, p in found.apps.items() if app not in unloadable} | kept)
+    return replace(snapshot, apps={app: p for app, p in snapshot.apps.items() if app not in unloadable} | kept)
 
 
 def _content(folder: Path, ref: ReleaseRef) -> bytes:
@@ -242,7 +244,7 @@ def _content(folder: Path, ref: ReleaseRef) -> bytes:
 
 @contextlib.contextmanager
 def _turn(folder: Path) -> Iterator[bool]:
-    """Wait until nobody else exports into this folder; False where the file system knows no locks."""
+    """Wait until no other process exports into this folder; yields False if the file system has no locks."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked_folder(folder))
@@ -253,27 +255,27 @@ def _turn(folder: Path) -> Iterator[bool]:
 
 
 def _make(folder: Path) -> None:
-    """The folder with all above it; those that are new can be read by everybody."""
-    for each in (*reversed(folder.parents), folder):
-        if not each.is_dir():
+    """Make the folder and its parents; all users may read the new ones."""
+    for parent in (*reversed(folder.parents), folder):
+        if not parent.is_dir():
             with contextlib.suppress(FileExistsError):
-                each.mkdir()
-                each.chmod(_FOLDER)
+                parent.mkdir()
+                parent.chmod(_FOLDER)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
 
 def _sweep(folder: Path) -> None:
-    """Throw away what an export that was killed has left."""
-    for each in folder.glob(f".*{_PART}"):
-        each.unlink(missing_ok=True)
+    """Delete the partial files of an export that was killed."""
+    for part in folder.glob(f".*{_PART}"):
+        part.unlink(missing_ok=True)
 
 
 def _read(path: Path, limit: int) -> bytes | None:
-    """The content of a file of an export; None if there is no file yet.
+    """Returns the content of a file of an export; None if there is no file yet.
 
     Raises:
-        Invalid: something else is there. A link would lead out of the folder, and a pipe would block for ever.
+        Invalid: it is no regular file. A link would lead out of the folder, and a pipe would block for ever.
     """
     try:
         mode = path.lstat().st_mode
@@ -290,16 +292,16 @@ def _read(path: Path, limit: int) -> bytes | None:
 
 
 def _refuse_detours(place: Path, root: Path) -> None:
-    """Do nothing where all on the way from the root to this place are folders, or are not there yet.
+    """Checks that every part of the path from the root to this place is a folder, or does not exist yet.
 
     Raises:
-        Invalid: something else is there.
+        Invalid: a part is something else.
     """
     below = place.relative_to(root).parts
-    for each in (root.joinpath(*below[:count]) for count in range(1, len(below) + 1)):
+    for entry in (root.joinpath(*below[:count]) for count in range(1, len(below) + 1)):
         with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISDIR(mode := each.lstat().st_mode):
-                raise _in_the_way(each, f"it is {_kind(mode)}, not a folder")
+            if not stat.S_ISDIR(mode := entry.lstat().st_mode):
+                raise _in_the_way(entry, f"it is {_kind(mode)}, not a folder")
 
 
 def _kind(mode: int) -> str:

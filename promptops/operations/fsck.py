@@ -1,7 +1,7 @@
-"""Is everything there that was ever written? The database by itself, git against it, a remote against both.
+"""Checks that everything that was ever written is there: the database by itself, git against it, a remote against both.
 
-A repair only ever adds: it drains the outbox, writes refs and tags again, puts guards back. It changes no row and moves
-no ref, so what is damaged stays as it is for a person to look at.
+A repair only adds: it drains the outbox, writes refs and tags again, and puts guards back. It changes no row and moves
+no ref, so damage stays as it is for a person to examine.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from promptops.store import Registry, upgrade
 from promptops.store.checks.checks import check_store
 
 _ALONE_SECONDS = 10.0
+"""Seconds that a repair waits for processes that write to git; after that it leaves their lock files alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is wrong now, what was repaired, and what could not be looked at."""
+    """The faults that are left, those that were repaired, and notes on what could not be checked."""
 
     faults: tuple[Fault, ...]
     repaired: tuple[Fault, ...] = ()
@@ -34,7 +35,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0: all is well. 1: something was repaired, or is only not done yet. 2: damage."""
+        """0: no faults. 1: a fault was repaired, or is only pending work. 2: damage."""
         if any(fault.severity is Condition.DAMAGE for fault in self.faults):
             return 2
         return 1 if self.faults or self.repaired else 0
@@ -42,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the registry is, and the workspace with the name of the registry it belongs to; None outside of one."""
+    """The registry's URL, and the workspace with the name of its registry; ``root`` is None outside of one."""
 
     url: str
     root: Path | None = None
@@ -56,13 +57,13 @@ def check(place: Place, *, remote: str = "", repair: bool = False) -> Report:
     Raises:
         Unavailable: the database cannot be opened at all.
     """
-    found, notes = _look(place, remote)
-    if not repair or not found:
-        return Report(faults=found, notes=notes)
-    more = _repair(place, found, remote)
+    faults, notes = _look(place, remote)
+    if not repair or not faults:
+        return Report(faults=faults, notes=notes)
+    more = _repair(place, faults, remote)
     left, notes = _look(place, remote)
     still = {(fault.code, fault.where) for fault in left}
-    repaired = tuple(fault for fault in found if (fault.code, fault.where) not in still)
+    repaired = tuple(fault for fault in faults if (fault.code, fault.where) not in still)
     return Report(faults=left, repaired=repaired, notes=(*notes, *more))
 
 
@@ -100,9 +101,9 @@ def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[F
         return (*faults, *(fsck.check_remote(registry, repository, remote) if remote else ())), ()
 
 
-def _repair(place: Place, found: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
-    """Everything that can be put right without a decision; answers what stood in the way."""
-    codes = {fault.code for fault in found}
+def _repair(place: Place, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
+    """Repair all that needs no decision; returns what prevented a repair."""
+    codes = {fault.code for fault in faults}
     if codes & {"guard-missing", "schema-incomplete"}:
         upgrade(place.url)
     if place.root is None or "lineage-foreign" in codes:
@@ -128,7 +129,7 @@ def _bring(root: Path, registry: Registry, remote: str) -> tuple[str, ...]:
 
 @contextmanager
 def _opened(place: Place) -> Iterator[Registry]:
-    """The registry, to be looked at although its guards may be gone."""
+    """Opens the registry for checks, although its guards may be gone."""
     registry = Registry.open(place.url, allow_network_fs=place.allow_network_fs, check_guards=False)
     try:
         yield registry

@@ -1,6 +1,6 @@
 """The registry and git: bring changes there, exchange them with a remote, check both, and make a registry from git.
 
-None of this is needed to release, promote or roll back: those are done when the database says so.
+Releases, promotions and rollbacks need none of this: they are done with the commit in the database.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from promptops.store import Registry
 
 RELEASE_SECONDS = 10.0
-"""How long a release waits for git, in all; what is not done by then is left to `promptops sync`."""
+"""Seconds that a release waits for git in all, long enough for a push; the rest is left to `promptops sync`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,13 @@ class Synced:
 
 
 def sync(registry: Registry, root: Path, *, name: str, remote: str = "", seconds: float | None = None) -> Synced:
-    """Bring every change that waits to the repository of a workspace, which belongs to the registry ``name``; with a
-    remote, fetch what others brought there and push what is here.
+    """Bring every pending change to the repository of a workspace, which belongs to the registry ``name``.
+
+    With a remote, also fetch the refs that others pushed, and push those of this repository.
 
     Raises:
         RegistryMismatch: workspace, repository or remote belong to another registry.
-        GitUnavailable: git or the remote does not answer, within ``seconds`` in all where they are given.
+        GitUnavailable: git or the remote does not answer within ``seconds``.
     """
     require_same(registry, name)
     with closing(Repository.open(root)) as repository:
@@ -59,10 +60,10 @@ def sync(registry: Registry, root: Path, *, name: str, remote: str = "", seconds
 
 
 def require_same(registry: Registry, name: str) -> None:
-    """Make sure that a workspace that belongs to the registry ``name`` is one of this registry.
+    """Checks that a workspace of the registry ``name`` belongs to this registry.
 
     Raises:
-        RegistryMismatch: it is not.
+        RegistryMismatch: it does not.
     """
     if name != registry.name:
         raise RegistryMismatch(
@@ -72,10 +73,10 @@ def require_same(registry: Registry, name: str) -> None:
 
 
 def rebuild(source: str, url: str, *, actor: str, now: datetime) -> Rebuilt:
-    """Make a new registry at ``url`` of what git alone has: the path of a repository, or an address to fetch from.
+    """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
 
     Raises:
-        Invalid: nothing to rebuild from, or something of it is missing or was changed; nothing was made.
+        Invalid: there are no records, or a record is missing or was changed; nothing was made.
         Conflict: there is a registry already.
         GitUnavailable: git or the remote does not answer.
     """
@@ -87,7 +88,7 @@ def rebuild(source: str, url: str, *, actor: str, now: datetime) -> Rebuilt:
 
 
 def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:
-    """History comes back whole, with what no client could load; that is named."""
+    """Rebuilds the whole history, and names the releases in it that no client could load."""
     done = rebuilding.rebuild(repository, url, source=source, actor=actor, now=now)
     from promptops.store import Registry
 
@@ -99,7 +100,7 @@ def fetched(address: str, folder: Path) -> Repository:
     """A bare repository in an empty folder with the refs below ``refs/promptops/`` of another one.
 
     Raises:
-        Invalid: no address git may be sent to.
+        Invalid: git may not be sent to this address.
         GitUnavailable: nothing answers there.
     """
     require_address(address)
@@ -117,7 +118,7 @@ def fetched(address: str, folder: Path) -> Repository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagged:
-    """The tag of a release, and what kept it from being written or pushed, if anything did."""
+    """The tag of a release, and the problem that kept it from being written or pushed, if there was one."""
 
     name: str
     problem: str = ""
@@ -131,11 +132,11 @@ def tag(
     remote: str = "",
     seconds: float = RELEASE_SECONDS,
 ) -> tuple[Tagged, ...]:
-    """Bring what waits to the repository, with the annotated tag of each of these releases that has a clean commit;
-    push everything to a remote where one is named.
+    """Bring pending changes to the repository, with the annotated tag of each of these releases that has a clean
+    commit.
 
-    Without a registry, as where a server keeps it, these tags are all that is written and pushed. A release stands
-    whether or not git can be written: what went wrong comes back as ``problem``.
+    With a ``remote``, push them too. Without a registry, if a server keeps it, only these tags are written and pushed.
+    A release is valid without its tag, so a failure of git is returned as ``problem``.
     """
     clean = [release for release in releases if not release.provenance.dirty]
     try:
@@ -149,7 +150,7 @@ def tag(
 def _tag(
     registry: Registry | None, repository: Repository, releases: list[Release], remote: str, seconds: float
 ) -> dict[str, str]:
-    """What is wrong with the tags of these releases afterwards, by name."""
+    """Returns the problems of the tags of these releases afterwards, by name."""
     repository.patience.limit(seconds)
     try:
         tagged = draining.bring(registry, repository).tagged if registry else frozenset()
@@ -168,7 +169,7 @@ def _tag(
 
 
 def _write(repository: Repository, releases: list[Release]) -> dict[str, str]:
-    """Write the tags of releases whose records are in git already, or whose tags could not be written with them."""
+    """Write the tags of releases whose records are in git already, or whose tags failed when those were written."""
     if not releases:
         return {}
     git = repository.refs

@@ -1,4 +1,4 @@
-"""Who serves what: clients say so, and whoever rolled back asks. Nothing here is a fact, and nothing is kept long."""
+"""Keeps the reports of clients and lists what they serve. A report is no fact: it is not in the log, and expires."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROOM = Room()
 
 
 def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime, room: Room = ROOM) -> None:
-    """Remember what clients said, one statement for all of them; of two beats of one client the last counts.
+    """Store reports of clients with one statement; of two reports of one client the last counts.
 
-    Where there are more than there is ``room`` for, the oldest of the same token are forgotten, or who is new left out.
+    If there is not ``room`` for all, the oldest of the same token are forgotten, or new clients are left out.
 
     Raises:
-        RegistryUnavailable: nothing was kept. It need not be repeated: they will say it again.
+        RegistryUnavailable: nothing was stored. The call need not be repeated, because clients report again.
     """
     if beats:
         registry.write(lambda writer: writer.put_beats(beats, now, room))
@@ -31,7 +31,7 @@ def record_beats(registry: Registry, beats: Sequence[Beat], now: datetime, room:
 def clients(registry: Registry, channel: str = "", *, now: datetime) -> Clients:
     """The clients of one channel or of all, in order of name. Live ones sent a heartbeat within the last 90 seconds.
 
-    Silent ones sent their last one up to 10 minutes ago. A client that said goodbye is in neither list.
+    Silent ones sent their last one up to 10 minutes ago. A client that closed is in neither list.
 
     Raises:
         ChannelNotFound: listing the channels that exist.
@@ -45,8 +45,8 @@ def clients(registry: Registry, channel: str = "", *, now: datetime) -> Clients:
     live: list[LiveClient] = []
     silent: list[LiveClient] = []
     for beat, at in seen:
-        found = compare(beat, at, live=revisions, lineage=place.lineage, epoch=place.epoch)
-        (live if at >= now - LIVE_FOR else silent).append(found)
+        client = compare(beat, at, live=revisions, lineage=place.lineage, epoch=place.epoch)
+        (live if at >= now - LIVE_FOR else silent).append(client)
     return Clients(live=tuple(live), silent=tuple(silent))
 
 
@@ -54,20 +54,20 @@ def failures(registry: Registry, *, channel: str = "", now: datetime) -> tuple[L
     """The apps that live clients report as impossible to load, by app, channel and client."""
     with registry.read() as reader:
         seen = reader.clients_since(now - LIVE_FOR, channel, failing=True)
-    found = [
+    reported = [
         LoadFailure(app=app, channel=beat.channel, client=beat.name, reason=reason, seen_at=at)
         for beat, at in seen
         for app, reason in beat.cannot_load.items()
     ]
-    return tuple(sorted(found, key=lambda each: (each.app, each.channel, each.client)))
+    return tuple(sorted(reported, key=lambda each: (each.app, each.channel, each.client)))
 
 
-def waiting_for(found: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
-    """Those of the clients that follow one of these deployments' apps and channels and do not serve it yet."""
-    return tuple(each for each in found if not each.acknowledged(deployments))
+def waiting_for(clients: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
+    """Returns the clients that follow one of these deployments' apps and channels and do not serve it yet."""
+    return tuple(client for client in clients if not client.acknowledged(deployments))
 
 
-def following(found: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
-    """Those of the clients that follow one of these apps on its channel: whose word counts."""
+def following(clients: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:
+    """Returns the clients that follow one of these apps on its channel: only their reports count."""
     places = {(deployment.channel, deployment.app) for deployment in deployments}
-    return tuple(each for each in found if any((each.beat.channel, app) in places for app in each.apps))
+    return tuple(client for client in clients if any((client.beat.channel, app) in places for app in client.apps))

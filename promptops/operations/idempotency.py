@@ -41,18 +41,19 @@ class Once:
             raise Invalid("an idempotency key is 1 to 200 printable characters", hint="A UUID serves well.")
 
     def answered(self, reader: Reader) -> tuple[Row, ...] | None:
-        """The first answer to this request, or None where it is new. Call it when the change's lock is held, so that of
-        two requests with one key the second waits and then sees the first.
+        """Returns the first answer to this request, or None if it is new.
+
+        Call it with the lock of the change held: of two requests with one key the second then waits and sees the first.
 
         Raises:
             KeyReused: the key belongs to another request.
         """
-        deed, asked = self._deed(), self._request()
-        found = reader.answer(self.key, token=self.token, request=deed)
-        if found is None:
+        deed, request = self._deed(), self._request()
+        stored = reader.answer(self.key, token=self.token, request=deed)
+        if stored is None:
             return None
-        if found.request not in (deed, asked):
-            same = found.request.partition(".")[0] == deed
+        if stored.request not in (deed, request):
+            same = stored.request.partition(".")[0] == deed
             raise KeyReused(
                 f"the idempotency key '{self.key}' was used for "
                 + (
@@ -62,7 +63,7 @@ class Once:
                 ),
                 hint="Use a new key for a new change; a retry repeats every word of the first try.",
             )
-        return tuple(cast("list[Row]", parse_canonical(found.body)))
+        return tuple(cast("list[Row]", parse_canonical(stored.body)))
 
     def remember(self, writer: Writer, answer: Sequence[Row], at: datetime) -> None:
         """Keep the answer with the change it belongs to."""

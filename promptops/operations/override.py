@@ -59,7 +59,7 @@ class OverrideRequest:
         if not self.reason.strip():
             raise Invalid(
                 "a reason is needed",
-                hint=Sentence(option("reason", "Say why", value="TEXT"), "; it is what the log will say afterwards."),
+                hint=Sentence(option("reason", "Say why", value="TEXT"), "; the log has it afterwards."),
             )
         if not is_name(self.channel):
             raise Invalid(
@@ -116,7 +116,7 @@ def create_from_git(repository: Path, request: OverrideRequest, *, actor: str, n
 
 
 def _open(place: Path) -> Repository:
-    """The repository at this place, bare or not, or the one that this folder is in."""
+    """Returns the repository at this place, bare or not, or the one around this folder."""
     from promptops.source.git.repository import Repository
 
     try:
@@ -126,15 +126,15 @@ def _open(place: Path) -> Repository:
 
 
 def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
-    """Which registry the records belong to: exactly one, since an override belongs to one registry."""
+    """Returns the registry that the records belong to: exactly one, since an override belongs to one registry."""
     from promptops.store.facts.registry import RegistryInfo
 
-    named = _below(archive, "registry/")
-    found = [record.fact for record in _records(archive, named)]
-    infos = [fact for fact in found if isinstance(fact, RegistryInfo)]
-    if len(infos) == len(named) == 1:
+    refs = _below(archive, "registry/")
+    facts = [record.fact for record in _records(archive, refs)]
+    infos = [fact for fact in facts if isinstance(fact, RegistryInfo)]
+    if len(infos) == len(refs) == 1:
         return infos[0]
-    what = "no history of a registry" if not named else "the history of several registries, or a damaged one"
+    what = "no history of a registry" if not refs else "the history of several registries, or a damaged one"
     raise GitUnavailable(
         f"{place} holds {what}",
         hint="It needs refs/promptops/*: git clone --mirror brings them, a plain git clone does not.",
@@ -156,7 +156,7 @@ def _yank_in(archive: Archive, release: Release) -> Yank | None:
 
 
 def _quarantine_in(archive: Archive, release: Release, channel: str) -> Quarantine | None:
-    """The newest of the release's events on the channel, if it put the release in."""
+    """Returns the newest quarantine of the release on the channel, unless it was lifted."""
     from promptops.store.facts.quarantine import QuarantineEvent
 
     records = sorted(
@@ -172,10 +172,10 @@ def _below(archive: Archive, prefix: str) -> dict[str, str]:
 
 
 def _records(archive: Archive, refs: Mapping[str, str]) -> Iterator[Record]:
-    """The records behind these refs.
+    """Returns the records behind these refs.
 
     Raises:
-        GitUnavailable: one is damaged: it could be the one that says no.
+        GitUnavailable: one is damaged. It could be the yank or quarantine that forbids the override.
     """
     for stored in archive.stored(refs):
         if stored.record is None:

@@ -73,12 +73,12 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
     while True:
         try:
             return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-        except _Unjudged as unjudged:  # the channel that it is to come from went on in between
+        except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
 
 
 class _Unjudged(Exception):
-    """It is not known yet if clients can load this release; the check runs where no lock is held."""
+    """Raised under the lock for a release that was not compiled yet; the check runs without the lock."""
 
     def __init__(self, release: Release) -> None:
         super().__init__(release.digest)
@@ -95,7 +95,7 @@ def _candidate(registry: Registry, reference: Reference) -> Release | None:
         with registry.read() as reader:
             return named_release(reader, reference)
     except (Invalid, NotFound, Conflict):
-        return None  # the promotion raises it, unless its key already has an answer
+        return None  # the promotion raises this error, unless its key has an answer
 
 
 def _served_by(reference: Reference) -> set[tuple[str, str]]:
@@ -141,17 +141,17 @@ def _promotion(
 
 
 def named_release(reader: Reader, reference: Reference) -> Release:
-    """The release a reference names: fixed, or whatever a channel serves now.
+    """Returns the release that a reference names: a fixed one, or the one that a channel serves now.
 
     Raises:
         Invalid: the reference names neither.
-        NotFound, NothingDeployed: there is none.
+        NotFound, NothingDeployed: there is no such release.
     """
     if reference.channel:
         reader.channel(reference.channel)
         live = reader.live(reference.app, reference.channel)
         if live is None:
-            reader.releases(reference.app)  # an app nobody knows is NotFound, and lists those that exist
+            reader.releases(reference.app)  # for an unknown app this raises NotFound, with those that exist
             raise NothingDeployed(
                 f"{reference.app} was never deployed on {reference.channel}",
                 hint=Sentence(Advice(Action.PROMOTE, release=f"{reference.app}@VERSION", channel=reference.channel)),

@@ -1,7 +1,7 @@
 """Keep a release out of a channel, or out of everything: quarantine, unquarantine, yank.
 
 All three take the locks that a promotion or rollback of the app takes, so that neither rests on what just changed.
-What a channel serves right now is never taken away by them: a rollback replaces it first.
+They refuse a release that a channel serves now: a rollback has to replace it first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class WithholdRequest:
             raise Invalid(
                 "a reason is needed",
                 hint=Sentence(
-                    option("reason", "Say why", value="TEXT"), "; whoever reads the history at night will thank you."
+                    option("reason", "Say why", value="TEXT"), "; the history shows it to those who read it at night."
                 ),
             )
         if not self.reference.fixed:
@@ -50,7 +50,7 @@ class WithholdRequest:
 
 
 def quarantine(registry: Registry, request: WithholdRequest, *, actor: str, now: datetime) -> Quarantine:
-    """Keep a release from being promoted to one channel. In quarantine already: the first one stands.
+    """Keep a release from being promoted to one channel. If it is in quarantine already, the first quarantine stays.
 
     Raises:
         NotFound: no such release or channel.
@@ -105,9 +105,9 @@ def yank(
     now: datetime,
     sees: Callable[[str], bool] = lambda channel: True,
 ) -> Release:
-    """Mark a release as never to be served or promoted again. Yanked already: the first reason stands.
+    """Mark a release as never to be served or promoted again. If it is yanked already, the first reason stays.
 
-    A refusal names those of the channels that ``sees`` says the caller may know.
+    A refusal names only the channels that the caller may know, by ``sees``.
 
     Raises:
         NotFound: no such release.

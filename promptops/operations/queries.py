@@ -1,4 +1,4 @@
-"""Answers that change nothing: status, channels, history, releases, show, diff, render."""
+"""Reads that change nothing: status, channels, history, releases, show, diff, render."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Every app's standing on every channel it is live on; ``idle`` are apps that are live nowhere asked for.
+    """Every app's standing on every channel that it is live on; ``idle`` are apps that are live on none of them.
 
-    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` says
-    which live clients cannot load what.
+    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` are
+    the releases that live clients cannot load.
     """
 
     registry: str
@@ -38,12 +38,12 @@ class Status:
 
 
 def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None) -> Status:
-    """What is live, since when, by whom, and what a rollback would go to; by app, then channel, downstream first.
+    """Returns what is live, since when, by whom, and the target of a rollback; by app, then channel, downstream first.
 
     With ``now``, also what clients cannot load at this moment.
 
     Raises:
-        AppNotFound, ChannelNotFound: of those named.
+        AppNotFound, ChannelNotFound: an app or the channel does not exist.
     """
     with registry.read() as reader:
         known = reader.apps()
@@ -51,19 +51,19 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "",
             if app not in known:
                 raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
         names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
-        found = [
+        matching = [
             standing
             for standing in standings(reader, channel=channel)
             if (not apps or standing.deployment.app in apps) and standing.deployment.channel in names
         ]
         pending = reader.pending_count()
     order = {name: place for place, name in enumerate(names)}
-    found.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
-    live = {standing.deployment.app for standing in found}
+    matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
+    live = {standing.deployment.app for standing in matching}
     failing = failures(registry, channel=channel, now=now) if now is not None else ()
     return Status(
         registry=registry.name,
-        standings=tuple(found),
+        standings=tuple(matching),
         idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
         channels=names,
         pending=pending,
@@ -72,19 +72,20 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "",
 
 
 def channels(registry: Registry) -> tuple[Channel, ...]:
-    """Every channel, downstream first."""
+    """Returns every channel, downstream first."""
     with registry.read() as reader:
         return downstream_first(reader.channels())
 
 
 def downstream_first(channels: Collection[Channel]) -> tuple[Channel, ...]:
-    """Channels by the longest way that leads to them through `promote_from`, the longest first: prod, staging, dev.
+    """Sorts channels by the longest path that leads to them through `promote_from`, the longest first: prod, staging,
+    dev.
 
-    Of those that no way leads to, the ones where a way begins come before those beside all ways; ties go by name.
+    Of channels without a path to them, those where one begins come before those without any; ties go by name.
     """
     sources = {channel.name: channel.policy.promote_from for channel in channels}
     steps = dict.fromkeys(sources, 0)
-    for _ in sources:  # each round makes the ways known one step longer
+    for _ in sources:  # each round makes the known paths one step longer
         steps = {name: max((steps[s] + 1 for s in sources[name] if s in steps), default=0) for name in sources}
     begins = {source for names in sources.values() for source in names}
     return tuple(sorted(channels, key=lambda c: (-steps[c.name], c.name not in begins, c.name)))
@@ -92,7 +93,7 @@ def downstream_first(channels: Collection[Channel]) -> tuple[Channel, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The log of an app on a channel, newest first, and what was live at the moment asked for (or is now)."""
+    """The log of an app on a channel, newest first, and what was live at the requested moment, or is now."""
 
     app: str
     channel: str
@@ -104,7 +105,7 @@ class History:
 def history(
     registry: Registry, app: str, channel: str, *, at: datetime | None = None, limit: int | None = None
 ) -> History:
-    """The log up to ``at``. ``flaws`` says of each release's digest why it is not good now, if it is not.
+    """Returns the log up to ``at``. ``flaws`` has, by digest, why a release is not good now.
 
     Raises:
         AppNotFound, ChannelNotFound
@@ -127,9 +128,9 @@ def history(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """The content a reference names. ``release`` is None for the working tree.
+    """The content that a reference names; the working tree has no ``release``.
 
-    ``channels`` serve it now; ``quarantined`` says of each channel that keeps it out why.
+    ``channels`` serve it now; ``quarantined`` has the reason of each channel that keeps it out.
     """
 
     reference: Reference
@@ -147,27 +148,27 @@ class Named:
         return f"{label} ({self.reference.channel})" if self.reference.channel else label
 
     def prompt(self) -> Prompt:
-        """The prompt that the reference names.
+        """Returns the prompt that the reference names.
 
         Raises:
-            ReferenceInvalid: it names none.
-            PromptNotFound: with those that exist.
+            ReferenceInvalid: it names no prompt.
+            PromptNotFound: there is no such prompt; it has those that exist.
         """
         names = [prompt.name for prompt in self.content.prompts]
         if not self.reference.prompt:
             example = f"{self.content.app}/{names[0]}" if names else "app/prompt"
             raise ReferenceInvalid(f"'{self.reference}' names no prompt", hint=f"Write {example}.")
-        found = self.content.prompt(self.reference.prompt)
-        if found is None:
+        prompt = self.content.prompt(self.reference.prompt)
+        if prompt is None:
             raise PromptNotFound(f"{self.label} has no prompt '{self.reference.prompt}'", known=names)
-        return found
+        return prompt
 
 
 def named(registry: Registry, reference: Reference) -> Named:
-    """The release that a reference names: fixed, or what a channel serves.
+    """Returns the release that a reference names: a fixed one, or the one that a channel serves.
 
     Raises:
-        NotFound: no such app, release or channel.
+        NotFound: there is no such app, release or channel.
     """
     from promptops.core.release import content_from_bytes
 
@@ -183,10 +184,10 @@ def named(registry: Registry, reference: Reference) -> Named:
 
 
 def working_tree(reference: Reference, root: Path | None) -> Named:
-    """The app that a bare name means, as its files in the workspace are now.
+    """Returns the app of a bare name, from its files in the workspace as they are now.
 
     Raises:
-        WorkspaceNotFound: ``root`` is None.
+        WorkspaceNotFound: there is no ``root``.
         AppNotFound, SourceInvalid
     """
     if root is None:
@@ -206,7 +207,7 @@ def working_tree(reference: Reference, root: Path | None) -> Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What lies between two contents, contract changes first, and how much going from old to new bumps."""
+    """The changes between two contents, contract changes first, and the bump from old to new."""
 
     old: Named
     new: Named
@@ -216,9 +217,7 @@ class Difference:
 
 
 def diff(old: Named, new: Named) -> Difference:
-    """Compare two contents. ``version`` is what the new one would be released as after the old; empty where it has
-    one.
-    """
+    """Compare two contents. ``version`` is the next version for the new one; empty if it is a release already."""
     from promptops.core.contract import bump_of, compare
     from promptops.core.version import next_version
 
@@ -232,7 +231,7 @@ def diff(old: Named, new: Named) -> Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The messages as an application would send them, with the model and parameters that go along."""
+    """The messages that an application would send, with their model and parameters."""
 
     named: Named
     prompt: Prompt
@@ -256,7 +255,9 @@ def render(named: Named, values: Mapping[str, Json]) -> Rendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A release without its content; ``channels`` serve it now, ``quarantined`` says which keep it out, and why."""
+    """A release without its content; ``channels`` serve it now, ``quarantined`` has the channels that keep it out, and
+    why.
+    """
 
     release: Release
     channels: tuple[str, ...]
@@ -264,19 +265,19 @@ class Listed:
 
 
 def releases(registry: Registry, app: str) -> tuple[Listed, ...]:
-    """Every release of an app, newest first.
+    """Returns every release of an app, newest first.
 
     Raises:
-        AppNotFound: with the apps that exist.
+        AppNotFound: there is no such app; it has those that exist.
     """
     with registry.read() as reader:
-        found, places = reader.releases(app), _places(reader, app)
-    listed = ((release, *_where(places, release.digest)) for release in found)
+        every_release, places = reader.releases(app), _places(reader, app)
+    listed = ((release, *_where(places, release.digest)) for release in every_release)
     return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
 
 
 _Place: TypeAlias = tuple[str, str, Mapping[str, str]]
-"""A channel as one app sees it: its name, the digest it serves, and why it keeps out what it keeps out, by digest."""
+"""A channel for one app: its name, the digest that it serves, and the reasons of its quarantines by digest."""
 
 
 def _places(reader: Reader, app: str) -> list[_Place]:
@@ -289,6 +290,6 @@ def _places(reader: Reader, app: str) -> list[_Place]:
 
 
 def _where(places: list[_Place], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The channels that serve a release, and those that keep it out with the reason."""
+    """Returns the channels that serve a release, and those that keep it out with the reason."""
     serving = tuple(channel for channel, serves, _ in places if serves == digest)
     return serving, {channel: held[digest] for channel, _, held in places if digest in held}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
-    """How to version what was built: ``bump`` can only raise what the contract asks for, ``version`` is exact.
+    """How to version the built apps: ``bump`` can only raise the bump of the contract, ``version`` is exact.
 
     ``token`` is the id of the token that the key belongs to.
     """
@@ -56,12 +56,12 @@ class Released:
 def release(
     registry: Registry, workspace: Workspace, request: ReleaseRequest, *, actor: str, now: datetime
 ) -> tuple[Released, ...]:
-    """Release every built app in one transaction. Content that is released already is found, not released again.
+    """Release every built app in one transaction. Content that is released already is found and not released again.
 
     Raises:
         RegistryMismatch: the workspace names another registry.
         Unloadable: no client could load one of them.
-        VersionInvalid, VersionTaken: ``version`` cannot be given to this content.
+        VersionInvalid, VersionTaken: this content cannot get ``version``.
     """
     if workspace.registry != registry.name:
         raise RegistryMismatch(

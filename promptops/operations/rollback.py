@@ -1,6 +1,6 @@
 """Roll back: put the last good release back, for some apps of a channel or for all of them, in one transaction.
 
-Of everything in this package this needs the registry alone: no workspace, no git, no network but the database's.
+It needs the registry alone: no workspace, no git, no network but the database's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SEE_STATUS: Final = Sentence("See: ", Advice(Action.STATUS))
 _JUDGED = 2 << 20
-"""Bytes of releases that a rollback looks into before it goes to them."""
+"""Bytes of releases that a rollback compiles before it goes to them, which bounds the time that this takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +75,16 @@ def rollback(
     now: datetime,
     permit: Callable[[str], None] | None = None,
 ) -> Deployed:
-    """Put the last good release back, quarantine what was left, all apps in one transaction or none.
+    """Put the last good release back and quarantine the release that is left: all apps in one transaction, or none.
 
-    ``permit`` is called with each app that it is about, in the transaction and before anything is told of them: what
-    it raises changes nothing.
+    ``permit`` is called with each app, in the transaction and before the answer reveals anything about it; if it
+    raises, nothing is changed.
 
     With ``every``, an app that is off stays off, unless ``at`` is a moment when it was not.
 
-    A release that no client could load is passed over, as one that is not good, unless ``to`` or ``at`` leads there.
-    Neither policies nor gates are asked, and a race with a promotion is decided by who has the lock: a rollback that
-    came second sees, and leaves, what the promotion made live.
+    A release that no client could load is skipped like one that is not good, unless ``to`` or ``at`` names it.
+    Policies and gates are not checked. The lock decides a race with a promotion: a rollback that comes second sees, and
+    leaves, the release that the promotion made live.
 
     Raises:
         NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment: nothing was changed.
@@ -124,7 +124,7 @@ def rollback(
 
 
 def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:
-    """What is live now of the apps that it is about."""
+    """Returns the live deployments of the apps of the request."""
     reader.channel(request.channel)
     if not request.every:
         return tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
@@ -154,14 +154,14 @@ def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: d
         except (NotFound, Conflict):
             break  # the rollback itself raises this error
         judged |= wanted
-        found = {}
+        flawed = {}
         for digest, content in contents.items():
             left -= len(content)
             if left >= 0 and (flaw := flaw_of(content)):
-                found[digest] = flaw
-        if not found:
+                flawed[digest] = flaw
+        if not flawed:
             break
-        flaws |= found
+        flaws |= flawed
     return flaws
 
 
@@ -173,7 +173,7 @@ def _rollbacks(
     actor: str,
     now: datetime,
 ) -> Decision:
-    """One decision for all the apps: every one of them has a target, or the whole is refused."""
+    """Decides for all the apps: each of them has a target, or the whole rollback is refused."""
     decision, failures = Decision(), []
     for current in currents:
         intent = Intent(
@@ -209,7 +209,7 @@ def _rollback_one(
             return current
         return rollout.restore(intent, current, _judged(reader, was))
     if request.every and current.stable is None:
-        return current  # it serves nothing that could be bad: it comes back when it is named
+        return current  # it is off, so nothing it serves can be bad; naming the app brings it back
     if request.to:
         return rollout.restore(intent, current, _named_past(reader, request.to, intent))
     past = reader.past(intent.app, intent.channel, before=current.position)
@@ -236,7 +236,7 @@ def _rollback_one(
 
 
 def _passable(past: Past, unloadable: Mapping[str, str], passed: dict[str, str]) -> Past:
-    """The entry, which is not good where no client could load its release; that is noted by its version."""
+    """Returns the entry, as not good if no client could load its release; notes the flaw by version."""
     flaw = unloadable.get(past.deployment.digest, "")
     if not flaw or past.flaw:
         return past
@@ -274,7 +274,7 @@ def _live(reader: Reader, app: str, channel: str) -> Deployment:
     live = reader.live(app, channel)
     if live is not None:
         return live
-    reader.releases(app)  # an app nobody knows is NotFound, and lists those that exist
+    reader.releases(app)  # for an unknown app this raises NotFound, with those that exist
     elsewhere = [c.name for c in reader.channels() if reader.live(app, c.name)]
     raise NothingDeployed(
         f"{app} was never deployed on {channel}, so there is nothing to roll back",
@@ -295,5 +295,5 @@ def _named_past(reader: Reader, to: str, intent: Intent) -> Past:
 
 
 def _judged(reader: Reader, deployment: Deployment) -> Past:
-    """The entry itself, and whether its release is good."""
+    """Returns the entry of the log with the flaw of its release, if it has one."""
     return next(reader.past(deployment.app, deployment.channel, before=deployment.revision + 1))

@@ -1,6 +1,6 @@
-"""What clients follow: a channel's snapshot, and the contents it points to.
+"""Reads what clients follow: a channel's snapshot, and the contents that it points to.
 
-A release whose stored bytes are not those of its digest is never handed out.
+A release is only returned if its stored bytes have its digest.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 class StoredRelease(NamedTuple):
-    """The canonical bytes of a release, and the app they are of."""
+    """The canonical bytes of a release, and its app."""
 
     app: str
     content: bytes
 
 
 def progress(registry: Registry, channel: str) -> Progress:
-    """How far a channel is: registry, lineage, epoch, cursor. One cheap query; equal as long as its snapshot is.
+    """Returns the progress of a channel: registry, lineage, epoch, cursor. One cheap query; equal while its snapshot
+    is.
 
     A channel that does not exist is at cursor 0 or at that of the newest yank: only :func:`snapshot` looks.
     """
@@ -35,22 +36,22 @@ def progress(registry: Registry, channel: str) -> Progress:
 
 
 def snapshot(registry: Registry, channel: str) -> Snapshot:
-    """What the channel serves of every app, and where a rollback would go, as of one moment.
+    """Returns what the channel serves of every app, and the targets of rollbacks, at one moment.
 
     Raises:
-        ChannelNotFound: listing the channels that exist.
+        ChannelNotFound: there is no such channel; it has those that exist.
     """
     with registry.read() as reader:
         reader.channel(channel)
         now = reader.progress(channel)
-        found = standings(reader, channel=channel)
+        live_apps = standings(reader, channel=channel)
     return Snapshot(
         registry=now.registry,
         lineage=now.lineage,
         epoch=now.epoch,
         channel=channel,
         cursor=now.cursor,
-        apps={standing.deployment.app: _pointer(standing) for standing in found},
+        apps={standing.deployment.app: _pointer(standing) for standing in live_apps},
     )
 
 
@@ -67,39 +68,39 @@ def _pointer(standing: Standing) -> Pointer:
 
 
 def contents(registry: Registry, digests: Sequence[str], *, limit: int | None = None) -> dict[str, StoredRelease]:
-    """The contents of releases of any app by digest, in this order; those that are not there are left out.
+    """Returns the contents of releases of any app by digest, in this order, without those that do not exist.
 
-    With ``limit`` no more than so many bytes in all, but at least one release: ask again for the others. A damaged
-    release is left out beside others, which can still be served.
+    ``limit`` is the most bytes in all, but at least one release is returned: call again for the others. A damaged
+    release is left out if others are intact.
 
     Raises:
-        RegistryDamaged: one is damaged, and that leaves nothing to serve.
+        RegistryDamaged: one is damaged, and no other is intact.
     """
-    found: dict[str, StoredRelease] = {}
+    intact: dict[str, StoredRelease] = {}
     damaged = ""
     size = 0
     with registry.read() as reader:
-        for each in reader.contents(digests):
-            if not each.intact:
-                damaged = damaged or f"{each.app}@{each.digest}"
+        for stored in reader.contents(digests):
+            if not stored.intact:
+                damaged = damaged or f"{stored.app}@{stored.digest}"
                 continue
-            size += len(each.content)
-            if found and limit is not None and size > limit:
+            size += len(stored.content)
+            if intact and limit is not None and size > limit:
                 break
-            found[each.digest] = StoredRelease(app=each.app, content=each.content)
-    if damaged and not found:
+            intact[stored.digest] = StoredRelease(app=stored.app, content=stored.content)
+    if damaged and not intact:
         raise RegistryDamaged(
             f"the stored content of {damaged} is not what was released",
-            hint="Somebody changed the database's file. Restore the registry from a backup.",
+            hint="The database's file was changed or is corrupt. Restore the registry from a backup.",
         )
-    return found
+    return intact
 
 
 def content_of_version(registry: Registry, app: str, version: str) -> Release:
-    """The release of a version, with its content: for a client that has it as a fixed version.
+    """Returns the release of a version with its content, for a client that has it as a fixed version.
 
     Raises:
-        AppNotFound, ReleaseNotFound: listing what exists.
+        AppNotFound, ReleaseNotFound: it does not exist; the error has those that do.
         Yanked: it must never be served again.
         RegistryDamaged: the stored bytes are not those of the digest.
     """

@@ -1,4 +1,4 @@
-"""What is live, and where a rollback would go from there: for `status`, and for the snapshots that clients follow."""
+"""Finds what is live, and the target of a rollback: for `status`, and for the snapshots that clients follow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from promptops.store import Reader
 
 _DEPTH = 2
+"""Entries of each log that are read first: the one before the live release is nearly always the target."""
+
 _DEEPER = 16
+"""How many times deeper each further query reads, so that even a long log takes few of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,23 +37,23 @@ class Standing:
 
 
 def standings(reader: Reader, *, channel: str = "") -> tuple[Standing, ...]:
-    """Everything that is live, on one channel or on all, in order of app and channel.
+    """Returns all that is live, on one channel or on all, in order of app and channel, with the targets of rollbacks.
 
-    By the same rule as a rollback. Two queries read a few entries of every log, which nearly always decide; two more
-    read further back in the logs where they do not, and so on.
+    The rule is that of a rollback. Two queries read a few entries of every log, which nearly always decide; two more
+    read further back in the other logs, and so on.
     """
-    found: dict[tuple[str, str], Standing] = {}
+    by_log: dict[tuple[str, str], Standing] = {}
     apps: set[str] | None = None
     depth = _DEPTH
     while apps is None or apps:
         open_apps = set()
         for deployment, past in reader.overview(depth, channel=channel, apps=apps):
             entry = rollout.target(deployment, past)
-            found[deployment.app, deployment.channel] = Standing(deployment=deployment, target=_target(entry))
+            by_log[deployment.app, deployment.channel] = Standing(deployment=deployment, target=_target(entry))
             if entry is None and deployment.position - depth > 1:
                 open_apps.add(deployment.app)
         apps, depth = open_apps, depth * _DEEPER
-    return tuple(found.values())
+    return tuple(by_log.values())
 
 
 def _target(entry: Past | None) -> Target | None:

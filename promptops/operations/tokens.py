@@ -1,8 +1,8 @@
-"""Tokens: make one, list them, take one back, find the one a secret belongs to.
+"""Makes, lists and revokes tokens, and finds the token of a secret.
 
-A secret is made here, handed to whoever asked, and kept nowhere: the database gets its SHA-256, and git and the audit
-log get neither. Whoever can write to the database may do all of this; ``by`` is the token of somebody who comes
-through a server, and may then neither make, nor see, nor take back what goes beyond that token.
+A secret is made here, returned to the caller, and stored nowhere: the database gets its SHA-256, and git and the audit
+log get neither. A caller with the database may do all of this. A caller through a server has the token ``by``, and can
+neither make, nor see, nor revoke a token with more rights than that.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
 
 _LONGEST = timedelta(days=36_525)
+"""A century: longer lifetimes are meant as `never`, and their end could be past the largest date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What a token is to be called, may do, and where; ``lifetime`` is None for one that does not end by itself.
+    """The name of a new token, what it may do, and where; one that does not end by itself has no ``lifetime``.
 
-    ``capped``: it ends at the latest with the token that it is made with, and is not refused for that.
+    ``capped``: it ends at the latest with the token ``by``, and is not refused for a longer lifetime.
     """
 
     name: str
@@ -65,7 +66,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
-    """A new token, and its secret: it is nowhere else, so show it once. It is not in the text form of this."""
+    """A new token, and its secret, which is stored nowhere, so show it once. ``repr`` leaves it out."""
 
     token: Token
     text: str = field(repr=False)
@@ -80,13 +81,13 @@ def create_token(
     by: Token | None = None,
     draw: Draw = secrets.randbelow,
 ) -> Minted:
-    """Make a token. Asked for twice, the second is refused: the first secret cannot be shown again.
+    """Make a token. A second request for the same name is refused: the first secret cannot be shown again.
 
     Raises:
-        Invalid: no such name, scopes, patterns or lifetime can be.
+        Invalid: the name, the scopes, the patterns or the lifetime are not valid.
         TokenNameTaken: a live token has the name.
         NotAllowed: it would have more rights than ``by``, or live longer.
-        NotAuthenticated: ``by`` has ended or was taken back meanwhile.
+        NotAuthenticated: ``by`` has ended or was revoked meanwhile.
     """
     scopes = ordered(request.scopes)
     text = mint(kind_of(scopes), draw)
@@ -110,7 +111,7 @@ def create_token(
         writer.lock_tokens()
         known = writer.tokens()
         if any(each.id == token.id for each in known):
-            return  # this very one, made by a try whose answer was lost
+            return  # an earlier try of this call made it, and its answer was lost
         _require_valid(writer, by, now)
         _require_free(token.name, known, now, by)
         writer.add_token(token, secret_digest(text))
@@ -120,7 +121,7 @@ def create_token(
 
 
 def list_tokens(registry: Registry, *, by: Token | None = None) -> tuple[Token, ...]:
-    """Every token that was ever made, oldest first, those that ended and were taken back too."""
+    """Returns every token that was ever made, oldest first, also ended and revoked ones."""
     with registry.read() as reader:
         return tuple(token for token in reader.tokens() if by is None or by.reaches(token))
 
@@ -128,14 +129,14 @@ def list_tokens(registry: Registry, *, by: Token | None = None) -> tuple[Token, 
 def revoke_token(
     registry: Registry, which: str, *, reason: str = "", actor: str, now: datetime, by: Token | None = None
 ) -> Token:
-    """Take a token back, at once and for ever. Taken back already: the first time stands.
+    """Revoke a token, at once and for ever. If it is revoked already, the first time stays.
 
-    ``which`` is its id, or its name: of several that had it, the newest.
+    ``which`` is its id, or its name: of several with the name, the newest.
 
     Raises:
-        Invalid: the reason cannot be kept.
-        TokenNotFound: there is none, or ``by`` may not know of it.
-        NotAuthenticated: ``by`` has ended or was taken back meanwhile.
+        Invalid: the reason cannot be stored.
+        TokenNotFound: there is no such token, or ``by`` may not see it.
+        NotAuthenticated: ``by`` has ended or was revoked meanwhile.
     """
 
     require_words(reason)
@@ -156,21 +157,21 @@ def revoke_token(
 
 
 def find_token(registry: Registry, secret_digest: str) -> Token | None:
-    """The token whose secret has this digest. Whether it is still worth something: ``token.flaw(now)``."""
+    """Returns the token whose secret has this digest; ``token.flaw(now)`` is empty if it is valid."""
     with registry.read() as reader:
         return reader.token_by_secret(secret_digest)
 
 
 def find_tokens(registry: Registry, secret_digests: Iterable[str]) -> Mapping[str, Token | RegistryDamaged | None]:
     """:func:`find_token` for each of them, in one transaction; a damaged row is an answer and troubles no other."""
-    found: dict[str, Token | RegistryDamaged | None] = {}
+    tokens: dict[str, Token | RegistryDamaged | None] = {}
     with registry.read() as reader:
         for digest in secret_digests:
             try:
-                found[digest] = reader.token_by_secret(digest)
+                tokens[digest] = reader.token_by_secret(digest)
             except RegistryDamaged as error:
-                found[digest] = error
-    return found
+                tokens[digest] = error
+    return tokens
 
 
 def _end(request: TokenRequest, now: datetime, by: Token | None) -> datetime | None:
@@ -182,14 +183,14 @@ def _end(request: TokenRequest, now: datetime, by: Token | None) -> datetime | N
 
 def _named(reader: Reader, which: str, by: Token | None) -> Token:
     try:
-        found = reader.token(which)
+        by_id = reader.token(which)
     except TokenNotFound:
-        found = None
-    known: tuple[Token, ...] = (found,) if found else reader.tokens()
+        by_id = None
+    known: tuple[Token, ...] = (by_id,) if by_id else reader.tokens()
     seen = [token for token in known if by is None or by.reaches(token)]
     wanted = [token for token in seen if which in (token.id, token.name)]
     if not wanted:
-        listed = [f"{token.id} ({token.name})" for token in seen if token.revoked is None] if found is None else []
+        listed = [f"{token.id} ({token.name})" for token in seen if token.revoked is None] if by_id is None else []
         raise TokenNotFound(f"there is no token '{which[:80]}'", known=listed)
     return wanted[-1]
 
@@ -206,9 +207,9 @@ def _require_covered(by: Token, token: Token) -> None:
 
 
 def _require_valid(reader: Reader, by: Token | None, now: datetime) -> None:
-    """Under the lock, so that a token that is taken back at this moment makes no other one."""
+    """Checks ``by`` under the lock, so that a token which is being revoked makes no other one."""
     if by is not None and reader.token(by.id).flaw(now):
-        raise NotAuthenticated("the token is not valid any more", hint="Ask for a new one.")
+        raise NotAuthenticated("the token is not valid any more", hint="Get a new one from an administrator.")
 
 
 def _require_free(name: str, known: tuple[Token, ...], now: datetime, by: Token | None) -> None:

@@ -30,7 +30,7 @@ class Unloadable:
 
 
 def unloadable(registry: Registry) -> Iterator[Unloadable]:
-    """Of all releases that there are."""
+    """Yields the releases of the registry that no client could load."""
     with registry.read() as reader:
         named = [(app, release.version) for app in reader.apps() for release in reader.releases(app)]
     for app, version in named:

@@ -51,8 +51,8 @@ def _rows(connection: Connection, page: Entries) -> Iterator[Values]:
     """The rows of a page. A fact that cannot be read gets an empty digest; other checks name it."""
     facts = load(connection, page)
     known = [fact.id for fact in facts.values() if isinstance(fact, Token)]
-    found = connection.execute(select(_secret.c.token, _secret.c.digest).where(_secret.c.token.in_(known)))
-    digests = {row.token: row.digest for row in found}
+    secrets = connection.execute(select(_secret.c.token, _secret.c.digest).where(_secret.c.token.in_(known)))
+    digests = {row.token: row.digest for row in secrets}
     for entry in page:
         fact = facts.get(entry.seq)
         digest = digests.get(fact.id, "") if isinstance(fact, Token) else ""

@@ -1,6 +1,6 @@
-"""Records -> a new registry: what :mod:`promptops.store.journal.records` read out of one becomes rows again.
+"""Records -> a new registry: the records of :mod:`promptops.store.journal.records` become rows again.
 
-Everything happens in one transaction, a page of rows at a time: there is a whole registry in the end, or none.
+All happens in one transaction, a page of rows at a time: in the end there is a whole registry, or none.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ from promptops.store.writer import Writer
 
 _PAGE = 1000
 _PAGE_BYTES = 16 << 20
+"""Rows, and bytes of contents, that are held in memory before they are written."""
 
 
 def import_records(
     url: str, records: Iterable[Record], *, epoch: int, actor: str, now: datetime, reason: str = ""
 ) -> int:
-    """Make a registry of these records, oldest first, that answers every question as the one they came from.
+    """Make a registry of these records, oldest first, that gives the same answers as the one they came from.
 
-    Secrets of tokens are not in records, so no token works there; what else they say is there again.
-
-    Everything is in git already, so nothing waits to go there; except that the registry comes back in another ``epoch``
-    than its last one, which is a change of its own. Answers how many records there were.
+    Records have no secrets of tokens, so no token works there. The records are in git already, so the outbox is empty,
+    except for the new ``epoch`` of the registry, which is a change of its own. Returns the number of records.
 
     Raises:
         Conflict: there is a registry already.
@@ -58,7 +57,7 @@ def import_records(
 
 
 class _Rebuild:
-    """Rows on their way into an empty registry, kept until there is a page of them."""
+    """Collects rows for an empty registry and writes them page by page."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -102,7 +101,7 @@ class _Rebuild:
         self._flush()
 
     def _follow(self, record: Record) -> None:
-        """Keep what no record says by itself: which apps there are, where each is on each channel, the epoch."""
+        """Derives what no single record has: the apps, the newest revision of each on each channel, the epoch."""
         fact = record.fact
         if isinstance(fact, Release | ProfileVersion) and fact.app not in self._apps:
             self._apps.add(fact.app)
@@ -116,7 +115,7 @@ class _Rebuild:
             self.epoch = max(self.epoch, fact.epoch)
 
     def _bind(self, binding: Binding) -> None:
-        """Of older lines the digest is worked out again; whether it is the one that was bound, fsck says."""
+        """Computes the digests of older lines again; fsck checks that they are those that were bound."""
         for row in self._unbound:
             self._put("binding", row | {"secret": binding.secrets.get(str(row["seq"]), "")})
         self._unbound.clear()
@@ -126,7 +125,7 @@ class _Rebuild:
         self._waiting += 1
 
     def _flush(self) -> None:
-        # In the order of the tables' references: what a row refers to is there before it.
+        # In the order of the tables' references, so that a row exists before rows that refer to it.
         for name, rows in self._rows.items():
             if rows:
                 self._connection.execute(insert(tables.metadata.tables[name]).inline(), rows)

@@ -108,8 +108,8 @@ class Reader(ReleaseReader, ChannelReader):
         """
         if not key:
             return None
-        found = {row.token: row for row in self._connection.execute(_ANSWER, {"key": key, "token": token})}
-        row = found.get(token, found.get(_ANY_OWNER))
+        rows = {row.token: row for row in self._connection.execute(_ANSWER, {"key": key, "token": token})}
+        row = rows.get(token, rows.get(_ANY_OWNER))
         if row is None or (row.token == _ANY_OWNER and row.request != request):
             return None
         return Answer(request=row.request, body=row.body)

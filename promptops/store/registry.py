@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from promptops.core.errors import RegistryNotInitialised
 from promptops.store.engine.database import Place, connect, locate, refuse_network_file_system
-from promptops.store.engine.retry import Patience, explain
+from promptops.store.engine.retry import Retries, explain
 from promptops.store.reader import Reader
 from promptops.store.schema import guards, tables
 from promptops.store.schema.revisions import current, require_newest
@@ -90,7 +90,7 @@ class Registry:
             RegistryUnavailable: with the reason. Conflict: a race was lost too many times in a row.
             ChangeNotKept: what was read back before the commit is not what was written.
         """
-        patience = Patience()
+        retries = Retries()
         while True:
             try:
                 with self._writing.begin() as connection:
@@ -99,7 +99,7 @@ class Registry:
                     writer.prove()
                     return done
             except (StatementError, PoolTimeout) as error:
-                patience.wait(error)
+                retries.wait(error)
 
     def watch(self) -> Watch:
         """Something to wait on until the registry changes, in a thread of its own; close it when done.
@@ -151,10 +151,10 @@ class Registry:
         if connection.dialect.name == "postgresql":
             from promptops.store.engine.room import other_schemas
 
-            if found := other_schemas(connection):
+            if schemas := other_schemas(connection):
                 raise RegistryNotInitialised(
-                    f"there is no registry at {self.url}, but in this database there is one: {', '.join(found)}",
-                    hint=f"Name its schema at the end of the registry's URL: ?schema={found[0]}",
+                    f"there is no registry at {self.url}, but in this database there is one: {', '.join(schemas)}",
+                    hint=f"Name its schema at the end of the registry's URL: ?schema={schemas[0]}",
                 )
 
     def _introduce(self, connection: Connection) -> None:

@@ -1,7 +1,7 @@
-"""Making a registry and bringing its schema up to date: the only importer of Alembic, and only while it runs.
+"""Makes a registry and brings its schema up to date: the only importer of Alembic, and only while it runs.
 
 All migrations of a run happen in one transaction that holds the registry's write lock, so two processes that
-start at once wait for each other, and one that dies half-way leaves nothing behind.
+start at once wait for each other, and one that dies half-way changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOCK = 0x70726F6D70746F70
 
 
 def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: bool = False) -> bool:
-    """Make the registry there and bring it to the newest schema; True where it is new.
+    """Make the registry at this URL and bring it to the newest schema; returns True if it is new.
 
     A PostgreSQL database must exist; a SQLite file and its folder are made. Repeating it changes nothing, and any
     number of processes may do it at once.
@@ -72,7 +72,7 @@ def create(url: str, *, name: str, now: datetime, actor: str, allow_network_fs: 
 
 @contextmanager
 def creating(url: str) -> Iterator[Connection]:
-    """The newest schema without a row, to be filled: all that is done here is kept, or there is no registry.
+    """The newest schema without rows, for the caller to fill, in one transaction: if it fails, there is no registry.
 
     Raises:
         Conflict: there is one already. Invalid, RegistryUnavailable
@@ -87,8 +87,10 @@ def creating(url: str) -> Iterator[Connection]:
 
 
 def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) -> tuple[str, str]:
-    """Bring the registry to the newest schema and put missing guards and indexes back; answers the revisions before and
-    after. ``actor`` and ``now`` are for the line that binds what an older promptops wrote, if there is any.
+    """Bring the registry to the newest schema and put missing guards and indexes back.
+
+    Returns the revisions before and after. ``actor`` and ``now`` are for the audit line that binds the facts of an
+    older promptops, if there are any.
 
     Raises:
         RegistryNotInitialised, RegistryUnavailable, SchemaTooNew
@@ -109,7 +111,7 @@ def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) 
 
 
 def current_schema(url: str) -> tuple[str | None, str]:
-    """Returns the registry's revision, or None where it has no tables, and the newest that this promptops knows."""
+    """Returns the registry's revision, or None if it has no tables, and the newest that this promptops knows."""
     place = locate(url)
     if place.path is not None and not place.path.exists():
         return None, HEAD
@@ -126,7 +128,7 @@ def current_schema(url: str) -> tuple[str | None, str]:
 
 
 def migrations() -> Path:
-    """The folder of the migrations: inside the package when it was installed, beside it in a checkout."""
+    """Returns the folder of the migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
@@ -134,7 +136,7 @@ def migrations() -> Path:
 
 @contextmanager
 def migrating(place: Place) -> Iterator[Connection]:
-    """One transaction that holds the registry's write lock, as long as it takes."""
+    """One transaction that holds the registry's write lock, without a time limit."""
     _, writing = connect(place)
     try:
         with unhurried(writing).begin() as connection:
@@ -148,7 +150,7 @@ def migrating(place: Place) -> Iterator[Connection]:
 
 
 def migrate(connection: Connection, to: str = HEAD) -> None:
-    """Run the migrations that are missing up to this revision."""
+    """Run the missing migrations up to this revision."""
     if current(connection) == HEAD:
         adopt(connection)
         guards.require(connection)
@@ -163,7 +165,7 @@ def migrate(connection: Connection, to: str = HEAD) -> None:
 
 
 def _make(url: str, *, allow_network_fs: bool = False) -> Place:
-    """Where the URL points to; of SQLite the file is made if it is not there."""
+    """Returns the place of the URL; makes the file of SQLite if it does not exist."""
     place = locate(url)
     if place.path is not None:
         _make_file(place.path, allow_network_fs=allow_network_fs)

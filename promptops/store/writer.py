@@ -70,15 +70,15 @@ class Writer(Reader):
             AppNotFound: an app was never released.
         """
         wanted = sorted(set(pairs))
-        found: set[tuple[str, str]] = set()
+        locked: set[tuple[str, str]] = set()
         if len(wanted) == 1:
-            found = self._lock(_LOCK_ONE, at_app=wanted[0][0], at_channel=wanted[0][1])
+            locked = self._lock(_LOCK_ONE, at_app=wanted[0][0], at_channel=wanted[0][1])
         else:
             for start in range(0, len(wanted), _PAIRS_AT_ONCE):
-                some = wanted[start : start + _PAIRS_AT_ONCE]
-                each = [and_(_head.c.app == app, _head.c.channel == channel) for app, channel in some]
-                found |= self._lock(_LOCK.where(or_(*each)))
-        new = [pair for pair in wanted if pair not in found]
+                batch = wanted[start : start + _PAIRS_AT_ONCE]
+                conditions = [and_(_head.c.app == app, _head.c.channel == channel) for app, channel in batch]
+                locked |= self._lock(_LOCK.where(or_(*conditions)))
+        new = [pair for pair in wanted if pair not in locked]
         for app in dict.fromkeys(app for app, _ in new):
             self._require_app(app)
             self.lock_app(app)
@@ -228,8 +228,8 @@ class Writer(Reader):
         """These changes are in git: they wait no longer."""
         ordered = sorted(seqs)
         for start in range(0, len(ordered), _DONE_AT_ONCE):
-            some = ordered[start : start + _DONE_AT_ONCE]
-            self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq.in_(some)))
+            batch = ordered[start : start + _DONE_AT_ONCE]
+            self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq.in_(batch)))
 
     def raise_epoch(self, *, at: datetime, actor: str, action: str, reason: str = "", to: int | None = None) -> int:
         """Begin the next epoch, or the one given: what was numbered before may have been numbered differently.

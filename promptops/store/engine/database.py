@@ -1,8 +1,8 @@
-"""A registry's URL -> connections that behave the same on SQLite and PostgreSQL: the one place that settles how.
+"""A registry's URL -> connections that behave the same on SQLite and PostgreSQL.
 
-SQLite: the driver's own transaction control is off and SQLAlchemy begins for it, so that a writer really holds the
-write lock from its first statement (``BEGIN IMMEDIATE``); the default loses updates silently under contention. WAL is
-set once, when the database is created, because setting it at every connect races; here it is checked, and set again
+SQLite: the driver's own transaction control is off and SQLAlchemy begins transactions, so that a writer holds the write
+lock from its first statement (``BEGIN IMMEDIATE``); with the driver's default, updates get lost under contention. WAL
+is set once, when the database is created, because setting it at every connect races; here it is checked, and set again
 only where another program changed it. Connections are never shared over a fork: open a registry after forking.
 
 PostgreSQL: writers are READ COMMITTED and lock the rows they decide on; readers see one snapshot. PgBouncer in
@@ -33,12 +33,14 @@ from promptops.store.engine.place import locate as locate
 from promptops.store.schema.revisions import is_registry
 
 BUSY_SECONDS = 15.0
-"""How long a SQLite writer waits for its turn; SQLite's waiting has no queue, so the tail is long."""
+"""Seconds that a SQLite writer waits for its turn: SQLite has no queue, so under load some writers wait for long."""
 
 TOPIC = "promptops"
-"""What PostgreSQL notifies those of who watch the registry: with every fact, at its commit."""
+"""The topic of PostgreSQL's notification to watches of the registry: with every fact, at its commit."""
 
 _PING_AFTER = 1.0
+"""Seconds of rest after which a connection is tested before use: a busy one is not, which saves a round trip."""
+
 _PRAGMAS = "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON"
 _SETTINGS: Final = (
     "SET LOCAL client_encoding = 'UTF8'",
@@ -50,7 +52,7 @@ _SETTINGS: Final = (
 )
 _BEGIN: Final = {
     "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
-    # Changes do not set READ WRITE: a database that its owner made read-only stays so.
+    # Changes do not set READ WRITE, so that a database which its owner made read-only stays read-only.
     "writing": (
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         "SET LOCAL lock_timeout = '5s'",
@@ -66,7 +68,7 @@ _UNHURRIED: Final = tuple(
 
 
 def connect(place: Place) -> tuple[Engine, Engine]:
-    """Two engines over one pool: for reading one snapshot, and for writing within seconds."""
+    """Returns two engines over one pool: one reads one snapshot, one writes with limits of seconds."""
     if place.path is not None:
         engine = _sqlite(place.path)
         return engine, engine.execution_options(promptops_begin="IMMEDIATE")
@@ -85,7 +87,8 @@ def unhurried(engine: Engine) -> Engine:
 
 
 def search_path(schemas: tuple[str, ...]) -> str:
-    """The statement that sets a transaction's search path: these schemas, or the role's own path, despite later SETs.
+    """Returns the statement that sets a transaction's search path: these schemas, or the role's own path, despite later
+    SETs.
 
     Temporary tables, which another application may have left in a pooled session, come last.
     """
@@ -108,16 +111,18 @@ def _sqlite(path: Path) -> Engine:
 
 
 def address(path: Path, mode: str = "rw") -> str:
-    """The URI by which SQLite opens this very file, and makes none."""
+    """Returns the URI with which SQLite opens this file, and never creates one."""
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
 
 
 def refuse_stranger(path: Path) -> None:
-    """A reader that may not write the file would make the log and the index beside it, which the owner then could not
-    write. Where it may not write the folder either it makes nothing, and reads while the owner's process has both open.
+    """Refuses a user who may read the file and not write it, if that would lock its owner out.
+
+    SQLite would create the log and the index beside the file for this user, and the owner could not write them. A user
+    who may not write the folder either creates nothing, and reads while a process of the owner has both open.
 
     Raises:
-        RegistryUnavailable: naming the files.
+        RegistryUnavailable: it would; the message names the files.
     """
     if not path.exists() or _may_write(path):
         return
@@ -168,10 +173,10 @@ def _back_to_wal(connection: sqlite3.Connection, mode: str) -> None:
 
 def turn_on_wal(connection: sqlite3.Connection) -> None:
     """Switches the file to WAL, in which readers and a writer do not wait for each other, for good. The switch does not
-    wait for other connections, so it is tried until it works.
+    wait for other connections, so it is repeated until it works.
 
     Raises:
-        sqlite3.OperationalError: it does not work within 15 s, or never will.
+        sqlite3.OperationalError: it does not work within 15 s, or cannot work.
     """
     until = time.monotonic() + BUSY_SECONDS
     while True:
@@ -189,7 +194,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _postgresql(place: Place) -> Engine:
-    # Transactions are begun below; and what one session prepared, another one does not have.
+    # `begin` below starts transactions; nothing is prepared, because the next transaction may get another session.
     settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
     settings |= {"connect_timeout": 5, "application_name": "promptops"}
     try:
@@ -210,19 +215,19 @@ def _postgresql(place: Place) -> Engine:
 
 
 def beginning(schemas: tuple[str, ...], kind: str = "reading") -> str:
-    """One message that begins a transaction in which all is settled."""
+    """Returns one message that begins a transaction and sets everything that it depends on."""
     limits = _UNHURRIED if kind in ("unhurried", "copying") else ()
     return "; ".join((*_BEGIN[kind], *_SETTINGS, *limits, search_path(schemas)))
 
 
 def _rest(connection: Any, entry: ConnectionPoolEntry) -> None:
-    """A connection goes back to the pool."""
+    """Notes when a connection goes back to the pool."""
     if connection is not None:
         entry.info["idle_since"] = time.monotonic()
 
 
 def _wake(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    """A connection that lay idle may be dead: ask it, and let the pool make a new one. One just used is not asked."""
+    """Tests a connection that was idle, which may be dead, and lets the pool replace it."""
     idle_since = entry.info.get("idle_since")
     if idle_since is None or time.monotonic() - idle_since < _PING_AFTER or dialect.loaded_dbapi is None:
         return

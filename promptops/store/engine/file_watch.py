@@ -229,16 +229,16 @@ class FileWatch:
 
     def _listen(self) -> None:
         """Begin to be notified, if that is possible."""
-        found = self._make_notifier(self._path)
-        if found is None:
+        notifier = self._make_notifier(self._path)
+        if notifier is None:
             return
         try:
-            found.arm()
+            notifier.arm()
         except OSError:  # this user watches too many files already
-            found.close()
+            notifier.close()
             return
-        self._notifier, self._written_at = found, time.monotonic()
-        self._bell_or_write.register(found, selectors.EVENT_READ)
+        self._notifier, self._written_at = notifier, time.monotonic()
+        self._bell_or_write.register(notifier, selectors.EVENT_READ)
 
     def _ignore_notifier(self) -> None:
         """Ask the file every 20 ms from now on."""

@@ -26,8 +26,12 @@ ASK_EVERY: Final = 0.2
 """Seconds between two questions: a change is seen after half of that on average. One costs the server about 0.1 ms."""
 
 _TRIAL: Final = 1.0
+"""Seconds that the trial notification may take; it arrives within milliseconds, or never behind a pooler."""
+
 _ANSWER_WITHIN: Final = 5.0
-# A server that is gone without a word is noticed by the kernel, not by us: within 25 s.
+"""Seconds that one statement may take before the connection counts as lost."""
+
+# The kernel notices a server that vanished without closing its connection, within 25 s.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
@@ -35,26 +39,26 @@ class Way(StrEnum):
     """How a watch sees changes."""
 
     FILE = "file"
-    """SQLite's file: the kernel notifies of writes to it, or it is asked every 20 ms."""
+    """SQLite's file: the kernel notifies of writes to it, or the watch reads it every 20 ms."""
     NOTIFY = "notify"
     """PostgreSQL sends a notification, within milliseconds."""
     POLL = "poll"
-    """PostgreSQL is asked a few times a second, since its notifications do not arrive."""
+    """The watch queries PostgreSQL a few times a second, since its notifications do not arrive."""
 
 
 class Listener:
-    """A PostgreSQL server. Everything that could block does so in :class:`_Line`, which :meth:`wake` ends."""
+    """Listens to a PostgreSQL server. Every wait is in :class:`_Line`, and :meth:`wake` ends it."""
 
     def __init__(self, place: Place, dialect: Dialect) -> None:
         from psycopg import Error, conninfo
 
-        named = {"application_name": "promptops watch", "client_encoding": "utf8"}
+        own = {"application_name": "promptops watch", "client_encoding": "utf8"}
         self._addresses = []
-        # libpq gives up on a host that says nothing only where it may block, so each host has a turn of its own.
+        # Without blocking, libpq does not move on from a host that never answers, so each host is tried by itself.
         for url in [place.at(*host) for host in place.hosts] or [place.url]:
             settings = dialect.create_connect_args(url)[1]
             settings.pop("context", None)
-            self._addresses.append(conninfo.make_conninfo(**{**_ALIVE, **settings, **named}).encode())
+            self._addresses.append(conninfo.make_conninfo(**{**_ALIVE, **settings, **own}).encode())
         self._question = "; ".join((beginning(place.schemas), "SELECT seq, hash FROM audit_head", "COMMIT"))
         self._troubles = (Error, OSError)
         self._line: _Line | None = None
@@ -75,7 +79,7 @@ class Listener:
             if not self._line.greet(until):
                 self._drop()
                 return False
-            self.way = Way.NOTIFY if self._is_told(self._line, address, until) else Way.POLL
+            self.way = Way.NOTIFY if self._receives(self._line, address, until) else Way.POLL
             if self.way is Way.POLL:
                 self._line.ask(f"UNLISTEN {TOPIC}", until)
                 self._seen = self._head(self._line)
@@ -85,7 +89,10 @@ class Listener:
         return True
 
     def changed(self, seconds: float) -> bool | None:
-        """Wait up to this long: True for a change, False for none or where woken, None where the connection is lost."""
+        """Wait up to this long.
+
+        Returns True for a change, False for none or after :meth:`wake`, None for a lost connection.
+        """
         assert self._line is not None
         until = time.monotonic() + seconds
         try:
@@ -111,14 +118,14 @@ class Listener:
         os.write(self._bell, b"!")
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the connection and the pipe."""
         self._drop()
         ends, self._ear, self._bell = (self._ear, self._bell), -1, -1
         for end in ends:
             if end >= 0:
                 os.close(end)
 
-    def _is_told(self, line: _Line, address: bytes, until: float) -> bool:
+    def _receives(self, line: _Line, address: bytes, until: float) -> bool:
         """True if a notification from another connection arrives here. One from this connection proves nothing: a
         pooler forwards the answers of the session that it currently lends.
         """
@@ -129,7 +136,7 @@ class Listener:
         try:
             if not other.greet(until) or other.ask(f"NOTIFY {trial}", until) is None:
                 return False
-        except self._troubles:  # there may be no second connection to be had
+        except self._troubles:  # the server may refuse a second connection
             return False
         finally:
             other.finish()
@@ -146,7 +153,7 @@ class Listener:
         return arrived
 
     def _hears(self, line: _Line) -> bool:
-        # What came along with an earlier answer is not on the wire any more.
+        # A notification may have arrived with the answer to an earlier statement.
         heard, self._heard = self._heard, False
         return TOPIC in line.notified() or heard
 
@@ -155,12 +162,12 @@ class Listener:
         return self._seen != before
 
     def _head(self, line: _Line) -> object:
-        """The end of the audit log, or a mark that it cannot be read."""
+        """Returns the end of the audit log, or None if it cannot be read."""
         until = time.monotonic() + _ANSWER_WITHIN
-        found = line.ask(self._question, until)
-        if found is None and not line.rung:
+        head = line.ask(self._question, until)
+        if head is None and not line.rung:
             line.ask("ROLLBACK", until)
-        return self._seen if line.rung else found
+        return self._seen if line.rung else head
 
     def _drop(self) -> None:
         if self._line is not None:
@@ -170,7 +177,7 @@ class Listener:
 
 
 class _Line:
-    """One connection that never blocks beyond the given time, nor after the bell was rung."""
+    """A connection whose waits end at their deadline, or when the bell is rung."""
 
     def __init__(self, address: bytes, ear: int) -> None:
         from psycopg import pq
@@ -180,7 +187,7 @@ class _Line:
         self._connection: Any = pq.PGconn.connect_start(address)
 
     def greet(self, until: float) -> bool:
-        """Go through what comes before the first question."""
+        """Finish connecting and authenticating."""
         from psycopg.pq import PollingStatus
 
         status = PollingStatus.WRITING
@@ -193,10 +200,10 @@ class _Line:
         return True
 
     def ask(self, question: str, until: float) -> tuple[bytes | None, ...] | None:
-        """The first row of the answer, or an empty one; None where it was refused, or the bell rang.
+        """Returns the first row of the answer, or an empty one; None if it was refused, or the bell rang.
 
         Raises:
-            psycopg.Error: the connection is lost. TimeoutError
+            psycopg.Error: the connection is lost. TimeoutError: no answer until the deadline.
         """
         from psycopg.pq import ExecStatus
 
@@ -218,15 +225,15 @@ class _Line:
                 row = None
 
     def take_in(self) -> None:
-        """Read what came."""
+        """Read what has arrived."""
         self._connection.consume_input()
 
     def notified(self) -> list[str]:
-        """The topics of what was notified since this was asked last."""
-        found = []
+        """Returns the topics of the notifications since the last call."""
+        topics = []
         while (notified := self._connection.notifies()) is not None:
-            found.append(notified.relname.decode())
-        return found
+            topics.append(notified.relname.decode())
+        return topics
 
     def ready(self, seconds: float, *, reading: bool) -> bool:
         """Wait for the connection; False after a timeout, or if the bell was rung."""
@@ -239,5 +246,5 @@ class _Line:
         return self._ear not in ready and line in ready
 
     def finish(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._connection.finish()

@@ -55,7 +55,7 @@ def is_local(path: Path) -> bool:
 
 
 def _network_file_system_of(path: Path) -> str | None:
-    """The kind of network file system that the path is on, empty for a local one, None where nothing can tell."""
+    """The kind of network file system that the path is on, empty for a local one, None if it cannot be found out."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -69,10 +69,10 @@ def network_file_system(path: str, mountinfo: str) -> str:
     kind = ""
     for _ in mounts:
         longest, kind, source = -1, "", ""
-        for folder, found, device in mounts:
+        for folder, its_kind, device in mounts:
             # The last of equals is mounted on top.
             if len(folder) >= longest and f"{path}/".startswith(f"{folder}/"):
-                longest, kind, source = len(folder), found, device
+                longest, kind, source = len(folder), its_kind, device
         if kind not in _OVER_A_FOLDER or not source.startswith("/") or f"{source}/".startswith(f"{path}/"):
             break
         path = source

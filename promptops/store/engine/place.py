@@ -96,11 +96,11 @@ def _parse(url: str) -> URL:
 
 def _with_hosts(url: URL, listed: Sequence[str]) -> URL:
     """The URL with all hosts in its query, as libpq reads them there."""
-    found = [_HOST.fullmatch(text) for text in listed]
-    if not all(each and (each["v6"] or each["name"]) for each in found):
+    matches = [_HOST.fullmatch(text) for text in listed]
+    if not all(match and (match["v6"] or match["name"]) for match in matches):
         raise ValueError(f"the hosts {listed} cannot be read")
-    names = [unquote(each["v6"] or each["name"]) for each in found if each]
-    ports = [each["port"] or _PORT for each in found if each]
+    names = [unquote(match["v6"] or match["name"]) for match in matches if match]
+    ports = [match["port"] or _PORT for match in matches if match]
     url = url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
     return url if "target_session_attrs" in url.query else url.update_query_dict({"target_session_attrs": "primary"})
 
@@ -143,9 +143,9 @@ def _listed(value: str) -> tuple[str, ...]:
     """The names in a search path: those without quotes are in lower case."""
     names, at = [], 0
     while at < len(value):
-        found = _LISTED.match(value, at)
-        if found is None:
+        match = _LISTED.match(value, at)
+        if match is None:
             raise Invalid(f"the search path in the registry's URL cannot be read: {value}", hint="?schema=promptops")
-        names.append(found[1].replace('""', '"') if found[1] else found[2].lower())
-        at = found.end()
+        names.append(match[1].replace('""', '"') if match[1] else match[2].lower())
+        at = match.end()
     return tuple(names)

@@ -1,8 +1,8 @@
-"""What to do about a database's error: try the whole transaction again, or say in plain words what is wrong.
+"""Handles errors of a database: repeats the whole transaction, or words what is wrong.
 
-Trying again is safe because every change carries an idempotency key in its own transaction: a COMMIT whose outcome is
-unknown is asked about by its key. Retried are serialisation failures, deadlocks, busy SQLite files, lost races for a
-unique key, and lost connections; at most 5 tries in 10 seconds.
+A repetition is safe because every change carries an idempotency key in its own transaction: after a COMMIT whose
+outcome is unknown, the key shows whether it took effect. Repeated are serialisation failures, deadlocks, busy SQLite
+files, lost races for a unique key, and lost connections; at most 5 tries in 10 seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from promptops.store.schema.guards import TAKEN
 
 TRIES = 5
 SECONDS = 10.0
+"""Bounds of one change: most conflicts are over after one or two tries, and a caller waits for the last."""
+
 _FIRST_PAUSE = 0.08
+"""Seconds before the second try, about as long as a writer holds its locks; each further pause is four times longer."""
 
 _TRANSIENT = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 _UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
@@ -52,7 +55,7 @@ _HINTS = (
 )
 
 
-class Patience:
+class Retries:
     """Decides, error by error, whether one transaction is tried again."""
 
     def __init__(self) -> None:
@@ -60,7 +63,7 @@ class Patience:
         self._until = time.monotonic() + SECONDS
 
     def wait(self, error: StatementError | PoolTimeout) -> None:
-        """Sleep before the next try; or, where there is none, raise what :func:`explain` makes of the error."""
+        """Sleep before the next try; if there is to be no other, raise the error of :func:`explain`."""
         self._tries += 1
         pause = backoff(self._tries, first=_FIRST_PAUSE, factor=4)
         if not _worth_retrying(error) or self._tries >= TRIES or time.monotonic() + pause > self._until:
@@ -69,7 +72,7 @@ class Patience:
 
 
 def explain(error: StatementError | PoolTimeout) -> PromptopsError:
-    """The error in the registry's words. An error of ours that passed through SQLAlchemy comes out as it went in."""
+    """Returns the error in the registry's words. An error of ours that SQLAlchemy wrapped comes out unchanged."""
     cause = error.orig if isinstance(error, StatementError) else error
     if isinstance(cause, PromptopsError):
         return cause
@@ -104,6 +107,6 @@ def _is_unique(error: StatementError | PoolTimeout, code: str) -> bool:
 
 
 def _code(error: StatementError | PoolTimeout) -> str:
-    """SQLite's symbolic error name or PostgreSQL's SQLSTATE; empty where the driver has none."""
+    """Returns SQLite's symbolic error name or PostgreSQL's SQLSTATE; empty if the driver has none."""
     cause = getattr(error, "orig", None)
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""

@@ -23,8 +23,9 @@ _TAKEN = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%(sc
 
 
 def make_file(path: Path) -> None:
-    """An empty file that its owner alone may read, and with it the files that SQLite will put beside it; or leave what
-    is there, if it is a registry or has nothing in it.
+    """Make an empty file that its owner alone may read, which also holds for the files that SQLite puts beside it.
+
+    A file that is empty or a registry stays as it is.
 
     Raises:
         Conflict: it is another application's database. RegistryUnavailable, OSError, sqlite3.Error
@@ -37,20 +38,20 @@ def make_file(path: Path) -> None:
 
 
 def _refuse_foreign(path: Path) -> None:
-    # As an immutable file, SQLite makes no file beside it, but then it would not see changes in a write-ahead log.
+    # With `immutable`, SQLite creates no file beside it, but would not see changes in a write-ahead log.
     fixed = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     with closing(sqlite3.connect(address(path, "ro") + fixed, uri=True)) as connection:
         there = {name for (name,) in connection.execute(_THERE)}
         marks = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
     if (there or any(marks)) and not there & _OURS:
-        named = f": there is {', '.join(sorted(there)[:5])}" if there else ""
+        which = f": there is {', '.join(sorted(there)[:5])}" if there else ""
         raise Conflict(
-            f"{path} is the database of another application{named}; it was not changed", hint="Name a new file."
+            f"{path} is the database of another application{which}; it was not changed", hint="Name a new file."
         )
 
 
 def require_room(connection: Connection, place: Place) -> None:
-    """Make sure that a registry can be made here: of PostgreSQL the schema is made where it was named and is not there.
+    """Checks that a registry can be made here. On PostgreSQL, a schema that the URL names is created if it is missing.
 
     Raises:
         RegistryUnavailable: the database is not in UTF8, or there is no schema.
@@ -82,16 +83,16 @@ def require_room(connection: Connection, place: Place) -> None:
 
 
 def other_schemas(connection: Connection) -> tuple[str, ...]:
-    """Schemas of this PostgreSQL database that hold a registry, also outside the search path."""
-    found = (
+    """Returns the schemas of this PostgreSQL database that hold a registry, also outside the search path."""
+    query = (
         "SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = %(name)s ORDER BY 1"
     )
-    return tuple(connection.exec_driver_sql(found, {"name": VERSION_TABLE}).scalars())
+    return tuple(connection.exec_driver_sql(query, {"name": VERSION_TABLE}).scalars())
 
 
 def _schema_exists(connection: Connection, name: str) -> bool:
-    found = connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": name})
-    return found.first() is not None
+    row = connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": name})
+    return row.first() is not None
 
 
 def _quoted(name: str) -> str:

@@ -125,11 +125,11 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     (lambda: RollbackRequest(channel="prod", key="k"), "promptops rollback APP, or --all"),
     (
         lambda: WithholdRequest(reference=BOT, reason=" ", key="k"),
-        "--reason TEXT; whoever reads the history at night will thank you.",
+        "--reason TEXT; the history shows it to those who read it at night.",
     ),
     (
         lambda: OverrideRequest(reference=BOT, channel="prod", reason=" ", lifetime=timedelta(hours=1)),
-        "--reason TEXT; it is what the log will say afterwards.",
+        "--reason TEXT; the log has it afterwards.",
     ),
     (
         lambda: OverrideRequest(reference=BOT, channel="PROD", reason="x", lifetime=timedelta(hours=1)),
