@@ -160,7 +160,7 @@ def named_release(reader: Reader, reference: Reference) -> Release:
             raise NothingDeployed(
                 f"{reference.app} is off on {reference.channel} since revision {live.revision}, so no release is live "
                 "there",
-                hint=f"What was live: promptops history {reference.app} --channel {reference.channel}",
+                hint=Sentence("What was live: ", Advice(Action.HISTORY, app=reference.app, channel=reference.channel)),
             )
         return reader.find_release(reference.app, digest=live.digest)
     if not reference.fixed:
