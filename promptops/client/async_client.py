@@ -115,8 +115,9 @@ class AsyncClient(BackgroundClient):
 
     async def refresh(self, seconds: float | None = None) -> bool:
         """As :meth:`Client.refresh`."""
+        if not self._mark[0]:
+            self._notice()
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
-        self._enter()
         answered = [await self._ask(name, threads, until) for name, threads in self._channel_threads.items()]
         return bool(answered) and all(answered)
 

@@ -94,10 +94,10 @@ def one_version(text: str) -> Reference:
     Raises:
         Invalid: the text names no version, or several.
     """
-    found = references_of([text], "fetch()")
-    if len(found) != 1:
+    references = references_of([text], "fetch()")
+    if len(references) != 1:
         raise Invalid("fetch() takes one version of an app", hint="For example client.fetch('bot@1.3.0').")
-    return found[0]
+    return references[0]
 
 
 def _require(refreshed: Refreshed, wanted: Reference) -> None:

@@ -157,9 +157,9 @@ class BaseClient:
         if not self._mark[0]:
             self._notice()
         if version is None and channel is None and not self._strict:
-            found = self._own.view.plain.get(name)
-            if found is not None:
-                return found
+            prompt = self._own.view.plain.get(name)
+            if prompt is not None:
+                return prompt
         try:
             view = self._replica(channel).view
             return view.resolve(name, targeting_key if key is None else key, version)
@@ -215,7 +215,7 @@ class BaseClient:
             revisions={app: pointer.revision for app, pointer in apps.items()},
             versions={app: pointer.version for app, pointer in apps.items() if pointer.stable},
             pinned={fixed.app: fixed.version for fixed in self._settings.fixed},
-            overridden={app: found.override.version for app, found in replica.overrides.items()},
+            overridden={app: file.override.version for app, file in replica.overrides.items()},
             place=contact.place.label if contact.place else "",
             streaming=contact.streaming,
             polls=contact.polls,
@@ -236,10 +236,10 @@ class BaseClient:
             self._notice()
         if channel is None:
             return self._own
-        found = self._replicas.get(channel)
-        if found is None:
+        replica = self._replicas.get(channel)
+        if replica is None:
             raise ChannelNotFound(f"this client does not follow the channel '{channel}'", known=self._replicas)
-        return found
+        return replica
 
     def _replica(self, channel: str | None) -> Replica:
         """Returns the channel's replica, to be served from.

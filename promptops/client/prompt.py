@@ -209,17 +209,17 @@ def _definition(name: str, value: Fallback) -> Definition:
     try:
         if not isinstance(value, Mapping):
             return Definition(name=name, messages=_messages(value))
-        found = {_KEYS[key]: item for key, item in value.items()}
-        messages = found["messages"]
+        fields = {_KEYS[key]: item for key, item in value.items()}
+        messages = fields["messages"]
         return Definition(
             name=name,
             messages=_messages([{"role": "user", "content": messages}] if isinstance(messages, str) else messages),
-            model=_model(found.get("model")),
-            parameters=_mapping(found.get("parameters", {})),
-            engine=Engine(str(found.get("engine") or Engine.SIMPLE)),
-            tools=tuple(_tool(tool) for tool in _list(found.get("tools", []))),
-            response_format=ResponseFormat(str(found.get("response_format") or ResponseFormat.TEXT)),
-            json_schema=None if found.get("json_schema") is None else _mapping(found["json_schema"]),
+            model=_model(fields.get("model")),
+            parameters=_mapping(fields.get("parameters", {})),
+            engine=Engine(str(fields.get("engine") or Engine.SIMPLE)),
+            tools=tuple(_tool(tool) for tool in _list(fields.get("tools", []))),
+            response_format=ResponseFormat(str(fields.get("response_format") or ResponseFormat.TEXT)),
+            json_schema=None if fields.get("json_schema") is None else _mapping(fields["json_schema"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(
@@ -229,7 +229,7 @@ def _definition(name: str, value: Fallback) -> Definition:
 
 
 def _messages(value: object) -> tuple[Message, ...]:
-    found = []
+    messages = []
     for item in _list(value):
         if not isinstance(item, Message):
             entry = _mapping(item)
@@ -237,10 +237,10 @@ def _messages(value: object) -> tuple[Message, ...]:
             if not isinstance(content, str):
                 raise TypeError("the content of a message is text")
             item = Message(role=Role(str(entry["role"])), content=content)
-        found.append(item)
-    if not found:
+        messages.append(item)
+    if not messages:
         raise ValueError("there are no messages")
-    return tuple(found)
+    return tuple(messages)
 
 
 def _tool(value: object) -> Tool:

@@ -126,10 +126,10 @@ def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         Invalid: a name that cannot be an app's.
     """
-    found = tuple(sorted(set(apps or ())))
-    if isinstance(apps, str) or not all(map(is_name, found)):
+    names = tuple(sorted(set(apps or ())))
+    if isinstance(apps, str) or not all(map(is_name, names)):
         raise Invalid(f"apps is {apps!r}, not a list of names of apps")
-    return found
+    return names
 
 
 def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Reference, ...]:
@@ -139,7 +139,7 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
         Invalid: for what is no version of an app.
     """
     texts = re.split(r"[,\s]+", listed) if isinstance(listed, str) else list(listed or ())
-    found = []
+    references = []
     for text in texts:
         if not text:
             continue
@@ -148,8 +148,8 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
             raise Invalid(
                 f"{what} names {text[:80]!r}, which is not a version of an app", hint="For example bot@1.3.0."
             )
-        found.append(reference)
-    return tuple(found)
+        references.append(reference)
+    return tuple(references)
 
 
 def fixed_versions() -> tuple[Reference, ...]:
@@ -180,8 +180,8 @@ def required_of(required: Required) -> Required:
     if isinstance(required, str):
         raise Invalid(f"required is {required[:80]!r}, not a list of prompts", hint=f"required=[{required[:80]!r}]")
     for name in required:
-        asked = parse_reference(name)
-        if not asked.prompt or asked.fixed or asked.channel:
+        reference = parse_reference(name)
+        if not reference.prompt or reference.fixed or reference.channel:
             raise Invalid(f"required names {name[:80]!r}, which is not a prompt", hint="For example bot/answer.")
     if not isinstance(required, Mapping):
         return tuple(required)

@@ -117,6 +117,6 @@ OnState = Callable[[State, State], object]
 def log(level: int, event: str, message: str, *arguments: object, exc_info: bool = False, **facts: object) -> None:
     """Log one line under the name of its event. Texts are escaped and cut, so it stays one printable line."""
     assert event in EVENTS, event
-    shown = [one_line(each, _MOST) if isinstance(each, str) else each for each in arguments]
+    shown = [one_line(argument, _MOST) if isinstance(argument, str) else argument for argument in arguments]
     extra = {name: one_line(fact, _MOST) if isinstance(fact, str) else fact for name, fact in facts.items()}
     LOG.log(level, message, *shown, exc_info=exc_info, extra={"event": event, **extra})

@@ -47,7 +47,7 @@ class Client(BackgroundClient):
         if not self._mark[0]:
             self._notice()
         until = time.monotonic() + (self._settings.timeout + 1.0 if seconds is None else seconds)
-        answered = [each.refresh(max(0.0, until - time.monotonic())) for each in self._channel_threads.values()]
+        answered = [threads.refresh(max(0.0, until - time.monotonic())) for threads in self._channel_threads.values()]
         return all(answered)
 
     def fetch(self, reference: str, *, channel: str | None = None) -> ServedRelease:

@@ -152,6 +152,7 @@ def test_its_hooks_are_called_in_the_loop_that_it_was_started_in_last(
     server.serve(made.served(2, "2.0.0"))
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
     asyncio.run_coroutine_threadsafe(client.start(), elsewhere).result(40)
+    assert asyncio.run(client.refresh())  # any loop may ask, and takes no hooks away
     server.serve(made.served(3, "3.0.0"))
     until(lambda: called)
     assert called == [elsewhere]

@@ -74,8 +74,8 @@ def default_folder(environment: Mapping[str, str]) -> Path | None:
 
 def slot_path(folder: Path, *, registry: str, channel: str, apps: Collection[str] | None = None) -> Path:
     """Returns the file for a registry's address, a channel and the wanted apps; its name does not show the address."""
-    asked = json.dumps([registry, channel, sorted(apps) if apps is not None else None])
-    return folder / f"{channel}-{hashlib.sha256(asked.encode()).hexdigest()[:32]}.lkg"
+    key = json.dumps([registry, channel, sorted(apps) if apps is not None else None])
+    return folder / f"{channel}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.lkg"
 
 
 def read(path: Path) -> Reading:

@@ -48,7 +48,7 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
     ignored: list[DiskProblem] = []
     for file in _files(path, ignored):
         try:
-            found = _read(file, channel, lineage, now)
+            file_override = _read(file, channel, lineage, now)
         except FileNotFoundError:
             continue
         except _Ignored as problem:
@@ -58,25 +58,25 @@ def read_overrides(path: Path, *, channel: str, lineage: str | None, now: dateti
             reason = "unsafe" if isinstance(error, Unsafe) else "unreadable"
             ignored.append(DiskProblem(path=file, reason=reason, message=str(error)))
             continue
-        older = active.get(found.override.app)
-        if older is not None and older.override.created_at > found.override.created_at:
-            older, found = found, older
-        active[found.override.app] = found
+        older = active.get(file_override.override.app)
+        if older is not None and older.override.created_at > file_override.override.created_at:
+            older, file_override = file_override, older
+        active[file_override.override.app] = file_override
         if older is not None:
-            message = f"the override of '{older.override.app}' in {found.path.name} is younger"
+            message = f"the override of '{older.override.app}' in {file_override.path.name} is younger"
             ignored.append(DiskProblem(path=older.path, reason="superseded", message=message))
     return Overrides(active=active, ignored=tuple(ignored))
 
 
 def signature(path: Path) -> tuple[object, ...]:
     """Returns a value that changes when a file is added, removed or edited, or its owner or mode changes."""
-    found: list[object] = []
+    facts: list[object] = []
     with contextlib.suppress(OSError):
         listed = [path, *sorted(path.iterdir())] if path.is_dir() else [path.parent, path]
-        for each in listed:
-            about = each.stat()
-            found.append((each.name, about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode, about.st_uid))
-    return tuple(found)
+        for entry in listed:
+            about = entry.stat()
+            facts.append((entry.name, about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode, about.st_uid))
+    return tuple(facts)
 
 
 def _files(path: Path, ignored: list[DiskProblem]) -> Iterator[Path]:

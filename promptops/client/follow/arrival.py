@@ -34,8 +34,8 @@ def sort(
                 unloaded.pop(app, None)
             except Rejected as rejected:
                 unloaded[app] = unloaded_of(rejected, pointer)
-    found = _coming(snapshot, verdict, held, coming)
-    left = {app: each for app, each in found.items() if app not in ready and not _is_lost(unloaded.get(app), each)}
+    coming_now = _coming(snapshot, verdict, held, coming)
+    left = {app: each for app, each in coming_now.items() if app not in ready and not _is_lost(unloaded.get(app), each)}
     return Arrival(ready=ready, coming=left, unloaded=unloaded)
 
 
@@ -44,12 +44,12 @@ def _unloaded(snapshot: Snapshot, verdict: ArrivalVerdict, held: Held | None) ->
     known = held.unloaded if held else {}
     if verdict.behind:  # an old snapshot has no news of an app
         return dict(known)
-    found = {
-        app: each
-        for app, each in known.items()
+    kept = {
+        app: reason
+        for app, reason in known.items()
         if app not in verdict.settled and (snapshot.partial or app in snapshot.apps)
     }
-    return found | {app: unloaded_of(rejected, snapshot.apps[app]) for app, rejected in verdict.refused.items()}
+    return kept | {app: unloaded_of(rejected, snapshot.apps[app]) for app, rejected in verdict.refused.items()}
 
 
 def _coming(
@@ -59,11 +59,13 @@ def _coming(
     if held is None or held.snapshot.epoch != verdict.base.epoch:
         return dict(verdict.news)
     if verdict.behind:
-        newer = {app: each for app, each in before.items() if each.revision >= _revision(verdict.news.get(app))}
+        newer = {
+            app: pointer for app, pointer in before.items() if pointer.revision >= _revision(verdict.news.get(app))
+        }
         return {**verdict.news, **newer}
     left = {
-        app: each
-        for app, each in before.items()
+        app: pointer
+        for app, pointer in before.items()
         if app not in verdict.settled and (snapshot.partial or app in snapshot.apps)
     }
     return {**left, **verdict.news}

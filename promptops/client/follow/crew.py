@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Final, TypeAlias
+from typing import Final
 
 KEPT: Final = 2
 """Threads of a crew that wait for work: a refresh and what an event brought are often loaded at the same time."""
 
-_Inbox: TypeAlias = "SimpleQueue[Callable[[], None] | None]"
+
+class _Inbox:
+    """Work for one thread; None ends it. Made of an event, because gevent replaces those of `threading` at any time."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+        self._ready = threading.Event()
+        self._ready.set()
+
+    def put(self, work: Callable[[], None] | None) -> None:
+        """Hand over work. The caller has taken the inbox from the idle ones, so no other thread does the same."""
+        self._work = work
+        self._ready.set()
+
+    def take(self) -> Callable[[], None] | None:
+        """Wait for work."""
+        self._ready.wait()
+        self._ready.clear()
+        work, self._work = self._work, None
+        return work
 
 
 def begin(work: Callable[[], None], name: str) -> None:
@@ -51,15 +69,14 @@ class Crew:
         try:
             inbox = self._idle.pop()
         except IndexError:
-            inbox = SimpleQueue()
-            inbox.put(work)
+            inbox = _Inbox(work)
             name = f"promptops {self._name}"
             _start(threading.Thread(target=self._serve, args=(inbox,), name=name, daemon=True), otherwise=work)
         else:
             inbox.put(work)
 
     def _serve(self, inbox: _Inbox) -> None:
-        while (work := inbox.get()) is not None:
+        while (work := inbox.take()) is not None:
             work()
             del work  # otherwise all that the work refers to lives as long as this thread is idle
             if len(self._idle) >= self._kept:

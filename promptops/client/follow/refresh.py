@@ -142,8 +142,8 @@ def _follow(
             raise _Trouble(Failed(reason="content", message="an event is no snapshot"), rejected=True)
         try:
             _receive(replica, snapshot)
-        except _Trouble as found:
-            trouble = found
+        except _Trouble as caught:
+            trouble = caught
         overtaken = (replica.held and replica.held.snapshot) is not before and _is_past(replica, snapshot)
         if trouble and not overtaken:
             yield from catch_up(replica, place, deadline, again=True)

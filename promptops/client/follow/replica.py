@@ -63,7 +63,7 @@ class Replica:
         self.overrides: Mapping[str, OverrideFile] = {}
         self._compiling: Set[str] = frozenset()
         self._lock = threading.Lock()
-        self._wanted = tuple((each.app, each.version) for each in (*settings.fixed, *settings.versions))
+        self._wanted = tuple((reference.app, reference.version) for reference in (*settings.fixed, *settings.versions))
         self.view = self._view(*self._grade())
 
     def forked(self) -> None:
@@ -89,9 +89,9 @@ class Replica:
             verdict = judge(snapshot, self.held, channel=self.channel)
             if self.held is None:
                 self.news.begin(verdict.news)
-            found = sort(snapshot, verdict, self.held, self.coming.pointers, required=self.settings.required)
-            self.coming.replace(found.coming)
-            self._put(verdict.base, found.ready, {}, {}, found.unloaded)
+            arrival = sort(snapshot, verdict, self.held, self.coming.pointers, required=self.settings.required)
+            self.coming.replace(arrival.coming)
+            self._put(verdict.base, arrival.ready, {}, {}, arrival.unloaded)
             return next(iter(verdict.refused.values()), None) if verdict.behind else None
 
     @property
@@ -120,10 +120,10 @@ class Replica:
                 return
             coming = self.coming.pointers
             loaded = {app: pointer for app, pointer in loaded.items() if coming.get(app) == pointer}
-            failed = {app: each for app, each in failed.items() if coming.get(app) == each.pointer}
-            over = loaded.keys() | {app for app, each in failed.items() if each.final}
+            failed = {app: reason for app, reason in failed.items() if coming.get(app) == reason.pointer}
+            over = loaded.keys() | {app for app, reason in failed.items() if reason.final}
             self.coming.replace({app: pointer for app, pointer in coming.items() if app not in over})
-            unloaded = {app: each for app, each in self.held.unloaded.items() if app not in loaded}
+            unloaded = {app: reason for app, reason in self.held.unloaded.items() if app not in loaded}
             self._put(self.held.snapshot, loaded, contents, compiled, {**unloaded, **failed})
 
     def _put(
@@ -154,7 +154,7 @@ class Replica:
     @property
     def cannot_load(self) -> Mapping[str, str]:
         """The apps whose newest is not served, each with the reason in one line."""
-        return {one_line(app, 63): one_line(each.message, MAX_WORDS) for app, each in self.unloaded.items()}
+        return {one_line(app, 63): one_line(reason.message, MAX_WORDS) for app, reason in self.unloaded.items()}
 
     def served_of(self, app: str) -> str:
         """Returns the version that is served of an app; empty for none."""

@@ -42,9 +42,9 @@ def find_sources(
         places = find_places(source, allow_http=allow_http)
     else:
         listed = [source] if isinstance(source, os.PathLike | Mapping) else source
-        pairs = [pair for each in listed if (pair := _pair(each))[0].strip()]
-        found = find_places([url for url, _ in pairs], allow_http=allow_http)
-        places = tuple(replace(place, token=token) for place, (_, token) in zip(found, pairs, strict=True))
+        pairs = [pair for entry in listed if (pair := _pair(entry))[0].strip()]
+        unnamed = find_places([url for url, _ in pairs], allow_http=allow_http)
+        places = tuple(replace(place, token=token) for place, (_, token) in zip(unnamed, pairs, strict=True))
     for token in tokens:
         _require_token(token)
     if len(tokens) > 1:

@@ -39,8 +39,8 @@ class Folder:
         try:
             return self._answer(what)
         except OSError as error:
-            said = f"{error.strerror}: {error.filename or self._path}" if error.strerror else str(error)
-            return Failed(reason="file", message=said)
+            text = f"{error.strerror}: {error.filename or self._path}" if error.strerror else str(error)
+            return Failed(reason="file", message=text)
         except Invalid as error:
             return Failed(reason="malformed", message=error.message)
 
@@ -59,28 +59,28 @@ class Folder:
         return read_exported(self._path / "v1" / "channels" / channel / "snapshot", MAX_BYTES)
 
     def _bundle(self, channel: str) -> StoredChannel:
-        found = read_bundle(self._path, channel=channel)
-        if found.stored is None:
-            raise Invalid(f"{self._path}: {found.problems[0].message if found.problems else 'it is not a bundle'}")
+        bundle = read_bundle(self._path, channel=channel)
+        if bundle.stored is None:
+            raise Invalid(f"{self._path}: {bundle.problems[0].message if bundle.problems else 'it is not a bundle'}")
         self._channel = channel
-        return found.stored
+        return bundle.stored
 
     def _contents(self, digests: tuple[str, ...]) -> dict[str, bytes]:
         if self._path.is_file():
             kept = self._bundle(self._channel).contents
             return {digest: kept[digest] for digest in digests if digest in kept}
-        found, trouble = {}, None
+        contents, trouble = {}, None
         for digest in digests:
             file = self._path / "v1" / "releases" / digest.removeprefix("sha256:")
             try:
-                found[digest] = read_exported(file, MAX_RELEASE)
+                contents[digest] = read_exported(file, MAX_RELEASE)
             except FileNotFoundError:
                 continue
             except (OSError, Invalid) as error:
                 trouble = error
-        if trouble is not None and not found:
+        if trouble is not None and not contents:
             raise trouble
-        return found
+        return contents
 
     def changes(self, seconds: float) -> bool:
         waited = 0.0
@@ -103,11 +103,11 @@ class Folder:
 
     def _signature(self) -> tuple[object, ...]:
         named = [self._path] if self._path.is_file() else sorted(self._path.glob("v1/channels/*/snapshot"))
-        found: list[object] = []
+        signature: list[object] = []
         for path in named:
             try:
                 facts = path.stat()
             except OSError:
                 continue
-            found.append((str(path), facts.st_ino, facts.st_mtime_ns, facts.st_size))
-        return tuple(found)
+            signature.append((str(path), facts.st_ino, facts.st_mtime_ns, facts.st_size))
+        return tuple(signature)

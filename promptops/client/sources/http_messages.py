@@ -206,12 +206,12 @@ def _failed(reason: str, message: str, headers: Mapping[str, str]) -> Failed:
 
 
 def _explain(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    said = ""
+    detail_text = ""
     if _media_type(headers) == "application/problem+json":
         try:
             document = parse_canonical(body, limit=MAX_PROBLEM)
             detail = document.get("detail") if isinstance(document, Mapping) else None
-            said = f": {detail}" if isinstance(detail, str) else ""
+            detail_text = f": {detail}" if isinstance(detail, str) else ""
         except Invalid:
-            said = ""
-    return f"the server answered {status}{''.join(c if c.isprintable() else ' ' for c in said[:200])}"
+            detail_text = ""
+    return f"the server answered {status}{''.join(c if c.isprintable() else ' ' for c in detail_text[:200])}"

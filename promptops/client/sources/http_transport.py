@@ -108,9 +108,9 @@ class HttpPlace:
         self.forget()
 
     def forget(self) -> None:
-        for each in (*self._sockets, *self._streams):
+        for open_socket in (*self._sockets, *self._streams):
             with contextlib.suppress(OSError):
-                each.close()
+                open_socket.close()
 
     def _tracing(self, sockets: weakref.WeakSet[socket.socket]) -> dict[str, Any]:
         """Returns what makes httpx report each socket that it opens, once it is encrypted if it is to be.
@@ -122,11 +122,11 @@ class HttpPlace:
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
             if event == opened:
-                found = info["return_value"].get_extra_info("socket")
-                if isinstance(found, socket.socket):
-                    sockets.add(found)
+                opened_socket = info["return_value"].get_extra_info("socket")
+                if isinstance(opened_socket, socket.socket):
+                    sockets.add(opened_socket)
                     if self._closed:
-                        found.close()
+                        opened_socket.close()
 
         return {"trace": trace}
 
@@ -136,8 +136,8 @@ def failure(error: Exception, token: str) -> Failed:
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return TIMEOUT
     reason = "connect" if isinstance(error, httpx.ConnectError) else "network"
-    said = " ".join(str(error).split()) or type(error).__name__
-    failed = Failed(reason="tls" if _is_about_encryption(error) else reason, message=said[:300])
+    text = " ".join(str(error).split()) or type(error).__name__
+    failed = Failed(reason="tls" if _is_about_encryption(error) else reason, message=text[:300])
     return cast(Failed, _without(token, failed))
 
 
@@ -149,12 +149,12 @@ def _without(token: str, answer: SourceAnswer | Failed) -> SourceAnswer | Failed
 
 
 def _is_about_encryption(error: BaseException) -> bool:
-    found: BaseException | None = error
+    cause: BaseException | None = error
     for _ in range(10):
-        if found is None or isinstance(found, ssl.SSLError):
+        if cause is None or isinstance(cause, ssl.SSLError):
             break
-        found = found.__cause__ or found.__context__
-    return isinstance(found, ssl.SSLError)
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(cause, ssl.SSLError)
 
 
 def _make(place: SourcePlace, verify: bool | str | ssl.SSLContext, proxy: str | None) -> httpx.Client:
@@ -193,10 +193,10 @@ def _arguments(request: http_messages.SourceRequest) -> dict[str, Any]:
 
 
 def _shut(sockets: weakref.WeakSet[socket.socket]) -> None:
-    for each in list(sockets):
+    for open_socket in list(sockets):
         with contextlib.suppress(OSError):
             # The plain shutdown, also of an encrypted socket: that of `ssl` waits for the other side.
-            if isinstance(each, ssl.SSLSocket):
-                super(ssl.SSLSocket, each).shutdown(socket.SHUT_RDWR)
+            if isinstance(open_socket, ssl.SSLSocket):
+                super(ssl.SSLSocket, open_socket).shutdown(socket.SHUT_RDWR)
             else:
-                each.shutdown(socket.SHUT_RDWR)
+                open_socket.shutdown(socket.SHUT_RDWR)

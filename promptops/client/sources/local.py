@@ -22,8 +22,8 @@ def open_local(place: SourcePlace) -> OpenPlace:
     """
     if place.kind == "file":
         return Folder(place.url)
-    for found in entry_points(group=ADAPTERS, name=place.kind):
-        return cast(PlaceOpener, found.load())(place.url)
+    for adapter in entry_points(group=ADAPTERS, name=place.kind):
+        return cast(PlaceOpener, adapter.load())(place.url)
     raise Invalid(
         f"{place.label!r} cannot be read here: this installation of promptops has no entry points",
         hint="Install it with pip, or use a server or a folder.",

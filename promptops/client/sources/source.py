@@ -184,13 +184,13 @@ def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tup
     """
     # Only before a scheme, so that a path may have spaces in it.
     listed = re.split(r"\s+(?=[a-z+]{2,12}:)", source.strip()) if isinstance(source, str) else source
-    found = tuple(find_place(text, allow_http=allow_http) for text in listed if text.strip())
-    if not found:
+    places = tuple(find_place(text, allow_http=allow_http) for text in listed if text.strip())
+    if not places:
         raise Invalid(
             "a client needs a source, which is where its prompts come from",
             hint=f"Client({_HINT!r}) or PROMPTOPS_REGISTRY.",
         )
-    return found
+    return places
 
 
 def find_place(text: str, *, allow_http: bool = False) -> SourcePlace:
