@@ -88,4 +88,5 @@ def test_no_text_below_the_faces_spells_a_command_or_an_option() -> None:
     assert {"promote", "fsck", "db"} <= set(COMMANDS)
     assert {"--to", "--channel", "--json", "--no-verify"} <= set(OPTIONS)
     below = [module for module in modules("promptops") if module.path.parts[1] in BELOW]
-    assert [line for module in below for line in _spelled(module)] == []
+    spelled = [line for module in below for line in _spelled(module)]
+    assert spelled == [], "say it with Advice of promptops.core.advice, and word it in cli/output/advice.py"
