@@ -1,6 +1,6 @@
 """What can be done about an error: an action with its arguments, which each face words in its own way.
 
-A hint is a :class:`Sentence`: text with advice in it. As plain text it makes sense to everybody; the command line puts
+A hint is a :class:`Sentence`: text with advice in it. As plain text every reader understands it; the command line puts
 a command to paste in the place of each advice, and HTTP sends the advice beside the text, with its route. So nothing
 below the faces knows how a command or an option is spelled.
 """
@@ -16,7 +16,7 @@ Argument: TypeAlias = "str | tuple[str, ...]"
 
 
 class Action(StrEnum):
-    """What a person can do. OPTION names a parameter of what was asked for, and is no action by itself."""
+    """What a person can do. OPTION names a parameter of the request, and is no action by itself."""
 
     BACKUP = "backup"
     CHECK = "check"

@@ -28,7 +28,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
 
 WHOLE = 10_000
-"""Basis points of everybody: the weight of a canary that gets every key."""
+"""Basis points of the whole: the weight of a canary that gets every key."""
 
 _DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
 

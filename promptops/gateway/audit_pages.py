@@ -1,4 +1,4 @@
-"""The audit log of a registry behind a server, page by page, as what verifying it asks for."""
+"""Reads the audit log of a registry behind a server page by page, for its verification."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from promptops.core.model import AuditEntry, Json
 from promptops.wire.shapes import each
 
 Page = Callable[[int], Mapping[str, Json]]
-"""The page of the log after a line: ``{"head": {"seq": …, "hash": …}, "entries": […]}``, both as of one moment."""
+"""The page of the log after a line: ``{"head": {"seq": …, "hash": …}, "entries": […]}``, both of one moment."""
 
 
 class Trail:
-    """The log, and its head as of the page that was read last: so what was added meanwhile is part of both."""
+    """The log, and its head from the page that was read last, so that lines which were added meanwhile are part of
+    both.
+    """
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self._head: tuple[int, str] | None = None
 
     def audit_trail(self) -> Iterator[AuditEntry]:
-        """Every line, oldest first, up to a page that has none."""
+        """Yields every line, oldest first, up to an empty page."""
         last = 0
         while entries := self._entries(last):
             yield from entries
@@ -29,7 +31,7 @@ class Trail:
             last = entries[-1].seq
 
     def audit_head(self) -> tuple[int, str]:
-        """The number and hash of the newest line."""
+        """Returns the number and hash of the newest line."""
         if self._head is None:
             self._entries(0)
         assert self._head is not None  # each page has one

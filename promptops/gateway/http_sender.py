@@ -1,10 +1,10 @@
-"""One request to a server -> its answer, or the error that it tells of.
+"""One request to a server -> its answer, or the error in it.
 
-Rules: one deadline for everything, the tries again included; no redirect is followed; https, except to this machine;
-no more is read than an answer may have; and what is no answer of a promptops server is said to be none.
+The rules: one deadline for all tries together; redirects are not followed; https, except to this machine; an answer has
+a largest size; and an answer that is not a promptops server's is an error that names it as such.
 
 A request whose answer was lost is sent again: reads change nothing, and writes carry an idempotency key, so that the
-server does them once. One that never arrived is tried again for a moment, since a server may be starting anew.
+server does them once. A request that never arrived is repeated for two seconds, since a server may be restarting.
 """
 
 from __future__ import annotations
@@ -31,25 +31,29 @@ from promptops.core.escape import one_line
 from promptops.core.model import Json
 from promptops.core.server_url import require_server_url
 from promptops.core.token import parse_token
-from promptops.gateway.timeouts import Patience, within
+from promptops.gateway.timeouts import Deadline, within
 from promptops.wire.problem import MEDIA_TYPE, from_problem
 
 SECONDS: Final = 30.0
-"""How long one request may take in all: a server gives up on its database sooner."""
+"""Seconds that one request may take in all. A server's own deadline for its database is 10 s, so its error arrives."""
 
 MAX_ANSWER: Final = 64 << 20
-"""No answer is read beyond this, in bytes."""
+"""Bytes of an answer at most: several times the largest page, and harmless for a machine's memory."""
 
 _API: Final = "1"
 _CONNECTING_SECONDS: Final = 5.0
+"""Seconds for one connection: a host that does not answer is tried again within the deadline."""
+
 _ARRIVING_SECONDS: Final = 2.0
+"""Seconds in which a request that never arrived is repeated: the time of a server's restart."""
+
 _LATE: Final = "deadline-exceeded"
 _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is sent. ``query`` may name a parameter several times; ``key`` makes a change one that is done once."""
+    """A request to a server. ``query`` may name a parameter several times; with a ``key`` the server does it once."""
 
     method: str
     path: str
@@ -60,19 +64,19 @@ class Request:
     expect_revision: int | None = None
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """Its own headers; text in them is UTF-8."""
-        found = [
+        """Returns the headers of this request; text in them is UTF-8."""
+        headers = [
             ("promptops-actor", self.actor),
             ("idempotency-key", self.key),
             ("if-match", "" if self.expect_revision is None else f'"{self.expect_revision}"'),
             ("content-type", "" if self.body is None else "application/json"),
         ]
-        return [(name, value.encode()) for name, value in found if value]
+        return [(name, value.encode()) for name, value in headers if value]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, read to its end."""
+    """The complete answer of a server."""
 
     status: int
     headers: httpx.Headers
@@ -83,11 +87,11 @@ class Sender:
     """Sends requests to one server."""
 
     def __init__(self, url: str, *, token: str, seconds: float) -> None:
-        """Connects when first asked.
+        """Connects with the first request.
 
         Raises:
-            Invalid: the server would be shown the token in clear; the environment names no usable proxy or authority.
-            NotAuthenticated: the token is none; it was sent nowhere.
+            Invalid: the token would be sent unencrypted, or the environment names no usable proxy or authority.
+            NotAuthenticated: the token is malformed; it was sent nowhere.
         """
         require_server_url(url)
         if token:
@@ -108,40 +112,40 @@ class Sender:
                 },
                 timeout=seconds,
                 follow_redirects=False,
-                trust_env=not local,  # a proxy may stand before a server, never before this machine
+                trust_env=not local,  # a proxy may be on the way to a server, never to this machine
                 verify=trusted,
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise Invalid(
                 f"the proxy that the environment names cannot be used: {error}",
-                hint="See HTTPS_PROXY and ALL_PROXY: http:// and https:// will do. NO_PROXY names who needs none.",
+                hint="See HTTPS_PROXY and ALL_PROXY: http:// and https:// will do. NO_PROXY lists hosts without one.",
             ) from error
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._client.close()
 
     def send(self, request: Request) -> Answer:
-        """Send a request, again where its answer was lost.
+        """Send a request, and send it again if its answer was lost.
 
         Raises:
-            RegistryUnavailable: there is no answer, or none of a promptops server.
-            PromptopsError: what the server raised.
+            RegistryUnavailable: there is no answer, or it is not a promptops server's.
+            PromptopsError: the error that the server raised.
         """
-        patience, arrived = Patience(self._seconds), False
+        deadline, arrived = Deadline(self._seconds), False
         while True:
             try:
-                answer = within(patience.left(), lambda: self._once(request, patience.left()))
+                answer = within(deadline.left(), lambda: self._once(request, deadline.left()))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if _is_certificate(error) or not patience.wait(within=None if arrived else _ARRIVING_SECONDS):
+                if _is_certificate(error) or not deadline.wait(within=None if arrived else _ARRIVING_SECONDS):
                     self._away(request, error, arrived=arrived)
                 continue
             except (httpx.TransportError, TimeoutError) as error:
                 arrived = True
-                if not patience.wait():
+                if not deadline.wait():
                     self._away(request, error, arrived=True)
                 continue
-            if not _is_worth_repeating(answer) or not patience.wait(at_least=retry_after(answer.headers) or 0.0):
+            if not _is_worth_repeating(answer) or not deadline.wait(at_least=retry_after(answer.headers) or 0.0):
                 return self._judged(answer, request, arrived=arrived)
             arrived = arrived or answer.status != 429
 
@@ -163,14 +167,14 @@ class Sender:
             return Answer(response.status_code, response.headers, bytes(body))
 
     def _judged(self, answer: Answer, request: Request, *, arrived: bool) -> Answer:
-        """The answer, or the error it tells of; ``arrived`` says that an earlier try may have been carried out."""
+        """Returns the answer, or raises the error in it; ``arrived``: an earlier try may have taken effect."""
         if not _is_ours(answer):
             self._refuse(answer, request)
         if answer.headers["promptops-api"] != _API:
             theirs = one_line(answer.headers["promptops-api"], 20)
             raise RegistryUnavailable(
                 f"{self.url} speaks version {theirs} of the API, and this promptops speaks version {_API}",
-                hint="Install the promptops that goes with it.",
+                hint="Install the version of promptops that fits it.",
             )
         if answer.status < 300:
             return answer
@@ -181,18 +185,18 @@ class Sender:
             error.hint = f"Is {self.url} the server's own address, and is the server as new as this promptops?"
         if isinstance(error, NotAuthenticated):
             error.hint = (
-                "The token in PROMPTOPS_TOKEN is none of this registry, or has ended, or was taken back."
+                "The token in PROMPTOPS_TOKEN is not of this registry, has ended, or was revoked."
                 if self._token
                 else "Put a token into PROMPTOPS_TOKEN. `promptops token create` makes one, where the database is."
             )
         raise error
 
     def _refuse(self, answer: Answer, request: Request) -> NoReturn:
-        """What answered is a web server, a proxy, or something else that is no promptops."""
+        """Raises for an answer of a web server, a proxy, or another program that is not promptops."""
         to = answer.headers.get("location", "")
         if answer.status in (301, 302, 303, 307, 308) and to:
             raise RegistryUnavailable(
-                f"{self.url} redirects, and a token is shown to nobody but the server that was named",
+                f"{self.url} redirects, and a token is sent only to the server that was named",
                 hint=f"Name the server itself. It redirects to {to[:200]!r}.",
             )
         again = _again(request) if answer.status in _GATEWAY_ERRORS else ""
@@ -223,14 +227,14 @@ def _is_certificate(error: Exception) -> bool:
 
 
 def _is_worth_repeating(answer: Answer) -> bool:
-    """A proxy did not reach the server, the server came too late or has too much to do."""
+    """True if a proxy did not reach the server, or the server was too late or is overloaded."""
     if not _is_ours(answer):
         return answer.status in _GATEWAY_ERRORS
     return answer.status == 429 or _document(answer).get("code") == _LATE
 
 
 def _again(request: Request) -> str:
-    """What to do where it is not known whether a change was made; nothing for what changes nothing."""
+    """Returns what to do if it is unknown whether a change was made; empty for a read."""
     if request.method == "GET":
         return ""
     if not request.key:

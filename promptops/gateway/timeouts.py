@@ -1,4 +1,4 @@
-"""How long a request may take, whatever the network does, and when it is tried again."""
+"""Bounds the time of a request, even if the network hangs, and paces its tries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TypeVar
 from promptops.core.backoff import backoff
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between tries: the first is over before a person notices, the longest gives a restart a few tries."""
 
 T = TypeVar("T")
 
 
-class Patience:
-    """The one deadline of a request, in so many seconds, and how long to wait before the next try."""
+class Deadline:
+    """The deadline of a request, ``seconds`` from now, and the pauses between its tries."""
 
     def __init__(self, seconds: float) -> None:
         self._begun = time.monotonic()
@@ -24,11 +25,14 @@ class Patience:
         self._tries = 0
 
     def left(self) -> float:
-        """Seconds until the deadline."""
+        """Returns the seconds until the deadline."""
         return self._until - time.monotonic()
 
     def wait(self, *, at_least: float = 0.0, within: float | None = None) -> bool:
-        """Sleep before the next try; False where there is no time for one, or none ``within`` so many seconds."""
+        """Sleep before the next try.
+
+        Returns False without a sleep if it would be past the deadline, or past ``within``.
+        """
         self._tries += 1
         pause = max(at_least, backoff(self._tries, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE, least=0.5))
         now = time.monotonic()
@@ -39,8 +43,9 @@ class Patience:
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """What ``work`` answers, or raises, within this time, whatever the network does: resolving a name, for one, has no
-    limit of its own. Work that is late is left behind, and ends by its own limits.
+    """Returns or raises what ``work`` does, within this time: resolving a name, for one, has no limit of its own.
+
+    Work that is late goes on in its thread and ends by its own limits.
 
     Raises:
         TimeoutError
@@ -50,7 +55,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             results.put((work(), None))
-        except BaseException as error:  # noqa: BLE001 - it is raised below, where somebody waits for it
+        except BaseException as error:  # noqa: BLE001 - it is raised below, in the thread of the caller
             results.put((None, error))
 
     Thread(target=run, daemon=True, name="promptops-request").start()

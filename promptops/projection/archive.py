@@ -35,7 +35,7 @@ class Stored:
 
 
 class Archive:
-    """The refs of one repository below ``refs/promptops/``, as they were when first asked for."""
+    """The refs of one repository below ``refs/promptops/``, as they were when they were first read."""
 
     def __init__(self, repository: Repository) -> None:
         self.place = repository.root

@@ -1,4 +1,4 @@
-"""What a server is told when it starts: where the registry is, who may come, and how much it takes of whom."""
+"""The settings of a server: the registry, the names that it answers to, and its limits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 KIB, MIB = 1 << 10, 1 << 20
 
 CHANGE = 256 * KIB
-"""Bytes of the body of a change: a reason of 10,000 characters, however they are escaped, and a thousand names."""
+"""Bytes of the body of a change: a reason of 10,000 characters, all of them escaped, and a thousand names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many requests a second, and so many at once after a pause. A rate of 0 is no limit."""
+    """Requests a second, and at most ``burst`` at once after a pause. A rate of 0 is no limit."""
 
     a_second: float
     burst: int
@@ -41,17 +41,17 @@ class Limits:
     deadline: float = 10.0
     patience: float = 10.0
     ping: float = 10.0
-    keep_alive: float = 75.0  # longer than the 60 s of usual load balancers, which answer 502 where they are longer
+    keep_alive: float = 75.0  # longer than the 60 s of most load balancers: with less, some of their requests get a 502
     connections: int = 4096
     streams: int = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One server. ``hosts`` are the names it answers to, in the Host header; none: to every name. ``proxies`` are the
-    addresses and networks whose X-Forwarded-For is believed.
+    """The settings of one server. ``hosts`` are the names that it answers to in the Host header; if empty, every name.
 
-    ``auth`` off means that everybody who can connect may do everything.
+    ``proxies`` are the addresses and networks whose X-Forwarded-For it trusts. Without ``auth``, every caller that can
+    connect may do everything.
     """
 
     registry: str

@@ -29,7 +29,7 @@ _REPAIRS = {
         "repeat ", Advice(Action.RESTORE, words="the restore"), " with the same backup, which finishes it"
     ),
     "secret-changed": Sentence(
-        "someone else may use the token: ",
+        "another person may use the token: ",
         Advice(Action.REVOKE_TOKEN, words="revoke it", token="ID"),  # noqa: S106 what stands for an id
         ", and create a new one",
     ),

@@ -82,7 +82,7 @@ class Reader(ReleaseReader, ChannelReader):
         return tuple(audit_of(row) for row in self._connection.execute(statement))
 
     def audit_trail(self, *, after: int = 0, page: int = 1000) -> Iterator[AuditEntry]:
-        """The audit log after this line, oldest first, read page by page as it is asked for."""
+        """The audit log after this line, oldest first, read page by page."""
         last = after
         while True:
             rows = self._connection.execute(_TRAIL, {"last": last, "page": page}).all()
@@ -150,7 +150,7 @@ class Reader(ReleaseReader, ChannelReader):
         return find_token(self._connection, id)
 
     def token_by_secret(self, digest: str) -> Token | None:
-        """The token whose secret has this digest. It may have ended, or been taken back: ask for its flaw.
+        """Returns the token whose secret has this digest. It may have ended or be revoked: see its flaw.
 
         Raises:
             RegistryDamaged: its row is not what was written.

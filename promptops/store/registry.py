@@ -41,7 +41,7 @@ class Registry:
         Only what looks for damage does without the guards: ``check_guards=False``.
 
         Raises:
-            Invalid: the URL is none.
+            Invalid: the URL is not valid.
             RegistryNotInitialised, SchemaOutdated, SchemaTooNew, GuardsMissing, RegistryUnavailable
         """
         place = locate(url)

@@ -208,10 +208,10 @@ class Writer(Reader):
         return entry
 
     def prove(self) -> None:
-        """Ask for everything again that was written here: the last step of a change, which rests on it.
+        """Read every row back that was written here: the last step of a change.
 
         Raises:
-            ChangeNotKept: the database took it and has something else, or nothing.
+            ChangeNotKept: the database accepted a row and has another one, or none.
         """
         if self._facts or self._lines:
             from promptops.store.engine.read_back import prove
@@ -219,13 +219,13 @@ class Writer(Reader):
             prove(self._connection, self._facts, self._lines)
 
     def _lock_log(self) -> Row[*tuple[Any, ...]]:
-        """Lock the head of the audit log. PostgreSQL tells who watches the registry when this is committed, once."""
+        """Lock the head of the audit log. On PostgreSQL, the commit notifies the watches of the registry, once."""
         if self._connection.dialect.name == "postgresql":
             return the_head(self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).all())
         return the_head(self._connection.execute(_LAST).all())
 
     def done(self, seqs: Iterable[int]) -> None:
-        """These changes are in git: they wait no longer."""
+        """Remove these changes from the outbox, since git has them."""
         ordered = sorted(seqs)
         for start in range(0, len(ordered), _DONE_AT_ONCE):
             batch = ordered[start : start + _DONE_AT_ONCE]
@@ -252,10 +252,10 @@ class Writer(Reader):
         self._insert(tables.idempotency, {"token": token, "key": key, "request": request, "body": body, "at": at})
 
     def _insert(self, table: Table, *rows: Values) -> None:
-        """Insert rows, and keep those of facts to ask for them again.
+        """Insert rows, and keep those of facts for :meth:`prove`.
 
         Raises:
-            ChangeNotKept: the database says that it did not take all of them, by a trigger or a rule.
+            ChangeNotKept: the database did not insert all of them, because of a trigger or a rule.
         """
         done = self._connection.execute(_INSERT[table.name], rows if len(rows) > 1 else rows[0])
         if done.rowcount != len(rows):

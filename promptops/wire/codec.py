@@ -39,14 +39,14 @@ def from_json(kind: type[T], value: object, path: str = "$") -> T:
     """
     if not isinstance(value, Mapping):
         raise Invalid(f"{path} is not an object")
-    given = {}
+    values = {}
     for field, hint in _fields(cast("Any", kind)):
         key = _key(field)
         if key in value:
-            given[field.name] = _from_json(hint, value[key], f"{path}.{key}")
+            values[field.name] = _from_json(hint, value[key], f"{path}.{key}")
         elif field.default is MISSING:
             raise Invalid(f"{path} has no '{key}'")
-    return kind(**given)
+    return kind(**values)
 
 
 def schema_of(hint: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The one place of a document where a reader ignores what it does not know.
+"""The only part of a document in which a reader ignores unknown keys.
 
-Every other unknown key is refused: a typo, or a change of meaning that an old reader would miss. What a newer version
-adds without such a change comes as a member of ``extensions``, an object of any members.
+Every other unknown key is refused: it is a typo, or changes the meaning in a way that an old reader would miss. A newer
+version adds what an old reader may ignore as a member of ``extensions``, an object of any members.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ EXTENSIONS: Final = "extensions"
 
 
 def require_extensions(document: Mapping[str, Json], path: str) -> None:
-    """Do nothing for a document without extensions, or with an object of them.
+    """Checks that the extensions of a document are an object, if it has any.
 
     Raises:
-        Invalid: it has something else there.
+        Invalid: they are not an object.
     """
     if not isinstance(document.get(EXTENSIONS, {}), Mapping):
         raise Invalid(f"{path}.{EXTENSIONS} is not an object")

@@ -1,4 +1,4 @@
-"""What clients say of themselves, and what is known of them  <->  JSON.
+"""The reports of clients, and the registry's view of clients  <->  JSON.
 
 ::
 
@@ -6,7 +6,7 @@
      "sdk": "promptops/0.1.0 python/3.11.7", "state": "READY", "lineage": "0b0e…", "epoch": 1,
      "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"}, "leaving": true}
 
-``cannot_load`` and ``leaving`` are left out where there is nothing to say. Servers before 0.2.0 refuse both (422).
+``cannot_load`` and ``leaving`` are left out if they are empty. Servers before 0.2.0 refuse both (422).
 
 A client in a list has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list has the live
 clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
@@ -32,15 +32,15 @@ _KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "
 
 
 def beat_to_json(beat: Beat) -> dict[str, Json]:
-    """A heartbeat; the channel is in the address it is sent to."""
-    return {"schema": HEARTBEAT, **_said(beat)}
+    """Returns the JSON of a heartbeat; its channel is in the address that it is sent to."""
+    return {"schema": HEARTBEAT, **_report(beat)}
 
 
 def beat_from_json(document: Json, channel: str) -> Beat:
     """Read a heartbeat that came for this channel.
 
     Raises:
-        Invalid: it is none, a part is malformed, or there is more in it than this version knows.
+        Invalid: it is not a heartbeat, a part is malformed, or it has a key that this version does not know.
     """
     if not isinstance(document, Mapping) or document.get("schema") != HEARTBEAT:
         raise Invalid(f"not a heartbeat: its schema is not {HEARTBEAT!r}")
@@ -51,10 +51,10 @@ def beat_from_json(document: Json, channel: str) -> Beat:
 
 
 def client_to_json(client: LiveClient) -> dict[str, Json]:
-    """A client as it was last heard of."""
+    """Returns the JSON of a client as it last reported."""
     return {
         "channel": client.beat.channel,
-        **_said(client.beat),
+        **_report(client.beat),
         "seen_at": timestamp(client.seen_at),
         "comparable": client.comparable,
         "behind": list(client.behind),
@@ -62,10 +62,10 @@ def client_to_json(client: LiveClient) -> dict[str, Json]:
 
 
 def client_from_json(document: Json) -> LiveClient:
-    """Read a client; keys that a newer server adds are passed over.
+    """Read a client; keys that a newer server adds are ignored.
 
     Raises:
-        Invalid: it is none.
+        Invalid: it is not a client.
     """
     if not isinstance(document, Mapping):
         raise Invalid("a client is an object")
@@ -82,11 +82,11 @@ def client_from_json(document: Json) -> LiveClient:
     return LiveClient(beat=beat, seen_at=seen_at, comparable=comparable, behind=tuple(map(str, behind)))
 
 
-def clients_to_json(found: Clients) -> dict[str, Json]:
-    """Live clients and silent ones."""
+def clients_to_json(clients: Clients) -> dict[str, Json]:
+    """Returns the JSON of live and silent clients."""
     return {
-        "clients": [client_to_json(each) for each in found.live],
-        "silent": [client_to_json(each) for each in found.silent],
+        "clients": [client_to_json(client) for client in clients.live],
+        "silent": [client_to_json(client) for client in clients.silent],
     }
 
 
@@ -102,7 +102,7 @@ def clients_from_json(document: Mapping[str, Json]) -> Clients:
     return Clients(live=tuple(map(client_from_json, live)), silent=tuple(map(client_from_json, silent)))
 
 
-def _said(beat: Beat) -> dict[str, Json]:
+def _report(beat: Beat) -> dict[str, Json]:
     return {
         "id": beat.id,
         "name": beat.name,

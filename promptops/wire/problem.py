@@ -7,8 +7,8 @@
      "facts": {"expected": 7, …}, "advice": [{"text": "read the history of support-bot on prod", "action": "history",
      "arguments": {"app": "support-bot", "channel": "prod"}, "method": "GET", "path": "/v1/channels/prod/…"}]}
 
-``code`` names the class; whoever reads the document raises that class again, with the same message, hint and facts. A
-code that is not known becomes the error of its kind. What cannot be seen in its texts is written out.
+``code`` names the class; a reader raises that class again, with the same message, hint and facts. An unknown code
+becomes the error of its kind. Invisible characters in its texts are escaped.
 
 ``hint`` is plain words. ``advice``, where there is any, names the parts of it that are an action, so that each face can
 word them: ``text`` is the part of the hint, ``method`` and ``path`` are its route, if it has one.
@@ -28,7 +28,7 @@ from promptops.core.model import Json
 MEDIA_TYPE = "application/problem+json"
 
 _MOST = 5_000
-"""Characters of a text that a server says."""
+"""Characters of a text of a server that are shown; messages of promptops are shorter."""
 
 _ACTIONS = frozenset(action.value for action in Action)
 _OWN = frozenset({"message", "hint", "findings", "verdicts"})
@@ -51,7 +51,7 @@ _STATUS: Final[Mapping[type[PromptopsError], int]] = {
 
 
 def status_of(kind: type[PromptopsError]) -> int:
-    """The HTTP status of a class of errors."""
+    """Returns the HTTP status of a class of errors."""
     return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
 
 
@@ -60,7 +60,7 @@ def _unlinked(advice: Advice) -> Mapping[str, Json]:
 
 
 def to_problem(error: PromptopsError, link: Callable[[Advice], Mapping[str, Json]] = _unlinked) -> dict[str, Json]:
-    """The document of an error; ``link`` adds to each advice where it can be followed."""
+    """Returns the document of an error; ``link`` adds the route to each advice."""
     facts = {name: value for name, value in vars(error).items() if name not in _OWN and _is_fact(value)}
     document: dict[str, Json] = {
         "type": "about:blank",
@@ -82,14 +82,14 @@ def _advice(advice: Advice) -> dict[str, Json]:
 
 
 def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError:
-    """The error that a document tells of; of its kind, by the status, where its code is not known."""
+    """Returns the error in a document; for an unknown code, an error of its kind, or of its status."""
     code, kind = document.get("code"), document.get("kind")
-    found = _BY_CODE.get(code if isinstance(code, str) else "") or _KINDS.get(kind if isinstance(kind, str) else "")
-    chosen = found or _by_status(status)
+    by_name = _BY_CODE.get(code if isinstance(code, str) else "") or _KINDS.get(kind if isinstance(kind, str) else "")
+    chosen = by_name or _by_status(status)
     error = chosen.__new__(chosen)
     detail, hint = document.get("detail"), document.get("hint")
-    said = detail if isinstance(detail, str) else f"the server answered {status}"
-    PromptopsError.__init__(error, _shown(said), hint=_advised(_shown(str(hint or "")), document.get("advice")))
+    message = detail if isinstance(detail, str) else f"the server answered {status}"
+    PromptopsError.__init__(error, _shown(message), hint=_advised(_shown(str(hint or "")), document.get("advice")))
     facts = document.get("facts")
     for name, value in (facts if isinstance(facts, Mapping) else {}).items():
         fact = (
@@ -97,7 +97,7 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
             if isinstance(value, list)
             else value
         )
-        # What belongs to the class, such as its exit code, is nothing that a server may say.
+        # Attributes of the class, such as its exit code, are not a server's to set.
         if name.isidentifier() and name[0] != "_" and not hasattr(error, name) and _is_fact(fact):
             setattr(error, name, _shown(fact) if isinstance(fact, str) else fact)
     if isinstance(error, errors.NotFound) and "known" not in vars(error):
@@ -106,13 +106,13 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
 
 
 def _advised(hint: str, advice: Json) -> str:
-    """The hint with the advice in it whose words it has; what is not known stays plain text."""
+    """Returns the hint with the advice whose words it contains; other text stays plain."""
     parts: list[str | Advice] = []
     for entry in advice if isinstance(advice, list) else []:
-        found = _read_advice(entry)
-        before, words, after = hint.partition(found.words) if found else (hint, "", "")
-        if found and words:
-            parts += [before, found]
+        known = _read_advice(entry)
+        before, words, after = hint.partition(known.words) if known else (hint, "", "")
+        if known and words:
+            parts += [before, known]
             hint = after
     return Sentence(*parts, hint) if parts else hint
 
@@ -123,21 +123,21 @@ def _read_advice(entry: Json) -> Advice | None:
     words, action, arguments = entry.get("text"), entry.get("action"), entry.get("arguments")
     if not isinstance(words, str) or not isinstance(action, str) or not isinstance(arguments, Mapping):
         return None
-    given = {name: _argument(value) for name, value in arguments.items()}
-    if not words or action not in _ACTIONS or not all(given.values()) or "words" in given:
+    texts = {name: _argument(value) for name, value in arguments.items()}
+    if not words or action not in _ACTIONS or not all(texts.values()) or "words" in texts:
         return None
-    return Advice(Action(action), words=_shown(words), **given)
+    return Advice(Action(action), words=_shown(words), **texts)
 
 
 def _argument(value: Json) -> Argument:
-    """A name or several, as a server says them; empty for anything else."""
+    """Returns an argument from a server: a name or several; empty for anything else."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(_shown(str(item)) for item in value)
     return _shown(value) if isinstance(value, str) else ""
 
 
 def _shown(text: str) -> str:
-    """A server's text in one line: a line break in it could start a line that looks like ours."""
+    """Returns a server's text in one line, since a line break could begin a line that looks like ours."""
     return visible(text) if len(text) <= _MOST else visible(text[:_MOST]) + "…"
 
 

@@ -1,8 +1,8 @@
 """Nouns and answers  <->  JSON over HTTP: frozen dataclasses as :mod:`promptops.core.json_codec` writes them.
 
-A field at its default is left out. Reading passes over what it does not know, so that a newer server may say more. The
-content of a release is no field of it here: it is text of its own, exactly the canonical bytes, so that whoever gets it
-can hash what came.
+A field at its default is left out. Reading ignores unknown fields, so that a newer server may add some. The content of
+a release is not one of its fields here: it is a text of its own, exactly the canonical bytes, so that a receiver can
+hash it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A release with its canonical bytes as text, and what is known beside it.
+    """A release with its canonical bytes as text, and its profile.
 
-    ``channels`` serve it now; ``quarantined`` says of each channel that keeps it out why.
+    ``channels`` serve it now; ``quarantined`` has the reason of each channel that keeps it out.
     """
 
     release: Release
@@ -34,38 +34,38 @@ class Described:
     quarantined: Mapping[str, str]
 
     def whole(self) -> Release:
-        """The release with its content.
+        """Returns the release with its content.
 
         Raises:
-            RegistryDamaged: the content is not that of its digest.
+            RegistryDamaged: the content does not have the release's digest.
         """
         data = self.content.encode("utf-8", "surrogatepass")
         if digest_of(data) != self.release.digest:
             raise RegistryDamaged(
                 f"the server sent a content of {self.release.app}@{self.release.version} that is not the one of "
                 f"{self.release.digest}",
-                hint="Somebody changed it there or on its way. Ask the database: promptops fsck.",
+                hint="It was changed there or on its way. Ask the database: promptops fsck.",
             )
         return replace(self.release, content=data)
 
 
 def bare(release: Release) -> Release:
-    """The release without its content."""
+    """Returns the release without its content."""
     return replace(release, content=b"")
 
 
 def written(value: object) -> dict[str, Json]:
-    """The JSON object of a noun or an answer."""
-    found = to_json(value)
-    assert isinstance(found, dict)
-    return found
+    """Returns the JSON object of a noun or an answer."""
+    document = to_json(value)
+    assert isinstance(document, dict)
+    return document
 
 
 def read(kind: type[T], value: Json) -> T:
-    """The noun or answer that a server wrote.
+    """Returns the noun or answer that a server wrote.
 
     Raises:
-        RegistryUnavailable: it cannot be one.
+        RegistryUnavailable: the JSON is not one.
     """
     try:
         return from_json(kind, value, "answer", growing=True)
@@ -78,10 +78,10 @@ def read(kind: type[T], value: Json) -> T:
 
 
 def each(kind: type[T], value: Json) -> tuple[T, ...]:
-    """All of a list.
+    """Returns all nouns of a list.
 
     Raises:
-        RegistryUnavailable: one of them cannot be read, or it is no list.
+        RegistryUnavailable: one of them cannot be read, or it is not a list.
     """
     if not isinstance(value, list):
         raise RegistryUnavailable("the server's answer is not understood: it has no list")

@@ -1,4 +1,4 @@
-"""A snapshot, or an event of one  <->  bytes that prove themselves.
+"""A snapshot, or an event of one  <->  bytes that carry their own digest.
 
 ::
 
@@ -8,7 +8,7 @@
                               "weight": 0, "salt": "", "last_good": {"version": "1.3.0", "digest": "sha256:…"}}}}
 
 ``stable`` is null where the app is off there. ``digest`` is that of the canonical bytes (RFC 8785) of everything else,
-so a document that was cut, mixed or damaged on its way, over HTTP, from a CDN or on a disk, is known as such. An event
+so a reader notices a document that was cut, mixed or damaged over HTTP, in a CDN or on a disk. An event
 has ``"schema": "promptops.event/1"`` and the changed apps only. Reading is strict: an unknown key is a newer format,
 and is refused, except within an object ``extensions`` of the document or of an app
 (:mod:`promptops.wire.extensions`).
@@ -35,7 +35,7 @@ RELEASES: Final = "promptops.releases/1"
 """The schema of several releases in one answer: their canonical bytes as text, by digest."""
 
 MAX_BYTES: Final = 4 << 20
-"""No document is larger; whoever reads one stops there."""
+"""Bytes of a document at most, which bounds what a client reads: some 15,000 apps of a channel."""
 
 _KEYS = frozenset({"schema", "digest", "registry", "lineage", "epoch", "channel", "cursor", "apps"})
 _POINTER = frozenset({"revision", "stable", "canary", "weight", "salt", "last_good"})
@@ -43,10 +43,10 @@ _DIGITS = frozenset("0123456789abcdef")
 
 
 def encode(snapshot: Snapshot) -> tuple[bytes, str]:
-    """The canonical bytes, on one line, and the digest that is in them.
+    """Returns the canonical bytes, on one line, and the digest that is in them.
 
     Raises:
-        Invalid: it is larger than anybody reads.
+        Invalid: it is larger than :data:`MAX_BYTES`.
     """
     apps: dict[str, Json] = {app: _pointer_to_json(pointer) for app, pointer in snapshot.apps.items()}
     document: dict[str, Json] = {
@@ -61,16 +61,16 @@ def encode(snapshot: Snapshot) -> tuple[bytes, str]:
     body = _canonical(document)
     if len(body) > MAX_BYTES - 100:
         raise Invalid(f"the snapshot of {snapshot.channel} is {len(body):,} bytes, over the limit of {MAX_BYTES:,}")
-    found = digest_of(body)
+    digest = digest_of(body)
     place = body.rindex(b'"epoch":')  # keys are in order; what follows are numbers and quoted texts
-    return b"%b%b%b" % (body[:place], f'"digest":"{found}",'.encode(), body[place:]), found
+    return b"%b%b%b" % (body[:place], f'"digest":"{digest}",'.encode(), body[place:]), digest
 
 
 def decode(data: bytes) -> Snapshot:
     """Read a snapshot or an event.
 
     Raises:
-        Invalid: naming what is wrong: cut, damaged, of another format, or with something in it that cannot be.
+        Invalid: it is cut, damaged, of another format, or has a value that is not valid; the message names it.
     """
     document = parse_canonical(data, limit=MAX_BYTES)
     if not isinstance(document, Mapping) or document.get("schema") not in (SNAPSHOT, EVENT):
@@ -92,23 +92,24 @@ def decode(data: bytes) -> Snapshot:
     )
 
 
-def _require_digest(data: bytes, said: Json) -> None:
-    """The bytes without the digest are those it was made of: canonical as they are, so nothing is written again."""
-    member = f'"digest":"{said}",'.encode("utf-8", "replace")
+def _require_digest(data: bytes, named: Json) -> None:
+    """Checks the digest: it is of the bytes without itself, which are canonical, so nothing is encoded again."""
+    member = f'"digest":"{named}",'.encode("utf-8", "replace")
     actual = digest_of(data.replace(member, b"")) if data.count(member) == 1 else "something else"
-    if actual != said:
-        raise Invalid(f"the snapshot is damaged: it is {actual}, and says {str(said)[:80]!r}")
+    if actual != named:
+        raise Invalid(f"the snapshot is damaged: it is {actual}, and names {str(named)[:80]!r}")
 
 
 def _canonical(document: Mapping[str, Json]) -> bytes:
-    """What RFC 8785 makes of text, whole numbers and null under names in ASCII, many times as fast: whoever follows a
-    rollback waits for it.
+    """Returns what RFC 8785 makes of text, whole numbers and null under names in ASCII.
+
+    It is many times as fast, and every client waits for it after a rollback.
     """
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def is_digest(text: str) -> bool:
-    """True for ``sha256:<64 lower-case hex digits>``."""
+    """Returns True for ``sha256:<64 lower-case hex digits>``."""
     return text.startswith("sha256:") and len(text) == 71 and _DIGITS.issuperset(text[7:])
 
 
@@ -128,29 +129,29 @@ def _ref_to_json(ref: ReleaseRef | None) -> Json:
 
 
 def _pointer(value: Json, path: str) -> Pointer:
-    found = _mapping(value, _POINTER, path, extensible=True)
-    stable = _ref(found["stable"], f"{path}.stable")
-    canary, weight = _ref(found["canary"], f"{path}.canary"), _number(found, "weight", path, least=0)
-    salt = found["salt"]
+    document = _mapping(value, _POINTER, path, extensible=True)
+    stable = _ref(document["stable"], f"{path}.stable")
+    canary, weight = _ref(document["canary"], f"{path}.canary"), _number(document, "weight", path, least=0)
+    salt = document["salt"]
     if weight > WHOLE or not isinstance(salt, str) or (canary is not None and not salt) or (weight and canary is None):
         raise Invalid(f"{path}: canary, weight and salt do not fit together")
     if canary is not None and stable is None:
         raise Invalid(f"{path} has a canary and no stable release beside it")
     return Pointer(
-        revision=_number(found, "revision", path, least=1),
+        revision=_number(document, "revision", path, least=1),
         stable=stable,
         canary=canary,
         weight=weight,
         salt=salt,
-        last_good=_ref(found["last_good"], f"{path}.last_good"),
+        last_good=_ref(document["last_good"], f"{path}.last_good"),
     )
 
 
 def _ref(value: Json, path: str) -> ReleaseRef | None:
     if value is None:
         return None
-    found = _mapping(value, frozenset({"version", "digest"}), path)
-    version, digest = _text(found, "version", path), _text(found, "digest", path)
+    document = _mapping(value, frozenset({"version", "digest"}), path)
+    version, digest = _text(document, "version", path), _text(document, "digest", path)
     if not is_digest(digest):
         raise Invalid(f"{path}.digest is {digest[:80]!r}, not sha256:<hex>")
     if not VERSION.fullmatch(version) or not is_segment(version):
@@ -165,25 +166,25 @@ def _mapping(value: Json, keys: frozenset[str], path: str, *, extensible: bool =
     return value
 
 
-def _require_keys(found: Mapping[str, Json], keys: frozenset[str], path: str, *, extensible: bool = False) -> None:
-    if missing := sorted(keys - set(found)):
+def _require_keys(document: Mapping[str, Json], keys: frozenset[str], path: str, *, extensible: bool = False) -> None:
+    if missing := sorted(keys - set(document)):
         raise Invalid(f"{path} has no {missing[0]!r}")
     if extensible:
-        require_extensions(found, path)
+        require_extensions(document, path)
         keys |= {EXTENSIONS}
-    if unknown := sorted(set(found) - keys):
+    if unknown := sorted(set(document) - keys):
         raise Invalid(f"{path} has the unknown key {unknown[0][:80]!r}", hint="A newer promptops may read it.")
 
 
-def _text(found: Mapping[str, Json], key: str, path: str) -> str:
-    value = found[key]
+def _text(document: Mapping[str, Json], key: str, path: str) -> str:
+    value = document[key]
     if not isinstance(value, str) or not value:
         raise Invalid(f"{path}.{key} is not text")
     return value
 
 
-def _number(found: Mapping[str, Json], key: str, path: str, *, least: int) -> int:
-    value = found[key]
+def _number(document: Mapping[str, Json], key: str, path: str, *, least: int) -> int:
+    value = document[key]
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise Invalid(f"{path}.{key} is not a whole number of at least {least}")
     return value

@@ -36,7 +36,7 @@ def test_without_a_valid_token_nothing_is_said_or_done(
     gone = mint(told, "gone", Scope.ADMIN)
     revoke_token(told, "gone", actor=factory.ACTOR, now=datetime.now(UTC))
     wrong = gone.secret[:-1] + "~"
-    nothing, ended = "Put a token into PROMPTOPS_TOKEN", "The token in PROMPTOPS_TOKEN is none of this registry"
+    nothing, ended = "Put a token into PROMPTOPS_TOKEN", "The token in PROMPTOPS_TOKEN is not of this registry"
     for secret, said in (("", nothing), (wrong, "A token begins with pops_"), (gone.secret, ended)):
         monkeypatch.setenv("PROMPTOPS_TOKEN", secret)
         for command in ("status", "rollback bot --channel prod", "promote bot@0.1.0 --channel dev"):

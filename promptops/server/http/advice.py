@@ -27,7 +27,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
 
 
 def link(advice: Advice) -> Mapping[str, Json]:
-    """Returns ``method`` and ``path`` of the route; nothing where there is none, or where its address is not known."""
+    """Returns ``method`` and ``path`` of the route; nothing if there is no route, or its address is unknown."""
     method, path = ROUTES.get(advice.action, ("", ""))
     given = {name: value for name, value in advice.arguments.items() if isinstance(value, str) and value != "…"}
     if not method or not set(re.findall(r"\{(\w+)\}", path)) <= given.keys():

@@ -79,27 +79,27 @@ class Call:
         Raises:
             RequestInvalid: it names none.
         """
-        given = self.header("if-match")
-        if given is None:
+        value = self.header("if-match")
+        if value is None:
             return None
-        if not _REVISION.fullmatch(given):
+        if not _REVISION.fullmatch(value):
             raise RequestInvalid("If-Match holds the revision a channel is expected to be at", hint='If-Match: "7"')
-        return int(given[1:-1])
+        return int(value[1:-1])
 
     def header(self, name: str) -> str | None:
-        """What a header holds, as it came; None where it did not."""
-        found = self.headers.get(name.encode("ascii"))
-        return None if found is None else found.decode("latin-1")
+        """Returns the value of a header; None if the request has no such header."""
+        value = self.headers.get(name.encode("ascii"))
+        return None if value is None else value.decode("latin-1")
 
     def words(self, header: str) -> str:
-        """A header that holds a line of text, in UTF-8; an empty string where there is none.
+        """Returns a header with one line of text in UTF-8; an empty string if the request has no such header.
 
         Raises:
-            RequestInvalid: what it holds is no such line.
+            RequestInvalid: its value is not such a line.
         """
-        given = self.headers.get(header.encode("ascii"), b"")
+        value = self.headers.get(header.encode("ascii"), b"")
         try:
-            text = given.decode("utf-8").strip()
+            text = value.decode("utf-8").strip()
         except UnicodeDecodeError:
             text = "\0"
         if len(text) > _MAX_WORDS or not text.isprintable():
@@ -107,11 +107,11 @@ class Call:
         return text
 
     def require(self, scope: Scope, *, channel: str = "", app: str = "") -> None:
-        """Ask for what the address does not name, such as the apps of a body; see :meth:`Access.require`."""
+        """Checks a right that the address does not show, such as for the apps of a body; see :meth:`Access.require`."""
         self.access.require(scope, channel=channel, app=app)
 
     def sees(self, *, channel: str = "", app: str = "") -> bool:
-        """Whether the caller may know of them: what lists leave out otherwise."""
+        """Returns whether the caller may see them; lists leave out what it may not see."""
         return self.access.allows(Scope.READ, channel=channel, app=app)
 
     def limited(self, policy: Policy) -> Policy:
@@ -126,4 +126,4 @@ async def _call(request: Request) -> Call:
 
 
 CallOf = Annotated[Call, Depends(_call)]
-"""The annotation with which a handler asks for its call."""
+"""The annotation with which a handler gets its call."""

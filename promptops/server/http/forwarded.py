@@ -44,21 +44,21 @@ class Proxies:
         peer = address_in(client[0])
         if peer is None or not self._trusts(peer):
             return
-        found = self._first(b",".join([value for name, value in scope["headers"] if name == b"x-forwarded-for"]))
-        scope["client"] = (str(found or peer), 0)
+        address = self._first(b",".join([value for name, value in scope["headers"] if name == b"x-forwarded-for"]))
+        scope["client"] = (str(address or peer), 0)
 
     def _first(self, header: bytes) -> Address | None:
         """The last address that is not a trusted proxy's; if all are, the farthest one."""
-        found = None
+        first = None
         hops: Sequence[bytes] = header.rsplit(b",", _HOPS)[-_HOPS:]
         for hop in reversed(hops):
             address = address_in(hop.decode("latin-1").strip(" \t"))
             if address is None:
                 return None
-            found = address
+            first = address
             if not self._trusts(address):
                 break
-        return found
+        return first
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
@@ -69,13 +69,13 @@ def address_in(text: str) -> Address | None:
 
     An IPv4 address that came over IPv6 is the IPv4 address.
     """
-    found = _HOP.fullmatch(text)
-    if found is None:
+    match = _HOP.fullmatch(text)
+    if match is None:
         return None
     try:
-        address = ip_address(found[1] or found[2] or found[3])
+        address = ip_address(match[1] or match[2] or match[3])
     except ValueError:
         return None
-    if found[1] and address.version == 4:
+    if match[1] and address.version == 4:
         return None
     return (address.version == 6 and address.ipv4_mapped) or address

@@ -200,22 +200,25 @@ _EVERY: Final = (RequestInvalid, RequestTooLarge, TooManyRequests, RegistryUnava
 
 def responses(route: Route) -> dict[int | str, Schema]:
     """What a route answers, beside what FastAPI finds out by itself."""
-    found: dict[int | str, Schema] = {}
+    described: dict[int | str, Schema] = {}
     if route.answer:
-        found[200] = {"description": "It is here.", **ANSWERS[route.answer]}
+        described[200] = {"description": "It is here.", **ANSWERS[route.answer]}
     if route.answer in _UNCHANGED:
-        found[304] = {"description": "It is still what If-None-Match says."}
+        described[304] = {"description": "It is still what If-None-Match says."}
     if route.answer == "ready":
-        found[503] = {"description": "It is not ready; the reasons are codes of errors.", **ANSWERS["ready"]}
+        described[503] = {"description": "It is not ready; the reasons are codes of errors.", **ANSWERS["ready"]}
     if route.scope is None:
-        return found
+        return described
     by_status: dict[int, list[type[PromptopsError]]] = {}
     for kind in dict.fromkeys((*_every(route), *route.errors)):
         by_status.setdefault(status_of(kind), []).append(kind)
-    found[400] = {**_problem(400, [RequestInvalid]), "description": "This is no HTTP, or its headers are too large."}
+    described[400] = {
+        **_problem(400, [RequestInvalid]),
+        "description": "This is no HTTP, or its headers are too large.",
+    }
     for status, kinds in sorted(by_status.items()):
-        found[status] = _problem(status, kinds)
-    return found
+        described[status] = _problem(status, kinds)
+    return described
 
 
 def _every(route: Route) -> Iterator[type[PromptopsError]]:
@@ -251,28 +254,30 @@ def parameters(route: Route) -> list[Schema]:
     if not route.direct:
         return []
     named = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    found: list[Schema] = [{"name": name, "in": "path", "required": True, "schema": PARTS[name]} for name in named]
+    described: list[Schema] = [{"name": name, "in": "path", "required": True, "schema": PARTS[name]} for name in named]
     for name, description in route.query.items():
         schema = {"type": "array", "items": {**PARTS[name], "description": description}, "maxItems": 100}
         required = name == "digest"
-        found.append({"name": name, "in": "query", "required": required, "schema": schema, "description": description})
+        described.append(
+            {"name": name, "in": "query", "required": required, "schema": schema, "description": description}
+        )
     if route.answer in _UNCHANGED:
-        found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+        described.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
     if route.answer == "events":
-        found.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
-    return found
+        described.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
+    return described
 
 
 def document(api: FastAPI, routes: Iterable[Route]) -> dict[str, Any]:
     """The whole document."""
-    found: dict[str, Any] = api.openapi()
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    document_: dict[str, Any] = api.openapi()
+    schemas = document_.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(COMPONENTS)
-    found["components"]["securitySchemes"] = {
+    document_["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "A token that an administrator made."}
     }
     for route in routes:
-        operation = found["paths"][route.path][route.method.lower()]
+        operation = document_["paths"][route.path][route.method.lower()]
         operation["security"] = [] if route.scope is None else [{"token": []}]
         operation["x-promptops-scope"] = "" if route.scope is None else route.scope.value
         for parameter in operation.get("parameters", ()):
@@ -281,7 +286,7 @@ def document(api: FastAPI, routes: Iterable[Route]) -> dict[str, Any]:
         if operation.get("description", "").rstrip(".") == operation["summary"]:
             del operation["description"]  # FastAPI repeats the docstring where there is no more of it
         _restore_nulls(route, operation)
-    return found
+    return document_
 
 
 def _restore_nulls(route: Route, operation: Schema) -> None:

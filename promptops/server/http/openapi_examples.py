@@ -224,7 +224,7 @@ REVOKED: Final = Token(
     expires_at=TOKEN.expires_at,
     revoked=Revocation(actor=ACTOR, at=AT + timedelta(days=2), reason="leaked"),
 )
-SECRET: Final = "pops_rt_…"  # noqa: S105 an example, which is none
+SECRET: Final = "pops_rt_…"  # noqa: S105 an example, not a secret
 
 PUBLICATION: Final[Mapping[str, Json]] = {
     "registry": "parcelwise",

@@ -179,10 +179,10 @@ class Table:
         Raises:
             RouteNotFound, MethodNotAllowed
         """
-        found = self._find(raw_path) if len(raw_path) <= _LONGEST else None
-        if found is None:
+        match = self._find(raw_path) if len(raw_path) <= _LONGEST else None
+        if match is None:
             raise RouteNotFound("there is nothing at this address", hint="GET /openapi.json lists what there is.")
-        methods, names = found
+        methods, names = match
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             taken = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
@@ -213,10 +213,10 @@ class Table:
             return None
         for part in parts:
             if node.named is None:
-                found = node.fixed.get(part)
-                if found is None:
+                child = node.fixed.get(part)
+                if child is None:
                     return None
-                node = found
+                node = child
                 continue
             name, node = node.named
             text = unquote_to_bytes(part).decode("utf-8", "replace")

@@ -173,9 +173,9 @@ class Tokens:
 
     async def _answer(self, answers: Mapping[str, asyncio.Future[Token | None]]) -> None:
         round_, begun = self._round, time.monotonic()
-        found = await self._find(tuple(answers))
+        tokens = await self._find(tuple(answers))
         for digest, answer in answers.items():
-            token = found[digest]
+            token = tokens[digest]
             if isinstance(token, RegistryDamaged):
                 answer.set_exception(token)
                 continue
@@ -208,12 +208,12 @@ def bearer(headers: Sequence[tuple[bytes, bytes]], known: Callable[[str], bool])
         NotAuthenticated: there is no header, or it holds no token.
         RequestInvalid: there are several.
     """
-    given = [value for name, value in headers if name == b"authorization"]
-    if len(given) > 1:
+    values = [value for name, value in headers if name == b"authorization"]
+    if len(values) > 1:
         raise RequestInvalid("the request has more than one Authorization header")
-    if not given or given[0][:7].lower() != _PREFIX or len(given[0]) > _LONGEST:
+    if not values or values[0][:7].lower() != _PREFIX or len(values[0]) > _LONGEST:
         raise unauthenticated()
-    secret = given[0][7:]
+    secret = values[0][7:]
     digest = hashlib.sha256(secret).hexdigest()
     if not known(digest):
         try:

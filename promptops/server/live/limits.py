@@ -116,10 +116,10 @@ def address_of(client: object) -> str:
     if ":" not in host:
         return host
     try:
-        found = ipaddress.IPv6Address(host.partition("%")[0])
+        address = ipaddress.IPv6Address(host.partition("%")[0])
     except ValueError:
         return host
-    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False).network_address)
+    return str(address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address)
 
 
 def _too_many(what: str, late: float) -> TooManyRequests:

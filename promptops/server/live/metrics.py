@@ -48,20 +48,20 @@ class Metrics:
             collector(registry=self._registry)
 
     def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
-        """A number that is asked for when the page is read."""
+        """Adds a number that is read when the page is."""
         Gauge(name, help, registry=self._registry).set_function(value)
 
     def count(self, route: str, method: str, status: int, seconds: float | None) -> None:
         """One request was answered; without a time, one that is not to be measured."""
-        found = self._known.get((route, method, status))
-        if found is None:
-            found = self._known[route, method, status] = (
+        counters = self._known.get((route, method, status))
+        if counters is None:
+            counters = self._known[route, method, status] = (
                 self._requests.labels(route, method, str(status)).inc,
                 self._seconds.labels(route).observe,
             )
-        found[0]()
+        counters[0]()
         if seconds is not None:
-            found[1](seconds)
+            counters[1](seconds)
 
     def page(self) -> bytes:
         """All of it, in prometheus' text format."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from promptops.store import Registry
 
 FEED_AGE: Final = 30.0
-"""A server that could not look for changes for so many seconds is not ready."""
+"""Seconds without a look for changes after which a server is not ready: it looks every few seconds."""
 
 _READY_FOR = 1.0
 _log = logging.getLogger("promptops.server")

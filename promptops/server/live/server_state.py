@@ -79,7 +79,7 @@ class State:
         """Connect to the registry and begin to follow it.
 
         Raises:
-            Unavailable: there is none, or its guards are gone.
+            Unavailable: there is no registry, or its guards are gone.
         """
         to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 1
         self.registry = await to_thread.run_sync(self._connect)
@@ -124,8 +124,8 @@ class State:
         Raises:
             ChannelNotFound: listing the channels that exist. RegistryUnavailable
         """
-        found = self.feed.newest(name)
-        return found if found is not None else await self.ask(lambda _registry: self.feed.take(name))
+        snapshot = self.feed.newest(name)
+        return snapshot if snapshot is not None else await self.ask(lambda _registry: self.feed.take(name))
 
     async def _ask(self, threads: CapacityLimiter, function: Callable[..., T], *arguments: Any) -> T:
         seconds = self.settings.limits.deadline
@@ -150,7 +150,7 @@ class State:
 
 
 class Contents:
-    """Contents of releases by digest. They never change, so those asked for lately stay in memory."""
+    """Contents of releases by digest. They never change, so recently used ones stay in memory."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -165,20 +165,20 @@ class Contents:
         """
         wanted = list(dict.fromkeys(digests))
         missing = [digest for digest in wanted if digest not in self._kept]
-        found = {digest: self._kept[digest] for digest in wanted if digest in self._kept}
-        for digest in found:
+        contents = {digest: self._kept[digest] for digest in wanted if digest in self._kept}
+        for digest in contents:
             self._kept.move_to_end(digest)
         if missing:
             try:
-                asked = await self._state.ask(partial(snapshots.contents, limit=BATCH), missing)
+                fetched = await self._state.ask(partial(snapshots.contents, limit=BATCH), missing)
             except RegistryDamaged:
-                if not found:
+                if not contents:
                     raise
-                asked = {}
-            for digest, stored in asked.items():
-                found[digest] = stored
+                fetched = {}
+            for digest, stored in fetched.items():
+                contents[digest] = stored
                 self._keep(digest, stored)
-        return dict(_up_to(BATCH, ((digest, found[digest]) for digest in wanted if digest in found)))
+        return dict(_up_to(BATCH, ((digest, contents[digest]) for digest in wanted if digest in contents)))
 
     def _keep(self, digest: str, stored: StoredRelease) -> None:
         if digest not in self._kept:
@@ -189,8 +189,8 @@ class Contents:
             self._size -= len(lost.content)
 
 
-def _up_to(size: int, found: Iterable[tuple[str, StoredRelease]]) -> Iterator[tuple[str, StoredRelease]]:
-    for place, (digest, stored) in enumerate(found):
+def _up_to(size: int, contents: Iterable[tuple[str, StoredRelease]]) -> Iterator[tuple[str, StoredRelease]]:
+    for place, (digest, stored) in enumerate(contents):
         size -= len(stored.content)
         if size < 0 and place:
             return

@@ -69,7 +69,7 @@ def read_manifest(backup: Path) -> Manifest:
     """The manifest of a backup.
 
     Raises:
-        Invalid: there is none, or it is not one that :func:`encode` wrote.
+        Invalid: there is no manifest, or :func:`encode` did not write it.
     """
     path = manifest_path(backup)
     for needed in (path, backup):

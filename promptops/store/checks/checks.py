@@ -1,7 +1,7 @@
 """What fsck asks of the database: is everything there that was ever written, and does each part fit the others?
 
 Nothing is changed. Each check reads one consistent view, page by page, so a registry of any size can be checked while
-it is in use. A check that cannot read its rows says so, and the others go on.
+it is in use. A check that cannot read its rows reports that, and the others go on.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ does not receive it, it reads the head of the audit log five times a second, whi
 
 This uses libpq through ``psycopg.pq`` and waits by itself. psycopg's ``Connection.notifies()`` wakes ten times a second
 while nothing happens, and this once in five seconds. And a ``Connection`` has no time limit for a statement: a pooler
-whose server is gone takes LISTEN and answers minutes later, which would hold the thread and whatever closes the watch.
+whose server is gone takes LISTEN and answers minutes later, which would block the thread and the call that closes the
+watch.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Watch:
         return self._source.way
 
     def wait(self, seconds: float) -> bool:
-        """Block up to so many seconds; True as soon as something may have changed, also after an outage.
+        """Block up to ``seconds``; returns True as soon as something may have changed, also after an outage.
 
         Never raises for a database that is out of reach; trying to reach it may take a second more. Answers False at
         once after :meth:`close`.

@@ -12,7 +12,7 @@ from promptops.store.schema.rows import AnyRow, Values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryInfo:
-    """A registry itself: its name, and the lineage that tells it from every other one of that name."""
+    """A registry itself: its name, and the lineage that distinguishes it from others of that name."""
 
     name: str
     lineage: str

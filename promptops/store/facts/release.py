@@ -39,7 +39,7 @@ class _Releases(KeyedKind[Release]):
         yield tables.provenance, provenance_values(fact.app, fact.digest, fact.provenance, actor, at)
 
     def query(self) -> Select[*tuple[Any, ...]]:
-        """Releases with the first place each was read from, and who said so when."""
+        """Selects releases with the first place that each was read from, and who recorded it when."""
         other = _provenance.alias("other")
         first = select(func.min(other.c.id)).where(other.c.app == _release.app, other.c.digest == _release.digest)
         joined = tables.release.join(_provenance, _provenance.c.id == first.scalar_subquery())

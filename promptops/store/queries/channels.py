@@ -67,7 +67,7 @@ _POLICY = select(_policy).where(_policy.c.channel == bindparam("channel")).order
 _LOG = select(*deployment_columns(_deployment)).where(_of(_deployment)).order_by(_deployment.c.revision.desc())
 _NEWEST = _LOG.limit(1)
 _REVISION = _LOG.where(_deployment.c.revision == bindparam("revision"))
-# A rollback and a step of a canary stand beside a promotion of their release, and that is the one asked for.
+# A rollback and a step of a canary belong to a promotion of their release, which is the one to find.
 _BESIDE = (Kind.ROLLBACK.value, Kind.CANARY.value)
 _PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind.not_in(_BESIDE))
 _LIVE = select(*deployment_columns(_deployment)).select_from(_head.join(_deployment, _is_live(_deployment)))
@@ -177,7 +177,7 @@ class ChannelReader:
     def history(
         self, app: str, channel: str, *, until: datetime | None = None, limit: int | None = None
     ) -> tuple[Deployment, ...]:
-        """The log, newest first; only what was made until then, only so many."""
+        """Returns the log, newest first, up to the moment ``until``, at most ``limit`` deployments."""
         statement = _LOG.limit(limit)
         if until is not None:
             statement = statement.where(_deployment.c.at <= until)
@@ -185,7 +185,7 @@ class ChannelReader:
         return tuple(deployment_of(row) for row in rows)
 
     def past(self, app: str, channel: str, *, before: int) -> Iterator[Past]:
-        """The log below revision ``before``, newest first, read page by page as it is asked for."""
+        """The log below revision ``before``, newest first, read page by page."""
         while True:
             rows = self._connection.execute(_PAST, {"app": app, "channel": channel, "before": before}).all()
             yield from map(past_of, rows)

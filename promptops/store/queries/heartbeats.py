@@ -33,8 +33,8 @@ _client = tables.client
 _KEY = ("token", "id")
 _TEXTS = (*_KEY, "channel", "name", "sdk", "state", "lineage", "revisions", "cannot_load")
 _UPDATED = ", ".join(f"{name} = excluded.{name}" for name in (*_TEXTS[2:], "leaving", "epoch", "seen_at"))
-# One statement for a batch of any size: its text never changes, so it is compiled and prepared once. A goodbye is the
-# last word, whatever arrives after it.
+# One statement for a batch of any size: its text never changes, so it is compiled and prepared once. A goodbye is
+# final: reports that arrive after it are ignored.
 _UPSERT = """
 INSERT INTO client (token, id, channel, name, sdk, state, lineage, revisions, cannot_load, leaving, epoch, seen_at)
 SELECT {texts}, CAST(beat.value ->> 'leaving' AS {flag}), CAST(beat.value ->> 'epoch' AS BIGINT), :seen_at

@@ -14,7 +14,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.store.schema import tables
 
 AT_ONCE = 16
-"""So many contents are asked for, and in memory, at a time."""
+"""Contents that are read and in memory at a time: 16 MiB at most."""
 
 _release, _audit, _journal, _epoch, _registry = (
     tables.release,
@@ -65,11 +65,11 @@ def progress(connection: Connection, channel: str) -> Progress:
 
 
 def contents(connection: Connection, digests: Sequence[str]) -> Iterator[StoredContent]:
-    """In the order of the digests, read as they are asked for; unknown ones are left out."""
+    """Yields the contents in the order of the digests, read page by page; unknown digests are left out."""
     wanted = list(dict.fromkeys(digests))
     for start in range(0, len(wanted), AT_ONCE):
-        some = wanted[start : start + AT_ONCE]
-        rows = {row.digest: row for row in connection.execute(_CONTENTS, {"digests": some})}
-        for row in (rows[digest] for digest in some if digest in rows):
+        batch = wanted[start : start + AT_ONCE]
+        rows = {row.digest: row for row in connection.execute(_CONTENTS, {"digests": batch})}
+        for row in (rows[digest] for digest in batch if digest in rows):
             intact = digest_of(row.content) == row.digest
             yield StoredContent(app=row.app, digest=row.digest, content=row.content, intact=intact)

@@ -43,8 +43,8 @@ def is_registry(tables: Collection[str]) -> bool:
 def adopt(connection: Connection) -> None:
     """Give a registry of the first promptops the version table of our own, in the transaction of its migration.
 
-    Where the shared table was ours alone, it says from now on what makes the first promptops stop and ask for an
-    upgrade. What other applications wrote there stays as it is. Repeating it changes nothing.
+    If no other application uses the shared table, it gets a mark with which promptops 0.1 stops and demands an upgrade.
+    Rows of other applications stay as they are. Repeating it changes nothing.
     """
     version = current(connection)
     there = _there(connection, (VERSION_TABLE, _SHARED))
@@ -84,7 +84,7 @@ def require_known(version: str | None, place: str, revisions: Sequence[str] = RE
     """The revision, if this promptops knows it.
 
     Raises:
-        RegistryNotInitialised: there is none. SchemaTooNew: it came after this promptops.
+        RegistryNotInitialised: there is no revision. SchemaTooNew: it is newer than this promptops.
     """
     if version is None:
         raise RegistryNotInitialised(f"there is no registry at {place}")

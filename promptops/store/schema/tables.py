@@ -44,7 +44,7 @@ registry = Table(
     column("created_at", Moment),
     **STRICT,
 )
-"""The registry itself: one row. ``lineage`` tells it from every other registry of the same name."""
+"""The registry itself: one row. ``lineage`` distinguishes it from other registries of the same name."""
 
 app = Table(
     "app",

@@ -40,7 +40,7 @@ class AuditEntryDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPageDocument:
-    """Lines, newest first. ``before`` is where the next page begins; null where there is none."""
+    """Lines, newest first. ``before`` is where the next page begins; null on the last page."""
 
     entries: tuple[AuditEntryDocument, ...]
     before: int | None

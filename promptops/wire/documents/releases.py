@@ -124,7 +124,7 @@ class ReleaseDocument:
         """Returns the release, with its content if it is given.
 
         Raises:
-            ValueError: ``bump`` is none that this version knows.
+            ValueError: this version does not know ``bump``.
         """
         return Release(
             app=self.app,
