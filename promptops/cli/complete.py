@@ -6,7 +6,7 @@ prints no error, waits for a bounded time and creates nothing. Without a registr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
+    from promptops.operations.queries import Listed
 
 SECONDS = 3.0
 """Seconds that TAB waits for the registry at most: a longer wait at a prompt looks like a shell that hangs."""
@@ -51,22 +52,36 @@ def _completion(offer: _Offer) -> Completion:
     return complete
 
 
+def _app_names(gateway: Gateway) -> Sequence[str]:
+    from promptops.use_cases.registry import APPS
+
+    return gateway.run(APPS, None)
+
+
+def _channel_names(gateway: Gateway) -> Sequence[str]:
+    from promptops.use_cases.channels import CHANNELS
+
+    return [channel.name for channel in gateway.run(CHANNELS, None)]
+
+
 def _apps(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
-    return gateway.apps()
+    return _app_names(gateway)
 
 
 def _channels(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
-    return [channel.name for channel in gateway.channels()]
+    return _channel_names(gateway)
 
 
 def _tokens(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
     """Names and ids of the tokens that were not revoked."""
-    return [word for token in gateway.tokens() if token.revoked is None for word in (token.name, token.id)]
+    from promptops.use_cases.tokens import TOKENS
+
+    return [word for token in gateway.run(TOKENS, None) if token.revoked is None for word in (token.name, token.id)]
 
 
 def _past(gateway: Gateway, ctx: click.Context, incomplete: str) -> Iterable[str]:
     """Versions of the app on the command line, else of the registry's only app."""
-    named = ctx.params.get("apps") or ctx.args or gateway.apps()  # click puts words that it cannot place yet into args
+    named = ctx.params.get("apps") or ctx.args or _app_names(gateway)  # click puts words that it cannot place into args
     return _versions(gateway, named[0].partition(":")[0]) if len(named) == 1 else ()
 
 
@@ -101,7 +116,7 @@ def _references(gateway: Gateway, incomplete: str, *, forms: str) -> list[str]:
         )
         complete = name in prompts or len(prompts) == 1
         return [form for each_name in prompts for form in _forms(gateway, each_name, " :@")] if complete else prompts
-    apps = [each_name for each_name in gateway.apps() if each_name.startswith(name)]
+    apps = [each_name for each_name in _app_names(gateway) if each_name.startswith(name)]
     if len(apps) == 1 or name != incomplete:
         return _forms(gateway, name if name != incomplete else apps[0], forms)
     return apps
@@ -118,21 +133,28 @@ def _forms(gateway: Gateway, name: str, forms: str) -> list[str]:
 
 
 def _versions(gateway: Gateway, app: str) -> list[str]:
-    return [listed.release.version for listed in gateway.releases(app)[:VERSIONS]]
+    return [listed.release.version for listed in _releases(gateway, app)[:VERSIONS]]
+
+
+def _releases(gateway: Gateway, app: str) -> Sequence[Listed]:
+    from promptops.use_cases.releases import RELEASES, ReleasesRequest
+
+    return gateway.run(RELEASES, ReleasesRequest(app=app))
 
 
 def _serving(gateway: Gateway, app: str) -> list[str]:
     """The channels that serve the app, downstream first."""
-    serving = {channel for listed in gateway.releases(app) for channel in listed.channels}
-    return [channel.name for channel in gateway.channels() if channel.name in serving]
+    serving = {channel for listed in _releases(gateway, app) for channel in listed.channels}
+    return [name for name in _channel_names(gateway) if name in serving]
 
 
 def _named_prompts(gateway: Gateway, app: str) -> list[str]:
     """``bot/answer``, for each prompt of the app's newest release."""
     from promptops.core.reference import Reference
+    from promptops.use_cases.releases import NAMED
 
-    newest = gateway.releases(app)[0].release.version
-    return [f"{app}/{prompt.name}" for prompt in gateway.named(Reference(app=app, version=newest)).content.prompts]
+    reference = Reference(app=app, version=_releases(gateway, app)[0].release.version)
+    return [f"{app}/{prompt.name}" for prompt in gateway.run(NAMED, reference).content.prompts]
 
 
 apps = _completion(_apps)

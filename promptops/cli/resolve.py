@@ -22,12 +22,13 @@ def named(session: Session, *references: Reference) -> list[Named]:
         SourceInvalid: the files are not valid.
     """
     from promptops.operations import queries
+    from promptops.use_cases.releases import NAMED
 
     in_registry = [reference.fixed or bool(reference.channel) for reference in references]
     root = None if all(in_registry) else session.root()
     with ExitStack() as stack:
         gateway = stack.enter_context(session.gateway()) if any(in_registry) else None
         return [
-            gateway.named(reference) if gateway and inside else queries.working_tree(reference, root)
+            gateway.run(NAMED, reference) if gateway and inside else queries.working_tree(reference, root)
             for reference, inside in zip(references, in_registry, strict=True)
         ]

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, is_name
+from promptops.core.names import AppName, ChannelName
 
 LIVE_FOR = timedelta(seconds=90)
 """A client without a heartbeat for longer is not live: three times the interval, so that two may get lost."""
@@ -165,8 +166,8 @@ class Clients:
 class LoadFailure:
     """An app's release that a live client cannot load, and why, as it says itself; ``client`` is its name."""
 
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     client: str
     reason: str
     seen_at: datetime

@@ -15,37 +15,17 @@ from typing import TypeAlias
 
 from promptops.core.deployment_kind import ALWAYS_SERVE, Action
 from promptops.core.deployment_kind import Kind as Kind
+from promptops.core.names import AppName, ChannelName
+from promptops.core.names import is_name as is_name
+from promptops.core.names import is_segment as is_segment
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
-"""App and channel names: lower case, up to 63 characters."""
-
-SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""One segment of a prompt's name; ``writing/density_refiner`` has two."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
 
 WHOLE = 10_000
 """Basis points of the whole: the weight of a canary that gets every key."""
-
-_DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
-
-
-def is_segment(text: str) -> bool:
-    """True for a segment that is safe as a file, a git ref and a URL on every platform.
-
-    Refuses what git, Windows or shells give another meaning: ``..``, a ``.lock`` ending, device names.
-    """
-    if not SEGMENT.fullmatch(text) or ".." in text or text.lower().endswith((".lock", ".")):
-        return False
-    return text.lower().split(".", 1)[0] not in _DEVICES
-
-
-def is_name(text: str) -> bool:
-    """True for an app's or a channel's name: a segment in lower case, up to 63 characters."""
-    return NAME.fullmatch(text) is not None and is_segment(text) and text != "head"
 
 
 # --- what a release is made of -------------------------------------------------------------------
@@ -136,7 +116,7 @@ class Prompt:
 class Content:
     """All that decides the behaviour of an app: what the digest is taken of."""
 
-    app: str
+    app: AppName
     prompts: tuple[Prompt, ...]
 
     def prompt(self, name: str) -> Prompt | None:
@@ -221,7 +201,7 @@ class Release:
     one, else the newest.
     """
 
-    app: str
+    app: AppName
     version: str
     digest: str
     created_at: datetime
@@ -257,7 +237,7 @@ class Policy:
     ``allow_dirty``: releases cut from uncommitted files are welcome. ``protected``: floating model aliases are refused.
     """
 
-    promote_from: tuple[str, ...] = ()
+    promote_from: tuple[ChannelName, ...] = ()
     allow_dirty: bool = False
     protected: bool = False
 
@@ -266,7 +246,7 @@ class Policy:
 class Channel:
     """A named place that clients follow, with its policy and that policy's version, 1, 2, 3 …"""
 
-    name: str
+    name: ChannelName
     policy: Policy
     version: int
     actor: str
@@ -311,8 +291,8 @@ class Deployment:
         ValueError: a deployment of this kind serves a release, or serves none; or there is a canary beside nothing.
     """
 
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     revision: int
     kind: Kind
     stable: ReleaseRef | None
@@ -356,8 +336,8 @@ class Deployment:
 class Quarantine:
     """A release kept out of one channel until it is released by name and reason."""
 
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     release: ReleaseRef
     reason: str
     actor: str
@@ -389,8 +369,8 @@ class AuditEntry:
     at: datetime
     actor: str
     action: str
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     before: str
     after: str
     reason: str

@@ -25,6 +25,7 @@ from promptops.core.errors import Invalid, OverrideInvalid, ReferenceInvalid
 from promptops.core.free_text import require_words
 from promptops.core.json_size import require_few
 from promptops.core.model import Json, ReleaseRef, is_name
+from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import parse_reference
 from promptops.core.release import content_from_bytes
 from promptops.core.timestamp import timestamp
@@ -58,8 +59,8 @@ class Override:
 
     registry: str
     lineage: str
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     version: str
     digest: str
     content: bytes

@@ -9,12 +9,9 @@ from datetime import UTC, datetime
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, RegistryDamaged, RegistryUnavailable
 from promptops.core.escape import one_line
-from promptops.core.heartbeat import Clients
-from promptops.core.model import Json, Release
-from promptops.core.reference import Reference
+from promptops.core.model import Json
 from promptops.core.snapshot import Snapshot
 from promptops.wire import snapshot as wire
-from promptops.wire.heartbeat import clients_from_json
 
 _NOT = "the server's answer is not understood"
 
@@ -46,22 +43,6 @@ def given(**values: str | int | datetime | None) -> list[tuple[str, str]]:
         for name, value in values.items()
         if value is not None and value != ""
     ]
-
-
-def texts(value: Json) -> tuple[str, ...]:
-    """A list of texts."""
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise RegistryUnavailable(f"{_NOT}: it has no list of names")
-    return tuple(item for item in value if isinstance(item, str))
-
-
-def require_same(reference: Reference, release: Release, app: str) -> None:
-    """What came is what was asked for: another release with a digest of its own would be as whole."""
-    same = app == release.app == reference.app and release.digest.startswith(reference.digest or "sha256:")
-    if not same or (reference.version and release.version != reference.version):
-        raise RegistryDamaged(
-            f"the server was asked for {reference} and answered " + one_line(f"{release.app}@{release.version}")
-        )
 
 
 def number(value: Json) -> int | None:
@@ -100,11 +81,3 @@ def hashed(digests: Sequence[str], value: Json) -> Mapping[str, bytes]:
     if came and not intact:
         raise RegistryDamaged("the contents that the server sent are not those of their digests")
     return intact
-
-
-def clients(document: Mapping[str, Json]) -> Clients:
-    """The clients of a list of them."""
-    try:
-        return clients_from_json(document)
-    except Invalid as error:
-        raise RegistryUnavailable(f"{_NOT}: {one_line(error.message)}") from error

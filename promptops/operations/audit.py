@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +56,30 @@ class Kept:
     anchor: str
     hashes: Mapping[int, str]
     unread: str
+
+
+def entries(
+    registry: Registry,
+    *,
+    app: str = "",
+    channel: str = "",
+    actor: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int | None = None,
+) -> tuple[AuditEntry, ...]:
+    """The log, newest first, narrowed by whatever is given; ``before`` is the number of a line."""
+    with registry.read() as reader:
+        return tuple(
+            reader.audit(app=app, channel=channel, actor=actor, since=since, until=until, before=before, limit=limit)
+        )
+
+
+def trail(registry: Registry, *, after: int, limit: int) -> tuple[tuple[AuditEntry, ...], tuple[int, str]]:
+    """Lines after one, oldest first, and the number and hash of the newest line as of the same moment."""
+    with registry.read() as reader:
+        return tuple(islice(reader.audit_trail(after=after, page=limit), limit)), reader.audit_head()
 
 
 def verify(registry: Registry, *, anchor: str = "", root: Path | None = None) -> Audited:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import WHICH_REGISTRY
 from promptops.core.errors import RegistryMismatch
 from promptops.core.model import Policy
+from promptops.core.names import ChannelName
 
 if TYPE_CHECKING:
     from promptops.store import Registry, Writer
@@ -29,7 +30,7 @@ class Applied(StrEnum):
 class ChannelChange:
     """One channel after applying: its policy, that policy's version, and what was done."""
 
-    name: str
+    name: ChannelName
     policy: Policy
     version: int
     applied: Applied

@@ -31,6 +31,7 @@ from promptops.core.errors import (
 )
 from promptops.core.free_text import require_words
 from promptops.core.model import Quarantine, Release, Yank, is_name
+from promptops.core.names import ChannelName
 from promptops.core.override import LONGEST, Override
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
@@ -50,7 +51,7 @@ class OverrideRequest:
     """Which release to serve on which channel, for how long, and why."""
 
     reference: Reference
-    channel: str
+    channel: ChannelName
     reason: str
     lifetime: timedelta
 

@@ -14,6 +14,7 @@ from promptops.core.compiled import flaw_of
 from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
 from promptops.core.free_text import require_words
 from promptops.core.model import Release
+from promptops.core.names import ChannelName
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
@@ -31,7 +32,7 @@ class PromoteRequest:
     """
 
     reference: Reference
-    channel: str
+    channel: ChannelName
     key: str
     reason: str = ""
     expect_revision: int | None = None
@@ -75,6 +76,16 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
             return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
+
+
+def sources(registry: Registry, channel: str) -> tuple[str, ...]:
+    """The channels that this one takes releases from.
+
+    Raises:
+        ChannelNotFound
+    """
+    with registry.read() as reader:
+        return reader.channel(channel).policy.promote_from
 
 
 class _Unjudged(Exception):

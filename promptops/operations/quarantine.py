@@ -15,6 +15,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
 from promptops.core.free_text import require_words
 from promptops.core.model import Quarantine, Release, Yank
+from promptops.core.names import ChannelName
 from promptops.core.reference import Reference
 from promptops.operations.idempotency import Once
 from promptops.operations.promote import named_release
@@ -33,7 +34,7 @@ class WithholdRequest:
     reference: Reference
     reason: str
     key: str
-    channel: str = ""
+    channel: ChannelName = ""
     token: str = ""
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
+from promptops.core.names import AppName, ChannelName, Total
 from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
 from promptops.operations.promote import named_release
@@ -31,9 +32,9 @@ class Status:
 
     registry: str
     standings: tuple[Standing, ...]
-    idle: tuple[str, ...]
-    channels: tuple[str, ...]
-    pending: int = 0
+    idle: tuple[AppName, ...]
+    channels: tuple[ChannelName, ...]
+    pending: Total = 0
     cannot_load: tuple[LoadFailure, ...] = ()
 
 
@@ -95,8 +96,8 @@ def downstream_first(channels: Collection[Channel]) -> tuple[Channel, ...]:
 class History:
     """The log of an app on a channel, newest first, and what was live at the requested moment, or is now."""
 
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     deployments: tuple[Deployment, ...]
     live: Deployment | None
     flaws: Mapping[str, str]
@@ -137,8 +138,8 @@ class Named:
     content: Content
     release: Release | None
     profile: Profile | None = None
-    channels: tuple[str, ...] = ()
-    quarantined: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[ChannelName, ...] = ()
+    quarantined: Mapping[ChannelName, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -260,8 +261,8 @@ class Listed:
     """
 
     release: Release
-    channels: tuple[str, ...]
-    quarantined: Mapping[str, str]
+    channels: tuple[ChannelName, ...]
+    quarantined: Mapping[ChannelName, str]
 
 
 def releases(registry: Registry, app: str) -> tuple[Listed, ...]:

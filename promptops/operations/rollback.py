@@ -15,6 +15,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Conflict, Invalid, NeverDeployed, NotFound, NothingDeployed, NothingToRollBackTo
 from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Past
+from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
@@ -36,9 +37,9 @@ class RollbackRequest:
     ``token`` is the id of the token that the key belongs to.
     """
 
-    channel: str
+    channel: ChannelName
     key: str
-    apps: tuple[str, ...] = ()
+    apps: tuple[AppName, ...] = ()
     every: bool = False
     to: str = ""
     at: datetime | None = None

@@ -77,6 +77,17 @@ def read(kind: type[T], value: Json) -> T:
         ) from error
 
 
+def texts(value: Json) -> tuple[str, ...]:
+    """A list of texts.
+
+    Raises:
+        RegistryUnavailable: it is none.
+    """
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RegistryUnavailable("the server's answer is not understood: it has no list of names")
+    return tuple(item for item in value if isinstance(item, str))
+
+
 def each(kind: type[T], value: Json) -> tuple[T, ...]:
     """Returns all nouns of a list.
 

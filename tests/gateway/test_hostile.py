@@ -8,6 +8,9 @@ import pytest
 
 from promptops.core.errors import PromptopsError
 from promptops.gateway.remote import Remote
+from promptops.use_cases.channels import CHANNELS
+from promptops.use_cases.registry import APPS, CLIENTS, ClientsRequest
+from promptops.use_cases.releases import RELEASES, ReleasesRequest
 from promptops.wire.problem import from_problem
 from tests.client.fake_server import FakeServer, Reply
 
@@ -46,10 +49,10 @@ def test_whatever_a_server_answers_is_an_error_of_ours(reply: Reply) -> None:
     with FakeServer() as server, Remote.open(server.url, token="", seconds=5.0) as remote:
         server.script = lambda asked: reply
         for ask in (
-            remote.apps,
-            remote.channels,
-            lambda: remote.releases("bot"),
-            lambda: remote.clients("prod"),
+            lambda: remote.run(APPS, None),
+            lambda: remote.run(CHANNELS, None),
+            lambda: remote.run(RELEASES, ReleasesRequest(app="bot")),
+            lambda: remote.run(CLIENTS, ClientsRequest(channel="prod")),
             lambda: remote.snapshot("prod"),
         ):
             with pytest.raises(PromptopsError) as raised:

@@ -14,6 +14,9 @@ from promptops.core.token import mint as new_secret
 from promptops.gateway.remote import Remote
 from promptops.operations.promote import PromoteRequest
 from promptops.store import Registry
+from promptops.use_cases.promote import PROMOTE
+from promptops.use_cases.registry import APPS
+from promptops.use_cases.releases import NAMED
 from tests.cli.conftest import Promptops
 from tests.gateway.losing import answering, losing
 from tests.gateway.serving import Serve, mint
@@ -77,10 +80,10 @@ def test_without_any_answer_the_key_is_handed_over(told: Registry, registry_url:
     request = PromoteRequest(reference=parse_reference("bot@0.1.0"), channel="dev", key="night-1")
     with losing(server, answers=1_000) as proxy, Remote.open(proxy.url, token=secret, seconds=2) as remote:
         with pytest.raises(RegistryUnavailable, match="whether it made the change is not known") as lost:
-            remote.promote(request, actor="Ada")
+            remote.run(PROMOTE, request, actor="Ada")
         assert "--key night-1" in lost.value.hint
     with Remote.open(server, token=secret) as remote:
-        again = remote.promote(request, actor="Ada")
+        again = remote.run(PROMOTE, request, actor="Ada")
     assert (again.replayed, again.deployments[0].revision) == (True, 1)
 
 
@@ -101,7 +104,7 @@ def test_a_server_that_never_ends_its_answer_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with Remote.open(url, token="", seconds=0.5) as remote, pytest.raises(RegistryUnavailable, match="too long"):
-            remote.apps()
+            remote.run(APPS, None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_what_is_no_promptops_server_is_said_to_be_none(answer: bytes, said: str
         Remote.open(url, token=SECRET, seconds=20) as remote,
         pytest.raises(RegistryUnavailable, match=said) as refusal,
     ):
-        remote.apps()
+        remote.run(APPS, None)
     assert SECRET not in f"{refusal.value.message}{refusal.value.hint}"
 
 
@@ -138,24 +141,24 @@ def test_a_change_that_may_have_been_made_is_never_said_to_have_not_been(prompto
     for answers in ([cut], [away], [cut, ours % (len(problem), problem)]):
         with answering(*answers) as url, Remote.open(url, token="", seconds=2) as remote:
             with pytest.raises(RegistryUnavailable) as unknown:
-                remote.promote(request, actor="Ada")
+                remote.run(PROMOTE, request, actor="Ada")
             assert "--key night-1" in unknown.value.hint
     with answering(ours % (len(problem), problem)) as url, Remote.open(url, token="", seconds=2) as remote:
         with pytest.raises(RegistryUnavailable, match="disk is full") as known:
-            remote.promote(request, actor="Ada")
+            remote.run(PROMOTE, request, actor="Ada")
         assert known.value.hint == ""
 
 
 def test_a_proxy_that_reached_nobody_is_asked_again() -> None:
     away = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
     with answering(away, away, OURS % (14, b'{"apps":["a"]}')) as url, Remote.open(url, token="", seconds=20) as remote:
-        assert remote.apps() == ("a",)
+        assert remote.run(APPS, None) == ("a",)
 
 
 def test_a_server_that_is_busy_is_asked_again_when_it_says() -> None:
     busy = b"HTTP/1.1 429 Too Many\r\nPromptops-Api: 1\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
     with answering(busy, OURS % (14, b'{"apps":["a"]}')) as url, Remote.open(url, token="", seconds=20) as remote:
-        assert remote.apps() == ("a",)
+        assert remote.run(APPS, None) == ("a",)
 
 
 def test_a_release_that_is_not_what_was_asked_for_is_refused(
@@ -180,7 +183,7 @@ def test_a_release_that_is_not_what_was_asked_for_is_refused(
             Remote.open(url, token="", seconds=20) as remote_,
             pytest.raises(RegistryDamaged),
         ):
-            remote_.named(parse_reference(asked))
+            remote_.run(NAMED, parse_reference(asked))
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,10 @@ def audit(
 
 def _doubts(gateway: Gateway, app: str, channel: str) -> list[str]:
     """Notes on filters that may be misspelt, with the names that exist."""
+    from promptops.use_cases.registry import APPS
+
     named = [
-        ("app", app, gateway.apps() if app else ()),
+        ("app", app, gateway.run(APPS, None) if app else ()),
         ("channel", channel, gateway.channel_names() if channel else ()),
     ]
     return [

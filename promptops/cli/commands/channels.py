@@ -32,7 +32,9 @@ def channels(ctx: click.Context) -> None:
 def list_channels(session: Session, /) -> None:
     """List the registry's channels and what each requires of a release, downstream first."""
     with session.gateway() as gateway:
-        listed = gateway.channels()
+        from promptops.use_cases.channels import CHANNELS
+
+        listed = gateway.run(CHANNELS, None)
     session.answer(lambda: {"channels": [written(channel) for channel in listed]}, lambda page: _table(listed, page))
 
 
@@ -65,10 +67,12 @@ def apply(session: Session, /) -> None:
     from promptops.operations.channels import Applied
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
+    from promptops.use_cases.channels import DECLARE, Declaration
 
     declared = read_workspace(WorkingTree(root))
     with session.gateway() as gateway:
-        applied = gateway.apply_channels(declared.registry, declared.channels, actor=actor)
+        request = Declaration(registry=declared.registry, channels=declared.channels)
+        applied = gateway.run(DECLARE, request, actor=actor)
     session.answer(
         lambda: {"channels": [written(change) for change in applied]}, lambda page: [*change_lines(applied, page)]
     )

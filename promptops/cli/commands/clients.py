@@ -42,9 +42,11 @@ def clients(session: Session, /, app: str | None, channel: str) -> None:
 
     name, place = app_and_channel(app, channel or None) if app else ("", channel)
     with session.gateway() as gateway:
-        if name and name not in (known := gateway.apps()):
+        from promptops.use_cases.registry import APPS, CLIENTS, ClientsRequest
+
+        if name and name not in (known := gateway.run(APPS, None)):
             raise AppNotFound(f"there is no app '{name}' in this registry", known=known)
-        following = gateway.clients(place or "")
+        following = gateway.run(CLIENTS, ClientsRequest(channel=place or ""))
     live = [client for client in following.live if not name or name in client.apps]
     silent = [client for client in following.silent if not name or name in client.apps]
     from promptops.core.heartbeat import Clients

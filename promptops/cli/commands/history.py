@@ -35,6 +35,7 @@ def history(session: Session, /, app: str | None, channel: str | None, at: str, 
       promptops history support-bot --at 18:30
     """
     from promptops.cli.defaults import app_and_channel, choose_app, choose_channel
+    from promptops.use_cases.status import HISTORY, HistoryRequest
 
     moment = clock.parse_as_of(at, session.now, session.zone) if at else None
     typed = channel
@@ -43,7 +44,8 @@ def history(session: Session, /, app: str | None, channel: str | None, at: str, 
     with session.gateway() as gateway:
         place = choose_channel(gateway, session.channel(typed))
         name = app or choose_app(gateway, place, session, command="history")
-        log = gateway.history(name, place, at=moment, limit=session.limit(limit))
+        request = HistoryRequest(app=name, channel=place, at=moment, limit=session.limit(limit))
+        log = gateway.run(HISTORY, request)
 
     def lines(page: Page) -> list[Line]:
         when = clock.format_moment(moment, session.zone) if moment else ""

@@ -100,7 +100,9 @@ def create(
 def _from_registry(session: Session, release: Reference, request: OverrideRequest, actor: str) -> Override:
     try:
         with session.gateway() as gateway:
-            return gateway.create_override(request, actor=actor)
+            from promptops.use_cases.override import CREATE_OVERRIDE
+
+            return gateway.run(CREATE_OVERRIDE, request, actor=actor)
     except Unavailable as problem:
         way = f"promptops override create {release} --channel {request.channel} --reason … --from-git PATH"
         problem.hint = f"Without the database, take the release from git: {way}"
@@ -124,9 +126,12 @@ def reconcile(session: Session, /, files: tuple[Path, ...], dry_run: bool, expec
     overrides = [overriding.load(session.directory / path) for path in files]
     actor = session.actor()
     with session.gateway() as gateway:
-        all_deployed = [
-            gateway.reconcile(each, expect_revision=expect_revision, dry_run=dry_run, actor=actor) for each in overrides
+        from promptops.use_cases.override import RECONCILE, ReconcileRequest
+
+        requests = [
+            ReconcileRequest(override=each, expect_revision=expect_revision, dry_run=dry_run) for each in overrides
         ]
+        all_deployed = [gateway.run(RECONCILE, request, actor=actor) for request in requests]
     shapes = [deployed_shape(deployed) for deployed in all_deployed]
 
     def lines(page: Page) -> list[Line]:

@@ -43,6 +43,7 @@ def promote(
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.promote import PromoteRequest
+        from promptops.use_cases.promote import PROMOTE
 
         request = PromoteRequest(
             reference=wanted,
@@ -52,7 +53,7 @@ def promote(
             dry_run=dry_run,
             key=session.key(key),
         )
-        deployed = gateway.promote(request, actor=actor)
+        deployed = gateway.run(PROMOTE, request, actor=actor)
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
 
     session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page))

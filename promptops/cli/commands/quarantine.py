@@ -32,9 +32,10 @@ def quarantine(session: Session, /, reference: str, channel: str | None, reason:
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
+        from promptops.use_cases.quarantine import QUARANTINE
 
         request = WithholdRequest(reference=release, channel=place, reason=reason, key=session.key(key))
-        held = gateway.quarantine(request, actor=actor)
+        held = gateway.run(QUARANTINE, request, actor=actor)
     name = f"{held.app}@{held.release.version}"
     back = ["unquarantine", name, "--channel", place, "--reason", "…"]
     session.answer(
@@ -57,9 +58,10 @@ def unquarantine(session: Session, /, reference: str, channel: str | None, reaso
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
+        from promptops.use_cases.quarantine import UNQUARANTINE
 
         request = WithholdRequest(reference=release, channel=place, reason=reason, key=session.key(key))
-        lifted = gateway.unquarantine(request, actor=actor)
+        lifted = gateway.run(UNQUARANTINE, request, actor=actor)
     name = f"{lifted.app}@{lifted.release.version}"
     again = ["promote", name, "--channel", place]
     session.answer(

@@ -72,6 +72,7 @@ def release(
     from promptops.operations import build
     from promptops.operations import release as releasing
     from promptops.source.git.repository import Repository
+    from promptops.use_cases.release import PUBLISH, Publication
 
     wanted = config.setting(config.SYNC).lower() != OFF
     with session.gateway() as gateway, closing(Repository.open(root)) as repository:
@@ -82,7 +83,7 @@ def release(
         request = releasing.ReleaseRequest(
             key=session.key(key), bump=None if bump == "auto" else Bump(bump), version=version, notes=notes
         )
-        released = gateway.release(built, request, actor=actor)
+        released = gateway.run(PUBLISH, Publication.of(built, request), actor=actor)
         channel = _first_channel(gateway)
         named = [done.release for done in released]
         tags = gateway.tag(repository, named, remote="origin" if push else "") if wanted or push else ()
@@ -106,7 +107,10 @@ def _committed(commit: str) -> Iterator[None]:
 
 def _first_channel(gateway: Gateway) -> str:
     """Returns a channel that a new release can go to first: its policy requires no other channel before it."""
-    return min((channel.name for channel in gateway.channels() if not channel.policy.promote_from), default="CHANNEL")
+    from promptops.use_cases.channels import CHANNELS
+
+    channels = gateway.run(CHANNELS, None)
+    return min((channel.name for channel in channels if not channel.policy.promote_from), default="CHANNEL")
 
 
 def _shape(released: Sequence[Released], tags: Sequence[Tagged], warnings: Sequence[str]) -> JsonObject:
@@ -215,9 +219,10 @@ def yank(session: Session, /, reference: str, reason: str, key: str) -> None:
     actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.quarantine import WithholdRequest
+        from promptops.use_cases.quarantine import YANK
 
         request = WithholdRequest(reference=fixed, reason=reason, key=session.key(key))
-        yanked = gateway.yank(request, actor=actor)
+        yanked = gateway.run(YANK, request, actor=actor)
 
     def lines(page: Page) -> list[Line]:
         name = f"{yanked.app}@{yanked.version}"

@@ -33,10 +33,11 @@ WIDE = 120
 def releases(session: Session, /, app: str, limit: int | None) -> None:
     """List the releases of an app."""
     from promptops.cli.defaults import app_and_channel
+    from promptops.use_cases.releases import RELEASES, ReleasesRequest
 
     name, _ = app_and_channel(app, None)
     with session.gateway() as gateway:
-        every = gateway.releases(name)
+        every = gateway.run(RELEASES, ReleasesRequest(app=name))
     shown = every[: session.limit(limit)]
     session.answer(
         lambda: {"app": name, "releases": [written(listed) for listed in shown]},

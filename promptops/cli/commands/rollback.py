@@ -137,8 +137,10 @@ def rollback(
 
 
 def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Deployed:
+    from promptops.use_cases.rollback import ROLLBACK
+
     try:
-        return gateway.rollback(request, actor=actor)
+        return gateway.run(ROLLBACK, request, actor=actor)
     except AppNotFound as unknown:
         if request.reason and len(request.apps) > 1:
             unknown.hint = f'{unknown.hint} A reason of several words needs quotes: --reason "…"'.lstrip()

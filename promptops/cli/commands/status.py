@@ -40,10 +40,11 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
       promptops status --channel prod
     """
     from promptops.cli.defaults import apps_and_channel
+    from promptops.use_cases.status import STATUS, StatusRequest
 
     names, place = apps_and_channel(apps, channel or None)
     with session.gateway() as gateway:
-        live_now = gateway.status(names, place or "")
+        live_now = gateway.run(STATUS, StatusRequest(apps=tuple(names), channel=place or ""))
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: written(live_now),

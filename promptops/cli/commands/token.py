@@ -92,6 +92,7 @@ def create(
       promptops token create on-call --scope rollback --channel "*"
     """
     from promptops.operations.tokens import TokenRequest
+    from promptops.use_cases.tokens import CREATE_TOKEN
 
     request = TokenRequest(
         name=name,
@@ -103,7 +104,7 @@ def create(
     )
     actor = session.actor()
     with session.gateway() as gateway:
-        made = gateway.create_token(request, actor=actor)
+        made = gateway.run(CREATE_TOKEN, request, actor=actor)
     session.answer(
         lambda: _shape(made.token, session) | {"secret": made.text},
         lambda page: _created(made, page),
@@ -116,7 +117,9 @@ def create(
 def list_tokens(session: Session, /, every: bool) -> None:
     """List the tokens, oldest first; never their secrets."""
     with session.gateway() as gateway:
-        every_token = gateway.tokens()
+        from promptops.use_cases.tokens import TOKENS
+
+        every_token = gateway.run(TOKENS, None)
     tokens = [token for token in every_token if every or not token.flaw(session.now)]
     session.answer(
         lambda: {"tokens": [_shape(token, session) for token in tokens]},
@@ -134,7 +137,9 @@ def revoke(session: Session, /, which: str, reason: str) -> None:
     """
     actor = session.actor()
     with session.gateway() as gateway:
-        gone = gateway.revoke_token(which, reason=reason, actor=actor)
+        from promptops.use_cases.tokens import REVOKE_TOKEN, RevokeRequest
+
+        gone = gateway.run(REVOKE_TOKEN, RevokeRequest(which=which, reason=reason), actor=actor)
     session.answer(lambda: _shape(gone, session), lambda page: _revoked(gone, page))
     bring_to_git(session)
 

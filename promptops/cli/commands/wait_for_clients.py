@@ -22,6 +22,7 @@ from promptops.cli.output.escape import visible
 from promptops.cli.output.phrases import counted, enumerated
 from promptops.core.errors import NotAcknowledged, PromptopsError, Unavailable
 from promptops.operations.heartbeats import following, waiting_for
+from promptops.use_cases.registry import CLIENTS, ClientsRequest
 from promptops.wire.heartbeat import client_to_json
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
     try:
         while changed:
             try:
-                clients = gateway.clients(changed[0].channel)
+                clients = gateway.run(CLIENTS, ClientsRequest(channel=changed[0].channel))
                 known = following(clients.live, changed)
                 waited.waiting = waiting_for(known, changed)
                 waited.acknowledged = tuple(client for client in known if client.acknowledged(changed))

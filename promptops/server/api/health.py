@@ -1,28 +1,18 @@
-"""What those who run the server ask: whether it lives and is ready, its metrics, its documentation, its clients."""
+"""What those who run the server ask: whether it lives and is ready, its metrics, its documentation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Final
-
-from fastapi import Query
-from starlette.responses import Response
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import ChannelNotFound, NotAllowed
-from promptops.core.heartbeat import Beat, Clients, LiveClient, State
+from promptops.core.errors import NotAllowed
 from promptops.core.token import Scope
-from promptops.operations import heartbeats
-from promptops.server.http.call import Call, CallOf
-from promptops.server.http.json_schema import answered, answers, object_of
+from promptops.server.http.call import Call
 from promptops.server.http.replies import JSON, Reply
 from promptops.server.http.routing import OPEN, Routes
 from promptops.server.live import metrics
 from promptops.wire import schemas as published
-from promptops.wire.heartbeat import client_to_json, clients_to_json
 
 _NOT_KEPT = (b"cache-control", b"no-store")
 
@@ -75,55 +65,3 @@ async def schemas(call: Call) -> Reply:
 @cache
 def _schemas() -> bytes:
     return json.dumps({"schemas": published.schemas()}, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-_EXAMPLE: Final = LiveClient(
-    beat=Beat(
-        id="4bf92f3577b34da6a3ce929d0e0e4736",
-        channel="prod",
-        name="web-3:4711",
-        sdk="promptops/0.1.0 python/3.11.7",
-        state=State.READY,
-        lineage="0b0e6c7e-8a0c-4d0f-9f0a-3c2b1d0e9f8a",
-        epoch=1,
-        revisions={"support-bot": 7},
-    ),
-    seen_at=datetime(2026, 3, 1, 18, 30, tzinfo=UTC),
-    comparable=True,
-    behind=(),
-)
-_CLIENTS: Final = {"type": "array", "items": {"type": "object", "required": [*client_to_json(_EXAMPLE)]}}
-
-
-@routes.get(
-    "/v1/clients",
-    scope=Scope.READ,
-    errors=(ChannelNotFound,),
-    **answers(object_of(clients=_CLIENTS, silent=_CLIENTS), clients_to_json(Clients(live=(_EXAMPLE,)))),
-)
-def clients(call: CallOf, channel: Annotated[str, Query(max_length=63)] = "") -> Response:
-    """The running clients, the revisions that they serve, and the apps that they cannot load.
-
-    `clients` sent a heartbeat within the last 90 seconds; `silent` ones up to 10 minutes ago, without a goodbye since.
-    The answer leaves out channels and apps that the token may not see, and a client that follows nothing else. A
-    client that came with another token is shown with a substitute `id`, which only distinguishes it from others.
-    """
-    if channel:
-        call.require(Scope.READ, channel=channel)
-    found = heartbeats.clients(call.registry, channel, now=call.now)
-    return answered(clients_to_json(Clients(live=_seen(call, found.live), silent=_seen(call, found.silent))))
-
-
-def _seen(call: Call, clients: Iterable[LiveClient]) -> tuple[LiveClient, ...]:
-    """The clients as the caller may see them: its own token's in full, of others only what concerns its apps."""
-    token = call.access.token
-    shown: list[LiveClient | None] = []
-    for each in clients:
-        if not call.sees(channel=each.beat.channel):
-            continue
-        if token is None or each.beat.token == token.id:
-            shown.append(each)
-        else:
-            other = each if call.access.everything else each.limited(lambda app: call.sees(app=app))
-            shown.append(other and other.under_another_id())
-    return tuple(each for each in shown if each is not None)

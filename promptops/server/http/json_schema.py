@@ -16,16 +16,19 @@ from starlette.responses import Response
 
 from promptops.core.deployment_kind import OpenEnum
 from promptops.core.model import Json
-from promptops.wire.shapes import written
 
 _PLAIN: Final = {str: "string", int: "integer", bool: "boolean"}
 _NEVER_WRITTEN: Final = frozenset({bytes})
 
 
-def answered(value: Mapping[str, Json], *, status: int = 200) -> Response:
+def answered(value: Mapping[str, Json] | bytes, *, status: int = 200) -> Response:
     """An answer that is kept nowhere: what it says may be different a moment later, or is for one reader alone."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    body = value if isinstance(value, bytes) else _dumped(value)
     return Response(body, status_code=status, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _dumped(value: Mapping[str, Json]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def answers(
@@ -36,12 +39,8 @@ def answers(
     headers: Sequence[Mapping[str, Any]] = (),
     status: int = 200,
 ) -> dict[str, Any]:
-    """What goes to FastAPI about an endpoint: its answer, an example of the body it takes, and the headers it takes.
-
-    ``example`` is a noun, or the JSON object that the answer is.
-    """
-    shown = example if isinstance(example, Mapping) else written(example)
-    content = {"application/json": {"schema": schema, "example": shown}}
+    """What goes to FastAPI about an endpoint: its answer, an example of the body it takes, and the headers it takes."""
+    content = {"application/json": {"schema": schema, "example": example}}
     return {
         "status_code": status,
         "response_model": None,

@@ -17,16 +17,9 @@ from itertools import islice
 from typing import Final
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import (
-    AppNotFound,
-    ChannelNotFound,
-    DeadlineExceeded,
-    NotAllowed,
-    NotAuthenticated,
-    RegistryDamaged,
-    RequestInvalid,
-)
-from promptops.core.token import Scope, Token, parse_token
+from promptops.core.errors import DeadlineExceeded, NotAuthenticated, RegistryDamaged, RequestInvalid
+from promptops.core.rights import Rights
+from promptops.core.token import Token, parse_token
 
 FRESH_SECONDS: Final = 1.0
 """Seconds that an answer about a token is used at most: so long may a revoked token still work."""
@@ -43,49 +36,10 @@ Find = Callable[[Sequence[str]], Awaitable[Mapping[str, Token | RegistryDamaged 
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """What a request may do: what its token allows, or everything where the server needs no token (``None``).
+class Access(Rights):
+    """What a request may do. ``digest`` is that of the token's secret, by which a stream looks up its token again."""
 
-    ``digest`` is that of the token's secret, by which a stream looks up its token again.
-    """
-
-    token: Token | None
     digest: str = ""
-
-    @property
-    def owner(self) -> str:
-        """The owner of the request's share of the server, idempotency keys and clients: the token's id, or empty."""
-        return "" if self.token is None else self.token.id
-
-    @property
-    def everything(self) -> bool:
-        """True if it may see every channel and every app."""
-        return self.token is None or ("*" in self.token.channels and "*" in self.token.apps)
-
-    def allows(self, scope: Scope, *, channel: str = "", app: str = "") -> bool:
-        """Returns whether it may do this in that channel and app."""
-        return self.token is None or self.token.allows(scope, channel, app)
-
-    def require(self, scope: Scope, *, channel: str = "", app: str = "") -> None:
-        """Check that it may do this in that channel and app.
-
-        Raises:
-            NotAllowed: its token lacks the scope.
-            ChannelNotFound, AppNotFound: its token has the scope for others only. What does not exist gives the same.
-        """
-        if self.token is None or self.token.allows(scope, channel, app):
-            return
-        if not self.token.allows(scope):
-            raise NotAllowed(
-                f"this token may not do that: it lacks the scope '{scope.value}'",
-                scope=scope.value,
-                hint=Sentence(
-                    "A token with that scope is made by: ", Advice(Action.CREATE_TOKEN, words="an administrator")
-                ),
-            )
-        if channel and not self.token.allows(scope, channel):
-            raise ChannelNotFound(f"there is no channel '{channel}'")
-        raise AppNotFound(f"there is no app '{app}' in this registry")
 
     def actor(self, claimed: str = "") -> str:
         """Returns the actor to record for a change; ``claimed`` is the name that the caller gave."""

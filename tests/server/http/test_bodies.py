@@ -19,9 +19,9 @@ from promptops.core.errors import Invalid
 from promptops.core.json_size import require_few
 from promptops.core.release import encode
 from promptops.core.token import Scope
-from promptops.server.api.publishing import LARGEST
 from promptops.server.settings import KIB, MIB
 from promptops.store import Registry
+from promptops.use_cases.release import LARGEST
 from tests.server.conftest import Serve, mint
 from tests.server.running import Reply, Running, running, until
 from tests.support import factory

@@ -1,0 +1,85 @@
+"""Promote, as a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptops.core import free_text
+from promptops.core.checks import PromoteFrom, refusal
+from promptops.core.errors import (
+    ConcurrentDeployment,
+    KeyReused,
+    NothingDeployed,
+    PolicyRefused,
+    Quarantined,
+    ReleaseNotFound,
+    Unloadable,
+    Yanked,
+)
+from promptops.core.token import Scope
+from promptops.operations import promote
+from promptops.operations.deploy import Deployed
+from promptops.operations.promote import PromoteRequest
+from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, body, path
+from promptops.use_cases.use_case import Caller, UseCase
+
+if TYPE_CHECKING:
+    from promptops.store import Registry
+
+
+def _run(registry: Registry, request: PromoteRequest, caller: Caller) -> Deployed:
+    try:
+        return promote.promote(registry, request, actor=caller.actor, now=caller.now)
+    except PolicyRefused as refused:
+        raise _limited(registry, request.channel, refused, caller) from refused
+
+
+def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: Caller) -> PolicyRefused:
+    """The refusal without hidden names: a policy may take releases from a channel that the token may not see."""
+    if all(caller.rights.sees(channel=source) for source in promote.sources(registry, channel)):
+        return refused
+    reason = f"{channel} takes releases that were live on a channel which this token may not see, and this one was not"
+    hint = "Ask the holder of a token for every channel to promote it there first."
+    return refusal(
+        tuple(
+            replace(verdict, reason=reason, hint=hint) if verdict.check == PromoteFrom.name else verdict
+            for verdict in refused.verdicts
+        )
+    )
+
+
+PROMOTE = UseCase(
+    name="promote",
+    method="POST",
+    path="/v1/channels/{channel}/promote",
+    scope=Scope.PROMOTE,
+    doc="""Make a release the stable one of a channel.
+
+    `release` is `app@version`, `app@sha256:…`, or `app:channel` for what another channel serves. The channel's policy
+    decides. A release that is live there already stays so: no new revision.
+    """,
+    run=_run,
+    request=PromoteRequest,
+    answer=Deployed,
+    body=("Promotion", "Which release is to be live."),
+    fields=(
+        path("channel"),
+        KEY,
+        REVISION,
+        body("release", "reference", form=REFERENCE, max_length=300, example="support-bot@0.2.1"),
+        body("reason", max_length=free_text.LONGEST, example="shorter answers"),
+        body("dry_run"),
+    ),
+    errors=(
+        ReleaseNotFound,
+        NothingDeployed,
+        ConcurrentDeployment,
+        KeyReused,
+        PolicyRefused,
+        Quarantined,
+        Unloadable,
+        Yanked,
+    ),
+    largest=CHANGE,
+)

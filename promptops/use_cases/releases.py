@@ -1,0 +1,116 @@
+"""The releases of an app, as rows: list them, and show one with its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptops.core.errors import (
+    ChannelNotFound,
+    NothingDeployed,
+    RegistryDamaged,
+    ReleaseNotFound,
+    RequestInvalid,
+)
+from promptops.core.escape import one_line
+from promptops.core.names import AppName
+from promptops.core.reference import Reference, parse_reference
+from promptops.core.rights import Rights
+from promptops.core.token import Scope
+from promptops.operations.queries import Listed, Named, named, releases
+from promptops.use_cases.fields import path, query
+from promptops.use_cases.use_case import AnswerForm, UseCase
+from promptops.wire.shapes import Described, bare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasesRequest:
+    """Whose releases to list."""
+
+    app: AppName
+
+
+RELEASES = UseCase(
+    name="listed",
+    method="GET",
+    path="/v1/apps/{app}/releases",
+    scope=Scope.READ,
+    tag="Looking",
+    doc="Every release of an app, newest first, and which channels serve it or keep it out.",
+    run=lambda registry, request, caller: releases(registry, request.app),
+    request=ReleasesRequest,
+    answer=tuple[Listed, ...],
+    under="releases",
+    fields=(path("app"),),
+)
+
+
+def _described(found: Named) -> Described:
+    assert found.release is not None  # only files have none
+    return Described(
+        release=bare(found.release),
+        content=found.release.content.decode(),
+        profile=found.profile,
+        channels=found.channels,
+        quarantined=found.quarantined,
+    )
+
+
+def _named(described: Described, reference: Reference) -> Named:
+    """The release, hashed again, if it is the one that was asked for: another one would be as whole.
+
+    Raises:
+        RegistryDamaged: it is not.
+    """
+    from promptops.core.release import content_from_bytes
+
+    release = described.whole()
+    content = content_from_bytes(release.content)
+    same = content.app == release.app == reference.app and release.digest.startswith(reference.digest or "sha256:")
+    if not same or (reference.version and release.version != reference.version):
+        raise RegistryDamaged(
+            f"the server was asked for {reference} and answered " + one_line(f"{release.app}@{release.version}")
+        )
+    return Named(
+        reference=reference,
+        content=content,
+        release=release,
+        profile=described.profile,
+        channels=described.channels,
+        quarantined=described.quarantined,
+    )
+
+
+def _reference(values: Mapping[str, Any], rights: Rights) -> Reference:
+    """Raises RequestInvalid: unless exactly one of version, digest and channel is given."""
+    given = {name: text for name, text in values.items() if text and name != "app"}
+    if len(given) != 1:
+        raise RequestInvalid("one of version, digest and channel is needed", hint="?version=1.4.0 or ?channel=prod")
+    [(name, text)] = given.items()
+    return parse_reference(f"{values['app']}{':' if name == 'channel' else '@'}{text}")
+
+
+NAMED = UseCase(
+    name="described",
+    method="GET",
+    path="/v1/apps/{app}/release",
+    scope=Scope.READ,
+    tag="Looking",
+    doc="""One release with its content: of a version, of a digest, or what a channel serves.
+
+    `content` is the canonical bytes as text: their SHA-256 is the digest.
+    """,
+    run=lambda registry, request, caller: named(registry, request),
+    request=Reference,
+    answer=Named,
+    document=AnswerForm(kind=Described, write=_described, read=_named),
+    fields=(
+        path("app"),
+        query("version", max_length=100, examples=["0.2.1"]),
+        query("digest", max_length=71, description="All of it, or its beginning."),
+        query("channel", max_length=63),
+    ),
+    decode=_reference,
+    errors=(ReleaseNotFound, ChannelNotFound, NothingDeployed),
+)

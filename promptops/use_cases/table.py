@@ -1,0 +1,41 @@
+"""Every use case. A new one is an operation, a row, and its place here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from promptops.use_cases.channels import CHANNELS, DECLARE
+from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
+from promptops.use_cases.promote import PROMOTE
+from promptops.use_cases.quarantine import QUARANTINE, UNQUARANTINE, YANK
+from promptops.use_cases.registry import APPS, CLIENTS, IDENTITY
+from promptops.use_cases.release import PUBLISH
+from promptops.use_cases.releases import NAMED, RELEASES
+from promptops.use_cases.rollback import ROLLBACK
+from promptops.use_cases.status import HISTORY, STATUS
+from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
+from promptops.use_cases.use_case import UseCase
+
+TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
+    PROMOTE,
+    ROLLBACK,
+    QUARANTINE,
+    UNQUARANTINE,
+    YANK,
+    RECONCILE,
+    PUBLISH,
+    DECLARE,
+    CREATE_OVERRIDE,
+    IDENTITY,
+    STATUS,
+    CHANNELS,
+    HISTORY,
+    APPS,
+    RELEASES,
+    NAMED,
+    CLIENTS,
+    TOKENS,
+    CREATE_TOKEN,
+    REVOKE_TOKEN,
+)
+"""In the order of the HTTP reference."""
