@@ -118,7 +118,8 @@ def _open(settings: ClientSettings, place: SourcePlace) -> OpenPlace:
 
 def _drop(channels: dict[str, ChannelThreads]) -> None:
     """The application has dropped the client: its threads end, and nothing waits for them."""
-    end_all(channels.values(), 0.0)
+    for threads in list(channels.values()):
+        threads.drop()
 
 
 # --- processes ------------------------------------------------------------------------------------

@@ -162,10 +162,12 @@ def test_its_hooks_are_called_in_the_loop_that_it_was_started_in_last(
 def test_a_client_that_is_dropped_without_a_close_leaves_nothing_behind(server: FakeServer) -> None:
     client = _client(server.url)
     asyncio.run(_started(client))
+    until(server.beats)
     alive = weakref.ref(client)
     del client
     until(lambda: gc.collect() >= 0 and alive() is None)
     until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("promptops")])
+    assert server.beats()[-1]["leaving"] is True
 
 
 async def _started(client: AsyncClient) -> None:

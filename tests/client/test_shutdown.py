@@ -147,6 +147,8 @@ def test_a_client_that_nobody_has_any_more_stops(server: FakeServer) -> None:
     client = Client(server.url, channel="prod", cache_dir=False)
     alive = weakref.ref(client)
     assert {thread.name for thread in threading.enumerate()} - before
+    until(server.beats)
     del client
     until(lambda: gc.collect() >= 0 and alive() is None)
     until(lambda: not {thread.name for thread in threading.enumerate() if "promptops" in thread.name})
+    assert server.beats()[-1]["leaving"] is True

@@ -16,6 +16,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Final
 
 from promptops.client.follow.follower import ChannelFollower
@@ -212,6 +213,13 @@ class ChannelThreads:
         self._places.close()
         self._places.crew.end()
         self._contact.set_streaming(False)
+
+    def drop(self) -> None:
+        """As :meth:`close`, in another thread: a client that was dropped is collected wherever memory is needed."""
+        if self.running:
+            self._places.crew.begin(partial(self.close, GOODBYE))
+        else:
+            self.close(0.0)
 
     def _demand(self) -> None:
         """Have a refresh begin from now on: one that is on its way may have been answered already."""
