@@ -4,7 +4,7 @@ MAJOR   what a caller relied on is gone or different: a required input more, an 
         optional, a prompt or tool removed, a tool's parameters or the shape of the answer changed
 MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
         a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
-        provider's tools
+        provider's tools, the features that a client needs
 PATCH   wording: the text of messages, descriptions, the template language, the order of tools
 
 Everything is compared in canonical form, so there is a change exactly if the digest differs.
@@ -27,6 +27,9 @@ def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
     if old is None:
         return ()
     changes = [] if old.app == new.app else [_change(Bump.MAJOR, "", "app", "another app", old.app, new.app)]
+    if old.requires != new.requires:
+        was, now = (", ".join(content.requires) or None for content in (old, new))
+        changes.append(_change(Bump.MINOR, "", "requires", f"clients need {now or 'no feature'}", was, now))
     before = {prompt.name: prompt for prompt in old.prompts}
     after = {prompt.name: prompt for prompt in new.prompts}
     for name in before.keys() | after.keys():

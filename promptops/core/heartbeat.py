@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from promptops.core.errors import Invalid
+from promptops.core.features import MAX_FEATURES, is_features
 from promptops.core.model import Deployment, is_name
 from promptops.core.names import AppName, ChannelName
 
@@ -60,7 +61,8 @@ class Beat:
     ``id`` is one process's, new at each start; ``name`` is for people. ``lineage`` and ``epoch`` say which registry's
     counting the revisions are of. ``cannot_load`` has, for each app whose newest release this process cannot load, the
     reason in one line; ``revisions`` has the revision that it still serves of such an app, and no entry where it serves
-    none. ``leaving`` is the last word of a process that closes: from now on it serves nothing. ``token`` is the id of
+    none. ``understands`` are the features that the client has (:mod:`promptops.core.features`), none for one before
+    0.3.0. ``leaving`` is the last word of a process that closes: from now on it serves nothing. ``token`` is the id of
     the token that it came with: the server fills it in, and nothing that a client says can change it.
 
     Raises:
@@ -77,6 +79,7 @@ class Beat:
     revisions: Mapping[str, int] = field(default_factory=dict)
     cannot_load: Mapping[str, str] = field(default_factory=dict)
     leaving: bool = False
+    understands: tuple[str, ...] = ()
     token: str = ""
 
     def __post_init__(self) -> None:
@@ -91,6 +94,8 @@ class Beat:
         for what, apps in (("revisions", self.revisions), ("cannot_load", self.cannot_load)):
             if len(apps) > MAX_APPS or not all(map(_is_app, apps)):
                 raise Invalid(f"a client's {what} are those of at most {MAX_APPS:,} apps, by name")
+        if not is_features(self.understands):
+            raise Invalid(f"a client's understands are at most {MAX_FEATURES} features, in order")
         if any(not 0 <= number < 2**53 for number in (self.epoch, *self.revisions.values())):
             raise Invalid("a client's epoch and revisions are whole numbers from 0")
 
@@ -171,6 +176,14 @@ class LoadFailure:
     client: str
     reason: str
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFollowing:
+    """A live client that would keep the release before, by its name: it lacks these features of a release."""
+
+    client: str
+    lacks: tuple[str, ...]
 
 
 def compare(

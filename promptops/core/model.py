@@ -114,10 +114,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """All that decides the behaviour of an app: what the digest is taken of."""
+    """All that decides the behaviour of an app: what the digest is taken of.
+
+    ``requires`` are the features that a client needs to load it, in order (:mod:`promptops.core.features`).
+    """
 
     app: AppName
     prompts: tuple[Prompt, ...]
+    requires: tuple[str, ...] = ()
 
     def prompt(self, name: str) -> Prompt | None:
         return next((prompt for prompt in self.prompts if prompt.name == name), None)

@@ -10,9 +10,11 @@
                                       {"name": "web_search", "type": "web_search", "settings": {…}}],
                             "response_format": "json_schema", "json_schema": {…}}}}
 
-``messages`` is always there; every other key of a prompt is left out at its default, so that a later key changes
-no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read back sorted by
-name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are refused.
+``requires``, such as ``["cascade"]``, names the features that a client needs to load the release, in order; it is left
+out where there are none. ``messages`` is always there; every other key of a prompt is left out at its default, so that
+a later key changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read
+back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are
+refused.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import TypeVar
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
+from promptops.core.features import MAX_FEATURES, is_features
 from promptops.core.json_size import require_few
 from promptops.core.model import (
     VARIABLE,
@@ -77,7 +80,8 @@ def content_to_json(content: Content) -> Json:
     """
     prompts = {prompt.name: _prompt_to_json(prompt) for prompt in content.prompts}
     _same_number(prompts, content.prompts, f"app '{content.app}' has two prompts of one name")
-    return {"schema": SCHEMA, "app": content.app, "prompts": prompts}
+    requires: Mapping[str, Json] = {"requires": list(content.requires)} if content.requires else {}
+    return {"schema": SCHEMA, "app": content.app, "prompts": prompts, **requires}
 
 
 def content_from_bytes(data: bytes) -> Content:
@@ -87,7 +91,7 @@ def content_from_bytes(data: bytes) -> Content:
         Invalid: naming the path (``$.prompts.answer.messages[0].role``) of what is wrong.
     """
     require_few(data, MAX_ELEMENTS)
-    document = _mapping(parse_canonical(data), "$", ("schema", "app", "prompts"))
+    document = _mapping(parse_canonical(data), "$", ("schema", "app", "prompts", "requires"))
     if document.get("schema") != SCHEMA:
         raise Invalid(f"$.schema is {document.get('schema')!r}, not {SCHEMA!r}", hint="A newer promptops may read it.")
     app = _text(document.get("app"), "$.app")
@@ -95,7 +99,9 @@ def content_from_bytes(data: bytes) -> Content:
         raise Invalid(f"$.app: {app!r} is not an app's name")
     prompts = _mapping(document.get("prompts"), "$.prompts")
     return Content(
-        app=app, prompts=tuple(_prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items()))
+        app=app,
+        prompts=tuple(_prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items())),
+        requires=_requires(document["requires"]) if "requires" in document else (),
     )
 
 
@@ -149,6 +155,13 @@ def _same_number(names: Collection[str], items: Collection[object], problem: str
 
 
 # --- reading -------------------------------------------------------------------------------------
+
+
+def _requires(value: Json) -> tuple[str, ...]:
+    if not value or not is_features(value):
+        raise Invalid(f"$.requires is not a list of 1 to {MAX_FEATURES} features in order")
+    assert isinstance(value, Sequence)
+    return tuple(map(str, value))
 
 
 def _prompt(name: str, value: Json, path: str) -> Prompt:

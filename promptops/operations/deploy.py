@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
+from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment
 from promptops.operations.idempotency import Once, Row
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """The result of a change. ``served`` was read back after the commit and is what the channel serves now."""
+    """The result of a change. ``served`` was read back after the commit and is what the channel serves now.
+
+    ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
+    """
 
     deployments: tuple[Deployment, ...]
     unchanged: tuple[Deployment, ...] = ()
@@ -28,6 +32,7 @@ class Deployed:
     dry_run: bool = False
     replayed: bool = False
     key: str = ""
+    not_following: tuple[NotFollowing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

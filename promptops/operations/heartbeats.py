@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptops.core.heartbeat import LISTED_FOR, LIVE_FOR, Beat, Clients, LiveClient, LoadFailure, Room, compare
+from promptops.core.features import lacking
+from promptops.core.heartbeat import (
+    LISTED_FOR,
+    LIVE_FOR,
+    Beat,
+    Clients,
+    LiveClient,
+    LoadFailure,
+    NotFollowing,
+    Room,
+    compare,
+)
 from promptops.core.model import Deployment
 
 if TYPE_CHECKING:
@@ -60,6 +71,23 @@ def failures(registry: Registry, *, channel: str = "", now: datetime) -> tuple[L
         for app, reason in beat.cannot_load.items()
     ]
     return tuple(sorted(reported, key=lambda each: (each.app, each.channel, each.client)))
+
+
+def not_following(
+    registry: Registry, deployments: Sequence[Deployment], requires: Sequence[str], *, now: datetime
+) -> tuple[NotFollowing, ...]:
+    """Returns the live clients of these deployments' apps that lack a feature which their releases need, by name.
+
+    Of an app that was not live on its channel no client reports anything yet: there all clients of the channel count.
+    """
+    lagging: dict[tuple[str, str], NotFollowing] = {}
+    with registry.read() as reader:
+        for deployment in deployments if requires else ():
+            for beat, _at in reader.clients_since(now - LIVE_FOR, deployment.channel):
+                follows = deployment.before is None or deployment.app in {*beat.revisions, *beat.cannot_load}
+                if follows and (lacks := lacking(requires, beat.understands)):
+                    lagging[beat.token, beat.id] = NotFollowing(client=beat.name, lacks=lacks)
+    return tuple(sorted(lagging.values(), key=lambda client: client.client))
 
 
 def waiting_for(clients: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:

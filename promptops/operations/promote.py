@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,15 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
+from promptops.core.features import requires_of
 from promptops.core.free_text import require_words
+from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Release
 from promptops.core.names import ChannelName
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
 
 if TYPE_CHECKING:
@@ -46,7 +49,8 @@ class PromoteRequest:
 def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:
     """Make a release the stable one of a channel, if the channel's policy admits it.
 
-    A release that is stable there already stays so: no new revision.
+    A release that is stable there already stays so: no new revision. Live clients that lack a feature which the release
+    needs are named; they do not stop it.
 
     Raises:
         Unloadable: no client could load it. Nothing was changed.
@@ -73,9 +77,17 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
     _judge(flaws, _candidate(registry, request.reference))
     while True:
         try:
-            return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+            done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+            return replace(done, not_following=_not_following(registry, done, now))
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
+
+
+def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:
+    with registry.read() as reader:
+        contents = [content.content for content in reader.contents([made.digest for made in done.deployments])]
+    requires = sorted({feature for content in contents for feature in requires_of(content)})
+    return not_following(registry, done.deployments, requires, now=now)
 
 
 def sources(registry: Registry, channel: str) -> tuple[str, ...]:

@@ -4,9 +4,11 @@
 
     {"schema": "promptops.heartbeat/1", "id": "<32 hex digits>", "name": "web-1:4711",
      "sdk": "promptops/0.1.0 python/3.11.7", "state": "READY", "lineage": "0b0e…", "epoch": 1,
-     "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"}, "leaving": true}
+     "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"},
+     "understands": ["off"], "leaving": true}
 
-``cannot_load`` and ``leaving`` are left out if they are empty. Servers before 0.2.0 refuse both (422).
+``cannot_load``, ``understands`` and ``leaving`` are left out if they are empty. Servers before 0.2.0 refuse all of them
+(422), and 0.2.0 ``understands``.
 
 A client in a list has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list has the live
 clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
@@ -28,7 +30,9 @@ HEARTBEAT: Final = "promptops.heartbeat/1"
 MAX_BYTES: Final = 64 << 10
 """Bytes of a heartbeat that a server reads. A client shortens the reasons of ``cannot_load`` to stay below it."""
 
-_KEYS = frozenset({"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions", "cannot_load", "leaving"})
+_KEYS = frozenset(
+    {"schema", "id", "name", "sdk", "state", "lineage", "epoch", "revisions", "cannot_load", "leaving", "understands"}
+)
 
 
 def beat_to_json(beat: Beat) -> dict[str, Json]:
@@ -112,6 +116,7 @@ def _report(beat: Beat) -> dict[str, Json]:
         "epoch": beat.epoch,
         "revisions": dict(sorted(beat.revisions.items())),
         **({"cannot_load": dict(sorted(beat.cannot_load.items()))} if beat.cannot_load else {}),
+        **({"understands": list(beat.understands)} if beat.understands else {}),
         **({"leaving": True} if beat.leaving else {}),
     }
 
@@ -121,6 +126,9 @@ def _beat(document: Mapping[str, Json], channel: str) -> Beat:
     cannot_load, leaving = document.get("cannot_load", {}), document.get("leaving", False)
     if not isinstance(revisions, Mapping) or not isinstance(cannot_load, Mapping):
         raise Invalid("a client's revisions are an object, and so is its cannot_load")
+    understands = document.get("understands", [])
+    if not isinstance(understands, list) or not all(isinstance(name, str) for name in understands):
+        raise Invalid("a client's understands is a list of texts")
     if not isinstance(leaving, bool):
         raise Invalid("a client's leaving is true or false")
     if state not in list(State):
@@ -136,6 +144,7 @@ def _beat(document: Mapping[str, Json], channel: str) -> Beat:
         revisions={app: _number(revision, f"revision of {app[:80]}") for app, revision in revisions.items()},
         cannot_load={app: _text(cannot_load, app) for app in cannot_load},
         leaving=leaving,
+        understands=tuple(map(str, understands)),
     )
 
 

@@ -53,6 +53,7 @@ BAD: Mapping[str, Callable[[], ReleaseRef]] = {
     "no JSON": lambda: _raw("<html>"),
     "deep JSON": lambda: _raw("[" * 100_000),
     "a newer format": lambda: _raw('{"schema":"promptops.release/9","app":"evil","prompts":{}}'),
+    "a feature of later": lambda: _raw('{"app":"evil","budget":{},"prompts":{},"requires":["budget"],"schema":"x"}'),
     "another app's": lambda: made.release("other", "6.6.6"),
     "not there": lambda: ReleaseRef(version="6.6.6", digest="sha256:" + "0" * 64),
 }

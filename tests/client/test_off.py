@@ -8,7 +8,8 @@ import pytest
 
 from promptops import Change
 from promptops.core.errors import AppNotFound
-from promptops.core.model import ReleaseRef
+from promptops.core.features import UNDERSTOOD
+from promptops.core.model import Content, ReleaseRef
 from promptops.core.snapshot import Snapshot
 from tests.client import made
 from tests.client.clients import RARELY, Maker
@@ -69,3 +70,23 @@ def test_it_stays_off_after_a_restart_without_a_server(client_of: Maker, server:
     assert second.get_prompt("bot/answer").version == "1.0.0"
     with pytest.raises(AppNotFound, match="'faq' is off"):
         second.get_prompt("faq/answer")
+
+
+def test_a_client_says_what_it_understands_and_what_it_keeps_for_want_of_a_feature(
+    client_of: Maker, server: FakeServer
+) -> None:
+    prompts = (made.prompt("answer", "later"),)
+    later = made.shelve("2.0.0", Content(app="faq", prompts=prompts, requires=("budget", "off")))
+    server.serve(channel(1, FAQ))
+    client = client_of(server.url, poll=RARELY)
+    until(lambda: client.status().streaming)
+    server.serve(channel(2, later))
+    until(lambda: client.status().cannot_load)
+    assert client.get_prompt("faq/answer").version == "1.0.0"
+    message = client.status().cannot_load["faq"]
+    assert f"the release {later.digest} of 'faq' needs budget, which this version of promptops does not" in message
+    assert client.status().rejected == {"feature": 1}
+    until(lambda: "cannot_load" in server.beats()[-1])
+    last = server.beats()[-1]
+    assert (last["understands"], last["cannot_load"]) == (list(UNDERSTOOD), {"faq": message})
+    assert last["revisions"] == {"bot": 1, "faq": 1}

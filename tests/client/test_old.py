@@ -13,6 +13,7 @@ from promptops import State
 from promptops.core.bucketing import is_canary
 from promptops.core.deployment_kind import Kind
 from promptops.core.digest import digest
+from promptops.core.features import UNDERSTOOD
 from promptops.core.model import Content, Engine, Message, Prompt, Role
 from promptops.core.release import encode
 from promptops.server.app import create_app
@@ -146,20 +147,29 @@ def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
         assert client.say("") == "0.1.0 0.1.0\n"
 
 
-def test_what_a_server_refused_once_is_left_out_there(client_of: Maker, server: FakeServer) -> None:
+@pytest.mark.parametrize(
+    ("unknown", "refused"), [((b"understands",), 1), ((b"understands", b"cannot_load", b"leaving"), 2)]
+)
+def test_what_a_server_refused_once_is_left_out_there(
+    client_of: Maker, server: FakeServer, unknown: tuple[bytes, ...], refused: int
+) -> None:
     def as_of_old(asked: Asked) -> Reply | None:
-        new = asked.kind == "clients" and (b"cannot_load" in asked.body or b"leaving" in asked.body)
+        new = asked.kind == "clients" and any(key in asked.body for key in unknown)
         return Reply(status=422, headers={"Content-Type": "application/problem+json"}, body=b"{}") if new else None
 
     server.script = as_of_old
     client = client_of(server.url, required=["bot/gone"])
-    until(lambda: len(server.beats()) == 2)
-    first, second = server.beats()
+    until(lambda: len(server.beats()) == refused + 1)
+    first, *others = server.beats()
+    assert first["understands"] == list(UNDERSTOOD)
     assert "cannot_load" in first
-    assert second == {key: value for key, value in first.items() if key != "cannot_load"}
+    left_out = [{"understands"}, {"understands", "cannot_load"}][:refused]
+    assert others == [{key: value for key, value in first.items() if key not in keys} for keys in left_out]
     client.refresh()  # a turn later the client knows what came of it
     client.close()
-    assert len(server.beats()) == 2  # and there is no goodbye for it
+    goodbyes = [beat for beat in server.beats() if beat.get("leaving")]
+    assert len(server.beats()) == refused + 1 + len(goodbyes)
+    assert [beat.get("understands") for beat in goodbyes] == [None] * (b"leaving" not in unknown)
 
 
 def test_a_goodbye_is_the_last_thing_that_a_client_says(client_of: Maker, server: FakeServer) -> None:

@@ -131,7 +131,8 @@ def test_every_document_has_a_schema_that_is_one() -> None:
 
 
 def test_a_document_is_read_back_and_fits_its_schema() -> None:
-    value = {"deployments": [], "served": [], "dry_run": False, "replayed": True, "key": "k", "later": 1}
+    value: dict[str, Any] = {"deployments": [], "served": [], "dry_run": False, "replayed": True, "key": "k"}
+    value |= {"not_following": [{"client": "web-1", "lacks": ["budget"]}], "later": 1}
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from promptops.cli.output.json_shapes import JsonObject
-from promptops.cli.output.phrases import counted, facts, moment, next_steps, quoted, release_name, serving, short, verb
+from promptops.cli.output.phrases import (
+    counted,
+    enumerated,
+    facts,
+    moment,
+    next_steps,
+    one_line,
+    quoted,
+    release_name,
+    serving,
+    short,
+    verb,
+)
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.model import Deployment, Kind
 from promptops.use_cases.documents import written
@@ -46,7 +58,7 @@ def deployed_lines(
         lines = _several(deployed, page, again)
     if deployed.replayed:
         lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
-    return [*lines, *_overtaken(deployed)]
+    return [*lines, *_not_following(deployed), *_overtaken(deployed)]
 
 
 def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str]) -> list[Line]:
@@ -142,6 +154,23 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
         steps = [("to do it", list(again))] if again else []
     title: Line = [mark, Span(head, "strong"), " on ", Span(done.channel, "name"), tail]
     return [title, "", *page.columns(rows), "", *facts(page, details), *next_steps(steps)]
+
+
+def _not_following(deployed: Deployed) -> list[Line]:
+    """The live clients that keep the release before, since they do not understand the new one."""
+    if not deployed.not_following:
+        return []
+    names = enumerated([one_line(client.client) for client in deployed.not_following])
+    lacks = enumerated(sorted({feature for client in deployed.not_following for feature in client.lacks}))
+    count = counted(len(deployed.not_following), "live client")
+    will = "would keep" if deployed.dry_run else "keep" if len(deployed.not_following) > 1 else "keeps"
+    return [
+        "",
+        [
+            Span("Not followed by all: ", "warn"),
+            f"{count} without {lacks} {will} the release before: {names}. Upgrade promptops there.",
+        ],
+    ]
 
 
 def _overtaken(deployed: Deployed) -> list[Line]:

@@ -46,7 +46,7 @@ class Contact:
         self.rejected: Counter[str] = Counter()
         self.notes: Mapping[str, tuple[str, ...]] = {"pin-missing": (), "source-invalid": ()}  # by their log event
         self._known: dict[SourcePlace, _Known] = {}
-        self._old_until: dict[SourcePlace, float] = {}
+        self._forms: dict[SourcePlace, tuple[int, float]] = {}
 
     @property
     def age(self) -> float:
@@ -120,10 +120,12 @@ class Contact:
             return known.etag
         return f'"{encode(replace(held.snapshot, partial=False))[1]}"'
 
-    def is_old(self, place: SourcePlace) -> bool:
-        """Returns True if the server there takes no more of a heartbeat than one of version 0.1.0."""
-        return self._world.clock() < self._old_until.get(place, 0.0)
+    def form(self, place: SourcePlace) -> int:
+        """Returns how much of a heartbeat is left out for the server there: 0 is nothing, and each step is more."""
+        form, until = self._forms.get(place, (0, 0.0))
+        return form if self._world.clock() < until else 0
 
-    def found_old(self, place: SourcePlace) -> None:
-        """The server there refused what a newer heartbeat has; a newer server may replace it."""
-        self._old_until[place] = self._world.clock() + OLD_FOR
+    def takes(self, place: SourcePlace, form: int) -> None:
+        """The server there refused more than this form of a heartbeat; a newer server may replace it."""
+        if form > self.form(place):
+            self._forms[place] = form, self._world.clock() + OLD_FOR

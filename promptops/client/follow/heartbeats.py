@@ -1,20 +1,23 @@
 """The reports of a process to a server: heartbeats, and a goodbye when it closes. No I/O.
 
-Servers before 0.2.0 refuse two unknown fields (422): the apps that a process cannot load, and the goodbye. The client
-then repeats the heartbeat without them, and leaves them out there for a while, since a newer server may replace it.
+A server refuses the fields that it does not know (422): before 0.3.0 what a client understands, and before 0.2.0 also
+the apps that it cannot load, and the goodbye. The client then repeats the heartbeat without them, and leaves them out
+there for a while, since a newer server may replace it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from promptops.client.follow.refresh import Asking, Refreshed
 from promptops.client.follow.replica import Replica
 from promptops.client.sources.http_messages import SDK
-from promptops.client.sources.source import Ask, Failed, SourcePlace, TellBeat
+from promptops.client.sources.source import Ask, Failed, SourceAnswer, SourcePlace, TellBeat
 from promptops.core.errors import Invalid
+from promptops.core.features import UNDERSTOOD
 from promptops.core.heartbeat import MAX_APPS, Beat
 from promptops.core.model import is_name
 from promptops.wire.heartbeat import MAX_BYTES, beat_to_json
@@ -51,27 +54,46 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
             revisions=revisions,
             cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
             leaving=leaving,
+            understands=UNDERSTOOD,
         )
     except Invalid:
         return None
 
 
 def tell(replica: Replica, place: SourcePlace, beat: Beat, deadline: float) -> Asking:
-    """Report it to a place, as much of it as the server there takes."""
-    old = replica.contact.is_old(place)
-    if old and beat.leaving:
-        return Refreshed()
-    answer = yield Ask(place=place, what=_question(_plain(beat) if old else beat), deadline=deadline)
-    if isinstance(answer, Failed) and answer.reason == "status-422" and not old and beat != _plain(beat):
-        if not beat.leaving:
-            answer = yield Ask(place=place, what=_question(_plain(beat)), deadline=deadline)
-        if beat.leaving or not isinstance(answer, Failed):
-            replica.contact.found_old(place)
+    """Report it to a place, as much of it as the server there takes.
+
+    What a server refuses as unknown is left out in a second try, and from then on for a while. A goodbye that would
+    have to be left out is not sent.
+    """
+    answer: SourceAnswer | Failed | None = None
+    sent: Beat | None = None
+    for form, leave_out in enumerate(_FORMS):
+        shorter = leave_out(beat)
+        if form < replica.contact.form(place) or shorter == sent:
+            continue
+        if beat.leaving and not shorter.leaving:
+            replica.contact.takes(place, form)
+            return Refreshed()
+        answer, sent = (yield Ask(place=place, what=_question(shorter), deadline=deadline)), shorter
+        if not isinstance(answer, Failed):
+            replica.contact.takes(place, form)
+            break
+        if answer.reason != "status-422":
+            break
     return Refreshed(trouble=answer if isinstance(answer, Failed) else None)
 
 
-def _plain(beat: Beat) -> Beat:
-    return replace(beat, cannot_load={}, leaving=False)
+def _of_0_2(beat: Beat) -> Beat:
+    return replace(beat, understands=())
+
+
+def _of_0_1(beat: Beat) -> Beat:
+    return replace(beat, understands=(), cannot_load={}, leaving=False)
+
+
+_FORMS: Final[tuple[Callable[[Beat], Beat], ...]] = (lambda beat: beat, _of_0_2, _of_0_1)
+"""What is left out of a heartbeat for a server of this version, of 0.2.0, and of 0.1.0."""
 
 
 def _question(beat: Beat) -> TellBeat:

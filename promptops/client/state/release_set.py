@@ -17,6 +17,8 @@ from promptops.core.compiled import CompiledRelease as CompiledRelease
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import PromptopsError
 from promptops.core.escape import one_line
+from promptops.core.features import UNDERSTOOD, requires_of
+from promptops.core.features import lacking as lacking_features
 from promptops.core.model import ReleaseRef
 from promptops.core.snapshot import MAX_CURSOR, MAX_EPOCH, Pointer, Snapshot
 
@@ -39,6 +41,8 @@ class Rejection(StrEnum):
     DIGEST = "digest"
     CONTENT = "content"
     REQUIRED = "required"
+    FEATURE = "feature"
+    """A release needs what this version does not understand."""
 
 
 class Rejected(Exception):
@@ -124,9 +128,16 @@ def compile_release(app: str, digest: str, data: bytes) -> CompiledRelease:
     """Returns a release from its bytes, verified and compiled.
 
     Raises:
-        Rejected: not the digest's bytes, not a release of this app, or with a prompt that cannot be compiled.
+        Rejected: not the digest's bytes, not a release of this app, with a prompt that cannot be compiled, or with the
+            need of a feature that this version does not understand.
     """
     _require_digest(digest, data)
+    if lacks := lacking_features(requires_of(data), UNDERSTOOD):
+        raise Rejected(
+            Rejection.FEATURE,
+            f"the release {digest} of '{app}' needs {', '.join(lacks)}, which this version of promptops does not"
+            " understand: upgrade it in this application",
+        )
     try:
         release = compiled.compile_release(data, digest=digest)
     except PromptopsError as error:
@@ -197,7 +208,7 @@ def build(
 
 def unloaded_of(rejected: Rejected, pointer: Pointer) -> Unloaded:
     """Returns the note about an app that could not be loaded. Missing or damaged bytes may still come."""
-    final = rejected.reason in (Rejection.CONTENT, Rejection.REQUIRED)
+    final = rejected.reason in (Rejection.CONTENT, Rejection.REQUIRED, Rejection.FEATURE)
     return Unloaded(reason=rejected.reason, message=rejected.message, pointer=pointer, final=final)
 
 

@@ -18,6 +18,7 @@ from promptops.core.errors import (
     RequestInvalid,
     Yanked,
 )
+from promptops.core.features import MAX_FEATURES
 from promptops.core.heartbeat import MAX_APPS, MAX_WORDS, State
 from promptops.core.model import is_name
 from promptops.core.token import Scope
@@ -147,6 +148,15 @@ class Heartbeat(Body):
             default_factory=dict,
             description="The apps whose newest release it cannot load, and why.",
             examples=[{"search": "the template of 'ask' cannot be read"}],
+        ),
+    ]
+    understands: Annotated[
+        list[str],
+        Field(
+            max_length=MAX_FEATURES,
+            default_factory=list,
+            description="The features of releases and snapshots that it has, in order.",
+            examples=[["off"]],
         ),
     ]
     leaving: Annotated[bool, Field(description="It closes: this is its last word.")] = False

@@ -31,12 +31,13 @@ _AT_ONCE = 500
 _NOTHING = "{}"
 _client = tables.client
 _KEY = ("token", "id")
-_TEXTS = (*_KEY, "channel", "name", "sdk", "state", "lineage", "revisions", "cannot_load")
+_TEXTS = (*_KEY, "channel", "name", "sdk", "state", "lineage", "revisions", "cannot_load", "understands")
 _UPDATED = ", ".join(f"{name} = excluded.{name}" for name in (*_TEXTS[2:], "leaving", "epoch", "seen_at"))
 # One statement for a batch of any size: its text never changes, so it is compiled and prepared once. A goodbye is
 # final: reports that arrive after it are ignored.
 _UPSERT = """
-INSERT INTO client (token, id, channel, name, sdk, state, lineage, revisions, cannot_load, leaving, epoch, seen_at)
+INSERT INTO client (token, id, channel, name, sdk, state, lineage, revisions, cannot_load, understands, leaving, epoch,
+    seen_at)
 SELECT {texts}, CAST(beat.value ->> 'leaving' AS {flag}), CAST(beat.value ->> 'epoch' AS BIGINT), :seen_at
 FROM {beats} WHERE true
 ON CONFLICT (token, id) DO UPDATE SET {updated}
@@ -134,6 +135,7 @@ def _beat(row: AnyRow) -> Beat:
         revisions=json.loads(row.revisions),
         cannot_load=json.loads(row.cannot_load),
         leaving=row.leaving,
+        understands=tuple(json.loads(row.understands)),
         token=row.token,
     )
 
@@ -149,6 +151,7 @@ def _row(beat: Beat) -> dict[str, str | int]:
         "lineage": beat.lineage,
         "revisions": json.dumps(dict(beat.revisions), sort_keys=True),
         "cannot_load": json.dumps(dict(beat.cannot_load), sort_keys=True, ensure_ascii=False),
+        "understands": json.dumps(beat.understands),
         "leaving": beat.leaving,
         "epoch": beat.epoch,
     }

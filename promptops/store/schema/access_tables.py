@@ -61,6 +61,7 @@ client = Table(
     column("revisions", Words),
     column("cannot_load", Words),
     column("leaving", Flag),
+    column("understands", Words),
     column("seen_at", Moment),
     Index(None, "token", "seen_at"),
     **CLUSTERED,

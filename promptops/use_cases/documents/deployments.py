@@ -12,6 +12,7 @@ from promptops.wire.documents.deployments import (
     ChangedDocument,
     DeployedDocument,
     DeploymentDocument,
+    NotFollowingDocument,
     QuarantineDocument,
 )
 
@@ -25,6 +26,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         dry_run=done.dry_run,
         replayed=done.replayed,
         key=done.key,
+        not_following=tuple(map(NotFollowingDocument.of, done.not_following)),
     )
 
 
@@ -36,6 +38,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         dry_run=document.dry_run,
         replayed=document.replayed,
         key=document.key,
+        not_following=tuple(client.not_following() for client in document.not_following),
     )
 
 

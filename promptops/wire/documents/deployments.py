@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from promptops.core.deployment_kind import Action, Kind
-from promptops.core.heartbeat import LoadFailure
+from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
 from promptops.wire.documents.releases import ReleaseNameDocument
 
@@ -126,6 +126,21 @@ class ChangedDocument(DeploymentDocument):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotFollowingDocument:
+    """A live client, by name, that keeps the release before: it ``lacks`` these features, which the new one needs."""
+
+    client: str
+    lacks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, client: NotFollowing) -> Self:
+        return cls(client=client.client, lacks=client.lacks)
+
+    def not_following(self) -> NotFollowing:
+        return NotFollowing(client=self.client, lacks=self.lacks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedDocument:
     """What a promotion, a rollback or the record of an override did.
 
@@ -138,6 +153,7 @@ class DeployedDocument:
     dry_run: bool
     replayed: bool
     key: str
+    not_following: tuple[NotFollowingDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""What a release may need of the clients that load it, and what this version's client has.
+
+A release names the features that it needs (``requires``). A client that lacks one keeps the release before, and reports
+it; in its heartbeats it names the features that it understands, so that a promotion can warn before. Clients before
+0.3.0 name none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+OFF: Final = "off"
+"""A channel may serve nothing of an app (``stable`` is null), and its other apps are followed on."""
+
+UNDERSTOOD: Final = (OFF,)
+"""What this version's client understands, in order. No release needs any of it: later versions add what one may."""
+
+MAX_FEATURES: Final = 50
+"""Features that a release needs or a client names: there will never be as many, and a heartbeat stays small."""
+
+_FEATURE = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def is_features(names: object) -> bool:
+    """True for a list or tuple of features: words in order, each once, at most :data:`MAX_FEATURES`."""
+    if not isinstance(names, list | tuple) or len(names) > MAX_FEATURES:
+        return False
+    words = [name for name in names if isinstance(name, str) and _FEATURE.fullmatch(name)]
+    return len(words) == len(names) and words == sorted(set(words))
+
+
+def requires_of(data: bytes) -> tuple[str, ...]:
+    """The features that a release needs, read from its bytes alone.
+
+    The rest is not read strictly, because a newer promptops may have written what this one cannot read. Empty for
+    bytes that name none, or that are no release.
+    """
+    if b'"requires":' not in data:
+        return ()
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return ()
+    found = document.get("requires") if isinstance(document, dict) else None
+    return tuple(found) if isinstance(found, list) and is_features(found) else ()
+
+
+def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:
+    """The features of a release that a client does not understand, in order."""
+    return tuple(sorted(set(requires) - set(understands)))
