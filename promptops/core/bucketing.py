@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from promptops.core.deployment_parts import WHOLE as WHOLE
 from promptops.core.errors import Invalid
-from promptops.core.model import WHOLE as WHOLE
 
 
 def bucket(salt: str, key: str) -> int:

@@ -13,8 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from promptops.core.deployment_kind import ALWAYS_SERVE, Action
-from promptops.core.deployment_kind import Kind as Kind
+from promptops.core.deployment_parts import ALWAYS_SERVE
+from promptops.core.deployment_parts import WHOLE as WHOLE
+from promptops.core.deployment_parts import Canary as Canary
+from promptops.core.deployment_parts import Kind as Kind
+from promptops.core.deployment_parts import ReleaseRef as ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.names import is_name as is_name
 from promptops.core.names import is_segment as is_segment
@@ -23,9 +26,6 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
-
-WHOLE = 10_000
-"""Basis points of the whole: the weight of a canary that gets every key."""
 
 
 # --- what a release is made of -------------------------------------------------------------------
@@ -222,14 +222,6 @@ class Release:
         return ReleaseRef(version=self.version, digest=self.digest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseRef:
-    """A release as a deployment names it."""
-
-    version: str
-    digest: str
-
-
 # --- channels ------------------------------------------------------------------------------------
 
 
@@ -255,30 +247,6 @@ class Channel:
     version: int
     actor: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canary:
-    """The release on trial beside the stable one, from one deployment to the next.
-
-    ``weight`` is its share of the keys in basis points, and ``salt`` decides which keys these are
-    (:mod:`promptops.core.bucketing`). ``rollout`` names the ramp that this is ``step`` number so many of, from 1;
-    ``action`` is what this deployment does with it.
-
-    Raises:
-        ValueError: no canary has this weight or step, or it has no salt.
-    """
-
-    release: ReleaseRef
-    weight: int
-    rollout: str
-    salt: str
-    step: int
-    action: Action
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.weight <= WHOLE or self.step < 1 or not self.salt:
-            raise ValueError(f"no canary has the weight {self.weight}, the step {self.step} and the salt {self.salt!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 
 from promptops import State
 from promptops.core.bucketing import is_canary
-from promptops.core.deployment_kind import Kind
+from promptops.core.deployment_parts import Kind
 from promptops.core.digest import digest
 from promptops.core.features import UNDERSTOOD
 from promptops.core.model import Content, Engine, Message, Prompt, Role

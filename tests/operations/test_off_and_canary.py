@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import NothingDeployed, NothingToRollBackTo, StillServed
 from promptops.core.model import Release
 from promptops.core.reference import parse_reference

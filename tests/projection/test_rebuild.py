@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import Conflict, Invalid, Unavailable
 from promptops.operations.fsck import Place, check
 from promptops.operations.git_sync import rebuild

@@ -11,7 +11,7 @@ from textwrap import dedent
 
 from promptops.core import rollout
 from promptops.core.checks import Candidate
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.digest import digest
 from promptops.core.model import (
     Bump,

@@ -16,7 +16,7 @@ from promptops.cli.defaults import USUAL
 from promptops.cli.output.phrases import canary, counted, next_steps, one_line, origin, person, quoted, serving, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.core.deployment_kind import Kind
+from promptops.core.deployment_parts import Kind
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from datetime import datetime
 from promptops import clock
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.bucketing import percent
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.model import Deployment, ReleaseRef
 
 _ADDRESS = re.compile(r"\s*<[^<>]*>\s*(?=$| via token )")

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from starlette.responses import Response
 
-from promptops.core.deployment_kind import OpenEnum
+from promptops.core.deployment_parts import OpenEnum
 from promptops.core.model import Json
 
 _PLAIN: Final = {str: "string", int: "integer", bool: "boolean"}

@@ -31,7 +31,7 @@ from sqlalchemy import (
     true,
 )
 
-from promptops.core.deployment_kind import Kind
+from promptops.core.deployment_parts import Kind
 from promptops.core.errors import ChannelNotFound, NotFound
 from promptops.core.model import Channel, Deployment, Past, Quarantine
 from promptops.store.schema import tables

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
 from promptops.wire.documents.releases import ReleaseNameDocument

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptops.core.deployment_kind import Action, Kind
+from promptops.core.deployment_parts import Action, Kind
 from promptops.core.model import Release
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
