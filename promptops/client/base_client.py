@@ -146,7 +146,7 @@ class BaseClient:
     ) -> Prompt:
         """Returns the prompt that the channel serves, ``support-bot/answer``. No I/O.
 
-        ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``version`` asks for a
+        ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``version`` names a
         release that is held; :meth:`fetch` holds one. ``fallback`` is what is served when there is nothing else: text,
         a list of messages, or a whole prompt as a mapping.
 

@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class Variant(StrEnum):
-    """Which of a channel's releases it is from. ``fixed`` is a release that the caller asked for by version."""
+    """Which of a channel's releases it is from. ``fixed`` is a release that the caller requested by version."""
 
     STABLE = "stable"
     CANARY = "canary"
@@ -148,7 +148,7 @@ class Prompt:
         It takes every variable and uses those in its text, because the call is written for the prompt it replaces.
 
         Raises:
-            Invalid: the value is none of these.
+            Invalid: the value has another type.
         """
         app, _, short = name.partition("/")
         definition = _definition(short or app, value)

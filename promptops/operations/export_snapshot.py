@@ -126,7 +126,7 @@ def export(source: SnapshotSource, channel: str, folder: Path) -> Exported:
 
 
 def _decoded(data: bytes | None) -> Snapshot | None:
-    """Returns the snapshot of the folder; None if there is none yet, or none that a client could use."""
+    """Returns the snapshot of the folder; None without one that a client could use."""
     try:
         return wire.decode(data or b"")
     except PromptopsError:

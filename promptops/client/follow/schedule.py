@@ -39,7 +39,7 @@ def wait_after(failures: int, dice: Dice, *, most: float = LONGEST) -> float:
 
 
 def asked_wait(retry_after: float, dice: Dice) -> float:
-    """Returns the seconds to wait after a server asked for so many."""
+    """Returns the seconds to wait after an answer with ``retry_after``."""
     # All clients get the same number: spread them after it, never before.
     return min(max(retry_after, 0.0) * (1 + SPREAD * dice()), LONGEST_ASKED)
 

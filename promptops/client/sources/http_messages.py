@@ -122,7 +122,7 @@ def refuse(request: SourceRequest, status: int, headers: Mapping[str, str]) -> F
     if 300 <= status < 400 and status != 304:
         return _failed("redirect", f"the server redirects ({status}), and redirects are not followed", headers)
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        return _failed("encoding", "the answer is compressed, which was not asked for", headers)
+        return _failed("encoding", "the answer is compressed, which the client did not accept", headers)
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > limit_of(request, status):
         return too_large(request, status)

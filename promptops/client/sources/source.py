@@ -180,7 +180,7 @@ def find_places(source: str | Sequence[str], *, allow_http: bool = False) -> tup
     """Returns the places that are named, in order. A text may name several, with white space between them.
 
     Raises:
-        Invalid: a text names no place, or there is none.
+        Invalid: a text names no place, or the list is empty.
     """
     # Only before a scheme, so that a path may have spaces in it.
     listed = re.split(r"\s+(?=[a-z+]{2,12}:)", source.strip()) if isinstance(source, str) else source

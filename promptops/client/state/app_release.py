@@ -39,7 +39,7 @@ class ServedRelease:
         """Returns the prompt of this name, with or without the app's before it.
 
         Raises:
-            PromptNotFound: there is none of this name; the error lists those there are.
+            PromptNotFound: no prompt has this name; the error lists the prompts.
         """
         found = self.prompts.get(name) or self.prompts.get(name.removeprefix(f"{self.app}/"))
         if found is None:

@@ -163,7 +163,7 @@ class View:
 
     def _followed(self, app: str) -> ServedApp:
         held, pointer = self._known(app)
-        assert pointer.stable is not None  # otherwise it is off, and is not asked for
+        assert pointer.stable is not None  # an app that is off does not get here
         stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE)
         if pointer.canary is None or not pointer.weight:
             return ServedApp(stable=stable)

@@ -2,7 +2,7 @@
 
 Starting a process costs more than reading a hundred prompts, so commits, folders and files all come from this one
 process. It also finds objects that were written after it started. Bytes of a blob beyond the cap are discarded as they
-arrive. GitPython's own reader asks for one object at a time and waits without a limit: 5,000 small objects take it
+arrive. GitPython's own reader requests one object at a time and waits without a limit: 5,000 small objects take it
 72 ms, and this 31 ms.
 """
 

@@ -165,7 +165,7 @@ deployment = Table(
 )
 """One entry in the log of an app on a channel. The primary key is the compare-and-swap.
 
-Without ``version`` and ``digest`` the app is off; without the columns of a canary there is none.
+Without ``version`` and ``digest`` the app is off; without the columns of a canary it has no canary.
 """
 
 quarantine = Table(

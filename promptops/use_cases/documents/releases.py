@@ -32,7 +32,7 @@ def _released(done: Released) -> ReleasedDocument:
         differences=tuple(map(ChangeDocument.of, done.changes)),
         warnings=done.warnings,
     )
-    # What was released before changes nothing now, whatever it changed when it was new.
+    # A release that existed before changes nothing now; its stored bump is that of its first time.
     return document if done.created else replace(document, bump=Bump.NONE.value, changes=())
 
 

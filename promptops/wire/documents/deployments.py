@@ -47,7 +47,7 @@ class CanaryDocument:
         """Returns the canary.
 
         Raises:
-            ValueError: there is none of this weight, step or salt.
+            ValueError: no canary has this weight, step or salt.
         """
         return Canary(
             release=ReleaseRef(version=self.version, digest=self.digest),
