@@ -1,8 +1,8 @@
 """The registry as the command line has it: one interface with two implementations.
 
 ``local`` calls the operations on a database; ``remote`` sends requests to a server. Both run the rows of
-:mod:`promptops.use_cases`, return the same nouns and raise the same errors, so no command knows which one it has. What
-is by hand here goes in pages, as files, or needs several requests. The time of a change is that of the machine that
+:mod:`promptops.use_cases`, return the same nouns and raise the same errors, so no command knows which one it has. The
+other methods read pages or files, or need several requests. The time of a change is that of the machine that
 makes it: this machine for a database, the server for a server.
 """
 
@@ -59,10 +59,10 @@ class Gateway(Protocol):
         until: datetime | None,
         limit: int | None,
     ) -> Sequence[AuditEntry]:
-        """The audit log, newest first, narrowed by whatever is given."""
+        """Returns the audit log, newest first, filtered by the arguments that are not empty."""
 
     def verify_audit(self, *, anchor: str, root: Path | None) -> Audited:
-        """Whether the audit log is what was written; worked out here, whoever keeps the log."""
+        """Verifies the audit log on this machine, also if a server has the log."""
 
     def snapshot(self, channel: str) -> Snapshot:
         """What the channel serves of every app, and where a rollback would go.
@@ -72,10 +72,10 @@ class Gateway(Protocol):
         """
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
-        """The contents of releases by digest, those that are there and intact; maybe only the first of them.
+        """The contents of releases by digest, those that are intact; a large batch may be cut to the first ones.
 
         Raises:
-            RegistryDamaged: that leaves none.
+            RegistryDamaged: no content is intact.
         """
 
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:

@@ -1,4 +1,4 @@
-"""Answers of a server that are not simply the JSON of a noun, and the parameters that were given."""
+"""Reads answers of a server that are not simply the JSON of a noun, and writes parameters of requests."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _NOT = "the server's answer is not understood"
 
 
 def parsed(data: bytes) -> Json:
-    """The JSON of a server.
+    """Returns the JSON of a server's answer.
 
     Raises:
         ValueError: it is not JSON, or is nested deeper than any answer of promptops.
     """
     try:
-        found: Json = json.loads(data)
+        value: Json = json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    return found
+    return value
 
 
-class Document(dict[str, Json]):
-    """An answer; what it lacks was never what was asked for."""
+class AnswerObject(dict[str, Json]):
+    """The JSON object of an answer. A missing key is an error of the server, with the name of the key."""
 
     def __missing__(self, name: str) -> Json:
         raise RegistryUnavailable(f"{_NOT}: it has no '{name}'")
 
 
 def given(**values: str | int | datetime | None) -> list[tuple[str, str]]:
-    """Parameters that have a value, as text."""
+    """Returns the parameters that have a value, as text."""
     return [
         (name, value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value))
         for name, value in values.items()
@@ -46,33 +46,33 @@ def given(**values: str | int | datetime | None) -> list[tuple[str, str]]:
 
 
 def number(value: Json) -> int | None:
-    """A number, or None for null."""
+    """Returns a number, or None for null."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise RegistryUnavailable(f"{_NOT}: {str(value)[:40]!r} is no number")
+    raise RegistryUnavailable(f"{_NOT}: {str(value)[:40]!r} is not a number")
 
 
 def served(channel: str, data: bytes) -> Snapshot:
-    """The snapshot of a channel.
+    """Returns the snapshot of a channel.
 
     Raises:
         RegistryDamaged: it is cut, damaged, or of another channel.
     """
     try:
-        found = wire.decode(data)
+        snapshot = wire.decode(data)
     except Invalid as error:
         why = one_line(error.message)
         raise RegistryDamaged(f"the snapshot of {channel} is not what the server made: {why}") from error
-    if found.channel != channel or found.partial:
-        raise RegistryDamaged(f"the server was asked for a snapshot of {channel} and answered something else")
-    return found
+    if snapshot.channel != channel or snapshot.partial:
+        raise RegistryDamaged(f"the server answered with another document than the snapshot of {channel}")
+    return snapshot
 
 
 def hashed(digests: Sequence[str], value: Json) -> Mapping[str, bytes]:
-    """The contents among those that were asked for whose bytes are those of their digest.
+    """Returns the requested contents whose bytes have their digest.
 
     Raises:
-        RegistryDamaged: that leaves none of those that came.
+        RegistryDamaged: the server sent contents, and none of them has its digest.
     """
     if not isinstance(value, Mapping):
         raise RegistryUnavailable(f"{_NOT}: it has no contents")

@@ -1,7 +1,7 @@
-"""A server, over HTTP: each use case is one request to the server's write or read API, and a few for what is a page.
+"""A registry behind a server, over HTTP: each use case is one request; logs and contents come in pages.
 
-What comes back is read strictly, and a release's content is hashed again here: a server is trusted to say what is live,
-and not to say what a release is.
+Answers are read strictly, and a release's content is hashed again here: a server is trusted for what is live, and not
+for what a release is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from promptops.core.errors import AppNotFound, ChannelNotFound, RegistryUnavailable
 from promptops.core.model import AuditEntry, Json, Release, is_name
-from promptops.gateway.http_answers import Document, given, hashed, number, parsed, served
+from promptops.gateway.http_answers import AnswerObject, given, hashed, number, parsed, served
 from promptops.gateway.http_sender import SECONDS, Request, Sender
 from promptops.use_cases.channels import CHANNELS
 from promptops.use_cases.registry import APPS, IDENTITY
@@ -32,10 +32,10 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 PAGE: Final = 1000
-"""Lines of the audit log that are asked for at a time."""
+"""Lines of the audit log in one request: the most that a server returns."""
 
 AT_ONCE: Final = 100
-"""Contents that are asked for at a time."""
+"""Contents in one request; a server returns fewer if they are large."""
 
 
 class Remote:
@@ -47,10 +47,10 @@ class Remote:
     @classmethod
     @contextmanager
     def open(cls, url: str, *, token: str, seconds: float | None = None) -> Iterator[Remote]:
-        """The registry at this URL, for as long as the block lasts; ``seconds`` is how long one request may take.
+        """The registry at this URL, open during the block; ``seconds`` is how long one request may take.
 
         Raises:
-            Invalid: the server would be shown the token in clear. NotAuthenticated: the token is none.
+            Invalid: the token would be sent unencrypted. NotAuthenticated: the token is malformed.
         """
         sender = Sender(url, token=token, seconds=seconds or SECONDS)
         try:
@@ -104,17 +104,17 @@ class Remote:
         until: datetime | None,
         limit: int | None,
     ) -> Sequence[AuditEntry]:
-        asked = given(app=app, channel=channel, actor=actor, since=since, until=until)
-        found: list[AuditEntry] = []
+        filters = given(app=app, channel=channel, actor=actor, since=since, until=until)
+        entries: list[AuditEntry] = []
         before: int | None = None
-        while limit is None or len(found) < limit:
-            wanted = PAGE if limit is None else min(PAGE, limit - len(found))
-            page = self._get("/v1/audit", [*asked, *given(before=before, limit=wanted)])
-            found += each(AuditEntry, page["entries"])
+        while limit is None or len(entries) < limit:
+            size = PAGE if limit is None else min(PAGE, limit - len(entries))
+            page = self._get("/v1/audit", [*filters, *given(before=before, limit=size)])
+            entries += each(AuditEntry, page["entries"])
             last, before = before, number(page["before"])
             if before is None or (last is not None and before >= last):
                 break
-        return found
+        return entries
 
     def verify_audit(self, *, anchor: str, root: Path | None) -> Audited:
         from promptops.gateway.audit_pages import Trail
@@ -138,13 +138,13 @@ class Remote:
             raise RegistryUnavailable(f"the answer of {self._sender.url} is no JSON") from error
         if not isinstance(answer, dict):
             raise RegistryUnavailable(f"the answer of {self._sender.url} is no JSON object")
-        return Document(answer)
+        return AnswerObject(answer)
 
     def _apps(self) -> Sequence[str]:
         return self.run(APPS, None)
 
     def _require_names(self, names: Mapping[str, str]) -> None:
-        """Refuse a text in an address that is no name: there is no such channel or app, and it is sent nowhere.
+        """Refuse a text that is not a name before it becomes part of an address: there is no such channel or app.
 
         Raises:
             ChannelNotFound, AppNotFound: listing those that exist.

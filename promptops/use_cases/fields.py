@@ -92,9 +92,9 @@ def read_moment(text: str) -> datetime:
         RequestInvalid: the text is no moment, or has no time zone.
     """
     try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):  # the first and the last day may be no day in UTC
         pass
     raise RequestInvalid("this is not a moment", hint="ISO 8601 with an offset: 2026-03-01T18:30:00Z")

@@ -27,7 +27,7 @@ IDENTITY: UseCase[None, Identity] = UseCase(
     tag="Looking",
     doc="""Which registry this is.
 
-    The lineage tells it from every other one of its name; the epoch counts how often it came back from a backup.
+    The lineage distinguishes it from others of its name; the epoch counts how often it came back from a backup.
     """,
     run=lambda registry, request, caller: names.identity(registry),
     answer=Identity,

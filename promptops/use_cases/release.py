@@ -136,13 +136,13 @@ def _app_of(app: BuiltApp) -> str:
     Raises:
         RequestInvalid: it begins with something else.
     """
-    found = _BEGIN.match(app.content)
-    if found is None or not is_name(found[1]):
+    match = _BEGIN.match(app.content)
+    if match is None or not is_name(match[1]):
         raise RequestInvalid(
             f"the content of {app.digest} is not in canonical form: it does not begin with its app",
             hint="RFC 8785, defaults left out.",
         )
-    return found[1]
+    return match[1]
 
 
 def _require_few(apps: Sequence[BuiltApp]) -> None:

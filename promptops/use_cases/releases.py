@@ -46,19 +46,19 @@ RELEASES = UseCase(
 )
 
 
-def _described(found: Named) -> Described:
-    assert found.release is not None  # only files have none
+def _described(named_release: Named) -> Described:
+    assert named_release.release is not None  # only files have none
     return Described(
-        release=bare(found.release),
-        content=found.release.content.decode(),
-        profile=found.profile,
-        channels=found.channels,
-        quarantined=found.quarantined,
+        release=bare(named_release.release),
+        content=named_release.release.content.decode(),
+        profile=named_release.profile,
+        channels=named_release.channels,
+        quarantined=named_release.quarantined,
     )
 
 
 def _named(described: Described, reference: Reference) -> Named:
-    """The release, hashed again, if it is the one that was asked for: another one would be as whole.
+    """Returns the release after a check of its hash, and that it is the requested one: another could be as intact.
 
     Raises:
         RegistryDamaged: it is not.
@@ -70,7 +70,7 @@ def _named(described: Described, reference: Reference) -> Named:
     same = content.app == release.app == reference.app and release.digest.startswith(reference.digest or "sha256:")
     if not same or (reference.version and release.version != reference.version):
         raise RegistryDamaged(
-            f"the server was asked for {reference} and answered " + one_line(f"{release.app}@{release.version}")
+            f"the server answered the request for {reference} with " + one_line(f"{release.app}@{release.version}")
         )
     return Named(
         reference=reference,
@@ -84,10 +84,10 @@ def _named(described: Described, reference: Reference) -> Named:
 
 def _reference(values: Mapping[str, Any], rights: Rights) -> Reference:
     """Raises RequestInvalid: unless exactly one of version, digest and channel is given."""
-    given = {name: text for name, text in values.items() if text and name != "app"}
-    if len(given) != 1:
+    chosen = {name: text for name, text in values.items() if text and name != "app"}
+    if len(chosen) != 1:
         raise RequestInvalid("one of version, digest and channel is needed", hint="?version=1.4.0 or ?channel=prod")
-    [(name, text)] = given.items()
+    [(name, text)] = chosen.items()
     return parse_reference(f"{values['app']}{':' if name == 'channel' else '@'}{text}")
 
 

@@ -43,8 +43,8 @@ CREATE_TOKEN = UseCase(
     tag="Tokens",
     doc="""Make a token.
 
-    Asked for twice, the second is refused: a secret is shown once. The new token has no more rights than the one it
-    is made with, and does not live longer.
+    A second request for the same name is refused: a secret is shown once. The new token has no more rights than the
+    one it is made with, and does not live longer.
     """,
     run=lambda registry, request, caller: tokens.create_token(
         registry, request, actor=caller.actor, now=caller.now, by=caller.rights.token

@@ -65,7 +65,7 @@ class UseCase(Generic[Q, A]):
     """One thing that a registry does, for the command line and over HTTP.
 
     ``name`` is its operation id, ``doc`` its summary and description in the HTTP reference, ``tag`` its chapter there.
-    ``request`` is the class of what ``run`` takes; None where nothing is asked for in particular. ``body`` are the name
+    ``request`` is the class of what ``run`` takes; None if it takes nothing. ``body`` are the name
     and the description of the JSON body's schema. ``errors`` are those beside the ones that every route may answer.
     ``require`` replaces the check of what the request names, and ``decode`` the way from the fields' values to it.
     ``resolve`` is what a gateway to a server asks first: it gets that gateway's ``run``, and the request.

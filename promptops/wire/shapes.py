@@ -81,7 +81,7 @@ def texts(value: Json) -> tuple[str, ...]:
     """A list of texts.
 
     Raises:
-        RegistryUnavailable: it is none.
+        RegistryUnavailable: the JSON is not one.
     """
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise RegistryUnavailable("the server's answer is not understood: it has no list of names")

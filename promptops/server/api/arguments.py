@@ -6,7 +6,7 @@ from pydantic import BeforeValidator
 
 
 def _require_digits(typed: object) -> object:
-    """A number as text, in the one way that everybody writes it: pydantic would take ``1_0``, and digits of any script.
+    """A number as plain ASCII digits: pydantic would also take ``1_0``, and digits of any script.
 
     Raises:
         ValueError: it has anything but digits of ASCII.

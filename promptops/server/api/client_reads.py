@@ -61,14 +61,14 @@ def selection(call: Call) -> Selection:
     Raises:
         RequestInvalid: one of them cannot be the name of an app.
     """
-    asked = call.query.get("app")
+    apps = call.query.get("app")
     token = call.access.token
-    if asked is None and (token is None or "*" in token.apps):
+    if apps is None and (token is None or "*" in token.apps):
         return EVERYTHING
-    if wrong := [app for app in asked or () if not is_name(app)]:
+    if wrong := [app for app in apps or () if not is_name(app)]:
         raise RequestInvalid(f"{wrong[0][:80]!r} is not the name of an app")
     patterns = ("*",) if token is None else token.apps
-    return Selection(patterns, frozenset(asked) if asked is not None else None)
+    return Selection(patterns, frozenset(apps) if apps is not None else None)
 
 
 @routes.get(
@@ -106,11 +106,13 @@ async def releases(call: Call) -> Reply:
     Up to 4 MiB of text in one answer, and at least one release; request the missing ones again. Releases that do not
     exist, or that the token may not see, are left out.
     """
-    asked = [digest if digest.startswith("sha256:") else f"sha256:{digest}" for digest in call.query.get("digest", ())]
-    if not asked or not all(map(is_digest, asked)):
+    digests = [
+        digest if digest.startswith("sha256:") else f"sha256:{digest}" for digest in call.query.get("digest", ())
+    ]
+    if not digests or not all(map(is_digest, digests)):
         raise RequestInvalid("digest= is missing, or is not that of a release", hint="?digest=sha256:<64 hex digits>")
-    found = await call.state.contents.of(asked)
-    texts = {digest: each.content.decode() for digest, each in found.items() if call.sees(app=each.app)}
+    stored = await call.state.contents.of(digests)
+    texts = {digest: release.content.decode() for digest, release in stored.items() if call.sees(app=release.app)}
     body = json.dumps({"schema": RELEASES, "releases": texts}, ensure_ascii=False, separators=(",", ":"))
     return Reply(body.encode(), JSON, (b"cache-control", b"no-store"))
 

@@ -68,7 +68,7 @@ def _key(call: Call) -> str:
     """The key of a change.
 
     Raises:
-        RequestInvalid: there is none.
+        RequestInvalid: the request has no key.
     """
     if not call.key:
         raise RequestInvalid(

@@ -53,15 +53,15 @@ def _from_listed(document: ListedDocument) -> Listed:
     return Listed(release=document.release(), channels=document.channels, quarantined=document.quarantined)
 
 
-def _named(found: Named) -> ShownDocument:
-    assert found.release is not None  # files of a workspace are shown by the command alone
+def _named(named: Named) -> ShownDocument:
+    assert named.release is not None  # files of a workspace are shown by the command alone
     return ShownDocument.of(
-        found.release,
-        channels=found.channels,
-        quarantined=found.quarantined,
-        profile=ProfileDocument.of(found.profile),
-        prompts=tuple(prompt.name for prompt in found.content.prompts),
-        content=content_to_json(found.content),
+        named.release,
+        channels=named.channels,
+        quarantined=named.quarantined,
+        profile=ProfileDocument.of(named.profile),
+        prompts=tuple(prompt.name for prompt in named.content.prompts),
+        content=content_to_json(named.content),
     )
 
 

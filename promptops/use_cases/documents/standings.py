@@ -34,16 +34,16 @@ def _standing(standing: Standing) -> StandingDocument:
     )
 
 
-def _status(found: Status) -> StatusDocument:
-    apps: dict[str, dict[str, StandingDocument]] = {app: {} for app in found.idle}
-    for standing in found.standings:
+def _status(status: Status) -> StatusDocument:
+    apps: dict[str, dict[str, StandingDocument]] = {app: {} for app in status.idle}
+    for standing in status.standings:
         apps.setdefault(standing.deployment.app, {})[standing.deployment.channel] = _standing(standing)
     return StatusDocument(
-        registry=found.registry,
+        registry=status.registry,
         apps=tuple(AppDocument(app=app, channels=channels) for app, channels in sorted(apps.items())),
-        channels=found.channels,
-        pending=found.pending,
-        cannot_load=tuple(map(LoadFailureDocument.of, found.cannot_load)),
+        channels=status.channels,
+        pending=status.pending,
+        cannot_load=tuple(map(LoadFailureDocument.of, status.cannot_load)),
     )
 
 
@@ -73,13 +73,13 @@ def _from_standing(app: str, channel: str, document: StandingDocument) -> Standi
     )
 
 
-def _history(found: History) -> HistoryDocument:
+def _history(history: History) -> HistoryDocument:
     return HistoryDocument(
-        app=found.app,
-        channel=found.channel,
-        live=DeploymentDocument.of(found.live) if found.live else None,
+        app=history.app,
+        channel=history.channel,
+        live=DeploymentDocument.of(history.live) if history.live else None,
         deployments=tuple(
-            LoggedDocument.of(entry, flaw=found.flaws.get(entry.digest, "")) for entry in found.deployments
+            LoggedDocument.of(entry, flaw=history.flaws.get(entry.digest, "")) for entry in history.deployments
         ),
     )
 
