@@ -62,8 +62,13 @@ def modules(*tops: str) -> tuple[Module, ...]:
     return tuple(_read(path) for path in files() if path.suffix == ".py" and path.parts[0] in tops)
 
 
-def imports(module: Module, *, for_types: bool = True) -> Iterator[tuple[str, int]]:
+@functools.cache
+def imports(module: Module, *, for_types: bool = True) -> tuple[tuple[str, int], ...]:
     """Every imported module's dotted name with its line, also inside functions; those ``if TYPE_CHECKING`` if asked."""
+    return tuple(_imports(module, for_types=for_types))
+
+
+def _imports(module: Module, *, for_types: bool) -> Iterator[tuple[str, int]]:
     waiting: list[ast.AST] = [module.tree]
     while waiting:
         node = waiting.pop(0)
