@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,29 @@ def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
         assert client.readline() == "0.1.0\n"
         factory.by_hand(registry, "faq", kind=Kind.OFF)
         assert client.say("") == "0.1.0 0.1.0\n"
+
+
+@pytest.mark.parametrize("old", ["0.2.0"], indirect=True)
+def test_an_old_client_keeps_only_the_app_whose_release_requires_a_feature(
+    old: Old, registry: Registry, registry_url: str
+) -> None:
+    factory.make_channels(registry)
+    for app in ("bot", "faq"):
+        factory.make_release(registry, factory.content(app))
+        factory.go_live(registry, f"{app}@0.1.0")
+    both = "(client.status().cannot_load and client.get_prompt('bot/answer').version == '0.2.0')"
+    script = _STAYS.replace("client.status().rejected", both)
+    with (
+        inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
+        old.running(script, f"http://127.0.0.1:{talking.port}") as client,
+    ):
+        assert client.readline() == "0.1.0\n"
+        needs = replace(factory.content("faq", "Needs {{name}}"), requires=("budget",))
+        factory.make_release(registry, needs, version="0.2.0")
+        factory.go_live(registry, "faq@0.2.0")
+        factory.make_release(registry, factory.content(text="Hi {{name}}"), version="0.2.0")
+        factory.go_live(registry, "bot@0.2.0")
+        assert client.say("") == "0.2.0 0.1.0\n"
 
 
 @pytest.mark.parametrize(

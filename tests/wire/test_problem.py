@@ -250,3 +250,10 @@ def test_what_a_server_advises_is_shown_in_one_line() -> None:
     }
     [advice] = from_problem(document, status=409).advice
     assert not any("\n" in text for text in (advice.words, advice.arguments["token"], *advice.arguments["more"]))
+
+
+def test_a_newer_server_adds_extensions_to_a_problem() -> None:
+    sent = errors.ConcurrentDeployment("bot", "prod", expected=7, actual=8)
+    document = to_problem(sent) | {"extensions": {"code": "other", "facts": {"expected": 9}}}
+    came = from_problem(document, status=409)
+    assert (type(came), vars(came)) == (type(sent), vars(sent))

@@ -127,6 +127,14 @@ def test_an_app_that_is_not_there_any_more_is_kept() -> None:
     assert _merged(replace(NOW, apps={})) == NOW
 
 
+def test_a_higher_cursor_with_equal_apps_is_taken_over() -> None:
+    """Whatever it says beside its apps may have changed, and that is no part of a revision."""
+    for partial in (False, True):
+        arrived = replace(NOW, cursor=12, apps={} if partial else NOW.apps, partial=partial)
+        verdict = judge(arrived, held(NOW), channel="prod")
+        assert (verdict.base, verdict.news, verdict.refused) == (replace(NOW, cursor=12), {}, {})
+
+
 def test_a_late_answer_never_turns_the_cursor_back() -> None:
     merged = _merged(replace(NOW, apps={"bot": pointer(6, ONE)}, cursor=3))
     assert merged.cursor == 9
