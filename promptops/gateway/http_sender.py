@@ -52,7 +52,7 @@ _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ServerRequest:
     """A request to a server. ``query`` may name a parameter several times; with a ``key`` the server does it once."""
 
     method: str
@@ -75,7 +75,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """The complete answer of a server."""
 
     status: int
@@ -125,7 +125,7 @@ class Sender:
         """Close the connection."""
         self._client.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: ServerRequest) -> ServerAnswer:
         """Send a request, and send it again if its answer was lost.
 
         Raises:
@@ -149,7 +149,7 @@ class Sender:
                 return self._judged(answer, request, arrived=arrived)
             arrived = arrived or answer.status != 429
 
-    def _once(self, request: Request, seconds: float) -> Answer:
+    def _once(self, request: ServerRequest, seconds: float) -> ServerAnswer:
         content = None if request.body is None else json.dumps(request.body, ensure_ascii=False).encode()
         with self._client.stream(
             request.method,
@@ -164,9 +164,9 @@ class Sender:
                 body += chunk
                 if len(body) > MAX_ANSWER:
                     raise RegistryUnavailable(f"the answer of {self.url} is over {MAX_ANSWER >> 20} MiB")
-            return Answer(response.status_code, response.headers, bytes(body))
+            return ServerAnswer(response.status_code, response.headers, bytes(body))
 
-    def _judged(self, answer: Answer, request: Request, *, arrived: bool) -> Answer:
+    def _judged(self, answer: ServerAnswer, request: ServerRequest, *, arrived: bool) -> ServerAnswer:
         """Returns the answer, or raises the error in it; ``arrived``: an earlier try may have taken effect."""
         if not _is_ours(answer):
             self._refuse(answer, request)
@@ -191,7 +191,7 @@ class Sender:
             )
         raise error
 
-    def _refuse(self, answer: Answer, request: Request) -> NoReturn:
+    def _refuse(self, answer: ServerAnswer, request: ServerRequest) -> NoReturn:
         """Raises for an answer of a web server, a proxy, or another program that is not promptops."""
         to = answer.headers.get("location", "")
         if answer.status in (301, 302, 303, 307, 308) and to:
@@ -205,7 +205,7 @@ class Sender:
             hint=again or "Is that the address of `promptops serve`, and is it running behind its proxy?",
         )
 
-    def _away(self, request: Request, error: Exception, *, arrived: bool) -> NoReturn:
+    def _away(self, request: ServerRequest, error: Exception, *, arrived: bool) -> NoReturn:
         reason = _reason(error)
         if arrived and request.method != "GET":
             raise RegistryUnavailable(
@@ -218,7 +218,7 @@ class Sender:
         ) from error
 
 
-def _is_ours(answer: Answer) -> bool:
+def _is_ours(answer: ServerAnswer) -> bool:
     return "promptops-api" in answer.headers
 
 
@@ -226,14 +226,14 @@ def _is_certificate(error: Exception) -> bool:
     return "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper()
 
 
-def _is_worth_repeating(answer: Answer) -> bool:
+def _is_worth_repeating(answer: ServerAnswer) -> bool:
     """True if a proxy did not reach the server, or the server was too late or is overloaded."""
     if not _is_ours(answer):
         return answer.status in _GATEWAY_ERRORS
     return answer.status == 429 or _document(answer).get("code") == _LATE
 
 
-def _again(request: Request) -> str:
+def _again(request: ServerRequest) -> str:
     """Returns what to do if it is unknown whether a change was made; empty for a read."""
     if request.method == "GET":
         return ""
@@ -242,7 +242,7 @@ def _again(request: Request) -> str:
     return f"Ask again with the same key, and it is done once: --key {request.key}"
 
 
-def _document(answer: Answer) -> Mapping[str, Json]:
+def _document(answer: ServerAnswer) -> Mapping[str, Json]:
     if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
         return {}
     try:

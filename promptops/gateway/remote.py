@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from promptops.core.errors import AppNotFound, ChannelNotFound, RegistryUnavailable
 from promptops.core.model import AuditEntry, Json, Release, is_name
 from promptops.gateway.http_answers import AnswerObject, given, hashed, number, parsed, served
-from promptops.gateway.http_sender import SECONDS, Request, Sender
+from promptops.gateway.http_sender import SECONDS, Sender, ServerRequest
 from promptops.use_cases.channels import CHANNELS
 from promptops.use_cases.registry import APPS, IDENTITY
 from promptops.use_cases.status import STATUS, StatusRequest
@@ -64,7 +64,7 @@ class Remote:
         sent = case.send(request)
         self._require_names(sent.names)
         answer = self._ask(
-            Request(
+            ServerRequest(
                 method=sent.method,
                 path=sent.path,
                 query=sent.query,
@@ -88,7 +88,9 @@ class Remote:
 
     def snapshot(self, channel: str) -> Snapshot:
         self._require_names({"channel": channel})
-        return served(channel, self._sender.send(Request(method="GET", path=f"/v1/channels/{channel}/snapshot")).body)
+        return served(
+            channel, self._sender.send(ServerRequest(method="GET", path=f"/v1/channels/{channel}/snapshot")).body
+        )
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
         query = [("digest", digest) for digest in digests[:AT_ONCE]]
@@ -129,9 +131,9 @@ class Remote:
         return git_sync.tag(None, repository, releases, remote=remote)
 
     def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Json]:
-        return self._ask(Request(method="GET", path=path, query=query))
+        return self._ask(ServerRequest(method="GET", path=path, query=query))
 
-    def _ask(self, request: Request) -> Mapping[str, Json]:
+    def _ask(self, request: ServerRequest) -> Mapping[str, Json]:
         try:
             answer = parsed(self._sender.send(request).body)
         except ValueError as error:

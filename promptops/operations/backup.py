@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from promptops.core.errors import PromptopsError
 
 if TYPE_CHECKING:
-    from promptops.operations.fsck import Place, Report
+    from promptops.operations.fsck import FsckReport, RegistryLocation
     from promptops.store import Manifest
 
 
@@ -21,7 +21,7 @@ class Restored:
 
     manifest: Manifest
     epoch: int
-    report: Report
+    report: FsckReport
 
 
 def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
@@ -39,7 +39,7 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     return store.backup(url, target, now=now, verify=verify)
 
 
-def restore(source: Path, place: Place, *, actor: str, now: datetime) -> Restored:
+def restore(source: Path, place: RegistryLocation, *, actor: str, now: datetime) -> Restored:
     """Make a registry of a backup, in an epoch that neither the backup nor the workspace's git has seen, and check it.
 
     Raises:

@@ -39,7 +39,7 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class BuiltWorkspace:
     """A built workspace: the name of the registry it belongs to, and its apps in order of their names."""
 
     registry: str
@@ -54,7 +54,7 @@ def build(
     commit: str = "HEAD",
     allow_dirty: bool = False,
     builder: str,
-) -> Workspace:
+) -> BuiltWorkspace:
     """Build some apps of the workspace at ``root`` (none named: all of them) from a commit of the repository it is in.
 
     With ``allow_dirty`` they are built from the files as they are, and their provenance records whether those differ
@@ -96,7 +96,7 @@ def build(
     if dirty and not allow_dirty:
         raise DirtyTree(dirty)
     built = tuple(_build(app, loaded, info, prefix, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
-    return Workspace(registry=loaded.workspace.registry, built=built)
+    return BuiltWorkspace(registry=loaded.workspace.registry, built=built)
 
 
 def _build(

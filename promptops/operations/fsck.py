@@ -26,7 +26,7 @@ _ALONE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class FsckReport:
     """The faults that are left, those that were repaired, and notes on what could not be checked."""
 
     faults: tuple[Fault, ...]
@@ -42,7 +42,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RegistryLocation:
     """The registry's URL, and the workspace with the name of its registry; ``root`` is None outside of one."""
 
     url: str
@@ -51,7 +51,7 @@ class Place:
     allow_network_fs: bool = False
 
 
-def check(place: Place, *, remote: str = "", repair: bool = False) -> Report:
+def check(place: RegistryLocation, *, remote: str = "", repair: bool = False) -> FsckReport:
     """Check a registry and the repository of its workspace, with a remote where one is named; repair what can be.
 
     Raises:
@@ -59,15 +59,15 @@ def check(place: Place, *, remote: str = "", repair: bool = False) -> Report:
     """
     faults, notes = _look(place, remote)
     if not repair or not faults:
-        return Report(faults=faults, notes=notes)
+        return FsckReport(faults=faults, notes=notes)
     more = _repair(place, faults, remote)
     left, notes = _look(place, remote)
     still = {(fault.code, fault.where) for fault in left}
     repaired = tuple(fault for fault in faults if (fault.code, fault.where) not in still)
-    return Report(faults=left, repaired=repaired, notes=(*notes, *more))
+    return FsckReport(faults=left, repaired=repaired, notes=(*notes, *more))
 
 
-def _look(place: Place, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
+def _look(place: RegistryLocation, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     try:
         with _opened(place) as registry:
             faults = (*check_store(registry), *_live_faults(registry))
@@ -87,7 +87,7 @@ def _live_faults(registry: Registry) -> tuple[Fault, ...]:
         return ()  # the checks of the database report the damage
 
 
-def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
+def _look_at_git(place: RegistryLocation, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     if place.root is None:
         return (), ("There is no workspace here, so only the database was checked, and not git.",)
     if place.name != registry.name:
@@ -101,7 +101,7 @@ def _look_at_git(place: Place, registry: Registry, remote: str) -> tuple[tuple[F
         return (*faults, *(fsck.check_remote(registry, repository, remote) if remote else ())), ()
 
 
-def _repair(place: Place, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
+def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
     """Repair all that needs no decision; returns what prevented a repair."""
     codes = {fault.code for fault in faults}
     if codes & {"guard-missing", "schema-incomplete"}:
@@ -128,7 +128,7 @@ def _bring(root: Path, registry: Registry, remote: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(place: Place) -> Iterator[Registry]:
+def _opened(place: RegistryLocation) -> Iterator[Registry]:
     """Opens the registry for checks, although its guards may be gone."""
     registry = Registry.open(place.url, allow_network_fs=place.allow_network_fs, check_guards=False)
     try:

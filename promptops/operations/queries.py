@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class RegistryStatus:
     """Every app's standing on every channel that it is live on; ``idle`` are apps that are live on none of them.
 
     ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` are
@@ -38,7 +38,9 @@ class Status:
     cannot_load: tuple[LoadFailure, ...] = ()
 
 
-def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None) -> Status:
+def status(
+    registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None
+) -> RegistryStatus:
     """Returns what is live, since when, by whom, and the target of a rollback; by app, then channel, downstream first.
 
     With ``now``, also what clients cannot load at this moment.
@@ -62,7 +64,7 @@ def status(registry: Registry, *, apps: Collection[str] = (), channel: str = "",
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
     failing = failures(registry, channel=channel, now=now) if now is not None else ()
-    return Status(
+    return RegistryStatus(
         registry=registry.name,
         standings=tuple(matching),
         idle=tuple(app for app in known if app not in live and (not apps or app in apps)),

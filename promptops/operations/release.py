@@ -19,7 +19,7 @@ from promptops.core.free_text import LONGEST_NOTES, require_words
 from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.release import content_from_bytes
 from promptops.core.version import next_version
-from promptops.operations.build import Built, Workspace
+from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.idempotency import Once
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Released:
 
 
 def release(
-    registry: Registry, workspace: Workspace, request: ReleaseRequest, *, actor: str, now: datetime
+    registry: Registry, workspace: BuiltWorkspace, request: ReleaseRequest, *, actor: str, now: datetime
 ) -> tuple[Released, ...]:
     """Release every built app in one transaction. Content that is released already is found and not released again.
 
@@ -104,7 +104,7 @@ def release(
     return registry.write(work)
 
 
-def _words(workspace: Workspace, request: ReleaseRequest) -> str:
+def _words(workspace: BuiltWorkspace, request: ReleaseRequest) -> str:
     """The notes and profiles that are recorded beside the contents."""
     profiles: dict[str, Json] = {built.content.app: asdict(built.profile) for built in workspace.built}
     return canonical({"notes": request.notes, "profiles": profiles}).decode("utf-8", "surrogatepass")

@@ -24,7 +24,7 @@ from promptops.server.http.edge import Edge
 from promptops.server.http.forwarded import Proxies
 from promptops.server.http.gate import Gate
 from promptops.server.http.routing import Route, Table
-from promptops.server.live.server_state import State
+from promptops.server.live.server_state import ServerState
 from promptops.server.settings import Settings
 
 
@@ -37,7 +37,7 @@ class Server:
     """The ASGI application. ``api`` is FastAPI's half of it, ``state`` what it has while it runs."""
 
     def __init__(self, settings: Settings, declared: Sequence[Route]) -> None:
-        self.state = State(settings)
+        self.state = ServerState(settings)
         self.routes = tuple(declared)
         self.api = FastAPI(
             **openapi.described(), lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None

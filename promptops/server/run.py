@@ -50,7 +50,7 @@ _log = logging.getLogger("promptops.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ListenAddress:
     """Where a server listens."""
 
     host: str
@@ -58,7 +58,7 @@ class Place:
     workers: int = 1
 
 
-def serve(settings: Settings, place: Place, announce: Callable[[str, int], None]) -> int:
+def serve(settings: Settings, place: ListenAddress, announce: Callable[[str, int], None]) -> int:
     """Serve until a signal ends the server, and return the exit code. ``announce`` is called once, with host and port.
 
     Raises:
@@ -82,7 +82,7 @@ def log_to_stderr() -> None:
         logger.setLevel(level)
 
 
-def _bind(place: Place) -> socket.socket:
+def _bind(place: ListenAddress) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         family, kind, protocol_number, _, address = addresses[0]
@@ -131,7 +131,7 @@ def configuration(app: Server) -> uvicorn.Config:
     )
 
 
-def _run(settings: Settings, place: Place, listening: socket.socket, ready: Callable[[], None]) -> int:
+def _run(settings: Settings, place: ListenAddress, listening: socket.socket, ready: Callable[[], None]) -> int:
     """One server process."""
     sys.setswitchinterval(_SWITCH)
     app = create_app(settings)
@@ -217,7 +217,7 @@ class _Workers:
     ping for five seconds. Its workers keep the port after the supervisor itself was killed.
     """
 
-    def __init__(self, settings: Settings, place: Place, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, place: ListenAddress, listening: socket.socket) -> None:
         self._settings, self._place, self._listening = settings, place, listening
         self._running: set[int] = set()
         self._ending = False

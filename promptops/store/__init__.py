@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptops.store.reader import Answer, Reader
+from promptops.store.reader import Reader, StoredAnswer
 from promptops.store.registry import Registry
 from promptops.store.schema.revisions import HEAD
 from promptops.store.setup import create, current_schema, upgrade
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEAD",
-    "Answer",
     "Manifest",
     "Reader",
     "Registry",
+    "StoredAnswer",
     "Writer",
     "backup",
     "check_store",

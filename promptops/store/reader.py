@@ -34,7 +34,7 @@ _ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.bo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class StoredAnswer:
     """What an idempotency key was used for, and what was answered then."""
 
     request: str
@@ -100,7 +100,7 @@ class Reader(ReleaseReader, ChannelReader):
         head = the_head(self._connection.execute(select(tables.audit_head.c.seq, tables.audit_head.c.hash)).all())
         return head.seq, head.hash
 
-    def answer(self, key: str, *, token: str = "", request: str = "") -> Answer | None:
+    def answer(self, key: str, *, token: str = "", request: str = "") -> StoredAnswer | None:
         """The answer to the request with this key and token; None for a new key, and for the empty one.
 
         Of the keys from before they belonged to a token it is not known whose they are: one of them counts for exactly
@@ -112,7 +112,7 @@ class Reader(ReleaseReader, ChannelReader):
         row = rows.get(token, rows.get(_ANY_OWNER))
         if row is None or (row.token == _ANY_OWNER and row.request != request):
             return None
-        return Answer(request=row.request, body=row.body)
+        return StoredAnswer(request=row.request, body=row.body)
 
     # --- what is served; a rollback needs none of it, so the code for it is loaded when it is used ---
 

@@ -16,7 +16,7 @@ CHANGE: Final = 256 << 10
 """Bytes of a change that names an app or a few, and has a reason."""
 
 
-class Place(StrEnum):
+class RequestPart(StrEnum):
     """Where in an HTTP request a field is."""
 
     PATH = "path"
@@ -44,7 +44,7 @@ class Field:
     """
 
     name: str
-    place: Place
+    place: RequestPart
     attribute: str
     form: Form | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
@@ -57,21 +57,23 @@ class Rules(dict[str, Any]):
 
 def path(name: str, attribute: str = "") -> Field:
     """A part of the address; the server knows which texts can be one of this name."""
-    return Field(name=name, place=Place.PATH, attribute=attribute or name)
+    return Field(name=name, place=RequestPart.PATH, attribute=attribute or name)
 
 
 def query(name: str, attribute: str = "", *, form: Form | None = None, **rules: Any) -> Field:
     """A parameter after the question mark. One whose attribute is a tuple may be given several times."""
-    return Field(name=name, place=Place.QUERY, attribute=attribute or name, form=form, rules=rules)
+    return Field(name=name, place=RequestPart.QUERY, attribute=attribute or name, form=form, rules=rules)
 
 
 def body(name: str, attribute: str = "", *, form: Form | None = None, example: Any = None, **rules: Any) -> Field:
     """A key of the JSON body."""
-    return Field(name=name, place=Place.BODY, attribute=attribute or name, form=form, rules=rules, example=example)
+    return Field(
+        name=name, place=RequestPart.BODY, attribute=attribute or name, form=form, rules=rules, example=example
+    )
 
 
-KEY: Final = Field(name="key", place=Place.KEY, attribute="key")
-REVISION: Final = Field(name="expect_revision", place=Place.REVISION, attribute="expect_revision")
+KEY: Final = Field(name="key", place=RequestPart.KEY, attribute="key")
+REVISION: Final = Field(name="expect_revision", place=RequestPart.REVISION, attribute="expect_revision")
 
 
 # --- forms -----------------------------------------------------------------------------------------

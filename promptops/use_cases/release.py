@@ -30,7 +30,7 @@ from promptops.core.model import Bump, Profile, Provenance, is_name
 from promptops.core.release import MAX_ELEMENTS, content_from_bytes, encode
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
-from promptops.operations.build import Built, Workspace
+from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.release import Released, ReleaseRequest, release
 from promptops.use_cases.fields import KEY, Form, Rules, body
 from promptops.use_cases.use_case import AnswerForm, UseCase
@@ -87,7 +87,7 @@ class Publication:
     token: str = ""
 
     @classmethod
-    def of(cls, workspace: Workspace, request: ReleaseRequest) -> Publication:
+    def of(cls, workspace: BuiltWorkspace, request: ReleaseRequest) -> Publication:
         """The publication of a workspace."""
         return cls(registry=workspace.registry, apps=workspace.built, **asdict(request))
 
@@ -208,7 +208,7 @@ PUBLISH = UseCase(
     """,
     run=lambda registry, request, caller: release(
         registry,
-        Workspace(registry=request.registry, built=request.apps),
+        BuiltWorkspace(registry=request.registry, built=request.apps),
         ReleaseRequest(
             key=request.key, bump=request.bump, version=request.version, notes=request.notes, token=request.token
         ),

@@ -9,7 +9,7 @@ from promptops.core.errors import AppNotFound, ChannelNotFound
 from promptops.core.names import AppName, ChannelName
 from promptops.core.token import Scope
 from promptops.operations import queries
-from promptops.operations.queries import History, Status
+from promptops.operations.queries import History, RegistryStatus
 from promptops.use_cases.fields import MOMENT_OR_EMPTY, path, query
 from promptops.use_cases.use_case import UseCase
 
@@ -36,7 +36,7 @@ STATUS = UseCase(
         registry, apps=request.apps, channel=request.channel, now=caller.now
     ),
     request=StatusRequest,
-    answer=Status,
+    answer=RegistryStatus,
     fields=(query("app", "apps"), query("channel", max_length=63)),
     errors=(AppNotFound, ChannelNotFound),
 )

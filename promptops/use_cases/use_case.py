@@ -17,7 +17,7 @@ from promptops.core.json_codec import to_json
 from promptops.core.model import Json
 from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.token import Scope
-from promptops.use_cases.fields import Field, Place
+from promptops.use_cases.fields import Field, RequestPart
 
 if TYPE_CHECKING:
     from promptops.store import Registry
@@ -119,19 +119,19 @@ class UseCase(Generic[Q, A]):
     def send(self, request: Q) -> Sent:
         """The request as it goes over HTTP. Values at their defaults are left out."""
         values = {f.name: self._write(f, request) for f in self.fields}
-        parts: dict[Place, dict[str, Any]] = {place: {} for place in Place}
+        parts: dict[RequestPart, dict[str, Any]] = {place: {} for place in RequestPart}
         for f in self.fields:
             required, default = self.default_of(f)
-            if required or f.place is Place.PATH or values[f.name] != default:
+            if required or f.place is RequestPart.PATH or values[f.name] != default:
                 parts[f.place][f.name] = values[f.name]
         return Sent(
             method=self.method,
-            path=self.path.format_map(parts[Place.PATH]),
-            names=parts[Place.PATH],
-            query=[pair for name, value in parts[Place.QUERY].items() for pair in _pairs(name, value)],
-            body=parts[Place.BODY] if self.body[0] else None,
-            key=parts[Place.KEY].get("key", ""),
-            expect_revision=parts[Place.REVISION].get("expect_revision"),
+            path=self.path.format_map(parts[RequestPart.PATH]),
+            names=parts[RequestPart.PATH],
+            query=[pair for name, value in parts[RequestPart.QUERY].items() for pair in _pairs(name, value)],
+            body=parts[RequestPart.BODY] if self.body[0] else None,
+            key=parts[RequestPart.KEY].get("key", ""),
+            expect_revision=parts[RequestPart.REVISION].get("expect_revision"),
         )
 
     def receive(self, values: Mapping[str, Any], rights: Rights) -> Q:
@@ -145,7 +145,7 @@ class UseCase(Generic[Q, A]):
         if self.request is None:
             return cast("Q", None)
         given = {f.attribute: _read(f, values[f.name]) for f in self.fields}
-        if any(f.place is Place.KEY for f in self.fields):
+        if any(f.place is RequestPart.KEY for f in self.fields):
             given["token"] = rights.owner
         return self.request(**given)
 
@@ -187,7 +187,7 @@ class UseCase(Generic[Q, A]):
         """The type of a field's value over HTTP."""
         if declared.form is not None:
             return declared.form.hint
-        if declared.place is Place.PATH:
+        if declared.place is RequestPart.PATH:
             return str
         hint = get_type_hints(self.request)[declared.attribute]
         return list[get_args(hint)[0]] if get_origin(hint) is tuple else hint  # type: ignore[misc]

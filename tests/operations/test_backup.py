@@ -11,7 +11,7 @@ import pytest
 from promptops import projection
 from promptops.operations.audit import verify
 from promptops.operations.backup import backup, restore
-from promptops.operations.fsck import Place
+from promptops.operations.fsck import RegistryLocation
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support.factory import (
@@ -46,7 +46,7 @@ def test_what_comes_back_is_sound_and_goes_on_counting(
 ) -> None:
     backup(registry_url, tmp_path / "b", now=minutes(1))
     go_back(filled, "bot", now=minutes(2))  # after the backup
-    done = restore(tmp_path / "b", Place(url=empty_url), actor=ACTOR, now=minutes(3))
+    done = restore(tmp_path / "b", RegistryLocation(url=empty_url), actor=ACTOR, now=minutes(3))
     assert (done.epoch, done.report.faults) == (2, ())
     with closing(Registry.open(empty_url)) as again:
         assert live_version(again) == "0.1.2"
@@ -62,7 +62,7 @@ def test_git_that_knows_more_than_the_backup_is_a_finding_and_its_epochs_are_lef
     filled.write(lambda writer: writer.raise_epoch(at=minutes(2), actor=ACTOR, action="restore", to=7))
     with closing(Repository.open(root)) as repository:
         projection.drain(filled, repository)
-    place = Place(url=empty_url, root=root, name=NAME)
+    place = RegistryLocation(url=empty_url, root=root, name=NAME)
     done = restore(tmp_path / "b", place, actor=ACTOR, now=minutes(3))
     assert done.epoch == 8
     with closing(Registry.open(empty_url)) as again, again.read() as reader:

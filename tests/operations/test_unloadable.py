@@ -14,7 +14,7 @@ from promptops.core.reference import parse_reference
 from promptops.gateway.local import Direct
 from promptops.operations import fsck
 from promptops.operations.export_snapshot import export
-from promptops.operations.fsck import Place
+from promptops.operations.fsck import RegistryLocation
 from promptops.operations.override import OverrideRequest, create
 from promptops.operations.unloadable import live_faults, unloadable
 from promptops.store import Registry
@@ -95,7 +95,7 @@ def test_what_is_live_and_cannot_be_loaded_is_named_by_fsck(registry: Registry, 
     go_live(registry, f"other@{factory.make_release(registry, factory.content('other')).version}")
     assert live_faults(registry) == ()
     factory.go_live_as_before(registry, factory.make_old_release(registry, BROKEN))
-    report = fsck.check(Place(url=registry_url))
+    report = fsck.check(RegistryLocation(url=registry_url))
     (fault,) = [fault for fault in report.faults if fault.code == "release-unloadable"]
     assert (fault.where, report.exit_code) == ("bot:prod", 1)
     assert WHY in fault.what

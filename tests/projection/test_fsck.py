@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.faults import Condition
-from promptops.operations.fsck import Place, Report, check
+from promptops.operations.fsck import FsckReport, RegistryLocation, check
 from promptops.operations.git_sync import sync
 from promptops.projection import drain
 from promptops.source.git.repository import Repository
@@ -19,26 +19,26 @@ from tests.support.factory import NAME, git
 
 
 @pytest.fixture
-def place(world: Registry, repository: Repository, registry_url: str, root: Path) -> Place:
+def place(world: Registry, repository: Repository, registry_url: str, root: Path) -> RegistryLocation:
     """The world, all of it in git."""
     assert drain(world, repository).pending == 0
-    return Place(url=registry_url, root=root, name=NAME)
+    return RegistryLocation(url=registry_url, root=root, name=NAME)
 
 
-def named(report: Report, code: str) -> list[str]:
+def named(report: FsckReport, code: str) -> list[str]:
     return [fault.where for fault in report.faults if fault.code == code]
 
 
-def damage(report: Report) -> set[str]:
+def damage(report: FsckReport) -> set[str]:
     return {fault.code for fault in report.faults if fault.severity is Condition.DAMAGE}
 
 
-def test_a_whole_registry_is_clean(place: Place) -> None:
-    assert check(place) == Report(faults=())
+def test_a_whole_registry_is_clean(place: RegistryLocation) -> None:
+    assert check(place) == FsckReport(faults=())
     assert check(place, repair=True).exit_code == 0
 
 
-def test_what_waits_for_git_is_pending_and_repaired(place: Place, registry: Registry) -> None:
+def test_what_waits_for_git_is_pending_and_repaired(place: RegistryLocation, registry: Registry) -> None:
     factory.go_live(registry, "bot@0.1.3")
     found = check(place)
     assert (codes(found.faults), found.exit_code) == ({"outbox-pending"}, 1)
@@ -47,15 +47,15 @@ def test_what_waits_for_git_is_pending_and_repaired(place: Place, registry: Regi
     assert check(place).exit_code == 0
 
 
-def test_without_a_workspace_only_the_database_is_checked(place: Place) -> None:
-    found = check(Place(url=place.url))
+def test_without_a_workspace_only_the_database_is_checked(place: RegistryLocation) -> None:
+    found = check(RegistryLocation(url=place.url))
     assert (found.faults, found.exit_code) == ((), 0)
     assert "no workspace" in found.notes[0]
-    elsewhere = check(Place(url=place.url, root=place.root, name="another"))
+    elsewhere = check(RegistryLocation(url=place.url, root=place.root, name="another"))
     assert "'another'" in elsewhere.notes[0]
 
 
-def test_a_deleted_archive_is_named_and_made_again(place: Place, root: Path) -> None:
+def test_a_deleted_archive_is_named_and_made_again(place: RegistryLocation, root: Path) -> None:
     """Case 22."""
     before = git(root, "for-each-ref", "refs/promptops", "refs/tags")
     shutil.rmtree(root / ".git/refs/promptops")
@@ -70,14 +70,14 @@ def test_a_deleted_archive_is_named_and_made_again(place: Place, root: Path) -> 
     assert git(root, "for-each-ref", "refs/promptops", "refs/tags") == before
 
 
-def test_objects_that_are_gone_behind_a_ref_are_written_again(place: Place, root: Path) -> None:
+def test_objects_that_are_gone_behind_a_ref_are_written_again(place: RegistryLocation, root: Path) -> None:
     blob = git(root, "rev-parse", "refs/promptops/releases/bot/0.1.0:content.json")
     (root / ".git/objects" / blob[:2] / blob[2:]).unlink()
     assert named(check(place), "ref-missing") == ["refs/promptops/releases/bot/0.1.0"]
     assert check(place, repair=True).faults == ()
 
 
-def test_a_ref_that_was_moved_is_damage_and_stays(place: Place, root: Path) -> None:
+def test_a_ref_that_was_moved_is_damage_and_stays(place: RegistryLocation, root: Path) -> None:
     other = git(root, "rev-parse", "refs/promptops/channels/prod/bot/1")
     git(root, "update-ref", "refs/promptops/channels/prod/bot/2", other)
     for found in (check(place), check(place, repair=True)):
@@ -85,13 +85,13 @@ def test_a_ref_that_was_moved_is_damage_and_stays(place: Place, root: Path) -> N
     assert git(root, "rev-parse", "refs/promptops/channels/prod/bot/2") == other
 
 
-def test_a_strange_ref_is_named(place: Place, root: Path) -> None:
+def test_a_strange_ref_is_named(place: RegistryLocation, root: Path) -> None:
     git(root, "update-ref", "refs/promptops/mine", "HEAD")
     assert named(check(place), "ref-foreign") == ["refs/promptops/mine"]
 
 
 @pytest.mark.parametrize("how", ["moved", "other name", "lightweight", "other digest"])
-def test_a_tag_that_is_not_what_its_name_says_is_damage(place: Place, root: Path, how: str) -> None:
+def test_a_tag_that_is_not_what_its_name_says_is_damage(place: RegistryLocation, root: Path, how: str) -> None:
     """Case 39, and its relatives."""
     commit = git(root, "rev-parse", "bot/v0.1.1^{commit}")
     target = {
@@ -107,7 +107,7 @@ def test_a_tag_that_is_not_what_its_name_says_is_damage(place: Place, root: Path
 
 
 def test_a_stale_lock_is_named_and_removed_when_no_git_of_ours_lives(
-    place: Place, root: Path, registry: Registry, repository: Repository
+    place: RegistryLocation, root: Path, registry: Registry, repository: Repository
 ) -> None:
     """Case 20."""
     import os
@@ -127,7 +127,7 @@ def test_a_stale_lock_is_named_and_removed_when_no_git_of_ours_lives(
 # --- damage in the database ----------------------------------------------------------------------
 
 
-def test_a_release_that_was_deleted_is_named_from_git(place: Place, tamper: Tamper) -> None:
+def test_a_release_that_was_deleted_is_named_from_git(place: RegistryLocation, tamper: Tamper) -> None:
     """Case 34."""
     tamper("DELETE FROM provenance WHERE app = 'bot'", "DELETE FROM release WHERE version = '0.1.0'")
     found = check(place)
@@ -135,7 +135,7 @@ def test_a_release_that_was_deleted_is_named_from_git(place: Place, tamper: Tamp
     assert found.exit_code == 2
 
 
-def test_the_bytes_of_a_release_that_were_changed_are_named(place: Place, tamper: Tamper) -> None:
+def test_the_bytes_of_a_release_that_were_changed_are_named(place: RegistryLocation, tamper: Tamper) -> None:
     """Case 33."""
     tamper("UPDATE release SET content = :data WHERE version = '0.1.2'", data=b'{"app":"bot"}')
     found = check(place)
@@ -143,7 +143,7 @@ def test_the_bytes_of_a_release_that_were_changed_are_named(place: Place, tamper
     assert check(place, repair=True).exit_code == 2
 
 
-def test_guards_that_were_dropped_are_named_and_put_back(place: Place, database: str) -> None:
+def test_guards_that_were_dropped_are_named_and_put_back(place: RegistryLocation, database: str) -> None:
     """Cases 31 and 32."""
     from sqlalchemy import create_engine, text
 
@@ -170,7 +170,7 @@ def test_guards_that_were_dropped_are_named_and_put_back(place: Place, database:
     ],
 )  # fmt: skip
 def test_an_audit_log_that_was_tampered_with_is_named(
-    place: Place, tamper: Tamper, statements: list[str], code: str
+    place: RegistryLocation, tamper: Tamper, statements: list[str], code: str
 ) -> None:
     """Case 36."""
     tamper(*statements)
@@ -179,7 +179,9 @@ def test_an_audit_log_that_was_tampered_with_is_named(
     assert found.exit_code == 2
 
 
-def test_a_tail_that_was_cut_cleanly_is_known_from_git_alone(place: Place, tamper: Tamper, registry: Registry) -> None:
+def test_a_tail_that_was_cut_cleanly_is_known_from_git_alone(
+    place: RegistryLocation, tamper: Tamper, registry: Registry
+) -> None:
     """Case 36: head row and all. The database by itself looks whole."""
     with registry.read() as reader:
         last, previous = reader.audit(limit=2)
@@ -193,14 +195,14 @@ def test_a_tail_that_was_cut_cleanly_is_known_from_git_alone(place: Place, tampe
         before=previous.seq,
         hash=previous.hash,
     )
-    assert check(Place(url=place.url)).exit_code == 0
+    assert check(RegistryLocation(url=place.url)).exit_code == 0
     found = check(place)
     assert named(found, "registry-behind") == [f"refs/promptops/confirmations/bot/0.1.3/{last.seq}"]
     assert found.exit_code == 2
 
 
 def test_a_log_that_was_rewritten_as_a_whole_is_known_from_git(
-    place: Place, tamper: Tamper, registry: Registry
+    place: RegistryLocation, tamper: Tamper, registry: Registry
 ) -> None:
     """Case 36: every seal is right, and none is what it was."""
     from dataclasses import replace
@@ -220,7 +222,7 @@ def test_a_log_that_was_rewritten_as_a_whole_is_known_from_git(
             seq=entry.seq,
         )
     tamper("UPDATE audit_head SET hash = :hash", hash=previous)
-    assert check(Place(url=place.url)).exit_code == 0
+    assert check(RegistryLocation(url=place.url)).exit_code == 0
     found = check(place)
     assert "audit-rewritten" in damage(found)
     assert len(found.faults) <= 25  # not one for each line there is
@@ -230,7 +232,7 @@ def test_a_log_that_was_rewritten_as_a_whole_is_known_from_git(
 
 
 @pytest.fixture
-def origin(place: Place, registry: Registry, root: Path, tmp_path: Path) -> Path:
+def origin(place: RegistryLocation, registry: Registry, root: Path, tmp_path: Path) -> Path:
     """A remote that has everything."""
     there = tmp_path / "origin.git"
     git(tmp_path, "init", "--quiet", "--bare", str(there))
@@ -241,11 +243,11 @@ def origin(place: Place, registry: Registry, root: Path, tmp_path: Path) -> Path
     return there
 
 
-def test_a_remote_that_has_the_same_is_clean(place: Place, origin: Path) -> None:
+def test_a_remote_that_has_the_same_is_clean(place: RegistryLocation, origin: Path) -> None:
     assert check(place, remote="origin").exit_code == 0
 
 
-def test_a_tag_that_was_moved_or_deleted_on_the_remote_is_reported(place: Place, origin: Path) -> None:
+def test_a_tag_that_was_moved_or_deleted_on_the_remote_is_reported(place: RegistryLocation, origin: Path) -> None:
     """Case 38."""
     git(origin, "update-ref", "refs/tags/bot/v0.1.0", git(origin, "rev-parse", "bot/v0.1.2"))
     git(origin, "update-ref", "-d", "refs/tags/bot/v0.1.1")
@@ -260,7 +262,7 @@ def test_a_tag_that_was_moved_or_deleted_on_the_remote_is_reported(place: Place,
 
 
 def test_what_others_brought_to_the_remote_is_ahead_and_comes_in(
-    place: Place, origin: Path, registry: Registry, root: Path, tmp_path: Path
+    place: RegistryLocation, origin: Path, registry: Registry, root: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     git(tmp_path, "clone", "--quiet", str(origin), str(other))
@@ -279,7 +281,7 @@ def test_what_others_brought_to_the_remote_is_ahead_and_comes_in(
 
 
 def test_two_hosts_that_push_different_things_under_one_name_alarm(
-    place: Place, origin: Path, registry: Registry, root: Path
+    place: RegistryLocation, origin: Path, registry: Registry, root: Path
 ) -> None:
     """Case 25."""
     factory.go_live(registry, "bot@0.1.3")
@@ -290,13 +292,13 @@ def test_two_hosts_that_push_different_things_under_one_name_alarm(
     assert named(check(place, remote="origin"), "remote-differs") == ["refs/promptops/channels/prod/bot/6"]
 
 
-def test_a_remote_that_does_not_answer_is_pending(place: Place, root: Path, tmp_path: Path) -> None:
+def test_a_remote_that_does_not_answer_is_pending(place: RegistryLocation, root: Path, tmp_path: Path) -> None:
     git(root, "remote", "add", "gone", str(tmp_path / "nowhere.git"))
     found = check(place, remote="gone")
     assert (codes(found.faults), found.exit_code) == ({"remote-silent"}, 1)
 
 
-def test_another_registrys_repository_is_refused(place: Place, root: Path) -> None:
+def test_another_registrys_repository_is_refused(place: RegistryLocation, root: Path) -> None:
     git(root, "update-ref", "refs/promptops/registry/another", "HEAD")
     found = check(place, repair=True)
     assert (codes(found.faults), found.exit_code) == ({"lineage-foreign"}, 2)

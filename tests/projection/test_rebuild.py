@@ -11,7 +11,7 @@ import pytest
 
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import Conflict, Invalid, Unavailable
-from promptops.operations.fsck import Place, check
+from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.git_sync import rebuild
 from promptops.projection import drain
 from promptops.projection.objects import project
@@ -72,7 +72,7 @@ def test_the_database_that_was_deleted_comes_back_equal(
             assert other.audit(limit=1)[0].previous == hash_
     finally:
         new.close()
-    place = Place(url=empty_url, root=root, name=NAME)
+    place = RegistryLocation(url=empty_url, root=root, name=NAME)
     assert [fault.code for fault in check(place).faults] == ["outbox-pending"]  # that it was rebuilt
     assert check(place, repair=True).faults == ()
 
@@ -94,7 +94,7 @@ def test_an_app_that_is_off_and_a_canary_come_back(
         until, _ = reader.audit_head()
         assert list(answers(other, until)) == list(answers(reader, until))
         assert [other.deployment(made.app, made.channel, made.revision) for made in written] == written
-    assert check(Place(url=empty_url, root=root, name=NAME), repair=True).faults == ()
+    assert check(RegistryLocation(url=empty_url, root=root, name=NAME), repair=True).faults == ()
 
 
 def test_it_comes_back_from_an_address_and_from_a_mirror(

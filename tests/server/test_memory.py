@@ -20,7 +20,7 @@ from promptops.operations.channels import apply_channels
 from promptops.operations.tokens import find_tokens
 from promptops.server.live.feed import Follower, Served
 from promptops.server.live.heartbeats import Presence
-from promptops.server.live.server_state import State as Running
+from promptops.server.live.server_state import ServerState as Running
 from promptops.server.settings import Limits, Settings
 from promptops.store import Registry
 from tests.server.conftest import mint

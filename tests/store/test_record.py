@@ -8,7 +8,7 @@ import pytest
 
 from promptops.core.audit import GENESIS, seal
 from promptops.core.model import AuditEntry, Profile, Quarantine
-from promptops.store import Answer, Registry, Writer
+from promptops.store import Registry, StoredAnswer, Writer
 from promptops.store.facts.profile import ProfileVersion
 from promptops.store.facts.quarantine import QuarantineEvent
 from tests.store.facts import ACTOR, ask, do, fill, minutes, note, quarantine
@@ -95,6 +95,6 @@ def test_a_line_of_a_change_that_was_rolled_back_leaves_no_gap(registry: Registr
 def test_an_answer_is_remembered_under_its_key(registry: Registry) -> None:
     do(registry, lambda writer: writer.remember("key", "request", b"\x00answer", minutes(1)))
     with registry.read() as reader:
-        assert reader.answer("key") == Answer(request="request", body=b"\x00answer")
+        assert reader.answer("key") == StoredAnswer(request="request", body=b"\x00answer")
         assert reader.answer("other") is None
         assert reader.answer("") is None

@@ -8,7 +8,7 @@ from promptops.core.errors import NotFound
 from promptops.core.model import Policy, Profile
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
-from promptops.operations.build import Workspace
+from promptops.operations.build import BuiltWorkspace
 from promptops.operations.channels import apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
@@ -49,7 +49,7 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
 
 def _release(registry: Registry, app: str, take: int, *, dirty: bool, owner: str = "support") -> None:
     what = built(content(app, f"Hello {{{{name}}}}, take {take} ☃"), dirty=dirty, commit=f"{take + 1:040x}")
-    workspace = Workspace(registry=NAME, built=(replace(what, profile=Profile(owner=owner)),))
+    workspace = BuiltWorkspace(registry=NAME, built=(replace(what, profile=Profile(owner=owner)),))
     release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
 
 

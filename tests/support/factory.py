@@ -33,7 +33,7 @@ from promptops.core.reference import parse_reference
 from promptops.core.release import encode
 from promptops.core.rollout import Intent
 from promptops.operations import release as releasing
-from promptops.operations.build import Built, Workspace
+from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.channels import apply_channels
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
@@ -105,7 +105,7 @@ def make_release(
     now: datetime = START,
 ) -> Release:
     """Release one content and return it."""
-    workspace = Workspace(registry=NAME, built=(built(what or content(), dirty=dirty),))
+    workspace = BuiltWorkspace(registry=NAME, built=(built(what or content(), dirty=dirty),))
     request = ReleaseRequest(key=key(), version=version, bump=bump)
     return release(registry, workspace, request, actor=ACTOR, now=now)[0].release
 

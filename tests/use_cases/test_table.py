@@ -16,7 +16,7 @@ from promptops.core.reference import Reference
 from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.token import Scope, Token
 from promptops.core.visibility import visible
-from promptops.use_cases.fields import Place
+from promptops.use_cases.fields import RequestPart
 from promptops.use_cases.table import TABLE
 from promptops.use_cases.use_case import UseCase
 from tests.support import factory
@@ -62,7 +62,7 @@ def test_every_attribute_of_a_request_is_a_field_of_its_row(case: UseCase[Any, A
     sent = {field.attribute.partition(".")[0] for field in case.fields}
     attributes = {} if case.request is None else case.request.__dataclass_fields__
     assert attributes.keys() - sent <= {"token", "prompt", *({"channel"} if case.name == "yank" else ())}
-    assert any(field.place is Place.KEY for field in case.fields) == ("key" in attributes)
+    assert any(field.place is RequestPart.KEY for field in case.fields) == ("key" in attributes)
 
 
 def test_the_names_and_addresses_of_the_rows_are_their_own() -> None:

@@ -21,7 +21,7 @@ from promptops.wire.codec import to_json
 
 if TYPE_CHECKING:
     from promptops.operations.backup import Restored
-    from promptops.operations.fsck import Place
+    from promptops.operations.fsck import RegistryLocation
     from promptops.store import Manifest
 
 DAMAGE = 2
@@ -152,18 +152,18 @@ def restore(session: Session, /, source: Path) -> None:
         bring_to_git(session)
 
 
-def _place(session: Session, url: str) -> Place:
+def _place(session: Session, url: str) -> RegistryLocation:
     """Returns the place of the new registry, with the workspace's git if it becomes the workspace's own registry."""
-    from promptops.operations.fsck import Place
+    from promptops.operations.fsck import RegistryLocation
 
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
     root = None if session.names_registry() else session.root()
     if root is None:
-        return Place(url=url, allow_network_fs=allow)
+        return RegistryLocation(url=url, allow_network_fs=allow)
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
 
-    return Place(url=url, root=root, name=read_workspace(WorkingTree(root)).registry, allow_network_fs=allow)
+    return RegistryLocation(url=url, root=root, name=read_workspace(WorkingTree(root)).registry, allow_network_fs=allow)
 
 
 def manifest_shape(manifest: Manifest) -> JsonObject:

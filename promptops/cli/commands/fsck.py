@@ -18,7 +18,7 @@ from promptops.cli.session import Session
 from promptops.core.faults import Condition, Fault
 
 if TYPE_CHECKING:
-    from promptops.operations.fsck import Report
+    from promptops.operations.fsck import FsckReport
 
 
 @command("fsck")
@@ -53,14 +53,14 @@ def fsck(session: Session, /, repair: bool, remote: str) -> None:
 
         name = read_workspace(WorkingTree(root)).registry
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
-    place = checking.Place(url=url, root=root, name=name, allow_network_fs=allow)
+    place = checking.RegistryLocation(url=url, root=root, name=name, allow_network_fs=allow)
     report = checking.check(place, remote=remote, repair=repair)
     session.answer(lambda: report_shape(report), lambda page: report_lines(report))
     if report.exit_code:
         click.get_current_context().exit(report.exit_code)
 
 
-def report_shape(report: Report) -> JsonObject:
+def report_shape(report: FsckReport) -> JsonObject:
     from promptops.wire.codec import to_json
     from promptops.wire.documents.commands import ReportDocument
 
@@ -75,7 +75,7 @@ def report_shape(report: Report) -> JsonObject:
     )
 
 
-def report_lines(report: Report) -> list[Line]:
+def report_lines(report: FsckReport) -> list[Line]:
     """Damage first; each finding with what, where and the repair."""
     damage = [fault for fault in report.faults if fault.severity is Condition.DAMAGE]
     waiting = [fault for fault in report.faults if fault.severity is not Condition.DAMAGE]
@@ -100,7 +100,7 @@ def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:
     return [*lines, ""] if lines else []
 
 
-def _verdict(report: Report, damage: int, waiting: int) -> Line:
+def _verdict(report: FsckReport, damage: int, waiting: int) -> Line:
     if damage:
         return [Span("✗ ", "bad"), Span(f"Damage: {counted(damage, 'finding')}", "strong"), ". No row was changed."]
     if waiting:

@@ -142,7 +142,7 @@ def serve(
     hosts = [*(_OWN_NAMES if local else ()), *allow_host]
     limits = _limits(reads_per_second, changes_per_second, keep_alive)
     settings = replace(_settings(session, not no_auth, hosts), limits=limits, proxies=trusted_proxy)
-    place = run.Place(host=host, port=port, workers=workers)
+    place = run.ListenAddress(host=host, port=port, workers=workers)
     code = run.serve(settings, place, partial(_announce, session, name, not no_auth))
     if code:
         raise click.exceptions.Exit(code)

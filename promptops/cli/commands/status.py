@@ -20,7 +20,7 @@ from promptops.core.deployment_parts import Kind
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
-    from promptops.operations.queries import Status
+    from promptops.operations.queries import RegistryStatus
     from promptops.operations.status import Standing
 
 _WARNED = frozenset({Kind.ROLLBACK, Kind.OFF})
@@ -52,7 +52,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     )
 
 
-def _failures(live_now: Status) -> list[Line]:
+def _failures(live_now: RegistryStatus) -> list[Line]:
     return failure_lines([(each.client, each.app, each.reason) for each in live_now.cannot_load])
 
 
@@ -64,12 +64,12 @@ def _pending(count: int) -> list[Line]:
     return ["", cells]
 
 
-def _ordered(live_now: Status, first: str) -> tuple[Standing, ...]:
+def _ordered(live_now: RegistryStatus, first: str) -> tuple[Standing, ...]:
     """Orders standings by app, with the channel ``first`` in front of the others, which stay downstream first."""
     return tuple(sorted(live_now.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
 
 
-def status_lines(live_now: Status, page: Page) -> list[Line]:
+def status_lines(live_now: RegistryStatus, page: Page) -> list[Line]:
     """The newest change first, then every standing."""
     head: Line = [Span(f"registry {live_now.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
     if not live_now.standings:
@@ -89,15 +89,15 @@ def status_lines(live_now: Status, page: Page) -> list[Line]:
     return [*lines, *next_steps(steps)]
 
 
-def _newest(live_now: Status) -> Standing:
+def _newest(live_now: RegistryStatus) -> Standing:
     return max(live_now.standings, key=lambda standing: standing.deployment.at)
 
 
-def _here(live_now: Status) -> str:
+def _here(live_now: RegistryStatus) -> str:
     return f" on {live_now.channels[0]}" if len(live_now.channels) == 1 else ""
 
 
-def _nothing(live_now: Status) -> list[Line]:
+def _nothing(live_now: RegistryStatus) -> list[Line]:
     if live_now.idle:
         app = live_now.idle[0]
         channel = live_now.channels[0] if live_now.channels else "CHANNEL"
@@ -112,7 +112,7 @@ def _nothing(live_now: Status) -> list[Line]:
     return ["Nothing is released yet.", *next_steps(steps)]
 
 
-def _last_change(live_now: Status, page: Page) -> Line:
+def _last_change(live_now: RegistryStatus, page: Page) -> Line:
     newest = _newest(live_now).deployment
     when = f", {clock.format_age(newest.at, page.now)} by {person(newest.actor)}"
     cells: list[Cell] = [Span("Last change: ", "strong"), Span(f"{newest.app} on {newest.channel}", "name"), " "]
@@ -125,7 +125,7 @@ def _last_change(live_now: Status, page: Page) -> Line:
     return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.version, "strong"), when]
 
 
-def _sentences(live_now: Status, page: Page) -> list[Line]:
+def _sentences(live_now: RegistryStatus, page: Page) -> list[Line]:
     lines: list[Line] = []
     places = max(len(standing.deployment.channel) for standing in live_now.standings)
     versions = max(len(serving(standing.deployment)) for standing in live_now.standings)
@@ -162,7 +162,7 @@ def _standing_lines(standing: Standing, page: Page, places: int, versions: int, 
     return [*lines, [margin, *back]]
 
 
-def _table(live_now: Status, page: Page) -> list[Line]:
+def _table(live_now: RegistryStatus, page: Page) -> list[Line]:
     rows: list[list[Cell]] = [
         [Span(title, "quiet") for title in ("APP", "CHANNEL", "LIVE", "ROLLBACK TO", "SINCE", "BY", "LAST CHANGE")]
     ]

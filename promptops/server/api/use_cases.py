@@ -21,12 +21,12 @@ from promptops.server.http.call import Call, CallOf
 from promptops.server.http.json_schema import ACTOR, EXPECTED, KEY, answered, answers, object_of, schema_of
 from promptops.server.http.routing import Body, Route
 from promptops.server.http.samples import sample_of
-from promptops.use_cases.fields import Field, Place, Rules
+from promptops.use_cases.fields import Field, RequestPart, Rules
 from promptops.use_cases.table import TABLE
 from promptops.use_cases.use_case import Caller, UseCase
 
 Constraint: Any = pydantic.Field  # its keywords come from rows
-_HEADERS: Final = {Place.KEY: KEY, Place.REVISION: EXPECTED}
+_HEADERS: Final = {RequestPart.KEY: KEY, RequestPart.REVISION: EXPECTED}
 
 
 def route_of(case: UseCase[Any, Any]) -> Route:
@@ -51,9 +51,9 @@ def _handler(case: UseCase[Any, Any]) -> Callable[..., Response]:
         body = given.pop("body", None)
         values = given if body is None else given | {name: getattr(body, name) for name in type(body).model_fields}
         for field in case.fields:
-            if field.place is Place.KEY:
+            if field.place is RequestPart.KEY:
                 values[field.name] = _key(call)
-            elif field.place is Place.REVISION:
+            elif field.place is RequestPart.REVISION:
                 values[field.name] = call.expect_revision
         caller = Caller(now=call.now, actor=call.actor if case.changes else "", rights=call.access)
         request = case.receive(values, call.access)
@@ -89,9 +89,9 @@ def _parameters(case: UseCase[Any, Any]) -> list[inspect.Parameter]:
     found = []
     for field in case.fields:
         required, default = case.default_of(field)
-        if field.place is Place.PATH:
+        if field.place is RequestPart.PATH:
             found.append(_parameter(field.name, Annotated[str, Path()]))
-        elif field.place is Place.QUERY:
+        elif field.place is RequestPart.QUERY:
             hint = case.hint_of(field)
             whole = (Digits,) if int in (hint, *get_args(hint)) else ()
             annotated = Annotated[(hint, *whole, Query(**field.rules))]  # type: ignore[valid-type]
@@ -104,7 +104,7 @@ def _parameters(case: UseCase[Any, Any]) -> list[inspect.Parameter]:
 def _body(case: UseCase[Any, Any]) -> type[Body]:
     taken = {}
     for field in case.fields:
-        if field.place is Place.BODY:
+        if field.place is RequestPart.BODY:
             required, default = case.default_of(field)
             examples = {} if field.example is None else {"examples": [field.example]}
             taken[field.name] = _key_of(case.hint_of(field), {**field.rules, **examples}, required, default)
@@ -167,7 +167,7 @@ def _settings(case: UseCase[Any, Any]) -> dict[str, Any]:
         if case.under:
             schema, example = object_of(**{case.under: {"type": "array", "items": schema}}), {case.under: [example]}
     headers = [_HEADERS[field.place] for field in case.fields if field.place in _HEADERS]
-    taken = {field.name: _example(case, field) for field in case.fields if field.place is Place.BODY}
+    taken = {field.name: _example(case, field) for field in case.fields if field.place is RequestPart.BODY}
     return answers(
         schema,
         example,

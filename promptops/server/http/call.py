@@ -18,7 +18,7 @@ from promptops.core.token import Scope
 from promptops.server.live.access import Access
 
 if TYPE_CHECKING:
-    from promptops.server.live.server_state import State
+    from promptops.server.live.server_state import ServerState
     from promptops.store import Registry
 
 IN_SCOPE: Final = "promptops.call"
@@ -36,7 +36,7 @@ class Call:
     The token may use this route; where the address names a channel or an app, it may do so there.
     """
 
-    state: State
+    state: ServerState
     access: Access
     method: str
     path: Mapping[str, str]

@@ -23,7 +23,7 @@ from promptops.server.http.bodies import Bodies, require_size
 from promptops.server.http.call import IN_SCOPE, Call
 from promptops.server.http.routing import Route
 from promptops.server.live.exhaustion import end_if_exhausted
-from promptops.server.live.limits import Kind
+from promptops.server.live.limits import RequestKind
 from promptops.server.settings import Limits
 
 
@@ -67,7 +67,7 @@ class Dispatch:
         if turns is not None:
             await turns.take(call.access.owner, self._limits.deadline)
             held.callback(turns.give, call.access.owner)
-            if route.kind is Kind.CHANGE:
+            if route.kind is RequestKind.CHANGE:
                 held.enter_context(call.state.pace.slowly())
 
     async def _in_time(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, held: ExitStack) -> None:

@@ -29,8 +29,8 @@ from promptops.core.errors import (
 from promptops.server.http.call import Call
 from promptops.server.http.routing import Route, Table
 from promptops.server.live.access import Access, bearer
-from promptops.server.live.limits import Kind, address_of
-from promptops.server.live.server_state import State
+from promptops.server.live.limits import RequestKind, address_of
+from promptops.server.live.server_state import ServerState
 
 ROUTE: Final = "promptops.route"
 ACCESS: Final = "promptops.access"
@@ -57,7 +57,7 @@ class Gate:
     """Judges requests. ``parameters`` says of each route which parameters it takes, and which of them once only."""
 
     def __init__(
-        self, dispatch: Dispatch, *, table: Table, parameters: Mapping[Route, Mapping[str, bool]], state: State
+        self, dispatch: Dispatch, *, table: Table, parameters: Mapping[Route, Mapping[str, bool]], state: ServerState
     ) -> None:
         self._dispatch = dispatch
         self._table = table
@@ -146,7 +146,7 @@ class Gate:
         except NotAuthenticated:
             await self._count(scope, address, counter.take_unknown)
             raise
-        kind = Kind.LOOKUP if route is None else route.kind
+        kind = RequestKind.LOOKUP if route is None else route.kind
         await self._count(scope, token.id, partial(counter.take, kind=kind))
         return Access(token, digest)
 

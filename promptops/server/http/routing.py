@@ -20,7 +20,7 @@ from promptops.core.errors import MethodNotAllowed, PromptopsError, RouteNotFoun
 from promptops.core.model import is_name
 from promptops.core.reference import VERSION
 from promptops.core.token import Scope, is_token_id
-from promptops.server.live.limits import Kind
+from promptops.server.live.limits import RequestKind
 from promptops.wire.snapshot import is_digest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,11 +76,11 @@ class Route:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """The kind of its requests."""
         if self.reads:
-            return Kind.READ if self.method == "GET" else Kind.BEAT
-        return Kind.LOOKUP if self.method == "GET" or self.scope in (OPEN, Scope.READ) else Kind.CHANGE
+            return RequestKind.READ if self.method == "GET" else RequestKind.BEAT
+        return RequestKind.LOOKUP if self.method == "GET" or self.scope in (OPEN, Scope.READ) else RequestKind.CHANGE
 
 
 class Routes:

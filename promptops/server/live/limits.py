@@ -20,7 +20,7 @@ _DIGITS: Final = 6
 """Of seconds: what is less is the arithmetic's, and would now and then refuse a first request."""
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """The kind of a request; each kind has its own count and its own threads."""
 
     READ = "read"
@@ -70,15 +70,15 @@ class Counter:
 
     def __init__(self, limits: Limits) -> None:
         self._of_tokens = {
-            Kind.READ: Buckets(limits.reads),
-            Kind.BEAT: Buckets(limits.beats),
-            Kind.LOOKUP: Buckets(limits.others),
-            Kind.CHANGE: Buckets(limits.others),
+            RequestKind.READ: Buckets(limits.reads),
+            RequestKind.BEAT: Buckets(limits.beats),
+            RequestKind.LOOKUP: Buckets(limits.others),
+            RequestKind.CHANGE: Buckets(limits.others),
         }
         self._nothing, self._unknown = Buckets(limits.failures), Buckets(limits.failures)
         self._refusals = Buckets(_REFUSALS)
 
-    def take(self, token: str, kind: Kind, count: int = 1) -> None:
+    def take(self, token: str, kind: RequestKind, count: int = 1) -> None:
         """Count one request of this token, or one that is as much work as several.
 
         Raises:

@@ -24,7 +24,7 @@ from promptops.operations.snapshots import StoredRelease
 from promptops.server.live.access import Tokens
 from promptops.server.live.feed import Feed, Served
 from promptops.server.live.heartbeats import Presence
-from promptops.server.live.limits import Counter, Kind
+from promptops.server.live.limits import Counter, RequestKind
 from promptops.server.live.metrics import Metrics
 from promptops.server.live.pace import Pace
 from promptops.server.live.readiness import Readiness
@@ -55,7 +55,7 @@ BATCH: Final = 4 * MIB
 _CACHE = 64 * MIB
 
 
-class State:
+class ServerState:
     """One running server. Everything is to be used on the event loop."""
 
     def __init__(self, settings: Settings) -> None:
@@ -71,7 +71,7 @@ class State:
         self.registry: Registry
         self.feed: Feed
         self.presence: Presence
-        self._turns: Mapping[Kind, Turns] = {}
+        self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
         self._readers, self._doorkeepers = CapacityLimiter(READERS), CapacityLimiter(1)
 
@@ -85,7 +85,10 @@ class State:
         self.registry = await to_thread.run_sync(self._connect)
         # SQLite has one writer at a time, and the order in which waiting writers get their turn is random.
         changes = CHANGES if self.registry.url.startswith("postgresql") else 1
-        self._turns = {Kind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2), Kind.CHANGE: Turns(changes, (changes + 1) // 2)}
+        self._turns = {
+            RequestKind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2),
+            RequestKind.CHANGE: Turns(changes, (changes + 1) // 2),
+        }
         self.feed = Feed(self.registry, pace=self.pace, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
         await to_thread.run_sync(self.feed.start)
@@ -112,7 +115,7 @@ class State:
         """
         return await self._ask(self._readers, function, *arguments)
 
-    def turns_of(self, kind: Kind, *, bulky: bool, direct: bool) -> Turns | None:
+    def turns_of(self, kind: RequestKind, *, bulky: bool, direct: bool) -> Turns | None:
         """Where a request waits for its turn: a bulky one, or one that needs a thread; None where it needs none."""
         if bulky:
             return self._bulky
@@ -152,7 +155,7 @@ class State:
 class Contents:
     """Contents of releases by digest. They never change, so recently used ones stay in memory."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ServerState) -> None:
         self._state = state
         self._kept: OrderedDict[str, StoredRelease] = OrderedDict()
         self._size = 0

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _MODULES: Final[Mapping[str, str]] = {
     "Deployed": "deployments",
     "Quarantine": "deployments",
-    "Status": "standings",
+    "RegistryStatus": "standings",
     "History": "standings",
     "Release": "releases",
     "Released": "releases",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from promptops.operations.queries import History, Status
+from promptops.operations.queries import History, RegistryStatus
 from promptops.operations.status import Standing, Target
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.deployments import (
@@ -34,7 +34,7 @@ def _standing(standing: Standing) -> StandingDocument:
     )
 
 
-def _status(status: Status) -> StatusDocument:
+def _status(status: RegistryStatus) -> StatusDocument:
     apps: dict[str, dict[str, StandingDocument]] = {app: {} for app in status.idle}
     for standing in status.standings:
         apps.setdefault(standing.deployment.app, {})[standing.deployment.channel] = _standing(standing)
@@ -47,8 +47,8 @@ def _status(status: Status) -> StatusDocument:
     )
 
 
-def _from_status(document: StatusDocument) -> Status:
-    return Status(
+def _from_status(document: StatusDocument) -> RegistryStatus:
+    return RegistryStatus(
         registry=document.registry,
         standings=tuple(
             _from_standing(entry.app, channel, standing)
@@ -95,6 +95,6 @@ def _from_history(document: HistoryDocument) -> History:
 
 
 FORMS: Final[Mapping[type, Form[Any, Any]]] = {
-    Status: Form(StatusDocument, _status, _from_status),
+    RegistryStatus: Form(StatusDocument, _status, _from_status),
     History: Form(HistoryDocument, _history, _from_history),
 }

@@ -6,7 +6,7 @@ import time
 
 from promptops.core.errors import GitUnavailable, RegistryNotInitialised, SchemaOutdated
 from promptops.core.faults import Condition
-from promptops.operations.fsck import Place, check
+from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.git_sync import sync
 from promptops.store import Registry
 from tests.harness.faults.report import Row
@@ -45,8 +45,8 @@ def mend(row: Row, where: str, world: World) -> None:
         row.wrong(where, f"after fsck --repair: {fault}")
 
 
-def _place(world: World) -> Place:
-    return Place(url=world.url, root=world.work, name=NAME)
+def _place(world: World) -> RegistryLocation:
+    return RegistryLocation(url=world.url, root=world.work, name=NAME)
 
 
 def _promised(world: World) -> list[str]:

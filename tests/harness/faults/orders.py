@@ -13,7 +13,7 @@ from enum import StrEnum
 from promptops.core.errors import NotFound
 from promptops.core.model import Content, Input, Message, Policy, Profile, Prompt, Provenance, Role
 from promptops.core.reference import Reference
-from promptops.operations.build import Built, Workspace
+from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.channels import apply_channels
 from promptops.operations.deploy import Deployed
 from promptops.operations.promote import PromoteRequest, promote
@@ -106,7 +106,7 @@ def built(app: str, text: str, commit: str) -> Built:
 
 
 def _release(registry: Registry, order: Order) -> list[Fact]:
-    workspace = Workspace(registry=NAME, built=(built(order.app, order.text, order.commit),))
+    workspace = BuiltWorkspace(registry=NAME, built=(built(order.app, order.text, order.commit),))
     done = release(registry, workspace, ReleaseRequest(key=order.key), actor=ACTOR, now=order.now)
     return [("release", made.release.app, made.release.version, made.release.digest) for made in done]
 

@@ -14,7 +14,7 @@ import pytest
 from promptops.core.errors import TooManyRequests
 from promptops.core.token import Scope
 from promptops.server.app import create_app
-from promptops.server.live.limits import Buckets, Counter, Kind, address_of
+from promptops.server.live.limits import Buckets, Counter, RequestKind, address_of
 from promptops.server.settings import Limits, Rate, Settings
 from promptops.store import Registry
 from tests.server.conftest import mint
@@ -279,7 +279,7 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
 def test_each_token_and_each_kind_of_request_has_its_own_bucket_and_strangers_have_two() -> None:
     rate = Rate(a_second=0.001, burst=2)
     counter = Counter(Limits(reads=rate, beats=rate, others=rate, failures=rate))
-    for kind in Kind:
+    for kind in RequestKind:
         counter.take("token", kind)
         counter.take("token", kind)
         with pytest.raises(TooManyRequests, match="too many requests"):

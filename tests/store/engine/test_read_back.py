@@ -15,7 +15,7 @@ from promptops.core.advice import Action
 from promptops.core.errors import ChangeNotKept, GuardsMissing
 from promptops.core.model import Policy, Profile
 from promptops.core.reference import parse_reference
-from promptops.operations.build import Workspace
+from promptops.operations.build import BuiltWorkspace
 from promptops.operations.channels import apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
@@ -35,7 +35,7 @@ def _withhold(reference: str, channel: str = "prod") -> WithholdRequest:
 
 def _release(registry: Registry, app: str, text: str, *, owner: str = "support", dirty: bool = False) -> object:
     what = replace(built(content(app, text), dirty=dirty), profile=Profile(owner=owner))
-    workspace = Workspace(registry=NAME, built=(what,))
+    workspace = BuiltWorkspace(registry=NAME, built=(what,))
     return release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=NOW)
 
 
