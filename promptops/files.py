@@ -15,7 +15,7 @@ from pathlib import Path
 
 from promptops.core.errors import Conflict
 
-_PRIVATE = 0o600
+_PRIVATE = 0o600  # for the owner alone
 _LOCK_POLL = 0.02  # a turn takes milliseconds, and the kernel has no lock with a time limit
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # file systems, and folders that may not be read
 

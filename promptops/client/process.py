@@ -13,8 +13,8 @@ import os
 import sys
 from typing import Any, Protocol
 
-_WIPE_ON_FORK = 18
-_NO_ADVICE = 0x7FFF
+_WIPE_ON_FORK = 18  # MADV_WIPEONFORK of Linux, which mmap does not name
+_NO_ADVICE = 0x7FFF  # no kernel knows it: one that accepts it ignores all advice, the one above too
 
 
 class Mark(Protocol):

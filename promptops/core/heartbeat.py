@@ -27,6 +27,7 @@ LISTED_FOR = timedelta(minutes=10)
 MAX_WORDS = 200
 """Characters of a text in a heartbeat: one printable line."""
 MAX_APPS = 2_000
+"""Apps in a heartbeat, which bounds its row in the registry: far more than one process uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Room:
     in_all: int = 20_000
 
 
-_LONGEST_NAME = 63
+_LONGEST_NAME = 63  # of a channel, as everywhere
 _ID = re.compile(r"[0-9a-f]{32}")
 
 

@@ -38,8 +38,8 @@ LONGEST = timedelta(days=7)
 MAX_FILE = 3 * MAX_BYTES
 """No file is larger. Quoting a release's bytes as text at most doubles them."""
 
-_MAX_ELEMENTS = 100
-_MAX_REASON = 2_000
+_MAX_ELEMENTS = 100  # values and names of a file; it has some twenty, since the content is one text
+_MAX_REASON = 2_000  # a page: the file is read by people in a hurry
 _TEXTS = ("registry", "lineage", "app", "channel", "version", "digest", "content", "reason", "actor")
 _TIMES = ("created_at", "expires_at")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|\+00:00)", re.ASCII)

@@ -48,7 +48,7 @@ _ARRIVING_SECONDS: Final = 2.0
 """Seconds in which a request that never arrived is repeated: the time of a server's restart."""
 
 _LATE: Final = "deadline-exceeded"
-_GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
+_GATEWAY_ERRORS: Final = frozenset({502, 503, 504})  # of a proxy that did not reach the server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

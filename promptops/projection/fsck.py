@@ -31,6 +31,7 @@ MOST = 20
 """Faults of one code that are named one by one."""
 
 _PACKED_SECONDS = 60.0
+"""Seconds after which the lock of the packed refs counts as left over: another program's git may pack for that long."""
 _REPAIR = Advice(Action.REPAIR, words="a repair of the registry")
 _AGAIN = Sentence(_REPAIR, " writes it again from the rows.")
 

@@ -17,7 +17,7 @@ from promptops.source.tree import Tree
 
 PROMPTS = "prompts/"
 PARTIALS = "partials/"
-_MAX_CONTENT = 1 << 20
+_MAX_CONTENT = 1 << 20  # bytes, as of a release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

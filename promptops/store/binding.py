@@ -21,7 +21,7 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import Values
 from promptops.store.writer import Writer
 
-_PAGE = 200
+_PAGE = 200  # facts in memory at a time, releases with their contents among them
 _audit, _binding, _secret = tables.audit, tables.binding, tables.token_secret
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from promptops.store.facts.kind import Fact
 
 _head, _audit_head = tables.head, tables.audit_head
+# Items of one query: few queries, below the limits of SQLite, which are 999 values and expressions 1,000 levels deep.
 _PAIRS_AT_ONCE = 200
 _DONE_AT_ONCE = 500
 

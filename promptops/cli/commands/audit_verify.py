@@ -12,7 +12,7 @@ from promptops.cli.session import Session
 if TYPE_CHECKING:
     from promptops.operations.audit import Audited
 
-DAMAGE = 2
+DAMAGE = 2  # the exit code of fsck for damage
 
 
 def verify(session: Session, anchor: str) -> int:

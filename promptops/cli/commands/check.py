@@ -28,7 +28,7 @@ EXAMPLES = {Severity.ERROR: 8, Severity.WARNING: 3, Severity.INFO: 2}
 
 _STYLE = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-FAILED = 2
+FAILED = 2  # as for other invalid files
 
 
 @command("check")

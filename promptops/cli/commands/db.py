@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptops.operations.fsck import RegistryLocation
     from promptops.store import Manifest
 
-DAMAGE = 2
+DAMAGE = 2  # the exit code of fsck for damage
 
 
 @click.group("db", cls=NounGroup, invoke_without_command=True)

@@ -44,7 +44,7 @@ SCHEMA = "promptops.last-known-good/1"
 MAX_FILE = 256 << 20
 """No file is larger: a channel of 200 apps with releases of 400 KB each."""
 
-_HEX = 64
+_HEX = 64  # digits of a SHA-256
 _KEYS = {"schema", "snapshot", "releases", "gone", "fixed"}
 
 

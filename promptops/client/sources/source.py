@@ -26,6 +26,7 @@ from promptops.core.escape import one_line
 from promptops.core.server_url import hide_password, require_server_url
 
 MAX_MESSAGE = 500
+"""Characters of a source's message in a status or a log."""
 
 _HINT = "https://HOST, file:FOLDER, sqlite:///PATH, postgresql://HOST/NAME or repo:FOLDER"
 

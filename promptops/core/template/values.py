@@ -15,6 +15,7 @@ from promptops.core.model import Input, Json
 from promptops.core.schema.input_schema import Check, compile_check, is_open, is_text, unevaluated
 
 MAX_DEPTH = 100
+"""Levels of a value: more than data of an application has, and fewer than recursion in Python allows."""
 
 
 def plain(value: object, depth: int = 0) -> Json:

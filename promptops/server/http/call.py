@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IN_SCOPE: Final = "promptops.call"
 """Where the gate leaves the call for FastAPI to find."""
 
-_MAX_WORDS = 200
+_MAX_WORDS = 200  # characters of a header with text, such as the actor's name and address
 _REVISION = re.compile(r'"[0-9]{1,15}"')
 
 

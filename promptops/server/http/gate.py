@@ -40,6 +40,7 @@ HOLD: Final = "promptops.hold"
 """Marks for protocol.py a request that only waits to be refused."""
 
 _HELD_SECONDS = 1.0
+"""Seconds that a caller waits for each refusal beyond 20 a second, which slows a loop that never pauses."""
 
 _EVERYBODY = Access(None)
 _ONCE = frozenset(

@@ -41,6 +41,7 @@ PARTS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
 """What a part of an address may name, and which texts are such a name. A route with any other part is an error."""
 
 _LONGEST = 512
+"""Bytes of a path: several times the longest address of a route."""
 
 
 class Body(BaseModel):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Clients choose their apps, so the encoded forms kept of one snapshot are bounded; a form that was dropped is encoded
 # again. A channel has few selections in use at a time, and each of them may resume from several older snapshots.
 _VIEWS = 64
-_EVENTS = 256
+_EVENTS = 256  # four snapshots to resume from for each selection
 # Older snapshots from which a stream can resume. A client that was away for more changes than that gets all apps.
 _PAST = 32
 # Seconds that a channel without followers is kept, so that a client that polls seldom still finds it in memory.

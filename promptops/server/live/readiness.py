@@ -17,6 +17,7 @@ FEED_AGE: Final = 30.0
 """Seconds without a look for changes after which a server is not ready: it looks every few seconds."""
 
 _READY_FOR = 1.0
+"""Seconds for which one check answers all requests, so that probes cost the database nothing."""
 _log = logging.getLogger("promptops.server")
 
 

@@ -53,6 +53,7 @@ BATCH: Final = 4 * MIB
 """How much of releases one answer has, unless a single one is larger."""
 
 _CACHE = 64 * MIB
+"""Bytes of contents that stay in memory: the releases that are live, also in a large registry."""
 
 
 class ServerState:

@@ -22,7 +22,7 @@ from promptops.store.reader import Reader
 from promptops.store.schema import tables
 
 SCHEMA = "promptops.backup/1"
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20  # of a manifest, which has about 1 KiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ _END = b"\\.\n"
 _COPY = re.compile(rb'COPY .+\."?(\w+)"? \(([^()]*)\) FROM stdin;\n')
 _ESCAPED = re.compile(rb"\\(?:([0-7]{3})|(.))", re.DOTALL)
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 16  # bytes that are read from a pipe at a time
 
 
 def dump(

@@ -22,7 +22,7 @@ from promptops.store.schema import tables
 from promptops.store.schema.comparison import check_schema
 
 _deployment, _release = tables.deployment, tables.release
-_PAGE = 200
+_PAGE = 200  # rows in memory at a time, releases with their contents among them
 
 
 def check_store(registry: Registry | str) -> tuple[Fault, ...]:

@@ -22,7 +22,7 @@ from promptops.store.reader import Reader
 from promptops.store.schema import tables
 
 _audit, _journal = tables.audit, tables.journal
-_PAGE = 200
+_PAGE = 200  # facts in memory at a time, releases with their contents among them
 
 
 def check_audit(connection: Connection) -> Iterator[Fault]:

@@ -41,7 +41,7 @@ _SETTLING = 2.0
 # A look follows after this share of the time since the write, so a commit is seen late by at most a quarter of the time
 # that it took, with few looks.
 _SHARE = 0.25
-_SHORTEST_PAUSE = 0.001
+_SHORTEST_PAUSE = 0.001  # seconds: right after a write the share of no time would be a busy loop
 
 
 class Notifier(Protocol):

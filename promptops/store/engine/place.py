@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from promptops.core.errors import Invalid
 
-_NAME_BYTES = 63
+_NAME_BYTES = 63  # PostgreSQL cuts longer names
 _OPTION = re.compile(r"(?:-c ?|--)search[_-]path=(?P<value>.*)", re.DOTALL)
 _SEVERAL = re.compile(r"(?P<before>postgres[^:/]*://(?:[^/?#]*@)?)(?P<hosts>[^@/?#]*,[^@/?#]*)(?P<after>.*)", re.DOTALL)
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5})?)?")

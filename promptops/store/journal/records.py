@@ -15,7 +15,7 @@ from promptops.store.facts.record import Record, flaw
 from promptops.store.schema import tables
 from promptops.store.schema.rows import audit_of
 
-_AT_ONCE = 500
+_AT_ONCE = 500  # values in a list of a query: few queries, below the limit of SQLite
 _journal = tables.journal
 _ENTRIES = select(*tables.audit.c, _journal.c.ref).join_from(
     tables.audit, _journal, _journal.c.seq == tables.audit.c.seq

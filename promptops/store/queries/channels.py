@@ -39,7 +39,7 @@ from promptops.store.schema.columns import Number
 from promptops.store.schema.rows import channel_of, deployment_columns, deployment_of, past_of, quarantine_of
 
 _deployment, _head, _policy, _quarantine = tables.deployment, tables.head, tables.channel_policy, tables.quarantine
-_PAGE = 50
+_PAGE = 50  # entries of a log at a time: a rollback rarely looks past the first few
 
 
 def _is_live(table: FromClause) -> ColumnElement[bool]:

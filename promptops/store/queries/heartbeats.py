@@ -23,11 +23,12 @@ from promptops.store.schema.columns import Moment
 from promptops.store.schema.rows import AnyRow
 
 FORGOTTEN_AFTER = timedelta(days=1)
+"""A client that was silent for this long is deleted; it left the lists long before."""
 
-_FORGET_ONCE_IN = 20
+_FORGET_ONCE_IN = 20  # batches between two deletions of old clients, on average: there is no hurry
 _SKEW = timedelta(minutes=1)
 """How far the clocks of servers may differ; a later ``seen_at`` comes from before a clock was set back."""
-_AT_ONCE = 500
+_AT_ONCE = 500  # clients in a list of a query: few queries, below the limit of SQLite
 _NOTHING = "{}"
 _client = tables.client
 _KEY = ("token", "id")
