@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from promptops.core.errors import RegistryUnavailable
 from promptops.core.model import AuditEntry, Json
-from promptops.wire.shapes import each
+from promptops.use_cases.documents import read_each
 
 Page = Callable[[int], Mapping[str, Json]]
 """The page of the log after a line: ``{"head": {"seq": …, "hash": …}, "entries": […]}``, both of one moment."""
@@ -44,4 +44,4 @@ class Trail:
         if not isinstance(seq, int) or not isinstance(hash, str):
             raise RegistryUnavailable("the server's answer is not understood: it has no head of the audit log")
         self._head = seq, hash
-        return each(AuditEntry, page["entries"])
+        return read_each(AuditEntry, page["entries"])

@@ -17,9 +17,9 @@ from promptops.core.model import AuditEntry, Json, Release, is_name
 from promptops.gateway.http_answers import AnswerObject, given, hashed, number, parsed, served
 from promptops.gateway.http_sender import SECONDS, Sender, ServerRequest
 from promptops.use_cases.channels import CHANNELS
+from promptops.use_cases.documents import read_each
 from promptops.use_cases.registry import APPS, IDENTITY
 from promptops.use_cases.status import STATUS, StatusRequest
-from promptops.wire.shapes import each
 
 if TYPE_CHECKING:
     from promptops.core.snapshot import Snapshot
@@ -112,7 +112,7 @@ class Remote:
         while limit is None or len(entries) < limit:
             size = PAGE if limit is None else min(PAGE, limit - len(entries))
             page = self._get("/v1/audit", [*filters, *given(before=before, limit=size)])
-            entries += each(AuditEntry, page["entries"])
+            entries += read_each(AuditEntry, page["entries"])
             last, before = before, number(page["before"])
             if before is None or (last is not None and before >= last):
                 break

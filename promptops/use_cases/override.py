@@ -43,13 +43,12 @@ CREATE_OVERRIDE = UseCase(
     run=lambda registry, request, caller: create(registry, request, actor=caller.actor, now=caller.now),
     request=OverrideRequest,
     answer=Override,
-    document=AnswerForm(
-        kind=dict,
+    form=AnswerForm(
         write=overrides.encode,
-        read=lambda document, request: overrides.decode(canonical(document, limit=overrides.MAX_FILE)),
+        read=lambda document: overrides.decode(canonical(document, limit=overrides.MAX_FILE)),
+        schema={"type": "object"},
+        example={"schema": overrides.SCHEMA, "app": "support-bot", "channel": "prod", "content": "…"},
     ),
-    schema={"type": "object"},
-    example={"schema": overrides.SCHEMA, "app": "support-bot", "channel": "prod", "content": "…"},
     body=("NewOverride", "Which release an override serves, why, and for how long."),
     fields=(
         path("channel"),
@@ -98,6 +97,7 @@ RECONCILE = UseCase(
     ),
     request=ReconcileRequest,
     answer=Deployed,
+    sample={"kind": "break-glass", "reason": "database gone"},
     body=("Recorded", "The text of an override file."),
     fields=(
         path("channel", "override.channel"),

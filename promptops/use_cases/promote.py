@@ -62,6 +62,7 @@ PROMOTE = UseCase(
     run=_run,
     request=PromoteRequest,
     answer=Deployed,
+    sample={"reason": "shorter answers"},
     body=("Promotion", "Which release is to be live."),
     fields=(
         path("channel"),

@@ -8,8 +8,7 @@ from promptops.core.model import Quarantine, Release
 from promptops.core.token import Scope
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, body, path
-from promptops.use_cases.use_case import AnswerForm, UseCase
-from promptops.wire.shapes import bare, written
+from promptops.use_cases.use_case import UseCase
 
 _BODY = ("Withheld", "A release, and why.")
 _FIELDS = (
@@ -72,7 +71,11 @@ YANK = UseCase(
     ),
     request=WithholdRequest,
     answer=Release,
-    document=AnswerForm(kind=Release, write=lambda release: written(bare(release))),
+    sample={
+        "yanked": True,
+        "yank_reason": "a customer's name is in it",
+        "yank": {"reason": "a customer's name is in it", "actor": "token ci", "at": "2026-03-01T18:30:05.120000Z"},
+    },
     body=_BODY,
     fields=_FIELDS,
     errors=(ReleaseNotFound, StillServed, KeyReused),

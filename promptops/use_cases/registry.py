@@ -53,7 +53,7 @@ class ClientsRequest:
     channel: ChannelName = ""
 
 
-def _clients(document: Mapping[str, Json], request: ClientsRequest) -> Clients:
+def _clients(document: Mapping[str, Json]) -> Clients:
     try:
         return clients_from_json(document)
     except Invalid as error:
@@ -92,9 +92,12 @@ CLIENTS = UseCase(
     run=lambda registry, request, caller: heartbeats.clients(registry, request.channel, now=caller.now),
     request=ClientsRequest,
     answer=Clients,
-    document=AnswerForm(kind=dict, write=clients_to_json, read=_clients),
-    schema={"type": "object", "properties": {"clients": _LIST, "silent": _LIST}, "required": ["clients", "silent"]},
-    example=clients_to_json(Clients(live=(_CLIENT,))),
+    form=AnswerForm(
+        write=clients_to_json,
+        read=_clients,
+        schema={"type": "object", "properties": {"clients": _LIST, "silent": _LIST}, "required": ["clients", "silent"]},
+        example=clients_to_json(Clients(live=(_CLIENT,))),
+    ),
     fields=(query("channel", max_length=63),),
     errors=(ChannelNotFound,),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Final
 
 from promptops.core import free_text
@@ -33,8 +33,7 @@ from promptops.core.token import Scope
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.release import Released, ReleaseRequest, release
 from promptops.use_cases.fields import KEY, Form, Rules, body
-from promptops.use_cases.use_case import AnswerForm, UseCase
-from promptops.wire.shapes import bare, written
+from promptops.use_cases.use_case import UseCase
 
 LARGEST: Final = 5 << 20
 """Every app of a workspace comes in one body, since they are released in one transaction."""
@@ -218,7 +217,6 @@ PUBLISH = UseCase(
     request=Publication,
     answer=tuple[Released, ...],
     under="releases",
-    document=AnswerForm(kind=Released, write=lambda done: written(replace(done, release=bare(done.release)))),
     body=("Publication", "Apps that were built from one workspace, and how to version them."),
     fields=(
         KEY,

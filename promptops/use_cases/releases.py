@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptops.core.errors import (
@@ -20,8 +20,7 @@ from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.queries import Listed, Named, named, releases
 from promptops.use_cases.fields import path, query
-from promptops.use_cases.use_case import AnswerForm, UseCase
-from promptops.wire.shapes import Described, bare
+from promptops.use_cases.use_case import UseCase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,40 +45,21 @@ RELEASES = UseCase(
 )
 
 
-def _described(named_release: Named) -> Described:
-    assert named_release.release is not None  # only files have none
-    return Described(
-        release=bare(named_release.release),
-        content=named_release.release.content.decode(),
-        profile=named_release.profile,
-        channels=named_release.channels,
-        quarantined=named_release.quarantined,
-    )
-
-
-def _named(described: Described, reference: Reference) -> Named:
-    """Returns the release after a check of its hash, and that it is the requested one: another could be as intact.
+def _requested(found: Named, reference: Reference) -> Named:
+    """Returns the release, if it is the requested one: another could be as intact.
 
     Raises:
         RegistryDamaged: it is not.
     """
-    from promptops.core.release import content_from_bytes
-
-    release = described.whole()
-    content = content_from_bytes(release.content)
-    same = content.app == release.app == reference.app and release.digest.startswith(reference.digest or "sha256:")
+    release = found.release
+    assert release is not None  # only files have none
+    same = found.content.app == release.app == reference.app
+    same = same and release.digest.startswith(reference.digest or "sha256:")
     if not same or (reference.version and release.version != reference.version):
         raise RegistryDamaged(
             f"the server answered the request for {reference} with " + one_line(f"{release.app}@{release.version}")
         )
-    return Named(
-        reference=reference,
-        content=content,
-        release=release,
-        profile=described.profile,
-        channels=described.channels,
-        quarantined=described.quarantined,
-    )
+    return replace(found, reference=reference)
 
 
 def _reference(values: Mapping[str, Any], rights: Rights) -> Reference:
@@ -99,12 +79,12 @@ NAMED = UseCase(
     tag="Looking",
     doc="""One release with its content: of a version, of a digest, or what a channel serves.
 
-    `content` is the canonical bytes as text: their SHA-256 is the digest.
+    The digest is the SHA-256 of the canonical bytes (RFC 8785) of `content`.
     """,
     run=lambda registry, request, caller: named(registry, request),
     request=Reference,
     answer=Named,
-    document=AnswerForm(kind=Described, write=_described, read=_named),
+    verify=_requested,
     fields=(
         path("app"),
         query("version", max_length=100, examples=["0.2.1"]),

@@ -59,6 +59,7 @@ ROLLBACK = UseCase(
     run=_run,
     request=RollbackRequest,
     answer=Deployed,
+    sample={"kind": "rollback", "revision": 8, "restores": 6},
     body=("Rollback", "What is to go back: the apps, or with ``all`` every app that is live on the channel."),
     fields=(
         path("channel"),

@@ -12,7 +12,7 @@ from promptops.core.token import Scope, Token
 from promptops.operations import tokens
 from promptops.operations.tokens import Minted, TokenRequest
 from promptops.use_cases.fields import SECONDS_OR_NONE, body, path, query
-from promptops.use_cases.use_case import AnswerForm, UseCase
+from promptops.use_cases.use_case import UseCase
 
 TOKENS: UseCase[None, tuple[Token, ...]] = UseCase(
     name="tokens",
@@ -25,14 +25,6 @@ TOKENS: UseCase[None, tuple[Token, ...]] = UseCase(
     answer=tuple[Token, ...],
     under="tokens",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """A new token and its secret, as a server answers it."""
-
-    token: Token
-    secret: str
 
 
 CREATE_TOKEN = UseCase(
@@ -51,11 +43,6 @@ CREATE_TOKEN = UseCase(
     ),
     request=TokenRequest,
     answer=Minted,
-    document=AnswerForm(
-        kind=Created,
-        write=lambda made: Created(token=made.token, secret=made.text),
-        read=lambda created, request: Minted(token=created.token, text=created.secret),
-    ),
     status=201,
     body=("NewToken", "What a token is called, what it may do and where, and for how long."),
     fields=(
@@ -117,6 +104,7 @@ REVOKE_TOKEN = UseCase(
     ),
     request=RevokeRequest,
     answer=Token,
+    sample={"revoked": {"actor": "token on-call", "reason": "leaked", "at": "2026-03-01T18:30:05.120000Z"}},
     fields=(path("token", "which"), query("reason", max_length=free_text.LONGEST)),
     resolve=_by_id,
     errors=(TokenNotFound,),

@@ -7,7 +7,7 @@ request names are checked, and those that an answer names are filtered, by :mod:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ from promptops.core.json_codec import to_json
 from promptops.core.model import Json
 from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.token import Scope
+from promptops.use_cases import documents
 from promptops.use_cases.fields import Field, RequestPart
 
 if TYPE_CHECKING:
@@ -50,14 +51,15 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerForm:
-    """What an answer goes over HTTP as, where it is not its own JSON; ``kind`` is the class of that.
+    """How an answer goes over HTTP that no document of ours is: a file, or a list that has a format of its own.
 
-    ``read`` has the request too, to see that the answer is one to it. ``write`` may return bytes: a file, sent as is.
+    ``write`` returns a JSON object, or the bytes of a file. ``schema`` and ``example`` are for the HTTP reference.
     """
 
-    kind: type
-    write: Callable[[Any], Any]
-    read: Callable[[Any, Any], Any] = lambda document, request: document
+    write: Callable[[Any], Mapping[str, Json] | bytes]
+    read: Callable[[Mapping[str, Json]], Any]
+    schema: Mapping[str, Any]
+    example: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +72,9 @@ class UseCase(Generic[Q, A]):
     ``require`` replaces the check of what the request names, and ``decode`` the way from the fields' values to it.
     ``resolve`` is what a gateway to a server asks first: it gets that gateway's ``run``, and the request.
     ``answer`` is the type that ``run`` returns, by which answers are filtered; a tuple goes as a list ``under`` a key.
-    ``schema`` and ``example`` of the answer are for what its type does not say.
+    It becomes the document that :mod:`promptops.use_cases.documents` has for it, unless it has a ``form`` of its own.
+    ``verify`` compares an answer of a server with the request. ``sample`` has values of fields in the example of the
+    HTTP reference, where the usual ones would not fit.
     """
 
     name: str
@@ -81,7 +85,8 @@ class UseCase(Generic[Q, A]):
     run: Callable[[Registry, Q, Caller], A]
     answer: Any
     under: str = ""
-    document: AnswerForm | None = None
+    form: AnswerForm | None = None
+    verify: Callable[[A, Q], A] = lambda answer, request: answer
     status: int = 200
     request: type[Q] | None = None
     fields: tuple[Field, ...] = ()
@@ -90,8 +95,7 @@ class UseCase(Generic[Q, A]):
     errors: tuple[type[PromptopsError], ...] = ()
     largest: int = 0
     elements: int = 0
-    schema: Mapping[str, Any] | None = None
-    example: Mapping[str, Json] | None = None
+    sample: Mapping[str, Json] = field(default_factory=dict)
     require: Callable[[Q, Scope, Rights], None] | None = None
     decode: Callable[[Mapping[str, Any], Rights], Q] | None = None
     resolve: Callable[[Callable[..., Any], Q], Q] | None = None
@@ -151,13 +155,12 @@ class UseCase(Generic[Q, A]):
 
     def written(self, answer: A) -> Mapping[str, Json] | bytes:
         """The JSON object of an answer, or the bytes of a file."""
+        if self.form is not None:
+            return self.form.write(answer)
         if self.under:
-            return {self.under: [self._written(item) for item in cast("tuple[Any, ...]", answer)]}
-        return cast("Mapping[str, Json] | bytes", self._written(answer))
-
-    def _written(self, item: Any) -> Any:
-        found = self.document.write(item) if self.document else item
-        return found if isinstance(found, (bytes, dict)) else to_json(found)
+            items = cast("tuple[Any, ...]", answer)
+            return {self.under: [item if isinstance(item, str) else documents.written(item) for item in items]}
+        return documents.written(answer)
 
     def read(self, document: Mapping[str, Json], request: Q) -> A:
         """The answer to a request, from the JSON object that a server sent.
@@ -165,23 +168,18 @@ class UseCase(Generic[Q, A]):
         Raises:
             RegistryUnavailable: it is no such answer.
         """
-        from promptops.wire.shapes import each, read, texts
-
+        if self.form is not None:
+            return cast("A", self.form.read(document))
         if self.under:
             items = document[self.under]
-            return cast("A", texts(items) if self.kind is str else each(self.kind, items))
-        if self.document is None:
-            return cast("A", read(self.kind, document))
-        found = document if self.document.kind is dict else read(self.document.kind, document)
-        return cast("A", self.document.read(found, request))
+            return cast("A", documents.texts(items) if self.noun is str else documents.read_each(self.noun, items))
+        return self.verify(documents.read(self.noun, document), request)
 
     @property
-    def kind(self) -> Any:
-        """The class of an answer over HTTP, or of an item of the list."""
-        if self.document is not None:
-            return self.document.kind
-        kind = get_args(self.answer)[0] if self.under else self.answer
-        return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    def noun(self) -> Any:
+        """The class of an answer, or of an item of the list."""
+        noun = get_args(self.answer)[0] if self.under else self.answer
+        return get_args(noun)[0] if get_origin(noun) is Annotated else noun
 
     def hint_of(self, declared: Field) -> Any:
         """The type of a field's value over HTTP."""

@@ -168,15 +168,10 @@ def test_a_release_that_is_not_what_was_asked_for_is_refused(
 
     from promptops.core.errors import RegistryDamaged
     from promptops.operations import queries
-    from promptops.wire.shapes import Described, bare, written
+    from promptops.use_cases.documents import written
 
-    named = queries.named(told, parse_reference("bot@0.1.0"))
-    assert named.release is not None
-    sound = Described(
-        release=bare(named.release), content=named.release.content.decode(), profile=None, channels=(), quarantined={}
-    )
-    changed = json.dumps(written(sound)).replace("Hello", "Hullo").encode()
-    whole = json.dumps(written(sound)).encode()
+    sound = json.dumps(written(queries.named(told, parse_reference("bot@0.1.0"))))
+    changed, whole = sound.replace("Hello", "Hullo").encode(), sound.encode()
     for body, asked in ((changed, "bot@0.1.0"), (whole, "bot@0.1.1"), (whole, "other@0.1.0")):
         with (
             answering(OURS % (len(body), body)) as url,

@@ -11,16 +11,24 @@ from jsonschema import Draft202012Validator
 
 from promptops.core.digest import digest
 from promptops.core.errors import RegistryDamaged, RegistryUnavailable
-from promptops.core.model import Policy
 from promptops.operations.channels import ChannelChange
-from promptops.server.http.json_schema import schema_of
+from promptops.operations.queries import Named
 from promptops.server.http.samples import sample_of
+from promptops.use_cases.documents import form_of, read, written
 from promptops.use_cases.table import TABLE
-from promptops.wire.shapes import Described, read, written
+from promptops.wire.codec import schema_of
 from tests.support import http_reference
 
-KINDS = list(dict.fromkeys(case.kind for case in TABLE if hasattr(case.kind, "__dataclass_fields__")))
-CHANGE = sample_of(ChannelChange)
+NOUNS = list(dict.fromkeys(case.noun for case in TABLE if case.form is None and case.noun is not str))
+
+
+def sample(noun: type[object]) -> dict[str, Any]:
+    """The example of the JSON of an answer."""
+    made: dict[str, Any] = sample_of(form_of(noun).document)
+    return made
+
+
+CHANGE = sample(ChannelChange)
 
 
 @pytest.fixture(scope="module")
@@ -61,23 +69,23 @@ def test_every_use_case_of_the_command_line_has_an_example_and_says_what_it_answ
             assert f"{case.method} {case.path} takes" in found
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_an_answer_comes_back_as_it_was_and_fits_its_schema(kind: type[object]) -> None:
-    answer = read(kind, sample_of(kind))
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.__name__)
+def test_an_answer_comes_back_as_it_was_and_fits_its_schema(noun: type[object]) -> None:
+    answer = read(noun, sample(noun))
     sent = json.loads(json.dumps(written(answer)))
-    assert read(kind, sent) == answer
-    Draft202012Validator(schema_of(kind)).validate(sent)
+    assert read(noun, sent) == answer
+    Draft202012Validator(schema_of(form_of(noun).document)).validate(sent)
 
 
 def test_what_a_newer_server_says_more_is_passed_over() -> None:
     said = CHANGE | {"more": 1}
-    said["policy"] = written(Policy(protected=True)) | {"also": ["this"]}
+    said["policy"] = {"promote_from": [], "allow_dirty": False, "protected": True, "also": ["this"]}
     assert read(ChannelChange, said).policy.protected is True
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"name": None}, {"version": "2"}, {"applied": "exploded"}, {"policy": []}, {"version": True}],
+    [{"name": None}, {"version": "2"}, {"change": "exploded"}, {"policy": []}, {"version": True}],
     ids=str,
 )
 def test_what_cannot_be_is_not_understood(changed: dict[str, Any]) -> None:
@@ -88,8 +96,8 @@ def test_what_cannot_be_is_not_understood(changed: dict[str, Any]) -> None:
 
 
 def test_a_content_that_is_not_of_its_digest_is_damaged() -> None:
-    said = sample_of(Described)
-    said["release"] |= {"digest": digest(said["content"].encode())}
-    assert read(Described, said).whole().content == said["content"].encode()
+    said = sample(Named)
+    release = read(Named, said).release
+    assert release is not None and digest(release.content) == said["digest"]
     with pytest.raises(RegistryDamaged):
-        read(Described, said | {"content": said["content"] + " "}).whole()
+        read(Named, said | {"content": said["content"] | {"app": "other"}})

@@ -17,8 +17,9 @@ from promptops.server.http.call import CallOf
 from promptops.server.http.json_schema import answered, answers, list_of, object_of
 from promptops.server.http.routing import Routes
 from promptops.server.http.samples import sample_of
+from promptops.use_cases.documents import written
 from promptops.use_cases.fields import read_moment
-from promptops.wire.shapes import written
+from promptops.wire.documents.audit import AuditEntryDocument
 
 PAGE: Final = 1000
 _PAGES: Final = 10
@@ -28,7 +29,7 @@ routes = Routes("Looking")
 
 _HEAD: Final = object_of(seq={"type": "integer"}, hash={"type": "string"})
 _NEXT: Final = {"anyOf": [{"type": "integer"}, {"type": "null"}], "description": "Where to go on: ?before=…"}
-_ENTRY: Final = sample_of(AuditEntry)
+_ENTRY: Final = sample_of(AuditEntryDocument)
 
 Moment = Annotated[str, Query(max_length=40, description="ISO 8601 with an offset.", examples=["2026-03-01T18:30:00Z"])]
 Name = Annotated[str, Query(max_length=63)]
@@ -37,7 +38,7 @@ Name = Annotated[str, Query(max_length=63)]
 @routes.get(
     "/v1/audit",
     scope=Scope.AUDIT,
-    **answers(object_of(entries=list_of(AuditEntry), before=_NEXT), {"entries": [_ENTRY], "before": None}),
+    **answers(object_of(entries=list_of(AuditEntryDocument), before=_NEXT), {"entries": [_ENTRY], "before": None}),
 )
 def audit(
     call: CallOf,
@@ -82,7 +83,7 @@ def audit(
     "/v1/audit/trail",
     scope=Scope.AUDIT,
     **answers(
-        object_of(head=_HEAD, entries=list_of(AuditEntry)),
+        object_of(head=_HEAD, entries=list_of(AuditEntryDocument)),
         {"head": {"seq": _ENTRY["seq"], "hash": _ENTRY["hash"]}, "entries": [_ENTRY]},
     ),
 )

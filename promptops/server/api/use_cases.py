@@ -18,12 +18,14 @@ from starlette.responses import Response
 from promptops.core.errors import RequestInvalid
 from promptops.server.api.arguments import Digits
 from promptops.server.http.call import Call, CallOf
-from promptops.server.http.json_schema import ACTOR, EXPECTED, KEY, answered, answers, object_of, schema_of
+from promptops.server.http.json_schema import ACTOR, EXPECTED, KEY, answered, answers, object_of
 from promptops.server.http.routing import Body, Route
 from promptops.server.http.samples import sample_of
+from promptops.use_cases.documents import form_of
 from promptops.use_cases.fields import Field, RequestPart, Rules
 from promptops.use_cases.table import TABLE
 from promptops.use_cases.use_case import Caller, UseCase
+from promptops.wire.codec import schema_of
 
 Constraint: Any = pydantic.Field  # its keywords come from rows
 _HEADERS: Final = {RequestPart.KEY: KEY, RequestPart.REVISION: EXPECTED}
@@ -161,11 +163,7 @@ def _nested(kind: Any) -> type[Body]:
 
 
 def _settings(case: UseCase[Any, Any]) -> dict[str, Any]:
-    schema, example = case.schema, case.example
-    if schema is None:
-        schema, example = schema_of(case.kind), sample_of(case.kind, case.under)
-        if case.under:
-            schema, example = object_of(**{case.under: {"type": "array", "items": schema}}), {case.under: [example]}
+    schema, example = _answer(case)
     headers = [_HEADERS[field.place] for field in case.fields if field.place in _HEADERS]
     taken = {field.name: _example(case, field) for field in case.fields if field.place is RequestPart.BODY}
     return answers(
@@ -175,6 +173,17 @@ def _settings(case: UseCase[Any, Any]) -> dict[str, Any]:
         headers=[*headers, *([ACTOR] if case.changes else [])],
         status=case.status,
     )
+
+
+def _answer(case: UseCase[Any, Any]) -> tuple[Mapping[str, Any], Any]:
+    """The schema and an example of what a use case answers."""
+    if case.form is not None:
+        return case.form.schema, case.form.example
+    kind = str if case.noun is str else form_of(case.noun).document
+    schema, example = schema_of(kind), sample_of(kind, case.under, case.sample)
+    if not case.under:
+        return schema, example
+    return object_of(**{case.under: {"type": "array", "items": schema}}), {case.under: [example]}
 
 
 def _example(case: UseCase[Any, Any], field: Field) -> Any:

@@ -6,16 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime
-from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from promptops.core.deployment_parts import OpenEnum
 from promptops.core.model import Json
+from promptops.wire.codec import schema_of
 
 _PLAIN: Final = {str: "string", int: "integer", bool: "boolean"}
 _NEVER_WRITTEN: Final = frozenset({bytes})
@@ -75,26 +71,6 @@ EXPECTED: Final = _header(
 )
 
 
-def schema_of(hint: object) -> dict[str, Any]:
-    """The JSON Schema of what :func:`promptops.core.json_codec.to_json` writes of such a value."""
-    if get_origin(hint) is UnionType:
-        return {"anyOf": [{"type": "null"} if part is NoneType else schema_of(part) for part in get_args(hint)]}
-    if get_origin(hint) is tuple:
-        return {"type": "array", "items": schema_of(get_args(hint)[0])}
-    if get_origin(hint) is Mapping:
-        return {"type": "object", "additionalProperties": schema_of(get_args(hint)[1])}
-    assert isinstance(hint, type)
-    if is_dataclass(hint):
-        return _of_fields(hint)
-    if hint is datetime:
-        return {"type": "string", "format": "date-time"}
-    if issubclass(hint, OpenEnum):
-        return {"type": "string", "examples": [member.value for member in hint]}  # a newer version may write others
-    if issubclass(hint, Enum):
-        return {"type": "string", "enum": [member.value for member in hint]}
-    return {"type": _PLAIN[hint]}
-
-
 def object_of(**parts: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of an object that has all of these."""
     return {"type": "object", "properties": dict(parts), "required": list(parts)}
@@ -103,14 +79,3 @@ def object_of(**parts: Mapping[str, Any]) -> dict[str, Any]:
 def list_of(kind: type) -> dict[str, Any]:
     """The schema of a list of these."""
     return {"type": "array", "items": schema_of(kind)}
-
-
-def _of_fields(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    shown = [field for field in fields(kind) if hints[field.name] not in _NEVER_WRITTEN]
-    return {
-        "type": "object",
-        "title": kind.__name__,
-        "properties": {field.name: schema_of(hints[field.name]) for field in shown},
-        "required": [field.name for field in shown if field.default is MISSING],
-    }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 
 from promptops.core.digest import digest
 
@@ -23,6 +24,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "apps": "support-bot",
     "author": "Ada Brandt <ada@parcelwise.example>",
     "builder": "promptops 0.1.0",
+    "bump": "patch",
+    "change": "changed",
     "changes": "answer: the system message changed",
     "channel": "prod",
     "channels": "prod",
@@ -32,9 +35,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "created_by": "Ada Brandt <ada@parcelwise.example> via token ci",
     "digest": _DIGEST,
     "field": "messages[0].content",
-    "flaws": "quarantined by Ada Brandt: wrong refunds",
     "id": "t4fK0qZ8sLm2",
-    "idle": "draft-bot",
+    "kind": "promote",
     "key": "9b2f4f0e-6f0c-4f0e-9d7a-2f1f6f6f7c11",
     "lineage": "0b0e5f5c-7a43-4f0e-8a51-6c1d2b9f4e77",
     "name": "prod",
@@ -52,35 +54,51 @@ _TEXTS: Final[Mapping[str, str]] = {
     "secret": "pops_rt_…",
     "summary": "the system message changed",
     "title": "Support bot",
+    "yank_reason": "a customer's name is in it",
+    "TokenDocument.kind": "ci",
+    "TokenDocument.name": "support-bot-prod",
+    "TokenDocument.scopes": "read",
+    "NewTokenDocument.kind": "ci",
+    "NewTokenDocument.name": "support-bot-prod",
+    "NewTokenDocument.scopes": "read",
+    "LoggedDocument.flaw": "",
     "version": "0.2.1",
 }
-_ENDS: Final = "2026-05-30T18:30:05.120000+00:00"
-_SHOWN: Final = frozenset(
-    {"apps", "channels", "key", "on_call", "owner", "promote_from", "protected", "served", "title"}
-)
-"""Fields with a default that an example has all the same; an answer leaves out what is at its default."""
+_AT: Final = "2026-03-01T18:30:05.120000Z"
+_TIMES: Final = {"expires_at": "2026-05-30T18:30:05.120000Z"}
+_NULL: Final = frozenset({"canary", "findings", "restores", "revoked", "yank", "yank_reason"})
+"""Fields that are null in most answers, so that they are in an example."""
+_FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
+_KEYS: Final[Mapping[str, str]] = {"quarantined": "staging", "revisions": "support-bot", "channels": "prod"}
+"""A key of each mapping."""
 
-_MEMBERS: Final[Mapping[str, str]] = {"applied": "changed", "bump": "patch"}
-_KEYS: Final[Mapping[str, str]] = {"flaws": _DIGEST, "quarantined": "prod", "revisions": "support-bot"}
 
+def sample_of(hint: Any, name: str = "", values: Mapping[str, Any] = MappingProxyType({}), owner: str = "") -> Any:
+    """An example of the JSON of a value of this type, in a field of this name of a document ``owner``.
 
-def sample_of(hint: Any, name: str = "") -> Any:
-    """An example of the JSON of a value of this type, in a field of this name."""
+    ``values`` has those of fields, by name, that are to be different from the usual ones.
+    """
+    if name in values:
+        return values[name]
     if get_origin(hint) is Annotated:
-        return sample_of(get_args(hint)[0], name)
+        return sample_of(get_args(hint)[0], name, values)
     if get_origin(hint) is UnionType:
         some = next(part for part in get_args(hint) if part is not NoneType)
-        return None if some is int else sample_of(some, name)
+        return None if name in _NULL else sample_of(some, name, values)
     if get_origin(hint) in (tuple, list):
-        return [sample_of(get_args(hint)[0], name)]
+        return [sample_of(get_args(hint)[0], name, values, owner)]
     if get_origin(hint) in (Mapping, dict):
-        return {_KEYS[name]: sample_of(get_args(hint)[1], name)}
+        inner = get_args(hint)[1]
+        return json.loads(_CONTENT) if inner is object else {_KEYS[name]: sample_of(inner, name, values)}
     if is_dataclass(hint):
-        hints = get_type_hints(hint)
-        shown = [field for field in fields(hint) if field.default is MISSING or field.name in _SHOWN]
-        return {field.name: sample_of(hints[field.name], field.name) for field in shown}
+        hints, kind = get_type_hints(hint), cast("type", hint).__name__
+        return {
+            field.name.rstrip("_"): sample_of(hints[field.name], field.name, values, kind) for field in fields(hint)
+        }
     if hint is datetime:
-        return _ENDS if name == "expires_at" else "2026-03-01T18:30:05.120000+00:00"
+        return _TIMES.get(name, _AT)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return _MEMBERS.get(name, next(iter(hint)).value)
-    return {bool: True, int: 7}.get(hint, _TEXTS.get(name, "…"))
+        return _TEXTS.get(name, next(iter(hint)).value)
+    if hint is bool:
+        return name not in _FALSE
+    return 7 if hint is int else _TEXTS.get(f"{owner}.{name}", _TEXTS.get(name, "…"))

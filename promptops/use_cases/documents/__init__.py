@@ -35,6 +35,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "Token": "tokens",
     "Minted": "tokens",
     "AuditEntry": "audit",
+    "Identity": "registry",
 }
 """Where the form of each class of answers is."""
 
@@ -68,6 +69,28 @@ def read(kind: type[T], value: object) -> T:
         raise _not_understood(error.message) from error
     except (ValueError, OverflowError) as error:
         raise _not_understood(str(error)) from error
+
+
+def read_each(kind: type[T], value: object) -> tuple[T, ...]:
+    """Returns every answer of a list that a server wrote.
+
+    Raises:
+        RegistryUnavailable: the value is not a list, or one of its items cannot be read.
+    """
+    if not isinstance(value, list):
+        raise _not_understood("it has no list")
+    return tuple(read(kind, item) for item in value)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Returns a list of texts that a server wrote.
+
+    Raises:
+        RegistryUnavailable: the value is something else.
+    """
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _not_understood("it has no list of names")
+    return tuple(value)
 
 
 def _not_understood(what: str) -> RegistryUnavailable:
