@@ -9,10 +9,10 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import get_origin
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -43,12 +43,19 @@ class Server:
             **openapi.described(), lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None
         )
         self.api.router.route_class = StrictRoute
-        documented = {route: self._add(route) for route in self.routes}
-        self.state.documentation = json.dumps(openapi.document(self.api, self.routes), ensure_ascii=False).encode()
-        dispatch = Dispatch({route: found for route, found in documented.items() if not route.direct}, settings.limits)
-        parameters = {route: _parameters(route, found) for route, found in documented.items()}
+        for route in self.routes:
+            self._add(route)
+        document = openapi.document(self.api, self.routes)
+        self.state.documentation = json.dumps(document, ensure_ascii=False).encode()
+        operations = {route: document["paths"][route.path][route.method.lower()] for route in self.routes}
+        dispatch = Dispatch(
+            self.api, {route for route, found in operations.items() if "requestBody" in found}, settings.limits
+        )
+        parameters = {route: _parameters(found) for route, found in operations.items()}
         gate = Gate(dispatch, table=Table(self.routes), parameters=parameters, state=self.state)
         self._edge = Edge(gate, self.state.metrics, Proxies(settings.proxies))
+        for kind in (PromptopsError, RequestValidationError, Exception):
+            self.api.add_exception_handler(kind, self._edge.answer)
         self._flaw = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +76,7 @@ class Server:
         """The server is about to end: close every stream, so that the end does not wait for them."""
         self.state.feed.end_followers()
 
-    def _add(self, route: Route) -> APIRoute:
+    def _add(self, route: Route) -> None:
         summary, _, description = (route.handler.__doc__ or "").strip().partition("\n")
         self.api.add_api_route(
             route.path,
@@ -86,9 +93,6 @@ class Server:
                 "openapi_extra": {"parameters": openapi.parameters(route), **route.settings.get("openapi_extra", {})},
             },
         )
-        found = self.api.router.routes[-1]
-        assert isinstance(found, APIRoute)
-        return found
 
     @asynccontextmanager
     async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
@@ -118,9 +122,7 @@ async def _documented() -> None:
     return None
 
 
-def _parameters(route: Route, documented: APIRoute) -> Mapping[str, bool]:
+def _parameters(operation: Mapping[str, Any]) -> Mapping[str, bool]:
     """The parameters a route takes after `?`, and whether each is taken once only."""
-    if route.direct:
-        return dict.fromkeys(route.query, False)
-    fields = documented.dependant.query_params
-    return {field.alias: get_origin(field.field_info.annotation) not in (list, tuple, set) for field in fields}
+    taken = [each for each in operation.get("parameters", ()) if each["in"] == "query"]
+    return {each["name"]: each["schema"].get("type") != "array" for each in taken}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -103,6 +104,19 @@ def test_a_package_with_one_home_is_imported_nowhere_else(package: str, home: tu
         if name.split(".")[0] == package and not module.path.as_posix().startswith(home)
     ]
     assert strangers == []
+
+
+def test_of_fastapi_only_what_its_documentation_names_is_used() -> None:
+    public = {"fastapi", "fastapi.exceptions", "fastapi.routing"}
+    used = {
+        f"{module.path}:{line}: {name}"
+        for module in modules("promptops")
+        for name, line in imports(module)
+        if name.split(".")[0] == "fastapi" and name not in public
+    }
+    assert used == set()
+    private = re.compile(r"\.(dependant|body_field|dependency_overrides)\b")
+    assert [module.path for module in modules("promptops") if private.search(module.text)] == []
 
 
 def test_every_imported_package_is_a_declared_dependency() -> None:

@@ -1,19 +1,18 @@
 """Calls the handlers: directly, or through FastAPI with a body that was read strictly and a deadline.
 
 Only :mod:`promptops.server.http.bodies` reads bodies, so that no handler can take more than the server allows or wait
-for ever. Of FastAPI only the route itself runs: the gate has found it already, and edge.py answers for the errors.
+for ever. FastAPI finds the route of a call by itself, the same as the gate did.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,13 +27,14 @@ from promptops.server.settings import Limits
 
 
 class Dispatch:
-    """Passes calls to their handlers. ``documented`` has FastAPI's route for each route that is not direct."""
+    """Passes calls to their handlers. ``api`` is FastAPI's application, which has every route that is not direct.
 
-    def __init__(self, documented: Mapping[Route, APIRoute], limits: Limits) -> None:
-        self._apps: dict[Route, ASGIApp] = {
-            route: AsyncExitStackMiddleware(found.app) for route, found in documented.items()
-        }
-        self._takes_body = {route for route, found in documented.items() if found.body_field is not None}
+    ``with_body`` are the routes that take a body.
+    """
+
+    def __init__(self, api: ASGIApp, with_body: Collection[Route], limits: Limits) -> None:
+        self._api = api
+        self._with_body = with_body
         self._limits = limits
         self._bodies = Bodies(limits)
         self._late: set[asyncio.Task[None]] = set()
@@ -52,14 +52,13 @@ class Dispatch:
                 response = await route.handler(call)
                 await response(scope, receive, send)
                 return
-            if route in self._takes_body:
+            if route in self._with_body:
                 call = replace(call, document=await self._bodies.read(call, route, receive, held))
             elif require_size(call.headers, self._limits.body) or b"transfer-encoding" in call.headers:
                 raise RequestInvalid("this address takes no body")
             await self._take_turn(call, route, held)
-            scope["path_params"] = dict(call.path)
-            scope[IN_SCOPE] = call
-            await self._in_time(self._apps[route], scope, receive, send, held.pop_all())
+            asked = {**scope, "method": route.method, IN_SCOPE: call}  # HEAD is answered as GET, without its body
+            await self._in_time(self._api, asked, receive, send, held.pop_all())
 
     async def _take_turn(self, call: Call, route: Route, held: ExitStack) -> None:
         """Wait for the call's turn, where the number of calls of its kind at a time is limited."""

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError, RegistryUnavailable
@@ -23,6 +25,9 @@ from promptops.server.http.problems import broken, concealed, malformed, problem
 from promptops.server.live.access import Access
 from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.live.metrics import Metrics
+
+_ANSWERED: Final = "promptops.answered"
+"""Where the scope of a request has the errors that were answered already."""
 
 _OWN: Final = ((b"promptops-api", b"1"), (b"x-content-type-options", b"nosniff"))
 # Bytes of an address that the log shows: enough for every route, and an invented one cannot fill the log.
@@ -50,6 +55,8 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         begun = time.perf_counter()
+        answered: list[Exception] = []
+        scope[_ANSWERED] = answered
         status = 0
         self._proxies.name_client(scope)
 
@@ -66,14 +73,20 @@ class Edge:
         try:
             await self._inner(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 the last layer: every error becomes an answer
-            end_if_exhausted(error)
-            answer = self._answer(error, scope)
-            if not status:
-                await answer(scope, receive, send_on)
+            if error not in answered:
+                answer = self._answer(error, scope)
+                if not status:
+                    await answer(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - begun)
 
-    def _answer(self, error: Exception, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """Returns the answer for an error of a handler that FastAPI called. FastAPI raises an unexpected one again."""
+        request.scope[_ANSWERED].append(error)
+        return self._answer(error, request.scope)
+
+    def _answer(self, error: Exception, scope: Scope) -> Response:
+        end_if_exhausted(error)
         if isinstance(error, RequestValidationError):
             return problem(malformed(error.errors()))
         if isinstance(error, PromptopsError):
