@@ -84,8 +84,8 @@ def _quarantined(deployed: Deployed) -> str:
 
 def _headline(deployed: Deployed, done: Deployment) -> Line:
     did, would = _WORDS.get(done.kind, _DEPLOYED)
-    way = f"{done.before.version} → " if done.before else ""
-    first = "" if done.before else ", the first release there"
+    first = ", the first release there" if done.revision == 1 else ""
+    way = "" if first else f"{done.before.version if done.before else 'off'} → "
     cells: list[Cell] = [Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")]
     cells += [Span(would if deployed.dry_run else did, "strong"), " ", Span(done.app, "name"), " on "]
     cells += [Span(done.channel, "name"), ": ", way, Span(serving(done), "strong"), first]
@@ -140,7 +140,8 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
     tail = ". Nothing was changed." if deployed.dry_run else ", in one transaction"
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "FROM", "TO", "REVISION")]]
     for deployment in deployed.deployments:
-        before = deployment.before.version if deployment.before else "nothing"
+        nothing = "nothing" if deployment.revision == 1 else "off"
+        before = deployment.before.version if deployment.before else nothing
         rows.append([deployment.app, before, Span(serving(deployment), "strong"), str(deployment.revision)])
     same = ", ".join(f"{d.app} {serving(d)}" for d in deployed.unchanged)
     details: list[tuple[str, Cell]] = [

@@ -46,8 +46,7 @@ def test_an_app_that_is_off(told: Registry, promptops: Promptops) -> None:
 def test_a_rollback_from_off(told: Registry, promptops: Promptops) -> None:
     off(told)
     shown = promptops("rollback", "bot", "--channel", "prod").out
-    assert "Rolled back bot on prod" in shown
-    assert "0.1.2" in shown
+    assert "Rolled back bot on prod: off → 0.1.2\n" in shown
     assert "quarantined" not in shown
     assert "rolled back from off by Ada Lovelace" in promptops("status").out
 
