@@ -20,7 +20,7 @@ from promptops.server.api.arguments import Digits
 from promptops.server.http.call import Call, CallOf
 from promptops.server.http.json_schema import ACTOR, EXPECTED, KEY, answered, answers, object_of
 from promptops.server.http.routing import Body, Route
-from promptops.server.http.samples import sample_of
+from promptops.server.http.samples import EARLIER, LATER, sample_of
 from promptops.use_cases.documents import form_of
 from promptops.use_cases.fields import Field, RequestPart, Rules
 from promptops.use_cases.table import TABLE
@@ -180,7 +180,8 @@ def _answer(case: UseCase[Any, Any]) -> tuple[Mapping[str, Any], Any]:
     if case.form is not None:
         return case.form.schema, case.form.example
     kind = str if case.noun is str else form_of(case.noun).document
-    schema, example = schema_of(kind), sample_of(kind, case.under, case.sample)
+    back = {"stable": EARLIER, "from_": LATER} if case.sample.get("kind") == "rollback" else {}
+    schema, example = schema_of(kind), sample_of(kind, case.under, {**back, **case.sample})
     if not case.under:
         return schema, example
     return object_of(**{case.under: {"type": "array", "items": schema}}), {case.under: [example]}

@@ -64,10 +64,14 @@ _TEXTS: Final[Mapping[str, str]] = {
     "LoggedDocument.flaw": "",
     "version": "0.2.1",
 }
+EARLIER: Final = {"version": "0.2.0", "digest": digest(_CONTENT.replace("parcels", "letters").encode())}
+LATER: Final = {"version": "0.2.1", "digest": _DIGEST}
+"""Two releases of one app, as a deployment names them."""
 _AT: Final = "2026-03-01T18:30:05.120000Z"
 _TIMES: Final = {"expires_at": "2026-05-30T18:30:05.120000Z"}
 _NULL: Final = frozenset({"canary", "findings", "restores", "revoked", "yank", "yank_reason"})
 """Fields that are null in most answers, so that they are in an example."""
+_USUAL: Final[Mapping[str, Any]] = {"from_": EARLIER, "rollback_to": EARLIER, "not_following": [], "warnings": []}
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
 _KEYS: Final[Mapping[str, str]] = {"quarantined": "staging", "revisions": "support-bot", "channels": "prod"}
 """A key of each mapping."""
@@ -80,6 +84,8 @@ def sample_of(hint: Any, name: str = "", values: Mapping[str, Any] = MappingProx
     """
     if name in values:
         return values[name]
+    if name in _USUAL:
+        return _USUAL[name]
     if get_origin(hint) is Annotated:
         return sample_of(get_args(hint)[0], name, values)
     if get_origin(hint) is UnionType:
