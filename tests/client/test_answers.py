@@ -26,6 +26,7 @@ JSON = {"Content-Type": "application/json"}
 NEXT = made.served(2, "2.0.0")
 GOOD = encode(NEXT)[0]
 _POINTER = json.loads(GOOD)["apps"]["bot"]
+_ALONE = {"stable": None, "canary": _POINTER["stable"], "weight": 1_000, "salt": "salt"}
 
 
 def _hundred_megabytes() -> Iterator[bytes]:
@@ -79,7 +80,7 @@ ANSWERS: Mapping[str, Callable[[], Reply]] = {
     "a tombstone": lambda: Reply(headers=JSON, body=_proven(schema="promptops.tombstone/1", app="bot", revision=9)),
     "a tombstone with a signature": lambda: Reply(headers=JSON, body=_proven(tombstone="bot", signature="MEUCIQ==")),
     "an app that is null": lambda: Reply(headers=JSON, body=_proven(apps={"bot": None})),
-    "an app that serves nothing": lambda: Reply(headers=JSON, body=_proven(apps={"bot": {**_POINTER, "stable": None}})),
+    "a canary beside nothing": lambda: Reply(headers=JSON, body=_proven(apps={"bot": {**_POINTER, **_ALONE}})),
 }
 
 
@@ -217,12 +218,13 @@ def test_a_newer_server_is_followed_whatever_extensions_it_adds(
         yield b"event: change\nid: 10\ndata: %s\n\n" % extended
         threading.Event().wait(5)
 
-    client = client_of(server.url, poll=0.2)
-    assert client.get_prompt("bot/answer").version == "1.0.0"
-    server.streams = stream
-    if stream:
+    if stream:  # before the client has a stream: it opens no second one beside it
         server.script = _only("events", lambda: Reply(headers={"Content-Type": "text/event-stream"}, body=events()))
+        client = client_of(server.url)
     else:
+        server.streams = False
+        client = client_of(server.url, poll=0.2)
+        assert client.get_prompt("bot/answer").version == "1.0.0"
         server.script = _only("snapshot", lambda: Reply(headers=JSON, body=extended))
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
     assert not client.status().problem
