@@ -17,7 +17,6 @@ from promptops.core.json_codec import to_json
 from promptops.core.model import Json
 from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.token import Scope
-from promptops.use_cases import documents
 from promptops.use_cases.fields import Field, RequestPart
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class AnswerForm:
     example: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: with them Python makes the class twice
 class UseCase(Generic[Q, A]):
     """One thing that a registry does, for the command line and over HTTP.
 
@@ -155,6 +154,8 @@ class UseCase(Generic[Q, A]):
 
     def written(self, answer: A) -> Mapping[str, Json] | bytes:
         """The JSON object of an answer, or the bytes of a file."""
+        from promptops.use_cases import documents
+
         if self.form is not None:
             return self.form.write(answer)
         if self.under:
@@ -168,6 +169,8 @@ class UseCase(Generic[Q, A]):
         Raises:
             RegistryUnavailable: it is no such answer.
         """
+        from promptops.use_cases import documents
+
         if self.form is not None:
             return cast("A", self.form.read(document))
         if self.under:
