@@ -18,6 +18,7 @@ from promptops.core.model import Content
 from promptops.core.release import content_from_bytes, encode
 from promptops.wire import codec, heartbeat, snapshot
 from promptops.wire.documents.deployments import DeployedDocument
+from promptops.wire.documents.tokens import TokenDocument
 from promptops.wire.schemas import schemas
 from tests.core.contents import CONTENTS
 from tests.vectors.test_vectors import document
@@ -128,6 +129,16 @@ def test_every_document_has_a_schema_that_is_one() -> None:
         Draft202012Validator.check_schema(schema)
         assert schema["$id"].startswith("urn:promptops:"), name
         assert schema["description"], name
+
+
+def test_a_newer_server_adds_extensions_to_a_token_and_inside_it() -> None:
+    revoked = {"reason": "leaked", "actor": "Ada", "at": "2026-11-21T18:30:05Z"}
+    token: dict[str, Any] = {"id": "t", "name": "ci", "kind": "user", "scopes": ["read"], "channels": [], "apps": []}
+    token |= {"prefix": "pops_", "created_at": "2026-11-21T18:30:05Z", "created_by": "Ada", "expires_at": None}
+    token |= {"revoked": revoked, "has_secret": True}
+    grown = {**token, "revoked": {**revoked, "extensions": {"by": 1}}, "extensions": {"scopes": ["admin"]}}
+    assert valid("token", grown)
+    assert codec.from_json(TokenDocument, grown) == codec.from_json(TokenDocument, token)
 
 
 def test_a_document_is_read_back_and_fits_its_schema() -> None:
