@@ -94,13 +94,13 @@ def require_loadable(content: Content) -> None:
         Unloadable: naming the prompt and the place.
     """
     compile_content(content)
-    found = (
+    named_schemas = (
         ((prompt.name, what), schema)
         for prompt in content.prompts
         for what, schema in (*_schemas(prompt), *((f"input '{item.name}'", item.schema) for item in prompt.inputs))
         if isinstance(schema, Mapping) and constraints(schema)
     )
-    if first := schemas.first_flaw(found):
+    if first := schemas.first_flaw(named_schemas):
         (name, what), flaw = first
         raise Unloadable(f"prompt '{content.app}/{name}': {what}: {flaw}", prompt=name)
 

@@ -44,8 +44,8 @@ def requires_of(data: bytes) -> tuple[str, ...]:
         document = json.loads(data)
     except (ValueError, RecursionError):
         return ()
-    found = document.get("requires") if isinstance(document, dict) else None
-    return tuple(found) if isinstance(found, list) and is_features(found) else ()
+    features = document.get("requires") if isinstance(document, dict) else None
+    return tuple(features) if isinstance(features, list) and is_features(features) else ()
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

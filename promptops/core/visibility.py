@@ -100,8 +100,8 @@ def _filter(hint: object) -> _Filter | None:
     if get_origin(hint) is Annotated:
         return _BY_MARK.get(mark) if (mark := _marked(hint)) else _filter(get_args(hint)[0])
     if get_origin(hint) is UnionType:
-        some = _filter(next(part for part in get_args(hint) if part is not NoneType))
-        return some and _optional(some)
+        inner = _filter(next(part for part in get_args(hint) if part is not NoneType))
+        return inner and _optional(inner)
     if get_origin(hint) is tuple:
         item = _filter(get_args(hint)[0])
         return item and (lambda value, rights: tuple(_kept(value, item, rights)))

@@ -60,7 +60,7 @@ def audit(
     page = limit if call.access.everything else PAGE
     shown: list[AuditEntry] = []
     for _ in range(_PAGES):
-        found = auditing.entries(
+        entries = auditing.entries(
             call.registry,
             app=app,
             channel=channel,
@@ -70,8 +70,8 @@ def audit(
             before=before,
             limit=page,
         )
-        shown += visible(found, tuple[AuditEntry, ...], call.access)
-        before = found[-1].seq if len(found) == page else None
+        shown += visible(entries, tuple[AuditEntry, ...], call.access)
+        before = entries[-1].seq if len(entries) == page else None
         if before is None or len(shown) >= limit:
             break
     if len(shown) > limit or (before is not None and len(shown) == limit):

@@ -85,10 +85,10 @@ async def release(call: Call) -> Reply:
     They never change, so a client may keep them for ever. The server checked them against the digest.
     """
     digest = call.path["digest"]
-    found = (await call.state.contents.of([digest])).get(digest)
-    if found is None or not call.sees(app=found.app):
+    stored = (await call.state.contents.of([digest])).get(digest)
+    if stored is None or not call.sees(app=stored.app):
         raise ReleaseNotFound(f"there is no release {digest}")
-    return tagged(digest, found.content, UNCHANGED_FOR_EVER, call.headers.get(b"if-none-match"))
+    return tagged(digest, stored.content, UNCHANGED_FOR_EVER, call.headers.get(b"if-none-match"))
 
 
 @routes.get(
@@ -127,9 +127,9 @@ async def releases(call: Call) -> Reply:
 )
 async def content(call: Call) -> Reply:
     """A release's canonical bytes, by version; the header `Promptops-Digest` has the digest."""
-    found = await call.state.ask(snapshots.content_of_version, call.path["app"], call.path["version"])
-    given = call.headers.get(b"if-none-match")
-    return tagged(found.digest, found.content, ASK_AGAIN, given, (b"promptops-digest", found.digest.encode()))
+    fixed = await call.state.ask(snapshots.content_of_version, call.path["app"], call.path["version"])
+    if_none_match = call.headers.get(b"if-none-match")
+    return tagged(fixed.digest, fixed.content, ASK_AGAIN, if_none_match, (b"promptops-digest", fixed.digest.encode()))
 
 
 class Heartbeat(Body):

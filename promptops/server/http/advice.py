@@ -29,7 +29,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
 def link(advice: Advice) -> Mapping[str, Json]:
     """Returns ``method`` and ``path`` of the route; nothing if there is no route, or its address is unknown."""
     method, path = ROUTES.get(advice.action, ("", ""))
-    given = {name: value for name, value in advice.arguments.items() if isinstance(value, str) and value != "…"}
-    if not method or not set(re.findall(r"\{(\w+)\}", path)) <= given.keys():
+    names = {name: value for name, value in advice.arguments.items() if isinstance(value, str) and value != "…"}
+    if not method or not set(re.findall(r"\{(\w+)\}", path)) <= names.keys():
         return {}
-    return {"method": method, "path": path.format_map({name: quote(value, safe="") for name, value in given.items()})}
+    return {"method": method, "path": path.format_map({name: quote(value, safe="") for name, value in names.items()})}

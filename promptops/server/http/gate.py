@@ -94,15 +94,15 @@ class Gate:
         await self._dispatch(call, route, scope, receive, send)
 
     def _headers(self, scope: Scope) -> Mapping[bytes, bytes]:
-        given: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        if sum([len(name) + len(value) + 4 for name, value in given]) > self._settings.limits.headers:
+        raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        if sum([len(name) + len(value) + 4 for name, value in raw]) > self._settings.limits.headers:
             raise RequestTooLarge(f"the headers are over {self._settings.limits.headers:,} bytes")
-        found = dict(given)
-        if len(found) < len(given):
-            names = [name for name, _ in given]
+        headers = dict(raw)
+        if len(headers) < len(raw):
+            names = [name for name, _ in raw]
             if twice := next((name for name in _ONCE if names.count(name) > 1), None):
                 raise RequestInvalid(f"the request has more than one header {twice.decode()}")
-        return found
+        return headers
 
     def _require_host(self, headers: Mapping[bytes, bytes]) -> None:
         if self._settings.hosts:
@@ -171,16 +171,16 @@ class Gate:
             return {}
         if raw.count(b"&") >= self._settings.limits.parameters:
             raise RequestInvalid(f"there are more than {self._settings.limits.parameters} parameters")
-        found: dict[str, tuple[str, ...]] = {}
+        parameters: dict[str, tuple[str, ...]] = {}
         try:
             pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
         except (UnicodeDecodeError, ValueError):
             raise RequestInvalid("the part after the question mark cannot be read") from None
         for name, value in pairs:
-            if name not in known or (known[name] and name in found) or "\0" in value:
+            if name not in known or (known[name] and name in parameters) or "\0" in value:
                 taken = f"It takes: {', '.join(sorted(known))}." if known else "It takes none."
                 raise RequestInvalid(
                     f"the parameter {name[:80]!r} is not taken by this address, or not like this", hint=taken
                 )
-            found[name] = (*found.get(name, ()), value)
-        return found
+            parameters[name] = (*parameters.get(name, ()), value)
+        return parameters

@@ -112,8 +112,8 @@ class Tokens:
             while self._waiting:
                 known = [digest for digest in self._waiting if digest in self._known]
                 others = (digest for digest in self._waiting if digest not in self._known)
-                asked = [*known, *islice(others, max(0, _AT_ONCE - len(known)))][:_AT_ONCE]
-                answers = {digest: self._waiting.pop(digest) for digest in asked}
+                batch = [*known, *islice(others, max(0, _AT_ONCE - len(known)))][:_AT_ONCE]
+                answers = {digest: self._waiting.pop(digest) for digest in batch}
                 try:
                     await self._answer(answers)
                 except BaseException as error:

@@ -88,9 +88,9 @@ def _choose(listed: str, tables: Sequence[str]) -> list[str]:
     entry = re.compile(rf"\d+; \d+ \d+ TABLE DATA (?P<schema>.*?) (?P<table>{names}) .*")
     schemas: dict[str, dict[str, str]] = {}
     for line in listed.splitlines():
-        if found := entry.fullmatch(line):
-            schemas.setdefault(found["schema"], {})[found["table"]] = line
-    registries = [found for found in schemas.values() if {"registry", "audit_head"} <= found.keys()]
+        if match := entry.fullmatch(line):
+            schemas.setdefault(match["schema"], {})[match["table"]] = line
+    registries = [tables for tables in schemas.values() if {"registry", "audit_head"} <= tables.keys()]
     if len(registries) != 1:
         raise Invalid(f"the backup holds {len(registries)} registries, and not one")
     return [registries[0][table] for table in tables if table in registries[0]]
@@ -99,9 +99,9 @@ def _choose(listed: str, tables: Sequence[str]) -> list[str]:
 def _copies(lines: Iterator[bytes]) -> Iterator[tuple[str, tuple[str, ...], Iterator[bytes]]]:
     """Each table with its columns and rows; the rows are to be read before the next one."""
     for line in lines:
-        if found := _COPY.fullmatch(line):
-            columns = tuple(name.strip().strip('"') for name in found[2].decode().split(","))
-            yield found[1].decode(), columns, itertools.takewhile(_END.__ne__, lines)
+        if match := _COPY.fullmatch(line):
+            columns = tuple(name.strip().strip('"') for name in match[2].decode().split(","))
+            yield match[1].decode(), columns, itertools.takewhile(_END.__ne__, lines)
 
 
 def _put_postgresql(driver: Any, table: str, columns: Sequence[str], rows: Iterator[bytes]) -> None:
@@ -139,8 +139,8 @@ def _value(field: bytes, column: str, kind: str) -> object:
     return text
 
 
-def _plain(found: re.Match[bytes]) -> bytes:
-    return bytes([int(found[1], 8)]) if found[1] else _LETTERS.get(found[2], found[2])
+def _plain(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 8)]) if match[1] else _LETTERS.get(match[2], match[2])
 
 
 def _tool(name: str, hint: str) -> str:

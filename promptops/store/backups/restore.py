@@ -120,9 +120,9 @@ def fill(connection: Connection, source: Path, manifest: Manifest) -> None:
 
 def require_same(connection: Connection, manifest: Manifest) -> None:
     """Raise :class:`RegistryDamaged` unless the registry matches the manifest."""
-    found = holdings_of(connection)
-    if found != manifest.holdings:
-        raise RegistryDamaged(f"the restored registry does not match the manifest: {found} and {manifest.holdings}")
+    holdings = holdings_of(connection)
+    if holdings != manifest.holdings:
+        raise RegistryDamaged(f"the restored registry does not match the manifest: {holdings} and {manifest.holdings}")
 
 
 def bring_up_to_date(connection: Connection) -> None:

@@ -57,16 +57,16 @@ def check_schema_of(url: str) -> tuple[Fault, ...]:
 
 
 def _run(registry: Registry, name: str, check: Check) -> list[Fault]:
-    found: list[Fault] = []
+    faults: list[Fault] = []
     try:
         with registry.read() as reader:
             for fault in check(reader._connection):
-                found.append(fault)  # noqa: PERF402 what was found before a page that cannot be read counts too
+                faults.append(fault)  # noqa: PERF402 what was found before a page that cannot be read counts too
     except RegistryDamaged as error:
-        found.append(damage("database-corrupt", error.message, name))
+        faults.append(damage("database-corrupt", error.message, name))
     except (ValueError, KeyError, TypeError) as error:
-        found.append(damage("database-corrupt", f"a row holds what promptops never writes: {error}", name))
-    return found
+        faults.append(damage("database-corrupt", f"a row holds what promptops never writes: {error}", name))
+    return faults
 
 
 def _contents(connection: Connection) -> Iterator[Fault]:
@@ -76,8 +76,8 @@ def _contents(connection: Connection) -> Iterator[Fault]:
     last = 0
     while page := connection.execute(ordered.where(_release.c.id > last)).all():
         for row in page:
-            if (found := digest_of(row.content)) != row.digest:
-                what = f"the stored bytes have the digest {found}, and were released as {row.digest}"
+            if (actual := digest_of(row.content)) != row.digest:
+                what = f"the stored bytes have the digest {actual}, and were released as {row.digest}"
                 yield damage("content-changed", what, f"{row.app}@{row.version}")
         last = page[-1].id
 

@@ -31,19 +31,19 @@ SELECT CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') THEN pg_sequence_
 def check_numbers(connection: Connection) -> Iterator[Fault]:
     """Check that the database gave the numbers of rows, and that tables of one row have one."""
     for table in _OF_ONE_ROW:
-        found = list(connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
-        if found != [1]:
-            yield damage("fact-changed", f"it has one row, of number 1, and there are {found}", table.name)
+        ids = list(connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
+        if ids != [1]:
+            yield damage("fact-changed", f"it has one row, of number 1, and there are {ids}", table.name)
     for table in tables.metadata.sorted_tables:
         if table in _OF_ONE_ROW or "id" not in table.c or not isinstance(table.c.id.type, Number):
             continue
         column = table.c.id
         low, top, count = connection.execute(select(func.min(column), func.max(column), func.count())).one()
-        given = count
+        expected = count
         if connection.dialect.name != "sqlite":
-            given = connection.exec_driver_sql(_GIVEN, {"table": table.name}).scalar()
-        if count and given is not None and (low < 1 or top > given):
-            what = f"its rows have numbers from {low} to {top}, and the database gave 1 to {given}"
+            expected = connection.exec_driver_sql(_GIVEN, {"table": table.name}).scalar()
+        if count and expected is not None and (low < 1 or top > expected):
+            what = f"its rows have numbers from {low} to {top}, and the database gave 1 to {expected}"
             yield damage("fact-changed", what, table.name)
 
 
@@ -53,9 +53,9 @@ def check_forms(connection: Connection) -> Iterator[Fault]:
     for name in sorted(GUARDED):
         table = tables.metadata.tables[name]
         columns = [column for column in table.c if isinstance(column.type, kinds)]
-        asked = ", ".join(f'"{column.name}"' for column in [*table.primary_key, *columns])
+        names = ", ".join(f'"{column.name}"' for column in [*table.primary_key, *columns])
         if columns:
-            for row in connection.exec_driver_sql(f'SELECT {asked} FROM "{name}"'):  # noqa: S608 names of ours
+            for row in connection.exec_driver_sql(f'SELECT {names} FROM "{name}"'):  # noqa: S608 names of ours
                 values = row[-len(columns) :]
                 for column, value in zip(columns, values, strict=True):
                     if not _written(column, value, connection.dialect):

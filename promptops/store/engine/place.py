@@ -132,8 +132,8 @@ def _split_options(options: str) -> tuple[str, tuple[str, ...]]:
         option = words.pop(0)
         if option == "-c" and words:
             option = f"-c {words.pop(0)}"
-        if found := _OPTION.fullmatch(re.sub(r"\\(.)", r"\1", option, flags=re.DOTALL)):
-            schemas = _listed(found["value"])
+        if match := _OPTION.fullmatch(re.sub(r"\\(.)", r"\1", option, flags=re.DOTALL)):
+            schemas = _listed(match["value"])
         else:
             kept.append(option)
     return " ".join(kept), schemas

@@ -56,11 +56,11 @@ def prove(connection: Connection, facts: Sequence[tuple[Table, Values]], lines: 
 @cache
 def _statement(table: Table) -> Select[int]:
     """Selects a row with all these values, except for numbers that the database gives itself."""
-    found = select(literal(1)).where(*(_same(column) for column in table.c if column.name != "id")).limit(1)
+    query = select(literal(1)).where(*(_same(column) for column in table.c if column.name != "id")).limit(1)
     if table is _deployment:
         here = _head.c.app == bindparam("app"), _head.c.channel == bindparam("channel")
-        found = found.where(select(1).where(*here, _head.c.revision >= bindparam("revision")).exists())
-    return found
+        query = query.where(select(1).where(*here, _head.c.revision >= bindparam("revision")).exists())
+    return query
 
 
 def _same(column: Column[Any]) -> ColumnElement[bool]:

@@ -165,10 +165,10 @@ def rows_by(
 ) -> list[AnyRow]:
     """Rows of a query on a table by some of its columns, in the order of these and then of its own."""
     columns = [table.c[name] for name in key]
-    some = sorted(set(wanted))
-    found = columns[0].in_([one[0] for one in some]) if len(columns) == 1 else tuple_(*columns).in_(some)
+    keys = sorted(set(wanted))
+    condition = columns[0].in_([one[0] for one in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
     ordered = [*columns, *([table.c.id] if "id" in table.c else [])]
-    return list(connection.execute(query.where(found).order_by(*ordered)))
+    return list(connection.execute(query.where(condition).order_by(*ordered)))
 
 
 def label(release: ReleaseRef | None) -> str:

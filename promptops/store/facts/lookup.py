@@ -33,8 +33,8 @@ def release_in(entry: JournalEntry) -> ReleaseRef:
 def names_below(connection: Connection, prefix: str) -> Mapping[int, str]:
     """The names that begin with these segments, by the numbers of their audit lines, in the order of these."""
     ref = _journal.c.ref
-    found = select(_journal.c.seq, ref).where(ref > f"{prefix}/", ref < f"{prefix}0").order_by(_journal.c.seq)
-    return {row.seq: row.ref for row in connection.execute(found)}
+    query = select(_journal.c.seq, ref).where(ref > f"{prefix}/", ref < f"{prefix}0").order_by(_journal.c.seq)
+    return {row.seq: row.ref for row in connection.execute(query)}
 
 
 def ranks(connection: Connection, page: Iterable[JournalEntry]) -> Mapping[int, int]:

@@ -54,9 +54,9 @@ class _Profiles(FactKind[ProfileVersion]):
         }
 
     def unrecorded(self, connection: Connection) -> Iterator[Fault]:
-        found = connection.execute(select(_profile.c.app, func.count()).group_by(_profile.c.app))
+        recorded = connection.execute(select(_profile.c.app, func.count()).group_by(_profile.c.app))
         names = names_below(connection, self.name).values()
-        counts = {f"{self.name}/{app}": count for app, count in found}
+        counts = {f"{self.name}/{app}": count for app, count in recorded}
         return surplus(counts, (name.rpartition("/")[0] for name in names))
 
 

@@ -57,9 +57,9 @@ class _Quarantines(FactKind[QuarantineEvent]):
 
     def unrecorded(self, connection: Connection) -> Iterator[Fault]:
         key = (_quarantine.channel, _quarantine.app)
-        found = connection.execute(select(*key, func.count()).group_by(*key))
+        recorded = connection.execute(select(*key, func.count()).group_by(*key))
         names = names_below(connection, self.name).values()
-        counts = {f"{self.name}/{channel}/{app}": count for channel, app, count in found}
+        counts = {f"{self.name}/{channel}/{app}": count for channel, app, count in recorded}
         return surplus(counts, (name.rpartition("/")[0] for name in names))
 
     def disordered(self, connection: Connection) -> Iterator[Fault]:

@@ -52,8 +52,8 @@ class _Releases(KeyedKind[Release]):
 
     def load(self, connection: Connection, page: Entries) -> Facts:
         wanted = {entry.seq: self.key_in(entry) for entry in page}
-        found = rows_by(connection, self.query(), self.table, self.key, wanted.values())
-        rows: dict[tuple[object, ...], list[AnyRow]] = {(row.app, row.version): [row] for row in found}
+        by_key = rows_by(connection, self.query(), self.table, self.key, wanted.values())
+        rows: dict[tuple[object, ...], list[AnyRow]] = {(row.app, row.version): [row] for row in by_key}
         there = {entry.seq: of_it for entry in page if signed(entry, of_it := rows.get(wanted[entry.seq], []))}
         return {seq: self.fact(row) for seq, (row,) in there.items()}
 

@@ -31,15 +31,15 @@ def entries(
         rows = connection.execute(ordered.where(_journal.c.seq > after).limit(limit)).all()
     else:
         wanted = sorted(seqs)[:limit]
-        rows = [row for some in _parts(wanted) for row in connection.execute(ordered.where(_journal.c.seq.in_(some)))]
+        rows = [row for part in _parts(wanted) for row in connection.execute(ordered.where(_journal.c.seq.in_(part)))]
     return tuple(JournalEntry(seq=row.seq, ref=row.ref, audit=audit_of(row)) for row in rows)
 
 
 def records(connection: Connection, page: Entries) -> tuple[Record, ...]:
     """The records of these entries, in their order, without those that ``flaw`` objects to."""
     facts = load(connection, page)
-    found = (Record(ref=e.ref, audit=e.audit, fact=facts[e.seq]) for e in page if e.seq in facts)
-    return tuple(record for record in found if not flaw(record))
+    in_page = (Record(ref=e.ref, audit=e.audit, fact=facts[e.seq]) for e in page if e.seq in facts)
+    return tuple(record for record in in_page if not flaw(record))
 
 
 def load(connection: Connection, page: Entries) -> Facts:
@@ -47,12 +47,12 @@ def load(connection: Connection, page: Entries) -> Facts:
     by_kind: dict[str, list[JournalEntry]] = {}
     for entry in page:
         by_kind.setdefault(entry.segment(0), []).append(entry)
-    found: dict[int, Fact] = {}
-    for name, some in by_kind.items():
+    facts: dict[int, Fact] = {}
+    for name, of_kind in by_kind.items():
         if (kind := kinds().get(name)) is not None:
-            for part in _parts(some):
-                found.update(_load(connection, kind, part))
-    return found
+            for part in _parts(of_kind):
+                facts.update(_load(connection, kind, part))
+    return facts
 
 
 def _load(connection: Connection, kind: FactKind[Any], part: Entries) -> Facts:

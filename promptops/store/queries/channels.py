@@ -144,10 +144,10 @@ class ChannelReader:
         Raises:
             NotFound: the log does not reach there.
         """
-        found = self._first(_REVISION, app=app, channel=channel, revision=revision)
-        if found is None:
+        deployment = self._first(_REVISION, app=app, channel=channel, revision=revision)
+        if deployment is None:
             raise NotFound(f"{app}:{channel} has no revision {revision}")
-        return found
+        return deployment
 
     def live(self, app: str, channel: str) -> Deployment | None:
         """What the channel serves of the app now."""

@@ -105,11 +105,11 @@ def _leave_out(connection: Connection, newest: dict[tuple[str, str], Beat], now:
 
 
 def _known(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    wanted, found = sorted(keys), set[tuple[str, str]]()
+    wanted, known = sorted(keys), set[tuple[str, str]]()
     for start in range(0, len(wanted), _AT_ONCE):
         rows = connection.execute(_KNOWN, {"keys": wanted[start : start + _AT_ONCE]})
-        found |= {(row.token, row.id) for row in rows}
-    return found
+        known |= {(row.token, row.id) for row in rows}
+    return known
 
 
 def seen_since(

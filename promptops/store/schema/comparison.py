@@ -50,10 +50,10 @@ def strangers(connection: Connection) -> Iterator[tuple[str, str]]:
     """Foreign objects that can swallow, change or hide rows of our tables: the object and the table."""
     known = guards.names(connection)
     if connection.dialect.name == "sqlite":
-        found = connection.exec_driver_sql(_ON_SQLITE)
+        objects = connection.exec_driver_sql(_ON_SQLITE)
     else:
-        found = connection.exec_driver_sql(_ON_POSTGRESQL, {"names": [*metadata.tables]})
-    for kind, name, table in found:
+        objects = connection.exec_driver_sql(_ON_POSTGRESQL, {"names": [*metadata.tables]})
+    for kind, name, table in objects:
         if table in metadata.tables and known.get(name) != table:
             yield (f"the {kind} {name}" if name != table else f"a {kind}"), table
 
@@ -80,19 +80,19 @@ def make_indexes(connection: Connection) -> None:
     """Put the indexes back that are missing."""
     inspector = inspect(connection)
     for table in metadata.sorted_tables:
-        found = {index["name"] for index in inspector.get_indexes(table.name)}
+        existing = {index["name"] for index in inspector.get_indexes(table.name)}
         for index in table.indexes:
-            if index.name not in found:
+            if index.name not in existing:
                 index.create(connection)
 
 
 def _columns(inspector: Inspector, table: Table) -> Iterator[Fault]:
     dialect = inspector.dialect
-    found = {column["name"]: column for column in inspector.get_columns(table.name)}
-    for name in found.keys() - table.c.keys():
+    existing = {column["name"]: column for column in inspector.get_columns(table.name)}
+    for name in existing.keys() - table.c.keys():
         yield _foreign(f"the column {name}", table.name)
     for column in table.c:
-        if (there := found.get(column.name)) is None:
+        if (there := existing.get(column.name)) is None:
             yield damage("schema-incomplete", f"the column {column.name} is not there", table.name)
             continue
         wanted = (column.type.compile(dialect), bool(column.nullable))
@@ -101,11 +101,13 @@ def _columns(inspector: Inspector, table: Table) -> Iterator[Fault]:
 
 
 def _constraints(inspector: Inspector, table: Table) -> Iterator[Fault]:
-    found = {("primary key", tuple(inspector.get_pk_constraint(table.name)["constrained_columns"]), "")}
-    found |= {("unique key", tuple(each["column_names"]), "") for each in inspector.get_unique_constraints(table.name)}
+    existing = {("primary key", tuple(inspector.get_pk_constraint(table.name)["constrained_columns"]), "")}
+    existing |= {
+        ("unique key", tuple(each["column_names"]), "") for each in inspector.get_unique_constraints(table.name)
+    }
     for each in inspector.get_foreign_keys(table.name):
         refers = f" to {each['referred_table']} ({', '.join(each['referred_columns'])})"
-        found.add(("foreign key", tuple(each["constrained_columns"]), refers))
+        existing.add(("foreign key", tuple(each["constrained_columns"]), refers))
     for check in inspector.get_check_constraints(table.name):
         yield _foreign(f"the check {check['name'] or check['sqltext']}", table.name)
     wanted = {("primary key", tuple(table.primary_key.columns.keys()), "")}
@@ -115,17 +117,17 @@ def _constraints(inspector: Inspector, table: Table) -> Iterator[Fault]:
     for key in table.foreign_key_constraints:
         columns = ", ".join(element.column.name for element in key.elements)
         wanted.add(("foreign key", tuple(key.column_keys), f" to {key.referred_table.name} ({columns})"))
-    for kind, columns_of, refers in sorted(found - wanted):
+    for kind, columns_of, refers in sorted(existing - wanted):
         yield _foreign(f"the {kind} ({', '.join(columns_of)}){refers}", table.name)
-    for kind, columns_of, refers in sorted(wanted - found):
+    for kind, columns_of, refers in sorted(wanted - existing):
         yield damage("schema-incomplete", f"the {kind} ({', '.join(columns_of)}){refers} is not there", table.name)
 
 
 def _indexes(inspector: Inspector, table: Table) -> Iterator[Fault]:
     wanted: Mapping[Any, Index] = {index.name: index for index in table.indexes}
-    found = {index["name"]: index for index in inspector.get_indexes(table.name) if not _of_key(index)}
-    for name in sorted(wanted.keys() | found.keys(), key=str):
-        there, ours = found.get(name), wanted.get(name)
+    existing = {index["name"]: index for index in inspector.get_indexes(table.name) if not _of_key(index)}
+    for name in sorted(wanted.keys() | existing.keys(), key=str):
+        there, ours = existing.get(name), wanted.get(name)
         if ours is None:
             unique = there is not None and there["unique"]
             yield (

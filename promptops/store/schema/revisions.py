@@ -55,8 +55,8 @@ def adopt(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": version})  # noqa: S608
     if _SHARED not in there or not _may_change(connection):
         return
-    found = connection.exec_driver_sql(f"SELECT version_num FROM {_SHARED}").scalars().all()  # noqa: S608
-    if found == [version]:
+    versions = connection.exec_driver_sql(f"SELECT version_num FROM {_SHARED}").scalars().all()  # noqa: S608
+    if versions == [version]:
         connection.execute(text(f"UPDATE {_SHARED} SET version_num = :table"), {"table": VERSION_TABLE})  # noqa: S608
     else:
         connection.execute(text(f"DELETE FROM {_SHARED} WHERE version_num = :version"), {"version": version})  # noqa: S608
