@@ -133,7 +133,7 @@ def test_nobody_is_an_error_that_says_how_to_be_somebody(tmp_path: Path) -> None
 def test_an_actor_is_no_servers_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="via") as refusal:
         actor("Ada via token admin", tmp_path)
-    assert "--actor" in refusal.value.hint
+    assert [advice.arguments["name"] for advice in refusal.value.advice] == ["actor"]
     monkeypatch.setenv("PROMPTOPS_ACTOR", "Ada  VIA token admin")
     with pytest.raises(Invalid, match="via"):
         actor(None, tmp_path)
