@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from promptops.client.background import BackgroundClient, end_all, one_version
-from promptops.client.follow.crew import begin
+from promptops.client.follow.daemon_threads import begin
 from promptops.client.follow.threads import LOADED, ChannelThreads
 from promptops.client.state.app_release import ServedRelease
 from promptops.client.status import log

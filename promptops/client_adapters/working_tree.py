@@ -17,7 +17,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import ReleaseRef
-from promptops.core.release import encode as encode_release
+from promptops.core.release_bytes import encode as encode_release
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.source.app_file import APP_FILE
 from promptops.source.app_source import PARTIALS

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
 from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
 from promptops.core.model import Content, Json, Prompt
-from promptops.core.release import content_from_bytes, content_to_json
+from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema import input_schema as schemas
 from promptops.core.schema.input_schema import constraints, is_open, is_text
 from promptops.core.schema.meta_schema import patterns, require_schema

@@ -27,7 +27,7 @@ from promptops.core.json_size import require_few
 from promptops.core.model import Json, ReleaseRef, is_name
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import parse_reference
-from promptops.core.release import content_from_bytes
+from promptops.core.release_bytes import content_from_bytes
 from promptops.core.timestamp import timestamp
 
 SCHEMA = "promptops.override/1"

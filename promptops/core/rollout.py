@@ -3,7 +3,7 @@
 These functions only decide; the caller locks, stores and reads back. The rules:
 
 - a promotion needs a release that is neither yanked nor quarantined on the channel and that passes every check of the
-  channel's policy (:mod:`promptops.core.checks`);
+  channel's policy (:mod:`promptops.core.policy`);
 - a rollback goes to the newest *good* release that was live before the current one, judged by the position in the log
   where the current one was promoted. A rollback takes over the position of the entry that it restores, so a second
   rollback goes further back and never returns to the release that the first one left;
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from promptops.core.advice import Action, Advice, Sentence, option
-from promptops.core.checks import Candidate, admit, checks_of
 from promptops.core.errors import (
     ConcurrentDeployment,
     NothingToRollBackTo,
@@ -27,6 +26,7 @@ from promptops.core.errors import (
     Yanked,
 )
 from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, ReleaseRef
+from promptops.core.policy import Candidate, admit, checks_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What one check of a channel's policy says of a release. :mod:`promptops.core.checks` has the checks."""
+"""What one check of a channel's policy says of a release. :mod:`promptops.core.policy` has the checks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile, Provenance
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 
 if TYPE_CHECKING:
     from promptops.source.git.repository import CommitInfo, Repository

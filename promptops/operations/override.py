@@ -18,7 +18,6 @@ from promptops.client.disk.regular_file import Unsafe, read_trusted
 from promptops.core import override as overrides
 from promptops.core import rollout
 from promptops.core.advice import Sentence, option
-from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import (
     ChannelNotFound,
@@ -33,6 +32,7 @@ from promptops.core.free_text import require_words
 from promptops.core.model import Quarantine, Release, Yank, is_name
 from promptops.core.names import ChannelName
 from promptops.core.override import LONGEST, Override
+from promptops.core.policy import Candidate
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.files import replace_file

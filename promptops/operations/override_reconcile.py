@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from promptops.core import override as overrides
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
-from promptops.core.checks import Candidate
 from promptops.core.errors import Conflict, OverrideExpired, RegistryMismatch
 from promptops.core.model import Deployment, Release
 from promptops.core.override import Override
+from promptops.core.policy import Candidate
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.checks import Candidate
 from promptops.core.compiled import flaw_of
 from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
 from promptops.core.features import requires_of
@@ -17,6 +16,7 @@ from promptops.core.free_text import require_words
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Release
 from promptops.core.names import ChannelName
+from promptops.core.policy import Candidate
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
@@ -200,7 +200,7 @@ def _passed(reader: Reader, release: Release, channel: str) -> bool:
 
 def _floating(release: Release) -> tuple[str, ...]:
     from promptops.core.floating_models import is_floating
-    from promptops.core.release import content_from_bytes
+    from promptops.core.release_bytes import content_from_bytes
 
     prompts = content_from_bytes(release.content).prompts
     return tuple(sorted({prompt.model for prompt in prompts if prompt.model and is_floating(prompt.model)}))

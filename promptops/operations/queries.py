@@ -173,7 +173,7 @@ def named(registry: Registry, reference: Reference) -> Named:
     Raises:
         NotFound: there is no such app, release or channel.
     """
-    from promptops.core.release import content_from_bytes
+    from promptops.core.release_bytes import content_from_bytes
 
     with registry.read() as reader:
         release = named_release(reader, reference)

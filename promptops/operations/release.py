@@ -17,7 +17,7 @@ from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
 from promptops.core.free_text import LONGEST_NOTES, require_words
 from promptops.core.model import Bump, Change, Json, Release
-from promptops.core.release import content_from_bytes
+from promptops.core.release_bytes import content_from_bytes
 from promptops.core.version import next_version
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.idempotency import Once

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptops.core import free_text
-from promptops.core.checks import PromoteFrom, refusal
 from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
@@ -17,6 +16,7 @@ from promptops.core.errors import (
     Unloadable,
     Yanked,
 )
+from promptops.core.policy import PromoteFrom, refusal
 from promptops.core.token import Scope
 from promptops.operations import promote
 from promptops.operations.deploy import Deployed

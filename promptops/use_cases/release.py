@@ -27,7 +27,7 @@ from promptops.core.errors import (
 from promptops.core.json_codec import to_json
 from promptops.core.json_size import require_few
 from promptops.core.model import Bump, Profile, Provenance, is_name
-from promptops.core.release import MAX_ELEMENTS, content_from_bytes, encode
+from promptops.core.release_bytes import MAX_ELEMENTS, content_from_bytes, encode
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.build import Built, BuiltWorkspace

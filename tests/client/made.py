@@ -12,7 +12,7 @@ from promptops.core import override
 from promptops.core.digest import digest
 from promptops.core.model import Content, Input, Message, Prompt, ReleaseRef, Role
 from promptops.core.override import Override
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.snapshot import Pointer, Snapshot
 
 MODEL = "openai/gpt-4o-2024-08-06"

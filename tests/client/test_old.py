@@ -16,7 +16,7 @@ from promptops.core.deployment_parts import Kind
 from promptops.core.digest import digest
 from promptops.core.features import UNDERSTOOD
 from promptops.core.model import Content, Engine, Message, Prompt, Role
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry

@@ -14,7 +14,7 @@ from promptops.core.compiled import compile_content, compile_release, flaw_of, r
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid, PromptopsError, Unloadable
 from promptops.core.model import Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.template.jinja_lexer import MAX_BRACKETS
 from promptops.core.template.jinja_syntax import MAX_BRANCHES, MAX_COMPARED
 from tests.support.factory import jinja

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from promptops.core.contract import bump_of, compare
 from promptops.core.model import Bump, Change, Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from tests.core.contents import CONTENTS
 
 MAJOR, MINOR, PATCH = Bump.MAJOR, Bump.MINOR, Bump.PATCH

@@ -9,7 +9,7 @@ from promptops.core.digest import digest
 from promptops.core.errors import Invalid
 from promptops.core.features import MAX_FEATURES, UNDERSTOOD, is_features, lacking, requires_of
 from promptops.core.model import Bump, Content
-from promptops.core.release import content_from_bytes, encode
+from promptops.core.release_bytes import content_from_bytes, encode
 from tests.support.factory import content
 
 

@@ -16,7 +16,7 @@ from promptops.core.digest import digest
 from promptops.core.errors import Invalid, OverrideInvalid
 from promptops.core.model import Json
 from promptops.core.override import Override, decode, encode, identity
-from promptops.core.release import encode as encode_content
+from promptops.core.release_bytes import encode as encode_content
 from tests.support.factory import content
 
 MADE = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

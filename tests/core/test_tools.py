@@ -10,7 +10,7 @@ from promptops.core.contract import bump_of, compare
 from promptops.core.errors import Invalid
 from promptops.core.model import Bump, Content, Message, Prompt, Role, Tool
 from promptops.core.parameters import Api
-from promptops.core.release import content_from_bytes, encode
+from promptops.core.release_bytes import content_from_bytes, encode
 from promptops.core.tools import to_tool, tool_flaw
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"q": {"type": "string"}}, "additionalProperties": False}

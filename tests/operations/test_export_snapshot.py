@@ -18,7 +18,7 @@ import pytest
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import ChannelNotFound, Conflict, Invalid, RegistryDamaged
 from promptops.core.model import ReleaseRef
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.gateway.local import Direct
 from promptops.operations import snapshots

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from promptops.core.faults import Fault
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
-from promptops.core.release import content_from_bytes
+from promptops.core.release_bytes import content_from_bytes
 from promptops.operations.build import build
 from promptops.operations.quarantine import WithholdRequest, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release

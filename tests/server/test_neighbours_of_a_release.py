@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from promptops.client.state.release_set import compile_release
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.token import Scope
 from promptops.store import Registry
 from tests.harness.faults import neighbours, strangers

@@ -6,7 +6,7 @@ import pytest
 
 from promptops.core.finding import Severity
 from promptops.core.model import Engine, ResponseFormat, Role, Tool
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from tests.source.memory import checked, codes, prompt_findings
 
 GITHUB = """\

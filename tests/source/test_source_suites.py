@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.core.finding import Severity
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.source.load import load
 from tests.source.memory import checked, workspace
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promptops.core.errors import AppNotFound, SourceInvalid, WorkspaceNotFound
 from promptops.core.finding import Severity
 from promptops.core.model import Policy
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.source.lint.lint import check, check_path
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree

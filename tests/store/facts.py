@@ -23,7 +23,7 @@ from promptops.core.model import (
     Role,
     Yank,
 )
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.token import Scope, Token
 from promptops.store import Reader, Registry, Writer
 from promptops.store.facts.quarantine import QuarantineEvent

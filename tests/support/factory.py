@@ -10,7 +10,6 @@ from pathlib import Path
 from textwrap import dedent
 
 from promptops.core import rollout
-from promptops.core.checks import Candidate
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.digest import digest
 from promptops.core.model import (
@@ -29,8 +28,9 @@ from promptops.core.model import (
     Release,
     Role,
 )
+from promptops.core.policy import Candidate
 from promptops.core.reference import parse_reference
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.rollout import Intent
 from promptops.operations import release as releasing
 from promptops.operations.build import Built, BuiltWorkspace

@@ -15,7 +15,7 @@ from promptops.core import override
 from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.model import Content
-from promptops.core.release import content_from_bytes, encode
+from promptops.core.release_bytes import content_from_bytes, encode
 from promptops.wire import codec, heartbeat, snapshot
 from promptops.wire.documents.deployments import DeployedDocument
 from promptops.wire.documents.tokens import TokenDocument

@@ -116,7 +116,7 @@ def show(session: Session, /, reference: str) -> None:
 
 def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
     """Returns a release as the server shows it, or as much of that as the files of a workspace have."""
-    from promptops.core.release import content_to_json
+    from promptops.core.release_bytes import content_to_json
     from promptops.wire.codec import to_json
     from promptops.wire.documents.releases import ProfileDocument
 

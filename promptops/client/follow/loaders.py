@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from promptops.client.follow.crew import Crew
+from promptops.client.follow.daemon_threads import Crew
 from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.loading import has_work
 from promptops.client.follow.refresh import drive, load

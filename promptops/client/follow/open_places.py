@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from promptops.client.follow.crew import Crew
+from promptops.client.follow.daemon_threads import Crew
 from promptops.client.follow.refresh import Asking, Refreshed, drive
 from promptops.client.follow.replica import Replica
 from promptops.client.sources.source import TIMEOUT, Ask, Failed, OpenPlace, SourceAnswer, SourcePlace

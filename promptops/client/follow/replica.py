@@ -17,11 +17,11 @@ from dataclasses import replace
 
 from promptops.client.follow.acceptance import judge
 from promptops.client.follow.arrival import sort
-from promptops.client.follow.coming import Coming
+from promptops.client.follow.changes import News
 from promptops.client.follow.contact import Contact
-from promptops.client.follow.news import News
+from promptops.client.follow.pending_releases import Coming
+from promptops.client.follow.received_releases import Supply
 from promptops.client.follow.schedule import Schedule, World
-from promptops.client.follow.supply import Supply
 from promptops.client.prompt import Reason, Source
 from promptops.client.settings import ClientSettings
 from promptops.client.sources.source import SourcePlace

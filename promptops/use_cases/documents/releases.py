@@ -11,7 +11,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Bump, Json, Release
 from promptops.core.reference import Reference
-from promptops.core.release import content_from_bytes, content_to_json
+from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.operations.queries import Listed, Named
 from promptops.operations.release import Released
 from promptops.use_cases.documents.form import Form

@@ -10,9 +10,9 @@ import pytest
 from promptops.cli.output.advice import as_commands
 from promptops.core import errors, rollout
 from promptops.core.actor import require_claim
-from promptops.core.checks import Candidate, admit, checks_of
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Bump, Deployment, Kind, Past, Policy, Provenance, Quarantine, Release, ReleaseRef
+from promptops.core.policy import Candidate, admit, checks_of
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
 from promptops.core.token import parse_token

@@ -19,7 +19,7 @@ from promptops.core.model import (
     Release,
     Role,
 )
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.store import Registry, Writer
 from promptops.store.facts.kind import Fact, kind_of
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from promptops.core.compiled import compile_release, require_loadable
 from promptops.core.digest import digest
 from promptops.core.model import Content, Engine, Input, Json, Message, Prompt, Role, Tool
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from tests.harness.bench.measure import Line
 from tests.support.checkout import ROOT
 

@@ -20,7 +20,7 @@ import mmh3
 from promptops import Client
 from promptops.core.digest import digest
 from promptops.core.model import Content, Input, Message, Prompt, ReleaseRef, Role
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.wire import snapshot as wire
 from tests.harness.bench.measure import Line, compare, seconds, timed

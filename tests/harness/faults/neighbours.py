@@ -22,7 +22,7 @@ from pathlib import Path
 
 from promptops.core.compiled import flaw_of
 from promptops.core.model import Content, Release
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.token import Scope
 from promptops.server.app import create_app, routes
 from promptops.server.settings import Settings

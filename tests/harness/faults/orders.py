@@ -88,7 +88,7 @@ def holds(reader: Reader, fact: Fact) -> bool:
 def built(app: str, text: str, commit: str) -> Built:
     """An app of one prompt with this text, as if built from a commit."""
     from promptops.core.digest import digest
-    from promptops.core.release import encode
+    from promptops.core.release_bytes import encode
 
     message = Message(role=Role.USER, content=text)
     prompt = Prompt(name="answer", model="openai/gpt-4o-2024-08-06", messages=(message,), inputs=(Input(name="name"),))

@@ -17,7 +17,7 @@ import pytest
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
 from promptops.core.json_size import require_few
-from promptops.core.release import encode
+from promptops.core.release_bytes import encode
 from promptops.core.token import Scope
 from promptops.server.settings import KIB, MIB
 from promptops.store import Registry

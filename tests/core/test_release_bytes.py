@@ -11,7 +11,7 @@ from hypothesis import given
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
 from promptops.core.model import Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
-from promptops.core.release import content_from_bytes, content_to_json, encode
+from promptops.core.release_bytes import content_from_bytes, content_to_json, encode
 from tests.core.contents import CONTENTS, in_order
 
 HELLO = Prompt(name="answer", messages=(Message(role=Role.USER, content="Hello {{name}}"),))

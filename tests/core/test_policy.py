@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import pytest
 
-from promptops.core import checks
-from promptops.core.checks import (
+from promptops.core.errors import PolicyRefused
+from promptops.core.model import Bump, Policy, Provenance, Release
+from promptops.core.policy import (
     BASE,
     CHECKS,
     AllOf,
@@ -21,8 +22,6 @@ from promptops.core.checks import (
     checks_of,
     refusal,
 )
-from promptops.core.errors import PolicyRefused
-from promptops.core.model import Bump, Policy, Provenance, Release
 from promptops.core.verdict import Outcome, Verdict
 
 RELEASE = Release(
@@ -210,4 +209,4 @@ def test_checks_are_plain_values() -> None:
     """Two policies with the same settings have equal checks, and none of them can be changed."""
     made: list[Check] = [PromoteFrom(("staging",)), Protected(True)]
     assert made == [PromoteFrom(("staging",)), Protected(True)]
-    assert hash(checks.AllOf(tuple(made))) == hash(AllOf(tuple(made)))
+    assert hash(policy.AllOf(tuple(made))) == hash(AllOf(tuple(made)))
