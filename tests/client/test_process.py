@@ -9,7 +9,6 @@ from textwrap import dedent
 
 import pytest
 
-from promptops.client.process import Mark, ProcessMark, mark
 from tests.client import made
 from tests.client.fake_server import FakeServer, Reply
 from tests.client.test_starting import bundle
@@ -326,28 +325,3 @@ def test_anything_else_that_is_called_uwsgi_changes_nothing(server: FakeServer, 
         assert client.state == "READY" and client.status().running
     """
     ended(run(program, server.url))
-
-
-@pytest.mark.parametrize("kind", [mark, ProcessMark], ids=["page", "number"])
-def test_a_mark_is_true_in_the_process_that_made_it_so_alone(kind: type[ProcessMark]) -> None:
-    program = f"""
-    from promptops.client.process import {kind.__name__} as mark
-    made = mark()
-    assert not made[0]
-    made[0] = 1
-    assert made[0]
-    def child():
-        assert not made[0]
-        made[0] = 1
-        assert made[0]
-    ended_well(in_child(child))
-    assert made[0]
-    made[0] = 0
-    assert not made[0]
-    """
-    ended(run(program, "-"))
-
-
-def test_a_mark_costs_less_than_asking_for_the_process() -> None:
-    found: Mark = mark()
-    assert isinstance(found, ProcessMark) is not sys.platform.startswith("linux")

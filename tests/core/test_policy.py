@@ -209,4 +209,4 @@ def test_checks_are_plain_values() -> None:
     """Two policies with the same settings have equal checks, and none of them can be changed."""
     made: list[Check] = [PromoteFrom(("staging",)), Protected(True)]
     assert made == [PromoteFrom(("staging",)), Protected(True)]
-    assert hash(policy.AllOf(tuple(made))) == hash(AllOf(tuple(made)))
+    assert hash(AllOf(tuple(made))) == hash(AllOf(tuple(made)))
