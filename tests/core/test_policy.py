@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from promptops.core.advice import Action, Advice
 from promptops.core.errors import PolicyRefused
 from promptops.core.model import Bump, Policy, Provenance, Release
 from promptops.core.policy import (
@@ -90,7 +91,21 @@ def test_the_base_checks(policy: Policy, candidate: Candidate, rule: str) -> Non
 def test_how_each_refusal_is_worded(candidate: Candidate, message: str) -> None:
     policy = checks_of(Policy(promote_from=("dev", "staging"), protected=True))
     assert refused(candidate, policy).message == message
-    assert refused(candidate, policy).hint
+    hints = {
+        "prod takes": f"First: {Advice(Action.PROMOTE, release='bot@0.1.0', channel='dev').words}",
+        "bot@0.1.0 was": "Commit the files and run the release again: the same content is then confirmed by a commit.",
+        "prod is": "Pin an exact snapshot (a model id with a date or version) and release again.",
+    }
+    assert refused(candidate, policy).hint == next(hint for part, hint in hints.items() if message.startswith(part))
+
+
+def test_how_a_policy_that_cannot_be_judged_is_worded() -> None:
+    unknown, nothing = refused(CLEAN, checks_of({"gates": ()})), refused(CLEAN, AllOf(()))
+    assert unknown.message == "the policy of prod has the check 'gates', which this promptops does not know"
+    assert unknown.hint == "Upgrade promptops to the version that the policy was written with."
+    assert unknown.rule == "gates"
+    assert nothing.message == "the policy of prod has no checks, so nothing says what it admits"
+    assert nothing.rule == ""
 
 
 def test_every_policy_has_the_base_checks_with_their_defaults() -> None:
