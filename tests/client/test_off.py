@@ -44,7 +44,9 @@ def test_it_is_off_at_once_its_neighbour_is_not_touched_and_it_comes_back(client
     status = client.status()
     assert (dict(status.revisions), dict(status.versions)) == ({"bot": 1, "faq": 2}, {"bot": "1.0.0"})
     assert (status.cannot_load, status.problem, status.rejected) == ({}, "", {})
-    until(lambda: server.beats()[-1]["revisions"] == {"bot": 1, "faq": 2})  # it follows: nothing is left to wait for
+    until(
+        lambda: server.beats() and server.beats()[-1]["revisions"] == {"bot": 1, "faq": 2}
+    )  # it follows: nothing is left to wait for
 
     server.serve(channel(3, FAQ))
     until(lambda: len(changes) == 2)
@@ -86,7 +88,7 @@ def test_a_client_says_what_it_understands_and_what_it_keeps_for_want_of_a_featu
     message = client.status().cannot_load["faq"]
     assert f"the release {later.digest} of 'faq' needs budget, which this version of promptops does not" in message
     assert client.status().rejected == {"feature": 1}
-    until(lambda: "cannot_load" in server.beats()[-1])
+    until(lambda: server.beats() and "cannot_load" in server.beats()[-1])
     last = server.beats()[-1]
     assert (last["understands"], last["cannot_load"]) == (list(UNDERSTOOD), {"faq": message})
     assert last["revisions"] == {"bot": 1, "faq": 1}
