@@ -87,7 +87,7 @@ def test_a_client_says_what_it_understands_and_what_it_keeps_for_want_of_a_featu
     assert client.get_prompt("faq/answer").version == "1.0.0"
     message = client.status().cannot_load["faq"]
     assert f"the release {later.digest} of 'faq' needs budget, which this version of promptops does not" in message
-    assert client.status().rejected == {"feature": 1}
+    until(lambda: client.status().rejected == {"feature": 1})
     until(lambda: server.beats() and "cannot_load" in server.beats()[-1])
     last = server.beats()[-1]
     assert (last["understands"], last["cannot_load"]) == (list(UNDERSTOOD), {"faq": message})

@@ -35,7 +35,7 @@ import promptops
 assert promptops.__version__ == sys.argv[1], promptops.__file__
 from pathlib import Path
 from promptops.core.digest import digest
-from promptops.core.release_bytes import encode
+from promptops.core.release import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 for place in sys.argv[2:]:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from promptops.core.digest import digest
 from promptops.core.model import Policy, Profile, Provenance
 from promptops.core.reference import parse_reference
-from promptops.core.release_bytes import content_from_bytes
+from promptops.core.release import content_from_bytes
 from promptops.operations.channels import apply_channels
 from promptops.operations.promoting import PromoteRequest, promote
 from promptops.operations.releasing import ReleaseRequest, release

@@ -16,6 +16,7 @@ from promptops.core.reference import Reference
 from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.token import Scope, Token
 from promptops.core.visibility import visible
+from promptops.use_cases.documents import form_of
 from promptops.use_cases.fields import RequestPart
 from promptops.use_cases.table import TABLE
 from promptops.use_cases.use_case import UseCase
@@ -120,3 +121,8 @@ def test_what_is_marked_is_filtered_at_every_depth() -> None:
     one = Careful(app="bot", channels=("prod",), reasons={"prod": "b"})
     assert shown == (one, replace(one, latest=Part(app="bot")))
     assert visible(answer, tuple[Careful, ...], EVERYTHING) == answer
+
+
+@pytest.mark.parametrize("case", [case for case in TABLE if case.form is None and case.noun is not str], ids=named)
+def test_every_answer_has_a_document_so_that_renaming_a_field_inside_changes_no_key(case: UseCase[Any, Any]) -> None:
+    assert form_of(case.noun).document is not case.noun

@@ -43,9 +43,10 @@ _MODULES: Final[Mapping[str, str]] = {
 def form_of(kind: type[T]) -> Form[T, Any]:
     """Returns the form of a class of answers.
 
-    Raises:
-        KeyError: nothing of this class is answered.
+    A dataclass without one is a document itself: its fields are the keys, so none of them may be renamed.
     """
+    if kind.__name__ not in _MODULES:
+        return Form(kind, lambda answer: answer, lambda document: document)
     module = import_module(f"{__name__}.{_MODULES[kind.__name__]}")
     form: Form[T, Any] = module.FORMS[kind]
     return form

@@ -171,7 +171,7 @@ def test_the_hint_on_the_terminal(refused: Callable[[], object], hint: str) -> N
             "`promptops fsck --repair` puts it back, and so does `promptops db upgrade`; find out who removed it",
         ),
         ("restore-unfinished", "repeat `promptops db restore` with the same backup, which finishes it"),
-        ("secret-changed", "someone else may use the token: promptops token revoke ID, and create a new one"),
+        ("secret-changed", "another person may use the token: promptops token revoke ID, and create a new one"),
         (
             "audit-broken",
             "`promptops db restore` brings a backup back, `promptops rebuild --from-git` makes a new registry from git",

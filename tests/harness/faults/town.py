@@ -204,7 +204,7 @@ class Town:
         if answer.status == 200:
             self.found.published += 1
             (made,) = json.loads(answer.body)["releases"]
-            named = {"release": f"{STRANGER}@{made['release']['version']}"}
+            named = {"release": f"{STRANGER}@{made['version']}"}
             answer = self._ask(STRANGER, "/v1/channels/prod/promote", named)
         if answer.status != 200:
             self.found.problems.append(f"a content: {answer.status} {answer.body[:500]!r}: {text[:500]}")
