@@ -39,20 +39,16 @@ def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
     }
 
 
-def from_json(kind: type[T], value: object, path: str, *, without: tuple[str, ...] = (), growing: bool = False) -> T:
+def from_json(kind: type[T], value: object, path: str, *, without: tuple[str, ...] = ()) -> T:
     """Returns an instance of the dataclass ``kind``; ``without`` names fields that are absent and keep their defaults.
-
-    With ``growing``, undeclared fields of a newer version are ignored, here and inside.
 
     Raises:
         ValueError: a field does not fit; the message names its path.
     """
     hints, required = _known(kind)
-    if isinstance(value, dict) and growing:
-        value = {name: item for name, item in value.items() if name in hints}
     if not isinstance(value, dict) or not required <= value.keys() <= hints.keys() - set(without):
         raise ValueError(f"{path} does not have the fields {', '.join(required)}, or has others")
-    return kind(**{name: _from_json(hints[name], item, f"{path}.{name}", growing) for name, item in value.items()})
+    return kind(**{name: _from_json(hints[name], item, f"{path}.{name}") for name, item in value.items()})
 
 
 _seen: dict[type, tuple[dict[str, object], set[str]]] = {}
@@ -66,21 +62,21 @@ def _known(kind: type) -> tuple[dict[str, object], set[str]]:
     return _seen[kind]
 
 
-def _from_json(hint: object, value: object, path: str, growing: bool) -> object:
+def _from_json(hint: object, value: object, path: str) -> object:
     if get_origin(hint) is UnionType:
         inner = next(h for h in get_args(hint) if h is not NoneType)
-        return None if value is None else _from_json(inner, value, path, growing)
+        return None if value is None else _from_json(inner, value, path)
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{path} is not a list")
-        return tuple(_from_json(get_args(hint)[0], item, path, growing) for item in value)
+        return tuple(_from_json(get_args(hint)[0], item, path) for item in value)
     if get_origin(hint) is Mapping:
         if not isinstance(value, dict):
             raise ValueError(f"{path} is not an object")
-        return {key: _from_json(get_args(hint)[1], item, f"{path}.{key}", growing) for key, item in value.items()}
+        return {key: _from_json(get_args(hint)[1], item, f"{path}.{key}") for key, item in value.items()}
     kind = cast("type[object]", hint)
     if is_dataclass(kind):
-        return from_json(kind, value, path, growing=growing)
+        return from_json(kind, value, path)
     if kind is datetime and isinstance(value, str):
         return datetime.fromisoformat(value)
     if issubclass(kind, Enum) and isinstance(value, str):

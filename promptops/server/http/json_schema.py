@@ -1,6 +1,4 @@
-"""What an endpoint answers, for the OpenAPI document: schemas from the same annotations that are written by, examples
-from nouns that are really written.
-"""
+"""How an endpoint answers, and what the OpenAPI document has about it: schemas, examples and headers."""
 
 from __future__ import annotations
 
@@ -12,9 +10,6 @@ from starlette.responses import Response
 
 from promptops.core.model import Json
 from promptops.wire.codec import schema_of
-
-_PLAIN: Final = {str: "string", int: "integer", bool: "boolean"}
-_NEVER_WRITTEN: Final = frozenset({bytes})
 
 
 def answered(value: Mapping[str, Json] | bytes, *, status: int = 200) -> Response:
