@@ -98,6 +98,7 @@ def test_a_channel_without_deployments_has_no_apps(registry: Registry) -> None:
     assert snapshots.snapshot(registry, "prod").apps == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_last_good_is_what_a_rollback_puts_back(registry: Registry, seed: int) -> None:
     """Whatever happened before: the rule is the rollback's own, so the two can never disagree."""
@@ -133,7 +134,9 @@ def would_go_to(registry: Registry, app: str) -> ReleaseRef | None:
         return None
 
 
-@pytest.mark.parametrize("bad", [3, 4, 5, 60, 70])
+@pytest.mark.parametrize(
+    "bad", [3, 4, 5, pytest.param(60, marks=pytest.mark.slow), pytest.param(70, marks=pytest.mark.slow)]
+)
 def test_last_good_is_found_however_far_back_it_is(registry: Registry, bad: int) -> None:
     make_channels(registry)
     live(registry, bad + 2)

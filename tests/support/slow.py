@@ -52,12 +52,17 @@ PLACES = (
     "operations/test_backup",
     "store/backups/test_backup",
     "house/test_wheel",
+    "house/test_slow",
+    "server/live/test_limits",
     "source/test_outside",
-    # Budgets, whose tests work for as long as a budget lets them; every column of every fact; laws over many runs.
+    # Budgets, whose tests work for as long as a budget lets them; every column of every fact, every table of every
+    # change; laws over many runs; a document explored by generated requests.
     "core/template/test_budget",
     "core/test_schema_budget",
     "store/test_every_column",
+    "store/engine/test_read_back",
     "operations/test_rollback_laws",
+    "server/http/test_openapi",
     "source/test_bounds",
     "cli/test_bounds",
 )
