@@ -40,9 +40,9 @@ FIRST = "0.1.0"
 _SEEN = """
 import sys, json
 from datetime import UTC, datetime
-from promptops.operations import presence
 from promptops.store import Registry
-found = presence.clients(Registry.open(sys.argv[1]), "prod", now=datetime.now(UTC))
+heartbeats = module("operations.heartbeats", "operations.presence")
+found = heartbeats.clients(Registry.open(sys.argv[1]), "prod", now=datetime.now(UTC))
 print(json.dumps({each.beat.name: dict(each.beat.revisions) for each in getattr(found, "live", found)}))
 """
 _FOLLOW = """
@@ -131,6 +131,7 @@ client.close()
 """
 
 
+@pytest.mark.parametrize("old", ["0.1.0", "0.2.0"], indirect=True)
 def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
     old: Old, registry: Registry, registry_url: str
 ) -> None:
@@ -148,7 +149,41 @@ def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
         assert client.say("") == "0.1.0 0.1.0\n"
 
 
-@pytest.mark.parametrize("old", ["0.2.0"], indirect=True)
+_OFF = """
+import sys, time
+from promptops import AppNotFound, Client
+def faq():
+    try:
+        return client.get_prompt("faq/answer").version
+    except AppNotFound:
+        return "off"
+client = Client(sys.argv[1], channel="prod", cache_dir=False, start_timeout=20.0, poll=0.2)
+print(faq(), flush=True)
+sys.stdin.readline()
+until = time.monotonic() + 30
+while faq() != "off" and time.monotonic() < until:
+    time.sleep(0.05)
+print(client.get_prompt("bot/answer").version, faq(), flush=True)
+client.close()
+"""
+
+
+@pytest.mark.parametrize("old", ["0.3.0"], indirect=True)
+def test_an_old_client_that_knows_apps_that_are_off_follows(old: Old, registry: Registry, registry_url: str) -> None:
+    factory.make_channels(registry)
+    for app in ("bot", "faq"):
+        factory.make_release(registry, factory.content(app))
+        factory.go_live(registry, f"{app}@0.1.0")
+    with (
+        inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
+        old.running(_OFF, f"http://127.0.0.1:{talking.port}") as client,
+    ):
+        assert client.readline() == "0.1.0\n"
+        factory.by_hand(registry, "faq", kind=Kind.OFF)
+        assert client.say("") == "0.1.0 off\n"
+
+
+@pytest.mark.parametrize("old", ["0.2.0", "0.3.0"], indirect=True)
 def test_an_old_client_keeps_only_the_app_whose_release_requires_a_feature(
     old: Old, registry: Registry, registry_url: str
 ) -> None:

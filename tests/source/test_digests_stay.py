@@ -15,7 +15,7 @@ from promptops.core.release_bytes import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 from tests.support.checkout import ROOT
-from tests.support.old import VERSIONS, wheel
+from tests.support.old import PRELUDE, VERSIONS, wheel
 
 HEAD = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'For {{q}} and {{ user.name }}'}]\n"
 FILES = {
@@ -29,19 +29,22 @@ FILES = {
     + "modelParameters: {maxTokens: 9}\n",
     "bot/suite.prompt.yml": HEAD + "testData: [{q: x, expected: y}]\nevaluators: [{name: e, string: {equals: y}}]\n",
 }
-SCRIPT = """
+SCRIPT = (
+    PRELUDE
+    + """
 import json, sys
 import promptops
 assert promptops.__version__ == sys.argv[1], promptops.__file__
 from pathlib import Path
 from promptops.core.digest import digest
-from promptops.core.release import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
+encode = module("core.release_bytes", "core.release").encode
 for place in sys.argv[2:]:
     found = load(WorkingTree(Path(place)))
     print(json.dumps({app.name: digest(encode(app.content)) for app in found.apps}))
 """
+)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

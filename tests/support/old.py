@@ -17,7 +17,19 @@ from textwrap import dedent
 from promptops.config import VARIABLES
 from tests.support.checkout import ROOT
 
-VERSIONS = ("0.1.0", "0.2.0")
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0")
+
+PRELUDE = """
+def module(*names):
+    from importlib import import_module
+    for name in names[:-1]:
+        try:
+            return import_module("promptops." + name)
+        except ModuleNotFoundError:
+            pass
+    return import_module("promptops." + names[-1])
+"""
+"""``module`` imports the first of several names of one module, for scripts that run with every earlier version."""
 
 _FILL = """
 import json, sys, uuid
@@ -25,13 +37,15 @@ from datetime import UTC, datetime
 from promptops.core.digest import digest
 from promptops.core.model import Policy, Profile, Provenance
 from promptops.core.reference import parse_reference
-from promptops.core.release import content_from_bytes
 from promptops.operations.channels import apply_channels
-from promptops.operations.promoting import PromoteRequest, promote
-from promptops.operations.releasing import ReleaseRequest, release
-from promptops.operations.workspace import Built, Workspace
 from promptops.store import Registry
 from promptops.store.setup import create
+
+content_from_bytes = module("core.release_bytes", "core.release").content_from_bytes
+promoting = module("operations.promote", "operations.promoting")
+releasing = module("operations.release", "operations.releasing")
+building = module("operations.build", "operations.workspace")
+Workspace = getattr(building, "BuiltWorkspace", None) or building.Workspace
 
 url, now, actor = sys.argv[1], datetime.now(UTC), "Ada Lovelace <ada@example.org>"
 if not sys.argv[2:]:
@@ -42,11 +56,13 @@ for text in json.load(sys.stdin):
     data = text.encode()
     content = content_from_bytes(data)
     made = Provenance(repository="old", commit="c" * 40, path=content.app, author=actor, builder="tests")
-    built = Built(content=content, data=data, digest=digest(data), profile=Profile(), provenance=made)
-    request = ReleaseRequest(key=uuid.uuid4().hex)
-    done = release(registry, Workspace(registry="test", built=(built,)), request, actor=actor, now=now)[0].release
+    built = building.Built(content=content, data=data, digest=digest(data), profile=Profile(), provenance=made)
+    request = releasing.ReleaseRequest(key=uuid.uuid4().hex)
+    workspace = Workspace(registry="test", built=(built,))
+    done = releasing.release(registry, workspace, request, actor=actor, now=now)[0].release
     reference = parse_reference(f"{content.app}@{done.version}")
-    promote(registry, PromoteRequest(reference=reference, channel="prod", key=uuid.uuid4().hex), actor=actor, now=now)
+    request = promoting.PromoteRequest(reference=reference, channel="prod", key=uuid.uuid4().hex)
+    promoting.promote(registry, request, actor=actor, now=now)
 registry.close()
 """
 
@@ -104,7 +120,7 @@ class Old:
 
     def attempt(self, script: str, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         """How a script ends that runs with the old package."""
-        command = [sys.executable, "-c", dedent(script), *arguments]
+        command = [sys.executable, "-c", PRELUDE + dedent(script), *arguments]
         return subprocess.run(
             command, cwd=self.package, env=self.environment(**more), input=given, capture_output=True, text=True,
             timeout=90, check=False,
@@ -119,7 +135,7 @@ class Old:
     @contextmanager
     def running(self, script: str, *arguments: str) -> Iterator[Talking]:
         """A script that runs with the old package, to talk with."""
-        command = [sys.executable, "-c", dedent(script), *arguments]
+        command = [sys.executable, "-c", PRELUDE + dedent(script), *arguments]
         with subprocess.Popen(
             command, cwd=self.package, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
