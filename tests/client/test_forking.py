@@ -47,8 +47,8 @@ for way in ways:
         if way == "locked":
             # Somebody is in the middle of everything that has a lock.
             client._own._lock.acquire()
-            client._channel_threads["prod"]._wake._cond.acquire()
-            client._channel_threads["prod"]._listener.reached._cond.acquire()
+            client._channel_threads["prod"]._turns._wake._cond.acquire()
+            client._channel_threads["prod"]._turns.listener.reached._cond.acquire()
         pid = os.fork()
         if pid == 0:
             follow(way)
@@ -56,8 +56,8 @@ for way in ways:
         pids.append(pid)
         if way == "locked":
             client._own._lock.release()
-            client._channel_threads["prod"]._wake._cond.release()
-            client._channel_threads["prod"]._listener.reached._cond.release()
+            client._channel_threads["prod"]._turns._wake._cond.release()
+            client._channel_threads["prod"]._turns.listener.reached._cond.release()
     if way == "exits":
         pid = os.fork()
         if pid == 0:

@@ -102,7 +102,7 @@ def test_what_is_asked_for_while_a_refresh_is_on_its_way_is_not_answered_by_that
 def _demand(client: Client | InLoop) -> None:
     """As a place does that heard of a change."""
     following = client if isinstance(client, Client) else client.client
-    following._channel_threads["prod"]._demand()
+    following._channel_threads["prod"]._turns.demand()
 
 
 def test_a_rollback_to_what_is_held_asks_for_nothing(client_of: Maker, server: FakeServer) -> None:

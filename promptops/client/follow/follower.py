@@ -56,8 +56,7 @@ class ChannelFollower:
 
     def forked(self) -> None:
         """In a forked child: the same prompts, another process. Its first poll comes soon, not with its siblings'."""
-        self.identity = secrets.token_hex(16)
-        self._beat_at, self._reported_to = 0.0, None
+        self._report_anew()
         self.replica.forked()
         self.announcer.forked()
         self.replica.schedule.within(_AFTER_FORK, self.replica.world.clock())
@@ -83,10 +82,11 @@ class ChannelFollower:
 
     def goodbye(self, deadline: float) -> Asking | None:
         """Returns the goodbye to the server that got the last heartbeat, once; None if no server got one."""
-        place, self._reported_to = self._reported_to, None
+        place, identity = self._reported_to, self.identity
+        self._report_anew()  # a client may be started again, and a server lists none that said goodbye
         if place is None or self.replica.contact.failing:
             return None
-        beat = heartbeat(self.replica, self.identity, settings.name_of(self.replica.settings.name), leaving=True)
+        beat = heartbeat(self.replica, identity, settings.name_of(self.replica.settings.name), leaving=True)
         return None if beat is None else tell(self.replica, place, beat, deadline)
 
     def settle(self, refreshed: Refreshed) -> None:
@@ -140,6 +140,11 @@ class ChannelFollower:
         if replica.settings.override:
             waits.append(_LOOK)
         return min(waits)
+
+    def _report_anew(self) -> None:
+        """Be another process for the servers from now on, whose first heartbeat is due."""
+        self.identity = secrets.token_hex(16)
+        self._beat_at, self._reported_to = 0.0, None
 
     def _until_beat(self) -> float:
         """Returns the seconds until the next heartbeat; infinite while no server would take it."""

@@ -60,11 +60,18 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
         return None
 
 
-def tell(replica: Replica, place: SourcePlace, beat: Beat, deadline: float) -> Asking:
+def tell(
+    replica: Replica,
+    place: SourcePlace,
+    beat: Beat,
+    deadline: float,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Asking:
     """Report it to a place, as much of it as the server there takes.
 
     What a server refuses as unknown is left out in a second try, and from then on for a while. A goodbye that would
-    have to be left out is not sent.
+    have to be left out is not sent. Once ``is_over`` returns True, nothing more is sent.
     """
     answer: SourceAnswer | Failed | None = None
     sent: Beat | None = None
@@ -75,6 +82,8 @@ def tell(replica: Replica, place: SourcePlace, beat: Beat, deadline: float) -> A
         if beat.leaving and not shorter.leaving:
             replica.contact.takes(place, form)
             return Refreshed()
+        if is_over():
+            break
         answer, sent = (yield Ask(place=place, what=_question(shorter), deadline=deadline)), shorter
         if not isinstance(answer, Failed):
             replica.contact.takes(place, form)

@@ -20,14 +20,13 @@ from functools import partial
 from typing import Final
 
 from promptops.client.follow.follower import ChannelFollower
-from promptops.client.follow.heartbeats import GOODBYE, tell
-from promptops.client.follow.listening import ChannelListener
-from promptops.client.follow.loaders import Loaders
+from promptops.client.follow.heartbeats import GOODBYE
 from promptops.client.follow.open_places import OpenPlaces
 from promptops.client.follow.refresh import Asking, Refreshed
+from promptops.client.follow.turns import Turns
 from promptops.client.process import is_loading, lacking_threads
 from promptops.client.sources.source import TIMEOUT, OpenPlace, SourcePlace
-from promptops.client.status import LOG, log
+from promptops.client.status import log
 
 LOADED: Final = 0.005
 """Seconds between two looks whether what an event brought is loaded."""
@@ -51,16 +50,10 @@ class ChannelThreads:
         self._process = os.getpid()
         self._threads: tuple[threading.Thread, ...] = ()
         self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._waiting: list[Callable[[], object]] = []
         self._turning = threading.Lock()
         self._next_turn = -math.inf
-        self._demanded = False
         self._places = OpenPlaces(self._replica, self._open_place)
-        self._loaders = Loaders(self._follower, self._places.crew, self._places.answer, self._loaded)
-        self._listener = ChannelListener(
-            self._follower, self._places, self._loaders, self._stop, wake=self._wake.set, ask_again=self._demand
-        )
+        self._turns = Turns(self._follower, self._places, self._stop)
 
     @property
     def running(self) -> bool:
@@ -77,7 +70,7 @@ class ChannelThreads:
         Raises:
             Invalid, ExtraMissing: a place can never be opened.
         """
-        self._waiting.append(first)
+        self._turns.call_after(first)
         with self._open_places():
             self._began = True
             self._launch()
@@ -93,8 +86,8 @@ class ChannelThreads:
         name = f"promptops {self._replica.channel}"
         self._places.crew.keep()
         self._threads = (
-            threading.Thread(target=self._follow, name=f"{name}: follow", daemon=True),
-            threading.Thread(target=self._listener.listen, name=f"{name}: listen", daemon=True),
+            threading.Thread(target=self._turns.follow, name=f"{name}: follow", daemon=True),
+            threading.Thread(target=self._turns.listener.listen, name=f"{name}: listen", daemon=True),
         )
         for thread in self._threads:
             thread.start()
@@ -126,19 +119,24 @@ class ChannelThreads:
         """
         if not self.is_inline:
             return False
-        clock = self._replica.world.clock
-        due = at_once or clock() >= self._next_turn or not lacking_threads()
+        due = at_once or self._replica.world.clock() >= self._next_turn or not lacking_threads()
         if due and self._turning.acquire(blocking=False):
             try:
-                with self._open_places():
-                    self._launch()
-                    if self.is_inline:
-                        self._try_turn(seconds)
-                idle = self._contact.failing or is_loading()
-                self._next_turn = clock() + (self._replica.settings.poll if idle else self._follower.pause())
+                self._turn_here(seconds)
             finally:
                 self._turning.release()
         return self.is_inline
+
+    def _turn_here(self, seconds: float) -> None:
+        if not self.is_inline:  # it was closed meanwhile, or another thread has launched the threads
+            return
+        with self._open_places():
+            self._launch()
+            if self.is_inline:
+                self._turns.take(seconds, loading=False)
+        idle = self._contact.failing or is_loading()
+        pause = self._replica.settings.poll if idle else self._follower.pause()
+        self._next_turn = self._replica.world.clock() + pause
 
     @contextmanager
     def _open_places(self) -> Iterator[None]:
@@ -149,6 +147,18 @@ class ChannelThreads:
         finally:
             if not self._threads:
                 self._places.close()
+
+    @contextmanager
+    def _after_turn(self, seconds: float) -> Iterator[None]:
+        """Open the places when the turn under way has closed them; do without if it does not end in time."""
+        if not self._turning.acquire(timeout=seconds):
+            yield
+            return
+        try:
+            with self._open_places():
+                yield
+        finally:
+            self._turning.release()
 
     def ask(self, asking: Asking, deadline: float) -> Refreshed:
         """Drive to the end, but give up at the deadline; over places that are opened for it if none are open."""
@@ -166,19 +176,18 @@ class ChannelThreads:
 
     def request(self, done: Callable[[], object]) -> None:
         """Have a refresh begin now; ``done`` is called from another thread when it is over."""
-        self._waiting.append(done)
-        self._wake.set()
+        self._turns.request(done)
 
     def refresh(self, seconds: float) -> bool:
         """Ask now, and wait up to so long for the answer; True if there was one that is followed."""
         if self.is_inline:
-            self._demand()
+            self._turns.demand()
             self.take_turn(seconds, at_once=True)
             return not self._contact.failing
         if not self.running:
             return False
         if threading.current_thread() in self._threads:
-            self._demand()  # a hook asks: this very thread will, when the hook is over
+            self._turns.demand()  # a hook asks: this very thread will, when the hook is over
             return not self._contact.failing
         clock, until = self._replica.world.clock, self._replica.world.clock() + seconds
         done = threading.Event()
@@ -189,21 +198,23 @@ class ChannelThreads:
         return answered and not self._contact.failing
 
     def say_goodbye(self) -> threading.Event:
-        """Tell the server that this process leaves, if it knows of it; set when that is over."""
-        ours = self._places.is_open and self._process == os.getpid()
-        return self._places.errand(self._follower.goodbye(self._replica.world.clock() + GOODBYE) if ours else None)
+        """Tell the server that this process leaves, if it knows of it; set when that is over.
+
+        Where no threads run, only :meth:`close` does, because the turn under way closes the places when it ends.
+        """
+        return self._turns.reports.say_goodbye() if self.running else self._places.errand(None)
 
     def close(self, seconds: float = 2.0) -> None:
         """Say goodbye, end the threads, and wait for them up to the given time."""
         if self._process != os.getpid():
             self.abandon()
             return
-        with self._open_places() if self.is_inline and self._began else nullcontext():
-            self._stop.set()
-            self.say_goodbye().wait(min(seconds, GOODBYE))
-        self._wake.set()
-        self._listener.end()
-        self._answer_waiting(self._waiting)
+        inline, briefly = self.is_inline and self._began, min(seconds, GOODBYE)
+        self._stop.set()
+        with self._after_turn(briefly) if inline else nullcontext():
+            self._turns.reports.say_goodbye().wait(briefly)
+        self._turns.listener.end()
+        self._turns.end()
         self._places.interrupt()
         clock, until = self._replica.world.clock, self._replica.world.clock() + seconds
         for thread in self._threads:
@@ -220,74 +231,3 @@ class ChannelThreads:
             self._places.crew.begin(partial(self.close, GOODBYE))
         else:
             self.close(0.0)
-
-    def _demand(self) -> None:
-        """Have a refresh begin from now on: one that is on its way may have been answered already."""
-        self._demanded = True
-        self._wake.set()
-        self._places.news()
-
-    def _loaded(self, late: bool) -> None:
-        if not self._stop.is_set():
-            self._follower.tell_changes()
-            self._demand() if late else self._wake.set()
-
-    # --- the thread that takes turns --------------------------------------------------------------
-
-    def _follow(self) -> None:
-        stop, wake = self._stop, self._wake
-        while not stop.is_set():
-            self._try_turn(self._replica.settings.timeout)
-            wake.wait(self._follower.pause())
-            wake.clear()
-
-    def _try_turn(self, timeout: float) -> None:
-        try:
-            self._turn(timeout)
-        except Exception:  # noqa: BLE001 without this thread nothing would ever change again
-            LOG.exception("a turn failed", extra={"event": "refresh-failed"})
-            self._replica.schedule.failed(self._replica.world.clock())
-
-    def _turn(self, timeout: float) -> None:
-        deadline = self._replica.world.clock() + timeout
-        # A process that only loads serves no caller, and a report of it would delay the end.
-        if not is_loading() and (beat := self._follower.beat()) and (place := self._contact.place):
-            self._places.run(tell(self._replica, place, beat, deadline), deadline)
-        if not self._refresh(timeout):
-            return
-        if self._threads and (place := self._contact.place):
-            self._loaders.load(place)
-        self._follower.tend()
-        if self._listener.is_stuck():
-            for origin in self._places.http():
-                origin.interrupt()
-
-    def _refresh(self, timeout: float) -> bool:
-        """Ask, if a refresh is due or wanted. False if the turn ends here, for another one or for good."""
-        clock = self._replica.world.clock
-        waiting, self._waiting = self._waiting, []
-        if waiting or self._demanded:
-            self._demanded = False
-            self._replica.schedule.at_once(clock())
-        try:
-            asking = self._follower.poll(deadline := clock() + timeout)
-            if asking is None:
-                return True
-            refreshed = self._places.run(asking, deadline, hurried=lambda: self._demanded)
-            if self._stop.is_set():
-                return False
-            if refreshed is None:  # only loading is left, and there is news: the next turn starts the next refresh
-                self._waiting, waiting = [*waiting, *self._waiting], []
-                self._wake.set()
-                return False
-            self._follower.settle(refreshed)
-            if refreshed.trouble is None:
-                self._listener.reached.set()
-            return True
-        finally:
-            self._answer_waiting(waiting)
-
-    @staticmethod
-    def _answer_waiting(waiting: list[Callable[[], object]]) -> None:
-        for done in waiting:
-            done()
