@@ -80,6 +80,34 @@ def test_a_start_that_is_cancelled_leaves_nothing_behind(server: FakeServer) -> 
     asyncio.run(use())
 
 
+def test_no_thread_is_started_after_the_start_was_cancelled(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended, too_late, start = threading.Event(), threading.Event(), list[str](), threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        if thread.name == "promptops prod: listen":
+            begun.set()
+            ended.wait(0.2)
+            too_late.extend([thread.name] if ended.is_set() else [])
+        start(thread)
+
+    async def use() -> None:
+        starting = asyncio.create_task(_client(server.url).start())
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        ended.set()
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    asyncio.run(use())
+    assert too_late == []
+    assert _ours() == []
+
+
 def test_a_start_that_fails_for_one_task_fails_for_the_others_and_leaves_nothing() -> None:
     async def use() -> None:
         client = AsyncClient("https://127.0.0.1:1", channel="prod", cache_dir=False, verify="/nowhere/authority.pem")

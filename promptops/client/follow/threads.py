@@ -50,6 +50,7 @@ class ChannelThreads:
         self._process = os.getpid()
         self._threads: tuple[threading.Thread, ...] = ()
         self._stop = threading.Event()
+        self._launching = threading.RLock()  # a client that is closed meanwhile ends all threads, or none are started
         self._turning = threading.Lock()
         self._next_turn = -math.inf
         self._places = OpenPlaces(self._replica, self._open_place)
@@ -84,13 +85,16 @@ class ChannelThreads:
                 log(logging.WARNING, "no-threads", "%s: %s", self._replica.channel, reason)
             return
         name = f"promptops {self._replica.channel}"
-        self._places.crew.keep()
-        self._threads = (
-            threading.Thread(target=self._turns.follow, name=f"{name}: follow", daemon=True),
-            threading.Thread(target=self._turns.listener.listen, name=f"{name}: listen", daemon=True),
-        )
-        for thread in self._threads:
-            thread.start()
+        with self._launching:
+            if self._stop.is_set():
+                return
+            self._places.crew.keep()
+            self._threads = (
+                threading.Thread(target=self._turns.follow, name=f"{name}: follow", daemon=True),
+                threading.Thread(target=self._turns.listener.listen, name=f"{name}: listen", daemon=True),
+            )
+            for thread in self._threads:
+                thread.start()
 
     def forked(self, first: Callable[[], object]) -> None:
         """In a forked child: follow with new threads and connections if the parent followed, as :meth:`start`."""
@@ -209,8 +213,9 @@ class ChannelThreads:
         if self._process != os.getpid():
             self.abandon()
             return
-        inline, briefly = self.is_inline and self._began, min(seconds, GOODBYE)
-        self._stop.set()
+        with self._launching:
+            inline, briefly = self.is_inline and self._began, min(seconds, GOODBYE)
+            self._stop.set()
         with self._after_turn(briefly) if inline else nullcontext():
             self._turns.reports.say_goodbye().wait(briefly)
         self._turns.listener.end()
