@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -199,12 +200,15 @@ class BaseClient:
             ChannelNotFound: the client does not follow it.
         """
         replica = self._of(channel)
-        held, running, contact = replica.held, self._is_running(), replica.contact
+        # What changes last is read first, so that no status shows an effect without its cause: counters change first,
+        # then what is served, then the contact, the state, and the plan for the next poll.
+        running, failures, state = self._is_running(), replica.schedule.failures, replica.state
+        contact, held = copy(replica.contact), replica.held
         snapshot = held.snapshot if held else None
         apps = held.apps if held else {}
         return Status(
             channel=replica.channel,
-            state=replica.state,
+            state=state,
             source=replica.view.source if held else None,
             age=None if contact.last is None else contact.age,
             too_old=replica.too_old,
@@ -218,8 +222,8 @@ class BaseClient:
             overridden={app: file.override.version for app, file in replica.overrides.items()},
             place=contact.place.label if contact.place else "",
             streaming=contact.streaming,
-            polls=contact.polls,
-            failures=replica.schedule.failures,
+            polls=replica.contact.polls,
+            failures=failures,
             rejected=dict(contact.rejected),
             problem=one_line(contact.unfollowed or contact.problem or problem_of(replica.cannot_load), 1_000),
             cannot_load=replica.cannot_load,

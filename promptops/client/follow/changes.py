@@ -28,14 +28,11 @@ class News:
         """The first snapshot has these apps: that they are served is no change."""
         self._first = frozenset(apps)
 
-    def add(self, before: Held | None, loaded: Mapping[str, Pointer], unloaded: Mapping[str, Unloaded]) -> list[str]:
-        """These apps were loaded, and these could not be. Returns the reasons of those that are new."""
+    def add(self, before: Held | None, loaded: Mapping[str, Pointer], unloaded: Mapping[str, Unloaded]) -> None:
+        """These apps were loaded, and these could not be, as was not known before."""
         self._changes.extend(changes(before, loaded, self._channel, self._first))
         self._first -= loaded.keys() | unloaded.keys()
-        known = before.unloaded if before else {}
-        new = [(app, reason) for app, reason in unloaded.items() if known.get(app) != reason]
-        self._unloaded.extend(new)
-        return [reason.reason for _, reason in new]
+        self._unloaded.extend(unloaded.items())
 
     def take_changes(self) -> tuple[Change, ...]:
         """Returns the changes since the last call."""

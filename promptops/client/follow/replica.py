@@ -142,10 +142,14 @@ class Replica:
         unloaded = unloaded | dict(lacking(known, self.settings.required))
         if before is not None and (snapshot, unloaded) == (before.snapshot, before.unloaded):
             return
-        held = holding(snapshot, contents, compiled, older=before, unloaded=unloaded)
-        self._swap(held, self.kept)
-        for reason in self.news.add(before, loaded, unloaded):
-            self.contact.count_rejected(reason)
+        new = {
+            app: reason for app, reason in unloaded.items() if (before.unloaded if before else {}).get(app) != reason
+        }
+        # Counted first and announced last: a caller that sees what is served, or a line of the log, sees the count too.
+        for reason in new.values():
+            self.contact.count_rejected(reason.reason)
+        self._swap(holding(snapshot, contents, compiled, older=before, unloaded=unloaded), self.kept)
+        self.news.add(before, loaded, new)
 
     def tidy(self) -> None:
         """Let go of bytes that came and that nothing needs any more."""
