@@ -24,7 +24,7 @@ SHOP = """
 import json, os
 from promptops import Client
 
-client = Client(os.environ["SOURCE"], channel="prod", cache_dir=False, poll=0.5)
+client = Client(os.environ["SOURCE"], channel="prod", cache_dir=False, poll=0.5, start_timeout=20.0)
 first = client.get_prompt("bot/answer").version
 
 def say():

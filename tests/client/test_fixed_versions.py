@@ -55,7 +55,7 @@ def test_a_fixed_version_goes_before_the_channel_and_survives_the_process(
 ) -> None:
     server.versions["bot", "0.7.0"] = made.release("bot", "0.7.0").digest
     monkeypatch.setenv("PROMPTOPS_VERSION", "bot@0.7.0")
-    with Client(server.url, channel="prod", cache_dir=tmp_path) as first:
+    with Client(server.url, channel="prod", cache_dir=tmp_path, start_timeout=20.0) as first:
         assert first.get_prompt("bot/answer").version == "0.7.0"
         server.serve(made.served(2, "2.0.0"))
         until(lambda: first.status().revisions == {"bot": 2})

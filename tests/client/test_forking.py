@@ -35,7 +35,7 @@ def follow(who):
     say(who, version=client.get_prompt("bot/answer").version, pid=os.getpid(), running=client.status().running,
         threads=sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("promptops")))
 
-client = Client(source, channel="prod", cache_dir=False, poll=POLL)
+client = Client(source, channel="prod", cache_dir=False, poll=POLL, start_timeout=20.0)
 assert client.get_prompt("bot/answer").version == "1.0.0", client.status()
 processes, pids = [], []
 for way in ways:

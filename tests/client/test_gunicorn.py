@@ -23,7 +23,7 @@ APPLICATION = """
 import json, os
 from promptops import Client
 
-client = Client(os.environ["SOURCE"], channel="prod", cache_dir=False)
+client = Client(os.environ["SOURCE"], channel="prod", cache_dir=False, start_timeout=20.0)
 loaded_by = os.getpid()
 assert client.get_prompt("bot/answer").version == "1.0.0", client.status()
 

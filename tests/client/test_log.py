@@ -59,16 +59,21 @@ def test_every_line_has_the_name_of_its_event(
 ) -> None:
     caplog.set_level(logging.DEBUG, "promptops.client")
     client = client_of(server.url, poll=0.2)
+    until(lambda: client.status().streaming)
     server.serve(made.served(2, "2.0.0"))
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
     server.stop()
     until(lambda: client.status().failures > 2)
     client.get_prompt("no/where", fallback="x")
     client.get_prompt("no/where", fallback="x")
-    said = [vars(record).get("event") for record in caplog.records if record.name == "promptops.client"]
-    assert set(said) <= set(EVENTS)
-    assert {"started", "state", "changed", "stream-opened", "stream-lost", "refresh-failed", "fallback"} <= set(said)
-    assert said.count("fallback") == 1
+    expected = {"started", "state", "changed", "stream-opened", "stream-lost", "refresh-failed", "fallback"}
+    until(lambda: expected <= set(_events(caplog)))
+    assert set(_events(caplog)) <= set(EVENTS)
+    assert _events(caplog).count("fallback") == 1
+
+
+def _events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [vars(record).get("event", "") for record in list(caplog.records) if record.name == "promptops.client"]
 
 
 # What a status shows when a handler gets the line: the fact is in the status first.

@@ -86,7 +86,7 @@ def ready(child: subprocess.Popen[str]) -> None:
 
 
 FOLLOWING = """
-client = Client(url, channel="prod", cache_dir=False, poll=float(sys.argv[2]))
+client = Client(url, channel="prod", cache_dir=False, poll=float(sys.argv[2]), start_timeout=20.0)
 assert client.get_prompt("bot/answer").version == "1.0.0", client.status()
 
 def child(use):
@@ -149,7 +149,6 @@ def test_a_process_forked_in_c_follows_each_kind_of_source(server: FakeServer, t
 def test_until_it_followed_a_forked_process_is_not_ready(server: FakeServer) -> None:
     program = """
     client = Client(url, channel="prod", cache_dir=False, poll=30.0)
-    client.get_prompt("bot/answer")
     until(lambda: client.status().streaming)
 
     def child():
@@ -219,7 +218,7 @@ def test_a_database_is_read_anew_in_a_worker_of_uwsgi(registry_url: str) -> None
     for release in factory.make_releases(live):
         factory.go_live(live, f"bot@{release.version}")
     program = """
-    client = Client(url, channel="prod", cache_dir=False)
+    client = Client(url, channel="prod", cache_dir=False, start_timeout=20.0)
     assert client.get_prompt("bot/answer").version == "0.1.2", client.status()
     pid = in_child(lambda: until(lambda: client.get_prompt("bot/answer").version == "0.1.1" and names()))
     print("ready", flush=True)
@@ -234,7 +233,7 @@ def test_a_database_is_read_anew_in_a_worker_of_uwsgi(registry_url: str) -> None
 
 def test_a_worker_without_threads_says_so_and_asks_when_it_is_asked(server: FakeServer) -> None:
     program = """
-    client = Client(url, channel="prod", cache_dir=False, poll=0.3)
+    client = Client(url, channel="prod", cache_dir=False, poll=0.3, start_timeout=20.0)
     status = client.status()
     assert not names() and not status.running
     assert status.state == "DISCONNECTED" and "enable-threads = true" in status.problem, status
@@ -286,7 +285,7 @@ def test_a_worker_without_threads_loses_little_time_to_a_server_that_hangs(serve
 
 def test_who_only_loads_for_uwsgi_has_no_threads_and_no_heartbeat(server: FakeServer) -> None:
     program = """
-    client = Client(url, channel="prod", cache_dir=False, poll=0.05)
+    client = Client(url, channel="prod", cache_dir=False, poll=0.05, start_timeout=20.0)
     assert client.get_prompt("bot/answer").version == "1.0.0"
     assert not names() and client.state == "DISCONNECTED"
     for _ in range(20):
@@ -307,7 +306,7 @@ def test_who_only_loads_for_uwsgi_has_no_threads_and_no_heartbeat(server: FakeSe
 
 def test_the_process_that_loaded_follows_once_it_is_a_worker(server: FakeServer) -> None:
     program = """
-    client = Client(url, channel="prod", cache_dir=False)
+    client = Client(url, channel="prod", cache_dir=False, start_timeout=20.0)
     assert client.get_prompt("bot/answer").version == "1.0.0" and not names()
     uwsgi.worker_id = lambda: 1  # without a master
     until(lambda: client.state == "READY" and client.status().running)
@@ -321,7 +320,7 @@ def test_anything_else_that_is_called_uwsgi_changes_nothing(server: FakeServer, 
     program = f"""
     {name}
     sys.modules["uwsgi"] = uwsgi
-    with Client(url, channel="prod", cache_dir=False) as client:
+    with Client(url, channel="prod", cache_dir=False, start_timeout=20.0) as client:
         assert client.state == "READY" and client.status().running
     """
     ended(run(program, server.url))

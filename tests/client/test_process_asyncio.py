@@ -51,7 +51,7 @@ def test_an_asyncio_client_follows_in_the_loop_of_a_forked_process(server: FakeS
 
 def test_an_asyncio_client_in_a_worker_without_threads_asks_when_it_is_used(server: FakeServer) -> None:
     program = """
-    client = AsyncClient(url, channel="prod", cache_dir=False, poll=0.3)
+    client = AsyncClient(url, channel="prod", cache_dir=False, poll=0.3, start_timeout=20.0)
 
     async def main():
         await client.start()

@@ -85,7 +85,9 @@ def test_a_process_ends_without_a_word(proxy: FaultProxy, ending: str, fault: Fa
     proxy.set(fault)
     # What is open at the end of a process is closed by it.
     command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", HEAD + ENDINGS[ending], proxy.url]
-    child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    child = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, preexec_fn=interruptible
+    )
     assert (child.returncode, child.stderr) == (0, "")
 
 

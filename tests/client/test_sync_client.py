@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,8 +214,9 @@ def test_states_follow_each_other_and_are_told(client_of: Maker, server: FakeSer
     until(lambda: client.get_prompt("bot/answer").reason == "STALE")
     server.start()
     until(lambda: told and told[-1][1] is State.READY)
-    assert told[0] == (State.COLD, State.READY)
-    assert [old for old, _ in told[1:]] == [new for _, new in told[:-1]]
+    befores, afters = zip(*list(told), strict=True)
+    assert (befores[0], afters[0]) == (State.COLD, State.READY)
+    assert befores[1:] == afters[:-1]
     until(lambda: client.get_prompt("bot/answer").reason == "STATIC")
 
 
@@ -241,7 +243,8 @@ def test_a_hook_may_do_with_the_client_what_it_likes(server: FakeServer) -> None
             done.append(clients[0].refresh())
             clients[0].close()
 
-    clients.append(Client(server.url, channel="prod", cache_dir=False, poll=0.2, on_state=refresh_and_close))
+    told: dict[str, Any] = {"channel": "prod", "cache_dir": False, "poll": 0.2, "start_timeout": 20.0}
+    clients.append(Client(server.url, on_state=refresh_and_close, **told))
     server.stop()
     until(lambda: done == [False])
     until(lambda: not clients[0].status().running)
@@ -297,7 +300,7 @@ def test_an_event_that_is_refused_is_counted_and_the_next_one_is_followed(client
 
 def test_closing_ends_the_following_and_not_the_serving(server: FakeServer) -> None:
     for kind in (Client, InLoop):
-        client = kind(server.url, channel="prod", cache_dir=False)
+        client = kind(server.url, channel="prod", cache_dir=False, start_timeout=20.0)
         client.close()
         assert client.get_prompt("bot/answer").version == "1.0.0"
         assert not client.status().running
@@ -322,7 +325,7 @@ def test_a_client_is_closed_twice_without_harm(server: FakeServer) -> None:
 
 def test_an_asyncio_client_is_used_in_its_loop(server: FakeServer) -> None:
     async def work() -> tuple[str, str]:
-        async with AsyncClient(server.url, channel="prod", cache_dir=False) as client:
+        async with AsyncClient(server.url, channel="prod", cache_dir=False, start_timeout=20.0) as client:
             assert await client.start() is client  # once more, without effect
             first = client.get_prompt("bot/answer").version
             server.serve(made.served(2, "2.0.0"))
@@ -335,7 +338,7 @@ def test_an_asyncio_client_is_used_in_its_loop(server: FakeServer) -> None:
 
 
 def test_an_asyncio_client_is_started_again_in_another_loop(server: FakeServer) -> None:
-    client = AsyncClient(server.url, channel="prod", cache_dir=False)
+    client = AsyncClient(server.url, channel="prod", cache_dir=False, start_timeout=20.0)
 
     async def work() -> str:
         async with client:

@@ -82,7 +82,7 @@ def test_what_a_reader_gets_is_always_of_one_release(server: FakeServer) -> None
 
     started = threading.Event()
     loop = threading.Thread(target=lambda: asyncio.run(follow()))
-    with Client(server.url, channel="prod", cache_dir=False) as client:
+    with Client(server.url, channel="prod", cache_dir=False, start_timeout=20.0) as client:
         threads = [threading.Thread(target=read, args=(client, number)) for number in range(THREADS)]
         for thread in (*threads, loop):
             thread.start()
