@@ -111,8 +111,7 @@ def test_an_error_takes_nothing_away(client_of: Maker, server: FakeServer, statu
     assert str(status) in client.status().problem
     assert client.get_prompt("bot/answer").source == "cache"
     server.script = None
-    until(lambda: client.get_prompt("bot/answer").source == "server")
-    assert client.state is State.READY
+    until(lambda: client.state is State.READY and client.get_prompt("bot/answer").source == "server")
 
 
 def test_a_release_whose_bytes_are_not_those_of_its_digest_is_not_served(client_of: Maker, server: FakeServer) -> None:

@@ -158,7 +158,7 @@ def test_over_each_source_the_others_go_on_and_it_heals(client_of: Maker, tmp_pa
             way.serve(made.snapshot({"evil": made.pointer(revision, BAD[name]()), "bot": back}, cursor=revision + 2))
             until(lambda: client.get_prompt("bot/answer").revision == revision + 1)  # noqa: B023
             assert client.get_prompt("evil/answer").version == "1.0.0"
-            assert client.state is State.READY
+            until(lambda: client.state is State.READY)
             way.serve(_snapshot(made.pointer(revision + 2, GOOD.stable), revision + 2, revision + 3))
             until(lambda: client.status().cannot_load == {})
             until(lambda: client.get_prompt("evil/answer").revision == revision + 2)  # noqa: B023

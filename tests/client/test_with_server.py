@@ -116,8 +116,8 @@ def test_whatever_lies_between_client_and_server_is_survived(
 def test_a_token_that_ends_takes_no_prompt_away(client_of: Maker, real: Running, reader: str, live: Registry) -> None:
     client = client_of(real.url, token=reader, poll=0.2)
     revoke(live, "reader")
-    until(lambda: client.state is not State.READY)
-    assert "401" in client.status().problem
+    until(lambda: "401" in client.status().problem)
+    assert client.state is not State.READY
     assert client.get_prompt("bot/answer").version == "0.1.2"
 
 

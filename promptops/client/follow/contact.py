@@ -72,7 +72,8 @@ class Contact:
 
     def renewed(self) -> None:
         """What is held is what the followed place serves now."""
-        self.last, self.failing, self.failure = self._world.clock(), False, ""
+        self.failure = ""  # before the state changes, which follows from the other two
+        self.last, self.failing = self._world.clock(), False
 
     def answered(self, place: SourcePlace, *, api: bool) -> None:
         """A place answered in some way, so it is known whether it is a server of ours."""
@@ -81,7 +82,8 @@ class Contact:
 
     def failed(self, problem: str) -> None:
         """No place answered with anything that is followed."""
-        self.failing, self.failure = True, problem
+        self.failure = problem  # before the state changes
+        self.failing = True
 
     def forked(self) -> None:
         """This is a forked child, which has asked nothing yet."""
