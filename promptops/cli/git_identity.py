@@ -10,19 +10,20 @@ _SECONDS: Final = 2.0
 
 
 def git_identity(directory: Path) -> str:
-    """Returns ``Name <address>`` as git has it for this folder, or an empty string. Running git costs no import.
+    """Returns ``Name <address>`` as git has it for this folder, or an empty string.
 
     A git that hangs is killed with all the processes that it started.
     """
     import subprocess
 
-    command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
-    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+    from promptops.core.errors import GitUnavailable
+    from promptops.source.git import environment
+
+    command = ["config", "--null", "--get-regexp", r"^user\.(name|email)$"]
+    root = next(environment.with_own_git(directory), directory)
     try:
-        process = subprocess.Popen(
-            command, cwd=directory, stdin=quiet, stdout=pipe, stderr=quiet, start_new_session=True
-        )
-    except OSError:
+        process = environment.start(command, root, environment.environment())
+    except GitUnavailable:
         return ""
     try:
         output, _ = process.communicate(timeout=_SECONDS)

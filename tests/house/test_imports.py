@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.checkout import ROOT, imports, modules, run_python
 
-HEAVY = ("sqlalchemy", "git", "click", "rich", "alembic", "pydantic", "yaml", "jinja2", "jsonschema")
+HEAVY = ("sqlalchemy", "click", "rich", "alembic", "pydantic", "yaml", "jinja2", "jsonschema")
 
 # Packages that come with a declared one and are its public face to us.
 COMES_WITH = {
@@ -83,7 +83,7 @@ def test_the_import_contracts_hold() -> None:
 @pytest.mark.parametrize(
     ("package", "home"),
     [
-        ("git", ("promptops/source/git/repository.py",)),
+        ("subprocess", ("promptops/source/git/", "promptops/store/backups/pg_dump.py", "promptops/cli/git_")),
         ("rich", ("promptops/cli/output/render.py",)),
         ("sqlalchemy", ("promptops/store/", "migrations/")),
         ("alembic", ("promptops/store/", "migrations/")),

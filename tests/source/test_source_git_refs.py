@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import GitUnavailable, Invalid
+from promptops.source.git import finding
 from promptops.source.git import lock as git_lock
 from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
-from promptops.source.git.process import answer, require_git
+from promptops.source.git.process import answer
 from promptops.source.git.refs import require_address
 from promptops.source.git.repository import Repository
 from tests.support.factory import commit, git
@@ -144,14 +145,16 @@ def test_git_is_sent_to_usual_addresses(address: str) -> None:
     assert require_address(address) == address
 
 
-def test_a_git_that_hangs_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_that_hangs_is_ended_with_all_it_started(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = tmp_path / "bin/git"
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\nsleep 300\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-    with pytest.raises(GitUnavailable, match="does not answer"):
-        require_git(0.2)
+    with pytest.raises(GitUnavailable, match="did not answer within"):
+        finding.around(root, seconds=0.2)
     pipe = subprocess.PIPE
     process = subprocess.Popen(["git", "push"], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     with pytest.raises(GitUnavailable, match="did not answer within"):
@@ -167,7 +170,7 @@ def test_all_calls_together_end_in_time(root: Path) -> None:
     assert repository.refs.list("refs/promptops/") == {}
 
 
-def test_without_git_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_git_it_is_said(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitUnavailable, match="cannot be run"):
-        require_git()
+        Repository.open(root)

@@ -42,6 +42,7 @@ PLACES = (
     "server/test_*",
     "cli/test_complete",
     "cli/test_db_backup",
+    "cli/test_git_settings",
     "cli/test_main",
     "cli/test_trouble",
     "cli/test_everywhere",

@@ -2,8 +2,7 @@
 
 Starting a process costs more than reading a hundred prompts, so commits, folders and files all come from this one
 process. It also finds objects that were written after it started. Bytes of a blob beyond the cap are discarded as they
-arrive. GitPython's own reader requests one object at a time and waits without a limit: 5,000 small objects take it
-72 ms, and this 31 ms.
+arrive.
 """
 
 from __future__ import annotations
@@ -16,14 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from promptops.core.errors import GitUnavailable
 from promptops.source.git.process import LOCAL_SECONDS, Patience, end, wait
 from promptops.source.tree import MAX_FILE
-
-if TYPE_CHECKING:
-    from git.cmd import Git
 
 # Names that are sent ahead of reading: git looks objects up meanwhile, and few are lost if the caller stops early.
 _AT_ONCE = 100
@@ -57,7 +52,7 @@ class _Coming:
 class Objects:
     """Reads the objects of one repository. Not for use by two threads at once."""
 
-    def __init__(self, start: Callable[[], Git.AutoInterrupt], patience: Patience | None = None) -> None:
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], patience: Patience | None = None) -> None:
         self._start = start
         self._patience = patience or Patience()
         self._talk: _Talk | None = None
@@ -103,7 +98,9 @@ class Objects:
         while before is not None and before.names and self._talk is not None:
             self._read(before)  # its objects come first out of the same stream
         self._patience.seconds(LOCAL_SECONDS)  # raises if the common deadline has passed
-        if self._talk is None or self._talk.over():
+        if self._talk is not None and self._talk.over():
+            self.close()
+        if self._talk is None:
             self._talk = _Talk(self._start())
         with self._or_end() as talk:
             talk.ask([name for name in names if "\n" not in name])
@@ -140,12 +137,10 @@ class _Talk:
     Names that do not fit into the pipe are sent between reads.
     """
 
-    def __init__(self, started: Git.AutoInterrupt) -> None:
-        process = started.proc
-        if process is None or process.stdin is None or process.stdout is None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdin is None or process.stdout is None:
             raise GitUnavailable("git cat-file could not be started")
-        self._started = started  # kept because GitPython kills the process when this object is collected
-        self._process: subprocess.Popen[bytes] = process
+        self._process = process
         self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
         os.set_blocking(self._in, False)
         self._questions = b""

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import Protocol
 
 from promptops.core.errors import GitUnavailable
-
-if TYPE_CHECKING:
-    from git.cmd import Git
 
 LOCAL_SECONDS = 60.0
 """Seconds that a local command may take. A large repository on a slow disk needs a few; a hang must not block more."""
@@ -29,17 +26,21 @@ LOCAL_SECONDS = 60.0
 REMOTE_SECONDS = 120.0
 """Seconds that a command to a remote may take: a push of many refs over a slow line needs more than a minute."""
 
-# `git version` ends within milliseconds; five seconds allow for a cold disk and a busy machine.
-_PROBE_SECONDS = 5.0
+_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s']*@", re.IGNORECASE)
+_SAID = re.compile(r"^remote:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitResult:
-    """The result of a command: exit code, standard output, and the first lines of standard error."""
+    """The result of a command: exit code, standard output, and the first lines of standard error.
+
+    ``remote`` is what the other side said, line by line.
+    """
 
     code: int
     out: bytes
     err: str
+    remote: tuple[str, ...] = ()
 
 
 class Begin(Protocol):
@@ -57,11 +58,8 @@ class Begin(Protocol):
 class Running:
     """A git process that was started and works in the background, or waits for its standard input."""
 
-    def __init__(self, started: Git.AutoInterrupt, what: str, patience: Patience, most: float) -> None:
-        if started.proc is None:
-            raise GitUnavailable(f"git {what} could not be started")
-        self._started = started  # kept because GitPython kills the process when this object is collected
-        self._process: subprocess.Popen[bytes] = started.proc
+    def __init__(self, process: subprocess.Popen[bytes], what: str, patience: Patience, most: float) -> None:
+        self._process = process
         self._what = what
         self._patience = patience
         self._most = most
@@ -123,7 +121,9 @@ def answer(process: subprocess.Popen[bytes], data: bytes, seconds: float, what: 
         raise GitUnavailable(f"git {what} did not answer within {seconds:.0f} seconds and was ended") from error
     finally:
         del process.wait
-    return GitResult(code=process.returncode, out=out, err=first_lines(err.decode("utf-8", "replace")))
+    text = hide_credentials(err.decode("utf-8", "replace"))
+    said = tuple(line for line in _SAID.findall(text) if line)
+    return GitResult(code=process.returncode, out=out, err=first_lines(text), remote=said)
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
@@ -165,36 +165,12 @@ def end(process: subprocess.Popen[bytes], *, streams: bool = True) -> None:
         process.wait(timeout=1)
 
 
-def require_git(seconds: float = _PROBE_SECONDS) -> None:
-    """Checks that git is installed and answers, because GitPython calls it without a time limit.
-
-    A git that answered once is not checked again.
-
-    Raises:
-        GitUnavailable: git is not installed, or does not answer.
-    """
-    _probe(shutil.which("git") or "git", seconds)
-
-
-@cache
-def _probe(program: str, seconds: float) -> None:
-    quiet = subprocess.DEVNULL
-    try:
-        process = subprocess.Popen(
-            [program, "version"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-        )
-    except OSError as error:
-        raise GitUnavailable(f"git cannot be run: {error.strerror}", hint="Install git.") from error
-    try:
-        code = process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        end(process)
-        raise GitUnavailable(f"git does not answer: `git version` took over {seconds:.0f} seconds") from error
-    if code:
-        raise GitUnavailable(f"git cannot be run: `git version` failed with exit code {code}", hint="git version")
-
-
 def first_lines(text: str) -> str:
     """Returns the first lines of git's error output, short enough for a message."""
     text = text.strip().removeprefix("stderr: ").strip("'\n ")
     return " ".join(text.split("\n")[:4])[:400]
+
+
+def hide_credentials(text: str) -> str:
+    """Returns a text without the user and password of the URLs in it; a token may be in either."""
+    return _USER.sub(r"\1", text)

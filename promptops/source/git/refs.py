@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.model import is_segment
+from promptops.source.git import environment
 from promptops.source.git.cat_file import GitObject, Objects
 from promptops.source.git.pack import Algorithm, RawObject, pack
 from promptops.source.git.process import Begin, GitResult, Running
@@ -22,6 +23,7 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _URL = re.compile(r"(?:(?:https?|ssh|git|file)://|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:)[^\s\0-\x1f-][^\s\0-\x1f]{0,1000}")
 _LIST = ("for-each-ref", "--format=%(objectname) %(refname)")
+_LIST_REMOTE = ("ls-remote", "--quiet", "--refs", *environment.REACH)
 _UNPACK = ("unpack-objects", "-q")
 _INDEX = ("index-pack", "--stdin")
 _UPDATE = ("update-ref", "--stdin")
@@ -29,6 +31,8 @@ _UPDATE = ("update-ref", "--stdin")
 _LOOSE = 100
 # Ref names are arguments of `git push`: 500 of them stay far below the limit of a command line (128 KiB on Linux).
 _PUSHED_AT_ONCE = 500
+_SAID = 1000
+"""Characters that are shown of what a remote said about a push: a hook may print a page."""
 # A transaction fails when another process creates one of its refs first; after three times each ref is tried alone.
 _TRIES = 3
 
@@ -164,7 +168,7 @@ class Refs:
             GitUnavailable: the remote does not answer.
         """
         patterns = [f"{_prefix(prefix)}*" for prefix in prefixes]
-        result = self._call("ls-remote", "--quiet", "--refs", "--end-of-options", remote, *patterns, remote=True)
+        result = self._call(*_LIST_REMOTE, "--end-of-options", remote, *patterns, remote=True)
         if result.code:
             raise GitUnavailable(f"the remote {remote} does not answer: {result.err or f'exit code {result.code}'}")
         return _pairs(result.out, b"\t")
@@ -175,8 +179,7 @@ class Refs:
         Returns git's error message, for example about a ref that exists here with another id; empty on success.
         """
         specs = [f"{_prefix(prefix)}*:{prefix}*" for prefix in prefixes]
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        result = self._call("fetch", *options, "--end-of-options", source, *specs, writes=True, remote=True)
+        result = self._call("fetch", *environment.FETCH, "--end-of-options", source, *specs, writes=True, remote=True)
         return (result.err or f"git fetch failed with exit code {result.code}") if result.code else ""
 
     def push(self, remote: str, names: Sequence[str]) -> Pushed:
@@ -186,12 +189,13 @@ class Refs:
         for start in range(0, len(names), _PUSHED_AT_ONCE):
             batch = [_ref(name) for name in names[start : start + _PUSHED_AT_ONCE]]
             specs = [f"{name}:{name}" for name in batch]
-            options = ("--porcelain", "--no-follow-tags", "--recurse-submodules=no")
-            result = self._call("push", *options, "--end-of-options", remote, *specs, remote=True)
+            result = self._call("push", *environment.PUSH, "--end-of-options", remote, *specs, remote=True)
             results = _results(result.out.decode("utf-8", "replace"))
             taken += [name for name in batch if results.get(name) == ""]
             unknown = result.err or f"git push failed with exit code {result.code}"
-            refused |= {name: results.get(name, unknown) for name in batch if results.get(name, unknown)}
+            said = f": {' '.join(result.remote)}"[:_SAID] if result.remote else ""
+            whys = {name: results[name] + said if results.get(name) else results.get(name, unknown) for name in batch}
+            refused |= {name: why for name, why in whys.items() if why}
         return Pushed(taken=tuple(taken), refused=refused)
 
 

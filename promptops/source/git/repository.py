@@ -1,9 +1,8 @@
 """A git repository: its commits, changes of its working tree, and its refs (:mod:`promptops.source.git.refs`).
 
-Only this module imports GitPython, which finds the repository and runs git. Commands are fixed argument lists: input
-from outside is checked first and stands behind ``--end-of-options`` or goes in through standard input. Hooks, file
-system monitors and filters that a repository's configuration names never run, because a foreign repository must not
-run commands here. Blobs are read as they were committed.
+Commands are fixed argument lists: input from outside is checked first and stands behind ``--end-of-options`` or goes in
+through standard input. Settings and environment come from :mod:`promptops.source.git.environment`. Blobs are read as they were
+committed.
 """
 
 from __future__ import annotations
@@ -15,32 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from promptops.core.errors import GitUnavailable, Invalid
-from promptops.source.git import lock, process
+from promptops.source.git import environment, finding, lock, process
 from promptops.source.git.cat_file import Objects
+from promptops.source.git.environment import Place, Settings
 from promptops.source.git.pack import Algorithm
 from promptops.source.git.process import Running
 from promptops.source.git.refs import Refs
 from promptops.source.git.tree import GitTree
 from promptops.source.tree import SKIPPED, Tree, WorkingTree
 
-if TYPE_CHECKING:
-    from git.cmd import Git
-
-_SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
-# By default git does not flush refs to disk; and its maintenance in the background would hold locks at random times.
-_DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",  # fail instead of waiting for a password
-    "GIT_OPTIONAL_LOCKS": "0",  # `git status` must not write the index under a user's own git
-    "GIT_LITERAL_PATHSPECS": "1",  # a file called `*.md` or `:(top)x` is that file
-    "GIT_NO_REPLACE_OBJECTS": "1",  # `refs/replace/` would show another content under an id
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # `ext::` would run any command
-}
-_KEYS = r"^(remote\.origin\.url|extensions\.objectformat|filter\..*)$"
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/@]*)@", re.IGNORECASE)
@@ -59,84 +44,54 @@ class CommitInfo:
 class Repository:
     """A git repository. ``root`` is its working tree; of a bare repository, its folder."""
 
-    def __init__(self, root: Path, git: Git, folder: Path) -> None:
+    def __init__(self, place: Place, settings: Settings) -> None:
         """Use :meth:`open` or :meth:`archive`."""
-        self.root = root
-        self.folder = folder
-        self.lock = lock.WriteLock(folder)
+        self.root = place.root
+        self.folder = place.common
+        self.lock = lock.WriteLock(self.folder)
         self.patience = process.Patience()
-        self._git = git
+        self._algorithm = place.algorithm
+        self._options = place.options()
+        self._settings = settings
         self._objects = Objects(lambda: self._start("cat-file", "--batch"), self.patience)
         self._trees: dict[tuple[str, str], GitTree] = {}
-        self._asked: Running | None = None
-        self._config: dict[str, str] | None = None
 
     @classmethod
     def open(cls, start: Path) -> Repository:
         """Opens the repository that contains a folder.
 
         Raises:
-            GitUnavailable: the folder is in no repository or in a bare one, or git is not installed.
+            GitUnavailable: the folder is in no repository or in a bare one, git refuses it, or git is not installed.
         """
-        repository = cls._find(start, above=True)
-        if repository.root == repository.folder:
-            raise GitUnavailable(f"{start} is a bare repository", hint="Use a clone with a working tree.")
-        return repository
+        return cls(*finding.around(start))
 
     @classmethod
     def archive(cls, place: Path) -> Repository:
         """Opens the repository at exactly this path, bare or not, to read refs from.
 
         Raises:
-            GitUnavailable: the path is no repository, or git is not installed.
+            GitUnavailable: the path is no repository, git refuses it, or git is not installed.
         """
-        return cls._find(place, above=False)
+        return cls(*finding.exactly(place))
 
     @classmethod
-    def make_bare(cls, place: Path, algorithm: Algorithm = Algorithm.SHA1) -> Repository:
+    def make_bare(cls, folder: Path, algorithm: Algorithm = Algorithm.SHA1) -> Repository:
         """Creates a bare repository in a new folder."""
-        process.require_git()
-        import git
-
-        place.mkdir()
-        runner = git.Git(place)
-        runner.update_environment(**_ENVIRONMENT)
-        repository = cls(place, runner, place)
-        result = repository.begin("init", "--bare", "--quiet", "--template=", f"--object-format={algorithm}").answer()
+        folder.mkdir()
+        repository = cls(Place(root=folder, git_folder=folder, common=folder, algorithm=algorithm, bare=True), {})
+        options = ("--bare", "--quiet", "--template=", "--initial-branch=main", f"--object-format={algorithm}")
+        result = repository.begin("init", *options).answer()
         if result.code:
             raise GitUnavailable(f"git init failed: {result.err}")
         return repository
 
-    @classmethod
-    def _find(cls, start: Path, *, above: bool) -> Repository:
-        process.require_git()
-        try:
-            import git
-        except ImportError as error:
-            raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
-        try:
-            repo = git.Repo(str(start), search_parent_directories=above)
-            folder = Path(repo.common_dir)
-            root = Path(repo.working_tree_dir) if repo.working_tree_dir is not None else folder
-            repo.close()
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError, OSError) as error:
-            raise _no_repository(start, above=above) from error
-        except Exception:  # noqa: BLE001 GitPython parses configurations itself, and fails at some that git reads
-            root, folder = _ask_where(start, above=above)
-        runner = git.Git(root)
-        runner.update_environment(**_ENVIRONMENT)
-        return cls(root, runner, folder)
-
     @property
     def refs(self) -> Refs:
         """The refs of this repository, with access to their objects."""
-        return Refs(self.begin, self._objects, Algorithm(self._settings().get("extensions.objectformat", "sha1")))
+        return Refs(self.begin, self._objects, self._algorithm)
 
     def close(self) -> None:
         """Ends the git process that reads objects. The next read starts a new one."""
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked.end()
         self._objects.close()
         self._trees.clear()
 
@@ -149,8 +104,6 @@ class Repository:
         Raises:
             Invalid: the name is not that of a commit in this repository.
         """
-        if self._config is None:
-            self._ask_settings()
         sha, author, at = self._commit(commit)
         return CommitInfo(sha=sha, author=author, at=at, repository=self._repository())
 
@@ -174,7 +127,6 @@ class Repository:
         if self._are_committed(["" if path == "." else path for path in paths]):
             return ()
         result = self.begin(
-            *self._without_filters(),
             "status",
             "--porcelain",
             "-z",
@@ -203,7 +155,7 @@ class Repository:
         return cached.sha, people["author"]["name"], at
 
     def _repository(self) -> str:
-        address = self._settings().get("remote.origin.url", "")
+        address = self._settings.get("remote.origin.url", "")
         match = _CREDENTIALS.match(address)
         if not match:
             return address or self.root.name
@@ -227,30 +179,6 @@ class Repository:
         committed, now = self._tree(head.sha, ""), WorkingTree(self.root)
         return all(_is_committed(committed, now, path) for path in paths)
 
-    def _without_filters(self) -> list[str]:
-        """Returns options that switch off every filter of the configuration: comparing files must not run commands."""
-        drivers = {key.rpartition(".")[0] for key in self._settings() if key.startswith("filter.")}
-        options = []
-        for driver in sorted(drivers):
-            for key, value in (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")):
-                options += ["-c", f"{driver}.{key}={value}"]
-        return options
-
-    def _ask_settings(self) -> Running:
-        """Starts the process that reads the settings, so that it works while the caller does something else."""
-        self._asked = self._asked or self.begin("config", "-z", "--get-regexp", _KEYS)
-        return self._asked
-
-    def _settings(self) -> dict[str, str]:
-        if self._config is None:
-            asked, self._asked = self._ask_settings(), None
-            result = asked.answer()
-            if result.code > 1:  # 1 means that no setting matches
-                raise GitUnavailable(f"git config failed: {result.err or f'exit code {result.code}'}")
-            pairs = (entry.partition("\n") for entry in result.out.decode("utf-8", "replace").split("\0") if entry)
-            self._config = {key: value for key, _, value in pairs}
-        return self._config
-
     def begin(
         self,
         *arguments: str,
@@ -268,43 +196,20 @@ class Repository:
         *arguments: str,
         writes: bool = False,
         alone: bool = True,
-    ) -> Git.AutoInterrupt:
+    ) -> subprocess.Popen[bytes]:
         """Starts git and leaves it running, with pipes for input and output.
 
         ``alone`` starts it in a session of its own, without the terminal. Commands to a remote keep the terminal,
         because ssh may have to ask for a passphrase.
         """
-        import git
-
-        options = {"start_new_session": alone, "pass_fds": self.lock.handles if writes else ()}
-        command = ["git", *_SAFE, *(_DURABLE if writes else ()), *arguments]
-        try:
-            return self._git.execute(command, istream=subprocess.PIPE, as_process=True, **options)
-        except (git.GitCommandNotFound, OSError) as error:
-            raise GitUnavailable(f"git cannot be run: {error}".splitlines()[0], hint="Install git.") from error
-
-
-def _no_repository(start: Path, *, above: bool) -> GitUnavailable:
-    hint = "A release is cut from a commit: git init, git add, git commit." if above else ""
-    return GitUnavailable(f"{start} is not {'in ' if above else ''}a git repository", hint=hint)
-
-
-def _ask_where(start: Path, *, above: bool) -> tuple[Path, Path]:
-    """Returns the root and the git folder of a repository, as git itself finds them."""
-    import git
-
-    def ask(what: str) -> Path | None:
-        try:
-            path = git.Git(start).execute(["git", *_SAFE, "rev-parse", "--path-format=absolute", what])
-        except (git.GitCommandError, OSError):
-            return None
-        return Path(str(path))
-
-    folder = ask("--git-common-dir")
-    root = ask("--show-toplevel") or folder
-    if folder is None or root is None or not (above or start.resolve() in (folder.resolve(), root.resolve())):
-        raise _no_repository(start, above=above)
-    return root, folder
+        handles = self.lock.handles if writes else ()
+        return environment.start(
+            [*self._options, *arguments],
+            self.root,
+            environment.environment(self._settings),
+            alone=alone,
+            handles=handles,
+        )
 
 
 def _is_committed(committed: GitTree, now: WorkingTree, path: str) -> bool:
