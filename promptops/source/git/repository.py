@@ -1,8 +1,8 @@
 """A git repository: its commits, changes of its working tree, and its refs (:mod:`promptops.source.git.refs`).
 
 Commands are fixed argument lists: input from outside is checked first and stands behind ``--end-of-options`` or goes in
-through standard input. Settings and environment come from :mod:`promptops.source.git.environment`. Blobs are read as they were
-committed.
+through standard input. Settings and environment come from :mod:`promptops.source.git.environment`. Blobs are read as
+they were committed.
 """
 
 from __future__ import annotations
