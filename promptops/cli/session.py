@@ -273,6 +273,12 @@ class Session:
                 canvas = render.page(now=self.now, zone=self.zone, color=self.color)
                 canvas.print(page(canvas))
 
+    def complain(self, text: str, hint: str = "") -> None:
+        """Print an error on stderr, beside the answer to what was done all the same, with --json too."""
+        from promptops.cli.output import render
+
+        render.complain(text, hint)
+
     def note(self, text: str) -> None:
         """Print a note on stderr, beside the answer, with --json too."""
         from promptops.cli.output import render

@@ -43,7 +43,7 @@ SHOWN = 12
 @click.option("--notes", "-m", default="", metavar="TEXT", help="What is new, for people.")
 @click.option("--commit", default="HEAD", show_default=True, metavar="REV", help="The commit to release.")
 @click.option("--allow-dirty", is_flag=True, help="Release the files as they are; few channels admit that.")
-@click.option("--push", is_flag=True, help="Push tags and refs to origin.")
+@click.option("--push", is_flag=True, help="Push tags and refs to origin; exit code 1 if that fails.")
 @key_option
 def release(
     session: Session,
@@ -92,6 +92,13 @@ def release(
         lambda: _shape(released, tags, warnings),
         lambda page: _lines(released, tags, warnings, channel, page, pushed=push),
     )
+    if push and any(tag.problem for tag in tags):
+        first = next(tag for tag in tags if tag.problem)
+        session.complain(
+            f"the release is valid, but it was not pushed: {first.name}: {_problem(first)}",
+            "Push it again: promptops sync --remote",
+        )
+        click.get_current_context().exit(1)
 
 
 @contextmanager

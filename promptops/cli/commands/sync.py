@@ -37,7 +37,7 @@ def sync(session: Session, /, remote: str, quiet: bool) -> None:
 
     Every change of the registry becomes a commit with a ref of its own below refs/promptops, and every release an
     annotated tag. Each change starts this by itself; run it when that could not finish. Refs and tags are
-    created and never moved, here and on the remote.
+    created and never moved, here and on the remote. Exit code 1: something is not in git yet, or was refused.
 
     \b
       promptops sync
@@ -51,8 +51,26 @@ def sync(session: Session, /, remote: str, quiet: bool) -> None:
     name = read_workspace(WorkingTree(root)).registry
     with session.registry("promptops sync") as registry:
         synced = git_sync.sync(registry, root, name=name, remote=remote)
-    if not quiet or synced.drained.alarms:
+    if not quiet:
         session.answer(lambda: _shape(synced), lambda page: _lines(synced))
+    problems = _problems(synced)
+    for problem in problems:
+        session.complain(problem)
+    if problems:
+        click.get_current_context().exit(1)
+
+
+def _problems(synced: Synced) -> list[str]:
+    """Words what is not as it should be afterwards, a line for each kind; none if all is well."""
+    drained, exchanged = synced.drained, synced.exchanged
+    problems = [f"{fault.where}: {fault.what}" for fault in drained.alarms[:1]]
+    if drained.waiting:
+        first = drained.waiting[0]
+        problems.append(f"{counted(len(drained.waiting), 'change')} cannot go to git: {first.ref}: {first.why}")
+    if exchanged and exchanged.refused:
+        name, why = next(iter(exchanged.refused.items()))
+        problems.append(f"{counted(len(exchanged.refused), 'ref')} refused: {name}: {why}")
+    return problems
 
 
 def _shape(synced: Synced) -> JsonObject:

@@ -141,3 +141,62 @@ def test_a_setting_that_is_none_is_said_and_taken_for_the_usual(
     assert "PROMPTOPS_SYNC is 'never' and neither background, now nor off: taken for background" in said
     monkeypatch.setenv("PROMPTOPS_SYNC", "OFF")
     assert promptops("promote", "bot@0.1.0", "--channel", "prod", exits=5).err.startswith("error: ")
+
+
+HOOK = "#!/bin/sh\necho 'protected, see https://ann:s3cret@forge.example/rules' >&2\nexit 1\n"
+
+
+@pytest.fixture
+def refusing(live: Path, tmp_path: Path) -> Path:
+    """A remote whose hook refuses every push and says why."""
+    remote = tmp_path / "origin.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(remote))
+    (remote / "hooks/pre-receive").write_text(HOOK)
+    (remote / "hooks/pre-receive").chmod(0o755)
+    git(live, "remote", "add", "origin", str(remote))
+    return remote
+
+
+def test_a_remote_that_refuses_is_a_failure_with_the_words_of_its_hook(refusing: Path, promptops: Promptops) -> None:
+    for options in ((), ("--quiet",), ("--json",)):
+        answer = promptops("sync", "--remote", *options, exits=1)
+        assert "pre-receive hook declined" in answer.err
+        assert "protected, see https://forge.example/rules" in answer.err
+        assert "s3cret" not in answer.err + answer.out
+        assert bool(answer.out) == ("--quiet" not in options)
+    assert refs(refusing) == []
+
+
+def test_a_release_that_could_not_be_pushed_is_valid_and_a_failure(
+    live: Path, refusing: Path, promptops: Promptops
+) -> None:
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    answer = promptops("release", "--push", exits=1)
+    assert "Released bot 0.1.1" in answer.out
+    assert "the release is valid, but it was not pushed: bot/v0.1.1: not pushed: " in answer.err
+    assert "protected, see https://forge.example/rules" in answer.err
+    assert "sync --remote" in answer.err
+    git(live, "config", "remote.origin.url", "/nowhere.git")
+    assert "does not answer" in promptops("release", "--push", exits=1).err
+
+
+def test_a_remote_that_takes_nothing_is_a_failure_although_it_can_be_read(
+    live: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    git(live, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    git(live, "config", "remote.origin.pushurl", "/nowhere.git")
+    assert "/nowhere.git" in promptops("sync", "--remote", "--quiet", exits=1).err
+
+
+def test_a_change_that_waits_for_its_commit_is_a_failure(
+    live: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", str(live), "clone")
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    promptops("release")
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", str(live / ".promptops/registry.db"))
+    monkeypatch.chdir(tmp_path / "clone")
+    answer = promptops("sync", "--quiet", exits=1)
+    assert (answer.out, "git fetch" in answer.err) == ("", True)
