@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Registry": {
         "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
+        "app": ("promptops.cli.commands.app", "Say which repository an app belongs to."),
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
         "token": ("promptops.cli.commands.token", "Make, list and revoke tokens."),
         "export-snapshot": (

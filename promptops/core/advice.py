@@ -40,6 +40,7 @@ class Action(StrEnum):
     SHOW_OVERRIDE = "show-override"
     STATUS = "status"
     SYNC = "sync"
+    TRANSFER_APP = "transfer-app"
     UNQUARANTINE = "unquarantine"
     UPGRADE = "upgrade"
 
@@ -66,6 +67,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.SHOW_OVERRIDE: "show the override",
     Action.STATUS: "see what is live",
     Action.SYNC: "bring it to git",
+    Action.TRANSFER_APP: "transfer {app} to this workspace",
     Action.UNQUARANTINE: "end the quarantine of {release} on {channel}",
     Action.UPGRADE: "upgrade the registry",
 }

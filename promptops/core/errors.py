@@ -44,6 +44,7 @@
     ├── Refused              403  exit 5   a rule of the registry or of a channel says no
     │   ├── Quarantined
     │   ├── Yanked
+    │   ├── AppOwnedElsewhere              an app belongs to another repository, or another path of it
     │   ├── PolicyRefused                  a check of the channel's policy: `promote_from`, `allow_dirty`, `protected`
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
@@ -81,6 +82,9 @@ from promptops.core.kinds import NotFound as NotFound
 from promptops.core.kinds import PromptopsError as PromptopsError
 from promptops.core.kinds import Refused as Refused
 from promptops.core.kinds import Unavailable as Unavailable
+from promptops.core.refusals import AppOwnedElsewhere as AppOwnedElsewhere
+from promptops.core.refusals import NotAllowed as NotAllowed
+from promptops.core.refusals import PolicyRefused as PolicyRefused
 from promptops.core.rejections import MissingVariable as MissingVariable
 from promptops.core.rejections import OutputTooLarge as OutputTooLarge
 from promptops.core.rejections import UnknownVariable as UnknownVariable
@@ -88,7 +92,6 @@ from promptops.core.rejections import VariableInvalid as VariableInvalid
 
 if TYPE_CHECKING:
     from promptops.core.finding import Finding
-    from promptops.core.verdict import Verdict
 
 
 _RUN_INIT: Final = Sentence("Run ", Advice(Action.INIT, words="the initialisation of the registry"), ".")
@@ -278,31 +281,8 @@ class Yanked(Refused):
     """The release must never be served or promoted again, anywhere."""
 
 
-class PolicyRefused(Refused):
-    """The channel's policy does not let this release in; ``rule`` is the check with the worst verdict.
-
-    ``verdicts`` are those of all its checks, where they are known: an error that came over HTTP has none.
-    """
-
-    verdicts: tuple[Verdict, ...] = ()
-
-    def __init__(self, message: str, *, rule: str, verdicts: Iterable[Verdict] = (), hint: str = "") -> None:
-        self.rule = rule
-        if verdicts:
-            self.verdicts = tuple(verdicts)
-        super().__init__(message, hint=hint)
-
-
 class NotAuthenticated(Refused):
     """No token, or one that is malformed, unknown, expired or revoked: 401. The message does not reveal which."""
-
-
-class NotAllowed(Refused):
-    """The token is valid but lacks the right; ``scope`` is the one that it needs."""
-
-    def __init__(self, message: str, *, scope: str, hint: str = "") -> None:
-        self.scope = scope
-        super().__init__(message, hint=hint)
 
 
 class OriginRefused(Refused):

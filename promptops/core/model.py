@@ -145,7 +145,7 @@ class Profile:
 class Provenance:
     """Where a release's content was read: repository, commit and path, author, and what built it.
 
-    ``dirty`` says that the files were not those of the commit.
+    ``dirty`` says that the files were not those of the commit. ``root`` is the repository's first commit, where known.
     """
 
     repository: str
@@ -154,6 +154,7 @@ class Provenance:
     author: str
     builder: str
     dirty: bool = False
+    root: str = ""
 
 
 class Bump(StrEnum):

@@ -15,6 +15,7 @@ from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile, Provenance
+from promptops.core.origin import Origin
 from promptops.core.release_bytes import encode
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def build(
             hint="Give one of them.",
         )
     info = repository.resolve(commit)
-    under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
-    under = repository.spelling(info.sha, under)
+    repository.seek_first_commit(info.sha)
+    under = _folder(repository, root, info.sha)
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
     loaded = check(tree, apps=frozenset(apps) or None)
     if loaded.workspace is None:
@@ -95,16 +96,39 @@ def build(
     )
     if dirty and not allow_dirty:
         raise DirtyTree(dirty)
-    built = tuple(_build(app, loaded, info, prefix, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
+    place = Origin(repository=info.repository, path=prefix, root=repository.first_commit(info.sha))
+    built = tuple(_build(app, loaded, info, place, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
     return BuiltWorkspace(registry=loaded.workspace.registry, built=built)
 
 
+def origin_of(repository: Repository, root: Path, app: str) -> Origin:
+    """Where an app of the workspace at ``root`` is: what its next release will say.
+
+    Raises:
+        AppNotFound: the workspace has no app of this name. GitUnavailable, Invalid: there is no commit.
+    """
+    from promptops.source.load import load
+    from promptops.source.tree import WorkingTree
+
+    path = load(WorkingTree(root), apps={app}).app(app).path
+    info = repository.resolve()
+    under = _folder(repository, root, info.sha)
+    first = repository.first_commit(info.sha)
+    return Origin(repository=info.repository, path="/".join(filter(None, (under, path))), root=first)
+
+
+def _folder(repository: Repository, root: Path, sha: str) -> str:
+    """The folder of a workspace in its repository, as a commit writes it; empty for the whole repository."""
+    under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
+    return repository.spelling(sha, under)
+
+
 def _build(
-    app: AppSource, loaded: Loaded, info: CommitInfo, prefix: str, dirty: tuple[str, ...], builder: str
+    app: AppSource, loaded: Loaded, info: CommitInfo, place: Origin, dirty: tuple[str, ...], builder: str
 ) -> Built:
     assert app.content is not None  # require_valid has seen to it
     data = encode(app.content)
-    path = f"{prefix}{app.path}"
+    path = f"{place.path}{app.path}"
     return Built(
         loads=True,
         content=app.content,
@@ -112,14 +136,15 @@ def _build(
         digest=digest(data),
         profile=app.profile,
         provenance=Provenance(
-            repository=info.repository,
+            repository=place.repository,
             commit=info.sha,
             path=path,
             author=info.author,
             builder=builder,
             dirty=any(
-                file == path or file.startswith(f"{path}/") or file == f"{prefix}promptops.yml" for file in dirty
+                file == path or file.startswith(f"{path}/") or file == f"{place.path}promptops.yml" for file in dirty
             ),
+            root=place.root,
         ),
         warnings=tuple(
             finding

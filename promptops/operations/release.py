@@ -14,9 +14,10 @@ from promptops.core.advice import WHICH_REGISTRY, Action, Advice, Sentence, opti
 from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare
 from promptops.core.digest import canonical
-from promptops.core.errors import Invalid, RegistryMismatch, VersionTaken
+from promptops.core.errors import AppOwnedElsewhere, Invalid, RegistryMismatch, VersionTaken
 from promptops.core.free_text import LONGEST_NOTES, require_words
 from promptops.core.model import Bump, Change, Json, Release
+from promptops.core.origin import Origin
 from promptops.core.release_bytes import content_from_bytes
 from promptops.core.version import next_version
 from promptops.operations.build import Built, BuiltWorkspace
@@ -61,6 +62,7 @@ def release(
     Raises:
         RegistryMismatch: the workspace names another registry.
         Unloadable: no client could load one of them.
+        AppOwnedElsewhere: one of them belongs to another repository, or to another path of it.
         VersionInvalid, VersionTaken: this content cannot get ``version``.
     """
     if workspace.registry != registry.name:
@@ -97,11 +99,29 @@ def release(
         seen = once.answered(writer)
         if seen is not None:
             return tuple(_found(writer, str(app), str(digest), created=bool(new)) for app, digest, new in seen)
+        _require_owned(writer, workspace)
         released = tuple(_release(writer, built, request, actor=actor, now=now) for built in workspace.built)
         once.remember(writer, [(r.release.app, r.release.digest, r.created) for r in released], now)
         return released
 
     return registry.write(work)
+
+
+def _require_owned(writer: Writer, workspace: BuiltWorkspace) -> None:
+    """Check that each app belongs to where it was read, or has no known owner yet.
+
+    Raises:
+        AppOwnedElsewhere: with all that do not.
+    """
+    elsewhere = {}
+    for built in workspace.built:
+        made = built.provenance
+        here = Origin(repository=made.repository, path=made.path, root=made.root)
+        owner = writer.owner(built.content.app)
+        if owner is not None and not owner.origin.same(here):
+            elsewhere[built.content.app] = owner, here
+    if elsewhere:
+        raise AppOwnedElsewhere(elsewhere)
 
 
 def _words(workspace: BuiltWorkspace, request: ReleaseRequest) -> str:

@@ -19,6 +19,7 @@ from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
     from promptops.core.heartbeat import Beat
+    from promptops.core.origin import Owner
     from promptops.core.token import Token
     from promptops.store.facts.kind import JournalEntry
     from promptops.store.facts.record import Record
@@ -130,6 +131,18 @@ class Reader(ReleaseReader, ChannelReader):
         from promptops.store.queries.serving import contents
 
         return contents(self._connection, digests)
+
+    def owner(self, app: str) -> Owner | None:
+        """To which repository and path the app belongs; None while no release says where it came from."""
+        from promptops.store.queries.owners import owner
+
+        return owner(self._connection, app)
+
+    def transfers(self, app: str) -> int:
+        """How often the app was transferred."""
+        from promptops.store.queries.owners import transfers
+
+        return transfers(self._connection, app)
 
     # --- tokens, the same ---
 

@@ -81,7 +81,7 @@ class Writer(Reader):
                 locked |= self._lock(_LOCK.where(or_(*conditions)))
         new = [pair for pair in wanted if pair not in locked]
         for app in dict.fromkeys(app for app, _ in new):
-            self._require_app(app)
+            self.require_app(app)
             self.lock_app(app)
         if new:
             self._insert(tables.head, *({"app": app, "channel": channel, "revision": 0} for app, channel in new))
@@ -98,7 +98,7 @@ class Writer(Reader):
         Raises:
             AppNotFound: the app was never released.
         """
-        self._require_app(app)
+        self.require_app(app)
         self.lock_app(app)
         heads = self._connection.execute(select(_head.c.channel).where(_head.c.app == app))
         names = {row[0] for row in heads} | {channel.name for channel in self.channels()}

@@ -15,6 +15,9 @@ from promptops.core.reference import Reference, parse_reference
 CHANGE: Final = 256 << 10
 """Bytes of a change that names an app or a few, and has a reason."""
 
+COMMIT_OR_EMPTY: Final = "^(?:[0-9a-f]{40}(?:[0-9a-f]{24})?)?$"
+"""The id of a commit, by either hash function of git."""
+
 
 class RequestPart(StrEnum):
     """Where in an HTTP request a field is."""

@@ -15,6 +15,7 @@ from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import (
+    AppOwnedElsewhere,
     Invalid,
     KeyReused,
     NotAllowed,
@@ -32,7 +33,7 @@ from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.release import Released, ReleaseRequest, release
-from promptops.use_cases.fields import KEY, Form, Rules, body
+from promptops.use_cases.fields import COMMIT_OR_EMPTY, KEY, Form, Rules, body
 from promptops.use_cases.use_case import UseCase
 
 LARGEST: Final = 5 << 20
@@ -61,6 +62,7 @@ class BuiltFrom:
     author: _Line
     builder: _Line
     dirty: bool = False
+    root: Annotated[str, Rules(pattern=COMMIT_OR_EMPTY)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +240,7 @@ PUBLISH = UseCase(
     ),
     decode=_read,
     require=lambda request, scope, rights: _require([built.content.app for built in request.apps], rights),
-    errors=(RegistryMismatch, Unloadable, VersionInvalid, VersionTaken, KeyReused),
+    errors=(RegistryMismatch, AppOwnedElsewhere, Unloadable, VersionInvalid, VersionTaken, KeyReused),
     largest=LARGEST,
     elements=ELEMENTS,
 )

@@ -14,6 +14,7 @@ from promptops.use_cases.releases import NAMED, RELEASES
 from promptops.use_cases.rollback import ROLLBACK
 from promptops.use_cases.status import HISTORY, STATUS
 from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
+from promptops.use_cases.transfer import TRANSFER
 from promptops.use_cases.use_case import UseCase
 
 TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
@@ -24,6 +25,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     YANK,
     RECONCILE,
     PUBLISH,
+    TRANSFER,
     DECLARE,
     CREATE_OVERRIDE,
     IDENTITY,

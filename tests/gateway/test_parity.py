@@ -101,6 +101,9 @@ override create bot@0.1.1 --channel prod --reason gone
 override create bot@0.1.1 --channel staging --reason gone --json
 override reconcile bot.prod.override.json
 override reconcile bot.prod.override.json bot.staging.override.json --json --dry-run
+app transfer bot --reason moved
+app transfer bot --reason moved --json
+app transfer nothing --reason moved
 token create reader --channel prod --app bot
 token list
 token list --json

@@ -45,6 +45,7 @@ WHO_MAY = {
     "POST /v1/yanks": RELEASE,
     "POST /v1/channels/{channel}/reconcile": POLICY,
     "POST /v1/releases": RELEASE,
+    "POST /v1/apps/{app}/transfer": POLICY,
     "PUT /v1/channels": POLICY,
     "POST /v1/channels/{channel}/pins": READ,
     "GET /v1/registry": READ,

@@ -74,12 +74,31 @@ def test_a_commit_says_who_when_and_where(root: Path) -> None:
         ("https://ann:token@example.com/x.git", "https://example.com/x.git"),
         ("https://token@example.com/x.git", "https://example.com/x.git"),
         ("ssh://git:pw@example.com/x.git", "ssh://git@example.com/x.git"),
+        ("https://ann:p@ss@wo@rd@example.com/x.git", "https://example.com/x.git"),
         ("git@example.com:x.git", "git@example.com:x.git"),
     ],
 )
 def test_the_repository_is_its_origin_without_credentials(root: Path, address: str, shown: str) -> None:
     git(root, "remote", "add", "origin", address)
     assert Repository.open(root).resolve().repository == shown
+
+
+def test_the_first_commit_is_that_of_the_first_parents_and_unknown_in_a_shallow_clone(
+    root: Path, tmp_path: Path
+) -> None:
+    first = git(root, "rev-parse", "HEAD")
+    git(root, "checkout", "-q", "--orphan", "other")
+    git(root, "commit", "-q", "-m", "another beginning")
+    git(root, "checkout", "-q", "-f", first)
+    git(root, "merge", "-q", "-s", "ours", "--allow-unrelated-histories", "-m", "merge", "other")
+    repository = Repository.open(root)
+    repository.seek_first_commit(git(root, "rev-parse", "HEAD"))
+    assert repository.first_commit(git(root, "rev-parse", "HEAD")) == first
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{root}", "shallow")
+    shallow = Repository.open(tmp_path / "shallow")
+    assert shallow.first_commit(shallow.resolve().sha) == ""
+    git(root, "worktree", "add", "-q", str(tmp_path / "beside"))
+    assert Repository.open(tmp_path / "beside").first_commit(first) == first
 
 
 @pytest.mark.parametrize("name", ["-x", "--upload-pack=touch x", "nope", "a b", "a\nb", "", "HEAD:README.md"])

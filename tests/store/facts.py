@@ -23,10 +23,12 @@ from promptops.core.model import (
     Role,
     Yank,
 )
+from promptops.core.origin import Origin
 from promptops.core.release_bytes import encode
 from promptops.core.token import Scope, Token
 from promptops.store import Reader, Registry, Writer
 from promptops.store.facts.quarantine import QuarantineEvent
+from promptops.store.facts.transfer import Transfer
 from promptops.store.facts.yank import Withdrawal
 
 ACTOR = "Ada Lovelace <ada@example.org>"
@@ -93,6 +95,12 @@ def quarantine(number: int, app: str = "bot", channel: str = "prod", reason: str
 
 def yank(reason: str = "leaks data") -> Yank:
     return Yank(reason=reason, actor=ACTOR, at=minutes(0))
+
+
+def transfer(number: int = 1, app: str = "bot") -> Transfer:
+    """A transfer of an app."""
+    origin = Origin(repository="git@example.org:shop/other.git", path="bot", root="a" * 40)
+    return Transfer(app=app, number=number, origin=origin, reason="größer ☃", actor=ACTOR, at=minutes(number))
 
 
 def withhold(writer: Writer, held: Quarantine, *, lifted: bool = False) -> None:

@@ -13,17 +13,20 @@ from promptops.operations.channels import apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
+from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Reader, Registry
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
-KINDS |= {"tokens", "revocations"}
+KINDS |= {"tokens", "revocations", "transfers"}
 
 
 def make_world(registry: Registry, *, takes: int = 4) -> None:
-    """Two apps on two channels: released dirty and confirmed, promoted, rolled back, quarantined, let out, yanked."""
+    """Two apps on two channels: released dirty and confirmed, promoted, rolled back, quarantined, let out, yanked,
+    transferred.
+    """
     make_channels(registry, prod=Policy(promote_from=("staging",)), staging=Policy(allow_dirty=True))
     for number, app in enumerate(("bot", "faq")):
         for take in range(takes):
@@ -44,13 +47,22 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     make_token(registry, "ci", scopes=(Scope.RELEASE, Scope.PROMOTE), channels=("staging",), now=minutes(106))
     make_token(registry, "forever", lifetime=None, now=minutes(106))
     revoke_token(registry, "ci", reason="in a log ☃", actor=ACTOR, now=minutes(107))
+    _transfer(registry, "git@example.org:shop/other.git", "bots/faq")
+    _transfer(registry, "example", "faq", root="b" * 40)
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
 def _release(registry: Registry, app: str, take: int, *, dirty: bool, owner: str = "support") -> None:
     what = built(content(app, f"Hello {{{{name}}}}, take {take} ☃"), dirty=dirty, commit=f"{take + 1:040x}")
-    workspace = BuiltWorkspace(registry=NAME, built=(replace(what, profile=Profile(owner=owner)),))
+    what = replace(what, provenance=replace(what.provenance, root="b" * 40), profile=Profile(owner=owner))
+    workspace = BuiltWorkspace(registry=NAME, built=(what,))
     release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
+
+
+def _transfer(registry: Registry, repository: str, path: str, *, root: str = "") -> None:
+    origin = {"repository": repository, "path": path, "root": root}
+    request = TransferRequest(app="faq", reason="another team ☃", key=key(), **origin)
+    transfer(registry, request, actor=ACTOR, now=minutes(107))
 
 
 def _withhold(reference: str, channel: str) -> WithholdRequest:
@@ -92,6 +104,7 @@ def _about(reader: Reader, app: str) -> dict[str, object]:
     whole = [reader.find_release(app, version=each.version) for each in releases]
     found: dict[str, object] = {"releases": releases, "whole": whole, "profile": reader.profile(app)}
     found["newest"] = reader.newest_release(app)
+    found["owner"] = (reader.owner(app), reader.transfers(app))
     found["serving"] = [reader.channels_serving(app, each.digest) for each in releases]
     for channel in reader.channels():
         name = channel.name

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.SHOW_OVERRIDE: "override show {file}",
     Action.STATUS: "status[ {app}]",
     Action.SYNC: "sync[ --remote {remote}]",
+    Action.TRANSFER_APP: "app transfer {app}[ --reason {reason}]",
     Action.UNQUARANTINE: "unquarantine {release} --channel {channel}[ --reason {reason}]",
     Action.UPGRADE: "db upgrade",
 }

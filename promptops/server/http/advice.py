@@ -21,6 +21,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
     Action.REVOKE_TOKEN: ("DELETE", "/v1/tokens/{token}"),
     Action.ROLLBACK: ("POST", "/v1/channels/{channel}/rollback"),
     Action.STATUS: ("GET", "/v1/status"),
+    Action.TRANSFER_APP: ("POST", "/v1/apps/{app}/transfer"),
     Action.UNQUARANTINE: ("POST", "/v1/channels/{channel}/unquarantine"),
 }
 """The actions that have a route. The others need the files, git or the database, so only the command line has them."""

@@ -51,6 +51,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "reason": "wrong refunds",
     "registry": "parcelwise",
     "repository": "https://git.parcelwise.example/prompts.git",
+    "root": "0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d",
     "secret": "pops_rt_…",
     "summary": "the system message changed",
     "title": "Support bot",

@@ -17,6 +17,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from promptops.core.errors import GitUnavailable, Invalid
+from promptops.core.origin import without_password
 from promptops.source.git import environment, finding, lock, process
 from promptops.source.git.cat_file import Objects
 from promptops.source.git.environment import Place, Settings
@@ -28,12 +29,11 @@ from promptops.source.tree import SKIPPED, Tree, WorkingTree
 
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
-_CREDENTIALS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/@]*)@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitInfo:
-    """A commit: its id, author (``Name <mail>``) and commit time, and the URL of its repository without credentials."""
+    """A commit: its id, author (``Name <mail>``) and commit time, and the URL of its repository without password."""
 
     sha: str
     author: str
@@ -55,6 +55,7 @@ class Repository:
         self._settings = settings
         self._objects = Objects(lambda: self._start("cat-file", "--batch"), self.patience)
         self._trees: dict[tuple[str, str], GitTree] = {}
+        self._sought: Running | None = None
 
     @classmethod
     def open(cls, start: Path) -> Repository:
@@ -92,6 +93,9 @@ class Repository:
 
     def close(self) -> None:
         """Ends the git process that reads objects. The next read starts a new one."""
+        sought, self._sought = self._sought, None
+        if sought is not None:
+            sought.end()
         self._objects.close()
         self._trees.clear()
 
@@ -106,6 +110,20 @@ class Repository:
         """
         sha, author, at = self._commit(commit)
         return CommitInfo(sha=sha, author=author, at=at, repository=self._repository())
+
+    def seek_first_commit(self, sha: str) -> None:
+        """Starts to look for the first commit before this one, while the caller does something else."""
+        if self._sought is None and not (self.folder / "shallow").exists():
+            self._sought = self.begin("rev-list", "--first-parent", "--max-parents=0", sha)
+
+    def first_commit(self, sha: str) -> str:
+        """Returns the id of the first commit before this one; empty in a shallow clone, which does not have it.
+
+        Of two histories that were merged, it is that of the first parents.
+        """
+        self.seek_first_commit(sha)
+        sought, self._sought = self._sought, None
+        return (sought.answer().out.decode().split() or [""])[0] if sought is not None else ""
 
     def tree(self, sha: str, under: str = "") -> Tree:
         """Returns the files of a commit below a folder, with paths relative to it."""
@@ -155,13 +173,7 @@ class Repository:
         return cached.sha, people["author"]["name"], at
 
     def _repository(self) -> str:
-        address = self._settings.get("remote.origin.url", "")
-        match = _CREDENTIALS.match(address)
-        if not match:
-            return address or self.root.name
-        # The user of an ssh URL is part of the address. That of an https URL may be a token, and no password is kept.
-        user = match["user"].partition(":")[0] if "ssh" in match["scheme"].lower() else ""
-        return f"{match['scheme']}{user}{'@' if user else ''}{address[match.end() :]}"
+        return without_password(self._settings.get("remote.origin.url", "")) or self.root.name
 
     def _tree(self, sha: str, under: str) -> GitTree:
         """Returns the same tree for the same commit each time: its folders do not change, so one read is enough."""

@@ -10,4 +10,5 @@ A name is relative to ``refs/promptops/`` and says what the fact is::
     policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
     tokens/<id>                         revocations/<token>               bindings/<line>
+    transfers/<app>/<number>
 """

@@ -69,7 +69,7 @@ class ReleaseReader:
             versions = " and ".join(f"{row.version} ({row.digest[:19]}…)" for row in rows)
             raise Invalid(f"'{digest}' fits more than one release of '{app}': {versions}", hint="Write more digits.")
         if not rows:
-            self._require_app(app)
+            self.require_app(app)
             known = self._connection.execute(
                 select(_release.c.version).where(_release.c.app == app).order_by(_release.c.id.desc())
             )
@@ -92,7 +92,7 @@ class ReleaseReader:
         Raises:
             AppNotFound: listing the apps that exist.
         """
-        self._require_app(app)
+        self.require_app(app)
         return tuple(map(release_of, self._connection.execute(_ALL, {"app": app})))
 
     def profile(self, app: str) -> Profile | None:
@@ -102,7 +102,12 @@ class ReleaseReader:
         row = self._connection.execute(statement).first()
         return Profile(**row._mapping) if row else None
 
-    def _require_app(self, app: str) -> None:
+    def require_app(self, app: str) -> None:
+        """Do nothing if the app was released.
+
+        Raises:
+            AppNotFound: listing the apps that exist.
+        """
         if self._connection.execute(select(tables.app.c.name).where(tables.app.c.name == app)).first() is None:
             raise AppNotFound(f"there is no app '{app}' in this registry", known=self.apps())
 

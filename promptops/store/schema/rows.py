@@ -50,7 +50,7 @@ _FLAWS = slice(len(_DEPLOYMENT), len(_DEPLOYMENT) + 4)
 _AUDIT = [field.name for field in fields(AuditEntry)]
 
 RELEASE_COLUMNS = ["app", "version", "digest", "created_at", "created_by", "bump", "changes", "notes"]
-PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty"]
+PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty", "root"]
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -111,7 +111,7 @@ def past_of(row: AnyRow) -> Past:
 
 def release_of(row: AnyRow, content: bytes = b"") -> Release:
     """:data:`RELEASE_COLUMNS`, then :data:`PROVENANCE_COLUMNS`, then reason, actor and time of the yank."""
-    app, version, digest, created_at, created_by, bump, changes, notes, *provenance, reason, actor, at = row[:17]
+    app, version, digest, created_at, created_by, bump, changes, notes, *provenance, reason, actor, at = row[:18]
     return Release(
         app=app,
         version=version,

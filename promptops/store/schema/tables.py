@@ -88,11 +88,27 @@ provenance = Table(
     column("dirty", Flag),
     column("actor", Words),
     column("at", Moment),
+    column("root", Words),
     _of_release(),
     Index(None, "app", "digest"),
     **STRICT,
 )
 """Where a release came from; one that was cut twice has two."""
+
+transfer = Table(
+    "transfer",
+    metadata,
+    column("app", Words, ForeignKey("app.name"), primary_key=True),
+    column("number", Number, primary_key=True),
+    column("repository", Words),
+    column("path", Words),
+    column("root", Words),
+    column("reason", Words),
+    column("actor", Words),
+    column("at", Moment),
+    **CLUSTERED,
+)
+"""An app belongs to another repository or path from then on; the newest counts."""
 
 profile = Table(
     "profile",

@@ -36,6 +36,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "Minted": "tokens",
     "AuditEntry": "audit",
     "Identity": "registry",
+    "Ownership": "registry",
 }
 """Where the form of each class of answers is."""
 

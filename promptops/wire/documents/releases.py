@@ -27,7 +27,10 @@ class ReleaseNameDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceDocument:
-    """Where a content was read: ``dirty`` says that the files were not those of the commit."""
+    """Where a content was read: ``dirty`` says that the files were not those of the commit.
+
+    ``root`` is the first commit of the repository, empty where it is not known.
+    """
 
     repository: str
     commit: str
@@ -35,6 +38,7 @@ class ProvenanceDocument:
     author: str
     builder: str
     dirty: bool
+    root: str = ""
 
     @classmethod
     def of(cls, provenance: Provenance) -> Self:

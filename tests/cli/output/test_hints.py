@@ -12,6 +12,7 @@ from promptops.core import errors, rollout
 from promptops.core.actor import require_claim
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Bump, Deployment, Kind, Past, Policy, Provenance, Quarantine, Release, ReleaseRef
+from promptops.core.origin import Origin, Owner
 from promptops.core.policy import Candidate, admit, checks_of
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
@@ -24,6 +25,7 @@ from promptops.store.faults import damage
 from tests.support.factory import START
 
 BOT = parse_reference("bot@0.1.0")
+OWNER = Owner(origin=Origin(repository="https://h.org/x", path="bot"), at=START, version="0.1.0")
 INTENT = Intent(app="bot", channel="prod", actor="a", reason="", now=START)
 FINDING = Finding(code="yaml", severity=Severity.ERROR, path="a.yml", line=1, column=1, message="not closed")
 
@@ -94,6 +96,11 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: _raise(errors.VariableInvalid("count", "not a number")),
         "The input's schema is shown by `promptops show`. An input that is not declared takes text.",
+    ),
+    (
+        lambda: _raise(errors.AppOwnedElsewhere(dict.fromkeys(("bot", "faq"), (OWNER, OWNER.origin)))),
+        "If its owners agree that it comes from here from now on: promptops app transfer bot --reason …; "
+        "promptops app transfer faq --reason …",
     ),
     # --- policies and rollbacks ---
     (

@@ -118,6 +118,12 @@ DAMAGES = [
      "yanks/bot/0.1.3"),
     ("INSERT INTO yank SELECT app, 'sha256:x', 'none', 'Eve', created_at FROM release WHERE version = '0.1.0'",
      "reference-broken", "yank"),
+    ("UPDATE provenance SET root = '' WHERE app = 'bot'", "fact-changed", "releases/bot/0.1.0"),
+    ("UPDATE transfer SET path = 'eve' WHERE number = 1", "fact-changed", "transfers/faq/1"),
+    ("UPDATE transfer SET root = 'x' WHERE number = 1", "fact-changed", "transfers/faq/1"),
+    ("DELETE FROM transfer", "fact-missing", "transfers/faq/1"),
+    ("INSERT INTO transfer SELECT app, 9, repository, path, root, reason, actor, at FROM transfer WHERE number = 1",
+     "fact-unrecorded", "transfers/faq/9"),
     # the audit log
     ("UPDATE audit SET actor = 'Eve' WHERE seq = 5", "audit-broken", "audit line 5"),
     ("DELETE FROM audit WHERE seq = 5", "audit-broken", "audit line 5"),
@@ -155,8 +161,8 @@ def _bytes(url: str) -> str:
     [
         (("profile", "app, title, description, 'eve', on_call, runbook, actor, at"), "fact-unrecorded", "profiles/bot"),
         (("quarantine", "app, channel, version, digest, lifted, reason, 'Eve', at"), "fact-unrecorded", "quarantines/"),
-        (("provenance", "app, digest, 'eve', \"commit\", path, author, builder, dirty, actor, at"), "fact-unrecorded",
-         "confirmations/"),
+        (("provenance", "app, digest, 'eve', \"commit\", path, author, builder, dirty, actor, at, root"),
+         "fact-unrecorded", "confirmations/"),
     ],
 )  # fmt: skip
 def test_rows_that_nobody_decided_are_named(world_url: str, copied: tuple[str, str], code: str, where: str) -> None:

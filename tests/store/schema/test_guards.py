@@ -16,7 +16,7 @@ from promptops.store.engine.database import locate
 from promptops.store.facts.revocation import RevokedToken
 from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.tables import metadata
-from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, withdraw, withhold
+from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, transfer, withdraw, withhold
 from tests.store.facts import release as a_release
 
 MUTABLE = {"head", "audit_head", "outbox", "idempotency", "client"}
@@ -33,6 +33,7 @@ def full(registry: Registry) -> Registry:
         writer.set_profile("bot", Profile(owner="support"), actor=ACTOR, at=START)
         withhold(writer, quarantine(2))
         withdraw(writer, 1)
+        writer.record(transfer())
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
         writer.add_token(token("ci"), "d" * 64)
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
@@ -96,6 +97,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "token": (("id",),),
         "token_secret": (("digest",), ("token",)),
         "token_revocation": (("token",),),
+        "transfer": (("app", "number"),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 

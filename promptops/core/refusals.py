@@ -1,0 +1,59 @@
+"""Refusals that carry facts. Imported from :mod:`promptops.core.errors`, as every error is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.kinds import Refused
+
+if TYPE_CHECKING:
+    from promptops.core.origin import Origin, Owner
+    from promptops.core.verdict import Verdict
+
+_SHOWN = 8
+"""Apps of a refusal that are named in words; more do not fit on a screen."""
+
+
+class PolicyRefused(Refused):
+    """The channel's policy does not let this release in; ``rule`` is the check with the worst verdict.
+
+    ``verdicts`` are those of all its checks, where they are known: an error that came over HTTP has none.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+
+    def __init__(self, message: str, *, rule: str, verdicts: Iterable[Verdict] = (), hint: str = "") -> None:
+        self.rule = rule
+        if verdicts:
+            self.verdicts = tuple(verdicts)
+        super().__init__(message, hint=hint)
+
+
+class NotAllowed(Refused):
+    """The token is valid but lacks the right; ``scope`` is the one that it needs."""
+
+    def __init__(self, message: str, *, scope: str, hint: str = "") -> None:
+        self.scope = scope
+        super().__init__(message, hint=hint)
+
+
+class AppOwnedElsewhere(Refused):
+    """Apps belong to another repository, or to another path of it: ``apps`` names them. Nothing was released."""
+
+    def __init__(self, elsewhere: Mapping[str, tuple[Owner, Origin]]) -> None:
+        """``elsewhere`` has, by the name of each app, its owner and where it was to be released from."""
+        self.apps = tuple(elsewhere)
+        shown = list(elsewhere.items())[:_SHOWN]
+        belongs = [
+            f"the app '{app}' belongs to {owner.origin} ({owner.since}), and this is {here}"
+            for app, (owner, here) in shown
+        ]
+        more = [f"{len(elsewhere) - _SHOWN} more apps belong elsewhere"] if len(elsewhere) > _SHOWN else []
+        steps: list[str | Advice] = ["If its owners agree that it comes from here from now on"]
+        for place, (app, _) in enumerate(shown):
+            steps += ["; " if place else ": ", Advice(Action.TRANSFER_APP, app=app, reason="…")]
+        if any(not owner.origin.address and not here.root for owner, here in elsewhere.values()):
+            steps.append("; first, if this clone is shallow, so that its first commit is known: git fetch --unshallow")
+        super().__init__(f"{'; '.join(belongs + more)}; nothing was released", hint=Sentence(*steps))
