@@ -70,6 +70,9 @@ def at_work(
             yield process
             process.send_signal(end)
             process.wait(60)
+        except Exception as error:
+            error.add_note(f"the program said: {log.read_text()}")
+            raise
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -79,7 +82,7 @@ def at_work(
 
 def ask(port: int) -> Said:
     """What one of the workers behind a port says."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)  # the first answer waits for the program to start
     try:
         connection.request("GET", "/", headers={"Connection": "close"})
         found = json.loads(connection.getresponse().read())

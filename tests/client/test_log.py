@@ -81,7 +81,8 @@ SHOWN: dict[str, Callable[[Status, Any], object]] = {
     "changed": lambda status, record: status.revisions[record.app] >= record.revision,
     "stream-opened": lambda status, record: status.streaming,
     "stream-lost": lambda status, record: not status.streaming,
-    "refresh-failed": lambda status, record: status.problem and status.failures > 0,
+    # An event that was heard meanwhile has ended the problem, and not the failures.
+    "refresh-failed": lambda status, record: (status.problem or status.streaming) and status.failures > 0,
     "cannot-load": lambda status, record: record.app in status.cannot_load,
     "override-active": lambda status, record: record.app in status.overridden,
     "override-ended": lambda status, record: record.app not in status.overridden,

@@ -243,9 +243,10 @@ def test_a_hook_may_do_with_the_client_what_it_likes(server: FakeServer) -> None
             done.append(clients[0].refresh())
             clients[0].close()
 
-    told: dict[str, Any] = {"channel": "prod", "cache_dir": False, "poll": 0.2, "start_timeout": 20.0}
+    told: dict[str, Any] = {"channel": "prod", "cache_dir": False, "poll": RARELY, "start_timeout": 20.0}
     clients.append(Client(server.url, on_state=refresh_and_close, **told))
     server.stop()
+    clients[0].refresh()
     until(lambda: done == [False])
     until(lambda: not clients[0].status().running)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops import ReleaseNotFound, State
+from promptops import AsyncClient, ReleaseNotFound, State
 from promptops.core.token import Scope
 from promptops.operations import heartbeats
 from promptops.server.app import create_app
@@ -77,6 +78,21 @@ def _known(registry: Registry) -> dict[str, dict[str, int]]:
 
     found = heartbeats.clients(registry, "prod", now=datetime.now(UTC)).live
     return {each.beat.name: dict(each.beat.revisions) for each in found}
+
+
+def test_an_asyncio_client_that_is_closed_and_started_again_is_listed_again(
+    served: str, reader: str, live: Registry
+) -> None:
+    client = AsyncClient(served, channel="prod", token=reader, name="worker", cache_dir=False, start_timeout=20.0)
+
+    async def use() -> None:
+        async with client:
+            while "worker" not in _known(live):
+                await asyncio.sleep(0.02)
+
+    for _ in range(2):
+        asyncio.run(asyncio.wait_for(use(), 60))
+        until(lambda: "worker" not in _known(live))
 
 
 def test_a_server_that_is_killed_and_comes_back_is_found_again(
