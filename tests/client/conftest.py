@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptops import Client
+from promptops.client.follow import reports, threads
 from tests.client import made
 from tests.client.clients import InLoop, Maker, makers
 from tests.client.fake_server import FakeServer
@@ -41,6 +42,13 @@ def plain_server() -> Iterator[FakeServer]:
 def proxy(server: FakeServer) -> Iterator[FaultProxy]:
     with FaultProxy(server.port) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goodbyes have time: a machine that is slow is no server that does not answer."""
+    for module, name in ((reports, "BRIEFLY"), (reports, "GOODBYE"), (threads, "GOODBYE")):
+        monkeypatch.setattr(module, name, 40.0)
 
 
 @pytest.fixture(params=[Client, InLoop], ids=["threads", "tasks"])

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from promptops import AsyncClient, Client
-from promptops.client.follow import reports, threads
+from promptops.client.follow import reports
 from tests.client.clients import RARELY
 from tests.client.fake_server import Asked, FakeServer, Reply
 from tests.client.waiting import until
@@ -49,11 +49,8 @@ def _is_heartbeat(asked: Asked) -> bool:
     return asked.kind == "clients" and not _is_goodbye(asked)
 
 
-def test_a_goodbye_follows_the_heartbeat_that_is_on_its_way(
-    server: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module, name in ((reports, "BRIEFLY"), (reports, "GOODBYE"), (threads, "GOODBYE")):
-        monkeypatch.setattr(module, name, 40.0)  # a slow machine is no server that does not answer
+@pytest.mark.usefixtures("patient")
+def test_a_goodbye_follows_the_heartbeat_that_is_on_its_way(server: FakeServer) -> None:
     heartbeat, said_after = Held(_is_heartbeat, Reply(status=204)), list[bool]()
 
     def script(asked: Asked) -> Reply | None:
@@ -74,7 +71,11 @@ def test_a_goodbye_follows_the_heartbeat_that_is_on_its_way(
     assert _leaving(server) == [False, True]
 
 
-def test_a_heartbeat_that_hangs_holds_no_goodbye_up_and_is_not_repeated(server: FakeServer) -> None:
+@pytest.mark.usefixtures("patient")
+def test_a_heartbeat_that_hangs_holds_no_goodbye_up_and_is_not_repeated(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "BRIEFLY", 0.05)
     heartbeat = Held(_is_heartbeat, Reply(status=422))  # as of an older server: less of it would be sent again
 
     def script(asked: Asked) -> Reply | None:
@@ -88,11 +89,12 @@ def test_a_heartbeat_that_hangs_holds_no_goodbye_up_and_is_not_repeated(server: 
     server.script = script
     client = _client(server)
     assert heartbeat.came.wait(40)
-    client.close()
+    client.close(40.0)
     until(heartbeat.answered.is_set)
     assert _leaving(server) == [False, True]
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_asyncio_client_that_is_started_again_is_another_process_for_the_server(server: FakeServer) -> None:
     client = AsyncClient(server.url, channel="prod", cache_dir=False, start_timeout=20.0)
 
@@ -109,13 +111,12 @@ def test_an_asyncio_client_that_is_started_again_is_another_process_for_the_serv
     assert first == goodbye != second == last
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("milliseconds", range(0, 12, 2))
 def test_without_threads_a_goodbye_is_not_lost_to_a_turn_that_ends_at_the_same_moment(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch, milliseconds: int
 ) -> None:
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
-    monkeypatch.setattr(threads, "GOODBYE", 40.0)
-    monkeypatch.setattr(reports, "GOODBYE", 40.0)
     client = _client(server)
     client.refresh()
     assert _leaving(server) == [False]

@@ -187,6 +187,7 @@ def test_its_hooks_are_called_in_the_loop_that_it_was_started_in_last(
     asyncio.run(client.close())
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_client_that_is_dropped_without_a_close_leaves_nothing_behind(server: FakeServer) -> None:
     client = _client(server.url)
     asyncio.run(_started(client))

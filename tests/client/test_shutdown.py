@@ -106,6 +106,9 @@ asyncio.run(main())
 @pytest.mark.parametrize("kind", LEFT_OPEN)
 def test_a_client_that_is_left_open_says_goodbye_when_the_process_ends(server: FakeServer, kind: str) -> None:
     start = """
+from promptops.client import background
+from promptops.client.follow import reports
+background._AT_EXIT = reports.GOODBYE = 20.0  # a machine that is slow is no server that does not answer
 def start():
     print("ready", flush=True)
     sys.stdin.readline()
@@ -144,6 +147,7 @@ def test_a_process_that_is_interrupted_says_no_more_than_any_other(server: FakeS
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_client_that_nobody_has_any_more_stops(server: FakeServer) -> None:
     before = {thread.name for thread in threading.enumerate()}
     client = Client(server.url, channel="prod", cache_dir=False)
