@@ -5,7 +5,7 @@ All slow work happens here, before any transaction: git, parsing, linting, canon
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,11 +89,7 @@ def build(
         raise Invalid("the workspace has no apps", hint="`apps:` in promptops.yml lists their directories.")
     loaded.require_valid([app.name for app in chosen])
     prefix = f"{under}/" if under else ""
-    dirty = (
-        repository.dirty([f"{prefix}{app.path}" for app in chosen] + [f"{prefix}promptops.yml"])
-        if commit == "HEAD"
-        else ()
-    )
+    dirty = _dirty(repository, prefix, chosen, as_they_are=allow_dirty) if commit == "HEAD" else ()
     if dirty and not allow_dirty:
         raise DirtyTree(dirty)
     place = Origin(repository=info.repository, path=prefix, root=repository.first_commit(info.sha))
@@ -121,6 +117,24 @@ def _folder(repository: Repository, root: Path, sha: str) -> str:
     """The folder of a workspace in its repository, as a commit writes it; empty for the whole repository."""
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
     return repository.spelling(sha, under)
+
+
+def _dirty(repository: Repository, prefix: str, apps: Iterable[AppSource], *, as_they_are: bool) -> tuple[str, ...]:
+    """Returns the files of these apps that a release reads and that the commit does not have like that.
+
+    A release of the files as they are has their bytes, so every other byte counts; a release of the commit does not.
+    """
+    from promptops.source.app_source import may_be_read
+    from promptops.source.tree import below
+
+    paths = [f"{prefix}{app.path}" for app in apps]
+    marker = f"{prefix}promptops.yml"
+
+    def reads(file: str) -> bool:
+        return file == marker or any(below(file, path) and may_be_read(file[len(path) :].strip("/")) for path in paths)
+
+    ask = repository.different if as_they_are else repository.dirty
+    return ask([*paths, marker], reads=reads)
 
 
 def _build(

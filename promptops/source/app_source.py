@@ -102,6 +102,11 @@ def prompt_name(path: str) -> str:
     return path.rpartition(".")[0] or path
 
 
+def may_be_read(inside: str) -> bool:
+    """Returns whether a release reads files of this path, relative to its app."""
+    return inside == APP_FILE or is_prompt(inside) or inside.startswith(PARTIALS)
+
+
 def is_source(folder: AppFolder, path: str) -> bool:
     """True for the path of an app's prompt or partial."""
     return is_prompt(path) or folder.inside(path).startswith(PARTIALS)

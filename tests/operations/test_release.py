@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import closing
@@ -124,6 +125,48 @@ def test_a_dirty_tree_is_refused_by_name_and_only_for_files_that_count(registry:
     [clean] = cut(registry, root)
     assert clean.release.digest == dirty.release.digest
     assert not clean.release.provenance.dirty
+
+
+def test_what_no_release_reads_is_never_in_its_way(registry: Registry, tmp_path: Path) -> None:
+    """As with LFS or git-crypt: git stores something else than the file, and a new time makes it compare again."""
+    files = {".gitattributes": "*.png filter=store\n", "bot/logo.png": "pixels\n", "bot/README.md": "hello\n"}
+    root = make_workspace(tmp_path / "repo", {"promptops.yml": WORKSPACE, "bot/prompts/greet.prompt.yml": PROMPT})
+    git(root, "config", "filter.store.clean", "sed s/pixels/pointer/")
+    git(root, "config", "filter.store.required", "true")
+    commit(root, files)
+    assert git(root, "show", "HEAD:bot/logo.png") == "pointer"
+    os.utime(root / "bot/logo.png", (1, 1))
+    write(root, {"bot/README.md": "hello again\n", "bot/notes.txt": "new\n"})
+    for allow_dirty in (False, True):
+        [made] = cut(registry, root, allow_dirty=allow_dirty)
+        assert not made.release.provenance.dirty
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_line_ends_that_git_converts_are_no_change(registry: Registry, tmp_path: Path, line_end: str) -> None:
+    root = make_workspace(tmp_path / "repo")
+    git(root, "config", "core.autocrlf", "true")
+    text = (root / "bot/prompts/greet.prompt.yml").read_text()
+    (root / "bot/prompts/greet.prompt.yml").write_bytes(text.replace("\n", line_end).encode())
+    [made] = cut(registry, root)
+    assert not made.release.provenance.dirty
+
+
+@pytest.mark.parametrize("hidden", ["ignored", "assumed"])
+def test_a_release_of_the_files_as_they_are_says_so_whatever_git_hides(
+    registry: Registry, tmp_path: Path, hidden: str
+) -> None:
+    root = make_workspace(tmp_path / "repo")
+    if hidden == "ignored":
+        (root / ".git/info/exclude").write_text("new.prompt.yml\n")
+        write(root, {"bot/prompts/new.prompt.yml": PROMPT})
+    else:
+        git(root, "update-index", "--assume-unchanged", "bot/prompts/greet.prompt.yml")
+        write(root, {"bot/prompts/greet.prompt.yml": PROMPT.replace("hello", "goodbye")})
+    [dirty] = cut(registry, root, allow_dirty=True)
+    assert dirty.release.provenance.dirty
+    [clean] = cut(registry, root)
+    assert clean.release.digest != dirty.release.digest
 
 
 def test_an_older_commit_can_be_released_whatever_lies_about(registry: Registry, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from promptops.source.git.pack import Algorithm
 from promptops.source.git.process import Running
 from promptops.source.git.refs import Refs
 from promptops.source.git.tree import GitTree
-from promptops.source.tree import SKIPPED, Tree, WorkingTree
+from promptops.source.tree import Tree, WorkingTree
 
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
@@ -139,25 +139,49 @@ class Repository:
         forms = (folder, *(normalize(form, folder) for form in ("NFC", "NFD")))
         return next((form for form in forms if self._objects.get(f"{sha}:{form}") is not None), folder)
 
-    def dirty(self, under: Sequence[str]) -> tuple[str, ...]:
-        """Returns the files below these paths that differ from HEAD: changed, staged, deleted, new and not ignored."""
-        paths = [path.strip("/") or "." for path in under]
-        if self._are_committed(["" if path == "." else path for path in paths]):
+    def dirty(self, under: Sequence[str], *, reads: Callable[[str], bool] = lambda path: True) -> tuple[str, ...]:
+        """Returns the files below these paths that differ from HEAD: changed, staged, deleted, new and not ignored.
+
+        Only files that ``reads`` takes count: what nobody reads may differ, or have a filter that is not run here.
+        """
+        different = self.different(under, reads=reads)
+        if not different:
             return ()
-        result = self.begin(
-            "status",
-            "--porcelain",
-            "-z",
-            "--no-renames",
-            "--untracked-files=all",
-            "--ignore-submodules=all",
-            "--",
-            *paths,
-        ).answer()
+        options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=all")
+        result = self.begin("status", *options, "--", *[path.strip("/") or "." for path in under]).answer()
         if result.code:
             raise GitUnavailable(f"git status failed: {result.err or f'exit code {result.code}'}")
-        entries = [entry[3:].decode("utf-8", "replace") for entry in result.out.split(b"\0") if len(entry) > 3]
-        return tuple(sorted(path for path in entries if SKIPPED.isdisjoint(path.split("/"))))
+        entries = {entry[3:].decode("utf-8", "replace") for entry in result.out.split(b"\0") if len(entry) > 3}
+        changed = [path for path in different if path in entries]
+        stored = self._stored(changed)
+        return tuple(path for path in changed if path not in stored)
+
+    def _stored(self, paths: Sequence[str]) -> frozenset[str]:
+        """Returns those of these files that git would store as HEAD has them; `git status` goes by their size."""
+        head = self._objects.get("HEAD^{commit}")
+        known = {path: sha for path in paths if head is not None and (sha := self._tree(head.sha, "").blob(path))}
+        here = [path for path in known if "\n" not in path and (self.root / path).is_file()]
+        if not here:
+            return frozenset()
+        listed = "".join(f"{path}\n" for path in here).encode("utf-8", "surrogateescape")
+        shas = self.begin("hash-object", "--stdin-paths").answer(listed).out.decode().split()
+        return frozenset(path for path, sha in zip(here, shas, strict=False) if sha == known[path])
+
+    def different(self, under: Sequence[str], *, reads: Callable[[str], bool] = lambda path: True) -> tuple[str, ...]:
+        """Returns the files below these paths that are not byte by byte those of HEAD, in the same way as
+        :meth:`dirty`.
+
+        This needs no process of its own, and usually there are none. Files with line ends that git converts, ignored
+        files and the like are among them, and git does not call them changed.
+        """
+        head = self._objects.get("HEAD^{commit}")
+        now = WorkingTree(self.root)
+        committed = self._tree(head.sha, "") if head is not None else None
+        found: set[str] = set()
+        for path in (each.strip("/") for each in under):
+            files = {*now.files(path), *(committed.files(path) if committed else ())}
+            found.update(file for file in files or {path} if reads(file) and not _same_bytes(committed, now, file))
+        return tuple(sorted(found))
 
     def _commit(self, commit: str) -> tuple[str, str, datetime]:
         """Returns a commit's id, author and time."""
@@ -178,18 +202,6 @@ class Repository:
     def _tree(self, sha: str, under: str) -> GitTree:
         """Returns the same tree for the same commit each time: its folders do not change, so one read is enough."""
         return self._trees.setdefault((sha, under), GitTree(self._objects, sha, under))
-
-    def _are_committed(self, paths: Sequence[str]) -> bool:
-        """True if the files at these paths equal those of HEAD byte by byte; False if only ``git status`` can tell.
-
-        This saves starting a process in the usual case. Files with line ends that git converts, ignored files and the
-        like give False.
-        """
-        head = self._objects.get("HEAD^{commit}")
-        if head is None:
-            return False
-        committed, now = self._tree(head.sha, ""), WorkingTree(self.root)
-        return all(_is_committed(committed, now, path) for path in paths)
 
     def begin(
         self,
@@ -224,21 +236,12 @@ class Repository:
         )
 
 
-def _is_committed(committed: GitTree, now: WorkingTree, path: str) -> bool:
-    if committed.blob(path):
-        return _same_bytes(committed, now, path)
-    files = committed.files(path)
-    if not files or list(files) != list(now.files(path)) or committed.others(path) or now.others(path):
-        return False
-    return all(_same_bytes(committed, now, file) for file in files)
-
-
-def _same_bytes(committed: GitTree, now: WorkingTree, path: str) -> bool:
+def _same_bytes(committed: GitTree | None, now: WorkingTree, path: str) -> bool:
     """True if a file has the id of its committed blob: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
-    sha = committed.blob(path)
+    sha = committed.blob(path) if committed else ""
     try:
         data = now.read(path)
     except FileNotFoundError:
-        return False
+        return not sha
     algorithm = hashlib.sha1 if len(sha) == 40 else hashlib.sha256
     return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == sha
