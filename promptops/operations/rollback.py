@@ -33,8 +33,8 @@ _JUDGED = 2 << 20
 class RollbackRequest:
     """Put the last good release back, for some apps of a channel or, with ``every``, for all that are live on it.
 
-    ``to`` names a version or digest that was live there before; ``at`` a moment to go back to; at most one of them.
-    ``token`` is the id of the token that the key belongs to.
+    ``to`` names a version or digest that was live there before; ``to_revision`` a revision of the channel's log;
+    ``at`` a moment to go back to; at most one of them. ``token`` is the id of the token that the key belongs to.
     """
 
     channel: ChannelName
@@ -42,6 +42,7 @@ class RollbackRequest:
     apps: tuple[AppName, ...] = ()
     every: bool = False
     to: str = ""
+    to_revision: int | None = None
     at: datetime | None = None
     reason: str = ""
     expect_revision: int | None = None
@@ -57,15 +58,27 @@ class RollbackRequest:
                     Advice(Action.ROLLBACK, words="Name an app", app="APP"), ", or ", option("all", "all of them")
                 ),
             )
-        if self.to and self.at:
-            version, time = option("to", "a version to go back to"), option("at", "a time")
-            raise Invalid(Sentence(version, " and ", time, " are two different targets"), hint="Give one of them.")
-        if len(set(self.apps)) != 1 and (self.to or self.expect_revision is not None):
-            version, revision = (
-                option("to", "a version to go back to"),
-                option("expect_revision", "an expected revision"),
+        targets = self._targets()
+        if len(targets) > 1:
+            raise Invalid(
+                Sentence(targets[0], " and ", targets[1], " are two different targets"), hint="Give one of them."
             )
-            raise Invalid(Sentence(version, " and ", revision, " are about one app"), hint="Name that app.")
+        about_one = bool(self.to) or self.to_revision is not None or self.expect_revision is not None
+        if len(set(self.apps)) != 1 and about_one:
+            version, revision = option("to", "a version to go back to"), option("to_revision", "a revision")
+            expected = option("expect_revision", "an expected revision")
+            raise Invalid(
+                Sentence(version, ", ", revision, " and ", expected, " are about one app"), hint="Name that app."
+            )
+
+    def _targets(self) -> list[Advice]:
+        """Returns what the request goes back to, as the parameters that were given."""
+        given = {
+            "to": bool(self.to) and "a version to go back to",
+            "to_revision": self.to_revision is not None and "a revision to go back to",
+            "at": self.at is not None and "a time",
+        }
+        return [option(name, words) for name, words in given.items() if words]
 
 
 def rollback(
@@ -83,13 +96,13 @@ def rollback(
 
     With ``every``, an app that is off stays off, unless ``at`` is a moment when it was not.
 
-    A release that no client could load is skipped like one that is not good, unless ``to`` or ``at`` names it.
+    A release that no client could load is skipped like one that is not good, unless the request names the target.
     Policies and gates are not checked. The lock decides a race with a promotion: a rollback that comes second sees, and
     leaves, the release that the promotion made live.
 
     Raises:
         NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment: nothing was changed.
-        Quarantined, Yanked: ``to`` or ``at`` names a release that is not good.
+        Quarantined, Yanked: the target that was named is not good.
     """
 
     def lock(writer: Writer) -> None:
@@ -118,6 +131,7 @@ def rollback(
             "to": request.to,
             "at": request.at.isoformat() if request.at else None,
             "expect": request.expect_revision,
+            **({"to_revision": request.to_revision} if request.to_revision is not None else {}),
         },
         words=request.reason,
     )
@@ -146,7 +160,7 @@ def _unloadable(registry: Registry, request: RollbackRequest, actor: str, now: d
     flaws: dict[str, str] = {}
     judged: set[str] = set()
     left = _JUDGED
-    while not request.to and request.at is None:
+    while not request.to and request.to_revision is None and request.at is None:
         try:
             with registry.read() as reader:
                 decision = _rollbacks(reader, request, _currents(reader, request), flaws, actor, now)
@@ -213,6 +227,8 @@ def _rollback_one(
         return current  # it is off, so nothing it serves can be bad; naming the app brings it back
     if request.to:
         return rollout.restore(intent, current, _named_past(reader, request.to, intent))
+    if request.to_revision is not None:
+        return rollout.restore(intent, current, _past_at(reader, request.to_revision, intent))
     past = reader.past(intent.app, intent.channel, before=current.position)
     passed: dict[str, str] = {}
     try:
@@ -284,6 +300,15 @@ def _live(reader: Reader, app: str, channel: str) -> Deployment:
 
 
 def _named_past(reader: Reader, to: str, intent: Intent) -> Past:
+    if to.isdecimal():
+        advice = Advice(
+            Action.ROLLBACK,
+            words=f"roll back {intent.app} on {intent.channel} to revision {to}",
+            app=intent.app,
+            channel=intent.channel,
+            revision=to,
+        )
+        raise Invalid(f"'{to[:20]}' is not a version", hint=Sentence("If it is a revision: ", advice))
     wanted = parse_reference(f"{intent.app}@{to.removeprefix(f'{intent.app}@')}")
     release = reader.find_release(intent.app, version=wanted.version, digest=wanted.digest)
     was = reader.was_stable(intent.app, intent.channel, release.digest)
@@ -293,6 +318,21 @@ def _named_past(reader: Reader, to: str, intent: Intent) -> Past:
             hint=Sentence(Advice(Action.PROMOTE, release=f"{intent.app}@{release.version}", channel=intent.channel)),
         )
     return _judged(reader, was)
+
+
+def _past_at(reader: Reader, revision: int, intent: Intent) -> Past:
+    """Returns the entry of the log with this revision.
+
+    Raises:
+        NeverDeployed: the log has no such revision.
+    """
+    past = next(reader.past(intent.app, intent.channel, before=revision + 1), None)
+    if past is None or past.deployment.revision != revision:
+        raise NeverDeployed(
+            f"{intent.app} has no revision {revision} on {intent.channel}",
+            hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
+        )
+    return past
 
 
 def _judged(reader: Reader, deployment: Deployment) -> Past:

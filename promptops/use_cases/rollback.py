@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.digest import MAX_NUMBER
 from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
@@ -68,6 +69,7 @@ ROLLBACK = UseCase(
         body("apps", max_length=1000, example=["support-bot"]),
         body("all", "every"),
         body("to", max_length=100, description="A version or digest that was live there before."),
+        body("to_revision", ge=1, le=MAX_NUMBER - 1, description="A revision of the channel's log of this app."),
         body("at", form=MOMENT, description="A moment to go back to: ISO 8601 with an offset."),
         body("reason", max_length=free_text.LONGEST, example="wrong refunds"),
         body("dry_run"),

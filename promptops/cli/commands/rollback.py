@@ -19,7 +19,7 @@ from promptops.cli.command import (
     reason_option,
 )
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.numbers import Seconds
+from promptops.cli.numbers import Seconds, Whole
 from promptops.cli.session import Session
 from promptops.core.duration import is_duration
 from promptops.core.errors import AppNotFound, Invalid, Unavailable
@@ -65,6 +65,7 @@ def _spelled_out(args: list[str]) -> list[str]:
     shell_complete=complete.versions,
     help="To this release; it was live there before.",
 )
+@click.option("--to-revision", type=Whole(1), metavar="N", help="To what was live at this revision: promptops history.")
 @click.option("--at", default="", metavar="TIME", help="To what was live then: 18:30, 2h ago, ISO 8601.")
 @reason_option
 @dry_run_option
@@ -86,6 +87,7 @@ def rollback(
     channel: str | None,
     every: bool,
     to: str,
+    to_revision: int | None,
     at: str,
     reason: str,
     dry_run: bool,
@@ -126,6 +128,7 @@ def rollback(
             channel=place,
             every=every,
             to=to,
+            to_revision=to_revision,
             at=moment,
             reason=reason,
             expect_revision=expect_revision,
@@ -142,6 +145,9 @@ def _roll_back(gateway: Gateway, request: RollbackRequest, actor: str) -> Deploy
     try:
         return gateway.run(ROLLBACK, request, actor=actor)
     except AppNotFound as unknown:
+        numbers = [name for name in request.apps if name.isdecimal()]
+        if numbers:
+            unknown.hint = f"{unknown.hint} A revision is an option: --to-revision {numbers[0]}".lstrip()
         if request.reason and len(request.apps) > 1:
             unknown.hint = f'{unknown.hint} A reason of several words needs quotes: --reason "…"'.lstrip()
         raise

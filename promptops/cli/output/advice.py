@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.REPAIR: "fsck --repair",
     Action.RESTORE: "db restore",
     Action.REVOKE_TOKEN: "token revoke {token}",
-    Action.ROLLBACK: "rollback[ {app}][ --channel {channel}][ --to {version}]",
+    Action.ROLLBACK: "rollback[ {app}][ --channel {channel}][ --to {version}][ --to-revision {revision}]",
     Action.SHOW: "show",
     Action.SHOW_OVERRIDE: "override show {file}",
     Action.STATUS: "status[ {app}]",

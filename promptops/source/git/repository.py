@@ -142,7 +142,7 @@ class Repository:
     def dirty(self, under: Sequence[str], *, reads: Callable[[str], bool] = lambda path: True) -> tuple[str, ...]:
         """Returns the files below these paths that differ from HEAD: changed, staged, deleted, new and not ignored.
 
-        Only files that ``reads`` takes count: what nobody reads may differ, or have a filter that is not run here.
+        Only files that ``reads`` takes count: the others may differ, or have a filter that is not run here.
         """
         different = self.different(under, reads=reads)
         if not different:

@@ -194,7 +194,7 @@ def test_what_is_still_live_elsewhere_is_said(told: Registry, promptops: Prompto
     ("arguments", "message", "hint"),
     [
         ("bot --to 0.1.0 --at 12:00", "--to and --at are two different targets", "Give one of them."),
-        ("--all --to 0.1.0", "--to and --expect-revision are about one app", "Name that app."),
+        ("--all --to 0.1.0", "--to, --to-revision and --expect-revision are about one app", "Name that app."),
         (
             "bot --expect-revision 7",
             "bot:prod is at revision 3, expected 7; nothing was changed",
@@ -300,3 +300,16 @@ def test_a_reason_without_quotes_is_said_to_need_them(told: Registry, promptops:
     assert "needs quotes" in promptops("rollback", "bot", "--reason", "wrong", "refunds", exits=3).err
     assert "needs quotes" not in promptops("rollback", "refunds", "--reason", "wrong", exits=3).err
     assert factory.live_version(told) == "0.1.2"
+
+
+def test_it_goes_to_a_revision_of_the_log(told: Registry, promptops: Promptops) -> None:
+    assert "0.1.2 → 0.1.0" in promptops("rollback", "bot", "--to-revision", "1").out
+    assert factory.live_version(told) == "0.1.0"
+    assert "promptops history bot --channel prod" in promptops("rollback", "--to-revision", "9", exits=4).err
+
+
+def test_a_number_where_a_version_or_an_app_belongs_is_taken_for_a_revision(
+    told: Registry, promptops: Promptops
+) -> None:
+    assert "promptops rollback bot --channel prod --to-revision 1" in promptops("rollback", "--to", "1", exits=2).err
+    assert "--to-revision 1" in promptops("rollback", "bot", "1", exits=3).err
