@@ -95,10 +95,12 @@ def _look_at_git(place: RegistryLocation, registry: Registry, remote: str) -> tu
     try:
         repository = Repository.open(place.root)
     except GitUnavailable as error:
-        return (), (f"Only the database was checked, and not git: {error.message}.",)
+        hint = f" {error.hint}" if error.hint else ""
+        return (), (f"Only the database was checked, and not git: {error.message}.{hint}",)
     with closing(repository):
         faults = fsck.check(registry, repository)
-        return (*faults, *(fsck.check_remote(registry, repository, remote) if remote else ())), ()
+        more = fsck.check_remote(registry, repository, remote) if remote else ()
+        return (*faults, *more), repository.ignored()
 
 
 def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def environment(settings: Settings | None = None, *, bare: str = "explicit") -> 
     for number, (key, value) in enumerate(overrides):
         numbered |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     lazy = {"GIT_NO_LAZY_FETCH": "1"} if _names_a_program(settings or {}) else {}
-    return {**kept, **_FIXED, **numbered, **lazy, "GIT_ALLOW_PROTOCOL": _protocols(given)}
+    return {**kept, **_FIXED, **numbered, **lazy, "GIT_ALLOW_PROTOCOL": ":".join(protocols())}
 
 
 def _given(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -155,9 +155,10 @@ def _names_a_program(settings: Settings) -> bool:
     return any(key.startswith("remote.") and key.endswith((".uploadpack", ".vcs")) for key in settings)
 
 
-def _protocols(given: Mapping[str, str]) -> str:
-    named = given.get("GIT_ALLOW_PROTOCOL")
-    return PROTOCOLS if named is None else ":".join(name for name in named.split(":") if name not in ("", "ext"))
+def protocols() -> tuple[str, ...]:
+    """Returns the protocols and helpers by which git may connect."""
+    named = os.environ.get("GIT_ALLOW_PROTOCOL", PROTOCOLS)
+    return tuple(name for name in named.split(":") if name not in ("", "ext"))
 
 
 def with_own_git(start: Path) -> Iterator[Path]:

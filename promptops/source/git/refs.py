@@ -31,6 +31,8 @@ _UPDATE = ("update-ref", "--stdin")
 _LOOSE = 100
 # Ref names are arguments of `git push`: 500 of them stay far below the limit of a command line (128 KiB on Linux).
 _PUSHED_AT_ONCE = 500
+_TAKEN = re.compile(r"'(?P<there>refs/[^']+)' exists; cannot create '")
+_NOT_ALLOWED = re.compile(r"transport '(?P<helper>[\w+.-]+)' not allowed")
 _SAID = 1000
 """Characters that are shown of what a remote said about a push: a hook may print a page."""
 # A transaction fails when another process creates one of its refs first; after three times each ref is tried alone.
@@ -133,7 +135,7 @@ class Refs:
             result = self._update({name: sha})
             existing = self._ids([name]).get(name, "") if result.code else sha
             if existing != sha:
-                failure = result.err or f"git update-ref failed with {result.code}"
+                failure = _in_the_way(result.err) or result.err or f"git update-ref failed with {result.code}"
                 why = f"it exists as {existing}" if existing else failure
                 refused[name] = Refusal(why=why, exists_as=existing)
         return refused
@@ -170,7 +172,10 @@ class Refs:
         patterns = [f"{_prefix(prefix)}*" for prefix in prefixes]
         result = self._call(*_LIST_REMOTE, "--end-of-options", remote, *patterns, remote=True)
         if result.code:
-            raise GitUnavailable(f"the remote {remote} does not answer: {result.err or f'exit code {result.code}'}")
+            raise GitUnavailable(
+                f"the remote {remote} does not answer: {result.err or f'exit code {result.code}'}",
+                hint=_protocol_hint(result.err),
+            )
         return _pairs(result.out, b"\t")
 
     def fetch(self, source: str, *prefixes: str) -> str:
@@ -202,13 +207,43 @@ class Refs:
 def require_address(url: str) -> str:
     """Returns the URL if git may connect to it: it is neither an option nor an ``ext::`` command.
 
+    One for a helper of git, ``codecommit::…``, is taken where the user's ``GIT_ALLOW_PROTOCOL`` names the helper.
+
     Raises:
         Invalid: for anything else.
     """
+    helper, separator, rest = url.partition("::")
+    if separator and helper in environment.protocols() and rest.isprintable():
+        return url
     if not _URL.fullmatch(url) or "::" in url.partition("/")[0]:
         hint = "https://…, ssh://…, git://…, file://…, user@host:path, or the path of a repository."
         raise Invalid(f"'{url[:80]}' is not an address of a repository", hint=hint)
     return url
+
+
+def _in_the_way(complaint: str) -> str:
+    """Words that a ref has the name of a folder that another one needs; empty for any other complaint of git."""
+    match = _TAKEN.search(complaint)
+    if match is None:
+        return ""
+    name = match["there"]
+    if not name.startswith("refs/tags/"):
+        return f"'{name}' is in its way"
+    tag = name.removeprefix("refs/tags/")
+    return (
+        f"the tag '{tag}' is in the way of every tag '{tag}/…'; rename it: git tag {tag}-old {tag} && git tag -d {tag}"
+    )
+
+
+def _protocol_hint(complaint: str) -> str:
+    """The hint after git's ``transport 'codecommit' not allowed``; empty for any other complaint of git."""
+    match = _NOT_ALLOWED.search(complaint)
+    if match is None or match["helper"] == "ext":
+        return ""
+    helper = match["helper"]
+    return (
+        f"If you trust git-remote-{helper}, name the protocols that git may use: GIT_ALLOW_PROTOCOL=https:ssh:{helper}"
+    )
 
 
 def _results(text: str) -> dict[str, str]:

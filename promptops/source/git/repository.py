@@ -102,6 +102,17 @@ class Repository:
     def __del__(self) -> None:
         self.close()
 
+    def ignored(self) -> tuple[str, ...]:
+        """Returns notes on what shows other commits here to git than to promptops, or hides some."""
+        notes = []
+        if self.refs.list("refs/replace/"):
+            notes.append("The refs below refs/replace/ are ignored: git shows other objects in place of some.")
+        if (self.folder / "info/grafts").exists():
+            notes.append("The file info/grafts is ignored: git shows other parents of some commits.")
+        if (self.folder / "shallow").exists():
+            notes.append("This clone is shallow: it lacks older commits. To have them all: git fetch --unshallow")
+        return tuple(notes)
+
     def resolve(self, commit: str = "HEAD") -> CommitInfo:
         """Finds a commit by branch, tag, id, or any other name that git resolves to a commit.
 

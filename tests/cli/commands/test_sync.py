@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -200,3 +201,79 @@ def test_a_change_that_waits_for_its_commit_is_a_failure(
     monkeypatch.chdir(tmp_path / "clone")
     answer = promptops("sync", "--quiet", exits=1)
     assert (answer.out, "git fetch" in answer.err) == ("", True)
+
+
+def test_a_tag_in_the_way_of_every_release_tag_is_named_with_what_to_do(workspace: Path, promptops: Promptops) -> None:
+    git(workspace, "tag", "bot")
+    assert promptops("release", "--json").json["tag"] is None
+    said = promptops("sync", exits=1).err
+    assert "the tag 'bot' is in the way of every tag 'bot/…'" in said
+    assert "git tag bot-old bot && git tag -d bot" in said
+    git(workspace, "tag", "bot-old", "bot")
+    git(workspace, "tag", "-d", "bot")
+    promptops("sync")
+    assert "refs/tags/bot/v0.1.0" in refs(workspace)
+
+
+HELPER = """#!/bin/sh
+unset GIT_DIR
+read line; printf 'connect\\n\\n'
+read verb service; printf '\\n'
+exec $service "{remote}"
+"""
+
+
+def test_a_remote_with_a_helper_of_its_own_needs_the_users_word(
+    live: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = tmp_path / "origin.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(remote))
+    program = tmp_path / "bin/git-remote-codecommit"
+    program.parent.mkdir()
+    program.write_text(HELPER.format(remote=remote))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    address = "codecommit::eu-west-1://prompts"
+    git(live, "remote", "add", "origin", address)
+    refused = promptops("sync", "--remote", exits=6).err
+    assert "transport 'codecommit' not allowed" in refused
+    assert "GIT_ALLOW_PROTOCOL=https:ssh:codecommit" in refused
+    rebuild = "rebuild", "--from-git", address, "--registry", str(tmp_path / "rebuilt.db")
+    assert "is not an address" in promptops(*rebuild, exits=2).err
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https:codecommit:ext")
+    assert "Pushed to origin" in promptops("sync", "--remote").out
+    promptops(*rebuild)
+    assert "not an address" in promptops(*rebuild[:2], "ext::sh -c id", exits=2).err
+
+
+def test_a_repository_of_another_user_is_refused_with_the_way_out(
+    live: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("git")
+    fake = tmp_path / "bin/git"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    for command in ("release", "sync"):
+        said = promptops(command, exits=6).err
+        assert f"detected dubious ownership in repository at '{live}'" in said
+        assert f"git config --global --add safe.directory {live}" in said
+    checked = promptops("fsck")
+    assert "detected dubious ownership" in checked.out
+    assert "git config --global --add safe.directory" in checked.out
+    assert "damage" not in checked.out.lower()
+    git(tmp_path, "config", "--file", "config", "--add", "safe.directory", str(live))
+    promptops("release")
+    assert "All is well" in promptops("fsck").out
+
+
+def test_fsck_names_what_shows_other_commits_to_git(live: Path, promptops: Promptops) -> None:
+    head = git(live, "rev-parse", "HEAD")
+    git(live, "replace", head, "HEAD^")
+    (live / ".git/info/grafts").write_text(f"{head}\n")
+    (live / ".git/shallow").write_text(f"{head}\n")
+    checked = promptops("fsck").out
+    assert "All is well" in checked
+    assert [word for word in ("refs/replace/", "info/grafts", "--unshallow") if word not in checked] == []
