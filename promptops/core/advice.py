@@ -18,6 +18,7 @@ Argument: TypeAlias = "str | tuple[str, ...]"
 class Action(StrEnum):
     """What a person can do. OPTION names a parameter of the request, and is no action by itself."""
 
+    APPLY_CHANNELS = "apply-channels"
     BACKUP = "backup"
     CHECK = "check"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
@@ -46,6 +47,7 @@ class Action(StrEnum):
 
 
 _WORDS: Final[Mapping[Action, str]] = {
+    Action.APPLY_CHANNELS: "apply the channels of this workspace",
     Action.BACKUP: "back up the registry",
     Action.CHECK: "check the files",
     Action.CREATE_TOKEN: "create a token",

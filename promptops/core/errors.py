@@ -45,6 +45,8 @@
     │   ├── Quarantined
     │   ├── Yanked
     │   ├── AppOwnedElsewhere              an app belongs to another repository, or another path of it
+    │   ├── PolicyOwnedElsewhere           a channel's policy belongs to another workspace
+    │   ├── PolicyLoosened                 a policy would admit more, and the request does not say that it may
     │   ├── PolicyRefused                  a check of the channel's policy: `promote_from`, `allow_dirty`, `protected`
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
@@ -84,6 +86,8 @@ from promptops.core.kinds import Refused as Refused
 from promptops.core.kinds import Unavailable as Unavailable
 from promptops.core.refusals import AppOwnedElsewhere as AppOwnedElsewhere
 from promptops.core.refusals import NotAllowed as NotAllowed
+from promptops.core.refusals import PolicyLoosened as PolicyLoosened
+from promptops.core.refusals import PolicyOwnedElsewhere as PolicyOwnedElsewhere
 from promptops.core.refusals import PolicyRefused as PolicyRefused
 from promptops.core.rejections import MissingVariable as MissingVariable
 from promptops.core.rejections import OutputTooLarge as OutputTooLarge

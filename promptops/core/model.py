@@ -21,6 +21,7 @@ from promptops.core.deployment_parts import ReleaseRef as ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.names import is_name as is_name
 from promptops.core.names import is_segment as is_segment
+from promptops.core.origin import Origin
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -241,13 +242,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A named place that clients follow, with its policy and that policy's version, 1, 2, 3 …"""
+    """A named place that clients follow, with its policy and that policy's version, 1, 2, 3 …
+
+    ``origin`` is the workspace that declared this version, to which the policy belongs; None where it is not known.
+    """
 
     name: ChannelName
     policy: Policy
     version: int
     actor: str
     at: datetime
+    origin: Origin | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,29 @@ def checks_of(settings: Policy | Mapping[str, object], known: Mapping[str, Calla
     return AllOf(tuple(known[name](wanted[name]) if name in known else Unknown(name) for name in ordered))
 
 
+def loosened(before: Policy, after: Policy) -> tuple[str, ...]:
+    """Returns the settings by which ``after`` admits releases that ``before`` refuses; none if it is as strict."""
+    loose = {
+        PromoteFrom.name: before.promote_from
+        and (not after.promote_from or not {*after.promote_from} <= {*before.promote_from}),
+        AllowDirty.name: after.allow_dirty and not before.allow_dirty,
+        Protected.name: before.protected and not after.protected,
+    }
+    return tuple(name for name, is_loose in loose.items() if is_loose)
+
+
+def differences(before: Policy, after: Policy, sees: Callable[[str], bool] = lambda channel: True) -> str:
+    """Returns in words what a new policy changes; channels that the caller may not see are not named."""
+
+    def said(value: object) -> str:
+        if isinstance(value, tuple):
+            return ", ".join(channel if sees(channel) else "…" for channel in value) or "any channel"
+        return str(value).lower()
+
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS}
+    return ", ".join(f"{name}: {said(old)} → {said(new)}" for name, (old, new) in pairs.items() if old != new)
+
+
 def admit(candidate: Candidate, channel: str, checks: AllOf) -> None:
     """Checks whether a channel takes a release.
 

@@ -57,3 +57,19 @@ class AppOwnedElsewhere(Refused):
         if any(not owner.origin.address and not here.root for owner, here in elsewhere.values()):
             steps.append("; first, if this clone is shallow, so that its first commit is known: git fetch --unshallow")
         super().__init__(f"{'; '.join(belongs + more)}; nothing was released", hint=Sentence(*steps))
+
+
+class PolicyOwnedElsewhere(Refused):
+    """Policies belong to the workspace that applied them before: ``channels`` names theirs. Nothing was applied."""
+
+    def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
+        self.channels = tuple(channels)
+        super().__init__(message, hint=hint)
+
+
+class PolicyLoosened(Refused):
+    """Policies of ``channels`` would admit releases that they refuse now, and the request does not allow that."""
+
+    def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
+        self.channels = tuple(channels)
+        super().__init__(message, hint=hint)

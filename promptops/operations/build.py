@@ -6,13 +6,14 @@ All slow work happens here, before any transaction: git, parsing, linting, canon
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Sentence, option
 from promptops.core.digest import digest
-from promptops.core.errors import DirtyTree, Invalid, WorkspaceNotFound
+from promptops.core.errors import DirtyTree, GitUnavailable, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile, Provenance
 from promptops.core.origin import Origin
@@ -113,10 +114,28 @@ def origin_of(repository: Repository, root: Path, app: str) -> Origin:
     return Origin(repository=info.repository, path="/".join(filter(None, (under, path))), root=first)
 
 
+def workspace_origin(root: Path) -> Origin | None:
+    """Where the workspace at ``root`` is; None if it is in no repository that could be recognised."""
+    from promptops.source.git.repository import Repository
+
+    try:
+        repository = Repository.open(root)
+    except GitUnavailable:
+        return None
+    with closing(repository):
+        try:
+            sha = repository.resolve().sha
+        except Invalid:  # nothing is committed yet
+            sha = ""
+        first = repository.first_commit(sha) if sha else ""
+        origin = Origin(repository=repository.remote(), path=_folder(repository, root, sha), root=first)
+    return origin if origin.is_known else None
+
+
 def _folder(repository: Repository, root: Path, sha: str) -> str:
     """The folder of a workspace in its repository, as a commit writes it; empty for the whole repository."""
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
-    return repository.spelling(sha, under)
+    return repository.spelling(sha, under) if sha else under
 
 
 def _dirty(repository: Repository, prefix: str, apps: Iterable[AppSource], *, as_they_are: bool) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from promptops.store.schema.rows import Values
 
 if TYPE_CHECKING:
     from promptops.core.heartbeat import Beat, Room
+    from promptops.core.origin import Origin
     from promptops.core.token import Token
     from promptops.store.facts.kind import Fact
 
@@ -137,13 +138,17 @@ class Writer(Reader):
                 raise ChangeNotKept(f"the head of {deployment.app}:{deployment.channel}")
             raise ConcurrentDeployment(deployment.app, deployment.channel, expected=expected, actual=actual or 0)
 
-    def set_policy(self, channel: str, policy: Policy, *, actor: str, at: datetime) -> Channel | None:
+    def set_policy(
+        self, channel: str, policy: Policy, *, actor: str, at: datetime, origin: Origin | None = None, reason: str = ""
+    ) -> Channel | None:
         """Record a version of the channel's policy, the first of which makes the channel; None if nothing changes."""
         known = {found.name: found for found in self.channels()}.get(channel)
-        if known is not None and known.policy == policy:
+        if known is not None and known.policy == policy and (origin is None or known.origin == origin):
             return None
         version = known.version + 1 if known else 1
-        changed = Channel(name=channel, policy=policy, version=version, actor=actor, at=at)
+        changed = Channel(
+            name=channel, policy=policy, version=version, actor=actor, at=at, origin=origin, reason=reason
+        )
         self.record(changed)
         return changed
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
+from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import Conflict, NotAllowed, RegistryMismatch, RequestInvalid
+from promptops.core.errors import (
+    Conflict,
+    NotAllowed,
+    PolicyLoosened,
+    PolicyOwnedElsewhere,
+    RegistryMismatch,
+    RequestInvalid,
+)
 from promptops.core.json_codec import to_json
 from promptops.core.model import Channel, Policy, is_name
+from promptops.core.origin import Origin
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
-from promptops.operations.channels import ChannelChange, apply_channels
+from promptops.operations.channels import ChannelChange, Terms, apply_channels
 from promptops.operations.queries import channels
-from promptops.use_cases.fields import Form, Rules, body
+from promptops.use_cases.fields import COMMIT_OR_EMPTY, Form, Rules, body
 from promptops.use_cases.use_case import UseCase
 
 
@@ -29,10 +38,38 @@ class DeclaredPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """All channels that a workspace declares, for the registry of this name."""
+    """All channels that a workspace declares, for the registry of this name; where that workspace is; and the terms.
+
+    Without ``repository`` the workspace is not known.
+    """
 
     registry: str
     channels: Mapping[str, Policy]
+    repository: str = ""
+    path: str = ""
+    root: str = ""
+    loosen: bool = False
+    take_over: bool = False
+    reason: str = ""
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, registry: str, channels: Mapping[str, Policy], terms: Terms) -> Declaration:
+        """The request to apply these channels on these terms."""
+        values = asdict(terms)
+        return cls(registry=registry, channels=channels, **(values.pop("origin") or {}), **values)
+
+    @property
+    def terms(self) -> Terms:
+        """Raises Invalid: it takes over without a reason, or without a workspace."""
+        origin = Origin(repository=self.repository, path=self.path, root=self.root)
+        return Terms(
+            origin=origin if origin.is_known else None,
+            loosen=self.loosen,
+            take_over=self.take_over,
+            reason=self.reason,
+            dry_run=self.dry_run,
+        )
 
 
 def _policies(declared: Mapping[str, DeclaredPolicy]) -> Mapping[str, Policy]:
@@ -92,10 +129,18 @@ DECLARE = UseCase(
     scope=Scope.POLICY,
     doc="""Make the registry's channels those that are declared.
 
-    Every version of a policy is kept. A channel that is not declared stays as it is. Doing it again changes nothing.
+    All are applied or none is. Every version of a policy is kept. A channel that is not declared stays as it is. Doing
+    it again changes nothing. A policy that another workspace applied before is changed with `take_over` and a reason,
+    and one that admits more than before with `loosen`. With `dry_run` the answer says what would happen.
     """,
     run=lambda registry, request, caller: apply_channels(
-        registry, request.registry, request.channels, actor=caller.actor, now=caller.now
+        registry,
+        request.registry,
+        request.channels,
+        actor=caller.actor,
+        now=caller.now,
+        terms=request.terms,
+        sees=lambda channel: caller.rights.sees(channel=channel),
     ),
     request=Declaration,
     answer=tuple[ChannelChange, ...],
@@ -109,9 +154,16 @@ DECLARE = UseCase(
             example=_EXAMPLE,
             max_length=500,
         ),
+        body("repository", max_length=2000, example="https://github.com/acme/prompts"),
+        body("path", max_length=2000, example="", description="The workspace in its repository; empty: all of it."),
+        body("root", pattern=COMMIT_OR_EMPTY, description="The first commit of the repository; empty if not known."),
+        body("loosen", description="Policies may admit more than before."),
+        body("take_over", description="Policies that another workspace applied belong to this one from now on."),
+        body("reason", max_length=free_text.LONGEST, example="prod takes hot fixes"),
+        body("dry_run"),
     ),
     require=_require,
-    errors=(RegistryMismatch, Conflict),
+    errors=(RegistryMismatch, PolicyOwnedElsewhere, PolicyLoosened, Conflict),
     largest=1 << 20,
     elements=80_000,
 )

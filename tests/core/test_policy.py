@@ -21,6 +21,8 @@ from promptops.core.policy import (
     Protected,
     admit,
     checks_of,
+    differences,
+    loosened,
     refusal,
 )
 from promptops.core.verdict import Outcome, Verdict
@@ -225,3 +227,36 @@ def test_checks_are_plain_values() -> None:
     made: list[Check] = [PromoteFrom(("staging",)), Protected(True)]
     assert made == [PromoteFrom(("staging",)), Protected(True)]
     assert hash(AllOf(tuple(made))) == hash(AllOf(tuple(made)))
+
+
+# --- what a new policy changes ---
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "loose"),
+    [
+        (Policy(), Policy(), ()),
+        (Policy(), Policy(promote_from=("dev",), protected=True), ()),
+        (Policy(promote_from=("dev",)), Policy(), ("promote_from",)),
+        (Policy(promote_from=("dev",)), Policy(promote_from=("dev", "qa")), ("promote_from",)),
+        (Policy(promote_from=("qa",)), Policy(promote_from=("dev",)), ("promote_from",)),
+        (Policy(promote_from=("dev", "qa")), Policy(promote_from=("qa",)), ()),
+        (Policy(promote_from=("dev", "qa")), Policy(promote_from=("qa", "dev")), ()),
+        (Policy(protected=True), Policy(), ("protected",)),
+        (Policy(), Policy(allow_dirty=True), ("allow_dirty",)),
+        (Policy(allow_dirty=True), Policy(), ()),
+        (Policy(protected=True), Policy(allow_dirty=True, promote_from=("dev",)), ("allow_dirty", "protected")),
+    ],
+)
+def test_a_policy_is_looser_that_admits_what_the_other_refuses(
+    before: Policy, after: Policy, loose: tuple[str, ...]
+) -> None:
+    assert loosened(before, after) == loose
+
+
+def test_what_a_policy_changes_is_said_setting_by_setting() -> None:
+    before, after = Policy(promote_from=("dev", "qa")), Policy(promote_from=("dev",), protected=True)
+    assert differences(before, after) == "promote_from: dev, qa → dev, protected: false → true"
+    assert differences(before, after, lambda channel: channel == "dev").startswith("promote_from: dev, … → dev")
+    assert differences(after, after) == ""
+    assert [*CHECKS] == [field.name for field in fields(Policy)]  # no setting is left out

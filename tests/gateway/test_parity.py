@@ -101,6 +101,10 @@ override create bot@0.1.1 --channel prod --reason gone
 override create bot@0.1.1 --channel staging --reason gone --json
 override reconcile bot.prod.override.json
 override reconcile bot.prod.override.json bot.staging.override.json --json --dry-run
+channels apply --dry-run
+channels apply --dry-run --json
+channels apply --take-over
+channels apply --take-over --reason ours --json
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from promptops.core.errors import NotFound
 from promptops.core.model import Policy, Profile
+from promptops.core.origin import Origin
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
 from promptops.operations.build import BuiltWorkspace
-from promptops.operations.channels import apply_channels
+from promptops.operations.channels import Terms, apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
@@ -43,7 +44,9 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     go_live(registry, last, now=minutes(103))
     quarantine(registry, _withhold("faq@0.1.0", "prod"), actor="Bob <bob@example.org>", now=minutes(104))
     yank(registry, _withhold("faq@0.1.1", ""), actor=ACTOR, now=minutes(105))
-    apply_channels(registry, NAME, {"prod": Policy(protected=True)}, actor=ACTOR, now=minutes(106))
+    here = Origin(repository="git@example.org:shop/prompts.git", path="größer", root="b" * 40)
+    terms = Terms(origin=here, loosen=True, take_over=True, reason="größer ☃")
+    apply_channels(registry, NAME, {"prod": Policy(protected=True)}, actor=ACTOR, now=minutes(106), terms=terms)
     make_token(registry, "ci", scopes=(Scope.RELEASE, Scope.PROMOTE), channels=("staging",), now=minutes(106))
     make_token(registry, "forever", lifetime=None, now=minutes(106))
     revoke_token(registry, "ci", reason="in a log ☃", actor=ACTOR, now=minutes(107))

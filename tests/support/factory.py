@@ -34,7 +34,7 @@ from promptops.core.release_bytes import encode
 from promptops.core.rollout import Intent
 from promptops.operations import release as releasing
 from promptops.operations.build import Built, BuiltWorkspace
-from promptops.operations.channels import apply_channels
+from promptops.operations.channels import Terms, apply_channels
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.promote import PromoteRequest, promote
@@ -149,7 +149,8 @@ def make_releases(registry: Registry, app: str = "bot", count: int = 3) -> list[
 
 def make_channels(registry: Registry, **policies: Policy) -> None:
     """Apply the channels given, or a plain `prod`."""
-    apply_channels(registry, NAME, policies or {"prod": Policy()}, actor=ACTOR, now=START)
+    declared = policies or {"prod": Policy()}
+    apply_channels(registry, NAME, declared, actor=ACTOR, now=START, terms=Terms(loosen=True))
 
 
 def go_live(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from promptops import clock
-from promptops.cli.command import NounGroup, command
+from promptops.cli.command import NounGroup, command, dry_run_option, reason_option
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.phrases import next_steps, person
+from promptops.cli.output.phrases import enumerated, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.model import Channel, Policy
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.gateway import Gateway
     from promptops.operations.channels import ChannelChange
+    from promptops.use_cases.channels import Declaration
 
 
 @click.group("channels", cls=NounGroup, invoke_without_command=True)
@@ -57,37 +61,88 @@ def policy_words(policy: Policy) -> str:
 
 
 @command("apply", group=channels)
-def apply(session: Session, /) -> None:
+@dry_run_option
+@click.option("--loosen", is_flag=True, help="Policies may admit more than before; without it a terminal asks.")
+@click.option("--take-over", is_flag=True, help="Policies of another workspace belong to this one from now on.")
+@reason_option
+def apply(session: Session, /, dry_run: bool, loosen: bool, take_over: bool, reason: str) -> None:
     """Make the registry's channels those of promptops.yml.
 
-    Every version of a policy is kept. A channel that is no longer declared stays as it is.
+    Every version of a policy is kept. A channel that is no longer declared stays as it is. A policy belongs to the
+    workspace that applied it; another one takes it over explicitly, with a reason.
+
+    \b
+      promptops channels apply --dry-run
+      promptops channels apply --take-over --reason "platform owns prod now"
     """
     root = session.require_root()
     actor = session.actor()
-    from promptops.operations.channels import Applied
+    from promptops.operations.build import workspace_origin
+    from promptops.operations.channels import Terms
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
     from promptops.use_cases.channels import DECLARE, Declaration
 
     declared = read_workspace(WorkingTree(root))
+    terms = Terms(origin=workspace_origin(root), loosen=loosen, take_over=take_over, reason=reason, dry_run=dry_run)
     with session.gateway() as gateway:
-        request = Declaration(registry=declared.registry, channels=declared.channels)
+        request = _asked(session, gateway, Declaration.of(declared.registry, declared.channels, terms))
         applied = gateway.run(DECLARE, request, actor=actor)
     session.answer(
-        lambda: {"channels": [written(change) for change in applied]}, lambda page: [*change_lines(applied, page)]
+        lambda: {"channels": [written(change) for change in applied]},
+        lambda page: [*change_lines(applied, page, planned=dry_run), *(_needed(applied) if dry_run else [])],
     )
-    if any(change.applied in (Applied.CREATED, Applied.CHANGED) for change in applied):
+    if not dry_run and any(change.is_change for change in applied):
         bring_to_git(session)
 
 
-def change_lines(applied: Sequence[ChannelChange], page: Page) -> list[Line]:
-    """Lists each channel with its change and what it admits."""
+def _asked(session: Session, gateway: Gateway, request: Declaration) -> Declaration:
+    """Asks a person at a terminal before policies are loosened; a script has to say it beforehand."""
+    from promptops.use_cases.channels import DECLARE
+
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not session.json
+    if request.loosen or request.dry_run or not asks:
+        return request
+    planned = gateway.run(DECLARE, replace(request, dry_run=True))
+    loose = [change.name for change in planned if change.loosens]
+    if not loose or (not request.take_over and any(change.owner for change in planned)):
+        return request
+    session.answer(dict, lambda page: change_lines(planned, page, planned=True))
+    return replace(request, loosen=click.confirm(f"Let {enumerated(loose)} take more than before?"))
+
+
+def _needed(planned: Sequence[ChannelChange]) -> list[Line]:
+    """Proposes the command that does what a dry run showed."""
+    if not any(change.is_change for change in planned):
+        return []
+    options = ["--take-over", "--reason", "…"] if any(change.owner for change in planned) else []
+    options += ["--loosen"] if any(change.loosens for change in planned) else []
+    return next_steps([("do it", ["channels", "apply", *options])])
+
+
+def change_lines(applied: Sequence[ChannelChange], page: Page, *, planned: bool = False) -> list[Line]:
+    """Lists each channel with its change and what it admits; ``planned`` if nothing was changed yet."""
     if not applied:
         return ["promptops.yml declares no channels, so there is nothing to promote to.", "Add some below `channels:`."]
     styles = {"created": ("created", "good"), "changed": ("changed", "warn"), "unchanged": ("as it was", "quiet")}
     rows: list[list[Cell]] = []
     for change in applied:
         word, style = styles.get(change.applied.value, ("not in promptops.yml, kept", "warn"))
+        word = f"would be {word}" if planned and change.is_change else word
         version = f" (version {change.version})" if change.version > 1 else ""
         rows.append([Span(change.name, "name"), Span(word + version, style), policy_words(change.policy)])
-    return page.columns(rows)
+    notes = [line for change in applied for line in _notes(change, planned=planned)]
+    return [*page.columns(rows), *([""] if notes else []), *notes]
+
+
+def _notes(change: ChannelChange, *, planned: bool) -> Iterator[Line]:
+    """Says of a change what was before, whether it loosens, and to whom the policy belonged."""
+    from promptops.core.policy import differences
+
+    if change.before is not None and (changed := differences(change.before, change.policy)):
+        would = "would take" if planned else "takes"
+        more = f": it {would} more than before" if change.loosens else ""
+        mark = Span("! " if change.loosens else "  ", "warn")
+        yield [mark, Span(change.name, "name"), f" {changed}{more}"]
+    if change.owner is not None:
+        yield [Span("! ", "warn"), Span(change.name, "name"), f" belong{'s' if planned else 'ed'} to {change.owner}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ from promptops.cli.output.phrases import next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session, require_database
 from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
-from promptops.core.model import Policy
 from promptops.core.server_url import hide_password
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.core.origin import Origin
     from promptops.operations.channels import ChannelChange
+    from promptops.source.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
     url = config.registry_url(session.registry_flag, target, session.directory)
     require_database(url, "promptops init")  # refused before anything is written
     root, files = _workspace(target, example=example)
+    from promptops.operations.build import workspace_origin
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
 
@@ -68,7 +70,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
     url = config.registry_url(session.registry_flag, root, session.directory)
     ignored = ignore_registry(root)
     with session.reaching(url):
-        created, channels = _registry(session, url, declared.registry, declared.channels, actor)
+        created, channels = _registry(session, url, declared, workspace_origin(root), actor)
     done = _Done(
         root=root,
         files=files,
@@ -107,16 +109,17 @@ def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:
 
 
 def _registry(
-    session: Session, url: str, name: str, declared: Mapping[str, Policy], actor: str
+    session: Session, url: str, declared: Workspace, origin: Origin | None, actor: str
 ) -> tuple[bool, tuple[ChannelChange, ...]]:
     """Make or upgrade the registry. Only a registry without channels gets those of promptops.yml: `channels apply`
     alone changes the policies of a registry that is in use.
     """
     from promptops import store
-    from promptops.operations.channels import apply_channels
+    from promptops.operations.channels import Terms, apply_channels
 
+    name, now = declared.registry, session.now
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
-    created = store.create(url, name=name, now=session.now, actor=actor, allow_network_fs=allow)
+    created = store.create(url, name=name, now=now, actor=actor, allow_network_fs=allow)
     registry = store.Registry.open(url, allow_network_fs=allow)
     try:
         if registry.name != name:
@@ -126,7 +129,10 @@ def _registry(
             )
         with registry.read() as reader:
             fresh = not reader.channels()
-        return created, apply_channels(registry, name, declared, actor=actor, now=session.now) if fresh else ()
+        if not fresh:
+            return created, ()
+        terms = Terms(origin=origin)
+        return created, apply_channels(registry, name, declared.channels, actor=actor, now=now, terms=terms)
     finally:
         registry.close()
 

@@ -10,6 +10,7 @@ from typing import Final
 from promptops.core.advice import Action, Advice, Argument, worded
 
 COMMANDS: Final[Mapping[Action, str]] = {
+    Action.APPLY_CHANNELS: "channels apply[ --take-over --reason {reason}]",
     Action.BACKUP: "db backup",
     Action.CHECK: "check",
     Action.CREATE_TOKEN: "token create",

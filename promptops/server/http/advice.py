@@ -11,6 +11,7 @@ from promptops.core.advice import Action, Advice
 from promptops.core.model import Json
 
 ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
+    Action.APPLY_CHANNELS: ("PUT", "/v1/channels"),
     Action.CREATE_TOKEN: ("POST", "/v1/tokens"),
     Action.HISTORY: ("GET", "/v1/channels/{channel}/apps/{app}/history"),
     Action.LIST_TOKENS: ("GET", "/v1/tokens"),

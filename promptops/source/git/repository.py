@@ -120,7 +120,7 @@ class Repository:
             Invalid: the name is not that of a commit in this repository.
         """
         sha, author, at = self._commit(commit)
-        return CommitInfo(sha=sha, author=author, at=at, repository=self._repository())
+        return CommitInfo(sha=sha, author=author, at=at, repository=self.remote())
 
     def seek_first_commit(self, sha: str) -> None:
         """Starts to look for the first commit before this one, while the caller does something else."""
@@ -207,7 +207,8 @@ class Repository:
         at = datetime.fromtimestamp(int(people["committer"]["at"]), UTC)
         return cached.sha, people["author"]["name"], at
 
-    def _repository(self) -> str:
+    def remote(self) -> str:
+        """Returns the URL of the remote ``origin`` without password; without a remote, the folder's name."""
         return without_password(self._settings.get("remote.origin.url", "")) or self.root.name
 
     def _tree(self, sha: str, under: str) -> GitTree:

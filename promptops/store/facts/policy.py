@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from promptops.core.model import Channel
 from promptops.store.facts.kind import KeyedKind, Line
 from promptops.store.schema import tables
-from promptops.store.schema.rows import AnyRow, Values, channel_of
+from promptops.store.schema.rows import AnyRow, Values, channel_of, channel_values
 
 
 class _Policies(KeyedKind[Channel]):
@@ -17,12 +15,11 @@ class _Policies(KeyedKind[Channel]):
     key = ("channel", "version")
 
     def line(self, fact: Channel) -> Line:
-        who = {"actor": fact.actor, "at": fact.at}
+        who = {"actor": fact.actor, "at": fact.at, "reason": fact.reason}
         return {"action": "policy", "channel": fact.name, "after": f"version {fact.version}", **who}
 
     def values(self, fact: Channel) -> Values:
-        who = {"actor": fact.actor, "at": fact.at}
-        return {"channel": fact.name, "version": fact.version, **who, **asdict(fact.policy)}
+        return channel_values(fact)
 
     def fact(self, row: AnyRow) -> Channel:
         return channel_of(row)

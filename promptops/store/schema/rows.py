@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Row
@@ -22,6 +22,7 @@ from promptops.core.model import (
     ReleaseRef,
     Yank,
 )
+from promptops.core.origin import Origin
 
 _DEPLOYMENT = [
     "app",
@@ -129,7 +130,10 @@ def release_of(row: AnyRow, content: bytes = b"") -> Release:
 
 def channel_of(row: AnyRow) -> Channel:
     policy = Policy(promote_from=row.promote_from, allow_dirty=row.allow_dirty, protected=row.protected)
-    return Channel(name=row.channel, policy=policy, version=row.version, actor=row.actor, at=row.at)
+    known = row.repository or row.path or row.root
+    origin = Origin(repository=row.repository, path=row.path, root=row.root) if known else None
+    who = {"actor": row.actor, "at": row.at, "reason": row.reason}
+    return Channel(name=row.channel, policy=policy, version=row.version, origin=origin, **who)
 
 
 def quarantine_of(row: AnyRow) -> Quarantine:
@@ -160,6 +164,12 @@ def release_values(release: Release) -> Values:
         "created_at": release.created_at,
         "content": release.content,
     }
+
+
+def channel_values(channel: Channel) -> Values:
+    origin = asdict(channel.origin) if channel.origin else dict.fromkeys(("repository", "path", "root"), "")
+    who = {"actor": channel.actor, "at": channel.at, "reason": channel.reason}
+    return {"channel": channel.name, "version": channel.version, **who, **origin, **asdict(channel.policy)}
 
 
 def deployment_values(deployment: Deployment) -> Values:

@@ -137,9 +137,16 @@ channel_policy = Table(
     column("protected", Flag),
     column("actor", Words),
     column("at", Moment),
+    column("repository", Words),
+    column("path", Words),
+    column("root", Words),
+    column("reason", Words),
     **CLUSTERED,
 )
-"""A version of a channel's policy; the newest counts, and the first one makes the channel."""
+"""A version of a channel's policy; the newest counts, and the first one makes the channel.
+
+Where the workspace that declared it is not known, its repository, path and root are empty.
+"""
 
 head = Table(
     "head",

@@ -9,6 +9,7 @@ from promptops.core.model import Channel
 from promptops.operations.channels import Applied, ChannelChange
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.channels import ChannelChangeDocument, ChannelDocument, PolicyDocument
+from promptops.wire.documents.registry import OriginDocument
 
 
 def _change(change: ChannelChange) -> ChannelChangeDocument:
@@ -17,6 +18,9 @@ def _change(change: ChannelChange) -> ChannelChangeDocument:
         policy=PolicyDocument.of(change.policy),
         version=change.version,
         change=change.applied.value,
+        before=PolicyDocument.of(change.before) if change.before else None,
+        loosens=change.loosens,
+        owner=OriginDocument.of(change.owner) if change.owner else None,
     )
 
 
@@ -26,6 +30,9 @@ def _from_change(document: ChannelChangeDocument) -> ChannelChange:
         policy=document.policy.policy(),
         version=document.version,
         applied=Applied(document.change),
+        before=document.before.policy() if document.before else None,
+        loosens=document.loosens,
+        owner=document.owner.origin() if document.owner else None,
     )
 
 

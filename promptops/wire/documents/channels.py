@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from promptops.core.model import Channel, Policy
+from promptops.wire.documents.registry import OriginDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,18 @@ class PolicyDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDocument:
-    """A channel with its policy; ``version`` counts that policy's versions from 1."""
+    """A channel with its policy; ``version`` counts that policy's versions from 1.
+
+    ``origin`` is the workspace that it belongs to, null where that is not known.
+    """
 
     name: str
     policy: PolicyDocument
     version: int
     actor: str
     at: datetime
+    origin: OriginDocument | None = None
+    reason: str = ""
 
     @classmethod
     def of(cls, channel: Channel) -> Self:
@@ -43,10 +49,20 @@ class ChannelDocument:
             version=channel.version,
             actor=channel.actor,
             at=channel.at,
+            origin=OriginDocument.of(channel.origin) if channel.origin else None,
+            reason=channel.reason,
         )
 
     def channel(self) -> Channel:
-        return Channel(name=self.name, policy=self.policy.policy(), version=self.version, actor=self.actor, at=self.at)
+        return Channel(
+            name=self.name,
+            policy=self.policy.policy(),
+            version=self.version,
+            actor=self.actor,
+            at=self.at,
+            origin=self.origin.origin() if self.origin else None,
+            reason=self.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +76,18 @@ class ChannelsDocument:
 class ChannelChangeDocument:
     """A channel after the policies of a workspace were applied.
 
-    ``change`` is ``created``, ``changed``, ``unchanged`` or ``undeclared``.
+    ``change`` is ``created``, ``changed``, ``unchanged`` or ``undeclared``. Of a changed one, ``before`` is the policy
+    that it had, ``loosens`` are the settings by which it admits more now, and ``owner`` is the other workspace that it
+    belonged to; null where there was no such.
     """
 
     name: str
     policy: PolicyDocument
     version: int
     change: str
+    before: PolicyDocument | None = None
+    loosens: tuple[str, ...] = ()
+    owner: OriginDocument | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

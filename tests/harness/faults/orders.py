@@ -14,7 +14,7 @@ from promptops.core.errors import NotFound
 from promptops.core.model import Content, Input, Message, Policy, Profile, Prompt, Provenance, Role
 from promptops.core.reference import Reference
 from promptops.operations.build import Built, BuiltWorkspace
-from promptops.operations.channels import apply_channels
+from promptops.operations.channels import Terms, apply_channels
 from promptops.operations.deploy import Deployed
 from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
@@ -151,7 +151,7 @@ def _yank(registry: Registry, order: Order) -> list[Fact]:
 def _channels(registry: Registry, order: Order) -> list[Fact]:
     # `text` decides the policies, so that one order is one declaration.
     declared = {order.channel: Policy(protected=order.text == "protected"), "canary": Policy(allow_dirty=True)}
-    done = apply_channels(registry, NAME, declared, actor=ACTOR, now=order.now)
+    done = apply_channels(registry, NAME, declared, actor=ACTOR, now=order.now, terms=Terms(loosen=True))
     return [("policy", change.name, change.version) for change in done]
 
 

@@ -51,7 +51,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "quarantine": (lambda r: quarantine(r, _withhold("bot@0.1.0"), actor=ACTOR, now=NOW), f"quarantine {EVERY}"),
     "unquarantine": (lambda r: unquarantine(r, _withhold("faq@0.1.0"), actor=ACTOR, now=NOW), f"quarantine {EVERY}"),
     "yank": (lambda r: yank(r, _withhold("bot@0.1.0", ""), actor=ACTOR, now=NOW), f"yank idempotency {EVERY}"),
-    "channels apply": (lambda r: apply_channels(r, NAME, {"prod": Policy()}, actor=ACTOR, now=NOW), "channel_policy"),
+    "channels apply": (lambda r: apply_channels(r, NAME, {"new": Policy()}, actor=ACTOR, now=NOW), "channel_policy"),
     "create token": (lambda r: make_token(r, "new", now=NOW), f"token token_secret {EVERY}"),
     "revoke": (lambda r: revoke_token(r, "forever", actor=ACTOR, now=NOW), f"token_revocation {EVERY}"),
     "restore": (lambda r: r.write(lambda w: w.raise_epoch(at=NOW, actor=ACTOR, action="restore")), "epoch"),
