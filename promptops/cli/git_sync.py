@@ -14,12 +14,15 @@ from promptops.core.errors import PromptopsError
 
 if TYPE_CHECKING:
     from promptops.cli.session import Session
+    from promptops.operations.homes import Declared
 
 NOW, OFF, BACKGROUND = "now", "off", "background"
 
 
-def bring_to_git(session: Session) -> None:
-    """Bring pending changes to the workspace's repository, as ``PROMPTOPS_SYNC`` sets it; none outside a repository.
+def bring_to_git(session: Session, *, claim: bool = False) -> None:
+    """Bring pending changes to the home of the journal, as ``PROMPTOPS_SYNC`` sets it; none outside a repository.
+
+    Where no home was named yet, this repository becomes it if ``claim`` is set.
 
     The changes of a server are brought to git on the machine with its database.
     """
@@ -32,30 +35,41 @@ def bring_to_git(session: Session) -> None:
     if mode not in (NOW, BACKGROUND, ""):
         session.note(f"{config.SYNC} is '{mode}' and neither {BACKGROUND}, {NOW} nor {OFF}: taken for {BACKGROUND}")
     if mode == NOW:
-        _now(session, root)
+        _now(session, root, claim)
     else:
-        _in_background(root, session.registry_url())
+        _in_background(root, session.registry_url(), claim)
 
 
-def _now(session: Session, root: Path) -> None:
-    from promptops.operations import git_sync
+def declared_in(root: Path) -> Declared:
+    """What the promptops.yml of a workspace says of the way to git."""
+    from promptops.operations.homes import Declared
     from promptops.source.tree import WorkingTree
     from promptops.source.workspace import read_workspace
 
+    workspace = read_workspace(WorkingTree(root))
+    return Declared(registry=workspace.registry, git=workspace.git, ref=workspace.journal_ref)
+
+
+def _now(session: Session, root: Path, claim: bool) -> None:
+    from promptops.operations import git_sync
+    from promptops.operations.homes import Changed
+
     try:
         with session.registry("bringing changes to git") as registry:
-            name = read_workspace(WorkingTree(root)).registry
-            git_sync.sync(registry, root, name=name, seconds=git_sync.RELEASE_SECONDS)
+            changed = Changed(actor=session.actor(), at=session.now)
+            seconds = git_sync.RELEASE_SECONDS
+            git_sync.sync(registry, root, declared_in(root), changed, seconds=seconds, claim=claim)
     except PromptopsError as error:
         session.note(f"not in git yet: {error.message}")
 
 
-def _in_background(root: Path, url: str) -> None:
+def _in_background(root: Path, url: str, claim: bool) -> None:
     import subprocess
     import sys
 
     # -P: a file of the workspace that is called json.py must not be imported.
     command = [sys.executable, "-P", "-m", "promptops", "-C", str(root), "sync", "--quiet"]
+    command += [] if claim else ["--no-claim"]
     quiet = subprocess.DEVNULL
     try:
         process = subprocess.Popen(

@@ -37,6 +37,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     REVOKE_TOKEN = "revoke-token"  # noqa: S105 an action
     ROLLBACK = "rollback"
+    SET_HOME = "set-home"
     SHOW = "show"
     SHOW_OVERRIDE = "show-override"
     STATUS = "status"
@@ -65,6 +66,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.RESTORE: "restore a backup",
     Action.REVOKE_TOKEN: "revoke the token {token}",
     Action.ROLLBACK: "roll back {app} on {channel}",
+    Action.SET_HOME: "name the home of the journal",
     Action.SHOW: "show the release",
     Action.SHOW_OVERRIDE: "show the override",
     Action.STATUS: "see what is live",

@@ -164,13 +164,14 @@ def _kept_in_git(lineage: str, root: Path | None) -> tuple[Mapping[int, str], st
     """Returns the hashes in the workspace's repository by line number, or no hash and the reason."""
     if root is None:
         return {}, "there is no workspace here"
-    from promptops.projection import Archive, anchors
+    from promptops.projection import Archive
     from promptops.source.git.repository import Repository
 
     try:
         with closing(Repository.open(root)) as repository:
-            if lineage not in Archive(repository).lineages:
+            archive = Archive(repository)
+            if lineage not in archive.lineages:
                 return {}, "this repository has none of the registry's history"
-            return dict(anchors(repository)), ""
+            return {line.seq: line.hash for line in archive.lines if line.seq}, ""
     except PromptopsError as error:
         return {}, error.message

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.core.errors import PromptopsError
+from promptops.operations.history_in_git import history_in_git
 
 if TYPE_CHECKING:
     from promptops.operations.fsck import FsckReport, RegistryLocation
@@ -17,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """The manifest of the restored backup, the epoch that begins, and the report of checking the result."""
+    """The manifest of the restored backup, the epoch that begins, and the report of checking the result.
+
+    ``taken`` is how many changes after the backup came from git.
+    """
 
     manifest: Manifest
     epoch: int
     report: FsckReport
+    taken: int = 0
 
 
 def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
@@ -39,39 +42,37 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     return store.backup(url, target, now=now, verify=verify)
 
 
-def restore(source: Path, place: RegistryLocation, *, actor: str, now: datetime) -> Restored:
+def restore(
+    source: Path, place: RegistryLocation, *, actor: str, now: datetime, leave_newer: bool = False, reason: str = ""
+) -> Restored:
     """Make a registry of a backup, in an epoch that neither the backup nor the workspace's git has seen, and check it.
 
+    Changes after the backup that the workspace's git has are taken from there. With ``leave_newer`` they are not: the
+    journal in git then goes on from the backup, and keeps them beside its way.
+
     Raises:
-        Invalid: the backup does not agree with its manifest. Nothing was changed.
+        Invalid: the backup does not agree with its manifest, or git has other lines than it. Nothing was changed.
         Conflict: the destination is not empty.
         SchemaTooNew, ExtraMissing, RegistryDamaged, RegistryUnavailable
     """
     from promptops import store
     from promptops.operations import fsck
+    from promptops.store.backups.manifest import read_manifest
 
-    epoch = _newest_epoch_in_git(place.root) + 1
-    manifest = store.restore(
-        source, place.url, actor=actor, now=now, epoch=epoch, allow_network_fs=place.allow_network_fs
-    )
+    held = read_manifest(source).holdings
+    with history_in_git(place.root, held.lineage) as history:
+        newest = history.newest_epoch() if history else 1
+        manifest = store.restore(
+            source,
+            place.url,
+            actor=actor,
+            now=now,
+            epoch=newest + 1,
+            reason=reason,
+            newer=(lambda: history.after(held.audit_seq, held.audit_hash)) if history and not leave_newer else tuple,
+            leaves=history.tip if history and leave_newer else "",
+            allow_network_fs=place.allow_network_fs,
+        )
+        taken = history.taken if history else 0
     report = fsck.check(place)
-    return Restored(manifest=manifest, epoch=max(manifest.holdings.epoch + 1, epoch), report=report)
-
-
-def _newest_epoch_in_git(root: Path | None) -> int:
-    """Returns the newest epoch in the workspace's git: a backup from before an earlier restore must not begin it again.
-
-    If git cannot be read, 1: a restore does not wait for git.
-    """
-    if root is None:
-        return 1
-    from promptops.projection import Archive
-    from promptops.source.git.repository import Repository
-
-    prefix = "refs/promptops/epochs/"
-    try:
-        with contextlib.closing(Repository.open(root)) as repository:
-            names = [ref.removeprefix(prefix) for ref in Archive(repository).refs if ref.startswith(prefix)]
-    except PromptopsError:
-        return 1
-    return max((int(name) for name in names if name.isdecimal()), default=1)
+    return Restored(manifest=manifest, epoch=max(held.epoch + 1, newest + 1), report=report, taken=taken)

@@ -16,6 +16,8 @@ from promptops.core.faults import Condition, Fault
 from promptops.operations.unloadable import live_faults
 from promptops.projection import draining, fsck
 from promptops.projection import remote as remotes
+from promptops.projection.chain import journal_ref
+from promptops.projection.homes import Here, HomeRef, reach
 from promptops.source.git import lock
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, upgrade
@@ -98,9 +100,23 @@ def _look_at_git(place: RegistryLocation, registry: Registry, remote: str) -> tu
         hint = f" {error.hint}" if error.hint else ""
         return (), (f"Only the database was checked, and not git: {error.message}.{hint}",)
     with closing(repository):
-        faults = fsck.check(registry, repository)
-        more = fsck.check_remote(registry, repository, remote) if remote else ()
-        return (*faults, *more), repository.ignored()
+        home: HomeRef | None = None
+        notes: tuple[str, ...] = ()
+        try:
+            home = _home(registry, repository)
+            faults = fsck.check(registry, repository, home)
+        except GitUnavailable as error:
+            faults, notes = tuple(fsck.outbox(registry)), (f"Git was not checked: {error.message}.",)
+        more = remotes.check_remote(registry, repository, remote, home) if remote else ()
+        return (*faults, *more), (*notes, *repository.ignored())
+
+
+def _home(registry: Registry, repository: Repository) -> HomeRef:
+    with registry.read() as reader:
+        home = reader.home()
+    usual = Here(repository, journal_ref(registry.name))
+    # A registry whose end was cut off may have lost the line that names the home.
+    return usual if home is None and usual.tip() else reach(home, repository)
 
 
 def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
@@ -122,11 +138,12 @@ def _bring(root: Path, registry: Registry, remote: str) -> tuple[str, ...]:
         with repository.lock.alone(_ALONE_SECONDS) as alone:
             if alone:
                 lock.remove_dead(repository.folder, fsck.lock_folders(repository))
-        drained = draining.drain(registry, repository)
-        fsck.restore(registry, repository)
+        home = _home(registry, repository)
+        fsck.restore(registry, repository, home)
+        drained = draining.drain(registry, repository, home)
         if remote:
-            remotes.exchange(repository, remote, registry.lineage)
-    return tuple(f"{waiting.ref} waits: {waiting.why}" for waiting in drained.waiting[: fsck.MOST])
+            remotes.exchange(registry, repository, remote, home)
+    return tuple(f"{waiting.what} waits: {waiting.why}" for waiting in drained.waiting[: fsck.MOST])
 
 
 @contextmanager

@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
+from promptops.operations import homes
+from promptops.operations.homes import Changed, Declared
 from promptops.operations.unloadable import unloadable
-from promptops.projection import draining, rebuilding, tags
+from promptops.projection import draining, older, rebuilding, tags
 from promptops.projection import remote as remotes
-from promptops.projection.draining import Drained
+from promptops.projection.chain import HEADS
+from promptops.projection.draining import Drained, Waiting
+from promptops.projection.homes import HomeRef, NotTheHome, reach
 from promptops.projection.objects import ROOT
+from promptops.projection.older import Removed
 from promptops.projection.rebuilding import Rebuilt
 from promptops.projection.remote import Exchanged
 from promptops.source.git.pack import Algorithm
@@ -36,27 +41,66 @@ RELEASE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synced:
-    """What was brought to git, and what was exchanged with a remote."""
+    """What was brought to git, what was exchanged with a remote, and which refs of an older promptops were removed."""
 
     drained: Drained
     exchanged: Exchanged | None = None
+    older: Removed | None = None
 
 
-def sync(registry: Registry, root: Path, *, name: str, remote: str = "", seconds: float | None = None) -> Synced:
-    """Bring every pending change to the repository of a workspace, which belongs to the registry ``name``.
+def sync(
+    registry: Registry,
+    root: Path,
+    declared: Declared,
+    changed: Changed,
+    *,
+    remote: str = "",
+    seconds: float | None = None,
+    claim: bool = True,
+    remove_older: bool = False,
+) -> Synced:
+    """Bring every pending change to the home of the journal, from the repository of a workspace, and write its tags.
 
-    With a remote, also fetch the refs that others pushed, and push those of this repository.
+    ``declared`` is what promptops.yml says. Where no home was named yet, the repository becomes it if ``claim`` is set,
+    or if it has been it (:func:`promptops.operations.homes.settle`). If the home is a workspace elsewhere, everything
+    waits for a sync there. With a remote, also fetch the tags of releases that others pushed, and push those of this
+    repository, and the journal if it lives here. Then ``remove_older`` removes the refs of versions before 0.4.0.
 
     Raises:
-        RegistryMismatch: workspace, repository or remote belong to another registry.
-        GitUnavailable: git or the remote does not answer within ``seconds``.
+        RegistryMismatch: the workspace belongs to another registry, or names another home.
+        GitUnavailable: git, the home or the remote does not answer within ``seconds``.
     """
-    require_same(registry, name)
+    require_same(registry, declared.registry)
     with closing(Repository.open(root)) as repository:
         repository.patience.limit(seconds)
-        drained = draining.drain(registry, repository)
-        exchanged = remotes.exchange(repository, remote, registry.lineage) if remote else None
-        return Synced(drained=drained, exchanged=exchanged)
+        home, drained = _drain(registry, repository, declared, changed, claim=claim)
+        draining.write_tags(repository.refs, _missing_tags(registry, repository))
+        exchanged = remotes.exchange(registry, repository, remote, home) if remote else None
+        removed = older.remove_older(registry, repository, home, remote) if remove_older and home else None
+        return Synced(drained=drained, exchanged=exchanged, older=removed)
+
+
+def _drain(
+    registry: Registry, repository: Repository, declared: Declared, changed: Changed, *, claim: bool
+) -> tuple[HomeRef | None, Drained]:
+    try:
+        home = homes.settle(registry, repository, declared, changed, claim=claim)
+    except NotTheHome as error:
+        with registry.read() as reader:
+            pending = reader.pending_count()
+        why = Sentence(f"{error.message}. ", error.hint)
+        return None, Drained(pending=pending, waiting=(Waiting(what="the journal", why=why),) if pending else ())
+    return home, draining.drain(registry, repository, home)
+
+
+def _missing_tags(registry: Registry, repository: Repository) -> list[Release]:
+    """The releases whose commits are here and whose tags are not: cut in another clone, or before the commit came."""
+    with registry.read() as reader:
+        releases = [release for app in reader.apps() for release in reader.releases(app)]
+    there = repository.refs.list(tags.TAGS)
+    missing = [r for r in releases if not r.provenance.dirty and tags.TAGS + tags.tag_name(r) not in there]
+    known = draining.commits(repository.refs, missing)
+    return [release for release in missing if release.provenance.commit in known]
 
 
 def require_same(registry: Registry, name: str) -> None:
@@ -97,7 +141,7 @@ def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: 
 
 
 def fetched(address: str, folder: Path) -> Repository:
-    """A bare repository in an empty folder with the refs below ``refs/promptops/`` of another one.
+    """A bare repository in an empty folder with the journals that another one has, as branches or as older refs.
 
     Raises:
         Invalid: git may not be sent to this address.
@@ -105,10 +149,11 @@ def fetched(address: str, folder: Path) -> Repository:
     """
     require_address(address)
     repository = Repository.make_bare(folder / "sha1")
-    there = repository.refs.list_remote(address, ROOT)
+    there = repository.refs.list_remote(address, HEADS, ROOT)
     if any(len(sha) > 40 for sha in there.values()):
         repository = Repository.make_bare(folder / "sha256", Algorithm.SHA256)
-    if there and (problem := repository.refs.fetch(address, ROOT)):
+    specs = [f"{prefix}*:{prefix}*" for prefix in (HEADS, ROOT) if any(name.startswith(prefix) for name in there)]
+    if problem := repository.refs.fetch(address, specs):
         raise GitUnavailable(f"git fetch from {address} failed: {problem}")
     return repository
 
@@ -153,19 +198,32 @@ def _tag(
     """Returns the problems of the tags of these releases afterwards, by name."""
     repository.patience.limit(seconds)
     try:
-        tagged = draining.bring(registry, repository).tagged if registry else frozenset()
+        home = _home(registry, repository)
+        tagged = draining.bring(registry, repository, home).tagged if registry and home else set()
         problems = _write(repository, [r for r in releases if tags.TAGS + tags.tag_name(r) not in tagged])
     finally:
         repository.patience.limit(None)
     if remote:
         names = [tags.TAGS + tags.tag_name(release) for release in releases]
         pushed = (
-            remotes.push(repository, remote, registry.lineage)
+            remotes.exchange(registry, repository, remote, home)
             if registry
             else remotes.push_tags(repository, remote, names)
         )
         problems |= {name.removeprefix(tags.TAGS): f"not pushed: {why}" for name, why in pushed.refused.items()}
     return problems
+
+
+def _home(registry: Registry | None, repository: Repository) -> HomeRef | None:
+    """The home of the journal; None if this repository does not reach it, so that changes wait there."""
+    if registry is None:
+        return None
+    with registry.read() as reader:
+        home = reader.home()
+    try:
+        return reach(home, repository)
+    except NotTheHome:
+        return None
 
 
 def _write(repository: Repository, releases: list[Release]) -> dict[str, str]:
@@ -176,7 +234,7 @@ def _write(repository: Repository, releases: list[Release]) -> dict[str, str]:
     known = draining.commits(git, releases)
     here = [release for release in releases if release.provenance.commit in known]
     with repository.lock.shared():
-        refused = draining.write(git, (), draining.untagged(git, here))
+        refused = draining.write_tags(git, draining.untagged(git, here))
     problems = {tags.tag_name(r): draining.no_commit(r) for r in releases if r not in here}
     for name, refusal in refused.items():
         short = name.removeprefix(tags.TAGS)

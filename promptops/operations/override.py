@@ -8,7 +8,7 @@ afterwards.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,7 @@ from promptops.operations.promote import named_release
 
 if TYPE_CHECKING:
     from promptops.projection import Archive
+    from promptops.projection.archive import Line
     from promptops.source.git.repository import Repository
     from promptops.store import Registry
     from promptops.store.facts.record import Record
@@ -108,7 +109,7 @@ def create_from_git(repository: Path, request: OverrideRequest, *, actor: str, n
     with contextlib.closing(_open(repository)) as opened:
         archive = projection.Archive(opened)
         registry = _registry_in(archive, repository)
-        release = projection.read_release(opened, wanted.app, wanted.version).fact
+        release = projection.read_release(archive, wanted.app, wanted.version).fact
         assert isinstance(release, Release)
         _require_channel_in(archive, request.channel)
         release = replace(release, yank=_yank_in(archive, release))
@@ -130,20 +131,20 @@ def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
     """Returns the registry that the records belong to: exactly one, since an override belongs to one registry."""
     from promptops.store.facts.registry import RegistryInfo
 
-    refs = _below(archive, "registry/")
-    facts = [record.fact for record in _records(archive, refs)]
+    lines = archive.below("registry/")
+    facts = [record.fact for record in _records(archive, lines)]
     infos = [fact for fact in facts if isinstance(fact, RegistryInfo)]
-    if len(infos) == len(refs) == 1:
+    if len(infos) == len(lines) == 1:
         return infos[0]
-    what = "no history of a registry" if not refs else "the history of several registries, or a damaged one"
+    what = "no history of a registry" if not lines else "the history of several registries, or a damaged one"
     raise GitUnavailable(
         f"{place} holds {what}",
-        hint="It needs refs/promptops/*: git clone --mirror brings them, a plain git clone does not.",
+        hint="It needs the branch promptops/NAME, which a plain git clone of the journal's home brings.",
     )
 
 
 def _require_channel_in(archive: Archive, channel: str) -> None:
-    known = sorted({ref.split("/")[3] for ref in _below(archive, "policies/")})
+    known = sorted({line.name.split("/")[1] for line in archive.below("policies/")})
     if channel not in known:
         raise ChannelNotFound(f"git knows no channel '{channel}'", known=known)
 
@@ -151,8 +152,9 @@ def _require_channel_in(archive: Archive, channel: str) -> None:
 def _yank_in(archive: Archive, release: Release) -> Yank | None:
     from promptops.store.facts.yank import Withdrawal
 
-    ref = f"refs/promptops/yanks/{release.app}/{release.version}"
-    facts = [record.fact for record in _records(archive, {ref: archive.refs[ref]} if ref in archive.refs else {})]
+    name = f"yanks/{release.app}/{release.version}"
+    lines = [line for line in archive.below(name) if line.name == name]
+    facts = [record.fact for record in _records(archive, lines)]
     return next((fact.yank for fact in facts if isinstance(fact, Withdrawal)), None)
 
 
@@ -161,26 +163,22 @@ def _quarantine_in(archive: Archive, release: Release, channel: str) -> Quaranti
     from promptops.store.facts.quarantine import QuarantineEvent
 
     records = sorted(
-        _records(archive, _below(archive, f"quarantines/{channel}/{release.app}/")), key=lambda record: record.audit.seq
+        _records(archive, archive.below(f"quarantines/{channel}/{release.app}/")), key=lambda record: record.audit.seq
     )
     events = [record.fact for record in records if isinstance(record.fact, QuarantineEvent)]
     about = [event for event in events if event.quarantine.release.digest == release.digest]
     return about[-1].quarantine if about and not about[-1].lifted else None
 
 
-def _below(archive: Archive, prefix: str) -> dict[str, str]:
-    return {ref: sha for ref, sha in archive.refs.items() if ref.startswith(f"refs/promptops/{prefix}")}
-
-
-def _records(archive: Archive, refs: Mapping[str, str]) -> Iterator[Record]:
-    """Returns the records behind these refs.
+def _records(archive: Archive, lines: Sequence[Line]) -> Iterator[Record]:
+    """Returns the records of these lines.
 
     Raises:
         GitUnavailable: one is damaged. It could be the yank or quarantine that forbids the override.
     """
-    for stored in archive.stored(refs):
+    for stored in archive.stored(lines):
         if stored.record is None:
-            raise GitUnavailable(f"{stored.ref} is damaged: {stored.problem}", hint="Use another clone.")
+            raise GitUnavailable(f"{stored.line.name} is damaged: {stored.problem}", hint="Use another clone.")
         yield stored.record
 
 

@@ -1,11 +1,11 @@
-"""The registry in git: facts as commits, one ref for each, created and never moved; and the way back.
+"""The registry in git: a chain of commits, one for each line of the audit log; and the way back.
 
 ``drain`` writes what waits in the outbox, ``check`` compares a repository with the registry, ``rebuild`` makes a
 registry from a repository. Everything in git can be made again from the rows, byte by byte.
 """
 
-from promptops.projection.archive import Archive, anchors, read_release
+from promptops.projection.archive import Archive, read_release
 from promptops.projection.draining import Drained, Waiting, drain
 from promptops.projection.rebuilding import Rebuilt, rebuild
 
-__all__ = ["Archive", "Drained", "Rebuilt", "Waiting", "anchors", "drain", "read_release", "rebuild"]
+__all__ = ["Archive", "Drained", "Rebuilt", "Waiting", "drain", "read_release", "rebuild"]

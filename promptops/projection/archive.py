@@ -1,102 +1,215 @@
-"""What a repository holds of a registry: its refs, and the records that were read back and judged.
+"""What a repository holds of a registry: the lines of its audit log, and the records that were read back and judged.
 
-Nothing in a repository is trusted: a record counts only where its ref has its name, its parts belong together, and its
-objects are, id by id, those that promptops itself would make of it.
+Nothing in a repository is trusted: a record counts only where its parts belong together, and its commit is, id by id,
+the one that promptops itself would make of it. The lines are a chain of commits (:mod:`promptops.projection.chain`);
+versions before 0.4.0 wrote a ref for each instead.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch, ReleaseNotFound
 from promptops.core.model import is_name, is_segment
-from promptops.projection.objects import CONTENT, RECORD, ROOT, project
+from promptops.projection.chain import HEADS, is_chain
+from promptops.projection.objects import CONTENT, RECORD, ROOT, link, project
+from promptops.source.git.pack import Algorithm
 from promptops.source.git.repository import Repository
+from promptops.store.facts.epoch import EpochInfo
 from promptops.store.facts.record import MAX_RECORD, Record, decode
 
 PAGE = 100
 """Records that are in memory together; a release may be a mebibyte."""
 
-REGISTRY = ROOT + "registry/"
+REGISTRY = "registry/"
+_DIGITS = 10
+"""Digits below which a number is an epoch's: a registry is not restored a billion times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of the audit log as a commit has it, not judged: the name of its fact, its number, hash and previous hash.
+
+    Where the record cannot be read, ``name`` is that of the commit or its ref and ``seq`` is 0. ``parents`` is None for
+    a record with a ref of its own.
+    """
+
+    name: str
+    sha: str
+    parents: tuple[str, ...] | None
+    seq: int = 0
+    hash: str = ""
+    previous: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A ref below ``refs/promptops/``: its id, and the record behind it, or what is wrong with that."""
+    """A line with the record behind it, or what is wrong with that; ``missing`` if objects of git are not there."""
 
-    ref: str
-    sha: str
+    line: Line
     record: Record | None = None
     problem: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chains:
+    """The lines of every chain, each once and in order; how many chains there are that are not the beginning of another
+    one; and the refs that are named as a chain is and do not begin with a registry.
+    """
+
+    lines: tuple[Line, ...]
+    count: int
+    strange: tuple[str, ...]
 
 
 class Archive:
-    """The refs of one repository below ``refs/promptops/``, as they were when they were first read."""
+    """The lines that one repository has of a registry, as they were when they were first read.
 
-    def __init__(self, repository: Repository) -> None:
+    ``ref`` names the ref of the chain, if it is not one of the usual branches.
+    """
+
+    def __init__(self, repository: Repository, *, ref: str = "") -> None:
         self.place = repository.root
         self._git = repository.refs
+        self._ref = ref
 
     @cached_property
-    def refs(self) -> Mapping[str, str]:
-        """Each ref by its full name, with the id it has."""
-        return self._git.list(ROOT)
+    def lines(self) -> tuple[Line, ...]:
+        """The lines in order: of the chain or, where they reach further, of the refs of an older promptops."""
+        chained = self._chains.lines
+        return self.older if _last(self.older) > _last(chained) else chained
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """The refs that are named as a chain is and do not begin with a registry."""
+        return self._chains.strange
+
+    @property
+    def chains(self) -> int:
+        """How many chains there are, none the beginning of another; 0 if the lines have refs of their own."""
+        return self._chains.count if self.lines and self.lines[0].parents is not None else 0
+
+    @cached_property
+    def older(self) -> tuple[Line, ...]:
+        """The lines that have a ref of their own, from versions before 0.4.0."""
+        refs = {name.removeprefix(ROOT): sha for name, sha in self._git.list(ROOT).items()}
+        lines = (
+            Line(name=name, sha=line.sha, parents=None, seq=line.seq, hash=line.hash, previous=line.previous)
+            for name, line in zip(refs, self._read([(sha, None) for sha in refs.values()]), strict=True)
+        )
+        return tuple(sorted(lines, key=lambda line: (line.seq, line.name)))
 
     @property
     def lineages(self) -> tuple[str, ...]:
-        """The registries whose facts are here: usually one."""
-        return lineages(self.refs)
+        """The registries whose lines are here: usually one."""
+        return tuple(sorted(line.name.removeprefix(REGISTRY) for line in self.lines if line.name.startswith(REGISTRY)))
 
-    def stored(self, refs: Mapping[str, str]) -> Iterator[Stored]:
-        """The records behind these refs, in this order, a page at a time."""
-        names = list(refs)
-        for start in range(0, len(names), PAGE):
-            page = names[start : start + PAGE]
-            records = self._blobs([f"{refs[name]}:{RECORD}" for name in page])
-            contents = self._blobs([f"{refs[name]}:{CONTENT}" for name in page])
-            for name, data, content in zip(page, records, contents, strict=True):
-                yield self._judge(name, refs[name], data, content)
+    def below(self, prefix: str) -> list[Line]:
+        """The lines about facts whose names begin with a prefix: ``yanks/bot/``."""
+        return [line for line in self.lines if line.name.startswith(prefix)]
 
-    def audit(self, refs: Mapping[str, str] | None = None) -> Iterator[tuple[str, int, str, str]]:
-        """Of each record (of these refs) its ref, and the number, hash and previous hash of its audit line, not judged
-        in any way. Records that cannot be read are left out.
-        """
-        names = list(self.refs if refs is None else refs)
-        for start in range(0, len(names), PAGE):
-            page = names[start : start + PAGE]
-            blobs = self._blobs([f"{self.refs[name]}:{RECORD}" for name in page])
-            for name, data in zip(page, blobs, strict=True):
+    def stored(self, lines: Sequence[Line]) -> Iterator[Stored]:
+        """The records behind these lines, in this order, a page at a time."""
+        for start in range(0, len(lines), PAGE):
+            page = lines[start : start + PAGE]
+            records = self._blobs([f"{line.sha}:{RECORD}" for line in page])
+            contents = self._blobs([f"{line.sha}:{CONTENT}" for line in page])
+            for line, data, content in zip(page, records, contents, strict=True):
+                yield self._judge(line, data, content)
+
+    @cached_property
+    def _chains(self) -> _Chains:
+        refs = self._git.list(HEADS, "refs/remotes/", *([self._ref] if self._ref else []))
+        tips = {ref: tip for ref, tip in refs.items() if ref == self._ref or is_chain(ref)}
+        histories = {tip: self._git.history(tip) for tip in dict.fromkeys(tips.values())}
+        # A branch here may be the beginning of the one of a remote.
+        passed = {sha for history in histories.values() for sha, _ in history[:-1]}
+        lines: dict[str, Line] = {}
+        strange: set[str] = set()
+        count = 0
+        for tip, history in histories.items():
+            if tip in passed:
+                continue
+            read = list(self._read(history))
+            if read[0].name.startswith(REGISTRY) and read[0].seq == 1:
+                lines |= {line.sha: line for line in read}
+                count += 1
+            else:
+                strange.add(tip)
+        ordered = sorted(lines.values(), key=lambda line: line.seq) if count > 1 else lines.values()
+        left = tuple(ref for ref, tip in tips.items() if tip in strange)
+        return _Chains(lines=tuple(ordered), count=count, strange=left)
+
+    def _read(self, commits: Sequence[tuple[str, tuple[str, ...] | None]]) -> Iterator[Line]:
+        for start in range(0, len(commits), PAGE):
+            page = commits[start : start + PAGE]
+            for (sha, parents), data in zip(page, self._blobs([f"{sha}:{RECORD}" for sha, _ in page]), strict=True):
                 try:
-                    audit = json.loads(data or b"{}")["audit"]
-                    yield name, int(audit["seq"]), str(audit["hash"]), str(audit["previous"])
-                except (ValueError, KeyError, TypeError):
-                    continue
+                    value = json.loads(data or b"{}")
+                    audit = value["audit"]
+                    yield Line(
+                        name=str(value["ref"]), sha=sha, parents=parents,
+                        seq=int(audit["seq"]), hash=str(audit["hash"]), previous=str(audit["previous"]),
+                    )  # fmt: skip
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    yield Line(name=f"commit {sha[:12]}", sha=sha, parents=parents)
 
     def _blobs(self, names: list[str]) -> list[bytes | None]:
         blobs = self._git.read(names, most=MAX_RECORD + 1)
         return [item.data if item is not None and item.kind == "blob" else None for item in blobs]
 
-    def _judge(self, ref: str, sha: str, data: bytes | None, content: bytes | None) -> Stored:
+    def _is_lost(self, sha: str) -> bool:
+        """True if git lacks an object of a commit that should have a record; False if the commit never had one."""
+        tree = next(self._git.read([f"{sha}^{{tree}}"], most=0))
+        return tree is None or f"{RECORD}\0".encode() in tree.data
+
+    def _judge(self, line: Line, data: bytes | None, content: bytes | None) -> Stored:
         if data is None:
-            return Stored(ref=ref, sha=sha, problem="there is no record behind it")
+            return Stored(line=line, problem="there is no record behind it", missing=self._is_lost(line.sha))
         try:
             record = decode(data, content or b"")
         except Invalid as error:
-            return Stored(ref=ref, sha=sha, problem=error.message)
-        if ROOT + record.ref != ref:
-            return Stored(ref=ref, sha=sha, problem=f"the record behind it is {record.ref}")
-        if project(record, self._git.algorithm).sha != sha:
-            return Stored(ref=ref, sha=sha, problem="the commit is not the one that its record makes")
-        return Stored(ref=ref, sha=sha, record=record)
+            gone = content is None and line.name.startswith("releases/")
+            return Stored(line=line, problem=error.message, missing=gone)
+        if record.ref != line.name:
+            return Stored(line=line, problem=f"the record behind it is {record.ref}")
+        if _commit(record, line.parents, self._git.algorithm) != line.sha:
+            return Stored(line=line, problem="the commit is not the one that its record makes")
+        return Stored(line=line, record=record)
 
 
-def lineages(refs: Mapping[str, str]) -> tuple[str, ...]:
-    """The lineages that some refs name."""
-    return tuple(sorted(name.removeprefix(REGISTRY) for name in refs if name.startswith(REGISTRY)))
+def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorithm) -> str:
+    """Returns the id of the commit of a record after these parents; empty if they cannot be its parents.
+
+    A commit has a second parent only where an epoch leaves newer lines of the home behind.
+    """
+    if parents is None:
+        return project(record, algorithm).sha
+    left = record.fact.leaves if isinstance(record.fact, EpochInfo) else ""
+    if parents[1:] != ((left,) if left else ()):
+        return ""
+    return link(record, algorithm, *parents).sha
+
+
+def newest_epoch(lines: Iterable[Line]) -> int:
+    """Returns the highest epoch that these lines begin; 1 without one. A number that is no epoch's does not count."""
+    numbers = (line.name.removeprefix("epochs/") for line in lines if line.name.startswith("epochs/"))
+    return max((int(number) for number in numbers if number.isdecimal() and len(number) < _DIGITS), default=1)
+
+
+def _last(lines: Sequence[Line]) -> int:
+    return max((line.seq for line in lines), default=0)
+
+
+def lineages(names: Iterable[str]) -> tuple[str, ...]:
+    """The lineages that the names of some refs of an older promptops have in them."""
+    prefix = ROOT + REGISTRY
+    return tuple(sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix)))
 
 
 def require_lineage(present: tuple[str, ...], lineage: str, where: str) -> None:
@@ -112,31 +225,23 @@ def require_lineage(present: tuple[str, ...], lineage: str, where: str) -> None:
             hint=Sentence(
                 "If that one is lost, bring it back: ",
                 Advice(Action.REBUILD, words="rebuild it from git", place="PATH"),
-                ". If not needed, remove it:"
-                " git for-each-ref --format='delete %(refname)' refs/promptops | git update-ref --stdin",
+                ". If not needed, remove it there: git branch -D promptops/NAME, or the refs below refs/promptops.",
             ),
         )
 
 
-def anchors(repository: Repository) -> Iterator[tuple[int, str]]:
-    """The number and hash of every line of the audit log that git knows of, to hold the log against."""
-    return ((seq, hash_) for _, seq, hash_, _ in Archive(repository).audit())
-
-
-def read_release(repository: Repository, app: str, version: str) -> Record:
+def read_release(archive: Archive, app: str, version: str) -> Record:
     """A release from git alone, verified down to its bytes.
 
     Raises:
         ReleaseNotFound: git does not have it; lists the versions it has.
         GitUnavailable: what it has is damaged.
     """
-    archive = Archive(repository)
-    prefix = f"{ROOT}releases/{app}/"
-    if not is_name(app) or not is_segment(version) or prefix + version not in archive.refs:
-        known = sorted(name.removeprefix(prefix) for name in archive.refs if name.startswith(prefix))
-        raise ReleaseNotFound(f"{repository.root} has no release {app}@{version}", known=known)
-    ref = prefix + version
-    stored = next(archive.stored({ref: archive.refs[ref]}))
+    prefix = f"releases/{app}/"
+    named = {line.name.removeprefix(prefix): line for line in archive.below(prefix)}
+    if not is_name(app) or not is_segment(version) or version not in named:
+        raise ReleaseNotFound(f"{archive.place} has no release {app}@{version}", known=sorted(named))
+    stored = next(archive.stored([named[version]]))
     if stored.record is None:
-        raise GitUnavailable(f"{ref} is damaged: {stored.problem}", hint=Sentence(Advice(Action.FSCK)))
+        raise GitUnavailable(f"{stored.line.name} is damaged: {stored.problem}", hint=Sentence(Advice(Action.FSCK)))
     return stored.record

@@ -1,8 +1,8 @@
-"""The outbox -> git: writes the objects, creates the refs, and only then removes the rows from the outbox.
+"""The audit log -> git: writes the objects, moves the chain at its home forward, and only then empties the outbox.
 
 If the process is killed, the rows are still in the outbox, and the next one writes the same objects again. Any number
-of processes may drain at once. A ref that exists with another id is an alarm: it is never overwritten, and its row
-stays.
+of processes may drain at once. A chain that is not the beginning of the registry's is an alarm: it is never moved, and
+everything waits.
 """
 
 from __future__ import annotations
@@ -16,25 +16,29 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import tags
-from promptops.projection.archive import PAGE, REGISTRY, lineages, require_lineage
-from promptops.projection.objects import ROOT, Projected, project
+from promptops.projection.chain import Astray, Page, Position, locate, pages
 from promptops.source.git.refs import Refs, Refusal
 from promptops.store.facts.confirmation import Confirmation
-from promptops.store.facts.kind import JournalEntry
 from promptops.store.facts.record import Record
 
 if TYPE_CHECKING:
+    from promptops.projection.homes import HomeRef
     from promptops.source.git.repository import Repository
     from promptops.store import Reader, Registry
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_STRIDE = 20
+"""Pages whose lines go to the home together: a push takes longer than writing them."""
+
+_TRIES = 20
+"""How often lines are written again because another process moved the chain, and so brought changes, meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A fact that could not be brought to git yet, and why."""
+    """What could not be brought to git yet, and why."""
 
-    ref: str
+    what: str
     why: str
 
 
@@ -50,95 +54,118 @@ class Drained:
 
 @dataclass(slots=True)
 class Brought:
-    """The result of draining the outbox or a page of it. ``tagged`` are the names of the tags that are right now."""
+    """The result of draining the outbox. ``tagged`` are the names of the tags that are right now."""
 
-    done: list[int] = field(default_factory=list)
+    done: int = 0
     waiting: list[Waiting] = field(default_factory=list)
     alarms: list[Fault] = field(default_factory=list)
     tagged: set[str] = field(default_factory=set)
-    refused: bool = False
-    """Git refused every ref of the page. False if it created them and only a tag waits for its commit."""
 
 
-def drain(registry: Registry, repository: Repository, *, limit: int | None = None) -> Drained:
-    """Bring the changes of the outbox to git, oldest first, up to ``limit`` changes.
+def drain(registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None) -> Drained:
+    """Bring the changes of the outbox to the home of the journal, oldest first, up to ``limit`` lines of the log.
+
+    ``repository`` is where the objects are written, and where releases get their tags.
 
     Raises:
-        RegistryMismatch: the repository holds another registry's history.
-        GitUnavailable: git did not answer; the changes before that are in git.
+        GitUnavailable: git or the home did not answer; the changes before that are in git.
     """
-    brought = bring(registry, repository, limit=limit)
+    brought = bring(registry, repository, home, limit=limit)
     with registry.read() as reader:
         pending = reader.pending_count()
-    waiting, alarms = tuple(brought.waiting), tuple(brought.alarms)
-    return Drained(done=len(brought.done), pending=pending, waiting=waiting, alarms=alarms)
+    return Drained(done=brought.done, pending=pending, waiting=tuple(brought.waiting), alarms=tuple(brought.alarms))
 
 
-def bring(registry: Registry, repository: Repository, *, limit: int | None = None) -> Brought:
-    """Drains as :func:`drain` does, without counting what is pending."""
-    with registry.read() as reader:
-        seqs = reader.pending(limit)
-    total = Brought()
-    if not seqs:
-        return total
-    git = repository.refs
-    with repository.lock.shared(), git.ahead(REGISTRY):
-        page = _read(registry, git, seqs[:PAGE])
-        require_lineage(lineages(git.list(REGISTRY)), registry.lineage, str(repository.root))
-        for start in range(0, len(seqs), PAGE):
-            brought = _bring(registry, git, page if not start else _read(registry, git, seqs[start : start + PAGE]))
-            total.done += brought.done
-            total.waiting += brought.waiting
-            total.alarms += brought.alarms
-            total.tagged |= brought.tagged
-            if brought.refused and not brought.alarms:
-                break  # git refuses everything, so the next page would fail too
+def bring(
+    registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None, new: bool = False
+) -> Brought:
+    """Drains as :func:`drain` does, without counting what is pending. A ``new`` home may have any part of the chain."""
+    git, total = repository.refs, Brought()
+    with repository.lock.shared(), git.ahead(home.ref.rpartition("/")[0] + "/"):
+        for _ in range(_TRIES):
+            try:
+                at = locate(registry, git, home.tip(), home.where, known=not new)
+            except Astray as astray:
+                total.alarms.append(astray.fault)
+                break
+            if _bring(registry, git, home, at, None if limit is None else at.seq + limit, total) is not None:
+                break
     return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """A page of the outbox: its lines, and by their numbers the records and releases to write to git."""
+def _bring(
+    registry: Registry, git: Refs, home: HomeRef, at: Position, until: int | None, total: Brought
+) -> Position | None:
+    """Writes the lines behind a position; returns the last one, or None if the chain is elsewhere by now."""
+    step = _Step(git, home, at)
+    for number, page in enumerate(pages(registry, git, at, until=until), 1):
+        gap = step.write(registry, page)
+        if (gap or not number % _STRIDE) and not step.go(registry, total):
+            return None
+        if gap:
+            total.alarms.append(_no_fact(gap))
+            return step.at
+    return step.at if step.go(registry, total) else None
 
-    entries: Sequence[JournalEntry]
-    projected: Mapping[int, Projected]
-    to_tag: Mapping[int, Release]
+
+class _Step:
+    """Lines whose objects are written, and that go to the home together."""
+
+    def __init__(self, git: Refs, home: HomeRef, at: Position) -> None:
+        self.at = self._next = at
+        self._git, self._home = git, home
+        self._releases: dict[str, Release] = {}
+        self._tags: dict[str, str] = {}
+
+    def write(self, registry: Registry, page: Page) -> str:
+        """Write the objects of a page up to the first line without a fact; returns that line's name, or nothing."""
+        gap = next((entry for entry in page.entries if entry.seq not in page.links), None)
+        lines = [entry.seq for entry in page.entries if gap is None or entry.seq < gap.seq]
+        if lines:
+            releases = {tags.TAGS + tags.tag_name(release): release for release in _to_tag(registry, self._git, page)}
+            made = {name: tags.tag_object(release, self._git.algorithm) for name, release in releases.items()}
+            self._git.write([*(item for seq in lines for item in page.links[seq].objects), *made.values()])
+            self._next = Position(seq=lines[-1], sha=page.links[lines[-1]].sha)
+            self._releases |= releases
+            self._tags |= {name: tag.sha for name, tag in made.items()}
+        return gap.ref if gap else ""
+
+    def go(self, registry: Registry, total: Brought) -> bool:
+        """Move the chain to the last line that was written; False if it is elsewhere by now."""
+        if self._next != self.at:
+            refused: Mapping[str, Refusal] = {}
+            if not self._home.advance(self._next.sha, self.at.ref_at, self._tags):
+                # Perhaps a tag exists: then it must not keep the chain where it is.
+                if not self._tags or not self._home.advance(self._next.sha, self.at.ref_at, {}):
+                    return False
+                refused = _create_tags(self._git, self._tags, self._releases)
+            total.waiting += [Waiting(what=name, why=r.why) for name, r in refused.items() if not r.exists_as]
+            total.alarms += [_tag_differs(name, r) for name, r in refused.items() if r.exists_as]
+            total.tagged |= self._tags.keys() - refused.keys()
+        self.at = self._next
+        self._releases, self._tags = {}, {}
+        total.done += _remember(registry, self._git, self.at)
+        return True
 
 
-def _read(registry: Registry, git: Refs, seqs: Sequence[int]) -> _Page:
+def _remember(registry: Registry, git: Refs, at: Position) -> int:
+    """Take what is at the home out of the outbox, also what another process brought there before it was killed."""
     with registry.read() as reader:
-        entries = reader.journal(seqs)
-        records = reader.facts(entries)
-        to_tag = {record.audit.seq: release for record in records if (release := taggable(reader, record))}
-    projected = {record.audit.seq: project(record, git.algorithm) for record in records}
-    return _Page(entries=entries, projected=projected, to_tag=to_tag)
+        known, waiting = reader.drained(git.algorithm), reader.pending(1)
+    if known == (at.seq, at.sha) and not (waiting and waiting[0] <= at.seq):
+        return 0
+    return registry.write(lambda writer: writer.drain(git.algorithm, at.seq, at.sha))
 
 
-def _bring(registry: Registry, git: Refs, page: _Page) -> Brought:
-    known = commits(git, page.to_tag.values())
-    made = {seq: r for seq, r in page.to_tag.items() if r.provenance.commit in known}
-    refused = write(git, page.projected.values(), made.values())
-    names = {seq: tags.TAGS + tags.tag_name(release) for seq, release in made.items()}
-    brought = Brought(tagged=set(names.values()) - refused.keys())
-    brought.refused = bool(page.projected) and all(record.ref in refused for record in page.projected.values())
-    for entry in page.entries:
-        if entry.seq not in page.projected:
-            brought.alarms.append(_no_fact(entry.ref))
-            continue
-        problems = [(ROOT + entry.ref, "ref-differs")]
-        problems += [(names[entry.seq], "tag-differs")] if entry.seq in made else []
-        refusals = [(name, code, refused[name]) for name, code in problems if name in refused]
-        brought.alarms += [_differs(name, code, refusal) for name, code, refusal in refusals if refusal.exists_as]
-        brought.waiting += [
-            Waiting(ref=name, why=refusal.why) for name, _, refusal in refusals if not refusal.exists_as
-        ]
-        if entry.seq in page.to_tag and entry.seq not in made:
-            brought.waiting.append(Waiting(ref=ROOT + entry.ref, why=no_commit(page.to_tag[entry.seq])))
-        elif not refusals:
-            brought.done.append(entry.seq)
-    if brought.done:
-        registry.write(lambda writer: writer.done(brought.done))
-    return brought
+# --- tags ----------------------------------------------------------------------------------------
+
+
+def _to_tag(registry: Registry, git: Refs, page: Page) -> list[Release]:
+    """The releases that get their tags with these lines: those whose commits are here."""
+    with registry.read() as reader:
+        releases = [release for record in page.records.values() if (release := taggable(reader, record))]
+    known = commits(git, releases) if releases else frozenset()
+    return [release for release in releases if release.provenance.commit in known]
 
 
 def taggable(reader: Reader, record: Record) -> Release | None:
@@ -167,17 +194,19 @@ def untagged(git: Refs, releases: Sequence[Release]) -> list[Release]:
     return [release for release, tag in pairs if tag is None or tags.flaw(release, tag)]
 
 
-def write(git: Refs, projected: Iterable[Projected], releases: Iterable[Release]) -> Mapping[str, Refusal]:
-    """Write records and tags, and create their refs; returns the refs that are wrong afterwards, with the reason."""
+def write_tags(git: Refs, releases: Iterable[Release]) -> Mapping[str, Refusal]:
+    """Write the tags of releases; returns those that are wrong afterwards, with the reason."""
     tagged = {tags.TAGS + tags.tag_name(release): release for release in releases}
     made = {name: tags.tag_object(release, git.algorithm) for name, release in tagged.items()}
-    records = list(projected)
-    objects = [item for record in records for item in record.objects]
-    if not objects and not made:
+    if not made:
         return {}
-    git.write([*objects, *made.values()])
-    refused = git.create({record.ref: record.sha for record in records} | {n: tag.sha for n, tag in made.items()})
-    existing = [name for name in refused if name in tagged and refused[name].exists_as]
+    git.write(list(made.values()))
+    return _create_tags(git, {name: tag.sha for name, tag in made.items()}, tagged)
+
+
+def _create_tags(git: Refs, names: Mapping[str, str], tagged: Mapping[str, Release]) -> dict[str, Refusal]:
+    refused = git.create(names)
+    existing = [name for name in refused if refused[name].exists_as]
     for name, tag in zip(existing, git.read(existing, most=0), strict=True):
         if tag is None:
             continue
@@ -188,9 +217,9 @@ def write(git: Refs, projected: Iterable[Projected], releases: Iterable[Release]
     return refused
 
 
-def _differs(name: str, code: str, refusal: Refusal) -> Fault:
+def _tag_differs(name: str, refusal: Refusal) -> Fault:
     return Fault(
-        code=code,
+        code="tag-differs",
         severity=Condition.DAMAGE,
         what=f"{refusal.why}; the registry has another object",
         where=name,
@@ -202,12 +231,12 @@ def _differs(name: str, code: str, refusal: Refusal) -> Fault:
     )
 
 
-def _no_fact(ref: str) -> Fault:
+def _no_fact(name: str) -> Fault:
     return Fault(
         code="fact-missing",
         severity=Condition.DAMAGE,
-        what="its row is gone or was changed, so it is not brought to git",
-        where=ref,
+        what="its row is gone or was changed, so neither it nor what follows is brought to git",
+        where=name,
         repair=Sentence(Advice(Action.FSCK)),
     )
 

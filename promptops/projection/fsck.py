@@ -1,4 +1,4 @@
-"""The registry against git, ref by ref: is everything there that the rows say, and nothing else?
+"""The registry against git, line by line: is everything there that the rows say, and nothing else?
 
 Every object is worked out again from the rows and compared, id by id and byte by byte, a page at a time. What git lacks
 can be written again from the rows; what git has and the registry has not is the trace of something that was lost or
@@ -7,23 +7,26 @@ rewritten in the database, and only an operator can decide about that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import GitUnavailable, RegistryMismatch
+from promptops.core.errors import GitUnavailable
 from promptops.core.faults import Condition, Fault
+from promptops.core.json_codec import to_json
 from promptops.core.model import Release
 from promptops.projection import draining, tags
-from promptops.projection import remote as remotes
-from promptops.projection.archive import PAGE, Archive, lineages, require_lineage
-from promptops.projection.objects import CONTENT, RECORD, ROOT, Projected, project
+from promptops.projection.archive import lineages
+from promptops.projection.chain import START, Page, pages, read_line
+from promptops.projection.objects import CONTENT, RECORD, ROOT, Projected
+from promptops.projection.older import matching
 from promptops.source.git import lock as git_lock
 from promptops.source.git.refs import Refs
 from promptops.store.facts.kind import JournalEntry
 
 if TYPE_CHECKING:
+    from promptops.projection.homes import HomeRef
     from promptops.source.git.repository import Repository
     from promptops.store import Registry
 
@@ -36,39 +39,13 @@ _REPAIR = Advice(Action.REPAIR, words="a repair of the registry")
 _AGAIN = Sentence(_REPAIR, " writes it again from the rows.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """A page of the journal: its entries, and by number what git should have of each."""
-
-    entries: tuple[JournalEntry, ...]
-    projected: Mapping[int, Projected]
-    releases: Mapping[int, Release]
-
-
-def check(registry: Registry, repository: Repository) -> tuple[Fault, ...]:
-    """Everything in which a repository is not what the registry says."""
+def check(registry: Registry, repository: Repository, home: HomeRef) -> tuple[Fault, ...]:
+    """Everything in which the home of the journal, and the tags of a repository, are not what the registry says."""
     try:
-        archive = Archive(repository)
-        require_lineage(archive.lineages, registry.lineage, str(repository.root))
-        faults = [*_outbox(registry), *_locks(repository), *_compare(registry, repository, archive)]
-    except RegistryMismatch as error:
-        return (_damage("lineage-foreign", error.message, str(repository.root), error.hint),)
+        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home)]
     except GitUnavailable as error:
-        return (_damage("git-unreadable", error.message, str(repository.root), error.hint or "git fsck"),)
+        return (damage("git-unreadable", error.message, home.where, error.hint or "git fsck"),)
     return shortened(faults)
-
-
-def restore(registry: Registry, repository: Repository) -> None:
-    """Write again what git lacks of what was already brought there. Nothing that is there is moved."""
-    git, present = repository.refs, repository.refs.list(ROOT)
-    require_lineage(lineages(present), registry.lineage, str(repository.root))
-    with repository.lock.shared():
-        for page in _pages(registry, git):
-            known = draining.commits(git, page.releases.values())
-            releases = [release for release in page.releases.values() if release.provenance.commit in known]
-            broken = _unread(git, [p for p in page.projected.values() if present.get(p.ref, p.sha) == p.sha])
-            missing = [p for p in page.projected.values() if p.ref not in present or p.ref in broken]
-            draining.write(git, missing, draining.untagged(git, releases))
 
 
 def shortened(faults: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -96,15 +73,16 @@ def shortened(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 # --- what is wrong -------------------------------------------------------------------------------
 
 
-def _outbox(registry: Registry) -> Iterator[Fault]:
+def outbox(registry: Registry) -> Iterator[Fault]:
+    """What waits for git."""
     with registry.read() as reader:
         count = reader.pending_count()
         oldest = reader.journal(reader.pending(1))
     if count:
         what = "1 change is not in git yet" if count == 1 else f"{count:,} changes are not in git yet"
-        where = ROOT + oldest[0].ref if oldest else "outbox"
+        where = oldest[0].ref if oldest else "outbox"
         repair = Sentence(Advice(Action.SYNC, words="a sync"), " says why, where it cannot bring them there.")
-        yield _pending("outbox-pending", what, where, repair)
+        yield pending("outbox-pending", what, where, repair)
 
 
 def _locks(repository: Repository) -> Iterator[Fault]:
@@ -116,170 +94,167 @@ def _locks(repository: Repository) -> Iterator[Fault]:
                 if ours
                 else f"Remove it once no git is running there: rm {repository.folder / lock.path}"
             )
-            yield _pending("lock-stale", f"a lock file of git is {lock.age:.0f} seconds old", lock.path, repair)
+            yield pending("lock-stale", f"a lock file of git is {lock.age:.0f} seconds old", lock.path, repair)
 
 
 def lock_folders(repository: Repository) -> tuple[str, ...]:
     """The folders whose refs only promptops writes."""
-    apps = {name.removeprefix(tags.TAGS).partition("/")[0] for name in remotes.release_tags(repository.refs.list(ROOT))}
-    return (ROOT.rstrip("/"), *(f"{tags.TAGS}{app}" for app in sorted(apps)))
+    apps = {name.removeprefix(tags.TAGS).partition("/")[0] for name in repository.refs.list(tags.TAGS) if "/v" in name}
+    return ("refs/heads/promptops", *(f"{tags.TAGS}{app}" for app in sorted(apps)))
 
 
-def _compare(registry: Registry, repository: Repository, archive: Archive) -> Iterator[Fault]:
-    git, left = repository.refs, dict(archive.refs)
+def _compare(registry: Registry, repository: Repository, home: HomeRef) -> Iterator[Fault]:
+    git, tip = repository.refs, home.tip()
+    shas = [sha for sha, _ in git.history(tip)] if tip else []
+    comparison = _Comparison(registry, git, shas, where=home.where)
     with registry.read() as reader:
-        waiting = frozenset(reader.pending())
-    for page in _pages(registry, git):
-        known = draining.commits(git, page.releases.values())
-        whole = [p for p in page.projected.values() if left.get(p.ref) == p.sha]
-        broken = _unread(git, whole)
-        for entry in page.entries:
-            name = ROOT + entry.ref
-            sha = left.pop(name, "")
-            yield from _ref(archive, entry, page.projected.get(entry.seq), sha, waiting=entry.seq in waiting)
-            if name in broken:
-                yield _pending("ref-missing", "the objects behind it are gone or damaged", name, _AGAIN)
-        settled = {seq: r for seq, r in page.releases.items() if seq not in waiting and r.provenance.commit in known}
-        yield from _tags(git, settled.values())
-    yield from _foreign(registry, archive, left)
+        brought, _ = reader.drained(git.algorithm)
+    if brought > len(shas):
+        code = "journal-shortened" if shas else "journal-missing"
+        end = f"ends at line {len(shas)}" if shas else "is gone"
+        yield pending(code, f"the journal was written up to line {brought} and {end}", home.where, _AGAIN)
+    older = git.list(ROOT)
+    others = [lineage for lineage in lineages(older) if lineage != registry.lineage]
+    if others:
+        what = f"it holds the history of another registry, of lineage {others[0]}"
+        yield damage("lineage-foreign", what, str(repository.root), "One of the two belongs to another repository.")
+        older = {}
+    for page in pages(registry, git, START, there=shas):
+        yield from comparison.lines(page)
+        yield from _tags(registry, git, page)
+    yield from comparison.unknown()
+    for name in sorted(older.keys() - matching(registry, git, older).keys()):
+        yield damage("ref-foreign", "the registry has no such fact, or another one", name, f"git show {name}")
 
 
-def _ref(
-    archive: Archive, entry: JournalEntry, projected: Projected | None, sha: str, *, waiting: bool
-) -> Iterator[Fault]:
-    """What is wrong with the ref of one line of the journal; ``sha`` is what it is in git."""
-    name = ROOT + entry.ref
-    if not sha:
-        if projected is not None and not waiting:
-            yield _pending("ref-missing", "it was brought to git and is not there", name, _AGAIN)
-    elif projected is None or sha != projected.sha:
-        stored = next(archive.stored({name: sha}))
-        if stored.record is not None and stored.record.audit != entry.audit:
-            what = f"line {entry.seq} of the audit log is not the one that git has: the log was rewritten"
-            yield _damage("audit-rewritten", what, name, _lost(archive))
-        elif projected is None:
-            what = f"its row is gone or was changed; git has it as {sha[:12]}"
-            yield _damage("fact-missing", what, name, _lost(archive))
-        else:
-            what = stored.problem or "git has something else than the row says"
-            yield _damage("ref-differs", what, name, f"Find out who wrote it: git show {name}")
+@dataclass(slots=True)
+class _Comparison:
+    """The lines of a registry against the commits of a chain, which has them from the first on."""
+
+    registry: Registry
+    git: Refs
+    shas: Sequence[str]
+    where: str
+    last: int = 0
+
+    def lines(self, page: Page) -> Iterator[Fault]:
+        """What is wrong with the commits of a page of lines."""
+        there = [entry for entry in page.entries if entry.seq <= len(self.shas)]
+        for entry in there:
+            yield from self._unknown(range(self.last + 1, entry.seq))
+            self.last = entry.seq
+            linked, sha = page.links.get(entry.seq), self.shas[entry.seq - 1]
+            if linked is None or linked.sha != sha:
+                yield self._differs(entry, linked, sha)
+        whole = [linked for seq, linked in page.links.items() if self.shas[seq - 1 : seq] == [linked.sha]]
+        for name in _unread(self.git, whole):
+            yield pending("objects-missing", "the files of its commit are gone or damaged", name, _AGAIN)
+
+    def unknown(self) -> Iterator[Fault]:
+        """The commits behind the last line of the registry."""
+        yield from self._unknown(range(self.last + 1, len(self.shas) + 1))
+
+    def _unknown(self, seqs: Sequence[int]) -> Iterator[Fault]:
+        for seq in seqs:
+            sha = self.shas[seq - 1]
+            name, _ = read_line(self.git, sha)
+            if name:
+                what = f"git has line {seq} of the audit log, commit {sha[:12]}, and the registry does not have it"
+                yield damage("registry-behind", what, name, _lost(self.where))
+            else:
+                what = f"commit {sha[:12]} holds no line of the audit log"
+                yield damage("line-foreign", what, self.where, f"Look at it: git show {sha[:12]}")
+
+    def _differs(self, entry: JournalEntry, linked: Projected | None, sha: str) -> Fault:
+        name, audit = read_line(self.git, sha)
+        if name and audit != to_json(entry.audit):
+            what = f"line {entry.seq} of the audit log is not the one that git has in commit {sha[:12]}"
+            return damage("audit-rewritten", what, entry.ref, _lost(self.where))
+        if linked is None:
+            what = f"its row is gone or was changed; git has it in commit {sha[:12]}"
+            return damage("fact-missing", what, entry.ref, _lost(self.where))
+        what = f"commit {sha[:12]} is not the one that line {entry.seq} of the audit log makes"
+        return damage("line-differs", what, entry.ref, f"Find out who wrote it: git show {sha[:12]}")
 
 
-def _tags(git: Refs, releases: Iterable[Release]) -> Iterator[Fault]:
-    each = list(releases)
-    names = [tags.TAGS + tags.tag_name(release) for release in each]
-    for release, name, found in zip(each, names, git.read(names, most=0), strict=True):
-        if found is None:
-            yield _pending("tag-missing", "it was made and is not there", name, _AGAIN)
-        elif problem := tags.flaw(release, found):
+def _tags(registry: Registry, git: Refs, page: Page) -> Iterator[Fault]:
+    with registry.read() as reader:
+        waiting = frozenset(reader.pending(1)) and reader.pending(1)[0]
+        found = {seq: draining.taggable(reader, record) for seq, record in page.records.items()}
+    releases = [release for seq, release in found.items() if release and (not waiting or seq < waiting)]
+    known = draining.commits(git, releases)
+    releases = [release for release in releases if release.provenance.commit in known]
+    names = [tags.TAGS + tags.tag_name(release) for release in releases]
+    for release, name, tag in zip(releases, names, git.read(names, most=0), strict=True):
+        if tag is None:
+            yield pending("tag-missing", "it was made and is not there", name, _AGAIN)
+        elif problem := tags.flaw(release, tag):
             repair = Sentence(f"Find out who wrote it (git show {name}); once it is removed, ", _AGAIN)
-            yield _damage("tag-differs", problem, name, repair)
+            yield damage("tag-differs", problem, name, repair)
 
 
-def _foreign(registry: Registry, archive: Archive, left: Mapping[str, str]) -> Iterator[Fault]:
-    """What git has and the journal has not: lines of the audit log that were lost or rewritten, or foreign refs."""
-    known = {name: (seq, hash_) for name, seq, hash_, _ in archive.audit(left)}
-    with registry.read() as reader:
-        head, _ = reader.audit_head()
-        wanted = sorted({seq for seq, _ in known.values() if 0 < seq <= head})
-        hashes = {entry.seq: entry.audit.hash for entry in reader.journal(wanted)}
-    for name in sorted(left, key=lambda ref: (known.get(ref, (0, ""))[0], ref)):
-        seq, hash_ = known.get(name, (0, ""))
-        if name not in known:
-            stored = next(archive.stored({name: left[name]}))
-            yield _damage(
-                "ref-foreign", stored.problem or "the registry does not know it", name, f"Look at it: git show {name}"
-            )
-        elif seq > head:
-            what = f"git has line {seq} of the audit log, and the registry ends at {head}"
-            yield _damage("registry-behind", what, name, _lost(archive))
-        elif seq not in hashes:
-            what = f"git has line {seq} of the audit log, and the registry does not have it"
-            yield _damage("registry-behind", what, name, _lost(archive))
-        elif hashes[seq] != hash_:
-            what = f"git has another line {seq} of the audit log: the log was rewritten"
-            yield _damage("audit-rewritten", what, name, _lost(archive))
-        else:
-            yield _damage("ref-foreign", "the journal does not name it", name, f"Look at it: git show {name}")
-
-
-# --- remotes -------------------------------------------------------------------------------------
-
-
-def check_remote(registry: Registry, repository: Repository, remote: str) -> tuple[Fault, ...]:
-    """Everything in which a remote is not what this repository is."""
-    git = repository.refs
-    git.require_remote(remote)
-    try:
-        theirs = git.list_remote(remote, ROOT, tags.TAGS)
-        require_lineage(lineages(theirs), registry.lineage, f"the remote {remote}")
-    except RegistryMismatch as error:
-        return (_damage("lineage-foreign", error.message, remote, error.hint),)
-    except GitUnavailable as error:
-        return (_pending("remote-silent", error.message, remote, "Try again, or look at the network."),)
-    here = remotes.ours(repository)
-    release_tags = remotes.release_tags({**theirs, **here})
-    there = {name: sha for name, sha in theirs.items() if name.startswith(ROOT) or name in release_tags}
-    sync = Advice(Action.SYNC, words="a sync with the remote", remote=remote)
-    pushes, fetches = Sentence(sync, " pushes it."), Sentence(sync, " fetches it.")
-    faults = [
-        _pending("remote-behind", f"it is not on {remote}: never pushed, or deleted there", name, pushes)
-        for name in sorted(here.keys() - there.keys())
-    ]
-    faults += [
-        _pending("remote-ahead", f"it is on {remote} and not here", name, fetches)
-        for name in sorted(there.keys() - here.keys())
-    ]
-    faults += [
-        _damage(
-            "remote-differs",
-            f"it is {there[name][:12]} on {remote} and {here[name][:12]} here",
-            name,
-            f"Find out who moved it. The right one goes there with: git push --force {remote} {name}",
-        )
-        for name in sorted(here.keys() & there.keys())
-        if here[name] != there[name]
-    ]
-    return shortened(faults)
-
-
-# --- a page at a time ----------------------------------------------------------------------------
-
-
-def _pages(registry: Registry, git: Refs) -> Iterator[_Page]:
-    last = 0
-    while True:
-        with registry.read() as reader:
-            entries = reader.journal(after=last, limit=PAGE)
-            records = reader.facts(entries)
-            releases = {r.audit.seq: found for r in records if (found := draining.taggable(reader, r))}
-        if not entries:
-            return
-        projected = {record.audit.seq: project(record, git.algorithm) for record in records}
-        yield _Page(entries=entries, projected=projected, releases=releases)
-        last = entries[-1].seq
-
-
-def _unread(git: Refs, projected: Sequence[Projected]) -> frozenset[str]:
-    """The refs whose files cannot be read, or are not byte by byte what they should be."""
-    wanted = [(p, name, item) for p in projected for name, item in zip((RECORD, CONTENT), p.objects[:-2], strict=False)]
+def _unread(git: Refs, links: Sequence[Projected]) -> frozenset[str]:
+    """The names of the lines whose files cannot be read, or are not byte by byte what they should be."""
+    wanted = [(p, name, item) for p in links for name, item in zip((RECORD, CONTENT), p.objects[:-2], strict=False)]
     most = max((len(item.data) for _, _, item in wanted), default=0) + 1
     objects = git.read([f"{p.sha}:{name}" for p, name, _ in wanted], most=most)
     pairs = zip(wanted, objects, strict=True)
-    return frozenset(p.ref for (p, _, item), blob in pairs if blob is None or blob.data != item.data)
+    return frozenset(p.name for (p, _, item), blob in pairs if blob is None or blob.data != item.data)
 
 
-def _lost(archive: Archive) -> str:
+def _lost(where: str) -> str:
     return Sentence(
         "Keep both. ",
-        Advice(Action.REBUILD, words="A rebuild from git", place=str(archive.place)),
-        " makes a registry of what git has, to compare.",
+        Advice(Action.REBUILD, words="A rebuild from git", place="PATH"),
+        f" makes a registry of what {where} has, to compare.",
     )
 
 
-def _pending(code: str, what: str, where: str, repair: str) -> Fault:
+def pending(code: str, what: str, where: str, repair: str) -> Fault:
+    """A fault that is only work not done yet."""
     return Fault(code=code, severity=Condition.PENDING, what=what, where=where, repair=repair)
 
 
-def _damage(code: str, what: str, where: str, repair: str) -> Fault:
+def damage(code: str, what: str, where: str, repair: str) -> Fault:
+    """A fault that an operator has to look at."""
     return Fault(code=code, severity=Condition.DAMAGE, what=what, where=where, repair=repair)
+
+
+# --- repair --------------------------------------------------------------------------------------
+
+
+def restore(registry: Registry, repository: Repository, home: HomeRef) -> None:
+    """Write again what git lacks of what was already brought there. Nothing that is there is moved or replaced."""
+    git = repository.refs
+    with repository.lock.shared():
+        tip = home.tip()
+        shas = _readable_history(git, tip)
+        with registry.read() as reader:
+            brought, _ = reader.drained(git.algorithm)
+        newest, written = "", {"", *shas}
+        for page in pages(registry, git, START, until=max(brought, len(shas)), there=shas):
+            right = [linked for seq, linked in page.links.items() if seq > len(shas) or shas[seq - 1] == linked.sha]
+            if len(right) < len(page.entries):
+                return  # what is there is something else: an operator has to decide
+            lost = _unread(git, right)
+            git.write([item for linked in right if linked.name in lost for item in linked.objects])
+            draining.write_tags(git, _untagged(registry, git, page))
+            newest = page.links[page.entries[-1].seq].sha
+            written |= {linked.sha for linked in right}
+        if newest not in (tip, "") and tip in written:
+            home.advance(newest, tip, {})
+
+
+def _readable_history(git: Refs, tip: str) -> list[str]:
+    """The commits up to this one; empty if one of them is lost, so that all are written again."""
+    try:
+        return [sha for sha, _ in git.history(tip)] if tip else []
+    except GitUnavailable:
+        return []
+
+
+def _untagged(registry: Registry, git: Refs, page: Page) -> list[Release]:
+    with registry.read() as reader:
+        releases = [release for record in page.records.values() if (release := draining.taggable(reader, record))]
+    known = draining.commits(git, releases)
+    return draining.untagged(git, [release for release in releases if release.provenance.commit in known])

@@ -1,8 +1,8 @@
-"""A record -> the git objects that hold it, and the name of the ref that leads to them.
+"""A record -> the git objects that hold it: a commit, its folder with the record's JSON, and a release's content.
 
-Pure: the same record gives the same bytes, and so the same object ids, on every machine and at any time. Python
-computes the ids and git only stores the objects, so writing one twice is harmless, and a different object in its place
-is noticed. A commit has no parents, because each fact stands by itself.
+Pure: the same record after the same commit gives the same bytes, and so the same object ids, on every machine and at
+any time. Python computes the ids and git only stores the objects, so writing one twice is harmless, and a different
+object in its place is noticed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from promptops.core.model import Release
+from promptops.projection.people import git_person
 from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record, encode
 
 ROOT = "refs/promptops/"
-"""The prefix of one ref for each fact of a registry."""
+"""Where versions before 0.4.0 had a ref of its own for each fact."""
 
 RECORD = "record.json"
 CONTENT = "content.json"
@@ -26,21 +27,21 @@ _PERSON = "promptops <promptops@localhost>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projected:
-    """A record in git: the full name of its ref, the id that the ref points to, and all objects behind it."""
+    """A record in git: its name, the id of its commit, and all objects behind that."""
 
-    ref: str
+    name: str
     sha: str
     objects: tuple[RawObject, ...]
 
 
+def link(record: Record, algorithm: Algorithm, *parents: str) -> Projected:
+    """Returns the objects of a record whose commit comes after these; the first of a chain has no parent."""
+    return _project(record, algorithm, parents, author=git_person(record.audit.actor))
+
+
 def project(record: Record, algorithm: Algorithm) -> Projected:
-    """Returns the objects of a record: its JSON, a release's content, the folder of both, and the commit."""
-    files = {RECORD: make("blob", encode(record), algorithm)}
-    if isinstance(record.fact, Release):
-        files[CONTENT] = make("blob", record.content, algorithm)
-    tree = make_tree(files, algorithm)
-    commit = make("commit", _commit(record, tree.sha), algorithm)
-    return Projected(ref=ROOT + record.ref, sha=commit.sha, objects=(*files.values(), tree, commit))
+    """Returns the objects of a record as versions before 0.4.0 wrote it: its commit has no parents."""
+    return _project(record, algorithm, (), author=_PERSON)
 
 
 def seconds(at: datetime) -> str:
@@ -48,10 +49,16 @@ def seconds(at: datetime) -> str:
     return f"{max(0, int(at.timestamp()))} +0000"
 
 
-def _commit(record: Record, tree: str) -> bytes:
-    who = f"{_PERSON} {seconds(record.audit.at)}"
-    lines = [f"tree {tree}", f"author {who}", f"committer {who}", "", _title(record), "", record.audit.hash, ""]
-    return "\n".join(lines).encode()
+def _project(record: Record, algorithm: Algorithm, parents: tuple[str, ...], *, author: str) -> Projected:
+    files = {RECORD: make("blob", encode(record), algorithm)}
+    if isinstance(record.fact, Release):
+        files[CONTENT] = make("blob", record.content, algorithm)
+    tree = make_tree(files, algorithm)
+    at = seconds(record.audit.at)
+    head = [f"tree {tree.sha}", *(f"parent {sha}" for sha in parents), f"author {author} {at}"]
+    text = "\n".join([*head, f"committer {_PERSON} {at}", "", _title(record), "", record.audit.hash, ""])
+    commit = make("commit", text.encode(), algorithm)
+    return Projected(name=record.ref, sha=commit.sha, objects=(*files.values(), tree, commit))
 
 
 def _title(record: Record) -> str:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
-from promptops.projection.archive import Archive
+from promptops.projection.archive import Archive, Line, newest_epoch
 from promptops.projection.objects import ROOT
 from promptops.store.facts.record import Record
 
 if TYPE_CHECKING:
     from promptops.source.git.repository import Repository
 
-_EPOCHS = ROOT + "epochs/"
 _SHOWN = 5
 """Refs or gaps that an error names; one is enough to start with, and a list of thousands would hide the message."""
 
@@ -31,7 +30,8 @@ _SHOWN = 5
 class Rebuilt:
     """A registry that came from git: its lineage, its records, the number and hash of its last audit line, its epoch.
 
-    ``kinds`` counts the records of each kind. ``unloadable`` are releases that no client could load, with the reason.
+    ``kinds`` counts the records of each kind. ``unloadable`` are releases that no client could load, ``ignored`` what
+    git has beside the lines that prove themselves; both with the reason.
     """
 
     lineage: str
@@ -41,20 +41,21 @@ class Rebuilt:
     epoch: int
     kinds: dict[str, int]
     unloadable: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A line of the audit log, and the ref that has it in git."""
+class _Unproven(Exception):
+    """A line of a chain that does not prove itself: whatever follows rests on it."""
 
-    ref: str
-    seq: int
-    hash: str
-    previous: str
+    def __init__(self, place: int, why: str) -> None:
+        super().__init__(why)
+        self.place, self.why = place, why
 
 
-def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:
+def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime, ref: str = "") -> Rebuilt:
     """Make a registry at ``url`` of what a repository holds; ``source`` is the name of the repository in errors.
+
+    ``ref`` names the ref of the journal, if it is not a branch ``promptops/…``.
 
     Raises:
         Invalid: a record is missing or was changed; nothing was made.
@@ -63,45 +64,61 @@ def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: d
     """
     from promptops.store.importing import import_records
 
-    archive = Archive(repository)
-    lines = _in_order(archive, source)
-    epoch = 1 + max((int(n) for name in archive.refs if (n := name.removeprefix(_EPOCHS)).isdecimal()), default=1)
-    records = _records(archive, lines)
-    reason = f"rebuilt from git, up to line {lines[-1].seq} of the audit log"
-    count = import_records(url, records, epoch=epoch, actor=actor, now=now, reason=reason)
+    archive = Archive(repository, ref=ref)
+    lines, ignored = _in_order(archive, source)
+    while True:
+        epoch = 1 + newest_epoch(lines)
+        reason = f"rebuilt from git, up to line {lines[-1].seq} of the audit log"
+        try:
+            count = import_records(url, _records(archive, lines), epoch=epoch, actor=actor, now=now, reason=reason)
+            break
+        except _Unproven as unproven:
+            ignored += [f"{line.name}: {unproven.why}" for line in lines[unproven.place :]]
+            lines = lines[: unproven.place]
     kinds: dict[str, int] = {}
     for line in lines:
-        kind = line.ref.removeprefix(ROOT).partition("/")[0]
+        kind = line.name.partition("/")[0]
         kinds[kind] = kinds.get(kind, 0) + 1
+    last = lines[-1]
     return Rebuilt(
-        lineage=archive.lineages[0], records=count, seq=lines[-1].seq, hash=lines[-1].hash, epoch=epoch, kinds=kinds
-    )
+        lineage=archive.lineages[0], records=count, seq=last.seq, hash=last.hash, epoch=epoch, kinds=kinds,
+        ignored=tuple(ignored),
+    )  # fmt: skip
 
 
-def _in_order(archive: Archive, source: str) -> Sequence[_Line]:
-    """Returns every line of the audit log, oldest first, without a gap."""
-    if not archive.refs:
+def _in_order(archive: Archive, source: str) -> tuple[Sequence[Line], list[str]]:
+    """Returns every line of the audit log, oldest first, without a gap; and what is left out, with the reason.
+
+    What lies on top of a chain and is no line of an audit log is left out, so that it stops nothing.
+    """
+    if not archive.lines:
         raise Invalid(
-            f"{source} holds no registry: it has no ref below {ROOT}",
-            hint="A plain clone lacks them: git fetch origin 'refs/promptops/*:refs/promptops/*'",
+            f"{source} holds no registry: it has neither a branch promptops/NAME nor a ref below {ROOT}",
+            hint="A clone of one branch lacks it: git fetch origin 'refs/heads/promptops/*:refs/heads/promptops/*'",
         )
     if len(archive.lineages) != 1:
         present = ", ".join(archive.lineages) or "none"
         raise Invalid(
             f"{source} has to hold exactly one registry, and it holds {present}", hint=Sentence(Advice(Action.FSCK))
         )
-    lines = [_Line(ref=ref, seq=seq, hash=hash_, previous=before) for ref, seq, hash_, before in archive.audit()]
-    unread = sorted(archive.refs.keys() - {line.ref for line in lines})
+    ignored = [f"{name}: no registry begins there" for name in archive.strange]
+    lines = archive.lines
+    if archive.chains == 1:
+        end = next((place for place, line in enumerate(lines) if line.seq != place + 1), len(lines))
+        if end < len(lines) and (stored := next(archive.stored(lines[end : end + 1]))).missing:
+            raise Invalid(f"{lines[end].name}: {stored.problem}; nothing was made", hint=_hint(source))
+        ignored += [f"{line.name}: it is no line of the audit log" for line in lines[end:]]
+        lines = lines[:end]
+    unread = sorted(line.name for line in lines if not line.seq)
     if unread:
         raise Invalid(f"{_listed(unread)} cannot be read: no record is behind it", hint=_hint(source))
-    lines.sort(key=lambda line: (line.seq, line.ref))
     for before, line in pairwise(lines):
         if before.seq == line.seq:
-            raise Invalid(f"{before.ref} and {line.ref} both claim to be line {line.seq} of the audit log")
+            raise Invalid(f"{before.name} and {line.name} both claim to be line {line.seq} of the audit log")
     gaps = _gaps([line.seq for line in lines])
     if gaps:
         raise Invalid(f"lines {_listed(gaps)} of the audit log are not in {source}", hint=_hint(source))
-    return lines
+    return lines, ignored
 
 
 def _gaps(seqs: Sequence[int]) -> list[str]:
@@ -113,17 +130,22 @@ def _gaps(seqs: Sequence[int]) -> list[str]:
     return gaps
 
 
-def _records(archive: Archive, lines: Sequence[_Line]) -> Iterator[Record]:
+def _records(archive: Archive, lines: Sequence[Line]) -> Iterator[Record]:
     """Yields the records in the order of the audit log, after a check of each record and of the chain."""
     previous = GENESIS
-    for stored in archive.stored({line.ref: archive.refs[line.ref] for line in lines}):
-        if stored.record is None:
-            raise Invalid(f"{stored.ref}: {stored.problem}; nothing was made", hint=Sentence(Advice(Action.FSCK)))
-        audit = stored.record.audit
+    for place, stored in enumerate(archive.stored(lines)):
+        name, record = stored.line.name, stored.record
+        if record is None and (stored.missing or stored.line.parents is None or not place):
+            raise Invalid(f"{name}: {stored.problem}; nothing was made", hint=Sentence(Advice(Action.FSCK)))
+        if record is None:
+            raise _Unproven(place, stored.problem)
+        audit = record.audit
         if seal(audit) != audit.hash or audit.previous != previous:
-            raise Invalid(f"{stored.ref}: line {audit.seq} does not follow the audit log before it; nothing was made")
+            if stored.line.parents is not None and place:
+                raise _Unproven(place, f"line {audit.seq} does not follow the audit log before it")
+            raise Invalid(f"{name}: line {audit.seq} does not follow the audit log before it; nothing was made")
         previous = audit.hash
-        yield stored.record
+        yield record
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -133,7 +155,8 @@ def _listed(items: Sequence[str]) -> str:
 
 def _hint(source: str) -> str:
     return Sentence(
-        f"Look for a repository that has them: git -C {source} fetch REMOTE 'refs/promptops/*:refs/promptops/*'."
+        f"Look for a repository that has them: git -C {source} fetch REMOTE"
+        " 'refs/heads/promptops/*:refs/heads/promptops/*'."
         " Where the old registry still opens, ",
         Advice(Action.REPAIR, words="a repair of it"),
         " in its workspace writes them again.",

@@ -10,12 +10,12 @@ import re
 
 from promptops.core.model import Release
 from promptops.projection.objects import seconds
+from promptops.projection.people import git_person
 from promptops.source.git.cat_file import GitObject
 from promptops.source.git.pack import Algorithm, RawObject, make
 
 TAGS = "refs/tags/"
 
-_ACTOR = re.compile(r"(?P<name>[^<>]*?)[ ]*<(?P<mail>[^<>]*)>(?P<via>(?: via token [^<>]*)?)")
 _DIGEST = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
@@ -49,16 +49,9 @@ def tag_object(release: Release, algorithm: Algorithm) -> RawObject:
         f"object {release.provenance.commit}",
         "type commit",
         f"tag {tag_name(release)}",
-        f"tagger {_tagger(release.created_by)} {seconds(release.created_at)}",
+        f"tagger {git_person(release.created_by)} {seconds(release.created_at)}",
     ]
     return make("tag", ("\n".join(head) + "\n\n" + tag_message(release)).encode(), algorithm)
-
-
-def _tagger(actor: str) -> str:
-    """An actor as ``Name <mail>``, which git needs, also for a recorded actor without a mail."""
-    found = _ACTOR.fullmatch(actor)
-    name, mail = (found["name"] + found["via"], found["mail"]) if found else (re.sub(r"[<>]", "", actor), "")
-    return f"{name.strip(' .,:;') or 'promptops'} <{mail.strip()}>"
 
 
 def flaw(release: Release, tag: GitObject) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.errors import SourceInvalid, WorkspaceNotFound
 from promptops.core.finding import Severity
-from promptops.core.model import Policy, is_name
+from promptops.core.model import Policy, is_name, is_segment
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.source.text.fields import Fields
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
-KEYS = ("registry", "apps", "channels")
+KEYS = ("registry", "apps", "channels", "git", "journal")
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected")
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
@@ -29,11 +29,17 @@ MAX_PATTERNS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A read ``promptops.yml``. ``registry`` is a name, not an address; ``apps`` are folders and globs as written."""
+    """A read ``promptops.yml``. ``registry`` is a name, not an address; ``apps`` are folders and globs as written.
+
+    ``git`` is the address of the repository that is the home of the journal, and ``journal_ref`` the ref of it there;
+    both are empty where the file does not say.
+    """
 
     registry: str
     apps: tuple[str, ...]
     channels: Mapping[str, Policy] = field(default_factory=dict)
+    git: str = ""
+    journal_ref: str = ""
     path: str = MARKER
 
 
@@ -86,7 +92,24 @@ def parse_workspace(report: Report) -> Workspace | None:
     elif registry and not is_name(registry):
         hint = "A name, not an address: the address is --registry or PROMPTOPS_REGISTRY."
         fields.add("name-invalid", "registry", f"'{registry[:80]}' is not a registry's name", hint)
-    return Workspace(registry=registry, apps=_apps(fields), channels=_channels(fields))
+    return Workspace(
+        registry=registry,
+        apps=_apps(fields),
+        channels=_channels(fields),
+        git=fields.text("git") or "",
+        journal_ref=_journal_ref(fields),
+    )
+
+
+def _journal_ref(fields: Fields) -> str:
+    journal = fields.fields("journal")
+    if journal is None:
+        return ""
+    journal.refuse_unknown(("ref",))
+    ref = journal.text("ref") or ""
+    if ref and not (ref.startswith("refs/") and ref.count("/") > 1 and all(map(is_segment, ref.split("/")))):
+        journal.add("wrong-value", "ref", f"'{ref[:80]}' is not the name of a ref", "refs/heads/promptops/my-team")
+    return ref
 
 
 def _apps(fields: Fields) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, select, update
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Invalid
@@ -21,11 +21,13 @@ from promptops.store.facts.kind import kind_of
 from promptops.store.facts.profile import ProfileVersion
 from promptops.store.facts.record import Record, bind, flaw
 from promptops.store.facts.registry import RegistryInfo
+from promptops.store.reader import Reader
 from promptops.store.schema import tables
 from promptops.store.schema.rows import Values
 from promptops.store.setup import creating
 from promptops.store.writer import Writer
 
+_head = tables.head.c
 _PAGE = 1000
 _PAGE_BYTES = 16 << 20
 """Rows, and bytes of contents, that are held in memory before they are written."""
@@ -56,11 +58,41 @@ def import_records(
         return rebuild.seq
 
 
+def append_records(connection: Connection, records: Iterable[Record]) -> int:
+    """Add the records that follow the last line of a registry, in the order of the audit log; returns how many.
+
+    They come from git, so the outbox does not get them.
+
+    Raises:
+        Invalid: they do not follow it.
+    """
+    rebuild = _Rebuild.after(connection)
+    before = rebuild.seq
+    for record in records:
+        rebuild.add(record)
+    rebuild.finish()
+    return rebuild.seq - before
+
+
 class _Rebuild:
-    """Collects rows for an empty registry and writes them page by page."""
+    """Collects rows for a registry and writes them page by page."""
+
+    @classmethod
+    def after(cls, connection: Connection) -> _Rebuild:
+        """For a registry that has lines already."""
+        rebuild, reader = cls(connection), Reader(connection)
+        rebuild.seq, rebuild._hash = reader.audit_head()
+        rebuild.epoch = reader.epoch()
+        rebuild._apps = set(reader.apps())
+        heads = connection.execute(select(_head.app, _head.channel, _head.revision))
+        rebuild._heads = {(row.app, row.channel): row.revision for row in heads}
+        rebuild._before, rebuild._existing = dict(rebuild._heads), True
+        return rebuild
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._before: dict[tuple[str, str], int] = {}
+        self._existing = False
         self._rows: dict[str, list[Values]] = {table.name: [] for table in tables.metadata.sorted_tables}
         self._waiting, self._bytes = 0, 0
         self._apps: set[str] = set()
@@ -70,6 +102,8 @@ class _Rebuild:
 
     def add(self, record: Record) -> None:
         audit = record.audit
+        if audit.previous != self._hash:
+            raise Invalid(f"change {audit.seq} does not follow the audit log before it")
         if audit.seq != self.seq + 1:
             raise Invalid(f"after change {self.seq} comes change {self.seq + 1}, and not {audit.seq}")
         if isinstance(record.fact, RegistryInfo) != (audit.seq == 1):
@@ -95,8 +129,15 @@ class _Rebuild:
     def finish(self) -> None:
         if not self.seq:
             raise Invalid("there are no records")
+        if self._existing:
+            self._connection.execute(delete(tables.audit_head))
+        for place, revision in self._before.items():
+            if self._heads[place] != revision:
+                here = (_head.app == place[0]) & (_head.channel == place[1])
+                self._connection.execute(update(tables.head).where(here).values(revision=self._heads[place]))
         for (app, channel), revision in self._heads.items():
-            self._put("head", {"app": app, "channel": channel, "revision": revision})
+            if (app, channel) not in self._before:
+                self._put("head", {"app": app, "channel": channel, "revision": revision})
         self._put("audit_head", {"id": 1, "seq": self.seq, "hash": self._hash})
         self._flush()
 

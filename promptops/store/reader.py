@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptops.core.heartbeat import Beat
     from promptops.core.origin import Owner
     from promptops.core.token import Token
+    from promptops.store.facts.home import Home
     from promptops.store.facts.kind import JournalEntry
     from promptops.store.facts.record import Record
     from promptops.store.queries.serving import Progress, StoredContent
@@ -200,6 +201,22 @@ class Reader(ReleaseReader, ChannelReader):
         """How many changes are not in git yet."""
         return self._connection.execute(select(func.count()).select_from(tables.outbox)).scalar_one()
 
+    def drained(self, algorithm: str) -> tuple[int, str]:
+        """The newest line of the audit log that is in git, and the id of its commit with this hash function.
+
+        0 and an empty id if that is unknown.
+        """
+        known = tables.drained.c
+        row = self._connection.execute(select(known.seq, known.commit).where(known.algorithm == algorithm)).first()
+        return (row.seq, row.commit) if row else (0, "")
+
+    def home(self) -> Home | None:
+        """The repository in which the journal lives; None if none was named yet."""
+        from promptops.store.facts.home import KIND
+
+        row = self._connection.execute(select(tables.home).order_by(tables.home.c.number.desc()).limit(1)).first()
+        return KIND.fact(row) if row else None
+
     def journal(
         self, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None
     ) -> tuple[JournalEntry, ...]:
@@ -217,6 +234,11 @@ class Reader(ReleaseReader, ChannelReader):
         from promptops.store.journal.records import records
 
         return records(self._connection, entries)
+
+    def left_behind(self) -> frozenset[str]:
+        """The commits of the journal in git that restores left behind, with the lines that only they have."""
+        leaves = tables.epoch.c.leaves
+        return frozenset(row[0] for row in self._connection.execute(select(leaves).where(leaves != "")))
 
     def epoch(self) -> int:
         """How often the registry came back from a backup or from git, plus one."""

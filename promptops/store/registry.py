@@ -19,6 +19,8 @@ from promptops.store.schema.revisions import current, require_newest
 from promptops.store.writer import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptops.store.engine.watching import Watch
 
 T = TypeVar("T")
@@ -62,6 +64,11 @@ class Registry:
     def url(self) -> str:
         """Where it is; a password is hidden."""
         return str(self._place)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite registry; None for PostgreSQL."""
+        return self._place.path
 
     def __repr__(self) -> str:
         return f"<Registry {self.name!r} at {self.url}>"

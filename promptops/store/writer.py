@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _head, _audit_head = tables.head, tables.audit_head
 # Items of one query: few queries, below the limits of SQLite, which are 999 values and expressions 1,000 levels deep.
 _PAIRS_AT_ONCE = 200
-_DONE_AT_ONCE = 500
 
 # Built once: building a statement takes as long as running it.
 _HERE = and_(_head.c.app == bindparam("at_app"), _head.c.channel == bindparam("at_channel"))
@@ -230,14 +229,20 @@ class Writer(Reader):
             return the_head(self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).all())
         return the_head(self._connection.execute(_LAST).all())
 
-    def done(self, seqs: Iterable[int]) -> None:
-        """Remove these changes from the outbox, since git has them."""
-        ordered = sorted(seqs)
-        for start in range(0, len(ordered), _DONE_AT_ONCE):
-            batch = ordered[start : start + _DONE_AT_ONCE]
-            self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq.in_(batch)))
+    def drain(self, algorithm: str, seq: int, commit: str) -> int:
+        """Remove the changes up to this line from the outbox, since git has them, and remember the line's commit.
 
-    def raise_epoch(self, *, at: datetime, actor: str, action: str, reason: str = "", to: int | None = None) -> int:
+        Returns how many were removed.
+        """
+        known, drained = tables.drained.c, {"algorithm": algorithm, "seq": seq, "commit": commit}
+        moved = self._connection.execute(update(tables.drained).where(known.algorithm == algorithm).values(drained))
+        if not moved.rowcount:
+            self._insert(tables.drained, drained)
+        return self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq <= seq)).rowcount
+
+    def raise_epoch(
+        self, *, at: datetime, actor: str, action: str, reason: str = "", to: int | None = None, leaves: str = ""
+    ) -> int:
         """Begin the next epoch, or the one given: what was numbered before may have been numbered differently.
 
         Raises:
@@ -249,7 +254,7 @@ class Writer(Reader):
         after = before + 1 if to is None else to
         if after <= before:
             raise Conflict(f"the registry is in epoch {before} already")
-        begun = EpochInfo(epoch=after, at=at, actor=actor, reason=reason)
+        begun = EpochInfo(epoch=after, at=at, actor=actor, reason=reason, leaves=leaves)
         self.record(begun, action=action, before=f"epoch {before}")
         return after
 

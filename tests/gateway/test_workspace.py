@@ -21,6 +21,7 @@ from tests.gateway.serving import Held, Serve, mint, rows
 from tests.store.facts import note
 from tests.store.vandal import vandalise
 from tests.support import factory
+from tests.support.journal import sync
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_release_is_built_here_kept_there_and_tagged_here(
     written = factory.git(workspace, "cat-file", "tag", "bot/v0.1.0")
     assert f"Digest: {kept.digest}" in written
     assert "tagger Ada Lovelace via token ops <ada@example.org>" in written
-    assert factory.git(workspace, "for-each-ref", "refs/promptops") == ""
+    assert factory.git(workspace, "for-each-ref", "refs/heads/promptops") == ""
     again = promptops("release", "--json").json
     assert (again["created"], again["tag"]) == (False, "bot/v0.1.0")
 
@@ -189,7 +190,7 @@ def test_a_log_that_was_changed_is_seen_through_a_server_too(
 ) -> None:
     promptops("release")
     promptops("promote", "bot@0.1.0", "--channel", "dev")
-    git_sync.sync(registry, workspace, name="test")
+    sync(registry, workspace)
     whole = promptops("audit", "--verify", "--json").json
     assert (whole["whole"], whole["git"]) == (True, "compared")
     anchor = str(whole["head"])

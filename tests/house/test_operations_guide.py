@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from promptops import projection
 from promptops.core.faults import FAULTS
 from promptops.core.reference import parse_reference
 from promptops.operations.quarantine import WithholdRequest, yank
@@ -21,6 +20,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import Registry, create
 from tests.support import factory
 from tests.support.checkout import ROOT
+from tests.support.journal import drain
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
@@ -62,7 +62,7 @@ def test_the_runtime_role_can_do_all_there_is_to_do(as_runtime_role: str, tmp_pa
         gone = WithholdRequest(reference=parse_reference("bot@0.1.2"), reason="it lies", key=factory.key())
         yank(registry, gone, actor=factory.ACTOR, now=factory.minutes(1))
         with closing(Repository.open(factory.make_workspace(tmp_path / "prompts"))) as repository:
-            drained = projection.drain(registry, repository)
+            drained = drain(registry, repository)
         assert drained.done
         assert factory.live_version(registry) == "0.1.1"
 
@@ -93,19 +93,20 @@ def test_the_runtime_role_can_do_nothing_else(as_runtime_role: str, statement: s
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository with a branch, a release tag and a record, pushed to a remote that has the guide's hook."""
+    """A repository with a branch, a release tag and a journal, pushed to a remote that has the guide's hook."""
     remote = tmp_path / "remote.git"
     remote.mkdir()
     factory.git(remote, "init", "--quiet", "--bare")
     hook = remote / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(block("sh", "refs/promptops/*"))
+    hook.write_text(block("sh", "refs/heads/promptops/*"))
     hook.chmod(0o755)
     clone = factory.make_workspace(tmp_path / "clone")
     factory.git(clone, "remote", "add", "origin", str(remote))
     factory.git(clone, "tag", "-a", "bot/v0.1.0", "-m", "one")
-    factory.git(clone, "update-ref", "refs/promptops/yanks/bot/0.1.0", "HEAD")
-    factory.git(clone, "push", "--quiet", "origin", "main", "--tags", "refs/promptops/*:refs/promptops/*")
+    factory.commit(clone, {"notes.txt": "one line"})
+    factory.git(clone, "branch", "promptops/test")
+    factory.git(clone, "push", "--quiet", "origin", "main", "--tags", "promptops/test")
     factory.commit(clone, {"notes.txt": "more"})
     return clone
 
@@ -115,18 +116,17 @@ def clone(tmp_path: Path) -> Path:
     [
         "+HEAD:refs/tags/bot/v0.1.0",
         ":refs/tags/bot/v0.1.0",
-        "+HEAD:refs/promptops/yanks/bot/0.1.0",
-        "HEAD:refs/promptops/yanks/bot/0.1.0",  # a fast-forward
-        ":refs/promptops/yanks/bot/0.1.0",
+        "+HEAD~2:refs/heads/promptops/test",
+        ":refs/heads/promptops/test",
     ],
 )
-def test_the_hook_keeps_records_and_release_tags_where_they_are(clone: Path, refspec: str) -> None:
+def test_the_hook_lets_the_journal_move_forward_only_and_keeps_release_tags(clone: Path, refspec: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         factory.git(clone, "push", "origin", refspec)
-    assert "is there and does not change" in refused.value.stderr
+    assert "does not change" in refused.value.stderr or "only moves forward" in refused.value.stderr
 
 
-@pytest.mark.parametrize("refspec", ["HEAD:main", "HEAD:refs/tags/bot/v0.2.0", "HEAD:refs/promptops/epochs/2"])
+@pytest.mark.parametrize("refspec", ["HEAD:main", "HEAD:refs/tags/bot/v0.2.0", "HEAD:refs/heads/promptops/test"])
 def test_the_hook_lets_everything_else_through(clone: Path, refspec: str) -> None:
     factory.git(clone, "push", "--quiet", "origin", refspec)
     name = refspec.partition(":")[2]

@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from promptops import projection
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry
@@ -24,6 +23,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from promptops.store.engine.database import locate
 from tests.support.factory import go_back, go_live, make_channels, make_releases, make_workspace
+from tests.support.journal import drain
 
 Owner = Callable[[str], object]
 _MOVED = 1000  # a number that no line has
@@ -159,7 +159,7 @@ def root(filled: Registry, tmp_path: Path) -> Path:
     """A workspace whose git has all of the registry's history."""
     root = make_workspace(tmp_path / "prompts")
     with closing(Repository.open(root)) as repository:
-        projection.drain(filled, repository)
+        drain(filled, repository)
     return root
 
 

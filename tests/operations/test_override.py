@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from promptops import projection
 from promptops.core.errors import (
     ChannelNotFound,
     GitUnavailable,
@@ -28,7 +27,6 @@ from promptops.core.reference import parse_reference
 from promptops.operations.override import OverrideRequest, create, create_from_git, load, save
 from promptops.operations.override_reconcile import reconcile
 from promptops.operations.quarantine import WithholdRequest, unquarantine, yank
-from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support.factory import (
     ACTOR,
@@ -42,6 +40,7 @@ from tests.support.factory import (
     make_workspace,
     minutes,
 )
+from tests.support.journal import REF, bring, commit_of, names
 
 
 def request(reference: str = "bot@0.1.1", channel: str = "prod") -> OverrideRequest:
@@ -52,11 +51,6 @@ def request(reference: str = "bot@0.1.1", channel: str = "prod") -> OverrideRequ
 
 def from_git(place: Path, reference: str = "bot@0.1.1", channel: str = "prod") -> Override:
     return create_from_git(place, request(reference, channel), actor=ACTOR, now=minutes(10))
-
-
-def drain(registry: Registry, root: Path) -> None:
-    with closing(Repository.open(root)) as repository:
-        projection.drain(registry, repository)
 
 
 @pytest.fixture
@@ -71,7 +65,7 @@ def filled(registry: Registry) -> Registry:
 def root(filled: Registry, tmp_path: Path) -> Path:
     """A workspace whose git has all of the registry's history."""
     root = make_workspace(tmp_path / "prompts")
-    drain(filled, root)
+    bring(filled, root)
     return root
 
 
@@ -118,21 +112,21 @@ def test_with_the_database_gone_an_override_is_made_and_afterwards_becomes_one_e
             log = reader.history("bot", "prod")
         assert [deployment.kind for deployment in log] == [Kind.BREAK_GLASS, *[Kind.PROMOTE] * 3]
         assert live_version(back) == "0.1.1"
-        drain(back, root)
-        assert f"refs/promptops/channels/prod/bot/{log[0].revision}" in git(root, "for-each-ref", "--format=%(refname)")
+        bring(back, root)
+        assert f"channels/prod/bot/{log[0].revision}" in names(root)
 
 
 def test_what_git_knows_to_be_withheld_is_refused(filled: Registry, root: Path) -> None:
     go_back(filled, "bot", now=minutes(1))
-    drain(filled, root)
+    bring(filled, root)
     with pytest.raises(Quarantined):
         from_git(root, "bot@0.1.2")
     held = WithholdRequest(reference=parse_reference("bot@0.1.2"), channel="prod", reason="fine", key=key())
     unquarantine(filled, held, actor=ACTOR, now=minutes(2))
-    drain(filled, root)
+    bring(filled, root)
     assert from_git(root, "bot@0.1.2").version == "0.1.2"
     yank(filled, replace(held, channel="", key=key()), actor=ACTOR, now=minutes(3))
-    drain(filled, root)
+    bring(filled, root)
     with pytest.raises(Yanked, match="fine"):
         from_git(root, "bot@0.1.2")
 
@@ -150,11 +144,11 @@ def test_what_git_does_not_have_is_named(filled: Registry, root: Path, tmp_path:
         from_git(tmp_path / "nowhere")
     with pytest.raises(GitUnavailable, match="no history") as nothing:
         from_git(make_workspace(tmp_path / "new"))
-    assert "--mirror" in nothing.value.hint
+    assert "promptops/NAME" in nothing.value.hint
 
 
 def test_a_release_that_was_swapped_in_git_is_refused(filled: Registry, root: Path) -> None:
-    name = "refs/promptops/releases/bot/0.1.1"
-    git(root, "update-ref", name, git(root, "rev-parse", "refs/promptops/releases/bot/0.1.0"))
+    tip = git(root, "commit-tree", f"{commit_of(root, 'releases/bot/0.1.1')}^{{tree}}", "-p", REF, "-m", "x")
+    git(root, "update-ref", REF, tip)
     with pytest.raises(GitUnavailable, match="damaged"):
         from_git(root)

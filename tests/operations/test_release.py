@@ -16,12 +16,14 @@ from promptops.core.reference import parse_reference
 from promptops.operations import queries
 from promptops.operations.build import build
 from promptops.operations.git_sync import Tagged, tag
+from promptops.operations.homes import Changed, Declared, settle
 from promptops.operations.quarantine import WithholdRequest, yank
 from promptops.operations.release import Released, ReleaseRequest, release
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support.factory import (
     ACTOR,
+    NAME,
     PROMPT,
     WORKSPACE,
     commit,
@@ -275,6 +277,7 @@ def test_a_tag_is_pushed_where_asked(registry: Registry, tmp_path: Path) -> None
 def test_one_repository_is_enough_for_many_releases_with_their_tags(registry: Registry, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "repo")
     with closing(Repository.open(root)) as repository:
+        settle(registry, repository, Declared(registry=NAME), Changed(actor=ACTOR, at=minutes(0)), claim=True)
         for take in range(3):
             commit(root, {"bot/prompts/greet.prompt.yml": PROMPT.replace("hello", f"hello {take} times")})
             workspace = build(repository, root, ["bot"], builder="tests")

@@ -20,6 +20,7 @@ from promptops.operations.build import build
 from promptops.operations.quarantine import WithholdRequest, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
+from promptops.projection.objects import project
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support import factory
@@ -71,6 +72,15 @@ def repository(root: Path) -> Iterator[Repository]:
     opened = Repository.open(root)
     yield opened
     opened.close()
+
+
+def write_older(registry: Registry, repository: Repository) -> None:
+    """Brings everything to git as versions before 0.4.0 did: each fact has a ref of its own."""
+    git = repository.refs
+    with registry.read() as reader:
+        made = [project(record, git.algorithm) for record in reader.facts(reader.journal())]
+    git.write([item for each in made for item in each.objects])
+    assert git.create({f"refs/promptops/{each.name}": each.sha for each in made}) == {}
 
 
 def cut(registry: Registry, root: Path, take: int, *, dirty: bool = False) -> str:

@@ -12,14 +12,16 @@ import pytest
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import Conflict, Invalid, Unavailable
 from promptops.operations.fsck import RegistryLocation, check
-from promptops.operations.git_sync import rebuild
-from promptops.projection import drain
+from promptops.operations.git_sync import rebuild, sync
+from promptops.operations.homes import Changed, Declared
 from promptops.projection.objects import project
 from promptops.source.git.repository import Repository
 from promptops.store import Reader, Registry
 from promptops.store.facts.record import bind, encode
 from promptops.store.facts.yank import Withdrawal
+from tests.projection.conftest import write_older
 from tests.support.factory import ACTOR, NAME, by_hand, canary_of, git, minutes
+from tests.support.journal import REF, commit_of, drain
 
 NOW = minutes(1000)
 
@@ -56,11 +58,19 @@ def archive(world: Registry, repository: Repository, root: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def older(world: Registry, repository: Repository, root: Path) -> Path:
+    """The world's repository as an older promptops filled it."""
+    write_older(world, repository)
+    return root
+
+
+@pytest.mark.parametrize("kept", ["archive", "older"])
 def test_the_database_that_was_deleted_comes_back_equal(
-    world: Registry, archive: Path, empty_url: str, root: Path
+    world: Registry, request: pytest.FixtureRequest, empty_url: str, root: Path, kept: str
 ) -> None:
     """Case 23."""
-    done = rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+    done = rebuild(str(request.getfixturevalue(kept)), empty_url, actor=ACTOR, now=NOW)
     new = Registry.open(empty_url)
     try:
         assert (new.name, new.lineage) == (world.name, world.lineage)
@@ -72,9 +82,10 @@ def test_the_database_that_was_deleted_comes_back_equal(
             assert other.audit(limit=1)[0].previous == hash_
     finally:
         new.close()
-    place = RegistryLocation(url=empty_url, root=root, name=NAME)
-    assert [fault.code for fault in check(place).faults] == ["outbox-pending"]  # that it was rebuilt
-    assert check(place, repair=True).faults == ()
+    with closing(Registry.open(empty_url)) as new:
+        synced = sync(new, root, Declared(registry=NAME), Changed(actor=ACTOR, at=NOW))
+        assert (synced.drained.alarms, synced.drained.pending) == ((), 0)
+    assert check(RegistryLocation(url=empty_url, root=root, name=NAME)).faults == ()
 
 
 def test_an_app_that_is_off_and_a_canary_come_back(
@@ -97,28 +108,77 @@ def test_an_app_that_is_off_and_a_canary_come_back(
     assert check(RegistryLocation(url=empty_url, root=root, name=NAME), repair=True).faults == ()
 
 
-def test_it_comes_back_from_an_address_and_from_a_mirror(
-    world: Registry, archive: Path, empty_url: str, tmp_path: Path
+@pytest.mark.parametrize("clone", [(), ("--bare",), ("--mirror",)])
+def test_it_comes_back_from_an_address_and_from_any_clone(
+    world: Registry, archive: Path, tmp_path: Path, clone: tuple[str, ...]
 ) -> None:
-    git(tmp_path, "clone", "--quiet", "--mirror", str(archive), "mirror.git")
-    done = rebuild(f"file://{tmp_path}/mirror.git", empty_url, actor=ACTOR, now=NOW)
+    git(tmp_path, "clone", "--quiet", *clone, str(archive), "clone")
+    for number, source in enumerate([str(tmp_path / "clone"), f"file://{archive}"]):
+        done = rebuild(source, f"sqlite:///{tmp_path}/{number}.db", actor=ACTOR, now=NOW)
+        with world.read() as reader:
+            assert (done.seq, done.hash, done.ignored) == (*reader.audit_head(), ())
+
+
+def test_a_branch_that_lags_behind_its_remote_hides_nothing(world: Registry, archive: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(archive), "clone")
+    git(tmp_path / "clone", "branch", "--quiet", "promptops/test", "origin/promptops/test~9")
+    done = rebuild(str(tmp_path / "clone"), f"sqlite:///{tmp_path}/new.db", actor=ACTOR, now=NOW)
+    with world.read() as reader:
+        assert done.hash == reader.audit_head()[1]
+
+
+def test_two_histories_of_one_registry_are_refused(world: Registry, archive: Path, empty_url: str) -> None:
+    """A copy of the registry that lived on by itself, and pushed to another branch."""
+    other = git(archive, "commit-tree", f"{REF}^{{tree}}", "-p", f"{REF}~1", "-m", "Another last line")
+    git(archive, "update-ref", "refs/heads/promptops/other", other)
+    with pytest.raises(Invalid, match="both claim to be line"):
+        rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+
+
+@pytest.mark.parametrize("what", ["a file", "nothing", "a doubled line", "a line of another place"])
+def test_junk_stops_nothing_and_is_named(
+    world: Registry, archive: Path, repository: Repository, empty_url: str, what: str
+) -> None:
+    empty = git(archive, "mktree", "--missing", "/dev/null") if what == "nothing" else ""
+    trees = {"a file": "HEAD^{tree}", "nothing": empty, "a doubled line": f"{REF}^{{tree}}"}
+    tree = trees.get(what, f"{REF}~9^{{tree}}")
+    git(archive, "update-ref", REF, git(archive, "commit-tree", tree, "-p", REF, "-m", "junk"))
+    git(archive, "update-ref", REF, git(archive, "commit-tree", f"{REF}~1^{{tree}}", "-p", REF, "-m", "more"))
+    git(archive, "branch", "promptops/mine", "HEAD")
+    git(archive, "update-ref", "refs/promptops/channels/dev/bot/2", "HEAD")
+    done = rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
     with world.read() as reader:
         assert (done.seq, done.hash) == reader.audit_head()
+    assert len(done.ignored) == 3
+    assert "refs/heads/promptops/mine: no registry begins there" in done.ignored
 
 
-def test_a_gap_is_named_and_nothing_is_made(archive: Path, empty_url: str, world: Registry) -> None:
+def test_a_lost_object_is_named_and_nothing_is_made(archive: Path, empty_url: str, world: Registry, root: Path) -> None:
+    for what in (":record.json", ":content.json"):
+        blob = git(root, "rev-parse", commit_of(root, "releases/bot/0.1.1") + what)
+        file = root / ".git/objects" / blob[:2] / blob[2:]
+        kept = file.read_bytes()
+        file.unlink()
+        with pytest.raises(Invalid, match="nothing was made"):
+            rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+        file.write_bytes(kept)
+    with pytest.raises(Unavailable):
+        Registry.open(empty_url)
+
+
+def test_a_gap_is_named_and_nothing_is_made(older: Path, empty_url: str, world: Registry) -> None:
     with world.read() as reader:
         entries = reader.journal([5, 6, 9])
     for entry in entries:
-        git(archive, "update-ref", "-d", f"refs/promptops/{entry.ref}")
+        git(older, "update-ref", "-d", f"refs/promptops/{entry.ref}")
     with pytest.raises(Invalid, match="lines 5 to 6, 9 of the audit log are not in"):
-        rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+        rebuild(str(older), empty_url, actor=ACTOR, now=NOW)
     with pytest.raises(Unavailable):
         Registry.open(empty_url)
 
 
 def test_a_record_that_was_changed_is_named_and_nothing_is_made(
-    archive: Path, empty_url: str, world: Registry, repository: Repository
+    older: Path, empty_url: str, world: Registry, repository: Repository
 ) -> None:
     """Somebody made a good-looking commit with another reason in it, and moved the ref there."""
     with world.read() as reader:
@@ -128,9 +188,9 @@ def test_a_record_that_was_changed_is_named_and_nothing_is_made(
     forged = replace(record, audit=replace(record.audit, reason="x", record=bind(record.ref, fact)), fact=fact)
     made = project(forged, repository.refs.algorithm)
     repository.refs.write(made.objects)
-    git(archive, "update-ref", made.ref, made.sha)
+    git(older, "update-ref", f"refs/promptops/{made.name}", made.sha)
     with pytest.raises(Invalid, match="does not follow the audit log"):
-        rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+        rebuild(str(older), empty_url, actor=ACTOR, now=NOW)
     assert encode(forged) != encode(record)
 
 
@@ -150,17 +210,17 @@ def test_a_record_that_was_changed_is_named_and_nothing_is_made(
     ],
 )
 def test_what_is_not_a_whole_archive_is_refused(
-    archive: Path, empty_url: str, commands: list[list[str]], said: str
+    older: Path, empty_url: str, commands: list[list[str]], said: str
 ) -> None:
     for command in commands:
-        git(archive, *command)
+        git(older, *command)
     with pytest.raises(Invalid, match=said):
-        rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
+        rebuild(str(older), empty_url, actor=ACTOR, now=NOW)
 
 
-def test_a_clone_without_the_refs_says_how_to_get_them(archive: Path, tmp_path: Path) -> None:
-    git(tmp_path, "clone", "--quiet", str(archive), "clone")
-    with pytest.raises(Invalid, match="no ref below refs/promptops/") as refused:
+def test_a_clone_without_the_branch_says_how_to_get_it(archive: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--single-branch", str(archive), "clone")
+    with pytest.raises(Invalid, match="holds no registry") as refused:
         rebuild(str(tmp_path / "clone"), f"sqlite:///{tmp_path}/new.db", actor=ACTOR, now=NOW)
     assert "git fetch" in refused.value.hint
 

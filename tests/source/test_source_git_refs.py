@@ -123,7 +123,7 @@ def test_refs_go_to_remotes_of_the_repository_and_are_never_moved_there(root: Pa
     git(root, "update-ref", "refs/promptops/things/0", other[-1].sha)
     refused = repository.refs.push("origin", list(wanted)).refused
     assert list(refused) == ["refs/promptops/things/0"]
-    assert repository.refs.fetch("origin", "refs/promptops/")
+    assert repository.refs.fetch("origin", ["refs/promptops/*:refs/promptops/*"])
     assert repository.refs.list("refs/promptops/")["refs/promptops/things/0"] == other[-1].sha
     assert repository.refs.list_remote("origin", "refs/promptops/") == wanted
     for remote in ("--upload-pack=x", "-oProxyCommand=x", "ext::sh", "file:///etc", "nowhere"):

@@ -14,7 +14,7 @@ from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.core.errors import ActorUnknown
+from promptops.core.errors import ActorUnknown, Invalid
 from promptops.core.server_url import hide_password
 from promptops.core.timestamp import timestamp
 from promptops.wire.codec import to_json
@@ -128,12 +128,14 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
 
 @command("restore", group=db)
 @click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
-def restore(session: Session, /, source: Path) -> None:
+@click.option("--leave-newer", is_flag=True, help="Do not take the changes after the backup that git has.")
+@click.option("--reason", "-m", default="", metavar="TEXT", help="Why; the audit log has it afterwards.")
+def restore(session: Session, /, source: Path, leave_newer: bool, reason: str) -> None:
     """Make a registry of a backup, where none exists.
 
     Every byte of the backup is verified first; one that was changed or cut off is refused, and nothing is changed. An
-    existing registry is never overwritten. The registry begins a new epoch, since changes after the
-    backup are not in it, and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
+    existing registry is never overwritten. Changes after the backup that the workspace's git has are taken from there.
+    The registry begins a new epoch and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
 
     \b
       promptops db restore /srv/backups/promptops.backup --registry sqlite:////srv/promptops/registry.db
@@ -143,13 +145,34 @@ def restore(session: Session, /, source: Path) -> None:
 
     path = session.directory / source.expanduser()
     place = _place(session, url)
-    restored = backing_up.restore(path, place, actor=actor, now=session.now)
+    if leave_newer and not reason.strip():
+        raise Invalid("a reason is needed", hint="--reason TEXT: why the newer changes are left; the log has it.")
+    restored = backing_up.restore(path, place, actor=actor, now=session.now, leave_newer=leave_newer, reason=reason)
     destination = hide_password(url)
     session.answer(lambda: _restored_shape(restored, destination), lambda page: _restored(restored, destination, page))
     if restored.report.exit_code == DAMAGE:
         click.get_current_context().exit(DAMAGE)
     if place.root is not None:
         bring_to_git(session)
+
+
+@command("home", group=db)
+@click.argument("address", metavar="[PATH|URL]", required=False, default="")
+@click.option("--reason", "-m", default="", metavar="TEXT", help="Why; the audit log has it afterwards.")
+def home(session: Session, /, address: str, reason: str) -> None:
+    """Show which repository is the home of the journal in git, or name another one.
+
+    A change counts as brought to git only when the home has it. The home is a repository that every clone can reach
+    (a URL, or a path), or the workspace in which it was named (`.`). The whole journal is brought there before the
+    new home counts; the old one stays as it is.
+
+    \b
+      promptops db home
+      promptops db home git@github.com:acme/prompts.git -m "CI carries changes too"
+    """
+    from promptops.cli.commands import db_home
+
+    db_home.run(session, address, reason)
 
 
 def _place(session: Session, url: str) -> RegistryLocation:
@@ -190,6 +213,7 @@ def _restored_shape(restored: Restored, url: str) -> JsonObject:
         "restored": url,
         "backup": manifest_shape(restored.manifest),
         "epoch": restored.epoch,
+        "taken_from_git": restored.taken,
         "check": report_shape(restored.report),
     }
 
@@ -230,6 +254,8 @@ def _restored(restored: Restored, url: str, page: Page) -> list[Line]:
     from promptops.cli.commands.fsck import report_lines
 
     head: Line = [Span("✓ ", "good"), Span("Restored ", "strong"), Span(url, "name")]
-    epoch = f"{restored.epoch}, which begins now; changes after the backup are not in it"
+    newer = "changes after the backup that git does not have are not in it"
+    taken = f"; {counted(restored.taken, 'change')} after the backup came from git" if restored.taken else ""
+    epoch = f"{restored.epoch}, which begins now; {newer}{taken}"
     rows: list[tuple[str, Cell]] = [("backup of", moment(page, restored.manifest.at)), *_held(restored.manifest)]
     return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(restored.report)]

@@ -83,7 +83,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
     )
     session.answer(lambda: _shape(done), lambda page: _lines(done, session.directory, page))
     if created or channels:
-        bring_to_git(replace(session, directory=root))
+        bring_to_git(replace(session, directory=root), claim=True)
 
 
 def _workspace(target: Path, *, example: bool) -> tuple[Path, tuple[str, ...]]:

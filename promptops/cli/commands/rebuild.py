@@ -35,7 +35,7 @@ _NAMES = {"channels": "deployments"}
     "source",
     required=True,
     metavar="PATH|URL",
-    help="The repository with the refs below refs/promptops.",
+    help="A clone of the repository that is the home of the journal.",
 )
 def rebuild(session: Session, /, source: str) -> None:
     """Make a new registry from git alone.
@@ -59,6 +59,8 @@ def rebuild(session: Session, /, source: str) -> None:
         session.note(f"no client can load {each}")
     if len(rebuilt.unloadable) > _SHOWN:
         session.note(f"nor {counted(len(rebuilt.unloadable) - _SHOWN, 'other release')}: --json names them all")
+    for each in rebuilt.ignored[:_SHOWN]:
+        session.note(f"ignored: {each}")
     bring_to_git(session)
 
 
@@ -72,6 +74,7 @@ def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
         "epoch": rebuilt.epoch,
         "not_in_git": list(MISSING),
         "unloadable": list(rebuilt.unloadable),
+        "ignored": list(rebuilt.ignored),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops.cli.command import command
+from promptops.cli.git_sync import declared_in
 from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
@@ -32,12 +33,19 @@ SHOWN = 8
     help="Fetch from and push to this remote too. [origin]",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing unless something is wrong.")
-def sync(session: Session, /, remote: str, quiet: bool) -> None:
+@click.option(
+    "--remove-old-refs",
+    is_flag=True,
+    help="Remove the refs that versions before 0.4.0 wrote, once the home has it all.",
+)
+@click.option("--claim/--no-claim", default=True, hidden=True)
+def sync(session: Session, /, remote: str, quiet: bool, remove_old_refs: bool, claim: bool) -> None:
     """Bring changes to git, and exchange them with a remote.
 
-    Every change of the registry becomes a commit with a ref of its own below refs/promptops, and every release an
-    annotated tag. Each change starts this by itself; run it when that could not finish. Refs and tags are
-    created and never moved, here and on the remote. Exit code 1: something is not in git yet, or was refused.
+    Every change of the registry becomes a commit on the branch promptops/REGISTRY of its home, and every release an
+    annotated tag. Each change starts this by itself; run it when that could not finish. The branch only moves forward
+    and tags are never moved, here and on the remote. Without a home yet, this repository becomes it.
+    Exit code 1: something is not in git yet, or was refused.
 
     \b
       promptops sync
@@ -45,12 +53,13 @@ def sync(session: Session, /, remote: str, quiet: bool) -> None:
     """
     root = session.require_root()
     from promptops.operations import git_sync
-    from promptops.source.tree import WorkingTree
-    from promptops.source.workspace import read_workspace
+    from promptops.operations.homes import Changed
 
-    name = read_workspace(WorkingTree(root)).registry
+    declared, changed = declared_in(root), Changed(actor=session.actor(), at=session.now)
     with session.registry("promptops sync") as registry:
-        synced = git_sync.sync(registry, root, name=name, remote=remote)
+        synced = git_sync.sync(
+            registry, root, declared, changed, remote=remote, claim=claim, remove_older=remove_old_refs
+        )
     if not quiet:
         session.answer(lambda: _shape(synced), lambda page: _lines(synced))
     problems = _problems(synced)
@@ -66,7 +75,7 @@ def _problems(synced: Synced) -> list[str]:
     problems = [f"{fault.where}: {fault.what}" for fault in drained.alarms[:1]]
     if drained.waiting:
         first = drained.waiting[0]
-        problems.append(f"{counted(len(drained.waiting), 'change')} cannot go to git: {first.ref}: {first.why}")
+        problems.append(f"{counted(len(drained.waiting), 'change')} cannot go to git: {first.what}: {first.why}")
     if exchanged and exchanged.refused:
         name, why = next(iter(exchanged.refused.items()))
         problems.append(f"{counted(len(exchanged.refused), 'ref')} refused: {name}: {why}")
@@ -77,9 +86,11 @@ def _shape(synced: Synced) -> JsonObject:
     shape: JsonObject = {
         "done": synced.drained.done,
         "pending": synced.drained.pending,
-        "waiting": [{"ref": waiting.ref, "why": waiting.why} for waiting in synced.drained.waiting],
+        "waiting": [{"ref": waiting.what, "why": waiting.why} for waiting in synced.drained.waiting],
         "alarms": [to_json(fault_document(fault)) for fault in synced.drained.alarms],
     }
+    if synced.older:
+        shape["removed"], shape["kept"] = synced.older.removed, list(synced.older.kept)
     if synced.exchanged:
         shape["remote"] = synced.exchanged.remote
         shape["fetched"] = list(synced.exchanged.fetched)
@@ -97,11 +108,14 @@ def _lines(synced: Synced) -> list[Line]:
         lines.append("Everything is in git.")
     if drained.pending:
         lines.append([Span(f"{counted(drained.pending, 'change')} not in git yet", "warn")])
-    lines += _first([f"{waiting.ref}: {waiting.why}" for waiting in drained.waiting])
+    lines += _first([f"{waiting.what}: {waiting.why}" for waiting in drained.waiting])
     for fault in drained.alarms[:SHOWN]:
         lines += [[Span("alarm: ", "bad"), f"{fault.where}: {fault.what}"]]
     if synced.exchanged:
         lines += _exchanged(synced.exchanged)
+    if synced.older:
+        lines += [[Span("✓ ", "good"), Span("Removed ", "strong"), counted(synced.older.removed, "old ref")]]
+        lines += _first([f"{name}: it holds something else than the registry, and stays" for name in synced.older.kept])
     return [*lines, *next_steps([("look closer", ["fsck"])] if drained.alarms else [])]
 
 

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.SYNC: "sync[ --remote {remote}]",
     Action.TRANSFER_APP: "app transfer {app}[ --reason {reason}]",
     Action.UNQUARANTINE: "unquarantine {release} --channel {channel}[ --reason {reason}]",
+    Action.SET_HOME: "db home[ {address}]",
     Action.UPGRADE: "db upgrade",
 }
 """The command of each action. What is in brackets is left out where the advice does not have these arguments."""

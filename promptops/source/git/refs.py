@@ -31,6 +31,7 @@ _UPDATE = ("update-ref", "--stdin")
 _LOOSE = 100
 # Ref names are arguments of `git push`: 500 of them stay far below the limit of a command line (128 KiB on Linux).
 _PUSHED_AT_ONCE = 500
+_REMOVED_AT_ONCE = 200  # each is named twice
 _TAKEN = re.compile(r"'(?P<there>refs/[^']+)' exists; cannot create '")
 _NOT_ALLOWED = re.compile(r"transport '(?P<helper>[\w+.-]+)' not allowed")
 _SAID = 1000
@@ -112,6 +113,49 @@ class Refs:
         if result.code:
             raise GitUnavailable(f"git could not write objects: {result.err or f'exit code {result.code}'}")
 
+    def history(self, tip: str, after: str = "") -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Returns the commits from behind ``after`` up to ``tip``, along first parents, oldest first, each with its
+        parents.
+
+        Raises:
+            GitUnavailable: one of them is not in the repository.
+        """
+        options = ("--first-parent", "--reverse", "--parents", "--end-of-options")
+        result = self._call("rev-list", *options, _id(tip), *([f"^{_id(after)}"] if after else []))
+        if result.code:
+            raise GitUnavailable(f"git rev-list failed: {result.err}")
+        lines = (line.split() for line in result.out.decode("ascii", "replace").splitlines())
+        return [(sha, tuple(parents)) for sha, *parents in lines]
+
+    def has(self, sha: str) -> bool:
+        """True if a commit is in the repository."""
+        return next(self._objects.each([f"{_id(sha)}^{{commit}}"], most=0)) is not None
+
+    def advance(self, name: str, new: str, old: str, create: Mapping[str, str] | None = None) -> bool:
+        """Moves a ref from one id to another, or creates it if ``old`` is empty; also creates these refs, or does
+        nothing of all that. Returns False if a ref is not where it has to be.
+
+        Raises:
+            GitUnavailable: git refuses for another reason.
+        """
+        lines = [f"update {_ref(name)} {_id(new)} {_id(old) if old else '0' * len(new)}\n"]
+        lines += [f"create {_ref(name)} {_id(sha)}\n" for name, sha in (create or {}).items()]
+        result = self._call(*_UPDATE, data="".join(lines).encode(), writes=True)
+        if result.code and not create and self._ids([name]).get(name, "") == old:
+            raise GitUnavailable(f"git update-ref failed: {result.err or f'exit code {result.code}'}")
+        return not result.code
+
+    def remove(self, refs: Mapping[str, str]) -> None:
+        """Removes refs, each only if it still has this id.
+
+        Raises:
+            GitUnavailable: git refuses; none of them was removed.
+        """
+        data = "".join(f"delete {_ref(name)} {_id(sha)}\n" for name, sha in refs.items()).encode()
+        result = self._call(*_UPDATE, data=data, writes=True)
+        if result.code:
+            raise GitUnavailable(f"git update-ref failed: {result.err or f'exit code {result.code}'}")
+
     def create(self, wanted: Mapping[str, str]) -> dict[str, Refusal]:
         """Creates refs, in one transaction where none of them exists yet. An existing ref is never moved.
 
@@ -178,30 +222,51 @@ class Refs:
             )
         return _pairs(result.out, b"\t")
 
-    def fetch(self, source: str, *prefixes: str) -> str:
-        """Creates the refs of a source (a remote or a URL) that begin with one of the prefixes. Refs here never move.
+    def fetch(self, source: str, specs: Sequence[str]) -> str:
+        """Fetches these refspecs from a source, a remote or a URL. Refs here only move where a refspec has a ``+``.
 
         Returns git's error message, for example about a ref that exists here with another id; empty on success.
         """
-        specs = [f"{_prefix(prefix)}*:{prefix}*" for prefix in prefixes]
-        result = self._call("fetch", *environment.FETCH, "--end-of-options", source, *specs, writes=True, remote=True)
-        return (result.err or f"git fetch failed with exit code {result.code}") if result.code else ""
+        for start in range(0, len(specs), _PUSHED_AT_ONCE):
+            batch = [_spec(spec) for spec in specs[start : start + _PUSHED_AT_ONCE]]
+            result = self._call(
+                "fetch", *environment.FETCH, "--end-of-options", source, *batch, writes=True, remote=True
+            )
+            if result.code:
+                return result.err or f"git fetch failed with exit code {result.code}"
+        return ""
+
+    def push_commit(self, remote: str, sha: str, name: str) -> str:
+        """Moves a ref of a remote forward to a commit; returns the reason if the remote or git refuses that."""
+        return self._push(remote, {_ref(name): f"{_id(sha)}:{name}"})[name]
+
+    def push_removals(self, remote: str, refs: Mapping[str, str]) -> str:
+        """Removes refs from a remote, each only if it still has this id; returns the first reason if it refuses."""
+        names = list(refs)
+        for start in range(0, len(names), _REMOVED_AT_ONCE):
+            batch = names[start : start + _REMOVED_AT_ONCE]
+            leases = (f"--force-with-lease={_ref(name)}:{_id(refs[name])}" for name in batch)
+            refused = [why for why in self._push(remote, {name: f":{name}" for name in batch}, *leases).values() if why]
+            if refused:
+                return refused[0]
+        return ""
 
     def push(self, remote: str, names: Sequence[str]) -> Pushed:
         """Creates these refs on a remote. The remote refuses to move a ref that exists there with another id."""
-        taken: list[str] = []
-        refused: dict[str, str] = {}
+        reasons: dict[str, str] = {}
         for start in range(0, len(names), _PUSHED_AT_ONCE):
-            batch = [_ref(name) for name in names[start : start + _PUSHED_AT_ONCE]]
-            specs = [f"{name}:{name}" for name in batch]
-            result = self._call("push", *environment.PUSH, "--end-of-options", remote, *specs, remote=True)
-            results = _results(result.out.decode("utf-8", "replace"))
-            taken += [name for name in batch if results.get(name) == ""]
-            unknown = result.err or f"git push failed with exit code {result.code}"
-            said = f": {' '.join(result.remote)}"[:_SAID] if result.remote else ""
-            whys = {name: results[name] + said if results.get(name) else results.get(name, unknown) for name in batch}
-            refused |= {name: why for name, why in whys.items() if why}
-        return Pushed(taken=tuple(taken), refused=refused)
+            reasons |= self._push(remote, {_ref(n): f"{n}:{n}" for n in names[start : start + _PUSHED_AT_ONCE]})
+        refused = {name: why for name, why in reasons.items() if why}
+        return Pushed(taken=tuple(name for name in reasons if name not in refused), refused=refused)
+
+    def _push(self, remote: str, specs: Mapping[str, str], *options: str) -> dict[str, str]:
+        """Pushes a refspec for each of these refs; returns for each why it was refused, and nothing if it was not."""
+        arguments = (*environment.PUSH, *options, "--end-of-options", remote, *specs.values())
+        result = self._call("push", *arguments, remote=True)
+        results = _results(result.out.decode("utf-8", "replace"))
+        unknown = result.err or f"git push failed with exit code {result.code}"
+        said = f": {' '.join(result.remote)}"[:_SAID] if result.remote else ""
+        return {name: results[name] + said if results.get(name) else results.get(name, unknown) for name in specs}
 
 
 def require_address(url: str) -> str:
@@ -267,6 +332,19 @@ def _ref(name: str) -> str:
     if len(steps) < 3 or steps[0] != "refs" or not all(map(is_segment, steps)):
         raise Invalid(f"'{name[:80]}' is not the name of a ref")
     return name
+
+
+def _id(sha: str) -> str:
+    if not _SHA.fullmatch(sha):
+        raise Invalid(f"'{sha[:80]}' is not the id of a commit")
+    return sha
+
+
+def _spec(spec: str) -> str:
+    """Returns a refspec whose two sides are names of refs, or folders of refs that end with ``/*``."""
+    for side in spec.removeprefix("+").split(":", 1):
+        _ref(side[:-1] + "x" if side.endswith("/*") else side)
+    return spec
 
 
 def _prefix(prefix: str) -> str:

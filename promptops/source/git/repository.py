@@ -11,6 +11,7 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +91,15 @@ class Repository:
     def refs(self) -> Refs:
         """The refs of this repository, with access to their objects."""
         return Refs(self.begin, self._objects, self._algorithm)
+
+    def checked_out(self) -> frozenset[str]:
+        """Returns the branches that are checked out, here or in another working tree of this repository."""
+        heads = [self.folder / "HEAD", *self.folder.glob("worktrees/*/HEAD")]
+        branches = set()
+        for head in heads if self.root != self.folder else heads[1:]:
+            with suppress(OSError, ValueError):
+                branches.add(head.read_text(encoding="utf-8").removeprefix("ref: ").strip())
+        return frozenset(branches)
 
     def close(self) -> None:
         """Ends the git process that reads objects. The next read starts a new one."""

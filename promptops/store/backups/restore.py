@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from promptops.store.binding import bind_older
 from promptops.store.engine.database import locate, refuse_network_file_system
 from promptops.store.engine.retry import saying
 from promptops.store.engine.room import require_room
+from promptops.store.facts.record import Record
+from promptops.store.importing import append_records
 from promptops.store.schema import guards, tables
 from promptops.store.schema.columns import Number
 from promptops.store.schema.revisions import current, require_known
@@ -45,13 +47,19 @@ def restore(
     now: datetime,
     epoch: int = 0,
     reason: str = "",
+    newer: Callable[[], Iterable[Record]] = tuple,
+    leaves: str = "",
     allow_network_fs: bool = False,
 ) -> Manifest:
     """Make a registry of a backup in an empty place, and begin a new epoch in it, the one after the backup's or
     ``epoch``, whichever is later. Check it with fsck afterwards.
 
+    First it adds the ``newer`` records, which git has and the backup lacks; or the epoch says which commit of the
+    journal it ``leaves`` behind.
+
     Raises:
-        Invalid: the backup is not what its manifest says, or is of the other kind of database. Nothing was touched.
+        Invalid: the backup is not what its manifest says, or is of the other kind of database, or the records do not
+            follow it. Nothing was touched.
         Conflict: there is something already. SchemaTooNew: a newer promptops made the backup.
         ExtraMissing, GuardsMissing, RegistryUnavailable
     """
@@ -67,6 +75,7 @@ def restore(
 
     epoch = max(manifest.holdings.epoch + 1, epoch)
     entry = {"at": now, "actor": actor, "to": epoch, "reason": reason or f"backup of {manifest.at.isoformat()}"}
+    entry["leaves"] = leaves
     if place.path is None:
         with migrating(place) as connection:
             _clear_what_died(connection, manifest.sha256)
@@ -74,15 +83,29 @@ def restore(
                 raise Conflict(f"there is a registry at {place} already", hint="Restore into a new, empty database.")
             require_room(connection, place)
             fill(connection, source, manifest)
-            _begin_epoch(connection, entry)
+            _begin_epoch(connection, entry, newer)
         return manifest
+    _restore_file(source, place.path, manifest, entry, newer, allow_network_fs=allow_network_fs)
+    return manifest
+
+
+def _restore_file(
+    source: Path,
+    path: Path,
+    manifest: Manifest,
+    entry: Mapping[str, Any],
+    newer: Callable[[], Iterable[Record]],
+    *,
+    allow_network_fs: bool,
+) -> None:
+    """Finish a SQLite registry beside its place, and then give it its name."""
     with saying("the registry cannot be restored"):
-        place.path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not allow_network_fs:
-            refuse_network_file_system(place.path.parent)
-        refuse_existing(*(place.path.with_name(place.path.name + end) for end in ("", "-wal", "-shm", "-journal")))
-        with scratch(place.path.parent) as folder:
-            part = folder / place.path.name
+            refuse_network_file_system(path.parent)
+        refuse_existing(*(path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")))
+        with scratch(path.parent) as folder:
+            part = folder / path.name
             part.touch(mode=0o600)
             shutil.copyfile(source, part)
             _require_whole(part, manifest)  # the source may have changed since
@@ -90,10 +113,9 @@ def restore(
             with migrating(locate(str(part))) as connection:
                 require_same(connection, manifest)
                 bring_up_to_date(connection)
-                _begin_epoch(connection, entry)
+                _begin_epoch(connection, entry, newer)
             _settle(part)
-            name_file(part, place.path)
-    return manifest
+            name_file(part, path)
 
 
 def fill(connection: Connection, source: Path, manifest: Manifest) -> None:
@@ -132,7 +154,8 @@ def bring_up_to_date(connection: Connection) -> None:
     bind_older(connection, actor="promptops")
 
 
-def _begin_epoch(connection: Connection, entry: Mapping[str, Any]) -> None:
+def _begin_epoch(connection: Connection, entry: Mapping[str, Any], newer: Callable[[], Iterable[Record]]) -> None:
+    append_records(connection, newer())
     Writer(connection).raise_epoch(action="restore", **entry)
 
 

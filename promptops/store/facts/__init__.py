@@ -4,11 +4,11 @@ A module holds a ``KIND`` (:class:`~promptops.store.facts.kind.FactKind`), which
 fact is one new module, and its table with the migration. Everything else works with facts of any kind: the writer, git,
 fsck, a rebuild.
 
-A name is relative to ``refs/promptops/`` and says what the fact is::
+A name says what the fact is::
 
     registry/<lineage>                  releases/<app>/<version>          channels/<channel>/<app>/<revision>
     policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
     tokens/<id>                         revocations/<token>               bindings/<line>
-    transfers/<app>/<number>
+    transfers/<app>/<number>            homes/<number>
 """

@@ -12,12 +12,16 @@ from promptops.store.schema.rows import AnyRow, Values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochInfo:
-    """A registry came back from a backup or from git: what was numbered before may have been numbered differently."""
+    """A registry came back from a backup or from git: what was numbered before may have been numbered differently.
+
+    ``leaves`` is the newest commit of the journal in git, where the registry goes on without the lines it has there.
+    """
 
     epoch: int
     at: datetime
     actor: str
     reason: str
+    leaves: str = ""
 
 
 class _Epochs(KeyedKind[EpochInfo]):

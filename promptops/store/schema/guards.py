@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, UniqueConstraint
 from promptops.core.errors import GuardsMissing
 from promptops.store.schema.tables import metadata
 
-_MUTABLE = ("head", "audit_head", "outbox", "client", "idempotency")
+_MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "idempotency")
 
 
 def _keys(table: Table) -> tuple[tuple[str, ...], ...]:

@@ -1,10 +1,10 @@
 """The tables of a registry: what the other modules of ``store`` select from and insert into.
 
-Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except five: ``head``, the
+Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except six: ``head``, the
 revision each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log;
-``outbox``, whose rows go when they are in git; ``client``, each running client's last heartbeat; and ``idempotency``,
-whose rows may be thrown away some day. Indexes are what keeps a rollback as fast at 10,000 releases as at 10. A change
-here needs a migration; ``alembic check`` compares the two.
+``outbox``, whose rows go when they are in git; ``drained``, how far git is; ``client``, each running client's last
+heartbeat; and ``idempotency``, whose rows may be thrown away some day. Indexes are what keeps a rollback as fast at
+10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
 
 They are plain tables, not classes of an ORM: every command declares all of them when it starts, and declaring classes
 took longer than a whole ``status`` of a small registry.
@@ -29,6 +29,9 @@ from promptops.store.schema.columns import (
     column,
 )
 from promptops.store.schema.columns import metadata as metadata
+from promptops.store.schema.git_tables import drained as drained
+from promptops.store.schema.git_tables import home as home
+from promptops.store.schema.git_tables import outbox as outbox
 
 
 def _of_release(digest: str = "digest") -> ForeignKeyConstraint:
@@ -273,7 +276,7 @@ journal = Table(
     UniqueConstraint("ref"),
     **STRICT,
 )
-"""The name, relative to ``refs/promptops/``, of the fact that a line of the audit log is about."""
+"""The name of the fact that a line of the audit log is about."""
 
 binding = Table(
     "binding",
@@ -285,14 +288,6 @@ binding = Table(
 )
 """The digest of the fact of a line that has none itself, and of a token's the commitment to its secret."""
 
-outbox = Table(
-    "outbox",
-    metadata,
-    column("seq", Number, ForeignKey("journal.seq"), primary_key=True),
-    **STRICT,
-)
-"""A line of the journal that is not in git yet; deleted when it is."""
-
 epoch = Table(
     "epoch",
     metadata,
@@ -300,6 +295,7 @@ epoch = Table(
     column("at", Moment),
     column("actor", Words),
     column("reason", Words),
+    column("leaves", Words),
     **STRICT,
 )
 """The registry came back from a backup or from git. Before the first of these rows the epoch is 1."""

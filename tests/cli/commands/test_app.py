@@ -12,6 +12,7 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.gateway.serving import mint, serving
 from tests.support import factory
+from tests.support.journal import names
 
 REMOTE = "https://ada:p@ss@GitHub.com/acme/prompts.git"
 
@@ -69,7 +70,8 @@ def test_an_app_moves_to_another_repository_by_a_transfer(
     error = promptops("-C", str(first), "release", "--json", exits=5).error
     assert (error["code"], error["kind"]) == ("app-owned-elsewhere", "Refused")
     assert "since its transfer on " in error["message"]
-    assert "transfers/bot/1" in factory.git(second, "for-each-ref", "--format=%(refname)", "refs/promptops")
+    promptops("-C", str(first), "sync")
+    assert "transfers/bot/1" in names(first)
     assert promptops("-C", str(first), "audit", "--limit", "9").out.count("the bots team has it now") == 1
 
 

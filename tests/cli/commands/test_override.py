@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from promptops import projection
-from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.support import factory
+from tests.support.journal import bring
 
 CREATE = ("override", "create", "bot@0.1.1", "--channel", "prod", "--reason", "it burns")
 FILE = "bot.prod.override.json"
@@ -108,7 +107,7 @@ def test_without_the_database_the_way_through_git_is_named_and_works(
     told: Registry, promptops: Promptops, tmp_path: Path
 ) -> None:
     root = factory.make_workspace(tmp_path / "prompts")
-    projection.drain(told, Repository.open(root))
+    bring(told, root)
     told.close()
     (tmp_path / "registry.db").rename(tmp_path / "registry.gone")
     assert "--from-git PATH" in promptops(*CREATE, exits=6).err

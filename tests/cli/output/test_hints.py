@@ -156,8 +156,8 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: require_lineage(("other",), "mine", "here"),
-        "If that one is lost, bring it back: promptops rebuild --from-git PATH. If not needed, remove it: git "
-        "for-each-ref --format='delete %(refname)' refs/promptops | git update-ref --stdin",
+        "If that one is lost, bring it back: promptops rebuild --from-git PATH. If not needed, remove it "
+        "there: git branch -D promptops/NAME, or the refs below refs/promptops.",
     ),
 ]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from promptops import store
 from promptops.core.model import Deployment, Kind, Policy, Release
 from promptops.operations.channels import apply_channels
-from promptops.operations.git_sync import sync
 from promptops.store import Registry, Writer
 from promptops.store.facts.kind import label
 from tests.harness.bench.fill import ACTOR, NOW, release
 from tests.harness.bench.measure import Line, seconds
 from tests.support.factory import make_workspace
+from tests.support.journal import sync
 
 APPS, RELEASES, CHANNELS, DEPLOYMENTS = 20, 500, ("staging", "prod"), 25
 _SECONDS, _MEGABYTES = 60.0, 500.0
@@ -60,7 +60,7 @@ def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int) ->
             app = f"app-{number:02}"
             made = [_from(commit, release(app, each)) for each in range(releases)]
             _add(registry, app, made, deployments)
-        sync(registry, work, name="test")
+        sync(registry, work)
     finally:
         registry.close()
 

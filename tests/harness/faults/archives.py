@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from promptops.core.errors import PromptopsError
-from promptops.operations.git_sync import sync
 from tests.harness.faults.calls import NO_TRACING, injected, may_trace
 from tests.harness.faults.children import Ended, Say, run
 from tests.harness.faults.disks import fill, small_disk
@@ -18,7 +17,7 @@ from tests.harness.faults.health import examine, mend
 from tests.harness.faults.orders import Order, What, carry_out
 from tests.harness.faults.report import Row
 from tests.harness.faults.worlds import SQLite, World, Worlds, begin
-from tests.support.factory import NAME
+from tests.support.journal import sync
 
 CALLS = ("fsync", "rename", "link")
 """Calls that git makes and the registry's own process does not."""
@@ -83,6 +82,6 @@ def _change_and_sync(world: World, number: int, say: Say) -> None:
     with world.registry() as registry:
         say(carry_out(registry, Order(what=What.CHANNELS, key="", channel=f"channel-{number}")))
         try:
-            say(sync(registry, world.work, name=NAME).drained.pending)
+            say(sync(registry, world.work).drained.pending)
         except PromptopsError as error:
             say(str(error))

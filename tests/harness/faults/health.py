@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 from promptops.core.errors import GitUnavailable, RegistryNotInitialised, SchemaOutdated
 from promptops.core.faults import Condition
 from promptops.operations.fsck import RegistryLocation, check
-from promptops.operations.git_sync import sync
 from promptops.store import Registry
 from tests.harness.faults.report import Row
-from tests.harness.faults.state import integrity, references
+from tests.harness.faults.state import integrity
 from tests.harness.faults.worlds import World
 from tests.support.factory import NAME
+from tests.support.journal import REF, sync
 
 _TRIES = 3
 
@@ -50,19 +51,21 @@ def _place(world: World) -> RegistryLocation:
 
 
 def _promised(world: World) -> list[str]:
-    """Refs that the journal has and neither the outbox nor git."""
-    there = references(world.work)
+    """Facts that the journal has and neither the outbox nor the branch in git, which has one commit for each."""
     try:
         with world.registry() as registry, registry.read() as reader:
-            waiting = set(reader.pending())
-            return [e.ref for e in reader.journal() if e.seq not in waiting and f"refs/promptops/{e.ref}" not in there]
+            waiting, entries = set(reader.pending()), reader.journal()
     except (RegistryNotInitialised, SchemaOutdated):
         return []
+    count = ["git", "rev-list", "--count", "--first-parent", REF, "--"]
+    done = subprocess.run(count, cwd=world.work, capture_output=True, text=True, check=False)
+    there = int(done.stdout) if done.returncode == 0 else 0
+    return [entry.ref for entry in entries if entry.seq not in waiting and entry.seq > there]
 
 
 def drain(world: World, registry: Registry) -> None:
     """Take the outbox to git, as a writer does after its commit. Git may be in somebody's way: then it waits."""
     try:
-        sync(registry, world.work, name=NAME)
+        sync(registry, world.work)
     except GitUnavailable:
         return

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from promptops.core.errors import Conflict
-from promptops.operations.git_sync import rebuild, sync, tag
+from promptops.operations.git_sync import rebuild, tag
 from promptops.source.git.repository import Repository
 from promptops.store import backup, create, restore, upgrade
 from promptops.store.backups.manifest import manifest_path, read_manifest, sha256_of
@@ -19,6 +19,7 @@ from tests.harness.faults.state import State
 from tests.harness.faults.worlds import World, begin, clear
 from tests.migrations.filled import fill_old
 from tests.support.factory import ACTOR, NAME, START
+from tests.support.journal import REF, sync
 
 Change = Callable[[World, Say], None]
 MARK = "promptops_restoring"
@@ -60,7 +61,7 @@ def _init(world: World, say: Say) -> None:
 
 def _sync(world: World, say: Say) -> None:
     with world.registry() as registry:
-        done = sync(registry, world.work, name=NAME)
+        done = sync(registry, world.work)
     say([done.drained.pending])
 
 
@@ -122,7 +123,7 @@ def backed_up(world: World) -> None:
 def archive(world: World) -> None:
     """A registry that is in git, all of it."""
     with world.registry() as registry:
-        sync(registry, world.work, name=NAME)
+        sync(registry, world.work)
 
 
 def age(world: World) -> None:
@@ -171,7 +172,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="init", change=_init, begin="empty", same=_sizes),
     Scenario(name="release", change=_release),
     *(Scenario(name=name, change=partial(_order, order)) for name, order in _ORDERS.items()),
-    Scenario(name="sync", change=_sync, whole=_in_database, ref="refs/promptops/releases/bot/0.1.3"),
+    Scenario(name="sync", change=_sync, whole=_in_database, ref=REF),
     Scenario(name="release, tag", change=_release_and_tag, whole=_in_database, ref="refs/tags/bot/v0.1.4"),
     Scenario(name="db upgrade", change=_upgrade, begin="old"),
     Scenario(name="rebuild", change=_rebuild, begin="archived", second=True),

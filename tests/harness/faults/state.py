@@ -67,8 +67,8 @@ def state(world: World) -> State:
 
 
 def references(root: Path) -> dict[str, str]:
-    """Every tag and every ref of promptops in a repository, and the object it names."""
-    command = ["git", "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags", "refs/promptops"]
+    """Every tag and the journal of a repository, and the object that each names."""
+    command = ["git", "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags", "refs/heads/promptops"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 

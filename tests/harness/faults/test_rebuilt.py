@@ -8,15 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from promptops.core.errors import Conflict, NotFound, Refused
-from promptops.operations.git_sync import rebuild, sync
+from promptops.operations.git_sync import rebuild
 from promptops.store import Reader, Registry
 from tests.harness.faults.killing import next_order
 from tests.harness.faults.orders import carry_out
 from tests.harness.faults.state import facts
 from tests.harness.faults.worlds import World, begin
 from tests.support.factory import ACTOR, NAME, minutes
+from tests.support.journal import sync
 
-NOT_IN_GIT = frozenset({"idempotency", "outbox", "epoch"})
+NOT_IN_GIT = frozenset({"idempotency", "outbox", "drained", "epoch"})
 
 
 def grow(world: World, changes: int) -> None:
@@ -27,7 +28,7 @@ def grow(world: World, changes: int) -> None:
         for _ in range(changes):
             with suppress(Conflict, NotFound, Refused):
                 carry_out(registry, next_order(registry, lot, commit))
-        sync(registry, world.work, name=NAME)
+        sync(registry, world.work)
 
 
 def answers(reader: Reader, until: int) -> Iterator[object]:

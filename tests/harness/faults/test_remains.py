@@ -38,7 +38,7 @@ CHANGES: dict[str, Callable[[World], None]] = {
     "an index": lambda world: _statement(world, "CREATE INDEX another ON app (name)"),
     "a ref": lambda world: git(world.work, "branch", "new"),
     "an object": _write("work/.git/objects/aa/tmp_obj_1"),
-    "a lock": _write("work/.git/refs/promptops/apps/bot.lock"),
+    "a lock": _write("work/.git/refs/heads/promptops/test.lock"),
     "permissions": lambda world: (world.work / "promptops.yml").chmod(0o600),
     "a folder": lambda world: (world.root / "backups").mkdir(),
     "a symlink": lambda world: (world.root / "link").symlink_to("work"),

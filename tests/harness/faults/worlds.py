@@ -23,8 +23,10 @@ from sqlalchemy import make_url
 from promptops.core.model import Policy
 from promptops.operations.channels import apply_channels
 from promptops.store import Registry, create
+from promptops.store.facts.home import Home
 from tests.harness.faults.orders import Order, What, carry_out
 from tests.support.factory import ACTOR, NAME, START, make_workspace
+from tests.support.journal import REF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,3 +291,7 @@ def begin(world: World) -> None:
                 order = Order(what=What.PROMOTE, key=f"{app} live {number}", app=app, version=f"0.1.{number}")
                 carry_out(registry, order)
         carry_out(registry, Order(what=What.QUARANTINE, key="held", version="0.1.1"))
+        # By hand, so that every world has the same id, and nothing is in git yet.
+        (world.work / ".git/promptops-home").write_text("work")
+        home = Home(number=1, ref=REF, workspace="work", hint="work", actor=ACTOR, at=START)
+        registry.write(lambda writer: writer.record(home))

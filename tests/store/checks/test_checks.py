@@ -113,7 +113,7 @@ DAMAGES = [
     ("INSERT INTO app VALUES ('eve')", "fact-unrecorded", "app eve"),
     ("DELETE FROM audit_head", "database-corrupt", "audit log"),
     # facts that nobody decided
-    ("INSERT INTO epoch SELECT 9, at, actor, reason FROM epoch", "fact-unrecorded", "epochs/9"),
+    ("INSERT INTO epoch SELECT 9, at, actor, reason, leaves FROM epoch", "fact-unrecorded", "epochs/9"),
     ("INSERT INTO yank SELECT app, digest, 'none', 'Eve', created_at FROM release WHERE app = 'bot'", "fact-unrecorded",
      "yanks/bot/0.1.3"),
     ("INSERT INTO yank SELECT app, 'sha256:x', 'none', 'Eve', created_at FROM release WHERE version = '0.1.0'",

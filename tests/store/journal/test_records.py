@@ -54,11 +54,15 @@ def test_the_journal_is_read_in_pages_and_by_number(world: Registry) -> None:
 
 def test_what_is_in_git_waits_no_longer(world: Registry) -> None:
     everything = ask(world, lambda reader: reader.pending())
-    do(world, lambda writer: writer.done([4, 2, 999]))
-    assert ask(world, lambda reader: reader.pending()) == tuple(seq for seq in everything if seq not in (2, 4))
-    do(world, lambda writer: writer.done(everything))
-    do(world, lambda writer: writer.done(everything))
+    assert world.write(lambda writer: writer.drain("sha1", 4, "a" * 40)) == 4
+    assert ask(world, lambda reader: reader.pending()) == everything[4:]
+    assert world.write(lambda writer: writer.drain("sha1", 4, "a" * 40)) == 0
+    assert world.write(lambda writer: writer.drain("sha1", len(everything), "b" * 40)) == len(everything) - 4
     assert ask(world, lambda reader: reader.pending_count()) == 0
+    assert ask(world, lambda reader: (reader.drained("sha1"), reader.drained("sha256"))) == (
+        (len(everything), "b" * 40),
+        (0, ""),
+    )
 
 
 def test_many_pages_are_many_queries_and_the_same_records(world: Registry) -> None:

@@ -13,13 +13,14 @@ from promptops.core.model import Profile
 from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
 from promptops.store.engine.database import locate
+from promptops.store.facts.home import Home
 from promptops.store.facts.revocation import RevokedToken
 from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.tables import metadata
 from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, transfer, withdraw, withhold
 from tests.store.facts import release as a_release
 
-MUTABLE = {"head", "audit_head", "outbox", "idempotency", "client"}
+MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -35,6 +36,7 @@ def full(registry: Registry) -> Registry:
         withdraw(writer, 1)
         writer.record(transfer())
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
+        writer.record(Home(number=1, ref="refs/heads/promptops/test", workspace="ab", actor=ACTOR, at=START))
         writer.add_token(token("ci"), "d" * 64)
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
@@ -94,6 +96,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "journal": (("seq",), ("ref",)),
         "binding": (("seq",),),
         "epoch": (("epoch",),),
+        "home": (("number",),),
         "token": (("id",),),
         "token_secret": (("digest",), ("token",)),
         "token_revocation": (("token",),),

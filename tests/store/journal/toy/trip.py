@@ -15,8 +15,8 @@ import promptops
 from promptops.core.errors import RegistryUnavailable
 from promptops.core.faults import Fault
 from promptops.operations.git_sync import rebuild
-from promptops.projection import drain
 from promptops.projection.fsck import check
+from promptops.projection.homes import Here
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, Writer, backup, check_store, create, restore
 from promptops.store.facts.kind import kinds
@@ -25,6 +25,7 @@ from tests.store.facts import ACTOR, minutes, release
 from tests.store.vandal import vandalise
 from tests.store.world import all_records
 from tests.support.factory import git, make_workspace
+from tests.support.journal import REF, commit_of, drain
 
 NOW = minutes(10)
 
@@ -44,9 +45,9 @@ def main(url: str, restored_url: str, rebuilt_url: str, folder: str) -> dict[str
         with registry.read() as reader:
             audit, names = reader.audit(limit=1)[0], [entry.ref for entry in reader.journal()]
         drained = drain(registry, repository)
-        in_git = decode(git(root, "show", "refs/promptops/stamps/bot/1:record.json").encode())
+        in_git = decode(git(root, "show", f"{commit_of(root, 'stamps/bot/1')}:record.json").encode())
         written = all_records(registry)
-        healthy = [*check_store(registry), *check(registry, repository)]
+        healthy = [*check_store(registry), *check(registry, repository, Here(repository, REF))]
     saved = Path(folder) / "saved.backup"
     backup(url, saved, now=NOW)
     restore(saved, restored_url, actor=ACTOR, now=NOW)
@@ -56,7 +57,7 @@ def main(url: str, restored_url: str, rebuilt_url: str, folder: str) -> dict[str
         "audit": {name: value for name, value in asdict(audit).items() if name not in ("at", "previous", "hash")},
         "journal": names[-2:],
         "pending": drained.pending,
-        "title": git(root, "log", "-1", "--format=%s", "refs/promptops/stamps/bot/1"),
+        "title": git(root, "log", "-1", "--format=%s", commit_of(root, "stamps/bot/1")),
         "git": in_git == written[-1] and in_git.fact == stamp,
         "healthy": _brief(healthy),
         "restored": _came_back(restored_url, written),

@@ -1,0 +1,126 @@
+"""The home of the journal: the repository in which a registry's history lives, named once and changed on purpose."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.errors import RegistryMismatch
+from promptops.projection.archive import REGISTRY
+from promptops.projection.chain import journal_ref
+from promptops.projection.draining import bring
+from promptops.projection.homes import Elsewhere, Here, HomeRef, hint_of, make_home_id, reach
+from promptops.projection.objects import ROOT
+from promptops.source.git.refs import require_address
+from promptops.source.git.repository import Repository
+from promptops.store.facts.home import Home
+
+if TYPE_CHECKING:
+    from promptops.store import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What promptops.yml says of the way to git: its registry, the address of the home and the ref of the journal."""
+
+    registry: str
+    git: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Who changes something, and when."""
+
+    actor: str
+    at: datetime
+
+
+def settle(registry: Registry, repository: Repository, declared: Declared, changed: Changed, *, claim: bool) -> HomeRef:
+    """Returns the home of the journal as a repository reaches it. Where none was named yet, names one:
+    the address in promptops.yml, or this repository, if ``claim`` is set, it has the refs that an older promptops
+    wrote, or the registry's own file lies in it.
+
+    Raises:
+        RegistryMismatch: promptops.yml names another home than the registry.
+        NotTheHome: no home was named, or it is another workspace.
+    """
+    with registry.read() as reader:
+        home = reader.home()
+    if home is not None:
+        _require_same(home, declared)
+    elif declared.git or claim or _was_home(registry, repository):
+        home = name_home(registry, repository, declared, changed)
+    return reach(home, repository)
+
+
+def name_home(
+    registry: Registry, repository: Repository, declared: Declared, changed: Changed, *, reason: str = ""
+) -> Home:
+    """Bring the whole journal to a home, and record it: the address that is declared, or this repository itself.
+
+    Raises:
+        Invalid: git may not be sent to the address. RegistryMismatch: something else is there.
+        GitUnavailable: it cannot be reached.
+    """
+    ref = declared.ref or journal_ref(registry.name)
+    place: HomeRef = Here(repository, ref)
+    if declared.git:
+        address = declared.git if Path(declared.git).is_absolute() else require_address(declared.git)
+        place = Elsewhere(repository.refs, address, ref)
+    brought = bring(registry, repository, place, new=True)
+    if brought.alarms:
+        raise RegistryMismatch(
+            f"{place.where} cannot be the home of the journal: {brought.alarms[0].what}",
+            hint=Sentence("Name another ref with `journal:` in promptops.yml, or ", Advice(Action.SET_HOME), "."),
+        )
+    workspace = "" if declared.git else make_home_id(repository)
+    with registry.read() as reader:
+        before = reader.home()
+    home = Home(
+        number=before.number + 1 if before else 1,
+        ref=ref,
+        address=declared.git,
+        workspace=workspace,
+        hint="" if declared.git else hint_of(repository),
+        actor=changed.actor,
+        at=changed.at,
+        reason=reason,
+    )
+    registry.write(lambda writer: writer.record(home, before=str(before or "")))
+    return home
+
+
+def change_home(
+    registry: Registry, root: Path, declared: Declared, changed: Changed, *, reason: str
+) -> tuple[Home | None, Home]:
+    """Make another repository the home: the declared address, or the repository of this workspace without one.
+
+    Returns the home before and the new one. The whole journal is there before it counts.
+
+    Raises:
+        Invalid: git may not be sent to the address. RegistryMismatch, GitUnavailable
+    """
+    with registry.read() as reader:
+        before = reader.home()
+    with closing(Repository.open(root)) as repository:
+        return before, name_home(registry, repository, declared, changed, reason=reason)
+
+
+def _require_same(home: Home, declared: Declared) -> None:
+    if declared.git and declared.git != home.address:
+        raise RegistryMismatch(
+            f"promptops.yml names {declared.git} as the home of the journal, and it is {home}",
+            hint=Sentence("Write that into promptops.yml, or ", Advice(Action.SET_HOME, words="move the home"), "."),
+        )
+
+
+def _was_home(registry: Registry, repository: Repository) -> bool:
+    """True if an older promptops brought this registry's history here, or the registry is a file of this workspace."""
+    if registry.path is not None and registry.path.is_relative_to(repository.root):
+        return True
+    return f"{ROOT}{REGISTRY}{registry.lineage}" in repository.refs.list(f"{ROOT}{REGISTRY}")

@@ -1,0 +1,157 @@
+"""The repository in which the journal lives, as this machine reaches it: a ref here, or a ref of another repository."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.errors import GitUnavailable
+from promptops.files import replace_file
+from promptops.source.git.refs import Refs
+from promptops.store.facts.home import Home
+
+if TYPE_CHECKING:
+    from promptops.source.git.repository import Repository
+
+_FILE = "promptops-home"
+_FETCHED = "refs/promptops-remotes/home"
+"""Where the chain of a home elsewhere is kept; nothing there is believed before it was compared with the registry."""
+
+
+class NotTheHome(GitUnavailable):
+    """The home of the journal is another workspace, or none was named yet; so changes wait for a sync there."""
+
+
+class HomeRef(Protocol):
+    """The ref of the chain at its home."""
+
+    @property
+    def ref(self) -> str:
+        """The name of the ref."""
+
+    @property
+    def where(self) -> str:
+        """Where that is, for messages."""
+
+    def tip(self) -> str:
+        """Returns the newest commit of the chain, which is in the repository here then; empty without one."""
+
+    def advance(self, new: str, old: str, tags: Mapping[str, str]) -> bool:
+        """Moves the ref forward, and creates these tags in the repository here if all of that is possible at once.
+
+        Returns False if nothing was done: the ref is elsewhere by now, or a tag exists.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The chain of this repository."""
+
+    repository: Repository
+    ref: str
+
+    @property
+    def where(self) -> str:
+        return self.ref.removeprefix("refs/heads/")
+
+    def tip(self) -> str:
+        return self.repository.refs.list(self.ref.rpartition("/")[0] + "/").get(self.ref, "")
+
+    def advance(self, new: str, old: str, tags: Mapping[str, str]) -> bool:
+        if self.ref in self.repository.checked_out():
+            branch = self.where
+            raise GitUnavailable(
+                f"the branch '{branch}' is checked out, so the journal is not moved",
+                hint="git switch to your own branch.",
+            )
+        return self.repository.refs.advance(self.ref, new, old, tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The chain of another repository, which this one fetches from and pushes to."""
+
+    git: Refs
+    address: str
+    ref: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.ref.removeprefix('refs/heads/')} of {self.address}"
+
+    def tip(self) -> str:
+        sha = self.git.list_remote(self.address, self.ref).get(self.ref, "")
+        there = not sha or self.git.has(sha)
+        complaint = "" if there else self.git.fetch(self.address, [f"+{self.ref}:{_FETCHED}"])
+        if complaint:
+            raise GitUnavailable(f"git fetch from {self.address} failed: {complaint}")
+        return sha
+
+    def advance(self, new: str, old: str, tags: Mapping[str, str]) -> bool:
+        if tags:
+            return False
+        refused = self.git.push_commit(self.address, new, self.ref)
+        if refused and self.git.list_remote(self.address, self.ref).get(self.ref, "") == old:
+            raise GitUnavailable(f"the home of the journal, {self.address}, refuses it: {refused}")
+        return not refused
+
+
+def home_id(repository: Repository) -> str:
+    """Returns the random id by which a repository is known as a home; empty if it was never one."""
+    try:
+        return (repository.folder / _FILE).read_text(encoding="ascii").strip()[:64]
+    except (OSError, ValueError):
+        return ""
+
+
+def make_home_id(repository: Repository) -> str:
+    """Returns the id of a repository, and gives it one if it has none.
+
+    Raises:
+        GitUnavailable: the git folder cannot be written.
+    """
+    if known := home_id(repository):
+        return known
+    made = uuid.uuid4().hex
+    try:
+        replace_file(repository.folder / _FILE, f"{made}\n".encode())
+    except OSError as error:
+        raise GitUnavailable(f"{repository.folder} cannot be written: {error.strerror or error}") from error
+    return made
+
+
+def reach(home: Home | None, repository: Repository) -> HomeRef:
+    """Returns the ref of the home as this repository reaches it.
+
+    Raises:
+        NotTheHome: it is a workspace that is not this one, or no home was named yet.
+    """
+    if home is None:
+        raise NotTheHome(
+            "no repository is the home of the journal yet",
+            hint=Sentence(Advice(Action.SYNC, words="A sync"), " in the workspace that keeps it makes it one."),
+        )
+    if home.address:
+        return Elsewhere(repository.refs, home.address, home.ref)
+    if home.workspace != home_id(repository):
+        raise NotTheHome(
+            f"the home of the journal is another workspace: {home.hint}",
+            hint=Sentence(
+                Advice(Action.SYNC, words="A sync"),
+                " there brings changes to git. So that every clone can: ",
+                Advice(Action.SET_HOME, words="name a home that all of them reach"),
+                ".",
+            ),
+        )
+    return Here(repository, home.ref)
+
+
+def hint_of(repository: Repository) -> str:
+    """Returns the path of a repository for messages about its home, with the name of this machine."""
+    import platform
+
+    return f"{platform.node()}:{Path(repository.root)}"[:500]
