@@ -100,6 +100,7 @@ def test_no_registry_and_no_workspace_says_what_to_do(tmp_path: Path) -> None:
     ("url", "shown"),
     [
         ("postgresql://ada:s3cret@host/db", "postgresql://ada:***@host/db"),
+        ("postgresql://ada:s3@cr@et@host/db", "postgresql://ada:***@host/db"),
         ("postgresql://host/db?password=s3cret&x=1", "postgresql://host/db?password=***&x=1"),
         ("sqlite:////var/registry.db", "sqlite:////var/registry.db"),
     ],

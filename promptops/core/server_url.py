@@ -41,7 +41,7 @@ def require_server_url(text: str, *, allow_http: bool = False) -> None:
 
 def hide_password(url: str) -> str:
     """The URL without its password, in the user part as well as in the query: fit to be shown."""
-    shown = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
+    shown = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", url)
     return re.sub(r"([?&][^=&\s]*password=)[^&\s]*", r"\1***", shown, flags=re.IGNORECASE)
 
 

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import pytest
 
 from promptops.core.errors import GitUnavailable, Invalid
+from promptops.source.git.process import hide_credentials
 from promptops.source.git.repository import Repository
 from promptops.source.lint.lint import check
 from promptops.source.tree import MAX_FILE, WorkingTree
@@ -81,6 +82,17 @@ def test_a_commit_says_who_when_and_where(root: Path) -> None:
 def test_the_repository_is_its_origin_without_credentials(root: Path, address: str, shown: str) -> None:
     git(root, "remote", "add", "origin", address)
     assert Repository.open(root).resolve().repository == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("fatal: no 'https://ann:p@ss@wo@rd@h.org/x@y.git/': 403", "fatal: no 'https://h.org/x@y.git/': 403"),
+        ("https://ann:t@h.org and ssh://git@h.org:22/x", "https://h.org and ssh://h.org:22/x"),
+    ],
+)
+def test_what_git_says_is_shown_without_passwords(said: str, shown: str) -> None:
+    assert hide_credentials(said) == shown
 
 
 def test_the_first_commit_is_that_of_the_first_parents_and_unknown_in_a_shallow_clone(

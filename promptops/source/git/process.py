@@ -26,7 +26,7 @@ LOCAL_SECONDS = 60.0
 REMOTE_SECONDS = 120.0
 """Seconds that a command to a remote may take: a push of many refs over a slow line needs more than a minute."""
 
-_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s']*@", re.IGNORECASE)
+_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s']*@", re.IGNORECASE)
 _SAID = re.compile(r"^remote:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
