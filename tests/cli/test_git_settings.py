@@ -46,7 +46,7 @@ i18n.commitEncoding=latin1 i18n.logOutputEncoding=latin1 index.threads=1 init.de
 log.date=relative log.mailmap=true log.showSignature=true maintenance.auto=true pack.packSizeLimit=1m
 protocol.allow=never protocol.file.allow=never protocol.version=0 push.autoSetupRemote=true push.default=nothing
 push.followTags=true push.gpgSign=true push.negotiate=true push.pushOption=ci.skip push.recurseSubmodules=only
-push.useForceIfIncludes=true receive.fsckObjects=true remote.origin.fetch=+refs/*:refs/*
+push.useForceIfIncludes=true receive.fsckObjects=true remote.origin.fetch=+refs/tags/*:refs/heads/theirs/*
 remote.origin.followRemoteHEAD=always remote.origin.mirror=true remote.origin.partialclonefilter=blob:none
 remote.origin.promisor=true remote.origin.prune=true remote.origin.pruneTags=true
 remote.origin.push=+refs/heads/*:refs/heads/* remote.origin.skipDefaultUpdate=true remote.origin.tagOpt=--tags
@@ -82,6 +82,9 @@ ATTRIBUTES = ("*.yml filter=evil diff=evil merge=evil", "* text=auto eol=crlf", 
 
 THEIRS = {"core.alternateRefsCommand"}
 """A remote that is a path on this machine is served by a git of the same user, which reads these for itself."""
+
+TAG = "refs/tags/bot/v0.1.0"
+INCLUDES = '[includeIf "onbranch:main"]\n\tpath = nowhere\n[includeIf "gitdir:/"]\n\tpath = nowhere\n'
 
 ROWS = {
     "the user's settings": [
@@ -125,7 +128,8 @@ class World:
         """A program that leaves a file with the name of its row."""
         path = self.evil / "programs" / row.replace("/", "-")
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\ntouch '{self.evil}/ran/{path.name}'\ncat\n")
+        then = "exec cat" if row.startswith("filter.") else "exit 1"  # a filter hands its input on
+        path.write_text(f"#!/bin/sh\ntouch '{self.evil}/ran/{path.name}'\n{then}\n")
         path.chmod(0o755)
         return str(path)
 
@@ -148,6 +152,69 @@ def test_nothing_that_is_configured_changes_what_is_done(place: str, run: Run, t
 
 def test_the_table_is_long_enough() -> None:
     assert len({row for rows in ROWS.values() for row in rows}) > 150
+
+
+@pytest.mark.parametrize("text", ["[core\n", "[core]\n\trepositoryFormatVersion = 99\n", "[extensions]\n\tnew = 1\n"])
+def test_settings_that_git_cannot_work_with_are_refused_with_its_words(
+    workspace: Path, promptops: Promptops, text: str
+) -> None:
+    config = workspace / ".git/config"
+    config.write_text(config.read_text().replace("repositoryformatversion = 0", "repositoryformatversion = 1") + text)
+    for command in (["release"], ["release", "--push"], ["sync"], ["sync", "--remote"], ["rebuild", "--from-git", "."]):
+        said = promptops(*command, exits=6).err
+        assert "git" in said
+        assert "internal error" not in said
+    assert "not git" in promptops("fsck").out
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_repository_inside_says_nothing_of_who_makes_a_change(
+    workspace: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, inherited: bool
+) -> None:
+    promptops("release")
+    for folder, name in ((workspace / "bot/inside", "Mallory"), (workspace, "Grace Hopper")):
+        if folder != workspace:
+            factory.git(workspace, "init", "--quiet", "--bare", str(folder))
+        factory.git(folder, "config", "user.name", name)
+        factory.git(folder, "config", "user.email", "x@example.org")
+    monkeypatch.delenv("PROMPTOPS_ACTOR")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    if inherited:
+        monkeypatch.setenv("GIT_DIR", str(workspace / "bot/inside"))
+    monkeypatch.chdir(workspace / "bot/inside")
+    assert (
+        promptops("promote", "bot@0.1.0", "--channel", "dev", "--json").json["actor"] == "Grace Hopper <x@example.org>"
+    )
+
+
+def test_no_proxy_program_runs_on_the_way_to_a_remote(workspace: Path, promptops: Promptops, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.sh"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    evil.chmod(0o755)
+    factory.git(workspace, "config", "core.gitProxy", str(evil))
+    factory.git(workspace, "remote", "add", "origin", "git://127.0.0.1:1/prompts.git")
+    assert "does not answer" in promptops("sync", "--remote", exits=6).err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_partial_clone_runs_no_program_for_what_it_lacks(
+    workspace: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    factory.git(workspace, "config", "uploadpack.allowFilter", "true")
+    factory.git(workspace, "config", "uploadpack.allowAnySHA1InWant", "true")
+    factory.git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=blob:none", f"file://{workspace}", "clone")
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", str(workspace / ".promptops/registry.db"))
+    monkeypatch.chdir(tmp_path / "clone")
+    (tmp_path / "clone/promptops.yml").write_bytes((workspace / "promptops.yml").read_bytes())
+    evil = tmp_path / "evil.sh"
+    evil.write_text(f'#!/bin/sh\ntouch {tmp_path}/ran\nexec git-upload-pack "$@"\n')
+    evil.chmod(0o755)
+    factory.git(tmp_path / "clone", "config", "remote.origin.uploadpack", str(evil))
+    commit = factory.git(workspace, "rev-parse", "HEAD")
+    assert "`remote.*.uploadpack` is not run" in promptops("release", "--commit", commit, exits=6).err
+    assert not (tmp_path / "ran").exists()
+    factory.git(tmp_path / "clone", "config", "--unset", "remote.origin.uploadpack")
+    promptops("release", "--commit", commit)
 
 
 @pytest.fixture
@@ -214,7 +281,7 @@ def _configure(world: World, rows: list[str], file: Path) -> None:
     settings |= {"core.excludesFile": str(world.evil / "ignored")} if "ignored" in rows else {}
     settings |= {"init.templateDir": str(world.evil / "template")} if "template" in rows else {}
     settings |= {"core.worktree": str(world.other)} if "worktree" in rows else {}
-    settings |= {"core.hooksPath": str(world.evil / "hooks")} if "included" in rows else {}
+    settings |= {"core.hooksPath": str(world.evil / "template/hooks")} if "included" in rows else {}
     (world.evil / "ignored").write_text("*\n")
     _hooks(world, HOOKS, world.evil / "template/hooks")
     for key, value in settings.items():
@@ -274,6 +341,10 @@ def _a_day(world: World, promptops: Promptops, inside: Path, patch: pytest.Monke
     """Release, promote, sync, check and rebuild, begun in some folder of the workspace."""
     before, theirs = _refs(world.root), _refs(world.other)
     patch.chdir(inside)
+    prompt = world.root / "bot/prompts/greet.prompt.yml"
+    prompt.write_text(prompt.read_text().replace("Say", "Shout"))
+    assert "greet.prompt.yml" in promptops("release", exits=4).err
+    prompt.write_text(prompt.read_text().replace("Shout", "Say"))
     released = promptops("release", "--push", "--json").json
     assert (released["tag"], released["tag_problem"]) == ("bot/v0.1.0", "")
     promptops("promote", "bot@0.1.0", "--channel", "dev")
@@ -283,14 +354,22 @@ def _a_day(world: World, promptops: Promptops, inside: Path, patch: pytest.Monke
     assert promptops("fsck", "--remote").out.startswith("✓ All is well.")
     ours, there = _refs(world.root), _refs(world.remote)
     assert before.items() <= ours.items()
+    assert {name for name in ours if name not in before and "promptops" not in name} == {TAG}
     assert there == {name: sha for name, sha in ours.items() if "promptops" in name or name not in before}
     assert _refs(world.other) == theirs
+    (world.remote / "config").write_text((world.remote / "config").read_text() + INCLUDES)
     promptops("rebuild", "--from-git", str(world.remote), "--registry", str(world.evil / "path.db"))
     promptops("rebuild", "--from-git", f"file://{world.remote}", "--registry", str(world.evil / "url.db"))
     here = promptops("status", "--json").json
     for name in ("path.db", "url.db"):
         rebuilt = promptops("status", "--json", "--registry", str(world.evil / name)).json
         assert {**rebuilt, "registry": here["registry"], "pending": 0} == here
+
+    place = "--channel", "dev", "--reason", "database gone", "--from-git", str(world.remote)
+    promptops("override", "create", "bot@0.1.0", *place, "--out", str(world.evil / "bot.override.json"))
+    (world.remote / TAG).write_text(before["refs/heads/main"] + "\n")
+    assert TAG in promptops("sync", "--remote", "--quiet", exits=1).err
+    assert _refs(world.root)[TAG] == ours[TAG]
 
 
 def _refs(folder: Path) -> dict[str, str]:

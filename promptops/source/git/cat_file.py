@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from promptops.core.errors import GitUnavailable
-from promptops.source.git.process import LOCAL_SECONDS, Patience, end, wait
+from promptops.source.git.process import LOCAL_SECONDS, Patience, end, first_lines, wait
 from promptops.source.tree import MAX_FILE
 
 # Names that are sent ahead of reading: git looks objects up meanwhile, and few are lost if the caller stops early.
@@ -198,7 +198,7 @@ class _Talk:
         if self._out in ready:
             data = os.read(self._out, _CHUNK)
             if not data:
-                raise _ended()
+                raise _ended(self._complaint())
             self._answers += data
 
     def _write(self) -> None:
@@ -207,7 +207,16 @@ class _Talk:
         except BlockingIOError:
             return
         except BrokenPipeError as error:
-            raise _ended() from error
+            raise _ended(self._complaint()) from error
+
+    def _complaint(self) -> str:
+        """What git wrote to stderr before it ended."""
+        with suppress(OSError, ValueError, AttributeError):
+            handle = self._process.stderr.fileno()  # type: ignore[union-attr]
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            return first_lines(os.read(handle, _CHUNK).decode("utf-8", "replace")) if poll.poll(1000) else ""
+        return ""
 
     def close(self) -> None:
         """Closes the input, at which git exits by itself, and kills a git that does not."""
@@ -225,9 +234,12 @@ class _Talk:
             end(self._process)
 
 
-def _ended() -> GitUnavailable:
+def _ended(complaint: str = "") -> GitUnavailable:
     return GitUnavailable(
-        "git cat-file ended early", hint="Run `git status` in that folder: it shows git's own message."
+        "git cat-file ended early" + (f": {complaint.removeprefix('fatal: ')}" if complaint else ""),
+        hint="Of a partial clone, `remote.*.uploadpack` is not run. Get what is missing first: git checkout"
+        if "lazy fetching disabled" in complaint
+        else "Run `git status` in that folder: it shows git's own message.",
     )
 
 
