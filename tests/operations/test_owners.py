@@ -15,7 +15,8 @@ from promptops.core.origin import Origin, Ownership
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.release import Released, ReleaseRequest, release
 from promptops.operations.transfer import TransferRequest, transfer
-from promptops.store import Registry
+from promptops.store import Registry, Writer
+from tests.store import facts
 from tests.support.factory import ACTOR, NAME, built, content, key, minutes
 
 SHOP: dict[str, Any] = {"repository": "git@github.com:acme/shop.git", "path": "bots/bot"}
@@ -111,8 +112,12 @@ def test_a_registry_of_an_earlier_version_belongs_to_the_first_that_releases_aft
 
 
 def test_the_owner_is_found_behind_many_releases_that_do_not_say_it(registry: Registry) -> None:
-    for number in range(101):
-        publish(registry, made(text=f"{number} {{{{name}}}}"))
+    def work(writer: Writer) -> None:
+        writer.lock_app("bot")
+        for number in range(101):
+            writer.record(facts.release(number))
+
+    registry.write(work)
     publish(registry, made(text="new {{name}}", **SHOP))
     refusal(registry, made(text="newer {{name}}", **OTHER))
 

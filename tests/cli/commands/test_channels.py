@@ -135,6 +135,7 @@ def test_a_new_registry_belongs_to_its_workspace(
     assert "belongs to h.example" in promptops("-C", str(theirs), "--registry", url, "channels", "apply", exits=5).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "code"), [("y", 0), ("n", 5), ("", 5)])
 def test_at_a_terminal_it_asks_before_it_loosens(
     applied: Registry, ours: Path, tmp_path: Path, typed: str, code: int
