@@ -20,6 +20,7 @@ from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.rollback import RollbackRequest, rollback
+from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Reader, Registry
 from tests.support.factory import ACTOR, NAME, minutes
 
@@ -37,6 +38,7 @@ class What(StrEnum):
     UNQUARANTINE = "unquarantine"
     YANK = "yank"
     CHANNELS = "channels apply"
+    TRANSFER = "app transfer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,9 @@ def holds(reader: Reader, fact: Fact) -> bool:
             return reader.find_release(name, version=more[0]).digest == more[1]
         if kind == "yank":
             return reader.find_release(name, version=more[0]).yank is not None
+        if kind == "owner":
+            owner = reader.owner(name)
+            return owner is not None and owner.origin.repository == more[0]
         if kind == "policy":
             return reader.channel(name).version >= int(more[0])
         assert kind == "deployment"
@@ -155,6 +160,13 @@ def _channels(registry: Registry, order: Order) -> list[Fact]:
     return [("policy", change.name, change.version) for change in done]
 
 
+def _transfer(registry: Registry, order: Order) -> list[Fact]:
+    place = {"repository": "git@example.org:shop/bots.git", "path": order.app}
+    request = TransferRequest(app=order.app, reason="another team", key=order.key, **place)
+    moved = transfer(registry, request, actor=ACTOR, now=order.now)
+    return [("owner", moved.app, moved.origin.repository)]
+
+
 _DO: dict[What, Callable[[Registry, Order], list[Fact]]] = {
     What.RELEASE: _release,
     What.PROMOTE: _promote,
@@ -164,4 +176,5 @@ _DO: dict[What, Callable[[Registry, Order], list[Fact]]] = {
     What.UNQUARANTINE: _unquarantine,
     What.YANK: _yank,
     What.CHANNELS: _channels,
+    What.TRANSFER: _transfer,
 }

@@ -155,6 +155,7 @@ _ORDERS: Mapping[str, Order] = {
     "quarantine": Order(what=What.QUARANTINE, key="new", version="0.1.3", minute=5),
     "unquarantine": Order(what=What.UNQUARANTINE, key="new", version="0.1.1", minute=5),
     "yank": Order(what=What.YANK, key="new", version="0.1.3", minute=5),
+    "app transfer": Order(what=What.TRANSFER, key="new", minute=5),
     "channels apply": Order(what=What.CHANNELS, key="new", text="protected", minute=5),
 }
 

@@ -20,6 +20,7 @@ from promptops.operations.channels import apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
+from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Registry
 from promptops.store.engine.database import locate
 from tests.store.facts import ask
@@ -39,6 +40,11 @@ def _release(registry: Registry, app: str, text: str, *, owner: str = "support",
     return release(registry, workspace, ReleaseRequest(key=key()), actor=ACTOR, now=NOW)
 
 
+def _transfer(registry: Registry) -> object:
+    place = {"repository": "git@example.org:shop/bots.git", "path": "bot"}
+    return transfer(registry, TransferRequest(app="bot", reason="new", key=key(), **place), actor=ACTOR, now=NOW)
+
+
 EVERY = "audit journal outbox audit_head"
 Change = Callable[[Registry], object]
 CHANGES: dict[str, tuple[Change, str]] = {
@@ -52,6 +58,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "unquarantine": (lambda r: unquarantine(r, _withhold("faq@0.1.0"), actor=ACTOR, now=NOW), f"quarantine {EVERY}"),
     "yank": (lambda r: yank(r, _withhold("bot@0.1.0", ""), actor=ACTOR, now=NOW), f"yank idempotency {EVERY}"),
     "channels apply": (lambda r: apply_channels(r, NAME, {"new": Policy()}, actor=ACTOR, now=NOW), "channel_policy"),
+    "app transfer": (_transfer, f"transfer idempotency {EVERY}"),
     "create token": (lambda r: make_token(r, "new", now=NOW), f"token token_secret {EVERY}"),
     "revoke": (lambda r: revoke_token(r, "forever", actor=ACTOR, now=NOW), f"token_revocation {EVERY}"),
     "restore": (lambda r: r.write(lambda w: w.raise_epoch(at=NOW, actor=ACTOR, action="restore")), "epoch"),
@@ -67,6 +74,7 @@ ALTERED = {
     "deployment": "NEW.reason := 'Eve'",
     "quarantine": "NEW.lifted := NOT NEW.lifted",
     "yank": "NEW.actor := 'Eve'",
+    "transfer": "NEW.path := 'eve'",
     "audit": "NEW.actor := 'Eve'",
     "journal": "NEW.ref := NEW.ref || 'x'",
     "epoch": "NEW.reason := 'Eve'",
