@@ -44,4 +44,4 @@ class Names(StrEnum):
 AppName: TypeAlias = Annotated[str, Names.APP]
 ChannelName: TypeAlias = Annotated[str, Names.CHANNEL]
 Total: TypeAlias = Annotated[int, Names.EVERYTHING]
-"""A number that counts all apps and channels together."""
+"""A number that counts all apps and channels together: 0 for a caller that does not see all of them."""

@@ -162,6 +162,6 @@ def _client(client: LiveClient, rights: Rights) -> object:
 _BY_MARK: Final[Mapping[Names, _Filter]] = {
     Names.APP: lambda name, rights: name if rights.sees(app=name) else _HIDDEN,
     Names.CHANNEL: lambda name, rights: name if rights.sees(channel=name) else _HIDDEN,
-    Names.EVERYTHING: lambda number, rights: number if rights.everything else 0,
+    Names.EVERYTHING: lambda value, rights: value if rights.everything else 0 if isinstance(value, int) else None,
 }
 _BY_TYPE: Final[Mapping[type, _Filter]] = {AuditEntry: _entry, Token: _token, LiveClient: _client}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
-from promptops.core.names import AppName, ChannelName, Total
+from promptops.core.names import AppName, ChannelName, Names, Total
 from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
 from promptops.operations.promote import named_release
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class RegistryStatus:
     """Every app's standing on every channel that it is live on; ``idle`` are apps that are live on none of them.
 
-    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet. ``cannot_load`` are
-    the releases that live clients cannot load.
+    ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet, and ``pending_since``
+    when the oldest of them was made. ``cannot_load`` are the releases that live clients cannot load.
     """
 
     registry: str
@@ -35,6 +35,7 @@ class RegistryStatus:
     idle: tuple[AppName, ...]
     channels: tuple[ChannelName, ...]
     pending: Total = 0
+    pending_since: Annotated[datetime | None, Names.EVERYTHING] = None
     cannot_load: tuple[LoadFailure, ...] = ()
 
 
@@ -60,6 +61,7 @@ def status(
             if (not apps or standing.deployment.app in apps) and standing.deployment.channel in names
         ]
         pending = reader.pending_count()
+        oldest = reader.journal(reader.pending(1)) if pending else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
@@ -70,6 +72,7 @@ def status(
         idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
         channels=names,
         pending=pending,
+        pending_since=oldest[0].audit.at if oldest else None,
         cannot_load=tuple(each for each in failing if not apps or each.app in apps),
     )
 

@@ -30,7 +30,8 @@ STATUS = UseCase(
     tag="Looking",
     doc="""The live releases, the target of a rollback for each, and the clients that cannot load a release.
 
-    `pending` counts the changes of all apps that are not in git yet; it is 0 for a token that does not see everything.
+    `pending` counts the changes of all apps that are not in git yet, and `pending_since` is when the oldest was made;
+    they are 0 and null for a token that does not see everything.
     """,
     run=lambda registry, request, caller: queries.status(
         registry, apps=request.apps, channel=request.channel, now=caller.now

@@ -13,7 +13,18 @@ from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.commands.clients import failure_lines
 from promptops.cli.defaults import USUAL
-from promptops.cli.output.phrases import canary, counted, next_steps, one_line, origin, person, quoted, serving, verb
+from promptops.cli.output.phrases import (
+    canary,
+    counted,
+    moment,
+    next_steps,
+    one_line,
+    origin,
+    person,
+    quoted,
+    serving,
+    verb,
+)
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.deployment_parts import Kind
@@ -48,7 +59,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: written(live_now),
-        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now.pending)],
+        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now, page)],
     )
 
 
@@ -56,12 +67,13 @@ def _failures(live_now: RegistryStatus) -> list[Line]:
     return failure_lines([(each.client, each.app, each.reason) for each in live_now.cannot_load])
 
 
-def _pending(count: int) -> list[Line]:
+def _pending(live_now: RegistryStatus, page: Page) -> list[Line]:
     """The line for changes that are in the database and not in git: no problem, unless they stay."""
-    if not count:
+    if not live_now.pending:
         return []
-    cells: Line = [Span(f"{counted(count, 'change')} not in git yet: ", "warn"), Span("promptops sync", "command")]
-    return ["", cells]
+    since = f", the oldest from {moment(page, live_now.pending_since)}" if live_now.pending_since else ""
+    what = f"{counted(live_now.pending, 'change')} not in git yet{since}: "
+    return ["", [Span(what, "warn"), Span("promptops sync", "command")]]
 
 
 def _ordered(live_now: RegistryStatus, first: str) -> tuple[Standing, ...]:

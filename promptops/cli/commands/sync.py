@@ -9,6 +9,7 @@ import click
 
 from promptops.cli.command import command
 from promptops.cli.git_sync import declared_in
+from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
@@ -75,7 +76,9 @@ def _problems(synced: Synced) -> list[str]:
     problems = [f"{fault.where}: {fault.what}" for fault in drained.alarms[:1]]
     if drained.waiting:
         first = drained.waiting[0]
-        problems.append(f"{counted(len(drained.waiting), 'change')} cannot go to git: {first.what}: {first.why}")
+        problems.append(
+            f"{counted(len(drained.waiting), 'change')} cannot go to git: {first.what}: {as_commands(first.why)}"
+        )
     if exchanged and exchanged.refused:
         name, why = next(iter(exchanged.refused.items()))
         problems.append(f"{counted(len(exchanged.refused), 'ref')} refused: {name}: {why}")
@@ -86,7 +89,7 @@ def _shape(synced: Synced) -> JsonObject:
     shape: JsonObject = {
         "done": synced.drained.done,
         "pending": synced.drained.pending,
-        "waiting": [{"ref": waiting.what, "why": waiting.why} for waiting in synced.drained.waiting],
+        "waiting": [{"ref": waiting.what, "why": as_commands(waiting.why)} for waiting in synced.drained.waiting],
         "alarms": [to_json(fault_document(fault)) for fault in synced.drained.alarms],
     }
     if synced.older:
@@ -104,11 +107,11 @@ def _lines(synced: Synced) -> list[Line]:
     lines: list[Line] = []
     if drained.done:
         lines.append([Span("✓ ", "good"), Span("Brought to git: ", "strong"), counted(drained.done, "change")])
-    elif not drained.pending:
+    elif not (drained.pending or drained.alarms or (synced.exchanged and synced.exchanged.refused)):
         lines.append("Everything is in git.")
     if drained.pending:
         lines.append([Span(f"{counted(drained.pending, 'change')} not in git yet", "warn")])
-    lines += _first([f"{waiting.what}: {waiting.why}" for waiting in drained.waiting])
+    lines += _first([f"{waiting.what}: {as_commands(waiting.why)}" for waiting in drained.waiting])
     for fault in drained.alarms[:SHOWN]:
         lines += [[Span("alarm: ", "bad"), f"{fault.where}: {fault.what}"]]
     if synced.exchanged:

@@ -43,6 +43,7 @@ def _status(status: RegistryStatus) -> StatusDocument:
         apps=tuple(AppDocument(app=app, channels=channels) for app, channels in sorted(apps.items())),
         channels=status.channels,
         pending=status.pending,
+        pending_since=status.pending_since,
         cannot_load=tuple(map(LoadFailureDocument.of, status.cannot_load)),
     )
 
@@ -58,6 +59,7 @@ def _from_status(document: StatusDocument) -> RegistryStatus:
         idle=tuple(entry.app for entry in document.apps if not entry.channels),
         channels=document.channels,
         pending=document.pending,
+        pending_since=document.pending_since,
         cannot_load=tuple(failure.failure() for failure in document.cannot_load),
     )
 

@@ -233,13 +233,14 @@ class LoadFailureDocument:
 class StatusDocument:
     """Every app and what it serves, by name, and the channels in order, downstream first.
 
-    ``pending`` counts the changes that are not in git yet.
+    ``pending`` counts the changes that are not in git yet; ``pending_since`` is when the oldest of them was made.
     """
 
     registry: str
     apps: tuple[AppDocument, ...]
     channels: tuple[str, ...]
     pending: int
+    pending_since: datetime | None
     cannot_load: tuple[LoadFailureDocument, ...]
 
 

@@ -45,7 +45,10 @@ def test_what_waits_is_said_and_brought_there(
     factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
     assert promptops("release", "--json").json["tag"] is None
     promptops("promote", "bot@0.1.1", "--channel", "dev")
-    assert "2 changes not in git yet: promptops sync" in promptops("status").out
+    shown = promptops("status").out
+    assert "2 changes not in git yet, the oldest from just now (" in shown and "): promptops sync" in shown
+    since = promptops("audit", "--limit", "2", "--json").json["entries"][1]["at"]  # type: ignore[index,call-overload]
+    assert promptops("status", "--json").json["pending_since"] == since
     found = promptops("fsck", "--json", exits=1).json
     assert [fault["code"] for fault in found["faults"]] == ["outbox-pending"]  # type: ignore[index,call-overload,union-attr]
     assert promptops("sync", "--json").json == {"done": 2, "pending": 0, "waiting": [], "alarms": []}
