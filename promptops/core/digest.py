@@ -33,15 +33,17 @@ def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
     Raises:
         Invalid: the profile refuses a part of it; the message names the path (``$.prompts.answer.inputs``).
     """
-    _check(value, "$", 0)
-    hard: list[Json] = []
-    plain = _plain(value, hard)
+    hard: list[object] = []
+    plain = _plain(value, 0, hard)
+    text = "" if hard else json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if hard or "\\u0000" in text or not _is_utf8(text):
+        _check(value, "$", 0)  # names the part that is refused, if one is
     if hard:
         import rfc8785
 
         encoded: bytes = rfc8785.dumps(plain)
     else:  # the same bytes in a fifth of the time
-        encoded = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        encoded = text.encode()
     if len(encoded) > limit:
         raise Invalid(f"the content is {len(encoded):,} bytes, over the limit of {limit:,}")
     return encoded
@@ -115,18 +117,38 @@ def check_text(text: str, path: str) -> None:
         raise Invalid(f"{path}: a lone surrogate is not a character") from error
 
 
-def _plain(value: Json, hard: list[Json]) -> Json:
-    """Returns the value in plain dicts and lists, and adds to ``hard`` what Python's JSON writes unlike RFC 8785.
+def _is_utf8(text: str) -> bool:
+    """False for text with a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
-    These are keys beyond ASCII, which the RFC sorts by UTF-16, and floats that are whole or have an exponent.
+
+def _plain(value: object, depth: int, hard: list[object]) -> Json:
+    """Returns the value in plain dicts and lists, and adds to ``hard`` what needs a closer look.
+
+    That is what :func:`_check` may refuse, except characters, and what Python's JSON writes unlike RFC 8785: keys
+    beyond ASCII, which the RFC sorts by UTF-16, and floats that are whole or have an exponent.
     """
+    if value is None or isinstance(value, str | bool):  # most values are these, and the check is the cheapest
+        return value
+    if isinstance(value, int):
+        if not -MAX_NUMBER < value < MAX_NUMBER:
+            hard.append(value)
+        return value
     if isinstance(value, float):
         if value.is_integer() or not 1e-4 <= abs(value) < 1e16:
             hard.append(value)
         return value
-    if isinstance(value, str | int | None):  # most values are these, and the check is the cheapest
-        return value
+    if depth >= MAX_DEPTH and value:  # what is in it is too deep, and will be refused
+        hard.append(depth)
+        return None
     if isinstance(value, Mapping):
-        hard += [key for key in value if not key.isascii()]
-        return {key: _plain(item, hard) for key, item in value.items()}
-    return [_plain(item, hard) for item in value]
+        hard += [key for key in value if not (isinstance(key, str) and key.isascii())]
+        return {key: _plain(item, depth + 1, hard) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_plain(item, depth + 1, hard) for item in value]
+    hard.append(value)
+    return None

@@ -99,6 +99,13 @@ def test_nesting_ends_at_32_levels() -> None:
         return [nested(levels - 1)] if levels else 1
 
     assert canonical(nested(32)) == b"[" * 32 + b"1" + b"]" * 32
+    assert canonical([nested(30), [{}]]).endswith(b",[{}]]")
+    deep: Json = {}
+    for _ in range(32):
+        deep = [deep]
+    assert canonical(deep) == b"[" * 32 + b"{}" + b"]" * 32  # nothing is in it
+    with pytest.raises(Invalid, match="nested deeper than 32 levels"):
+        canonical([deep])
     with pytest.raises(Invalid, match="nested deeper than 32 levels"):
         canonical(nested(33))
 
