@@ -46,8 +46,9 @@ def lines(folder: Path) -> Iterator[Line]:
     )
 
 
-def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int) -> None:
-    """A registry with so many apps, releases of each, and deployments of each on each channel; all of it in git."""
+def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int, in_git: bool = True) -> None:
+    """A registry with so many apps, releases of each, and deployments of each on each channel; all of it in git, unless
+    that is to be measured."""
     make_workspace(work)
     command = ["git", "rev-parse", "HEAD"]
     commit = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True).stdout.strip()
@@ -60,7 +61,8 @@ def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int) ->
             app = f"app-{number:02}"
             made = [_from(commit, release(app, each)) for each in range(releases)]
             _add(registry, app, made, deployments)
-        sync(registry, work)
+        if in_git:
+            sync(registry, work)
     finally:
         registry.close()
 

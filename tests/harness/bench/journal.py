@@ -1,0 +1,120 @@
+"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, and fsck reads them all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+from promptops.operations.fsck import RegistryLocation, check
+from promptops.store import Registry
+from tests.harness.bench.fill import ACTOR
+from tests.harness.bench.measure import Line, compare, process, seconds, timed
+from tests.harness.bench.rebuild import fill
+from tests.support.factory import NAME
+from tests.support.journal import BRANCH
+
+_FACTS = {"1,000": (4, 200), "10,000": (20, 450)}
+"""Apps and releases of each; every app is also deployed 50 times and has its policies: about that many facts."""
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """The first sync with a remote, a push of somebody else, and a whole fsck."""
+    for name, (apps, releases) in _FACTS.items():
+        work = folder / name
+        fill(_url(work), work, apps=apps, releases=releases, deployments=25, in_git=False)
+    work = folder / "10,000"
+    yield _first_sync(folder, work)
+    yield _push_of_a_colleague(folder)
+    yield _fsck(folder)
+
+
+def _url(work: Path) -> str:
+    return f"sqlite:///{work}.db"
+
+
+def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=folder, input=data, capture_output=True, check=True).stdout
+
+
+def _bare(folder: Path, name: str) -> Path:
+    _git(folder, "init", "--quiet", "--bare", name)
+    return folder / name
+
+
+def _first_sync(folder: Path, work: Path) -> Line:
+    """Once: the second time there is nothing to do."""
+    _git(work, "remote", "add", "origin", str(_bare(folder, "ours.git")))
+    command = [sys.executable, "-m", "promptops", "--actor", ACTOR, "--registry", _url(work), "-C", str(work)]
+    took = process([*command, "sync", "--remote", "origin"], work)
+    stream = _git(work, "fast-export", f"refs/heads/{BRANCH}")
+    _git(folder, "init", "--quiet", "imported")
+    _git(folder / "imported", "remote", "add", "origin", str(_bare(folder, "theirs.git")))
+
+    def by_hand() -> None:
+        _git(folder / "imported", "fast-import", "--quiet", data=stream)
+        _git(folder / "imported", "push", "--quiet", "origin", f"refs/heads/{BRANCH}")
+
+    base = timed(by_hand)
+    return Line(
+        what="first sync of 10,000 facts with a local remote",
+        measured=seconds(took),
+        baseline=f"{seconds(base)} git fast-import and push of the same commits",
+        ratio=took / base,
+        bound=4.0,
+    )
+
+
+def _push_of_a_colleague(folder: Path) -> Line:
+    """A commit of another branch, to the remote that has the journal and to one that has not."""
+    return compare(
+        "a colleague's push to a repository with 10,000 facts",
+        _pushing(folder, folder / "ours.git", "with"),
+        _pushing(folder, _bare(folder, "without.git"), "without"),
+        named="the same without the journal",
+        bound=1.5,
+        rounds=11,
+    )
+
+
+def _pushing(folder: Path, remote: Path, name: str) -> Callable[[], float]:
+    _git(folder, "clone", "--quiet", str(remote), name)
+    clone, numbers = folder / name, count()
+    identity = ("-c", "user.name=Bob", "-c", "user.email=bob@example.org")
+
+    def push() -> float:
+        _git(clone, *identity, "commit", "--quiet", "--allow-empty", "--message", str(next(numbers)))
+        return process(["git", "push", "--quiet", "origin", "HEAD:refs/heads/work"], clone)
+
+    return push
+
+
+def _fsck(folder: Path) -> Line:
+    """The time for one fact of many, against that of one of few: whole, in process."""
+    sync = [sys.executable, "-m", "promptops", "--actor", ACTOR]
+    for name in _FACTS:
+        process([*sync, "--registry", _url(folder / name), "-C", str(folder / name), "sync"], folder)
+
+    def a_fact(name: str) -> Callable[[], float]:
+        place = RegistryLocation(url=_url(folder / name), root=folder / name, name=NAME)
+        registry = Registry.open(place.url)
+        with registry.read() as reader:
+            facts, _ = reader.audit_head()
+        registry.close()
+
+        def once() -> None:
+            if check(place).faults:
+                raise RuntimeError(f"fsck found {check(place).faults[:2]}")
+
+        return lambda: timed(once) / facts
+
+    return compare(
+        "fsck, a fact of 10,000",
+        a_fact("10,000"),
+        a_fact("1,000"),
+        named="a fact of 1,000",
+        bound=1.3,
+        rounds=5,
+    )
