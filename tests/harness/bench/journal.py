@@ -1,4 +1,4 @@
-"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, and fsck reads them all."""
+"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all."""
 
 from __future__ import annotations
 

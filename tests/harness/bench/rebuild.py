@@ -48,7 +48,7 @@ def lines(folder: Path) -> Iterator[Line]:
 
 def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int, in_git: bool = True) -> None:
     """A registry with so many apps, releases of each, and deployments of each on each channel; all of it in git, unless
-    that is to be measured."""
+    that is to be measured; then the releases are of commits elsewhere, and get no tags."""
     make_workspace(work)
     command = ["git", "rev-parse", "HEAD"]
     commit = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True).stdout.strip()
@@ -59,7 +59,7 @@ def fill(url: str, work: Path, *, apps: int, releases: int, deployments: int, in
         apply_channels(registry, "test", declared, actor=ACTOR, now=NOW)
         for number in range(apps):
             app = f"app-{number:02}"
-            made = [_from(commit, release(app, each)) for each in range(releases)]
+            made = [_from(commit if in_git else "e" * 40, release(app, each)) for each in range(releases)]
             _add(registry, app, made, deployments)
         if in_git:
             sync(registry, work)
