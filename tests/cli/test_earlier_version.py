@@ -160,8 +160,8 @@ def test_it_is_read_and_whole(lived: Lived, promptops: Promptops) -> None:
 def test_todays_command_line_writes_the_same(
     lived: Lived, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same command lines give the same facts, audit lines and tags, but for times and tokens. No home of the journal
-    is named: 0.2.0 did not know that fact."""
+    """The same command lines give the same facts, audit lines and tags, but for times and tokens. No home is named for
+    the journal: 0.2.0 did not know that fact."""
     root, url = shutil.copytree(lived.start, tmp_path / "prompts"), f"sqlite:///{tmp_path}/again.db"
     for line in lived.story:
         command = shlex.split(line.replace(str(lived.root), str(root)))
