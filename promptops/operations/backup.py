@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from promptops.operations.history_in_git import history_in_git
 
 if TYPE_CHECKING:
     from promptops.operations.fsck import FsckReport, RegistryLocation
-    from promptops.store import Manifest
+    from promptops.store import Manifest, Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +46,10 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
 def restore(
     source: Path, place: RegistryLocation, *, actor: str, now: datetime, leave_newer: bool = False, reason: str = ""
 ) -> Restored:
-    """Make a registry of a backup, in an epoch that neither the backup nor the workspace's git has seen, and check it.
+    """Make a registry of a backup, in an epoch that neither the backup nor the journal in git has seen, and check it.
 
-    Changes after the backup that the workspace's git has are taken from there. With ``leave_newer`` they are not: the
+    Changes after the backup that the home of the journal has are taken from there; or, where it is not an address, that
+    the workspace's git has. With ``leave_newer`` they are not: the
     journal in git then goes on from the backup, and keeps them beside its way.
 
     Raises:
@@ -58,21 +60,30 @@ def restore(
     from promptops import store
     from promptops.operations import fsck
     from promptops.store.backups.manifest import read_manifest
+    from promptops.store.backups.restore import Beyond
 
-    held = read_manifest(source).holdings
-    with history_in_git(place.root, held.lineage) as history:
-        newest = history.newest_epoch() if history else 1
+    held, newest, history = read_manifest(source).holdings, 1, None
+    with ExitStack() as stack:
+
+        def beyond(reader: Reader) -> Beyond:
+            nonlocal newest, history
+            history = stack.enter_context(history_in_git(place.root, held.lineage, reader.home()))
+            if history is None:
+                return Beyond()
+            newest = history.newest_epoch()
+            if leave_newer:
+                return Beyond(epoch=newest, leaves=history.tip)
+            return Beyond(epoch=newest, newer=history.after(held.audit_seq, held.audit_hash))
+
         manifest = store.restore(
             source,
             place.url,
             actor=actor,
             now=now,
-            epoch=newest + 1,
             reason=reason,
-            newer=(lambda: history.after(held.audit_seq, held.audit_hash)) if history and not leave_newer else tuple,
-            leaves=history.tip if history and leave_newer else "",
+            beyond=beyond,
             allow_network_fs=place.allow_network_fs,
         )
         taken = history.taken if history else 0
     report = fsck.check(place)
-    return Restored(manifest=manifest, epoch=max(held.epoch + 1, newest + 1), report=report, taken=taken)
+    return Restored(manifest=manifest, epoch=max(held.epoch, newest) + 1, report=report, taken=taken)

@@ -5,8 +5,8 @@ Releases, promotions and rollbacks need none of this: they are done with the com
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -124,11 +124,23 @@ def rebuild(source: str, url: str, *, actor: str, now: datetime) -> Rebuilt:
         Conflict: there is a registry already.
         GitUnavailable: git or the remote does not answer.
     """
+    with reading(source) as repository:
+        return _rebuild(repository, url, source=source, actor=actor, now=now)
+
+
+@contextmanager
+def reading(source: str) -> Iterator[Repository]:
+    """The repository at a path; or of an address, a bare one with the journals that were fetched from there.
+
+    Raises:
+        Invalid: git may not be sent to this address. GitUnavailable: nothing answers there.
+    """
     if Path(source).is_dir():
         with closing(Repository.archive(Path(source).absolute())) as repository:
-            return _rebuild(repository, url, source=source, actor=actor, now=now)
+            yield repository
+        return
     with TemporaryDirectory(prefix="promptops-") as folder, closing(fetched(source, Path(folder))) as repository:
-        return _rebuild(repository, url, source=source, actor=actor, now=now)
+        yield repository
 
 
 def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:

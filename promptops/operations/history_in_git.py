@@ -1,4 +1,4 @@
-"""What the git of a workspace has of one registry's history, for a restore: the lines that a backup lacks."""
+"""What git has of one registry's history, for a restore: the lines that a backup lacks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from promptops.core.errors import Invalid, PromptopsError
 
 if TYPE_CHECKING:
     from promptops.projection import Archive
+    from promptops.store.facts.home import Home
     from promptops.store.facts.record import Record
 
 
@@ -56,19 +57,22 @@ class HistoryInGit:
 
 
 @contextmanager
-def history_in_git(root: Path | None, lineage: str) -> Iterator[HistoryInGit | None]:
-    """What the repository of a workspace has of this registry; None if it has nothing of it, or cannot be read: a
+def history_in_git(root: Path | None, lineage: str, home: Home | None) -> Iterator[HistoryInGit | None]:
+    """What the home of the journal has of this registry, where it is an address; else what the repository of the
+    workspace at ``root`` has. None outside of a workspace, if there is nothing of it, or if it cannot be read: a
     restore does not wait for git.
     """
     if root is None:
         yield None
         return
+    from promptops.operations.git_sync import reading
     from promptops.projection import Archive
     from promptops.source.git.repository import Repository
 
     with ExitStack() as stack:
         try:
-            archive = Archive(stack.enter_context(closing(Repository.open(root))))
+            place = reading(home.address) if home and home.address else closing(Repository.open(root))
+            archive = Archive(stack.enter_context(place), ref=home.ref if home else "")
             known = archive.lineages == (lineage,)
         except PromptopsError:
             known = False

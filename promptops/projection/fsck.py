@@ -106,9 +106,11 @@ def lock_folders(repository: Repository) -> tuple[str, ...]:
 def _compare(registry: Registry, repository: Repository, home: HomeRef) -> Iterator[Fault]:
     git, tip = repository.refs, home.tip()
     shas = [sha for sha, _ in git.history(tip)] if tip else []
-    comparison = _Comparison(registry, git, shas, where=home.where)
     with registry.read() as reader:
-        brought, _ = reader.drained(git.algorithm)
+        (brought, _), left = reader.drained(git.algorithm), reader.left_behind()
+    if tip in left:  # a restore left the lines behind this one on purpose, and the next sync goes on from it
+        shas = shas[:brought]
+    comparison = _Comparison(registry, git, shas, where=home.where)
     if brought > len(shas):
         code = "journal-shortened" if shas else "journal-missing"
         end = f"ends at line {len(shas)}" if shas else "is gone"

@@ -13,6 +13,7 @@ from promptops.core.model import Policy
 from promptops.operations import backup
 from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.git_sync import rebuild
+from promptops.operations.homes import Changed, Declared, change_home
 from promptops.store import Registry
 from tests.projection.test_rebuild import answers
 from tests.support import factory
@@ -66,6 +67,7 @@ def test_newer_lines_are_left_on_purpose_and_the_journal_still_only_moves_forwar
     before = commits(root)
     restored = again(leave_newer=True, reason="they were wrong")
     assert (restored.taken, restored.epoch) == (0, 2)
+    assert [fault.code for fault in restored.report.faults] == ["outbox-pending"]
     with closing(Registry.open(empty_url)) as new:
         factory.go_live(new, "bot@0.1.3", now=minutes(80))
         synced = sync(new, root, remote="origin")
@@ -109,3 +111,24 @@ def test_a_backup_that_went_another_way_is_refused(
     if registry_url.startswith("sqlite"):
         with pytest.raises(Invalid, match="git has another line"):
             backup.restore(tmp_path / "newest", place, actor=ACTOR, now=minutes(90))
+
+
+def test_the_home_is_asked_where_it_is_an_address(
+    world: Registry, registry_url: str, empty_url: str, root: Path, tmp_path: Path, postgresql_tools: None
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "home.git")
+    declared = Declared(registry=NAME, git=str(tmp_path / "home.git"))
+    change_home(world, root, declared, Changed(actor=ACTOR, at=minutes(40)), reason="all reach it")
+    sync(world, root)
+    backup.backup(registry_url, tmp_path / "saved", now=minutes(50), verify=False)
+    factory.make_channels(world, later=Policy())
+    sync(world, root)
+    with world.read() as reader:
+        until, hash_ = reader.audit_head()
+    place = RegistryLocation(url=empty_url, root=root, name=NAME)
+    restored = backup.restore(tmp_path / "saved", place, actor=ACTOR, now=minutes(70))
+    assert (restored.taken, [fault.code for fault in restored.report.faults]) == (1, ["outbox-pending"])
+    with closing(Registry.open(empty_url)) as new:
+        with new.read() as reader:
+            assert (reader.audit(limit=1)[0].previous, reader.audit_head()[0]) == (hash_, until + 1)
+        assert sync(new, root).drained.alarms == ()

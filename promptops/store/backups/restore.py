@@ -11,7 +11,9 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from promptops.store.engine.retry import saying
 from promptops.store.engine.room import require_room
 from promptops.store.facts.record import Record
 from promptops.store.importing import append_records
+from promptops.store.reader import Reader
 from promptops.store.schema import guards, tables
 from promptops.store.schema.columns import Number
 from promptops.store.schema.revisions import current, require_known
@@ -39,23 +42,30 @@ _COUNTING = [
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What git has beyond a backup: the ``newer`` records, which are added; the newest epoch, behind which the new one
+    begins; and the commit of the journal that the new epoch ``leaves`` behind.
+    """
+
+    newer: Iterable[Record] = ()
+    epoch: int = 0
+    leaves: str = ""
+
+
 def restore(
     source: Path,
     url: str,
     *,
     actor: str,
     now: datetime,
-    epoch: int = 0,
     reason: str = "",
-    newer: Callable[[], Iterable[Record]] = tuple,
-    leaves: str = "",
+    beyond: Callable[[Reader], Beyond] | None = None,
     allow_network_fs: bool = False,
 ) -> Manifest:
-    """Make a registry of a backup in an empty place, and begin a new epoch in it, the one after the backup's or
-    ``epoch``, whichever is later. Check it with fsck afterwards.
+    """Make a registry of a backup in an empty place, and begin a new epoch in it. Check it with fsck afterwards.
 
-    First it adds the ``newer`` records, which git has and the backup lacks; or the epoch says which commit of the
-    journal it ``leaves`` behind.
+    ``beyond`` is asked, once the rows of the backup are there, for what git has beyond them.
 
     Raises:
         Invalid: the backup is not what its manifest says, or is of the other kind of database, or the records do not
@@ -73,9 +83,8 @@ def restore(
     require_known(manifest.revision, str(source))
     _require_whole(source, manifest)
 
-    epoch = max(manifest.holdings.epoch + 1, epoch)
-    entry = {"at": now, "actor": actor, "to": epoch, "reason": reason or f"backup of {manifest.at.isoformat()}"}
-    entry["leaves"] = leaves
+    entry = {"at": now, "actor": actor, "reason": reason or f"backup of {manifest.at.isoformat()}"}
+    finish = partial(_begin_epoch, entry=entry, after=manifest.holdings.epoch, beyond=beyond)
     if place.path is None:
         with migrating(place) as connection:
             _clear_what_died(connection, manifest.sha256)
@@ -83,9 +92,9 @@ def restore(
                 raise Conflict(f"there is a registry at {place} already", hint="Restore into a new, empty database.")
             require_room(connection, place)
             fill(connection, source, manifest)
-            _begin_epoch(connection, entry, newer)
+            finish(connection)
         return manifest
-    _restore_file(source, place.path, manifest, entry, newer, allow_network_fs=allow_network_fs)
+    _restore_file(source, place.path, manifest, finish, allow_network_fs=allow_network_fs)
     return manifest
 
 
@@ -93,8 +102,7 @@ def _restore_file(
     source: Path,
     path: Path,
     manifest: Manifest,
-    entry: Mapping[str, Any],
-    newer: Callable[[], Iterable[Record]],
+    finish: Callable[[Connection], None],
     *,
     allow_network_fs: bool,
 ) -> None:
@@ -113,7 +121,7 @@ def _restore_file(
             with migrating(locate(str(part))) as connection:
                 require_same(connection, manifest)
                 bring_up_to_date(connection)
-                _begin_epoch(connection, entry, newer)
+                finish(connection)
             _settle(part)
             name_file(part, path)
 
@@ -154,9 +162,13 @@ def bring_up_to_date(connection: Connection) -> None:
     bind_older(connection, actor="promptops")
 
 
-def _begin_epoch(connection: Connection, entry: Mapping[str, Any], newer: Callable[[], Iterable[Record]]) -> None:
-    append_records(connection, newer())
-    Writer(connection).raise_epoch(action="restore", **entry)
+def _begin_epoch(
+    connection: Connection, entry: Mapping[str, Any], after: int, beyond: Callable[[Reader], Beyond] | None
+) -> None:
+    more = beyond(Reader(connection)) if beyond else Beyond()
+    append_records(connection, more.newer)
+    to = max(after, more.epoch) + 1
+    Writer(connection).raise_epoch(action="restore", to=to, leaves=more.leaves, **entry)
 
 
 def _clear_what_died(connection: Connection, sha256: str) -> None:

@@ -19,20 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from tests.harness.faults import archives, disks, enumerating, killing, neighbours, outages, restarting
+from tests.harness.faults import archives, clones, disks, enumerating, killing, neighbours, outages, restarting
 from tests.harness.faults.report import Row, table
 from tests.harness.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
 from tests.support.checkout import memory
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("points", "kills", "disks", "git", "server", "serving", "neighbours")
+PARTS = ("points", "kills", "disks", "git", "server", "serving", "neighbours", "clones")
 _ROOM = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults,
-    for how many seconds the server dies again and again, and the contents of strangers with the batches they come in.
+    for how many seconds the server dies again and again, the contents of strangers with the batches they come in, and
+    rounds of clones.
     """
 
     points: int | None
@@ -41,12 +42,15 @@ class Amount:
     faults: int
     outages: float
     contents: tuple[int, int]
+    clones: int
     operations: tuple[str, ...] = ()
 
 
-FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0, contents=(500, 25))
-SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4))
-SMOKE = Amount(points=1, kills=1, ks=(), faults=1, outages=1.0, contents=(4, 1), operations=("rollback", "sync"))
+FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0, contents=(500, 25), clones=200)
+SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4), clones=10)
+SMOKE = Amount(
+    points=1, kills=1, ks=(), faults=1, outages=1.0, contents=(4, 1), clones=1, operations=("rollback", "sync")
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -141,6 +145,7 @@ def _parts(worlds: Worlds, amount: Amount, what: str) -> dict[str, Callable[[], 
         "server": lambda: restarting.rows(worlds, faults=amount.faults),
         "serving": lambda: outages.rows(worlds, seconds=amount.outages, poll=min(5.0, amount.outages)),
         "neighbours": lambda: neighbours.rows(worlds, contents=amount.contents[0], batches=amount.contents[1]),
+        "clones": lambda: clones.rows(worlds, rounds=amount.clones),
     }
 
 

@@ -13,7 +13,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -166,10 +166,10 @@ def _write(world: World, notes: Notes, commit: str, lot: random.Random) -> None:
                 drain(world, registry)
 
 
-def next_order(registry: Registry, lot: random.Random, commit: str) -> Order:
+def next_order(registry: Registry, lot: random.Random, commit: str, apps: Sequence[str] = ("bot", "shop")) -> Order:
     """Something somebody might ask for now."""
     what = lot.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
-    app, channel = lot.choice(("bot", "shop")), lot.choice(("prod", "staging"))
+    app, channel = lot.choice(apps), lot.choice(("prod", "staging"))
     version = text = ""
     if what is What.RELEASE:
         text = f"Hello {{{{name}}}}, {lot.random()}"

@@ -43,7 +43,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One change that is asked for. ``commit`` is where a release comes from; ``minute`` is when."""
+    """One change that is asked for. ``commit`` of ``repository`` is where a release comes from; ``minute`` is when."""
 
     what: What
     key: str
@@ -52,6 +52,7 @@ class Order:
     version: str = ""
     text: str = ""
     commit: str = "c" * 40
+    repository: str = "example"
     minute: float = 0.0
 
     @property
@@ -90,7 +91,7 @@ def holds(reader: Reader, fact: Fact) -> bool:
         return False
 
 
-def built(app: str, text: str, commit: str) -> Built:
+def built(app: str, text: str, commit: str, repository: str = "example") -> Built:
     """An app of one prompt with this text, as if built from a commit."""
     from promptops.core.digest import digest
     from promptops.core.release_bytes import encode
@@ -105,13 +106,13 @@ def built(app: str, text: str, commit: str) -> Built:
         digest=digest(data),
         profile=Profile(owner="support"),
         provenance=Provenance(
-            repository="example", commit=commit, path=app, author=ACTOR, builder="tests", dirty=False
+            repository=repository, commit=commit, path=app, author=ACTOR, builder="tests", dirty=False
         ),
     )
 
 
 def _release(registry: Registry, order: Order) -> list[Fact]:
-    workspace = BuiltWorkspace(registry=NAME, built=(built(order.app, order.text, order.commit),))
+    workspace = BuiltWorkspace(registry=NAME, built=(built(order.app, order.text, order.commit, order.repository),))
     done = release(registry, workspace, ReleaseRequest(key=order.key), actor=ACTOR, now=order.now)
     return [("release", made.release.app, made.release.version, made.release.digest) for made in done]
 
