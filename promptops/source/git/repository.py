@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from unicodedata import normalize
 
@@ -87,7 +88,7 @@ class Repository:
             raise GitUnavailable(f"git init failed: {result.err}")
         return repository
 
-    @property
+    @cached_property
     def refs(self) -> Refs:
         """The refs of this repository, with access to their objects."""
         return Refs(self.begin, self._objects, self._algorithm)

@@ -18,6 +18,7 @@ from promptops import store
 from promptops.core.model import Release
 from promptops.operations.build import build
 from promptops.operations.git_sync import tag
+from promptops.operations.homes import Changed, Declared, settle
 from promptops.operations.release import ReleaseRequest, release
 from promptops.source.git.repository import Repository
 from promptops.source.lint.lint import check
@@ -107,6 +108,8 @@ def _release(root: Path) -> Iterator[Line]:
     url = f"sqlite:///{root.parent}/release.db"
     store.create(url, name="bench", now=NOW, actor=ACTOR)
     registry = store.Registry.open(url)
+    with closing(Repository.open(root)) as repository:
+        settle(registry, repository, Declared(registry="bench"), Changed(actor=ACTOR, at=NOW), claim=True)
     takes = itertools.count(1)
 
     def commit() -> int:
