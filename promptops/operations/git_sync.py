@@ -74,7 +74,7 @@ def sync(
     with closing(Repository.open(root)) as repository:
         repository.patience.limit(seconds)
         home, drained = _drain(registry, repository, declared, changed, claim=claim)
-        draining.write_tags(repository.refs, _missing_tags(registry, repository))
+        drained = drained.with_tags(draining.write_tags(repository.refs, _missing_tags(registry, repository)))
         exchanged = remotes.exchange(registry, repository, remote, home) if remote else None
         removed = older.remove_older(registry, repository, home, remote) if remove_older and home else None
         return Synced(drained=drained, exchanged=exchanged, older=removed)

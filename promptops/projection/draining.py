@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
@@ -50,6 +50,12 @@ class Drained:
     pending: int = 0
     waiting: tuple[Waiting, ...] = ()
     alarms: tuple[Fault, ...] = ()
+
+    def with_tags(self, refused: Mapping[str, Refusal]) -> Drained:
+        """Returns the same with the tags that could not be written, and why."""
+        waiting = [Waiting(what=name, why=refusal.why) for name, refusal in refused.items() if not refusal.exists_as]
+        alarms = [_tag_differs(name, refusal) for name, refusal in refused.items() if refusal.exists_as]
+        return replace(self, waiting=(*self.waiting, *waiting), alarms=(*self.alarms, *alarms))
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import Promptops
 from tests.support import factory
 from tests.support.factory import git
+from tests.support.journal import REF, names
 
 
 @pytest.fixture
@@ -25,14 +26,12 @@ def live(workspace: Path, promptops: Promptops) -> Path:
 
 
 def refs(root: Path) -> list[str]:
-    return git(root, "for-each-ref", "--format=%(refname)", "refs/promptops", "refs/tags").splitlines()
+    return git(root, "for-each-ref", "--format=%(refname)", "refs/heads/promptops", "refs/tags").splitlines()
 
 
 def test_every_change_comes_to_git_by_itself(live: Path, promptops: Promptops) -> None:
-    assert [name for name in refs(live) if "/channels/" in name or "/tags/" in name] == [
-        "refs/promptops/channels/dev/bot/1",
-        "refs/tags/bot/v0.1.0",
-    ]
+    assert refs(live) == [REF, "refs/tags/bot/v0.1.0"]
+    assert names(live)[-1] == "channels/dev/bot/1"
     assert promptops("status", "--json").json["pending"] == 0
     assert promptops("sync").out == "Everything is in git.\n"
     assert promptops("fsck").out == "✓ All is well.\n"
@@ -64,7 +63,7 @@ def test_a_change_is_brought_to_git_in_the_background(
     deadline = time.monotonic() + 60
     while "not in git yet" in promptops("status").out and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert [name for name in refs(live) if "/quarantines/" in name] != []
+    assert [name for name in names(live) if name.startswith("quarantines/")] != []
 
 
 @pytest.mark.parametrize("script", ["sleep 300", "exit 1", None])
@@ -193,7 +192,7 @@ def test_a_remote_that_takes_nothing_is_a_failure_although_it_can_be_read(
     assert "/nowhere.git" in promptops("sync", "--remote", "--quiet", exits=1).err
 
 
-def test_a_change_that_waits_for_its_commit_is_a_failure(
+def test_a_change_that_waits_for_another_workspace_is_a_failure(
     live: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     git(tmp_path, "clone", "--quiet", str(live), "clone")
@@ -203,7 +202,8 @@ def test_a_change_that_waits_for_its_commit_is_a_failure(
     monkeypatch.setenv("PROMPTOPS_REGISTRY", str(live / ".promptops/registry.db"))
     monkeypatch.chdir(tmp_path / "clone")
     answer = promptops("sync", "--quiet", exits=1)
-    assert (answer.out, "git fetch" in answer.err) == ("", True)
+    assert (answer.out, "the home of the journal is another workspace" in answer.err) == ("", True)
+    assert "promptops db home" in answer.err
 
 
 def test_a_tag_in_the_way_of_every_release_tag_is_named_with_what_to_do(workspace: Path, promptops: Promptops) -> None:
