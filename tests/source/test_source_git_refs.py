@@ -174,3 +174,13 @@ def test_without_git_it_is_said(root: Path, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitUnavailable, match="cannot be run"):
         Repository.open(root)
+
+
+def test_a_git_that_is_too_old_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "bin/git"
+    old.parent.mkdir()
+    old.write_text(f"#!/bin/sh\necho --path-format=absolute; echo {root}/.git; echo .git; echo sha1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    with pytest.raises(GitUnavailable, match=r"needs 2\.31 or newer"):
+        Repository.open(root)

@@ -18,6 +18,9 @@ from promptops.source.git.process import GitResult
 SECONDS = 10.0
 """Seconds in which git has to name its folder: it takes milliseconds, and a cold disk or a busy machine some more."""
 
+OLDEST = "2.31"
+"""The first version of git that takes settings from the environment, with the priority of an option."""
+
 _WHERE = ("rev-parse", "--path-format=absolute", "--absolute-git-dir", "--git-common-dir", "--show-object-format")
 _READ = ("config", "--null", "--get-regexp", environment.READ)
 _TRUSTED = re.compile(r"git config --global --add safe\.directory \S+")
@@ -72,7 +75,12 @@ def _ask(root: Path, seconds: float, *, bare: bool = False) -> tuple[Place, Sett
         return None
     if answer.code:
         raise _refusal(root, answer)
-    git_folder, common, algorithm = answer.out.decode("utf-8", "surrogateescape").splitlines()[:3]
+    lines = answer.out.decode("utf-8", "surrogateescape").splitlines()
+    if lines[:1] == [_WHERE[1]]:  # an older git repeats an option that it does not know
+        raise GitUnavailable(f"git is too old for promptops, which needs {OLDEST} or newer", hint="git --version")
+    if len(lines) != 3 or lines[2] not in list(Algorithm):
+        raise GitUnavailable(f"git's answer about {root} cannot be read", hint="Is there a line break in its name?")
+    git_folder, common, algorithm = lines
     own = root if bare else root / ".git"
     if own.is_dir() and own.resolve() != Path(git_folder).resolve():
         return None  # git passed by what is no repository, and found another one above
