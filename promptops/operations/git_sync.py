@@ -223,6 +223,9 @@ def _tag(
             else remotes.push_tags(repository, remote, names)
         )
         problems |= {name.removeprefix(tags.TAGS): f"not pushed: {why}" for name, why in pushed.refused.items()}
+        journal = next((why for name, why in pushed.refused.items() if not name.startswith(tags.TAGS)), "")
+        if journal:
+            problems = {tags.tag_name(r): f"the journal was not pushed: {journal}" for r in releases} | problems
     return problems
 
 

@@ -280,3 +280,16 @@ def test_fsck_names_what_shows_other_commits_to_git(live: Path, promptops: Promp
     checked = promptops("fsck").out
     assert "All is well" in checked
     assert [word for word in ("refs/replace/", "info/grafts", "--unshallow") if word not in checked] == []
+
+
+def test_a_release_whose_journal_could_not_be_pushed_is_a_failure(
+    live: Path, refusing: Path, promptops: Promptops
+) -> None:
+    (refusing / "hooks/pre-receive").unlink()
+    (refusing / "hooks/update").write_text("#!/bin/sh\ncase $1 in refs/heads/*) echo protected >&2; exit 1;; esac\n")
+    (refusing / "hooks/update").chmod(0o755)
+    factory.commit(live, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("Say", "Shout")})
+    said = promptops("release", "--push", exits=1).err
+    assert "the journal was not pushed: " in said
+    assert "protected" in said
+    assert "refs/tags/bot/v0.1.1" in refs(refusing)
