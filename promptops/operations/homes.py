@@ -5,22 +5,27 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import RegistryMismatch
+from promptops.core.errors import GitUnavailable, RegistryMismatch
 from promptops.projection.archive import REGISTRY
-from promptops.projection.chain import journal_ref
+from promptops.projection.chain import Position, journal_ref
 from promptops.projection.draining import bring
 from promptops.projection.homes import Elsewhere, Here, HomeRef, hint_of, make_home_id, reach
 from promptops.projection.objects import ROOT
-from promptops.source.git.refs import require_address
+from promptops.source.git.refs import Refs, require_address
 from promptops.source.git.repository import Repository
 from promptops.store.facts.home import Home
 
 if TYPE_CHECKING:
-    from promptops.store import Registry
+    from promptops.store import Registry, Writer
+
+
+_TRIES = 20
+"""How often the journal is brought to a new home again because the one before it got newer lines meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +77,43 @@ def name_home(
     if declared.git:
         address = declared.git if Path(declared.git).is_absolute() else require_address(declared.git)
         place = Elsewhere(repository.refs, address, ref)
+    workspace = "" if declared.git else make_home_id(repository)
+    for _ in range(_TRIES):
+        at = _bring_all(registry, repository, place)
+        with registry.read() as reader:
+            before = reader.home()
+        home = Home(
+            number=before.number + 1 if before else 1,
+            ref=ref,
+            address=declared.git,
+            workspace=workspace,
+            hint="" if declared.git else hint_of(repository),
+            actor=changed.actor,
+            at=changed.at,
+            reason=reason,
+        )
+        if registry.write(partial(_name, home=home, before=str(before or ""), at=at, git=repository.refs)):
+            return home
+    raise GitUnavailable(f"changes are brought to {before} all the time", hint="Try again when there are fewer.")
+
+
+def _bring_all(registry: Registry, repository: Repository, place: HomeRef) -> Position:
     brought = bring(registry, repository, place, new=True)
     if brought.alarms:
         raise RegistryMismatch(
             f"{place.where} cannot be the home of the journal: {brought.alarms[0].what}",
             hint=Sentence("Name another ref with `journal:` in promptops.yml, or ", Advice(Action.SET_HOME), "."),
         )
-    workspace = "" if declared.git else make_home_id(repository)
-    with registry.read() as reader:
-        before = reader.home()
-    home = Home(
-        number=before.number + 1 if before else 1,
-        ref=ref,
-        address=declared.git,
-        workspace=workspace,
-        hint="" if declared.git else hint_of(repository),
-        actor=changed.actor,
-        at=changed.at,
-        reason=reason,
-    )
-    registry.write(lambda writer: writer.record(home, before=str(before or "")))
-    return home
+    return brought.at
+
+
+def _name(writer: Writer, home: Home, before: str, at: Position, git: Refs) -> bool:
+    """Record the home, and what is there as drained; False if the home before it has newer lines by now."""
+    if not at.seq or writer.lock_drained(git.algorithm) > at.seq:
+        return False
+    writer.record(home, before=before)
+    writer.drain(git.algorithm, at.seq, at.sha)
+    return True
 
 
 def change_home(

@@ -16,7 +16,7 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import tags
-from promptops.projection.chain import Astray, Page, Position, locate, pages
+from promptops.projection.chain import START, Astray, Page, Position, locate, pages
 from promptops.source.git.refs import Refs, Refusal
 from promptops.store.facts.confirmation import Confirmation
 from promptops.store.facts.record import Record
@@ -24,7 +24,7 @@ from promptops.store.facts.record import Record
 if TYPE_CHECKING:
     from promptops.projection.homes import HomeRef
     from promptops.source.git.repository import Repository
-    from promptops.store import Reader, Registry
+    from promptops.store import Reader, Registry, Writer
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _STRIDE = 20
@@ -60,12 +60,14 @@ class Drained:
 
 @dataclass(slots=True)
 class Brought:
-    """The result of draining the outbox. ``tagged`` are the names of the tags that are right now."""
+    """The result of draining the outbox. ``tagged`` are the names of the tags that are right now, ``at`` is the end of
+    the chain."""
 
     done: int = 0
     waiting: list[Waiting] = field(default_factory=list)
     alarms: list[Fault] = field(default_factory=list)
     tagged: set[str] = field(default_factory=set)
+    at: Position = START
 
 
 def drain(registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None) -> Drained:
@@ -94,7 +96,9 @@ def bring(
             except Astray as astray:
                 total.alarms.append(astray.fault)
                 break
-            if _bring(registry, git, home, at, None if limit is None else at.seq + limit, total) is not None:
+            end = _bring(registry, git, home, at, None if limit is None else at.seq + limit, total)
+            if end is not None:
+                total.at = end
                 break
     return total
 
@@ -150,17 +154,26 @@ class _Step:
             total.tagged |= self._tags.keys() - refused.keys()
         self.at = self._next
         self._releases, self._tags = {}, {}
-        total.done += _remember(registry, self._git, self.at)
+        total.done += _remember(registry, self._git, self._home, self.at)
         return True
 
 
-def _remember(registry: Registry, git: Refs, at: Position) -> int:
-    """Take what is at the home out of the outbox, also what another process brought there before it was killed."""
+def _remember(registry: Registry, git: Refs, home: HomeRef, at: Position) -> int:
+    """Take what is at the home out of the outbox, also what another process brought there before it was killed.
+
+    Nothing is taken out if the registry names another home by now, or does not name this one yet.
+    """
     with registry.read() as reader:
         known, waiting = reader.drained(git.algorithm), reader.pending(1)
     if known == (at.seq, at.sha) and not (waiting and waiting[0] <= at.seq):
         return 0
-    return registry.write(lambda writer: writer.drain(git.algorithm, at.seq, at.sha))
+
+    def take(writer: Writer) -> int:
+        writer.lock_drained(git.algorithm)
+        named = writer.home()
+        return writer.drain(git.algorithm, at.seq, at.sha) if named is None or home.is_named(named) else 0
+
+    return registry.write(take)
 
 
 # --- tags ----------------------------------------------------------------------------------------

@@ -37,6 +37,9 @@ class HomeRef(Protocol):
     def where(self) -> str:
         """Where that is, for messages."""
 
+    def is_named(self, home: Home) -> bool:
+        """True if this is the home that the registry names."""
+
     def tip(self) -> str:
         """Returns the newest commit of the chain, which is in the repository here then; empty without one."""
 
@@ -57,6 +60,9 @@ class Here:
     @property
     def where(self) -> str:
         return self.ref.removeprefix("refs/heads/")
+
+    def is_named(self, home: Home) -> bool:
+        return (home.ref, home.workspace) == (self.ref, home_id(self.repository)) and not home.address
 
     def tip(self) -> str:
         return self.repository.refs.list(self.ref.rpartition("/")[0] + "/").get(self.ref, "")
@@ -82,6 +88,9 @@ class Elsewhere:
     @property
     def where(self) -> str:
         return f"{self.ref.removeprefix('refs/heads/')} of {self.address}"
+
+    def is_named(self, home: Home) -> bool:
+        return (home.ref, home.address) == (self.ref, self.address)
 
     def tip(self) -> str:
         sha = self.git.list_remote(self.address, self.ref).get(self.ref, "")

@@ -229,6 +229,14 @@ class Writer(Reader):
             return the_head(self._connection.execute(_LAST_AND_NOTIFY, {"topic": TOPIC}).all())
         return the_head(self._connection.execute(_LAST).all())
 
+    def lock_drained(self, algorithm: str) -> int:
+        """Lock what is known of the journal in git until the end of the change; returns the number of its newest line
+        there, 0 if that is unknown.
+        """
+        known = tables.drained.c
+        statement = select(known.seq).where(known.algorithm == algorithm).with_for_update()
+        return self._connection.execute(statement).scalar() or 0
+
     def drain(self, algorithm: str, seq: int, commit: str) -> int:
         """Remove the changes up to this line from the outbox, since git has them, and remember the line's commit.
 
