@@ -28,6 +28,7 @@ from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as make_secret
+from promptops.operations.channels import Terms, apply_channels
 from promptops.operations.heartbeats import record_beats
 from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.tokens import TokenRequest, create_token
@@ -294,7 +295,11 @@ def test_a_credential_that_is_worth_nothing_gets_one_answer_everywhere(world: Wo
 def test_what_the_other_team_does_changes_no_number_that_a_limited_token_sees(world: World) -> None:
     token = f"Bearer {mint(world.registry, 'numbers', Scope.ADMIN, apps=('ours',), channels=('dev',))}"
     app = world.server()
-    factory.make_channels(world.registry, dev=Policy(), **{HIDDEN_CHANNEL: Policy()})  # whatever was declared meanwhile
+    declared = {"dev": Policy(), HIDDEN_CHANNEL: Policy()}  # whatever was declared meanwhile
+    terms = Terms(
+        origin=Origin(repository="tests", path="", root="c" * 40), loosen=True, take_over=True, reason="tests"
+    )
+    apply_channels(world.registry, factory.NAME, declared, actor=factory.ACTOR, now=factory.START, terms=terms)
     paths = ["/v1/status", "/v1/clients", "/v1/channels", "/v1/apps", "/v1/apps/ours/releases"]
     paths += ["/v1/apps/ours/release?version=0.1.0", "/v1/channels/dev/apps/ours/history", "/metrics"]
     paths += ["/v1/channels/dev/snapshot", "/v1/audit?limit=5", "/v1/audit", "/v1/registry", "/v1/tokens"]

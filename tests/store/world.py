@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from promptops.core.errors import NotFound
 from promptops.core.model import Policy, Profile
@@ -16,12 +17,16 @@ from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
 from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Reader, Registry
+from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
-KINDS |= {"tokens", "revocations", "transfers"}
+KINDS |= {"tokens", "revocations", "transfers", "homes"}
+
+
+HERE: dict[str, Any] = {"actor": ACTOR, "at": minutes(107)}
 
 
 def make_world(registry: Registry, *, takes: int = 4) -> None:
@@ -52,6 +57,10 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     revoke_token(registry, "ci", reason="in a log ☃", actor=ACTOR, now=minutes(107))
     _transfer(registry, "git@example.org:shop/other.git", "bots/faq")
     _transfer(registry, "example", "faq", root="b" * 40)
+    _name_home(registry, Home(number=1, ref="refs/heads/promptops/test", workspace="5f0c", hint="host:/größer", **HERE))
+    _name_home(
+        registry, Home(number=2, ref="refs/journal/test", address="https://example.org/a.git", reason="☃", **HERE)
+    )
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
@@ -66,6 +75,10 @@ def _transfer(registry: Registry, repository: str, path: str, *, root: str = "")
     origin = {"repository": repository, "path": path, "root": root}
     request = TransferRequest(app="faq", reason="another team ☃", key=key(), **origin)
     transfer(registry, request, actor=ACTOR, now=minutes(107))
+
+
+def _name_home(registry: Registry, home: Home) -> None:
+    registry.write(lambda writer: writer.record(home))
 
 
 def _withhold(reference: str, channel: str) -> WithholdRequest:

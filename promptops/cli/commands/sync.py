@@ -39,7 +39,7 @@ SHOWN = 8
     is_flag=True,
     help="Remove the refs that versions before 0.4.0 wrote, once the home has it all.",
 )
-@click.option("--claim/--no-claim", default=True, hidden=True)
+@click.option("--claim/--no-claim", default=True, hidden=True, help="Whether this repository may become the home.")
 def sync(session: Session, /, remote: str, quiet: bool, remove_old_refs: bool, claim: bool) -> None:
     """Bring changes to git, and exchange them with a remote.
 
