@@ -25,6 +25,7 @@ import pytest
 
 from promptops.core.heartbeat import Beat, State
 from promptops.core.model import Policy
+from promptops.core.origin import Origin
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope, TokenKind
 from promptops.core.token import mint as make_secret

@@ -36,11 +36,15 @@ def examine(row: Row, where: str, world: World) -> bool:
 
 
 def mend(row: Row, where: str, world: World) -> None:
-    """``fsck --repair``, and then there is nothing to find. A git that outlived its writer may take a moment to end."""
-    for _ in range(_TRIES):
+    """``fsck --repair``, and then there is nothing to find. A git that outlived its writer may take a moment to end. A
+    registry that died before it had a home gets one from a sync."""
+    for number in range(_TRIES):
         report = check(_place(world), repair=True)
         if not report.faults:
             return
+        if number == 0 and {fault.code for fault in report.faults} == {"outbox-pending"}:
+            with world.registry() as registry:
+                drain(world, registry)
         time.sleep(1)
     for fault in report.faults:
         row.wrong(where, f"after fsck --repair: {fault}")

@@ -134,7 +134,7 @@ def age(world: World) -> None:
 
 def _in_database(state: State) -> State:
     """Without what goes to git step by step."""
-    return {name: rows for name, rows in state.items() if name not in ("refs", "outbox")}
+    return {name: rows for name, rows in state.items() if name not in ("refs", "outbox", "drained")}
 
 
 def _finished(state: State) -> State:
