@@ -8,9 +8,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import GitUnavailable, RegistryMismatch
+from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch
+from promptops.core.origin import address_of
 from promptops.projection.archive import REGISTRY
 from promptops.projection.chain import Position, journal_ref
 from promptops.projection.draining import bring
@@ -75,8 +77,7 @@ def name_home(
     ref = declared.ref or journal_ref(registry.name)
     place: HomeRef = Here(repository, ref)
     if declared.git:
-        address = declared.git if Path(declared.git).is_absolute() else require_address(declared.git)
-        place = Elsewhere(repository.refs, address, ref)
+        place = Elsewhere(repository.refs, _address(declared.git), ref)
     workspace = "" if declared.git else make_home_id(repository)
     for _ in range(_TRIES):
         at = _bring_all(registry, repository, place)
@@ -95,6 +96,23 @@ def name_home(
         if registry.write(partial(_name, home=home, before=str(before or ""), at=at, git=repository.refs)):
             return home
     raise GitUnavailable(f"changes are brought to {before} all the time", hint="Try again when there are fewer.")
+
+
+def _address(address: str) -> str:
+    """Returns the address of a home. It goes to the audit log and to git, so there must be no secret in it.
+
+    Raises:
+        Invalid: git may not be sent there, or a user of http or a password is in it.
+    """
+    if Path(address).is_absolute():
+        return address
+    parts = urlsplit(require_address(address))
+    if parts.password is not None or (parts.scheme in ("http", "https") and parts.username is not None):
+        raise Invalid(
+            "the address of the home has a user or a password in it, and the journal shows it to every reader",
+            hint="Leave it out of the address: git asks its credential helper.",
+        )
+    return address
 
 
 def _bring_all(registry: Registry, repository: Repository, place: HomeRef) -> Position:
@@ -133,7 +151,8 @@ def change_home(
 
 
 def _require_same(home: Home, declared: Declared) -> None:
-    if declared.git and declared.git != home.address:
+    same = declared.git == home.address or address_of(declared.git) == address_of(home.address) != ""
+    if declared.git and not same:
         raise RegistryMismatch(
             f"promptops.yml names {declared.git} as the home of the journal, and it is {home}",
             hint=Sentence("Write that into promptops.yml, or ", Advice(Action.SET_HOME, words="move the home"), "."),

@@ -134,7 +134,7 @@ def restore(session: Session, /, source: Path, leave_newer: bool, reason: str) -
     """Make a registry of a backup, where none exists.
 
     Every byte of the backup is verified first; one that was changed or cut off is refused, and nothing is changed. An
-    existing registry is never overwritten. Changes after the backup that the workspace's git has are taken from there.
+    existing registry is never overwritten. Changes after the backup that the journal in git has are taken from there.
     The registry begins a new epoch and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
 
     \b
