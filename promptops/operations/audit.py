@@ -113,14 +113,24 @@ def kept(lineage: str, *, anchor: str = "", root: Path | None = None) -> Kept:
     Raises:
         Invalid: the anchor is not a hash.
     """
-    wanted = anchor.strip().lower()
-    if wanted and (len(wanted) != len(audit.GENESIS) or not set(wanted) <= set("0123456789abcdef")):
-        raise Invalid(
-            f"'{anchor}' is not the hash of an audit entry, which has {len(audit.GENESIS)} hex digits",
-            hint=Sentence(Advice(Action.READ_AUDIT, words="The audit log"), " has the hash of each entry."),
-        )
+    wanted = require_anchor(anchor)
     hashes, unread = _kept_in_git(lineage, root)
     return Kept(anchor=wanted, hashes=hashes, unread=unread)
+
+
+def require_anchor(typed: str) -> str:
+    """Returns the hash that was typed; empty if nothing was.
+
+    Raises:
+        Invalid: it is no hash of an audit entry.
+    """
+    wanted = typed.strip().lower()
+    if wanted and (len(wanted) != len(audit.GENESIS) or not set(wanted) <= set("0123456789abcdef")):
+        raise Invalid(
+            f"'{typed}' is not the hash of an audit entry, which has {len(audit.GENESIS)} hex digits",
+            hint=Sentence(Advice(Action.READ_AUDIT, words="The audit log"), " has the hash of each entry."),
+        )
+    return wanted
 
 
 def compare(log: Log, known: Kept) -> Audited:

@@ -17,6 +17,7 @@ from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
 from promptops.operations import homes
+from promptops.operations.audit import require_anchor
 from promptops.operations.homes import Changed, Declared
 from promptops.operations.unloadable import unloadable
 from promptops.projection import draining, older, rebuilding, tags
@@ -116,16 +117,20 @@ def require_same(registry: Registry, name: str) -> None:
         )
 
 
-def rebuild(source: str, url: str, *, actor: str, now: datetime) -> Rebuilt:
+def rebuild(source: str, url: str, *, actor: str, now: datetime, anchor: str = "") -> Rebuilt:
     """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
 
+    With an ``anchor``, the hash of a line of the audit log that was kept elsewhere, nothing after that line is taken.
+
     Raises:
-        Invalid: there are no records, or a record is missing or was changed; nothing was made.
+        Invalid: there are no records, or a record is missing or was changed, or the anchor is not there; nothing was
+            made.
         Conflict: there is a registry already.
         GitUnavailable: git or the remote does not answer.
     """
+    anchor = require_anchor(anchor)
     with reading(source) as repository:
-        return _rebuild(repository, url, source=source, actor=actor, now=now)
+        return _rebuild(repository, url, source=source, actor=actor, now=now, anchor=anchor)
 
 
 @contextmanager
@@ -143,9 +148,9 @@ def reading(source: str) -> Iterator[Repository]:
         yield repository
 
 
-def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime) -> Rebuilt:
+def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime, anchor: str) -> Rebuilt:
     """Rebuilds the whole history, and names the releases in it that no client could load."""
-    done = rebuilding.rebuild(repository, url, source=source, actor=actor, now=now)
+    done = rebuilding.rebuild(repository, url, source=source, actor=actor, now=now, anchor=anchor)
     from promptops.store import Registry
 
     with closing(Registry.open(url)) as registry:

@@ -113,6 +113,13 @@ class Archive:
         """The lines about facts whose names begin with a prefix: ``yanks/bot/``."""
         return [line for line in self.lines if line.name.startswith(prefix)]
 
+    def up_to(self, line: Line) -> Sequence[Line]:
+        """The lines before a line, on the way that its commits went, and that line itself; oldest first."""
+        if line.parents is None:
+            return [other for other in self.older if other.seq <= line.seq]
+        by_sha = {other.sha: other for other in self.lines}
+        return [by_sha[sha] for sha, _ in self._git.history(line.sha) if sha in by_sha]
+
     def stored(self, lines: Sequence[Line]) -> Iterator[Stored]:
         """The records behind these lines, in this order, a page at a time."""
         for start in range(0, len(lines), PAGE):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.audit import GENESIS, seal
 from promptops.core.errors import Invalid
-from promptops.projection.archive import Archive, Line, newest_epoch
+from promptops.projection.archive import REGISTRY, Archive, Line, newest_epoch
 from promptops.projection.objects import ROOT
 from promptops.store.facts.record import Record
 
@@ -52,20 +52,20 @@ class _Unproven(Exception):
         self.place, self.why = place, why
 
 
-def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime, ref: str = "") -> Rebuilt:
+def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime, anchor: str = "") -> Rebuilt:
     """Make a registry at ``url`` of what a repository holds; ``source`` is the name of the repository in errors.
 
-    ``ref`` names the ref of the journal, if it is not a branch ``promptops/…``.
+    With an ``anchor``, the hash of a line of the audit log, it takes that line and those before it, and nothing else.
 
     Raises:
-        Invalid: a record is missing or was changed; nothing was made.
+        Invalid: a record is missing or was changed, or no proven line has the anchor's hash; nothing was made.
         Conflict: there is a registry already.
         GitUnavailable: git cannot read the repository.
     """
     from promptops.store.importing import import_records
 
-    archive = Archive(repository, ref=ref)
-    lines, ignored = _in_order(archive, source)
+    archive = Archive(repository)
+    lines, ignored = _anchored(archive, anchor, source) if anchor else _in_order(archive, source)
     while True:
         epoch = 1 + newest_epoch(lines)
         reason = f"rebuilt from git, up to line {lines[-1].seq} of the audit log"
@@ -73,6 +73,9 @@ def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: d
             count = import_records(url, _records(archive, lines), epoch=epoch, actor=actor, now=now, reason=reason)
             break
         except _Unproven as unproven:
+            if anchor:
+                name = lines[unproven.place].name
+                raise Invalid(f"{name}: {unproven.why}; nothing was made", hint=_hint(source)) from unproven
             ignored += [f"{line.name}: {unproven.why}" for line in lines[unproven.place :]]
             lines = lines[: unproven.place]
     kinds: dict[str, int] = {}
@@ -81,9 +84,33 @@ def rebuild(repository: Repository, url: str, *, source: str, actor: str, now: d
         kinds[kind] = kinds.get(kind, 0) + 1
     last = lines[-1]
     return Rebuilt(
-        lineage=archive.lineages[0], records=count, seq=last.seq, hash=last.hash, epoch=epoch, kinds=kinds,
+        lineage=lines[0].name.removeprefix(REGISTRY),
+        records=count,
+        seq=last.seq,
+        hash=last.hash,
+        epoch=epoch,
+        kinds=kinds,
         ignored=tuple(ignored),
-    )  # fmt: skip
+    )
+
+
+def _anchored(archive: Archive, anchor: str, source: str) -> tuple[Sequence[Line], list[str]]:
+    """Returns the lines up to the one with this hash, oldest first; and what git has beside them.
+
+    Raises:
+        Invalid: no line proves that it has this hash.
+    """
+    claims = [line for line in archive.lines if line.hash == anchor]
+    for line, stored in zip(claims, archive.stored(claims), strict=True):
+        if stored.record is not None and seal(stored.record.audit) == anchor:
+            lines = archive.up_to(line)
+            taken = {line.sha for line in lines}
+            left = [f"{other.name}: it is not before the anchor" for other in archive.lines if other.sha not in taken]
+            return lines, [*left, *(f"{name}: no registry begins there" for name in archive.strange)]
+    raise Invalid(
+        f"{source} has no line of the audit log with the hash {anchor[:12]}…: it was cut before it, or rewritten",
+        hint=_hint(source),
+    )
 
 
 def _in_order(archive: Archive, source: str) -> tuple[Sequence[Line], list[str]]:

@@ -244,10 +244,11 @@ messages:
 """
 
 
-def git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str, stdin: str = "") -> str:
     """Run git in a repository, with an identity of its own and nobody's configuration."""
     identity = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True)
+    command = ["git", *identity, *arguments]
+    done = subprocess.run(command, cwd=root, input=stdin, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

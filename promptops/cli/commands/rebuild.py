@@ -37,12 +37,16 @@ _NAMES = {"channels": "deployments"}
     metavar="PATH|URL",
     help="A clone of the repository that is the home of the journal.",
 )
-def rebuild(session: Session, /, source: str) -> None:
+@click.option("--anchor", default="", metavar="HASH", help="Take nothing after the line of the log with this hash.")
+def rebuild(session: Session, /, source: str, anchor: str) -> None:
     """Make a new registry from git alone.
 
     Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte;
     a gap or a changed record stops it, and nothing is made. The registry must not exist yet. It begins a new epoch, so
-    that clients notice the rebuild.
+    that clients notice the rebuild. What does not prove itself is left out and named.
+
+    A person who can push to the journal can add lines to it. --anchor takes what was there when you kept the hash:
+    `promptops audit --verify` prints it.
 
     \b
       promptops rebuild --from-git .
@@ -52,7 +56,7 @@ def rebuild(session: Session, /, source: str) -> None:
     from promptops.operations import git_sync
 
     path = session.directory / Path(source).expanduser()
-    rebuilt = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now)
+    rebuilt = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now, anchor=anchor)
     place = hide_password(url)
     session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page))
     for each in rebuilt.unloadable[:_SHOWN]:
