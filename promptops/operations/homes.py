@@ -61,14 +61,22 @@ def settle(registry: Registry, repository: Repository, declared: Declared, chang
     if home is not None:
         _require_same(home, declared)
     elif declared.git or claim or _was_home(registry, repository):
-        home = name_home(registry, repository, declared, changed)
+        home = name_home(registry, repository, declared, changed, first=True)
     return reach(home, repository)
 
 
 def name_home(
-    registry: Registry, repository: Repository, declared: Declared, changed: Changed, *, reason: str = ""
+    registry: Registry,
+    repository: Repository,
+    declared: Declared,
+    changed: Changed,
+    *,
+    reason: str = "",
+    first: bool = False,
 ) -> Home:
     """Bring the whole journal to a home, and record it: the address that is declared, or this repository itself.
+
+    If it is to be the ``first`` and another process names one meanwhile, that is returned.
 
     Raises:
         Invalid: git may not be sent to the address. RegistryMismatch: something else is there.
@@ -83,6 +91,8 @@ def name_home(
         at = _bring_all(registry, repository, place)
         with registry.read() as reader:
             before = reader.home()
+        if first and before is not None:
+            return before
         home = Home(
             number=before.number + 1 if before else 1,
             ref=ref,
@@ -126,8 +136,11 @@ def _bring_all(registry: Registry, repository: Repository, place: HomeRef) -> Po
 
 
 def _name(writer: Writer, home: Home, before: str, at: Position, git: Refs) -> bool:
-    """Record the home, and what is there as drained; False if the home before it has newer lines by now."""
+    """Record the home, and what is there as drained; False if the home has newer lines by now, or is another."""
     if not at.seq or writer.lock_drained(git.algorithm) > at.seq:
+        return False
+    known = writer.home()
+    if home.number != (known.number + 1 if known else 1):
         return False
     writer.record(home, before=before)
     writer.drain(git.algorithm, at.seq, at.sha)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import GitUnavailable
-from promptops.files import replace_file
+from promptops.core.errors import Conflict, GitUnavailable
+from promptops.files import name_file, scratch
 from promptops.source.git.refs import Refs
 from promptops.store.facts.home import Home
 
@@ -125,12 +126,14 @@ def make_home_id(repository: Repository) -> str:
     """
     if known := home_id(repository):
         return known
-    made = uuid.uuid4().hex
     try:
-        replace_file(repository.folder / _FILE, f"{made}\n".encode())
+        with scratch(repository.folder) as folder, suppress(Conflict):  # if another process was faster, its id counts
+            part = folder / _FILE
+            part.write_text(f"{uuid.uuid4().hex}\n", encoding="ascii")
+            name_file(part, repository.folder / _FILE)
     except OSError as error:
         raise GitUnavailable(f"{repository.folder} cannot be written: {error.strerror or error}") from error
-    return made
+    return home_id(repository)
 
 
 def reach(home: Home | None, repository: Repository) -> HomeRef:
@@ -152,7 +155,7 @@ def reach(home: Home | None, repository: Repository) -> HomeRef:
             hint=Sentence(
                 Advice(Action.SYNC, words="A sync"),
                 " there brings changes to git. So that every clone can: ",
-                Advice(Action.SET_HOME, words="name a home that all of them reach"),
+                Advice(Action.SET_HOME, words="name a home that all of them reach", address="URL"),
                 ".",
             ),
         )

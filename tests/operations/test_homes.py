@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from promptops.store.facts.home import Home
 from tests.support.factory import ACTOR, NAME, START, git, make_workspace
-from tests.support.journal import REF, sync
+from tests.support.journal import REF, names, sync
 
 CHANGED = Changed(actor=ACTOR, at=START)
 
@@ -75,6 +76,17 @@ def test_a_repository_becomes_the_home_only_on_purpose(registry: Registry, root:
     git(tmp_path, "clone", "--quiet", str(root), "clone")
     with pytest.raises(NotTheHome, match="another workspace"):
         settled(registry, tmp_path / "clone", claim=True)
+
+
+def test_many_that_are_first_at_once_name_one_home(registry_url: str, registry: Registry, root: Path) -> None:
+    def claim() -> str:
+        with closing(Registry.open(registry_url)) as opened:
+            return settled(opened, root, claim=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {done.result() for done in [pool.submit(claim) for _ in range(8)]} == {"promptops/test"}
+    sync(registry, root)
+    assert [name for name in names(root) if name.startswith("homes/")] == ["homes/1"]
 
 
 def test_a_branch_in_the_way_is_named_with_the_way_out(registry: Registry, root: Path) -> None:
