@@ -311,7 +311,7 @@ def test_what_the_other_team_does_changes_no_number_that_a_limited_token_sees(wo
     async def main() -> None:
         async with started(app):
             before = await look()
-            made = factory.make_release(world.registry, factory.content(HIDDEN_APP, f"{APP} newest {{{{name}}}}"))
+            made = factory.make_old_release(world.registry, factory.content(HIDDEN_APP, f"{APP} newest {{{{name}}}}"))
             factory.go_live(world.registry, f"{HIDDEN_APP}@{made.version}", HIDDEN_CHANNEL)
             assert await look() == before
 
