@@ -198,6 +198,8 @@ def _same(old: object, new: object) -> bool:
 
     A release has few prompts that changed, and this is ten times as fast as the canonical form of the others.
     """
+    if isinstance(old, str):  # most values are text, and the other checks take longer
+        return isinstance(new, str) and old == new
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return old.keys() == new.keys() and all(_same(value, new[key]) for key, value in old.items())
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):

@@ -66,7 +66,10 @@ def parse_canonical(data: bytes, *, limit: int = MAX_BYTES) -> Json:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"not JSON: {error}") from error
-    _check(value, "$", 0)
+    hard: list[object] = []
+    _plain(value, 0, hard)
+    if hard or b"\\u" in data:  # only an escape can be a NUL or a lone surrogate
+        _check(value, "$", 0)
     return cast(Json, value)
 
 
@@ -145,7 +148,7 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
     if depth >= MAX_DEPTH and value:  # what is in it is too deep, and will be refused
         hard.append(depth)
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 a dict is known at once
         hard += [key for key in value if not (isinstance(key, str) and key.isascii())]
         return {key: _plain(item, depth + 1, hard) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):

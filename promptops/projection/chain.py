@@ -111,6 +111,8 @@ def pages(
                 sha = linked.sha
             at = Position(seq=entry.seq, sha=there[place] if place < len(there) else sha)
         yield Page(entries=entries, records=records, links=links)
+        if len(entries) < limit:
+            return
 
 
 def _parents(record: Record, before: str) -> tuple[str, ...]:

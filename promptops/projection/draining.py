@@ -89,7 +89,7 @@ def bring(
 ) -> Brought:
     """Drains as :func:`drain` does, without counting what is pending. A ``new`` home may have any part of the chain."""
     git, total = repository.refs, Brought()
-    with repository.lock.shared(), git.ahead(home.ref.rpartition("/")[0] + "/"):
+    with repository.lock.shared(), git.ahead():
         for _ in range(_TRIES):
             try:
                 at = locate(registry, git, home.tip(), home.where, known=not new)
@@ -142,7 +142,8 @@ class _Step:
 
     def go(self, registry: Registry, total: Brought) -> bool:
         """Move the chain to the last line that was written; False if it is elsewhere by now."""
-        if self._next != self.at:
+        moved = self._next != self.at
+        if moved:
             refused: Mapping[str, Refusal] = {}
             if not self._home.advance(self._next.sha, self.at.ref_at, self._tags):
                 # Perhaps a tag exists: then it must not keep the chain where it is.
@@ -154,19 +155,25 @@ class _Step:
             total.tagged |= self._tags.keys() - refused.keys()
         self.at = self._next
         self._releases, self._tags = {}, {}
-        total.done += _remember(registry, self._git, self._home, self.at)
+        if moved or _is_news(registry, self._git, self.at):
+            total.done += _remember(registry, self._git, self._home, self.at)
         return True
 
 
-def _remember(registry: Registry, git: Refs, home: HomeRef, at: Position) -> int:
-    """Take what is at the home out of the outbox, also what another process brought there before it was killed.
-
-    Nothing is taken out if the registry names another home by now, or does not name this one yet.
+def _is_news(registry: Registry, git: Refs, at: Position) -> bool:
+    """True if the registry does not know yet that the home has these lines: another process brought them there, and was
+    killed before it said so.
     """
     with registry.read() as reader:
         known, waiting = reader.drained(git.algorithm), reader.pending(1)
-    if known == (at.seq, at.sha) and not (waiting and waiting[0] <= at.seq):
-        return 0
+    return known != (at.seq, at.sha) or bool(waiting and waiting[0] <= at.seq)
+
+
+def _remember(registry: Registry, git: Refs, home: HomeRef, at: Position) -> int:
+    """Take what is at the home out of the outbox.
+
+    Nothing is taken out if the registry names another home by now, or does not name this one yet.
+    """
 
     def take(writer: Writer) -> int:
         writer.lock_drained(git.algorithm)
@@ -181,9 +188,12 @@ def _remember(registry: Registry, git: Refs, home: HomeRef, at: Position) -> int
 
 def _to_tag(registry: Registry, git: Refs, page: Page) -> list[Release]:
     """The releases that get their tags with these lines: those whose commits are here."""
+    about = [record for record in page.records.values() if isinstance(record.fact, Release | Confirmation)]
+    if not about:
+        return []
     with registry.read() as reader:
-        releases = [release for record in page.records.values() if (release := taggable(reader, record))]
-    known = commits(git, releases) if releases else frozenset()
+        releases = [release for record in about if (release := taggable(reader, record))]
+    known = commits(git, releases)
     return [release for release in releases if release.provenance.commit in known]
 
 

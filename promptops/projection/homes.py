@@ -66,7 +66,7 @@ class Here:
         return (home.ref, home.workspace) == (self.ref, home_id(self.repository)) and not home.address
 
     def tip(self) -> str:
-        return self.repository.refs.list(self.ref.rpartition("/")[0] + "/").get(self.ref, "")
+        return self.repository.refs.tip(self.ref)
 
     def advance(self, new: str, old: str, tags: Mapping[str, str]) -> bool:
         if self.ref in self.repository.checked_out():

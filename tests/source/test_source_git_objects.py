@@ -110,10 +110,10 @@ def test_a_git_that_ended_since_it_was_asked_is_started_again(
 def test_what_was_started_ahead_does_its_work_or_nothing(repository: Repository, root: Path) -> None:
     refs = repository.refs
     blob = make("blob", b"a thing\n", refs.algorithm)
-    with repository.lock.shared(), refs.ahead("refs/promptops/"):
+    with repository.lock.shared(), refs.ahead():
         pass
     assert git(root, "for-each-ref", "refs/promptops") == ""
-    with repository.lock.shared(), refs.ahead("refs/promptops/"):
+    with repository.lock.shared(), refs.ahead():
         assert refs.list("refs/promptops/") == {}
         refs.write([blob])
         assert refs.create({"refs/promptops/things/1": blob.sha}) == {}

@@ -66,17 +66,16 @@ class Refs:
         self.algorithm = algorithm
 
     @contextmanager
-    def ahead(self, folder: str) -> Iterator[None]:
-        """Starts the processes for the first :meth:`list` of this folder, :meth:`write` and :meth:`create` in advance.
+    def ahead(self) -> Iterator[None]:
+        """Starts the processes for the first :meth:`write` and the first change of refs in advance.
 
-        They start up in parallel while the caller works. The list shows the refs as they are now. Processes that were
-        not used are killed at the end and have written nothing.
+        They start up in parallel while the caller works. Processes that were not used are killed at the end and have
+        written nothing.
 
         Raises:
             GitUnavailable: git cannot be started.
         """
         try:
-            self._started[(*_LIST, folder)] = self._begin(*_LIST, _prefix(folder))
             for command in (_UNPACK, _UPDATE):
                 self._started[command] = self._begin(*command, writes=True)
             yield
@@ -95,6 +94,14 @@ class Refs:
         if result.code:
             raise GitUnavailable(f"git for-each-ref failed: {result.err}")
         return _pairs(result.out, b" ")
+
+    def tip(self, name: str) -> str:
+        """Returns the id that a ref has; empty if there is no such ref.
+
+        The process that reads objects knows it; only where that finds nothing, another one looks for a ref without its
+        object.
+        """
+        return self._ids([_ref(name)]).get(name, "") or self.list(name.rpartition("/")[0] + "/").get(name, "")
 
     def read(self, names: Sequence[str], *, most: int) -> Iterator[GitObject | None]:
         """Reads the objects of these names, in this order; None for a missing one. Blobs are cut at ``most`` bytes."""
