@@ -80,6 +80,8 @@ FORMATS = (
     ),
 )
 _PARTS = tuple(dict.fromkeys(part for known in FORMATS for part in known.parts))
+_PLAIN_PARTS = tuple(part for part in _PARTS if "_" not in part)
+"""Those that a text without an underscore can have: half of the search is saved for most prompts."""
 _EXAMPLES = frozenset({"password", "passwd", "pass", "secret", "pwd", "example", "changeme", "token"})
 
 
@@ -91,7 +93,7 @@ def scan(report: Report) -> None:
 
 
 def _scan(text: str, start: int | None, report: Report) -> None:
-    hints = [part for part in _PARTS if part in text]
+    hints = [part for part in (_PARTS if "_" in text else _PLAIN_PARTS) if part in text]
     if not hints:
         return
     taken: set[int] = set()
