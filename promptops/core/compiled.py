@@ -14,7 +14,7 @@ from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS
 from promptops.core.model import Content, Json, Prompt
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema import input_schema as schemas
-from promptops.core.schema.input_schema import constraints, is_open, is_text
+from promptops.core.schema.input_schema import is_open, is_text
 from promptops.core.schema.meta_schema import patterns, require_schema
 from promptops.core.template.simple import openings
 from promptops.core.template.template import Template
@@ -98,7 +98,7 @@ def require_loadable(content: Content) -> None:
         ((prompt.name, what), schema)
         for prompt in content.prompts
         for what, schema in (*_schemas(prompt), *((f"input '{item.name}'", item.schema) for item in prompt.inputs))
-        if isinstance(schema, Mapping) and constraints(schema)
+        if isinstance(schema, Mapping) and not is_text(schema) and not is_open(schema)
     )
     if first := schemas.first_flaw(named_schemas):
         (name, what), flaw = first
@@ -108,7 +108,7 @@ def require_loadable(content: Content) -> None:
 def _require_small(content: Content) -> None:
     prompts = content.prompts
     inputs = [
-        item for prompt in prompts for item in prompt.inputs if not (is_open(item.schema) or is_text(item.schema))
+        item for prompt in prompts for item in prompt.inputs if not (is_text(item.schema) or is_open(item.schema))
     ]
     for count, most, what in (
         (values_in(content_to_json(content)), VALUES, "values"),

@@ -43,6 +43,8 @@ STEPS: Final = 250_000
 RELEASE_STEPS: Final = 1_000_000
 """Steps that looking for flaws in all schemas of a release may take."""
 
+_TEXT: Final = {"type": "string"}
+"""The schema of most inputs."""
 _TANGLES = frozenset({"$ref", "$dynamicRef", "unevaluatedItems", "unevaluatedProperties"})
 _PROBES: tuple[Json, ...] = (None, True, 0, "", [], {})
 _TOO_LONG = f"checking it takes more than {STEPS:,} steps: its schema is too intricate for this value"
@@ -71,7 +73,7 @@ def is_open(schema: Mapping[str, Json]) -> bool:
 
 def is_text(schema: Mapping[str, Json]) -> bool:
     """Returns whether the schema accepts every text and nothing else."""
-    return constraints(schema) == {"type": "string"}
+    return schema == _TEXT or constraints(schema) == _TEXT
 
 
 def compile_check(schema: Mapping[str, Json]) -> Check:
