@@ -131,10 +131,10 @@ def locate(registry: Registry, git: Refs, tip: str, where: str, *, known: bool =
     """
     with registry.read() as reader:
         brought = _brought(reader, git) if known else START
+        if tip == brought.sha:
+            return brought
         end, _ = reader.audit_head()
         left = reader.left_behind()
-    if tip == brought.sha:
-        return brought
     if tip and tip in left:
         return replace(brought if brought.sha and git.has(brought.sha) else START, tip=tip)
     if not tip:
