@@ -49,8 +49,8 @@ def restore(
     """Make a registry of a backup, in an epoch that neither the backup nor the journal in git has seen, and check it.
 
     Changes after the backup that the home of the journal has are taken from there; or, where it is not an address, that
-    the workspace's git has. With ``leave_newer`` they are not: the
-    journal in git then goes on from the backup, and keeps them beside its way.
+    the workspace's git has. With ``leave_newer`` they are not: the journal in git then goes on from the backup, and
+    keeps them beside its way.
 
     Raises:
         Invalid: the backup does not agree with its manifest, or git has other lines than it. Nothing was changed.

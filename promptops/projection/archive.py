@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch, ReleaseNotFound
+from promptops.core.errors import GitUnavailable, Invalid, ReleaseNotFound
 from promptops.core.model import is_name, is_segment
 from promptops.projection.chain import HEADS, is_chain
 from promptops.projection.objects import CONTENT, RECORD, ROOT, link, project
@@ -217,24 +217,6 @@ def lineages(names: Iterable[str]) -> tuple[str, ...]:
     """The lineages that the names of some refs of an older promptops have in them."""
     prefix = ROOT + REGISTRY
     return tuple(sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix)))
-
-
-def require_lineage(present: tuple[str, ...], lineage: str, where: str) -> None:
-    """Make sure that no other registry's facts are there.
-
-    Raises:
-        RegistryMismatch: there are, and the two would overwrite each other if they could.
-    """
-    others = [other for other in present if other != lineage]
-    if others:
-        raise RegistryMismatch(
-            f"{where} holds the history of another registry, of lineage {others[0]}, and this is {lineage}",
-            hint=Sentence(
-                "If that one is lost, bring it back: ",
-                Advice(Action.REBUILD, words="rebuild it from git", place="PATH"),
-                ". If not needed, remove it there: git branch -D promptops/NAME, or the refs below refs/promptops.",
-            ),
-        )
 
 
 def read_release(archive: Archive, app: str, version: str) -> Record:

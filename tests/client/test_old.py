@@ -131,15 +131,20 @@ client.close()
 """
 
 
+def make_two_live(registry: Registry) -> None:
+    """Two apps that are live on prod."""
+    factory.make_channels(registry)
+    for app in ("bot", "faq"):
+        factory.make_release(registry, factory.content(app))
+        factory.go_live(registry, f"{app}@0.1.0")
+
+
 @pytest.mark.parametrize("old", ["0.1.0", "0.2.0"], indirect=True)
 def test_an_old_client_keeps_all_of_a_channel_where_an_app_is_taken_off(
     old: Old, registry: Registry, registry_url: str
 ) -> None:
     """It knows no app that is off, so it refuses the channel's snapshots and serves on. The manual says so."""
-    factory.make_channels(registry)
-    for app in ("bot", "faq"):
-        factory.make_release(registry, factory.content(app))
-        factory.go_live(registry, f"{app}@0.1.0")
+    make_two_live(registry)
     with (
         inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
         old.running(_STAYS, f"http://127.0.0.1:{talking.port}") as client,
@@ -170,10 +175,7 @@ client.close()
 
 @pytest.mark.parametrize("old", ["0.3.0"], indirect=True)
 def test_an_old_client_that_knows_apps_that_are_off_follows(old: Old, registry: Registry, registry_url: str) -> None:
-    factory.make_channels(registry)
-    for app in ("bot", "faq"):
-        factory.make_release(registry, factory.content(app))
-        factory.go_live(registry, f"{app}@0.1.0")
+    make_two_live(registry)
     with (
         inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
         old.running(_OFF, f"http://127.0.0.1:{talking.port}") as client,
@@ -187,10 +189,7 @@ def test_an_old_client_that_knows_apps_that_are_off_follows(old: Old, registry: 
 def test_an_old_client_keeps_only_the_app_whose_release_requires_a_feature(
     old: Old, registry: Registry, registry_url: str
 ) -> None:
-    factory.make_channels(registry)
-    for app in ("bot", "faq"):
-        factory.make_release(registry, factory.content(app))
-        factory.go_live(registry, f"{app}@0.1.0")
+    make_two_live(registry)
     both = "(client.status().cannot_load and client.get_prompt('bot/answer').version == '0.2.0')"
     script = _STAYS.replace("client.status().rejected", both)
     with (

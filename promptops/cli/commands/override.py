@@ -72,7 +72,7 @@ def create(
     """Write an override to a file.
 
     The release comes from the registry, or with --from-git from the records that promptops keeps in a git repository
-    (a clone with refs/promptops/*, or a mirror), which needs no database. Making the file changes nothing else.
+    (a clone of the home of the journal), which needs no database. Making the file changes nothing else.
     """
     from promptops.cli.defaults import whole_release
     from promptops.operations import override as overriding

@@ -109,7 +109,7 @@ def test_a_clone_releases_however_its_remote_is_written(
     factory.git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{first}", str(clone))
     factory.git(clone, "remote", "set-url", "origin", remote)
     factory.commit(clone, {"bot/prompts/greet.prompt.yml": factory.PROMPT.replace("hello", "hi")})
-    promptops("-C", str(clone), "release")
+    assert "✓ Released bot 0.1.1" in promptops("-C", str(clone), "release").out
 
 
 def test_a_repository_without_a_remote_is_known_by_its_first_commit(

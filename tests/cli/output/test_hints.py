@@ -20,7 +20,6 @@ from promptops.core.token import parse_token
 from promptops.operations.override import OverrideRequest
 from promptops.operations.quarantine import WithholdRequest
 from promptops.operations.rollback import RollbackRequest
-from promptops.projection.archive import require_lineage
 from promptops.store.faults import damage
 from tests.support.factory import START
 
@@ -153,11 +152,6 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: parse_token("pops"),
         "A token begins with pops_ and has 46 characters. `promptops token create` makes one.",
-    ),
-    (
-        lambda: require_lineage(("other",), "mine", "here"),
-        "If that one is lost, bring it back: promptops rebuild --from-git PATH. If not needed, remove it "
-        "there: git branch -D promptops/NAME, or the refs below refs/promptops.",
     ),
 ]
 
