@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from promptops.core.errors import Conflict
@@ -18,6 +18,15 @@ from promptops.core.errors import Conflict
 _PRIVATE = 0o600  # for the owner alone
 _LOCK_POLL = 0.02  # a turn takes milliseconds, and the kernel has no lock with a time limit
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # file systems, and folders that may not be read
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None if the environment names no home."""
+    for name, below in (("XDG_CACHE_HOME", "promptops"), ("HOME", ".cache/promptops"), ("LOCALAPPDATA", "promptops")):
+        place = environment.get(name, "")
+        if os.path.isabs(place):
+            return Path(place) / below
+    return None
 
 
 def replace_file(

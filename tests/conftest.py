@@ -67,6 +67,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(4, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1)
 
 
+_NUMBERS = itertools.count(1)
+_CACHES = Path(tempfile.gettempdir()) / f"promptops-tests-cache-{os.getpid()}"
+os.environ["XDG_CACHE_HOME"] = str(_CACHES / "session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_caches_are_left() -> Iterator[None]:
+    yield
+    shutil.rmtree(_CACHES, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test's promptops keeps for its user is for that test alone: copies of a template have one lineage."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(_CACHES / str(next(_NUMBERS))))
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry nobody writes to; copies of the file are registries too."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict
-from promptops.files import locked_folder, name_file, replace_file, take_lock
+from promptops.files import cache_folder, locked_folder, name_file, replace_file, take_lock
 from tests.support.checkout import ROOT
 
 
@@ -81,3 +81,17 @@ def test_readers_share_a_lock_and_a_writer_waits_for_them(tmp_path: Path) -> Non
         take_lock(handles[2], seconds=0)
     for handle in handles:
         os.close(handle)
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"HOME": "/home/ada"}, Path("/home/ada/.cache/promptops")),
+        ({"HOME": "/home/ada", "XDG_CACHE_HOME": "/var/cache"}, Path("/var/cache/promptops")),
+        ({"HOME": "/home/ada", "XDG_CACHE_HOME": "not/absolute"}, Path("/home/ada/.cache/promptops")),
+        ({}, None),
+        ({"HOME": ""}, None),
+    ],
+)
+def test_where_the_cache_of_the_user_is(environment: dict[str, str], folder: Path | None) -> None:
+    assert cache_folder(environment) == folder

@@ -12,10 +12,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from promptops.client.disk.cache import default_folder
 from promptops.client.sources.configured import SourceOption, find_sources
 from promptops.client.sources.source import SourcePlace
 from promptops.client.state.release_set import Required
@@ -212,11 +210,6 @@ def cache_of(cache_dir: str | os.PathLike[str] | bool | None) -> tuple[bool, str
     if isinstance(cache_dir, str) and cache_dir.lower() in _OFF:
         return False, None
     return True, _absolute(os.fspath(cache_dir)) or None
-
-
-def cache_folder() -> Path | None:
-    """Returns the default folder of the cache; None if there is no home."""
-    return default_folder(os.environ)
 
 
 def path_of(given: str | os.PathLike[str] | None, name: str) -> str:

@@ -105,10 +105,10 @@ def test_every_setting_is_documented_by_hand_and_exists() -> None:
 def test_only_config_reads_the_environment() -> None:
     # The client runs in other people's programs and knows nothing of config.py, which lists its settings all the same.
     # store/backups/pg_dump.py hands all of it on to pg_dump, which reads it itself, and takes nothing out;
-    # source/git/environment.py hands it on to git, without most variables of git.
+    # source/git/environment.py hands it on to git, without most variables of git; files.py finds the user's cache.
     known = {
         Path(f"promptops/{name}.py")
-        for name in ("config", "client/settings", "store/backups/pg_dump", "source/git/environment")
+        for name in ("config", "client/settings", "store/backups/pg_dump", "source/git/environment", "files")
     }
     reads = {module.path for module in modules("promptops") if re.search(r"os\.(?:environ|getenv)", module.text)}
     assert reads == known

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -61,15 +61,6 @@ class LoadedCache:
 
     held: Held | None
     problems: tuple[DiskProblem, ...] = ()
-
-
-def default_folder(environment: Mapping[str, str]) -> Path | None:
-    """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None if the environment names no home."""
-    for name, below in (("XDG_CACHE_HOME", "promptops"), ("HOME", ".cache/promptops"), ("LOCALAPPDATA", "promptops")):
-        place = environment.get(name, "")
-        if os.path.isabs(place):
-            return Path(place) / below
-    return None
 
 
 def slot_path(folder: Path, *, registry: str, channel: str, apps: Collection[str] | None = None) -> Path:

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from promptops.client import settings
 from promptops.client.disk import cache
 from promptops.client.disk.cache_format import DiskProblem, restore, stored_of, whole
 from promptops.client.disk.trusted_files import read_bundle
@@ -15,6 +14,7 @@ from promptops.client.prompt import Source
 from promptops.client.state.release_set import Held, Rejected
 from promptops.client.status import log
 from promptops.core.snapshot import Snapshot
+from promptops.files import cache_folder
 
 _QUIET: Final = 3600.0
 """Seconds between two log lines about a disk that cannot be written: it may stay full for days."""
@@ -65,7 +65,7 @@ class LastGood:
         first = options.places[0]
         if not options.caching or not first.is_kept:
             return None
-        folder = Path(options.cache) if options.cache else settings.cache_folder()
+        folder = Path(options.cache) if options.cache else cache_folder()
         if folder is None:
             return None
         return cache.slot_path(folder, registry=first.identity, channel=self._replica.channel, apps=options.apps)

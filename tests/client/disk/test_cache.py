@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from promptops.client.disk import cache_format as format_of
-from promptops.client.disk.cache import Result, default_folder, load, read, read_previous, slot_path, write
+from promptops.client.disk.cache import Result, load, read, read_previous, slot_path, write
 from promptops.client.disk.cache_format import StoredChannel, restore, stored_of
 from promptops.client.state.release_set import Rejected, build, with_version
 from tests.client.killing import revision_of
@@ -101,20 +101,6 @@ def test_the_address_of_a_registry_is_not_to_be_read_from_the_files_name(tmp_pat
     }
     assert len(names) == 2 * 2 * 4
     assert not any("secret" in name for name in names)
-
-
-@pytest.mark.parametrize(
-    ("environment", "folder"),
-    [
-        ({"HOME": "/home/ada"}, Path("/home/ada/.cache/promptops")),
-        ({"HOME": "/home/ada", "XDG_CACHE_HOME": "/var/cache"}, Path("/var/cache/promptops")),
-        ({"HOME": "/home/ada", "XDG_CACHE_HOME": "not/absolute"}, Path("/home/ada/.cache/promptops")),
-        ({}, None),
-        ({"HOME": ""}, None),
-    ],
-)
-def test_where_the_files_are_by_default(environment: dict[str, str], folder: Path | None) -> None:
-    assert default_folder(environment) == folder
 
 
 # --- only newer ------------------------------------------------------------------------------------

@@ -1,0 +1,102 @@
+"""What this machine has verified of registries: one file for each lineage, in the user's cache folder.
+
+It is never in the registry or its git, where a person who changes the one could change the other. It is only a memory:
+a file that is damaged, or that another user could have written, counts as empty, and a disk that refuses is no error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from promptops.client.disk.regular_file import read_trusted, require_ours
+from promptops.core.errors import Invalid
+from promptops.core.json_codec import from_json, to_json
+from promptops.files import cache_folder, locked_folder, replace_file
+
+_LIMIT = 1 << 20
+"""Bytes of a file; a key is a hundred, and a registry has a few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How far a whole check of a registry's rows and git came without damage.
+
+    ``place`` stands for the database, of which a copy may be elsewhere, ``epoch`` says how often it came back from a
+    backup by then, and ``rows`` are the numbers of rows by table at that time.
+    """
+
+    seq: int
+    hash: str
+    sha: str
+    at: datetime
+    place: str
+    epoch: int
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """The newest line of a lineage that this machine verified: its number, its hash, and the id of its commit; 0 and
+    empty before the first. ``keys`` are the public keys that the user trusts for it.
+    """
+
+    seq: int = 0
+    hash: str = ""
+    sha: str = ""
+    keys: tuple[str, ...] = ()
+    checked: Checked | None = None
+
+
+def read(lineage: str) -> Vouched:
+    """Returns what this machine has verified of a lineage; that is nothing if it cannot be read."""
+    try:
+        return _read(_file(lineage))
+    except OSError:
+        return Vouched()
+
+
+def remember(lineage: str, vouched: Vouched, *, instead: bool = False) -> Vouched:
+    """Keeps what was verified, beside what is known, and returns both.
+
+    Keys are added. A line replaces the known one unless its number is lower, and a check replaces the last one. With
+    ``instead``, what was known is forgotten.
+    """
+    merged = vouched
+    with suppress(OSError):
+        file = _file(lineage)
+        os.makedirs(file.parent, mode=0o700, exist_ok=True)
+        require_ours(os.lstat(file.parent), folder=True)
+        with locked_folder(file.parent):
+            known = Vouched() if instead else _read(file)
+            merged = _merged(known, vouched)
+            if merged != known or instead:
+                replace_file(file, json.dumps(to_json(merged), indent=1).encode() + b"\n")
+    return merged
+
+
+def _file(lineage: str) -> Path:
+    """The name is the same kind of text for any lineage, also for one that a foreign repository says."""
+    folder = cache_folder()
+    if folder is None:
+        raise FileNotFoundError("the environment names no home")
+    return folder / "vouched" / f"{hashlib.sha256(lineage.encode()).hexdigest()[:32]}.json"
+
+
+def _read(file: Path) -> Vouched:
+    try:
+        return from_json(Vouched, json.loads(read_trusted(file, _LIMIT)), "vouched")
+    except (OSError, Invalid, ValueError, TypeError, OverflowError, RecursionError):
+        return Vouched()
+
+
+def _merged(known: Vouched, new: Vouched) -> Vouched:
+    keys = tuple(dict.fromkeys((*known.keys, *new.keys)))
+    newest = new if new.seq >= known.seq and new.seq else known
+    return replace(newest, keys=keys, checked=new.checked or known.checked)
