@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from promptops.core.advice import Action, Advice, Sentence
@@ -17,6 +17,7 @@ from promptops.core.errors import GitUnavailable, Invalid, ReleaseNotFound
 from promptops.core.model import is_name, is_segment
 from promptops.projection.chain import HEADS, is_chain
 from promptops.projection.objects import CONTENT, RECORD, ROOT, link, project
+from promptops.projection.signatures import Sign, as_it_is, read_commits, signature_in
 from promptops.source.git.pack import Algorithm
 from promptops.source.git.repository import Repository
 from promptops.store.facts.epoch import EpochInfo
@@ -48,12 +49,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A line with the record behind it, or what is wrong with that; ``missing`` if objects of git are not there."""
+    """A line with the record behind it, or what is wrong with that; ``missing`` if objects of git are not there.
+
+    ``commit`` are the bytes of a commit that has a signature, whose key and worth are not judged here.
+    """
 
     line: Line
     record: Record | None = None
     problem: str = ""
     missing: bool = False
+    commit: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +131,8 @@ class Archive:
             page = lines[start : start + PAGE]
             records = self._blobs([f"{line.sha}:{RECORD}" for line in page])
             contents = self._blobs([f"{line.sha}:{CONTENT}" for line in page])
-            for line, data, content in zip(page, records, contents, strict=True):
-                yield self._judge(line, data, content)
+            parts = zip(page, records, contents, strict=True)
+            yield from self._compared([self._judge(line, data, content) for line, data, content in parts])
 
     @cached_property
     def _chains(self) -> _Chains:
@@ -185,12 +190,27 @@ class Archive:
             return Stored(line=line, problem=error.message, missing=gone)
         if record.ref != line.name:
             return Stored(line=line, problem=f"the record behind it is {record.ref}")
-        if _commit(record, line.parents, self._git.algorithm) != line.sha:
-            return Stored(line=line, problem="the commit is not the one that its record makes")
         return Stored(line=line, record=record)
 
+    def _compared(self, page: Sequence[Stored]) -> Iterator[Stored]:
+        """The lines of a page, without the record where the commit is not the one that this makes."""
+        other = {s.line.sha for s in page if s.record and self._made(s.line, s.record) != s.line.sha}
+        commits = dict(zip(sorted(other), read_commits(self._git, sorted(other)), strict=True))
+        for stored in page:
+            line, record, commit = stored.line, stored.record, commits.get(stored.line.sha, b"")
+            signature = signature_in(commit, self._git.algorithm)
+            if record is None or line.sha not in other:
+                yield stored
+            elif signature and self._made(line, record, as_it_is(signature)) == line.sha:
+                yield replace(stored, commit=commit)
+            else:
+                yield Stored(line=line, problem="the commit is not the one that its record makes")
 
-def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorithm) -> str:
+    def _made(self, line: Line, record: Record, sign: Sign | None = None) -> str:
+        return _commit(record, line.parents, self._git.algorithm, sign)
+
+
+def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorithm, sign: Sign | None = None) -> str:
     """Returns the id of the commit of a record after these parents; empty if they cannot be its parents.
 
     A commit has a second parent only where an epoch leaves newer lines of the home behind.
@@ -200,7 +220,7 @@ def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorith
     left = record.fact.leaves if isinstance(record.fact, EpochInfo) else ""
     if parents[1:] != ((left,) if left else ()):
         return ""
-    return link(record, algorithm, *parents).sha
+    return link(record, algorithm, *parents, sign=sign).sha
 
 
 def newest_epoch(lines: Iterable[Line]) -> int:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from promptops.core.model import Release
 from promptops.projection.people import git_person
+from promptops.projection.signatures import Sign, with_signature
 from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record, encode
@@ -34,9 +35,13 @@ class Projected:
     objects: tuple[RawObject, ...]
 
 
-def link(record: Record, algorithm: Algorithm, *parents: str) -> Projected:
-    """Returns the objects of a record whose commit comes after these; the first of a chain has no parent."""
-    return _project(record, algorithm, parents, author=git_person(record.audit.actor))
+def link(record: Record, algorithm: Algorithm, *parents: str, sign: Sign | None = None) -> Projected:
+    """Returns the objects of a record whose commit comes after these; the first of a chain has no parent.
+
+    With ``sign``, the commit has the signature that this returns for its bytes: of a private key, or the one that a
+    commit in git has already.
+    """
+    return _project(record, algorithm, parents, author=git_person(record.audit.actor), sign=sign)
 
 
 def project(record: Record, algorithm: Algorithm) -> Projected:
@@ -49,7 +54,9 @@ def seconds(at: datetime) -> str:
     return f"{max(0, int(at.timestamp()))} +0000"
 
 
-def _project(record: Record, algorithm: Algorithm, parents: tuple[str, ...], *, author: str) -> Projected:
+def _project(
+    record: Record, algorithm: Algorithm, parents: tuple[str, ...], *, author: str, sign: Sign | None = None
+) -> Projected:
     files = {RECORD: make("blob", encode(record), algorithm)}
     if isinstance(record.fact, Release):
         files[CONTENT] = make("blob", record.content, algorithm)
@@ -57,7 +64,9 @@ def _project(record: Record, algorithm: Algorithm, parents: tuple[str, ...], *, 
     at = seconds(record.audit.at)
     head = [f"tree {tree.sha}", *(f"parent {sha}" for sha in parents), f"author {author} {at}"]
     text = "\n".join([*head, f"committer {_PERSON} {at}", "", _title(record), "", record.audit.hash, ""])
-    commit = make("commit", text.encode(), algorithm)
+    data = text.encode()
+    signature = sign(data) if sign else ""
+    commit = make("commit", with_signature(data, signature, algorithm) if signature else data, algorithm)
     return Projected(name=record.ref, sha=commit.sha, objects=(*files.values(), tree, commit))
 
 
