@@ -60,6 +60,8 @@ def test_scalars_follow_the_core_schema_of_yaml_1_2(text: str, value: object) ->
         ("a: &x 1\nb: *x\n", ("yaml-alias", 1, 4)),  # the parser composes an alias as its anchor's own node
         ("a: &x [*x]\n", ("yaml-alias", 1, 4)),  # recursive
         ("a: *nobody\n", ("yaml-alias", 1, 4)),
+        ("a: &x b\n*x : 1\n", ("yaml-alias", 1, 4)),  # as a key
+        ("&x a: *x\n", ("yaml-alias", 1, 1)),  # of a key
         ("a: {b: 1}\n<<: {c: 1}\n", ("yaml-merge", 2, 1)),
         ("a: 1\nb: 2\na: 3\n", ("duplicate-key", 3, 1)),
         ("a: !!python/object:os.system {}\n", ("yaml-tag", 1, 4)),
