@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _audit, _idempotency = tables.audit, tables.idempotency
 _TRAIL = select(_audit).where(_audit.c.seq > bindparam("last")).order_by(_audit.c.seq).limit(bindparam("page"))
+LAST_DRAINED = select(tables.drained.c.seq, tables.drained.c.commit).where(
+    tables.drained.c.algorithm == bindparam("algorithm")
+)
+_HOME = select(tables.home).order_by(tables.home.c.number.desc()).limit(1)
 _ANY_OWNER = "*"
 """In place of the token of a key from before keys belonged to one; the id of no token."""
 _ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.body).where(
@@ -206,15 +210,14 @@ class Reader(ReleaseReader, ChannelReader):
 
         0 and an empty id if that is unknown.
         """
-        known = tables.drained.c
-        row = self._connection.execute(select(known.seq, known.commit).where(known.algorithm == algorithm)).first()
+        row = self._connection.execute(LAST_DRAINED, {"algorithm": algorithm}).first()
         return (row.seq, row.commit) if row else (0, "")
 
     def home(self) -> Home | None:
         """The repository in which the journal lives; None if none was named yet."""
         from promptops.store.facts.home import KIND
 
-        row = self._connection.execute(select(tables.home).order_by(tables.home.c.number.desc()).limit(1)).first()
+        row = self._connection.execute(_HOME).first()
         return KIND.fact(row) if row else None
 
     def journal(

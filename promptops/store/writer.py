@@ -17,7 +17,7 @@ from promptops.core.audit import seal
 from promptops.core.errors import ChangeNotKept, ConcurrentDeployment, Conflict
 from promptops.core.model import AuditEntry, Channel, Deployment, Policy, Profile
 from promptops.store.engine.database import TOPIC
-from promptops.store.reader import Reader, the_head
+from promptops.store.reader import LAST_DRAINED, Reader, the_head
 from promptops.store.schema import tables
 from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.rows import Values
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptops.core.token import Token
     from promptops.store.facts.kind import Fact
 
-_head, _audit_head = tables.head, tables.audit_head
+_head, _audit_head, _drained = tables.head, tables.audit_head, tables.drained
 # Items of one query: few queries, below the limits of SQLite, which are 999 values and expressions 1,000 levels deep.
 _PAIRS_AT_ONCE = 200
 
@@ -39,6 +39,15 @@ _LOCK_ONE = _LOCK.where(_HERE)
 _MOVE = update(_head).where(_HERE, _head.c.revision == bindparam("expected")).values(revision=bindparam("next"))
 _LAST = select(_audit_head.c.seq, _audit_head.c.hash).with_for_update()
 _LAST_AND_NOTIFY = _LAST.add_columns(func.pg_notify(bindparam("topic"), ""))
+_LOCK_DRAINED = LAST_DRAINED.with_for_update()
+_REACHED = (
+    update(_drained)
+    .where(_drained.c.algorithm == bindparam("of"))
+    .values(seq=bindparam("reached"), commit=bindparam("at"))
+)
+_TAKE_OUT = delete(tables.outbox).where(tables.outbox.c.seq <= bindparam("until"))
+# NO KEY UPDATE: what other transactions insert about the app refers to its row, and need not wait.
+_LOCK_APP = select(tables.app.c.name).where(tables.app.c.name == bindparam("app")).with_for_update(key_share=True)
 _SEAL = update(_audit_head).values(seq=bindparam("last_seq"), hash=bindparam("last_hash"))
 _INSERT = {
     name: insert(table).inline().execution_options(preserve_rowcount=True)
@@ -59,9 +68,7 @@ class Writer(Reader):
 
     def lock_app(self, app: str) -> None:
         """Make this the only release of the app at a time. Creates the app where it is new."""
-        # NO KEY UPDATE: what other transactions insert about the app refers to its row, and need not wait.
-        name = tables.app.c.name
-        if self._connection.execute(select(name).where(name == app).with_for_update(key_share=True)).first() is None:
+        if self._connection.execute(_LOCK_APP, {"app": app}).first() is None:
             self._insert(tables.app, {"name": app})
 
     def lock_heads(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -233,20 +240,17 @@ class Writer(Reader):
         """Lock what is known of the journal in git until the end of the change; returns the number of its newest line
         there, 0 if that is unknown.
         """
-        known = tables.drained.c
-        statement = select(known.seq).where(known.algorithm == algorithm).with_for_update()
-        return self._connection.execute(statement).scalar() or 0
+        return self._connection.execute(_LOCK_DRAINED, {"algorithm": algorithm}).scalar() or 0
 
     def drain(self, algorithm: str, seq: int, commit: str) -> int:
         """Remove the changes up to this line from the outbox, since git has them, and remember the line's commit.
 
         Returns how many were removed.
         """
-        known, drained = tables.drained.c, {"algorithm": algorithm, "seq": seq, "commit": commit}
-        moved = self._connection.execute(update(tables.drained).where(known.algorithm == algorithm).values(drained))
+        moved = self._connection.execute(_REACHED, {"of": algorithm, "reached": seq, "at": commit})
         if not moved.rowcount:
-            self._insert(tables.drained, drained)
-        return self._connection.execute(delete(tables.outbox).where(tables.outbox.c.seq <= seq)).rowcount
+            self._insert(_drained, {"algorithm": algorithm, "seq": seq, "commit": commit})
+        return self._connection.execute(_TAKE_OUT, {"until": seq}).rowcount
 
     def raise_epoch(
         self, *, at: datetime, actor: str, action: str, reason: str = "", to: int | None = None, leaves: str = ""

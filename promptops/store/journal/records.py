@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from promptops.store.facts.kind import Entries, Fact, FactKind, Facts, JournalEntry, kinds
 from promptops.store.facts.record import Record, flaw
@@ -17,21 +17,25 @@ from promptops.store.schema.rows import audit_of
 
 _AT_ONCE = 500  # values in a list of a query: few queries, below the limit of SQLite
 _journal = tables.journal
-_ENTRIES = select(*tables.audit.c, _journal.c.ref).join_from(
-    tables.audit, _journal, _journal.c.seq == tables.audit.c.seq
+_ENTRIES = (
+    select(*tables.audit.c, _journal.c.ref)
+    .join_from(tables.audit, _journal, _journal.c.seq == tables.audit.c.seq)
+    .order_by(_journal.c.seq)
 )
+_AFTER = _ENTRIES.where(_journal.c.seq > bindparam("after"))
+_PAGE = _AFTER.limit(bindparam("page"))
 
 
 def entries(
     connection: Connection, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None
 ) -> tuple[JournalEntry, ...]:
     """Lines of the journal with these numbers, or after one of them, in order."""
-    ordered = _ENTRIES.order_by(_journal.c.seq)
     if seqs is None:
-        rows = connection.execute(ordered.where(_journal.c.seq > after).limit(limit)).all()
+        after_it = {"after": after}
+        rows = connection.execute(*((_AFTER, after_it) if limit is None else (_PAGE, after_it | {"page": limit}))).all()
     else:
         wanted = sorted(seqs)[:limit]
-        rows = [row for part in _parts(wanted) for row in connection.execute(ordered.where(_journal.c.seq.in_(part)))]
+        rows = [row for part in _parts(wanted) for row in connection.execute(_ENTRIES.where(_journal.c.seq.in_(part)))]
     return tuple(JournalEntry(seq=row.seq, ref=row.ref, audit=audit_of(row)) for row in rows)
 
 

@@ -13,8 +13,8 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow
 
 _transfer, _provenance, _release = tables.transfer, tables.provenance, tables.release
-_PAGE = 100
-"""Places that are read at a time: nearly always the first one decides."""
+_PAGES = (1, 100)
+"""Places that are read at first, and at a time after that: nearly always the first one decides."""
 
 _TRANSFERRED = select(_transfer).where(_transfer.c.app == bindparam("app")).order_by(_transfer.c.number.desc()).limit(1)
 _PLACES = (
@@ -22,7 +22,7 @@ _PLACES = (
     .join(_release, and_(_release.c.app == _provenance.c.app, _release.c.digest == _provenance.c.digest))
     .where(_provenance.c.app == bindparam("app"), _provenance.c.id > bindparam("after"))
     .order_by(_provenance.c.id)
-    .limit(_PAGE)
+    .limit(bindparam("page"))
 )
 
 
@@ -41,13 +41,13 @@ def transfers(connection: Connection, app: str) -> int:
 
 def _places(connection: Connection, app: str, *, since: datetime | None) -> Iterator[Owner]:
     """Where the releases of an app were read, oldest first, page by page."""
-    after = 0
+    after, (page, pages) = 0, _PAGES
     while True:
-        rows = connection.execute(_PLACES, {"app": app, "after": after}).all()
+        rows = connection.execute(_PLACES, {"app": app, "after": after, "page": page}).all()
         yield from (_owner(row, row.version) for row in rows if since is None or row.at >= since)
-        if len(rows) < _PAGE:
+        if len(rows) < page:
             return
-        after = rows[-1].id
+        after, page = rows[-1].id, pages
 
 
 def _owner(row: AnyRow, version: str = "") -> Owner:

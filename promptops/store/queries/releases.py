@@ -37,6 +37,12 @@ _BY_VERSION = _WHOLE.where(_release.c.version == bindparam("version"))
 _BY_DIGEST = _WHOLE.where(_release.c.digest.between(bindparam("digest"), bindparam("beyond"))).limit(2)
 _NEWEST = _WHOLE.order_by(_release.c.id.desc()).limit(1)
 _ALL = _releases().order_by(_release.c.id.desc())
+_PROFILE = (
+    select(*(_profile.c[name] for name in PROFILE_COLUMNS))
+    .where(_profile.c.app == bindparam("app"))
+    .order_by(_profile.c.id.desc())
+    .limit(1)
+)
 
 
 class ReleaseReader:
@@ -97,9 +103,7 @@ class ReleaseReader:
 
     def profile(self, app: str) -> Profile | None:
         """The app's newest profile."""
-        columns = [_profile.c[name] for name in PROFILE_COLUMNS]
-        statement = select(*columns).where(_profile.c.app == app).order_by(_profile.c.id.desc()).limit(1)
-        row = self._connection.execute(statement).first()
+        row = self._connection.execute(_PROFILE, {"app": app}).first()
         return Profile(**row._mapping) if row else None
 
     def require_app(self, app: str) -> None:
