@@ -50,6 +50,16 @@ def declared_in(root: Path) -> Declared:
     return Declared(registry=workspace.registry, git=workspace.git, ref=workspace.journal_ref)
 
 
+def named_ref(root: Path | None) -> str:
+    """Returns the ref of the journal that the promptops.yml in a folder names; empty without one that can be read."""
+    if root is None or not (root / "promptops.yml").is_file():
+        return ""
+    try:
+        return declared_in(root).ref
+    except PromptopsError:
+        return ""
+
+
 def _now(session: Session, root: Path, claim: bool) -> None:
     from promptops.operations import git_sync
     from promptops.operations.homes import Changed

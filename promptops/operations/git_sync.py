@@ -1,4 +1,4 @@
-"""The registry and git: bring changes there, exchange them with a remote, check both, and make a registry from git.
+"""The registry and git: bring changes there, and exchange them with a remote.
 
 Releases, promotions and rollbacks need none of this: they are done with the commit in the database.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,17 +16,14 @@ from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
 from promptops.operations import homes
-from promptops.operations.audit import require_anchor
 from promptops.operations.homes import Changed, Declared
-from promptops.operations.unloadable import unloadable
-from promptops.projection import draining, older, rebuilding, tags
+from promptops.projection import draining, older, tags
 from promptops.projection import remote as remotes
 from promptops.projection.chain import HEADS
 from promptops.projection.draining import Drained, Waiting
 from promptops.projection.homes import HomeRef, NotTheHome, reach
 from promptops.projection.objects import ROOT
 from promptops.projection.older import Removed
-from promptops.projection.rebuilding import Rebuilt
 from promptops.projection.remote import Exchanged
 from promptops.source.git.pack import Algorithm
 from promptops.source.git.refs import require_address
@@ -117,25 +113,11 @@ def require_same(registry: Registry, name: str) -> None:
         )
 
 
-def rebuild(source: str, url: str, *, actor: str, now: datetime, anchor: str = "") -> Rebuilt:
-    """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
-
-    With an ``anchor``, the hash of a line of the audit log that was kept elsewhere, nothing after that line is taken.
-
-    Raises:
-        Invalid: there are no records, or a record is missing or was changed, or the anchor is not there; nothing was
-            made.
-        Conflict: there is a registry already.
-        GitUnavailable: git or the remote does not answer.
-    """
-    anchor = require_anchor(anchor)
-    with reading(source) as repository:
-        return _rebuild(repository, url, source=source, actor=actor, now=now, anchor=anchor)
-
-
 @contextmanager
-def reading(source: str) -> Iterator[Repository]:
+def reading(source: str, ref: str = "") -> Iterator[Repository]:
     """The repository at a path; or of an address, a bare one with the journals that were fetched from there.
+
+    ``ref`` is fetched too: that of a journal which is not on a usual branch.
 
     Raises:
         Invalid: git may not be sent to this address. GitUnavailable: nothing answers there.
@@ -144,21 +126,13 @@ def reading(source: str) -> Iterator[Repository]:
         with closing(Repository.archive(Path(source).absolute())) as repository:
             yield repository
         return
-    with TemporaryDirectory(prefix="promptops-") as folder, closing(fetched(source, Path(folder))) as repository:
+    with TemporaryDirectory(prefix="promptops-") as folder, closing(fetched(source, Path(folder), ref)) as repository:
         yield repository
 
 
-def _rebuild(repository: Repository, url: str, *, source: str, actor: str, now: datetime, anchor: str) -> Rebuilt:
-    """Rebuilds the whole history, and names the releases in it that no client could load."""
-    done = rebuilding.rebuild(repository, url, source=source, actor=actor, now=now, anchor=anchor)
-    from promptops.store import Registry
-
-    with closing(Registry.open(url)) as registry:
-        return replace(done, unloadable=tuple(map(str, unloadable(registry))))
-
-
-def fetched(address: str, folder: Path) -> Repository:
-    """A bare repository in an empty folder with the journals that another one has, as branches or as older refs.
+def fetched(address: str, folder: Path, ref: str = "") -> Repository:
+    """A bare repository in an empty folder with the journals that another one has, as branches or as older refs, and
+    this ``ref`` if it is there.
 
     Raises:
         Invalid: git may not be sent to this address.
@@ -166,10 +140,11 @@ def fetched(address: str, folder: Path) -> Repository:
     """
     require_address(address)
     repository = Repository.make_bare(folder / "sha1")
-    there = repository.refs.list_remote(address, HEADS, ROOT)
+    there = repository.refs.list_remote(address, HEADS, ROOT, *([ref] if ref else []))
     if any(len(sha) > 40 for sha in there.values()):
         repository = Repository.make_bare(folder / "sha256", Algorithm.SHA256)
     specs = [f"{prefix}*:{prefix}*" for prefix in (HEADS, ROOT) if any(name.startswith(prefix) for name in there)]
+    specs += [f"{ref}:{ref}"] if ref in there and not ref.startswith((HEADS, ROOT)) else []
     if problem := repository.refs.fetch(address, specs):
         raise GitUnavailable(f"git fetch from {address} failed: {problem}")
     return repository

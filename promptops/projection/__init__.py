@@ -6,6 +6,7 @@ registry from a repository. Everything in git can be made again from the rows, b
 
 from promptops.projection.archive import Archive, read_release
 from promptops.projection.draining import Drained, Waiting, drain
-from promptops.projection.rebuilding import Rebuilt, rebuild
+from promptops.projection.offer import Offer
+from promptops.projection.rebuilding import Rebuilt
 
-__all__ = ["Archive", "Drained", "Rebuilt", "Waiting", "drain", "read_release", "rebuild"]
+__all__ = ["Archive", "Drained", "Offer", "Rebuilt", "Waiting", "drain", "read_release"]

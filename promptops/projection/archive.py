@@ -27,8 +27,6 @@ PAGE = 100
 """Records that are in memory together; a release may be a mebibyte."""
 
 REGISTRY = "registry/"
-_DIGITS = 10
-"""Digits below which a number is an epoch's: a registry is not restored a billion times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +60,21 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Chains:
-    """The lines of every chain, each once and in order; how many chains there are that are not the beginning of another
-    one; and the refs that are named as a chain is and do not begin with a registry.
+class Chain:
+    """Lines that hang together: the commits of one chain, oldest first, with its newest commit and the refs that have
+    it. What an older promptops wrote, a ref for each line, is one too, without a ``tip``.
     """
 
     lines: tuple[Line, ...]
-    count: int
-    strange: tuple[str, ...]
+    tip: str = ""
+    refs: tuple[str, ...] = ()
+
+    @property
+    def reach(self) -> int:
+        """How many lines, from the first on, say that each follows the one before."""
+        pairs = zip(self.lines, (None, *self.lines), strict=False)
+        follows = (line.seq == (before.seq if before else 0) + 1 for line, before in pairs)
+        return next((place for place, right in enumerate(follows) if not right), len(self.lines))
 
 
 class Archive:
@@ -84,20 +89,24 @@ class Archive:
         self._ref = ref
 
     @cached_property
+    def candidates(self) -> tuple[Chain, ...]:
+        """The chains that may be the journal, none the beginning of another; or, where they say more, the lines that
+        have a ref each.
+        """
+        chains, _ = self._chains
+        older = Chain(lines=self.older)
+        further = older.reach > max(chain.reach for chain in chains) if chains else bool(self.older)
+        return (older,) if further else chains
+
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """The lines in order: of the chain or, where they reach further, of the refs of an older promptops."""
-        chained = self._chains.lines
-        return self.older if _last(self.older) > _last(chained) else chained
+        """The lines of the candidate that says most, in order."""
+        return max(self.candidates, key=lambda chain: chain.reach, default=Chain(lines=self.older)).lines
 
     @property
     def strange(self) -> tuple[str, ...]:
         """The refs that are named as a chain is and do not begin with a registry."""
-        return self._chains.strange
-
-    @property
-    def chains(self) -> int:
-        """How many chains there are, none the beginning of another; 0 if the lines have refs of their own."""
-        return self._chains.count if self.lines and self.lines[0].parents is not None else 0
+        return self._chains[1]
 
     @cached_property
     def older(self) -> tuple[Line, ...]:
@@ -112,18 +121,16 @@ class Archive:
     @property
     def lineages(self) -> tuple[str, ...]:
         """The registries whose lines are here: usually one."""
-        return tuple(sorted(line.name.removeprefix(REGISTRY) for line in self.lines if line.name.startswith(REGISTRY)))
+        lines = {line.name for chain in self.candidates or (Chain(lines=self.older),) for line in chain.lines}
+        return tuple(sorted(name.removeprefix(REGISTRY) for name in lines if name.startswith(REGISTRY)))
 
     def below(self, prefix: str) -> list[Line]:
         """The lines about facts whose names begin with a prefix: ``yanks/bot/``."""
         return [line for line in self.lines if line.name.startswith(prefix)]
 
-    def up_to(self, line: Line) -> Sequence[Line]:
-        """The lines before a line, on the way that its commits went, and that line itself; oldest first."""
-        if line.parents is None:
-            return [other for other in self.older if other.seq <= line.seq]
-        by_sha = {other.sha: other for other in self.lines}
-        return [by_sha[sha] for sha, _ in self._git.history(line.sha) if sha in by_sha]
+    def up_to(self, sha: str) -> Chain:
+        """The chain that ends with this commit."""
+        return Chain(lines=tuple(self._read(self._git.history(sha))), tip=sha)
 
     def stored(self, lines: Sequence[Line]) -> Iterator[Stored]:
         """The records behind these lines, in this order, a page at a time."""
@@ -135,27 +142,33 @@ class Archive:
             yield from self._compared([self._judge(line, data, content) for line, data, content in parts])
 
     @cached_property
-    def _chains(self) -> _Chains:
+    def _chains(self) -> tuple[tuple[Chain, ...], tuple[str, ...]]:
+        """The chains that begin with a registry, and the refs that are named as a chain is and do not."""
         refs = self._git.list(HEADS, "refs/remotes/", *([self._ref] if self._ref else []))
-        tips = {ref: tip for ref, tip in refs.items() if ref == self._ref or is_chain(ref)}
-        histories = {tip: self._git.history(tip) for tip in dict.fromkeys(tips.values())}
+        tips: dict[str, list[str]] = {}
+        for ref, tip in refs.items():
+            if ref == self._ref or is_chain(ref):
+                tips.setdefault(tip, []).append(ref)
+        histories, damaged = {}, []
+        for tip in tips:
+            try:
+                histories[tip] = self._git.history(tip)
+            except GitUnavailable as error:
+                damaged.append(error)
+        if damaged and not histories:
+            raise damaged[0]
         # A branch here may be the beginning of the one of a remote.
         passed = {sha for history in histories.values() for sha, _ in history[:-1]}
-        lines: dict[str, Line] = {}
-        strange: set[str] = set()
-        count = 0
+        chains, strange = [], [ref for tip in tips.keys() - histories.keys() for ref in tips[tip]]
         for tip, history in histories.items():
             if tip in passed:
                 continue
-            read = list(self._read(history))
+            read = tuple(self._read(history))
             if read[0].name.startswith(REGISTRY) and read[0].seq == 1:
-                lines |= {line.sha: line for line in read}
-                count += 1
+                chains.append(Chain(lines=read, tip=tip, refs=tuple(tips[tip])))
             else:
-                strange.add(tip)
-        ordered = sorted(lines.values(), key=lambda line: line.seq) if count > 1 else lines.values()
-        left = tuple(ref for ref, tip in tips.items() if tip in strange)
-        return _Chains(lines=tuple(ordered), count=count, strange=left)
+                strange += tips[tip]
+        return tuple(chains), tuple(strange)
 
     def _read(self, commits: Sequence[tuple[str, tuple[str, ...] | None]]) -> Iterator[Line]:
         for start in range(0, len(commits), PAGE):
@@ -175,10 +188,10 @@ class Archive:
         blobs = self._git.read(names, most=MAX_RECORD + 1)
         return [item.data if item is not None and item.kind == "blob" else None for item in blobs]
 
-    def _is_lost(self, sha: str) -> bool:
-        """True if git lacks an object of a commit that should have a record; False if the commit never had one."""
+    def _is_lost(self, sha: str, name: str = RECORD) -> bool:
+        """True if git lacks an object of a commit that should have this file; False if the commit never had it."""
         tree = next(self._git.read([f"{sha}^{{tree}}"], most=0))
-        return tree is None or f"{RECORD}\0".encode() in tree.data
+        return tree is None or f"100644 {name}\0".encode() in tree.data
 
     def _judge(self, line: Line, data: bytes | None, content: bytes | None) -> Stored:
         if data is None:
@@ -186,7 +199,7 @@ class Archive:
         try:
             record = decode(data, content or b"")
         except Invalid as error:
-            gone = content is None and line.name.startswith("releases/")
+            gone = content is None and line.name.startswith("releases/") and self._is_lost(line.sha, CONTENT)
             return Stored(line=line, problem=error.message, missing=gone)
         if record.ref != line.name:
             return Stored(line=line, problem=f"the record behind it is {record.ref}")
@@ -221,16 +234,6 @@ def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorith
     if parents[1:] != ((left,) if left else ()):
         return ""
     return link(record, algorithm, *parents, sign=sign).sha
-
-
-def newest_epoch(lines: Iterable[Line]) -> int:
-    """Returns the highest epoch that these lines begin; 1 without one. A number that is no epoch's does not count."""
-    numbers = (line.name.removeprefix("epochs/") for line in lines if line.name.startswith("epochs/"))
-    return max((int(number) for number in numbers if number.isdecimal() and len(number) < _DIGITS), default=1)
-
-
-def _last(lines: Sequence[Line]) -> int:
-    return max((line.seq for line in lines), default=0)
 
 
 def lineages(names: Iterable[str]) -> tuple[str, ...]:

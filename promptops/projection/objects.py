@@ -63,15 +63,15 @@ def _project(
     tree = make_tree(files, algorithm)
     at = seconds(record.audit.at)
     head = [f"tree {tree.sha}", *(f"parent {sha}" for sha in parents), f"author {author} {at}"]
-    text = "\n".join([*head, f"committer {_PERSON} {at}", "", _title(record), "", record.audit.hash, ""])
+    text = "\n".join([*head, f"committer {_PERSON} {at}", "", title(record), "", record.audit.hash, ""])
     data = text.encode()
     signature = sign(data) if sign else ""
     commit = make("commit", with_signature(data, signature, algorithm) if signature else data, algorithm)
     return Projected(name=record.ref, sha=commit.sha, objects=(*files.values(), tree, commit))
 
 
-def _title(record: Record) -> str:
-    """``promote bot@1.4.0 on prod``."""
+def title(record: Record) -> str:
+    """Returns the first line of the commit of a record: ``promote bot@1.4.0 on prod``."""
     audit, release = record.audit, kind_of(record.fact).release(record.fact)
     what = audit.app + (f"@{release.version}" if release else "")
     return " ".join([audit.action, *([what] if what else []), *(["on", audit.channel] if audit.channel else [])])

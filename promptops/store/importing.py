@@ -34,12 +34,20 @@ _PAGE_BYTES = 16 << 20
 
 
 def import_records(
-    url: str, records: Iterable[Record], *, epoch: int, actor: str, now: datetime, reason: str = ""
+    url: str,
+    records: Iterable[Record],
+    *,
+    epoch: int,
+    actor: str,
+    now: datetime,
+    reason: str = "",
+    leaves: str = "",
 ) -> int:
     """Make a registry of these records, oldest first, that gives the same answers as the one they came from.
 
     Records have no secrets of tokens, so no token works there. The records are in git already, so the outbox is empty,
-    except for the new ``epoch`` of the registry, which is a change of its own. Returns the number of records.
+    except for the new ``epoch`` of the registry, which is a change of its own; ``leaves`` is the commit of the journal
+    that it leaves behind. Returns the number of records.
 
     Raises:
         Conflict: there is a registry already.
@@ -53,7 +61,7 @@ def import_records(
         bind_older(connection, actor=actor, at=now)
         if epoch > rebuild.epoch:
             writer = Writer(connection)
-            writer.raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch)
+            writer.raise_epoch(at=now, actor=actor, action="rebuild", reason=reason, to=epoch, leaves=leaves)
             writer.prove()
         return rebuild.seq
 

@@ -16,7 +16,7 @@ from promptops.core.audit import seal
 from promptops.core.errors import Invalid, PromptopsError, Unavailable
 from promptops.core.model import AuditEntry, Release
 from promptops.operations.fsck import RegistryLocation, check
-from promptops.operations.git_sync import rebuild
+from promptops.operations.rebuild import RebuildRequest, rebuild
 from promptops.projection.objects import link
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, create
@@ -192,7 +192,8 @@ def test_nothing_forged_is_taken_over_and_the_owner_goes_on(
 def _rebuilt(origin: Path, target: Path, anchor: str, what: str, *, there: str) -> None:
     """With an anchor, a rebuild gives what the owner had, or refuses by name; it never gives anything else."""
     try:
-        done = rebuild(str(origin), f"sqlite:///{target}", actor=ACTOR, now=minutes(900), anchor=anchor)
+        anchored = RebuildRequest(anchor=anchor)
+        done = rebuild(str(origin), f"sqlite:///{target}", anchored, actor=ACTOR, now=minutes(900))
     except PromptopsError as error:
         assert isinstance(error, Invalid), what
         with pytest.raises(Unavailable):
@@ -223,6 +224,5 @@ def test_refs_beside_the_journal_stop_nothing(
 @pytest.mark.parametrize("anchor", ["0" * 64, "f" * 64, "abc"])
 def test_an_anchor_that_is_not_there_is_refused(attacked: Attacker, tmp_path: Path, anchor: str) -> None:
     with pytest.raises(Invalid):
-        rebuild(
-            str(tmp_path / "origin.git"), f"sqlite:///{tmp_path}/new.db", actor=ACTOR, now=minutes(9), anchor=anchor
-        )
+        url, anchored = f"sqlite:///{tmp_path}/new.db", RebuildRequest(anchor=anchor)
+        rebuild(str(tmp_path / "origin.git"), url, anchored, actor=ACTOR, now=minutes(9))

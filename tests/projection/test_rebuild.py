@@ -12,8 +12,9 @@ import pytest
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import Conflict, Invalid, Unavailable
 from promptops.operations.fsck import RegistryLocation, check
-from promptops.operations.git_sync import rebuild, sync
+from promptops.operations.git_sync import sync
 from promptops.operations.homes import Changed, Declared
+from promptops.operations.rebuild import rebuild
 from promptops.projection.objects import project
 from promptops.source.git.repository import Repository
 from promptops.store import Reader, Registry
@@ -125,14 +126,6 @@ def test_a_branch_that_lags_behind_its_remote_hides_nothing(world: Registry, arc
     done = rebuild(str(tmp_path / "clone"), f"sqlite:///{tmp_path}/new.db", actor=ACTOR, now=NOW)
     with world.read() as reader:
         assert done.hash == reader.audit_head()[1]
-
-
-def test_two_histories_of_one_registry_are_refused(world: Registry, archive: Path, empty_url: str) -> None:
-    """A copy of the registry that lived on by itself, and pushed to another branch."""
-    other = git(archive, "commit-tree", f"{REF}^{{tree}}", "-p", f"{REF}~1", "-m", "Another last line")
-    git(archive, "update-ref", "refs/heads/promptops/other", other)
-    with pytest.raises(Invalid, match="both claim to be line"):
-        rebuild(str(archive), empty_url, actor=ACTOR, now=NOW)
 
 
 @pytest.mark.parametrize("what", ["a file", "nothing", "a doubled line", "a line of another place"])

@@ -12,8 +12,8 @@ from promptops.core.errors import Invalid, Unavailable
 from promptops.core.model import Policy
 from promptops.operations import backup
 from promptops.operations.fsck import RegistryLocation, check
-from promptops.operations.git_sync import rebuild
 from promptops.operations.homes import Changed, Declared, change_home
+from promptops.operations.rebuild import rebuild
 from promptops.store import Registry
 from tests.projection.test_rebuild import answers
 from tests.support import factory

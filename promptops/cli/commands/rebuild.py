@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops.cli.command import command
-from promptops.cli.git_sync import bring_to_git
+from promptops.cli.command import command, reason_option
+from promptops.cli.git_sync import bring_to_git, named_ref
+from promptops.cli.numbers import Whole
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, next_steps
 from promptops.cli.output.render import Line, Page, Span
@@ -38,12 +39,24 @@ _NAMES = {"channels": "deployments"}
     help="A clone of the repository that is the home of the journal.",
 )
 @click.option("--anchor", default="", metavar="HASH", help="Take nothing after the line of the log with this hash.")
-def rebuild(session: Session, /, source: str, anchor: str) -> None:
+@click.option("--ref", default="", metavar="REF", help="Where the journal is, if not on a branch promptops/NAME.")
+@click.option(
+    "--accept-loss",
+    type=Whole(1),
+    metavar="N",
+    help="Give up N lines of the audit log that are missing; with --reason.",
+)
+@reason_option
+def rebuild(session: Session, /, source: str, anchor: str, ref: str, accept_loss: int | None, reason: str) -> None:
     """Make a new registry from git alone.
 
-    Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte;
-    a gap or a changed record stops it, and nothing is made. The registry must not exist yet. It begins a new epoch, so
-    that clients notice the rebuild. What does not prove itself is left out and named.
+    Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte.
+    The registry must not exist yet. It begins a new epoch, so that clients notice the rebuild. What does not prove
+    itself is left out and named.
+
+    A history with a hole, one that forks, and one that ends before a line that this machine has verified are refused
+    with the numbers that are missing, and nothing is made. --accept-loss takes the lines before the hole, if N is how
+    many are given up; the reason is in the audit log afterwards.
 
     A person who can push to the journal can add lines to it. --anchor takes what was there when you kept the hash:
     `promptops audit --verify` prints it.
@@ -53,10 +66,16 @@ def rebuild(session: Session, /, source: str, anchor: str) -> None:
       promptops rebuild --from-git https://example.org/prompts.git --registry postgresql://user@host/promptops
     """
     actor, url = session.actor(), session.database_url("promptops rebuild")
-    from promptops.operations import git_sync
+    from promptops.operations import rebuild as rebuilding
 
     path = session.directory / Path(source).expanduser()
-    rebuilt = git_sync.rebuild(str(path) if path.is_dir() else source, url, actor=actor, now=session.now, anchor=anchor)
+    request = rebuilding.RebuildRequest(
+        anchor=anchor,
+        accept_loss=accept_loss or 0,
+        reason=reason,
+        ref=ref or named_ref(path if path.is_dir() else session.root()),
+    )
+    rebuilt = rebuilding.rebuild(str(path) if path.is_dir() else source, url, request, actor=actor, now=session.now)
     place = hide_password(url)
     session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page))
     for each in rebuilt.unloadable[:_SHOWN]:
@@ -65,7 +84,10 @@ def rebuild(session: Session, /, source: str, anchor: str) -> None:
         session.note(f"nor {counted(len(rebuilt.unloadable) - _SHOWN, 'other release')}: --json names them all")
     for each in rebuilt.ignored[:_SHOWN]:
         session.note(f"ignored: {each}")
-    bring_to_git(session)
+    if len(rebuilt.ignored) > _SHOWN:
+        session.note(f"ignored: {counted(len(rebuilt.ignored) - _SHOWN, 'more line')}; --json names them all")
+    if not rebuilt.leaves:
+        bring_to_git(session)
 
 
 def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
@@ -79,6 +101,8 @@ def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
         "not_in_git": list(MISSING),
         "unloadable": list(rebuilt.unloadable),
         "ignored": list(rebuilt.ignored),
+        "lost": {"first": rebuilt.loss.first, "last": rebuilt.loss.last} if rebuilt.loss else None,
+        "leaves": rebuilt.leaves,
     }
 
 
@@ -88,6 +112,7 @@ def _lines(rebuilt: Rebuilt, url: str, page: Page) -> list[Line]:
         ("lineage", rebuilt.lineage),
         ("epoch", str(rebuilt.epoch)),
         ("audit", f"up to line {rebuilt.seq}, {rebuilt.hash}"),
+        ("given up", f"{rebuilt.loss} of the audit log" if rebuilt.loss else ""),
         *(
             (_NAMES.get(kind, kind), f"{count:,}")
             for kind, count in sorted(rebuilt.kinds.items())
@@ -96,4 +121,8 @@ def _lines(rebuilt: Rebuilt, url: str, page: Page) -> list[Line]:
     ]
     missing: list[Line] = [["  ", Span(text, "quiet")] for text in MISSING]
     lines = [head, "", *facts(page, [("changes", counted(rebuilt.records, "record")), *rows])]
-    return [*lines, "", "Not in git, by design:", *missing, *next_steps([("check it", ["fsck"]), ("look", ["status"])])]
+    steps = [("check it", ["fsck"]), ("look", ["status"])]
+    if rebuilt.leaves:
+        # Not by itself: a registry that was made to compare would take the journal away from the one that lives.
+        steps.append((f"go on in git, past commit {rebuilt.leaves[:12]}", ["sync"]))
+    return [*lines, "", "Not in git, by design:", *missing, *next_steps(steps)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from promptops.core.errors import PromptopsError
 from promptops.core.faults import Condition
 from promptops.operations.fsck import FsckReport, RegistryLocation, check
-from promptops.operations.git_sync import rebuild
+from promptops.operations.rebuild import rebuild
 from tests.harness.faults.report import Row
 from tests.harness.faults.worlds import World
 from tests.support.factory import ACTOR, NAME, minutes

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from promptops.core.errors import Conflict
-from promptops.operations.git_sync import rebuild, tag
+from promptops.operations.git_sync import tag
+from promptops.operations.rebuild import rebuild
 from promptops.source.git.repository import Repository
 from promptops.store import backup, create, restore, upgrade
 from promptops.store.backups.manifest import manifest_path, read_manifest, sha256_of

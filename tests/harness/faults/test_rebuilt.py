@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from promptops.core.errors import Conflict, NotFound, Refused
-from promptops.operations.git_sync import rebuild
+from promptops.operations.rebuild import rebuild
 from promptops.store import Reader, Registry
 from tests.harness.faults.killing import next_order
 from tests.harness.faults.orders import carry_out

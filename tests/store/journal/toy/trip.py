@@ -14,7 +14,7 @@ from pathlib import Path
 import promptops
 from promptops.core.errors import RegistryUnavailable
 from promptops.core.faults import Fault
-from promptops.operations.git_sync import rebuild
+from promptops.operations.rebuild import rebuild
 from promptops.projection.fsck import check
 from promptops.projection.homes import Here
 from promptops.source.git.repository import Repository

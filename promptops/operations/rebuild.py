@@ -1,0 +1,76 @@
+"""Makes a new registry from git alone, after the database was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from promptops.core.errors import Invalid
+from promptops.core.model import is_segment
+from promptops.operations.audit import require_anchor
+from promptops.operations.git_sync import reading
+from promptops.operations.unloadable import unloadable
+from promptops.projection import rebuilding
+from promptops.projection.archive import Archive
+from promptops.projection.offer import Offer, Terms, survey
+from promptops.projection.rebuilding import Rebuilt
+from promptops.source import vouched
+from promptops.source.vouched import Vouched
+
+Confirm = Callable[[Offer], None]
+"""Is shown what will be taken, before anything is made; raises if that is not to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildRequest:
+    """Where a rebuild ends, and what may be missing.
+
+    With an ``anchor``, the hash of a line of the audit log that was kept elsewhere, nothing after that line is taken.
+    ``accept_loss`` is how many lines are given up, with the ``reason``. ``ref`` is where the journal is, if that is not
+    a usual branch.
+    """
+
+    anchor: str = ""
+    accept_loss: int = 0
+    reason: str = ""
+    ref: str = ""
+
+    def __post_init__(self) -> None:
+        steps = self.ref.split("/")
+        if self.ref and not (steps[0] == "refs" and len(steps) > 2 and all(map(is_segment, steps))):
+            raise Invalid(f"'{self.ref[:80]}' is not the name of a ref", hint="For example refs/heads/promptops/NAME.")
+
+
+def rebuild(
+    source: str,
+    url: str,
+    request: RebuildRequest = RebuildRequest(),
+    *,
+    actor: str,
+    now: datetime,
+    confirm: Confirm = lambda offer: None,
+) -> Rebuilt:
+    """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
+
+    It names the releases that no client could load. This machine then vouches for all of it.
+
+    Raises:
+        Invalid: there are no records; or lines are missing, and exactly that was not accepted; or the anchor is not
+            there. Nothing was made.
+        Conflict: there is a registry already.
+        GitUnavailable: git or the remote does not answer.
+    """
+    anchor = require_anchor(request.anchor)
+    terms = Terms(anchor=anchor, accept_loss=request.accept_loss, reason=request.reason, memory=vouched.read)
+    with reading(source, request.ref) as repository:
+        offer = survey(Archive(repository, ref=request.ref), source, terms)
+        confirm(offer)
+        done = rebuilding.take(offer, url, actor=actor, now=now, reason=request.reason)
+    instead = offer.loss is not None
+    vouched.remember(done.lineage, Vouched(seq=done.seq, hash=done.hash, sha=offer.lines[-1].sha), instead=instead)
+    from promptops.store import Registry
+
+    with closing(Registry.open(url)) as registry:
+        return replace(done, unloadable=tuple(map(str, unloadable(registry))))
