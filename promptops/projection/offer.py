@@ -68,7 +68,7 @@ class Terms:
 class Offer:
     """The lines to take, oldest first, and each as a person reads it.
 
-    ``vouched`` is the number of the last line that somebody vouches for: this machine, or the anchor. ``leaves`` is the
+    ``vouched`` is the number of the last line that this machine, or the anchor, vouches for. ``leaves`` is the
     newest commit of the journal, if the lines are not all that it has. ``epoch`` is the newest that is known of.
     """
 
@@ -83,7 +83,7 @@ class Offer:
 
     @property
     def unvouched(self) -> Sequence[Listed]:
-        """The lines that nobody vouches for."""
+        """The lines after the last one that is vouched for."""
         return self.proven.listed[self.vouched : len(self.lines)]
 
     def up_to(self, count: int, why: str) -> Offer:
@@ -152,7 +152,7 @@ def _require_in_order(lines: Sequence[Line], archive: Archive, source: str) -> N
 
 
 def _anchored(archive: Archive, source: str, found: Sequence[Chain], anchor: str) -> Offer:
-    """The lines up to the one with a hash; whoever kept it vouches for them."""
+    """The lines up to the one with a hash; the person who kept it vouches for them."""
     problem = ""
     for chain in found:
         for place, line in enumerate(chain.lines, 1):

@@ -1,6 +1,6 @@
 """A chain of a repository, line by line: how far each proves that it follows the one before, and what it says.
 
-Who wrote a line is another question: whoever may push to the journal can write lines that prove themselves.
+Who wrote a line is another question: a person who may push to the journal can write lines that prove themselves.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Proven:
     """The lines of a chain that prove themselves, from the first on, and what they say.
 
     ``problem`` is what is wrong with the next one, if there is one; ``lost`` says that its objects are not there, so
-    that nobody knows what it was.
+    that it is not known what it was.
     """
 
     chain: Chain
