@@ -21,6 +21,13 @@ T = TypeVar("T")
 
 def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
     """The value as JSON; ``without`` names fields of it that are left out."""
+    kind = type(value)
+    if kind in _defaults or is_dataclass(kind):
+        return {
+            name: item if type(item) is str else to_json(item)  # most are: a whole fsck writes a million of them
+            for name, default in _fields(kind)
+            if name not in without and (item := getattr(value, name)) != default
+        }
     match value:
         case Enum():
             return str(value.value)
@@ -32,11 +39,17 @@ def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
             return {key: to_json(item) for key, item in value.items()}
         case None | bool() | int() | str():
             return value
-    return {
-        field.name: to_json(item)
-        for field in fields(value)  # type: ignore[arg-type]
-        if field.name not in without and (item := getattr(value, field.name)) != field.default
-    }
+    raise TypeError(f"{kind.__name__} has no form in JSON")
+
+
+_defaults: dict[type, tuple[tuple[str, object], ...]] = {}
+
+
+def _fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """The fields of a dataclass with their defaults."""
+    if kind not in _defaults:
+        _defaults[kind] = tuple((field.name, field.default) for field in fields(kind))
+    return _defaults[kind]
 
 
 def from_json(kind: type[T], value: object, path: str, *, without: tuple[str, ...] = ()) -> T:

@@ -6,6 +6,7 @@ its audit line, what stays out of its record, its rows, and how to find it again
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, func, literal, select, tuple_
 
 from promptops.core.faults import Fault
 from promptops.core.model import AuditEntry, ReleaseRef
@@ -165,10 +166,23 @@ def rows_by(
 ) -> list[AnyRow]:
     """Rows of a query on a table by some of its columns, in the order of these and then of its own."""
     columns = [table.c[name] for name in key]
-    keys = sorted(set(wanted))
-    condition = columns[0].in_([one[0] for one in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
     ordered = [*columns, *([table.c.id] if "id" in table.c else [])]
-    return list(connection.execute(query.where(condition).order_by(*ordered)))
+    return list(connection.execute(query.where(among(connection, columns, wanted)).order_by(*ordered)).all())
+
+
+def among(
+    connection: Connection, columns: Sequence[ColumnElement[Any]], wanted: Iterable[tuple[str | int, ...]]
+) -> ColumnElement[bool]:
+    """The condition that these columns have one of the wanted combinations of values."""
+    keys = sorted(set(wanted))
+    if len(columns) == 1:
+        return columns[0].in_([one[0] for one in keys])
+    if connection.dialect.name != "sqlite":
+        return tuple_(*columns).in_(keys)
+    # SQLite reads a whole index for a list of combinations, and searches it for each row of a query.
+    each = func.json_each(json.dumps(keys)).table_valued("value")
+    values = (func.json_extract(each.c.value, f"$[{place}]") for place in range(len(columns)))
+    return tuple_(*columns).in_(select(*values))
 
 
 def label(release: ReleaseRef | None) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, case, func, select, tuple_
+from sqlalchemy import Connection, Table, case, func, select
 
 from promptops.core.faults import Fault
 from promptops.core.model import Quarantine, ReleaseRef
-from promptops.store.facts.kind import Entries, FactKind, Facts, Line, label
+from promptops.store.facts.kind import Entries, FactKind, Facts, Line, among, label
 from promptops.store.facts.lookup import compared, names_below, release_in, surplus
 from promptops.store.schema import tables
 from promptops.store.schema.rows import Values, quarantine_of, quarantine_values
@@ -47,7 +47,7 @@ class _Quarantines(FactKind[QuarantineEvent]):
         """Finds the rows of the same time whose audit lines would be the same."""
         times = [entry.audit.at for entry in page]
         wanted = {(entry.segment(2), entry.segment(1), release_in(entry).digest) for entry in page}
-        matches = tuple_(_quarantine.app, _quarantine.channel, _quarantine.digest).in_(list(wanted))
+        matches = among(connection, (_quarantine.app, _quarantine.channel, _quarantine.digest), wanted)
         query = select(tables.quarantine).where(matches, _quarantine.at.between(min(times), max(times)))
         known: dict[tuple[object, ...], QuarantineEvent] = {}
         for row in connection.execute(query):

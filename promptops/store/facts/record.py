@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.json_codec import from_json, to_json
-from promptops.core.model import AuditEntry, Json, Release, is_segment
+from promptops.core.model import AuditEntry, Release, is_segment
 from promptops.store.facts.kind import Fact, kind_of, kinds
 
 SCHEMA = "promptops.record/1"
@@ -24,7 +25,7 @@ MAX_RECORD = 16 << 20
 """A record holds a release's notes and changes and its audit line, but never its content."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """A fact with its name and its audit line. A release is as it was made, with its first provenance and no yank; and
     so is a token, without its revocation.
@@ -39,11 +40,35 @@ class Record:
         """The canonical bytes of a release; empty for every other fact."""
         return self.fact.content if isinstance(self.fact, Release) else b""
 
+    @cached_property
+    def written(self) -> bytes:
+        """The canonical bytes of the fact: its seal and its file have them both."""
+        return _written(self.fact)
+
 
 def bind(ref: str, fact: Fact) -> str:
     """The digest of a whole fact under its name: what its audit line seals, beside what the line says itself."""
-    value: Json = {"fact": to_json(fact, without=kind_of(fact).apart), "ref": ref}
-    return hashlib.sha256(canonical(value, limit=MAX_RECORD)).hexdigest()
+    return _seal(ref, _written(fact))
+
+
+def _written(fact: Fact) -> bytes:
+    return canonical(to_json(fact, without=kind_of(fact).apart), limit=MAX_RECORD)
+
+
+def _seal(ref: str, fact: bytes) -> str:
+    return hashlib.sha256(_members(fact=fact, ref=canonical(ref))).hexdigest()
+
+
+def _members(**members: bytes) -> bytes:
+    """An object of canonical members, which are named in the order of their names.
+
+    Raises:
+        Invalid: over :data:`MAX_RECORD`.
+    """
+    data = b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in members.items())
+    if len(data) > MAX_RECORD:
+        raise Invalid(f"the record is {len(data):,} bytes, over the limit of {MAX_RECORD:,}")
+    return data
 
 
 def flaw(record: Record) -> str:
@@ -60,7 +85,7 @@ def flaw(record: Record) -> str:
             return f"its {name} is {value!s}, and the audit log says {getattr(record.audit, name)!s}"
     if problem := kind.flaw(record.fact):
         return problem
-    if record.audit.record and bind(record.ref, record.fact) != record.audit.record:
+    if record.audit.record and _seal(record.ref, record.written) != record.audit.record:
         return f"it does not match the seal in line {record.audit.seq} of the audit log"
     return ""
 
@@ -71,13 +96,12 @@ def encode(record: Record) -> bytes:
     Raises:
         Invalid: over :data:`MAX_RECORD`.
     """
-    value: Json = {
-        "schema": BOUND_SCHEMA if record.audit.record else SCHEMA,
-        "ref": record.ref,
-        "audit": to_json(record.audit),
-        "fact": to_json(record.fact, without=kind_of(record.fact).apart),
-    }
-    return canonical(value, limit=MAX_RECORD)
+    return _members(
+        audit=canonical(to_json(record.audit), limit=MAX_RECORD),
+        fact=record.written,
+        ref=canonical(record.ref),
+        schema=canonical(BOUND_SCHEMA if record.audit.record else SCHEMA),
+    )
 
 
 def decode(data: bytes, content: bytes = b"") -> Record:

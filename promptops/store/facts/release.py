@@ -47,8 +47,9 @@ class _Releases(KeyedKind[Release]):
         return select(*columns, *provenance_columns()).select_from(joined)
 
     def fact(self, row: AnyRow) -> Release:
-        values = {name: row._mapping[name] for name in [*RELEASE_COLUMNS, "content"]}
-        return Release(**{**values, "bump": Bump(row.bump)}, provenance=provenance_of(row))
+        values = dict(zip([*RELEASE_COLUMNS, "content"], row, strict=False))
+        place = dict(zip(PROVENANCE_COLUMNS, row[len(values) :], strict=False))
+        return Release(**{**values, "bump": Bump(row.bump)}, provenance=Provenance(**place))
 
     def load(self, connection: Connection, page: Entries) -> Facts:
         wanted = {entry.seq: self.key_in(entry) for entry in page}

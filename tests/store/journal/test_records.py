@@ -11,6 +11,7 @@ import pytest
 from promptops.core.errors import Conflict
 from promptops.store import Registry, Writer
 from promptops.store.facts.record import decode, encode
+from tests.operations.test_snapshots import statements
 from tests.store.facts import ACTOR, ask, do, minutes, note, token
 from tests.store.vandal import vandalise
 from tests.store.world import KINDS, all_records, name_of
@@ -50,6 +51,23 @@ def test_the_journal_is_read_in_pages_and_by_number(world: Registry) -> None:
         assert reader.journal([]) == ()
         assert reader.facts(whole)[2:5] == reader.facts(whole[2:5])
         assert reader.pending(limit=3) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_facts_of_a_page_are_searched_for(world: Registry) -> None:
+    """A page that walked through a table would make a check of all pages quadratic. SQLite's plans need no
+    statistics; the indexes are the same on both.
+    """
+    with statements(world._reading) as asked, world.read() as reader:
+        assert len(reader.facts(reader.journal())) > 20
+    selects = [statement for statement in asked if "json_each" in statement or " IN " in statement]
+    assert len(selects) > 5
+    with world.read() as reader:
+        for statement in selects:
+            parameters = tuple("[]" for _ in range(statement.count("?")))
+            rows = reader._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            walked = [str(row[3]) for row in rows if row[3].startswith("SCAN") and "VIRTUAL TABLE" not in row[3]]
+            assert set(walked) <= {"SCAN registry"}, statement
 
 
 def test_what_is_in_git_waits_no_longer(world: Registry) -> None:
