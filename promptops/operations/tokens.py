@@ -108,7 +108,7 @@ def create_token(
         _require_covered(by, token)
 
     def work(writer: Writer) -> None:
-        writer.lock_tokens()
+        writer.lock_log()
         known = writer.tokens()
         if any(each.id == token.id for each in known):
             return  # an earlier try of this call made it, and its answer was lost
@@ -144,7 +144,7 @@ def revoke_token(
     def work(writer: Writer) -> Token:
         from promptops.store.facts.revocation import RevokedToken
 
-        writer.lock_tokens()
+        writer.lock_log()
         _require_valid(writer, by, now)
         token = _named(writer, which, by)
         if token.revoked is not None:

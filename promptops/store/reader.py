@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Text, bindparam, cast, func, literal, select
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import RegistryDamaged
@@ -20,6 +20,7 @@ from promptops.store.schema.rows import AnyRow, audit_of
 if TYPE_CHECKING:
     from promptops.core.heartbeat import Beat
     from promptops.core.origin import Owner
+    from promptops.core.registry_key import RegistryKey
     from promptops.core.token import Token
     from promptops.store.facts.home import Home
     from promptops.store.facts.kind import JournalEntry
@@ -219,6 +220,18 @@ class Reader(ReleaseReader, ChannelReader):
 
         row = self._connection.execute(_HOME).first()
         return KIND.fact(row) if row else None
+
+    def registry_keys(self) -> Mapping[int, RegistryKey]:
+        """Every key that was set for the journal, oldest first, by the number of its line of the audit log."""
+        table, lines = tables.registry_key, tables.journal
+        name = literal("registry-keys/") + cast(table.c.number, Text)
+        query = select(lines.c.seq, table).join_from(lines, table, lines.c.ref == name).order_by(lines.c.seq)
+        rows = self._connection.execute(query).all()
+        if not rows:
+            return {}
+        from promptops.store.facts.registry_key import key_of
+
+        return {row.seq: key_of(row) for row in rows}
 
     def journal(
         self, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None

@@ -99,6 +99,10 @@ class Writer(Reader):
         live = select(_head.c.app).where(_head.c.channel == channel, _head.c.revision > 0).order_by(_head.c.app)
         return tuple(row[0] for row in self._connection.execute(live))
 
+    def lock_log(self) -> None:
+        """Lock the head of the audit log, so that no other change is recorded meanwhile: do it last."""
+        self._connection.execute(_LAST)
+
     def lock_all_channels_of(self, app: str) -> None:
         """Lock the app on every channel there is, so that it cannot appear on one meanwhile.
 
@@ -167,10 +171,6 @@ class Writer(Reader):
         put_beats(self._connection, beats, now, room)
 
     # --- tokens ---
-
-    def lock_tokens(self) -> None:
-        """Make this the only one who makes or takes back tokens: the head of the audit log is locked, so do it last."""
-        self._connection.execute(_LAST)
 
     def add_token(self, token: Token, secret_digest: str) -> AuditEntry:
         """Record a token, and keep the digest of its secret."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +12,8 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import Invalid
 from promptops.core.signing import armour, fingerprint, load_private_key, public_line, signer_of
+from tests.support.signing import VECTORS
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/signing.json").read_text(encoding="utf-8"))
 DATA = VECTORS["data"].encode()
 SIGNATURE: str = VECTORS["signatures"]["git"]
 PUBLIC = " ".join(VECTORS["public"].split()[:2])

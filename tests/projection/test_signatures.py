@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from promptops.core.errors import Invalid
-from promptops.core.signing import load_private_key
 from promptops.projection.archive import Archive
 from promptops.projection.objects import link
 from promptops.projection.signatures import NAMESPACE, signature_in, signed_by, signer_of_commit, with_signature
@@ -20,9 +17,9 @@ from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support.factory import git
 from tests.support.journal import REF
+from tests.support.signing import VECTORS, signing_key
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/signing.json").read_text(encoding="utf-8"))
-KEY = load_private_key(VECTORS["private"])
+KEY = signing_key()
 each_algorithm = pytest.mark.parametrize("algorithm", list(Algorithm))
 
 

@@ -9,6 +9,7 @@ from promptops.core.errors import NotFound
 from promptops.core.model import Policy, Profile
 from promptops.core.origin import Origin
 from promptops.core.reference import parse_reference
+from promptops.core.registry_key import RegistryKey, endorse
 from promptops.core.token import Scope
 from promptops.operations.build import BuiltWorkspace
 from promptops.operations.channels import Terms, apply_channels
@@ -21,9 +22,10 @@ from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
+from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
-KINDS |= {"tokens", "revocations", "transfers", "homes"}
+KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys"}
 
 
 HERE: dict[str, Any] = {"actor": ACTOR, "at": minutes(107)}
@@ -61,6 +63,7 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     _name_home(
         registry, Home(number=2, ref="refs/journal/test", address="https://example.org/a.git", reason="☃", **HERE)
     )
+    _sign_journal(registry)
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
@@ -79,6 +82,16 @@ def _transfer(registry: Registry, repository: str, path: str, *, root: str = "")
 
 def _name_home(registry: Registry, home: Home) -> None:
     registry.write(lambda writer: writer.record(home))
+
+
+def _sign_journal(registry: Registry) -> None:
+    """A key, and the end of signing, which that key endorses."""
+    key = signing_key()
+    first = RegistryKey(number=1, key=key.public, required=True, reason="größer ☃", **HERE)
+    endorsement = endorse(key, registry.lineage, 2, "", required=False)
+    last = RegistryKey(number=2, key="", required=False, endorsement=endorsement, **HERE)
+    registry.write(lambda writer: writer.record(first))
+    registry.write(lambda writer: writer.record(last))
 
 
 def _withhold(reference: str, channel: str) -> WithholdRequest:

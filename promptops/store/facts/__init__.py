@@ -10,5 +10,5 @@ A name says what the fact is::
     policies/<channel>/<version>        confirmations/<app>/<version>/<seq>   quarantines/<channel>/<app>/<seq>
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
     tokens/<id>                         revocations/<token>               bindings/<line>
-    transfers/<app>/<number>            homes/<number>
+    transfers/<app>/<number>            homes/<number>                      registry-keys/<number>
 """

@@ -1,4 +1,5 @@
-"""The tables about the way to git: what waits, how far each chain of commits has come, and where its home is.
+"""The tables about the way to git: what waits, how far each chain of commits has come, where its home is,
+and with which key it is signed.
 
 A part of :mod:`promptops.store.schema.tables`, through which the other modules of ``store`` reach them.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import ForeignKey, Table
 
-from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, Words, column, metadata
+from promptops.store.schema.columns import CLUSTERED, STRICT, Flag, Moment, Number, Words, column, metadata
 
 outbox = Table(
     "outbox",
@@ -43,3 +44,17 @@ home = Table(
     **STRICT,
 )
 """A repository in which the journal lives; the newest counts."""
+
+registry_key = Table(
+    "registry_key",
+    metadata,
+    column("number", Number, primary_key=True, autoincrement=False),
+    column("key", Words),
+    column("required", Flag),
+    column("endorsement", Words),
+    column("actor", Words),
+    column("reason", Words),
+    column("at", Moment),
+    **STRICT,
+)
+"""The public half of a key with which lines of the journal are signed; the newest counts."""

@@ -32,6 +32,7 @@ from promptops.store.schema.columns import metadata as metadata
 from promptops.store.schema.git_tables import drained as drained
 from promptops.store.schema.git_tables import home as home
 from promptops.store.schema.git_tables import outbox as outbox
+from promptops.store.schema.git_tables import registry_key as registry_key
 
 
 def _of_release(digest: str = "digest") -> ForeignKeyConstraint:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from promptops.core.model import Profile
+from promptops.core.registry_key import RegistryKey
 from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
 from promptops.store.engine.database import locate
@@ -37,6 +38,7 @@ def full(registry: Registry) -> Registry:
         writer.record(transfer())
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
         writer.record(Home(number=1, ref="refs/heads/promptops/test", workspace="ab", actor=ACTOR, at=START))
+        writer.record(RegistryKey(number=1, key="", required=False, actor=ACTOR, at=START))
         writer.add_token(token("ci"), "d" * 64)
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
@@ -97,6 +99,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "binding": (("seq",),),
         "epoch": (("epoch",),),
         "home": (("number",),),
+        "registry_key": (("number",),),
         "token": (("id",),),
         "token_secret": (("digest",), ("token",)),
         "token_revocation": (("token",),),
