@@ -40,6 +40,7 @@ class Action(StrEnum):
     SET_HOME = "set-home"
     SHOW = "show"
     SHOW_OVERRIDE = "show-override"
+    SIGN_JOURNAL = "sign-journal"
     STATUS = "status"
     SYNC = "sync"
     TRANSFER_APP = "transfer-app"
@@ -69,6 +70,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.SET_HOME: "name the home of the journal",
     Action.SHOW: "show the release",
     Action.SHOW_OVERRIDE: "show the override",
+    Action.SIGN_JOURNAL: "see with which key the journal is signed",
     Action.STATUS: "see what is live",
     Action.SYNC: "bring it to git",
     Action.TRANSFER_APP: "transfer {app} to this workspace",

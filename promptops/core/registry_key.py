@@ -30,9 +30,15 @@ class RegistryKey:
     reason: str = ""
 
     def __str__(self) -> str:
-        if not self.key:
-            return "off"
-        return f"{fingerprint(self.key)} {'required' if self.required else 'on'}"
+        mode = mode_of(self.key, required=self.required)
+        return f"{fingerprint(self.key)} {mode}" if self.key else mode
+
+
+def mode_of(key: str, *, required: bool) -> str:
+    """Returns the word for what a key means for the lines after it: ``off``, ``on`` or ``required``."""
+    if not key:
+        return "off"
+    return "required" if required else "on"
 
 
 def statement(lineage: str, number: int, key: str, *, required: bool) -> bytes:

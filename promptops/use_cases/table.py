@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptops.use_cases.channels import CHANNELS, DECLARE
+from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
 from promptops.use_cases.quarantine import QUARANTINE, UNQUARANTINE, YANK
@@ -27,8 +28,10 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PUBLISH,
     TRANSFER,
     DECLARE,
+    SIGN_JOURNAL,
     CREATE_OVERRIDE,
     IDENTITY,
+    JOURNAL,
     STATUS,
     CHANNELS,
     HISTORY,

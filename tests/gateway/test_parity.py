@@ -16,6 +16,7 @@ from tests.gateway.conftest import Attempt
 from tests.gateway.serving import Serve, mint
 from tests.server.running import running
 from tests.support import factory
+from tests.support.signing import key_text
 
 WORKSPACE = """\
 registry: test
@@ -108,6 +109,15 @@ channels apply --take-over --reason ours --json
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved
+db journal
+db journal --sign
+db journal --sign --json
+db journal
+db journal --json
+db journal --sign required --reason now
+db journal --sign off
+db journal --sign off --yes --json
+db journal --sign off
 token create reader --channel prod --app bot
 token list
 token list --json
@@ -193,6 +203,7 @@ def test_a_day_is_the_same_with_a_database_and_with_a_server(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text())
     monkeypatch.setenv("PROMPTOPS_SYNC", "off")  # git is brought up to date where the database is, and not here
     days = []
     for place in ("database", "server"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import config
-from promptops.cli.command import NounGroup, command
+from promptops.cli.command import NounGroup, command, reason_option
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
@@ -173,6 +173,54 @@ def home(session: Session, /, address: str, reason: str) -> None:
     from promptops.cli.commands import db_home
 
     db_home.run(session, address, reason)
+
+
+@command("journal", group=db)
+@click.option(
+    "--sign",
+    "mode",
+    is_flag=False,
+    flag_value="on",
+    default=None,
+    type=click.Choice(["on", "required", "off"]),
+    help="Sign lines from now on, and let unsigned ones count for nothing; or stop signing. [on]",
+)
+@click.option(
+    "--previous-key-file",
+    default="",
+    metavar="FILE",
+    help="The private key in force, if PROMPTOPS_SIGNING_KEY is another one.",
+)
+@click.option("--without-previous-key", is_flag=True, help="The private key in force is lost; needs a reason.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before signing ends, or goes on without the key in force.")
+@reason_option
+def journal(
+    session: Session,
+    /,
+    mode: str | None,
+    previous_key_file: str,
+    without_previous_key: bool,
+    yes: bool,
+    reason: str,
+) -> None:
+    """Show with which key the journal in git is signed, or sign it.
+
+    Lines are signed with the private key in PROMPTOPS_SIGNING_KEY or PROMPTOPS_SIGNING_KEY_FILE, which the registry
+    never has. It knows the public half, so that a rebuild can tell your lines from those of others who can push. With
+    another private key set, --sign changes to that one, and the key in force signs for it.
+
+    \b
+      promptops db journal
+      PROMPTOPS_SIGNING_KEY_FILE=~/.ssh/journal promptops db journal --sign required
+      promptops db journal --sign --previous-key-file old-key -m "a new key each year"
+    """
+    from promptops.cli.commands import db_journal
+
+    previous = session.path(previous_key_file) if previous_key_file else None
+    choice = db_journal.Choice(
+        mode=mode or "", previous=previous, without_previous=without_previous_key, reason=reason, yes=yes
+    )
+    db_journal.run(session, choice)
 
 
 def _place(session: Session, url: str) -> RegistryLocation:

@@ -18,6 +18,7 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session, require_database
+from promptops.cli.signing_key import first_key, trust
 from promptops.core.errors import Conflict, Invalid, RegistryMismatch, WorkspaceNotFound
 from promptops.core.server_url import hide_password
 from promptops.use_cases.documents import written
@@ -50,7 +51,7 @@ def init(session: Session, /, path: str | None, example: bool) -> None:
 
     If there is no promptops.yml yet, in DIR or above it, it writes one with a small app to start from. Then it makes
     the registry with the channels of promptops.yml, or brings an existing one to the newest schema. Doing it twice
-    changes nothing.
+    changes nothing. A new registry signs its journal if PROMPTOPS_SIGNING_KEY or PROMPTOPS_SIGNING_KEY_FILE is set.
 
     \b
       promptops init
@@ -116,9 +117,11 @@ def _registry(
     """
     from promptops import store
     from promptops.operations.channels import Terms, apply_channels
+    from promptops.operations.journal_key import set_journal_key
 
     name, now = declared.registry, session.now
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
+    key = first_key()  # refused before anything is made
     created = store.create(url, name=name, now=now, actor=actor, allow_network_fs=allow)
     registry = store.Registry.open(url, allow_network_fs=allow)
     try:
@@ -129,6 +132,8 @@ def _registry(
             )
         with registry.read() as reader:
             fresh = not reader.channels()
+        if created and key is not None:
+            trust(set_journal_key(registry, key, actor=actor, now=now))
         if not fresh:
             return created, ()
         terms = Terms(origin=origin)

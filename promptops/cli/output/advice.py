@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.ROLLBACK: "rollback[ {app}][ --channel {channel}][ --to {version}][ --to-revision {revision}]",
     Action.SHOW: "show",
     Action.SHOW_OVERRIDE: "override show {file}",
+    Action.SIGN_JOURNAL: "db journal[ --sign {mode}]",
     Action.STATUS: "status[ {app}]",
     Action.SYNC: "sync[ --remote {remote}]",
     Action.TRANSFER_APP: "app transfer {app}[ --reason {reason}]",

@@ -71,6 +71,9 @@ _FIXED = {
     "LC_ALL": "C",
 }
 
+_SECRET: Final = "PROMPTOPS_SIGNING_KEY"  # noqa: S105 the name of a variable
+"""Not passed on: git starts programs that the user's settings name, and none of them needs it."""
+
 REACH: Final = ("--upload-pack=git-upload-pack",)
 """Options of a command that reads from a remote: `remote.*.uploadpack` names a program."""
 
@@ -117,7 +120,9 @@ def environment(settings: Settings | None = None, *, bare: str = "explicit") -> 
     being named: ``explicit`` or ``all``.
     """
     given = os.environ
-    kept = {name: value for name, value in given.items() if not name.startswith("GIT_") or name in KEPT}
+    kept = {
+        name: value for name, value in given.items() if name in KEPT or not (name.startswith("GIT_") or name == _SECRET)
+    }
     overrides = [*_given(given), ("safe.bareRepository", bare), *_SETTINGS, *_overrides(settings or {})]
     numbered = {"GIT_CONFIG_COUNT": str(len(overrides))}
     for number, (key, value) in enumerate(overrides):

@@ -37,6 +37,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "AuditEntry": "audit",
     "Identity": "registry",
     "Ownership": "registry",
+    "JournalKey": "registry",
 }
 """Where the form of each class of answers is."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from promptops.core.origin import Origin
@@ -47,3 +48,22 @@ class OwnershipDocument:
     changed: bool
     origin: OriginDocument
     before: OriginDocument | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalKeyDocument:
+    """With which key the journal is signed. ``mode`` is off, on or required; ``number`` is how often a key was set.
+
+    ``fingerprint`` is that of ``key``, and ``before`` the fingerprint of the key before; all empty without one.
+    """
+
+    lineage: str
+    mode: str
+    number: int
+    key: str
+    fingerprint: str
+    actor: str
+    at: datetime | None
+    reason: str
+    before: str
+    changed: bool

@@ -1,0 +1,153 @@
+"""`promptops db journal` and `init` with a key: who vouches for the journal, and how one key follows another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptops.core.registry_key import endorsed_by
+from promptops.source import vouched
+from promptops.store import Registry
+from tests.cli.conftest import Promptops
+from tests.support import factory
+from tests.support.signing import VECTORS, key_text, signing_key
+
+PRINT = VECTORS["fingerprint"]
+
+
+@pytest.fixture
+def signing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The process has the private key."""
+    (tmp_path / "key").write_text(key_text())
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY_FILE", str(tmp_path / "key"))
+
+
+def last(registry: Registry) -> tuple[str, str, str]:
+    """Action, what was before and after, of the newest line of the audit log."""
+    with registry.read() as reader:
+        line = next(iter(reader.audit()))
+    return line.action, line.before, line.after
+
+
+def test_a_journal_is_not_signed_at_first(registry: Registry, promptops: Promptops) -> None:
+    assert promptops("db", "journal").out == (
+        "The journal is not signed.\n"
+        "Push rights to its home are write rights to the registry, if that is ever rebuilt from git.\n"
+        "\n"
+        "Next: sign it from now on  promptops db journal --sign\n"
+    )
+    shown = promptops("db", "journal", "--json").json
+    assert (shown["mode"], shown["key"], shown["trusted"]) == ("off", "", False)
+
+
+def test_a_key_is_set_once_and_remembered(registry: Registry, promptops: Promptops, signing: None) -> None:
+    key = signing_key()
+    said = promptops("db", "journal", "--sign").out
+    assert said.startswith(f"✓ The journal is signed with {PRINT}\n")
+    assert key.public in said
+    assert last(registry) == ("registry-key", "", f"{PRINT} on")
+    assert vouched.read(registry.lineage).keys == (key.public,)
+    assert promptops("db", "journal", "--sign").out == f"The journal is signed like that already: {PRINT} on.\n"
+    shown = promptops("db", "journal", "--json").json
+    wanted = {"mode": "on", "fingerprint": PRINT, "trusted": True, "signs_here": True, "problem": "", "number": 1}
+    assert shown.items() >= wanted.items()
+    assert "signs here    yes" in promptops("db", "journal").out
+
+
+def test_the_mode_changes_and_the_key_signs_for_that(registry: Registry, promptops: Promptops, signing: None) -> None:
+    promptops("db", "journal", "--sign")
+    assert "count for nothing" in promptops("db", "journal", "--sign", "required").out
+    assert last(registry) == ("registry-key", f"{PRINT} on", f"{PRINT} required")
+    with registry.read() as reader:
+        keys = list(reader.registry_keys().values())
+    assert [endorsed_by(key, registry.lineage) for key in keys] == ["", signing_key().public]
+
+
+def test_another_key_follows_with_the_file_of_the_one_before(
+    registry: Registry, promptops: Promptops, signing: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    promptops("db", "journal", "--sign")
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text(7))
+    refused = promptops("db", "journal", "--sign", exits=2).err
+    assert refused.startswith(f"error: the key in force is {PRINT}, and this one is SHA256:")
+    assert "--previous-key-file FILE" in refused
+    assert "--without-previous-key" in refused
+    shown = promptops("db", "journal", "--json").json
+    assert str(shown["problem"]).startswith("the private key that is set is another one, SHA256:")
+    promptops("db", "journal", "--sign", "--previous-key-file", str(tmp_path / "key"), "-m", "a new one each year")
+    assert vouched.read(registry.lineage).keys == (signing_key(7).public,)
+    with registry.read() as reader:
+        newest = list(reader.registry_keys().values())[-1]
+    assert (newest.key, newest.reason) == (signing_key(7).public, "a new one each year")
+    assert endorsed_by(newest, registry.lineage) == signing_key().public
+
+
+def test_a_lost_key_needs_a_reason_and_a_yes(
+    registry: Registry, promptops: Promptops, signing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("db", "journal", "--sign")
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text(7))
+    lost = ("db", "journal", "--sign", "--without-previous-key")
+    assert "a reason is needed" in promptops(*lost, exits=2).err
+    assert "If that is meant: --yes" in promptops(*lost, "-m", "the laptop is gone", exits=2).err
+    promptops(*lost, "-m", "the laptop is gone", "--yes")
+    assert last(registry)[2] != f"{PRINT} on"
+
+
+def test_signing_ends_only_with_the_key(
+    registry: Registry, promptops: Promptops, signing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("db", "journal", "--sign", "required")
+    assert "--yes" in promptops("db", "journal", "--sign", "off", exits=2).err
+    monkeypatch.delenv("PROMPTOPS_SIGNING_KEY_FILE")
+    assert "This needs the key in force" in promptops("db", "journal", "--sign", "off", "--yes", exits=2).err
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text())
+    assert "not signed any more" in promptops("db", "journal", "--sign", "off", "--yes").out
+    assert (last(registry), vouched.read(registry.lineage).keys) == (("registry-key", f"{PRINT} required", "off"), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("PROMPTOPS_SIGNING_KEY", "hello", "PROMPTOPS_SIGNING_KEY: the signing key is not an Ed25519 private key"),
+        ("PROMPTOPS_SIGNING_KEY_FILE", "/nowhere/at/all", "PROMPTOPS_SIGNING_KEY_FILE: /nowhere/at/all cannot be read"),
+        ("PROMPTOPS_SIGNING_KEY", VECTORS["private_refused"]["with a passphrase"], "without a passphrase"),
+        ("NO_COLOR", "1", "no private key is set, so nothing can be signed"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_refused_and_not_shown(
+    registry: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    refused = promptops("db", "journal", "--sign", exits=2).err
+    assert says in refused
+    assert "b3BlbnNzaC1rZXktdjE" not in refused
+    with registry.read() as reader:
+        assert reader.registry_keys() == {}
+
+
+def test_nothing_is_changed_without_sign(registry: Registry, promptops: Promptops) -> None:
+    assert "without --sign" in promptops("db", "journal", "-m", "hm", exits=2).err
+
+
+def test_a_new_registry_signs_its_journal_if_a_key_is_set(
+    promptops: Promptops, signing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(root)
+    promptops("init")
+    assert promptops("db", "journal", "--json").json["fingerprint"] == PRINT
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text(7))
+    promptops("init")
+    assert promptops("db", "journal", "--json").json["fingerprint"] == PRINT
+
+
+def test_a_new_registry_is_not_made_with_a_key_that_cannot_be_used(
+    promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", "hello")
+    promptops("init", exits=2)
+    assert not (root / ".promptops" / "registry.db").exists()
