@@ -58,7 +58,7 @@ def first_key() -> KeyRequest | None:
         return None
     from promptops.operations.journal_key import KeyRequest
 
-    return KeyRequest(number=1, key=key.public)
+    return KeyRequest(number=1, public_key=key.public)
 
 
 def trust(state: JournalKey) -> None:

@@ -52,7 +52,7 @@ class KeyRequest:
     """
 
     number: int
-    key: str
+    public_key: str
     required: bool = False
     endorsement: str = ""
     without_previous: bool = False
@@ -79,7 +79,7 @@ def set_journal_key(registry: Registry, request: KeyRequest, *, actor: str, now:
     """
     fact = RegistryKey(
         number=request.number,
-        key=request.key,
+        key=request.public_key,
         required=request.required,
         endorsement=request.endorsement,
         actor=actor,
@@ -92,7 +92,7 @@ def set_journal_key(registry: Registry, request: KeyRequest, *, actor: str, now:
     def work(writer: Writer) -> JournalKey:
         writer.lock_log()
         before = _state(writer, registry.lineage)
-        if (before.key, before.required) == (request.key, request.required):
+        if (before.key, before.required) == (request.public_key, request.required):
             return before
         if request.number != before.number + 1:
             raise Conflict(

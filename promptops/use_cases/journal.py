@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from promptops.core import free_text
-from promptops.core.errors import Conflict, ExtraMissing, Refused
+from promptops.core.errors import Conflict, ExtraMissing, NotAllowed, Refused
+from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.journal_key import JournalKey, KeyRequest, journal_key, set_journal_key
 from promptops.use_cases.fields import CHANGE, body
@@ -23,6 +24,18 @@ JOURNAL: UseCase[None, JournalKey] = UseCase(
     answer=JournalKey,
 )
 
+
+def _require(request: KeyRequest, scope: Scope, rights: Rights) -> None:
+    """Refuse a token for some apps or channels: the journal is that of all.
+
+    Raises:
+        NotAllowed
+    """
+    rights.require(scope)
+    if not rights.everything:
+        raise NotAllowed("this token is not for all channels and apps, and the journal is", scope=scope.value)
+
+
 SIGN_JOURNAL = UseCase(
     name="sign_journal",
     method="PUT",
@@ -40,12 +53,13 @@ SIGN_JOURNAL = UseCase(
     body=("JournalKeyRequest", "The public half of a key, and the signature of the key before."),
     fields=(
         body("number", ge=1, le=1_000_000, example=1, description="One more than the number of the newest key."),
-        body("key", max_length=200, example="", description="`ssh-ed25519 AAAA…`; empty: lines are not signed."),
+        body("public_key", max_length=200, example="", description="`ssh-ed25519 AAAA…`; empty: lines are not signed."),
         body("required", description="Without the database, lines that are not signed count for nothing."),
         body("endorsement", max_length=2000, example="", description="The signature of the key in force."),
         body("without_previous", description="The key in force was lost."),
         body("reason", max_length=free_text.LONGEST, example="the key of the first year ends"),
     ),
+    require=_require,
     errors=(Refused, Conflict, ExtraMissing),
     largest=CHANGE,
 )

@@ -15,7 +15,7 @@ from promptops.store import Registry
 from tests.support.factory import ACTOR, minutes
 from tests.support.signing import signing_key
 
-FIRST = KeyRequest(number=1, key=signing_key().public)
+FIRST = KeyRequest(number=1, public_key=signing_key().public)
 
 
 def put(registry: Registry, request: KeyRequest) -> bool:
@@ -26,7 +26,7 @@ def next_key(registry: Registry, *, by: int = 0, lineage: str = "", **more: Any)
     """The request for another key, signed by one."""
     public = signing_key(7).public
     endorsement = endorse(signing_key(by), lineage or registry.lineage, 2, public, required=False)
-    return replace(KeyRequest(number=2, key=public, endorsement=endorsement), **more)
+    return replace(KeyRequest(number=2, public_key=public, endorsement=endorsement), **more)
 
 
 def test_a_key_follows_another(registry: Registry) -> None:
@@ -45,13 +45,13 @@ def test_a_key_follows_another(registry: Registry) -> None:
         ({"endorsement": ""}, Refused),
         ({"endorsement": "hello"}, Refused),
         ({"required": True}, Refused),
-        ({"key": signing_key(9).public}, Refused),
-        ({"key": ""}, Refused),
+        ({"public_key": signing_key(9).public}, Refused),
+        ({"public_key": ""}, Refused),
         ({"number": 3}, Conflict),
         ({"number": 1}, Conflict),
-        ({"key": "ssh-rsa AAAA"}, Invalid),
-        ({"key": f"{signing_key(9).public} ada"}, Invalid),
-        ({"key": "", "required": True}, Invalid),
+        ({"public_key": "ssh-rsa AAAA"}, Invalid),
+        ({"public_key": f"{signing_key(9).public} ada"}, Invalid),
+        ({"public_key": "", "required": True}, Invalid),
         ({"without_previous": True, "endorsement": ""}, Invalid),
     ],
 )
@@ -83,7 +83,7 @@ def test_of_two_keys_at_once_one_counts(registry: Registry) -> None:
     def work(number: int) -> None:
         barrier.wait()
         try:
-            ends.append(put(registry, KeyRequest(number=1, key=signing_key(number).public)))
+            ends.append(put(registry, KeyRequest(number=1, public_key=signing_key(number).public)))
         except Conflict:
             ends.append(False)
 

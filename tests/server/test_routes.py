@@ -47,8 +47,10 @@ WHO_MAY = {
     "POST /v1/releases": RELEASE,
     "POST /v1/apps/{app}/transfer": POLICY,
     "PUT /v1/channels": POLICY,
+    "PUT /v1/journal": POLICY,
     "POST /v1/channels/{channel}/pins": READ,
     "GET /v1/registry": READ,
+    "GET /v1/journal": READ,
     "GET /v1/status": READ,
     "GET /v1/channels": READ,
     "GET /v1/channels/{channel}/apps/{app}/history": READ,
@@ -81,6 +83,7 @@ ELSEWHERE = {
     "GET /v1/releases/{digest}": 404,
     "GET /v1/releases": 422,  # the request has no digests
     "GET /v1/registry": 200,
+    "GET /v1/journal": 200,
     "GET /v1/status": 200,
     "GET /v1/channels": 200,
     "GET /v1/apps": 200,

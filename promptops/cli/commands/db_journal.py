@@ -77,13 +77,13 @@ def _request(state: JournalKey, choice: Choice, session: Session) -> KeyRequest:
     required = choice.mode == "required"
     number = state.number + 1
     if not state.key or (state.key, state.required) == (key, required):
-        return KeyRequest(number=number, key=key, required=required, reason=choice.reason)
+        return KeyRequest(number=number, public_key=key, required=required, reason=choice.reason)
     by = None if choice.without_previous else _previous(state, choice, own)
     if by is None or not key:
         _ask(state, choice, session, stops=not key)
     return KeyRequest(
         number=number,
-        key=key,
+        public_key=key,
         required=required,
         endorsement=endorse(by, state.lineage, number, key, required=required) if by else "",
         without_previous=choice.without_previous,
