@@ -19,7 +19,7 @@ from promptops.core.model import Release
 from promptops.projection import draining, tags
 from promptops.projection.archive import lineages
 from promptops.projection.chain import START, Page, pages, read_line
-from promptops.projection.objects import CONTENT, RECORD, ROOT, Projected
+from promptops.projection.objects import ROOT, Projected
 from promptops.projection.older import matching
 from promptops.source.git import lock as git_lock
 from promptops.source.git.refs import Refs
@@ -196,12 +196,14 @@ def _tags(registry: Registry, git: Refs, page: Page) -> Iterator[Fault]:
 
 
 def _unread(git: Refs, links: Sequence[Projected]) -> frozenset[str]:
-    """The names of the lines whose files cannot be read, or are not byte by byte what they should be."""
-    wanted = [(p, name, item) for p in links for name, item in zip((RECORD, CONTENT), p.objects[:-2], strict=False)]
-    most = max((len(item.data) for _, _, item in wanted), default=0) + 1
-    objects = git.read([f"{p.sha}:{name}" for p, name, _ in wanted], most=most)
+    """The names of the lines whose objects cannot be read, or are not byte by byte what they should be."""
+    if git.same(item for linked in links for item in linked.objects):
+        return frozenset()
+    wanted = [(linked.name, item) for linked in links for item in linked.objects]
+    most = max((len(item.data) for _, item in wanted), default=0) + 1
+    objects = git.read([item.sha for _, item in wanted], most=most)
     pairs = zip(wanted, objects, strict=True)
-    return frozenset(p.name for (p, _, item), blob in pairs if blob is None or blob.data != item.data)
+    return frozenset(name for (name, item), there in pairs if there is None or there.data != item.data)
 
 
 def _lost(where: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,27 @@ def test_who_reads_slowly_holds_up_nobody(repository: Repository, root: Path) ->
     assert tree.read("119.txt") == b"file 119\n" * 2_000
     found += slow
     assert [item and item.data for item in found] == [(f"file {number}\n" * 2)[:12].encode() for number in numbers]
+
+
+@pytest.mark.parametrize("wrong", ["", "missing", "shorter", "longer", "another kind", "another byte"])
+def test_objects_are_compared_byte_by_byte(repository: Repository, wrong: str) -> None:
+    git_ = repository.refs
+    objects = [make("blob", f"{number}\n".encode() * 3_000, git_.algorithm) for number in range(150)]
+    git_.write(objects)
+    slow = git_.read([item.sha for item in objects], most=2)
+    first = next(slow)
+    there = objects[100]
+    other = {
+        "missing": make("blob", b"never written", git_.algorithm),
+        "shorter": replace(there, data=there.data[:-1]),
+        "longer": replace(there, data=there.data + b"\n"),
+        "another kind": replace(there, kind="commit"),
+        "another byte": replace(there, data=there.data[:-1] + b" "),
+    }
+    assert git_.same([*objects[:100], other.get(wrong, there), *objects[101:]]) is not bool(wrong)
+    assert git_.same(objects) and git_.same([])
+    if not wrong:  # a reader that was slow goes on
+        assert [item and item.data for item in (first, *slow)] == [item.data[:2] for item in objects]
 
 
 def test_a_git_that_does_not_answer_is_ended_in_time(

@@ -12,16 +12,18 @@ import select
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from promptops.core.errors import GitUnavailable
+from promptops.source.git.pack import RawObject
 from promptops.source.git.process import LOCAL_SECONDS, Patience, end, first_lines, wait
 from promptops.source.tree import MAX_FILE
 
 # Names that are sent ahead of reading: git looks objects up meanwhile, and few are lost if the caller stops early.
 _AT_ONCE = 100
+_COMPARED = 1 << 18  # bytes of objects that are compared together
 _CHUNK = 1 << 16  # the capacity of a pipe on Linux
 # A git whose input ends exits at once; one that still runs after this hangs, and is killed.
 _CLOSE_SECONDS = 5.0
@@ -73,6 +75,26 @@ class Objects:
         pages = [names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)]
         first = self._ask(pages[0], most) if pages else None
         return self._each(first, pages[1:]) if first else iter(())
+
+    def same(self, objects: Iterable[RawObject]) -> bool:
+        """Returns True if the repository has each of these objects, byte by byte.
+
+        What git answers is compared as it comes, in a third of the time of reading the objects one by one.
+
+        Raises:
+            GitUnavailable: git did not answer in time, or ended.
+        """
+        for page in _pages(objects):
+            self._ask([item.sha for item in page], 0)
+            self._coming = None
+            with self._or_end() as talk:
+                talk.wait_for(self._patience.seconds(LOCAL_SECONDS))
+                same = talk.answers(b"".join(map(_answer, page)))
+            if not same:
+                talk.end()  # the rest of its output would be taken for the answer to the next request
+                self._talk = None
+                return False
+        return True
 
     def close(self) -> None:
         """Ends the process. The next read starts a new one."""
@@ -176,6 +198,19 @@ class _Talk:
         del self._answers[:size]
         return data
 
+    def answers(self, expected: bytes) -> bool:
+        """Reads exactly these bytes; returns False as soon as others come."""
+        read = 0
+        while read < len(expected):
+            if not self._answers:
+                self._more()
+            size = len(self._answers)
+            if self._answers != expected[read : read + size]:
+                return False
+            self._answers.clear()
+            read += size
+        return True
+
     def pass_by(self, size: int) -> None:
         """Reads and discards ``size`` bytes without holding them all in memory."""
         while size:
@@ -241,6 +276,24 @@ def _ended(complaint: str = "") -> GitUnavailable:
         if "lazy fetching disabled" in complaint
         else "Run `git status` in that folder: it shows git's own message.",
     )
+
+
+def _pages(objects: Iterable[RawObject]) -> Iterator[list[RawObject]]:
+    """The objects in groups, whose bytes are in memory once more while they are compared."""
+    page: list[RawObject] = []
+    size = 0
+    for item in objects:
+        page.append(item)
+        size += len(item.data)
+        if size > _COMPARED:
+            yield page
+            page, size = [], 0
+    if page:
+        yield page
+
+
+def _answer(item: RawObject) -> bytes:
+    return b"%s %s %d\n%s\n" % (item.sha.encode(), item.kind.encode(), len(item.data), item.data)
 
 
 def _receive(talk: _Talk, most: int) -> GitObject | None:

@@ -8,7 +8,7 @@ both to disk.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -106,6 +106,10 @@ class Refs:
     def read(self, names: Sequence[str], *, most: int) -> Iterator[GitObject | None]:
         """Reads the objects of these names, in this order; None for a missing one. Blobs are cut at ``most`` bytes."""
         return self._objects.each(names, most=most)
+
+    def same(self, objects: Iterable[RawObject]) -> bool:
+        """Returns True if the repository has each of these objects, byte by byte."""
+        return self._objects.same(objects)
 
     def write(self, objects: Sequence[RawObject]) -> None:
         """Writes objects, each once. Objects that exist already stay as they are.
