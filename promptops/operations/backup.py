@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.operations.history_in_git import history_in_git
+from promptops.operations.history_in_git import BackedUp, history_in_git
 
 if TYPE_CHECKING:
     from promptops.operations.fsck import FsckReport, RegistryLocation
+    from promptops.projection.offer import Confirm
     from promptops.store import Manifest, Reader
 
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 class Restored:
     """The manifest of the restored backup, the epoch that begins, and the report of checking the result.
 
-    ``taken`` is how many changes after the backup came from git.
+    ``taken`` is how many changes after the backup came from git, and ``ignored`` what else is there, with the reason.
     """
 
     manifest: Manifest
     epoch: int
     report: FsckReport
     taken: int = 0
+    ignored: tuple[str, ...] = ()
 
 
 def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
@@ -44,13 +46,20 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
 
 
 def restore(
-    source: Path, place: RegistryLocation, *, actor: str, now: datetime, leave_newer: bool = False, reason: str = ""
+    source: Path,
+    place: RegistryLocation,
+    *,
+    actor: str,
+    now: datetime,
+    leave_newer: bool = False,
+    reason: str = "",
+    confirm: Confirm = lambda doubt: None,
 ) -> Restored:
     """Make a registry of a backup, in an epoch that neither the backup nor the journal in git has seen, and check it.
 
     Changes after the backup that the home of the journal has are taken from there; or, where it is not an address, that
-    the workspace's git has. With ``leave_newer`` they are not: the journal in git then goes on from the backup, and
-    keeps them beside its way.
+    the workspace's git has. ``confirm`` is asked about those that this machine has not verified. With ``leave_newer``
+    they are not taken: the journal in git then goes on from the backup, and keeps them beside its way.
 
     Raises:
         Invalid: the backup does not agree with its manifest, or git has other lines than it. Nothing was changed.
@@ -62,18 +71,18 @@ def restore(
     from promptops.store.backups.manifest import read_manifest
     from promptops.store.backups.restore import Beyond
 
-    held, newest, history = read_manifest(source).holdings, 1, None
+    held, history = read_manifest(source).holdings, None
+    at = BackedUp(lineage=held.lineage, seq=held.audit_seq, hash=held.audit_hash)
     with ExitStack() as stack:
 
         def beyond(reader: Reader) -> Beyond:
-            nonlocal newest, history
-            history = stack.enter_context(history_in_git(place.root, held.lineage, reader.home()))
+            nonlocal history
+            history = stack.enter_context(history_in_git(place.root, at, reader.home(), leave_newer=leave_newer))
             if history is None:
                 return Beyond()
-            newest = history.newest_epoch()
-            if leave_newer:
-                return Beyond(epoch=newest, leaves=history.tip)
-            return Beyond(epoch=newest, newer=history.after(held.audit_seq, held.audit_hash))
+            if doubt := history.doubt():
+                confirm(doubt)
+            return Beyond(epoch=history.newest_epoch, leaves=history.tip, newer=history.newer())
 
         manifest = store.restore(
             source,
@@ -84,6 +93,8 @@ def restore(
             beyond=beyond,
             allow_network_fs=place.allow_network_fs,
         )
-        taken = history.taken if history else 0
     report = fsck.check(place)
-    return Restored(manifest=manifest, epoch=max(held.epoch, newest) + 1, report=report, taken=taken)
+    epoch = max(held.epoch, history.newest_epoch if history else 1) + 1
+    ignored = history.offer.ignored if history and history.offer else ()
+    taken = history.taken if history else 0
+    return Restored(manifest=manifest, epoch=epoch, report=report, taken=taken, ignored=ignored)

@@ -4,76 +4,109 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.core.advice import Sentence, option
-from promptops.core.errors import Invalid, PromptopsError
+from promptops.core.errors import PromptopsError
 
 if TYPE_CHECKING:
-    from promptops.projection import Archive
+    from promptops.projection import Offer
+    from promptops.projection.archive import Archive
+    from promptops.projection.offer import Doubt
     from promptops.store.facts.home import Home
     from promptops.store.facts.record import Record
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """The newest line of a backup, and the lineage of its registry."""
+
+    lineage: str
+    seq: int
+    hash: str
+
+
+@dataclass(slots=True, kw_only=True)
 class HistoryInGit:
-    """The lines of one registry in one repository. ``taken`` counts the records that :meth:`after` gave."""
+    """The lines of one registry in one repository. ``taken`` counts the records that :meth:`newer` gave.
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self.taken = 0
+    ``offer`` is what it has, with at least the newest line of the backup ``at``; None if it has less.
+    """
 
-    @property
-    def tip(self) -> str:
-        """The newest commit of the chain; empty if the lines have refs of their own."""
-        last = self._archive.lines[-1]
-        return "" if last.parents is None else last.sha
+    at: BackedUp
+    offer: Offer | None
+    newest_epoch: int = 1
+    tip: str = ""
+    taken: int = field(default=0, init=False)
 
-    def newest_epoch(self) -> int:
-        """The newest epoch that a proven record begins: a backup from before it must not begin it again."""
-        from promptops.store.facts.epoch import EpochInfo
+    def doubt(self) -> Doubt | None:
+        """Returns the newer lines that neither the backup nor this machine vouches for."""
+        from promptops.source import vouched
 
-        stored = self._archive.stored(self._archive.below("epochs/"))
-        facts = [each.record.fact for each in stored if each.record is not None]
-        return max((fact.epoch for fact in facts if isinstance(fact, EpochInfo)), default=1)
+        if self.offer is None:
+            return None
+        known = vouched.read(self.at.lineage)
+        first = known.seq if self.offer.proven.hash(known.seq) == known.hash else 0
+        return replace(self.offer, vouched=max(first, self.at.seq)).doubt()
 
-    def after(self, seq: int, hash_: str) -> Iterator[Record]:
-        """Yields the records after a line of the log, which git must have with this hash, if it has more than that.
-
-        Raises:
-            Invalid: git has another line with this number, or a record after it is lost or was changed.
-        """
-        lines = [line for line in self._archive.lines if line.seq]
-        if not lines or lines[-1].seq < seq:
+    def newer(self) -> Iterator[Record]:
+        """Yields the records after the backup."""
+        if self.offer is None:
             return
-        leave = Sentence("Or ", option("leave-newer", "leave what git has newer"), " and go on from the backup.")
-        if not seq or lines[seq - 1].hash != hash_:
-            raise Invalid(f"git has another line {seq} of the audit log than the backup", hint=leave)
-        for stored in self._archive.stored(lines[seq:]):
-            if stored.record is None:
-                raise Invalid(f"line {stored.line.seq} is newer than the backup, and {stored.problem}", hint=leave)
+        for stored in self.offer.stored(self.offer.lines[self.at.seq :]):
+            assert stored.record is not None
             self.taken += 1
             yield stored.record
 
 
 @contextmanager
-def history_in_git(root: Path | None, lineage: str, home: Home | None) -> Iterator[HistoryInGit | None]:
+def history_in_git(
+    root: Path | None, at: BackedUp, home: Home | None, *, leave_newer: bool = False
+) -> Iterator[HistoryInGit | None]:
     """What the home of the journal has of this registry, where it is an address; else what the repository of the
-    workspace at ``root`` has. None outside of a workspace, if there is nothing of it, or if it cannot be read: a
-    restore does not wait for git.
+    workspace at ``root`` has. Where the home was moved after the backup, and its lines say so, it is the new home.
+
+    None outside of a workspace, if there is nothing of it, or if it cannot be read: a restore does not wait for git.
+
+    Raises:
+        Invalid: git has other lines than the backup, or a hole behind it. It does not matter with ``leave_newer``.
     """
     if root is None:
         yield None
         return
+    history = None
+    with ExitStack() as stack:
+        while True:
+            try:
+                archive = _open(stack, root, home)
+                known = at.lineage in archive.lineages
+            except PromptopsError:
+                known = False
+            if not known:
+                break
+            history = _read(archive, at, leave_newer=leave_newer)
+            named = history.offer.proven.home if history.offer else None
+            if named is None or (home is not None and named.number <= home.number):
+                break
+            home = named
+        yield history
+
+
+def _open(stack: ExitStack, root: Path, home: Home | None) -> Archive:
     from promptops.operations.git_sync import reading
     from promptops.projection import Archive
     from promptops.source.git.repository import Repository
 
-    with ExitStack() as stack:
-        try:
-            place = reading(home.address) if home and home.address else closing(Repository.open(root))
-            archive = Archive(stack.enter_context(place), ref=home.ref if home else "")
-            known = archive.lineages == (lineage,)
-        except PromptopsError:
-            known = False
-        yield HistoryInGit(archive) if known else None
+    ref = home.ref if home else ""
+    place = reading(home.address, ref) if home and home.address else closing(Repository.open(root))
+    return Archive(stack.enter_context(place), ref=ref)
+
+
+def _read(archive: Archive, at: BackedUp, *, leave_newer: bool) -> HistoryInGit:
+    from promptops.projection.offer import newer, newest
+
+    epoch, tip = newest(archive, at.lineage)
+    offer = None if leave_newer else newer(archive, at.lineage, at.seq, at.hash)
+    leaves = offer.leaves if offer else ""
+    return HistoryInGit(at=at, offer=offer, newest_epoch=epoch, tip=tip if leave_newer else leaves)

@@ -8,7 +8,7 @@ afterwards.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,12 +39,12 @@ from promptops.files import replace_file
 from promptops.operations.promote import named_release
 
 if TYPE_CHECKING:
-    from promptops.projection import Archive
+    from promptops.projection import Archive, Offer
     from promptops.projection.archive import Line
+    from promptops.projection.offer import Confirm
     from promptops.source.git.repository import Repository
     from promptops.store import Registry
     from promptops.store.facts.record import Record
-    from promptops.store.facts.registry import RegistryInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +90,20 @@ def create(registry: Registry, request: OverrideRequest, *, actor: str, now: dat
     return _create(release, held, (registry.name, registry.lineage), request, actor, now)
 
 
-def create_from_git(repository: Path, request: OverrideRequest, *, actor: str, now: datetime) -> Override:
+def create_from_git(
+    repository: Path,
+    request: OverrideRequest,
+    *,
+    actor: str,
+    now: datetime,
+    ref: str = "",
+    confirm: Confirm = lambda doubt: None,
+) -> Override:
     """Returns an override with a release that is in git, without the database. ``repository`` is a clone or a bare one.
 
     It respects the yanks and quarantines that git has. Those that were not drained before the database was lost are
-    unknown.
+    unknown. ``confirm`` is asked where this machine has not verified the lines about the release, or knows of more
+    lines than git has. ``ref`` is where the journal is, if that is not a usual branch.
 
     Raises:
         Invalid: the reference is not a version. NotFound: git has no such release or channel.
@@ -107,14 +116,17 @@ def create_from_git(repository: Path, request: OverrideRequest, *, actor: str, n
     if not wanted.version:
         raise Invalid(f"'{wanted}' is not a version, and git has releases by version", hint="Name one: APP@VERSION.")
     with contextlib.closing(_open(repository)) as opened:
-        archive = projection.Archive(opened)
-        registry = _registry_in(archive, repository)
-        release = projection.read_release(archive, wanted.app, wanted.version).fact
+        offer = _offer(projection.Archive(opened, ref=ref), repository)
+        release = projection.read_release(offer, wanted.app, wanted.version).fact
         assert isinstance(release, Release)
-        _require_channel_in(archive, request.channel)
-        release = replace(release, yank=_yank_in(archive, release))
-        held = _quarantine_in(archive, release, request.channel)
-    return _create(release, held, (registry.name, registry.lineage), request, actor, now)
+        _require_channel_in(offer, request.channel)
+        about = _about(offer, release, request.channel)
+        if doubt := offer.doubt({line.seq for line in about}, loss=offer.loss):
+            confirm(doubt)
+        records = [stored.record for stored in offer.stored(about) if stored.record is not None]
+        release = replace(release, yank=_yank_in(records))
+        held = _quarantine_in(records, release)
+    return _create(release, held, (offer.proven.name, offer.proven.lineage), request, actor, now)
 
 
 def _open(place: Path) -> Repository:
@@ -127,59 +139,49 @@ def _open(place: Path) -> Repository:
         return Repository.open(place)
 
 
-def _registry_in(archive: Archive, place: Path) -> RegistryInfo:
-    """Returns the registry that the records belong to: exactly one, since an override belongs to one registry."""
-    from promptops.store.facts.registry import RegistryInfo
+def _offer(archive: Archive, place: Path) -> Offer:
+    """Returns the lines of the one registry that is there: an override belongs to one registry."""
+    from promptops.projection.offer import Terms, survey
+    from promptops.source import vouched
 
-    lines = archive.below("registry/")
-    facts = [record.fact for record in _records(archive, lines)]
-    infos = [fact for fact in facts if isinstance(fact, RegistryInfo)]
-    if len(infos) == len(lines) == 1:
-        return infos[0]
-    what = "no history of a registry" if not lines else "the history of several registries, or a damaged one"
-    raise GitUnavailable(
-        f"{place} holds {what}",
-        hint="It needs the branch promptops/NAME, which a plain git clone of the journal's home brings.",
-    )
+    if not archive.candidates:
+        raise GitUnavailable(
+            f"{place} holds no history of a registry",
+            hint=Sentence(
+                "It needs the branch promptops/NAME, which a plain git clone of the journal's home brings; or ",
+                option("ref", "the ref that `journal:` in promptops.yml names", value="REF"),
+                ".",
+            ),
+        )
+    return survey(archive, str(place), Terms(accept_loss=None, memory=vouched.read))
 
 
-def _require_channel_in(archive: Archive, channel: str) -> None:
-    known = sorted({line.name.split("/")[1] for line in archive.below("policies/")})
+def _require_channel_in(offer: Offer, channel: str) -> None:
+    known = sorted({line.name.split("/")[1] for line in offer.below("policies/")})
     if channel not in known:
         raise ChannelNotFound(f"git knows no channel '{channel}'", known=known)
 
 
-def _yank_in(archive: Archive, release: Release) -> Yank | None:
+def _about(offer: Offer, release: Release, channel: str) -> list[Line]:
+    """Returns the lines that decide whether a release may be live on a channel: its own, yank, and quarantines."""
+    names = (f"releases/{release.app}/{release.version}", f"yanks/{release.app}/{release.version}")
+    lines = [line for name in names for line in offer.below(name) if line.name == name]
+    return [*lines, *offer.below(f"quarantines/{channel}/{release.app}/")]
+
+
+def _yank_in(records: Sequence[Record]) -> Yank | None:
     from promptops.store.facts.yank import Withdrawal
 
-    name = f"yanks/{release.app}/{release.version}"
-    lines = [line for line in archive.below(name) if line.name == name]
-    facts = [record.fact for record in _records(archive, lines)]
-    return next((fact.yank for fact in facts if isinstance(fact, Withdrawal)), None)
+    return next((record.fact.yank for record in records if isinstance(record.fact, Withdrawal)), None)
 
 
-def _quarantine_in(archive: Archive, release: Release, channel: str) -> Quarantine | None:
-    """Returns the newest quarantine of the release on the channel, unless it was lifted."""
+def _quarantine_in(records: Sequence[Record], release: Release) -> Quarantine | None:
+    """Returns the newest quarantine of the release, unless it was lifted."""
     from promptops.store.facts.quarantine import QuarantineEvent
 
-    records = sorted(
-        _records(archive, archive.below(f"quarantines/{channel}/{release.app}/")), key=lambda record: record.audit.seq
-    )
     events = [record.fact for record in records if isinstance(record.fact, QuarantineEvent)]
     about = [event for event in events if event.quarantine.release.digest == release.digest]
     return about[-1].quarantine if about and not about[-1].lifted else None
-
-
-def _records(archive: Archive, lines: Sequence[Line]) -> Iterator[Record]:
-    """Returns the records of these lines.
-
-    Raises:
-        GitUnavailable: one is damaged. It could be the yank or quarantine that forbids the override.
-    """
-    for stored in archive.stored(lines):
-        if stored.record is None:
-            raise GitUnavailable(f"{stored.line.name} is damaged: {stored.problem}", hint="Use another clone.")
-        yield stored.record
 
 
 def _create(

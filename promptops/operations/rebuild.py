@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,13 +13,10 @@ from promptops.operations.git_sync import reading
 from promptops.operations.unloadable import unloadable
 from promptops.projection import rebuilding
 from promptops.projection.archive import Archive
-from promptops.projection.offer import Offer, Terms, survey
+from promptops.projection.offer import Confirm, Terms, survey
 from promptops.projection.rebuilding import Rebuilt
 from promptops.source import vouched
 from promptops.source.vouched import Vouched
-
-Confirm = Callable[[Offer], None]
-"""Is shown what will be taken, before anything is made; raises if that is not to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +46,12 @@ def rebuild(
     *,
     actor: str,
     now: datetime,
-    confirm: Confirm = lambda offer: None,
+    confirm: Confirm = lambda doubt: None,
 ) -> Rebuilt:
     """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
 
-    It names the releases that no client could load. This machine then vouches for all of it.
+    It asks ``confirm`` where no key, anchor or memory of this machine vouches for the lines. It names the releases that
+    no client could load. This machine then vouches for all of it.
 
     Raises:
         Invalid: there are no records; or lines are missing, and exactly that was not accepted; or the anchor is not
@@ -66,7 +63,8 @@ def rebuild(
     terms = Terms(anchor=anchor, accept_loss=request.accept_loss, reason=request.reason, memory=vouched.read)
     with reading(source, request.ref) as repository:
         offer = survey(Archive(repository, ref=request.ref), source, terms)
-        confirm(offer)
+        if doubt := offer.doubt():
+            confirm(doubt)
         done = rebuilding.take(offer, url, actor=actor, now=now, reason=request.reason)
     instead = offer.loss is not None
     vouched.remember(done.lineage, Vouched(seq=done.seq, hash=done.hash, sha=offer.lines[-1].sha), instead=instead)

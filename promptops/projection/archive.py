@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import GitUnavailable, Invalid, ReleaseNotFound
@@ -242,7 +244,21 @@ def lineages(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix)))
 
 
-def read_release(archive: Archive, app: str, version: str) -> Record:
+class Holds(Protocol):
+    """Lines of one registry, and the records behind them."""
+
+    @property
+    def place(self) -> Path:
+        """Where they are."""
+
+    def below(self, prefix: str) -> list[Line]:
+        """The lines about facts whose names begin with a prefix: ``yanks/bot/``."""
+
+    def stored(self, lines: Sequence[Line]) -> Iterator[Stored]:
+        """The records behind these lines, in this order."""
+
+
+def read_release(archive: Holds, app: str, version: str) -> Record:
     """A release from git alone, verified down to its bytes.
 
     Raises:

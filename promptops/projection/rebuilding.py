@@ -6,12 +6,14 @@ Record by record, so that a registry of any size needs little memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from promptops.core.errors import Invalid
-from promptops.projection.offer import Loss, Offer
+from promptops.projection.loss import Loss
+from promptops.projection.offer import Offer
+from promptops.projection.proving import Listed
 from promptops.store.facts.record import Record
 
 
@@ -21,7 +23,8 @@ class Rebuilt:
 
     ``kinds`` counts the records of each kind. ``unloadable`` are releases that no client could load, ``ignored`` what
     git has beside the lines that were taken; both with the reason. ``loss`` are the lines that were given up, and
-    ``leaves`` is the commit of the journal that the registry leaves behind.
+    ``leaves`` is the commit of the journal that the registry leaves behind. ``unvouched`` are the lines that were taken
+    although neither this machine, nor an anchor or a key vouched for them.
     """
 
     lineage: str
@@ -34,6 +37,7 @@ class Rebuilt:
     ignored: tuple[str, ...] = ()
     loss: Loss | None = None
     leaves: str = ""
+    unvouched: Sequence[Listed] = ()
 
 
 def take(offer: Offer, url: str, *, actor: str, now: datetime, reason: str = "") -> Rebuilt:
@@ -61,6 +65,7 @@ def take(offer: Offer, url: str, *, actor: str, now: datetime, reason: str = "")
         ignored=offer.ignored,
         loss=offer.loss,
         leaves=offer.leaves,
+        unvouched=offer.doubt().lines,
     )
 
 

@@ -88,12 +88,22 @@ def test_newer_lines_are_left_on_purpose_and_the_journal_still_only_moves_forwar
 
 def test_lines_that_do_not_prove_themselves_are_not_taken(again: Again, empty_url: str, root: Path) -> None:
     git(root, "update-ref", REF, git(root, "commit-tree", f"{REF}~1^{{tree}}", "-p", REF, "-m", "a line again"))
-    with pytest.raises(Invalid, match="is newer than the backup, and") as refused:
+    restored = again()
+    assert (restored.taken, len(restored.ignored)) == (4, 1)
+    with closing(Registry.open(empty_url)) as new:
+        assert sync(new, root).drained.alarms == ()
+    assert check(RegistryLocation(url=empty_url, root=root, name=NAME)).faults == ()
+
+
+def test_a_hole_behind_the_backup_is_refused(again: Again, empty_url: str, root: Path) -> None:
+    blob = git(root, "rev-parse", f"{REF}~1:record.json")
+    (root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(Invalid, match="git has lines that are newer than the backup, and") as refused:
         again()
     assert "leave" in str(refused.value.hint)
     with pytest.raises(Unavailable):
         Registry.open(empty_url)
-    again(leave_newer=True, reason="forged")
+    again(leave_newer=True, reason="lost")
     with closing(Registry.open(empty_url)) as new:
         assert sync(new, root).drained.alarms == ()
 

@@ -9,6 +9,7 @@ import click
 
 from promptops import config
 from promptops.cli.command import NounGroup, command, reason_option
+from promptops.cli.doubts import asking, yes_option
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from promptops.store import Manifest
 
 DAMAGE = 2  # the exit code of fsck for damage
+_SHOWN = 10
+"""Lines of git that a restore left out and names one by one; --json names them all."""
 
 
 @click.group("db", cls=NounGroup, invoke_without_command=True)
@@ -130,11 +133,13 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
 @click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
 @click.option("--leave-newer", is_flag=True, help="Do not take the changes after the backup that git has.")
 @click.option("--reason", "-m", default="", metavar="TEXT", help="Why; the audit log has it afterwards.")
-def restore(session: Session, /, source: Path, leave_newer: bool, reason: str) -> None:
+@yes_option
+def restore(session: Session, /, source: Path, leave_newer: bool, reason: str, yes: bool) -> None:
     """Make a registry of a backup, where none exists.
 
     Every byte of the backup is verified first; one that was changed or cut off is refused, and nothing is changed. An
-    existing registry is never overwritten. Changes after the backup that the journal in git has are taken from there.
+    existing registry is never overwritten. Changes after the backup that the journal in git has are taken from there;
+    those that this machine has not verified are listed before a person at a terminal is asked.
     The registry begins a new epoch and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
 
     \b
@@ -147,9 +152,14 @@ def restore(session: Session, /, source: Path, leave_newer: bool, reason: str) -
     place = _place(session, url)
     if leave_newer and not reason.strip():
         raise Invalid("a reason is needed", hint="--reason TEXT: why the newer changes are left; the log has it.")
-    restored = backing_up.restore(path, place, actor=actor, now=session.now, leave_newer=leave_newer, reason=reason)
+    confirm = asking(session, yes=yes)
+    restored = backing_up.restore(
+        path, place, actor=actor, now=session.now, leave_newer=leave_newer, reason=reason, confirm=confirm
+    )
     destination = hide_password(url)
     session.answer(lambda: _restored_shape(restored, destination), lambda page: _restored(restored, destination, page))
+    for each in restored.ignored[:_SHOWN]:
+        session.note(f"ignored: {each}")
     if restored.report.exit_code == DAMAGE:
         click.get_current_context().exit(DAMAGE)
     if place.root is not None:
@@ -262,6 +272,7 @@ def _restored_shape(restored: Restored, url: str) -> JsonObject:
         "backup": manifest_shape(restored.manifest),
         "epoch": restored.epoch,
         "taken_from_git": restored.taken,
+        "ignored": list(restored.ignored),
         "check": report_shape(restored.report),
     }
 

@@ -10,7 +10,8 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import NounGroup, channel_option, command, dry_run_option, expect_option
-from promptops.cli.git_sync import bring_to_git
+from promptops.cli.doubts import asking, yes_option
+from promptops.cli.git_sync import bring_to_git, named_ref
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import facts, moment, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
@@ -58,7 +59,9 @@ def override() -> None:
 @click.option(
     "--from-git", type=click.Path(path_type=Path), metavar="PATH", help="Take the release from this git repository."
 )
+@click.option("--ref", default="", metavar="REF", help="Where the journal is, if not on a branch promptops/NAME.")
 @click.option("--out", type=_FILE, metavar="FILE", help="Where to put it. [default: APP.CHANNEL.override.json]")
+@yes_option
 def create(
     session: Session,
     /,
@@ -67,12 +70,15 @@ def create(
     reason: str,
     expires: str,
     from_git: Path | None,
+    ref: str,
     out: Path | None,
+    yes: bool,
 ) -> None:
     """Write an override to a file.
 
     The release comes from the registry, or with --from-git from the records that promptops keeps in a git repository
-    (a clone of the home of the journal), which needs no database. Making the file changes nothing else.
+    (a clone of the home of the journal), which needs no database. Making the file changes nothing else. Where this
+    machine has not verified the lines of that release, they are listed before a person at a terminal is asked.
     """
     from promptops.cli.defaults import whole_release
     from promptops.operations import override as overriding
@@ -86,7 +92,9 @@ def create(
     )
     actor = session.actor()
     if from_git is not None:
-        made = overriding.create_from_git(session.directory / from_git, request, actor=actor, now=session.now)
+        place = session.directory / from_git
+        confirm, ref = asking(session, yes=yes), ref or named_ref(place)
+        made = overriding.create_from_git(place, request, actor=actor, now=session.now, ref=ref, confirm=confirm)
     else:
         made = _from_registry(session, release, request, actor)
     path = session.directory / (out or f"{made.app}.{made.channel}.override.json")

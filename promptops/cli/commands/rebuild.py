@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops.cli.command import command, reason_option
+from promptops.cli.doubts import asking, unvouched_shape, yes_option
 from promptops.cli.git_sync import bring_to_git, named_ref
 from promptops.cli.numbers import Whole
 from promptops.cli.output.json_shapes import JsonObject
@@ -47,7 +48,10 @@ _NAMES = {"channels": "deployments"}
     help="Give up N lines of the audit log that are missing; with --reason.",
 )
 @reason_option
-def rebuild(session: Session, /, source: str, anchor: str, ref: str, accept_loss: int | None, reason: str) -> None:
+@yes_option
+def rebuild(
+    session: Session, /, source: str, anchor: str, ref: str, accept_loss: int | None, reason: str, yes: bool
+) -> None:
     """Make a new registry from git alone.
 
     Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte.
@@ -58,8 +62,9 @@ def rebuild(session: Session, /, source: str, anchor: str, ref: str, accept_loss
     with the numbers that are missing, and nothing is made. --accept-loss takes the lines before the hole, if N is how
     many are given up; the reason is in the audit log afterwards.
 
-    A person who can push to the journal can add lines to it. --anchor takes what was there when you kept the hash:
-    `promptops audit --verify` prints it.
+    A person who can push to the journal can add lines to it. So the lines after the last one that this machine has
+    verified are listed before a person at a terminal is asked; --yes answers. --anchor takes what was there when you
+    kept the hash: `promptops audit --verify` prints it.
 
     \b
       promptops rebuild --from-git .
@@ -75,7 +80,9 @@ def rebuild(session: Session, /, source: str, anchor: str, ref: str, accept_loss
         reason=reason,
         ref=ref or named_ref(path if path.is_dir() else session.root()),
     )
-    rebuilt = rebuilding.rebuild(str(path) if path.is_dir() else source, url, request, actor=actor, now=session.now)
+    place = str(path) if path.is_dir() else source
+    confirm = asking(session, yes=yes)
+    rebuilt = rebuilding.rebuild(place, url, request, actor=actor, now=session.now, confirm=confirm)
     place = hide_password(url)
     session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page))
     for each in rebuilt.unloadable[:_SHOWN]:
@@ -103,6 +110,7 @@ def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
         "ignored": list(rebuilt.ignored),
         "lost": {"first": rebuilt.loss.first, "last": rebuilt.loss.last} if rebuilt.loss else None,
         "leaves": rebuilt.leaves,
+        "unvouched": list(unvouched_shape(rebuilt.unvouched)),
     }
 
 

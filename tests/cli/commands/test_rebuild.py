@@ -1,0 +1,172 @@
+"""`promptops rebuild`, and what else takes lines from git: what a person sees of lines that are not vouched for."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptops.core.model import Policy
+from promptops.operations import backup
+from promptops.source import vouched
+from promptops.source.vouched import Vouched
+from promptops.store import Registry
+from tests.cli.conftest import Promptops
+from tests.support import factory
+from tests.support.factory import git, minutes
+from tests.support.journal import REF, bring, commits, sync
+
+TRUST = "would be taken on trust; the registry has no key, so the right to push to the home of its journal is the right"
+
+
+@pytest.fixture
+def clone(told: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace whose git has all of a registry, and a machine that has verified none of it; the next one is new."""
+    root = factory.make_workspace(tmp_path / "prompts")
+    bring(told, root)
+    vouched.remember(told.lineage, Vouched(), instead=True)
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", str(tmp_path / "new.db"))
+    return root
+
+
+def know(registry: Registry, back: int = 0) -> int:
+    """Lets this machine know a registry up to its end, or so many lines less."""
+    with registry.read() as reader:
+        line = reader.audit(limit=back + 1)[-1]
+    vouched.remember(registry.lineage, Vouched(seq=line.seq, hash=line.hash, sha="c" * 40), instead=True)
+    return line.seq
+
+
+def test_a_script_goes_on_and_its_log_says_what_was_taken_on_trust(
+    told: Registry, clone: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    done = promptops("rebuild", "--from-git", "prompts")
+    lines = len(commits(clone))
+    assert f"this machine has verified no line of this registry, and {lines} lines {TRUST}" in done.err
+    assert "note: line 1  2026-" in done.err
+    assert re.search(rf"note: line {lines}  [0-9: -]+ UTC  Ada Lovelace  promote bot@0.1.2 on prod\n", done.err)
+    (tmp_path / "new.db").unlink()
+    vouched.remember(told.lineage, Vouched(), instead=True)
+    unvouched = promptops("rebuild", "--from-git", "prompts", "--yes", "--json")
+    assert unvouched.err == ""
+    assert [line["seq"] for line in unvouched.json["unvouched"]] == [*range(1, lines + 1)]  # type: ignore[index,union-attr,call-overload]
+
+
+def test_only_what_came_after_the_verified_line_is_listed(
+    told: Registry, clone: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    seq = know(told, 1)
+    done = promptops("rebuild", "--from-git", "prompts")
+    assert f"verified the lines up to {seq} of this registry, and 1 line {TRUST}" in done.err
+    assert done.err.count("note: line ") == 1
+    (tmp_path / "new.db").unlink()
+    know(told)
+    assert promptops("rebuild", "--from-git", "prompts").err == ""
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y", 0), ("n", 130)])
+def test_a_person_is_asked(told: Registry, clone: Path, tmp_path: Path, typed: str, code: int) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "promptops", "rebuild", "--from-git", str(clone)],
+        stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "NO_COLOR": "1", "PROMPTOPS_SYNC": "off"},
+    )  # fmt: skip
+    os.close(terminal)
+    shown = b""
+    while b"Take them? [y/N]" not in shown:
+        shown += os.read(controller, 4096)
+    assert b"promote bot@0.1.2 on prod" in shown
+    assert b"has verified no line of this registry" in shown
+    os.write(controller, f"{typed}\n".encode())
+    try:
+        while more := os.read(controller, 4096):
+            shown += more
+    except OSError:  # the program has closed its end
+        pass
+    os.close(controller)
+    assert process.wait(timeout=30) == code, shown
+    assert (tmp_path / "new.db").exists() == (code == 0)
+
+
+def test_thousands_of_lines_are_shortened(told: Registry, clone: Path, promptops: Promptops) -> None:
+    factory.make_channels(told, **{f"more-{number}": Policy() for number in range(30)})
+    bring(told, clone)
+    vouched.remember(told.lineage, Vouched(), instead=True)
+    lines = len(commits(clone))
+    said = promptops("rebuild", "--from-git", "prompts").err
+    assert said.count("note: line ") == 21
+    assert f"{lines - 20} lines more; --json lists them all" in said
+    assert f"note: line {lines}  " in said
+
+
+def test_a_loss_is_said_with_the_options_that_accept_it(told: Registry, clone: Path, promptops: Promptops) -> None:
+    last = know(told)
+    git(clone, "update-ref", REF, f"{REF}~2")
+    refused = promptops("rebuild", "--from-git", "prompts", exits=2).err
+    assert f"ends at line {last - 2} of the audit log, and this machine has verified line {last}" in refused
+    assert f"2 lines would be lost, lines {last - 1} to {last}; nothing was made" in refused
+    assert f"To give up lines {last - 1} to {last} for ever: --accept-loss 2 --reason TEXT." in refused
+    done = promptops("rebuild", "--from-git", "prompts", "--accept-loss", "2", "--reason", "the disk", "--json").json
+    assert done["lost"] == {"first": last - 1, "last": last}
+    assert promptops("audit", "--limit", "1", "--json").json["entries"][0]["reason"].endswith(": the disk")  # type: ignore[index,union-attr,call-overload]
+
+
+def test_an_override_says_which_lines_of_its_release_are_taken_on_trust(
+    told: Registry, clone: Path, promptops: Promptops
+) -> None:
+    make = ("override", "create", "bot@0.1.1", "--channel", "prod", "--reason", "it burns", "--from-git", "prompts")
+    said = promptops(*make).err
+    assert f"1 line {TRUST}" in said
+    assert "release bot@0.1.1" in said
+    last = know(told)
+    assert promptops(*make).err == ""
+    git(clone, "update-ref", REF, f"{REF}~1")
+    assert f"line {last} of the audit log" in promptops(*make).err
+    assert promptops(*make, "--yes").err == ""
+
+
+def test_a_journal_on_a_ref_of_its_own_is_found(
+    told: Registry, clone: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    ref = "refs/journal/main"
+    git(tmp_path, "init", "--quiet", "--bare", "home.git")
+    git(clone, "push", "--quiet", str(tmp_path / "home.git"), f"{REF}:{ref}")
+    know(told)
+    url = f"file://{tmp_path}/home.git"
+    assert (
+        "--ref REF if `journal:` in promptops.yml named another" in promptops("rebuild", "--from-git", url, exits=2).err
+    )
+    make = ("override", "create", "bot@0.1.1", "--channel", "prod", "--reason", "it burns", "--from-git", "home.git")
+    assert "--ref REF" in promptops(*make, exits=6).err
+    promptops(*make, "--ref", ref)
+    promptops("rebuild", "--from-git", url, "--ref", ref)
+    with closing(Registry.open(f"sqlite:///{tmp_path}/new.db")) as new, new.read() as reader:
+        assert reader.audit_head()[0] == len(commits(clone)) + 1
+    (tmp_path / "new.db").unlink()
+    named = (clone / "promptops.yml").read_text()
+    (clone / "promptops.yml").write_text(f"{named}\njournal: {{ref: {ref}}}\n")
+    promptops("-C", str(clone), "rebuild", "--from-git", url)
+    promptops("-C", str(clone), "rebuild", "--from-git", url, "--ref", "journal", exits=2)
+
+
+def test_a_restore_says_which_newer_lines_are_taken_on_trust(
+    told: Registry, registry: Registry, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "prompts")
+    sync(told, root)
+    saved = tmp_path / "saved"
+    backup.backup(f"sqlite:///{tmp_path}/registry.db", saved, now=minutes(50), verify=False)
+    factory.make_channels(told, later=Policy())
+    sync(told, root)
+    vouched.remember(told.lineage, Vouched(), instead=True)
+    monkeypatch.delenv("PROMPTOPS_REGISTRY")
+    monkeypatch.chdir(root)
+    done = promptops("db", "restore", str(saved))
+    assert f"and 1 line {TRUST}" in done.err
+    assert re.search(r"note: line \d+  .*  policy on later\n", done.err), done.err
