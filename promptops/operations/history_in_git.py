@@ -65,7 +65,7 @@ def history_in_git(
     root: Path | None, at: BackedUp, home: Home | None, *, leave_newer: bool = False
 ) -> Iterator[HistoryInGit | None]:
     """What the home of the journal has of this registry, where it is an address; else what the repository of the
-    workspace at ``root`` has. Where the home was moved after the backup, and its lines say so, it is the new home.
+    workspace at ``root`` has. Where its lines say that the home was moved after the backup, it is the new home.
 
     None outside of a workspace, if there is nothing of it, or if it cannot be read: a restore does not wait for git.
 
