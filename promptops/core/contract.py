@@ -17,7 +17,7 @@ from dataclasses import is_dataclass
 from difflib import SequenceMatcher
 
 from promptops.core.digest import canonical
-from promptops.core.model import Bump, Change, Content, Input, Json, Message, Prompt, Tool
+from promptops.core.model import LISTS, OBJECTS, Bump, Change, Content, Input, Json, Message, Prompt, Tool
 from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
 
@@ -200,10 +200,10 @@ def _same(old: object, new: object) -> bool:
     """
     if isinstance(old, str):  # most values are text, and the other checks take longer
         return isinstance(new, str) and old == new
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return old.keys() == new.keys() and all(_same(value, new[key]) for key, value in old.items())
-    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+    if isinstance(old, LISTS) and isinstance(new, LISTS):
         return len(old) == len(new) and all(map(_same, old, new))
+    if isinstance(old, OBJECTS) and isinstance(new, OBJECTS):
+        return old.keys() == new.keys() and all(map(_same, old.values(), map(new.__getitem__, old)))
     if type(old) is not type(new):
         return False
     if is_dataclass(old):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, cast
 
 from promptops.core.errors import Invalid
-from promptops.core.model import Json
+from promptops.core.model import LISTS, OBJECTS, Json
 
 MAX_BYTES = 1 << 20
 """Bytes of a release's content: thousands of prompts of usual length, and little for a client to hold."""
@@ -25,6 +25,9 @@ MAX_DEPTH = 32
 
 MAX_NUMBER = 2**53
 """From here on, JSON parsers with double precision, such as JavaScript's, round whole numbers."""
+
+_MOST = (str, bool)
+_ARRAYS = (*LISTS, Sequence)
 
 
 def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
@@ -137,7 +140,7 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
     That is what :func:`_check` may refuse, except characters, and what Python's JSON writes unlike RFC 8785: keys
     beyond ASCII, which the RFC sorts by UTF-16, and floats that are whole or have an exponent.
     """
-    if value is None or isinstance(value, str | bool):  # most values are these, and the check is the cheapest
+    if value is None or isinstance(value, _MOST):  # most values are these, and the check is the cheapest
         return value
     if isinstance(value, int):
         if not -MAX_NUMBER < value < MAX_NUMBER:
@@ -150,13 +153,13 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
     if depth >= MAX_DEPTH and value:  # what is in it is too deep, and will be refused
         hard.append(depth)
         return None
-    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 a dict is known at once
+    if isinstance(value, OBJECTS):
         hard += [key for key in value if not (isinstance(key, str) and key.isascii())]
         return {
             key: item if type(item) is str else _plain(item, depth + 1, hard)  # saves most of the calls
             for key, item in value.items()
         }
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _ARRAYS) and not isinstance(value, bytes | bytearray | memoryview):
         return [_plain(item, depth + 1, hard) for item in value]
     hard.append(value)
     return None

@@ -6,10 +6,9 @@ the cost of its worst content, measured by ``tests/harness/bench/loading.py``; p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from promptops.core.model import Json
+from promptops.core.model import LISTS, OBJECTS, Json
 
 VALUES: Final = 100_000
 """JSON values of a release: texts, numbers, lists and mappings, with everything in its schemas."""
@@ -42,8 +41,8 @@ def values_in(value: Json) -> int:
         count += 1
         if isinstance(item, str):  # most values are text, and the other checks take longer
             continue
-        if isinstance(item, Mapping):
+        if isinstance(item, OBJECTS):
             pending += item.values()
-        elif isinstance(item, list | tuple):
+        elif isinstance(item, LISTS):
             pending += item
     return count

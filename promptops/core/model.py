@@ -25,6 +25,11 @@ from promptops.core.origin import Origin
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
+OBJECTS = (dict, Mapping)
+LISTS = (list, tuple)
+"""Types for ``isinstance`` where many JSON values are looked at: a dict is known at once, any other Mapping is not, and
+``list | tuple`` would be made anew each time."""
+
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
 

@@ -28,6 +28,7 @@ from promptops.core.errors import Invalid
 from promptops.core.features import MAX_FEATURES, is_features
 from promptops.core.json_size import require_few
 from promptops.core.model import (
+    OBJECTS,
     VARIABLE,
     Content,
     Engine,
@@ -47,16 +48,12 @@ SCHEMA = "promptops.release/1"
 MAX_ELEMENTS = 200_000
 """Values and names in a release: more would take far more memory to read than its 1 MiB."""
 
-_PROMPT_KEYS = (
-    "model",
-    "parameters",
-    "engine",
-    "messages",
-    "inputs",
-    "tools",
-    "response_format",
-    "json_schema",
+_KEYS = frozenset(("schema", "app", "prompts", "requires"))
+_PROMPT_KEYS = frozenset(
+    ("model", "parameters", "engine", "messages", "inputs", "tools", "response_format", "json_schema")
 )
+_MESSAGE_KEYS = frozenset(("role", "content"))
+_TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
 _TOOL = Tool(name="-")
 
 E = TypeVar("E", bound=StrEnum)
@@ -90,8 +87,9 @@ def content_from_bytes(data: bytes) -> Content:
     Raises:
         Invalid: naming the path (``$.prompts.answer.messages[0].role``) of what is wrong.
     """
-    require_few(data, MAX_ELEMENTS)
-    document = _mapping(parse_canonical(data), "$", ("schema", "app", "prompts", "requires"))
+    if len(data) > MAX_ELEMENTS:  # each has at least one byte
+        require_few(data, MAX_ELEMENTS)
+    document = _mapping(parse_canonical(data), "$", _KEYS)
     if document.get("schema") != SCHEMA:
         raise Invalid(f"$.schema is {document.get('schema')!r}, not {SCHEMA!r}", hint="A newer promptops may read it.")
     app = _text(document.get("app"), "$.app")
@@ -186,7 +184,7 @@ def _prompt(name: str, value: Json, path: str) -> Prompt:
 
 
 def _message(value: Json, path: str) -> Message:
-    fields = _mapping(value, path, ("role", "content"))
+    fields = _mapping(value, path, _MESSAGE_KEYS)
     return Message(
         role=_choice(Role, fields.get("role"), f"{path}.role"), content=_text(fields.get("content"), f"{path}.content")
     )
@@ -201,7 +199,7 @@ def _inputs(value: Json, path: str) -> tuple[Input, ...]:
 
 
 def _tool(value: Json, path: str) -> Tool:
-    fields = _mapping(value, path, ("name", "description", "parameters", "type", "strict", "settings"))
+    fields = _mapping(value, path, _TOOL_KEYS)
     strict = fields.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise Invalid(f"{path}.strict is not true or false")
@@ -221,12 +219,12 @@ def _each(value: Json, path: str, read: Callable[[Json, str], T]) -> tuple[T, ..
     return tuple(read(item, f"{path}[{index}]") for index, item in enumerate(value))
 
 
-def _mapping(value: Json, path: str, keys: Collection[str] | None = None) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
+def _mapping(value: Json, path: str, keys: frozenset[str] | None = None) -> Mapping[str, Json]:
+    if not isinstance(value, OBJECTS):
         raise Invalid(f"{path} is not an object")
-    unknown = sorted(set(value) - set(keys)) if keys is not None else []
-    if unknown:
-        raise Invalid(f"{path} has the unknown key {unknown[0]!r}", hint="A newer promptops may have written it.")
+    if keys is not None and not keys.issuperset(value):
+        unknown = min(value.keys() - keys)
+        raise Invalid(f"{path} has the unknown key {unknown!r}", hint="A newer promptops may have written it.")
     return value
 
 

@@ -10,13 +10,14 @@ import codecs
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from promptops.core.model import Json
+from promptops.core.model import OBJECTS, Json
 from promptops.source.text.findings import Near, Report
 from promptops.source.text.strict_yaml import Document, Path, parse
 from promptops.source.text.suppression import in_yaml
 from promptops.source.tree import MAX_FILE, Tree
 
 _LFS = b"version https://git-lfs.github.com/spec/"
+_SCALARS = (bool, int, float)
 _T = TypeVar("_T")
 
 
@@ -92,9 +93,10 @@ class Fields:
 
         For keys that GitHub's tools read in this way.
         """
-        path = (*self.path, key)
-        if isinstance(self.value.get(key), bool | int | float) and (node := self.document.node(path)) is not None:
-            return str(node.value)
+        if isinstance(self.value.get(key), _SCALARS):
+            node = self.document.node((*self.path, key))
+            if node is not None:
+                return str(node.value)
         return self.text(key)
 
     def flag(self, key: str) -> bool | None:
@@ -120,7 +122,7 @@ class Fields:
         """Yields the mappings of the list at a key, and reports entries that are no mapping."""
         for index, item in enumerate(self.items(key) or ()):
             path = (*self.path, key, index)
-            if isinstance(item, Mapping):
+            if isinstance(item, OBJECTS):
                 yield Fields(self.report, self.document, item, path)
             else:
                 self.wrong(path, "a mapping", item)

@@ -39,12 +39,7 @@ class _Releases(KeyedKind[Release]):
         yield tables.provenance, provenance_values(fact.app, fact.digest, fact.provenance, actor, at)
 
     def query(self) -> Select[*tuple[Any, ...]]:
-        """Selects releases with the first place that each was read from, and who recorded it when."""
-        other = _provenance.alias("other")
-        first = select(func.min(other.c.id)).where(other.c.app == _release.app, other.c.digest == _release.digest)
-        joined = tables.release.join(_provenance, _provenance.c.id == first.scalar_subquery())
-        columns = [_release[name] for name in [*RELEASE_COLUMNS, "content"]]
-        return select(*columns, *provenance_columns()).select_from(joined)
+        return _QUERY
 
     def fact(self, row: AnyRow) -> Release:
         values = dict(zip([*RELEASE_COLUMNS, "content"], row, strict=False))
@@ -84,4 +79,14 @@ def provenance_values(app: str, digest: str, provenance: Provenance, actor: str,
     return {"app": app, "digest": digest, "actor": actor, "at": at, **asdict(provenance)}
 
 
+def _with_first_place() -> Select[*tuple[Any, ...]]:
+    """Selects releases with the first place that each was read from, and who recorded it when."""
+    other = _provenance.alias("other")
+    first = select(func.min(other.c.id)).where(other.c.app == _release.app, other.c.digest == _release.digest)
+    joined = tables.release.join(_provenance, _provenance.c.id == first.scalar_subquery())
+    columns = [_release[name] for name in [*RELEASE_COLUMNS, "content"]]
+    return select(*columns, *provenance_columns()).select_from(joined)
+
+
+_QUERY = _with_first_place()
 KIND = _Releases()

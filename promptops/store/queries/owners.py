@@ -6,24 +6,27 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from promptops.core.origin import Origin, Owner, owner_among
 from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow
 
 _transfer, _provenance, _release = tables.transfer, tables.provenance, tables.release
-_PAGES = (1, 100)
-"""Places that are read at first, and at a time after that: nearly always the first one decides."""
-
 _TRANSFERRED = select(_transfer).where(_transfer.c.app == bindparam("app")).order_by(_transfer.c.number.desc()).limit(1)
+# Each place once, with its first release: most apps have one place and many releases.
+_FIRST = (
+    select(func.min(_provenance.c.id))
+    .where(_provenance.c.app == bindparam("app"))
+    .group_by(_provenance.c.repository, _provenance.c.path, _provenance.c.root)
+)
 _PLACES = (
     select(_provenance, _release.c.version)
     .join(_release, and_(_release.c.app == _provenance.c.app, _release.c.digest == _provenance.c.digest))
-    .where(_provenance.c.app == bindparam("app"), _provenance.c.id > bindparam("after"))
     .order_by(_provenance.c.id)
-    .limit(bindparam("page"))
 )
+_ALL_PLACES = _PLACES.where(_provenance.c.id.in_(_FIRST))
+_PLACES_SINCE = _PLACES.where(_provenance.c.id.in_(_FIRST.where(_provenance.c.at >= bindparam("since"))))
 
 
 def owner(connection: Connection, app: str) -> Owner | None:
@@ -40,14 +43,9 @@ def transfers(connection: Connection, app: str) -> int:
 
 
 def _places(connection: Connection, app: str, *, since: datetime | None) -> Iterator[Owner]:
-    """Where the releases of an app were read, oldest first, page by page."""
-    after, (page, pages) = 0, _PAGES
-    while True:
-        rows = connection.execute(_PLACES, {"app": app, "after": after, "page": page}).all()
-        yield from (_owner(row, row.version) for row in rows if since is None or row.at >= since)
-        if len(rows) < page:
-            return
-        after, page = rows[-1].id, pages
+    """Where the releases of an app were read, oldest first, each place once."""
+    statement, given = (_PLACES_SINCE, {"app": app, "since": since}) if since else (_ALL_PLACES, {"app": app})
+    return (_owner(row, row.version) for row in connection.execute(statement, given))
 
 
 def _owner(row: AnyRow, version: str = "") -> Owner:
