@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from promptops.core.errors import GitUnavailable, RegistryDamaged
 from promptops.core.faults import Condition, Fault
+from promptops.operations import verified
 from promptops.operations.unloadable import live_faults
+from promptops.operations.verified import Begin
 from promptops.projection import draining, fsck
 from promptops.projection import remote as remotes
 from promptops.projection.chain import journal_ref
@@ -28,12 +31,25 @@ _ALONE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """The lines of the audit log that a check read: those before ``first`` were verified before, from this time on."""
+
+    first: int
+    last: int
+    verified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FsckReport:
-    """The faults that are left, those that were repaired, and notes on what could not be checked."""
+    """The faults that are left, those that were repaired, and notes on what could not be checked.
+
+    ``extent`` is None for a database whose end is not known.
+    """
 
     faults: tuple[Fault, ...]
     repaired: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    extent: Extent | None = field(default=None, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -53,33 +69,45 @@ class RegistryLocation:
     allow_network_fs: bool = False
 
 
-def check(place: RegistryLocation, *, remote: str = "", repair: bool = False) -> FsckReport:
+def check(
+    place: RegistryLocation,
+    *,
+    remote: str = "",
+    repair: bool = False,
+    everything: bool = True,
+    now: datetime | None = None,
+) -> FsckReport:
     """Check a registry and the repository of its workspace, with a remote where one is named; repair what can be.
+
+    Unless ``everything`` is to be read, it begins behind what this machine has verified of the registry. With the time
+    ``now`` it remembers what it verified; a repair always reads everything.
 
     Raises:
         Unavailable: the database cannot be opened at all.
     """
-    faults, notes = _look(place, remote)
-    if not repair or not faults:
-        return FsckReport(faults=faults, notes=notes)
-    more = _repair(place, faults, remote)
-    left, notes = _look(place, remote)
-    still = {(fault.code, fault.where) for fault in left}
-    repaired = tuple(fault for fault in faults if (fault.code, fault.where) not in still)
-    return FsckReport(faults=left, repaired=repaired, notes=(*notes, *more))
+    found = _look(place, remote, everything=everything or repair, now=now)
+    if not repair or not found.faults:
+        return found
+    more = _repair(place, found.faults, remote)
+    left = _look(place, remote, everything=True, now=now)
+    still = {(fault.code, fault.where) for fault in left.faults}
+    repaired = tuple(fault for fault in found.faults if (fault.code, fault.where) not in still)
+    return replace(left, repaired=repaired, notes=(*left.notes, *more))
 
 
-def _look(place: RegistryLocation, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
+def _look(place: RegistryLocation, remote: str, *, everything: bool, now: datetime | None) -> FsckReport:
     try:
-        with _opened(place) as registry:
-            faults = (*check_store(registry), *_live_faults(registry))
-            try:
-                more, notes = _look_at_git(place, registry, remote)
-            except RegistryDamaged as error:
-                more, notes = (), (f"Git could not be compared with the database: {error.message}.",)
-            return (*faults, *more), notes
+        with _opened(place) as registry, _git_of(place, registry) as git:
+            begin = git.begin(everything=everything)
+            extent = _extent(registry, begin)
+            faults = (*check_store(registry, since=begin.verified), *_live_faults(registry))
+            faults = (*faults, *git.faults(begin.chain, remote))
+            if now is not None:
+                verified.keep(registry, begin, faults, now)
+            return FsckReport(faults=faults, notes=git.notes(), extent=extent)
     except RegistryDamaged:
-        return check_store(place.url), ("The database cannot be opened, so git was not checked.",)
+        notes = ("The database cannot be opened, so git was not checked.",)
+        return FsckReport(faults=check_store(place.url), notes=notes)
 
 
 def _live_faults(registry: Registry) -> tuple[Fault, ...]:
@@ -89,26 +117,92 @@ def _live_faults(registry: Registry) -> tuple[Fault, ...]:
         return ()  # the checks of the database report the damage
 
 
-def _look_at_git(place: RegistryLocation, registry: Registry, remote: str) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
-    if place.root is None:
-        return (), ("There is no workspace here, so only the database was checked, and not git.",)
-    if place.name != registry.name:
-        return (), (f"The workspace here is of the registry '{place.name}', so only the database was checked.",)
+def _extent(registry: Registry, begin: Begin) -> Extent | None:
     try:
-        repository = Repository.open(place.root)
-    except GitUnavailable as error:
-        hint = f" {error.hint}" if error.hint else ""
-        return (), (f"Only the database was checked, and not git: {error.message}.{hint}",)
-    with closing(repository):
-        home: HomeRef | None = None
-        notes: tuple[str, ...] = ()
+        with registry.read() as reader:
+            last, _ = reader.audit_head()
+    except RegistryDamaged:
+        return None  # the same
+    return Extent(first=begin.verified.seq + 1, last=last, verified_at=begin.at)
+
+
+@dataclass(slots=True)
+class _Git:
+    """The repository of a workspace as far as it can be checked, and the ``problem`` why not all of it can.
+
+    ``unread`` are the faults of a chain that git cannot read.
+    """
+
+    registry: Registry
+    repository: Repository | None = None
+    home: HomeRef | None = None
+    problem: str = ""
+    unread: tuple[Fault, ...] = ()
+
+    def begin(self, *, everything: bool) -> Begin:
+        """Where the check may begin; at the first line if the chain cannot be read."""
+        if self.repository is None or self.home is None:
+            return Begin()
         try:
-            home = _home(registry, repository)
-            faults = fsck.check(registry, repository, home)
+            if everything:
+                return Begin(chain=fsck.read_chain(self.repository.refs, self.home))
+            return verified.begin(self.registry, self.repository.refs, self.home)
         except GitUnavailable as error:
-            faults, notes = tuple(fsck.outbox(registry)), (f"Git was not checked: {error.message}.",)
-        more = remotes.check_remote(registry, repository, remote, home) if remote else ()
-        return (*faults, *more), (*notes, *repository.ignored())
+            self.unread = fsck.unreadable(error, self.home)
+        except RegistryDamaged as error:
+            self.problem = _not_compared(error)
+        return Begin()
+
+    def faults(self, chain: fsck.Chain | None, remote: str) -> tuple[Fault, ...]:
+        """What is wrong with git, compared with the database."""
+        if self.repository is None:
+            return ()
+        try:
+            if self.home is None:
+                faults = tuple(fsck.outbox(self.registry))
+            else:
+                faults = fsck.check(self.registry, self.repository, self.home, chain) if chain else self.unread
+            more = remotes.check_remote(self.registry, self.repository, remote, self.home) if remote else ()
+        except RegistryDamaged as error:
+            self.problem = _not_compared(error)
+            return ()
+        return (*faults, *more)
+
+    def notes(self) -> tuple[str, ...]:
+        """What was not checked, and what of git is not believed."""
+        ignored = self.repository.ignored() if self.repository else ()
+        return (*([self.problem] if self.problem else []), *ignored)
+
+
+@contextmanager
+def _git_of(place: RegistryLocation, registry: Registry) -> Iterator[_Git]:
+    """The repository of the workspace and the home of the journal, as far as these can be reached."""
+    git = _Git(registry)
+    if place.root is None:
+        git.problem = "There is no workspace here, so only the database was checked, and not git."
+    elif place.name != registry.name:
+        git.problem = f"The workspace here is of the registry '{place.name}', so only the database was checked."
+    else:
+        try:
+            git.repository = Repository.open(place.root)
+        except GitUnavailable as error:
+            hint = f" {error.hint}" if error.hint else ""
+            git.problem = f"Only the database was checked, and not git: {error.message}.{hint}"
+    if git.repository is None:
+        yield git
+        return
+    with closing(git.repository):
+        try:
+            git.home = _home(registry, git.repository)
+        except GitUnavailable as error:
+            git.problem = f"Git was not checked: {error.message}."
+        except RegistryDamaged as error:
+            git.problem = _not_compared(error)
+        yield git
+
+
+def _not_compared(error: RegistryDamaged) -> str:
+    return f"Git could not be compared with the database: {error.message}."
 
 
 def _home(registry: Registry, repository: Repository) -> HomeRef:

@@ -18,7 +18,7 @@ from promptops.core.json_codec import to_json
 from promptops.core.model import Release
 from promptops.projection import draining, tags
 from promptops.projection.archive import lineages
-from promptops.projection.chain import START, Page, pages, read_line
+from promptops.projection.chain import START, Page, Position, pages, read_line
 from promptops.projection.objects import ROOT, Projected
 from promptops.projection.older import matching
 from promptops.source.git import lock as git_lock
@@ -39,13 +39,45 @@ _REPAIR = Advice(Action.REPAIR, words="a repair of the registry")
 _AGAIN = Sentence(_REPAIR, " writes it again from the rows.")
 
 
-def check(registry: Registry, repository: Repository, home: HomeRef) -> tuple[Fault, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A chain at its home: the ids of its commits, the first line's first. Those of the lines before ``begin``, which
+    were verified before, are empty and are not looked at.
+    """
+
+    tip: str
+    shas: Sequence[str]
+    begin: Position = START
+
+
+def read_chain(git: Refs, home: HomeRef, since: Position = START) -> Chain:
+    """Returns the chain at its home, behind a position if that is a part of it.
+
+    Raises:
+        GitUnavailable: a commit cannot be read, or the home does not answer.
+    """
+    tip = home.tip()
+    if since.sha and tip and git.has(since.sha):
+        history = git.history(tip, since.sha)
+        if tip == since.sha or (history and history[0][1][:1] == (since.sha,)):
+            shas = [*[""] * (since.seq - 1), since.sha, *(sha for sha, _ in history)]
+            return Chain(tip=tip, shas=shas, begin=since)
+    return Chain(tip=tip, shas=[sha for sha, _ in git.history(tip)] if tip else [])
+
+
+def check(registry: Registry, repository: Repository, home: HomeRef, chain: Chain | None = None) -> tuple[Fault, ...]:
     """Everything in which the home of the journal, and the tags of a repository, are not what the registry says."""
     try:
-        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home)]
+        there = chain or read_chain(repository.refs, home)
+        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home, there)]
     except GitUnavailable as error:
-        return (damage("git-unreadable", error.message, home.where, error.hint or "git fsck"),)
+        return unreadable(error, home)
     return shortened(faults)
+
+
+def unreadable(error: GitUnavailable, home: HomeRef) -> tuple[Fault, ...]:
+    """The fault of a git that cannot read its objects."""
+    return (damage("git-unreadable", error.message, home.where, error.hint or "git fsck"),)
 
 
 def shortened(faults: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -103,14 +135,13 @@ def lock_folders(repository: Repository) -> tuple[str, ...]:
     return ("refs/heads/promptops", *(f"{tags.TAGS}{app}" for app in sorted(apps)))
 
 
-def _compare(registry: Registry, repository: Repository, home: HomeRef) -> Iterator[Fault]:
-    git, tip = repository.refs, home.tip()
-    shas = [sha for sha, _ in git.history(tip)] if tip else []
+def _compare(registry: Registry, repository: Repository, home: HomeRef, chain: Chain) -> Iterator[Fault]:
+    git, shas = repository.refs, chain.shas
     with registry.read() as reader:
         (brought, _), left = reader.drained(git.algorithm), reader.left_behind()
-    if tip in left:  # a restore left the lines behind this one on purpose, and the next sync goes on from it
+    if chain.tip in left:  # a restore left the lines behind this one on purpose, and the next sync goes on from it
         shas = shas[:brought]
-    comparison = _Comparison(registry, git, shas, where=home.where)
+    comparison = _Comparison(registry, git, shas, where=home.where, last=chain.begin.seq)
     if brought > len(shas):
         code = "journal-shortened" if shas else "journal-missing"
         end = f"ends at line {len(shas)}" if shas else "is gone"
@@ -121,7 +152,7 @@ def _compare(registry: Registry, repository: Repository, home: HomeRef) -> Itera
         what = f"it holds the history of another registry, of lineage {others[0]}"
         yield damage("lineage-foreign", what, str(repository.root), "One of the two belongs to another repository.")
         older = {}
-    for page in pages(registry, git, START, there=shas):
+    for page in pages(registry, git, chain.begin, there=shas[chain.begin.seq :]):
         yield from comparison.lines(page)
         yield from _tags(registry, git, page)
     yield from comparison.unknown()

@@ -26,7 +26,7 @@ _LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """How far a whole check of a registry's rows and git came without damage.
+    """How far a registry's rows and git were checked without damage, and when the first of that was.
 
     ``place`` stands for the database, of which a copy may be elsewhere, ``epoch`` says how often it came back from a
     backup by then, and ``rows`` are the numbers of rows by table at that time.

@@ -317,4 +317,4 @@ def _restored(restored: Restored, url: str, page: Page) -> list[Line]:
     taken = f"; {counted(restored.taken, 'change')} after the backup came from git" if restored.taken else ""
     epoch = f"{restored.epoch}, which begins now; {newer}{taken}"
     rows: list[tuple[str, Cell]] = [("backup of", moment(page, restored.manifest.at)), *_held(restored.manifest)]
-    return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(restored.report)]
+    return [head, "", *facts(page, [*rows, ("epoch", epoch)]), "", *report_lines(restored.report, page)]

@@ -12,8 +12,8 @@ from promptops import config
 from promptops.cli.command import command
 from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject, fault_document
-from promptops.cli.output.phrases import counted, next_steps
-from promptops.cli.output.render import Line, Span
+from promptops.cli.output.phrases import counted, moment, next_steps, typed
+from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.faults import Condition, Fault
 
@@ -31,15 +31,18 @@ if TYPE_CHECKING:
     metavar="[NAME]",
     help="Compare this remote too. [origin]",
 )
-def fsck(session: Session, /, repair: bool, remote: str) -> None:
+@click.option("--all", "everything", is_flag=True, help="Also read what an earlier check verified, as --repair does.")
+def fsck(session: Session, /, repair: bool, remote: str, everything: bool) -> None:
     """Check that everything is there, in the database and in git.
 
     It checks stored bytes against their digests, logs for gaps, the audit chain and its anchors in git, the guards, and
-    every ref and tag against the rows. Exit code 0: all is well; 1: a change is not in git yet or was repaired; 2:
-    damage.
+    every ref and tag against the rows. What it found whole is remembered in your cache folder, and the next time it
+    begins behind that, with the rows before only counted; --all reads everything again. Exit code 0: all is well; 1: a
+    change is not in git yet or was repaired; 2: damage.
 
     \b
       promptops fsck
+      promptops fsck --all
       promptops fsck --repair
       promptops fsck --remote --json
     """
@@ -54,16 +57,18 @@ def fsck(session: Session, /, repair: bool, remote: str) -> None:
         name = read_workspace(WorkingTree(root)).registry
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
     place = checking.RegistryLocation(url=url, root=root, name=name, allow_network_fs=allow)
-    report = checking.check(place, remote=remote, repair=repair)
-    session.answer(lambda: report_shape(report), lambda page: report_lines(report))
+    report = checking.check(place, remote=remote, repair=repair, everything=everything, now=session.now)
+    session.answer(lambda: report_shape(report), lambda page: report_lines(report, page))
     if report.exit_code:
         click.get_current_context().exit(report.exit_code)
 
 
 def report_shape(report: FsckReport) -> JsonObject:
     from promptops.wire.codec import to_json
-    from promptops.wire.documents.commands import ReportDocument
+    from promptops.wire.documents.commands import ExtentDocument, ReportDocument
 
+    read = report.extent
+    extent = ExtentDocument(first=read.first, last=read.last, verified_at=read.verified_at) if read else None
     return to_json(
         ReportDocument(
             ok=report.exit_code == 0,
@@ -71,12 +76,13 @@ def report_shape(report: FsckReport) -> JsonObject:
             faults=tuple(map(fault_document, report.faults)),
             repaired=tuple(map(fault_document, report.repaired)),
             notes=report.notes,
+            extent=extent,
         )
     )
 
 
-def report_lines(report: FsckReport) -> list[Line]:
-    """Damage first; each finding with what, where and the repair."""
+def report_lines(report: FsckReport, page: Page) -> list[Line]:
+    """Damage first; each finding with what, where and the repair; then what was not read now."""
     damage = [fault for fault in report.faults if fault.severity is Condition.DAMAGE]
     waiting = [fault for fault in report.faults if fault.severity is not Condition.DAMAGE]
     lines: list[Line] = []
@@ -87,7 +93,17 @@ def report_lines(report: FsckReport) -> list[Line]:
     steps: list[tuple[str, Sequence[str]]] = []
     if waiting and not report.repaired:
         steps.append(("write it again", ["fsck", "--repair"]))
-    return [*lines, _verdict(report, len(damage), len(waiting)), *notes, *next_steps(steps)]
+    return [*lines, _verdict(report, len(damage), len(waiting)), *_extent(report, page), *notes, *next_steps(steps)]
+
+
+def _extent(report: FsckReport, page: Page) -> list[Line]:
+    """Which lines of the audit log were read, unless that are all."""
+    extent = report.extent
+    if extent is None or extent.verified_at is None:
+        return []
+    newer = f"lines {extent.first:,} to {extent.last:,}" if extent.first <= extent.last else "no line is new"
+    before = f"1 to {extent.first - 1:,} were verified before, the first {moment(page, extent.verified_at)}"
+    return [[f"Checked: {newer}. {before}: ", Span(typed(["fsck", "--all"]), "command"), " checks them again."]]
 
 
 def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:

@@ -345,8 +345,13 @@ def _ref(name: str) -> str:
     return name
 
 
+def is_id(text: str) -> bool:
+    """Returns True for the form of a whole id of an object."""
+    return _SHA.fullmatch(text) is not None
+
+
 def _id(sha: str) -> str:
-    if not _SHA.fullmatch(sha):
+    if not is_id(sha):
         raise Invalid(f"'{sha[:80]}' is not the id of a commit")
     return sha
 

@@ -6,16 +6,18 @@ it is in use. A check that cannot read its rows reports that, and the others go 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal, or_, select
 
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import RegistryDamaged
 from promptops.core.faults import Fault
 from promptops.store.checks import forms, journal_checks
 from promptops.store.checks.integrity import check_files, check_guards, check_references, check_restore
+from promptops.store.checks.verified import NOTHING, Verified, check_rows
 from promptops.store.faults import Check, damage
 from promptops.store.registry import Registry
 from promptops.store.schema import tables
@@ -25,14 +27,16 @@ _deployment, _release = tables.deployment, tables.release
 _PAGE = 200  # rows in memory at a time, releases with their contents among them
 
 
-def check_store(registry: Registry | str) -> tuple[Fault, ...]:
+def check_store(registry: Registry | str, *, since: Verified = NOTHING) -> tuple[Fault, ...]:
     """Everything that is wrong with the database of a registry, which may be given by its URL.
+
+    Of the lines that were verified before, seals, facts, bytes and forms are not read again.
 
     Raises:
         RegistryNotInitialised, SchemaOutdated, SchemaTooNew, RegistryUnavailable: there is nothing that can be checked.
     """
     if isinstance(registry, Registry):
-        return tuple(fault for name, check in _CHECKS.items() for fault in _run(registry, name, check))
+        return tuple(fault for name, check in _checks(since).items() for fault in _run(registry, name, check))
     try:
         opened = Registry.open(registry, check_guards=False)
     except RegistryDamaged as error:
@@ -69,10 +73,14 @@ def _run(registry: Registry, name: str, check: Check) -> list[Fault]:
     return faults
 
 
-def _contents(connection: Connection) -> Iterator[Fault]:
+def _contents(connection: Connection, since: Verified = NOTHING) -> Iterator[Fault]:
     """The bytes of every release against the digest they are stored under."""
     columns = [_release.c[name] for name in ("id", "app", "version", "digest", "content")]
     ordered = select(*columns).order_by(_release.c.id).limit(_PAGE)
+    if since.seq:
+        name = literal("releases/") + _release.c.app + "/" + _release.c.version
+        known = select(1).where(tables.journal.c.ref == name, tables.journal.c.seq <= since.seq).exists()
+        ordered = ordered.where(~known)
     last = 0
     while page := connection.execute(ordered.where(_release.c.id > last)).all():
         for row in page:
@@ -158,3 +166,16 @@ _CHECKS: dict[str, Check] = {
     "forms": forms.check_forms,
     "apps": forms.check_apps,
 }
+
+_SINCE: dict[str, Callable[..., Iterator[Fault]]] = {
+    "releases": _contents,
+    "audit log": journal_checks.check_audit,
+    "facts": journal_checks.check_facts,
+    "forms": forms.check_forms,
+    "rows": check_rows,
+}
+"""The checks that read rows one by one begin behind what was verified; that the other rows are there is counted."""
+
+
+def _checks(since: Verified) -> dict[str, Check]:
+    return {**_CHECKS, **({name: partial(check, since=since) for name, check in _SINCE.items()} if since.seq else {})}

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, func, select
+from sqlalchemy import Column, Connection, Dialect, Table, func, select
 
 from promptops.core.errors import Invalid
 from promptops.core.faults import Fault
+from promptops.store.checks.verified import NOTHING, Verified
 from promptops.store.faults import damage
 from promptops.store.schema import tables
 from promptops.store.schema.columns import Flag, Moment, Number, TextTuple
@@ -47,7 +48,7 @@ def check_numbers(connection: Connection) -> Iterator[Fault]:
             yield damage("fact-changed", what, table.name)
 
 
-def check_forms(connection: Connection) -> Iterator[Fault]:
+def check_forms(connection: Connection, since: Verified = NOTHING) -> Iterator[Fault]:
     """Lists, times and flags are written as promptops writes them, to the last blank."""
     kinds = (TextTuple, Moment, Flag) if connection.dialect.name == "sqlite" else (TextTuple,)
     for name in sorted(GUARDED):
@@ -55,12 +56,23 @@ def check_forms(connection: Connection) -> Iterator[Fault]:
         columns = [column for column in table.c if isinstance(column.type, kinds)]
         names = ", ".join(f'"{column.name}"' for column in [*table.primary_key, *columns])
         if columns:
-            for row in connection.exec_driver_sql(f'SELECT {names} FROM "{name}"'):  # noqa: S608 names of ours
+            newer = _newer(table, since, connection.dialect)
+            for row in connection.exec_driver_sql(f'SELECT {names} FROM "{name}"{newer}'):  # noqa: S608 names of ours
                 values = row[-len(columns) :]
                 for column, value in zip(columns, values, strict=True):
                     if not _written(column, value, connection.dialect):
                         where = " ".join([name, *map(str, row[: -len(columns)])])
                         yield damage("fact-changed", f"{column.name} is written as promptops never writes it", where)
+
+
+def _newer(table: Table, since: Verified, dialect: Dialect) -> str:
+    """The end of a query for the rows behind those that were verified; of tables in another order, for all."""
+    if "seq" in table.c:
+        return f' WHERE "seq" > {since.seq}'
+    if since.rows.get(table.name) and "id" in table.c and isinstance(table.c.id.type, Number):
+        limit = "LIMIT -1 " if dialect.name == "sqlite" else ""
+        return f' ORDER BY "id" {limit}OFFSET {since.rows[table.name]}'
+    return ""
 
 
 def _written(column: Column[Any], value: Any, dialect: Dialect) -> bool:

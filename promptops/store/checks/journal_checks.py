@@ -13,6 +13,7 @@ from promptops.core.audit import verify, verify_head
 from promptops.core.digest import digest as digest_of
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import AuditEntry, Release
+from promptops.store.checks.verified import NOTHING, Verified
 from promptops.store.facts.kind import Entries, kinds
 from promptops.store.facts.record import Record, bind, flaw
 from promptops.store.faults import damage
@@ -25,17 +26,17 @@ _audit, _journal = tables.audit, tables.journal
 _PAGE = 200  # facts in memory at a time, releases with their contents among them
 
 
-def check_audit(connection: Connection) -> Iterator[Fault]:
+def check_audit(connection: Connection, since: Verified = NOTHING) -> Iterator[Fault]:
     """Every seal and link of the log, and its end against the head."""
     reader = Reader(connection)
-    newest: list[AuditEntry] = []
+    newest = [*reader.audit(before=since.seq + 1, limit=1)] if since.seq else []
 
     def trail() -> Iterator[AuditEntry]:
-        for entry in reader.audit_trail():
+        for entry in reader.audit_trail(after=since.seq):
             newest[:] = [entry]
             yield entry
 
-    faults = verify(trail())
+    faults = verify(trail(), start_previous=since.hash, start_seq=since.seq)
     seq, sealed = reader.audit_head()
     end = verify_head(newest[0] if newest else None, seq=seq, hash=sealed)
     for fault in [*faults, *([end] if end else [])]:
@@ -54,9 +55,9 @@ def check_journal(connection: Connection) -> Iterator[Fault]:
             yield damage("journal-incomplete", what, f"audit line {seq}")
 
 
-def check_facts(connection: Connection) -> Iterator[Fault]:
+def check_facts(connection: Connection, since: Verified = NOTHING) -> Iterator[Fault]:
     """Every name of the journal leads to a fact, and it is the one that the audit log speaks of."""
-    last = 0
+    last = since.seq
     while page := entries(connection, after=last, limit=_PAGE):
         yield from _page(connection, page)
         last = page[-1].seq

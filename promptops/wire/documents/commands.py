@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from promptops.core.faults import Fault
@@ -103,14 +104,24 @@ class FaultDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtentDocument:
+    """The lines of the audit log that `fsck` read. Those before `first` were verified before, from `verified_at` on."""
+
+    first: int
+    last: int
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDocument:
-    """What `fsck` found and repaired."""
+    """What `fsck` read, found and repaired; `extent` is null if the end of the audit log is not known."""
 
     ok: bool
     exit_code: int
     faults: tuple[FaultDocument, ...]
     repaired: tuple[FaultDocument, ...]
     notes: tuple[str, ...]
+    extent: ExtentDocument | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

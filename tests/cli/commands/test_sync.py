@@ -272,6 +272,30 @@ def test_a_repository_of_another_user_is_refused_with_the_way_out(
     assert "All is well" in promptops("fsck").out
 
 
+def test_fsck_begins_behind_what_it_verified_and_says_so(live: Path, promptops: Promptops) -> None:
+    promptops("sync")
+    known, verified_at = _extent(promptops, first=1)
+    assert verified_at is None
+    assert f"Checked: no line is new. 1 to {known} were verified before, the first just now" in promptops("fsck").out
+    promptops("promote", "bot@0.1.0", "--channel", "staging")
+    promptops("sync")
+    checked = promptops("fsck").out
+    assert f"Checked: lines {known + 1} to {known + 1}. 1 to {known} were verified before" in checked
+    assert "promptops fsck --all checks them again." in checked
+    git(live, "tag", "-d", "bot/v0.1.0")
+    assert promptops("fsck").code == 0
+    assert "tag-missing" in promptops("fsck", "--all", exits=1).out
+    assert "tag-missing" in promptops("fsck", exits=1).out
+    assert promptops("fsck", "--repair", exits=1).out.splitlines()[-1] == "✓ All is well now: 1 repair."
+    assert _extent(promptops, first=known + 2)[0] == known + 1
+
+
+def _extent(promptops: Promptops, *, first: int) -> tuple[int, object]:
+    extent = promptops("fsck", "--json").json["extent"]
+    assert isinstance(extent, dict) and extent["first"] == first
+    return extent["last"], extent["verified_at"]
+
+
 def test_fsck_names_what_shows_other_commits_to_git(live: Path, promptops: Promptops) -> None:
     head = git(live, "rev-parse", "HEAD")
     git(live, "replace", head, "HEAD^")

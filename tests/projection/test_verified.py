@@ -1,0 +1,202 @@
+"""A check begins behind what this machine has verified, if the registry and its git still have that."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from promptops.operations.fsck import Extent, FsckReport, RegistryLocation, check
+from promptops.source.git.repository import Repository
+from promptops.source.vouched import read, remember
+from promptops.store import Registry
+from promptops.store.checks.verified import rows_up_to
+from promptops.store.schema.guards import GUARDED
+from tests.projection.conftest import Tamper, codes, cut
+from tests.support import factory
+from tests.support.factory import NAME, git, minutes
+from tests.support.journal import REF, commit_of, sync
+
+FIRST, SECOND = minutes(600), minutes(700)
+
+
+@pytest.fixture
+def place(world: Registry, repository: Repository, registry_url: str, root: Path) -> RegistryLocation:
+    """The world, all of it in git and verified once."""
+    sync(world, root, at=minutes(500))
+    place = RegistryLocation(url=registry_url, root=root, name=NAME)
+    assert check(place, now=FIRST).extent == Extent(first=1, last=end(world))
+    return place
+
+
+def end(registry: Registry) -> int:
+    with registry.read() as reader:
+        return reader.audit_head()[0]
+
+
+def again(place: RegistryLocation, *, everything: bool = False, repair: bool = False) -> FsckReport:
+    return check(place, now=SECOND, everything=everything, repair=repair)
+
+
+def test_only_what_is_new_is_read(place: RegistryLocation, registry: Registry, root: Path) -> None:
+    known = end(registry)
+    found = again(place)
+    assert (found.faults, found.extent) == ((), Extent(first=known + 1, last=known, verified_at=FIRST))
+    cut(registry, root, 40)
+    factory.go_live(registry, "bot@0.1.4", now=minutes(610))
+    pending = again(place)
+    assert (codes(pending.faults), pending.exit_code) == ({"outbox-pending"}, 1)
+    assert pending.extent == Extent(first=known + 1, last=known + 2, verified_at=FIRST)
+    sync(registry, root)
+    assert again(place).extent == Extent(first=known + 1, last=known + 2, verified_at=FIRST)
+    assert again(place).extent == Extent(first=known + 3, last=known + 2, verified_at=FIRST)
+    whole = again(place, everything=True)
+    assert (whole.faults, whole.extent) == ((), Extent(first=1, last=known + 2))
+    newest = again(place).extent
+    assert newest is not None and newest.verified_at == SECOND
+
+
+def test_rows_belong_to_lines(place: RegistryLocation, registry: Registry) -> None:
+    """Rows of newer lines are taken off exactly: after each line, the tables have what they had then."""
+    with registry.read() as reader:
+        last, _ = reader.audit_head()
+        whole = rows_up_to(reader, last)
+        steps = [sum(rows_up_to(reader, seq).values()) for seq in range(last + 1)]
+        bare = rows_up_to(reader, 0)
+    assert set(whole) == set(GUARDED)
+    assert whole["release"] == 4 and whole["audit"] == last
+    assert all(before < after for before, after in itertools.pairwise(steps))
+    assert {name for name, count in bare.items() if count} <= {"app", "token_secret"}  # of no line by themselves
+
+
+@pytest.mark.parametrize(
+    ("statements", "code"),
+    [
+        (["DELETE FROM yank"], "fact-missing"),
+        (["DELETE FROM provenance WHERE id = 1"], "fact-missing"),
+        (["DELETE FROM token_revocation"], "fact-missing"),
+        (["DELETE FROM journal WHERE seq = 5", "DELETE FROM audit WHERE seq = 5"], "audit-broken"),
+        (["DELETE FROM journal WHERE seq = 5"], "journal-incomplete"),
+        (["UPDATE head SET revision = 1"], "head-moved"),
+    ],
+)
+def test_a_row_before_that_is_gone_is_named(
+    place: RegistryLocation, registry: Registry, tamper: Tamper, statements: list[str], code: str
+) -> None:
+    factory.go_live(registry, "bot@0.1.3", now=minutes(610))  # what is new does not hide it
+    tamper(*statements)
+    for _ in range(2):  # and a check that found damage is none that counts
+        found = again(place)
+        assert code in codes(found.faults) and found.exit_code == 2
+    assert again(place, everything=True).exit_code == 2
+
+
+def test_what_is_new_is_checked_in_every_way(
+    place: RegistryLocation, registry: Registry, root: Path, tamper: Tamper
+) -> None:
+    version, known = cut(registry, root, 40), read(registry.lineage)
+    sync(registry, root)
+    git(root, "tag", "-d", f"bot/v{version}")
+    blob = git(root, "rev-parse", f"{REF}:content.json")
+    (root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    assert codes(again(place).faults) == {"tag-missing", "objects-missing"}
+    remember(registry.lineage, known, instead=True)
+    tamper(
+        "UPDATE release SET content = :data WHERE version = :version",
+        "UPDATE provenance SET at = replace(at, '+00:00', 'Z') WHERE id = (SELECT max(id) FROM provenance)"
+        if registry.path
+        else "UPDATE provenance SET author = 'Eve' WHERE id = (SELECT max(id) FROM provenance)",
+        "UPDATE audit SET reason = 'x' WHERE seq = :seq",
+        data=b'{"app":"bot"}',
+        version=version,
+        seq=end(registry),
+    )
+    found = again(place)
+    assert {"content-changed", "audit-broken", "audit-rewritten"} <= codes(found.faults)
+    assert "fact-changed" in codes(found.faults) or not registry.path
+    assert found.extent is not None and found.extent.first > 1
+
+
+def test_what_was_verified_is_not_read_again(
+    place: RegistryLocation, registry: Registry, root: Path, tamper: Tamper
+) -> None:
+    """The limits, as the manual says them: rows that are there, files in git and tags."""
+    blob = git(root, "rev-parse", commit_of(root, "releases/bot/0.1.0") + ":content.json")
+    (root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    git(root, "tag", "-d", "bot/v0.1.0")
+    tamper("UPDATE quarantine SET reason = 'x'")
+    assert again(place).faults == ()
+    found = codes(again(place, everything=True).faults)
+    assert {"objects-missing", "tag-missing", "fact-missing"} <= found
+    assert again(place).faults != ()  # and so it is from then on
+
+
+@pytest.mark.parametrize("fault", ["a tag that is missing", "a commit that is no line", "damage"])
+def test_once_something_is_wrong_nothing_counts_as_verified(
+    place: RegistryLocation, registry: Registry, root: Path, tamper: Tamper, fault: str
+) -> None:
+    factory.go_live(registry, "bot@0.1.3", now=minutes(610))
+    sync(registry, root)
+    if fault == "a tag that is missing":
+        git(root, "tag", "-d", "bot/v0.1.0")
+    elif fault == "damage":
+        tamper("UPDATE audit SET reason = 'x' WHERE seq = 3")
+    else:
+        git(root, "update-ref", REF, git(root, "commit-tree", "HEAD^{tree}", "-p", REF, "-m", "mine"))
+    for _ in range(2):
+        assert check(place, now=SECOND).faults != ()
+        assert read(registry.lineage).checked is None
+    assert read(registry.lineage).seq > 0  # what came before a rebuild, a machine may still vouch for
+
+
+@pytest.mark.parametrize("other", ["place", "epoch", "hash", "sha", "seq", "form"])
+def test_what_does_not_fit_counts_for_nothing(place: RegistryLocation, registry: Registry, other: str) -> None:
+    known = read(registry.lineage)
+    assert known.checked is not None
+    changed = {
+        "place": replace(known.checked, place="elsewhere"),
+        "epoch": replace(known.checked, epoch=2),
+        "hash": replace(known.checked, hash="0" * 64),
+        "sha": replace(known.checked, sha="0" * 40),
+        "seq": replace(known.checked, seq=-1),
+        "form": replace(known.checked, sha="--all", rows={"audit": -1}),
+    }
+    remember(registry.lineage, replace(known, checked=changed[other]), instead=True)
+    assert again(place).extent == Extent(first=1, last=end(registry))
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_copy_of_the_database_is_another_one(place: RegistryLocation, tmp_path: Path) -> None:
+    copy = shutil.copy(str(make_url(place.url).database), tmp_path / "copy.db")
+    extent = again(replace(place, url=f"sqlite:///{copy}")).extent
+    assert extent is not None and extent.first == 1
+
+
+def test_a_journal_that_was_moved_back_is_read_whole(place: RegistryLocation, registry: Registry, root: Path) -> None:
+    git(root, "update-ref", REF, f"{REF}~3")
+    found = again(place)
+    assert codes(found.faults) == {"journal-shortened"}
+    assert found.extent == Extent(first=1, last=end(registry))
+
+
+def test_a_repair_reads_everything(place: RegistryLocation, registry: Registry, root: Path) -> None:
+    git(root, "tag", "-d", "bot/v0.1.0")
+    found = again(place, repair=True)
+    assert (found.faults, codes(found.repaired), found.extent) == (
+        (),
+        {"tag-missing"},
+        Extent(first=1, last=end(registry)),
+    )
+
+
+def test_where_git_cannot_be_checked_the_database_is_read_whole(place: RegistryLocation, registry: Registry) -> None:
+    alone = RegistryLocation(url=place.url)
+    known = read(registry.lineage)
+    assert again(alone).extent == Extent(first=1, last=end(registry))
+    remember(registry.lineage, replace(known, checked=None), instead=True)
+    assert again(alone).faults == ()
+    assert read(registry.lineage).checked is None
