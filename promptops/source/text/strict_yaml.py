@@ -234,8 +234,8 @@ class _Builder:
             return None
         if self.aliases and self._is_alias(node):
             return None
-        if type(node) is ScalarNode:
-            return self._scalar(node)
+        if type(node) is ScalarNode:  # only double quotes have escapes
+            return node.value if node.tag == _AS_TEXT and node.style != '"' else self._scalar(node)
         if node.tag != _AS_TEXT:
             self._tag(node)
         if type(node) is MappingNode:
