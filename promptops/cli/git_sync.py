@@ -61,14 +61,17 @@ def named_ref(root: Path | None) -> str:
 
 
 def _now(session: Session, root: Path, claim: bool) -> None:
+    from promptops.cli.signing_key import signing_key
     from promptops.operations import git_sync
     from promptops.operations.homes import Changed
 
     try:
         with session.registry("bringing changes to git") as registry:
-            changed = Changed(actor=session.actor(), at=session.now)
+            changed = Changed(actor=session.actor(), at=session.now, unlock=signing_key)
             seconds = git_sync.RELEASE_SECONDS
-            git_sync.sync(registry, root, declared_in(root), changed, seconds=seconds, claim=claim)
+            synced = git_sync.sync(registry, root, declared_in(root), changed, seconds=seconds, claim=claim)
+        if synced.drained.locked:
+            session.note(f"not in git yet: the journal waits: {synced.drained.locked}")
     except PromptopsError as error:
         session.note(f"not in git yet: {error.message}")
 

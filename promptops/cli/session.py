@@ -34,6 +34,7 @@ from promptops.core.server_url import hide_password
 if TYPE_CHECKING:
     from promptops.cli.output.render import Line, Page
     from promptops.core.model import Json
+    from promptops.core.signing import PrivateKey
     from promptops.gateway import Gateway
     from promptops.store import Registry
 
@@ -54,6 +55,12 @@ def require_database(url: str, doing: str) -> str:
             hint="Do it where the database is: --registry sqlite:///… or postgresql://…",
         )
     return url
+
+
+def _signing_key() -> PrivateKey | None:
+    from promptops.cli.signing_key import signing_key
+
+    return signing_key()
 
 
 def _server_meant(url: str) -> str:
@@ -171,7 +178,7 @@ class Session:
             from promptops.gateway.local import Direct
 
             with self._opened(url, check_guards=check_guards) as registry:
-                yield Direct(registry, now=self.now)
+                yield Direct(registry, now=self.now, unlock=_signing_key)
 
     @contextmanager
     def registry(self, doing: str) -> Iterator[Registry]:

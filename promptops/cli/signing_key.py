@@ -71,3 +71,10 @@ def trust(state: JournalKey) -> None:
     known, keys = vouched.read(state.lineage), (state.key,) if state.key else ()
     if known.keys != keys:
         vouched.remember(state.lineage, replace(known, keys=keys), instead=True)
+
+
+def why_locked(state: JournalKey) -> str:
+    """Returns why this process cannot sign the journal; empty if it can, or need not."""
+    from promptops.projection.keyring import why_locked as why
+
+    return why(state.key, signing_key)

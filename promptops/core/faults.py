@@ -41,6 +41,8 @@ FAULTS: Mapping[str, str] = {
     "journal-diverged": "the journal in git has another line than the registry: one of them was rewritten or restored",
     "objects-missing": "files behind a line of the journal are gone or damaged; they can be written again",
     "line-differs": "a commit of the journal is not the one that its line of the audit log makes",
+    "signature-missing": "a line of the journal is not signed, and lines were to be by then",
+    "signature-wrong": "the signature of a line of the journal is not one of the registry's key over that commit",
     "line-foreign": "a commit of the journal holds no line of the audit log",
     "ref-foreign": "below refs/promptops, where older versions wrote, is something that the registry does not have",
     "registry-behind": "git has lines of the audit log beyond its end: the database was cut, or is an old copy",

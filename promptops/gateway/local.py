@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptops.core.snapshot import Snapshot
     from promptops.operations.audit import Audited
     from promptops.operations.git_sync import Tagged
+    from promptops.projection.keyring import Unlock
     from promptops.source.git.repository import Repository
     from promptops.store import Registry
     from promptops.use_cases.use_case import UseCase
@@ -24,11 +25,14 @@ A = TypeVar("A")
 
 
 class Direct:
-    """A registry that is open. ``now`` is when its changes are made."""
+    """A registry that is open. ``now`` is when its changes are made; ``unlock`` returns the key that signs its
+    journal.
+    """
 
-    def __init__(self, registry: Registry, *, now: datetime) -> None:
+    def __init__(self, registry: Registry, *, now: datetime, unlock: Unlock | None = None) -> None:
         self._registry = registry
         self._now = now
+        self._unlock = unlock
 
     def run(self, case: UseCase[Q, A], request: Q, *, actor: str = "") -> A:
         from promptops.use_cases.use_case import Caller
@@ -78,5 +82,7 @@ class Direct:
 
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:
         from promptops.operations import git_sync
+        from promptops.projection.keyring import no_key
 
-        return git_sync.tag(self._registry, repository, releases, remote=remote)
+        unlock = self._unlock or no_key
+        return git_sync.tag(self._registry, repository, releases, remote=remote, unlock=unlock)

@@ -21,6 +21,7 @@ from promptops.projection import draining, fsck
 from promptops.projection import remote as remotes
 from promptops.projection.chain import journal_ref
 from promptops.projection.homes import Here, HomeRef, reach
+from promptops.projection.keyring import Unlock, no_key, unverified, unvouched
 from promptops.source.git import lock
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, upgrade
@@ -76,11 +77,13 @@ def check(
     repair: bool = False,
     everything: bool = True,
     now: datetime | None = None,
+    unlock: Unlock = no_key,
 ) -> FsckReport:
     """Check a registry and the repository of its workspace, with a remote where one is named; repair what can be.
 
     Unless ``everything`` is to be read, it begins behind what this machine has verified of the registry. With the time
-    ``now`` it remembers what it verified; a repair always reads everything.
+    ``now`` it remembers what it verified. A repair always reads everything, and signs lines that it writes again with
+    the key of ``unlock``.
 
     Raises:
         Unavailable: the database cannot be opened at all.
@@ -88,7 +91,7 @@ def check(
     found = _look(place, remote, everything=everything or repair, now=now)
     if not repair or not found.faults:
         return found
-    more = _repair(place, found.faults, remote)
+    more = _repair(place, found.faults, remote, unlock)
     left = _look(place, remote, everything=True, now=now)
     still = {(fault.code, fault.where) for fault in left.faults}
     repaired = tuple(fault for fault in found.faults if (fault.code, fault.where) not in still)
@@ -170,8 +173,10 @@ class _Git:
 
     def notes(self) -> tuple[str, ...]:
         """What was not checked, and what of git is not believed."""
-        ignored = self.repository.ignored() if self.repository else ()
-        return (*([self.problem] if self.problem else []), *ignored)
+        problem = (self.problem,) if self.problem else ()
+        if self.repository is None or self.home is None:
+            return (*problem, *(self.repository.ignored() if self.repository else ()))
+        return (*problem, *unverified(self.registry), *unvouched(self.registry), *self.repository.ignored())
 
 
 @contextmanager
@@ -213,7 +218,7 @@ def _home(registry: Registry, repository: Repository) -> HomeRef:
     return usual if home is None and usual.tip() else reach(home, repository)
 
 
-def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str) -> tuple[str, ...]:
+def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str, unlock: Unlock) -> tuple[str, ...]:
     """Repair all that needs no decision; returns what prevented a repair."""
     codes = {fault.code for fault in faults}
     if codes & {"guard-missing", "schema-incomplete"}:
@@ -222,22 +227,24 @@ def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str) -> 
         return ()
     try:
         with _opened(place) as registry:
-            return _bring(place.root, registry, remote) if place.name == registry.name else ()
+            return _bring(place.root, registry, remote, unlock) if place.name == registry.name else ()
     except (GitUnavailable, RegistryDamaged) as error:
         return (error.message,)
 
 
-def _bring(root: Path, registry: Registry, remote: str) -> tuple[str, ...]:
+def _bring(root: Path, registry: Registry, remote: str, unlock: Unlock) -> tuple[str, ...]:
     with closing(Repository.open(root)) as repository:
         with repository.lock.alone(_ALONE_SECONDS) as alone:
             if alone:
                 lock.remove_dead(repository.folder, fsck.lock_folders(repository))
         home = _home(registry, repository)
-        fsck.restore(registry, repository, home)
-        drained = draining.drain(registry, repository, home)
+        locked = fsck.restore(registry, repository, home, unlock)
+        drained = draining.drain(registry, repository, home, unlock=unlock)
         if remote:
             remotes.exchange(registry, repository, remote, home)
-    return tuple(f"{waiting.what} waits: {waiting.why}" for waiting in drained.waiting[: fsck.MOST])
+    waits = [f"{waiting.what} waits: {waiting.why}" for waiting in drained.waiting[: fsck.MOST]]
+    lost = [f"Lines of the journal that are lost were not written again: {locked}."] if locked else []
+    return (*lost, *waits)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
-from promptops.operations import homes
+from promptops.operations import homes, verified
 from promptops.operations.homes import Changed, Declared
-from promptops.projection import draining, older, tags
+from promptops.projection import draining, older, tagging, tags
 from promptops.projection import remote as remotes
 from promptops.projection.chain import HEADS
 from promptops.projection.draining import Drained, Waiting
 from promptops.projection.homes import HomeRef, NotTheHome, reach
+from promptops.projection.keyring import Unlock, no_key
 from promptops.projection.objects import ROOT
 from promptops.projection.older import Removed
 from promptops.projection.remote import Exchanged
@@ -71,7 +72,7 @@ def sync(
     with closing(Repository.open(root)) as repository:
         repository.patience.limit(seconds)
         home, drained = _drain(registry, repository, declared, changed, claim=claim)
-        drained = drained.with_tags(draining.write_tags(repository.refs, _missing_tags(registry, repository)))
+        drained = drained.with_tags(tagging.write_tags(repository.refs, _missing_tags(registry, repository)))
         exchanged = remotes.exchange(registry, repository, remote, home) if remote else None
         removed = older.remove_older(registry, repository, home, remote) if remove_older and home else None
         return Synced(drained=drained, exchanged=exchanged, older=removed)
@@ -87,7 +88,10 @@ def _drain(
             pending = reader.pending_count()
         why = Sentence(f"{error.message}. ", error.hint)
         return None, Drained(pending=pending, waiting=(Waiting(what="the journal", why=why),) if pending else ())
-    return home, draining.drain(registry, repository, home)
+    drained = draining.drain(registry, repository, home, unlock=changed.unlock)
+    if drained.at.seq and not drained.alarms:
+        verified.vouch(registry, drained.at)
+    return home, drained
 
 
 def _missing_tags(registry: Registry, repository: Repository) -> list[Release]:
@@ -96,7 +100,7 @@ def _missing_tags(registry: Registry, repository: Repository) -> list[Release]:
         releases = [release for app in reader.apps() for release in reader.releases(app)]
     there = repository.refs.list(tags.TAGS)
     missing = [r for r in releases if not r.provenance.dirty and tags.TAGS + tags.tag_name(r) not in there]
-    known = draining.commits(repository.refs, missing)
+    known = tagging.commits(repository.refs, missing)
     return [release for release in missing if release.provenance.commit in known]
 
 
@@ -155,10 +159,14 @@ def fetched(address: str, folder: Path, ref: str = "") -> Repository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagged:
-    """The tag of a release, and the problem that kept it from being written or pushed, if there was one."""
+    """The tag of a release, and the problem that kept it from being written or pushed, if there was one.
+
+    ``waits`` says why the journal was not brought to git with it, if this process cannot sign it.
+    """
 
     name: str
     problem: str = ""
+    waits: str = ""
 
 
 def tag(
@@ -168,6 +176,7 @@ def tag(
     *,
     remote: str = "",
     seconds: float = RELEASE_SECONDS,
+    unlock: Unlock = no_key,
 ) -> tuple[Tagged, ...]:
     """Bring pending changes to the repository, with the annotated tag of each of these releases that has a clean
     commit.
@@ -177,22 +186,28 @@ def tag(
     """
     clean = [release for release in releases if not release.provenance.dirty]
     try:
-        problems = _tag(registry, repository, clean, remote, seconds)
+        problems, waits = _tag(registry, repository, clean, remote, seconds, unlock)
     except PromptopsError as error:
         problem = Sentence(error.message.rstrip("."), *([". ", error.hint] if error.hint else []))
         return tuple(Tagged(name=tags.tag_name(release), problem=problem) for release in clean)
-    return tuple(Tagged(name=name, problem=problems.get(name, "")) for name in map(tags.tag_name, clean))
+    names = map(tags.tag_name, clean)
+    return tuple(Tagged(name=name, problem=problems.get(name, ""), waits=waits) for name in names)
 
 
 def _tag(
-    registry: Registry | None, repository: Repository, releases: list[Release], remote: str, seconds: float
-) -> dict[str, str]:
-    """Returns the problems of the tags of these releases afterwards, by name."""
+    registry: Registry | None,
+    repository: Repository,
+    releases: list[Release],
+    remote: str,
+    seconds: float,
+    unlock: Unlock,
+) -> tuple[dict[str, str], str]:
+    """Returns the problems of the tags of these releases afterwards, by name; and why the journal is not signed."""
     repository.patience.limit(seconds)
     try:
         home = _home(registry, repository)
-        tagged = draining.bring(registry, repository, home).tagged if registry and home else set()
-        problems = _write(repository, [r for r in releases if tags.TAGS + tags.tag_name(r) not in tagged])
+        brought = draining.bring(registry, repository, home, unlock=unlock) if registry and home else draining.Brought()
+        problems = _write(repository, [r for r in releases if tags.TAGS + tags.tag_name(r) not in brought.tagged])
     finally:
         repository.patience.limit(None)
     if remote:
@@ -206,7 +221,7 @@ def _tag(
         journal = next((why for name, why in pushed.refused.items() if not name.startswith(tags.TAGS)), "")
         if journal:
             problems = {tags.tag_name(r): f"the journal was not pushed: {journal}" for r in releases} | problems
-    return problems
+    return problems, brought.locked
 
 
 def _home(registry: Registry | None, repository: Repository) -> HomeRef | None:
@@ -226,11 +241,11 @@ def _write(repository: Repository, releases: list[Release]) -> dict[str, str]:
     if not releases:
         return {}
     git = repository.refs
-    known = draining.commits(git, releases)
+    known = tagging.commits(git, releases)
     here = [release for release in releases if release.provenance.commit in known]
     with repository.lock.shared():
-        refused = draining.write_tags(git, draining.untagged(git, here))
-    problems = {tags.tag_name(r): draining.no_commit(r) for r in releases if r not in here}
+        refused = tagging.write_tags(git, tagging.untagged(git, here))
+    problems = {tags.tag_name(r): tagging.no_commit(r) for r in releases if r not in here}
     for name, refusal in refused.items():
         short = name.removeprefix(tags.TAGS)
         problems[short] = refusal.why + (f". Look at it first: git show {short}" if refusal.exists_as else "")

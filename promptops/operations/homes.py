@@ -16,7 +16,8 @@ from promptops.core.origin import address_of
 from promptops.projection.archive import REGISTRY
 from promptops.projection.chain import Position, journal_ref
 from promptops.projection.draining import bring
-from promptops.projection.homes import Elsewhere, Here, HomeRef, hint_of, make_home_id, reach
+from promptops.projection.homes import Elsewhere, Here, HomeRef, NotTheHome, hint_of, make_home_id, reach
+from promptops.projection.keyring import Unlock, no_key
 from promptops.projection.objects import ROOT
 from promptops.source.git.refs import Refs, require_address
 from promptops.source.git.repository import Repository
@@ -41,10 +42,11 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Who changes something, and when."""
+    """Who changes something, when, and the private key of the process, with which it signs the journal."""
 
     actor: str
     at: datetime
+    unlock: Unlock = no_key
 
 
 def settle(registry: Registry, repository: Repository, declared: Declared, changed: Changed, *, claim: bool) -> HomeRef:
@@ -88,7 +90,7 @@ def name_home(
         place = Elsewhere(repository.refs, _address(declared.git), ref)
     workspace = "" if declared.git else make_home_id(repository)
     for _ in range(_TRIES):
-        at = _bring_all(registry, repository, place)
+        at = _bring_all(registry, repository, place, changed.unlock)
         with registry.read() as reader:
             before = reader.home()
         if first and before is not None:
@@ -125,8 +127,10 @@ def _address(address: str) -> str:
     return address
 
 
-def _bring_all(registry: Registry, repository: Repository, place: HomeRef) -> Position:
-    brought = bring(registry, repository, place, new=True)
+def _bring_all(registry: Registry, repository: Repository, place: HomeRef, unlock: Unlock) -> Position:
+    brought = bring(registry, repository, place, new=True, unlock=unlock)
+    if brought.locked:
+        raise NotTheHome(f"the journal is not brought to {place.where} by this process: {brought.locked}")
     if brought.alarms:
         raise RegistryMismatch(
             f"{place.where} cannot be the home of the journal: {brought.alarms[0].what}",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from promptops.core.faults import Fault
 from promptops.projection.chain import Position
 from promptops.projection.fsck import Chain, read_chain
+from promptops.projection.keyring import Keyring, unverified
 from promptops.source.git.refs import is_id
 from promptops.source.vouched import Checked, Vouched, read, remember
 from promptops.store.checks.verified import NOTHING, Verified, rows_up_to
@@ -71,7 +72,7 @@ def keep(registry: Registry, begin: Begin, faults: tuple[Fault, ...], now: datet
         if known.checked is not None:
             remember(registry.lineage, replace(known, checked=None), instead=True)
         return
-    if chain is None or not chain.shas:
+    if chain is None or not chain.shas or unverified(registry):
         return
     seq, sha = len(chain.shas), chain.shas[-1]
     with registry.read() as reader:
@@ -79,7 +80,22 @@ def keep(registry: Registry, begin: Begin, faults: tuple[Fault, ...], now: datet
     if line and chain.tip == sha:
         at, hash_ = begin.at or now, line[0].audit.hash
         checked = Checked(seq=seq, hash=hash_, sha=sha, at=at, place=_place(registry), epoch=epoch, rows=rows)
-        remember(registry.lineage, Vouched(seq=seq, hash=hash_, sha=sha, checked=checked))
+        vouch(registry, Position(seq=seq, sha=sha), checked)
+
+
+def vouch(registry: Registry, at: Position, checked: Checked | None = None) -> None:
+    """Remember on this machine that the journal is right up to a line, by the database, and the key in force now.
+
+    No key from before is believed any longer: it may have been replaced because it was stolen.
+    """
+    with registry.read() as reader:
+        lines = reader.journal([at.seq])
+        key = Keyring(reader.registry_keys()).key_in_force
+    known = read(registry.lineage)
+    newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha) if lines and known.seq <= at.seq else known
+    newest = replace(newest, keys=(key,) if key else (), checked=checked or known.checked)
+    if newest != known:
+        remember(registry.lineage, newest, instead=True)
 
 
 def _place(registry: Registry) -> str:

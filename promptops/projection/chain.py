@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,9 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.core.json_codec import to_json
 from promptops.core.model import Json
+from promptops.projection.keyring import Keyring, Unlock, signer
 from promptops.projection.objects import RECORD, Projected, link
+from promptops.projection.signatures import Sign, as_it_is, signature_in
 from promptops.source.git.refs import Refs
 from promptops.store.facts.epoch import EpochInfo
 from promptops.store.facts.kind import JournalEntry
@@ -77,21 +79,33 @@ class Astray(Exception):
 class Page:
     """Lines of the audit log that follow each other, with their records and what git should have of each.
 
-    A line whose fact is missing, or is not what the line says, has neither.
+    A line whose fact is missing, or is not what the line says, has neither. ``flaws`` are of the signatures of commits
+    in git, as the codes of faults and words.
     """
 
     entries: Sequence[JournalEntry]
     records: dict[int, Record]
     links: dict[int, Projected]
+    flaws: dict[int, tuple[str, str]]
 
 
 def pages(
-    registry: Registry, git: Refs, after: Position, *, until: int | None = None, there: Sequence[str] = ()
+    registry: Registry,
+    git: Refs,
+    after: Position,
+    *,
+    until: int | None = None,
+    there: Sequence[str] = (),
+    unlock: Unlock | None = None,
 ) -> Iterator[Page]:
     """Yields the lines behind a position, each with the commit that belongs there.
 
     ``there`` are the commits behind the position that a chain in git has: each line is then computed as the next one of
-    these, so that one wrong line does not make all that follow wrong.
+    these, so that one wrong line does not make all that follow wrong, and with the signature that it has there. The
+    lines behind these are signed with the key of ``unlock``; without it, they have no commit if they have to be signed.
+
+    Raises:
+        Locked: lines have to be signed, and the key for that is not here.
     """
     at = after
     while until is None or at.seq < until:
@@ -99,20 +113,44 @@ def pages(
         with registry.read() as reader:
             entries = reader.journal(after=at.seq, limit=limit)
             records = {record.audit.seq: record for record in reader.facts(entries)}
+            keyring = Keyring(reader.registry_keys())
         if not entries:
             return
-        links: dict[int, Projected] = {}
+        first, last = entries[0].seq - after.seq - 1, entries[-1].seq - after.seq
+        sign = signer(keyring.key_in_force, unlock) if unlock and last > len(there) else None
+        page = Page(entries=entries, records=records, links={}, flaws={})
+        linking = _Linking(git, keyring, sign, keyring.commits(git, there[first:last]))
         for entry in entries:
             place = entry.seq - after.seq - 1
             before = at.sha if at.seq == entry.seq - 1 else there[place - 1] if 0 < place <= len(there) else ""
-            record, sha = records.get(entry.seq), ""
-            if record is not None and (before or entry.seq == 1):
-                linked = links[entry.seq] = link(record, git.algorithm, *_parents(record, before))
-                sha = linked.sha
-            at = Position(seq=entry.seq, sha=there[place] if place < len(there) else sha)
-        yield Page(entries=entries, records=records, links=links)
+            sha = there[place] if place < len(there) else ""
+            linking.line(page, entry.seq, sha, before)
+            at = Position(seq=entry.seq, sha=sha or (page.links[entry.seq].sha if entry.seq in page.links else ""))
+        yield page
         if len(entries) < limit:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class _Linking:
+    """Computes commits: with the signature that a commit in git has, or with ``sign`` for lines that git lacks."""
+
+    git: Refs
+    keyring: Keyring
+    sign: Sign | None
+    commits: Mapping[str, bytes]
+
+    def line(self, page: Page, seq: int, sha: str, before: str) -> None:
+        """Add the commit of a line to its page, if it has a fact; ``sha`` is the one that git has, or empty."""
+        algorithm, sign = self.git.algorithm, None if sha else self.sign
+        if sha in self.commits:
+            sign = as_it_is(signature_in(self.commits[sha], algorithm))
+            if flaw := self.keyring.problem(seq, self.commits[sha], algorithm):
+                page.flaws[seq] = flaw
+        record = page.records.get(seq)
+        unsigned = not sha and sign is None and bool(self.keyring.key_in_force)
+        if record is not None and not unsigned and (before or seq == 1):
+            page.links[seq] = link(record, algorithm, *_parents(record, before), sign=sign)
 
 
 def _parents(record: Record, before: str) -> tuple[str, ...]:
@@ -148,6 +186,9 @@ def locate(registry: Registry, git: Refs, tip: str, where: str, *, known: bool =
             linked = page.links.get(entry.seq)
             if linked is None or linked.sha != shas[entry.seq - begin.seq - 1]:
                 raise Astray(_diverged(git, shas[entry.seq - begin.seq - 1], entry, where))
+            if entry.seq in page.flaws:
+                code, what = page.flaws[entry.seq]
+                raise Astray(_fault(code, f"{what}: commit {shas[entry.seq - begin.seq - 1][:12]}", where))
     if begin.seq + len(shas) > end:
         raise Astray(_ahead(git, end, shas[end - begin.seq :], where))
     at = Position(seq=begin.seq + len(shas), sha=tip)

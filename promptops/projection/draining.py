@@ -8,23 +8,22 @@ everything waits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
-from promptops.projection import tags
+from promptops.projection import tagging, tags
 from promptops.projection.chain import START, Astray, Page, Position, locate, pages
+from promptops.projection.keyring import Keyring, Locked, Unlock, no_key, why_locked
 from promptops.source.git.refs import Refs, Refusal
-from promptops.store.facts.confirmation import Confirmation
-from promptops.store.facts.record import Record
 
 if TYPE_CHECKING:
     from promptops.projection.homes import HomeRef
     from promptops.source.git.repository import Repository
-    from promptops.store import Reader, Registry, Writer
+    from promptops.store import Registry, Writer
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _STRIDE = 20
@@ -44,33 +43,41 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """How many changes were brought to git, how many are pending, and what stops them."""
+    """How many changes were brought to git, how many are pending, and what stops them.
+
+    ``locked`` says why this process cannot sign the journal, and ``at`` is the end of the chain, if that is known.
+    """
 
     done: int = 0
     pending: int = 0
     waiting: tuple[Waiting, ...] = ()
     alarms: tuple[Fault, ...] = ()
+    locked: str = ""
+    at: Position = field(default=START, compare=False)
 
     def with_tags(self, refused: Mapping[str, Refusal]) -> Drained:
         """Returns the same with the tags that could not be written, and why."""
         waiting = [Waiting(what=name, why=refusal.why) for name, refusal in refused.items() if not refusal.exists_as]
-        alarms = [_tag_differs(name, refusal) for name, refusal in refused.items() if refusal.exists_as]
+        alarms = [tagging.tag_differs(name, refusal) for name, refusal in refused.items() if refusal.exists_as]
         return replace(self, waiting=(*self.waiting, *waiting), alarms=(*self.alarms, *alarms))
 
 
 @dataclass(slots=True)
 class Brought:
     """The result of draining the outbox. ``tagged`` are the names of the tags that are right now, ``at`` is the end of
-    the chain."""
+    the chain, and ``locked`` says why this process cannot sign it."""
 
     done: int = 0
     waiting: list[Waiting] = field(default_factory=list)
     alarms: list[Fault] = field(default_factory=list)
     tagged: set[str] = field(default_factory=set)
     at: Position = START
+    locked: str = ""
 
 
-def drain(registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None) -> Drained:
+def drain(
+    registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None, unlock: Unlock = no_key
+) -> Drained:
     """Bring the changes of the outbox to the home of the journal, oldest first, up to ``limit`` lines of the log.
 
     ``repository`` is where the objects are written, and where releases get their tags.
@@ -78,43 +85,87 @@ def drain(registry: Registry, repository: Repository, home: HomeRef, *, limit: i
     Raises:
         GitUnavailable: git or the home did not answer; the changes before that are in git.
     """
-    brought = bring(registry, repository, home, limit=limit)
+    brought = bring(registry, repository, home, limit=limit, unlock=unlock)
     with registry.read() as reader:
         pending = reader.pending_count()
-    return Drained(done=brought.done, pending=pending, waiting=tuple(brought.waiting), alarms=tuple(brought.alarms))
+    locked = [Waiting(what="the journal", why=brought.locked)] if brought.locked and pending else []
+    return Drained(
+        done=brought.done,
+        pending=pending,
+        waiting=(*locked, *brought.waiting),
+        alarms=tuple(brought.alarms),
+        locked=brought.locked if pending else "",
+        at=brought.at,
+    )
 
 
 def bring(
-    registry: Registry, repository: Repository, home: HomeRef, *, limit: int | None = None, new: bool = False
+    registry: Registry,
+    repository: Repository,
+    home: HomeRef,
+    *,
+    limit: int | None = None,
+    new: bool = False,
+    unlock: Unlock = no_key,
 ) -> Brought:
-    """Drains as :func:`drain` does, without counting what is pending. A ``new`` home may have any part of the chain."""
+    """Drains as :func:`drain` does, without counting what is pending. A ``new`` home may have any part of the chain.
+
+    A process that cannot sign writes no line; it only learns what another one brought there.
+    """
     git, total = repository.refs, Brought()
+    with registry.read() as reader:
+        keyring = Keyring(reader.registry_keys())
+    total.locked = why_locked(keyring.key_in_force, unlock)
     with repository.lock.shared(), git.ahead():
         for _ in range(_TRIES):
             try:
                 at = locate(registry, git, home.tip(), home.where, known=not new)
+                there = _kept(registry, git, at, home.where) if new and keyring else ()
             except Astray as astray:
                 total.alarms.append(astray.fault)
                 break
-            end = _bring(registry, git, home, at, None if limit is None else at.seq + limit, total)
+            until = None if limit is None else at.seq + limit
+            lines = pages(registry, git, at, until=until, there=there, unlock=unlock)
+            lines = iter(()) if total.locked else lines
+            end = _bring(registry, git, home, at, lines, total)
             if end is not None:
                 total.at = end
                 break
     return total
 
 
+def _kept(registry: Registry, git: Refs, at: Position, where: str) -> Sequence[str]:
+    """Returns the commits behind a position that the home before had, if they are here: a new one gets the same.
+
+    Without a key they follow from the rows; but a line keeps the signature that it was written with.
+
+    Raises:
+        Astray: they are not the journal of the registry.
+    """
+    with registry.read() as reader:
+        seq, sha = reader.drained(git.algorithm)
+    if seq <= at.seq or not git.has(sha):
+        return ()
+    locate(registry, git, sha, where, known=False)
+    shas = [each for each, _ in git.history(sha)]
+    return shas[at.seq :] if len(shas) == seq and (not at.seq or shas[at.seq - 1] == at.sha) else ()
+
+
 def _bring(
-    registry: Registry, git: Refs, home: HomeRef, at: Position, until: int | None, total: Brought
+    registry: Registry, git: Refs, home: HomeRef, at: Position, lines: Iterator[Page], total: Brought
 ) -> Position | None:
-    """Writes the lines behind a position; returns the last one, or None if the chain is elsewhere by now."""
+    """Writes lines; returns the last one, or None if the chain is elsewhere by now."""
     step = _Step(git, home, at)
-    for number, page in enumerate(pages(registry, git, at, until=until), 1):
-        gap = step.write(registry, page)
-        if (gap or not number % _STRIDE) and not step.go(registry, total):
-            return None
-        if gap:
-            total.alarms.append(_no_fact(gap))
-            return step.at
+    try:
+        for number, page in enumerate(lines, 1):
+            gap = step.write(registry, page)
+            if (gap or not number % _STRIDE) and not step.go(registry, total):
+                return None
+            if gap:
+                total.alarms.append(_no_fact(gap))
+                return step.at
+    except Locked as locked:  # the first key was set just now
+        total.locked = str(locked)
     return step.at if step.go(registry, total) else None
 
 
@@ -132,7 +183,9 @@ class _Step:
         gap = next((entry for entry in page.entries if entry.seq not in page.links), None)
         lines = [entry.seq for entry in page.entries if gap is None or entry.seq < gap.seq]
         if lines:
-            releases = {tags.TAGS + tags.tag_name(release): release for release in _to_tag(registry, self._git, page)}
+            releases = {
+                tags.TAGS + tags.tag_name(release): release for release in tagging.to_tag(registry, self._git, page)
+            }
             made = {name: tags.tag_object(release, self._git.algorithm) for name, release in releases.items()}
             self._git.write([*(item for seq in lines for item in page.links[seq].objects), *made.values()])
             self._next = Position(seq=lines[-1], sha=page.links[lines[-1]].sha)
@@ -149,9 +202,9 @@ class _Step:
                 # Perhaps a tag exists: then it must not keep the chain where it is.
                 if not self._tags or not self._home.advance(self._next.sha, self.at.ref_at, {}):
                     return False
-                refused = _create_tags(self._git, self._tags, self._releases)
+                refused = tagging.create_tags(self._git, self._tags, self._releases)
             total.waiting += [Waiting(what=name, why=r.why) for name, r in refused.items() if not r.exists_as]
-            total.alarms += [_tag_differs(name, r) for name, r in refused.items() if r.exists_as]
+            total.alarms += [tagging.tag_differs(name, r) for name, r in refused.items() if r.exists_as]
             total.tagged |= self._tags.keys() - refused.keys()
         self.at = self._next
         self._releases, self._tags = {}, {}
@@ -183,83 +236,6 @@ def _remember(registry: Registry, git: Refs, home: HomeRef, at: Position) -> int
     return registry.write(take)
 
 
-# --- tags ----------------------------------------------------------------------------------------
-
-
-def _to_tag(registry: Registry, git: Refs, page: Page) -> list[Release]:
-    """The releases that get their tags with these lines: those whose commits are here."""
-    about = [record for record in page.records.values() if isinstance(record.fact, Release | Confirmation)]
-    if not about:
-        return []
-    with registry.read() as reader:
-        releases = [release for record in about if (release := taggable(reader, record))]
-    known = commits(git, releases)
-    return [release for release in releases if release.provenance.commit in known]
-
-
-def taggable(reader: Reader, record: Record) -> Release | None:
-    """Returns the release that gets its tag with this record: a clean one at once, a dirty one once confirmed."""
-    match record.fact:
-        case Release(provenance=provenance) if not provenance.dirty:
-            return record.fact
-        case Confirmation(app=app, release=release, provenance=provenance) if not provenance.dirty:
-            same = (other for other in reader.releases(app) if other.digest == release.digest)
-            return next((other for other in same if other.provenance == provenance), None)
-        case _:
-            return None
-
-
-def commits(git: Refs, releases: Iterable[Release]) -> frozenset[str]:
-    """Returns the commits of these releases that are in the repository."""
-    names = sorted({r.provenance.commit for r in releases if _SHA.fullmatch(r.provenance.commit)})
-    objects = git.read([f"{sha}^{{commit}}" for sha in names], most=0)
-    return frozenset(sha for sha, item in zip(names, objects, strict=True) if item is not None)
-
-
-def untagged(git: Refs, releases: Sequence[Release]) -> list[Release]:
-    """Returns the releases whose tag is missing, or belongs to something else."""
-    objects = git.read([tags.TAGS + tags.tag_name(release) for release in releases], most=0)
-    pairs = zip(releases, objects, strict=True)
-    return [release for release, tag in pairs if tag is None or tags.flaw(release, tag)]
-
-
-def write_tags(git: Refs, releases: Iterable[Release]) -> Mapping[str, Refusal]:
-    """Write the tags of releases; returns those that are wrong afterwards, with the reason."""
-    tagged = {tags.TAGS + tags.tag_name(release): release for release in releases}
-    made = {name: tags.tag_object(release, git.algorithm) for name, release in tagged.items()}
-    if not made:
-        return {}
-    git.write(list(made.values()))
-    return _create_tags(git, {name: tag.sha for name, tag in made.items()}, tagged)
-
-
-def _create_tags(git: Refs, names: Mapping[str, str], tagged: Mapping[str, Release]) -> dict[str, Refusal]:
-    refused = git.create(names)
-    existing = [name for name in refused if refused[name].exists_as]
-    for name, tag in zip(existing, git.read(existing, most=0), strict=True):
-        if tag is None:
-            continue
-        why = f"the tag '{name.removeprefix(tags.TAGS)}' exists, and {tags.flaw(tagged[name], tag)}"
-        refused[name] = Refusal(why=why, exists_as=tag.sha)
-        if not tags.flaw(tagged[name], tag):
-            del refused[name]  # an older promptops wrote the same tag with another text
-    return refused
-
-
-def _tag_differs(name: str, refusal: Refusal) -> Fault:
-    return Fault(
-        code="tag-differs",
-        severity=Condition.DAMAGE,
-        what=f"{refusal.why}; the registry has another object",
-        where=name,
-        repair=Sentence(
-            f"Find out who wrote it (git show {name}); once it is removed, ",
-            Advice(Action.SYNC, words="a sync"),
-            " writes the right one.",
-        ),
-    )
-
-
 def _no_fact(name: str) -> Fault:
     return Fault(
         code="fact-missing",
@@ -268,8 +244,3 @@ def _no_fact(name: str) -> Fault:
         where=name,
         repair=Sentence(Advice(Action.FSCK)),
     )
-
-
-def no_commit(release: Release) -> str:
-    """Words why a release has no tag here."""
-    return f"the commit {release.provenance.commit[:12]} that its tag points to is not in this repository: git fetch"

@@ -16,9 +16,10 @@ from promptops.core.errors import GitUnavailable
 from promptops.core.faults import Condition, Fault
 from promptops.core.json_codec import to_json
 from promptops.core.model import Release
-from promptops.projection import draining, tags
+from promptops.projection import tagging, tags
 from promptops.projection.archive import lineages
 from promptops.projection.chain import START, Page, Position, pages, read_line
+from promptops.projection.keyring import Locked, Unlock, no_key
 from promptops.projection.objects import ROOT, Projected
 from promptops.projection.older import matching
 from promptops.source.git import lock as git_lock
@@ -179,6 +180,8 @@ class _Comparison:
             linked, sha = page.links.get(entry.seq), self.shas[entry.seq - 1]
             if linked is None or linked.sha != sha:
                 yield self._differs(entry, linked, sha)
+            elif entry.seq in page.flaws:
+                yield damage(*page.flaws[entry.seq], entry.ref, _unsigned(sha))
         whole = [linked for seq, linked in page.links.items() if self.shas[seq - 1 : seq] == [linked.sha]]
         for name in _unread(self.git, whole):
             yield pending("objects-missing", "the files of its commit are gone or damaged", name, _AGAIN)
@@ -213,9 +216,9 @@ class _Comparison:
 def _tags(registry: Registry, git: Refs, page: Page) -> Iterator[Fault]:
     with registry.read() as reader:
         waiting = frozenset(reader.pending(1)) and reader.pending(1)[0]
-        found = {seq: draining.taggable(reader, record) for seq, record in page.records.items()}
+        found = {seq: tagging.taggable(reader, record) for seq, record in page.records.items()}
     releases = [release for seq, release in found.items() if release and (not waiting or seq < waiting)]
-    known = draining.commits(git, releases)
+    known = tagging.commits(git, releases)
     releases = [release for release in releases if release.provenance.commit in known]
     names = [tags.TAGS + tags.tag_name(release) for release in releases]
     for release, name, tag in zip(releases, names, git.read(names, most=0), strict=True):
@@ -245,6 +248,15 @@ def _lost(where: str) -> str:
     )
 
 
+def _unsigned(sha: str) -> str:
+    return Sentence(
+        f"Find out who wrote it (git show --show-signature {sha[:12]}), and move the branch back to the commit before;"
+        " then ",
+        Advice(Action.REPAIR, words="a repair of the registry"),
+        " with the key writes it again.",
+    )
+
+
 def pending(code: str, what: str, where: str, repair: str) -> Fault:
     """A fault that is only work not done yet."""
     return Fault(code=code, severity=Condition.PENDING, what=what, where=where, repair=repair)
@@ -258,22 +270,37 @@ def damage(code: str, what: str, where: str, repair: str) -> Fault:
 # --- repair --------------------------------------------------------------------------------------
 
 
-def restore(registry: Registry, repository: Repository, home: HomeRef) -> None:
-    """Write again what git lacks of what was already brought there. Nothing that is there is moved or replaced."""
+def restore(registry: Registry, repository: Repository, home: HomeRef, unlock: Unlock = no_key) -> str:
+    """Write again what git lacks of what was already brought there. Nothing that is there is moved or replaced.
+
+    Lines that are lost are signed with the key of ``unlock``; returns why not, if it is not here.
+    """
+    try:
+        _restore(registry, repository, home, unlock)
+    except Locked as locked:
+        return str(locked)
+    return ""
+
+
+def _restore(registry: Registry, repository: Repository, home: HomeRef, unlock: Unlock) -> None:
     git = repository.refs
     with repository.lock.shared():
         tip = home.tip()
         shas = _readable_history(git, tip)
         with registry.read() as reader:
-            brought, _ = reader.drained(git.algorithm)
+            brought, newest = reader.drained(git.algorithm)
+        there = shas
+        if brought > len(shas) and git.has(newest):  # the ref was moved back, and what it was at is still here
+            kept = _readable_history(git, newest)
+            there = kept if len(kept) == brought and kept[: len(shas)] == shas else shas
         newest, written = "", {"", *shas}
-        for page in pages(registry, git, START, until=max(brought, len(shas)), there=shas):
-            right = [linked for seq, linked in page.links.items() if seq > len(shas) or shas[seq - 1] == linked.sha]
-            if len(right) < len(page.entries):
+        for page in pages(registry, git, START, until=max(brought, len(shas)), there=there, unlock=unlock):
+            right = [linked for seq, linked in page.links.items() if there[seq - 1 : seq] in ([], [linked.sha])]
+            if len(right) < len(page.entries) or page.flaws:
                 return  # what is there is something else: an operator has to decide
             lost = _unread(git, right)
             git.write([item for linked in right if linked.name in lost for item in linked.objects])
-            draining.write_tags(git, _untagged(registry, git, page))
+            tagging.write_tags(git, _untagged(registry, git, page))
             newest = page.links[page.entries[-1].seq].sha
             written |= {linked.sha for linked in right}
         if newest not in (tip, "") and tip in written:
@@ -290,6 +317,6 @@ def _readable_history(git: Refs, tip: str) -> list[str]:
 
 def _untagged(registry: Registry, git: Refs, page: Page) -> list[Release]:
     with registry.read() as reader:
-        releases = [release for record in page.records.values() if (release := draining.taggable(reader, record))]
-    known = draining.commits(git, releases)
-    return draining.untagged(git, [release for release in releases if release.provenance.commit in known])
+        releases = [release for record in page.records.values() if (release := tagging.taggable(reader, record))]
+    known = tagging.commits(git, releases)
+    return tagging.untagged(git, [release for release in releases if release.provenance.commit in known])

@@ -11,6 +11,7 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
+from promptops.cli.signing_key import signing_key
 
 if TYPE_CHECKING:
     from promptops.store.facts.home import Home
@@ -28,6 +29,7 @@ def run(session: Session, address: str, reason: str) -> None:
 
 def _change(session: Session, address: str, reason: str) -> None:
     from promptops.operations.homes import Changed, change_home
+    from promptops.projection.keyring import unvouched
 
     root = session.require_root()
     path = session.directory / Path(address).expanduser()
@@ -35,8 +37,9 @@ def _change(session: Session, address: str, reason: str) -> None:
         address = "" if root.is_relative_to(path.resolve()) else str(path.resolve())
     declared = replace(declared_in(root), git=address)
     with session.registry("promptops db home") as registry:
-        changed = Changed(actor=session.actor(), at=session.now)
+        changed = Changed(actor=session.actor(), at=session.now, unlock=signing_key)
         before, home = change_home(registry, root, declared, changed, reason=reason)
+        notes = unvouched(registry)
     session.answer(
         lambda: {"home": _shape(home), "before": _shape(before)},
         lambda page: [
@@ -44,6 +47,8 @@ def _change(session: Session, address: str, reason: str) -> None:
             *([f"It was {before}, which stays as it is."] if before else []),
         ],
     )
+    for note in notes:
+        session.note(note)
     bring_to_git(session)
 
 

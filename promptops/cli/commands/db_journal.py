@@ -15,8 +15,8 @@ from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.phrases import facts, moment, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
-from promptops.cli.signing_key import key_in, signing_key, trust
-from promptops.core.errors import Invalid, PromptopsError
+from promptops.cli.signing_key import key_in, signing_key, trust, why_locked
+from promptops.core.errors import Invalid
 from promptops.core.registry_key import endorse
 from promptops.core.signing import fingerprint
 from promptops.use_cases.documents import written
@@ -53,9 +53,14 @@ def run(session: Session, choice: Choice) -> None:
             state = gateway.run(SIGN_JOURNAL, _request(state, choice, session), actor=actor)
     if choice.mode:
         trust(state)
-    problem, here = _here(state)
+    problem = why_locked(state)
     session.answer(
-        lambda: {**written(state), "trusted": _trusted(state), "signs_here": here, "problem": problem},
+        lambda: {
+            **written(state),
+            "trusted": _trusted(state),
+            "signs_here": bool(state.key and not problem),
+            "problem": problem,
+        },
         lambda page: _set(state) if choice.mode else _lines(state, problem, page),
     )
     if state.changed:
@@ -119,21 +124,6 @@ def _ask(state: JournalKey, choice: Choice, session: Session, *, stops: bool) ->
     if session.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Invalid(what, hint="If that is meant: --yes")
     click.confirm(f"{what} Go on?", abort=True)
-
-
-def _here(state: JournalKey) -> tuple[str, bool]:
-    """Returns why this process cannot sign, and whether it can."""
-    if not state.key:
-        return "", False
-    try:
-        key = signing_key()
-    except PromptopsError as error:
-        return error.message, False
-    if key is None:
-        return _NO_KEY, False
-    if key.public != state.key:
-        return f"the private key that is set is another one, {fingerprint(key.public)}", False
-    return "", True
 
 
 def _trusted(state: JournalKey) -> bool:

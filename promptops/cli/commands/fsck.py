@@ -15,6 +15,7 @@ from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, moment, next_steps, typed
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
+from promptops.cli.signing_key import signing_key
 from promptops.core.faults import Condition, Fault
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def fsck(session: Session, /, repair: bool, remote: str, everything: bool) -> No
         name = read_workspace(WorkingTree(root)).registry
     allow = config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1"
     place = checking.RegistryLocation(url=url, root=root, name=name, allow_network_fs=allow)
-    report = checking.check(place, remote=remote, repair=repair, everything=everything, now=session.now)
+    report = checking.check(
+        place, remote=remote, repair=repair, everything=everything, now=session.now, unlock=signing_key
+    )
     session.answer(lambda: report_shape(report), lambda page: report_lines(report, page))
     if report.exit_code:
         click.get_current_context().exit(report.exit_code)

@@ -92,6 +92,8 @@ def release(
         lambda: _shape(released, tags, warnings),
         lambda page: _lines(released, tags, warnings, channel, page, pushed=push),
     )
+    if waits := next((tag.waits for tag in tags if tag.waits), ""):
+        session.note(f"not in git yet: the journal waits: {waits}")
     if push and any(tag.problem for tag in tags):
         first = next(tag for tag in tags if tag.problem)
         session.complain(

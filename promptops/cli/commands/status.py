@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops import clock
+from promptops import clock, config
 from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.commands.clients import failure_lines
@@ -31,6 +31,7 @@ from promptops.core.deployment_parts import Kind
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
     from promptops.operations.status import Standing
 
@@ -56,10 +57,11 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     names, place = apps_and_channel(apps, channel or None)
     with session.gateway() as gateway:
         live_now = gateway.run(STATUS, StatusRequest(apps=tuple(names), channel=place or ""))
+        waits = _waits(session, gateway) if live_now.pending else ""
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: written(live_now),
-        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now, page)],
+        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now, waits, page)],
     )
 
 
@@ -67,13 +69,24 @@ def _failures(live_now: RegistryStatus) -> list[Line]:
     return failure_lines([(each.client, each.app, each.reason) for each in live_now.cannot_load])
 
 
-def _pending(live_now: RegistryStatus, page: Page) -> list[Line]:
+def _waits(session: Session, gateway: Gateway) -> str:
+    """Why this process cannot bring changes to git, where its database is: it lacks the key that signs them."""
+    if config.is_server(session.registry_url()):
+        return ""
+    from promptops.cli.signing_key import why_locked
+    from promptops.use_cases.journal import JOURNAL
+
+    return why_locked(gateway.run(JOURNAL, None))
+
+
+def _pending(live_now: RegistryStatus, waits: str, page: Page) -> list[Line]:
     """The line for changes that are in the database and not in git: no problem, unless they stay."""
     if not live_now.pending:
         return []
     since = f", the oldest from {moment(page, live_now.pending_since)}" if live_now.pending_since else ""
     what = f"{counted(live_now.pending, 'change')} not in git yet{since}: "
-    return ["", [Span(what, "warn"), Span("promptops sync", "command")]]
+    lines: list[Line] = ["", [Span(what, "warn"), Span("promptops sync", "command")]]
+    return [*lines, *([[Span(f"The journal waits: {waits}", "quiet")]] if waits else [])]
 
 
 def _ordered(live_now: RegistryStatus, first: str) -> tuple[Standing, ...]:

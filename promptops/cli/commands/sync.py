@@ -14,6 +14,7 @@ from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
+from promptops.cli.signing_key import signing_key
 from promptops.wire.codec import to_json
 
 if TYPE_CHECKING:
@@ -55,13 +56,19 @@ def sync(session: Session, /, remote: str, quiet: bool, remove_old_refs: bool, c
     root = session.require_root()
     from promptops.operations import git_sync
     from promptops.operations.homes import Changed
+    from promptops.projection.keyring import unvouched
 
-    declared, changed = declared_in(root), Changed(actor=session.actor(), at=session.now)
+    declared, changed = declared_in(root), Changed(actor=session.actor(), at=session.now, unlock=signing_key)
     with session.registry("promptops sync") as registry:
+        with registry.read() as reader:
+            is_first = reader.home() is None
         synced = git_sync.sync(
             registry, root, declared, changed, remote=remote, claim=claim, remove_older=remove_old_refs
         )
+        notes = unvouched(registry) if is_first else ()
     if not quiet:
+        for note in notes:
+            session.note(note)
         session.answer(lambda: _shape(synced), lambda page: _lines(synced))
     problems = _problems(synced)
     for problem in problems:

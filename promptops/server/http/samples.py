@@ -63,6 +63,10 @@ _TEXTS: Final[Mapping[str, str]] = {
     "NewTokenDocument.name": "support-bot-prod",
     "NewTokenDocument.scopes": "read",
     "LoggedDocument.flaw": "",
+    "JournalKeyDocument.key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF+7Ji40y+weuH0lqJbUieYckgsdmWY+ifHvBW0j+Pvu",
+    "JournalKeyDocument.fingerprint": "SHA256:3WWYyXXHmQ3HwiAGj6/4mHhRkXxFdVDrCxusazirpH8",
+    "JournalKeyDocument.mode": "on",
+    "JournalKeyDocument.before": "",
     "version": "0.2.1",
 }
 EARLIER: Final = {"version": "0.2.0", "digest": digest(_CONTENT.replace("parcels", "letters").encode())}

@@ -74,7 +74,7 @@ def test_another_key_follows_with_the_file_of_the_one_before(
     assert "--previous-key-file FILE" in refused
     assert "--without-previous-key" in refused
     shown = promptops("db", "journal", "--json").json
-    assert str(shown["problem"]).startswith("the private key that is set is another one, SHA256:")
+    assert f"it is signed with {PRINT}, and the private key here is another one, SHA256:" in str(shown["problem"])
     promptops("db", "journal", "--sign", "--previous-key-file", str(tmp_path / "key"), "-m", "a new one each year")
     assert vouched.read(registry.lineage).keys == (signing_key(7).public,)
     with registry.read() as reader:
@@ -151,3 +151,61 @@ def test_a_new_registry_is_not_made_with_a_key_that_cannot_be_used(
     monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", "hello")
     promptops("init", exits=2)
     assert not (root / ".promptops" / "registry.db").exists()
+
+
+# --- what other commands say ------------------------------------------------------------------------
+
+
+def test_without_the_key_changes_wait_and_each_command_says_why(
+    promptops: Promptops, signing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(root)
+    promptops("init")
+    assert promptops("sync").out == "Everything is in git.\n"
+    monkeypatch.delenv("PROMPTOPS_SIGNING_KEY_FILE")
+    why = f"the journal waits: it is signed with {PRINT}, and its private key is not set here"
+    assert promptops("release").err == f"note: not in git yet: {why}\n"
+    assert factory.git(root, "tag") == "bot/v0.1.0"
+    assert promptops("promote", "bot@0.1.0", "--channel", "dev").err == f"note: not in git yet: {why}\n"
+    shown = promptops("status").out.splitlines()
+    assert shown[-1] == f"T{why[1:]}"
+    assert promptops("sync", exits=1).err == (
+        "error: 1 change cannot go to git: the journal:"
+        f" it is signed with {PRINT}, and its private key is not set here\n"
+    )
+    promptops("fsck", exits=1)
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text())
+    assert "Brought to git: 3 changes" in promptops("sync").out
+    assert promptops("fsck").out.startswith("✓ All is well.")
+    assert "waits" not in promptops("status").out
+
+
+def test_a_drain_is_remembered_with_the_key(
+    promptops: Promptops, signing: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(root)
+    promptops("init")
+    promptops("sync")
+    lineage = str(promptops("db", "journal", "--json").json["lineage"])
+    known = vouched.read(lineage)
+    ref = factory.git(root, "for-each-ref", "--format=%(objectname)", "refs/heads/promptops/")
+    assert (known.sha, known.keys, known.seq > 1) == (ref, (signing_key().public,), True)
+
+
+def test_an_unsigned_journal_at_an_address_is_said_once(
+    promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factory.make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(root)
+    promptops("init")
+    home = tmp_path / "home.git"
+    factory.git(tmp_path, "init", "--quiet", "--bare", str(home))
+    note = f"The journal is not signed: who can push to {home} can write what a rebuild from there brings back."
+    assert promptops("db", "home", str(home)).err == f"note: {note}\n"
+    assert promptops("sync").err == ""
+    assert f"note: {note}" in promptops("fsck").out
+    monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text())
+    promptops("db", "journal", "--sign")
+    assert "note" not in promptops("fsck").out
