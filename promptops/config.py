@@ -24,6 +24,7 @@ TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a setting
 DIRECT = "PROMPTOPS_DIRECT"
 SIGNING_KEY = "PROMPTOPS_SIGNING_KEY"
 SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
+REGISTRY_KEY = "PROMPTOPS_REGISTRY_KEY"
 
 VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
@@ -39,6 +40,7 @@ VARIABLES: Mapping[str, str] = {
     SYNC: "when changes are brought to git: background (the default), now, or off; `promptops sync` does it anyway",
     SIGNING_KEY: "the private key that signs the journal, as text; never an option, and never shown",
     SIGNING_KEY_FILE: "the path of the file with that key; ignored if PROMPTOPS_SIGNING_KEY is set",
+    REGISTRY_KEY: "the public keys that are trusted without the database, with commas between; as --key of rebuild",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",

@@ -1,6 +1,6 @@
 """What a person is asked before a registry, or an override, is made of lines of git that are not vouched for.
 
-At a terminal it asks. Elsewhere it says the same on stderr and goes on.
+At a terminal it asks. Elsewhere it says the same on stderr and goes on; if the registry has a key, it refuses.
 """
 
 from __future__ import annotations
@@ -17,30 +17,38 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, one_line, person
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.errors import Refused
 
 if TYPE_CHECKING:
     from promptops.projection.offer import Doubt
     from promptops.projection.proving import Listed
 
+_KEY = (
+    "Name the key: --key KEY, its public line, its fingerprint or a file; or PROMPTOPS_REGISTRY_KEY. "
+    "--yes takes them on trust."
+)
 _FIRST, _LAST = 3, 17
 """Lines that are shown from the beginning and from the end of a long list, where forged ones would be."""
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Take lines of git that are not vouched for; do not ask.")
 
 
-def asking(session: Session, *, yes: bool) -> Callable[[Doubt], None]:
-    """Returns what asks about lines that are not vouched for."""
+def asking(session: Session, *, yes: bool) -> Callable[[Doubt], bool]:
+    """Returns what asks about lines that are not vouched for. It returns False if no person was asked."""
 
-    def ask(doubt: Doubt) -> None:
+    def ask(doubt: Doubt) -> bool:
         if yes:
-            return
-        if session.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            for text in _notes(doubt, session):
-                session.note(text)
-            return
-        session.answer(dict, lambda page: _lines(doubt, page))
-        if not click.confirm("Take them?" if doubt.lines else "Go on?"):
-            raise click.Abort
+            return True
+        if not session.json and sys.stdin.isatty() and sys.stdout.isatty():
+            session.answer(dict, lambda page: _lines(doubt, page))
+            if not click.confirm("Take them?" if doubt.lines else "Go on?"):
+                raise click.Abort
+            return True
+        for text in _notes(doubt, session):
+            session.note(text)
+        if doubt.keyed:
+            raise Refused("the registry has a key, and these lines are not signed with one that is trusted", hint=_KEY)
+        return False
 
     return ask
 
@@ -57,10 +65,14 @@ def _heads(doubt: Doubt) -> list[str]:
     if not doubt.lines:
         return heads
     here = f"the lines up to {doubt.verified:,}" if doubt.verified else "no line"
+    key = f"the journal says that its key is {doubt.key}" if doubt.key else "the registry has no key"
+    means = key if doubt.keyed else f"{key}, so the right to push to the home of its journal is the right to write them"
+    unchecked = "signatures were not verified: pip install 'promptops-registry[sign]'"
     return [
         *heads,
-        f"this machine has verified {here} of this registry, and {counted(len(doubt.lines), 'line')} would be taken on"
-        " trust; the registry has no key, so the right to push to the home of its journal is the right to write them",
+        f"{here} of this registry {'are' if doubt.verified else 'is'} vouched for here, and"
+        f" {counted(len(doubt.lines), 'line')} would be taken on trust; {means}",
+        *([] if doubt.checked else [unchecked]),
     ]
 
 

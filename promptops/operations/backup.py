@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,13 +54,15 @@ def restore(
     now: datetime,
     leave_newer: bool = False,
     reason: str = "",
-    confirm: Confirm = lambda doubt: None,
+    keys: Sequence[str] = (),
+    confirm: Confirm = lambda doubt: True,
 ) -> Restored:
     """Make a registry of a backup, in an epoch that neither the backup nor the journal in git has seen, and check it.
 
     Changes after the backup that the home of the journal has are taken from there; or, where it is not an address, that
-    the workspace's git has. ``confirm`` is asked about those that this machine has not verified. With ``leave_newer``
-    they are not taken: the journal in git then goes on from the backup, and keeps them beside its way.
+    the workspace's git has. ``confirm`` is asked about those that neither this machine vouches for, nor the key that
+    was in force in the backup, nor one with a fingerprint of ``keys``. With ``leave_newer`` they are not taken: the
+    journal in git then goes on from the backup, and keeps them beside its way.
 
     Raises:
         Invalid: the backup does not agree with its manifest, or git has other lines than it. Nothing was changed.
@@ -72,7 +75,7 @@ def restore(
     from promptops.store.backups.restore import Beyond
 
     held, history = read_manifest(source).holdings, None
-    at = BackedUp(lineage=held.lineage, seq=held.audit_seq, hash=held.audit_hash)
+    at = BackedUp(lineage=held.lineage, seq=held.audit_seq, hash=held.audit_hash, keys=keys)
     with ExitStack() as stack:
 
         def beyond(reader: Reader) -> Beyond:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackedUp:
-    """The newest line of a backup, and the lineage of its registry."""
+    """The newest line of a backup, the lineage of its registry, and the fingerprints of keys that are trusted."""
 
     lineage: str
     seq: int
     hash: str
+    keys: Sequence[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class HistoryInGit:
             return None
         known = vouched.read(self.at.lineage)
         first = known.seq if self.offer.proven.hash(known.seq) == known.hash else 0
-        return replace(self.offer, vouched=max(first, self.at.seq)).doubt()
+        return replace(self.offer, vouched=max(first, self.offer.vouched)).doubt()
 
     def newer(self) -> Iterator[Record]:
         """Yields the records after the backup."""
@@ -104,9 +105,10 @@ def _open(stack: ExitStack, root: Path, home: Home | None) -> Archive:
 
 
 def _read(archive: Archive, at: BackedUp, *, leave_newer: bool) -> HistoryInGit:
-    from promptops.projection.offer import newer, newest
+    from promptops.projection.newer import newer
+    from promptops.source import vouched
+    from promptops.source.vouched import Vouched
 
-    epoch, tip = newest(archive, at.lineage)
-    offer = None if leave_newer else newer(archive, at.lineage, at.seq, at.hash)
-    leaves = offer.leaves if offer else ""
-    return HistoryInGit(at=at, offer=offer, newest_epoch=epoch, tip=tip if leave_newer else leaves)
+    backed_up = Vouched(seq=at.seq, hash=at.hash, keys=vouched.read(at.lineage).keys)
+    found = newer(archive, at.lineage, backed_up, at.keys, leave=leave_newer)
+    return HistoryInGit(at=at, offer=found.offer, newest_epoch=found.epoch, tip=found.leaves)

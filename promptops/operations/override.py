@@ -75,6 +75,17 @@ class OverrideRequest:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InGit:
+    """How a release is taken from git: ``ref`` is where the journal is, if that is not a usual branch; ``keys`` are the
+    fingerprints of keys that are trusted; and ``confirm`` is asked about lines that are not vouched for.
+    """
+
+    ref: str = ""
+    keys: tuple[str, ...] = ()
+    confirm: Confirm = lambda doubt: True
+
+
 def create(registry: Registry, request: OverrideRequest, *, actor: str, now: datetime) -> Override:
     """Returns an override with a release that the database has.
 
@@ -96,14 +107,13 @@ def create_from_git(
     *,
     actor: str,
     now: datetime,
-    ref: str = "",
-    confirm: Confirm = lambda doubt: None,
+    how: InGit = InGit(),
 ) -> Override:
     """Returns an override with a release that is in git, without the database. ``repository`` is a clone or a bare one.
 
     It respects the yanks and quarantines that git has. Those that were not drained before the database was lost are
-    unknown. ``confirm`` is asked where this machine has not verified the lines about the release, or knows of more
-    lines than git has. ``ref`` is where the journal is, if that is not a usual branch.
+    unknown. ``how.confirm`` is asked where neither this machine nor a key vouches for the lines about the release, or
+    this machine knows of more lines than git has.
 
     Raises:
         Invalid: the reference is not a version. NotFound: git has no such release or channel.
@@ -116,13 +126,13 @@ def create_from_git(
     if not wanted.version:
         raise Invalid(f"'{wanted}' is not a version, and git has releases by version", hint="Name one: APP@VERSION.")
     with contextlib.closing(_open(repository)) as opened:
-        offer = _offer(projection.Archive(opened, ref=ref), repository)
+        offer = _offer(projection.Archive(opened, ref=how.ref), repository, how.keys)
         release = projection.read_release(offer, wanted.app, wanted.version).fact
         assert isinstance(release, Release)
         _require_channel_in(offer, request.channel)
         about = _about(offer, release, request.channel)
         if doubt := offer.doubt({line.seq for line in about}, loss=offer.loss):
-            confirm(doubt)
+            how.confirm(doubt)
         records = [stored.record for stored in offer.stored(about) if stored.record is not None]
         release = replace(release, yank=_yank_in(records))
         held = _quarantine_in(records, release)
@@ -139,7 +149,7 @@ def _open(place: Path) -> Repository:
         return Repository.open(place)
 
 
-def _offer(archive: Archive, place: Path) -> Offer:
+def _offer(archive: Archive, place: Path, keys: Sequence[str]) -> Offer:
     """Returns the lines of the one registry that is there: an override belongs to one registry."""
     from promptops.projection.offer import Terms, survey
     from promptops.source import vouched
@@ -153,7 +163,7 @@ def _offer(archive: Archive, place: Path) -> Offer:
                 ".",
             ),
         )
-    return survey(archive, str(place), Terms(accept_loss=None, memory=vouched.read))
+    return survey(archive, str(place), Terms(accept_loss=None, keys=keys, memory=vouched.read))
 
 
 def _require_channel_in(offer: Offer, channel: str) -> None:

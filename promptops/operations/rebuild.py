@@ -13,10 +13,9 @@ from promptops.operations.git_sync import reading
 from promptops.operations.unloadable import unloadable
 from promptops.projection import rebuilding
 from promptops.projection.archive import Archive
-from promptops.projection.offer import Confirm, Terms, survey
+from promptops.projection.offer import Confirm, Offer, Terms, survey
 from promptops.projection.rebuilding import Rebuilt
 from promptops.source import vouched
-from promptops.source.vouched import Vouched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +24,14 @@ class RebuildRequest:
 
     With an ``anchor``, the hash of a line of the audit log that was kept elsewhere, nothing after that line is taken.
     ``accept_loss`` is how many lines are given up, with the ``reason``. ``ref`` is where the journal is, if that is not
-    a usual branch.
+    a usual branch, and ``keys`` are the fingerprints of keys that are trusted.
     """
 
     anchor: str = ""
     accept_loss: int = 0
     reason: str = ""
     ref: str = ""
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         steps = self.ref.split("/")
@@ -46,12 +46,12 @@ def rebuild(
     *,
     actor: str,
     now: datetime,
-    confirm: Confirm = lambda doubt: None,
+    confirm: Confirm = lambda doubt: True,
 ) -> Rebuilt:
     """Make a new registry at ``url`` from git alone: from the path of a repository, or an address to fetch from.
 
     It asks ``confirm`` where no key, anchor or memory of this machine vouches for the lines. It names the releases that
-    no client could load. This machine then vouches for all of it.
+    no client could load. This machine then vouches for what was accepted.
 
     Raises:
         Invalid: there are no records; or lines are missing, and exactly that was not accepted; or the anchor is not
@@ -60,15 +60,32 @@ def rebuild(
         GitUnavailable: git or the remote does not answer.
     """
     anchor = require_anchor(request.anchor)
-    terms = Terms(anchor=anchor, accept_loss=request.accept_loss, reason=request.reason, memory=vouched.read)
+    terms = Terms(
+        anchor=anchor,
+        accept_loss=request.accept_loss,
+        reason=request.reason,
+        keys=request.keys,
+        memory=vouched.read,
+    )
     with reading(source, request.ref) as repository:
         offer = survey(Archive(repository, ref=request.ref), source, terms)
-        if doubt := offer.doubt():
-            confirm(doubt)
+        doubt = offer.doubt()
+        accepted = confirm(doubt) if doubt else True
         done = rebuilding.take(offer, url, actor=actor, now=now, reason=request.reason)
-    instead = offer.loss is not None
-    vouched.remember(done.lineage, Vouched(seq=done.seq, hash=done.hash, sha=offer.lines[-1].sha), instead=instead)
+    if accepted:
+        _remember(offer, done)
     from promptops.store import Registry
 
     with closing(Registry.open(url)) as registry:
         return replace(done, unloadable=tuple(map(str, unloadable(registry))))
+
+
+def _remember(offer: Offer, done: Rebuilt) -> None:
+    """This machine vouches for what was rebuilt; of the keys, only for the one in force: an older one may be stolen."""
+    known = vouched.read(done.lineage)
+    newest = next(reversed(offer.proven.keys.values()), None)
+    line = replace(known, seq=done.seq, hash=done.hash, sha=offer.lines[-1].sha)
+    if known.seq > done.seq and not done.loss:
+        line = known
+    keys = ((newest.key,) if newest.key else ()) if newest else known.keys
+    vouched.remember(done.lineage, replace(line, keys=keys), instead=True)

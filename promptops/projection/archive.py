@@ -90,6 +90,15 @@ class Archive:
         self._git = repository.refs
         self._ref = ref
 
+    @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm of the ids of the repository."""
+        return self._git.algorithm
+
+    def commit(self, sha: str) -> bytes:
+        """The bytes of a commit; empty if it is not there."""
+        return next(read_commits(self._git, [sha]))
+
     @cached_property
     def candidates(self) -> tuple[Chain, ...]:
         """The chains that may be the journal, none the beginning of another; or, where they say more, the lines that

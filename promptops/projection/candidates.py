@@ -12,11 +12,12 @@ from promptops.projection.proving import Proven, prove
 from promptops.source.vouched import Vouched
 
 
-def only_lineage(archive: Archive, source: str, proven: Sequence[Proven], known: Mapping[str, Vouched]) -> str:
-    """Returns the one registry that is there; of several, the one that this machine knows."""
+def only_lineage(source: str, proven: Sequence[Proven], known: Mapping[str, Vouched]) -> str:
+    """Returns the one registry that is there; of several, the one that this machine knows, or a trusted key signed."""
     if not known:
         raise Invalid(f"{named(proven[0])}: {proven[0].problem}; nothing was made", hint=elsewhere(source))
-    familiar = [lineage for lineage, vouched in known.items() if vouched.seq]
+    signed = {each.lineage for each in proven if each.trust.vouched}
+    familiar = [lineage for lineage, vouched in known.items() if vouched.seq or lineage in signed]
     lineages = familiar if len(familiar) == 1 else list(known)
     if len(lineages) > 1:
         raise several(source, lineages)
@@ -36,11 +37,15 @@ def chosen(
     """Returns the chains that may be the journal, one, or those that fork; those of which all is in them; and the last
     line that this machine knows, None if the line that it verified is in none of them.
 
-    A chain that has the line that this machine verified goes before others, and one that left another one behind on
-    purpose goes before that.
+    A chain that has the line that this machine verified, or the newest that a trusted key signed, goes before others,
+    and one that left another one behind on purpose goes before that.
     """
     reached = {id(each): _reached(archive, each, memory) for each in proven}
     having = [each for each in proven if reached[id(each)] is not None] or proven
+    newest = max(having, key=lambda each: each.trust.vouched, default=None)
+    if newest is not None and newest.trust.vouched > memory.seq:
+        last = newest.trust.vouched
+        having = [each for each in having if each.hash(last) == newest.hash(last)]
     passed = [
         each
         for each in proven

@@ -13,13 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 
 from promptops.core.advice import Sentence, option
-from promptops.core.errors import Invalid
+from promptops.core.errors import Invalid, Refused
 from promptops.core.free_text import require_words
+from promptops.core.signing import can_verify, fingerprint
 from promptops.projection.archive import Archive, Chain, Line, Stored
 from promptops.projection.candidates import at_home, chosen, elsewhere, named, only_lineage, several, shared
 from promptops.projection.loss import Loss, accept, loss_of, some
 from promptops.projection.objects import ROOT
 from promptops.projection.proving import Listed, Proven, prove
+from promptops.projection.vouching import vouch
 from promptops.source.vouched import Vouched
 from promptops.store.facts.epoch import EpochInfo
 
@@ -31,12 +33,14 @@ def _nothing(lineage: str) -> Vouched:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What is known when a history is read: an ``anchor``, the hash of the last line to take; how many lines are given
-    up (None for any number), and the reason; and what this machine has verified of a lineage.
+    up (None for any number), and the reason; the fingerprints of ``keys`` that are trusted; and what this machine has
+    verified of a lineage.
     """
 
     anchor: str = ""
     accept_loss: int | None = 0
     reason: str = ""
+    keys: Sequence[str] = ()
     memory: Callable[[str], Vouched] = _nothing
 
     def require(self) -> None:
@@ -52,32 +56,41 @@ class Terms:
 class Doubt:
     """What a person is asked about: lines that neither this machine, nor an anchor or a key vouches for, where
     those up to ``verified`` are vouched for; and the ``loss`` that is not accepted yet.
+
+    ``keyed`` says that such lines should have been signed, ``key`` is the fingerprint that the journal itself names,
+    and ``checked`` says that its signatures were.
     """
 
     lines: Sequence[Listed]
     verified: int
     loss: Loss | None = None
+    keyed: bool = False
+    key: str = ""
+    checked: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.lines or self.loss)
 
 
-Confirm = Callable[[Doubt], None]
-"""Is asked before anything is made, where there is a doubt; raises if nothing is to be made."""
+Confirm = Callable[[Doubt], bool]
+"""Is asked before anything is made, where there is a doubt; raises if nothing is to be made. Returns False if no person
+accepted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """The lines to take, oldest first, and each as a person reads it.
 
-    ``vouched`` is the number of the last line that this machine, or the anchor, vouches for. ``leaves`` is the
-    newest commit of the journal, if the lines are not all that it has. ``epoch`` is the newest that is known of.
+    ``vouched`` is the number of the last line that this machine, a trusted key or the anchor vouches for; ``keyed``
+    says that the lines after it should be signed. ``leaves`` is the newest commit of the journal, if the lines are not
+    all that it has. ``epoch`` is the newest that is known of.
     """
 
     archive: Archive
     proven: Proven
     lines: Sequence[Line]
     vouched: int = 0
+    keyed: bool = False
     epoch: int = 1
     loss: Loss | None = None
     ignored: tuple[str, ...] = ()
@@ -100,7 +113,15 @@ class Offer:
         """Returns the lines after the last one that is vouched for; of these numbers, if only they matter."""
         lines = self.proven.listed[self.vouched : len(self.lines)]
         some = [line for line in lines if seqs is None or line.seq in seqs]
-        return Doubt(lines=some, verified=self.vouched, loss=loss)
+        checked = can_verify() or not self.proven.keys
+        return Doubt(
+            lines=some,
+            verified=self.vouched,
+            loss=loss,
+            keyed=self.keyed,
+            key=self.proven.trust.key,
+            checked=checked,
+        )
 
     def up_to(self, count: int, why: str) -> Offer:
         """Returns the same without the lines after this many, which are named with the reason."""
@@ -121,14 +142,21 @@ def survey(archive: Archive, source: str, terms: Terms) -> Offer:
     found = _candidates(archive, source)
     strange = tuple(f"{name}: no registry begins there" for name in archive.strange)
     if terms.anchor:
-        return replace(_anchored(archive, source, found, terms.anchor), ignored=strange)
+        offer = _anchored(archive, source, found, terms.anchor)
+        return replace(offer, ignored=(*offer.ignored, *strange))
     proven = [prove(archive, chain) for chain in found]
     known = {each.lineage: terms.memory(each.lineage) for each in proven if each.lineage}
-    lineage = only_lineage(archive, source, proven, known)
+    for each in proven:
+        if each.lineage:
+            judge_chain(archive, each, terms.keys, known[each.lineage])
+    lineage = only_lineage(source, proven, known)
     memory = known[lineage]
     ours = [each for each in proven if each.lineage == lineage]
     chains, passed, reached = chosen(archive, ours, memory)
-    offer = _offer(archive, source, chains, memory, reached)
+    offer = offer_of(archive, source, chains, memory, reached)
+    offer = replace(offer, keyed=offer.keyed or bool(terms.keys))
+    if terms.keys and not offer.vouched:
+        raise _not_signed(source, offer)
     known_of = {id(each) for each in (*chains, *passed)}
     others = [
         f"{named(each)}: {each.problem or 'it goes another way than the journal'}"
@@ -137,6 +165,21 @@ def survey(archive: Archive, source: str, terms: Terms) -> Offer:
     ]
     accept(offer.loss, source, terms.accept_loss)
     return replace(offer, ignored=(*offer.ignored, *others, *strange))
+
+
+def judge_chain(archive: Archive, proven: Proven, keys: Sequence[str], memory: Vouched) -> None:
+    """Judges the signatures of a chain, and leaves out the lines that do not count."""
+    trusted = {*keys, *map(fingerprint, memory.keys)}
+    vouch(archive, proven, trusted, memory.seq if memory.seq and proven.hash(memory.seq) == memory.hash else 0)
+
+
+def _not_signed(source: str, offer: Offer) -> Refused:
+    key = offer.proven.trust.key
+    says = f"The journal says that its key is {key}. " if key else "The journal says that it has no key. "
+    return Refused(
+        f"no line of the journal in {source} is signed with a key that you trust; nothing was made",
+        hint=Sentence(says, "Without ", option("key", "a key"), ", you are asked about its lines."),
+    )
 
 
 def _candidates(archive: Archive, source: str) -> Sequence[Chain]:
@@ -187,40 +230,8 @@ def _anchored(archive: Archive, source: str, found: Sequence[Chain], anchor: str
     )
 
 
-def newer(archive: Archive, lineage: str, seq: int, hash_: str) -> Offer | None:
-    """Returns what a repository has of a registry beyond the newest line of a backup; None if it has not even that.
-
-    Raises:
-        Invalid: it has another line with this number, or goes different ways after it, or has a hole there.
-    """
-    proven = [each for each in (prove(archive, chain) for chain in archive.candidates) if each.lineage == lineage]
-    backed_up = Vouched(seq=seq, hash=hash_)
-    chains, _, reached = chosen(archive, proven, backed_up)
-    if not chains or (reached is None and max(len(each.listed) for each in chains) < seq):
-        return None
-    if not any(each.hash(seq) == hash_ for each in chains):
-        raise Invalid(f"git has another line {seq} of the audit log than the backup", hint=_LEAVE)
-    offer = _offer(archive, str(archive.place), chains, backed_up, reached)
-    if offer.loss:
-        raise Invalid(f"git has lines that are newer than the backup, and {offer.loss.why}", hint=_LEAVE)
-    return offer
-
-
-def newest(archive: Archive, lineage: str) -> tuple[int, str]:
-    """Returns the newest epoch that a proven line of a registry begins, and the newest commit of its chain.
-
-    A backup from before that epoch must not begin it again.
-    """
-    proven = [each for each in (prove(archive, chain) for chain in archive.candidates) if each.lineage == lineage]
-    if not proven:
-        return 1, ""
-    return max(each.epoch for each in proven), at_home(proven).chain.tip
-
-
-_LEAVE = Sentence("Or ", option("leave-newer", "leave what git has newer"), " and go on from the backup.")
-
-
-def _offer(archive: Archive, source: str, chains: Sequence[Proven], memory: Vouched, reached: int | None) -> Offer:
+def offer_of(archive: Archive, source: str, chains: Sequence[Proven], memory: Vouched, reached: int | None) -> Offer:
+    """Returns what chains offer that may be the journal: of several, the lines that they have in common."""
     best = at_home(chains)
     taken = min([len(best.listed), *(shared(best, other) for other in chains if other is not best)])
     loss = loss_of(source, best, chains, taken, memory, reached)
@@ -230,7 +241,8 @@ def _offer(archive: Archive, source: str, chains: Sequence[Proven], memory: Vouc
         archive=archive,
         proven=best,
         lines=best.chain.lines[:taken],
-        vouched=min(reached or 0, taken),
+        vouched=min(max(reached or 0, best.trust.vouched), taken),
+        keyed=bool(memory.keys or best.trust.key) and not best.trust.ended,
         epoch=max(best.epoch, *(_epochs(archive, chains) if loss else [1])),
         loss=loss,
         ignored=ignored,

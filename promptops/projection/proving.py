@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from promptops.core.audit import GENESIS, seal
+from promptops.core.registry_key import RegistryKey
 from promptops.projection.archive import REGISTRY, Archive, Chain, Line, Stored
 from promptops.projection.chain import journal_ref
 from promptops.projection.objects import title
+from promptops.projection.trust import Trust
 from promptops.store.facts.epoch import EpochInfo
 from promptops.store.facts.home import Home
+from promptops.store.facts.kind import Fact
 from promptops.store.facts.registry import RegistryInfo
+
+_DECIDE = (RegistryInfo, Home, EpochInfo, RegistryKey)
+_Noun = TypeVar("_Noun", RegistryInfo, Home, EpochInfo)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +39,45 @@ class Proven:
     """The lines of a chain that prove themselves, from the first on, and what they say.
 
     ``problem`` is what is wrong with the next one, if there is one; ``lost`` says that its objects are not there, so
-    that it is not known what it was.
+    that it is not known what it was. ``facts`` are those that decide what is taken, with their numbers, and ``signed``
+    the lines that have a signature, not judged. ``trust`` is who vouches for the lines.
     """
 
     chain: Chain
     listed: list[Listed] = field(default_factory=list)
     problem: str = ""
     lost: bool = False
-    name: str = ""
-    home: Home | None = None
-    epoch: int = 1
-    leaves: list[str] = field(default_factory=list)
+    facts: list[tuple[int, Fact]] = field(default_factory=list)
+    signed: set[int] = field(default_factory=set)
+    trust: Trust = field(default_factory=lambda: Trust(vouched=0, taken=0))
+
+    @property
+    def name(self) -> str:
+        """The name of the registry."""
+        return next((fact.name for fact in self._facts(RegistryInfo)), "")
+
+    @property
+    def home(self) -> Home | None:
+        """The home of the journal, as its last line about that says."""
+        return next(reversed(self._facts(Home)), None)
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch that a line begins."""
+        return max((fact.epoch for fact in self._facts(EpochInfo)), default=1)
+
+    @property
+    def leaves(self) -> list[str]:
+        """The commits that its epochs leave behind."""
+        return [fact.leaves for fact in self._facts(EpochInfo) if fact.leaves]
+
+    @property
+    def keys(self) -> dict[int, RegistryKey]:
+        """The keys that its lines set, by the number of the line."""
+        return {seq: fact for seq, fact in self.facts if isinstance(fact, RegistryKey) and seq <= len(self.listed)}
+
+    def _facts(self, noun: type[_Noun]) -> list[_Noun]:
+        return [fact for seq, fact in self.facts if isinstance(fact, noun) and seq <= len(self.listed)]
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -71,15 +106,18 @@ class Proven:
         """Adds the next line."""
         record = stored.record
         assert record is not None
-        fact, audit = record.fact, record.audit
+        audit = record.audit
         self.listed.append(Listed(seq=audit.seq, at=audit.at, actor=audit.actor, what=title(record)))
-        if isinstance(fact, RegistryInfo):
-            self.name = fact.name
-        elif isinstance(fact, Home):
-            self.home = fact
-        elif isinstance(fact, EpochInfo):
-            self.epoch = max(self.epoch, fact.epoch)
-            self.leaves += [fact.leaves] if fact.leaves else []
+        if isinstance(record.fact, _DECIDE):
+            self.facts.append((audit.seq, record.fact))
+        if stored.commit:
+            self.signed.add(audit.seq)
+
+    def cut(self, count: int, why: str) -> None:
+        """Leaves out the lines after this many, with the reason."""
+        if count < len(self.listed):
+            del self.listed[count:]
+            self.problem, self.lost = why, False
 
 
 def prove(archive: Archive, chain: Chain) -> Proven:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from promptops import projection
 from promptops.core.registry_key import endorse
+from promptops.core.signing import PrivateKey
 from promptops.operations import git_sync
 from promptops.operations.git_sync import Synced
 from promptops.operations.homes import Changed, Declared
@@ -16,8 +19,10 @@ from promptops.operations.journal_key import KeyRequest, journal_key, set_journa
 from promptops.projection import Drained
 from promptops.projection.homes import Here
 from promptops.projection.keyring import Unlock, no_key
+from promptops.projection.objects import link
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
+from promptops.store.facts.record import Record
 from tests.support.factory import ACTOR, NAME, START, git, minutes
 from tests.support.signing import signing_key
 
@@ -78,3 +83,43 @@ def names(root: Path) -> list[str]:
 def commit_of(root: Path, name: str) -> str:
     """The commit of a fact by its name."""
     return commits(root)[names(root).index(name)]
+
+
+def write_signed(
+    records: Sequence[Record], root: Path, key_of: Callable[[int], PrivateKey | None], after: str = "", ref: str = REF
+) -> str:
+    """Writes records as a chain on top of a commit, each line signed with the key of its number; moves the ref there,
+    if there is one, and returns the newest commit."""
+    with closing(Repository.open(root)) as repository:
+        git_refs = repository.refs
+        for record in records:
+            key = key_of(record.audit.seq)
+            sign = partial(key.sign, namespace="git") if key else None
+            made = link(record, git_refs.algorithm, *([after] if after else []), sign=sign)
+            git_refs.write(list(made.objects))
+            after = made.sha
+    if ref:
+        git(root, "update-ref", ref, after)
+    return after
+
+
+def put_key(registry: Registry, key: PrivateKey | None, *, by: PrivateKey | None = None, required: bool = False) -> int:
+    """Sets the key of a registry, or none; ``by`` endorses it. Returns the number of the line that says so."""
+    number, public = journal_key(registry).number + 1, key.public if key else ""
+    signed = endorse(by, registry.lineage, number, public, required=required) if by else ""
+    request = KeyRequest(
+        number=number,
+        public_key=public,
+        required=required,
+        endorsement=signed,
+        without_previous=by is None,
+        reason="" if by else "for the tests",
+    )
+    set_journal_key(registry, request, actor=ACTOR, now=START)
+    with registry.read() as reader:
+        return reader.audit_head()[0]
+
+
+def records_of(registry: Registry) -> list[Record]:
+    with registry.read() as reader:
+        return list(reader.facts(reader.journal()))

@@ -15,6 +15,7 @@ from promptops.cli.output.json_shapes import JsonObject, fault_document
 from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.cli.trusted_keys import trusted, trusted_key_option
 from promptops.core.errors import ActorUnknown, Invalid
 from promptops.core.server_url import hide_password
 from promptops.core.timestamp import timestamp
@@ -133,13 +134,17 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
 @click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
 @click.option("--leave-newer", is_flag=True, help="Do not take the changes after the backup that git has.")
 @click.option("--reason", "-m", default="", metavar="TEXT", help="Why; the audit log has it afterwards.")
+@trusted_key_option
 @yes_option
-def restore(session: Session, /, source: Path, leave_newer: bool, reason: str, yes: bool) -> None:
+def restore(
+    session: Session, /, source: Path, leave_newer: bool, reason: str, keys: tuple[str, ...], yes: bool
+) -> None:
     """Make a registry of a backup, where none exists.
 
     Every byte of the backup is verified first; one that was changed or cut off is refused, and nothing is changed. An
     existing registry is never overwritten. Changes after the backup that the journal in git has are taken from there;
-    those that this machine has not verified are listed before a person at a terminal is asked.
+    those that neither a key of the registry nor this machine vouches for are listed before a person at a terminal is
+    asked.
     The registry begins a new epoch and is checked as by `promptops fsck`. Exit code 2 if that finds damage.
 
     \b
@@ -152,9 +157,15 @@ def restore(session: Session, /, source: Path, leave_newer: bool, reason: str, y
     place = _place(session, url)
     if leave_newer and not reason.strip():
         raise Invalid("a reason is needed", hint="--reason TEXT: why the newer changes are left; the log has it.")
-    confirm = asking(session, yes=yes)
     restored = backing_up.restore(
-        path, place, actor=actor, now=session.now, leave_newer=leave_newer, reason=reason, confirm=confirm
+        path,
+        place,
+        actor=actor,
+        now=session.now,
+        leave_newer=leave_newer,
+        reason=reason,
+        keys=trusted(session, keys),
+        confirm=asking(session, yes=yes),
     )
     destination = hide_password(url)
     session.answer(lambda: _restored_shape(restored, destination), lambda page: _restored(restored, destination, page))

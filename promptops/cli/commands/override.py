@@ -16,6 +16,7 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import facts, moment, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.cli.trusted_keys import trusted, trusted_key_option
 from promptops.core.duration import parse_duration
 from promptops.core.errors import Unavailable
 from promptops.core.reference import Reference
@@ -61,6 +62,7 @@ def override() -> None:
 )
 @click.option("--ref", default="", metavar="REF", help="Where the journal is, if not on a branch promptops/NAME.")
 @click.option("--out", type=_FILE, metavar="FILE", help="Where to put it. [default: APP.CHANNEL.override.json]")
+@trusted_key_option
 @yes_option
 def create(
     session: Session,
@@ -72,13 +74,15 @@ def create(
     from_git: Path | None,
     ref: str,
     out: Path | None,
+    keys: tuple[str, ...],
     yes: bool,
 ) -> None:
     """Write an override to a file.
 
     The release comes from the registry, or with --from-git from the records that promptops keeps in a git repository
-    (a clone of the home of the journal), which needs no database. Making the file changes nothing else. Where this
-    machine has not verified the lines of that release, they are listed before a person at a terminal is asked.
+    (a clone of the home of the journal), which needs no database. Making the file changes nothing else. Where
+    neither a key nor this machine vouches for the lines about that release, they are listed before a person at a
+    terminal is asked.
     """
     from promptops.cli.defaults import whole_release
     from promptops.operations import override as overriding
@@ -93,8 +97,10 @@ def create(
     actor = session.actor()
     if from_git is not None:
         place = session.directory / from_git
-        confirm, ref = asking(session, yes=yes), ref or named_ref(place)
-        made = overriding.create_from_git(place, request, actor=actor, now=session.now, ref=ref, confirm=confirm)
+        from_there = overriding.InGit(
+            ref=ref or named_ref(place), keys=trusted(session, keys), confirm=asking(session, yes=yes)
+        )
+        made = overriding.create_from_git(place, request, actor=actor, now=session.now, how=from_there)
     else:
         made = _from_registry(session, release, request, actor)
     path = session.directory / (out or f"{made.app}.{made.channel}.override.json")

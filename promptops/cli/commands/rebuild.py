@@ -15,6 +15,7 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, facts, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
+from promptops.cli.trusted_keys import trusted, trusted_key_option
 from promptops.core.server_url import hide_password
 
 if TYPE_CHECKING:
@@ -48,9 +49,18 @@ _NAMES = {"channels": "deployments"}
     help="Give up N lines of the audit log that are missing; with --reason.",
 )
 @reason_option
+@trusted_key_option
 @yes_option
 def rebuild(
-    session: Session, /, source: str, anchor: str, ref: str, accept_loss: int | None, reason: str, yes: bool
+    session: Session,
+    /,
+    source: str,
+    anchor: str,
+    ref: str,
+    accept_loss: int | None,
+    reason: str,
+    keys: tuple[str, ...],
+    yes: bool,
 ) -> None:
     """Make a new registry from git alone.
 
@@ -62,9 +72,10 @@ def rebuild(
     with the numbers that are missing, and nothing is made. --accept-loss takes the lines before the hole, if N is how
     many are given up; the reason is in the audit log afterwards.
 
-    A person who can push to the journal can add lines to it. So the lines after the last one that this machine has
-    verified are listed before a person at a terminal is asked; --yes answers. --anchor takes what was there when you
-    kept the hash: `promptops audit --verify` prints it.
+    A person who can push to the journal can add lines to it. A line that is signed with a trusted key vouches for all
+    before it; lines behind it that should be signed and are not are left out. The lines that neither a key nor this
+    machine vouches for are listed before a person at a terminal is asked; --yes answers. A script is refused if the
+    registry has a key. --anchor takes what was there when you kept the hash: `promptops audit --verify` prints it.
 
     \b
       promptops rebuild --from-git .
@@ -79,6 +90,7 @@ def rebuild(
         accept_loss=accept_loss or 0,
         reason=reason,
         ref=ref or named_ref(path if path.is_dir() else session.root()),
+        keys=trusted(session, keys),
     )
     place = str(path) if path.is_dir() else source
     confirm = asking(session, yes=yes)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.model import Policy
+from promptops.core.signing import fingerprint
 from promptops.operations import backup
 from promptops.source import vouched
 from promptops.source.vouched import Vouched
@@ -20,7 +21,8 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.support import factory
 from tests.support.factory import git, minutes
-from tests.support.journal import REF, bring, commits, sync
+from tests.support.journal import REF, bring, commits, records_of, put_key, sync, write_signed
+from tests.support.signing import key_text, signing_key
 
 TRUST = "would be taken on trust; the registry has no key, so the right to push to the home of its journal is the right"
 
@@ -48,7 +50,7 @@ def test_a_script_goes_on_and_its_log_says_what_was_taken_on_trust(
 ) -> None:
     done = promptops("rebuild", "--from-git", "prompts")
     lines = len(commits(clone))
-    assert f"this machine has verified no line of this registry, and {lines} lines {TRUST}" in done.err
+    assert f"no line of this registry is vouched for here, and {lines} lines {TRUST}" in done.err
     assert "note: line 1  2026-" in done.err
     assert re.search(rf"note: line {lines}  [0-9: -]+ UTC  Ada Lovelace  promote bot@0.1.2 on prod\n", done.err)
     (tmp_path / "new.db").unlink()
@@ -63,7 +65,7 @@ def test_only_what_came_after_the_verified_line_is_listed(
 ) -> None:
     seq = know(told, 1)
     done = promptops("rebuild", "--from-git", "prompts")
-    assert f"verified the lines up to {seq} of this registry, and 1 line {TRUST}" in done.err
+    assert f"the lines up to {seq} of this registry are vouched for here, and 1 line {TRUST}" in done.err
     assert done.err.count("note: line ") == 1
     (tmp_path / "new.db").unlink()
     know(told)
@@ -82,7 +84,7 @@ def test_a_person_is_asked(told: Registry, clone: Path, tmp_path: Path, typed: s
     while b"Take them? [y/N]" not in shown:
         shown += os.read(controller, 4096)
     assert b"promote bot@0.1.2 on prod" in shown
-    assert b"has verified no line of this registry" in shown
+    assert b"No line of this registry is vouched for here" in shown
     os.write(controller, f"{typed}\n".encode())
     try:
         while more := os.read(controller, 4096):
@@ -170,3 +172,72 @@ def test_a_restore_says_which_newer_lines_are_taken_on_trust(
     done = promptops("db", "restore", str(saved))
     assert f"and 1 line {TRUST}" in done.err
     assert re.search(r"note: line \d+  .*  policy on later\n", done.err), done.err
+
+
+KEY, OTHER = signing_key(), signing_key(1)
+
+
+@pytest.fixture
+def signed(told: Registry, clone: Path) -> Path:
+    """A journal that is signed, and a machine that trusts no key of it."""
+    put_key(told, KEY, required=True)
+    write_signed(records_of(told), clone, lambda _: KEY)
+    vouched.remember(told.lineage, Vouched(), instead=True)
+    return clone
+
+
+def test_a_script_needs_a_key_where_the_registry_has_one(
+    told: Registry, signed: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    make = ("override", "create", "bot@0.1.1", "--channel", "prod", "--reason", "it burns", "--from-git", "prompts")
+    for command in (("rebuild", "--from-git", "prompts"), make):
+        refused = promptops(*command, exits=5).err
+        assert f"the journal says that its key is {fingerprint(KEY.public)}" in refused
+        assert "--key KEY" in refused and "PROMPTOPS_REGISTRY_KEY" in refused and "--yes" in refused
+        assert "no line of the journal" in promptops(*command, "--key", OTHER.public, exits=5).err
+        promptops(*command, "--key", KEY.public)
+        vouched.remember(told.lineage, Vouched(), instead=True)
+    assert (tmp_path / "new.db").exists()
+    assert promptops("--json", *make, "--key", "nothing.pub", exits=2).error["code"] == "invalid"
+
+
+@pytest.mark.parametrize("form", ["line", "comment", "fingerprint", "file", "signers", "variable", "yes", "remembered"])
+def test_a_key_is_named_in_several_ways(
+    told: Registry, signed: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    (tmp_path / "file").write_text(f"{KEY.public} ada@work\n")
+    (tmp_path / "signers").write_text(f'# ours\npromptops namespaces="git" {KEY.public}\n')
+    ways = {
+        "line": ["--key", KEY.public],
+        "comment": ["--key", f"{KEY.public} of the registry"],
+        "fingerprint": ["--key", OTHER.public, "--key", fingerprint(KEY.public)],
+        "file": ["--key", "file"],
+        "signers": ["--key", "signers"],
+        "yes": ["--yes"],
+    }
+    if form == "variable":
+        monkeypatch.setenv("PROMPTOPS_REGISTRY_KEY", f"{OTHER.public}, {KEY.public}")
+    if form == "remembered":
+        vouched.remember(told.lineage, Vouched(keys=(KEY.public,)))
+    said = promptops("rebuild", "--from-git", "prompts", *ways.get(form, []))
+    assert said.err == ""
+    assert vouched.read(told.lineage).keys == (KEY.public,)
+
+
+@pytest.mark.parametrize("typed", ["SHA256:short", "ssh-ed25519 AAAA", "ssh-rsa AAAA", "no/such/file", "private", "\0"])
+def test_what_is_no_public_key_is_refused_and_not_shown(
+    signed: Path, promptops: Promptops, tmp_path: Path, typed: str
+) -> None:
+    (tmp_path / "private").write_text(key_text())
+    refused = promptops("rebuild", "--from-git", "prompts", "--key", typed, exits=2).err
+    assert key_text().splitlines()[1] not in refused
+
+
+def test_what_is_not_signed_is_named(told: Registry, signed: Path, promptops: Promptops) -> None:
+    forged = records_of(told)
+    write_signed(forged[-1:], signed, lambda _: None, after=commits(signed)[-1])
+    factory.make_channels(told, later=Policy())
+    write_signed(records_of(told)[-1:], signed, lambda _: None, after=commits(signed)[-2])
+    said = promptops("rebuild", "--from-git", "prompts", "--key", KEY.public)
+    assert f"ignored: policies/later/1: it is not signed with {fingerprint(KEY.public)}" in said.err
+    assert "promptops sync" in said.out
