@@ -14,10 +14,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A line that sets a key, an empty one for none; and the key that endorsed it, empty without a right signature."""
+    """A line that sets a key, an empty one for none; and the key that endorsed it, empty without a right signature.
+
+    Where signatures are ``required``, unsigned lines count for nothing, also where the key is not trusted.
+    """
 
     key: str
     endorser: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,10 @@ class _Walk:
 
     def key(self, seq: int) -> str:
         """Returns the key in force at a line."""
-        return next((change.key for at, change in reversed(self.changes) if at <= seq), "")
+        return self._at(seq).key
+
+    def _at(self, seq: int) -> Change:
+        return next((change for at, change in reversed(self.changes) if at <= seq), Change(key=""))
 
     def _may_sign(self, signer: str, seq: int) -> bool:
         """True for the key in force at a line, and for later ones: git may get a line late."""
@@ -103,8 +110,9 @@ class _Walk:
 
     def problem(self, seq: int, signer: str) -> str:
         """Says why a line that is not vouched for does not count; empty if it may."""
-        key = self.key(seq)
-        if not key or self._may_sign(signer, seq):
+        now = self._at(seq)
+        key, counts = now.key, now.required or now.key in self.trusted
+        if not key or self._may_sign(signer, seq) or not (counts or signer):
             return ""
         return f"it is signed with {signer}, and not with {key}" if signer else f"it is not signed with {key}"
 

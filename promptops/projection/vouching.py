@@ -38,7 +38,7 @@ def vouch(archive: Archive, proven: Proven, trusted: Collection[str], verified: 
 
 
 def _change(key: RegistryKey, lineage: str) -> Change:
-    return Change(key=_named(key.key), endorser=_named(endorsed_by(key, lineage)))
+    return Change(key=_named(key.key), endorser=_named(endorsed_by(key, lineage)), required=key.required)
 
 
 def _named(key: str) -> str:

@@ -10,6 +10,7 @@ from promptops.projection.trust import Change, Trust, judge
 
 # A journal is written as a word: the letter of the key that signed each line, `.` for none. Keys are set at lines.
 A1 = {3: Change(key="a")}
+REQUIRED = {3: Change(key="a", required=True)}
 A_THEN_B = {**A1, 6: Change(key="b", endorser="a")}
 A_LOST_B = {**A1, 6: Change(key="b")}
 ENDED = {**A1, 6: Change(key="", endorser="a")}
@@ -29,9 +30,11 @@ def walk(journal: str, changes: Mapping[int, Change], trusted: str = "", verifie
         ("another key is trusted", "..aaaa", A1, "x", 0, 6),
         ("lines written late, before the key was set", "aaaaaa", A1, "a", 6, 6),
         ("unsigned lines after it are left out", "..aaaa..", A1, "a", 6, 6),
-        ("unsigned lines, and nothing is trusted", "..aaaa..", A1, "", 0, 6),
+        ("unsigned lines, and nothing is trusted", "..aaaa..", A1, "", 0, 8),
+        ("the same, and signatures are required", "..aaaa..", REQUIRED, "", 0, 6),
+        ("the same, and they are signed with another key", "..aaaaxx", A1, "", 0, 6),
         ("one unsigned line among signed ones is vouched for", "..aa.a", A1, "a", 6, 6),
-        ("one unsigned line among signed ones, nothing is trusted", "..aa.a", A1, "", 0, 4),
+        ("one unsigned line among signed ones, nothing is trusted", "..aa.a", REQUIRED, "", 0, 4),
         ("signed with a key of the forger's own", "..aaaaxx", A1, "a", 6, 6),
         ("the next key was endorsed", "..aaabbb", A_THEN_B, "a", 8, 8),
         ("only the next key is trusted", "..aaabbb", A_THEN_B, "b", 8, 8),
