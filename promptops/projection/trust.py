@@ -79,7 +79,7 @@ class _Walk:
                 break
 
     def _trust(self, runs: Sequence[Sequence[tuple[int, Change]]]) -> int:
-        """Adds the keys that trusted ones endorsed; returns the last run with a trusted key, -1 if there is none."""
+        """Adds the keys that trusted ones endorsed; returns the last run with a trusted key, or -1."""
         older: set[str] = set()
         last = -1
         for number, run in enumerate(runs):
