@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from promptops.core.audit import GENESIS
 from promptops.core.errors import Invalid
@@ -42,12 +43,14 @@ def import_records(
     now: datetime,
     reason: str = "",
     leaves: str = "",
+    careful: bool = False,
 ) -> int:
     """Make a registry of these records, oldest first, that gives the same answers as the one they came from.
 
     Records have no secrets of tokens, so no token works there. The records are in git already, so the outbox is empty,
     except for the new ``epoch`` of the registry, which is a change of its own; ``leaves`` is the commit of the journal
-    that it leaves behind. Returns the number of records.
+    that it leaves behind. Returns the number of records. If ``careful``, it asks for no record after the first one
+    that contradicts those before it.
 
     Raises:
         Conflict: there is a registry already.
@@ -55,6 +58,7 @@ def import_records(
     """
     with creating(url) as connection:
         rebuild = _Rebuild(connection)
+        rebuild.page = 1 if careful else _PAGE
         for record in records:
             rebuild.add(record)
         rebuild.finish()
@@ -102,7 +106,7 @@ class _Rebuild:
         self._before: dict[tuple[str, str], int] = {}
         self._existing = False
         self._rows: dict[str, list[Values]] = {table.name: [] for table in tables.metadata.sorted_tables}
-        self._waiting, self._bytes = 0, 0
+        self._waiting, self._bytes, self.page = 0, 0, _PAGE
         self._apps: set[str] = set()
         self._heads: dict[tuple[str, str], int] = {}
         self._unbound: list[Values] = []
@@ -131,7 +135,7 @@ class _Rebuild:
             self._unbound.append({"seq": audit.seq, "record": bind(record.ref, record.fact), "secret": ""})
         self.seq, self._hash = audit.seq, audit.hash
         self._bytes += len(record.content)
-        if self._waiting >= _PAGE or self._bytes >= _PAGE_BYTES:
+        if self._waiting >= self.page or self._bytes >= _PAGE_BYTES:
             self._flush()
 
     def finish(self) -> None:
@@ -177,6 +181,12 @@ class _Rebuild:
         # In the order of the tables' references, so that a row exists before rows that refer to it.
         for name, rows in self._rows.items():
             if rows:
-                self._connection.execute(insert(tables.metadata.tables[name]).inline(), rows)
+                self._insert(name, rows)
                 rows.clear()
         self._waiting, self._bytes = 0, 0
+
+    def _insert(self, name: str, rows: list[Values]) -> None:
+        try:
+            self._connection.execute(insert(tables.metadata.tables[name]).inline(), rows)
+        except (IntegrityError, DataError, OverflowError) as error:
+            raise Invalid(f"up to change {self.seq}, a row of {name} contradicts another one") from error
