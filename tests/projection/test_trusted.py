@@ -21,7 +21,7 @@ from promptops.source.vouched import Vouched
 from promptops.store import Registry
 from tests.support import factory
 from tests.support.factory import ACTOR, NAME, git, minutes
-from tests.support.journal import commits, records_of, put_key, write_signed
+from tests.support.journal import commits, put_key, records_of, write_signed
 from tests.support.signing import signing_key
 
 A, B, FORGER = signing_key(), signing_key(1), signing_key(2)

@@ -21,7 +21,7 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.support import factory
 from tests.support.factory import git, minutes
-from tests.support.journal import REF, bring, commits, records_of, put_key, sync, write_signed
+from tests.support.journal import REF, bring, commits, put_key, records_of, sync, write_signed
 from tests.support.signing import key_text, signing_key
 
 TRUST = "would be taken on trust; the registry has no key, so the right to push to the home of its journal is the right"
