@@ -16,7 +16,7 @@ from promptops.core.origin import address_of
 from promptops.projection.archive import REGISTRY
 from promptops.projection.chain import Position, journal_ref
 from promptops.projection.draining import bring
-from promptops.projection.homes import Elsewhere, Here, HomeRef, NotTheHome, hint_of, make_home_id, reach
+from promptops.projection.homes import Elsewhere, Here, HomeRef, hint_of, make_home_id, reach
 from promptops.projection.keyring import Unlock, no_key
 from promptops.projection.objects import ROOT
 from promptops.source.git.refs import Refs, require_address
@@ -130,7 +130,7 @@ def _address(address: str) -> str:
 def _bring_all(registry: Registry, repository: Repository, place: HomeRef, unlock: Unlock) -> Position:
     brought = bring(registry, repository, place, new=True, unlock=unlock)
     if brought.locked:
-        raise NotTheHome(f"the journal is not brought to {place.where} by this process: {brought.locked}")
+        raise GitUnavailable(f"the journal cannot be brought to {place.where} by this process: {brought.locked}")
     if brought.alarms:
         raise RegistryMismatch(
             f"{place.where} cannot be the home of the journal: {brought.alarms[0].what}",

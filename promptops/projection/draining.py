@@ -17,7 +17,7 @@ from promptops.core.faults import Condition, Fault
 from promptops.core.model import Release
 from promptops.projection import tagging, tags
 from promptops.projection.chain import START, Astray, Page, Position, locate, pages
-from promptops.projection.keyring import Keyring, Locked, Unlock, no_key, why_locked
+from promptops.projection.keyring import Keyring, Locked, Unlock, no_key, signer
 from promptops.source.git.refs import Refs, Refusal
 
 if TYPE_CHECKING:
@@ -113,38 +113,39 @@ def bring(
     A process that cannot sign writes no line; it only learns what another one brought there.
     """
     git, total = repository.refs, Brought()
-    with registry.read() as reader:
-        keyring = Keyring(reader.registry_keys())
-    total.locked = why_locked(keyring.key_in_force, unlock)
     with repository.lock.shared(), git.ahead():
         for _ in range(_TRIES):
             try:
                 at = locate(registry, git, home.tip(), home.where, known=not new)
-                there = _kept(registry, git, at, home.where) if new and keyring else ()
+                there = _kept(registry, git, at, home.where, unlock) if new else ()
+                until = None if limit is None else at.seq + limit
+                lines = pages(registry, git, at, until=until, there=there, unlock=unlock)
+                end = _bring(registry, git, home, at, lines, total)
             except Astray as astray:
                 total.alarms.append(astray.fault)
                 break
-            until = None if limit is None else at.seq + limit
-            lines = pages(registry, git, at, until=until, there=there, unlock=unlock)
-            lines = iter(()) if total.locked else lines
-            end = _bring(registry, git, home, at, lines, total)
+            except Locked as locked:
+                total.locked = str(locked)
+                break
             if end is not None:
                 total.at = end
                 break
     return total
 
 
-def _kept(registry: Registry, git: Refs, at: Position, where: str) -> Sequence[str]:
+def _kept(registry: Registry, git: Refs, at: Position, where: str, unlock: Unlock) -> Sequence[str]:
     """Returns the commits behind a position that the home before had, if they are here: a new one gets the same.
 
     Without a key they follow from the rows; but a line keeps the signature that it was written with.
 
     Raises:
-        Astray: they are not the journal of the registry.
+        Astray: they are not the journal of the registry. Locked: this process cannot sign the lines behind them.
     """
     with registry.read() as reader:
         seq, sha = reader.drained(git.algorithm)
-    if seq <= at.seq or not git.has(sha):
+        keyring = Keyring(reader.registry_keys())
+    signer(keyring.key_in_force, unlock)
+    if not keyring or seq <= at.seq or not git.has(sha):
         return ()
     locate(registry, git, sha, where, known=False)
     shas = [each for each, _ in git.history(sha)]
@@ -164,7 +165,7 @@ def _bring(
             if gap:
                 total.alarms.append(_no_fact(gap))
                 return step.at
-    except Locked as locked:  # the first key was set just now
+    except Locked as locked:
         total.locked = str(locked)
     return step.at if step.go(registry, total) else None
 

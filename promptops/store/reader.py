@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, bindparam, cast, func, literal, select
+from sqlalchemy import Text, bindparam, cast, func, select
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import RegistryDamaged
@@ -33,6 +33,11 @@ LAST_DRAINED = select(tables.drained.c.seq, tables.drained.c.commit).where(
     tables.drained.c.algorithm == bindparam("algorithm")
 )
 _HOME = select(tables.home).order_by(tables.home.c.number.desc()).limit(1)
+_KEYS = (
+    select(tables.journal.c.seq, tables.registry_key)
+    .join(tables.registry_key, tables.journal.c.ref == "registry-keys/" + cast(tables.registry_key.c.number, Text))
+    .order_by(tables.journal.c.seq)
+)
 _ANY_OWNER = "*"
 """In place of the token of a key from before keys belonged to one; the id of no token."""
 _ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.body).where(
@@ -223,10 +228,7 @@ class Reader(ReleaseReader, ChannelReader):
 
     def registry_keys(self) -> Mapping[int, RegistryKey]:
         """Every key that was set for the journal, oldest first, by the number of its line of the audit log."""
-        table, lines = tables.registry_key, tables.journal
-        name = literal("registry-keys/") + cast(table.c.number, Text)
-        query = select(lines.c.seq, table).join_from(lines, table, lines.c.ref == name).order_by(lines.c.seq)
-        rows = self._connection.execute(query).all()
+        rows = self._connection.execute(_KEYS).all()
         if not rows:
             return {}
         from promptops.store.facts.registry_key import key_of

@@ -16,7 +16,7 @@ from promptops.store import Registry
 from tests.projection.conftest import Tamper, write_older
 from tests.support import factory
 from tests.support.factory import ACTOR, NAME, git, minutes
-from tests.support.journal import REF, commits, names
+from tests.support.journal import REF, commits, names, set_key, unlocked, unsigned
 
 
 @pytest.fixture
@@ -95,3 +95,15 @@ def test_a_take_over_that_was_killed_is_repeated_to_the_same_chain(
         world.write(lambda writer, seq=seq, sha=sha: writer.drain(repository.refs.algorithm, seq, sha))  # type: ignore[misc]
         assert sync(world, older).drained.alarms == ()
         assert commits(older) == whole
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_registry_that_is_taken_over_may_be_signed_at_once(world: Registry, older: Path, registry_url: str) -> None:
+    set_key(world)
+    with pytest.raises(GitUnavailable, match="is not set here"):
+        sync(world, older)
+    declared, changed = Declared(registry=NAME), Changed(actor=ACTOR, at=minutes(400), unlock=unlocked())
+    done = git_sync.sync(world, older, declared, changed, claim=False, remove_older=True)
+    assert (done.drained.pending, done.older and done.older.kept, old_refs(older)) == (0, (), [])
+    assert unsigned(older) == []
+    assert check(RegistryLocation(url=registry_url, root=older, name=NAME)).faults == ()

@@ -13,12 +13,13 @@ from promptops.core.model import Policy
 from promptops.operations import backup
 from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.homes import Changed, Declared, change_home
+from promptops.operations.journal_key import journal_key
 from promptops.operations.rebuild import rebuild
 from promptops.store import Registry
 from tests.projection.test_rebuild import answers
 from tests.support import factory
 from tests.support.factory import ACTOR, NAME, git, minutes
-from tests.support.journal import REF, commits, sync
+from tests.support.journal import REF, commits, set_key, sync, unlocked
 
 Again = Callable[..., backup.Restored]
 
@@ -142,3 +143,20 @@ def test_the_home_is_asked_where_it_is_an_address(
         with new.read() as reader:
             assert (reader.audit(limit=1)[0].previous, reader.audit_head()[0]) == (hash_, until + 1)
         assert sync(new, root).drained.alarms == ()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("leave", [False, True])
+def test_a_backup_from_before_the_journal_was_signed(
+    world: Registry, saved: Path, again: Again, empty_url: str, root: Path, leave: bool
+) -> None:
+    set_key(world)
+    factory.make_channels(world, more=Policy())
+    sync(world, root, unlock=unlocked())
+    before = commits(root)
+    again(leave_newer=leave, **({"reason": "they were wrong"} if leave else {}))
+    with closing(Registry.open(empty_url)) as new:
+        assert (journal_key(new).mode, sync(new, root).drained.pending > 0) == ("off" if leave else "on", not leave)
+        assert sync(new, root, unlock=unlocked()).drained.pending == 0
+    assert git(root, "merge-base", "--is-ancestor", before[-1], REF) == ""
+    assert check(RegistryLocation(url=empty_url, root=root, name=NAME)).faults == ()

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.errors import Invalid
+from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.signing import PrivateKey
 from promptops.operations.fsck import FsckReport, RegistryLocation, check
 from promptops.operations.homes import Changed, Declared, change_home
 from promptops.operations.journal_key import journal_key
 from promptops.projection import draining, fsck
-from promptops.projection.homes import Here, NotTheHome
+from promptops.projection.homes import Here
 from promptops.projection.keyring import Locked, signer
 from promptops.projection.objects import link
 from promptops.projection.signatures import Sign
@@ -194,7 +194,7 @@ def test_a_new_home_gets_the_same_commits(world: Registry, root: Path, tmp_path:
     before = commits(root)
     git(tmp_path, "init", "--quiet", "--bare", "home.git")
     declared = Declared(registry=NAME, git=str(tmp_path / "home.git"))
-    with pytest.raises(NotTheHome, match="is not set here"):
+    with pytest.raises(GitUnavailable, match="is not set here"):
         change_home(world, root, declared, Changed(actor=ACTOR, at=minutes(63)), reason="")
     change_home(world, root, declared, Changed(actor=ACTOR, at=minutes(63), unlock=unlocked(7)), reason="")
     there = git(tmp_path / "home.git", "rev-list", "--first-parent", "--reverse", REF).splitlines()
