@@ -7,6 +7,7 @@ serving, traffic, idle, guessing, floods.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from importlib import import_module
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     found: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="promptops-bench-", ignore_cleanup_errors=True) as folder:
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
         for part in asked.only.split(","):
             if part not in PARTS:
                 parser.error(f"{part} is none of {', '.join(PARTS)}")

@@ -118,6 +118,7 @@ def _work_in(place: Path | None, asked: argparse.Namespace, parts: Sequence[str]
         os.chmod(folder, 0o755)  # PostgreSQL runs as another user where this is root
         room = Path(folder) / "worlds"
         room.mkdir()
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
         try:
             databases = _databases(asked.on, Path(folder))
         except ImportError as error:
