@@ -1,4 +1,6 @@
-"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all."""
+"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all, the
+next time none of them, and 100,000 in ten times the time.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,30 @@ from tests.harness.bench.rebuild import fill
 from tests.support.factory import NAME
 from tests.support.journal import BRANCH
 
-_FACTS = {"1,000": (4, 200), "10,000": (20, 450)}
-"""Apps and releases of each; every app is also deployed 50 times and has its policies: about that many facts."""
+_FACTS = {"1,000": (4, 200, 25), "10,000": (20, 400, 50), "100,000": (20, 4_000, 500)}
+"""Apps, releases of each, and deployments of each on each channel: about that many facts, in one mixture."""
 
 
 def lines(folder: Path) -> Iterator[Line]:
-    """The first sync with a remote, a push of somebody else, and a whole fsck."""
-    for name, (apps, releases) in _FACTS.items():
+    """The first sync with a remote, a push of somebody else, and fsck."""
+    for name, (apps, releases, deployments) in _FACTS.items():
         work = folder / name
-        fill(_url(work), work, apps=apps, releases=releases, deployments=25, in_git=False)
-    work = folder / "10,000"
-    yield _first_sync(folder, work)
+        fill(_url(work), work, apps=apps, releases=releases, deployments=deployments, in_git=False)
+    yield _first_sync(folder, folder / "10,000")
     yield _push_of_a_colleague(folder)
-    yield _fsck(folder)
+    for name in ("1,000", "100,000"):
+        process([*_promptops(folder / name), "sync"], folder)
+    yield _fsck_again(folder / "10,000")
+    yield _fsck(folder, "10,000", than="1,000", rounds=5)
+    yield _fsck(folder, "100,000", than="10,000", rounds=3)
 
 
 def _url(work: Path) -> str:
     return f"sqlite:///{work}.db"
+
+
+def _promptops(work: Path) -> list[str]:
+    return [sys.executable, "-m", "promptops", "--actor", ACTOR, "--registry", _url(work), "-C", str(work)]
 
 
 def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes:
@@ -47,8 +56,7 @@ def _bare(folder: Path, name: str) -> Path:
 def _first_sync(folder: Path, work: Path) -> Line:
     """Once: the second time there is nothing to do."""
     _git(work, "remote", "add", "origin", str(_bare(folder, "ours.git")))
-    command = [sys.executable, "-m", "promptops", "--actor", ACTOR, "--registry", _url(work), "-C", str(work)]
-    took = process([*command, "sync", "--remote", "origin"], work)
+    took = process([*_promptops(work), "sync", "--remote", "origin"], work)
     stream = _git(work, "fast-export", f"refs/heads/{BRANCH}")
     _git(folder, "init", "--quiet", "imported")
     _git(folder / "imported", "remote", "add", "origin", str(_bare(folder, "theirs.git")))
@@ -91,11 +99,22 @@ def _pushing(folder: Path, remote: Path, name: str) -> Callable[[], float]:
     return push
 
 
-def _fsck(folder: Path) -> Line:
+def _fsck_again(work: Path) -> Line:
+    """As it is typed each day: everything was verified before."""
+    fsck, status = [*_promptops(work), "fsck"], [*_promptops(work), "status"]
+    process(fsck, work)
+    return compare(
+        "fsck of 10,000 facts that were verified before",
+        lambda: process(fsck, work),
+        lambda: process(status, work),
+        named="status",
+        bound=3.0,
+        rounds=9,
+    )
+
+
+def _fsck(folder: Path, name: str, *, than: str, rounds: int) -> Line:
     """The time for one fact of many, against that of one of few: whole, in process."""
-    sync = [sys.executable, "-m", "promptops", "--actor", ACTOR]
-    for name in _FACTS:
-        process([*sync, "--registry", _url(folder / name), "-C", str(folder / name), "sync"], folder)
 
     def a_fact(name: str) -> Callable[[], float]:
         place = RegistryLocation(url=_url(folder / name), root=folder / name, name=NAME)
@@ -105,16 +124,11 @@ def _fsck(folder: Path) -> Line:
         registry.close()
 
         def once() -> None:
-            if check(place).faults:
-                raise RuntimeError(f"fsck found {check(place).faults[:2]}")
+            if faults := check(place).faults:
+                raise RuntimeError(f"fsck found {faults[:2]}")
 
         return lambda: timed(once) / facts
 
     return compare(
-        "fsck, a fact of 10,000",
-        a_fact("10,000"),
-        a_fact("1,000"),
-        named="a fact of 1,000",
-        bound=1.3,
-        rounds=5,
+        f"fsck, a fact of {name}", a_fact(name), a_fact(than), named=f"a fact of {than}", bound=1.3, rounds=rounds
     )
