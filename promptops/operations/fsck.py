@@ -26,6 +26,7 @@ from promptops.source.git import lock
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, upgrade
 from promptops.store.checks.checks import check_store
+from promptops.store.checks.journal_checks import PageCheck
 
 _ALONE_SECONDS = 10.0
 """Seconds that a repair waits for processes that write to git; after that it leaves their lock files alone."""
@@ -103,8 +104,10 @@ def _look(place: RegistryLocation, remote: str, *, everything: bool, now: dateti
         with _opened(place) as registry, _git_of(place, registry) as git:
             begin = git.begin(everything=everything)
             extent = _extent(registry, begin)
-            faults = (*check_store(registry, since=begin.verified), *_live_faults(registry))
-            faults = (*faults, *git.faults(begin.chain, remote))
+            facts = PageCheck(last=begin.verified.seq)
+            of_git = git.faults(begin.chain, remote, facts)
+            of_store = check_store(registry, since=begin.verified, facts=facts)
+            faults = (*of_store, *_live_faults(registry), *of_git)
             if now is not None:
                 verified.keep(registry, begin, faults, now)
             return FsckReport(faults=faults, notes=git.notes(), extent=extent)
@@ -156,7 +159,7 @@ class _Git:
             self.problem = _not_compared(error)
         return Begin()
 
-    def faults(self, chain: fsck.Chain | None, remote: str) -> tuple[Fault, ...]:
+    def faults(self, chain: fsck.Chain | None, remote: str, facts: PageCheck) -> tuple[Fault, ...]:
         """What is wrong with git, compared with the database."""
         if self.repository is None:
             return ()
@@ -164,7 +167,7 @@ class _Git:
             if self.home is None:
                 faults = tuple(fsck.outbox(self.registry))
             else:
-                faults = fsck.check(self.registry, self.repository, self.home, chain) if chain else self.unread
+                faults = fsck.check(self.registry, self.repository, self.home, chain, facts) if chain else self.unread
             more = remotes.check_remote(self.registry, self.repository, remote, self.home) if remote else ()
         except RegistryDamaged as error:
             self.problem = _not_compared(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,9 @@ HEADS = "refs/heads/promptops/"
 
 PAGE = 100
 """Records that are in memory together; a release may be a mebibyte."""
+
+Facts = Callable[["Reader", Sequence[JournalEntry]], Sequence[Record]]
+"""Reads the records of a page of lines, without those whose fact is missing or is not what the line says."""
 
 _REMOTE_HEADS = re.compile(r"refs/remotes/.+/promptops/[^/]+")
 
@@ -97,8 +100,9 @@ def pages(
     until: int | None = None,
     there: Sequence[str] = (),
     unlock: Unlock | None = None,
+    facts: Facts | None = None,
 ) -> Iterator[Page]:
-    """Yields the lines behind a position, each with the commit that belongs there.
+    """Yields the lines behind a position, each with the commit that belongs there. ``facts`` reads those of a page.
 
     ``there`` are the commits behind the position that a chain in git has: each line is then computed as the next one of
     these, so that one wrong line does not make all that follow wrong, and with the signature that it has there. The
@@ -112,7 +116,8 @@ def pages(
         limit = PAGE if until is None else min(PAGE, until - at.seq)
         with registry.read() as reader:
             entries = reader.journal(after=at.seq, limit=limit)
-            records = {record.audit.seq: record for record in reader.facts(entries)}
+            found = facts(reader, entries) if facts else reader.facts(entries)
+            records = {record.audit.seq: record for record in found}
             keyring = Keyring(reader.registry_keys())
         if not entries:
             return

@@ -18,7 +18,7 @@ from promptops.core.json_codec import to_json
 from promptops.core.model import Release
 from promptops.projection import tagging, tags
 from promptops.projection.archive import lineages
-from promptops.projection.chain import START, Page, Position, pages, read_line
+from promptops.projection.chain import START, Facts, Page, Position, pages, read_line
 from promptops.projection.keyring import Locked, Unlock, no_key
 from promptops.projection.objects import ROOT, Projected
 from promptops.projection.older import matching
@@ -66,11 +66,13 @@ def read_chain(git: Refs, home: HomeRef, since: Position = START) -> Chain:
     return Chain(tip=tip, shas=[sha for sha, _ in git.history(tip)] if tip else [])
 
 
-def check(registry: Registry, repository: Repository, home: HomeRef, chain: Chain | None = None) -> tuple[Fault, ...]:
+def check(
+    registry: Registry, repository: Repository, home: HomeRef, chain: Chain | None = None, facts: Facts | None = None
+) -> tuple[Fault, ...]:
     """Everything in which the home of the journal, and the tags of a repository, are not what the registry says."""
     try:
         there = chain or read_chain(repository.refs, home)
-        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home, there)]
+        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home, there, facts)]
     except GitUnavailable as error:
         return unreadable(error, home)
     return shortened(faults)
@@ -136,7 +138,9 @@ def lock_folders(repository: Repository) -> tuple[str, ...]:
     return ("refs/heads/promptops", *(f"{tags.TAGS}{app}" for app in sorted(apps)))
 
 
-def _compare(registry: Registry, repository: Repository, home: HomeRef, chain: Chain) -> Iterator[Fault]:
+def _compare(
+    registry: Registry, repository: Repository, home: HomeRef, chain: Chain, facts: Facts | None
+) -> Iterator[Fault]:
     git, shas = repository.refs, chain.shas
     with registry.read() as reader:
         (brought, _), left = reader.drained(git.algorithm), reader.left_behind()
@@ -153,7 +157,7 @@ def _compare(registry: Registry, repository: Repository, home: HomeRef, chain: C
         what = f"it holds the history of another registry, of lineage {others[0]}"
         yield damage("lineage-foreign", what, str(repository.root), "One of the two belongs to another repository.")
         older = {}
-    for page in pages(registry, git, chain.begin, there=shas[chain.begin.seq :]):
+    for page in pages(registry, git, chain.begin, there=shas[chain.begin.seq :], facts=facts):
         yield from comparison.lines(page)
         yield from _tags(registry, git, page)
     yield from comparison.unknown()

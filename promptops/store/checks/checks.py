@@ -17,6 +17,7 @@ from promptops.core.errors import RegistryDamaged
 from promptops.core.faults import Fault
 from promptops.store.checks import forms, journal_checks
 from promptops.store.checks.integrity import check_files, check_guards, check_references, check_restore
+from promptops.store.checks.journal_checks import PageCheck
 from promptops.store.checks.verified import NOTHING, Verified, check_rows
 from promptops.store.faults import Check, damage
 from promptops.store.registry import Registry
@@ -27,16 +28,19 @@ _deployment, _release = tables.deployment, tables.release
 _PAGE = 200  # rows in memory at a time, releases with their contents among them
 
 
-def check_store(registry: Registry | str, *, since: Verified = NOTHING) -> tuple[Fault, ...]:
+def check_store(
+    registry: Registry | str, *, since: Verified = NOTHING, facts: PageCheck | None = None
+) -> tuple[Fault, ...]:
     """Everything that is wrong with the database of a registry, which may be given by its URL.
 
-    Of the lines that were verified before, seals, facts, bytes and forms are not read again.
+    Of the lines that were verified before, seals, facts, bytes and forms are not read again, and no facts of those that
+    ``facts`` went through just now.
 
     Raises:
         RegistryNotInitialised, SchemaOutdated, SchemaTooNew, RegistryUnavailable: there is nothing that can be checked.
     """
     if isinstance(registry, Registry):
-        return tuple(fault for name, check in _checks(since).items() for fault in _run(registry, name, check))
+        return tuple(fault for name, check in _checks(since, facts).items() for fault in _run(registry, name, check))
     try:
         opened = Registry.open(registry, check_guards=False)
     except RegistryDamaged as error:
@@ -177,5 +181,10 @@ _SINCE: dict[str, Callable[..., Iterator[Fault]]] = {
 """The checks that read rows one by one begin behind what was verified; that the other rows are there is counted."""
 
 
-def _checks(since: Verified) -> dict[str, Check]:
-    return {**_CHECKS, **({name: partial(check, since=since) for name, check in _SINCE.items()} if since.seq else {})}
+def _checks(since: Verified, facts: PageCheck | None) -> dict[str, Check]:
+    checks: dict[str, Check] = dict(_CHECKS)
+    if since.seq:
+        checks |= {name: partial(check, since=since) for name, check in _SINCE.items()}
+    if facts is not None and facts.last > since.seq:
+        checks["facts"] = partial(journal_checks.check_more_facts, facts=facts)
+    return checks

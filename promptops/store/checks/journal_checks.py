@@ -5,6 +5,7 @@ and no fact is there without a line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, select
 
@@ -59,28 +60,62 @@ def check_facts(connection: Connection, since: Verified = NOTHING) -> Iterator[F
     """Every name of the journal leads to a fact, and it is the one that the audit log speaks of."""
     last = since.seq
     while page := entries(connection, after=last, limit=_PAGE):
-        yield from _page(connection, page)
+        _, faults = _page(connection, page)
+        yield from faults
         last = page[-1].seq
 
 
-def _page(connection: Connection, page: Entries) -> Iterator[Fault]:
+@dataclass(slots=True)
+class PageCheck:
+    """The check of facts, of pages that are read for something else as well: no fact is read twice. ``last`` is the
+    line up to which they came.
+    """
+
+    last: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def __call__(self, reader: Reader, page: Entries) -> tuple[Record, ...]:
+        """What :meth:`Reader.facts` returns."""
+        records, faults = _page(reader._connection, page) if page else ([], [])
+        self.faults += faults
+        self.last = page[-1].seq if page else self.last
+        return tuple(records)
+
+
+def check_more_facts(connection: Connection, facts: PageCheck) -> Iterator[Fault]:
+    """What was found page by page, and the facts behind those."""
+    yield from facts.faults
+    yield from check_facts(connection, replace(NOTHING, seq=facts.last))
+
+
+def _page(connection: Connection, page: Entries) -> tuple[list[Record], list[Fault]]:
+    """The records of a page, without those that anything is wrong with, and what is."""
     facts = load(connection, page)
     bound = _bound(connection, page)
+    records: list[Record] = []
+    faults: list[Fault] = []
     for entry in page:
         fact = facts.get(entry.seq)
         if fact is None:
             what = f"{entry.audit.action} of audit line {entry.seq} has no row that can be read and is of its time"
-            yield damage("fact-missing", what, entry.ref)
-        elif isinstance(fact, Release) and digest_of(fact.content) != fact.digest:
-            continue  # the check of contents reports it
-        elif problem := flaw(Record(ref=entry.ref, audit=entry.audit, fact=fact)):
-            yield damage("fact-changed", problem, entry.ref)
-        elif not entry.audit.record and entry.seq not in bound:
+            faults.append(damage("fact-missing", what, entry.ref))
+            continue
+        record = Record(ref=entry.ref, audit=entry.audit, fact=fact)
+        if problem := flaw(record):
+            if not isinstance(fact, Release) or digest_of(fact.content) == fact.digest:
+                faults.append(damage("fact-changed", problem, entry.ref))  # else the check of contents reports it
+            continue
+        records.append(record)
+        if not entry.audit.record and entry.seq not in bound:
             what = f"audit line {entry.seq} was written by an older promptops"
             repair = Sentence(Advice(Action.UPGRADE, words="an upgrade of the registry"), " binds it")
-            yield Fault(code="record-unbound", severity=Condition.PENDING, what=what, where=entry.ref, repair=repair)
+            unbound = Fault(
+                code="record-unbound", severity=Condition.PENDING, what=what, where=entry.ref, repair=repair
+            )
+            faults.append(unbound)
         elif bound.get(entry.seq, entry.audit.record) != (entry.audit.record or bind(entry.ref, fact)):
-            yield damage("fact-changed", "it has changed since it was bound", entry.ref)
+            faults.append(damage("fact-changed", "it has changed since it was bound", entry.ref))
+    return records, faults
 
 
 def _bound(connection: Connection, page: Entries) -> dict[int, str]:

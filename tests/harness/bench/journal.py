@@ -1,5 +1,5 @@
-"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all, the
-next time none of them, and 100,000 in ten times the time.
+"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all and
+the next time none of them, and 100,000 in ten times the time.
 """
 
 from __future__ import annotations
