@@ -102,14 +102,14 @@ def check(
 def _look(place: RegistryLocation, remote: str, *, everything: bool, now: datetime | None) -> FsckReport:
     try:
         with _opened(place) as registry, _git_of(place, registry) as git:
-            begin = git.begin(everything=everything)
+            begin = git.begin(everything=everything, memory=now is not None)
             extent = _extent(registry, begin)
             facts = PageCheck(last=begin.verified.seq)
             of_git = git.faults(begin.chain, remote, facts)
             of_store = check_store(registry, since=begin.verified, facts=facts)
-            faults = (*of_store, *_live_faults(registry), *of_git)
-            if now is not None:
-                verified.keep(registry, begin, faults, now)
+            faults = (*of_store, *_live_faults(registry), *begin.faults, *of_git)
+            if now is not None and git.repository is not None:
+                verified.keep(registry, git.repository, begin, faults, now)
             return FsckReport(faults=faults, notes=git.notes(), extent=extent)
     except RegistryDamaged:
         notes = ("The database cannot be opened, so git was not checked.",)
@@ -145,14 +145,14 @@ class _Git:
     problem: str = ""
     unread: tuple[Fault, ...] = ()
 
-    def begin(self, *, everything: bool) -> Begin:
-        """Where the check may begin; at the first line if the chain cannot be read."""
+    def begin(self, *, everything: bool, memory: bool) -> Begin:
+        """Where the check may begin; at the first line if the chain cannot be read, or without ``memory``."""
         if self.repository is None or self.home is None:
             return Begin()
         try:
-            if everything:
+            if not memory:
                 return Begin(chain=fsck.read_chain(self.repository.refs, self.home))
-            return verified.begin(self.registry, self.repository.refs, self.home)
+            return verified.begin(self.registry, self.repository, self.home, everything=everything)
         except GitUnavailable as error:
             self.unread = fsck.unreadable(error, self.home)
         except RegistryDamaged as error:

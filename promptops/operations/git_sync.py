@@ -90,7 +90,7 @@ def _drain(
         return None, Drained(pending=pending, waiting=(Waiting(what="the journal", why=why),) if pending else ())
     drained = draining.drain(registry, repository, home, unlock=changed.unlock)
     if drained.at.seq and not drained.alarms:
-        verified.vouch(registry, drained.at)
+        verified.vouch(registry, repository.refs, drained.at)
     return home, drained
 
 

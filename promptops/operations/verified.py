@@ -1,7 +1,7 @@
 """Where a check of a registry may begin: behind what this machine has verified, if database and git still have that.
 
-An earlier check counts for one database, as often as it had come back from a backup by then. Its newest line has to be
-in the audit log with the same hash, and the commit of that line in the chain at the home.
+An earlier check counts for one database and one repository, as often as the database had come back from a backup by
+then. Its newest line has to be in the audit log with the same hash, and the commit of it in the chain at the home.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Fault
-from promptops.projection.chain import Position
-from promptops.projection.fsck import Chain, read_chain
+from promptops.projection.chain import START, Position
+from promptops.projection.fsck import Chain, damage, read_chain
 from promptops.projection.keyring import Keyring, unverified
 from promptops.source.git.refs import is_id
-from promptops.source.vouched import Checked, Vouched, read, remember
+from promptops.source.vouched import Checked, Vouched, file_of, read, remember
 from promptops.store.checks.verified import NOTHING, Verified, rows_up_to
 
 if TYPE_CHECKING:
     from promptops.projection.homes import HomeRef
     from promptops.source.git.refs import Refs
+    from promptops.source.git.repository import Repository
     from promptops.store import Registry
 
 _AGAIN = frozenset({"outbox-pending", "lock-stale", "remote-silent", "remote-behind", "remote-ahead"})
@@ -30,74 +32,111 @@ _AGAIN = frozenset({"outbox-pending", "lock-stale", "remote-silent", "remote-beh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """What a check need not read again, and when the first of it was verified; None if it reads everything."""
+    """What a check need not read again, and when the first of it was verified; None if it reads everything.
+
+    ``faults`` are of lines that were verified here and that the database has lost.
+    """
 
     verified: Verified = NOTHING
     at: datetime | None = None
     chain: Chain | None = None
+    faults: tuple[Fault, ...] = ()
 
 
-def begin(registry: Registry, git: Refs, home: HomeRef) -> Begin:
-    """Returns where a check may begin.
+def begin(registry: Registry, repository: Repository, home: HomeRef, *, everything: bool) -> Begin:
+    """Returns where a check may begin; at the first line if it is to read ``everything``.
 
     Raises:
         GitUnavailable: the home does not answer. RegistryDamaged: the database cannot be read.
     """
-    known = read(registry.lineage).checked
-    if known is None or not _fits(registry, known):
-        return Begin(chain=read_chain(git, home))
-    chain = read_chain(git, home, Position(seq=known.seq, sha=known.sha))
-    if not chain.begin.seq:
-        return Begin(chain=chain)
+    known = _known(registry, repository)
+    faults = _lost(registry, known) if known else ()
+    usable = known is not None and not everything and not faults and min(known.rows.values(), default=0) >= 0
+    at = Position(seq=known.seq, sha=known.sha) if known is not None and usable else START
+    chain = read_chain(repository.refs, home, at)
+    if known is None or not chain.begin.seq:
+        return Begin(chain=chain, faults=faults)
     return Begin(verified=Verified(seq=known.seq, hash=known.hash, rows=known.rows), at=known.at, chain=chain)
 
 
-def _fits(registry: Registry, known: Checked) -> bool:
-    """True if an earlier check was one of this database, which still has the line up to which it came."""
-    if known.place != _place(registry) or not is_id(known.sha) or min(known.rows.values(), default=0) < 0:
-        return False
-    with registry.read() as reader:
-        line = reader.journal([known.seq])
-        return reader.epoch() == known.epoch and [entry.audit.hash for entry in line] == [known.hash]
-
-
-def keep(registry: Registry, begin: Begin, faults: tuple[Fault, ...], now: datetime) -> None:
+def keep(registry: Registry, repository: Repository, begin: Begin, faults: tuple[Fault, ...], now: datetime) -> None:
     """Remember on this machine that every line which the home has was checked.
 
-    If anything was wrong, forget what was, so that the next check finds the same.
+    If anything was wrong, forget what was, so that the next check finds the same; but not that lines were lost.
     """
-    chain = begin.chain
+    chain, place = begin.chain, _place(registry, repository)
+    known = read(registry.lineage)
     if {fault.code for fault in faults} - _AGAIN:
-        known = read(registry.lineage)
-        if known.checked is not None:
-            remember(registry.lineage, replace(known, checked=None), instead=True)
+        others = tuple(each for each in known.checked if each.place != place)
+        if others != known.checked and not begin.faults:
+            remember(registry.lineage, replace(known, checked=others), instead=True)
         return
-    if chain is None or not chain.shas or unverified(registry):
+    if chain is None or not chain.shas or chain.tip != chain.shas[-1] or unverified(registry):
         return
-    seq, sha = len(chain.shas), chain.shas[-1]
+    at = Position(seq=len(chain.shas), sha=chain.tip)
     with registry.read() as reader:
-        line, epoch, rows = reader.journal([seq]), reader.epoch(), rows_up_to(reader, seq)
-    if line and chain.tip == sha:
-        at, hash_ = begin.at or now, line[0].audit.hash
-        checked = Checked(seq=seq, hash=hash_, sha=sha, at=at, place=_place(registry), epoch=epoch, rows=rows)
-        vouch(registry, Position(seq=seq, sha=sha), checked)
+        line, epoch, rows = reader.journal([at.seq]), reader.epoch(), rows_up_to(reader, at.seq)
+    if line:
+        hash_, since = line[0].audit.hash, begin.at or now
+        checked = Checked(seq=at.seq, hash=hash_, sha=at.sha, at=since, place=place, epoch=epoch, rows=rows)
+        vouch(registry, repository.refs, at, checked)
 
 
-def vouch(registry: Registry, at: Position, checked: Checked | None = None) -> None:
+def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> None:
     """Remember on this machine that the journal is right up to a line, by the database, and the key in force now.
 
-    No key from before is believed any longer: it may have been replaced because it was stolen.
+    No key from before is believed any longer: it may have been replaced because it was stolen. The line that is known
+    is replaced by one of a lower number only if a restore left it behind.
     """
     with registry.read() as reader:
         lines = reader.journal([at.seq])
         key = Keyring(reader.registry_keys()).key_in_force
     known = read(registry.lineage)
-    newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha) if lines and known.seq <= at.seq else known
-    newest = replace(newest, keys=(key,) if key else (), checked=checked or known.checked)
+    newest = known
+    if lines and (known.seq <= at.seq or _is_left_behind(registry, git, known)):
+        newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha)
+    newest = replace(newest, keys=(key,) if key else (), checked=(*known.checked, *checked))
     if newest != known:
         remember(registry.lineage, newest, instead=True)
 
 
-def _place(registry: Registry) -> str:
-    """Stands for a database, of which a copy may be elsewhere. Its URL may name a user, so it is not in the file."""
-    return hashlib.sha256(registry.url.encode()).hexdigest()
+def _is_left_behind(registry: Registry, git: Refs, known: Vouched) -> bool:
+    """True if a line that was verified is one of those that a restore of the registry left behind."""
+    with registry.read() as reader:
+        left = reader.left_behind()
+    return any(known.sha in {sha for sha, _ in git.history(tip)} for tip in left if git.has(tip))
+
+
+def _known(registry: Registry, repository: Repository) -> Checked | None:
+    """The last check of this database and this repository, since the database came back from a backup last."""
+    place = _place(registry, repository)
+    known = next((each for each in read(registry.lineage).checked if each.place == place), None)
+    if known is None or not is_id(known.sha) or known.seq < 1:
+        return None
+    with registry.read() as reader:
+        return known if reader.epoch() == known.epoch else None
+
+
+def _lost(registry: Registry, known: Checked) -> tuple[Fault, ...]:
+    """The fault of a database that does not have the line any more up to which it was verified."""
+    with registry.read() as reader:
+        line = reader.journal([known.seq])
+        end, _ = reader.audit_head()
+    if [entry.audit.hash for entry in line] == [known.hash]:
+        return ()
+    repair = Sentence(
+        "Keep it. ",
+        Advice(Action.RESTORE, words="A restore"),
+        " brings a backup back. If you put an older copy there yourself: rm ",
+        str(file_of(registry.lineage)),
+    )
+    verified = f"line {known.seq} of the audit log was verified here"
+    if line:
+        what = f"{verified} with the hash {known.hash[:12]}…, and has the hash {line[0].audit.hash[:12]}…"
+        return (damage("audit-rewritten", what, line[0].ref, repair),)
+    return (damage("registry-behind", f"{verified}, and the registry ends at {end}", "audit log", repair),)
+
+
+def _place(registry: Registry, repository: Repository) -> str:
+    """Stands for a database and a repository. The URL of a database may name a user, so it is not in the file."""
+    return hashlib.sha256(f"{registry.url}\n{repository.folder}".encode()).hexdigest()

@@ -23,13 +23,16 @@ from promptops.files import cache_folder, locked_folder, replace_file
 _LIMIT = 1 << 20
 """Bytes of a file; a key is a hundred, and a registry has a few."""
 
+_PLACES = 20
+"""Places of a lineage that are remembered: clones of CI jobs come and go."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """How far a registry's rows and git were checked without damage, and when the first of that was.
 
-    ``place`` stands for the database, of which a copy may be elsewhere, ``epoch`` says how often it came back from a
-    backup by then, and ``rows`` are the numbers of rows by table at that time.
+    ``place`` stands for a database and a repository, of which there may be copies elsewhere, ``epoch`` says how often
+    the database came back from a backup by then, and ``rows`` are the numbers of rows by table at that time.
     """
 
     seq: int
@@ -44,20 +47,21 @@ class Checked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vouched:
     """The newest line of a lineage that this machine verified: its number, its hash, and the id of its commit; 0 and
-    empty before the first. ``keys`` are the public keys that the user trusts for it.
+    empty before the first. ``keys`` are the public keys that the user trusts for it; of the places that were checked
+    last, ``checked`` has one each.
     """
 
     seq: int = 0
     hash: str = ""
     sha: str = ""
     keys: tuple[str, ...] = ()
-    checked: Checked | None = None
+    checked: tuple[Checked, ...] = ()
 
 
 def read(lineage: str) -> Vouched:
     """Returns what this machine has verified of a lineage; that is nothing if it cannot be read."""
     try:
-        return _read(_file(lineage))
+        return _read(file_of(lineage))
     except OSError:
         return Vouched()
 
@@ -65,12 +69,12 @@ def read(lineage: str) -> Vouched:
 def remember(lineage: str, vouched: Vouched, *, instead: bool = False) -> Vouched:
     """Keeps what was verified, beside what is known, and returns both.
 
-    Keys are added. A line replaces the known one unless its number is lower, and a check replaces the last one. With
-    ``instead``, what was known is forgotten.
+    Keys are added. A line replaces the known one unless its number is lower, and a check the last one of its place.
+    With ``instead``, what was known is forgotten.
     """
     merged = vouched
     with suppress(OSError):
-        file = _file(lineage)
+        file = file_of(lineage)
         os.makedirs(file.parent, mode=0o700, exist_ok=True)
         require_ours(os.lstat(file.parent), folder=True)
         with locked_folder(file.parent):
@@ -81,8 +85,13 @@ def remember(lineage: str, vouched: Vouched, *, instead: bool = False) -> Vouche
     return merged
 
 
-def _file(lineage: str) -> Path:
-    """The name is the same kind of text for any lineage, also for one that a foreign repository says."""
+def file_of(lineage: str) -> Path:
+    """Returns the file of a lineage. Its name is the same kind of text for any, also for one that a foreign repository
+    says.
+
+    Raises:
+        FileNotFoundError: the environment names no home.
+    """
     folder = cache_folder()
     if folder is None:
         raise FileNotFoundError("the environment names no home")
@@ -99,4 +108,5 @@ def _read(file: Path) -> Vouched:
 def _merged(known: Vouched, new: Vouched) -> Vouched:
     keys = tuple(dict.fromkeys((*known.keys, *new.keys)))
     newest = new if new.seq >= known.seq and new.seq else known
-    return replace(newest, keys=keys, checked=new.checked or known.checked)
+    checked = {each.place: each for each in (*known.checked, *new.checked)}
+    return replace(newest, keys=keys, checked=tuple(checked.values())[-_PLACES:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.homes import Changed, Declared, change_home
 from promptops.operations.journal_key import journal_key
 from promptops.operations.rebuild import rebuild
+from promptops.source.vouched import read
 from promptops.store import Registry
 from tests.projection.test_rebuild import answers
 from tests.support import factory
@@ -85,6 +87,24 @@ def test_newer_lines_are_left_on_purpose_and_the_journal_still_only_moves_forwar
     assert check(place, remote="origin").faults == ()
     done = rebuild(str(root), f"sqlite:///{tmp_path}/rebuilt.db", actor=ACTOR, now=minutes(90))
     assert (done.seq, done.hash, done.ignored) == (head, hash_, ())
+
+
+def test_what_this_machine_verified_may_be_left_behind(
+    world: Registry, again: Again, registry_url: str, empty_url: str, root: Path, tmp_path: Path
+) -> None:
+    """Before a rebuild, it then vouches for what the restored registry has."""
+    place = RegistryLocation(url=registry_url, root=root, name=NAME)
+    assert check(place, now=minutes(65)).faults == ()
+    before = read(world.lineage)
+    again(leave_newer=True, reason="they were wrong")
+    with closing(Registry.open(empty_url)) as new:
+        sync(new, root)
+        assert check(replace(place, url=empty_url), now=minutes(80)).faults == ()
+        after = read(new.lineage)
+        with new.read() as reader:
+            assert (after.seq, after.hash) == reader.audit_head()
+    assert 0 < after.seq < before.seq
+    assert rebuild(str(root), f"sqlite:///{tmp_path}/rebuilt.db", actor=ACTOR, now=minutes(90)).seq == after.seq
 
 
 def test_lines_that_do_not_prove_themselves_are_not_taken(again: Again, empty_url: str, root: Path) -> None:

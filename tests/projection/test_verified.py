@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -149,24 +150,72 @@ def test_once_something_is_wrong_nothing_counts_as_verified(
         git(root, "update-ref", REF, git(root, "commit-tree", "HEAD^{tree}", "-p", REF, "-m", "mine"))
     for _ in range(2):
         assert check(place, now=SECOND).faults != ()
-        assert read(registry.lineage).checked is None
+        assert read(registry.lineage).checked == ()
     assert read(registry.lineage).seq > 0  # what came before a rebuild, a machine may still vouch for
 
 
-@pytest.mark.parametrize("other", ["place", "epoch", "hash", "sha", "seq", "form"])
+@pytest.mark.parametrize("other", ["place", "epoch", "sha", "seq", "form"])
 def test_what_does_not_fit_counts_for_nothing(place: RegistryLocation, registry: Registry, other: str) -> None:
     known = read(registry.lineage)
-    assert known.checked is not None
+    (checked,) = known.checked
     changed = {
-        "place": replace(known.checked, place="elsewhere"),
-        "epoch": replace(known.checked, epoch=2),
-        "hash": replace(known.checked, hash="0" * 64),
-        "sha": replace(known.checked, sha="0" * 40),
-        "seq": replace(known.checked, seq=-1),
-        "form": replace(known.checked, sha="--all", rows={"audit": -1}),
+        "place": replace(checked, place="elsewhere"),
+        "epoch": replace(checked, epoch=2),
+        "sha": replace(checked, sha="0" * 40),
+        "seq": replace(checked, seq=-1),
+        "form": replace(checked, sha="--all", rows={"audit": -1}),
     }
-    remember(registry.lineage, replace(known, checked=changed[other]), instead=True)
-    assert again(place).extent == Extent(first=1, last=end(registry))
+    remember(registry.lineage, replace(known, checked=(changed[other],)), instead=True)
+    found = again(place)
+    assert (found.faults, found.extent) == ((), Extent(first=1, last=end(registry)))
+
+
+def test_another_clone_is_checked_by_itself(place: RegistryLocation, registry: Registry, root: Path) -> None:
+    """It has objects and tags of its own."""
+    other = root.parent / "other"
+    shutil.copytree(root, other)
+    git(other, "tag", "-d", "bot/v0.1.0")
+    found = again(replace(place, root=other))
+    assert (codes(found.faults), found.extent) == ({"tag-missing"}, Extent(first=1, last=end(registry)))
+    begun = again(place).extent
+    assert begun is not None and begun.first > 1
+
+
+def test_an_end_that_was_cut_off_is_named_although_git_was_shortened_too(
+    place: RegistryLocation, registry: Registry, root: Path, tamper: Tamper
+) -> None:
+    with registry.read() as reader:
+        last, before = reader.audit(limit=2)
+    assert last.action == "home"
+    tamper(
+        "DELETE FROM journal WHERE seq = :seq",
+        "DELETE FROM audit WHERE seq = :seq",
+        "UPDATE audit_head SET seq = :before, hash = :hash",
+        "DELETE FROM home",
+        "DELETE FROM drained",
+        seq=last.seq,
+        before=before.seq,
+        hash=before.hash,
+    )
+    git(root, "update-ref", REF, f"{REF}~1")
+    assert check(place).faults == ()  # nothing in database and git shows it
+    for everything in (False, True, False):
+        (fault,) = again(place, everything=everything).faults
+        assert fault.code == "registry-behind"
+        assert (
+            f"line {last.seq} of the audit log was verified here, and the registry ends at {before.seq}" in fault.what
+        )
+    (cache,) = Path(os.environ["XDG_CACHE_HOME"]).rglob("*.json")
+    assert str(cache) in fault.repair
+    cache.unlink()
+    assert again(place).faults == ()
+
+
+def test_a_verified_line_that_was_rewritten_is_named(
+    place: RegistryLocation, registry: Registry, root: Path, tamper: Tamper
+) -> None:
+    tamper("UPDATE audit SET hash = :hash WHERE seq = :seq", hash="0" * 64, seq=end(registry))
+    assert codes(again(place).faults) == {"audit-broken", "audit-rewritten"}
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -197,6 +246,6 @@ def test_where_git_cannot_be_checked_the_database_is_read_whole(place: RegistryL
     alone = RegistryLocation(url=place.url)
     known = read(registry.lineage)
     assert again(alone).extent == Extent(first=1, last=end(registry))
-    remember(registry.lineage, replace(known, checked=None), instead=True)
+    remember(registry.lineage, replace(known, checked=()), instead=True)
     assert again(alone).faults == ()
-    assert read(registry.lineage).checked is None
+    assert read(registry.lineage).checked == ()

@@ -17,7 +17,7 @@ LINEAGE = "0f3b9a52-6e0f-4a1c-9d4e-2f6f7f1f6a11"
 CHECKED = Checked(
     seq=7, hash="a" * 64, sha="b" * 40, at=datetime(2026, 1, 2, tzinfo=UTC), place="p", epoch=1, rows={"audit": 7}
 )
-SEVEN = Vouched(seq=7, hash="a" * 64, sha="b" * 40, keys=("ssh-ed25519 ONE",), checked=CHECKED)
+SEVEN = Vouched(seq=7, hash="a" * 64, sha="b" * 40, keys=("ssh-ed25519 ONE",), checked=(CHECKED,))
 
 
 def the_file() -> Path:
@@ -46,7 +46,16 @@ def test_a_line_never_goes_back_and_keys_are_added() -> None:
     assert read(LINEAGE).seq == 7
     nine = Vouched(seq=9, hash="e" * 64, sha="f" * 40)
     remember(LINEAGE, nine)
-    assert read(LINEAGE) == replace(nine, keys=("ssh-ed25519 ONE", "ssh-ed25519 TWO"), checked=CHECKED)
+    assert read(LINEAGE) == replace(nine, keys=("ssh-ed25519 ONE", "ssh-ed25519 TWO"), checked=(CHECKED,))
+
+
+def test_each_place_has_its_last_check_and_the_oldest_are_forgotten() -> None:
+    for number in range(30):
+        remember(LINEAGE, replace(SEVEN, checked=(replace(CHECKED, place=f"p{number % 25}", seq=number),)))
+    kept = read(LINEAGE).checked
+    assert len(kept) == 20
+    assert {each.place: each.seq for each in kept}["p4"] == 29
+    assert "p6" not in {each.place for each in kept}
 
 
 def test_what_was_known_is_forgotten_where_that_is_asked_for() -> None:
@@ -61,7 +70,7 @@ def test_what_was_known_is_forgotten_where_that_is_asked_for() -> None:
     [
         b"", b"{", b"[]", b"null", b"\xff", b'{"seq": "7"}', b'{"seq": 7, "more": 1}', b'{"keys": "x"}',
         b'{"seq": 1' + b"0" * 5000 + b"}", b"[" * 100_000, b" " * (2 << 20),
-        b'{"checked": {"seq": 7}}', b'{"checked": 1}',
+        b'{"checked": {"seq": 7}}', b'{"checked": [1]}', b'{"checked": [{"seq": 7}]}',
     ],
 )  # fmt: skip
 def test_a_damaged_file_counts_as_empty_and_is_written_anew(damaged: bytes) -> None:

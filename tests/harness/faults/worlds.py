@@ -239,8 +239,11 @@ class Worlds:
 
     @contextmanager
     def copied(self, template: World, *, second: bool = False) -> Iterator[World]:
-        """A copy that is gone afterwards, ``second`` with a database for a second registry."""
+        """A copy that is gone afterwards, ``second`` with a database for a second registry. Copies have one lineage, so
+        each has a memory of its own of what was verified.
+        """
         world = self.copy(template)
+        os.environ["XDG_CACHE_HOME"] = str(world.root / "cache")
         if second:
             world = replace(world, target=self.databases.new(world.root, "target"))
         try:
