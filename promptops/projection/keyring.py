@@ -42,7 +42,7 @@ def signer(key_in_force: str, unlock: Unlock) -> Sign | None:
     except PromptopsError as error:
         raise Locked(f"{whose}, and {error.message}" + (f": {error.hint}" if error.hint else "")) from error
     if key is None:
-        raise Locked(f"{whose}, and its private key is not set here")
+        raise Locked(f"{whose}, and its private key is not set here: PROMPTOPS_SIGNING_KEY_FILE names its file")
     if key.public != key_in_force:
         raise Locked(f"{whose}, and the private key here is another one, {fingerprint(key.public)}")
     return lambda data: key.sign(data, NAMESPACE)

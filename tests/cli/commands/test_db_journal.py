@@ -13,6 +13,7 @@ from tests.cli.conftest import Promptops
 from tests.support import factory
 from tests.support.signing import VECTORS, key_text, signing_key
 
+NOT_SET = "its private key is not set here: PROMPTOPS_SIGNING_KEY_FILE names its file"
 PRINT = VECTORS["fingerprint"]
 
 
@@ -164,15 +165,14 @@ def test_without_the_key_changes_wait_and_each_command_says_why(
     promptops("init")
     assert promptops("sync").out == "Everything is in git.\n"
     monkeypatch.delenv("PROMPTOPS_SIGNING_KEY_FILE")
-    why = f"the journal waits: it is signed with {PRINT}, and its private key is not set here"
+    why = f"the journal waits: it is signed with {PRINT}, and {NOT_SET}"
     assert promptops("release").err == f"note: not in git yet: {why}\n"
     assert factory.git(root, "tag") == "bot/v0.1.0"
     assert promptops("promote", "bot@0.1.0", "--channel", "dev").err == f"note: not in git yet: {why}\n"
     shown = promptops("status").out.splitlines()
     assert shown[-1] == f"T{why[1:]}"
     assert promptops("sync", exits=1).err == (
-        "error: 1 change cannot go to git: the journal:"
-        f" it is signed with {PRINT}, and its private key is not set here\n"
+        f"error: 1 change cannot go to git: the journal: it is signed with {PRINT}, and {NOT_SET}\n"
     )
     promptops("fsck", exits=1)
     monkeypatch.setenv("PROMPTOPS_SIGNING_KEY", key_text())
