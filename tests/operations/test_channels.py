@@ -118,7 +118,7 @@ def test_the_same_workspace_goes_on_however_its_remote_is_written(registry: Regi
 
 def test_a_policy_of_an_earlier_version_belongs_to_the_first_workspace_that_changes_it(registry: Registry) -> None:
     apply(registry, {"prod": Policy()})
-    apply(registry, {"prod": Policy()}, origin=THERE)  # changes nothing
+    assert apply(registry, {"prod": Policy()}, origin=THERE)["prod"].applied is Applied.UNCHANGED
     apply(registry, {"prod": Policy(protected=True)}, origin=HERE)
     refusal(registry, PolicyOwnedElsewhere, {"prod": STRICT}, origin=THERE)
 
@@ -141,7 +141,8 @@ def test_a_take_over_does_not_loosen_by_itself(registry: Registry) -> None:
     apply(registry, {"prod": STRICT}, origin=HERE)
     over: dict[str, Any] = {"origin": THERE, "take_over": True, "reason": "ours"}
     refusal(registry, PolicyLoosened, {"prod": Policy()}, **over)
-    apply(registry, {"prod": Policy()}, **over, loosen=True)
+    done = apply(registry, {"prod": Policy()}, **over, loosen=True)
+    assert (done["prod"].applied, done["prod"].owner) == (Applied.CHANGED, HERE)
 
 
 @pytest.mark.parametrize(

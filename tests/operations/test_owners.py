@@ -211,6 +211,7 @@ def test_a_transfer_to_a_repository_without_a_remote_takes_its_address_once_it_h
     move(registry, repository="new", path="bot", root="b" * 40, minute=1)
     publish(registry, made(text="2 {{name}}", repository="git@h.org:new.git", path="bot", root="b" * 40), minute=2)
     publish(registry, made(text="3 {{name}}", repository="https://h.org/new", path="bot"), minute=3)
+    refusal(registry, made(text="4 {{name}}", repository="https://h.org/newer", path="bot"))
 
 
 def test_what_was_never_released_is_not_transferred(registry: Registry) -> None:

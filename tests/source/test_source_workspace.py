@@ -274,6 +274,8 @@ def _is_sound(files: dict[str, str | bytes]) -> None:
     for app in loaded.apps:
         if app.content is not None:
             encode(app.content)
+        else:
+            assert any(finding.severity is Severity.ERROR for finding in loaded.findings)
 
 
 @settings(max_examples=150, deadline=None)
