@@ -77,8 +77,12 @@ def test_needs_are_read_of_what_this_version_cannot_read(data: str, needs: tuple
 
 
 def test_another_need_is_a_minor_change() -> None:
-    changes = compare(content(), needing("cascade"))
-    assert [(change.field, change.summary) for change in changes] == [("requires", "clients need cascade")]
-    assert bump_of(changes) is Bump.MINOR
-    assert [change.summary for change in compare(needing("cascade"), content())] == ["clients need no feature"]
+    more, less = compare(content(), needing("budget", "cascade")), compare(needing("cascade"), content())
+    told = [(change.bump, change.prompt, change.field, change.summary, change.before, change.after) for change in more]
+    needed = "budget, cascade"
+    assert told == [(Bump.MINOR, "", "requires", f"clients need {needed}", None, needed)]
+    assert bump_of(more) is Bump.MINOR
+    assert [(change.summary, change.before, change.after) for change in less] == [
+        ("clients need no feature", "cascade", None)
+    ]
     assert compare(needing("cascade"), needing("cascade")) == ()
