@@ -80,6 +80,17 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+def test_every_folder_has_its_place_among_the_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    placed = {
+        name.strip() for contract in contracts for layer in contract.get("layers", ()) for name in layer.split("|")
+    }
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "promptops").rglob("__init__.py")}
+    assert folders - placed == {"promptops"}
+
+
 @pytest.mark.parametrize(
     ("package", "home"),
     [
