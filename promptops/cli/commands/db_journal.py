@@ -16,6 +16,7 @@ from promptops.cli.output.phrases import facts, moment, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
 from promptops.cli.signing_key import key_in, signing_key, trust, why_locked
+from promptops.cli.trusted_keys import trusted as trusted_keys
 from promptops.core.errors import Invalid
 from promptops.core.registry_key import endorse
 from promptops.core.signing import fingerprint
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from promptops.operations.journal_key import JournalKey, KeyRequest
 
 _NO_KEY = f"no private key is set, so nothing can be signed: {config.SIGNING_KEY} or {config.SIGNING_KEY_FILE}"
+_UNTRUSTED = f"no: a rebuild on this machine needs --key, or {config.REGISTRY_KEY}"
 _MAKE = "Make one, and keep it outside of the registry and of git: ssh-keygen -t ed25519 -N '' -f FILE"
 
 
@@ -53,15 +55,15 @@ def run(session: Session, choice: Choice) -> None:
             state = gateway.run(SIGN_JOURNAL, _request(state, choice, session), actor=actor)
     if choice.mode:
         trust(state)
-    problem = why_locked(state)
+    problem, trusted = why_locked(state), _trusted(state, session)
     session.answer(
         lambda: {
             **written(state),
-            "trusted": _trusted(state),
+            "trusted": trusted,
             "signs_here": bool(state.key and not problem),
             "problem": problem,
         },
-        lambda page: _set(state) if choice.mode else _lines(state, problem, page),
+        lambda page: _set(state) if choice.mode else _lines(state, problem, page, trusted=trusted),
     )
     if state.changed:
         bring_to_git(session)
@@ -126,10 +128,12 @@ def _ask(state: JournalKey, choice: Choice, session: Session, *, stops: bool) ->
     click.confirm(f"{what} Go on?", abort=True)
 
 
-def _trusted(state: JournalKey) -> bool:
+def _trusted(state: JournalKey, session: Session) -> bool:
+    """True if a rebuild on this machine would believe the key."""
     from promptops.source import vouched
 
-    return bool(state.key) and state.key in vouched.read(state.lineage).keys
+    known = {fingerprint(key) for key in vouched.read(state.lineage).keys}
+    return bool(state.key) and fingerprint(state.key) in {*known, *trusted_keys(session, ())}
 
 
 def _set(state: JournalKey) -> list[Line]:
@@ -151,7 +155,7 @@ def _set(state: JournalKey) -> list[Line]:
     ]
 
 
-def _lines(state: JournalKey, problem: str, page: Page) -> list[Line]:
+def _lines(state: JournalKey, problem: str, page: Page, *, trusted: bool) -> list[Line]:
     if not state.key:
         steps: list[tuple[str, Sequence[str]]] = [("sign it from now on", ["db", "journal", "--sign"])]
         return [
@@ -159,7 +163,6 @@ def _lines(state: JournalKey, problem: str, page: Page) -> list[Line]:
             [Span(UNSIGNED, "quiet")],
             *next_steps(steps),
         ]
-    trusted = "yes" if _trusted(state) else "no: give the public line to a rebuild here"
     since = f"{moment(page, state.at)} by {state.actor}" if state.at else ""
     rows = [
         ("signed with", fingerprint(state.key)),
@@ -167,7 +170,7 @@ def _lines(state: JournalKey, problem: str, page: Page) -> list[Line]:
         ("mode", state.mode),
         ("since", since),
         ("signs here", f"no: {problem}" if problem else "yes"),
-        ("trusted here", trusted),
+        ("trusted here", "yes" if trusted else _UNTRUSTED),
     ]
     return [*facts(page, rows)]
 
