@@ -9,6 +9,9 @@ from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
 from promptops.core.signing import PrivateKey, fingerprint, public_line, signer_of
 
+_MOST = 1_000_000
+"""Above the number of every key: a registry that had a new one each hour would get there after a century."""
+
 NAMESPACE = "promptops-registry-key"
 """What an endorsement is signed for, so that no other signature of the key counts as one."""
 
@@ -68,6 +71,8 @@ def endorsed_by(key: RegistryKey, lineage: str) -> str:
 
 def flaw(key: RegistryKey) -> str:
     """Returns why this can be no key of a registry; empty where it can."""
+    if not 0 < key.number < _MOST:
+        return f"{key.number} is not the number of a key"
     if not key.key:
         return "without a key no line can be required to be signed" if key.required else ""
     try:

@@ -52,7 +52,7 @@ SIGN_JOURNAL = UseCase(
     answer=JournalKey,
     body=("JournalKeyRequest", "The public half of a key, and the signature of the key before."),
     fields=(
-        body("number", ge=1, le=1_000_000, example=1, description="One more than the number of the newest key."),
+        body("number", ge=1, lt=1_000_000, example=1, description="One more than the number of the newest key."),
         body("public_key", max_length=200, example="", description="`ssh-ed25519 AAAA…`; empty: lines are not signed."),
         body("required", description="Without the database, lines that are not signed count for nothing."),
         body("endorsement", max_length=2000, example="", description="The signature of the key in force."),

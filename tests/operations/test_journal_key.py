@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from promptops.core.errors import Conflict, Invalid, PromptopsError, Refused
+from promptops.core.errors import Conflict, Invalid, NotAllowed, PromptopsError, Refused
 from promptops.core.registry_key import endorse
+from promptops.core.rights import Rights
+from promptops.core.token import Scope
 from promptops.operations.journal_key import KeyRequest, journal_key, set_journal_key
 from promptops.store import Registry
-from tests.support.factory import ACTOR, minutes
+from promptops.use_cases.journal import SIGN_JOURNAL
+from promptops.use_cases.use_case import Caller
+from tests.support.factory import ACTOR, make_token, minutes
 from tests.support.signing import signing_key
 
 FIRST = KeyRequest(number=1, public_key=signing_key().public)
@@ -49,6 +53,8 @@ def test_a_key_follows_another(registry: Registry) -> None:
         ({"public_key": ""}, Refused),
         ({"number": 3}, Conflict),
         ({"number": 1}, Conflict),
+        ({"number": 0}, Invalid),
+        ({"number": 2**63}, Invalid),
         ({"public_key": "ssh-rsa AAAA"}, Invalid),
         ({"public_key": f"{signing_key(9).public} ada"}, Invalid),
         ({"public_key": "", "required": True}, Invalid),
@@ -94,3 +100,17 @@ def test_of_two_keys_at_once_one_counts(registry: Registry) -> None:
         thread.join()
     assert sorted(ends) == [False, True]
     assert journal_key(registry).number == 1
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "limits", [{"channels": ("prod",)}, {"apps": ("bot",)}, {"scopes": (Scope.READ, Scope.PROMOTE)}]
+)
+def test_only_a_token_for_everything_sets_a_key(registry: Registry, limits: dict[str, Any]) -> None:
+    minted = make_token(registry, "ops", **{"scopes": (Scope.POLICY,), "channels": ("*",), "apps": ("*",), **limits})
+    caller = Caller(now=minutes(1), actor=ACTOR, rights=Rights(minted.token))
+    with pytest.raises(NotAllowed):
+        SIGN_JOURNAL.answer_to(registry, FIRST, caller)
+    whole = make_token(registry, "all", scopes=(Scope.POLICY,), channels=("*",), apps=("*",))
+    caller = Caller(now=minutes(1), actor=ACTOR, rights=Rights(whole.token))
+    assert SIGN_JOURNAL.answer_to(registry, FIRST, caller).changed

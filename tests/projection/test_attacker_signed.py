@@ -14,7 +14,10 @@ import pytest
 
 from promptops.core.registry_key import RegistryKey, endorse
 from promptops.operations.fsck import RegistryLocation, check
+from promptops.projection import fsck
+from promptops.projection.homes import Here
 from promptops.projection.objects import link
+from promptops.projection.remote import check_remote
 from promptops.projection.signatures import NAMESPACE, Sign, as_it_is, read_commits, signature_in
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
@@ -110,7 +113,8 @@ def test_nothing_forged_counts_on_a_remote(
     for what, forge in {**FORGED, **SIGNED}.items():
         git(origin, "update-ref", REF, before[-1])
         git(attacked.clone, "push", "--quiet", "--force", "origin", f"{forge(attacked)}:{REF}")
-        assert check(place, remote="origin").faults, what
+        with closing(Repository.open(root)) as repository:
+            assert check_remote(world, repository, "origin", Here(repository, REF)), what
         synced = sync(world, root, remote="origin", unlock=unlocked())
         assert (synced.drained.alarms, synced.drained.pending) == ((), 0), what
         assert synced.exchanged is not None
@@ -139,7 +143,9 @@ def test_nothing_forged_counts_at_the_home(
         synced = sync(world, root, unlock=unlocked())
         assert synced.drained.alarms, what
         assert (synced.drained.pending, git(root, "rev-parse", REF)) == (1, forged), what
-        assert {fault.code for fault in check(place).faults} - {"outbox-pending", "tag-missing"}, what
+        with closing(Repository.open(root)) as repository:
+            found = {fault.code for fault in fsck.check(world, repository, Here(repository, REF))}
+        assert found - {"outbox-pending", "tag-missing"}, what
         git(root, "update-ref", REF, before[-1])
     git(root, "update-ref", REF, before[-1])
     assert sync(world, root, unlock=unlocked()).drained.pending == 0

@@ -86,3 +86,4 @@ def test_git_verifies_a_signed_journal_and_it_is_read_back(
         command = ["git", "-C", str(folder), "-c", allowed, "log", "--format=%G? %GF", REF]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert set(done.stdout.splitlines()) == {f"G {VECTORS['fingerprint']}"}
+        subprocess.run(["git", "-C", str(folder), "-c", allowed, "verify-commit", REF], capture_output=True, check=True)
