@@ -236,10 +236,13 @@ def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str, unl
 
 
 def _bring(root: Path, registry: Registry, remote: str, unlock: Unlock) -> tuple[str, ...]:
+    with registry.read() as reader:
+        named = reader.home()
+    refs = (named.ref,) if named and not named.address else ()
     with closing(Repository.open(root)) as repository:
         with repository.lock.alone(_ALONE_SECONDS) as alone:
             if alone:
-                lock.remove_dead(repository.folder, fsck.lock_folders(repository))
+                lock.remove_dead(repository.folder, fsck.lock_folders(repository), refs)
         home = _home(registry, repository)
         locked = fsck.restore(registry, repository, home, unlock)
         drained = draining.drain(registry, repository, home, unlock=unlock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import GitUnavailable, Invalid, RegistryMismatch
+from promptops.core.errors import GitUnavailable, Invalid, PromptopsError, RegistryMismatch
 from promptops.core.origin import address_of
 from promptops.projection.archive import REGISTRY
 from promptops.projection.chain import Position, journal_ref
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 """How often the journal is brought to a new home again because the one before it got newer lines meanwhile."""
+
+_TELLING_SECONDS = 10.0
+"""Seconds for which the home before is waited for, to learn that there is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,8 @@ def change_home(
 ) -> tuple[Home | None, Home]:
     """Make another repository the home: the declared address, or the repository of this workspace without one.
 
-    Returns the home before and the new one. The whole journal is there before it counts.
+    Returns the home before and the new one. The whole journal is there before it counts. The one before gets the line
+    that names it, if it can be reached: who has only a backup from before the move finds the way.
 
     Raises:
         Invalid: git may not be sent to the address. RegistryMismatch, GitUnavailable
@@ -164,7 +168,13 @@ def change_home(
     with registry.read() as reader:
         before = reader.home()
     with closing(Repository.open(root)) as repository:
-        return before, name_home(registry, repository, declared, changed, reason=reason)
+        home = name_home(registry, repository, declared, changed, reason=reason)
+        if before is not None:
+            repository.patience.limit(_TELLING_SECONDS)
+            # The home before may be gone: that is why homes move.
+            with suppress(PromptopsError):
+                bring(registry, repository, reach(before, repository), new=True, unlock=changed.unlock)
+        return before, home
 
 
 def _require_same(home: Home, declared: Declared) -> None:

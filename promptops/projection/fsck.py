@@ -19,6 +19,7 @@ from promptops.core.model import Release
 from promptops.projection import tagging, tags
 from promptops.projection.archive import lineages
 from promptops.projection.chain import START, Facts, Page, Position, pages, read_line
+from promptops.projection.homes import Here
 from promptops.projection.keyring import Locked, Unlock, no_key
 from promptops.projection.objects import ROOT, Projected
 from promptops.projection.older import matching
@@ -72,7 +73,7 @@ def check(
     """Everything in which the home of the journal, and the tags of a repository, are not what the registry says."""
     try:
         there = chain or read_chain(repository.refs, home)
-        faults = [*outbox(registry), *_locks(repository), *_compare(registry, repository, home, there, facts)]
+        faults = [*outbox(registry), *_locks(repository, home), *_compare(registry, repository, home, there, facts)]
     except GitUnavailable as error:
         return unreadable(error, home)
     return shortened(faults)
@@ -120,8 +121,9 @@ def outbox(registry: Registry) -> Iterator[Fault]:
         yield pending("outbox-pending", what, where, repair)
 
 
-def _locks(repository: Repository) -> Iterator[Fault]:
-    for lock in git_lock.lock_files(repository.folder, lock_folders(repository)):
+def _locks(repository: Repository, home: HomeRef) -> Iterator[Fault]:
+    refs = (home.ref,) if isinstance(home, Here) else ()  # `journal:` in promptops.yml may name any
+    for lock in git_lock.lock_files(repository.folder, lock_folders(repository), refs):
         ours = not lock.path.startswith("packed-refs")
         if lock.age >= (git_lock.SETTLED if ours else _PACKED_SECONDS):
             repair = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 _FILE = "promptops-home"
 _FETCHED = "refs/promptops-remotes/home"
 """Where the chain of a home elsewhere is kept; nothing there is believed before it was compared with the registry."""
+
+
+_LOCKED = re.compile(r"Unable to create '(?P<file>[^']+\.lock)': File exists")
 
 
 class NotTheHome(GitUnavailable):
@@ -106,8 +112,20 @@ class Elsewhere:
             return False
         refused = self.git.push_commit(self.address, new, self.ref)
         if refused and self.git.list_remote(self.address, self.ref).get(self.ref, "") == old:
-            raise GitUnavailable(f"the home of the journal, {self.address}, refuses it: {refused}")
+            raise _refusal(self.address, refused)
         return not refused
+
+
+def _refusal(address: str, why: str) -> GitUnavailable:
+    """Returns the error for a push that the home refused; it names the lock that a git which was killed there left."""
+    lock = _LOCKED.search(why)
+    if lock is None:
+        return GitUnavailable(f"the home of the journal, {address}, refuses it: {why}")
+    file = os.path.normpath(lock["file"])
+    return GitUnavailable(
+        f"the home of the journal, {address}, has a lock file that keeps the journal from being written: {file}",
+        hint=f"A git that is killed leaves one. Remove it there once no git is running: rm {shlex.quote(file)}",
+    )
 
 
 def home_id(repository: Repository) -> str:

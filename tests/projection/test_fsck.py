@@ -19,7 +19,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import Registry, create
 from tests.projection.conftest import Tamper, codes
 from tests.support import factory
-from tests.support.factory import NAME, git
+from tests.support.factory import ACTOR, NAME, git, minutes
 from tests.support.journal import REF, commit_of
 
 LATER = factory.minutes(500)
@@ -159,6 +159,22 @@ def test_a_stale_lock_is_named_and_removed_when_no_git_of_ours_lives(
         pass
     mended = check(place, repair=True)
     assert (mended.faults, lock.exists()) == ((), False)
+
+
+def test_a_stale_lock_of_a_journal_with_a_ref_of_its_own_is_named_and_removed(
+    place: RegistryLocation, root: Path, registry: Registry
+) -> None:
+    import os
+
+    declared = Declared(registry=NAME, ref="refs/journal/main")
+    change_home(registry, root, declared, Changed(actor=ACTOR, at=minutes(80)), reason="nobody sees it")
+    lock = root / ".git/refs/journal/main.lock"
+    other = root / ".git/refs/journal/other.lock"
+    for each in (lock, other):
+        each.touch()
+        os.utime(each, (1_000_000_000, 1_000_000_000))
+    assert codes(check(place).faults) == {"outbox-pending", "lock-stale"}
+    assert (check(place, repair=True).faults, lock.exists(), other.exists()) == ((), False, True)
 
 
 # --- damage in the database ----------------------------------------------------------------------

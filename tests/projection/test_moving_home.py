@@ -13,7 +13,9 @@ from typing import cast
 import pytest
 
 from promptops import projection
+from promptops.core.errors import GitUnavailable
 from promptops.core.model import Policy
+from promptops.operations import backup
 from promptops.operations.fsck import RegistryLocation, check
 from promptops.operations.homes import Changed, Declared, change_home
 from promptops.projection import draining
@@ -119,3 +121,57 @@ def test_what_comes_to_the_home_of_before_meanwhile_comes_to_the_new_one_before_
     synced = sync(world, root)
     assert (synced.drained.alarms, synced.drained.pending) == ((), 0)
     assert check(RegistryLocation(url=registry_url, root=root, name=NAME)).faults == ()
+
+
+def test_a_backup_from_before_the_home_moved_finds_what_came_after(
+    world: Registry, root: Path, target: Path, registry_url: str, empty_url: str, tmp_path: Path, postgresql_tools: None
+) -> None:
+    """Twice moved: each home names the next one."""
+    git(tmp_path, "init", "--quiet", "--bare", "next.git")
+    sync(world, root)
+    _move(world, root, target)
+    sync(world, root)
+    backup.backup(registry_url, tmp_path / "saved", now=minutes(50), verify=False)
+    factory.make_channels(world, sooner=Policy())
+    sync(world, root)
+    _move(world, root, tmp_path / "next.git")
+    factory.make_channels(world, later=Policy())
+    sync(world, root)
+    with world.read() as reader:
+        until, hash_ = reader.audit_head()
+    place = RegistryLocation(url=empty_url, root=root, name=NAME)
+    restored = backup.restore(tmp_path / "saved", place, actor=ACTOR, now=minutes(70))
+    assert restored.taken == 3
+    with closing(Registry.open(empty_url)) as new:
+        with new.read() as reader:
+            assert (reader.audit(limit=1)[0].previous, reader.audit_head()[0]) == (hash_, until + 1)
+            home = reader.home()
+        assert home is not None and home.address == str(tmp_path / "next.git")
+        assert sync(new, root).drained.alarms == ()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_home_before_that_is_gone_keeps_no_home_from_moving(
+    world: Registry, root: Path, target: Path, tmp_path: Path
+) -> None:
+    sync(world, root)
+    _move(world, root, target)
+    target.rename(tmp_path / "gone.git")
+    git(tmp_path, "init", "--quiet", "--bare", "next.git")
+    _move(world, root, tmp_path / "next.git")
+    assert sync(world, root).drained.alarms == ()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_lock_that_a_killed_git_left_at_the_home_is_named(world: Registry, root: Path, target: Path) -> None:
+    sync(world, root)
+    _move(world, root, target)
+    sync(world, root)
+    lock = target / f"{REF}.lock"
+    lock.touch()
+    factory.make_channels(world, later=Policy())
+    with pytest.raises(GitUnavailable, match=f"has a lock file .*: {lock}") as refused:
+        sync(world, root)
+    assert f"rm {lock}" in refused.value.hint
+    lock.unlink()
+    assert sync(world, root).drained.done == 1

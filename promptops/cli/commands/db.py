@@ -185,7 +185,7 @@ def home(session: Session, /, address: str, reason: str) -> None:
 
     A change counts as brought to git only when the home has it. The home is a repository that every clone can reach
     (a URL, or a path), or the workspace in which it was named (`.`). The whole journal is brought there before the
-    new home counts; the old one stays as it is.
+    new home counts; the old one only gets the line that names it.
 
     \b
       promptops db home

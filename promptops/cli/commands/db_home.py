@@ -44,7 +44,7 @@ def _change(session: Session, address: str, reason: str) -> None:
         lambda: {"home": _shape(home), "before": _shape(before)},
         lambda page: [
             [Span("✓ ", "good"), Span("The home of the journal is ", "strong"), Span(str(home), "name")],
-            *([f"It was {before}, which stays as it is."] if before else []),
+            *([f"It was {before}, which keeps what it has."] if before else []),
         ],
     )
     for note in notes:

@@ -79,26 +79,27 @@ class LockFile:
     age: float
 
 
-def lock_files(folder: Path, prefixes: tuple[str, ...]) -> tuple[LockFile, ...]:
-    """The lock files below these folders of refs, and that of the packed ones."""
+def lock_files(folder: Path, prefixes: tuple[str, ...], refs: tuple[str, ...] = ()) -> tuple[LockFile, ...]:
+    """The lock files below these folders of refs, of these refs, and that of the packed ones."""
     paths = [path for prefix in prefixes for path in sorted((folder / prefix).rglob("*.lock"))]
-    paths += [folder / "packed-refs.lock"]
+    paths += [folder / f"{ref}.lock" for ref in refs]
     locks = []
-    for path in paths:
+    for path in dict.fromkeys([*paths, folder / "packed-refs.lock"]):
         with contextlib.suppress(OSError):
             age = max(0.0, time.time() - path.stat().st_mtime)
             locks.append(LockFile(path=path.relative_to(folder).as_posix(), age=age))
     return tuple(locks)
 
 
-def remove_dead(folder: Path, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove the lock files below these folders of refs that a killed git left. The caller holds the lock alone.
+def remove_dead(folder: Path, prefixes: tuple[str, ...], refs: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Remove the lock files below these folders of refs, and of these refs, that a killed git left. The caller holds
+    the lock alone.
 
     A file that is younger than :data:`SETTLED` gets that time first: another program's git may hold it.
     """
     removed = []
-    for lock in lock_files(folder, prefixes):
-        if not lock.path.startswith(prefixes):
+    for lock in lock_files(folder, prefixes, refs):
+        if lock.path == "packed-refs.lock":
             continue
         time.sleep(max(0.0, SETTLED - lock.age))
         with contextlib.suppress(OSError):
