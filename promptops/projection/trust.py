@@ -105,8 +105,9 @@ class _Walk:
         return bool(signer) and signer in (self.key(seq), *later)
 
     def vouches(self, seq: int, signer: str) -> bool:
-        """True if a trusted key signed a line while it could."""
-        return signer in self.trusted and self._may_sign(signer, seq)
+        """True if a trusted key signed a line while it could. The line that sets it may be cut off."""
+        known = any(change.key == signer for _, change in self.changes)
+        return signer in self.trusted and (self._may_sign(signer, seq) or not known)
 
     def problem(self, seq: int, signer: str) -> str:
         """Says why a line that is not vouched for does not count; empty if it may."""

@@ -27,6 +27,8 @@ def walk(journal: str, changes: Mapping[int, Change], trusted: str = "", verifie
         ("no key in it, and one that is trusted", ".....", {}, "a", 0, 5),
         ("a trusted key vouches for all before", "..aaaa", A1, "a", 6, 6),
         ("an unknown key vouches for nothing", "..aaaa", A1, "", 0, 6),
+        ("the line that sets the key is cut off", "aaaa", {}, "a", 4, 4),
+        ("the same, and more is unsigned", "aaaa.", {}, "a", 4, 5),
         ("another key is trusted", "..aaaa", A1, "x", 0, 6),
         ("lines written late, before the key was set", "aaaaaa", A1, "a", 6, 6),
         ("unsigned lines after it are left out", "..aaaa..", A1, "a", 6, 6),
