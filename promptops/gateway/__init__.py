@@ -36,6 +36,11 @@ class Gateway(Protocol):
             PromptopsError: what its operation raises.
         """
 
+    def lacks(self) -> str:
+        """What this machine has verified of the registry and its database lacks; empty if that is nothing, or if only a
+        server knows.
+        """
+
     def channel_names(self) -> Sequence[str]:
         """The names of all channels, in order."""
 

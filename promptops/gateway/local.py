@@ -80,6 +80,11 @@ class Direct:
 
         return {digest: stored.content for digest, stored in snapshots.contents(self._registry, digests).items()}
 
+    def lacks(self) -> str:
+        from promptops.operations.remembered import behind
+
+        return next((fault.what for fault in behind(self._registry)), "")
+
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:
         from promptops.operations import git_sync
         from promptops.projection.keyring import no_key

@@ -125,6 +125,9 @@ class Remote:
         known = auditing.kept(self.run(IDENTITY, None).lineage, anchor=anchor, root=root)
         return auditing.compare(Trail(lambda after: self._get("/v1/audit/trail", given(after=after))), known)
 
+    def lacks(self) -> str:
+        return ""
+
     def tag(self, repository: Repository, releases: Sequence[Release], *, remote: str) -> Sequence[Tagged]:
         from promptops.operations import git_sync
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import WHICH_REGISTRY, Sentence
 from promptops.core.errors import GitUnavailable, PromptopsError, RegistryMismatch
 from promptops.core.model import Release
-from promptops.operations import homes, verified
+from promptops.operations import homes, remembered, verified
 from promptops.operations.homes import Changed, Declared
 from promptops.projection import draining, older, tagging, tags
 from promptops.projection import remote as remotes
@@ -88,6 +88,9 @@ def _drain(
             pending = reader.pending_count()
         why = Sentence(f"{error.message}. ", error.hint)
         return None, Drained(pending=pending, waiting=(Waiting(what="the journal", why=why),) if pending else ())
+    if lost := remembered.behind(registry):
+        with registry.read() as reader:
+            return home, Drained(pending=reader.pending_count(), alarms=lost)
     drained = draining.drain(registry, repository, home, unlock=changed.unlock)
     if drained.at.seq and not drained.alarms:
         verified.vouch(registry, repository.refs, drained.at)

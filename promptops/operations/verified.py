@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.faults import Fault
+from promptops.operations.remembered import behind, lost
 from promptops.projection.chain import START, Position
-from promptops.projection.fsck import Chain, damage, read_chain
+from promptops.projection.fsck import Chain, read_chain
 from promptops.projection.keyring import Keyring, unverified
 from promptops.source.git.refs import is_id
-from promptops.source.vouched import Checked, Vouched, file_of, read, remember
+from promptops.source.vouched import Checked, Vouched, read, remember
 from promptops.store.checks.verified import NOTHING, Verified, rows_up_to
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def begin(registry: Registry, repository: Repository, home: HomeRef, *, everythi
         GitUnavailable: the home does not answer. RegistryDamaged: the database cannot be read.
     """
     known = _known(registry, repository)
-    faults = _lost(registry, known) if known else ()
+    faults = (lost(registry, known.seq, known.hash) if known else ()) or behind(registry)
     usable = known is not None and not everything and not faults and min(known.rows.values(), default=0) >= 0
     at = Position(seq=known.seq, sha=known.sha) if known is not None and usable else START
     chain = read_chain(repository.refs, home, at)
@@ -86,15 +86,16 @@ def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> Non
     """Remember on this machine that the journal is right up to a line, by the database, and the key in force now.
 
     No key from before is believed any longer: it may have been replaced because it was stolen. The line that is known
-    is replaced by one of a lower number only if a restore left it behind.
+    is replaced by one of a lower number only if a restore left it behind, or the registry came back without it.
     """
     with registry.read() as reader:
         lines = reader.journal([at.seq])
-        key = Keyring(reader.registry_keys()).key_in_force
+        key, epoch = Keyring(reader.registry_keys()).key_in_force, reader.epoch()
     known = read(registry.lineage)
     newest = known
-    if lines and (known.seq <= at.seq or _is_left_behind(registry, git, known)):
-        newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha)
+    came_back = 0 < known.epoch < epoch
+    if lines and (known.seq <= at.seq or came_back or _is_left_behind(registry, git, known)):
+        newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha, epoch=epoch)
     newest = replace(newest, keys=(key,) if key else (), checked=(*known.checked, *checked))
     if newest != known:
         remember(registry.lineage, newest, instead=True)
@@ -115,26 +116,6 @@ def _known(registry: Registry, repository: Repository) -> Checked | None:
         return None
     with registry.read() as reader:
         return known if reader.epoch() == known.epoch else None
-
-
-def _lost(registry: Registry, known: Checked) -> tuple[Fault, ...]:
-    """The fault of a database that does not have the line any more up to which it was verified."""
-    with registry.read() as reader:
-        line = reader.journal([known.seq])
-        end, _ = reader.audit_head()
-    if [entry.audit.hash for entry in line] == [known.hash]:
-        return ()
-    repair = Sentence(
-        "Keep it. ",
-        Advice(Action.RESTORE, words="A restore"),
-        " brings a backup back. If you put an older copy there yourself: rm ",
-        str(file_of(registry.lineage)),
-    )
-    verified = f"line {known.seq} of the audit log was verified here"
-    if line:
-        what = f"{verified} with the hash {known.hash[:12]}…, and has the hash {line[0].audit.hash[:12]}…"
-        return (damage("audit-rewritten", what, line[0].ref, repair),)
-    return (damage("registry-behind", f"{verified}, and the registry ends at {end}", "audit log", repair),)
 
 
 def _place(registry: Registry, repository: Repository) -> str:

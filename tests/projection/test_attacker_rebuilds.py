@@ -1,4 +1,4 @@
-"""A person who can push, and has no key of a signed registry, after a disaster: nothing of theirs comes back to life."""
+"""A person who can push and has no key of a signed registry, after a disaster: nothing of theirs comes back."""
 
 from __future__ import annotations
 

@@ -58,11 +58,14 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     with session.gateway() as gateway:
         live_now = gateway.run(STATUS, StatusRequest(apps=tuple(names), channel=place or ""))
         waits = _waits(session, gateway) if live_now.pending else ""
+        lacks = gateway.lacks()
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: written(live_now),
         lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now, waits, page)],
     )
+    if lacks:
+        session.complain(lacks, "`promptops fsck` names what is lost.")
 
 
 def _failures(live_now: RegistryStatus) -> list[Line]:

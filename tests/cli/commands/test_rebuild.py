@@ -241,3 +241,18 @@ def test_what_is_not_signed_is_named(told: Registry, signed: Path, promptops: Pr
     said = promptops("rebuild", "--from-git", "prompts", "--key", KEY.public)
     assert f"ignored: policies/later/1: it is not signed with {fingerprint(KEY.public)}" in said.err
     assert "promptops sync" in said.out
+
+
+def test_status_and_sync_name_lines_that_this_machine_knows_and_the_database_lacks(
+    workspace: Path, promptops: Promptops
+) -> None:
+    promptops("sync")
+    with closing(Registry.open(f"sqlite:///{workspace}/.promptops/registry.db")) as registry:
+        with registry.read() as reader:
+            seq, hash_ = reader.audit_head()
+        vouched.remember(registry.lineage, Vouched(seq=seq + 3, hash=hash_, sha="c" * 40, epoch=1), instead=True)
+    said = f"line {seq + 3} of the audit log was verified here, and the registry ends at {seq}"
+    assert said in promptops("status").err
+    refused = promptops("sync", exits=1)
+    assert said in refused.err and "Everything" not in refused.out
+    assert said in promptops("fsck", exits=2).out

@@ -1,0 +1,71 @@
+"""An older copy in place of a database, and a journal that is as old: this machine knows of the lines between."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptops.core.model import Policy
+from promptops.operations import backup
+from promptops.operations.fsck import RegistryLocation, check
+from promptops.operations.remembered import behind
+from promptops.store import Registry
+from tests.support import factory
+from tests.support.factory import ACTOR, NAME, git, minutes
+from tests.support.journal import REF, sync
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return factory.make_workspace(tmp_path / "prompts")
+
+
+@pytest.fixture
+def older(registry: Registry, root: Path, tmp_path: Path) -> Path:
+    """A copy of the registry's file; since then a line was brought to git, and git was put back too."""
+    factory.make_channels(registry)
+    sync(registry, root)
+    copy = tmp_path / "older.db"
+    backup.backup(f"sqlite:///{registry.path}", copy, now=minutes(1), verify=False)
+    before = git(root, "rev-parse", REF)
+    factory.make_channels(registry, later=Policy())
+    assert sync(registry, root).drained.done == 1
+    git(root, "update-ref", REF, before)
+    return copy
+
+
+def test_an_older_copy_is_named_although_git_is_as_old_and_nothing_is_brought_there(
+    registry: Registry, older: Path, root: Path
+) -> None:
+    assert behind(registry) == ()
+    with registry.read() as reader:
+        seq, _ = reader.audit_head()
+    place = Path(str(registry.path))
+    registry.close()
+    for end in ("", "-wal", "-shm"):
+        place.with_name(place.name + end).unlink(missing_ok=True)
+    shutil.copy(older, place)
+    with closing(Registry.open(f"sqlite:///{place}")) as back:
+        factory.make_channels(back, other=Policy())
+        [fault] = sync(back, root).drained.alarms
+        assert fault.code == "audit-rewritten" and f"line {seq} of the audit log was verified here" in fault.what
+        with back.read() as reader:
+            assert reader.pending_count() == 1
+    found = check(RegistryLocation(url=f"sqlite:///{place}", root=root, name=NAME), now=minutes(9))
+    assert "audit-rewritten" in {fault.code for fault in found.faults}
+
+
+def test_a_registry_that_came_back_by_a_restore_is_not_held_to_it(
+    registry: Registry, older: Path, root: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/restored.db"
+    backup.restore(older, RegistryLocation(url=url, root=root, name=NAME), actor=ACTOR, now=minutes(9))
+    with closing(Registry.open(url)) as back:
+        assert behind(back) == ()
+        assert sync(back, root).drained.alarms == ()
+        assert behind(back) == ()
