@@ -18,6 +18,7 @@ from promptops.core.model import Release
 from promptops.projection import tagging, tags
 from promptops.projection.chain import START, Astray, Page, Position, locate, pages
 from promptops.projection.keyring import Keyring, Locked, Unlock, no_key, signer
+from promptops.source.git.pack import RawObject
 from promptops.source.git.refs import Refs, Refusal
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _STRIDE = 20
 """Pages whose lines go to the home together: a push takes longer than writing them."""
+
+_PACK = 4 << 20
+"""Bytes of objects from which on a git is started to write them."""
 
 _TRIES = 20
 """How often lines are written again because another process moved the chain, and so brought changes, meanwhile."""
@@ -178,9 +182,10 @@ class _Step:
         self._git, self._home = git, home
         self._releases: dict[str, Release] = {}
         self._tags: dict[str, str] = {}
+        self._objects: list[RawObject] = []
 
     def write(self, registry: Registry, page: Page) -> str:
-        """Write the objects of a page up to the first line without a fact; returns that line's name, or nothing."""
+        """Take the objects of a page up to the first line without a fact; returns that line's name, or nothing."""
         gap = next((entry for entry in page.entries if entry.seq not in page.links), None)
         lines = [entry.seq for entry in page.entries if gap is None or entry.seq < gap.seq]
         if lines:
@@ -188,15 +193,23 @@ class _Step:
                 tags.TAGS + tags.tag_name(release): release for release in tagging.to_tag(registry, self._git, page)
             }
             made = {name: tags.tag_object(release, self._git.algorithm) for name, release in releases.items()}
-            self._git.write([*(item for seq in lines for item in page.links[seq].objects), *made.values()])
+            self._objects += [*(item for seq in lines for item in page.links[seq].objects), *made.values()]
+            if sum(len(item.data) for item in self._objects) > _PACK:
+                self._write_objects()
             self._next = Position(seq=lines[-1], sha=page.links[lines[-1]].sha)
             self._releases |= releases
             self._tags |= {name: tag.sha for name, tag in made.items()}
         return gap.ref if gap else ""
 
+    def _write_objects(self) -> None:
+        if self._objects:
+            self._git.write(self._objects)
+        self._objects = []
+
     def go(self, registry: Registry, total: Brought) -> bool:
-        """Move the chain to the last line that was written; False if it is elsewhere by now."""
+        """Move the chain to the last line whose objects were taken; False if it is elsewhere by now."""
         moved = self._next != self.at
+        self._write_objects()
         if moved:
             refused: Mapping[str, Refusal] = {}
             if not self._home.advance(self._next.sha, self.at.ref_at, self._tags):
