@@ -2,7 +2,8 @@
 and again, until it is killed at a moment of its own. Then an older backup is restored, and all go on.
 
 The home of the journal is a bare repository, the workspace of the first repository, or moves from there to the other
-meanwhile. Half of the restores take what the home has newer, the others leave it.
+meanwhile. Half of the restores take what the home has newer, the others leave it. In every third round the journal is
+signed, and the jobs do not have the key.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from promptops.core.faults import Condition
 from promptops.operations.backup import restore
 from promptops.operations.fsck import RegistryLocation
 from promptops.operations.homes import Changed, Declared, change_home
+from promptops.projection.keyring import Unlock, no_key
 from promptops.store import Registry, backup
 from tests.harness.faults.children import PATIENCE, Child, Say, descendants
 from tests.harness.faults.journals import BARE, home, judge, lines, log, unlock, wait_for
@@ -31,7 +33,7 @@ from tests.harness.faults.orders import Order, What, carry_out, holds
 from tests.harness.faults.report import Row
 from tests.harness.faults.worlds import World, Worlds, begin
 from tests.support.factory import ACTOR, NAME, git, make_workspace, minutes
-from tests.support.journal import sync
+from tests.support.journal import set_key, sync, unlocked
 
 _SEED = 20260401
 _HOMES = ("address", "workspace", "address", "moves")
@@ -68,8 +70,9 @@ def rows(worlds: Worlds, *, rounds: int) -> Iterator[Row]:
 def _round(row: Row, worlds: Worlds, world: World, lot: random.Random) -> None:
     kind, leave, drained = _HOMES[row.rounds % 4], row.rounds // 2 % 2 == 1, lot.random() < 0.5
     row.rounds += 1
-    where = f"round {row.rounds}, home: {kind}"
-    sources = _begin(world, kind)
+    signed = row.rounds % 3 == 0
+    where = f"round {row.rounds}, home: {kind}{', signed' if signed else ''}"
+    sources = _begin(world, kind, signed=signed)
     clones = [_clone(sources[number].root, world.root / f"clone-{number}-{each}") for number, each in _CLONES]
     roots = [*(source.root for source in sources), *clones]
     some = [world.work, lot.choice(roots[1:])]
@@ -97,7 +100,7 @@ _CLONES = ((0, 1), (0, 2), (1, 1))
 """The number of its repository, and its own, of each clone."""
 
 
-def _begin(world: World, kind: str) -> tuple[Source, Source]:
+def _begin(world: World, kind: str, *, signed: bool) -> tuple[Source, Source]:
     """A second repository with an app of its own beside that of the world; and the home, which has all of it."""
     second = make_workspace(world.root / "second")
     (second / "README.md").write_text("another repository")
@@ -113,7 +116,9 @@ def _begin(world: World, kind: str) -> tuple[Source, Source]:
         carry_out(
             registry, Order(what=What.RELEASE, key="mail", app="mail", text=text, commit=commit, repository="other")
         )
-        sync(registry, world.work)
+        if signed:
+            set_key(registry)
+        sync(registry, world.work, unlock=unlocked())
     if kind == "address":
         _move(world)
     return sources
@@ -124,7 +129,8 @@ def _move(world: World) -> None:
     address = world.root / BARE
     if home(world) != address:
         with world.registry() as registry:
-            declared, changed = Declared(registry=NAME, git=str(address)), Changed(actor=ACTOR, at=minutes(2))
+            changed = Changed(actor=ACTOR, at=minutes(2), unlock=unlocked())
+            declared = Declared(registry=NAME, git=str(address))
             change_home(registry, world.work, declared, changed, reason="everyone reaches it")
 
 
@@ -189,7 +195,7 @@ def _work(world: World, source: Source, root: Path, notes: Notes, seed: float, _
     with world.registry() as registry:
         while True:
             _change(registry, source, notes, lot)
-            _bring(registry, root)
+            _bring(registry, root, unlocked())
 
 
 def _jobs(world: World, source: Source, notes: Notes, seed: float, _say: Say) -> None:
@@ -199,7 +205,7 @@ def _jobs(world: World, source: Source, notes: Notes, seed: float, _say: Say) ->
         clone = _clone(source.root, world.root / f"job-{source.name}-{number}")
         with world.registry() as registry:
             _change(registry, source, notes, lot)
-            _bring(registry, clone)
+            _bring(registry, clone, no_key)
         shutil.rmtree(clone)
 
 
@@ -213,9 +219,9 @@ def _change(registry: Registry, source: Source, notes: Notes, lot: random.Random
     notes.acknowledge(order, facts)
 
 
-def _bring(registry: Registry, root: Path) -> None:
+def _bring(registry: Registry, root: Path, unlock: Unlock) -> None:
     with suppress(GitUnavailable):  # somebody's git is in the way: then it waits
-        sync(registry, root)
+        sync(registry, root, unlock=unlock)
 
 
 # --- and afterwards ------------------------------------------------------------------------------
@@ -228,7 +234,7 @@ def _bring_all(row: Row, where: str, world: World, roots: Sequence[Path], some: 
             said: list[str] = []
             for root in roots:
                 try:
-                    done = sync(registry, root).drained
+                    done = sync(registry, root, unlock=unlocked()).drained
                     said += [f"{root.name}: {fault}" for fault in done.alarms]
                 except GitUnavailable as error:
                     said.append(f"{root.name}: {error.message}")
