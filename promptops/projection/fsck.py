@@ -221,7 +221,7 @@ class _Comparison:
 
 def _tags(registry: Registry, git: Refs, page: Page) -> Iterator[Fault]:
     with registry.read() as reader:
-        waiting = frozenset(reader.pending(1)) and reader.pending(1)[0]
+        waiting = next(iter(reader.pending(1)), 0)
         found = {seq: tagging.taggable(reader, record) for seq, record in page.records.items()}
     releases = [release for seq, release in found.items() if release and (not waiting or seq < waiting)]
     known = tagging.commits(git, releases)

@@ -38,7 +38,7 @@ def taggable(reader: Reader, record: Record) -> Release | None:
         case Release(provenance=provenance) if not provenance.dirty:
             return record.fact
         case Confirmation(app=app, release=release, provenance=provenance) if not provenance.dirty:
-            same = (other for other in reader.releases(app) if other.digest == release.digest)
+            same = reader.releases(app, digest=release.digest)
             return next((other for other in same if other.provenance == provenance), None)
         case _:
             return None

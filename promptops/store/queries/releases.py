@@ -37,6 +37,7 @@ _BY_VERSION = _WHOLE.where(_release.c.version == bindparam("version"))
 _BY_DIGEST = _WHOLE.where(_release.c.digest.between(bindparam("digest"), bindparam("beyond"))).limit(2)
 _NEWEST = _WHOLE.order_by(_release.c.id.desc()).limit(1)
 _ALL = _releases().order_by(_release.c.id.desc())
+_OF_DIGEST = _ALL.where(_release.c.digest == bindparam("digest"))
 _PROFILE = (
     select(*(_profile.c[name] for name in PROFILE_COLUMNS))
     .where(_profile.c.app == bindparam("app"))
@@ -92,14 +93,15 @@ class ReleaseReader:
         row = self._connection.execute(_NEWEST, {"app": app}).first()
         return self._whole(row) if row else None
 
-    def releases(self, app: str) -> tuple[Release, ...]:
-        """Every release of the app, newest first, without content.
+    def releases(self, app: str, *, digest: str = "") -> tuple[Release, ...]:
+        """Every release of the app, newest first, without content; or those of one digest.
 
         Raises:
             AppNotFound: listing the apps that exist.
         """
         self.require_app(app)
-        return tuple(map(release_of, self._connection.execute(_ALL, {"app": app})))
+        rows = self._connection.execute(_OF_DIGEST if digest else _ALL, {"app": app, "digest": digest})
+        return tuple(map(release_of, rows))
 
     def profile(self, app: str) -> Profile | None:
         """The app's newest profile."""
