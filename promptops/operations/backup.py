@@ -22,12 +22,14 @@ class Restored:
     """The manifest of the restored backup, the epoch that begins, and the report of checking the result.
 
     ``taken`` is how many changes after the backup came from git, and ``ignored`` what else is there, with the reason.
+    ``lacks`` is the newest line that this machine verified before, if the registry ends before it.
     """
 
     manifest: Manifest
     epoch: int
     report: FsckReport
     taken: int = 0
+    lacks: int = 0
     ignored: tuple[str, ...] = ()
 
 
@@ -96,8 +98,12 @@ def restore(
             beyond=beyond,
             allow_network_fs=place.allow_network_fs,
         )
+    from promptops.source import vouched
+
+    verified = vouched.read(held.lineage).seq
     report = fsck.check(place)
     epoch = max(held.epoch, history.newest_epoch if history else 1) + 1
     ignored = history.offer.ignored if history and history.offer else ()
     taken = history.taken if history else 0
-    return Restored(manifest=manifest, epoch=epoch, report=report, taken=taken, ignored=ignored)
+    lacks = verified if verified > held.audit_seq + taken and not leave_newer else 0
+    return Restored(manifest=manifest, epoch=epoch, report=report, taken=taken, lacks=lacks, ignored=ignored)

@@ -77,11 +77,13 @@ class OverrideRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InGit:
-    """How a release is taken from git: ``ref`` is where the journal is, if that is not a usual branch; ``keys`` are the
+    """How a release is taken from git: ``ref`` is where the journal is, if that is not a usual branch, and with
+    ``only_ref`` nothing else is looked at; ``keys`` are the
     fingerprints of keys that are trusted; and ``confirm`` is asked about lines that are not vouched for.
     """
 
     ref: str = ""
+    only_ref: bool = False
     keys: tuple[str, ...] = ()
     confirm: Confirm = lambda doubt: True
 
@@ -126,7 +128,7 @@ def create_from_git(
     if not wanted.version:
         raise Invalid(f"'{wanted}' is not a version, and git has releases by version", hint="Name one: APP@VERSION.")
     with contextlib.closing(_open(repository)) as opened:
-        offer = _offer(projection.Archive(opened, ref=how.ref), repository, how.keys)
+        offer = _offer(projection.Archive(opened, ref=how.ref, alone=how.only_ref), repository, how.keys)
         release = projection.read_release(offer, wanted.app, wanted.version).fact
         assert isinstance(release, Release)
         _require_channel_in(offer, request.channel)

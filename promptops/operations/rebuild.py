@@ -24,13 +24,14 @@ class RebuildRequest:
 
     With an ``anchor``, the hash of a line of the audit log that was kept elsewhere, nothing after that line is taken.
     ``accept_loss`` is how many lines are given up, with the ``reason``. ``ref`` is where the journal is, if that is not
-    a usual branch, and ``keys`` are the fingerprints of keys that are trusted.
+    a usual branch; with ``only_ref`` nothing else is looked at. The fingerprints of trusted keys are ``keys``.
     """
 
     anchor: str = ""
     accept_loss: int = 0
     reason: str = ""
     ref: str = ""
+    only_ref: bool = False
     keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,6 +60,9 @@ def rebuild(
         Conflict: there is a registry already.
         GitUnavailable: git or the remote does not answer.
     """
+    from promptops.store.setup import require_none
+
+    require_none(url)  # before a person is asked about anything
     anchor = require_anchor(request.anchor)
     terms = Terms(
         anchor=anchor,
@@ -68,7 +72,7 @@ def rebuild(
         memory=vouched.read,
     )
     with reading(source, request.ref) as repository:
-        offer = survey(Archive(repository, ref=request.ref), source, terms)
+        offer = survey(Archive(repository, ref=request.ref, alone=request.only_ref), source, terms)
         doubt = offer.doubt()
         accepted = confirm(doubt) if doubt else True
         done = rebuilding.take(offer, url, actor=actor, now=now, reason=request.reason)

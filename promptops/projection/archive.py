@@ -82,13 +82,14 @@ class Chain:
 class Archive:
     """The lines that one repository has of a registry, as they were when they were first read.
 
-    ``ref`` names the ref of the chain, if it is not one of the usual branches.
+    ``ref`` names the ref of the chain, if it is not one of the usual branches; ``alone`` takes no other chain.
     """
 
-    def __init__(self, repository: Repository, *, ref: str = "") -> None:
+    def __init__(self, repository: Repository, *, ref: str = "", alone: bool = False) -> None:
         self.place = repository.root
         self._git = repository.refs
         self._ref = ref
+        self._alone = alone and bool(ref)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -105,6 +106,8 @@ class Archive:
         have a ref each.
         """
         chains, _ = self._chains
+        if self._alone:
+            return chains
         older = Chain(lines=self.older)
         further = older.reach > max(chain.reach for chain in chains) if chains else bool(self.older)
         return (older,) if further else chains
@@ -158,7 +161,7 @@ class Archive:
         refs = self._git.list(HEADS, "refs/remotes/", *([self._ref] if self._ref else []))
         tips: dict[str, list[str]] = {}
         for ref, tip in refs.items():
-            if ref == self._ref or is_chain(ref):
+            if ref == self._ref or (is_chain(ref) and not self._alone):
                 tips.setdefault(tip, []).append(ref)
         histories, damaged = {}, []
         for tip in tips:

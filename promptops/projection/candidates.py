@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid
 from promptops.projection.archive import Archive
 from promptops.projection.objects import ROOT
@@ -27,7 +27,8 @@ def only_lineage(source: str, proven: Sequence[Proven], known: Mapping[str, Vouc
 def several(source: str, lineages: Sequence[str]) -> Invalid:
     present = ", ".join(sorted(lineages)) or "none"
     return Invalid(
-        f"{source} has to hold exactly one registry, and it holds {present}", hint=Sentence(Advice(Action.FSCK))
+        f"{source} has to hold exactly one registry, and it holds {present}",
+        hint=Sentence(option("ref", "Name the ref of the journal", value="REF"), " or ", option("key", "its key"), "."),
     )
 
 

@@ -80,10 +80,20 @@ def creating(url: str) -> Iterator[Connection]:
     place = _make(url)
     with migrating(place) as connection:
         if current(connection) is not None:
-            raise Conflict(f"there is a registry at {place} already", hint="Name a new file, or an empty database.")
+            raise _taken(place)
         require_room(connection, place)
         migrate(connection)
         yield connection
+
+
+def require_none(url: str) -> None:
+    """Raises :class:`Conflict` if there is a registry at this URL; it makes nothing."""
+    if current_schema(url)[0] is not None:
+        raise _taken(locate(url))
+
+
+def _taken(place: Place) -> Conflict:
+    return Conflict(f"there is a registry at {place} already", hint="Name a new file, or an empty database.")
 
 
 def upgrade(url: str, *, actor: str = "promptops", now: datetime | None = None) -> tuple[str, str]:

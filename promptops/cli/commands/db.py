@@ -169,6 +169,12 @@ def restore(
     )
     destination = hide_password(url)
     session.answer(lambda: _restored_shape(restored, destination), lambda page: _restored(restored, destination, page))
+    if restored.lacks:
+        end = restored.manifest.holdings.audit_seq + restored.taken
+        session.note(
+            f"this machine has verified line {restored.lacks:,} of the audit log, and what comes after line {end:,} is"
+            " neither in the backup nor in git"
+        )
     for each in restored.ignored[:_SHOWN]:
         session.note(f"ignored: {each}")
     if restored.report.exit_code == DAMAGE:
@@ -284,6 +290,7 @@ def _restored_shape(restored: Restored, url: str) -> JsonObject:
         "epoch": restored.epoch,
         "taken_from_git": restored.taken,
         "ignored": list(restored.ignored),
+        "lacks": restored.lacks,
         "check": report_shape(restored.report),
     }
 

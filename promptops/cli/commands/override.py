@@ -60,7 +60,7 @@ def override() -> None:
 @click.option(
     "--from-git", type=click.Path(path_type=Path), metavar="PATH", help="Take the release from this git repository."
 )
-@click.option("--ref", default="", metavar="REF", help="Where the journal is, if not on a branch promptops/NAME.")
+@click.option("--ref", default="", metavar="REF", help="Take this ref for the journal, and no other.")
 @click.option("--out", type=_FILE, metavar="FILE", help="Where to put it. [default: APP.CHANNEL.override.json]")
 @trusted_key_option
 @yes_option
@@ -98,7 +98,10 @@ def create(
     if from_git is not None:
         place = session.directory / from_git
         from_there = overriding.InGit(
-            ref=ref or named_ref(place), keys=trusted(session, keys), confirm=asking(session, yes=yes)
+            ref=ref or named_ref(place),
+            only_ref=bool(ref),
+            keys=trusted(session, keys),
+            confirm=asking(session, yes=yes),
         )
         made = overriding.create_from_git(place, request, actor=actor, now=session.now, how=from_there)
     else:

@@ -41,7 +41,7 @@ _NAMES = {"channels": "deployments"}
     help="A clone of the repository that is the home of the journal.",
 )
 @click.option("--anchor", default="", metavar="HASH", help="Take nothing after the line of the log with this hash.")
-@click.option("--ref", default="", metavar="REF", help="Where the journal is, if not on a branch promptops/NAME.")
+@click.option("--ref", default="", metavar="REF", help="Take this ref for the journal, and no other.")
 @click.option(
     "--accept-loss",
     type=Whole(1),
@@ -90,6 +90,7 @@ def rebuild(
         accept_loss=accept_loss or 0,
         reason=reason,
         ref=ref or named_ref(path if path.is_dir() else session.root()),
+        only_ref=bool(ref),
         keys=trusted(session, keys),
     )
     place = str(path) if path.is_dir() else source

@@ -17,7 +17,7 @@ from promptops.core.signing import fingerprint
 from promptops.operations import backup
 from promptops.source import vouched
 from promptops.source.vouched import Vouched
-from promptops.store import Registry
+from promptops.store import Registry, create
 from tests.cli.conftest import Promptops
 from tests.support import factory
 from tests.support.factory import git, minutes
@@ -172,6 +172,31 @@ def test_a_restore_says_which_newer_lines_are_taken_on_trust(
     done = promptops("db", "restore", str(saved))
     assert f"and 1 line {TRUST}" in done.err
     assert re.search(r"note: line \d+  .*  policy on later\n", done.err), done.err
+
+
+def test_a_restore_says_what_this_machine_knows_and_nobody_has(
+    told: Registry, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "saved"
+    backup.backup(f"sqlite:///{tmp_path}/registry.db", saved, now=minutes(50), verify=False)
+    with told.read() as reader:
+        seq, hash_ = reader.audit_head()
+    vouched.remember(told.lineage, Vouched(seq=seq + 5, hash=hash_, sha="c" * 40, epoch=1), instead=True)
+    done = promptops("db", "restore", str(saved), "--registry", str(tmp_path / "back.db"))
+    assert f"has verified line {seq + 5} of the audit log, and what comes after line {seq} is neither" in done.err
+
+
+def test_of_two_registries_the_ref_that_is_named_counts(
+    told: Registry, clone: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    create(f"sqlite:///{tmp_path}/other.db", name="other", now=minutes(0), actor=factory.ACTOR)
+    with closing(Registry.open(f"sqlite:///{tmp_path}/other.db")) as other:
+        write_signed(records_of(other), clone, lambda _: None, ref="refs/heads/promptops/other")
+        lineage = other.lineage
+    assert "--ref REF" in promptops("rebuild", "--from-git", "prompts", exits=2).err
+    done = promptops("rebuild", "--from-git", "prompts", "--ref", "refs/heads/promptops/other", "--json").json
+    assert done["lineage"] == lineage
+    assert "already" in promptops("rebuild", "--from-git", "prompts", "--ref", REF, exits=4).err
 
 
 KEY, OTHER = signing_key(), signing_key(1)
