@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -148,6 +149,9 @@ def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[Paramet
     provider, _ = provider_of(model)
     api = Api.OPENAI_CHAT if provider in OPENAI else Api.ANTHROPIC if provider in ANTHROPIC else None
     if api is None or not parameters:
+        return
+    with suppress(ParameterNotTaken):  # most prompts have no flaw, and are through at once
+        to_call(api, parameters, model=model)
         return
     taken: dict[str, Json] = {}
     for name, value in parameters.items():

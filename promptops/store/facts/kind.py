@@ -17,7 +17,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, and_, cast, func, literal, select, tuple_
 
 from promptops.core.faults import Fault
 from promptops.core.model import AuditEntry, ReleaseRef
@@ -175,6 +175,8 @@ def among(
 ) -> ColumnElement[bool]:
     """The condition that these columns have one of the wanted combinations of values."""
     keys = sorted(set(wanted))
+    if len(keys) == 1:  # as nearly always, when a change is brought to git by itself
+        return and_(*(column == value for column, value in zip(columns, keys[0], strict=True)))
     if len(columns) == 1:
         return columns[0].in_([one[0] for one in keys])
     if connection.dialect.name != "sqlite":
