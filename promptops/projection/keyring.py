@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.registry_key import RegistryKey
 from promptops.core.signing import PrivateKey, can_verify, fingerprint
-from promptops.projection.signatures import NAMESPACE, Sign, read_commits, signer_of_commit
+from promptops.projection.signatures import NAMESPACE, Sign, read_commits, signature_in, signer_of_commit
 from promptops.source.git.pack import Algorithm
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ Unlock: TypeAlias = Callable[[], PrivateKey | None]
 def no_key() -> PrivateKey | None:
     """The :data:`Unlock` of a process that never signs."""
     return None
+
+
+_UNKNOWN = "?"
+"""In place of the key of a signature that cannot be verified here."""
 
 
 class Locked(Exception):
@@ -85,13 +89,14 @@ class Keyring:
         Without the extra ``[sign]`` nothing is wrong but a signature that is not there.
         """
         try:
-            signer = signer_of_commit(commit, algorithm) if can_verify() else "?" * (b"\ngpgsig" in commit)
+            signed = bool(signature_in(commit, algorithm))
+            signer = signer_of_commit(commit, algorithm) if can_verify() else _UNKNOWN * signed
         except Invalid as error:
             return "signature-wrong", f"the signature of line {seq} does not count: {error.message}"
         if not signer:
             missing = f"line {seq} is not signed, and lines are from {self.signed_from} on"
             return ("signature-missing", missing) if 0 < self.signed_from <= seq else None
-        if signer not in self.keys and signer != "?":
+        if signer not in self.keys and signer != _UNKNOWN:
             return (
                 "signature-wrong",
                 f"line {seq} is signed with {fingerprint(signer)}, no key of the registry",

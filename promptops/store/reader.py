@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, bindparam, cast, func, select
+from sqlalchemy import bindparam, func, select
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import RegistryDamaged
@@ -33,11 +33,8 @@ LAST_DRAINED = select(tables.drained.c.seq, tables.drained.c.commit).where(
     tables.drained.c.algorithm == bindparam("algorithm")
 )
 _HOME = select(tables.home).order_by(tables.home.c.number.desc()).limit(1)
-_KEYS = (
-    select(tables.journal.c.seq, tables.registry_key)
-    .join(tables.registry_key, tables.journal.c.ref == "registry-keys/" + cast(tables.registry_key.c.number, Text))
-    .order_by(tables.journal.c.seq)
-)
+_KEYS = select(tables.registry_key).order_by(tables.registry_key.c.number)
+_NAMED = select(tables.journal.c.seq, tables.journal.c.ref).order_by(tables.journal.c.seq)
 _ANY_OWNER = "*"
 """In place of the token of a key from before keys belonged to one; the id of no token."""
 _ANSWER = select(_idempotency.c.token, _idempotency.c.request, _idempotency.c.body).where(
@@ -231,9 +228,11 @@ class Reader(ReleaseReader, ChannelReader):
         rows = self._connection.execute(_KEYS).all()
         if not rows:
             return {}
-        from promptops.store.facts.registry_key import key_of
+        from promptops.store.facts.registry_key import KIND
 
-        return {row.seq: key_of(row) for row in rows}
+        keys = {KIND.ref(key, 0): key for key in map(KIND.fact, rows)}
+        named = self._connection.execute(_NAMED.where(tables.journal.c.ref.in_(keys))).all()
+        return {row.seq: keys[row.ref] for row in named}
 
     def journal(
         self, seqs: Sequence[int] | None = None, *, after: int = 0, limit: int | None = None

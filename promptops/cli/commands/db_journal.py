@@ -151,7 +151,7 @@ def _set(state: JournalKey) -> list[Line]:
         head,
         *([more] if more else []),
         [Span("Keep this line where a rebuild finds it, not in git: ", "quiet"), state.key],
-        *next_steps([("see that it arrives in git", ["sync"])]),
+        *next_steps([("bring it to git where the database is", ["sync"])]),
     ]
 
 

@@ -25,15 +25,10 @@ class _RegistryKeys(KeyedKind[RegistryKey]):
         return asdict(fact)
 
     def fact(self, row: AnyRow) -> RegistryKey:
-        return key_of(row)
+        return RegistryKey(**row._mapping)
 
     def flaw(self, fact: RegistryKey) -> str:
         return registry_key.flaw(fact)
-
-
-def key_of(row: AnyRow) -> RegistryKey:
-    """Returns the key of a row that has the columns of its table, and perhaps others."""
-    return RegistryKey(**{column.name: row._mapping[column] for column in tables.registry_key.c})
 
 
 KIND = _RegistryKeys()
