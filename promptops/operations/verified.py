@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops._version import __version__
 from promptops.core.faults import Fault
 from promptops.operations.remembered import behind, lost
 from promptops.projection.chain import START, Position
@@ -51,7 +52,7 @@ def begin(registry: Registry, repository: Repository, home: HomeRef, *, everythi
     """
     known = _known(registry, repository)
     faults = (lost(registry, known.seq, known.hash) if known else ()) or behind(registry)
-    usable = known is not None and not everything and not faults and min(known.rows.values(), default=0) >= 0
+    usable = known is not None and not everything and not faults and known.version == __version__
     at = Position(seq=known.seq, sha=known.sha) if known is not None and usable else START
     chain = read_chain(repository.refs, home, at)
     if known is None or not chain.begin.seq:
@@ -78,7 +79,9 @@ def keep(registry: Registry, repository: Repository, begin: Begin, faults: tuple
         line, epoch, rows = reader.journal([at.seq]), reader.epoch(), rows_up_to(reader, at.seq)
     if line:
         hash_, since = line[0].audit.hash, begin.at or now
-        checked = Checked(seq=at.seq, hash=hash_, sha=at.sha, at=since, place=place, epoch=epoch, rows=rows)
+        checked = Checked(
+            seq=at.seq, hash=hash_, sha=at.sha, at=since, place=place, epoch=epoch, version=__version__, rows=rows
+        )
         vouch(registry, repository.refs, at, checked)
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from promptops.client.disk.regular_file import read_trusted, require_ours
+from promptops.core.digest import MAX_NUMBER
 from promptops.core.errors import Invalid
 from promptops.core.json_codec import from_json, to_json
 from promptops.files import cache_folder, locked_folder, replace_file
@@ -32,7 +33,8 @@ class Checked:
     """How far a registry's rows and git were checked without damage, and when the first of that was.
 
     ``place`` stands for a database and a repository, of which there may be copies elsewhere, ``epoch`` says how often
-    the database came back from a backup by then, and ``rows`` are the numbers of rows by table at that time.
+    the database came back from a backup by then, and ``rows`` are the numbers of rows by table at that time. Another
+    ``version`` of promptops may have looked for less.
     """
 
     seq: int
@@ -41,6 +43,7 @@ class Checked:
     at: datetime
     place: str
     epoch: int
+    version: str
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -101,9 +104,16 @@ def file_of(lineage: str) -> Path:
 
 def _read(file: Path) -> Vouched:
     try:
-        return from_json(Vouched, json.loads(read_trusted(file, _LIMIT)), "vouched")
+        vouched = from_json(Vouched, json.loads(read_trusted(file, _LIMIT)), "vouched")
     except (OSError, Invalid, ValueError, TypeError, OverflowError, RecursionError):
         return Vouched()
+    numbers = [
+        vouched.seq,
+        vouched.epoch,
+        *(n for each in vouched.checked for n in (each.seq, each.epoch, *each.rows.values())),
+    ]
+    sane = min(numbers) >= 0 and max(numbers) < MAX_NUMBER and all(each.at.tzinfo for each in vouched.checked)
+    return vouched if sane else Vouched()
 
 
 def _merged(known: Vouched, new: Vouched) -> Vouched:

@@ -154,16 +154,18 @@ def test_once_something_is_wrong_nothing_counts_as_verified(
     assert read(registry.lineage).seq > 0  # what came before a rebuild, a machine may still vouch for
 
 
-@pytest.mark.parametrize("other", ["place", "epoch", "sha", "seq", "form"])
+@pytest.mark.parametrize("other", ["place", "epoch", "version", "sha", "seq", "rows", "form"])
 def test_what_does_not_fit_counts_for_nothing(place: RegistryLocation, registry: Registry, other: str) -> None:
     known = read(registry.lineage)
     (checked,) = known.checked
     changed = {
         "place": replace(checked, place="elsewhere"),
         "epoch": replace(checked, epoch=2),
+        "version": replace(checked, version="0.1.0"),
         "sha": replace(checked, sha="0" * 40),
         "seq": replace(checked, seq=-1),
-        "form": replace(checked, sha="--all", rows={"audit": -1}),
+        "rows": replace(checked, rows={"audit": -1}),
+        "form": replace(checked, sha="--all"),
     }
     remember(registry.lineage, replace(known, checked=(changed[other],)), instead=True)
     found = again(place)

@@ -15,7 +15,14 @@ from promptops.source.vouched import Checked, Vouched, read, remember
 
 LINEAGE = "0f3b9a52-6e0f-4a1c-9d4e-2f6f7f1f6a11"
 CHECKED = Checked(
-    seq=7, hash="a" * 64, sha="b" * 40, at=datetime(2026, 1, 2, tzinfo=UTC), place="p", epoch=1, rows={"audit": 7}
+    seq=7,
+    hash="a" * 64,
+    sha="b" * 40,
+    at=datetime(2026, 1, 2, tzinfo=UTC),
+    place="p",
+    epoch=1,
+    version="1",
+    rows={"audit": 7},
 )
 SEVEN = Vouched(seq=7, hash="a" * 64, sha="b" * 40, keys=("ssh-ed25519 ONE",), checked=(CHECKED,))
 
@@ -70,6 +77,8 @@ def test_what_was_known_is_forgotten_where_that_is_asked_for() -> None:
     [
         b"", b"{", b"[]", b"null", b"\xff", b'{"seq": "7"}', b'{"seq": 7, "more": 1}', b'{"keys": "x"}',
         b'{"seq": 1' + b"0" * 5000 + b"}", b"[" * 100_000, b" " * (2 << 20),
+        b'{"seq": -1}', b'{"seq": 9007199254740992}', b'{"keys": ["a"], "checked": []} x',
+        b'{"checked": [{"seq":1,"hash":"","sha":"","at":"2026-01-01","place":"","epoch":1,"version":""}]}',
         b'{"checked": {"seq": 7}}', b'{"checked": [1]}', b'{"checked": [{"seq": 7}]}',
     ],
 )  # fmt: skip
