@@ -7,11 +7,11 @@ client, and one that a client could not load is refused, with its place, before 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
 from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
-from promptops.core.model import Content, Json, Prompt
+from promptops.core.model import Content, Engine, Json, Prompt
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema import input_schema as schemas
 from promptops.core.schema.input_schema import is_open, is_text
@@ -93,7 +93,8 @@ def require_loadable(content: Content) -> None:
     Raises:
         Unloadable: naming the prompt and the place.
     """
-    compile_content(content)
+    _require_small(content)
+    compile_content(replace(content, prompts=tuple(prompt for prompt in content.prompts if not _is_plain(prompt))))
     named_schemas = (
         ((prompt.name, what), schema)
         for prompt in content.prompts
@@ -103,6 +104,12 @@ def require_loadable(content: Content) -> None:
     if first := schemas.first_flaw(named_schemas):
         (name, what), flaw = first
         raise Unloadable(f"prompt '{content.app}/{name}': {what}: {flaw}", prompt=name)
+
+
+def _is_plain(prompt: Prompt) -> bool:
+    """True for a prompt that compiles whatever its texts are: most prompts, so most of a release is not compiled."""
+    simple = prompt.engine is Engine.SIMPLE and not prompt.tools and prompt.json_schema is None
+    return simple and all(item.required and is_text(item.schema) for item in prompt.inputs)
 
 
 def _require_small(content: Content) -> None:

@@ -219,6 +219,15 @@ def test_nothing_but_a_refusal_comes_of_any_content(
         found.template.render(dict.fromkeys(found.template.names, "x"))
 
 
+@given(st.one_of(st.text(), TEXT), st.text())
+def test_a_prompt_that_is_taken_without_being_compiled_compiles(text: str, description: str) -> None:
+    inputs = (Input(name="a"), Input(name="b", schema={"type": "string", "description": description}))
+    messages = (Message(role=Role.SYSTEM, content=text), Message(role=Role.USER, content="{{a}} {{b.c}}" + text))
+    content = prompts(Prompt(name="answer", messages=messages, inputs=inputs))
+    require_loadable(content)
+    assert compile_content(content).keys() == {"answer"}
+
+
 def test_the_limits_are_those_that_the_docs_name() -> None:
     from tests.support.checkout import ROOT
 
