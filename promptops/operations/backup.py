@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Restored:
     """The manifest of the restored backup, the epoch that begins, and the report of checking the result.
 
-    ``taken`` is how many changes after the backup came from git, and ``ignored`` what else is there, with the reason.
+    ``taken`` is how many changes after the backup came from git, and ``ignored`` what else is there, and the home that
+    could not be read, with the reason.
     ``lacks`` is the newest line that this machine verified before, if the registry ends before it.
     """
 
@@ -77,12 +78,15 @@ def restore(
     from promptops.store.backups.restore import Beyond
 
     held, history = read_manifest(source).holdings, None
+    unread: list[str] = []
     at = BackedUp(lineage=held.lineage, seq=held.audit_seq, hash=held.audit_hash, keys=keys)
     with ExitStack() as stack:
 
         def beyond(reader: Reader) -> Beyond:
             nonlocal history
-            history = stack.enter_context(history_in_git(place.root, at, reader.home(), leave_newer=leave_newer))
+            history = stack.enter_context(
+                history_in_git(place.root, at, reader.home(), unread, leave_newer=leave_newer)
+            )
             if history is None:
                 return Beyond()
             if doubt := history.doubt():
@@ -103,7 +107,7 @@ def restore(
     verified = vouched.read(held.lineage).seq
     report = fsck.check(place)
     epoch = max(held.epoch, history.newest_epoch if history else 1) + 1
-    ignored = history.offer.ignored if history and history.offer else ()
+    ignored = (*(history.offer.ignored if history and history.offer else ()), *unread)
     taken = history.taken if history else 0
     lacks = verified if verified > held.audit_seq + taken and not leave_newer else 0
     return Restored(manifest=manifest, epoch=epoch, report=report, taken=taken, lacks=lacks, ignored=ignored)

@@ -63,12 +63,13 @@ class HistoryInGit:
 
 @contextmanager
 def history_in_git(
-    root: Path | None, at: BackedUp, home: Home | None, *, leave_newer: bool = False
+    root: Path | None, at: BackedUp, home: Home | None, unread: list[str], *, leave_newer: bool = False
 ) -> Iterator[HistoryInGit | None]:
     """What the home of the journal has of this registry, where it is an address; else what the repository of the
     workspace at ``root`` has. Where its lines say that the home was moved after the backup, it is the new home.
 
     None outside of a workspace, if there is nothing of it, or if it cannot be read: a restore does not wait for git.
+    ``unread`` gets the home that could not be read, with the reason.
 
     Raises:
         Invalid: git has other lines than the backup, or a hole behind it. It does not matter with ``leave_newer``.
@@ -82,8 +83,9 @@ def history_in_git(
             try:
                 archive = _open(stack, root, home)
                 known = at.lineage in archive.lineages
-            except PromptopsError:
+            except PromptopsError as error:
                 known = False
+                unread += [f"{home}: {error.message}"] if home else []
             if not known:
                 break
             history = _read(archive, at, leave_newer=leave_newer)

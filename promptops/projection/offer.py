@@ -15,7 +15,7 @@ from pathlib import Path
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid, Refused
 from promptops.core.free_text import require_words
-from promptops.core.signing import can_verify, fingerprint
+from promptops.core.signing import can_verify, fingerprint, require_extra
 from promptops.projection.archive import Archive, Chain, Line, Stored
 from promptops.projection.candidates import at_home, chosen, elsewhere, named, only_lineage, several, shared
 from promptops.projection.loss import Loss, accept, loss_of, some
@@ -156,6 +156,7 @@ def survey(archive: Archive, source: str, terms: Terms) -> Offer:
     offer = offer_of(archive, source, chains, memory, reached)
     offer = replace(offer, keyed=offer.keyed or bool(terms.keys))
     if terms.keys and not offer.vouched:
+        require_extra()
         raise _not_signed(source, offer)
     known_of = {id(each) for each in (*chains, *passed)}
     others = [

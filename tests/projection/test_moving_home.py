@@ -163,6 +163,21 @@ def test_a_home_before_that_is_gone_keeps_no_home_from_moving(
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_home_that_cannot_be_read_is_named_by_a_restore(
+    world: Registry, root: Path, target: Path, registry_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    sync(world, root)
+    backup.backup(registry_url, tmp_path / "saved", now=minutes(50), verify=False)
+    _move(world, root, target)
+    sync(world, root)
+    target.rename(tmp_path / "gone.git")
+    place = RegistryLocation(url=empty_url, root=root, name=NAME)
+    restored = backup.restore(tmp_path / "saved", place, actor=ACTOR, now=minutes(70))
+    assert restored.taken == 1
+    assert [each.partition(":")[0] for each in restored.ignored] == [str(target)]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_lock_that_a_killed_git_left_at_the_home_is_named(world: Registry, root: Path, target: Path) -> None:
     sync(world, root)
     _move(world, root, target)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops.core.errors import Invalid, Refused, Unavailable
+from promptops.core.errors import ExtraMissing, Invalid, Refused, Unavailable
 from promptops.core.model import Policy
 from promptops.core.signing import fingerprint
 from promptops.operations import backup
@@ -194,12 +194,16 @@ def test_an_anchor_needs_no_key(world: Registry, root: Path, first: int, again: 
 
 @sqlite
 def test_without_the_extra_signatures_are_not_judged_and_every_line_is_asked_about(
-    world: Registry, first: int, again: Again, doubts: Doubts, monkeypatch: pytest.MonkeyPatch
+    world: Registry, root: Path, first: int, again: Again, doubts: Doubts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("vouching", "offer"):
         monkeypatch.setattr(f"promptops.projection.{module}.can_verify", lambda: False)
     again()
     assert [(doubt.keyed, doubt.checked) for doubt in doubts.asked] == [(True, False)]
+    vouched.remember(world.lineage, Vouched(), instead=True)
+    monkeypatch.setattr("promptops.core.signing.can_verify", lambda: False)
+    with pytest.raises(ExtraMissing, match="cryptography"):
+        rebuild(str(root), f"sqlite:///{root}/new.db", RebuildRequest(keys=(PRINT_A,)), actor=ACTOR, now=minutes(901))
 
 
 @pytest.mark.parametrize("forger", [None, FORGER])
