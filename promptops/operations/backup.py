@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.operations.history_in_git import BackedUp, history_in_git
+from promptops.operations.history_in_git import BackedUp, HistoryInGit, history_in_git
 
 if TYPE_CHECKING:
     from promptops.operations.fsck import FsckReport, RegistryLocation
@@ -73,11 +73,11 @@ def restore(
         SchemaTooNew, ExtraMissing, RegistryDamaged, RegistryUnavailable
     """
     from promptops import store
-    from promptops.operations import fsck
     from promptops.store.backups.manifest import read_manifest
     from promptops.store.backups.restore import Beyond
 
-    held, history = read_manifest(source).holdings, None
+    history: HistoryInGit | None = None
+    held = read_manifest(source).holdings
     unread: list[str] = []
     at = BackedUp(lineage=held.lineage, seq=held.audit_seq, hash=held.audit_hash, keys=keys)
     with ExitStack() as stack:
@@ -102,12 +102,23 @@ def restore(
             beyond=beyond,
             allow_network_fs=place.allow_network_fs,
         )
+    return _restored(manifest, place, history, unread, leave_newer=leave_newer)
+
+
+def _restored(
+    manifest: Manifest, place: RegistryLocation, history: HistoryInGit | None, unread: list[str], *, leave_newer: bool
+) -> Restored:
+    """Checks what was restored, and says what came from git and what is missing."""
+    from promptops.operations import fsck
     from promptops.source import vouched
 
-    verified = vouched.read(held.lineage).seq
-    report = fsck.check(place)
-    epoch = max(held.epoch, history.newest_epoch if history else 1) + 1
-    ignored = (*(history.offer.ignored if history and history.offer else ()), *unread)
-    taken = history.taken if history else 0
-    lacks = verified if verified > held.audit_seq + taken and not leave_newer else 0
-    return Restored(manifest=manifest, epoch=epoch, report=report, taken=taken, lacks=lacks, ignored=ignored)
+    held = manifest.holdings
+    verified, taken = vouched.read(held.lineage).seq, history.taken if history else 0
+    return Restored(
+        manifest=manifest,
+        epoch=max(held.epoch, history.newest_epoch if history else 1) + 1,
+        report=fsck.check(place),
+        taken=taken,
+        lacks=verified if verified > held.audit_seq + taken and not leave_newer else 0,
+        ignored=(*(history.offer.ignored if history and history.offer else ()), *unread),
+    )
