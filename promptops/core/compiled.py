@@ -6,12 +6,12 @@ client, and one that a client could not load is refused, with its place, before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
 from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
-from promptops.core.model import Content, Engine, Json, Prompt
+from promptops.core.model import Content, Engine, Input, Json, Prompt
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema import input_schema as schemas
 from promptops.core.schema.input_schema import is_open, is_text
@@ -122,15 +122,15 @@ def _require_small(content: Content) -> None:
         (len(prompts), PROMPTS, "prompts"),
         (len(inputs), INPUTS, "inputs with a schema that says more than `type: string`"),
         (sum(openings(message.content) for prompt in prompts for message in prompt.messages), TAGS, "tags"),
-        (len(_patterns(content)), PATTERNS, "different regular expressions in its schemas"),
+        (len(_patterns(prompts, inputs)), PATTERNS, "different regular expressions in its schemas"),
     ):
         if count > most:
             raise Unloadable(f"'{content.app}' has {count:,} {what}, and at most {most:,} are allowed", hint=_SMALLER)
 
 
-def _patterns(content: Content) -> set[str]:
-    schemas = [schema for prompt in content.prompts for _, schema in _schemas(prompt)]
-    schemas += [item.schema for prompt in content.prompts for item in prompt.inputs]
+def _patterns(prompts: Sequence[Prompt], inputs: Sequence[Input]) -> set[str]:
+    schemas = [schema for prompt in prompts for _, schema in _schemas(prompt)]
+    schemas += [item.schema for item in inputs]
     return {pattern for schema in schemas for pattern in patterns(schema)}
 
 
