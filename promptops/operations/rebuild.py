@@ -88,8 +88,9 @@ def _remember(offer: Offer, done: Rebuilt) -> None:
     """This machine vouches for what was rebuilt; of the keys, only for the one in force: an older one may be stolen."""
     known = vouched.read(done.lineage)
     newest = next((key for seq, key in reversed(offer.proven.keys.items()) if seq <= done.seq), None)
-    line = replace(known, seq=done.seq, hash=done.hash, sha=offer.lines[done.seq - 1].sha, epoch=done.epoch)
-    if known.seq > done.seq and not done.loss:
+    # Its epoch is not known of the registry that lives: this one may have been made only to compare.
+    line = replace(known, seq=done.seq, hash=done.hash, sha=offer.lines[done.seq - 1].sha, epoch=0)
+    if known.seq >= done.seq and not done.loss:
         line = known
     keys = ((newest.key,) if newest.key else ()) if newest else known.keys
     vouched.remember(done.lineage, replace(line, keys=keys), instead=True)

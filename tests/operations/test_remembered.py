@@ -11,7 +11,10 @@ import pytest
 from promptops.core.model import Policy
 from promptops.operations import backup
 from promptops.operations.fsck import RegistryLocation, check
+from promptops.operations.rebuild import rebuild
 from promptops.operations.remembered import behind
+from promptops.source import vouched
+from promptops.source.vouched import Vouched
 from promptops.store import Registry
 from tests.support import factory
 from tests.support.factory import ACTOR, NAME, git, minutes
@@ -69,3 +72,19 @@ def test_a_registry_that_came_back_by_a_restore_is_not_held_to_it(
         assert behind(back) == ()
         assert sync(back, root).drained.alarms == ()
         assert behind(back) == ()
+
+
+def test_a_rebuild_to_compare_holds_the_registry_to_nothing(
+    registry: Registry, older: Path, root: Path, tmp_path: Path
+) -> None:
+    """Its epoch is the same as that of a restore afterwards, and its lines may be others."""
+    vouched.remember(registry.lineage, Vouched(), instead=True)
+    sync(registry, root)
+    rebuild(str(root), f"sqlite:///{tmp_path}/compare.db", actor=ACTOR, now=minutes(8))
+    place = RegistryLocation(url=f"sqlite:///{tmp_path}/restored.db", root=root, name=NAME)
+    backup.restore(older, place, actor=ACTOR, now=minutes(9), leave_newer=True, reason="it was wrong")
+    with closing(Registry.open(place.url)) as back:
+        factory.make_channels(back, other=Policy())
+        assert behind(back) == ()
+        synced = sync(back, root)
+        assert (synced.drained.alarms, synced.drained.pending) == ((), 0)
