@@ -62,7 +62,6 @@ def rebuild(
     """
     from promptops.store.setup import require_none
 
-    require_none(url)  # before a person is asked about anything
     anchor = require_anchor(request.anchor)
     terms = Terms(
         anchor=anchor,
@@ -72,6 +71,7 @@ def rebuild(
         memory=vouched.read,
     )
     with reading(source, request.ref) as repository:
+        require_none(url)  # before a person is asked about anything
         offer = survey(Archive(repository, ref=request.ref, alone=request.only_ref), source, terms)
         doubt = offer.doubt()
         accepted = confirm(doubt) if doubt else True

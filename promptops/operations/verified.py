@@ -20,6 +20,7 @@ from promptops.projection.keyring import Keyring, unverified
 from promptops.source.git.refs import is_id
 from promptops.source.vouched import Checked, Vouched, read, remember
 from promptops.store.checks.verified import NOTHING, Verified, rows_up_to
+from promptops.store.facts.epoch import EpochInfo
 
 if TYPE_CHECKING:
     from promptops.projection.homes import HomeRef
@@ -91,6 +92,7 @@ def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> Non
     No key from before is believed any longer: it may have been replaced because it was stolen. The line that is known
     is replaced by one of a lower number only if a restore left it behind, or the registry came back without it.
     """
+    at = _before_its_epoch(registry, git, at)
     with registry.read() as reader:
         lines = reader.journal([at.seq])
         key, epoch = Keyring(reader.registry_keys()).key_in_force, reader.epoch()
@@ -102,6 +104,24 @@ def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> Non
     newest = replace(newest, keys=(key,) if key else (), checked=(*known.checked, *checked))
     if newest != known:
         remember(registry.lineage, newest, instead=True)
+
+
+def _before_its_epoch(registry: Registry, git: Refs, at: Position) -> Position:
+    """Returns the newest line up to a position that is more than the beginning of an epoch.
+
+    A rebuild that was made to compare begins one as well, which the registry that lives never has: without it nothing
+    is lost. It counts where it leaves lines of the journal behind.
+    """
+    with registry.read() as reader:
+        end = at.seq
+        while record := next(iter(reader.facts(reader.journal([end]))), None):
+            if not isinstance(record.fact, EpochInfo) or record.fact.leaves:
+                break
+            end -= 1
+    if end == at.seq:
+        return at
+    before = next(git.read([f"{at.sha}~{at.seq - end}"], most=0))
+    return Position(seq=end, sha=before.sha) if before else at
 
 
 def _is_left_behind(registry: Registry, git: Refs, known: Vouched) -> bool:

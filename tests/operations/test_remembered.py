@@ -88,3 +88,20 @@ def test_a_rebuild_to_compare_holds_the_registry_to_nothing(
         assert behind(back) == ()
         synced = sync(back, root)
         assert (synced.drained.alarms, synced.drained.pending) == ((), 0)
+
+
+def test_another_rebuild_from_a_clone_is_not_held_to_the_epoch_of_the_first(
+    registry: Registry, root: Path, tmp_path: Path
+) -> None:
+    factory.make_channels(registry)
+    sync(registry, root)
+    clone = tmp_path / "clone.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(root), str(clone))
+    known = vouched.read(registry.lineage)
+    first, second = (f"sqlite:///{tmp_path}/{name}.db" for name in ("first", "second"))
+    rebuild(str(clone), first, actor=ACTOR, now=minutes(2))
+    with closing(Registry.open(first)) as made:
+        assert sync(made, root).drained.done == 1  # its epoch is at the home now, and the clone does not have it
+    now = vouched.read(registry.lineage)
+    assert (now.seq, now.hash, now.sha) == (known.seq, known.hash, known.sha)
+    assert rebuild(str(clone), second, actor=ACTOR, now=minutes(3)).seq == known.seq
