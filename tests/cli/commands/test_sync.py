@@ -246,8 +246,7 @@ def test_a_remote_with_a_helper_of_its_own_needs_the_users_word(
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https:codecommit:ext")
     assert "Pushed to origin" in promptops("sync", "--remote").out
     promptops(*rebuild)
-    other = "--registry", str(tmp_path / "other.db")
-    assert "not an address" in promptops(*rebuild[:2], "ext::sh -c id", *other, exits=2).err
+    assert "not an address" in promptops(*rebuild[:2], "ext::sh -c id", exits=2).err
 
 
 def test_a_repository_of_another_user_is_refused_with_the_way_out(
