@@ -161,8 +161,7 @@ def test_settings_that_git_cannot_work_with_are_refused_with_its_words(
 ) -> None:
     config = workspace / ".git/config"
     config.write_text(config.read_text().replace("repositoryformatversion = 0", "repositoryformatversion = 1") + text)
-    rebuild = ["rebuild", "--from-git", ".", "--registry", "new.db"]
-    for command in (["release"], ["release", "--push"], ["sync"], ["sync", "--remote"], rebuild):
+    for command in (["release"], ["release", "--push"], ["sync"], ["sync", "--remote"], ["rebuild", "--from-git", "."]):
         said = promptops(*command, exits=6).err
         assert "git" in said
         assert "internal error" not in said
@@ -362,8 +361,6 @@ def _a_day(world: World, promptops: Promptops, inside: Path, patch: pytest.Monke
     assert _refs(world.other) == theirs
     (world.remote / "config").write_text((world.remote / "config").read_text() + INCLUDES)
     promptops("rebuild", "--from-git", str(world.remote), "--registry", str(world.evil / "path.db"))
-    # On another machine: this one has brought the epoch of the first to the home, and knows that the remote lacks it.
-    patch.setenv("XDG_CACHE_HOME", str(world.evil / "cache"))
     promptops("rebuild", "--from-git", f"file://{world.remote}", "--registry", str(world.evil / "url.db"))
     expected = _live(promptops("status", "--json").json)
     for name in ("path.db", "url.db"):
