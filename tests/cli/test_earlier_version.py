@@ -1,4 +1,4 @@
-"""A registry and its copy in git that 0.2.0 made on its own command line: today's reads, proves and rebuilds both."""
+"""A registry and its copy in git that 0.3.0 made on its own command line: today's reads, proves and rebuilds both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CHANGING = re.compile(
 
 @dataclass(frozen=True)
 class Lived:
-    """What 0.2.0 left: the database, the workspace with its git repository, and a backup where it is SQLite.
+    """What 0.3.0 left: the database, the workspace with its git repository, and a backup where it is SQLite.
 
     ``story`` are the command lines that it ran, and ``start`` is the workspace as it was before them.
     """
@@ -54,9 +54,9 @@ class Lived:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lived:
-    """Made by 0.2.0, or by the version that the parameter names, and upgraded by today's command line. No test changes
+    """Made by 0.3.0, or by the version that the parameter names, and upgraded by today's command line. No test changes
     it."""
-    old = Old.unpack(request.param if request.param in VERSIONS else "0.2.0", tmp_path_factory.mktemp("old"))
+    old = Old.unpack(request.param if request.param in VERSIONS else "0.3.0", tmp_path_factory.mktemp("old"))
     folder = tmp_path_factory.mktemp(request.param)
     url = f"sqlite:///{folder}/registry.db"
     if request.param == "postgresql":
@@ -161,7 +161,7 @@ def test_todays_command_line_writes_the_same(
     lived: Lived, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same command lines give the same facts, audit lines and tags, but for times and tokens. No home is named for
-    the journal: 0.2.0 did not know that fact."""
+    the journal: 0.3.0 did not know that fact."""
     root, url = shutil.copytree(lived.start, tmp_path / "prompts"), f"sqlite:///{tmp_path}/again.db"
     for line in lived.story:
         command = shlex.split(line.replace(str(lived.root), str(root)))
@@ -169,7 +169,7 @@ def test_todays_command_line_writes_the_same(
             factory.git(root, *command[1:])
         elif command[0] != "sync":
             monkeypatch.setenv("PROMPTOPS_SYNC", "off" if command[0] == "init" else "now")
-            more = ["--loosen"] if command[:2] == ["channels", "apply"] else []  # 0.2.0 did it unasked
+            more = ["--loosen"] if command[:2] == ["channels", "apply"] else []  # 0.3.0 did it unasked
             promptops(*command, *more, "--registry", url)
     assert written(url, root) == written(lived.url, lived.root)
 
@@ -179,7 +179,7 @@ def written(url: str, root: Path) -> list[str]:
     with closing(Registry.open(url)) as registry, registry.read() as reader:
         lineage, ids = registry.lineage, {token.id: token.name for token in reader.tokens()}
         records = reader.facts(reader.journal())
-        # 0.2.0 did not say which workspace declared a policy, nor the first commit of a repository.
+        # 0.3.0 did not say which workspace declared a policy, nor the first commit of a repository.
         later = r'"origin":\{[^{}]*\},|,"root":"[0-9a-f]{40}"'
         texts = [re.sub(later, "", encode(record).decode()) for record in records]
     form = "%(refname) %(objecttype) %(authorname) %(committername) %(taggername) %(contents)%1e"
