@@ -17,7 +17,7 @@ from textwrap import dedent
 from promptops.config import VARIABLES
 from tests.support.checkout import ROOT
 
-VERSIONS = ("0.1.0", "0.2.0", "0.3.0")
+VERSIONS = ("0.1.0", "0.3.0", "0.4.0")
 
 PRELUDE = """
 def module(*names):
