@@ -1,4 +1,4 @@
-"""Reads ``app.yml``: an app's name, people, pins and shared inputs. An unknown key is an error."""
+"""Reads ``app.yml``: an app's name, people, pins, judges and shared inputs. An unknown key is an error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
 from promptops.source.parameters import read_parameters, refuse_untaken
 from promptops.source.schemas import check_schema
 from promptops.source.text.fields import Fields, read_fields, read_yaml
-from promptops.source.text.findings import Report
+from promptops.source.text.findings import Near, Report
 from promptops.source.text.strict_yaml import Document
 
 APP_FILE = "app.yml"
-KEYS = ("name", "title", "description", "owner", "on_call", "on-call", "runbook", "models", "inputs")
+KEYS = ("name", "title", "description", "owner", "on_call", "on-call", "runbook", "models", "judges", "inputs")
 MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,198}[A-Za-z0-9._-])?")
 PINNED_MODEL = re.compile(
     r"(?=.{3,200}\Z)[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]*)?/[A-Za-z0-9._:@+/-]*[A-Za-z0-9._-]"
@@ -37,19 +37,28 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppFile:
-    """A read ``app.yml``; empty for an app without one, which has no ``document`` either."""
+    """A read ``app.yml``; empty for an app without one, which has no ``document`` either.
+
+    ``judges`` are models that judge answers in suites, by the names that checks call them; ``judge_pins`` are the pins
+    among them.
+    """
 
     report: Report
     document: Document | None = None
     name: str = ""
     profile: Profile = field(default_factory=Profile)
     pins: Mapping[str, Pin] = field(default_factory=dict)
+    judges: Mapping[str, Pin] = field(default_factory=dict)
+    judge_pins: frozenset[str] = frozenset()
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 def read_app_file(report: Report) -> AppFile:
     """Reads the text of a report as an ``app.yml``. Problems become findings of the report."""
     document = read_yaml(report)
+    report.suites = list(
+        document.spans("judges")
+    )  # of suites, as a prompt's evaluators are: no error there stops a release
     if document.root is None and not document.problems:
         return AppFile(report=report, document=document)  # an empty file is allowed: every key is optional
     fields = read_fields(report, document, "app.yml")
@@ -60,12 +69,16 @@ def read_app_file(report: Report) -> AppFile:
     if name and not is_name(name):
         hint = "Lower case letters, digits, . _ and -. `title` is the name for people."
         fields.add("name-invalid", "name", f"'{name[:80]}' is not an app's name", hint)
+    pins = _pins(fields)
+    judges, judge_pins = _judges(fields, pins)
     return AppFile(
         report=report,
         document=document,
         name=name,
         profile=_profile(fields),
-        pins=_pins(fields),
+        pins=pins,
+        judges=judges,
+        judge_pins=judge_pins,
         inputs=read_input_schemas(fields),
     )
 
@@ -112,6 +125,24 @@ def _pins(fields: Fields) -> dict[str, Pin]:
     return pins
 
 
+def _judges(fields: Fields, pins: Mapping[str, Pin]) -> tuple[dict[str, Pin], frozenset[str]]:
+    """Reads ``judges``: names for pins, or for models in place. Also returns the names of the pins that it uses."""
+    named = fields.fields("judges")
+    judges: dict[str, Pin] = {}
+    used = set()
+    for name, value in named.value.items() if named else ():
+        assert named is not None
+        if isinstance(value, str) and value in pins:
+            judges[name] = pins[value]
+            used.add(value)
+        elif isinstance(value, str) and "/" not in value:
+            hint = Near(value, pins, "The pins are", otherwise=f"{name}: provider/model-and-date")
+            named.add("unknown-pin", name, f"'{value[:80]}' is neither a pin of `models` nor provider/model", hint)
+        elif (judge := _pin(named, name)) is not None:
+            judges[name] = judge
+    return judges, frozenset(used)
+
+
 def _pin(models: Fields, name: str) -> Pin | None:
     value = models.value[name]
     parameters: dict[str, Json] = {}
@@ -123,12 +154,12 @@ def _pin(models: Fields, name: str) -> Pin | None:
             parameters = read_parameters(own, unknown="unknown-setting")
             refuse_untaken(own, model, parameters)
         if value.get("model") is None:
-            fields.add("missing-key", None, f"the pin '{name}' names no `model`", "model: provider/model-and-date")
+            fields.add("missing-key", None, f"'{name}' names no `model`", "model: provider/model-and-date")
         key: tuple[Fields, str] = (fields, "model")
     elif value is None or isinstance(value, str):
         model, key = value, (models, name)
         if value is None:
-            models.add("missing-key", name, f"the pin '{name}' names no model", f"{name}: provider/model-and-date")
+            models.add("missing-key", name, f"'{name}' names no model", f"{name}: provider/model-and-date")
     else:
         models.wrong((*models.path, name), "provider/model, or a mapping of model and parameters", value)
         return None

@@ -1,15 +1,17 @@
-"""Reads the folder of one app: its profile, its prompts with their suites, its partials."""
+"""Reads the folder of one app: its profile, its prompts with their suites, its partials, its files of suites."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptops.core.model import Content, Prompt, is_name, is_segment
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
 from promptops.source.partials import Origin, Partials
 from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
+from promptops.source.suites.folder import read_suites
+from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import read_text
 from promptops.source.text.findings import Report
 from promptops.source.text.suppression import in_text, without
@@ -29,9 +31,16 @@ class ReadApp:
     file: AppFile
     prompts: tuple[PromptFile, ...]
     partials: Partials
+    suite_files: tuple[ReadSuite, ...] = ()
+    suite_reports: tuple[Report, ...] = ()
+
+    def suites(self) -> Iterator[ReadSuite]:
+        """Yields all suites: those of prompt files, then those of ``evals/``."""
+        yield from (prompt.suite for prompt in self.prompts if prompt.suite is not None)
+        yield from self.suite_files
 
     def reports(self) -> Iterator[Report]:
-        """Yields the report of every file of the app."""
+        """Yields the report of every file that a release is made of. ``suite_reports`` are those of ``evals/``."""
         yield self.file.report
         for prompt in self.prompts:
             yield prompt.report
@@ -59,17 +68,33 @@ def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:
     return name, file
 
 
-def read_app(tree: Tree, folder: AppFolder, name: str, file: AppFile, *, only: str = "") -> ReadApp:
-    """Read an app's prompts and partials. ``only`` is the path of the one prompt to read, if not all."""
+def read_app(
+    tree: Tree, folder: AppFolder, name: str, file: AppFile, *, only: str = "", suites: bool = False
+) -> ReadApp:
+    """Read an app's prompts and partials, and the files of its suites if ``suites``: no release needs those.
+
+    ``only`` is the path of the one prompt to read, if not all.
+    """
     tree.prepare([only] if only else [path for path in folder.files if is_source(folder, path)])
     partials = Partials(_partials(tree, folder, file.report))
-    around = Around(pins=file.pins, inputs=file.inputs, partials=partials)
+    around = Around(pins=file.pins, judges=file.judges, inputs=file.inputs, partials=partials)
     prompts = tuple(_prompts(tree, folder, file.report, around, only))
     app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials)
     _links(app)
     if not prompts and not file.report:
         file.report.add("no-prompts", 0, "the app has no prompt file", f"Files end in {', '.join(ENDINGS)}.")
     _size(app)
+    if suites and not only:
+        read, reports = read_suites(
+            tree,
+            folder.path,
+            folder.files,
+            folder.others,
+            own=[prompt.name for prompt in prompts if prompt.suite is not None and prompt.suite.is_complete],
+            prompts={prompt.name: prompt.prompt for prompt in prompts if prompt.prompt is not None},
+            judges=file.judges,
+        )
+        return replace(app, suite_files=read, suite_reports=reports)
     return app
 
 

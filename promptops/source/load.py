@@ -12,7 +12,7 @@ from promptops.core.compiled import require_loadable
 from promptops.core.errors import AppNotFound, SourceInvalid, Unloadable
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile
-from promptops.core.suite import Suite
+from promptops.core.suite.suite import Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
 from promptops.source.text.fields import read_text
@@ -23,7 +23,11 @@ from promptops.source.workspace import MARKER, Workspace, parse_workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSource:
-    """An app as its files have it. ``content`` is None if it has errors; ``suites`` have prompts' names as keys."""
+    """An app as its files have it. ``content`` is None if it has errors.
+
+    ``suites`` are its suites that could be run, by name: those of prompt files, and if the app was linted those of
+    ``evals/``, whose files are ``suite_files``. ``files`` are those that a release is made of.
+    """
 
     name: str
     path: str
@@ -31,6 +35,7 @@ class AppSource:
     profile: Profile = field(default_factory=Profile)
     suites: Mapping[str, Suite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    suite_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,23 @@ class Loaded:
         Raises:
             SourceInvalid: with all their errors.
         """
-        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
+        beside = {path for app in self.apps for path in app.suite_files}
+        errors = [finding for finding in self.findings if stops_release(finding, in_suite=finding.path in beside)]
         if apps is not None:
-            paths = {path for app in self.apps if app.name in apps for path in (*app.files, app.path or ".")}
+            paths = {
+                path
+                for app in self.apps
+                if app.name in apps
+                for path in (*app.files, *app.suite_files, app.path or ".")
+            }
             errors = [error for error in errors if error.path in paths or error.path == MARKER]
         if errors:
             raise SourceInvalid(errors)
+
+
+def stops_release(finding: Finding, *, in_suite: bool) -> bool:
+    """Returns whether an app with this finding cannot be released. Of a file of its suites only a secret is so bad."""
+    return finding.severity is Severity.ERROR and (not in_suite or finding.code == "secret")
 
 
 Lint = Callable[[ReadApp], None]
@@ -90,7 +106,11 @@ def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | Non
         _unmatched(report, matches.unmatched)
         named = [(folder, *read_name(tree, folder)) for folder in matches.folders]
         duplicate_names((name, file) for _, name, file in named)
-    read = [read_app(tree, folder, name, file) for folder, name, file in named if apps is None or name in apps]
+    read = [
+        read_app(tree, folder, name, file, suites=lint is not None)
+        for folder, name, file in named
+        if apps is None or name in apps
+    ]
     return finish(report, workspace, read, lint=lint, known=tuple(name for _, name, _ in named))
 
 
@@ -108,18 +128,20 @@ def finish(
     for app in read:
         if lint is not None:
             lint(app)
-        of_app = _findings(app, lint=lint is not None)
-        valid = not any(finding.severity is Severity.ERROR for finding in of_app)
+        of_app = _findings(app.reports(), lint=lint is not None)
+        of_suites = _findings(app.suite_reports, lint=lint is not None)
+        valid = not any(stops_release(finding, in_suite=False) for finding in of_app)
+        valid = valid and not any(stops_release(finding, in_suite=True) for finding in of_suites)
         if valid and not _loads(app):
-            of_app, valid = _findings(app, lint=lint is not None), False
-        findings += of_app
+            of_app, valid = _findings(app.reports(), lint=lint is not None), False
+        findings += [*of_app, *of_suites]
         sources.append(_source(app, valid=valid))
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
     return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)
 
 
-def _findings(app: ReadApp, *, lint: bool) -> list[Finding]:
-    return [finding for report in app.reports() if report for finding in report.findings(lint=lint)]
+def _findings(reports: Iterable[Report], *, lint: bool) -> list[Finding]:
+    return [finding for report in reports if report for finding in report.findings(lint=lint)]
 
 
 def _loads(app: ReadApp) -> bool:
@@ -139,8 +161,9 @@ def _source(app: ReadApp, *, valid: bool) -> AppSource:
         path=app.folder.path,
         content=app.content() if valid else None,
         profile=app.file.profile,
-        suites={prompt.name: prompt.suite for prompt in app.prompts},
+        suites={read.suite.name: read.suite for read in app.suites() if read.is_complete},
         files=tuple(report.path for report in app.reports()),
+        suite_files=tuple(report.path for report in app.suite_reports),
     )
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
-from promptops.core.suite import Suite
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Origin, Partials
 from promptops.source.schemas import read_json_schema
-from promptops.source.suite import SUITE_KEYS, read_suite
+from promptops.source.suites.own import SUITE_KEYS, read_own_suite
+from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
 from promptops.source.text.findings import Near, Report, near
 from promptops.source.text.suppression import in_text, without
@@ -50,9 +50,10 @@ _E = TypeVar("_E", Engine, ResponseFormat)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The parts of an app that its prompts share: its pins, the schemas of its shared inputs, its partials."""
+    """The parts of an app that its prompts share: pins, judges, the schemas of shared inputs, partials."""
 
     pins: Mapping[str, Pin] = field(default_factory=dict)
+    judges: Mapping[str, Pin] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     partials: Partials = field(default_factory=lambda: Partials({}))
 
@@ -67,7 +68,7 @@ class PromptFile:
     report: Report
     name: str
     prompt: Prompt | None = None
-    suite: Suite = field(default_factory=Suite)
+    suite: ReadSuite | None = None
     pin: str = ""
     variables: frozenset[str] = frozenset()
 
@@ -126,7 +127,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         report=fields.report,
         name=name,
         prompt=prompt,
-        suite=read_suite(fields),
+        suite=read_own_suite(fields, prompt, around.judges),
         pin=pin,
         variables=used,
     )

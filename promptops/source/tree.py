@@ -32,8 +32,8 @@ class Tree(Protocol):
     def prepare(self, paths: Sequence[str]) -> None:
         """Announces the files that will be read next, so that a tree can fetch them together."""
 
-    def read(self, path: str) -> bytes:
-        """Returns the file's bytes, at most ``MAX_FILE + 1``: that many mean that the file is too large.
+    def read(self, path: str, most: int = MAX_FILE) -> bytes:
+        """Returns the file's bytes, at most ``most + 1``: that many mean that the file is too large.
 
         Raises:
             FileNotFoundError: there is no regular file of this path.
@@ -59,7 +59,7 @@ class WorkingTree:
     def prepare(self, paths: Sequence[str]) -> None:
         """Does nothing: reading a folder's files together is not faster."""
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, most: int = MAX_FILE) -> bytes:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
             handle = os.open(f"{self._base}/{path}", flags)
@@ -68,7 +68,7 @@ class WorkingTree:
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise FileNotFoundError(f"{path}: not a regular file")
-            return _read(handle)
+            return _read(handle, most)
         finally:
             os.close(handle)
 
@@ -114,13 +114,13 @@ def outer(path: str) -> Iterator[str]:
         yield path
 
 
-def _read(handle: int) -> bytes:
-    data = os.read(handle, MAX_FILE + 1)
-    if len(data) > MAX_FILE or not data:
+def _read(handle: int, most: int) -> bytes:
+    data = os.read(handle, most + 1)
+    if len(data) > most or not data:
         return data
     pieces = [data]
     length = len(data)
-    while data := os.read(handle, MAX_FILE + 1 - length):
+    while data := os.read(handle, most + 1 - length):
         pieces.append(data)
         length += len(data)
     return b"".join(pieces)

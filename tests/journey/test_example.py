@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptops.core.model import Prompt
-from promptops.core.suite import Case
+from promptops.core.suite.suite import Case
 from promptops.core.template.template import Template
 from promptops.source.lint.lint import check
 from promptops.source.load import Loaded

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from promptops.core.errors import GitUnavailable
 from promptops.source.git.cat_file import GitObject, Objects
-from promptops.source.tree import SKIPPED, outermost
+from promptops.source.tree import MAX_FILE, SKIPPED, outermost
 
 _FILES = (b"100644", b"100755")
 _FOLDER = b"40000"
@@ -48,8 +48,14 @@ class GitTree:
         wanted = {path: sha for path in paths if path not in self._ready and (sha := self.blob(path))}
         self._coming = zip(wanted, self._objects.each(list(wanted.values())), strict=True)
 
-    def read(self, path: str) -> bytes:
-        return self._object(path).data
+    def read(self, path: str, most: int = MAX_FILE) -> bytes:
+        if most == MAX_FILE:
+            return self._object(path).data
+        sha = self.blob(path)
+        found = next(self._objects.each([sha], most=most + 1)) if sha else None
+        if found is None:
+            raise FileNotFoundError(f"there is no such file in commit {self._sha[:12]}")
+        return found.data
 
     def size(self, path: str) -> int:
         return self._object(path).size

@@ -15,7 +15,9 @@ from promptops.source.app_file import APP_FILE, AppFile
 from promptops.source.app_source import ReadApp, read_app, read_name
 from promptops.source.apps import AppFolder, find_apps
 from promptops.source.lint import characters, secrets
+from promptops.source.lint.suites import lint_suites
 from promptops.source.load import Loaded, finish, load_workspace
+from promptops.source.suites.folder import is_suite_file
 from promptops.source.text.fields import read_text
 from promptops.source.text.findings import Report
 from promptops.source.tree import Tree, WorkingTree, below
@@ -32,17 +34,18 @@ def check(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
 
 
 def lint_app(app: ReadApp) -> None:
-    """Adds the findings of lint to the reports of an app: secrets, strange characters, and unused parts."""
+    """Adds the findings of lint to the reports of an app: secrets, strange characters, unused parts, and its suites."""
     _lint_one(app)
     _unused(app)
 
 
 def _lint_one(app: ReadApp) -> None:
     """Adds the findings that need no other file of the app."""
-    for report in app.reports():
+    for report in (*app.reports(), *(read.report for read in app.suite_files)):
         if report.text:
             characters.scan(report)
             secrets.scan(report)
+    lint_suites(app)
 
 
 def check_path(path: Path) -> Loaded:
@@ -79,7 +82,7 @@ def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
     read = []
     for folder in contained or owners[-1:]:
         name, file = read_name(tree, folder)
-        read.append(read_app(tree, folder, name, file, only=only))
+        read.append(read_app(tree, folder, name, file, only=only, suites=True))
     lint = _lint_one if only else lint_app
     return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))
 
@@ -95,13 +98,14 @@ def _check_alone(path: Path) -> Loaded:
     if not is_name(name) and not file.document:  # the folder's name is not one that a user chose for an app
         name, file = "app", AppFile(report=Report(file.report.path))
     only = _one_prompt(path, path.relative_to(tree.root).as_posix())
-    read = read_app(tree, app, name, file, only=only)
+    read = read_app(tree, app, name, file, only=only, suites=True)
     return finish(None, None, [read], lint=_lint_one if only else lint_app, known=(name,))
 
 
 def _one_prompt(path: Path, inside: str) -> str:
     """Returns the path inside the tree if it is one prompt file; empty for a whole app or another part of one."""
-    return inside if path.is_file() and path.name != APP_FILE and "partials" not in path.parts else ""
+    whole = path.name == APP_FILE or "partials" in path.parts or is_suite_file(path.as_posix())
+    return inside if path.is_file() and not whole else ""
 
 
 def _home(path: Path) -> Path:
@@ -114,7 +118,7 @@ def _home(path: Path) -> Path:
 
 def _unused(app: ReadApp) -> None:
     document = app.file.document
-    pins = {file.pin for file in app.prompts}
+    pins = {file.pin for file in app.prompts} | app.file.judge_pins
     variables = {name for file in app.prompts for name in file.variables}
     for name in app.file.pins if document else ():
         if name not in pins and document:

@@ -21,18 +21,20 @@ _SCALARS = (bool, int, float)
 _T = TypeVar("_T")
 
 
-def read_text(tree: Tree, path: str) -> Report:
-    """Returns the report of a file with its text; if the file cannot be read, with findings and an empty text."""
+def read_text(tree: Tree, path: str, *, most: int = MAX_FILE) -> Report:
+    """Returns the report of a file with its text; if the file cannot be read, with findings and an empty text.
+
+    ``most`` is how many bytes it may have.
+    """
     try:
-        data = tree.read(path)
+        data = tree.read(path, most)
     except OSError as error:
         report = Report(path)
         report.add("file-unreadable", 0, str(error) or type(error).__name__)
         return report
-    if len(data) > MAX_FILE:
-        return _refused(
-            path, "file-too-large", f"over {MAX_FILE // 1024} KiB", "Split it: a prompt is rarely this large."
-        )
+    if len(data) > most:
+        hint = "Split it: a prompt is rarely this large." if most == MAX_FILE else "Split it."
+        return _refused(path, "file-too-large", f"over {most // 1024:,} KiB", hint)
     if data.startswith(_LFS):
         return _refused(path, "lfs-pointer", "the file is a Git LFS pointer", "Take the file out of Git LFS.")
     try:

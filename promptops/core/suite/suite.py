@@ -1,0 +1,114 @@
+"""A suite: cases, and the checks that their answers have to pass. Digests name what is measured, for evidence to come.
+
+A suite is stored beside the release and not in it: a better test is not a new release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from promptops.core.digest import canonical, digest
+from promptops.core.model import Json
+from promptops.core.suite.judge import Judge, judge_digest
+
+PASS_AT = 0.5
+"""The score from which on a check is passed, unless it says another."""
+
+_LIMIT = 64 << 20  # bytes of one case or of the list of all cases: more than a file of cases may have
+
+
+class SuiteKind(StrEnum):
+    """What a suite is for: every case is ``required``, or the cases are a ``sample`` of what users send."""
+
+    REQUIRED = "required"
+    SAMPLE = "sample"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What an answer has to fulfil. ``wanted`` is the setting as in the file; ``judge`` is there where a model decides.
+
+    ``kind`` is ``contains``, ``regex`` and so on, ``llm`` or ``github/similarity``. ``flaw`` says why it cannot be run;
+    such a check is kept, since a suite without it would measure less than its author meant.
+    """
+
+    name: str
+    kind: str
+    wanted: Json = None
+    judge: Judge | None = None
+    pass_at: float = PASS_AT
+    flaw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Values for a prompt's variables and the expected answer, if any.
+
+    ``given_id`` is empty for a case that is known by its variables. ``cluster`` names what it shares with others: a
+    conversation, a document. ``labels`` are a person's verdicts, by the check's name. ``checks`` hold for it alone.
+    """
+
+    variables: Mapping[str, Json]
+    expected: str | None = None
+    given_id: str = ""
+    cluster: str = ""
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The given id, or else the digest of the variables."""
+        return self.given_id or digest(canonical(self.variables, limit=_LIMIT))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Cases for some prompts of an app, and the checks of all of them. ``repeats`` is how often each case is asked."""
+
+    name: str
+    prompts: tuple[str, ...]
+    cases: tuple[Case, ...] = ()
+    checks: tuple[Check, ...] = ()
+    kind: SuiteKind = SuiteKind.SAMPLE
+    repeats: int = 1
+
+    def checks_of(self, case: Case) -> tuple[Check, ...]:
+        """Returns the checks that the answers of a case have to pass."""
+        return (*self.checks, *case.checks)
+
+
+def check_digest(check: Check) -> str:
+    """Returns the digest of what a check asks; its name is for people and not part of it."""
+    asked: dict[str, Json] = {"kind": check.kind, "wanted": check.wanted, "passAt": check.pass_at}
+    if check.judge is not None:
+        asked["judge"] = judge_digest(check.judge)
+    return digest(canonical(asked, limit=_LIMIT))
+
+
+def case_digest(case: Case, checks: Sequence[Check]) -> str:
+    """Returns the digest of a case with all its checks. Its id and its labels change nothing that is measured."""
+    return digest(
+        canonical(
+            {
+                "variables": case.variables,
+                "expected": case.expected,
+                "cluster": case.cluster,
+                "tags": sorted(set(case.tags)),
+                "checks": sorted(map(check_digest, checks)),
+            },
+            limit=_LIMIT,
+        )
+    )
+
+
+def suite_digest(suite: Suite) -> str:
+    """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind."""
+    cases: list[Json] = [
+        [case_id, of_case]
+        for case_id, of_case in sorted((c.id, case_digest(c, suite.checks_of(c))) for c in suite.cases)
+    ]
+    content: Json = {"prompts": sorted(suite.prompts), "repeats": suite.repeats, "cases": cases}
+    return digest(canonical(content, limit=_LIMIT))

@@ -1,0 +1,84 @@
+"""Looks at whole suites: cases that are there twice, that could not be run, or that are alike."""
+
+from __future__ import annotations
+
+from promptops.core.suite.similar import groups_of_similar
+from promptops.source.app_source import ReadApp
+from promptops.source.lint import characters, secrets
+from promptops.source.suites.read_suite import Place, ReadSuite
+from promptops.source.text.findings import MAX_PER_CODE, Report
+
+_NAMED = 8  # cases of a group whose places a message lists
+
+
+def lint_suites(app: ReadApp) -> None:
+    """Adds the findings about an app's suites to the reports of their files."""
+    for suite in app.suites():
+        _duplicates(suite)
+        _missing_variables(suite)
+        _similar(suite)
+    for suite in app.suite_files:
+        _labels(suite)
+        _data(suite)
+
+
+def _duplicates(read: ReadSuite) -> None:
+    first: dict[str, Place] = {}
+    for case, place in zip(read.suite.cases, read.places, strict=True):
+        before = first.setdefault(case.id, place)
+        if before is not place:
+            same = f"the id '{case.given_id[:80]}'" if case.given_id else "the variables"
+            hint = "Remove one, or give them an `id` each." if not case.given_id else "Give it another one."
+            message = f"this case has {same} of the one in line {before.line}"
+            place.report.add("duplicate-case", place.offset, message, hint)
+
+
+def _missing_variables(read: ReadSuite) -> None:
+    required = [(prompt.name, item.name) for prompt in read.prompts.values() for item in prompt.inputs if item.required]
+    for case, place in zip(read.suite.cases, read.places, strict=True):
+        for prompt, name in required:
+            if name not in case.variables:
+                place.report.add(
+                    "case-incomplete", place.offset, f"the case has no '{name}', which '{prompt}' requires"
+                )
+
+
+def _labels(read: ReadSuite) -> None:
+    for case, place in zip(read.suite.cases, read.places, strict=True):
+        known = {check.name for check in read.suite.checks_of(case)}
+        for name in case.labels:
+            if name not in known:
+                message = f"the label '{name[:80]}' is for no check of this case"
+                place.report.add("wrong-value", place.offset, message, "A label has the `name` of a check.")
+
+
+def _similar(read: ReadSuite) -> None:
+    """One finding a group, where it can be suppressed: a file of cases has no comments."""
+    if not read.is_complete:
+        return
+    cases = read.suite.cases
+    for group in groups_of_similar([case.variables for case in cases]):
+        if all(cases[index].cluster for index in group):
+            continue
+        lines = ", ".join(str(read.places[index].line) for index in group[:_NAMED])
+        more = ", …" if len(group) > _NAMED else ""
+        where = f" of {read.data.path.rpartition('/')[2]}" if read.data is not None else ""
+        offset = read.data_offset if read.data is not None else read.places[group[0]].offset
+        read.report.add(
+            "similar-cases",
+            offset,
+            f"{len(group)} cases are alike, so they count as one: lines {lines}{more}{where}",
+            "Name the `cluster` that they belong to, such as the document or the conversation.",
+        )
+
+
+def _data(read: ReadSuite) -> None:
+    """Reports secrets and hidden characters of a file of cases where the suite names it, to be suppressed there."""
+    if read.data is None or not read.data.text:
+        return
+    scratch = Report(read.data.path, read.data.text)
+    characters.scan(scratch)
+    secrets.scan(scratch)
+    name = read.data.path.rpartition("/")[2]
+    for finding in scratch.findings(lint=False)[: 10 * MAX_PER_CODE]:
+        read.report.add(finding.code, read.data_offset, f"{name}:{finding.line}: {finding.message}", finding.hint)

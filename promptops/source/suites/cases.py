@@ -1,0 +1,93 @@
+"""Reads a case. It looks the same in ``testData``, in a suite file, in a line of JSON and in a row of CSV.
+
+``expected``, ``id``, ``cluster``, ``tags``, ``labels`` and ``checks`` are the case's own, all other keys are variables.
+A key that a prompt or a check uses as a variable is one, whatever its name; only ``expected`` is always the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from promptops.core.model import Json
+from promptops.core.suite.fill import names_in
+from promptops.core.suite.github import VARIABLES
+from promptops.core.suite.suite import Case, Check
+from promptops.source.app_file import Pin
+from promptops.source.suites.checks import CHECK, is_sound, read_checks
+from promptops.source.suites.judges import unknown_variables
+from promptops.source.text.fields import Fields
+from promptops.source.text.findings import Near
+
+EXPECTED = "expected"
+OWN_KEYS = ("id", "cluster", "tags", "labels", "checks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseReader:
+    """Reads the cases of one suite. ``inputs`` are the variables of its prompts, ``named`` those that its checks use.
+
+    ``strict`` is for suite files: any other key is an error there, and a case may have checks of its own. ``testData``
+    is also read by other tools.
+    """
+
+    inputs: Collection[str]
+    named: Collection[str] = ()
+    strict: bool = False
+    judges: Mapping[str, Pin] = field(default_factory=dict)
+
+    def read(self, fields: Fields) -> Case | None:
+        """Reads a case; None if it has no digest, of which the file has a finding already."""
+        if not is_sound(fields.value):
+            return None
+        own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key)}
+        variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}
+        if self.strict:
+            self._refuse_unknown(fields, variables)
+        return Case(
+            variables=variables,
+            expected=_text(fields.value.get(EXPECTED)),
+            given_id=_label(fields, "id") if "id" in own else "",
+            cluster=_label(fields, "cluster") if "cluster" in own else "",
+            tags=fields.texts("tags") or () if "tags" in own else (),
+            labels=_labels(fields) if "labels" in own else {},
+            checks=self._checks(fields, variables) if "checks" in own else (),
+        )
+
+    def _is_own(self, key: str) -> bool:
+        return key not in self.inputs and key not in self.named and (self.strict or key != "checks")
+
+    def _checks(self, fields: Fields, variables: Collection[str]) -> tuple[Check, ...]:
+        checks = []
+        for item, check in read_checks(fields, "checks", self.judges, CHECK):
+            unknown_variables(item, {*self.inputs, *variables})
+            checks.append(check)
+        return tuple(checks)
+
+    def _refuse_unknown(self, fields: Fields, variables: Collection[str]) -> None:
+        known = {*self.inputs, *self.named, *VARIABLES}
+        for key in variables:
+            if key not in known and key not in names_in(fields.value.get("checks")):
+                hint = Near(key, sorted((known - {*VARIABLES}) | {EXPECTED, *OWN_KEYS}), "A case has")
+                message = f"'{key[:80]}' is no key of a case, and no prompt or check of this suite uses such a variable"
+                fields.add_at_key("unknown-setting", key, message, hint)
+
+
+def _text(value: Json) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _label(fields: Fields, key: str) -> str:
+    """Returns the text at a key; a number as it is written."""
+    value = fields.value.get(key)
+    if type(value) in (int, float) and fields.document.root is None:  # JSON, where a number has one way to be written
+        return str(value)
+    return fields.written(key) or ""
+
+
+def _labels(fields: Fields) -> dict[str, str]:
+    labels = fields.fields("labels")
+    return {key: text for key in labels.value if (text := labels.written(key)) is not None} if labels else {}
