@@ -18,7 +18,9 @@ from promptops.core.errors import NotFound
 from promptops.core.finding import Finding, Severity
 
 if TYPE_CHECKING:
+    from promptops.core.suite.suite import Suite
     from promptops.source.load import Loaded
+    from promptops.wire.documents.commands import SuiteDocument
 
 BY_FILE = 25
 """Up to this many findings are shown file by file, about two screens; more are grouped by their code."""
@@ -74,7 +76,23 @@ def _shape(findings: Sequence[Finding], loaded: Loaded) -> JsonObject:
             warnings=count[Severity.WARNING],
             infos=count[Severity.INFO],
             apps=tuple(app.name for app in loaded.apps),
+            suites=tuple(_suite(app.name, suite) for app in loaded.apps for suite in app.suites.values()),
         )
+    )
+
+
+def _suite(app: str, suite: Suite) -> SuiteDocument:
+    from promptops.core.suite.suite import suite_digest
+    from promptops.wire.documents.commands import SuiteDocument
+
+    return SuiteDocument(
+        app=app,
+        name=suite.name,
+        kind=suite.kind.value,
+        prompts=suite.prompts,
+        cases=len(suite.cases),
+        repeats=suite.repeats,
+        digest=suite_digest(suite),
     )
 
 
@@ -133,6 +151,9 @@ def _summary(count: Counter[Severity], loaded: Loaded, strict: bool, path: str |
     errors, warnings = count[Severity.ERROR], count[Severity.WARNING]
     scope = counted(len(loaded.apps), "app")
     scope += f", {broken:,} of them with errors" if broken else f", {counted(prompts, 'prompt')}"
+    suites = [suite for app in loaded.apps for suite in app.suites.values()]
+    if suites:
+        scope += f", {counted(len(suites), 'suite')} with {counted(sum(len(suite.cases) for suite in suites), 'case')}"
     if not errors and not warnings:
         lines: list[Line] = [[Span("✓ ", "good"), Span("No errors, no warnings", "strong"), f" ({scope})"]]
     else:

@@ -1,8 +1,8 @@
 """Finds cases that are not independent of each other: statistics over them would count one thing several times.
 
 Two cases belong together if they share a document (a text of 15 words or more), if one's ``history`` is the beginning
-of the other's, or if each has 0.8 of the other's word 5-grams. The time grows about as the text does: rare 5-grams lead to
-the few cases that are worth comparing (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006).
+of the other's, or if each has 0.8 of the other's word 5-grams. The time grows about as the text does: rare 5-grams lead
+to the few cases that are worth comparing (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006).
 """
 
 from __future__ import annotations

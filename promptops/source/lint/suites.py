@@ -67,8 +67,8 @@ def _similar(read: ReadSuite) -> None:
         read.report.add(
             "similar-cases",
             offset,
-            f"{len(group)} cases are alike, so they count as one: lines {lines}{more}{where}",
-            "Name the `cluster` that they belong to, such as the document or the conversation.",
+            f"{len(group)} cases are alike and name no cluster: lines {lines}{more}{where}",
+            "Give them a `cluster`: the name of the document or conversation that they share.",
         )
 
 

@@ -42,7 +42,7 @@ CHECK = Dialect(word="check", unknown="check-unknown", invalid="check-invalid", 
 
 
 def read_check(fields: Fields, judges: Mapping[str, Pin], dialect: Dialect) -> Check | None:
-    """Reads one check. One that cannot run is kept and reported; None if it has no digest, which is reported already."""
+    """Reads one check. One that cannot run is kept and reported; None if it has no digest, a finding by itself."""
     if not is_sound(fields.value):
         return None
     kinds = [kind for kind in ALL if kind in fields.value]

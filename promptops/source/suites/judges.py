@@ -38,9 +38,10 @@ def read_llm(fields: Fields, judges: Mapping[str, Pin], *, has_pass_at: bool) ->
     """Returns the judge of an ``llm`` evaluator that :func:`llm_problem` has nothing to say about."""
     model, parameters = _model(fields, str(fields.value["modelId"]), judges)
     choices = tuple(Choice(text=_choice(item), score=item.value["score"]) for item in fields.each("choices"))  # type: ignore[arg-type]
-    for reason in ambiguities(choices):
-        hint = "Let each choice be another word, and let no choice contain another one."
-        fields.add("ambiguous-choices", "choices", f"a judge's answer may name two choices: {reason}", hint)
+    if reasons := list(ambiguities(choices)):
+        message = f"an answer of the judge may name two choices: {'; '.join(reasons[:3])}{'; …' if reasons[3:] else ''}"
+        hint = "Let each choice be a word of its own, and none a word of another one."
+        fields.add("ambiguous-choices", "choices", message, hint)
     if len({choice.score for choice in choices}) > 2 and not has_pass_at:
         message = "more than two scores, and no `passAt` says which of them pass: those from 0.5 on do"
         fields.add("pass-at-missing", "choices", message, "passAt: 0.5 beside `llm`, or the score that you mean.")

@@ -85,8 +85,7 @@ def _prompts(fields: Fields, known: Mapping[str, Prompt]) -> dict[str, Prompt]:
     for index, name in enumerate(names or ()):
         if name not in known:
             path = ("prompts", index) if isinstance(fields.value["prompts"], list) else ("prompts",)
-            missing = f"there is no file of cases '{name[:120]}'"
-    hint = Near(name, known, "The prompts are")
+            hint = Near(name, known, "The prompts are")
             message = f"the app has no prompt '{name[:80]}'"
             fields.report.add("wrong-value", fields.document.offset(path), message, hint)
     return {name: known[name] for name in names or () if name in known}

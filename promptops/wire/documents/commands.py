@@ -38,14 +38,28 @@ class FindingDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteDocument:
+    """A suite of an app: the prompts that it is for, how many cases it has, and the digest of all that it measures."""
+
+    app: str
+    name: str
+    kind: str
+    prompts: tuple[str, ...]
+    cases: int
+    repeats: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDocument:
-    """What `check` found in a workspace, and which apps it has."""
+    """What `check` found in a workspace, and which apps and suites it has."""
 
     findings: tuple[FindingDocument, ...]
     errors: int
     warnings: int
     infos: int
     apps: tuple[str, ...]
+    suites: tuple[SuiteDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

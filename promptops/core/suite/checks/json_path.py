@@ -39,12 +39,9 @@ def verdict(wanted: Json, answer: Answer, scope: Scope) -> Result:
         return failed(f"the answer is not JSON: {error}")
     path = str(wanted["path"])
     for step in steps(path) or ():
-        if (isinstance(step, str) and isinstance(value, dict) and step in value) or (
-            isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value)
-        ):
-            value = value[step]
-        else:
+        if not _has(value, step):
             return failed(f"the answer has nothing at {path}")
+        value = value[step]  # type: ignore[index]
     if same(fill_json(wanted["equals"], scope.values), value):
         return PASSED
     return failed(f"the answer has another value at {path}")
@@ -63,3 +60,9 @@ def steps(path: str) -> tuple[str | int, ...] | None:
         )
         position = match.end()
     return tuple(found) if path.startswith("$") else None
+
+
+def _has(value: Json, step: str | int) -> bool:
+    if isinstance(step, str):
+        return isinstance(value, dict) and step in value
+    return isinstance(value, list) and -len(value) <= step < len(value)
