@@ -23,7 +23,7 @@ def test_init_makes_a_workspace_that_checks_and_releases(
     assert (root / "promptops.yml").read_text().count("registry: team-prompts\n") == 1
     assert (root / ".gitignore").read_text() == "/.promptops/\n"
     monkeypatch.chdir(root)
-    assert "No errors, no warnings (1 app, 1 prompt)" in promptops("check").out
+    assert "No errors, no warnings (1 app, 1 prompt, 1 suite with 1 case)" in promptops("check").out
     factory.git(root, "init", "--quiet")
     factory.commit(root, {}, "Begin")
     assert ".promptops" not in factory.git(root, "ls-files")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from promptops.core.finding import Finding
 from promptops.source.lint.lint import check
 from promptops.source.load import Loaded
-from promptops.source.tree import below
+from promptops.source.tree import MAX_FILE, below
 
 WORKSPACE = "registry: team\napps: [bot]\n"
 
@@ -27,10 +27,10 @@ class MemoryTree:
     def prepare(self, paths: Sequence[str]) -> None:
         pass
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, most: int = MAX_FILE) -> bytes:
         if path not in self.content:
             raise FileNotFoundError(path)
-        return self.content[path][: 256 * 1024 + 1]
+        return self.content[path][: most + 1]
 
     def size(self, path: str) -> int:
         return len(self.read(path))

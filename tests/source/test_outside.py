@@ -11,7 +11,7 @@ import pytest
 
 from promptops.source.git.repository import Repository
 from promptops.source.lint.lint import check
-from promptops.source.tree import Tree, WorkingTree
+from promptops.source.tree import MAX_FILE, Tree, WorkingTree
 
 BROKEN = "messages:\n- role: user\n  content: '{{ a b }}'\n"
 
@@ -35,9 +35,9 @@ class Watched:
         self.asked += paths
         self._tree.prepare(paths)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, most: int = MAX_FILE) -> bytes:
         self.asked.append(path)
-        return self._tree.read(path)
+        return self._tree.read(path, most)
 
     def size(self, path: str) -> int:
         return self._tree.size(path)

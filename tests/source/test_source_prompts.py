@@ -26,8 +26,10 @@ jsonSchema: |-
   {"name": "summary", "schema": {"type": "object", "properties": {"text": {"type": "string"}}}}
 testData:
   - input: The quick brown fox...
+    reader: {name: Ada}
     expected: Summary - A fox...
   - input: 3
+    reader: {name: Ben}
     expected: 4
 evaluators:
   - name: Output should start with 'Summary -'
@@ -35,11 +37,12 @@ evaluators:
       startsWith: 'Summary -'
   - name: judged
     llm:
-      modelId: openai/gpt-4o
+      modelId: openai/gpt-4o-2024-08-06
       prompt: "{{completion}}"
       choices: [{choice: '1', score: 0.5}]
   - name: similar
     uses: github/similarity
+    modelId: openai/gpt-4o-2024-08-06
 """
 HEAD = "model: openai/gpt-4o-2024-08-06\n"
 MESSAGE = "messages: [{role: user, content: hi}]\n"
@@ -61,7 +64,7 @@ def test_a_github_models_file_is_read_whole() -> None:
     assert prompt.json_schema["name"] == "summary"
     suite = app.suites["answer"]
     assert [case.expected for case in suite.cases] == ["Summary - A fox...", "4"]
-    assert [evaluator.kind for evaluator in suite.evaluators] == ["string", "llm", "uses"]
+    assert [check.kind for check in suite.checks] == ["startsWith", "llm", "github/similarity"]
 
 
 def test_the_suite_and_the_names_for_people_are_not_in_the_release() -> None:
@@ -122,7 +125,8 @@ def test_line_ends_a_byte_order_mark_and_the_style_of_yaml_change_nothing() -> N
         (HEAD + MESSAGE + "tools: [{name: a b}]\n", [("name-invalid", 3, 16)]),
         (HEAD + MESSAGE + "tools: [{name: a, parameters: {type: array}}]\n", [("schema-invalid", 3, 31)]),
         (HEAD + MESSAGE + "tools: [{name: a}, {name: a}]\n", [("name-taken", 3, 20)]),
-        (HEAD + MESSAGE + "evaluators: [{name: x, python: y}]\n", [("evaluator-unknown", 3, 14)]),
+        (HEAD + MESSAGE + "evaluators: [{name: x, javascript: y}]\n", [("evaluator-unknown", 3, 14)]),
+        (HEAD + MESSAGE + "evaluators: [{name: x, python: y}]\n", [("evaluator-invalid", 3, 32)]),
         (HEAD + MESSAGE + "evaluators: [{name: x, string: {is: y}}]\n", [("evaluator-invalid", 3, 32)]),
         (HEAD + MESSAGE + "testData: [1]\n", [("wrong-type", 3, 12)]),
     ],
@@ -150,14 +154,15 @@ def test_what_githubs_tools_read_as_text_is_text_as_it_is_written() -> None:
     text = (
         "name: 2024\ndescription: true\nmodel: openai/gpt-4o-2024-08-06\n"
         "messages: [{role: System, content: 1.10}, {role: USER, content: 0x1F}]\n"
-        "evaluators: [{name: e, string: {equals: 1.0}}]\n"
+        "testData: [{id: 1.10}]\nevaluators: [{name: e, string: {equals: 1.0}}]\n"
     )
     loaded = checked({"a.prompt.yml": text})
     assert not loaded.findings
     (app,) = loaded.apps
     assert app.content is not None
     assert [(str(m.role), m.content) for m in app.content.prompts[0].messages] == [("system", "1.10"), ("user", "0x1F")]
-    assert app.suites["a"].evaluators[0].settings == {"equals": "1.0"}
+    assert app.suites["a"].checks[0].wanted == "1.0"
+    assert app.suites["a"].cases[0].id == "1.10"
 
 
 def test_unknown_keys_are_one_warning_with_what_was_probably_meant() -> None:

@@ -15,7 +15,7 @@ from promptops.core.finding import Severity
 from promptops.core.model import Policy
 from promptops.core.release_bytes import encode
 from promptops.source.lint.lint import check, check_path
-from promptops.source.load import load
+from promptops.source.load import AppSource, load
 from promptops.source.tree import WorkingTree
 from promptops.source.workspace import find_root, read_workspace
 from tests.source.memory import MemoryTree, checked, codes, workspace
@@ -101,6 +101,11 @@ def test_apps_are_folders_and_globs(pattern: str, names: list[str]) -> None:
     assert [app.name for app in check(tree).apps] == names
 
 
+def _prompts(app: AppSource) -> list[str]:
+    assert app.content is not None
+    return [prompt.name for prompt in app.content.prompts]
+
+
 def test_a_file_belongs_to_the_innermost_app() -> None:
     tree = MemoryTree(
         {
@@ -110,14 +115,14 @@ def test_a_file_belongs_to_the_innermost_app() -> None:
         }
     )
     loaded = check(tree)
-    assert [sorted(app.suites) for app in loaded.apps] == [["x"], ["y"]]
+    assert [_prompts(app) for app in loaded.apps] == [["x"], ["y"]]
 
 
 def test_prompt_names_are_paths_below_the_prompts_folder() -> None:
     loaded = checked(
         {"prompts/writing/density_refiner.prompt.yaml": PROMPT, "prompts/a.prompt.md": "hi", "b.prompt.yml": PROMPT}
     )
-    assert sorted(loaded.app("bot").suites) == ["a", "writing/density_refiner"]
+    assert _prompts(loaded.app("bot")) == ["a", "writing/density_refiner"]
     assert ("prompt-outside", 1, 1) in codes(loaded.findings)
 
 

@@ -34,13 +34,16 @@ def _duplicates(read: ReadSuite) -> None:
 
 
 def _missing_variables(read: ReadSuite) -> None:
-    required = [(prompt.name, item.name) for prompt in read.prompts.values() for item in prompt.inputs if item.required]
+    required = {item.name: prompt.name for prompt in read.prompts.values() for item in prompt.inputs if item.required}
     for case, place in zip(read.suite.cases, read.places, strict=True):
-        for prompt, name in required:
-            if name not in case.variables:
-                place.report.add(
-                    "case-incomplete", place.offset, f"the case has no '{name}', which '{prompt}' requires"
-                )
+        # A case with fewer variables than are required is known without a look at each of them.
+        if len(case.variables) >= len(required) and required.keys() <= case.variables.keys():
+            continue
+        if place.report.has_room("case-incomplete"):
+            missing = [name for name in required if name not in case.variables]
+            names = " and ".join(f"'{name}'" for name in missing[:3]) + (" and more" if missing[3:] else "")
+            message = f"the case has no {names}, which '{required[missing[0]]}' requires"
+            place.report.add("case-incomplete", place.offset, message)
 
 
 def _labels(read: ReadSuite) -> None:

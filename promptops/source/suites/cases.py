@@ -28,14 +28,20 @@ OWN_KEYS = ("id", "cluster", "tags", "labels", "checks")
 class CaseReader:
     """Reads the cases of one suite. ``inputs`` are the variables of its prompts, ``named`` those that its checks use.
 
-    ``strict`` is for suite files: any other key is an error there, and a case may have checks of its own. ``testData``
-    is also read by other tools.
+    ``known`` are all keys that a case of a suite file may have; a case has checks of its own only there. It is None for
+    ``testData``, which other tools read too.
     """
 
     inputs: Collection[str]
     named: Collection[str] = ()
-    strict: bool = False
+    known: Collection[str] | None = None
     judges: Mapping[str, Pin] = field(default_factory=dict)
+
+    @classmethod
+    def of_suite_file(cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin]) -> CaseReader:
+        """Returns the reader of a suite file's cases."""
+        known = dict.fromkeys((*sorted({*inputs, *named, *VARIABLES}), EXPECTED, *OWN_KEYS))
+        return cls(inputs=inputs, named=named, known=known, judges=judges)
 
     def read(self, fields: Fields) -> Case | None:
         """Reads a case; None if it has no digest, of which the file has a finding already."""
@@ -43,8 +49,8 @@ class CaseReader:
             return None
         own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key)}
         variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}
-        if self.strict:
-            self._refuse_unknown(fields, variables)
+        if self.known is not None:
+            _refuse_unknown(fields, variables, self.known)
         return Case(
             variables=variables,
             expected=_text(fields.value.get(EXPECTED)),
@@ -56,7 +62,7 @@ class CaseReader:
         )
 
     def _is_own(self, key: str) -> bool:
-        return key not in self.inputs and key not in self.named and (self.strict or key != "checks")
+        return key not in self.inputs and key not in self.named and (key != "checks" or self.known is not None)
 
     def _checks(self, fields: Fields, variables: Collection[str]) -> tuple[Check, ...]:
         checks = []
@@ -65,13 +71,14 @@ class CaseReader:
             checks.append(check)
         return tuple(checks)
 
-    def _refuse_unknown(self, fields: Fields, variables: Collection[str]) -> None:
-        known = {*self.inputs, *self.named, *VARIABLES}
-        for key in variables:
-            if key not in known and key not in names_in(fields.value.get("checks")):
-                hint = Near(key, sorted((known - {*VARIABLES}) | {EXPECTED, *OWN_KEYS}), "A case has")
-                message = f"'{key[:80]}' is no key of a case, and no prompt or check of this suite uses such a variable"
-                fields.add_at_key("unknown-setting", key, message, hint)
+
+def _refuse_unknown(fields: Fields, variables: Collection[str], known: Collection[str]) -> None:
+    unknown = [key for key in variables if key not in known]
+    named = names_in(fields.value.get("checks")) if unknown else ()
+    for key in unknown:
+        if key not in named:
+            message = f"'{key[:80]}' is no key of a case, and no prompt or check of this suite uses such a variable"
+            fields.add_at_key("unknown-setting", key, message, Near(key, known, "A case has"))
 
 
 def _text(value: Json) -> str | None:

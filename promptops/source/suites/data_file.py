@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 from promptops.core.digest import parse_canonical
@@ -85,8 +86,9 @@ def _header(report: Report, names: list[str]) -> list[str] | None:
     if "" in names:
         report.add("wrong-value", 0, "a column has no name", "The first line names the columns.")
         return None
-    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
-        report.add("duplicate-key", 0, f"the column '{twice[0][:80]}' is here twice", "Keep one of them.")
+    twice = next((name for name, count in Counter(names).items() if count > 1), "")
+    if twice:
+        report.add("duplicate-key", 0, f"the column '{twice[:80]}' is here twice", "Keep one of them.")
         return None
     return names
 

@@ -20,6 +20,9 @@ from promptops.source.text.findings import Near
 GITHUB = "github"
 """The judge of ``judges:`` that is the model of ``uses: github/…``."""
 
+MAX_CHOICES = 50
+"""Choices of one judge: each is compared with each other, and no model tells more of them apart."""
+
 
 def llm_problem(value: Json) -> str:
     """Returns why an ``llm`` evaluator cannot be run; empty if it can."""
@@ -31,6 +34,8 @@ def llm_problem(value: Json) -> str:
     choices = value.get("choices")
     if not (isinstance(choices, list) and choices and all(_is_choice(choice) for choice in choices)):
         return "'choices' must be a list of {choice, score}"
+    if len(choices) > MAX_CHOICES:
+        return f"a judge has at most {MAX_CHOICES} choices"
     return "" if all(0 <= choice["score"] <= 1 for choice in choices) else "a score must be from 0 to 1"
 
 

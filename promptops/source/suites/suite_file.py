@@ -101,7 +101,7 @@ def _cases(
     """Yields the cases with their places, from the file itself or from the file of cases beside it."""
     inputs = _inputs(prompts)
     named = names_in(fields.value.get("checks"))
-    reader = CaseReader(inputs=inputs, named=named, strict=True, judges=around.judges)
+    reader = CaseReader.of_suite_file(inputs, named, around.judges)
     typed = {item.name for prompt in prompts.values() for item in prompt.inputs if not is_text(item.schema)}
     items = fields.each("cases") if data is None else read_rows(data, typed, inputs | named)
     for item in items:
