@@ -17,6 +17,8 @@ def tree_of(path: str, text: str) -> MemoryTree:
     files = {"promptops.yml": b"registry: team\napps: [bot]\n"}
     if not path.startswith("prompts/"):
         files["bot/prompts/a.prompt.yml"] = GOOD.encode()
+    if path.endswith((".jsonl", ".csv")):
+        files["bot/evals/x.suite.yml"] = f"prompts: a\nchecks: [finish: stop]\ncases: {path[6:]}\n".encode()
     files[path if path == "promptops.yml" else f"bot/{path}"] = text.encode()
     return MemoryTree(files)
 
@@ -48,6 +50,8 @@ def cases() -> Iterator[tuple[str, str, Make]]:
         )
     for before, unit, after in FLOW:
         yield f"flow of {before}{unit}"[:60], "prompts/a.prompt.yml", _around(GOOD + before, unit, after)
+    for path, before, unit in SUITES:
+        yield f"{path} with many {before}{unit}"[:60], path, _numbered(before, unit)
     for text, schema in SCHEMAS.items():
         yield f"schema with {text}", "prompts/a.prompt.yml", _schema(schema)
 
@@ -106,6 +110,27 @@ FLOW = (
     ("description: # promptops: ignore[secret] w", " ", "w\n"),
     ("responseFormat: json_schema\njsonSchema: '", '{"a":', "'\n"),
     ("responseFormat: json_schema\njsonSchema: '{", '"a":1,', '"b":1}\'\n'),
+)
+_SUITE, _JUDGE = (
+    "prompts: a\nchecks: [finish: stop]\ncases:\n",
+    "evaluators:\n- llm: {modelId: a/b, prompt: '', choices: [",
+)
+SUITES = (
+    ("evals/x.suite.yml", _SUITE, "- {}\n"),
+    ("evals/x.suite.yml", _SUITE, "- {id: %d, history: [a, b, c]}\n"),
+    ("evals/x.suite.yml", _SUITE, "- {q%d: same words in every case of this suite}\n"),
+    ("evals/x.suite.yml", _SUITE, "- {q: x, checks: [{contians: x}, {regex: '(%d'}]}\n"),
+    ("evals/x.suite.yml", "prompts: a\ncases: [q: 1]\nchecks:\n", "- {contains: '{{q%d}}'}\n"),
+    ("evals/x.suite.yml", "cases: [q: 1]\nprompts:\n", "- p%d\n"),
+    ("evals/x.jsonl", "", '{"q%d": 1, "z": [[[]]]}\n'),
+    ("evals/x.jsonl", "", "[\n"),
+    ("evals/x.jsonl", "", "["),
+    ("evals/x.csv", "id\n", "%d\n"),
+    ("evals/x.csv", "id\n", '"\n'),
+    ("evals/x.csv", "", "c%d,"),
+    ("evals/x.csv", "", ","),
+    ("prompts/a.prompt.yml", GOOD + _JUDGE, "{choice: c%d, score: 1},"),
+    ("prompts/a.prompt.yml", GOOD.replace("hi", "'{{x}}'") + "testData:\n", "- {q: one two three four %d}\n"),
 )
 SCHEMAS: dict[str, Callable[[int], object]] = {
     "unique objects": lambda size: {

@@ -27,6 +27,9 @@ MAX_DATA = 16 << 20
 MAX_CASES = 20_000
 """Cases of one suite: asking each of them once takes a model hours."""
 
+MAX_HEADER = 64 << 10
+"""Bytes of the names of all columns."""
+
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -61,6 +64,11 @@ def _json_lines(report: Report) -> Iterator[tuple[int, dict[str, Json]]]:
 
 def _csv(report: Report, typed: Collection[str], texts: Collection[str]) -> Iterator[tuple[int, dict[str, Json]]]:
     starts = [0, *(match.end() for match in re.finditer("\n", report.text))]
+    if starts[1:2] > [MAX_HEADER] or (len(starts) == 1 and len(report.text) > MAX_HEADER):
+        report.add(
+            "wrong-value", 0, f"a first line of over {MAX_HEADER // 1024} KiB", "It has the names of the columns."
+        )
+        return
     reader = csv.reader(io.StringIO(report.text, newline=""), strict=True)
     header: list[str] | None = None
     line = 0

@@ -54,7 +54,8 @@ def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> Rea
         if not fields.value.get("checks") and not item.value.get("checks"):
             hint = "`checks` of the suite hold for all its cases."
             item.add("case-unchecked", None, "no check judges this case, so nothing is measured", hint)
-    if not cases and (not fields.value.get("cases") or (data is not None and not data)):
+    is_read = data is not None and data.path in around.data_files and not data
+    if not cases and (is_read or not fields.value.get("cases")):
         fields.add("suite-empty", "cases", "the suite has no case", "cases: a list, or a file beside it.")
     known = _inputs(prompts).union(*(case.variables for case in cases))
     checks = []
@@ -102,6 +103,8 @@ def _cases(
     inputs = _inputs(prompts)
     named = names_in(fields.value.get("checks"))
     reader = CaseReader.of_suite_file(inputs, named, around.judges)
+    if not prompts:  # then no variable is known, and each would be a finding
+        reader = CaseReader(inputs=inputs, named=named)
     typed = {item.name for prompt in prompts.values() for item in prompt.inputs if not is_text(item.schema)}
     items = fields.each("cases") if data is None else read_rows(data, typed, inputs | named)
     for item in items:
@@ -111,7 +114,7 @@ def _cases(
 
 
 def _data_report(fields: Fields, around: SuiteSurroundings) -> Report | None:
-    """Returns the file of cases that a suite names, as read; None if its cases are in the suite file itself."""
+    """Returns the file of cases that a suite names, empty if it is missing; None if the suite file has the cases."""
     name = fields.value.get("cases")
     if not isinstance(name, str):
         return None
@@ -119,12 +122,10 @@ def _data_report(fields: Fields, around: SuiteSurroundings) -> Report | None:
     path = posixpath.normpath(posixpath.join(folder, name))
     if path in around.data_files:
         return around.read(path)
-    missing = Report(path)
-    missing.add("file-unreadable", 0, "there is no such file")
     known = [posixpath.relpath(file, folder or ".") for file in around.data_files]
     hint = Near(name, known, otherwise=f"It lies in evals/ and ends in {' or '.join(DATA_ENDINGS)}.")
     fields.add("wrong-value", "cases", f"there is no file of cases '{name[:120]}'", hint)
-    return missing
+    return Report(path)
 
 
 def _kind(fields: Fields) -> SuiteKind:
