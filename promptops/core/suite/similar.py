@@ -7,11 +7,12 @@ to the few cases that are worth comparing (the prefix filter of Chaudhuri, Ganti
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from promptops.core.model import Json
 
@@ -31,9 +32,9 @@ _WORD = re.compile(rf"[{_SINGLE}]|[^\W{_SINGLE}]+")
 def groups_of_similar(cases: Sequence[Mapping[str, Json]]) -> list[list[int]]:
     """Returns the groups of two or more cases that belong together, by their variables. Indices are in order."""
     joined = _Groups(len(cases))
-    _join_equal(joined, cases)
-    _join_histories(joined, cases)
-    _join_grams(joined, _grams(cases))
+    if any("history" in variables for variables in cases):
+        _join_histories(joined, cases)
+    _join_texts(joined, [_texts(variables) for variables in cases])
     return joined.groups()
 
 
@@ -59,19 +60,6 @@ class _Groups:
         return [group for group in members.values() if len(group) > 1]
 
 
-def _join_equal(joined: _Groups, cases: Sequence[Mapping[str, Json]]) -> None:
-    first: dict[str, int] = {}
-    for index, variables in enumerate(cases):
-        for text in _texts(variables):
-            if len(text) >= 2 * DOCUMENT and _is_document(text):
-                joined.join(index, first.setdefault(text, index))
-
-
-def _is_document(text: str) -> bool:
-    words = _WORD.finditer(text)
-    return sum(1 for _, _ in zip(range(DOCUMENT), words, strict=False)) == DOCUMENT
-
-
 def _join_histories(joined: _Groups, cases: Sequence[Mapping[str, Json]]) -> None:
     whole: dict[Hashable, int] = {}
     for index, variables in enumerate(cases):
@@ -94,30 +82,41 @@ def _beginnings(variables: Mapping[str, Json]) -> list[Hashable]:
     return found
 
 
-def _grams(cases: Sequence[Mapping[str, Json]]) -> list[frozenset[int]]:
-    """Returns the hashes of the word 5-grams of each case. Words are numbered: so hashes are the same each time."""
+def _join_texts(joined: _Groups, cases: Sequence[list[str]]) -> None:
+    """Joins cases with the same document, and those with 5-grams in common."""
     numbers: dict[str, int] = {}
-    length = sum(len(text) for variables in cases for text in _texts(variables))
-    every = 1 + length // (5 * _MOST_GRAMS)  # a word has about five letters
-    return [frozenset(_hashes(_texts(variables), numbers, every)) for variables in cases]
+    first: dict[str, int] = {}
+    grams: dict[str, frozenset[int]] = {}
+    every = 1 + sum(map(len, itertools.chain.from_iterable(cases))) // (
+        5 * _MOST_GRAMS
+    )  # a word has about five letters
+    for index, texts in enumerate(cases):
+        for text in texts:
+            if text not in grams:  # many cases have the same plan, product or language
+                words = [numbers.setdefault(word, len(numbers)) for word in _WORD.findall(text.casefold())]
+                grams[text] = _hashes(words, every)
+                if len(words) >= DOCUMENT:
+                    first[text] = index
+            if text in first:
+                joined.join(index, first[text])
+    _join_grams(joined, [frozenset().union(*(grams[text] for text in texts)) for texts in cases])
 
 
-def _hashes(texts: Iterable[str], numbers: dict[str, int], every: int) -> Iterator[int]:
-    for text in texts:
-        words = [numbers.setdefault(word.casefold(), len(numbers)) for word in _WORD.findall(text)]
-        for index in range(len(words) - WORDS + 1):
-            number = hash(tuple(words[index : index + WORDS]))
-            if number % every == 0:
-                yield number
+def _hashes(words: Sequence[int], every: int) -> frozenset[int]:
+    """Returns the hashes of the 5-grams, or of a part of them. Words are numbers: so hashes are the same each time."""
+    hashes = map(hash, zip(*(words[start:] for start in range(WORDS)), strict=False))
+    return frozenset(hashes if every == 1 else (number for number in hashes if number % every == 0))
 
 
 def _join_grams(joined: _Groups, grams: Sequence[frozenset[int]]) -> None:
-    count = Counter(gram for case in grams for gram in case)
+    count = Counter(itertools.chain.from_iterable(grams))
+    if len(count) == sum(map(len, grams)):  # nothing is shared
+        return
     having: dict[int, list[int]] = {}
     for index, case in enumerate(grams):
-        shared = [gram for gram in case if count[gram] > 1]
         least = math.ceil(SHARE * len(case))
-        if len(shared) < least or not case:
+        shared = [gram for gram in case if count[gram] > 1]
+        if len(shared) < max(least, 1):
             continue
         shared.sort(key=lambda gram: (count[gram], gram))
         # Of two cases that have enough in common, both have one of their rarest 5-grams in common.
@@ -134,12 +133,15 @@ def _alike(one: frozenset[int], other: frozenset[int]) -> bool:
     return min(len(one), len(other)) >= SHARE * larger and len(one & other) >= SHARE * larger
 
 
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, Sequence):
-        for item in value:
-            yield from _texts(item)
+def _texts(value: Json) -> list[str]:
+    found: list[str] = []
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, Mapping):
+            pending += item.values()
+        elif isinstance(item, Sequence):
+            pending += item
+    return found

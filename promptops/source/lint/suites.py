@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from promptops.core.suite.similar import groups_of_similar
+from promptops.core.suite.suite import Case
 from promptops.source.app_source import ReadApp
 from promptops.source.lint import characters, secrets
 from promptops.source.suites.read_suite import Place, ReadSuite
@@ -24,13 +27,21 @@ def lint_suites(app: ReadApp) -> None:
 
 def _duplicates(read: ReadSuite) -> None:
     first: dict[str, Place] = {}
-    for case, place in zip(read.suite.cases, read.places, strict=True):
+    texts = [_texts_of(case) for case in read.suite.cases]
+    count = Counter(texts)
+    for case, place, own in zip(read.suite.cases, read.places, texts, strict=True):
+        if not case.given_id and count[own] == 1:
+            continue  # no other case has these texts: a digest of all variables is not needed to see that
         before = first.setdefault(case.id, place)
         if before is not place:
             same = f"the id '{case.given_id[:80]}'" if case.given_id else "the variables"
             hint = "Remove one, or give them an `id` each." if not case.given_id else "Give it another one."
             message = f"this case has {same} of the one in line {before.line}"
             place.report.add("duplicate-case", place.offset, message, hint)
+
+
+def _texts_of(case: Case) -> frozenset[tuple[str, str]]:
+    return frozenset((name, value) for name, value in case.variables.items() if isinstance(value, str))
 
 
 def _missing_variables(read: ReadSuite) -> None:
@@ -57,9 +68,9 @@ def _labels(read: ReadSuite) -> None:
 
 def _similar(read: ReadSuite) -> None:
     """One finding a group, where it can be suppressed: a file of cases has no comments."""
-    if not read.is_complete:
-        return
     cases = read.suite.cases
+    if not read.is_complete or all(case.cluster for case in cases):
+        return
     for group in groups_of_similar([case.variables for case in cases]):
         if all(cases[index].cluster for index in group):
             continue

@@ -45,7 +45,7 @@ class CaseReader:
 
     def read(self, fields: Fields) -> Case | None:
         """Reads a case; None if it has no digest, of which the file has a finding already."""
-        if not is_sound(fields.value):
+        if not is_sound(fields):
             return None
         own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key)}
         variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}

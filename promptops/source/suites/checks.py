@@ -43,7 +43,7 @@ CHECK = Dialect(word="check", unknown="check-unknown", invalid="check-invalid", 
 
 def read_check(fields: Fields, judges: Mapping[str, Pin], dialect: Dialect) -> Check | None:
     """Reads one check. One that cannot run is kept and reported; None if it has no digest, a finding by itself."""
-    if not is_sound(fields.value):
+    if not is_sound(fields):
         return None
     kinds = [kind for kind in ALL if kind in fields.value]
     pass_at = _pass_at(fields)
@@ -67,10 +67,12 @@ def read_checks(
             yield item, check
 
 
-def is_sound(value: Json) -> bool:
-    """Returns whether a value has a digest. If not, because of a NUL for example, the file has a finding already."""
+def is_sound(fields: Fields) -> bool:
+    """Returns whether a mapping has a digest. If not, because of a NUL for example, the file has a finding already."""
+    if not fields.document.problems:
+        return True
     try:
-        canonical(value, limit=_MOST)
+        canonical(fields.value, limit=_MOST)
     except Invalid:
         return False
     return True

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptops.core.model import Prompt
+from promptops.core.model import Json, Prompt
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Suite
 from promptops.source.app_file import Pin
-from promptops.source.suites.cases import CaseReader
+from promptops.source.suites.cases import OWN_KEYS, CaseReader
 from promptops.source.suites.checks import EVALUATOR, read_check
 from promptops.source.suites.judges import unknown_variables
 from promptops.source.suites.read_suite import Place, ReadSuite
@@ -25,7 +25,7 @@ def read_own_suite(fields: Fields, prompt: Prompt, judges: Mapping[str, Pin]) ->
     if not fields.value.get("testData") and not fields.value.get("evaluators"):
         return None
     inputs = {item.name for item in prompt.inputs}
-    reader = CaseReader(inputs=inputs, named=names_in(fields.value.get("evaluators")))
+    reader = CaseReader(inputs=inputs, named=_named(fields.value))
     cases, places = [], []
     for item in fields.each("testData"):
         case = reader.read(item)
@@ -45,3 +45,11 @@ def read_own_suite(fields: Fields, prompt: Prompt, judges: Mapping[str, Pin]) ->
         prompts={prompt.name: prompt},
         places=tuple(places),
     )
+
+
+def _named(value: Mapping[str, Json]) -> set[str]:
+    """Returns the variables that evaluators use, if a case has a key that could be its own or one of them."""
+    cases = value.get("testData")
+    items = cases if isinstance(cases, list) else []
+    own = any(not case.keys().isdisjoint(OWN_KEYS) for case in items if isinstance(case, Mapping))
+    return names_in(value.get("evaluators")) if own else set()

@@ -49,12 +49,23 @@ testData:
 """
 _RULE = "      - Rule {rule}: stay with what the documents say, and say so where they are silent.\n"
 _CASE = """\
-  - question: How often must the kettle be cleaned where the water is hard, case {case}?
-    documents: Descale with citric acid, once a month; twice where the water is hard.
+  - question: {asked}, case {case}?
+    documents: {found}
     product: Kettle
     name: Ada
     expected: citric acid
 """
+_CASES = (
+    ("How often must the kettle be cleaned where the water is hard", "Descale it once a month; twice with hard water."),
+    ("May I put the lid into the dishwasher with all the other things", "The lid is steel. Wash it as you like."),
+    ("What do I do when it switches off before the water boils", "A kettle that is not level switches itself off."),
+    (
+        "Can you send me another filter, mine was torn when it came",
+        "Filters are replaced for two years, with a receipt.",
+    ),
+    ("Is it safe to let children of six years use it alone", "From eight years on, if a grown-up has shown how."),
+    ("How much does it take to boil one litre from the tap", "About 0.11 kWh, which takes two and a half minutes."),
+)  # what six people ask: cases that are alike would be a finding
 _TAIL = """\
 evaluators:
   - name: names the means
@@ -66,7 +77,7 @@ evaluators:
 def prompt_file(number: int, *, take: int) -> str:
     """A prompt file as a team has them: 2 KB of messages, six cases, one evaluator."""
     rules = "".join(_RULE.format(rule=rule) for rule in range(1, 23)).rstrip()
-    cases = "".join(_CASE.format(case=case) for case in range(6))
+    cases = "".join(_CASE.format(case=case, asked=asked, found=found) for case, (asked, found) in enumerate(_CASES))
     return _HEAD.format(number=number, take=take, rules=rules) + cases + _TAIL
 
 
