@@ -1,4 +1,4 @@
-"""The JSON of an answer, read strictly and compared as JSON: ``1`` and ``1.0`` are one number, and ``true`` is none."""
+"""The JSON of an answer, read strictly and compared as JSON: ``1`` and ``1.0`` are one number, ``true`` is another value."""
 
 from __future__ import annotations
 
