@@ -1,4 +1,4 @@
-"""The JSON of an answer, read strictly and compared as JSON: ``1`` and ``1.0`` are one number, ``true`` is another value."""
+"""The JSON of an answer, read strictly and compared as JSON: ``1`` and ``1.0`` are one number, ``true`` is not."""
 
 from __future__ import annotations
 
