@@ -17,7 +17,7 @@ from promptops.core.suite.checks.text import OPERATORS
 from promptops.core.suite.judge import Judge
 from promptops.core.suite.suite import PASS_AT, Check
 from promptops.source.app_file import Pin
-from promptops.source.suites.judges import is_github, llm_problem, read_github, read_llm
+from promptops.source.suites.judges import LLM_KEYS, is_github, llm_problem, read_github, read_llm
 from promptops.source.text.fields import Fields
 from promptops.source.text.findings import Near
 
@@ -122,6 +122,8 @@ class _Reader:
         operators = [operator for operator in OPERATORS if inner.value.get(operator) is not None]
         if not operators:
             return self._check(STRING, value, f"'string' has none of {', '.join(OPERATORS)}", at=STRING)
+        if self.dialect.strict:
+            inner.refuse_unknown(OPERATORS)
         first = operators[0]
         if len(operators) > 1:
             message = f"only '{first}' counts, not {' and '.join(operators[1:])}"
@@ -134,6 +136,8 @@ class _Reader:
         inner = None if problem else self.fields.fields(LLM)
         if inner is None:
             return self._check(LLM, value, problem, at=LLM)
+        if self.dialect.strict:
+            inner.refuse_unknown(LLM_KEYS)
         return self._kept(LLM, None, judge=read_llm(inner, self.judges, has_pass_at=self.pass_at is not None))
 
     def _uses(self, value: Json) -> Check:

@@ -20,6 +20,8 @@ from promptops.source.text.findings import Near
 GITHUB = "github"
 """The judge of ``judges:`` that is the model of ``uses: github/…``."""
 
+LLM_KEYS = ("modelId", "systemPrompt", "prompt", "choices")
+
 MAX_CHOICES = 50
 """Choices of one judge: each is compared with each other, and no model tells more of them apart."""
 

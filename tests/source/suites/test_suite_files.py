@@ -133,6 +133,7 @@ def test_a_key_that_the_prompt_uses_is_a_variable_whatever_its_name() -> None:
     assert (case.given_id, case.tags) == ("", ())
 
 
+LLM = "modelId: strict, prompt: '{{city}}', choices: [{choice: a b, score: 1}]"
 WRONG = [
     # the suite itself
     ("", "wrong-type", 1),
@@ -164,6 +165,9 @@ WRONG = [
     (GOOD.replace("contains: '{{expected}}'", "regex: a, passAt: 0"), "wrong-value", 2),
     (GOOD.replace("contains: '{{expected}}'", "python: os.system"), "check-invalid", 2),
     (GOOD + "    checks: [{regexp: a}]\n", "check-unknown", 6),
+    (GOOD.replace("contains: '{{expected}}'", "string: {contains: a, is: b}"), "unknown-setting", 2),
+    (GOOD.replace("contains: '{{expected}}'", f"llm: {{{LLM}, passAt: 1}}"), "unknown-setting", 2),
+    (GOOD + f"    checks: [{{llm: {{{LLM.replace('city', 'ctiy')}}}}}]\n", "judge-variable", 6),
 ]  # fmt: skip
 
 
