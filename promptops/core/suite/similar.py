@@ -87,9 +87,8 @@ def _join_texts(joined: _Groups, cases: Sequence[list[str]]) -> None:
     numbers: dict[str, int] = {}
     first: dict[str, int] = {}
     grams: dict[str, frozenset[int]] = {}
-    every = 1 + sum(map(len, itertools.chain.from_iterable(cases))) // (
-        5 * _MOST_GRAMS
-    )  # a word has about five letters
+    length = sum(map(len, itertools.chain.from_iterable(cases)))
+    every = 1 + length // (5 * _MOST_GRAMS)  # a word has about five letters
     for index, texts in enumerate(cases):
         for text in texts:
             if text not in grams:  # many cases have the same plan, product or language

@@ -47,7 +47,7 @@ class CaseReader:
         """Reads a case; None if it has no digest, of which the file has a finding already."""
         if not is_sound(fields):
             return None
-        own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key)}
+        own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key, fields.value[key])}
         variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}
         if self.known is not None:
             _refuse_unknown(fields, variables, self.known)
@@ -61,8 +61,10 @@ class CaseReader:
             checks=self._checks(fields, variables) if "checks" in own else (),
         )
 
-    def _is_own(self, key: str) -> bool:
-        return key not in self.inputs and key not in self.named and (key != "checks" or self.known is not None)
+    def _is_own(self, key: str, value: Json) -> bool:
+        if key in self.inputs or key in self.named:
+            return False
+        return self.known is not None or _fits(key, value)
 
     def _checks(self, fields: Fields, variables: Collection[str]) -> tuple[Check, ...]:
         checks = []
@@ -70,6 +72,15 @@ class CaseReader:
             unknown_variables(item, {*self.inputs, *variables})
             checks.append(check)
         return tuple(checks)
+
+
+def _fits(key: str, value: Json) -> bool:
+    """Returns whether a value of test data is what this key means here. If not, it is a variable as it always was."""
+    if key in ("id", "cluster"):
+        return isinstance(value, str | int | float)
+    if key == "tags":
+        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(tag, str) for tag in value))
+    return key == "labels" and isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
 
 
 def _refuse_unknown(fields: Fields, variables: Collection[str], known: Collection[str]) -> None:

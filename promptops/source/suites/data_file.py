@@ -71,7 +71,7 @@ def _csv(report: Report, typed: Collection[str], texts: Collection[str]) -> Iter
             "wrong-value", 0, f"a first line of over {MAX_HEADER // 1024} KiB", "It has the names of the columns."
         )
         return
-    reader = csv.reader(io.StringIO(report.text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(report.text, newline="\n"), strict=True)
     header: list[str] | None = None
     line = 0
     try:

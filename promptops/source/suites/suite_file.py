@@ -7,13 +7,13 @@ to measure what its author meant.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptops.core.model import Prompt
 from promptops.core.schema.input_schema import is_text
 from promptops.core.suite.fill import names_in
-from promptops.core.suite.suite import Case, Suite, SuiteKind
+from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.source.app_file import Pin
 from promptops.source.suites.cases import CaseReader
 from promptops.source.suites.checks import CHECK, read_checks
@@ -47,34 +47,23 @@ def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> Rea
     fields.refuse_unknown(KEYS)
     prompts = _prompts(fields, around.prompts)
     data = _data_report(fields, around)
-    cases, places = [], []
-    for item, case in _cases(fields, around, prompts, data):
-        cases.append(case)
-        places.append(Place(report=item.report, offset=item.document.offset(item.path)))
-        if not fields.value.get("checks") and not item.value.get("checks"):
-            hint = "`checks` of the suite hold for all its cases."
-            item.add("case-unchecked", None, "no check judges this case, so nothing is measured", hint)
-    is_read = data is not None and data.path in around.data_files and not data
-    if not cases and (is_read or not fields.value.get("cases")):
+    placed = list(_cases(fields, around, prompts, data))
+    if not placed and (not fields.value.get("cases") or (_is_there(data, around) and not data)):
         fields.add("suite-empty", "cases", "the suite has no case", "cases: a list, or a file beside it.")
-    known = _inputs(prompts).union(*(case.variables for case in cases))
-    checks = []
-    for item, check in read_checks(fields, "checks", around.judges, CHECK):
-        unknown_variables(item, known)
-        checks.append(check)
+    suite = Suite(
+        name=name,
+        prompts=tuple(prompts),
+        cases=tuple(case for _, case in placed),
+        checks=tuple(_checks(fields, around.judges, _inputs(prompts).union(*(case.variables for _, case in placed)))),
+        kind=_kind(fields),
+        repeats=_repeats(fields),
+    )
     return ReadSuite(
         report=report,
-        suite=Suite(
-            name=name,
-            prompts=tuple(prompts),
-            cases=tuple(cases),
-            checks=tuple(checks),
-            kind=_kind(fields),
-            repeats=_repeats(fields),
-        ),
+        suite=suite,
         prompts=prompts,
-        places=tuple(places),
-        data=data,
+        places=tuple(place for place, _ in placed),
+        data=data if _is_there(data, around) else None,
         data_offset=fields.document.offset(("cases",)),
     )
 
@@ -98,7 +87,7 @@ def _inputs(prompts: Mapping[str, Prompt]) -> set[str]:
 
 def _cases(
     fields: Fields, around: SuiteSurroundings, prompts: Mapping[str, Prompt], data: Report | None
-) -> Iterator[tuple[Fields, Case]]:
+) -> Iterator[tuple[Place, Case]]:
     """Yields the cases with their places, from the file itself or from the file of cases beside it."""
     inputs = _inputs(prompts)
     named = names_in(fields.value.get("checks"))
@@ -108,9 +97,18 @@ def _cases(
     typed = {item.name for prompt in prompts.values() for item in prompt.inputs if not is_text(item.schema)}
     items = fields.each("cases") if data is None else read_rows(data, typed, inputs | named)
     for item in items:
+        if not fields.value.get("checks") and not item.value.get("checks"):
+            hint = "`checks` of the suite hold for all its cases."
+            item.add("case-unchecked", None, "no check judges this case, so nothing is measured", hint)
         case = reader.read(item)
         if case is not None:
-            yield item, case
+            yield Place(report=item.report, offset=item.document.offset(item.path)), case
+
+
+def _checks(fields: Fields, judges: Mapping[str, Pin], known: Collection[str]) -> Iterator[Check]:
+    for item, check in read_checks(fields, "checks", judges, CHECK):
+        unknown_variables(item, known)
+        yield check
 
 
 def _data_report(fields: Fields, around: SuiteSurroundings) -> Report | None:
@@ -125,7 +123,11 @@ def _data_report(fields: Fields, around: SuiteSurroundings) -> Report | None:
     known = [posixpath.relpath(file, folder or ".") for file in around.data_files]
     hint = Near(name, known, otherwise=f"It lies in evals/ and ends in {' or '.join(DATA_ENDINGS)}.")
     fields.add("wrong-value", "cases", f"there is no file of cases '{name[:120]}'", hint)
-    return Report(path)
+    return Report(fields.report.path)
+
+
+def _is_there(data: Report | None, around: SuiteSurroundings) -> bool:
+    return data is not None and data.path in around.data_files
 
 
 def _kind(fields: Fields) -> SuiteKind:

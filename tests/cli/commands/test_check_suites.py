@@ -32,8 +32,8 @@ def _write(workspace: Path, files: dict[str, str]) -> Path:
 
 def _suite(promptops: Promptops) -> dict[str, Json]:
     suites = promptops("check", "--json").json["suites"]
-    assert isinstance(suites, list)
-    (suite,) = suites
+    assert isinstance(suites, list) and len(suites) == 1
+    suite: dict[str, Json] = suites[0]
     return suite
 
 

@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptops.core.errors import SourceInvalid
 from promptops.core.finding import Severity
-from promptops.core.suite.suite import SuiteKind
+from promptops.core.suite.suite import SuiteKind, suite_digest
 from promptops.source.git.repository import Repository
 from promptops.source.lint.lint import check, check_path
 from promptops.source.load import load
@@ -275,6 +277,40 @@ def test_a_secret_in_a_file_of_cases_is_said_where_the_suite_names_the_file() ->
     assert finding.message.startswith("a.csv:3: ")
     quiet = suite.replace("cases:", "# promptops: ignore[secret] made up\ncases:")
     assert checked(files(quiet, evals__a_csv=rows)).findings == ()
+
+
+@pytest.mark.parametrize("name", ["../app.yml", "../../promptops.yml"])
+def test_a_suite_that_names_another_file_as_its_cases_hides_no_error_of_it(name: str) -> None:
+    wrong = {**files(f"prompts: ask\n{CHECKS}cases: {name}\n"), "app.yml": "nmae: x\n"}
+    wrong["/promptops.yml"] = "registry: team\napps: [bot]\nchanels: {}\n"
+    loaded = checked(wrong)
+    with pytest.raises(SourceInvalid) as raised:
+        loaded.require_valid()
+    assert {finding.path for finding in raised.value.findings} == {"bot/app.yml", "promptops.yml"}
+
+
+_PIECES = st.sampled_from(
+    [
+        "prompts: ask\n", "prompts: [ask, 3]\n", "kind: sample\n", "repeats: 2\n", CHECKS, "checks: [{llm: {}}]\n",
+        "checks:\n  - {llm: {modelId: a, prompt: '{{x}}', choices: [{choice: A, score: 1}]}}\n",
+        "  - uses: github/fluency\n",
+        "cases: a.csv\n", "cases: a.jsonl\n", "cases:\n", "  - city: Rome\n", "    tags: [a]\n", "    checks: [3]\n",
+        "city,n\n", 'Rome,"1\n', "\r", '"\n', ",,\n", '{"city": "Rome"}\n', '{"n": [[', "\0", "&a *a\n", "\u2028",
+        "  - {history: [a]}\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_PIECES | st.text(max_size=5), max_size=10).map("".join), st.lists(_PIECES, max_size=8).map("".join))
+def test_any_mix_of_pieces_gives_suites_with_digests_or_findings(suite: str, data: str) -> None:
+    for name in ("a.csv", "a.jsonl"):
+        text = suite if "cases" in suite else f"{suite}\ncases: {name}\n"
+        loaded = checked({**files(text), f"evals/{name}": data})
+        assert loaded.app("bot").content is not None
+        assert all(finding.line >= 1 and finding.column >= 1 for finding in loaded.findings)
+        for read in loaded.app("bot").suites.values():
+            suite_digest(read)
 
 
 def test_only_a_check_reads_suites() -> None:

@@ -71,6 +71,7 @@ def test_what_would_measure_something_else_is_a_warning_with_its_place(
         "testData:\n  - {q: one, note: x}\n" + LLM.replace("{{q}}", "{{ note }}"),
         "testData:\n  - {q: one, id: a, tags: [x], cluster: c, labels: {judged: pass}}\n" + LLM,
         "testData:\n  - {q: one, id: a}\n  - {q: one, id: b}\n",
+        "testData:\n  - {q: one, id: [1], tags: 5, cluster: {}, labels: [x], checks: y}\n" + LLM,
         LLM.replace("    llm:", "    passAt: 0.7\n    llm:") + "        - {choice: nearly, score: 0.5}\n",
         LLM + "        - {choice: refused, score: 0}\n",
         similar(LONG.format("May"), LONG.format("June"), "    cluster: plans\n"),
