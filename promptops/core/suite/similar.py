@@ -26,7 +26,7 @@ _MOST_GRAMS = 1_000_000
 _MOST_COMPARED = 10
 """Cases with the same rare 5-gram that a case is compared with, so that thousands of one template stay quick."""
 _SINGLE = "\u3040-\u30ff\u3400-\u9fff"  # kana and Chinese characters, which no spaces part: each is a word
-_WORD = re.compile(rf"[{_SINGLE}]|[^\W{_SINGLE}]+")
+_WORD = re.compile(rf"[{_SINGLE}]|[^\s{_SINGLE}]+")
 
 
 def groups_of_similar(cases: Sequence[Mapping[str, Json]]) -> list[list[int]]:
@@ -92,13 +92,17 @@ def _join_texts(joined: _Groups, cases: Sequence[list[str]]) -> None:
     for index, texts in enumerate(cases):
         for text in texts:
             if text not in grams:  # many cases have the same plan, product or language
-                words = [numbers.setdefault(word, len(numbers)) for word in _WORD.findall(text.casefold())]
+                words = [numbers.setdefault(word, len(numbers)) for word in _words(text.casefold())]
                 grams[text] = _hashes(words, every)
                 if len(words) >= DOCUMENT:
                     first[text] = index
             if text in first:
                 joined.join(index, first[text])
     _join_grams(joined, [frozenset().union(*(grams[text] for text in texts)) for texts in cases])
+
+
+def _words(text: str) -> list[str]:
+    return text.split() if text.isascii() else _WORD.findall(text)
 
 
 def _hashes(words: Sequence[int], every: int) -> frozenset[int]:

@@ -47,13 +47,16 @@ class CaseReader:
         """Reads a case; None if it has no digest, of which the file has a finding already."""
         if not is_sound(fields):
             return None
-        own = {key for key in OWN_KEYS if key in fields.value and self._is_own(key, fields.value[key])}
+        own = [key for key in OWN_KEYS if key in fields.value and self._is_own(key, fields.value[key])]
         variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}
         if self.known is not None:
             _refuse_unknown(fields, variables, self.known)
+        expected = _text(fields.value.get(EXPECTED))
+        if not own:
+            return Case(variables=variables, expected=expected)
         return Case(
             variables=variables,
-            expected=_text(fields.value.get(EXPECTED)),
+            expected=expected,
             given_id=_label(fields, "id") if "id" in own else "",
             cluster=_label(fields, "cluster") if "cluster" in own else "",
             tags=fields.texts("tags") or () if "tags" in own else (),

@@ -301,7 +301,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(_PIECES | st.text(max_size=5), max_size=10).map("".join), st.lists(_PIECES, max_size=8).map("".join))
 def test_any_mix_of_pieces_gives_suites_with_digests_or_findings(suite: str, data: str) -> None:
     for name in ("a.csv", "a.jsonl"):
