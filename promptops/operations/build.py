@@ -80,7 +80,7 @@ def build(
     repository.seek_first_commit(info.sha)
     under = _folder(repository, root, info.sha)
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
-    loaded = check(tree, apps=frozenset(apps) or None)
+    loaded = check(tree, apps=frozenset(apps) or None, suites=False)
     if loaded.workspace is None:
         raise WorkspaceNotFound(
             f"promptops.yml is not in commit {info.sha[:12]}", hint="Commit it: git add promptops.yml && git commit"

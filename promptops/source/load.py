@@ -25,8 +25,8 @@ from promptops.source.workspace import MARKER, Workspace, parse_workspace
 class AppSource:
     """An app as its files have it. ``content`` is None if it has errors.
 
-    ``suites`` are its suites that could be run, by name: those of prompt files, and if the app was linted those of
-    ``evals/``, whose files are ``suite_files``. ``files`` are those that a release is made of.
+    ``suites`` are its suites that could be run, by name: those of prompt files, and those of ``evals/`` if they were
+    read, whose files are ``suite_files``. ``files`` are those that a release is made of.
     """
 
     name: str
@@ -64,23 +64,13 @@ class Loaded:
         Raises:
             SourceInvalid: with all their errors.
         """
-        beside = {path for app in self.apps for path in app.suite_files}
-        errors = [finding for finding in self.findings if stops_release(finding, in_suite=finding.path in beside)]
+        suites = {path for app in self.apps for path in app.suite_files}
+        errors = [error for error in self.findings if error.severity is Severity.ERROR and error.path not in suites]
         if apps is not None:
-            paths = {
-                path
-                for app in self.apps
-                if app.name in apps
-                for path in (*app.files, *app.suite_files, app.path or ".")
-            }
+            paths = {path for app in self.apps if app.name in apps for path in (*app.files, app.path or ".")}
             errors = [error for error in errors if error.path in paths or error.path == MARKER]
         if errors:
             raise SourceInvalid(errors)
-
-
-def stops_release(finding: Finding, *, in_suite: bool) -> bool:
-    """Returns whether an app with this finding cannot be released. Of a file of its suites only a secret is so bad."""
-    return finding.severity is Severity.ERROR and (not in_suite or finding.code == "secret")
 
 
 Lint = Callable[[ReadApp], None]
@@ -96,8 +86,11 @@ def load(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
     return load_workspace(tree, apps=apps, lint=None)
 
 
-def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | None) -> Loaded:
-    """Loads like :func:`load`, and calls ``lint`` for each app before its findings are collected."""
+def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | None, suites: bool = False) -> Loaded:
+    """Loads like :func:`load`, and calls ``lint`` for each app before its findings are collected.
+
+    ``suites`` says whether the files of ``evals/`` are read too.
+    """
     report = _marker(tree)
     workspace = parse_workspace(report)
     named = []
@@ -107,7 +100,7 @@ def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | Non
         named = [(folder, *read_name(tree, folder)) for folder in matches.folders]
         duplicate_names((name, file) for _, name, file in named)
     read = [
-        read_app(tree, folder, name, file, suites=lint is not None)
+        read_app(tree, folder, name, file, suites=suites)
         for folder, name, file in named
         if apps is None or name in apps
     ]
@@ -129,12 +122,10 @@ def finish(
         if lint is not None:
             lint(app)
         of_app = _findings(app.reports(), lint=lint is not None)
-        of_suites = _findings(app.suite_reports, lint=lint is not None)
-        valid = not any(stops_release(finding, in_suite=False) for finding in of_app)
-        valid = valid and not any(stops_release(finding, in_suite=True) for finding in of_suites)
+        valid = not any(finding.severity is Severity.ERROR for finding in of_app)
         if valid and not _loads(app):
             of_app, valid = _findings(app.reports(), lint=lint is not None), False
-        findings += [*of_app, *of_suites]
+        findings += [*of_app, *_findings(app.suite_reports, lint=lint is not None)]
         sources.append(_source(app, valid=valid))
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
     return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)

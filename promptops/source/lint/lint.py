@@ -24,19 +24,29 @@ from promptops.source.tree import Tree, WorkingTree, below
 from promptops.source.workspace import MARKER, find_root, parse_workspace
 
 
-def check(tree: Tree, *, apps: Collection[str] | None = None) -> Loaded:
-    """Loads a workspace, or some of its apps by name, and lints it.
+def check(tree: Tree, *, apps: Collection[str] | None = None, suites: bool = True) -> Loaded:
+    """Loads a workspace, or some of its apps by name, and lints it. Without ``suites``, as a release needs it.
 
     Raises:
         WorkspaceNotFound: the tree has no ``promptops.yml``.
     """
-    return load_workspace(tree, apps=apps, lint=lint_app)
+    return load_workspace(tree, apps=apps, lint=_lint_all if suites else lint_app, suites=suites)
 
 
 def lint_app(app: ReadApp) -> None:
-    """Adds the findings of lint to the reports of an app: secrets, strange characters, unused parts, and its suites."""
+    """Adds the findings of lint to the reports of an app: secrets, strange characters, and unused parts."""
     _lint_one(app)
     _unused(app)
+
+
+def _lint_all(app: ReadApp) -> None:
+    lint_app(app)
+    lint_suites(app)
+
+
+def _lint_file(app: ReadApp) -> None:
+    _lint_one(app)
+    lint_suites(app)
 
 
 def _lint_one(app: ReadApp) -> None:
@@ -45,7 +55,6 @@ def _lint_one(app: ReadApp) -> None:
         if report.text:
             characters.scan(report)
             secrets.scan(report)
-    lint_suites(app)
 
 
 def check_path(path: Path) -> Loaded:
@@ -83,7 +92,7 @@ def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
     for folder in contained or owners[-1:]:
         name, file = read_name(tree, folder)
         read.append(read_app(tree, folder, name, file, only=only, suites=True))
-    lint = _lint_one if only else lint_app
+    lint = _lint_file if only else _lint_all
     return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))
 
 
@@ -99,7 +108,7 @@ def _check_alone(path: Path) -> Loaded:
         name, file = "app", AppFile(report=Report(file.report.path))
     only = _one_prompt(path, path.relative_to(tree.root).as_posix())
     read = read_app(tree, app, name, file, only=only, suites=True)
-    return finish(None, None, [read], lint=_lint_one if only else lint_app, known=(name,))
+    return finish(None, None, [read], lint=_lint_file if only else _lint_all, known=(name,))
 
 
 def _one_prompt(path: Path, inside: str) -> str:

@@ -261,12 +261,10 @@ def test_suites_lie_in_folders_too_and_have_safe_names() -> None:
     ]
 
 
-def test_a_secret_in_a_suite_stops_a_release_like_one_in_test_data() -> None:
+def test_a_secret_in_a_suite_is_an_error() -> None:
     secret = "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB"
-    loaded = checked(files(GOOD.replace("Rome", secret)))
-    assert loaded.app("bot").content is None
-    with pytest.raises(SourceInvalid):
-        loaded.require_valid(["bot"])
+    (finding,) = checked(files(GOOD.replace("Rome", secret))).findings
+    assert (finding.code, finding.path, finding.line) == ("secret", "bot/evals/geo.suite.yml", 4)
 
 
 def test_a_secret_in_a_file_of_cases_is_said_where_the_suite_names_the_file() -> None:
@@ -313,10 +311,11 @@ def test_any_mix_of_pieces_gives_suites_with_digests_or_findings(suite: str, dat
             suite_digest(read)
 
 
-def test_only_a_check_reads_suites() -> None:
-    loaded = load(workspace(files("no: [suite")))
-    assert loaded.findings == ()
-    assert loaded.app("bot").suites == {}
+def test_a_release_reads_no_suites() -> None:
+    tree = workspace(files("no: [suite"))
+    for loaded in (load(tree), check(tree, suites=False)):
+        assert loaded.findings == ()
+        assert loaded.app("bot").suites == {}
 
 
 def test_large_files_of_cases_are_read_from_a_folder_and_from_a_commit(tmp_path: Path) -> None:
