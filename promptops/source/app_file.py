@@ -132,6 +132,10 @@ def _judges(fields: Fields, pins: Mapping[str, Pin]) -> tuple[dict[str, Pin], fr
     used = set()
     for name, value in named.value.items() if named else ():
         assert named is not None
+        if not is_segment(name):
+            named.add_at_key(
+                "name-invalid", name, f"'{name[:80]}' is not a judge's name", "Letters, digits, . _ and -."
+            )
         if isinstance(value, str) and value in pins:
             judges[name] = pins[value]
             used.add(value)

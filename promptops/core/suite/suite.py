@@ -5,7 +5,7 @@ A suite is stored beside the release and not in it: a better test is not a new r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -88,27 +88,24 @@ def check_digest(check: Check) -> str:
     return digest(canonical(asked, limit=_LIMIT))
 
 
-def case_digest(case: Case, checks: Sequence[Check]) -> str:
-    """Returns the digest of a case with all its checks. Its id and its labels change nothing that is measured."""
-    return digest(
-        canonical(
-            {
-                "variables": case.variables,
-                "expected": case.expected,
-                "cluster": case.cluster,
-                "tags": sorted(set(case.tags)),
-                "checks": sorted(map(check_digest, checks)),
-            },
-            limit=_LIMIT,
-        )
-    )
+def case_digest(case: Case, checks: Collection[str]) -> str:
+    """Returns the digest of a case with all its checks, of which it takes the digests.
+
+    Its id and its labels change nothing that is measured.
+    """
+    measured: dict[str, Json] = {
+        "variables": case.variables,
+        "expected": case.expected,
+        "cluster": case.cluster,
+        "tags": sorted(set(case.tags)),
+        "checks": sorted(checks),
+    }
+    return digest(canonical(measured, limit=_LIMIT))
 
 
 def suite_digest(suite: Suite) -> str:
     """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind."""
-    cases: list[Json] = [
-        [case_id, of_case]
-        for case_id, of_case in sorted((c.id, case_digest(c, suite.checks_of(c))) for c in suite.cases)
-    ]
-    content: Json = {"prompts": sorted(suite.prompts), "repeats": suite.repeats, "cases": cases}
+    of_all = [check_digest(check) for check in suite.checks]
+    cases = [(case.id, case_digest(case, [*of_all, *map(check_digest, case.checks)])) for case in suite.cases]
+    content: Json = {"prompts": sorted(suite.prompts), "repeats": suite.repeats, "cases": sorted(map(list, cases))}
     return digest(canonical(content, limit=_LIMIT))

@@ -360,6 +360,7 @@ def test_judges_have_names_and_an_error_in_them_stops_no_release() -> None:
         ("  strict: wirter\n", ["unknown-pin"]),
         ("  strict: openai/gpt-4.1\n", ["floating-model"]),
         ("  strict: [x]\n", ["wrong-type"]),
+        ("  strict one: openai/gpt-4.1-2025-04-14\n", ["name-invalid"]),
         ("  strict: {modle: x/y-2024-08-06}\n", ["missing-key", "unknown-setting"]),
     ]:
         loaded = checked({"app.yml": app + more, "prompts/ask.prompt.yml": prompt, "evals/geo.suite.yml": GOOD})
