@@ -106,6 +106,7 @@ FLOW = (
     ("testData:\n", "- ", "\n"),
     ("testData: [{a: ", "1", "}]\n"),
     ("description: '", "a ", "\n"),
+    ("evaluators: [{llm: {modelId: a/b, choices: [{choice: ab, score: 1}], prompt: '", "{{ x }} ", "'}}]\n"),
     ("description: '", "''", "'\n"),
     ("description: # promptops: ignore[secret] w", " ", "w\n"),
     ("responseFormat: json_schema\njsonSchema: '", '{"a":', "'\n"),

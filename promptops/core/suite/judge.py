@@ -15,6 +15,9 @@ from promptops.core.digest import canonical, digest
 from promptops.core.model import Json
 from promptops.core.suite.result import Result, unscored
 
+_JOINED = "[-./,'’]"
+"""What makes one word of two where nothing else is between them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -84,6 +87,6 @@ def ambiguities(choices: Sequence[Choice]) -> Iterator[str]:
 
 
 def _has_word(text: str, choice: str) -> bool:
-    """Returns whether a choice occurs in a casefolded text and no letter or digit continues it."""
-    word = choice.strip().casefold()
-    return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+    """Returns whether a casefolded text has a choice as a whole word: not in ``non-relevant``, ``1.5`` or ``4/5``."""
+    word = re.escape(choice.strip().casefold())
+    return bool(word) and re.search(rf"(?<!\w)(?<!\w{_JOINED}){word}(?!\w)(?!{_JOINED}\w)", text) is not None

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from promptops.core.model import Json
 from promptops.core.suite.fill import names_in
-from promptops.core.suite.github import VARIABLES
 from promptops.core.suite.suite import Case, Check
 from promptops.source.app_file import Pin
 from promptops.source.suites.checks import CHECK, is_sound, read_checks
@@ -22,6 +21,8 @@ from promptops.source.text.findings import Near
 
 EXPECTED = "expected"
 OWN_KEYS = ("id", "cluster", "tags", "labels", "checks")
+JUDGED = ("input", "context")
+"""Variables that GitHub's evaluators take where a case has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class CaseReader:
     @classmethod
     def of_suite_file(cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin]) -> CaseReader:
         """Returns the reader of a suite file's cases."""
-        known = dict.fromkeys((*sorted({*inputs, *named, *VARIABLES}), EXPECTED, *OWN_KEYS))
+        known = dict.fromkeys((*sorted({*inputs, *named, *JUDGED} - {"completion"}), EXPECTED, *OWN_KEYS))
         return cls(inputs=inputs, named=named, known=known, judges=judges)
 
     def read(self, fields: Fields) -> Case | None:
@@ -72,7 +73,8 @@ class CaseReader:
     def _checks(self, fields: Fields, variables: Collection[str]) -> tuple[Check, ...]:
         checks = []
         for item, check in read_checks(fields, "checks", self.judges, CHECK):
-            unknown_variables(item, {*self.inputs, *variables})
+            if check.judge is not None:
+                unknown_variables(item, {*self.inputs, *variables})
             checks.append(check)
         return tuple(checks)
 

@@ -79,11 +79,15 @@ def unknown_variables(fields: Fields, known: Collection[str]) -> None:
     """Reports each tag of a judge's prompt that no case has a value for: the judge would read it as it stands."""
     inner = fields.value.get("llm")
     prompt = inner.get("prompt") if isinstance(inner, Mapping) else None
+    names: tuple[str, ...] = ()
     for tag in each_tag(prompt) if isinstance(prompt, str) else ():
         name = tag.name.partition(".")[0]
-        if tag.kind is TagKind.VARIABLE and name not in known and name not in VARIABLES:
+        if tag.kind is not TagKind.VARIABLE or name in known or name in VARIABLES:
+            continue
+        if fields.report.has_room("judge-variable"):
+            names = names or (*sorted(known), *VARIABLES)
             offset = fields.document.inside((*fields.path, "llm", "prompt"), tag.start)
-            hint = Near(name, (*known, *VARIABLES), "There are")
+            hint = Near(name, names, "There are")
             fields.report.add("judge-variable", offset, f"no case has a value for '{name}'", hint)
 
 

@@ -31,6 +31,13 @@ def choices(*texts: str) -> list[Choice]:
         (["pass", "fail"], "I would say: fail.", "fail"),
         (["correct", "wrong"], "incorrect", None),
         (["+1", "-1"], "it is +1", "+1"),
+        (["relevant", "off"], "non-relevant", None),
+        (["1", "2", "3"], "1.5", None),
+        (["1", "2", "3"], "3/5", None),
+        (["pass", "fail"], "pass/fail: fail.", "fail"),
+        (["pass", "fail"], "'pass', I think", "pass"),
+        (["pass", "fail"], "**fail**", "fail"),
+        (["pass", "fail"], "1.\tpass.", "pass"),
         # none, or two
         (["pass", "fail"], "", None),
         (["pass", "fail"], "maybe", None),

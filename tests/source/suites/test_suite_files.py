@@ -155,6 +155,7 @@ WRONG = [
     (GOOD.replace(CHECKS, "checks: []\n"), "case-unchecked", 4),
     (GOOD + "    exepcted: Lima\n", "unknown-setting", 6),
     (GOOD + "    labels: {right: yes}\n", "wrong-value", 4),
+    (GOOD + "    completion: x\n", "unknown-setting", 6),
     (GOOD + "    tags: 3\n", "wrong-type", 6),
     (GOOD + "  - Rome\n", "wrong-type", 6),
     # checks
