@@ -41,7 +41,8 @@ class CaseReader:
     @classmethod
     def of_suite_file(cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin]) -> CaseReader:
         """Returns the reader of a suite file's cases."""
-        known = dict.fromkeys((*sorted({*inputs, *named, *JUDGED} - {"completion"}), EXPECTED, *OWN_KEYS))
+        used = set(named) - {"completion"}  # which a judge's prompt names, and no case has
+        known = dict.fromkeys((*sorted({*inputs, *used, *JUDGED}), EXPECTED, *OWN_KEYS))
         return cls(inputs=inputs, named=named, known=known, judges=judges)
 
     def read(self, fields: Fields) -> Case | None:
