@@ -119,7 +119,7 @@ class _Reader:
         inner = self.fields.fields(STRING) if isinstance(value, Mapping) else None
         if inner is None:
             return self._check(STRING, value, "'string' must be a mapping", at=STRING)
-        operators = [operator for operator in OPERATORS if inner.value.get(operator) is not None]
+        operators = [operator for operator in OPERATORS if inner.value.get(operator) not in (None, "")]
         if not operators:
             return self._check(STRING, value, f"'string' has none of {', '.join(OPERATORS)}", at=STRING)
         if self.dialect.strict:

@@ -114,10 +114,18 @@ def test_each_finding_can_be_suppressed() -> None:
     assert found(suite) == []
 
 
-def test_the_first_operator_counts_as_it_did_for_github() -> None:
-    suite = CASES + STRING.replace("contains: x", "endsWith: z, contains: x, equals: y")
+@pytest.mark.parametrize(
+    ("operators", "first"),
+    [
+        ("endsWith: z, contains: x, equals: y", ("equals", "y")),
+        ("endsWith: z, contains: x, equals: ''", ("contains", "x")),  # an empty one is none
+        ("startsWith: 3", ("startsWith", "3")),
+    ],
+)
+def test_the_first_operator_counts_as_it_did_for_github(operators: str, first: tuple[str, str]) -> None:
+    suite = CASES + STRING.replace("contains: x", operators)
     (check,) = checked({"answer.prompt.yml": HEAD + suite}).app("bot").suites["answer"].checks
-    assert (check.kind, check.wanted) == ("equals", "y")
+    assert (check.kind, check.wanted) == first
 
 
 def test_an_evaluator_that_cannot_run_is_kept_and_says_why() -> None:
