@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from promptops.source.lint.lint import check, check_path
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 from tests.source.memory import checked, workspace
+from tests.support.checkout import ROOT
 
 PROMPT = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'Where is {{city}}? {{n}}'}]\n"
 TYPED = f"{PROMPT}inputs: {{n: {{type: integer, default: 0}}}}\n"
@@ -373,3 +375,20 @@ def test_judges_have_names_and_an_error_in_them_stops_no_release() -> None:
 def test_a_pin_that_only_judges_is_used() -> None:
     app = "models: {writer: openai/gpt-4o-2024-08-06}\njudges: {github: writer}\n"
     assert checked({"app.yml": app, "prompts/ask.prompt.yml": TYPED}).findings == ()
+
+
+def test_the_files_that_the_manual_shows_are_clean() -> None:
+    page = (ROOT / "docs/suites.md").read_text(encoding="utf-8")
+    own, suite, judges = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    prompt = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: '{{question}} {{plan}}'}]\n"
+    loaded = checked(
+        {
+            "app.yml": judges,
+            "prompts/answer.prompt.yml": prompt,
+            "prompts/other.prompt.yml": prompt + own,
+            "evals/desk.suite.yml": suite,
+            "evals/answer.jsonl": '{"question": "Where?", "plan": "shop", "expected": "Here"}\n',
+        }
+    )
+    assert loaded.findings == ()
+    assert sorted(loaded.app("bot").suites) == ["desk", "other"]
