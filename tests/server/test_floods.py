@@ -109,6 +109,15 @@ def test_a_rollback_is_answered_while_another_token_floods(kind: str, flooded: t
         assert server.get(PATH, on_call).status == 200
 
 
+@pytest.mark.parametrize("kind", ["reads", "heartbeats"])
+def test_connections_that_are_always_busy_keep_no_other_token_out(kind: str, flooded: tuple[Registry, Talking]) -> None:
+    registry, server = flooded
+    flooding = mint(registry, f"busy-{kind}", Scope.RELEASE, apps=("other",))
+    on_call = mint(registry, f"on-call-{kind}", Scope.ROLLBACK)
+    with flooder.flooding(kind, server.port, flooding, 120):
+        assert {server.get(PATH, on_call).status for _ in range(60)} == {200}
+
+
 def test_who_is_refused_all_the_time_waits_for_it_and_others_do_not(lasting: Registry, admin: str) -> None:
     app = create_app(Settings(registry=f"sqlite:///{lasting.url}"))
     with inside(app) as server:

@@ -1,7 +1,8 @@
 """Chooses the connection to close on a full server: the oldest resting one of the owner with most of them.
 
-A connection rests while the server waits for its peer: for a request, for the rest of one, or to read an answer. Its
-last request determines its owner: the token, or without one the address. So neither resting nor slow connections of one
+A connection rests while the server waits for its peer: for a request, for the rest of one, or to read an answer; and
+while a request of it waits for its turn, since nothing of that is done yet. Its last request determines its owner: the
+token, or without one the address. So neither resting nor slow connections of one
 token or address keep the others out, and no connection is closed while there is room.
 """
 

@@ -43,7 +43,8 @@ class Bounded(H11Protocol):
 
     _owner: str = ""
     _rested: bool = False
-    _queued: bool = False
+    _queued: str = ""
+    """The lane in which a request waits for its turn; empty without one."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -61,11 +62,11 @@ class Bounded(H11Protocol):
         return cycle is None or bool(cycle.response_complete)
 
     def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
-        """Report whether the connection waits for its peer: for a request, for the rest of one, or to read."""
-        rests = (
-            not gone and not self._queued and (held or self._between or self.cycle.more_body or self.flow.write_paused)
+        """Report whether the connection may give way: it waits for its turn, or for its peer to send or to read."""
+        rests = not gone and (
+            bool(self._queued) or held or self._between or self.cycle.more_body or self.flow.write_paused
         )
-        owner = self._whose()
+        owner = self._queued or self._whose()
         if (rests, owner) != (self._rested, self._owner):
             if self._rested:
                 self.resting.remove(self._owner, self)
@@ -110,8 +111,8 @@ class Bounded(H11Protocol):
         if not waiting or self.pace.goes():
             self._handle()
             return
-        self._queued = True
-        self.pace.when(self._lane(waiting), self._go_on)
+        self._queued = self._lane(waiting)
+        self.pace.when(self._queued, self._go_on)
         self._note_rest()
 
     def _lane(self, waiting: bytes) -> str:
@@ -120,7 +121,7 @@ class Bounded(H11Protocol):
         return str(hash(header[1])) if header else self._whose()
 
     def _go_on(self) -> None:
-        self._queued = False
+        self._queued = ""
         if not self.transport.is_closing():
             self.flow.resume_reading()
             self._handle()

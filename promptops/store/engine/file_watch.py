@@ -41,7 +41,8 @@ _SETTLING = 2.0
 # A look follows after this share of the time since the write, so a commit is seen late by at most a quarter of the time
 # that it took, with few looks.
 _SHARE = 0.25
-_SHORTEST_PAUSE = 0.001  # seconds: right after a write the share of no time would be a busy loop
+# Seconds: right after a write the share of no time would be a busy loop, and so would each of many writes in a row.
+_SHORTEST_PAUSE = 0.001
 
 
 class Notifier(Protocol):
@@ -210,12 +211,13 @@ class FileWatch:
         return now - self._written_at < _SETTLING
 
     def _rest(self, seconds: float, now: float) -> bool:
-        """Wait so long, or for a write; True if :meth:`wake` was called.
-
-        Just after a write, further ones do not end the wait: a large transaction makes thousands of them.
-        """
-        selector = self._bell_only if self._is_settling(now) else self._bell_or_write
-        return any(key.fileobj is self._ear for key, _ in selector.select(seconds))
+        """Wait so long, or for a write; True if :meth:`wake` was called. Just after a write, wait a moment anyway."""
+        if self._is_settling(now):
+            moment = min(seconds, _SHORTEST_PAUSE)
+            if self._bell_only.select(moment):
+                return True
+            seconds -= moment
+        return any(key.fileobj is self._ear for key, _ in self._bell_or_write.select(max(0.0, seconds)))
 
     def _identity(self) -> tuple[int, int]:
         status = self._path.stat()
