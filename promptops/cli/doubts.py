@@ -18,6 +18,7 @@ from promptops.cli.output.phrases import counted, one_line, person
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import Refused
+from promptops.core.signing import INSTALL
 
 if TYPE_CHECKING:
     from promptops.projection.offer import Doubt
@@ -67,7 +68,7 @@ def _heads(doubt: Doubt) -> list[str]:
     here = f"the lines up to {doubt.verified:,}" if doubt.verified else "no line"
     key = f"the journal says that its key is {doubt.key}" if doubt.key else "the registry has no key"
     means = key if doubt.keyed else f"{key}, so the right to push to the home of its journal is the right to write them"
-    unchecked = "signatures were not verified: pip install 'promptops-registry[sign]'"
+    unchecked = f"signatures were not verified: {INSTALL}"
     return [
         *heads,
         f"{here} of this registry {'are' if doubt.verified else 'is'} vouched for here, and"

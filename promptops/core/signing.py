@@ -32,6 +32,9 @@ _HASH = "sha512"
 _LONGEST = 2000
 """Characters of a signature or a key that are looked at; those of Ed25519 have a few hundred."""
 
+INSTALL = "pip install 'promptops-registry[sign]'"
+"""How to get what signatures need."""
+
 _HOW = "ssh-keygen -t ed25519 -N '' -f FILE"
 
 
@@ -112,7 +115,7 @@ def can_verify() -> bool:
 def require_extra() -> None:
     """Raises ExtraMissing if the extra ``[sign]`` is not installed."""
     if not can_verify():
-        raise ExtraMissing("signatures need cryptography", hint="pip install 'promptops-registry[sign]'")
+        raise ExtraMissing("signatures need cryptography", hint=INSTALL)
 
 
 def signer_of(signature: str, data: bytes, namespace: str) -> str:

@@ -114,8 +114,10 @@ def _before_its_epoch(registry: Registry, git: Refs, at: Position) -> Position:
     """
     with registry.read() as reader:
         end = at.seq
-        while record := next(iter(reader.facts(reader.journal([end]))), None):
-            if not isinstance(record.fact, EpochInfo) or record.fact.leaves:
+        # The name comes first: a drain ends with any fact, and a release may be a mebibyte.
+        while (line := reader.journal([end])) and line[0].ref.startswith("epochs/"):
+            record = next(iter(reader.facts(line)), None)
+            if record is None or not isinstance(record.fact, EpochInfo) or record.fact.leaves:
                 break
             end -= 1
     if end == at.seq:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.registry_key import RegistryKey
-from promptops.core.signing import PrivateKey, can_verify, fingerprint
+from promptops.core.signing import INSTALL, PrivateKey, can_verify, fingerprint
 from promptops.projection.signatures import NAMESPACE, Sign, read_commits, signature_in, signer_of_commit
 from promptops.source.git.pack import Algorithm
 
@@ -110,8 +110,9 @@ def unverified(registry: Registry) -> tuple[str, ...]:
         return ()
     with registry.read() as reader:
         has_keys = bool(reader.registry_keys())
-    how = "pip install 'promptops-registry[sign]'"
-    return (f"The signatures of the journal were not verified, only that they are there: {how}",) if has_keys else ()
+    return (
+        (f"The signatures of the journal were not verified, only that they are there: {INSTALL}",) if has_keys else ()
+    )
 
 
 def unvouched(registry: Registry) -> tuple[str, ...]:
