@@ -1,0 +1,138 @@
+"""Evidence: what is known of a release's digest, bound to it for ever, whether or not it is released yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from promptops.core.digest import digest as digest_of
+from promptops.core.errors import Invalid
+from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
+from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
+from promptops.core.evidence.table_bytes import decode_table
+from promptops.core.names import AppName, is_name
+from promptops.core.verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many answers of the candidate passed, failed or were errors: of one check, or with an empty name of all."""
+
+    prompt: str
+    check: str = ""
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One piece of evidence for the release with this digest.
+
+    Of a run, ``run`` is its id, and ``number`` counts how often it was closed: a run that was closed with rows missing
+    (``complete`` is False) may go on, and its newest evidence has all rows of the earlier ones. Its ``table`` has rows
+    only, for the cases of the run's plan; an import's has its cases too. A ``verdict`` of another system has the name
+    of its ``check`` and mostly an end; it has no table.
+
+    ``suites`` are empty where the run has them. ``tools`` are names with versions, ``prices`` is the id of the price
+    list, ``note`` says why it was closed or where it is from.
+    """
+
+    id: str
+    app: AppName
+    digest: str
+    source: Source
+    actor: str
+    at: datetime
+    run: str = ""
+    number: int = 1
+    complete: bool = True
+    check: str = ""
+    verdict: Outcome | None = None
+    expires_at: datetime | None = None
+    suites: tuple[SuiteRef, ...] = ()
+    tools: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    served_models: tuple[str, ...] = ()
+    prices: str = ""
+    counts: tuple[Count, ...] = ()
+    note: str = ""
+    token: str = ""
+    token_name: str = ""
+    person: str = ""
+    table_digest: str = ""
+    table: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Raises Invalid: its parts do not belong together."""
+        if not is_digest(self.digest):
+            raise Invalid(f"'{self.digest[:80]}' is not the digest of a release", hint="sha256: and 64 digits.")
+        external = self.source is Source.EXTERNAL
+        if (
+            external != (self.verdict is not None)
+            or external != bool(self.check)
+            or external == bool(self.table_digest)
+        ):
+            raise Invalid("a verdict of another system has the name of its check and no cases; all other evidence has")
+        if self.check and not is_name(self.check):
+            raise Invalid(
+                f"'{self.check[:80]}' is not the name of a check",
+                hint="Lower case letters, digits, '-', '_' and '.', up to 63: red-team.",
+            )
+        if bool(self.run) != (self.source in (Source.RUN, Source.REPLAY)):
+            raise Invalid("evidence of a run names it, and no other does")
+
+    @property
+    def flaw(self) -> str:
+        """Why the table is not that of the evidence; empty where it is."""
+        whole = (not self.table and not self.table_digest) or digest_of(self.table) == self.table_digest
+        return "" if whole else "its case table is not the bytes of its digest"
+
+
+def table_of(evidence: Evidence, run: Run | None = None) -> CaseTable:
+    """Returns the case table of evidence, with the cases of its run. A verdict of another system has an empty one.
+
+    Raises:
+        Invalid: it is damaged, or the run is another one.
+    """
+    if not evidence.table_digest:
+        return CaseTable(cases=())
+    if evidence.run != (run.id if run else ""):
+        raise Invalid(f"the evidence {evidence.id} is not of this run")
+    if evidence.flaw:
+        raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
+    return decode_table(evidence.table, run.cases if run else None)
+
+
+def newest_of_each_run(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Returns evidence without what a later closing of the same run replaces, in the order given."""
+    pieces = tuple(evidence)
+    newest: dict[str, int] = {}
+    for piece in pieces:
+        newest[piece.run] = max(piece.number, newest.get(piece.run, 0))
+    return tuple(piece for piece in pieces if not piece.run or piece.number == newest[piece.run])
+
+
+def missing(run: Run, table: CaseTable) -> int:
+    """Returns how many rows that a run plans are not in a table."""
+    there = {row.place for row in table.rows}
+    return sum(place not in there for place in expected(run))
+
+
+def counted(table: CaseTable) -> tuple[Count, ...]:
+    """Returns the outcomes of the candidate's rows, by prompt in order of their names."""
+    counts: dict[str, dict[RowOutcome, int]] = {}
+    for row in table.rows:
+        if row.arm is Arm.CANDIDATE:
+            of_prompt = counts.setdefault(table.cases[row.case].prompt, dict.fromkeys(RowOutcome, 0))
+            of_prompt[row.outcome] += 1
+    return tuple(
+        Count(
+            prompt=prompt,
+            passed=of[RowOutcome.PASSED],
+            failed=of[RowOutcome.FAILED],
+            errors=of[RowOutcome.ERROR],
+        )
+        for prompt, of in sorted(counts.items())
+    )
