@@ -109,11 +109,12 @@ def test_a_rollback_is_answered_while_another_token_floods(kind: str, flooded: t
         assert server.get(PATH, on_call).status == 200
 
 
-@pytest.mark.parametrize("kind", ["reads", "heartbeats"])
+@pytest.mark.parametrize("kind", ["reads", "heartbeats", "idempotency keys", "large bodies"])
 def test_connections_that_are_always_busy_keep_no_other_token_out(kind: str, flooded: tuple[Registry, Talking]) -> None:
     registry, server = flooded
-    flooding = mint(registry, f"busy-{kind}", Scope.RELEASE, apps=("other",))
-    on_call = mint(registry, f"on-call-{kind}", Scope.ROLLBACK)
+    place = list(flooder.KINDS).index(kind)
+    flooding = mint(registry, f"busy-{place}", Scope.RELEASE, Scope.PROMOTE, apps=("other",))
+    on_call = mint(registry, f"on-call-busy-{place}", Scope.ROLLBACK)
     with flooder.flooding(kind, server.port, flooding, 120):
         assert {server.get(PATH, on_call).status for _ in range(60)} == {200}
 

@@ -64,7 +64,7 @@ class Bodies:
             if len(body) > LARGE:
                 if not length:
                     _count(call, route, len(body))
-                await self._take(self._using, call, held)
+                await call.take_turn(self._using, self._limits.deadline, held)
         if not body:
             return None
         parse = partial(_parse, body, route.elements or self._limits.elements)
@@ -89,16 +89,12 @@ class Bodies:
                     return bytes(body)
                 if len(body) > LARGE and not turn:
                     turn = True
-                    await self._take(self._reading, call, reading)
+                    await call.take_turn(self._reading, seconds, reading)
                     until = asyncio.get_running_loop().time() + seconds
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the body of the request did not arrive within {seconds:g} s; nothing was done"
             ) from None
-
-    async def _take(self, turns: Turns, call: Call, held: ExitStack) -> None:
-        await turns.take(call.access.owner, self._limits.deadline)
-        held.callback(turns.give, call.access.owner)
 
 
 def _count(call: Call, route: Route, size: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,13 +13,14 @@ from fastapi import Depends, Request
 
 from promptops import clock
 from promptops.core.actor import require_claim
-from promptops.core.errors import Invalid, RequestInvalid
+from promptops.core.errors import Invalid, RequestInvalid, TooManyRequests
 from promptops.core.model import Json, Policy
 from promptops.core.token import Scope
 from promptops.server.live.access import Access
 
 if TYPE_CHECKING:
     from promptops.server.live.server_state import ServerState
+    from promptops.server.live.turns import Turns
     from promptops.store import Registry
 
 IN_SCOPE: Final = "promptops.call"
@@ -26,6 +28,16 @@ IN_SCOPE: Final = "promptops.call"
 
 _MAX_WORDS = 200  # characters of a header with text, such as the actor's name and address
 _REVISION = re.compile(r'"[0-9]{1,15}"')
+
+
+Hold = Callable[[bool], bool]
+"""Says of a request that nothing of it is done yet (True) or that its work begins (False): until then, its connection
+may give way to another on a full server. Returns whether the connection is still there."""
+
+
+def never_gone(waits: bool) -> bool:
+    """The :data:`Hold` of a request that has no connection of its own to give way."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,23 @@ class Call:
     query: Mapping[str, tuple[str, ...]]
     headers: Mapping[bytes, bytes]
     document: Json = None
+    hold: Hold = never_gone
+
+    async def take_turn(self, turns: Turns, seconds: float, held: ExitStack) -> None:
+        """Wait for a turn, which ``held`` gives back.
+
+        Raises:
+            DeadlineExceeded: it did not come in time. TooManyRequests: the connection gave way. Nothing was done.
+        """
+        owner = self.access.owner
+        self.hold(True)
+        try:
+            await turns.take(owner, seconds)
+        finally:
+            there = self.hold(False)
+        held.callback(turns.give, owner)
+        if not there:
+            raise TooManyRequests("this server is full, and this connection gave way to another", retry_after=5)
 
     @property
     def registry(self) -> Registry:

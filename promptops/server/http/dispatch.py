@@ -64,8 +64,7 @@ class Dispatch:
         """Wait for the call's turn, where the number of calls of its kind at a time is limited."""
         turns = call.state.turns_of(route.kind, bulky=route.bulky, direct=route.direct)
         if turns is not None:
-            await turns.take(call.access.owner, self._limits.deadline)
-            held.callback(turns.give, call.access.owner)
+            await call.take_turn(turns, self._limits.deadline, held)
             if route.kind is RequestKind.CHANGE:
                 held.enter_context(call.state.pace.slowly())
 

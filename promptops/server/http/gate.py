@@ -26,7 +26,7 @@ from promptops.core.errors import (
     RouteNotFound,
     TooManyRequests,
 )
-from promptops.server.http.call import Call
+from promptops.server.http.call import Call, Hold, never_gone
 from promptops.server.http.routing import Route, Table
 from promptops.server.live.access import Access, bearer
 from promptops.server.live.limits import RequestKind, address_of
@@ -37,7 +37,7 @@ ACCESS: Final = "promptops.access"
 """Where the log, the metrics and the last answer find them in the scope of a request."""
 
 HOLD: Final = "promptops.hold"
-"""Marks for protocol.py a request that only waits to be refused."""
+"""Where protocol.py leaves the :data:`Hold` of a connection, in the scope of a request."""
 
 _HELD_SECONDS = 1.0
 """Seconds that a caller waits for each refusal beyond 20 a second, which slows a loop that never pauses."""
@@ -90,6 +90,7 @@ class Gate:
             path=names,
             query=self._query(scope["query_string"], self._parameters[route]),
             headers=headers,
+            hold=scope.get(HOLD, never_gone),
         )
         await self._dispatch(call, route, scope, receive, send)
 
@@ -161,8 +162,8 @@ class Gate:
             take(owner)
         except TooManyRequests:
             if self._state.counter.refuses_often(owner):
-                if HOLD in scope:
-                    scope[HOLD]()
+                hold: Hold = scope.get(HOLD, never_gone)
+                hold(True)
                 await asyncio.sleep(_HELD_SECONDS)
             raise
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from functools import partial
 from typing import Any, ClassVar, Final
 
 import h11
@@ -44,7 +43,9 @@ class Bounded(H11Protocol):
     _owner: str = ""
     _rested: bool = False
     _queued: str = ""
-    """The lane in which a request waits for its turn; empty without one."""
+    """The lane in which a request waits to be parsed; empty without one."""
+    _held: bool = False
+    """Whether a request was parsed and waits for its turn, or to be refused."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -61,10 +62,16 @@ class Bounded(H11Protocol):
         cycle = getattr(self, "cycle", None)  # uvicorn declares that there is always one
         return cycle is None or bool(cycle.response_complete)
 
-    def _note_rest(self, *, held: bool = False, gone: bool = False) -> None:
+    def _hold(self, waits: bool) -> bool:
+        self._held = waits
+        self._note_rest()
+        return not self.transport.is_closing()
+
+    def _note_rest(self, *, gone: bool = False) -> None:
         """Report whether the connection may give way: it waits for its turn, or for its peer to send or to read."""
+        gone = gone or self.transport.is_closing()
         rests = not gone and (
-            bool(self._queued) or held or self._between or self.cycle.more_body or self.flow.write_paused
+            bool(self._queued) or self._held or self._between or self.cycle.more_body or self.flow.write_paused
         )
         owner = self._queued or self._whose()
         if (rests, owner) != (self._rested, self._owner):
@@ -131,7 +138,7 @@ class Bounded(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._forget_timer()
-            self.cycle.scope[HOLD] = partial(self._note_rest, held=True)  # type: ignore[typeddict-unknown-key]
+            self.cycle.scope[HOLD] = self._hold  # type: ignore[typeddict-unknown-key]
             if {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}:
                 # A proxy may have read another end of this request, so the connection closes: RFC 9112, section 6.1.
                 self.cycle.scope["headers"] = [*self.headers, CLOSE_HEADER]
@@ -140,7 +147,7 @@ class Bounded(H11Protocol):
 
     def on_response_complete(self) -> None:
         done: Any = self.cycle
-        self._note_rest()
+        self._hold(False)
         super().on_response_complete()
         if self.cycle is done and not self.transport.is_closing():
             self._expect_headers(self.timeout_keep_alive + self.seconds)
