@@ -19,7 +19,7 @@ from promptops.cli.main import cli
 from promptops.cli.options import global_options
 from tests.support.checkout import Module, modules
 
-BELOW = ("core", "operations", "store", "projection", "server")
+BELOW = ("core", "evals", "operations", "store", "projection", "server")
 
 
 def _commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:

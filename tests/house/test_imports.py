@@ -103,7 +103,8 @@ def test_every_folder_has_its_place_among_the_layers() -> None:
         ("fastapi", ("promptops/server/",)),
         ("starlette", ("promptops/server/",)),
         ("uvicorn", ("promptops/server/",)),
-        ("httpx", ("promptops/client/", "promptops/gateway/")),
+        ("httpx", ("promptops/client/", "promptops/gateway/", "promptops/evals/")),
+        ("genai_prices", ("promptops/evals/pricing.py",)),
         ("mmh3", ("promptops/core/bucketing.py",)),
     ],
 )

@@ -26,6 +26,9 @@ PLACES = (
     "harness/*",
     "journey/*",
     "migrations/*",
+    # A provider on this machine: it hangs, loses connections, and runs are killed.
+    "evals/test_resilience",
+    "evals/test_runs",
     # A client over real connections waits for polls, streams and deadlines; its logic is in the folders below.
     "client/test_*",
     "client_adapters/*",

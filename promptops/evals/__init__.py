@@ -1,0 +1,1 @@
+"""Runs suites: asks models what an application would ask, grades the answers, and reports. No registry, no terminal."""

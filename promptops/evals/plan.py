@@ -1,0 +1,210 @@
+"""What a run will ask: each case of each suite, of each release that is compared, as requests. Nothing is sent here.
+
+A case whose requests are the same bytes in the candidate and in the live release is asked once, and is *unchanged*: it
+says nothing about the difference between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.compiled import CompiledPrompt
+from promptops.core.errors import Invalid, NotFound, PromptopsError
+from promptops.core.evidence.case_table import Arm
+from promptops.core.model import Json
+from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
+from promptops.evals.grading import PYTHON
+from promptops.evals.request import Request, request_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One release, or the files as they are, that a run asks with: its prompts by their names within the app."""
+
+    arm: Arm
+    label: str
+    digest: str
+    prompts: Mapping[str, CompiledPrompt]
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One case of one prompt: its request and the user message in it, for each arm that has the prompt."""
+
+    suite: str
+    kind: SuiteKind
+    prompt: str
+    id: str
+    case: Case
+    checks: tuple[Check, ...]
+    repeats: int
+    requests: Mapping[Arm, Request]
+    user_messages: Mapping[Arm, str]
+
+    @property
+    def unchanged(self) -> bool:
+        """True if candidate and live send the same bytes."""
+        both = [self.requests[arm].digest for arm in (Arm.CANDIDATE, Arm.LIVE) if arm in self.requests]
+        return len(both) == 2 and both[0] == both[1]
+
+    @property
+    def judges(self) -> int:
+        """How many of its checks a judge decides."""
+        return sum(check.judge is not None for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which part of the suites is asked: some suites, one prompt, cases with a tag, the first so many cases of each."""
+
+    suites: tuple[str, ...] = ()
+    prompt: str = ""
+    tags: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """True if cases of a suite are left out: such a run is never evidence."""
+        return bool(self.tags) or self.limit is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that a run asks. ``suites`` are those that it takes from."""
+
+    app: str
+    sides: tuple[Side, ...]
+    suites: tuple[Suite, ...]
+    cases: tuple[Asked, ...]
+    selection: Selection = field(default_factory=Selection)
+
+    def side(self, arm: Arm) -> Side:
+        return next(side for side in self.sides if side.arm is arm)
+
+    def units(self) -> Iterator[tuple[int, int]]:
+        """Yields the number of a case and its repeat, all cases once before any is asked again."""
+        for repeat in range(1, max((asked.repeats for asked in self.cases), default=0) + 1):
+            yield from ((number, repeat) for number, asked in enumerate(self.cases) if repeat <= asked.repeats)
+
+    @property
+    def calls(self) -> int:
+        """How many answers of the prompts' models it needs."""
+        return sum(len({r.digest for r in asked.requests.values()}) * asked.repeats for asked in self.cases)
+
+    @property
+    def judge_calls(self) -> int:
+        """How many answers of judges it needs at most: equal answers to one case are judged once."""
+        return sum(
+            len({r.digest for r in asked.requests.values()}) * asked.repeats * asked.judges for asked in self.cases
+        )
+
+
+def plan(
+    app: str,
+    sides: Sequence[Side],
+    suites: Collection[Suite],
+    selection: Selection,
+    *,
+    repeats: Mapping[str, int] | None = None,
+) -> Plan:
+    """Returns the plan of a run. ``repeats`` replaces those of some suites by name.
+
+    Raises:
+        NotFound: a suite or prompt of the selection does not exist.
+        Invalid: a case lacks a variable, a check cannot be run, or no case is left.
+    """
+    known = {suite.name: suite for suite in suites}
+    for name in selection.suites:
+        if name not in known:
+            raise NotFound(f"{app} has no suite '{name}'", known=sorted(known))
+    candidate = sides[0]
+    if selection.prompt and selection.prompt not in candidate.prompts:
+        raise NotFound(f"{candidate.label} has no prompt '{selection.prompt}'", known=sorted(candidate.prompts))
+    wanted = [
+        suite
+        for suite in known.values()
+        if (not selection.suites or suite.name in selection.suites)
+        and (not selection.prompt or selection.prompt in suite.prompts)
+    ]
+    cases = [asked for suite in wanted for asked in _cases(suite, sides, selection, (repeats or {}).get(suite.name))]
+    if not cases:
+        raise _nothing(app, known, selection)
+    return Plan(app=app, sides=tuple(sides), suites=tuple(wanted), cases=tuple(cases), selection=selection)
+
+
+def require_local(cases: Plan) -> None:
+    """Does nothing for a plan that any machine can run.
+
+    Raises:
+        Invalid: a check is a function of this machine.
+    """
+    for asked in cases.cases:
+        for check in asked.checks:
+            if check.kind == PYTHON:
+                raise Invalid(
+                    f"the check '{check.name}' of the suite '{asked.suite}' is a function, for your own machine alone",
+                    hint=Sentence("Use ", option("local", "a local run"), ", which makes no evidence."),
+                )
+
+
+def _cases(suite: Suite, sides: Sequence[Side], selection: Selection, repeats: int | None) -> Iterator[Asked]:
+    chosen = [case for case in suite.cases if not selection.tags or set(selection.tags) & set(case.tags)]
+    for prompt in suite.prompts:
+        if selection.prompt and prompt != selection.prompt:
+            continue
+        having = [side for side in sides if prompt in side.prompts]
+        for case in chosen[: selection.limit] if having and having[0] is sides[0] else ():
+            yield _asked(suite, prompt, case, having, repeats or suite.repeats)
+
+
+def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeats: int) -> Asked:
+    checks = suite.checks_of(case)
+    for check in checks:
+        if check.flaw:
+            raise Invalid(
+                f"the check '{check.name}' of the suite '{suite.name}' cannot be run: {check.flaw}",
+                hint=Sentence(Advice(Action.CHECK, words="A check of the files"), " says where it is."),
+            )
+    requests: dict[Arm, Request] = {}
+    user_messages: dict[Arm, str] = {}
+    identity = case.id
+    for side in having:
+        try:
+            messages = _rendered(side.prompts[prompt], case)
+            requests[side.arm] = request_of(side.prompts[prompt].definition, messages)
+        except PromptopsError as error:
+            where = f"suite '{suite.name}', case {identity[:19]}, {side.label}/{prompt}"
+            raise Invalid(f"{where}: {error.message}", hint=error.hint) from error
+        spoken = [message["content"] for message in messages if message["role"] == "user"]
+        user_messages[side.arm] = spoken[-1] if spoken else ""
+    return Asked(
+        suite=suite.name,
+        kind=suite.kind,
+        prompt=prompt,
+        id=identity,
+        case=case,
+        checks=checks,
+        repeats=repeats,
+        requests=requests,
+        user_messages=user_messages,
+    )
+
+
+def _rendered(prompt: CompiledPrompt, case: Case) -> list[dict[str, str]]:
+    """Returns the messages of a case: those of its variables that the prompt takes; the others are for the judges."""
+    taken: dict[str, Json] = {name: case.variables[name] for name in prompt.template.names if name in case.variables}
+    return prompt.template.render(taken)
+
+
+def _nothing(app: str, known: Mapping[str, Suite], selection: Selection) -> Invalid:
+    if not known:
+        return Invalid(
+            f"{app} has no suite, so there is nothing to ask",
+            hint="Give a prompt `testData` and `evaluators`, or write evals/NAME.suite.yml.",
+        )
+    part = [f"tag {tag}" for tag in selection.tags] + ([f"prompt {selection.prompt}"] if selection.prompt else [])
+    named = f" with {' or '.join(part)}" if part else ""
+    return Invalid(f"no case of {app}{named} is asked", hint=f"The suites are {', '.join(sorted(known))}.")

@@ -1,0 +1,237 @@
+"""Runs a plan: a pool of workers, each with connections of its own, and one place where rows arrive.
+
+A worker takes a case with all its arms, asks them one after the other, and lets judges judge them: so the arms see the
+same minutes of the same provider. Which arm goes first changes from case to case.
+"""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+from typing import Final
+
+from promptops.core.evidence.case_table import Arm
+from promptops.core.suite.result import Result
+from promptops.evals.answers import JUDGED, Answers, Found, OverBudget
+from promptops.evals.caller import Caller, Pace, Stopped
+from promptops.evals.grading import Graded, PythonCheck, grade, values_of
+from promptops.evals.judging import judge_request, judge_values, takes_choices, verdict
+from promptops.evals.plan import Asked, Plan
+from promptops.evals.pricing import cost
+from promptops.evals.providers import Endpoint
+from promptops.evals.request import Request
+from promptops.evals.response import REJECTED, Response
+
+GRACE: Final = 10.0
+"""Seconds that calls under way have after a run was interrupted."""
+
+_POLL = 0.2  # seconds between two looks of the main thread, which signals interrupt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradedRow:
+    """One answer of one arm to one case, and what it is worth. ``case`` is its number in the plan."""
+
+    case: int
+    arm: Arm
+    repeat: int
+    response: Response
+    graded: Graded
+    cost_usd: float | None = None
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: units are cases with all their arms."""
+
+    done: int
+    of: int
+    errors: int
+    spent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """All rows of a run, in the order of the plan. ``ended`` says why it stopped before its end: ``interrupted``,
+    ``deadline``, ``cost`` or ``error``; empty if it did not.
+    """
+
+    rows: tuple[GradedRow, ...]
+    ended: str = ""
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How a run asks: where providers are, at which pace, and how many workers do it."""
+
+    endpoints: Mapping[str, Endpoint]
+    pace: Pace
+    trust: ssl.SSLContext
+    concurrency: int = 8
+    functions: Mapping[str, PythonCheck] = field(default_factory=dict)
+
+
+class Runner:
+    """One run of a plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        answers: Answers,
+        workers: Workers,
+        *,
+        sink: Callable[[GradedRow], None] = lambda row: None,
+        progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        """``sink`` gets each row as it arrives, from any thread; ``progress`` is called now and then from this one."""
+        self._plan = plan
+        self._answers = answers
+        self._workers = workers
+        self._sink = sink
+        self._progress = progress
+        self._lock = Lock()
+        self._rows: list[GradedRow] = []
+        self._units: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+        self._count = 0
+        self._done = 0
+        self._ended = ""
+        self._error: BaseException | None = None
+        self._plain_judges: set[str] = set()
+
+    def run(self) -> Finished:
+        """Asks all that is not answered yet, and returns the rows.
+
+        An error of the run ends it, and is in the result.
+        """
+        for unit in self._plan.units():
+            self._units.put(unit)
+            self._count += 1
+        threads = [
+            Thread(target=self._work, daemon=True, name=f"promptops-eval-{number}")
+            for number in range(max(1, min(self._workers.concurrency, self._count)))
+        ]
+        for thread in threads:
+            thread.start()
+        self._wait(threads)
+        order = {arm: place for place, arm in enumerate(Arm)}
+        rows = sorted(self._rows, key=lambda row: (row.case, row.repeat, order[row.arm]))
+        return Finished(rows=tuple(rows), ended=self._ended, error=self._error)
+
+    def _wait(self, threads: list[Thread]) -> None:
+        """Waits for the workers. The first interrupt stops sending and waits; the second leaves at once."""
+        stopping = self._workers.pace.stopping
+        try:
+            while any(thread.is_alive() for thread in threads):
+                threads[0].join(_POLL) if threads[0].is_alive() else time.sleep(_POLL / 10)
+                threads = [thread for thread in threads if thread.is_alive()]
+                self._progress(self._now())
+                if time.monotonic() > self._workers.pace.until:
+                    self._end("deadline")
+        except KeyboardInterrupt:
+            self._end("interrupted")
+            stopping.set()
+            until = time.monotonic() + GRACE
+            for thread in threads:
+                thread.join(max(until - time.monotonic(), 0.0))
+        self._progress(self._now())
+
+    def _now(self) -> Progress:
+        with self._lock:
+            errors = sum(bool(row.graded.error) for row in self._rows)
+            return Progress(done=self._done, of=self._count, errors=errors, spent=self._answers.meter.spent)
+
+    def _end(self, why: str, error: BaseException | None = None) -> None:
+        with self._lock:
+            if not self._ended:
+                self._ended, self._error = why, error
+        self._workers.pace.stopping.set()
+
+    def _work(self) -> None:
+        caller: Caller | None = None
+        workers = self._workers
+        try:
+            caller = Caller(workers.endpoints, workers.pace, workers.trust) if workers.endpoints else None
+            while not workers.pace.stopping.is_set():
+                try:
+                    number, repeat = self._units.get_nowait()
+                except queue.Empty:
+                    return
+                self._unit(number, repeat, caller)
+        except Stopped:
+            pass
+        except OverBudget:
+            self._end("cost")
+        except BaseException as error:  # noqa: BLE001 raised again by who started the run
+            self._end("error", error)
+        finally:
+            if caller is not None:
+                caller.close()
+
+    def _unit(self, number: int, repeat: int, caller: Caller | None) -> None:
+        """Asks one case once, in all arms."""
+        asked = self._plan.cases[number]
+        arms = list(asked.requests)
+        turn = (number + repeat) % len(arms)
+        rows: dict[Arm, GradedRow] = {}
+        for arm in arms[turn:] + arms[:turn]:
+            request = asked.requests[arm]
+            twin = next((row for row in rows.values() if asked.requests[row.arm].digest == request.digest), None)
+            if twin is None:
+                key = (asked.suite, asked.prompt, asked.id, repeat, request.digest)
+                found = self._answers.find(key, request, caller)
+            else:  # the same bytes: asked once
+                found = Found(response=twin.response, reused=True)
+            rows[arm] = self._row(number, asked, arm, repeat, found, caller)
+        with self._lock:
+            self._rows += rows.values()
+            self._done += 1
+        for arm in arms:
+            self._sink(rows[arm])
+
+    def _row(self, number: int, asked: Asked, arm: Arm, repeat: int, found: Found, caller: Caller | None) -> GradedRow:
+        response = found.response
+        costs = cost(asked.requests[arm], response)
+        prompt = self._plan.side(arm).prompts[asked.prompt].definition
+        if response.error or not asked.judges or response.finish == REJECTED:
+            verdicts: Mapping[int, Result] = {}
+        else:
+            verdicts = self._verdicts(asked, arm, response, caller)
+        graded = grade(
+            asked.case,
+            asked.checks,
+            prompt,
+            response,
+            cost_usd=costs,
+            verdicts=verdicts,
+            functions=self._workers.functions,
+        )
+        return GradedRow(
+            case=number, arm=arm, repeat=repeat, response=response, graded=graded, cost_usd=costs, reused=found.reused
+        )
+
+    def _verdicts(self, asked: Asked, arm: Arm, response: Response, caller: Caller | None) -> dict[int, Result]:
+        values = judge_values(values_of(asked.case), asked.user_messages[arm], response.text)
+        verdicts: dict[int, Result] = {}
+        for place, check in enumerate(asked.checks):
+            if check.judge is None:
+                continue
+            choices = takes_choices(check.judge) and check.judge.model not in self._plain_judges
+            request = judge_request(check.judge, values, choices=choices)
+            said = self._judged(asked, request, caller)
+            if choices and said.finish == REJECTED:  # this model has no structured answers
+                self._plain_judges.add(check.judge.model)
+                choices = False
+                request = judge_request(check.judge, values, choices=False)
+                said = self._judged(asked, request, caller)
+            verdicts[place] = verdict(check.judge, said, choices=choices)
+        return verdicts
+
+    def _judged(self, asked: Asked, request: Request, caller: Caller | None) -> Response:
+        key = (asked.suite, asked.prompt, asked.id, JUDGED, request.digest)
+        return self._answers.find(key, request, caller).response
