@@ -59,7 +59,7 @@ class Answers:
 
         Raises:
             NotFound: it should have been recorded, and was not.
-            Unavailable: the provider served another model, or answers nobody.
+            Unavailable: the provider served another model, or answers no request.
             OverBudget: another call may cost too much. Stopped: the run ends.
         """
         recorded = None if self._recorded is None else self._recorded.get(request, key[3])
@@ -88,7 +88,7 @@ class Answers:
 
 
 def require_pin(request: Request, response: Response) -> None:
-    """Does nothing where the provider served the model that was asked for, or does not say what it served.
+    """Does nothing where the provider served the pinned model, or does not say what it served.
 
     Raises:
         Unavailable: it served another one.

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
-from promptops.core.loopback import is_loopback
 from promptops.core.model import Json
 from promptops.core.parameters import SAMPLING_VERSION
 from promptops.core.server_url import require_server_url
@@ -70,8 +69,8 @@ def endpoint(provider: str, setting: Callable[[str], tuple[str, str]]) -> Endpoi
     Raises:
         Invalid: no address or no key is known, or the key would be sent unencrypted.
     """
-    url, key = setting(provider)
-    url = (url or ADDRESSES.get(provider, "")).rstrip("/")
+    own, key = setting(provider)
+    url = (own or ADDRESSES.get(provider, "")).rstrip("/")
     stem = variable(provider)
     if not url:
         raise Invalid(
@@ -80,7 +79,7 @@ def endpoint(provider: str, setting: Callable[[str], tuple[str, str]]) -> Endpoi
         )
     require_server_url(url, allow_http=not key)
     host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    if not key and not is_loopback(host.rpartition(":")[0] or host):
+    if not key and not own:  # an address of one's own may need none
         raise Invalid(
             f"there is no key for {provider}, so nothing was asked",
             hint=Sentence(

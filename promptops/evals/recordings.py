@@ -1,7 +1,7 @@
 """Recorded answers in a folder: the digest of a request -> what was answered, for runs without a network.
 
 A folder has one file, `answers.jsonl`, in order of its digests, so that a new recording is a small difference in git.
-A request that was asked several times has several answers, told apart by their repeat.
+A request that was asked several times has several answers, which differ in their repeat.
 """
 
 from __future__ import annotations

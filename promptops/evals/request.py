@@ -50,7 +50,7 @@ def request_of(prompt: Prompt, messages: Messages) -> Request:
     """
     if not prompt.model:
         raise Invalid(
-            f"prompt '{prompt.name}' names no model, so there is none to ask",
+            f"prompt '{prompt.name}' leaves the model to the application, so no model can be asked",
             hint="Give it a model of `models:` in app.yml. A prompt whose application chooses cannot be evaluated.",
         )
     provider, model = provider_of(prompt.model)

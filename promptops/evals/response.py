@@ -25,7 +25,9 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer with what it took. With an ``error``, a word of :class:`Trouble`, there is none, and ``why`` says why.
+    """An answer with what it took. With an ``error``, a word of :class:`Trouble`, nothing was answered.
+
+    ``why`` has the reason of an error, or of a rejected request.
 
     ``finish`` is a word of OpenAI's API, ``refusal``, or :data:`REJECTED`. ``latency_ms`` is that of the last attempt.
     ``first_attempt_failed``: an attempt ran into its timeout, or was lost after the first byte.

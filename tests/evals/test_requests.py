@@ -62,7 +62,7 @@ def test_a_digest_changes_with_every_part_of_the_request() -> None:
 
 
 def test_a_prompt_whose_application_chooses_the_model_cannot_be_asked() -> None:
-    with pytest.raises(Invalid, match="names no model"):
+    with pytest.raises(Invalid, match="leaves the model"):
         request_of(prompt(model=None), [{"role": "user", "content": "a"}])
 
 
