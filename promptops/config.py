@@ -8,6 +8,7 @@ The rule it keeps: every environment variable promptops reads is a row of :data:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -41,6 +42,8 @@ VARIABLES: Mapping[str, str] = {
     SIGNING_KEY: "the private key that signs the journal, as text; never an option, and never shown",
     SIGNING_KEY_FILE: "the path of the file with that key; ignored if PROMPTOPS_SIGNING_KEY is set",
     REGISTRY_KEY: "the public keys that are trusted without the database, with commas between; as --key of rebuild",
+    "PROVIDER_API_KEY": "the key of a model's provider for `promptops eval`, named after it: OPENAI_API_KEY",
+    "PROVIDER_BASE_URL": "the address of its API: OPENAI_BASE_URL; only providers that promptops knows need none",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",
@@ -59,6 +62,13 @@ def setting(name: str) -> str:
     if name not in VARIABLES:
         raise KeyError(f"{name} is not declared in promptops.config.VARIABLES")
     return os.environ.get(name, "").strip()
+
+
+def provider(name: str) -> tuple[str, str]:
+    """Returns the address and the key of a provider of models, empty if not set: ``MY_LAB_BASE_URL`` of ``my-lab``."""
+    stem = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    address, key = (os.environ.get(f"{stem}_{ending}", "").strip() for ending in ("BASE_URL", "API_KEY"))
+    return address, key
 
 
 def environment_with(registry: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "init": ("promptops.cli.commands.init", "Set up a workspace and its registry."),
         "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
         "render": ("promptops.cli.commands.prompt", "Print a prompt's messages as an application sends them."),
+        "eval": ("promptops.cli.commands.eval", "Ask models the cases of suites, and grade what they answer."),
     },
     "Release": {
         "release": ("promptops.cli.commands.release", "Cut immutable releases from a commit."),

@@ -21,6 +21,7 @@ class Action(StrEnum):
     APPLY_CHANNELS = "apply-channels"
     BACKUP = "backup"
     CHECK = "check"
+    CONTINUE_RUN = "continue-run"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
     DIFF = "diff"
     FSCK = "fsck"
@@ -52,6 +53,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "apply the channels of this workspace",
     Action.BACKUP: "back up the registry",
     Action.CHECK: "check the files",
+    Action.CONTINUE_RUN: "continue the run {run}",
     Action.CREATE_TOKEN: "create a token",
     Action.DIFF: "compare the contents",
     Action.FSCK: "check the registry",

@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "channels apply[ --take-over --reason {reason}]",
     Action.BACKUP: "db backup",
     Action.CHECK: "check",
+    Action.CONTINUE_RUN: "eval run --continue {run}",
     Action.CREATE_TOKEN: "token create",
     Action.DIFF: "diff",
     Action.FSCK: "fsck",

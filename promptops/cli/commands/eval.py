@@ -1,0 +1,318 @@
+"""`promptops eval`: asks models the cases of an app's suites, grades the answers, and shows the report."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from promptops import config
+from promptops.cli import complete
+from promptops.cli.command import NounGroup, command, dry_run_option
+from promptops.cli.numbers import Number, Seconds, Whole
+from promptops.cli.session import Session
+from promptops.core.errors import Invalid
+from promptops.core.reference import Reference, parse_reference
+
+if TYPE_CHECKING:
+    from promptops.evals.reports.report import Report
+    from promptops.evals.run_folder import RunFolder
+    from promptops.evals.runner import Progress
+    from promptops.operations.evaluate import Asking, Prepared
+    from promptops.operations.queries import Named
+
+INTERRUPTED = 130
+LIVE = "live"
+_RUN = "run"
+
+
+class EvalGroup(NounGroup):
+    """The group whose first word may be left out: ``eval bot`` is ``eval run bot``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        if first not in self.commands and first not in ("--help", "-h"):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("eval", cls=EvalGroup)
+def eval() -> None:
+    """Ask models the cases of suites, and grade what they answer.
+
+    Without the name of a command it is `run`: promptops eval support-bot. Keys of providers are in the environment:
+    OPENAI_API_KEY, ANTHROPIC_API_KEY. Answers are kept in .promptops/runs of the workspace, and nowhere else.
+
+    \b
+      promptops eval support-bot --local                    the files here
+      promptops eval support-bot/answer --against live      one prompt, beside what is live
+    """
+
+
+@command(_RUN, group=eval)
+@click.argument(
+    "reference", metavar="[APP[/PROMPT][@VERSION|:CHANNEL]]", required=False, shell_complete=complete.prompts
+)
+@click.option("--against", metavar="RELEASE", help="Also ask `live`, or a version; the report compares them.")
+@click.option(
+    "--channel", metavar="NAME", shell_complete=complete.channels, help="Where `live` is. [PROMPTOPS_CHANNEL]"
+)
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="This suite alone; repeat it for more.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Cases with this tag alone; repeat it for more.")
+@click.option("--limit", type=Whole(1), metavar="N", help="The first N cases of each suite.")
+@click.option("--commit", default="", metavar="REF", help="Read prompts and suites from a commit, not the files here.")
+@click.option("--local", is_flag=True, help="Without a registry: the run is never evidence.")
+@click.option("--concurrency", type=Whole(1, 256), default=8, show_default=True, metavar="N", help="Calls at a time.")
+@click.option("--rpm", type=Number(0.1, 1e6), metavar="N", help="At most N requests a minute to each provider.")
+@click.option("--timeout", type=Seconds(1, 3600), default="1m", show_default=True, metavar="LENGTH", help="Of one try.")
+@click.option(
+    "--deadline", type=Seconds(1, 86400), default="4h", show_default=True, metavar="LENGTH", help="Of it all."
+)
+@click.option("--max-cost", type=Number(0, 1e6), metavar="USD", help="Do not start, or stop, above this.")
+@click.option("--record", metavar="DIR", type=click.Path(), help="Write the answers to a folder, for --replay.")
+@click.option("--replay", metavar="DIR", type=click.Path(), help="Take recorded answers; ask no provider.")
+@click.option("--rescore", default="", metavar="RUN", help="New checks and judges for the answers of a run.")
+@click.option("--continue", "continued", default="", metavar="RUN", help="Go on with a run that has not ended.")
+@click.option("--strict", is_flag=True, help="Fail if any answer fails; without it, if a required case does.")
+@click.option("--junit", metavar="FILE", type=click.Path(), help="Write the report as JUnit XML.")
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write the report as one HTML file.")
+@dry_run_option
+def run(session: Session, /, reference: str | None, **options: Any) -> None:
+    """Ask the models of an app's prompts the cases of its suites.
+
+    Suites are read from the files here, prompts too unless @ or : names a release. The plan is shown first, with its
+    calls and what they will cost. Ctrl-C stops: calls under way have 10 s, and --continue goes on later.
+
+    The exit code is 5 if a case of a suite of kind `required` fails, 6 if the run did not come to its end.
+    """
+    from promptops.cli.output import eval_report
+    from promptops.operations import evaluate
+
+    root = session.require_root()
+    before = _before(root, options)
+    prepared = _prepared(session, root, reference, options)
+    asking = _asking(session, options)
+    session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, asking)))
+    evaluate.require_affordable(prepared, asking.max_cost)
+    if options["dry_run"]:
+        session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
+        return
+    if before is not None:
+        prepared = evaluate.continued(prepared, before.arguments())
+    try:
+        report, folder = evaluate.evaluate(prepared, asking)
+    finally:
+        _end_progress()
+    _write(session, folder, report, options)
+    _finish(session, folder, report, strict=options["strict"])
+
+
+def _before(root: Path, options: dict[str, Any]) -> RunFolder | None:
+    """Returns the run that is continued, and sets the options with which it was started."""
+    from promptops.evals.run_folder import find_run
+
+    if not options["continued"]:
+        return None
+    folder = find_run(root, options["continued"])
+    arguments = folder.arguments()
+    given = {
+        "reference": arguments.reference,
+        "against": arguments.against or None,
+        "commit": arguments.commit,
+        "suites": arguments.suites,
+        "tags": arguments.tags,
+        "limit": arguments.limit,
+        "replay": arguments.replay or None,
+        "rescore": arguments.rescore,
+        "local": not arguments.opened,
+    }
+    options.update(given)
+    return folder
+
+
+def _prepared(session: Session, root: Path, typed: str | None, options: Mapping[str, Any]) -> Prepared:
+    from promptops.core.evidence.case_table import Arm
+    from promptops.evals.plan import Selection
+    from promptops.evals.run_folder import Arguments
+    from promptops.operations import evaluate
+    from promptops.operations.queries import Named
+
+    text = options.get("reference") or typed
+    reference = parse_reference(text) if text else None
+    app = evaluate.read_app(root, reference.app if reference else "", commit=options["commit"])
+    reference = reference or Reference(app=app.name)
+    if reference.fixed or reference.channel:
+        candidate = _released(session, reference)
+    else:
+        candidate = Named(reference=reference, content=evaluate.content_of(app), release=None)
+    sides = [evaluate.side_of(Arm.CANDIDATE, candidate)]
+    if options["against"]:
+        sides.append(evaluate.side_of(Arm.LIVE, _baseline(session, app.name, options)))
+    selection = Selection(
+        suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
+    )
+    arguments = Arguments(
+        id=uuid4().hex,
+        app=app.name,
+        started_at=evaluate.now_text(session.now),
+        reference=str(reference),
+        against=_fixed(options["against"], sides[-1].digest),
+        commit=options["commit"],
+        suites=options["suites"],
+        prompt=reference.prompt,
+        tags=options["tags"],
+        limit=options["limit"],
+        replay=str(session.path(options["replay"])) if options["replay"] else "",
+        rescore=options["rescore"],
+        digests={},
+        suite_digests={},
+    )
+    replay = session.path(options["replay"]) if options["replay"] else None
+    _require_one_source(options)
+    return evaluate.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+
+
+def _released(session: Session, reference: Reference) -> Named:
+    from promptops.use_cases.releases import NAMED
+
+    with session.gateway() as gateway:
+        return gateway.run(NAMED, reference)
+
+
+def _baseline(session: Session, app: str, options: Mapping[str, Any]) -> Named:
+    """Returns the release that `--against` names: what a channel serves, or one of the same app."""
+    from promptops.cli.defaults import choose_channel
+
+    against = str(options["against"])
+    if against != LIVE:
+        return _released(session, parse_reference(against if "@" in against or ":" in against else f"{app}@{against}"))
+    with session.gateway() as gateway:
+        channel = choose_channel(gateway, session.channel(options["channel"]))
+    return _released(session, Reference(app=app, channel=channel))
+
+
+def _fixed(against: str | None, digest: str) -> str:
+    """Returns a baseline that stays the same when the run is continued: `live` moves."""
+    return digest if against else ""
+
+
+def _require_one_source(options: Mapping[str, Any]) -> None:
+    if options["replay"] and options["rescore"]:
+        raise Invalid("--replay and --rescore both say where answers come from", hint="Give one of them.")
+
+
+def _asking(session: Session, options: Mapping[str, Any]) -> Asking:
+    from promptops.operations.evaluate import Asking
+
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    return Asking(
+        setting=config.provider,
+        trust=_trust,
+        concurrency=options["concurrency"],
+        rpm=options["rpm"],
+        attempt=options["timeout"],
+        call=options["timeout"] * 5,
+        deadline=options["deadline"],
+        max_cost=options["max_cost"],
+        **({"progress": _show_progress} if shown else {}),
+    )
+
+
+def _trust(urls: Collection[str]) -> ssl.SSLContext:
+    from promptops.client.sources.trust import machine_trust, no_trust
+
+    return machine_trust() if any(url.lower().startswith("https:") for url in urls) else no_trust()
+
+
+def _show_progress(progress: Progress) -> None:
+    errors = f", {progress.errors} errors" if progress.errors else ""
+    spent = f", ${progress.spent:.4f}" if progress.spent else ""
+    sys.stderr.write(f"\r\x1b[K{progress.done:,} of {progress.of:,} cases{errors}{spent}")
+    sys.stderr.flush()
+
+
+def _end_progress() -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+
+
+def _write(session: Session, folder: RunFolder, report: Report, options: Mapping[str, Any]) -> None:
+    """Writes the files that were asked of the run."""
+    from promptops.operations import evaluate
+
+    if options["record"]:
+        evaluate.record(folder, session.path(options["record"]))
+    if options["junit"]:
+        from promptops.evals.reports.junit import junit
+
+        session.path(options["junit"]).write_bytes(junit(report))
+    if options["html"]:
+        from promptops.evals.reports.html import html
+
+        session.path(options["html"]).write_bytes(html(report))
+
+
+def _finish(session: Session, folder: RunFolder, report: Report, *, strict: bool) -> None:
+    """Shows the report, and ends with the exit code of what came of the run."""
+    from promptops.cli.output import eval_report
+    from promptops.evals.reports.report import as_json, fulfils
+
+    place = str(folder.path.relative_to(session.require_root()))
+    session.answer(
+        lambda: {**as_json(report, texts=False), "folder": place},
+        lambda page: eval_report.lines(report, page, place),
+    )
+    context = click.get_current_context()
+    if report.ended == "interrupted":
+        session.note(f"{report.missing:,} answers are missing. To go on: promptops eval --continue {folder.id[:8]}")
+        context.exit(INTERRUPTED)
+    if report.missing:
+        session.complain(*eval_report.stopped(report, folder.id))
+        context.exit(6)
+    if not fulfils(report, strict=strict):
+        context.exit(5)
+
+
+@command("show", group=eval)
+@click.argument("run", metavar="RUN")
+@click.option("--junit", metavar="FILE", type=click.Path(), help="Write the report as JUnit XML.")
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write the report as one HTML file.")
+def show(session: Session, /, run: str, **options: Any) -> None:
+    """Show the report of a run again. RUN is the beginning of its id."""
+    from promptops.cli.output import eval_report
+    from promptops.evals.reports.report import as_json, read_report
+    from promptops.evals.run_folder import find_run
+
+    root = session.require_root()
+    folder = find_run(root, run)
+    report = read_report(folder.report())
+    _write(session, folder, report, {"record": None, **options})
+    place = str(folder.path.relative_to(root))
+    session.answer(
+        lambda: {**as_json(report, texts=False), "folder": place},
+        lambda page: eval_report.lines(report, page, place),
+    )
+
+
+@command("diff", group=eval)
+@click.argument("old", metavar="RUN")
+@click.argument("new", metavar="[RUN]", required=False)
+@click.option("--case", "case", default="", metavar="ID", help="Show both answers to this case.")
+def diff(session: Session, /, old: str, new: str | None, case: str) -> None:
+    """Compare two runs case by case, or the two releases of one run.
+
+    Without --case it lists the cases that came out differently. RUN is the beginning of its id.
+    """
+    from promptops.cli.output import eval_diff
+    from promptops.evals.reports.report import read_report
+    from promptops.evals.run_folder import find_run
+
+    root = session.require_root()
+    reports = [read_report(find_run(root, name).report()) for name in (old, new) if name]
+    pairs = eval_diff.pairs(reports, case)
+    session.answer(lambda: eval_diff.shape(pairs), lambda page: eval_diff.lines(pairs, page, whole=bool(case)))

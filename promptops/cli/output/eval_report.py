@@ -1,0 +1,161 @@
+"""The plan and the report of a run, for people: worst cases first, then each prompt and tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptops.cli.output.phrases import counted, next_steps, one_line
+from promptops.cli.output.render import Cell, Line, Page, Span
+
+if TYPE_CHECKING:
+    from promptops.evals.reports.report import GroupReport, Report
+    from promptops.operations.evaluate import Prepared
+
+WORST = 10
+"""Cases that are shown: a screen of them, the worst first."""
+
+_WHY = {
+    "cost": "it has cost as much as it may",
+    "deadline": "its time was over",
+    "interrupted": "it was interrupted",
+}
+
+
+def plan_text(prepared: Prepared, minutes: float) -> str:
+    """Returns the plan in one line: calls, judge calls, estimated cost and time."""
+    plan, estimate = prepared.plan, prepared.estimate
+    parts = [counted(len(plan.cases), "case"), counted(plan.calls, "call")]
+    if plan.judge_calls:
+        parts.append(counted(plan.judge_calls, "call") + " of judges")
+    if prepared.offline:
+        return f"plan: {', '.join(parts)}, all from recorded answers"
+    if estimate.unpriced:
+        parts.append(f"the price of {', '.join(estimate.unpriced)} is not known")
+    if estimate.cost_usd or not estimate.unpriced:
+        parts.append(f"about ${estimate.cost_usd:.2f}")
+    return f"plan: {', '.join(parts)}, about {max(1, round(minutes))} min"
+
+
+def plan_shape(prepared: Prepared) -> dict[str, Any]:
+    """Returns the plan as JSON."""
+    plan, estimate = prepared.plan, prepared.estimate
+    return {
+        "app": plan.app,
+        "cases": len(plan.cases),
+        "calls": plan.calls,
+        "judge_calls": plan.judge_calls,
+        "unchanged": sum(asked.unchanged for asked in plan.cases),
+        "cost_usd": estimate.cost_usd,
+        "unpriced": list(estimate.unpriced),
+    }
+
+
+def lines(report: Report, page: Page, place: str) -> list[Line]:
+    """Returns the whole report."""
+    head = " against ".join(arm.label for arm in report.arms)
+    suites = ", ".join(f"{suite.name} ({suite.kind}, {counted(suite.cases, 'case')})" for suite in report.suites)
+    said: list[Line] = [[Span(head, "name"), Span(f" · {suites}", "quiet")]]
+    said += _worst(report, page)
+    said += ["", *page.columns(list(_table(report)))]
+    said += _comparisons(report)
+    said += ["", *_foot(report, place)]
+    return said + next_steps(_steps(report))
+
+
+def stopped(report: Report, run: str) -> tuple[str, str]:
+    """Returns why a run did not come to its end, and how it goes on."""
+    why = _WHY.get(report.ended, "it was ended")
+    return f"the run stopped, since {why}; {report.missing:,} answers are missing", (
+        f"To go on: promptops eval --continue {run[:8]}"
+    )
+
+
+def _worst(report: Report, page: Page) -> list[Line]:
+    """Returns the cases of the candidate that did not pass every time: those that failed most often first."""
+    rows: dict[int, list[Any]] = {}
+    for row in report.rows:
+        if row.arm == report.arms[0].arm:
+            rows.setdefault(row.case, []).append(row)
+    bad = []
+    for number, mine in rows.items():
+        passed = sum(row.outcome == "passed" for row in mine)
+        if passed < len(mine):
+            bad.append((passed / len(mine), number, passed, mine))
+    if not bad:
+        return []
+    bad.sort(key=lambda item: (item[0], item[1]))
+    said: list[Line] = ["", Span(f"{counted(len(bad), 'case')} did not pass", "strong")]
+    table: list[Sequence[Cell]] = []
+    for _, number, passed, mine in bad[:WORST]:
+        case = report.cases[number]
+        row = next(row for row in mine if row.outcome != "passed")
+        times = f" {passed} of {len(mine)}" if len(mine) > 1 else ""
+        mark = Span(f"{row.error or row.outcome}{times}", "warn" if row.error else "bad")
+        tags = f" [{', '.join(case.tags)}]" if case.tags else ""
+        table.append([mark, f"{case.prompt} {_short(case.id)}{tags}", Span(one_line(row.why), "quiet")])
+    said += page.columns(table)
+    if len(bad) > WORST:
+        said.append(Span(f"  … and {len(bad) - WORST:,} more", "quiet"))
+    return said
+
+
+def _table(report: Report) -> Iterable[Sequence[Cell]]:
+    several = len(report.arms) > 1
+    titles = ["prompt", *(["release"] if several else []), "passed", "failed", "errors", "score", "p50", "cost"]
+    yield [Span(title, "quiet") for title in titles]
+    labels = {arm.arm: arm.label for arm in report.arms}
+    for group in report.groups:
+        name = f"  {group.tag}" if group.tag else group.prompt
+        yield [name, *([labels[group.arm]] if several else []), *_numbers(group)]
+
+
+def _numbers(group: GroupReport) -> list[Cell]:
+    share = f"{group.passed} of {group.rows}"
+    return [
+        Span(share, "good" if group.passed == group.rows else ""),
+        Span(str(group.failed), "bad" if group.failed else ""),
+        Span(str(group.errors), "warn" if group.errors else ""),
+        "-" if group.score is None else f"{group.score:.3f}",
+        "-" if group.p50_ms is None else f"{group.p50_ms:,.0f} ms",
+        "-" if group.cost_usd is None else f"${group.cost_usd:.4f}",
+    ]
+
+
+def _comparisons(report: Report) -> list[Line]:
+    said: list[Line] = []
+    for found in report.comparisons:
+        unchanged = f"; {counted(found.unchanged, 'case')} unchanged" if found.unchanged else ""
+        lost: Cell = Span(f"{found.lost} lost", "bad" if found.lost else "")
+        said.append(
+            [
+                f"{found.prompt}: {counted(found.compared, 'case')} compared, ",
+                lost,
+                f", {found.gained} gained{unchanged}",
+            ]
+        )
+    return ["", *said] if said else []
+
+
+def _foot(report: Report, place: str) -> list[Line]:
+    cost = f"${report.cost_usd:.4f}" if report.cost_usd or not report.unpriced else "not known"
+    if report.unpriced and report.cost_usd:
+        cost += f" and {counted(report.unpriced, 'call')} without a known price"
+    said: list[Line] = [[Span("cost ", "quiet"), cost, Span("  answers ", "quiet"), place]]
+    if report.source == "replay":
+        said.append(Span("From recorded answers: nothing was asked, and no latency was measured.", "quiet"))
+    elif report.local:
+        said.append(Span("A local run: it is no evidence for a gate.", "quiet"))
+    return said
+
+
+def _steps(report: Report) -> list[tuple[str, list[str]]]:
+    failed = next((row for row in report.rows if row.outcome != "passed"), None)
+    if failed is None:
+        return []
+    case = report.cases[failed.case]
+    return [("one case, with its answers", ["eval", "diff", report.run[:8], "--case", _short(case.id)])]
+
+
+def _short(identity: str) -> str:
+    return identity[:19] if identity.startswith("sha256:") else identity
