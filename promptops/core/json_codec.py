@@ -1,5 +1,7 @@
 """Frozen dataclasses <-> JSON, by the annotations of their fields: text, numbers, times, enums, tuples, mappings.
 
+The values of a ``Mapping[str, object]`` are any JSON.
+
 A field at its default is left out, so that a class can grow fields with defaults and older records keep their bytes.
 Reading is strict: only declared fields, each of exactly its type. Times are aware and
 become UTC to the microsecond.
@@ -33,11 +35,11 @@ def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
             return str(value.value)
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case tuple():
+        case tuple() | list():
             return [to_json(item) for item in value]
         case Mapping():
             return {key: to_json(item) for key, item in value.items()}
-        case None | bool() | int() | str():
+        case None | bool() | int() | float() | str():
             return value
     raise TypeError(f"{kind.__name__} has no form in JSON")
 
@@ -76,6 +78,8 @@ def _known(kind: type) -> tuple[dict[str, object], set[str]]:
 
 
 def _from_json(hint: object, value: object, path: str) -> object:
+    if hint is object:  # any JSON
+        return value
     if get_origin(hint) is UnionType:
         inner = next(h for h in get_args(hint) if h is not NoneType)
         return None if value is None else _from_json(inner, value, path)

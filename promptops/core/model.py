@@ -152,6 +152,7 @@ class Provenance:
     """Where a release's content was read: repository, commit and path, author, and what built it.
 
     ``dirty`` says that the files were not those of the commit. ``root`` is the repository's first commit, where known.
+    ``authors`` are authors, committers and co-authors of every commit that touched the app since its release before.
     """
 
     repository: str
@@ -161,6 +162,7 @@ class Provenance:
     builder: str
     dirty: bool = False
     root: str = ""
+    authors: tuple[str, ...] = ()
 
 
 class Bump(StrEnum):
@@ -238,11 +240,13 @@ class Policy:
 
     ``promote_from``: the release was stable on one of these channels and is still good there (empty: no such rule).
     ``allow_dirty``: releases cut from uncommitted files are welcome. ``protected``: floating model aliases are refused.
+    ``gate``: the settings of its gate, a JSON object that is never changed; None without one.
     """
 
     promote_from: tuple[ChannelName, ...] = ()
     allow_dirty: bool = False
     protected: bool = False
+    gate: Mapping[str, object] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

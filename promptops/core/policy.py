@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, cast
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.errors import PolicyRefused
-from promptops.core.model import Policy, Quarantine, Release
+from promptops.core.errors import Invalid, PolicyRefused
+from promptops.core.model import Json, Policy, Quarantine, Release
 from promptops.core.verdict import Outcome, Verdict
+
+MAX_GATE: Final = 64 << 10
+"""Bytes of a gate's settings: hundreds of apps with checks of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +30,14 @@ class Candidate:
     """A release to promote, with the facts that the checks of the channel's policy need.
 
     ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` are its floating
-    models.
+    models. ``gate`` is the verdict of the channel's gate; None while it was not asked.
     """
 
     release: Release
     quarantine: Quarantine | None
     passed: tuple[str, ...] = ()
     floating: tuple[str, ...] = ()
+    gate: Verdict | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +112,20 @@ class Protected:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """The release's evidence, and the people who have to approve of it, satisfy the gate with these settings."""
+
+    settings: Mapping[str, object]
+    name: ClassVar[str] = "gate"
+
+    def verify(self, candidate: Candidate, channel: str) -> Verdict:
+        if candidate.gate is None:
+            reason = f"the gate of {channel} was not asked about {candidate.name}, so it does not open"
+            return Verdict(check=self.name, outcome=Outcome.ERROR, reason=reason)
+        return candidate.gate
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A check that the stored policy names and this version does not have. It admits nothing."""
 
@@ -123,7 +141,7 @@ class Unknown:
 
 
 CHECKS: Final[Mapping[str, Callable[[Any], Check]]] = {
-    check.name: check for check in (PromoteFrom, AllowDirty, Protected)
+    check.name: check for check in (PromoteFrom, AllowDirty, Protected, Gate)
 }
 """The checks that this version knows, by name: each is made from the setting that the policy has for it.
 
@@ -151,7 +169,8 @@ class AllOf:
 def checks_of(settings: Policy | Mapping[str, object], known: Mapping[str, Callable[[Any], Check]] = CHECKS) -> AllOf:
     """Returns the checks of a policy: the base checks, and every other one that it sets."""
     if isinstance(settings, Policy):
-        settings = {field.name: getattr(settings, field.name) for field in fields(settings)}
+        every = {field.name: getattr(settings, field.name) for field in fields(settings)}
+        settings = {name: value for name, value in every.items() if value is not None}
     wanted = {**BASE, **settings}
     ordered = [name for name in known if name in wanted] + [name for name in wanted if name not in known]
     return AllOf(tuple(known[name](wanted[name]) if name in known else Unknown(name) for name in ordered))
@@ -165,7 +184,12 @@ def loosened(before: Policy, after: Policy) -> tuple[str, ...]:
         AllowDirty.name: after.allow_dirty and not before.allow_dirty,
         Protected.name: before.protected and not after.protected,
     }
-    return tuple(name for name, is_loose in loose.items() if is_loose)
+    names = tuple(name for name, is_loose in loose.items() if is_loose)
+    if before.gate is None:
+        return names
+    from promptops.core.gate import changes
+
+    return names + changes.loosened(before.gate, after.gate)
 
 
 def differences(before: Policy, after: Policy, sees: Callable[[str], bool] = lambda channel: True) -> str:
@@ -176,8 +200,26 @@ def differences(before: Policy, after: Policy, sees: Callable[[str], bool] = lam
             return ", ".join(channel if sees(channel) else "…" for channel in value) or "any channel"
         return str(value).lower()
 
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS}
-    return ", ".join(f"{name}: {said(old)} → {said(new)}" for name, (old, new) in pairs.items() if old != new)
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS if name != Gate.name}
+    changed = [f"{name}: {said(old)} → {said(new)}" for name, (old, new) in pairs.items() if old != new]
+    if before.gate != after.gate:
+        from promptops.core.gate import changes
+
+        changed += changes.differences(before.gate, after.gate)
+    return ", ".join(changed)
+
+
+def gate_flaw(settings: Mapping[str, object]) -> Invalid | None:
+    """Returns why these cannot be the settings of a gate; None if they can."""
+    from promptops.core.digest import canonical
+    from promptops.core.gate.reading import read_gate
+
+    try:
+        canonical(cast("Json", settings), limit=MAX_GATE)
+        asks = read_gate(settings).asks
+    except Invalid as error:
+        return error
+    return None if asks else Invalid("gate has no check, so nothing says what it opens to")
 
 
 def admit(candidate: Candidate, channel: str, checks: AllOf) -> None:

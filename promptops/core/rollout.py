@@ -184,6 +184,21 @@ def reconcile(
     return _next(intent, current, Kind.BREAK_GLASS, candidate.release.ref, restores=restores)
 
 
+def stable_since(log: Iterable[Deployment]) -> int:
+    """Returns the revision since which the same release is stable without a break; 0 before the first. ``log`` must be
+    newest first.
+
+    Steps of a canary leave it as it is. Every other deployment moves it, also a rollback, which returns to an old
+    position: by that, what was approved before would hold again.
+    """
+    later: Deployment | None = None
+    for entry in log:
+        if later is not None and (later.kind is not Kind.CANARY or later.stable != entry.stable):
+            break
+        later = entry
+    return later.revision if later is not None else 0
+
+
 def abandoned(deployment: Deployment) -> Quarantine | None:
     """Returns the quarantine of the release that a rollback left; None for other deployments."""
     if deployment.kind is not Kind.ROLLBACK or deployment.before is None:

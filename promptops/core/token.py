@@ -22,6 +22,7 @@ from enum import StrEnum
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, NotAuthenticated
 from promptops.core.model import is_name
+from promptops.core.person import require_address
 from promptops.core.timestamp import timestamp
 
 LIFETIME = timedelta(days=90)
@@ -49,6 +50,9 @@ class Scope(StrEnum):
     ROLLBACK = "rollback"
     POLICY = "policy"
     AUDIT = "audit"
+    EVIDENCE = "evidence"
+    APPROVE = "approve"
+    WAIVE = "waive"
     ADMIN = "admin"
 
 
@@ -77,7 +81,7 @@ class Token:
     ``id`` names it in public, ``prefix`` is how its secret begins. ``channels`` and ``apps`` are patterns.
     ``commitment`` is :func:`commit` of its secret, empty for a token that the first promptops made. ``has_secret`` is
     False after the registry was rebuilt from git, which never has secrets: such a token is
-    only a record.
+    only a record. ``person`` is the address of the one person who holds it; empty for a token of no person's.
     """
 
     id: str
@@ -92,6 +96,7 @@ class Token:
     revoked: Revocation | None = None
     has_secret: bool = True
     commitment: str = ""
+    person: str = ""
 
     def __post_init__(self) -> None:
         """Raises Invalid: for a malformed or contradictory token."""
@@ -110,6 +115,8 @@ class Token:
             raise Invalid(f"the token '{self.name}' has a time without a zone")
         if self.expires_at is not None and self.expires_at <= self.created_at:
             raise Invalid(f"the token '{self.name}' would expire before it is made", hint="Give it a later time.")
+        if self.person:
+            require_address(self.person)
 
     @property
     def kind(self) -> TokenKind:
@@ -159,7 +166,8 @@ class Token:
         """Returns the line that the audit log keeps: all rights of the token, and different for every token."""
         expires = timestamp(self.expires_at) if self.expires_at else "never"
         rights = f"{','.join(self.scopes)} channels {','.join(self.channels)} apps {','.join(self.apps)}"
-        return f"{self.id} {self.name} {self.prefix} scopes {rights} expires {expires}"
+        of = f" of {self.person}" if self.person else ""
+        return f"{self.id} {self.name} {self.prefix} scopes {rights} expires {expires}{of}"
 
 
 _SCOPES = ", ".join(Scope)
@@ -178,9 +186,9 @@ def kind_of(scopes: tuple[Scope, ...]) -> TokenKind:
     scope_set = set(scopes)
     if Scope.ADMIN in scope_set:
         return TokenKind.ADMIN
-    if scope_set & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY}:
+    if scope_set & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY, Scope.APPROVE, Scope.WAIVE}:
         return TokenKind.OPERATOR
-    return TokenKind.PIPELINE if Scope.RELEASE in scope_set else TokenKind.RUNTIME
+    return TokenKind.PIPELINE if scope_set & {Scope.RELEASE, Scope.EVIDENCE} else TokenKind.RUNTIME
 
 
 def matches(pattern: str, name: str) -> bool:

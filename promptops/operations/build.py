@@ -5,9 +5,9 @@ All slow work happens here, before any transaction: git, parsing, linting, canon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from promptops.core.advice import Sentence, option
 from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, GitUnavailable, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
-from promptops.core.model import Content, Profile, Provenance
+from promptops.core.model import Content, Profile, Provenance, Release
 from promptops.core.origin import Origin
 from promptops.core.release_bytes import encode
 
@@ -96,6 +96,29 @@ def build(
     place = Origin(repository=info.repository, path=prefix, root=repository.first_commit(info.sha))
     built = tuple(_build(app, loaded, info, place, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
     return BuiltWorkspace(registry=loaded.workspace.registry, built=built)
+
+
+def with_authors(
+    repository: Repository, workspace: BuiltWorkspace, newest: Callable[[str], Release | None]
+) -> BuiltWorkspace:
+    """Adds to the provenance of each app who wrote what it changes since its ``newest`` release.
+
+    A content that was released from a commit before needs none, since its provenance stays.
+
+    Raises:
+        GitUnavailable: git cannot list its commits.
+    """
+    from promptops.source.git.authors import authors
+
+    def named(built: Built) -> Built:
+        before, made = newest(built.content.app), built.provenance
+        if before is not None and before.digest == built.digest and not before.provenance.dirty:
+            return built
+        since = before.provenance.commit if before is not None else ""
+        people = authors(repository.begin, made.commit, made.path, since=since)
+        return replace(built, provenance=replace(made, authors=people))
+
+    return replace(workspace, built=tuple(map(named, workspace.built)))
 
 
 def origin_of(repository: Repository, root: Path, app: str) -> Origin:

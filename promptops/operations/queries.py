@@ -270,14 +270,14 @@ class Listed:
     quarantined: Mapping[ChannelName, str]
 
 
-def releases(registry: Registry, app: str) -> tuple[Listed, ...]:
-    """Returns every release of an app, newest first.
+def releases(registry: Registry, app: str, *, limit: int | None = None) -> tuple[Listed, ...]:
+    """Returns every release of an app, newest first; or so many of the newest.
 
     Raises:
         AppNotFound: there is no such app; it has those that exist.
     """
     with registry.read() as reader:
-        every_release, places = reader.releases(app), _places(reader, app)
+        every_release, places = reader.releases(app, limit=limit), _places(reader, app)
     listed = ((release, *_where(places, release.digest)) for release in every_release)
     return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
 

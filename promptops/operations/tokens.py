@@ -49,7 +49,8 @@ _LONGEST = timedelta(days=36_525)
 class TokenRequest:
     """The name of a new token, what it may do, and where; one that does not end by itself has no ``lifetime``.
 
-    ``capped``: it ends at the latest with the token ``by``, and is not refused for a longer lifetime.
+    ``capped``: it ends at the latest with the token ``by``, and is not refused for a longer lifetime. ``person`` is the
+    address of the one person who holds it; empty: it is no person's.
     """
 
     name: str
@@ -58,6 +59,7 @@ class TokenRequest:
     apps: tuple[str, ...] = ("*",)
     lifetime: timedelta | None = LIFETIME
     capped: bool = False
+    person: str = ""
 
     def __post_init__(self) -> None:
         if self.lifetime is not None and not timedelta(seconds=1) <= self.lifetime <= _LONGEST:
@@ -103,6 +105,7 @@ def create_token(
         created_by=actor,
         expires_at=_end(request, now, by),
         commitment=commit(id, secret_digest(text)),
+        person=request.person,
     )
     if by is not None:
         _require_covered(by, token)

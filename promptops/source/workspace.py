@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
 
 MARKER = "promptops.yml"
 KEYS = ("registry", "apps", "channels", "git", "journal")
-POLICY_KEYS = ("promote_from", "allow_dirty", "protected")
+POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate")
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
 
@@ -156,9 +156,33 @@ def _channels(fields: Fields) -> dict[str, Policy]:
             promote_from=policy.texts("promote_from") or (),
             allow_dirty=policy.flag("allow_dirty") or False,
             protected=policy.flag("protected") or False,
+            gate=_gate(policy),
         )
     _check_sources(fields, policies)
     return policies
+
+
+def _gate(policy: Fields) -> Mapping[str, object] | None:
+    from promptops.core.policy import gate_flaw
+
+    gate = policy.fields("gate")
+    if gate is None:
+        return None
+    if problem := gate_flaw(gate.value):
+        place = gate.path + _place(gate.value, problem.message.split(" ")[0].removeprefix("gate").strip(":."))
+        gate.report.add("policy-invalid", gate.document.offset(place), problem.message, problem.hint)
+    return gate.value
+
+
+def _place(value: object, named: str) -> tuple[str, ...]:
+    """The keys by which a dotted path leads into nested mappings, as far as it does."""
+    if not isinstance(value, Mapping) or not named:
+        return ()
+    keys = [key for key in value if named == key or named.startswith(f"{key}.")]
+    if not keys:
+        return ()
+    key = max(keys, key=len)
+    return (key, *_place(value[key], named[len(key) + 1 :]))
 
 
 def _check_sources(fields: Fields, policies: Mapping[str, Policy]) -> None:

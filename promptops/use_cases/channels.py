@@ -19,6 +19,7 @@ from promptops.core.errors import (
 from promptops.core.json_codec import to_json
 from promptops.core.model import Channel, Policy, is_name
 from promptops.core.origin import Origin
+from promptops.core.policy import gate_flaw
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.channels import ChannelChange, Terms, apply_channels
@@ -34,6 +35,7 @@ class DeclaredPolicy:
     promote_from: Annotated[tuple[str, ...], Rules(max_length=100)] = ()
     allow_dirty: bool = False
     protected: bool = False
+    gate: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,14 @@ def _policies(declared: Mapping[str, DeclaredPolicy]) -> Mapping[str, Policy]:
         unknown = [source for source in policy.promote_from if source not in declared]
         if unknown:
             raise RequestInvalid(f"the channel '{name}' is to take from '{unknown[0][:80]}', which is not declared")
+        if policy.gate is not None and (problem := gate_flaw(policy.gate)):
+            raise RequestInvalid(f"the channel '{name}': {problem.message}", hint=problem.hint)
     return {
         name: Policy(
-            promote_from=tuple(policy.promote_from), allow_dirty=policy.allow_dirty, protected=policy.protected
+            promote_from=tuple(policy.promote_from),
+            allow_dirty=policy.allow_dirty,
+            protected=policy.protected,
+            gate=policy.gate,
         )
         for name, policy in declared.items()
     }

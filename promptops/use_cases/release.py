@@ -43,6 +43,9 @@ ELEMENTS: Final = 80_000
 _OF_CONTENTS: Final = MAX_ELEMENTS
 """Values and names in a body, whose contents are texts, and in all contents together."""
 
+MOST_AUTHORS: Final = 500
+"""People of one release, as many as are read from git."""
+
 _BEGIN = re.compile(r'\{"app":"([a-z0-9._-]{1,63})"')
 _Line = Annotated[str, Rules(max_length=2000)]
 
@@ -63,6 +66,7 @@ class BuiltFrom:
     builder: _Line
     dirty: bool = False
     root: Annotated[str, Rules(pattern=COMMIT_OR_EMPTY)] = ""
+    authors: Annotated[tuple[_Line, ...], Rules(max_length=MOST_AUTHORS)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +190,8 @@ def _built(app: BuiltApp) -> Built:
             f"the content of {app.digest} is not in canonical form", hint="RFC 8785, defaults left out."
         )
     origin = {field.name: getattr(app.provenance, field.name) for field in fields(BuiltFrom)}
-    if any(len(text.splitlines()) > 1 for text in origin.values() if isinstance(text, str)):
+    origin["authors"] = tuple(origin["authors"])
+    if any(len(text.splitlines()) > 1 for text in (*origin.values(), *origin["authors"]) if isinstance(text, str)):
         raise RequestInvalid("a part of the provenance has several lines")
     return Built(
         content=content,

@@ -25,9 +25,10 @@ from promptops.use_cases.use_case import UseCase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasesRequest:
-    """Whose releases to list."""
+    """Whose releases to list, and how many of the newest."""
 
     app: AppName
+    limit: int | None = None
 
 
 RELEASES = UseCase(
@@ -37,11 +38,11 @@ RELEASES = UseCase(
     scope=Scope.READ,
     tag="Looking",
     doc="Every release of an app, newest first, and which channels serve it or keep it out.",
-    run=lambda registry, request, caller: releases(registry, request.app),
+    run=lambda registry, request, caller: releases(registry, request.app, limit=request.limit),
     request=ReleasesRequest,
     answer=tuple[Listed, ...],
     under="releases",
-    fields=(path("app"),),
+    fields=(path("app"), query("limit", ge=1, le=10_000_000)),
 )
 
 

@@ -60,6 +60,12 @@ CREATE_TOKEN = UseCase(
             example=7_776_000,
         ),
         body("capped", description="End at the latest with the token that makes it."),
+        body(
+            "person",
+            max_length=254,
+            description="The address of the one person who holds it; empty: it is no person's.",
+            example="",
+        ),
     ),
     errors=(TokenNameTaken,),
 )

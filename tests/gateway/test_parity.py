@@ -119,6 +119,7 @@ db journal --sign off
 db journal --sign off --yes --json
 db journal --sign off
 token create reader --channel prod --app bot
+token create ada --scope approve --person Ada@example.org --channel prod
 token list
 token list --json
 token revoke reader --reason over

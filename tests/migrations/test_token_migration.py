@@ -20,6 +20,7 @@ from tests.store.world import all_records
 from tests.support.factory import ACTOR, go_back, live_version, make_token, minutes
 
 NEW = {"binding", "token", "token_secret", "token_revocation", "client", "transfer", "home", "drained", "registry_key"}
+NEW |= {"approval", "waiver"}
 VERSIONS = {"alembic_version", "promptops_version"}
 
 

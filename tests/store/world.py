@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptops.core.errors import NotFound
+from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Policy, Profile
 from promptops.core.origin import Origin
 from promptops.core.reference import parse_reference
@@ -17,7 +18,7 @@ from promptops.operations.quarantine import WithholdRequest, quarantine, unquara
 from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
 from promptops.operations.transfer import TransferRequest, transfer
-from promptops.store import Reader, Registry
+from promptops.store import Reader, Registry, Writer
 from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
@@ -25,7 +26,7 @@ from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live,
 from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
-KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys"}
+KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
 
 
 HERE: dict[str, Any] = {"actor": ACTOR, "at": minutes(107)}
@@ -53,9 +54,12 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     yank(registry, _withhold("faq@0.1.1", ""), actor=ACTOR, now=minutes(105))
     here = Origin(repository="git@example.org:shop/prompts.git", path="größer", root="b" * 40)
     terms = Terms(origin=here, loosen=True, take_over=True, reason="größer ☃")
-    apply_channels(registry, NAME, {"prod": Policy(protected=True)}, actor=ACTOR, now=minutes(106), terms=terms)
+    gate = {"not_worse": {"margin": 0.05}, "größer ☃": [1, None, True]}
+    apply_channels(
+        registry, NAME, {"prod": Policy(protected=True, gate=gate)}, actor=ACTOR, now=minutes(106), terms=terms
+    )
     make_token(registry, "ci", scopes=(Scope.RELEASE, Scope.PROMOTE), channels=("staging",), now=minutes(106))
-    make_token(registry, "forever", lifetime=None, now=minutes(106))
+    make_token(registry, "forever", lifetime=None, person="Ada@example.org", now=minutes(106))
     revoke_token(registry, "ci", reason="in a log ☃", actor=ACTOR, now=minutes(107))
     _transfer(registry, "git@example.org:shop/other.git", "bots/faq")
     _transfer(registry, "example", "faq", root="b" * 40)
@@ -64,12 +68,14 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
         registry, Home(number=2, ref="refs/journal/test", address="https://example.org/a.git", reason="☃", **HERE)
     )
     _sign_journal(registry)
+    _speak(registry)
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
 def _release(registry: Registry, app: str, take: int, *, dirty: bool, owner: str = "support") -> None:
     what = built(content(app, f"Hello {{{{name}}}}, take {take} ☃"), dirty=dirty, commit=f"{take + 1:040x}")
-    what = replace(what, provenance=replace(what.provenance, root="b" * 40), profile=Profile(owner=owner))
+    place = replace(what.provenance, root="b" * 40, authors=("größer ☃ <bob@example.org>",) if take == 2 else ())
+    what = replace(what, provenance=place, profile=Profile(owner=owner))
     workspace = BuiltWorkspace(registry=NAME, built=(what,))
     release(registry, workspace, ReleaseRequest(key=key(), notes=f"Take {take}"), actor=ACTOR, now=minutes(take))
 
@@ -92,6 +98,28 @@ def _sign_journal(registry: Registry) -> None:
     last = RegistryKey(number=2, key="", required=False, endorsement=endorsement, **HERE)
     registry.write(lambda writer: writer.record(first))
     registry.write(lambda writer: writer.record(last))
+
+
+def _speak(registry: Registry) -> None:
+    """Two approvals, of which one is taken back, and a waiver."""
+
+    def work(writer: Writer) -> None:
+        made = writer.find_release("bot", version="0.1.2")
+        about: dict[str, Any] = {
+            "app": "bot",
+            "digest": made.digest,
+            "version": made.version,
+            "channel": "prod",
+            **HERE,
+        }
+        person: dict[str, Any] = {"person": "Ada@example.org", "token": "tForever"}
+        here: dict[str, Any] = {"policy_version": 2, "position": 7, "subject": "release", "proven": True}
+        for number, withdraws in ((1, None), (2, 1)):
+            writer.record(Approval(number=number, withdraws=withdraws, reason="größer ☃", **here, **person, **about))
+        ends = minutes(200)
+        writer.record(Waiver(number=1, check="latency", reason="größer ☃", expires_at=ends, **person, **about))
+
+    registry.write(work)
 
 
 def _withhold(reference: str, channel: str) -> WithholdRequest:

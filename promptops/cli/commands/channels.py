@@ -57,7 +57,8 @@ def policy_words(policy: Policy) -> str:
     words = f"what was live on {' or '.join(policy.promote_from)}" if policy.promote_from else "any release"
     if policy.allow_dirty:
         words += ", also of uncommitted files"
-    return words + (", exact model snapshots only" if policy.protected else "")
+    words += ", exact model snapshots only" if policy.protected else ""
+    return words + (", with a gate" if policy.gate is not None else "")
 
 
 @command("apply", group=channels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +18,8 @@ from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.core.errors import WorkspaceNotFound
-from promptops.core.model import Bump
+from promptops.core.errors import AppNotFound, WorkspaceNotFound
+from promptops.core.model import Bump, Release
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def release(
             built = build.build(
                 repository, root, apps, commit=commit, allow_dirty=allow_dirty, builder=f"promptops {__version__}"
             )
+        built = build.with_authors(repository, built, partial(_newest, gateway))
         request = releasing.ReleaseRequest(
             key=session.key(key), bump=None if bump == "auto" else Bump(bump), version=version, notes=notes
         )
@@ -101,6 +103,16 @@ def release(
             "Push it again: promptops sync --remote",
         )
         click.get_current_context().exit(1)
+
+
+def _newest(gateway: Gateway, app: str) -> Release | None:
+    """Returns the newest release of an app, if it has one."""
+    from promptops.use_cases.releases import RELEASES, ReleasesRequest
+
+    try:
+        return next((listed.release for listed in gateway.run(RELEASES, ReleasesRequest(app=app, limit=1))), None)
+    except AppNotFound:
+        return None
 
 
 @contextmanager

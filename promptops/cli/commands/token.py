@@ -72,6 +72,9 @@ def token() -> None:
     show_default=f"{LIFETIME.days}d, but no longer than the token it is made with",
     help=f"How long it lives: 12h, 30d, {_NEVER}.",
 )
+@click.option(
+    "--person", default="", metavar="ADDRESS", help="The one person who holds it: what they approve is proven."
+)
 def create(
     session: Session,
     /,
@@ -80,6 +83,7 @@ def create(
     channels: tuple[str, ...],
     apps: tuple[str, ...],
     expires: str | None,
+    person: str,
 ) -> None:
     """Make a token and show its secret, once.
 
@@ -90,6 +94,7 @@ def create(
       promptops token create support-bot-prod --channel prod --app support-bot
       promptops token create ci --scope release --scope promote --channel staging --expires 30d
       promptops token create on-call --scope rollback --channel "*"
+      promptops token create ada --scope approve --channel prod --person ada@example.org
     """
     from promptops.operations.tokens import TokenRequest
     from promptops.use_cases.tokens import CREATE_TOKEN
@@ -101,6 +106,7 @@ def create(
         apps=apps,
         lifetime=LIFETIME if expires is None else _lifetime(expires),
         capped=expires is None,
+        person=person,
     )
     actor = session.actor()
     with session.gateway() as gateway:
@@ -179,12 +185,13 @@ def _again(token: Token) -> list[str]:
     words = [word for scope in token.scopes for word in ("--scope", scope.value)]
     for option, patterns in (("--channel", token.channels), ("--app", token.apps)):
         words += [word for pattern in patterns if pattern != "*" for word in (option, pattern)]
-    return words
+    return words + (["--person", token.person] if token.person else [])
 
 
 def _facts(token: Token, page: Page) -> list[tuple[str, Cell]]:
     return [
         ("id", token.id),
+        ("person", token.person),
         ("may", ", ".join(token.scopes)),
         ("channels", ", ".join(token.channels)),
         ("apps", ", ".join(token.apps)),
@@ -204,9 +211,8 @@ def _table(tokens: Sequence[Token], hidden: int, page: Page) -> list[Line]:
     for token in tokens:
         made = f"{clock.format_age(token.created_at, page.now)} by {person(token.created_by)}"
         rights = [", ".join(part) for part in (token.scopes, token.channels, token.apps)]
-        rows.append(
-            [Span(token.name, "name"), token.id, f"{token.prefix}…", *rights, made, _end(token, page.now, page)]
-        )
+        name = f"{token.name} ({token.person})" if token.person else token.name
+        rows.append([Span(name, "name"), token.id, f"{token.prefix}…", *rights, made, _end(token, page.now, page)])
     return [*page.columns(rows, indent=0), *more]
 
 

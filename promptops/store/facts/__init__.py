@@ -11,4 +11,5 @@ A name says what the fact is::
     epochs/<epoch>                      profiles/<app>/<seq>              yanks/<app>/<version>
     tokens/<id>                         revocations/<token>               bindings/<line>
     transfers/<app>/<number>            homes/<number>                      registry-keys/<number>
+    approvals/<number>                  waivers/<number>
 """

@@ -93,14 +93,15 @@ class ReleaseReader:
         row = self._connection.execute(_NEWEST, {"app": app}).first()
         return self._whole(row) if row else None
 
-    def releases(self, app: str, *, digest: str = "") -> tuple[Release, ...]:
-        """Every release of the app, newest first, without content; or those of one digest.
+    def releases(self, app: str, *, digest: str = "", limit: int | None = None) -> tuple[Release, ...]:
+        """Every release of the app, newest first, without content; or those of one digest, or so many of the newest.
 
         Raises:
             AppNotFound: listing the apps that exist.
         """
         self.require_app(app)
-        rows = self._connection.execute(_OF_DIGEST if digest else _ALL, {"app": app, "digest": digest})
+        statement = _OF_DIGEST if digest else _ALL if limit is None else _ALL.limit(limit)
+        rows = self._connection.execute(statement, {"app": app, "digest": digest})
         return tuple(map(release_of, rows))
 
     def profile(self, app: str) -> Profile | None:

@@ -18,7 +18,7 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, Values
 
 TOKEN_COLUMNS = ["id", "name", "scopes", "channels", "apps", "prefix", "created_by", "created_at", "expires_at"]
-TOKEN_COLUMNS += ["commitment"]
+TOKEN_COLUMNS += ["commitment", "person"]
 _token, _secret, _revocation = tables.token, tables.token_secret, tables.token_revocation
 
 

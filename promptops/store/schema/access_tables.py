@@ -22,6 +22,7 @@ token = Table(
     column("created_at", Moment),
     column("expires_at", Moment, nullable=True),
     column("commitment", Words),
+    column("person", Words),
     **CLUSTERED,
 )
 """A token: all that is known of it but its secret."""

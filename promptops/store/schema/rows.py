@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, FromClause, Row
 
 from promptops.core.deployment_parts import Action, Kind
+from promptops.core.digest import canonical, parse_canonical
+from promptops.core.errors import Invalid
 from promptops.core.model import (
     AuditEntry,
     Bump,
     Canary,
     Channel,
     Deployment,
+    Json,
     Past,
     Policy,
     Provenance,
@@ -51,7 +55,7 @@ _FLAWS = slice(len(_DEPLOYMENT), len(_DEPLOYMENT) + 4)
 _AUDIT = [field.name for field in fields(AuditEntry)]
 
 RELEASE_COLUMNS = ["app", "version", "digest", "created_at", "created_by", "bump", "changes", "notes"]
-PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty", "root"]
+PROVENANCE_COLUMNS = ["repository", "commit", "path", "author", "builder", "dirty", "root", "authors"]
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -112,7 +116,7 @@ def past_of(row: AnyRow) -> Past:
 
 def release_of(row: AnyRow, content: bytes = b"") -> Release:
     """:data:`RELEASE_COLUMNS`, then :data:`PROVENANCE_COLUMNS`, then reason, actor and time of the yank."""
-    app, version, digest, created_at, created_by, bump, changes, notes, *provenance, reason, actor, at = row[:18]
+    app, version, digest, created_at, created_by, bump, changes, notes, *provenance, reason, actor, at = row[:19]
     return Release(
         app=app,
         version=version,
@@ -129,11 +133,33 @@ def release_of(row: AnyRow, content: bytes = b"") -> Release:
 
 
 def channel_of(row: AnyRow) -> Channel:
-    policy = Policy(promote_from=row.promote_from, allow_dirty=row.allow_dirty, protected=row.protected)
+    policy = Policy(
+        promote_from=row.promote_from,
+        allow_dirty=row.allow_dirty,
+        protected=row.protected,
+        gate=_gate_of(row.gate),
+    )
     known = row.repository or row.path or row.root
     origin = Origin(repository=row.repository, path=row.path, root=row.root) if known else None
     who = {"actor": row.actor, "at": row.at, "reason": row.reason}
     return Channel(name=row.channel, policy=policy, version=row.version, origin=origin, **who)
+
+
+def _gate_of(text: str) -> Mapping[str, object] | None:
+    """The settings of a gate from the canonical JSON that the column has; None where it is empty.
+
+    Raises:
+        ValueError: it is no such JSON.
+    """
+    if not text:
+        return None
+    try:
+        value = parse_canonical(text.encode())
+    except Invalid as error:
+        raise ValueError(error.message) from error
+    if not isinstance(value, Mapping) or canonical(value) != text.encode():
+        raise ValueError("the settings of a gate are a canonical JSON object")
+    return value
 
 
 def quarantine_of(row: AnyRow) -> Quarantine:
@@ -169,7 +195,10 @@ def release_values(release: Release) -> Values:
 def channel_values(channel: Channel) -> Values:
     origin = asdict(channel.origin) if channel.origin else dict.fromkeys(("repository", "path", "root"), "")
     who = {"actor": channel.actor, "at": channel.at, "reason": channel.reason}
-    return {"channel": channel.name, "version": channel.version, **who, **origin, **asdict(channel.policy)}
+    policy = channel.policy
+    gate = "" if policy.gate is None else canonical(cast("Json", policy.gate)).decode()
+    settings = {name: getattr(policy, name) for name in ("promote_from", "allow_dirty", "protected")}
+    return {"channel": channel.name, "version": channel.version, **who, **origin, **settings, "gate": gate}
 
 
 def deployment_values(deployment: Deployment) -> Values:

@@ -18,6 +18,8 @@ from promptops.store.schema.access_tables import client as client
 from promptops.store.schema.access_tables import token as token
 from promptops.store.schema.access_tables import token_revocation as token_revocation
 from promptops.store.schema.access_tables import token_secret as token_secret
+from promptops.store.schema.approval_tables import approval as approval
+from promptops.store.schema.approval_tables import waiver as waiver
 from promptops.store.schema.columns import (
     CLUSTERED,
     STRICT,
@@ -93,6 +95,7 @@ provenance = Table(
     column("actor", Words),
     column("at", Moment),
     column("root", Words),
+    column("authors", TextTuple),
     _of_release(),
     Index(None, "app", "digest"),
     **STRICT,
@@ -145,6 +148,7 @@ channel_policy = Table(
     column("path", Words),
     column("root", Words),
     column("reason", Words),
+    column("gate", Words),
     **CLUSTERED,
 )
 """A version of a channel's policy; the newest counts, and the first one makes the channel.

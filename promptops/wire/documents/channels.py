@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -12,18 +13,29 @@ from promptops.wire.documents.registry import OriginDocument
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDocument:
-    """What a channel requires of a release before it may be promoted there."""
+    """What a channel requires of a release before it may be promoted there. ``gate`` are the settings of its gate."""
 
     promote_from: tuple[str, ...]
     allow_dirty: bool
     protected: bool
+    gate: Mapping[str, object] | None = None
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
-        return cls(promote_from=policy.promote_from, allow_dirty=policy.allow_dirty, protected=policy.protected)
+        return cls(
+            promote_from=policy.promote_from,
+            allow_dirty=policy.allow_dirty,
+            protected=policy.protected,
+            gate=policy.gate,
+        )
 
     def policy(self) -> Policy:
-        return Policy(promote_from=self.promote_from, allow_dirty=self.allow_dirty, protected=self.protected)
+        return Policy(
+            promote_from=self.promote_from,
+            allow_dirty=self.allow_dirty,
+            protected=self.protected,
+            gate=self.gate,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class ReleaseNameDocument:
 class ProvenanceDocument:
     """Where a content was read: ``dirty`` says that the files were not those of the commit.
 
-    ``root`` is the first commit of the repository, empty where it is not known.
+    ``root`` is the first commit of the repository, empty where it is not known. ``authors`` wrote what is new in it.
     """
 
     repository: str
@@ -39,6 +39,7 @@ class ProvenanceDocument:
     builder: str
     dirty: bool
     root: str = ""
+    authors: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, provenance: Provenance) -> Self:

@@ -22,7 +22,7 @@ class RevocationDocument:
 class TokenDocument:
     """A token without its secret. ``has_secret`` is false after the registry was rebuilt from git.
 
-    Such a token is only a record.
+    Such a token is only a record. ``person`` is the address of the person who holds it; empty: it is no person's.
     """
 
     id: str
@@ -37,6 +37,7 @@ class TokenDocument:
     expires_at: datetime | None
     revoked: RevocationDocument | None
     has_secret: bool
+    person: str = ""
 
     @classmethod
     def of(cls, token: Token, **more: Any) -> Self:
@@ -54,6 +55,7 @@ class TokenDocument:
             expires_at=token.expires_at,
             revoked=RevocationDocument(actor=gone.actor, reason=gone.reason, at=gone.at) if gone else None,
             has_secret=token.has_secret,
+            person=token.person,
             **more,
         )
 
@@ -76,6 +78,7 @@ class TokenDocument:
             expires_at=self.expires_at,
             revoked=Revocation(actor=gone.actor, reason=gone.reason, at=gone.at) if gone else None,
             has_secret=self.has_secret,
+            person=self.person,
         )
 
 

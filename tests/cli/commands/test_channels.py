@@ -107,7 +107,7 @@ def test_a_dry_run_shows_it_without_doing_it(applied: Registry, theirs: Path, pr
         if change["name"] == "prod"
     ]
     assert change["change"] == "changed"
-    assert change["before"] == {"promote_from": ["dev"], "allow_dirty": False, "protected": True}
+    assert change["before"] == {"promote_from": ["dev"], "allow_dirty": False, "protected": True, "gate": None}
     assert change["loosens"] == ["promote_from", "protected"]
     assert change["owner"]["repository"] == "git@h.example:acme/prompts.git"
     assert head(applied) == before
@@ -182,3 +182,42 @@ def test_a_server_refuses_the_same_and_names_no_hidden_channel(
         assert "promptops channels apply --take-over --reason …" in refused
         take_over = ("--take-over", "--reason", "ours", "--loosen")
         assert "takes more than before" in promptops("-C", str(theirs), "channels", "apply", *take_over).out
+
+
+GATED = STRICT.replace("protected: true", "gate: {not_worse: {margin: 3%}, approvals: {count: 2}}")
+
+
+def test_a_gate_is_kept_shown_and_loosened_only_where_that_is_said(
+    registry: Registry, tmp_path: Path, promptops: Promptops
+) -> None:
+    root = workspace(tmp_path / "ours", GATED, "git@h.example:acme/prompts.git")
+    applied = promptops("-C", str(root), "channels", "apply").out
+    assert "what was live on dev, with a gate" in applied
+    assert "gate: none → {not_worse: {margin: 3%}, approvals: {count: 2}}" in applied
+    [prod, _] = rows(promptops("channels", "list", "--json"), "channels")
+    assert prod["policy"]["gate"] == {"not_worse": {"margin": "3%"}, "approvals": {"count": 2}}
+
+    looser = GATED.replace("3%", "5%").replace(", approvals: {count: 2}", "")
+    factory.write(root, {"promptops.yml": looser})
+    refused = promptops("-C", str(root), "channels", "apply", exits=5).err
+    assert "prod (gate.approvals.count: 2 → none, gate.not_worse.margin: 3% → 5%)" in refused
+    [change] = [
+        change
+        for change in rows(promptops("-C", str(root), "channels", "apply", "-n", "--json"), "channels")
+        if change["name"] == "prod"
+    ]
+    assert change["loosens"] == ["gate.not_worse.margin", "gate.approvals"]
+    assert change["before"]["gate"]["approvals"] == {"count": 2}
+    promptops("-C", str(root), "channels", "apply", "--loosen")
+    factory.write(root, {"promptops.yml": STRICT})
+    assert "gate: {not_worse: {margin: 5%}} → none" in promptops("-C", str(root), "channels", "apply", exits=5).err
+
+
+def test_a_gate_that_cannot_be_read_is_named_with_its_place(
+    registry: Registry, tmp_path: Path, promptops: Promptops
+) -> None:
+    root = workspace(tmp_path / "ours", GATED.replace("margin: 3%", "margins: 3%"), "git@h.example:acme/prompts.git")
+    refused = promptops("-C", str(root), "channels", "apply", exits=2).err
+    assert refused.startswith("error: promptops.yml:5:47: gate.not_worse ")
+    factory.write(root, {"promptops.yml": GATED.replace("3%", "99%")})
+    assert "5:56   error  gate.not_worse.margin is '99%'" in promptops("-C", str(root), "check", exits=2).out

@@ -15,6 +15,7 @@ from promptops.core.token import parse_token, secret_digest
 from promptops.operations.tokens import find_token, list_tokens
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
+from tests.gateway.serving import rows
 from tests.store.schema.test_comparison import SWALLOWING, run
 from tests.support.checkout import run_python
 from tests.support.factory import ACTOR
@@ -58,6 +59,23 @@ def test_a_token_is_made_shown_once_listed_and_taken_back(promptops: Promptops, 
     assert f"revoked by {ACTOR}: in a log" in promptops("token", "list", "--all").out
 
 
+def test_a_token_can_be_of_one_person(promptops: Promptops) -> None:
+    made = promptops("token", "create", "ada", "--scope", "approve", "--person", "Ada@example.org")
+    assert "pops_op_" in made.out and "Ada@example.org" in made.out
+    assert "ada (Ada@example.org)" in promptops("token", "list").out
+    [listed] = rows(promptops("token", "list", "--json"), "tokens")
+    assert listed["person"] == "Ada@example.org"
+    assert rows(promptops("audit", "--limit", "1", "--json"), "entries")[0]["after"].endswith("of Ada@example.org")
+    gone = promptops("token", "revoke", "ada")
+    assert "--scope approve --person Ada@example.org" in gone.out
+
+    wrong = promptops("token", "create", "bob", "--person", "Bob <bob@example.org>", exits=2)
+    assert wrong.err == (
+        "error: 'Bob <bob@example.org>' is not the address of a person\n"
+        "hint: Such as ada@example.org, without a name.\n"
+    )
+
+
 def test_scripts_get_one_object_with_the_secret_in_it_once(promptops: Promptops) -> None:
     made = promptops("token", "create", "app", "--json").json
     secret = made.pop("secret")
@@ -75,6 +93,7 @@ def test_scripts_get_one_object_with_the_secret_in_it_once(promptops: Promptops)
         "expires_at": made["expires_at"],
         "revoked": None,
         "has_secret": True,
+        "person": "",
         "live": True,
         "flaw": "",
     }

@@ -1,0 +1,192 @@
+"""What a new version of a gate's settings changes, and by which of them it opens to more than before.
+
+What is not known to be as strict counts as looser: a person then says that it is meant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final, TypeAlias
+
+from promptops.core.errors import Invalid
+from promptops.core.gate.reading import read_gate
+from promptops.core.gate.settings import (
+    Approvals,
+    Bar,
+    Cost,
+    EvidenceRule,
+    External,
+    Freeze,
+    GateSettings,
+    Judges,
+    Latency,
+    NotWorse,
+    Required,
+    Waivers,
+)
+
+Settings: TypeAlias = Mapping[str, object]
+Rule: TypeAlias = Callable[[Any, Any], bool]
+"""Whether the second is as strict as the first."""
+
+_SHOWN: Final = 200
+"""Characters of a setting that a message shows."""
+
+
+def _at_most(old: Any, new: Any) -> bool:
+    """As strict where the limit is not higher. Without one, anything goes."""
+    return old is None or (new is not None and new <= old)
+
+
+def _at_least(old: Any, new: Any) -> bool:
+    return old is None or (new is not None and new >= old)
+
+
+def _among(old: Collection[object], new: Collection[object]) -> bool:
+    """As strict where only some of the same are taken. None listed: any is."""
+    return not old or (bool(new) and set(new) <= set(old))
+
+
+def _all_of(old: Collection[object], new: Collection[object]) -> bool:
+    """As strict where the same are asked, and perhaps more. None listed: those of the default, which are others."""
+    return set(old) == set(new) or (bool(old) and set(new) >= set(old))
+
+
+def _same(old: object, new: object) -> bool:
+    return old == new
+
+
+def _not_set(old: bool, new: bool) -> bool:
+    return old or not new
+
+
+def _still_set(old: bool, new: bool) -> bool:
+    return new or not old
+
+
+def _frozen(old: Sequence[Freeze], new: Sequence[Freeze]) -> bool:
+    return all(any(two.first <= one.first and one.last <= two.last for two in new) for one in old)
+
+
+def _bars(old: Sequence[Bar], new: Sequence[Bar]) -> bool:
+    """As strict where each suite still has to reach as much."""
+    return all(
+        any((two.suite, two.measure) == (one.suite, one.measure) and two.at_least >= one.at_least for two in new)
+        for one in old
+    )
+
+
+def _fewer_renames(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    return new.items() <= old.items()
+
+
+_RULES: Final[Mapping[type, Mapping[str, Rule]]] = {
+    EvidenceRule: {
+        "max_age": _at_most,
+        "sources": lambda old, new: set(new) <= set(old),
+        "by": _among,
+        "hosts": _among,
+        "max_errors": _at_most,
+    },
+    Required: {"agree": _at_least, "of": _same, "regressions": _at_most, "suites": _all_of},
+    NotWorse: {"margin": _at_most, "measure": _same, "anchor": _at_least, "suites": _all_of},
+    Latency: {"p95_ms": _at_most},
+    Cost: {"per_call_usd": _at_most, "monthly_usd": _at_most, "calls_a_day": _at_least, "growth": _at_most},
+    Judges: {"labels": _at_least, "youden": _at_least},
+    External: {"by": _among, "max_age": _at_most},
+    Approvals: {"count": _at_least, "proven": _still_set},
+    Waivers: {"may": lambda old, new: set(new) <= set(old), "at_most": _at_most},
+    GateSettings: {
+        "bar": _bars,
+        "freeze": _frozen,
+        "looks": _same,
+        "tries": _at_most,
+        "tries_shared": _still_set,
+        "days": _at_least,
+        "renames": _fewer_renames,
+        "warns": _not_set,
+    },
+}
+"""How strict two settings are, by the class and field. Of any other field, only the same value is as strict."""
+
+_KEYS: Final = {"tries_shared": "tries_level", "warns": "mode", "of": "agree", "evidence.hosts": "hosts"}
+"""Keys of the file whose field has another name."""
+
+
+def loosened(before: Settings, after: Settings | None) -> tuple[str, ...]:
+    """Returns the settings by which ``after`` opens to releases that ``before`` refuses; none if it is as strict."""
+    if after is None:
+        return ("gate",)
+    found: dict[str, None] = {}
+    for app in ("", *sorted({*_apps(before), *_apps(after)})):
+        try:
+            looser = list(_looser(read_gate(before, app), read_gate(after, app)))
+        except Invalid:
+            return () if before == after else ("gate",)
+        prefix = f"gate.apps.{app}." if app else "gate."
+        found |= {prefix + path: None for path in looser if not app or f"gate.{path}" not in found}
+    return tuple(found)
+
+
+def differences(before: Settings | None, after: Settings | None) -> list[str]:
+    """Returns in words every setting that differs: ``gate.not_worse.margin: 3% → 5%``."""
+    if before is None or after is None:
+        return [f"gate: {_said(before)} → {_said(after)}"]
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    return [
+        f"gate.{path}: {_said(old.get(path))} → {_said(new.get(path))}"
+        for path in dict.fromkeys((*old, *new))
+        if old.get(path) != new.get(path)
+    ]
+
+
+def _apps(gate: Settings) -> Mapping[str, object]:
+    apps = gate.get("apps")
+    return apps if isinstance(apps, Mapping) else {}
+
+
+def _looser(old: object, new: object, prefix: str = "") -> Iterator[str]:
+    """The settings of one class, at or below a path, by which the new ones are looser."""
+    rules = _RULES.get(type(old), {})
+    for each in fields(old):  # type: ignore[arg-type]
+        before, after = getattr(old, each.name), getattr(new, each.name)
+        path = prefix + _KEYS.get(prefix + each.name, _KEYS.get(each.name, each.name))
+        if each.name in rules:
+            if not rules[each.name](before, after):
+                yield _KEYS.get(path, path)
+        elif isinstance(before, Mapping):
+            for name, inner in before.items():
+                yield from _looser_check(inner, after.get(name), f"{path}.{name}")
+        else:
+            yield from _looser_check(before, after, path)
+
+
+def _looser_check(before: object, after: object, path: str) -> Iterator[str]:
+    """The same of a check, which may not be asked before or after."""
+    if before is None:
+        return
+    if type(before) is not type(after) or type(before) not in _RULES:
+        if before != after:
+            yield path
+        return
+    yield from _looser(before, after, f"{path}.")
+
+
+def _leaves(gate: Settings, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in gate.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_said(inner)}" for name, inner in value.items())[:_SHOWN] + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ("[" + ", ".join(map(_said, value)) + "]")[:_SHOWN]
+    return value if isinstance(value, str) else json.dumps(value)
