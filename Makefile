@@ -65,6 +65,10 @@ docs: $(VENV)/.dev ## write docs/cli.md, docs/http-api.md and docs/schemas/ anew
 	$(BIN)/python -m tests.support.http_reference --write
 	$(BIN)/python -m tests.support.schema_files
 
+.PHONY: fixtures
+fixtures: $(VENV)/.dev ## make the result files of other tools in tests/fixtures/results anew, with these tools (minutes)
+	@$(BIN)/python -m tests.fixtures.results.make $(ARGS)
+
 .PHONY: lock
 lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes newer versions)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
@@ -74,7 +78,7 @@ lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes 
 	export UV_CUSTOM_COMPILE_COMMAND="make lock"; \
 	compile="$$scratch/bin/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate $(ARGS)"; \
-	$$compile --extra postgres --extra server --extra sign --extra eval --group dev --output-file .locks/dev.txt && \
+	$$compile --extra postgres --extra server --extra sign --extra eval --extra inspect --group dev --output-file .locks/dev.txt && \
 	$$compile --extra server --group build --constraints .locks/dev.txt --output-file .locks/run.txt
 
 .PHONY: clean

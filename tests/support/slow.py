@@ -56,6 +56,7 @@ PLACES = (
     "operations/test_backup",
     "store/backups/test_backup",
     "house/test_wheel",
+    "importers/test_hostile",
     "house/test_slow",
     "server/live/test_limits",
     "source/test_outside",
