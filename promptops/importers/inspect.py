@@ -29,7 +29,7 @@ def read(whole: Part, suite: str, prompt: str) -> Results:
     """Reads a log in JSON.
 
     Raises:
-        Invalid: another version, no samples, or a score that is none of a known kind.
+        Invalid: another version, no samples, or a score of a kind that is not known.
     """
     header = Named(whole)
     return read_log(header, header.items("samples"), suite, prompt)

@@ -42,7 +42,7 @@ def read(data: bytes, suite: str, prompt: str) -> Results:
     """Reads a file.
 
     Raises:
-        Invalid: the first line names no known format, or a line is none of a result; with the number of the line.
+        Invalid: the first line names no known format, or a line is no result; with the number of the line.
     """
     lines = _lines(data)
     head = next(lines, None)

@@ -2,7 +2,7 @@
 
 Repeats have an index of their own each (``testIdx``), so a case is known by its variables and assertions. A test
 without an assertion is reported as passed there and refused here. What a judge could not decide is a failure there
-(``metadata.graderError``) and an error here. A latency from its cache is none of the provider's.
+(``metadata.graderError``) and an error here. A latency from its cache is not the provider's.
 """
 
 from __future__ import annotations
