@@ -13,7 +13,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.compiled import CompiledPrompt
 from promptops.core.errors import Invalid, NotFound, PromptopsError
 from promptops.core.evidence.case_table import Arm
-from promptops.core.model import Json
+from promptops.core.model import Content, Json
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.evals.grading import PYTHON
 from promptops.evals.request import Request, request_of
@@ -26,6 +26,7 @@ class Side:
     arm: Arm
     label: str
     digest: str
+    content: Content
     prompts: Mapping[str, CompiledPrompt]
     version: str = ""
 

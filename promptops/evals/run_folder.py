@@ -110,7 +110,7 @@ def find_run(root: Path, name: str) -> RunFolder:
     """Returns the run whose id begins like this.
 
     Raises:
-        NotFound: is missing. Invalid: there are several.
+        NotFound: no run is named like this. Invalid: several are.
     """
     runs = root / RUNS
     known = sorted(entry for entry in os.listdir(runs) if (runs / entry).is_dir()) if runs.is_dir() else []

@@ -177,7 +177,8 @@ class Runner:
         """Asks one case once, in all arms."""
         asked = self._plan.cases[number]
         arms = list(asked.requests)
-        turn = (number + repeat) % len(arms)
+        shared = len({request.digest for request in asked.requests.values()}) < len(arms)
+        turn = 0 if shared else (number + repeat) % len(arms)  # of the same bytes, the candidate's are measured
         rows: dict[Arm, GradedRow] = {}
         for arm in arms[turn:] + arms[:turn]:
             request = asked.requests[arm]

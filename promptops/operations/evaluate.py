@@ -104,6 +104,7 @@ def side_of(arm: Arm, named: Named) -> Side:
         arm=arm,
         label=named.label,
         digest=release.digest if release else digest(encode(named.content)),
+        content=named.content,
         version=release.version if release else "",
         prompts=compile_content(named.content),
     )

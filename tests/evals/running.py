@@ -8,8 +8,10 @@ from pathlib import Path
 
 from promptops.client.sources.trust import no_trust
 from promptops.core.compiled import compile_content
+from promptops.core.digest import digest
 from promptops.core.evidence.case_table import Arm
 from promptops.core.model import Content, Json, Message, Prompt, Role
+from promptops.core.release_bytes import encode
 from promptops.core.suite.judge import Choice, Judge
 from promptops.core.suite.suite import Case, Check, Suite
 from promptops.evals.answers import Answers
@@ -38,7 +40,9 @@ def prompt(text: str = "Q: {{question}}", **more: object) -> Prompt:
 def side(*prompts: Prompt, arm: Arm = Arm.CANDIDATE) -> Side:
     """A release of these prompts."""
     content = Content(app="bot", prompts=prompts)
-    return Side(arm=arm, label=arm.value, digest=f"sha256:{arm.value}", prompts=compile_content(content))
+    return Side(
+        arm=arm, label=arm.value, digest=digest(encode(content)), content=content, prompts=compile_content(content)
+    )
 
 
 def suite(

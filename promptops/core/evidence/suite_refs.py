@@ -1,0 +1,52 @@
+"""A suite -> its digests, as a run and a release name it; and its cases as a case table has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptops.core.digest import canonical, digest
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.suite.judge import judge_digest
+from promptops.core.suite.similar import groups_of_similar
+from promptops.core.suite.suite import Check, Suite, case_digest, check_digest, suite_digest
+
+
+def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -> SuiteRef:
+    """Returns the name and digests of a suite. A run leaves out those of the ``cases``, which its plan has.
+
+    ``repeats`` is how often each case is asked in a run, if not as the suite has it.
+    """
+    judges = {judge_digest(check.judge) for check in _all_checks(suite) if check.judge is not None}
+    return SuiteRef(
+        name=suite.name,
+        kind=suite.kind,
+        digest=suite_digest(suite),
+        prompts=suite.prompts,
+        repeats=suite.repeats if repeats is None else repeats,
+        judge_digest=digest(canonical(sorted(judges))) if judges else "",
+        cases=case_digests(suite) if cases else (),
+    )
+
+
+def case_digests(suite: Suite) -> tuple[str, ...]:
+    """Returns the digest of each case with all that it is measured by, in order."""
+    of_all = [check_digest(check) for check in suite.checks]
+    return tuple(case_digest(case, [*of_all, *map(check_digest, case.checks)]) for case in suite.cases)
+
+
+def clusters(suites: Sequence[Suite]) -> list[tuple[str, ...]]:
+    """Returns the cluster of each case of each suite: its own, or ``~N`` for those that are alike; empty otherwise."""
+    number = 0
+    found: list[tuple[str, ...]] = []
+    for suite in suites:
+        names = [case.cluster for case in suite.cases]
+        for group in groups_of_similar([case.variables for case in suite.cases]):
+            number += 1
+            for place in group:
+                names[place] = names[place] or f"~{number}"
+        found.append(tuple(names))
+    return found
+
+
+def _all_checks(suite: Suite) -> list[Check]:
+    return [*suite.checks, *(check for case in suite.cases for check in case.checks)]
