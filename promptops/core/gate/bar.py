@@ -1,0 +1,127 @@
+"""The check ``bar``: a suite's answers pass at least so often, whatever is live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from promptops.core.evidence.case_table import Arm
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.own_runs import own_runs, planned
+from promptops.core.gate.pools import Mean, Universe, errors_of, looks, mean_of, parts_of
+from promptops.core.gate.records import Records
+from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
+from promptops.core.gate.subject import moved
+from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
+from promptops.core.statistics import bets
+from promptops.core.statistics.bounds import fewest_for_bar, lower_bound, upper_bound
+from promptops.core.verdict import Outcome
+
+NAME = "bar"
+
+
+def check(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
+    """Returns a verdict for each bar and each prompt of its suite, so that no prompt hides behind another."""
+    found = []
+    for bar in settings.bar:
+        suite = given.candidate.suite(bar.suite)
+        prompts = [one for one in given.candidate.prompts if suite is not None and one.name in suite.prompts]
+        if suite is None or not prompts:
+            reason = f"the release has no suite {bar.suite} for one of its prompts"
+            found.append(CheckVerdict(name=NAME, outcome=Outcome.INCONCLUSIVE, suite=bar.suite, reason=reason))
+            continue
+        found += [_of_prompt(given, settings, records, bar, suite, prompt) for prompt in prompts]
+    return found
+
+
+def _of_prompt(
+    given: GateInput, settings: GateSettings, records: Records, bar: Bar, suite: SuiteRef, prompt: GatePrompt
+) -> CheckVerdict:
+    verdict = CheckVerdict(
+        name=NAME,
+        outcome=Outcome.INCONCLUSIVE,
+        prompt=prompt.name,
+        suite=suite.name,
+        asked=f"at least {bar.at_least:.1%}",
+        hint=evaluate(given),
+    )
+    shift = next((shift for one in given.live if (shift := moved(suite, one)) is not None), None)
+    if shift is not None and not given.approvers(f"suite:{suite.digest}", settings):
+        reason = f"the suite is not the one that live was judged with: {shift}"
+        return replace(verdict, reason=reason, hint=approve(given, f"the suite {suite.digest}"))
+    own = own_runs(given, replace(settings, days=1), records, suite, prompt)
+    if isinstance(own, str):
+        return replace(verdict, reason=own)
+    universe = Universe(planned(own, suite.name, prompt.name))
+    parts = parts_of(records.counted, universe, suite.name, prompt)
+    verdict = replace(verdict, evidence=tuple(part.record.id for part in parts))
+    errors = errors_of(parts[-1:], Arm.CANDIDATE)
+    if parts[-1].record.under_way and errors.missing:
+        return replace(verdict, reason="a run is under way", hint="Wait until it is closed.")
+    if errors.share > settings.evidence.max_errors:
+        reason = f"{errors.errors + errors.missing} of {errors.planned} answers are errors or missing"
+        return replace(verdict, outcome=Outcome.ERROR, reason=reason)
+    spent = looks(parts, 1)
+    if spent > settings.looks:
+        reason = f"{spent} runs looked at this content, and the policy has {settings.looks} looks"
+        return replace(verdict, reason=reason, hint="Change the prompt, or let a person decide by a waiver.")
+    means = [mean_of(parts, place, Arm.CANDIDATE, bar.measure) for place in range(len(universe.cases))]
+    clusters = [case.cluster for case in universe.cases]
+    single = spent == 1 and errors.planned == len(means) and bar.measure is Measure.PASS
+    return _shown(verdict, bar, means, clusters, settings.levels[spent - 1], single=single)
+
+
+def _shown(
+    verdict: CheckVerdict, bar: Bar, means: Sequence[Mean], clusters: Sequence[str], level: float, *, single: bool
+) -> CheckVerdict:
+    named = [cluster for cluster in clusters if cluster]
+    if single and len(set(named)) == len(named):
+        outcome, bound = _exact(bar, means, level)
+    else:
+        outcome, bound = _bets(bar, means, clusters, level), None
+    mean = math.fsum(one.low for one in means) / len(means)
+    got = f"{mean:.1%} of {len(means)} cases" + ("" if bound is None else f", at least {bound:.1%} is shown")
+    least = fewest_for_bar(bar.at_least, level)
+    said = {
+        Outcome.PASS: ("", ""),
+        Outcome.FAIL: ("it is below the bar", "Change the prompt."),
+        Outcome.INCONCLUSIVE: ("it is not shown to reach the bar", verdict.hint),
+    }
+    reason, hint = said[outcome]
+    if len(means) < least:
+        hint = f"Add {least - len(means)} cases: with fewer, even answers without a failure do not show it."
+    return replace(
+        verdict,
+        outcome=outcome,
+        got=got,
+        asked=f"at least {bar.at_least:.1%}, with a false pass in {level:.1%} at most",
+        reason=reason,
+        hint=hint if outcome is not Outcome.PASS else "",
+        smallest_seen=lower_bound(len(means), len(means), level),
+        cases_missing=max(0, least - len(means)) if outcome is Outcome.INCONCLUSIVE else None,
+        cases_least=least if outcome is Outcome.INCONCLUSIVE else None,
+    )
+
+
+def _exact(bar: Bar, means: Sequence[Mean], level: float) -> tuple[Outcome, float]:
+    """Single passes and failures: the bound of Clopper and Pearson."""
+    count = len(means)
+    bound = lower_bound(sum(one.low >= 1 for one in means), count, level)
+    if bound >= bar.at_least:
+        return Outcome.PASS, bound
+    below = upper_bound(sum(one.high >= 1 for one in means), count, FAIL_LEVEL) < bar.at_least
+    return (Outcome.FAIL if below else Outcome.INCONCLUSIVE), bound
+
+
+def _bets(bar: Bar, means: Sequence[Mean], clusters: Sequence[str], level: float) -> Outcome:
+    """Repeats of a case are not independent of each other: the bets take its mean."""
+    grouped: dict[str, list[Mean]] = {}
+    for place, (mean, cluster) in enumerate(zip(means, clusters, strict=True)):
+        grouped.setdefault(cluster or f"\0{place}", []).append(mean)
+    above = bets.cluster_steps([[one.low - bar.at_least for one in group] for group in grouped.values()])
+    if bets.shows(above, bar.at_least, level):
+        return Outcome.PASS
+    below = bets.cluster_steps([[bar.at_least - one.high for one in group] for group in grouped.values()])
+    return Outcome.FAIL if bets.shows(below, 1 - bar.at_least, FAIL_LEVEL) else Outcome.INCONCLUSIVE

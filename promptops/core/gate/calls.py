@@ -1,0 +1,190 @@
+"""The checks ``latency`` and ``cost``: what the calls of the release's runs took, of its changed prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from promptops.core.evidence.case_table import Arm, Row, RowOutcome
+from promptops.core.evidence.evidence import missing
+from promptops.core.evidence.run import Source
+from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.pools import Part, Universe, looks, parts_of
+from promptops.core.gate.records import Record, Records
+from promptops.core.gate.settings import FAIL_LEVEL, GateSettings
+from promptops.core.gate.subject import changed_prompts
+from promptops.core.gate.verdict import CheckVerdict, evaluate
+from promptops.core.statistics.bounds import (
+    fewest_for_quantile,
+    lower_bound,
+    quantile_upper_bound,
+)
+from promptops.core.verdict import Outcome
+
+QUANTILE = 0.95
+_MONTH = 30
+"""Days of which a month's cost is taken."""
+
+
+def latency(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
+    """Returns a verdict for each changed prompt: the bound of the time that 95 of 100 calls take at most."""
+    prompts = _changed(given, settings)
+    found = [_latency(given, settings, records, prompt) for prompt in prompts]
+    return found or [CheckVerdict(name="latency", outcome=Outcome.PASS, got="no prompt changed")]
+
+
+def cost(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
+    """Returns one verdict for each limit of the cost, by the newest run of the release."""
+    rule = settings.cost
+    assert rule is not None
+    base = CheckVerdict(name="cost", outcome=Outcome.INCONCLUSIVE, hint=evaluate(given))
+    record = _newest(given, settings, records)
+    if isinstance(record, str):
+        return [replace(base, reason=record)]
+    base = replace(base, evidence=(record.id,))
+    call = _cost_of(record, Arm.CANDIDATE)
+    if record.run is not None and missing(record.run, record.table):
+        return [replace(base, reason="its newest run lacks answers, whose cost is not known")]
+    if call is None:
+        return [replace(base, reason="the price of an answer of its newest run is not known")]
+    found = []
+    if rule.per_call_usd is not None:
+        found.append(_within(base, call, rule.per_call_usd, "a call"))
+    if rule.monthly_usd is not None and rule.calls_a_day is not None:
+        month = call * rule.calls_a_day * _MONTH
+        found.append(_within(base, month, rule.monthly_usd, f"a month of {rule.calls_a_day:,} calls a day"))
+    if rule.growth is not None and given.live:
+        found.append(_growth(base, record, rule.growth))
+    return found or [replace(base, outcome=Outcome.PASS, got="nothing to compare with: a first release", hint="")]
+
+
+def _changed(given: GateInput, settings: GateSettings) -> Sequence[GatePrompt]:
+    if not given.live:
+        return given.candidate.prompts
+    return [changed.prompt for changed in changed_prompts(given, given.live[0], settings)]
+
+
+def _latency(given: GateInput, settings: GateSettings, records: Records, prompt: GatePrompt) -> CheckVerdict:
+    rule = settings.latency
+    assert rule is not None
+    base = CheckVerdict(
+        name="latency",
+        outcome=Outcome.INCONCLUSIVE,
+        prompt=prompt.name,
+        asked=f"95 of 100 calls take at most {rule.p95_ms:g} ms",
+        hint=evaluate(given),
+    )
+    record = _newest(given, settings, records, prompt.name)
+    if isinstance(record, str):
+        return replace(base, reason=record)
+    universe = Universe(case for case in record.cases if case.prompt == prompt.name)
+    called = [one for one in records.counted if one.run is not None and one.run.source is Source.RUN]
+    parts = parts_of(called, universe, "", prompt)
+    if not parts:
+        return replace(base, reason="none of its runs called a model: a recorded answer brings no new latency")
+    spent = min(looks(parts, 1), settings.looks)
+    level = settings.levels[spent - 1]
+    times = [_first(parts, place) for place in range(len(universe.cases))]
+    timed = [time for time in times if time is not None]
+    bound = quantile_upper_bound(timed, QUANTILE, level)
+    over = sum(time > rule.p95_ms for time in timed)
+    least = fewest_for_quantile(QUANTILE, level)
+    verdict = replace(
+        base,
+        evidence=tuple(part.record.id for part in parts),
+        got=f"{over} of {len(timed)} cases took longer",
+        cases_least=least,
+        cases_missing=max(0, least - len(timed)),
+    )
+    if bound is not None and bound <= rule.p95_ms:
+        return replace(verdict, outcome=Outcome.PASS, cases_least=None, cases_missing=None, hint="")
+    slow = sum(time > rule.p95_ms for time in timed if time < math.inf)
+    if lower_bound(slow, len(timed), FAIL_LEVEL) > 1 - QUANTILE:
+        return replace(verdict, outcome=Outcome.FAIL, reason="it is slower", hint="Change the prompt or its model.")
+    if bound is None:
+        return replace(
+            verdict,
+            reason=f"{len(timed)} cases bound nothing: it takes {least}",
+            hint=f"Add {least - len(timed)} cases.",
+        )
+    return replace(verdict, reason=f"not shown: at most {bound:g} ms is")
+
+
+def _first(parts: Sequence[Part], place: int) -> float | None:
+    """Returns what the first call of a case took; infinitely long if it was not answered, None if all were reused.
+
+    A later repeat does not take its place, else an error would help.
+    """
+    rows = [row for part in parts if place in part.at for row in part.record.answers(part.at[place], Arm.CANDIDATE)]
+    called = [row for row in rows if row is None or not row.reused]
+    if not called:
+        return None
+    first = called[0]
+    if first is None or not _answered(first) or first.latency_ms is None:
+        return math.inf
+    return first.latency_ms
+
+
+def _answered(row: Row) -> bool:
+    return row.outcome is not RowOutcome.ERROR
+
+
+def _newest(given: GateInput, settings: GateSettings, records: Records, prompt: str = "") -> Record | str:
+    """Returns the newest run of the release that has a prompt, or why it has no such run."""
+    own = [
+        record
+        for record in records.own(given.candidate.digest)
+        if not prompt or any(case.prompt == prompt for case in record.cases)
+    ]
+    if not own:
+        refused = f": {'; '.join(records.refused)}" if records.refused else ""
+        return f"there is no run of {given.name} that counts{refused}"
+    if given.now - own[-1].at > settings.evidence.max_age:
+        return f"the newest run is of {own[-1].at:%Y-%m-%d}, older than the policy takes"
+    if own[-1].under_way:
+        return f"a run is under way since {own[-1].at:%Y-%m-%d %H:%M}"
+    return own[-1]
+
+
+def _cost_of(record: Record, arm: Arm, cases: frozenset[int] | None = None) -> float | None:
+    """Returns what an answer of an arm cost on average; None without answers, or where one's price is not known.
+
+    Errors count as much as the dearest answer.
+    """
+    rows = [row for row in record.table.rows if row.arm is arm and (cases is None or row.case in cases)]
+    costs = [row.cost_usd for row in rows if _answered(row)]
+    known = [one for one in costs if one is not None]
+    if not known or len(known) < len(costs):
+        return None
+    return (math.fsum(known) + max(known) * (len(rows) - len(known))) / len(rows)
+
+
+def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerdict:
+    passed = got <= most
+    return replace(
+        base,
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
+        got=f"{what} costs ${got:.6g}",
+        asked=f"{what} costs at most ${most:.6g}",
+        reason="" if passed else "it costs more",
+        hint="" if passed else "Change the prompt, its parameters or its model.",
+    )
+
+
+def _growth(base: CheckVerdict, record: Record, most: float) -> CheckVerdict:
+    both = frozenset(row.case for row in record.table.rows if row.arm is Arm.LIVE and _answered(row))
+    call, live = _cost_of(record, Arm.CANDIDATE, both), _cost_of(record, Arm.LIVE, both)
+    if call is None or live is None:
+        if not both and record.cases and all(case.unchanged for case in record.cases):
+            return replace(base, outcome=Outcome.PASS, got="every request is that of live", hint="")
+        return replace(base, reason="its newest run did not measure what live costs")
+    passed = call <= most * live
+    return replace(
+        base,
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
+        got=f"a call costs ${call:.6g}, on live ${live:.6g}",
+        asked=f"a call costs at most {most:g} times what it costs on live",
+        reason="" if passed else "it costs more",
+        hint="" if passed else "Change the prompt, its parameters or its model.",
+    )

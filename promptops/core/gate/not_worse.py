@@ -1,0 +1,295 @@
+"""The check ``not_worse``: no changed prompt is worse by the margin than what is live, nor than the anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from promptops.core.evidence.case_table import Arm, Case
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.gate.comparison import Compared, Difference, compare
+from promptops.core.gate.given import GateInput, GateRelease
+from promptops.core.gate.judges import margin_factor
+from promptops.core.gate.own_runs import own_runs, planned
+from promptops.core.gate.pools import (
+    Errors,
+    Part,
+    Universe,
+    errors_of,
+    looks,
+    mean_of,
+    parts_of,
+    tries,
+)
+from promptops.core.gate.records import Records
+from promptops.core.gate.settings import GateSettings, Measure, NotWorse
+from promptops.core.gate.subject import Changed, changed_prompts, moved, suites_of, unexplained_renames
+from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
+from promptops.core.verdict import Outcome
+
+NAME = "not_worse"
+ANCHOR = "the anchor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One comparison to make: a prompt, one of its suites, and the release it is compared with."""
+
+    changed: Changed
+    suite: SuiteRef
+    what: str
+
+    @property
+    def against(self) -> str:
+        return "what is live" if self.what == "live" else self.what
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether it is compared with the anchor: its suites are those of long ago, and it is no one's try."""
+        return self.what == ANCHOR
+
+    def verdict(self, outcome: Outcome, reason: str = "", hint: str = "") -> CheckVerdict:
+        return CheckVerdict(
+            name=NAME,
+            outcome=outcome,
+            prompt=self.changed.prompt.name,
+            suite=self.suite.name,
+            reason=reason,
+            hint=hint,
+        )
+
+
+def check(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
+    """Returns a verdict for each changed prompt, each of its suites and each release it is compared with."""
+    rule = settings.not_worse
+    assert rule is not None
+    found = [_renamed(given, old, new) for old, new in unexplained_renames(given, settings)]
+    for release, what in _others(given, rule):
+        for changed in changed_prompts(given, release, settings):
+            found += _of_prompt(given, settings, records, rule, changed, what)
+    if found:
+        return found
+    if not given.live:
+        return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="nothing to compare with: a first release")]
+    return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="no prompt changed")]
+
+
+def _others(given: GateInput, rule: NotWorse) -> Iterable[tuple[GateRelease, str]]:
+    for place, release in enumerate(given.live):
+        yield release, "live" if not place else "the release before live"
+    anchor = given.anchor
+    if rule.anchor is not None and anchor is not None and all(anchor.digest != one.digest for one in given.live):
+        yield anchor, ANCHOR
+
+
+def _renamed(given: GateInput, old: str, new: str) -> CheckVerdict:
+    return CheckVerdict(
+        name=NAME,
+        outcome=Outcome.INCONCLUSIVE,
+        prompt=new,
+        reason=f"the prompt {old} is gone and {new} is new: it may be the same under another name",
+        hint=f"Say `renames: {{{old}: {new}}}` in the policy. Or: {approve(given, f'that {new} is not {old}')}",
+    )
+
+
+def _of_prompt(
+    given: GateInput, settings: GateSettings, records: Records, rule: NotWorse, changed: Changed, what: str
+) -> list[CheckVerdict]:
+    if changed.other is None:
+        return []  # `gate.py` asks that another check covers a prompt that is new
+    suites = suites_of(changed.prompt.name, given.candidate, rule.suites)
+    if not suites:
+        reason = f"no suite has cases for the changed prompt {changed.prompt.name}"
+        hint = "Give it test data and evaluators, or a file in evals/, and release again."
+        return [
+            CheckVerdict(
+                name=NAME,
+                outcome=Outcome.INCONCLUSIVE,
+                prompt=changed.prompt.name,
+                reason=reason,
+                hint=hint,
+            )
+        ]
+    pairs = [Pair(changed=changed, suite=suite, what=what) for suite in suites]
+    return [verdict for pair in pairs for verdict in _of_pair(given, settings, records, rule, pair)]
+
+
+def _of_pair(
+    given: GateInput, settings: GateSettings, records: Records, rule: NotWorse, pair: Pair
+) -> list[CheckVerdict]:
+    changed = pair.changed
+    assert changed.other is not None
+    if pair.is_anchor and given.approvers("anchor", settings):
+        return [pair.verdict(Outcome.PASS, "a person approved of leaving the anchor out")]
+    other = changed.other.content
+    own = own_runs(given, settings, records, pair.suite, changed.prompt, other=other, what=pair.what)
+    if isinstance(own, str):
+        return [pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))]
+    universe = Universe(case for case in planned(own, pair.suite.name, changed.prompt.name) if not case.unchanged)
+    if not universe.cases:
+        reason = f"no case of {pair.suite.name} sends another request than {pair.what} does, so none shows the change"
+        return [pair.verdict(Outcome.INCONCLUSIVE, reason, "Add cases that reach what has changed.")]
+    parts = parts_of(records.counted, universe, pair.suite.name, changed.prompt, other)
+    wrong = _unusable(given, settings, records, pair, universe, parts)
+    if wrong is not None:
+        return [wrong]
+    return _compared(given, settings, records, rule, pair, universe, parts)
+
+
+def _unusable(
+    given: GateInput,
+    settings: GateSettings,
+    records: Records,
+    pair: Pair,
+    universe: Universe,
+    parts: list[Part],
+) -> CheckVerdict | None:
+    """Returns a verdict that needs no statistics: errors, spent looks and tries, moved suites, a single day."""
+    newest = parts[-1]
+    if newest.record.under_way and _errors(newest).missing:
+        reason = f"a run is under way since {newest.record.at:%Y-%m-%d %H:%M}"
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, "Wait until it is closed, or let its runner go on.")
+    errors = _errors(newest)
+    if errors.share > settings.evidence.max_errors:
+        reason = (
+            f"{errors.errors + errors.missing} of {errors.planned} answers are errors or missing, more than "
+            f"{settings.evidence.max_errors:.1%}"
+        )
+        return pair.verdict(Outcome.ERROR, reason, evaluate(given))
+    spent = looks(parts, settings.days)
+    if spent > settings.looks:
+        reason = f"{spent} runs looked at this content, and the policy has {settings.looks} looks"
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, "Change the prompt, or let a person decide by a waiver.")
+    days = {part.record.at.date() for part in parts}
+    if len(days) < settings.days:
+        reason = f"it was measured on {len(days)} days, and the policy asks for {settings.days}"
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, evaluate(given))
+    shift = None if pair.is_anchor else moved(pair.suite, pair.changed.release)
+    if shift is not None and not given.approvers(f"suite:{pair.suite.digest}", settings):
+        reason = f"the suite is not the one that {pair.what} was judged with: {shift}"
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, approve(given, f"the suite {pair.suite.digest}"))
+    rank, _ = _tries(given, records, pair, universe)
+    if rank > settings.tries and not given.approvers("tries", settings):
+        reason = f"it is content {rank} against {pair.what} within 30 days, and the policy has {settings.tries} tries"
+        hint = f"Judge it on cases that no other has seen. Or: {approve(given, 'one more try')}"
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, hint)
+    return None
+
+
+def _errors(part: Part) -> Errors:
+    """What is wrong in both arms of a run together; an arm alone counts where it is the worse."""
+    return max((errors_of([part], Arm.CANDIDATE), errors_of([part], None)), key=lambda one: one.share)
+
+
+def _tries(given: GateInput, records: Records, pair: Pair, universe: Universe) -> tuple[int, int]:
+    other = pair.changed.other
+    assert other is not None
+    if pair.is_anchor:
+        return 1, 1
+    return tries(records.counted, universe, pair.suite.name, pair.changed.prompt.content, other.content, given.now)
+
+
+def _compared(
+    given: GateInput,
+    settings: GateSettings,
+    records: Records,
+    rule: NotWorse,
+    pair: Pair,
+    universe: Universe,
+    parts: list[Part],
+) -> list[CheckVerdict]:
+    rank, count = _tries(given, records, pair, universe)
+    spent = looks(parts, settings.days)
+    level = settings.levels[spent - 1] * (2.0**-rank if settings.tries_shared else 1.0)
+    factor, unsure = margin_factor(given, settings, pair.suite, universe.cases)
+    if factor is None:
+        return [pair.verdict(Outcome.INCONCLUSIVE, unsure, "See the check judges.")]
+    margin = rule.margin * factor
+    candidate, other = errors_of(parts, Arm.CANDIDATE), errors_of(parts, None)
+    late = candidate.late_more_than(other, settings.evidence.max_errors)
+    single = spent == 1 and candidate.planned == other.planned == len(universe.cases)
+    verdicts = []
+    for places, which in _case_sets(pair, universe):
+        differences = [_difference(parts, universe.cases[place], place, rule.measure) for place in places]
+        compared = compare(differences, margin, level, single=single and rule.measure is Measure.PASS, late=late)
+        verdict = _worded(pair, compared, margin, level, which)
+        notes = [unsure] if unsure else []
+        notes += [f"{count} contents were judged against {pair.what} in 30 days"] if count > 1 else []
+        if late:
+            notes.append("its first attempts time out more often, and count as failures")
+        if _other_models(pair) and settings.days == 1:
+            notes.append("the arms have different models, and were measured on one day")
+        for note in notes:
+            verdict = verdict.because(note)
+        needs = spent + 1, settings.levels[min(spent, settings.looks - 1)]
+        verdicts.append(replace(_next(given, verdict, len(places), margin, needs, settings), evidence=_ids(parts)))
+    return verdicts
+
+
+def _case_sets(pair: Pair, universe: Universe) -> list[tuple[list[int], str]]:
+    """Returns the places of all cases, and of those that the other release was judged with if these are fewer."""
+    every = list(range(len(universe.cases)))
+    before = pair.changed.release.suite(pair.suite.name)
+    known = set(before.cases) if before is not None and not pair.is_anchor else set()
+    old = [place for place in every if universe.cases[place].digest in known]
+    return [(every, "")] if not old or len(old) == len(every) else [(every, ""), (old, " that it was judged with")]
+
+
+def _difference(parts: list[Part], case: Case, place: int, measure: Measure) -> Difference:
+    own, other = mean_of(parts, place, Arm.CANDIDATE, measure), mean_of(parts, place, None, measure)
+    return Difference(
+        worst=own.low - other.high,
+        best=own.high - other.low,
+        late=own.late - other.high,
+        cluster=case.cluster,
+    )
+
+
+def _worded(pair: Pair, compared: Compared, margin: float, level: float, which: str) -> CheckVerdict:
+    said = {
+        Outcome.PASS: f"not worse than {pair.what} by {margin:.1%}",
+        Outcome.FAIL: f"worse than {pair.what} by more than {margin:.1%}",
+        Outcome.INCONCLUSIVE: f"not shown to be within {margin:.1%} of {pair.what}",
+    }
+    verdict = pair.verdict(compared.outcome, said[compared.outcome] + (f" on the cases{which}" if which else ""))
+    return replace(
+        verdict,
+        got=compared.got,
+        asked=f"not worse than {pair.what} by {margin:.1%}, with a false pass in {level:.1%} at most",
+        smallest_seen=compared.smallest,
+        cases_missing=compared.missing,
+        cases_least=compared.least,
+    )
+
+
+def _next(
+    given: GateInput,
+    verdict: CheckVerdict,
+    cases: int,
+    margin: float,
+    needs: tuple[int, float],
+    settings: GateSettings,
+) -> CheckVerdict:
+    """Returns the verdict with what to do about it."""
+    if verdict.outcome is Outcome.PASS:
+        return replace(verdict, cases_missing=None, cases_least=None)
+    if verdict.outcome is Outcome.FAIL:
+        return replace(verdict, cases_missing=None, cases_least=None, hint="Change the prompt.")
+    from promptops.core.statistics.power import fewest_bets
+
+    look, level = needs
+    hint = f"Add {verdict.cases_missing} cases to the suite" if verdict.cases_missing else evaluate(given)
+    if look > settings.looks:
+        hint += " The looks are spent: then a person decides."
+    elif cases < fewest_bets(margin, level):
+        hint += f". Another run of the same {cases} cases cannot pass: it would need {fewest_bets(margin, level)}."
+    return replace(verdict, hint=hint if hint.endswith(".") else f"{hint}.")
+
+
+def _other_models(pair: Pair) -> bool:
+    other = pair.changed.other
+    return other is not None and other.model != pair.changed.prompt.model
+
+
+def _ids(parts: list[Part]) -> tuple[str, ...]:
+    return tuple(part.record.id for part in parts)

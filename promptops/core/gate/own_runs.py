@@ -1,0 +1,71 @@
+"""The runs of a release itself, without which nothing is judged: of this digest, this suite, and all of its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from promptops.core.evidence.case_table import Arm, Case
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.records import Record, Records
+from promptops.core.gate.settings import GateSettings
+
+
+def own_runs(
+    given: GateInput,
+    settings: GateSettings,
+    records: Records,
+    suite: SuiteRef,
+    prompt: GatePrompt,
+    *,
+    other: str | None = None,
+    what: str = "live",
+) -> list[Record] | str:
+    """Returns runs of the release with all cases of a suite, or why there are none.
+
+    It is the newest one; where the cases are spread over days, all that together have them. ``other`` is the content
+    to which the run has to put the cases as well.
+    """
+    own = [record for record in records.own(given.candidate.digest) if suite.name in record.suites]
+    same = [record for record in own if record.suites[suite.name].digest == suite.digest]
+    both = [record for record in same if _puts(record, prompt, other)]
+    wanted = set(suite.cases)
+    chosen = _whole(both, wanted, suite.name, prompt.name, together=settings.days > 1)
+    if chosen and given.now - chosen[-1].at > settings.evidence.max_age:
+        return f"the newest run is of {chosen[-1].at:%Y-%m-%d}, older than the policy takes"
+    if chosen:
+        return chosen
+    if both:
+        return f"its run had other cases than the suite {suite.name} has"
+    if same:
+        return f"its runs did not put {prompt.name} to {what}"
+    if own:
+        return f"its runs were made with another suite {suite.name}"
+    if records.refused:
+        return f"its runs do not count: {'; '.join(records.refused)}"
+    return f"no run of {given.name} has the suite {suite.name}"
+
+
+def planned(records: Iterable[Record], suite: str, prompt: str) -> list[Case]:
+    """Returns the cases of a suite and a prompt in some runs, each once, as its newest run has it."""
+    found: dict[str, Case] = {}
+    for record in reversed(list(records)):
+        for case in record.cases:
+            if (case.suite, case.prompt) == (suite, prompt):
+                found.setdefault(case.digest, case)
+    return list(found.values())
+
+
+def _puts(record: Record, prompt: GatePrompt, other: str | None) -> bool:
+    if record.content(Arm.CANDIDATE, prompt.name) != prompt.content:
+        return False
+    return other is None or other in (record.content(Arm.LIVE, prompt.name), record.content(Arm.ANCHOR, prompt.name))
+
+
+def _whole(records: Sequence[Record], wanted: set[str], suite: str, prompt: str, *, together: bool) -> list[Record]:
+    """Returns the newest run that has all cases, or all runs that have them together; none else."""
+    groups = [list(records)] if together else [[record] for record in reversed(records)]
+    for group in groups:
+        if wanted and {case.digest for case in planned(group, suite, prompt)} == wanted:
+            return group
+    return []

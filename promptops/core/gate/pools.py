@@ -1,0 +1,197 @@
+"""Pools and looks: all runs of a pair of contents, put together case by case, and how often they were looked at.
+
+A pool belongs to what a prompt sends in the candidate and in the other release, white space normalised, and to its
+cases, whatever their suite. Nothing ages out of it, so no blank, no new release and no waiting opens another look.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
+from promptops.core.gate.given import GatePrompt
+from promptops.core.gate.records import Record
+from promptops.core.gate.settings import TRIES_WITHIN, Measure
+
+OTHERS = (Arm.LIVE, Arm.ANCHOR)
+"""The arms with which the candidate is compared. What a release is called in a run changes nothing."""
+
+
+class Universe:
+    """The cases of a comparison, in order. A case of an earlier run is one of them by its id, or by its variables."""
+
+    def __init__(self, cases: Iterable[Case]) -> None:
+        self.cases = tuple(cases)
+        self._by_id = {case.id: place for place, case in enumerate(self.cases)}
+        self._by_key = {case.key: place for place, case in enumerate(self.cases)}
+
+    def place(self, case: Case) -> int | None:
+        """Returns which case of the comparison it is."""
+        return self._by_id.get(case.id, self._by_key.get(case.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a run says of a comparison: for each case of it that was planned there, its place in the run."""
+
+    record: Record
+    prompt: str
+    arm: Arm | None
+    at: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """What an arm got for a case over all repeats of all runs: where what is missing counts as 0, and as 1.
+
+    ``late`` is ``low`` with answers as failures whose first attempt timed out.
+    """
+
+    low: float
+    high: float
+    late: float
+    count: int
+
+
+def parts_of(
+    records: Iterable[Record], universe: Universe, suite: str, prompt: GatePrompt, other: str | None = None
+) -> list[Part]:
+    """Returns the runs that put cases of the comparison to this prompt's content, in the order given, by whatever name.
+
+    With ``other``, only runs that put them to that content as well, in another arm.
+    """
+    found = []
+    for record in records:
+        for name, arm in _prompts(record, prompt, other):
+            at = _places(record, universe, suite, name, compared=other is not None)
+            if at:
+                found.append(Part(record=record, prompt=name, arm=arm, at=at))
+                break
+    return found
+
+
+def _prompts(record: Record, prompt: GatePrompt, other: str | None) -> Iterator[tuple[str, Arm | None]]:
+    for candidate in sorted(record.candidate.prompts, key=lambda one: (one.prompt != prompt.name, one.prompt)):
+        if candidate.digest == prompt.content:
+            arms: list[Arm | None] = [arm for arm in OTHERS if record.content(arm, candidate.prompt) == other]
+            yield from ((candidate.prompt, arm) for arm in ([None] if other is None else arms[:1]))
+
+
+def _places(record: Record, universe: Universe, suite: str, prompt: str, *, compared: bool) -> dict[int, int]:
+    """Returns the place in the run of each case; where two suites have it, that of the suite of this name."""
+    found: dict[int, int] = {}
+    ordered = sorted(enumerate(record.cases), key=lambda pair: pair[1].suite != suite)
+    for there, case in ordered:
+        if case.prompt == prompt and not (compared and case.unchanged):
+            place = universe.place(case)
+            if place is not None:
+                found.setdefault(place, there)
+    return found
+
+
+def looks(parts: Sequence[Part], days: int) -> int:
+    """Returns how many looks the runs spent: one each.
+
+    Where the cases are to be halved over several days, runs on different days that share no case are one look.
+    """
+    count = 0
+    seen: set[int] = set()
+    on: set[object] = set()
+    for part in parts:
+        day = part.record.at.date()
+        if count and days > 1 and not seen & part.at.keys() and day not in on and len(on) < days:
+            seen |= part.at.keys()
+            on.add(day)
+        else:
+            count, seen, on = count + 1, set(part.at), {day}
+    return count
+
+
+def tries(
+    records: Iterable[Record], universe: Universe, suite: str, content: str, other: str, now: datetime
+) -> tuple[int, int]:
+    """Returns which content this one is of those judged against ``other`` on these cases in 30 days, and how many."""
+    first: dict[str, tuple[datetime, str]] = {}
+    for record in records:
+        if record.at <= now - TRIES_WITHIN:
+            continue
+        for candidate in record.candidate.prompts:
+            compared = any(record.content(arm, candidate.prompt) == other for arm in OTHERS)
+            if not compared or candidate.digest == other or candidate.digest in first:
+                continue
+            if _places(record, universe, suite, candidate.prompt, compared=True):
+                first[candidate.digest] = (record.at, record.id)
+    ordered = sorted(first, key=lambda one: first[one])
+    return (ordered.index(content) + 1 if content in first else len(ordered) + 1), len(ordered)
+
+
+def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure) -> Mean:
+    """Returns what an arm (None: the one it is compared with) got for a case, over all runs that planned it."""
+    answers: list[Row | None] = []
+    for part in parts:
+        if place in part.at:
+            used = arm or part.arm
+            assert used is not None
+            answers += part.record.answers(part.at[place], used)
+    if not answers:
+        return Mean(low=0.0, high=1.0, late=0.0, count=0)
+    return Mean(
+        low=_mean(answers, 0.0, measure),
+        high=_mean(answers, 1.0, measure),
+        late=_mean([None if row is not None and row.first_attempt_failed else row for row in answers], 0.0, measure),
+        count=len(answers),
+    )
+
+
+def _mean(answers: Sequence[Row | None], missing: float, measure: Measure) -> float:
+    values = [missing if row is None or row.outcome is RowOutcome.ERROR else _value(row, measure) for row in answers]
+    return math.fsum(values) / len(values)
+
+
+def _value(row: Row, measure: Measure) -> float:
+    if measure is Measure.PASS:
+        return 1.0 if row.outcome is RowOutcome.PASSED else 0.0
+    assert row.score is not None
+    return row.score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """How many of the planned answers of some runs are errors or missing, and how many came late: after a first attempt
+    that timed out.
+    """
+
+    planned: int = 0
+    errors: int = 0
+    missing: int = 0
+    late: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of errors and of what is missing."""
+        return (self.errors + self.missing) / self.planned if self.planned else 1.0
+
+    def late_more_than(self, other: Errors, limit: float) -> bool:
+        """Returns whether the candidate, of which this is, is late by more than the limit than the other arm.
+
+        Errors and missing answers of the candidate count as late: so no answer helps by not being there.
+        """
+        own = (self.late + self.errors + self.missing) / self.planned if self.planned else 1.0
+        return own - (other.late / other.planned if other.planned else 0.0) > limit
+
+
+def errors_of(parts: Sequence[Part], arm: Arm | None) -> Errors:
+    """Counts what is wrong with an arm's answers (None: the arm it is compared with) in these runs."""
+    rows: list[Row | None] = []
+    for part in parts:
+        used = arm or part.arm
+        assert used is not None
+        for there in part.at.values():
+            rows += part.record.answers(there, used)
+    answered = [row for row in rows if row is not None]
+    errors = sum(row.outcome is RowOutcome.ERROR for row in answered)
+    late = sum(row.first_attempt_failed for row in answered if row.outcome is not RowOutcome.ERROR)
+    return Errors(planned=len(rows), errors=errors, missing=len(rows) - len(answered), late=late)

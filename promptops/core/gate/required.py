@@ -1,0 +1,154 @@
+"""The check ``required``: every case of these suites passes, in so many of so many repeats. It says no more than that.
+
+Repeats are fixed beforehand, for every case. A case also has to pass in that share of all answers that were ever given
+with the same content, so that no run of several is the lucky one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.own_runs import own_runs, planned
+from promptops.core.gate.pools import Part, Universe, errors_of, parts_of
+from promptops.core.gate.records import Records
+from promptops.core.gate.settings import GateSettings, Required
+from promptops.core.gate.subject import moved
+from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
+from promptops.core.suite.suite import SuiteKind
+from promptops.core.verdict import Outcome
+
+NAME = "required"
+_SHOWN = 5
+"""Cases that a reason names."""
+
+
+def check(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
+    """Returns a verdict for each required suite and each of its prompts."""
+    rule = settings.required
+    assert rule is not None
+    suites = [suite for suite in given.candidate.suites if _asked(suite, rule)]
+    lacking = sorted(set(rule.suites) - {suite.name for suite in suites})
+    found = [_none(f"the app has no suite {name}", name) for name in lacking]
+    for suite in sorted(suites, key=lambda one: one.name):
+        for prompt in given.candidate.prompts:
+            found += [_of_prompt(given, settings, records, suite, prompt)] if prompt.name in suite.prompts else []
+    return found or [_none("the app has no suite of the kind required", "")]
+
+
+def _asked(suite: SuiteRef, rule: Required) -> bool:
+    return suite.name in rule.suites if rule.suites else suite.kind is SuiteKind.REQUIRED
+
+
+def _none(reason: str, suite: str) -> CheckVerdict:
+    hint = "Add one in evals/ and release again, or take the check off for this app in the policy."
+    return CheckVerdict(name=NAME, outcome=Outcome.INCONCLUSIVE, suite=suite, reason=reason, hint=hint)
+
+
+def _of_prompt(
+    given: GateInput, settings: GateSettings, records: Records, suite: SuiteRef, prompt: GatePrompt
+) -> CheckVerdict:
+    rule = settings.required
+    assert rule is not None
+    verdict = CheckVerdict(
+        name=NAME,
+        outcome=Outcome.INCONCLUSIVE,
+        prompt=prompt.name,
+        suite=suite.name,
+        asked=f"every case passes in {rule.agree} of {rule.of} repeats",
+        hint=evaluate(given),
+    )
+    shift = next((shift for one in given.live if (shift := moved(suite, one)) is not None and shift.gone), None)
+    if shift is not None and not given.approvers(f"suite:{suite.digest}", settings):
+        reason = f"the suite is not the one that live was judged with: {shift}"
+        return replace(verdict, reason=reason, hint=approve(given, f"the suite {suite.digest}"))
+    own = own_runs(given, replace(settings, days=1), records, suite, prompt)
+    if isinstance(own, str):
+        return replace(verdict, reason=own)
+    universe = Universe(planned(own, suite.name, prompt.name))
+    parts = parts_of(records.counted, universe, suite.name, prompt)
+    newest = next(part for part in reversed(parts) if part.record is own[-1])
+    if newest.record.suites[suite.name].repeats < rule.of:
+        reason = f"its cases were asked {newest.record.suites[suite.name].repeats} times, not {rule.of}"
+        return replace(verdict, reason=reason)
+    return _judged(given, settings, rule, verdict, universe, parts, newest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What a case got. ``broken``: it fails whatever the errors would have been; ``unsure``: errors decide."""
+
+    case: Case
+    broken: bool
+    unsure: bool
+    regressed: bool
+
+
+def _judged(
+    given: GateInput,
+    settings: GateSettings,
+    rule: Required,
+    verdict: CheckVerdict,
+    universe: Universe,
+    parts: list[Part],
+    newest: Part,
+) -> CheckVerdict:
+    cases = [_of_case(rule, parts, newest, place, case) for place, case in enumerate(universe.cases)]
+    broken, unsure = [one for one in cases if one.broken], [one for one in cases if one.unsure]
+    errors = errors_of([newest], Arm.CANDIDATE)
+    passed = len(cases) - len(broken) - len(unsure)
+    verdict = replace(
+        verdict, got=f"{passed} of {len(cases)} cases pass", evidence=tuple(part.record.id for part in parts)
+    )
+    if not cases:
+        return replace(verdict, reason="the suite has no case")
+    if newest.record.under_way and errors.missing:
+        hint = "Wait until it is closed, or let its runner go on."
+        return replace(verdict, reason=f"a run is under way since {newest.record.at:%Y-%m-%d %H:%M}", hint=hint)
+    if broken:
+        regressed = [one for one in broken if one.regressed]
+        reason = f"{_named(broken)} fail" + (f"; {_named(regressed)} pass on live" if regressed else "")
+        return replace(verdict, outcome=Outcome.FAIL, reason=reason, hint="Change the prompt.")
+    if unsure:
+        over = errors.share > settings.evidence.max_errors
+        reason = f"errors and missing answers decide over {_named(unsure)}"
+        return replace(verdict, outcome=Outcome.ERROR if over else Outcome.INCONCLUSIVE, reason=reason)
+    return replace(
+        verdict, outcome=Outcome.PASS, reason=f"these {len(cases)} cases pass, which says nothing of others", hint=""
+    )
+
+
+def _of_case(rule: Required, parts: list[Part], newest: Part, place: int, case: Case) -> _Case:
+    rows = newest.record.answers(newest.at[place], Arm.CANDIDATE)
+    good, unknown = _good(rows), sum(row is None or row.outcome is RowOutcome.ERROR for row in rows)
+    ever = [row for part in parts if place in part.at for row in part.record.answers(part.at[place], Arm.CANDIDATE)]
+    answered = [row for row in ever if row is None or row.outcome is not RowOutcome.ERROR]
+    of_all = _enough(_good(answered), len(answered), rule)
+    errors = sum(row is not None and row.outcome is RowOutcome.ERROR for row in rows)  # of the newest run
+    hoped = _good(answered) + sum(row is None for row in answered) + errors
+    at_best = _enough(hoped, len(answered) + errors, rule)
+    broken = not _enough(good + unknown, len(rows), rule) or not at_best
+    enough = _enough(good, len(rows), rule) and of_all
+    live = newest.record.answers(newest.at[place], Arm.LIVE)
+    there = any(row is not None for row in live)
+    return _Case(
+        case=case,
+        broken=broken,
+        unsure=not broken and not enough,
+        regressed=broken and there and _enough(_good(live), len(live), rule),
+    )
+
+
+def _good(rows: list[Row | None]) -> int:
+    return sum(row is not None and row.outcome is RowOutcome.PASSED for row in rows)
+
+
+def _enough(good: int, count: int, rule: Required) -> bool:
+    return count > 0 and good * rule.of >= rule.agree * count
+
+
+def _named(cases: list[_Case]) -> str:
+    named = ", ".join(one.case.id[:40] for one in cases[:_SHOWN])
+    return f"{named} and {len(cases) - _SHOWN} more" if len(cases) > _SHOWN else named

@@ -1,0 +1,86 @@
+"""What is compared with what, and on which cases: the suites of a changed prompt, and how they moved since live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from promptops.core.evidence.run import SuiteRef
+from promptops.core.gate.given import GateInput, GatePrompt, GateRelease
+from promptops.core.gate.settings import GateSettings
+from promptops.core.suite.suite import SuiteKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A prompt of the candidate that is not, byte for byte, that of another release. ``other`` is None if it is new."""
+
+    prompt: GatePrompt
+    release: GateRelease
+    other: GatePrompt | None
+
+
+def changed_prompts(given: GateInput, release: GateRelease, settings: GateSettings) -> list[Changed]:
+    """Returns the candidate's prompts that differ from those of a release, by name; a renamed one by its old name."""
+    old_names = {new: old for old, new in settings.renames.items()}
+    found = []
+    for prompt in sorted(given.candidate.prompts, key=lambda one: one.name):
+        other = release.prompt(prompt.name) or release.prompt(old_names.get(prompt.name, ""))
+        if other is None or other.exact != prompt.exact:
+            found.append(Changed(prompt=prompt, release=release, other=other))
+    return found
+
+
+def unexplained_renames(given: GateInput, settings: GateSettings) -> list[tuple[str, str]]:
+    """Returns pairs of a prompt that is gone since live and one that is new, of which no one said what they are."""
+    found = set()
+    here = {prompt.name for prompt in given.candidate.prompts}
+    for release in given.live:
+        there = {prompt.name for prompt in release.prompts}
+        gone = there - here - settings.renames.keys()
+        new = here - there - set(settings.renames.values())
+        found |= {(old, name) for old in gone for name in new}
+    return sorted(pair for pair in found if not given.approvers(f"rename:{pair[0]}>{pair[1]}", settings))
+
+
+def suites_of(prompt: str, release: GateRelease, named: Iterable[str]) -> list[SuiteRef]:
+    """Returns the suites with which a prompt is compared: named ones, else its own, else the samples that have it."""
+    having = [suite for suite in release.suites if prompt in suite.prompts]
+    wanted = set(named)
+    if wanted:
+        return [suite for suite in having if suite.name in wanted]
+    samples = [suite for suite in having if suite.kind is SuiteKind.SAMPLE]
+    return [suite for suite in samples if suite.name == prompt] or samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How a suite's cases differ from those that a release was judged with, by their digests."""
+
+    added: int
+    gone: int
+
+    def __str__(self) -> str:
+        return f"{self.added} cases are new or changed, {self.gone} are gone or were changed"
+
+
+def moved(suite: SuiteRef, release: GateRelease) -> Moved | None:
+    """Returns how a suite moved since a release; None if every case is the same."""
+    before = release.suite(suite.name)
+    old = set(before.cases) if before is not None else set()
+    new = set(suite.cases)
+    return None if old == new else Moved(added=len(new - old), gone=len(old - new))
+
+
+def weakened_suites(given: GateInput, settings: GateSettings) -> list[tuple[SuiteRef, str]]:
+    """Returns the suites of live that the candidate lacks, or has with a lower kind, and no person approved of that."""
+    found: dict[tuple[str, str], tuple[SuiteRef, str]] = {}
+    for release in given.live:
+        for suite in release.suites:
+            now = given.candidate.suite(suite.name)
+            if now is None:
+                found[suite.digest, "gone"] = (suite, f"the suite {suite.name} is gone")
+            elif suite.kind is SuiteKind.REQUIRED and now.kind is not SuiteKind.REQUIRED:
+                found[now.digest, "lower"] = (now, f"the suite {suite.name} is no longer required")
+    ordered = sorted(found.items())
+    return [pair for _, pair in ordered if not given.approvers(f"suite:{pair[0].digest}", settings)]

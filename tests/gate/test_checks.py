@@ -1,0 +1,327 @@
+"""The other checks: required suites, bars, latency, cost, judges, people, freezes, other systems, waivers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from promptops.core.evidence.case_table import Arm
+from promptops.core.evidence.evidence import Evidence
+from promptops.core.evidence.run import Source
+from promptops.core.gate.given import JudgeMeasured, Labelled, Waived
+from promptops.core.suite.suite import SuiteKind
+from promptops.core.verdict import Outcome
+from tests.gate.world import NOW, E, F, Made, P, World, cases, compared, named, prompt, release, run, suite_of, worse
+
+PASS, FAIL, INCONCLUSIVE, ERROR = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR
+RULE: dict[str, Any] = {"required": {"agree": "2 of 3", "regressions": 0}}
+
+
+def required(*runs: list[list[Any]], live: list[list[Any]] | None = None) -> World:
+    """Runs of a required suite of a few cases, a day apart, the newest last."""
+    plan = cases("golden", "answer", len(runs[0]))
+    suite = suite_of(plan, name="golden", kind=SuiteKind.REQUIRED, repeats=len(runs[0][0]))
+    new = release("2.0.0", prompt("answer", "new"), suites=[suite])
+    old = release("1.0.0", prompt("answer", "old"), suites=[suite])
+    made: list[Made] = []
+    for number, candidate in enumerate(runs):
+        outcomes = {Arm.CANDIDATE: candidate, **({Arm.LIVE: live} if live else {})}
+        at = NOW - timedelta(days=len(runs) - number)
+        made.append(run(new, plan, outcomes, others={Arm.LIVE: old} if live else {}, at=at, name=f"run {number}"))
+    return World(candidate=new, live=(old,), made=tuple(made))
+
+
+# --- required -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("runs", "outcome"),
+    [
+        ([[[P, P, F], [P, P, P]]], PASS),
+        ([[[P, F, F], [P, P, P]]], FAIL),
+        ([[[P, P, E], [P, P, P]]], PASS),  # 2 of 3 pass, whatever the third would have been
+        ([[[P, F, E], [P, P, P]]], ERROR),  # the error decides, and is one of six answers
+        ([[[F, F, E], [P, P, P]]], FAIL),
+        ([[[P, P, None], [P, P, P]]], PASS),  # a missing answer is a failure
+        ([[[P, F, None], [P, P, P]]], ERROR),
+        ([[[P, P, None], [P, P, P]], [[P, P, F], [P, P, P]]], PASS),  # 4 of all 6
+        ([[[P, None, None], [P, P, P]], [[P, P, F], [P, P, P]]], INCONCLUSIVE),  # in the share of all too
+        ([[[F, F, F], [P, P, P]], [[P, P, P], [P, P, P]]], FAIL),  # 3 of all 6: not the lucky run
+        ([[[P, F, F], [P, P, P]], [[P, P, P], [P, P, P]]], PASS),  # 4 of all 6
+        ([[[E, E, E], [E, E, E]], [[P, P, P], [P, P, P]]], PASS),  # one outage poisons nothing
+        ([[[P, P, P], [P, P, P]], [[F, P, F], [P, P, P]]], FAIL),  # the newest run decides as well
+    ],
+)
+def test_required(runs: list[list[list[Any]]], outcome: Outcome) -> None:
+    assert required(*runs).only(RULE).outcome is outcome
+
+
+def test_required_says_no_more_than_it_shows() -> None:
+    said = required([[P, P, P]] * 14).only(RULE)
+    assert said.reason == "these 14 cases pass, which says nothing of others"
+    assert (said.got, said.asked) == ("14 of 14 cases pass", "every case passes in 2 of 3 repeats")
+
+
+def test_a_regression_is_named() -> None:
+    world = required([[F, F, F], [F, F, F], [P, P, P]], live=[[P, P, P], [F, F, F], [P, P, P]])
+    assert world.only(RULE).reason == "case-0, case-1 fail; case-0 pass on live"
+
+
+def test_repeats_are_fixed_beforehand() -> None:
+    assert required([[P, P]] * 3).only(RULE).reason == "its cases were asked 2 times, not 3"
+    assert required([[P] * 5] * 3).only(RULE).outcome is PASS
+
+
+def test_a_required_suite_may_grow_but_not_shrink_in_silence() -> None:
+    world = required([[P, P, P]] * 3)
+    plan = cases("golden", "answer", 4)
+    small = suite_of(plan[:2], name="golden", kind=SuiteKind.REQUIRED, repeats=3)
+    assert replace(world, live=(replace(world.live[0], suites=(small,)),)).only(RULE).outcome is PASS
+    large = suite_of(plan, name="golden", kind=SuiteKind.REQUIRED, repeats=3)
+    shrunk = replace(world, live=(replace(world.live[0], suites=(large,)),))
+    assert "0 cases are new or changed, 1 are gone" in shrunk.only(RULE).reason
+    assert shrunk.approved(f"suite:{world.candidate.suites[0].digest}").only(RULE).outcome is PASS
+    lowered = replace(world, candidate=replace(world.candidate, suites=(replace(large, kind=SuiteKind.SAMPLE),)))
+    assert [one.name for one in lowered.ask(RULE).checks] == ["required", "suites"]
+
+
+def test_an_app_without_a_required_suite_does_not_pass_for_nothing() -> None:
+    assert compared(*worse(10, 0)).only(RULE).reason == "the app has no suite of the kind required"
+    assert compared(*worse(10, 0)).only({"required": {"suites": ["x"]}}).reason == "the app has no suite x"
+    named_suite = {"required": {"agree": "1 of 1", "suites": ["answer"]}}
+    assert compared(*worse(10, 0)).only(named_suite).outcome is PASS
+
+
+# --- bar ------------------------------------------------------------------------------------------
+
+BAR: dict[str, Any] = {"bar": {"suite": "answer", "at_least": "90%"}}
+
+
+@pytest.mark.parametrize(
+    ("count", "lost", "outcome"),
+    [(33, 0, INCONCLUSIVE), (34, 0, PASS), (200, 8, PASS), (200, 15, INCONCLUSIVE), (200, 40, FAIL)],
+)
+def test_a_bar(count: int, lost: int, outcome: Outcome) -> None:
+    said = compared(*worse(count, lost)).only(BAR)
+    assert said.outcome is outcome
+    if count == 33:
+        assert (said.cases_missing, said.hint[:11]) == (1, "Add 1 cases")
+
+
+def test_repeats_are_not_independent_answers_for_a_bar() -> None:
+    always = [[P, P, P]] * 48 + [[F, F, F]] * 2
+    assert compared(always, always).only(BAR).outcome is INCONCLUSIVE  # 144 of 150, if they were
+    assert compared([[P] * 3] * 50, [[P] * 3] * 50).only(BAR).outcome is PASS
+    assert compared([[P] * 3] * 49, [[P] * 3] * 49).only(BAR).outcome is INCONCLUSIVE
+
+
+def test_a_bar_counts_clusters_and_errors_against_it() -> None:
+    plan = [replace(case, cluster=f"c{n // 10}") for n, case in enumerate(cases("answer", "answer", 100))]
+    assert compared(*worse(100, 0), plan).only(BAR).outcome is INCONCLUSIVE
+    candidate, live = worse(100, 0)
+    assert compared([[E]] * 5 + candidate[5:], live).only(BAR).outcome is ERROR
+    assert compared([[E]] * 5 + candidate[5:], live).only({**BAR, "evidence": {"max_errors": "9%"}}).outcome is not PASS
+
+
+def test_a_bar_of_a_suite_that_is_not_there() -> None:
+    gate = {"bar": [{"suite": "answer", "at_least": "50%"}, {"suite": "none", "at_least": "50%"}]}
+    outcomes = [one.outcome for one in compared(*worse(100, 0)).ask(gate).checks]
+    assert outcomes == [PASS, INCONCLUSIVE]
+
+
+# --- latency and cost -----------------------------------------------------------------------------
+
+
+def timed(count: int, slow: int, **more: Any) -> World:
+    def detail(case: int, arm: Arm) -> dict[str, Any]:
+        cost = 0.001 if arm is Arm.LIVE else 0.002
+        return {"latency_ms": 2000.0 if case < slow else 500.0, "cost_usd": cost, **more}
+
+    return compared(*worse(count, 0), detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("count", "slow", "outcome"),
+    [(68, 0, INCONCLUSIVE), (69, 0, PASS), (200, 4, PASS), (200, 6, INCONCLUSIVE), (200, 30, FAIL)],
+)
+def test_latency(count: int, slow: int, outcome: Outcome) -> None:
+    said = timed(count, slow).only({"latency": {"p95_ms": 1000}})
+    assert said.outcome is outcome
+    if count == 68:
+        assert (said.cases_missing, said.cases_least) == (1, 69)
+
+
+def test_a_reused_or_replayed_answer_brings_no_latency() -> None:
+    gate = {"latency": {"p95_ms": 1000}, "evidence": {"sources": ["run", "replay"]}}
+    assert timed(100, 0, reused=True).only(gate).outcome is INCONCLUSIVE
+    replayed = timed(100, 0)
+    made = replace(replayed.made[0], run=replace(replayed.made[0].run, source=Source.REPLAY))
+    assert "a recorded answer brings no new latency" in replace(replayed, made=(made,)).only(gate).reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome"),
+    [
+        ({"per_call_usd": 0.002}, PASS),
+        ({"per_call_usd": 0.0019}, FAIL),
+        ({"monthly_usd": 600, "calls_a_day": 10_000}, PASS),
+        ({"monthly_usd": 599, "calls_a_day": 10_000}, FAIL),
+        ({"growth": 2}, PASS),
+        ({"growth": 1.9}, FAIL),
+    ],
+)
+def test_cost(rule: dict[str, Any], outcome: Outcome) -> None:
+    assert timed(50, 0).only({"cost": rule}).outcome is outcome
+
+
+def test_an_unknown_price_is_not_zero() -> None:
+    said = compared(*worse(50, 0)).only({"cost": {"per_call_usd": 1}})
+    assert (said.outcome, said.reason) == (INCONCLUSIVE, "the price of an answer of its newest run is not known")
+    short = timed(50, 0)
+    cut = replace(short, made=(short.made[0].with_rows(lambda rows: rows[:-1]),))
+    assert cut.only({"cost": {"per_call_usd": 1}}).outcome is INCONCLUSIVE
+
+
+# --- judges ---------------------------------------------------------------------------------------
+
+JUDGED: dict[str, Any] = {"not_worse": {"margin": "5%"}, "judges": {"labels": 100, "youden": 0.4}}
+
+
+def judged(every: Labelled, own: Labelled) -> World:
+    plan = [replace(case, judged=True) for case in cases("answer", "answer", 150)]
+    world = compared(*worse(150, 0), plan)
+    suite = suite_of(plan, judges="desk")
+    new, old = (replace(one, suites=(suite,)) for one in (world.candidate, world.live[0]))
+    outcomes = {Arm.CANDIDATE: [[P]] * 150, Arm.LIVE: [[P]] * 150}
+    made = run(new, plan, outcomes, others={Arm.LIVE: old})
+    measured = JudgeMeasured(judge=suite.judge_digest, every=every, own=own, evidence="labels")
+    return World(candidate=new, live=(old,), made=(made,)).but(judges={suite.judge_digest: measured})
+
+
+GOOD = Labelled(good=200, good_passed=196, bad=100, bad_failed=95)
+OWN = Labelled(good=60, good_passed=59, bad=40, bad_failed=38)
+
+
+def test_a_margin_shrinks_by_what_the_judge_misses() -> None:
+    said = judged(GOOD, OWN).ask(JUDGED).checks
+    assert [(one.name, one.outcome) for one in said] == [("not_worse", PASS), ("judges", PASS)]
+    assert said[0].asked.startswith("not worse than live by 4.0%")
+    unmeasured = judged(GOOD, OWN).ask({"not_worse": {"margin": "5%"}}).checks
+    assert "judge not measured" in unmeasured[0].reason
+
+
+@pytest.mark.parametrize(
+    ("every", "own", "reason"),
+    [
+        (Labelled(good=50, good_passed=50), OWN, "has 50 labels of 100"),
+        (GOOD, Labelled(good=33, good_passed=33), "has 33 labels of 34 for answers of this release"),
+        (GOOD, Labelled(good=60, good_passed=60, bad=40, bad_failed=14), "agrees with people too rarely"),
+        (Labelled(good=200, good_passed=120, bad=100, bad_failed=60), OWN, "agrees with people too rarely"),
+    ],
+)
+def test_a_judge_that_is_not_measured_or_wrong_does_not_count(every: Labelled, own: Labelled, reason: str) -> None:
+    said = judged(every, own).ask(JUDGED).checks
+    assert said[0].outcome is INCONCLUSIVE and reason in said[0].reason
+    assert said[1].outcome in (INCONCLUSIVE, FAIL) and reason in said[1].reason
+
+
+# --- people, freezes, other systems ---------------------------------------------------------------
+
+
+def test_approvals() -> None:
+    gate = {"approvals": {"count": 1}}
+    world = compared(*worse(10, 0))
+    assert world.only(gate).outcome is INCONCLUSIVE
+    assert world.approved("release").only(gate).outcome is PASS
+    claimed = world.approved("release", proven=False)
+    assert claimed.only(gate).reason == "0 of 1 people approved; ada@example.org is claimed and not proven"
+    assert claimed.only({"approvals": {"proven": False}}).outcome is PASS
+    assert world.approved("release", "release").only({"approvals": {"count": 2}}).outcome is INCONCLUSIVE
+    assert world.approved("anchor").only(gate).outcome is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome"),
+    [
+        (datetime(2026, 12, 22, 23, 59, tzinfo=UTC), PASS),
+        (datetime(2026, 12, 23, tzinfo=UTC), FAIL),
+        (datetime(2027, 1, 2, 23, 59, tzinfo=UTC), FAIL),
+        (datetime(2027, 1, 3, tzinfo=UTC), PASS),
+    ],
+)
+def test_a_freeze_ends_with_its_last_day(day: datetime, outcome: Outcome) -> None:
+    gate = {"freeze": [{"from": "2026-12-23", "to": "2027-01-02"}]}
+    assert compared(*worse(10, 0)).but(now=day).only(gate).outcome is outcome
+
+
+def external(verdict: Outcome, **more: Any) -> Evidence:
+    world = compared(*worse(10, 0))
+    given: dict[str, Any] = {
+        "id": f"external-{verdict.value}",
+        "app": "bot",
+        "digest": world.candidate.digest,
+        "source": Source.EXTERNAL,
+        "actor": "red team",
+        "at": NOW - timedelta(days=1),
+        "check": "red-team",
+        "verdict": verdict,
+        "token_name": "red-team",
+    }
+    return Evidence(**{**given, **more})
+
+
+@pytest.mark.parametrize(
+    ("pieces", "outcome"),
+    [
+        ([], INCONCLUSIVE),
+        ([external(PASS)], PASS),
+        ([external(FAIL)], FAIL),
+        ([external(PASS), external(FAIL, at=NOW)], FAIL),
+        ([external(FAIL), external(PASS, at=NOW)], PASS),
+        ([external(PASS, token_name="intern")], INCONCLUSIVE),
+        ([external(PASS, at=NOW - timedelta(days=31))], INCONCLUSIVE),
+        ([external(PASS, expires_at=NOW)], INCONCLUSIVE),
+        ([external(PASS, digest=named("other"))], INCONCLUSIVE),
+        ([external(PASS, check="lawyer")], INCONCLUSIVE),
+    ],
+)
+def test_verdicts_of_other_systems(pieces: list[Evidence], outcome: Outcome) -> None:
+    gate = {"external": {"red-team": {"by": ["red-team"], "max_age": "30d"}}}
+    said = compared(*worse(10, 0)).but(evidence=pieces).only(gate)
+    assert (said.name, said.outcome) == ("red-team", outcome)
+
+
+# --- waivers and modes ----------------------------------------------------------------------------
+
+
+def waived(check: str, days: int = 3, begun: int = 1) -> Waived:
+    at = NOW - timedelta(days=begun)
+    return Waived(check=check, person="ada@example.org", at=at, expires_at=at + timedelta(days=days))
+
+
+def test_a_waiver_lets_only_one_check_pass_and_ends() -> None:
+    gate = {"latency": {"p95_ms": 1000}, "not_worse": {"margin": "5%"}}
+    world = timed(150, 60)
+    assert world.ask(gate).outcome is FAIL
+    verdict = world.but(waivers=(waived("latency"),)).ask(gate)
+    assert verdict.outcome is PASS
+    assert verdict.checks[1].waived_until == NOW + timedelta(days=2)
+    assert verdict.checks[1].reason == "waived by ada@example.org: fail: it is slower"
+    for wrong in (waived("latency", days=1), waived("latency", days=8), waived("cost"), waived("latency", begun=-1)):
+        assert world.but(waivers=(wrong,)).ask(gate).outcome is FAIL
+
+
+def test_what_a_policy_does_not_list_cannot_be_waived() -> None:
+    world = compared(*worse(150, 60)).but(waivers=(waived("not_worse"),))
+    gate = {"not_worse": {"margin": "5%"}}
+    assert world.ask(gate).outcome is FAIL
+    assert world.ask({**gate, "waivers": {"may": ["not_worse"]}}).outcome is PASS
+
+
+def test_a_gate_that_warns_lets_through_and_says_what_is_wrong() -> None:
+    verdict = compared(*worse(150, 60)).ask({"not_worse": {"margin": "5%"}, "mode": "warn"})
+    assert verdict.opens and verdict.outcome is FAIL
+    assert not compared(*worse(150, 60)).ask({"not_worse": {"margin": "5%"}}).opens
