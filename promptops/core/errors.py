@@ -26,6 +26,8 @@
     │   ├── PromptNotFound
     │   ├── ChannelNotFound
     │   ├── TokenNotFound
+    │   ├── RunNotFound
+    │   ├── EvidenceNotFound
     │   ├── RouteNotFound                  the server has no such address
     │   ├── MethodNotAllowed          405  the server has the address, not for this method; says for which
     │   └── WorkspaceNotFound
@@ -38,6 +40,7 @@
     │   ├── VersionTaken                   another content already has this version
     │   ├── TokenNameTaken                 a live token already has this name
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
+    │   ├── RunClosed                      rows for a run that is complete, or was opened too long ago
     │   ├── NotQuarantined                 unquarantine of a release that is not in quarantine
     │   ├── OverrideExpired                an override file whose time is over
     │   └── OverrideOvertaken              the channel was changed after the override file was made
@@ -197,6 +200,14 @@ class TokenNotFound(NotFound):
     """No token of this id."""
 
 
+class RunNotFound(NotFound):
+    """No run of this id was opened."""
+
+
+class EvidenceNotFound(NotFound):
+    """No evidence of this id."""
+
+
 class RouteNotFound(NotFound):
     """The server has nothing at this address."""
 
@@ -263,6 +274,10 @@ class DirtyTree(Conflict):
                 " for a release that only channels with `allow_dirty: true` take.",
             ),
         )
+
+
+class RunClosed(Conflict):
+    """A run takes no more rows: it is complete, or was opened too long ago."""
 
 
 class NotQuarantined(Conflict):

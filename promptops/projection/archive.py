@@ -18,11 +18,12 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import GitUnavailable, Invalid, ReleaseNotFound
 from promptops.core.model import is_name, is_segment
 from promptops.projection.chain import HEADS, is_chain
-from promptops.projection.objects import CONTENT, RECORD, ROOT, link, project
+from promptops.projection.objects import RECORD, ROOT, link, project
 from promptops.projection.signatures import Sign, as_it_is, read_commits, signature_in
 from promptops.source.git.pack import Algorithm
 from promptops.source.git.repository import Repository
 from promptops.store.facts.epoch import EpochInfo
+from promptops.store.facts.kind import FactKind, kinds
 from promptops.store.facts.record import MAX_RECORD, Record, decode
 
 PAGE = 100
@@ -151,7 +152,7 @@ class Archive:
         for start in range(0, len(lines), PAGE):
             page = lines[start : start + PAGE]
             records = self._blobs([f"{line.sha}:{RECORD}" for line in page])
-            contents = self._blobs([f"{line.sha}:{CONTENT}" for line in page])
+            contents = self._blobs([f"{line.sha}:{_file(line.name)}" for line in page])
             parts = zip(page, records, contents, strict=True)
             yield from self._compared([self._judge(line, data, content) for line, data, content in parts])
 
@@ -213,7 +214,7 @@ class Archive:
         try:
             record = decode(data, content or b"")
         except Invalid as error:
-            gone = content is None and line.name.startswith("releases/") and self._is_lost(line.sha, CONTENT)
+            gone = content is None and _has_file(line.name) and self._is_lost(line.sha, _file(line.name))
             return Stored(line=line, problem=error.message, missing=gone)
         if record.ref != line.name:
             return Stored(line=line, problem=f"the record behind it is {record.ref}")
@@ -248,6 +249,15 @@ def _commit(record: Record, parents: tuple[str, ...] | None, algorithm: Algorith
     if parents[1:] != ((left,) if left else ()):
         return ""
     return link(record, algorithm, *parents, sign=sign).sha
+
+
+def _file(name: str) -> str:
+    """The file beside the record of a fact of this name."""
+    return kinds().get(name.partition("/")[0], FactKind).file
+
+
+def _has_file(name: str) -> bool:
+    return bool(kinds().get(name.partition("/")[0], FactKind).content)
 
 
 def lineages(names: Iterable[str]) -> tuple[str, ...]:

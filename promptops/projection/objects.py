@@ -1,4 +1,4 @@
-"""A record -> the git objects that hold it: a commit, its folder with the record's JSON, and a release's content.
+"""A record -> the git objects that hold it: a commit, its folder with the record's JSON, and the bytes beside it.
 
 Pure: the same record after the same commit gives the same bytes, and so the same object ids, on every machine and at
 any time. Python computes the ids and git only stores the objects, so writing one twice is harmless, and a different
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from promptops.core.model import Release
 from promptops.projection.people import git_person
 from promptops.projection.signatures import Sign, with_signature
 from promptops.source.git.pack import Algorithm, RawObject, make, make_tree
@@ -21,7 +20,6 @@ ROOT = "refs/promptops/"
 """Where versions before 0.4.0 had a ref of its own for each fact."""
 
 RECORD = "record.json"
-CONTENT = "content.json"
 
 _PERSON = "promptops <promptops@localhost>"
 
@@ -58,8 +56,8 @@ def _project(
     record: Record, algorithm: Algorithm, parents: tuple[str, ...], *, author: str, sign: Sign | None = None
 ) -> Projected:
     files = {RECORD: make("blob", encode(record), algorithm)}
-    if isinstance(record.fact, Release):
-        files[CONTENT] = make("blob", record.content, algorithm)
+    if record.content:
+        files[kind_of(record.fact).file] = make("blob", record.content, algorithm)
     tree = make_tree(files, algorithm)
     at = seconds(record.audit.at)
     head = [f"tree {tree.sha}", *(f"parent {sha}" for sha in parents), f"author {author} {at}"]

@@ -6,7 +6,7 @@ channel, the head of the audit log. On SQLite a writer holds the one write lock 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.rows import Values
 
 if TYPE_CHECKING:
+    from promptops.core.evidence import case_table
+    from promptops.core.evidence.run import Run
     from promptops.core.heartbeat import Beat, Room
     from promptops.core.origin import Origin
     from promptops.core.token import Token
@@ -177,6 +179,25 @@ class Writer(Reader):
         line = self.record(token)
         self._insert(tables.token_secret, {"digest": secret_digest, "token": token.id})
         return line
+
+    # --- evidence ---
+
+    def lock_run(self, run: str) -> Run:
+        """Lock a run: what it reported, and whether it is closed, stays so until the end. Before the log.
+
+        Raises:
+            RunNotFound
+        """
+        from promptops.store.queries.evidence import find_run
+
+        return find_run(self._connection, run, lock=True)
+
+    def add_rows(self, run: str, rows: Sequence[case_table.Row]) -> None:
+        """Keep what a run reports; its run is locked, and no such row is there."""
+        from promptops.store.queries.evidence import row_values
+
+        if rows:
+            self._insert(tables.run_row, *(row_values(run, row) for row in rows))
 
     # --- the record ---
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from promptops.core.digest import digest
 from promptops.core.errors import NotFound
 from promptops.core.evidence.approval import Approval, Waiver
+from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
+from promptops.core.evidence.evidence import Count, Evidence
+from promptops.core.evidence.release_suites import ReleaseSuites
+from promptops.core.evidence.run import Purpose, Source
+from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.model import Policy, Profile
 from promptops.core.origin import Origin
 from promptops.core.reference import parse_reference
 from promptops.core.registry_key import RegistryKey, endorse
 from promptops.core.token import Scope
+from promptops.core.verdict import Outcome
 from promptops.operations.build import BuiltWorkspace
 from promptops.operations.channels import Terms, apply_channels
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
@@ -22,11 +29,13 @@ from promptops.store import Reader, Registry, Writer
 from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
+from tests.support.evidence import row, run
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
+KINDS |= {"runs", "evidence", "suites"}
 
 
 HERE: dict[str, Any] = {"actor": ACTOR, "at": minutes(107)}
@@ -69,6 +78,7 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     )
     _sign_journal(registry)
     _speak(registry)
+    _evaluate(registry)
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
 
@@ -122,6 +132,39 @@ def _speak(registry: Registry) -> None:
     registry.write(work)
 
 
+def _evaluate(registry: Registry) -> None:
+    """A run with rows and its evidence, a verdict of another system, and the suites of two releases."""
+    with registry.read() as reader:
+        releases = reader.releases("bot")
+    opened = run(app="bot", at=minutes(107))
+    rows = (row(0), row(0, Arm.LIVE, passed=False), row(1, outcome=RowOutcome.ERROR, score=None, error="timeout"))
+    table = encode_table(CaseTable(cases=opened.cases, rows=rows), with_cases=False)
+    found: dict[str, Any] = {"app": "bot", "digest": opened.candidate.digest, "note": "größer ☃", **HERE}
+    suites = ReleaseSuites(
+        app="bot", number=1, digest=releases[0].digest, suites=opened.suites, commit="1" * 40, **HERE
+    )
+
+    def work(writer: Writer) -> None:
+        writer.record(opened)
+        writer.add_rows(opened.id, rows)
+        measured = Evidence(
+            id=f"{opened.id}.1", run=opened.id, source=opened.source, counts=(Count(prompt="answer", passed=1),),
+            table=table, table_digest=digest(table), hosts=opened.hosts, tools=("promptops 1.0",), **found,
+        )  # fmt: skip
+        writer.record(measured)
+        writer.record(
+            Evidence(
+                id="f" * 32, source=Source.EXTERNAL, check="red-team", verdict=Outcome.PASS, expires_at=minutes(999),
+                **found,
+            )
+        )  # fmt: skip
+        writer.record(run(2, app="bot", at=minutes(108), purpose=Purpose.DRIFT))
+        writer.record(suites)
+        writer.record(replace(suites, number=2, digest=releases[1].digest, dirty=True, suites=()))
+
+    registry.write(work)
+
+
 def _withhold(reference: str, channel: str) -> WithholdRequest:
     return WithholdRequest(reference=parse_reference(reference), reason="leaks data", key=key(), channel=channel)
 
@@ -151,6 +194,7 @@ def answers(reader: Reader) -> dict[str, object]:
     }
     for channel in reader.channels():
         found[f"live on {channel.name}"] = reader.live_on(channel.name)
+    found["evidence"] = reader.evidence(tables=True)
     for app in reader.apps():
         found |= {f"{app} {name}": value for name, value in _about(reader, app).items()}
     return found
@@ -162,6 +206,8 @@ def _about(reader: Reader, app: str) -> dict[str, object]:
     found: dict[str, object] = {"releases": releases, "whole": whole, "profile": reader.profile(app)}
     found["newest"] = reader.newest_release(app)
     found["owner"] = (reader.owner(app), reader.transfers(app))
+    found["runs"] = reader.runs(app)
+    found["suites"] = [reader.suites(app, each.digest) for each in releases]
     found["serving"] = [reader.channels_serving(app, each.digest) for each in releases]
     for channel in reader.channels():
         name = channel.name

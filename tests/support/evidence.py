@@ -8,6 +8,8 @@ from typing import Any
 
 from promptops.core.digest import digest
 from promptops.core.evidence.case_table import Arm, Case, CaseTable, Row, RowOutcome
+from promptops.core.evidence.evidence import Evidence
+from promptops.core.evidence.release_suites import ReleaseSuites
 from promptops.core.evidence.run import ArmRelease, PromptContent, Run, Source, SuiteRef
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.suite.suite import SuiteKind
@@ -74,6 +76,42 @@ def run(number: int = 1, cases: Sequence[Case] | int = 3, *, repeats: int = 1, *
             "at": AT,
             "plan": plan,
             "plan_digest": digest(plan),
+            **fields,
+        }
+    )
+
+
+def evidence_of(opened: Run, *rows: Row, **fields: Any) -> Evidence:
+    """The evidence of a run that reported these rows."""
+    table = encode_table(CaseTable(cases=opened.cases, rows=rows), with_cases=False)
+    return Evidence(
+        **{
+            "id": f"{opened.id}.1",
+            "app": opened.app,
+            "digest": opened.candidate.digest,
+            "source": opened.source,
+            "actor": "ci",
+            "at": AT,
+            "run": opened.id,
+            "table": table,
+            "table_digest": digest(table),
+            **fields,
+        }
+    )
+
+
+def suites(app: str, release: str, *names: str, **fields: Any) -> ReleaseSuites:
+    """The suites of a release with this digest."""
+    each = (SuiteRef(name=name, kind=SuiteKind.SAMPLE, digest=sha(name), cases=(sha(f"{name} 1"),)) for name in names)
+    return ReleaseSuites(
+        **{
+            "app": app,
+            "number": 1,
+            "digest": release,
+            "suites": tuple(each),
+            "commit": "c" * 40,
+            "actor": "ci",
+            "at": AT,
             **fields,
         }
     )

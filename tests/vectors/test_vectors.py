@@ -24,7 +24,7 @@ from promptops.core.audit import seal
 from promptops.core.digest import canonical
 from promptops.core.heartbeat import Beat
 from promptops.core.json_codec import from_json
-from promptops.core.model import AuditEntry, Release
+from promptops.core.model import AuditEntry
 from promptops.core.snapshot import Snapshot
 from promptops.store.facts.kind import kinds
 from promptops.store.facts.record import Record, bind, decode, encode
@@ -57,8 +57,8 @@ def test_a_record(vector: Vector) -> None:
     kind = kinds()[vector["kind"]]
     fact = from_json(kind.noun, vector["fact"], "fact")
     content = vector.get("content", "").encode()
-    if isinstance(fact, Release):
-        fact = replace(fact, content=content)
+    if kind.content:
+        fact = replace(fact, **{kind.content: content})
     line = from_json(AuditEntry, {**vector["audit"], "hash": "", "record": ""}, "audit")
     ref = kind.ref(fact, line.seq)
     line = replace(line, record=bind(ref, fact) if vector["bound"] else "")

@@ -23,8 +23,8 @@ from promptops.core.json_size import require_few
 SCHEMA: Final = "promptops.case-table/1"
 MAX_BYTES: Final = 64 << 20
 """Bytes of a table that is not compressed."""
-MAX_COMPRESSED: Final = 16 << 20
-"""Bytes of a table as it is kept: those of a record in git."""
+MAX_COMPRESSED: Final = 8 << 20
+"""Bytes of a table as it is kept: 100,000 cases with digests of their own."""
 
 _MAX_VALUES: Final = (len(fields(Case)) + 4) * MAX_CASES + len(fields(Row)) * MAX_ROWS
 """Values in a table, with a few tags a case."""

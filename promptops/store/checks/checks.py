@@ -18,6 +18,7 @@ from promptops.core.faults import Fault
 from promptops.store.checks import forms, journal_checks
 from promptops.store.checks.integrity import check_files, check_guards, check_references, check_restore
 from promptops.store.checks.journal_checks import PageCheck
+from promptops.store.checks.run_rows import check_run_rows
 from promptops.store.checks.verified import NOTHING, Verified, check_rows
 from promptops.store.faults import Check, damage
 from promptops.store.registry import Registry
@@ -164,6 +165,7 @@ _CHECKS: dict[str, Check] = {
     "journal": journal_checks.check_journal,
     "facts": journal_checks.check_facts,
     "unrecorded facts": journal_checks.check_unrecorded,
+    "rows of runs": check_run_rows,
     "secrets": journal_checks.check_secrets,
     "order": journal_checks.check_order,
     "numbers": forms.check_numbers,
@@ -176,6 +178,7 @@ _SINCE: dict[str, Callable[..., Iterator[Fault]]] = {
     "audit log": journal_checks.check_audit,
     "facts": journal_checks.check_facts,
     "forms": forms.check_forms,
+    "rows of runs": check_run_rows,
     "rows": check_rows,
 }
 """The checks that read rows one by one begin behind what was verified; that the other rows are there is counted."""

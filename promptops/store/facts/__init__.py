@@ -12,4 +12,5 @@ A name says what the fact is::
     tokens/<id>                         revocations/<token>               bindings/<line>
     transfers/<app>/<number>            homes/<number>                      registry-keys/<number>
     approvals/<number>                  waivers/<number>
+    runs/<id>                           evidence/<id>                       suites/<app>/<number>
 """

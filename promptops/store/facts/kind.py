@@ -64,7 +64,12 @@ class FactKind(ABC, Generic[F]):
     """The first segment of its names in the journal."""
     noun: type[F]
     apart: ClassVar[tuple[str, ...]] = ()
-    """Fields of the noun that stay out of its record: they are facts of their own, or must not leave the database."""
+    """Fields of the noun that stay out of its record: they are facts of their own, must not leave the database, or are
+    its ``content``."""
+    content: ClassVar[str] = ""
+    """The field of the noun whose bytes go to git in a ``file`` of their own beside the record, which has their digest;
+    empty for a kind whose record is all of it."""
+    file: ClassVar[str] = "content.json"
 
     @abstractmethod
     def ref(self, fact: F, seq: int) -> str:

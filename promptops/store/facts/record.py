@@ -15,14 +15,14 @@ from functools import cached_property
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.json_codec import from_json, to_json
-from promptops.core.model import AuditEntry, Release, is_segment
+from promptops.core.model import AuditEntry, is_segment
 from promptops.store.facts.kind import Fact, kind_of, kinds
 
 SCHEMA = "promptops.record/1"
 """Records whose audit line has no digest of their fact."""
 BOUND_SCHEMA = "promptops.record/2"
 MAX_RECORD = 16 << 20
-"""A record holds a release's notes and changes and its audit line, but never its content."""
+"""A record holds a release's notes and changes and its audit line, but never its content, nor a case table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,9 @@ class Record:
 
     @property
     def content(self) -> bytes:
-        """The canonical bytes of a release; empty for every other fact."""
-        return self.fact.content if isinstance(self.fact, Release) else b""
+        """The bytes beside the record: a release's, a case table's; empty for a fact without any."""
+        name = kind_of(self.fact).content
+        return getattr(self.fact, name) if name else b""
 
     @cached_property
     def written(self) -> bytes:
@@ -72,7 +73,7 @@ def _members(**members: bytes) -> bytes:
 
 
 def flaw(record: Record) -> str:
-    """Why the parts of a record do not belong together: its name, its fact, its audit line, a release's content.
+    """Why the parts of a record do not belong together: its name, its fact, its audit line, the bytes beside it.
 
     An empty string where they do.
     """
@@ -91,7 +92,7 @@ def flaw(record: Record) -> str:
 
 
 def encode(record: Record) -> bytes:
-    """The canonical bytes of ``record.json``; the content of a release is not in it.
+    """The canonical bytes of ``record.json``; the bytes beside it are not in it.
 
     Raises:
         Invalid: over :data:`MAX_RECORD`.
@@ -105,7 +106,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes, content: bytes = b"") -> Record:
-    """Read what :func:`encode` wrote; ``content`` are the bytes of a release.
+    """Read what :func:`encode` wrote; ``content`` are the bytes beside it.
 
     Raises:
         Invalid: for anything else, and for a record whose parts do not belong together (:func:`flaw`).
@@ -124,10 +125,10 @@ def decode(data: bytes, content: bytes = b"") -> Record:
         fact = from_json(kind.noun, value.get("fact"), "fact", without=kind.apart)
     except (ValueError, OverflowError) as error:
         raise Invalid(f"{ref}: {error}") from error
-    if isinstance(fact, Release):
-        fact = replace(fact, content=content)
+    if kind.content:
+        fact = replace(fact, **{kind.content: content})
     elif content:
-        raise Invalid(f"{ref} is no release and has content")
+        raise Invalid(f"{ref} is of a kind without content and has some")
     record = Record(ref=ref, audit=audit, fact=fact)
     if problem := flaw(record):
         raise Invalid(f"{ref}: {problem}")

@@ -24,6 +24,7 @@ class _Releases(KeyedKind[Release]):
     name = "releases"
     noun = Release
     apart = ("yank", "content")
+    content = "content"
     table = tables.release
     key = ("app", "version")
 

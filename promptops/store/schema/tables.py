@@ -31,6 +31,10 @@ from promptops.store.schema.columns import (
     column,
 )
 from promptops.store.schema.columns import metadata as metadata
+from promptops.store.schema.evidence_tables import evidence as evidence
+from promptops.store.schema.evidence_tables import release_suites as release_suites
+from promptops.store.schema.evidence_tables import run as run
+from promptops.store.schema.evidence_tables import run_row as run_row
 from promptops.store.schema.git_tables import drained as drained
 from promptops.store.schema.git_tables import home as home
 from promptops.store.schema.git_tables import outbox as outbox

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from promptops.core.digest import digest
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable
 from promptops.core.evidence.evidence import Evidence, counted, missing, newest_of_each_run, table_of
@@ -15,19 +14,9 @@ from promptops.core.evidence.run import ArmRelease, Run, Source, expected, plann
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.json_codec import from_json, to_json
 from promptops.core.verdict import Outcome
-from tests.support.evidence import AT, arm, case, row, run, sha
+from tests.support.evidence import AT, arm, case, evidence_of, row, run, sha
 
 C, L = Arm.CANDIDATE, Arm.LIVE
-
-
-def evidence_of(opened: Run, *rows: Any, **fields: Any) -> Evidence:
-    table = encode_table(CaseTable(cases=opened.cases, rows=rows), with_cases=False)
-    return Evidence(
-        **{
-            "id": opened.id, "app": opened.app, "digest": opened.candidate.digest, "source": opened.source,
-            "actor": "ci", "at": AT, "run": opened.id, "table": table, "table_digest": digest(table), **fields,
-        }
-    )  # fmt: skip
 
 
 def test_a_run_plans_every_case_in_every_arm_that_has_its_prompt() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Profile
 from promptops.core.registry_key import RegistryKey
 from promptops.core.token import Revocation
@@ -18,8 +20,10 @@ from promptops.store.facts.home import Home
 from promptops.store.facts.revocation import RevokedToken
 from promptops.store.schema.guards import GUARDED
 from promptops.store.schema.tables import metadata
-from tests.store.facts import ACTOR, START, ask, fill, quarantine, token, transfer, withdraw, withhold
+from tests.store.facts import ACTOR, START, ask, fill, minutes, quarantine, token, transfer, withdraw, withhold
 from tests.store.facts import release as a_release
+from tests.support.evidence import evidence_of, row, suites
+from tests.support.evidence import run as a_run
 
 MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client"}
 
@@ -40,6 +44,27 @@ def full(registry: Registry) -> Registry:
         writer.record(Home(number=1, ref="refs/heads/promptops/test", workspace="ab", actor=ACTOR, at=START))
         writer.record(RegistryKey(number=1, key="", required=False, actor=ACTOR, at=START))
         writer.add_token(token("ci"), "d" * 64)
+        word: dict[str, Any] = {
+            "app": "bot",
+            "version": "0.1.1",
+            "digest": a_release(1).digest,
+            "channel": "prod",
+            "number": 1,
+        }
+        word |= {"actor": ACTOR, "at": START, "reason": "fine", "person": "ada@example.org"}
+        held: dict[str, Any] = {
+            "policy_version": 1,
+            "position": 1,
+            "subject": "release",
+            "withdraws": None,
+            "proven": False,
+        }
+        writer.record(Approval(**word, **held))
+        writer.record(Waiver(**word, check="latency", expires_at=minutes(9)))
+        writer.record(a_run())
+        writer.add_rows(a_run().id, [row(0)])
+        writer.record(evidence_of(a_run(), row(0)))
+        writer.record(suites("bot", a_release(1).digest))
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
             RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
@@ -104,6 +129,12 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "token_secret": (("digest",), ("token",)),
         "token_revocation": (("token",),),
         "transfer": (("app", "number"),),
+        "approval": (("number",),),
+        "waiver": (("number",),),
+        "run": (("id",),),
+        "run_row": (("run", "place", "arm", "repeat"),),
+        "evidence": (("id",), ("run", "number")),
+        "release_suites": (("app", "number"),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 
