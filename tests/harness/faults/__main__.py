@@ -25,7 +25,10 @@ from tests.harness.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
 from tests.support.checkout import memory
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("points", "kills", "disks", "git", "server", "serving", "neighbours", "clones")
+_IN_MEMORY = ("points", "clones")
+"""Parts in which only processes die, and not the machine: what they wrote is as safe in memory as on a disk."""
+
+PARTS = (*_IN_MEMORY, "kills", "disks", "git", "server", "serving", "neighbours")
 _ROOM = 4 << 30
 
 
@@ -105,9 +108,8 @@ def _side_by_side(arguments: list[str], databases: Sequence[str]) -> list[Row]:
 
 
 def _work(asked: argparse.Namespace, file: Path) -> None:
-    """The parts that were asked for: the one with the most worlds in memory, the others on a disk."""
-    # Where only processes die, what they wrote is as safe in memory as on a disk.
-    for place, parts in ((memory(_ROOM), PARTS[:1]), (None, PARTS[1:])):
+    """The parts that were asked for: those with the most worlds in memory, the others on a disk."""
+    for place, parts in ((memory(_ROOM), _IN_MEMORY), (None, PARTS[len(_IN_MEMORY) :])):
         if some := [part for part in parts if part in asked.only.split(",")]:
             _work_in(place, asked, some, file)
 
