@@ -179,8 +179,8 @@ def written(url: str, root: Path) -> list[str]:
     with closing(Registry.open(url)) as registry, registry.read() as reader:
         lineage, ids = registry.lineage, {token.id: token.name for token in reader.tokens()}
         records = reader.facts(reader.journal())
-        # 0.3.0 did not say which workspace declared a policy, nor the first commit of a repository.
-        later = r'"origin":\{[^{}]*\},|,"root":"[0-9a-f]{40}"'
+        # 0.3.0 did not say which workspace declared a policy, nor the first commit of a repository and its authors.
+        later = r'"origin":\{[^{}]*\},|,"root":"[0-9a-f]{40}"|"authors":\[[^\]]*\],'
         texts = [re.sub(later, "", encode(record).decode()) for record in records]
     form = "%(refname) %(objecttype) %(authorname) %(committername) %(taggername) %(contents)%1e"
     texts += factory.git(root, "for-each-ref", f"--format={form}", "refs/tags").split("\x1e")

@@ -66,7 +66,8 @@ def rebuild(
 
     Every release, deployment, policy, quarantine and line of the audit log comes back as it was, verified byte by byte.
     The registry must not exist yet. It begins a new epoch, so that clients notice the rebuild. What does not prove
-    itself is left out and named.
+    itself is left out and named. Where --registry or PROMPTOPS_REGISTRY names the place, the new epoch goes to git by
+    `promptops sync`, and not by itself: so a registry can be made to compare.
 
     A history with a hole, one that forks, and one that ends before a line that this machine has verified are refused
     with the numbers that are missing, and nothing is made. --accept-loss takes the lines before the hole, if N is how
@@ -97,7 +98,8 @@ def rebuild(
     confirm = asking(session, yes=yes)
     rebuilt = rebuilding.rebuild(place, url, request, actor=actor, now=session.now, confirm=confirm)
     place = hide_password(url)
-    session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page))
+    own = not session.names_registry()
+    session.answer(lambda: _shape(rebuilt, place), lambda page: _lines(rebuilt, place, page, goes_on=own))
     for each in rebuilt.unloadable[:_SHOWN]:
         session.note(f"no client can load {each}")
     if len(rebuilt.unloadable) > _SHOWN:
@@ -106,7 +108,7 @@ def rebuild(
         session.note(f"ignored: {each}")
     if len(rebuilt.ignored) > _SHOWN:
         session.note(f"ignored: {counted(len(rebuilt.ignored) - _SHOWN, 'more line')}; --json names them all")
-    if not rebuilt.leaves:
+    if own and not rebuilt.leaves:
         bring_to_git(session)
 
 
@@ -127,7 +129,7 @@ def _shape(rebuilt: Rebuilt, url: str) -> JsonObject:
     }
 
 
-def _lines(rebuilt: Rebuilt, url: str, page: Page) -> list[Line]:
+def _lines(rebuilt: Rebuilt, url: str, page: Page, *, goes_on: bool) -> list[Line]:
     head: Line = [Span("✓ ", "good"), Span("Rebuilt ", "strong"), Span(url, "name"), " from git"]
     rows = [
         ("lineage", rebuilt.lineage),
@@ -143,7 +145,9 @@ def _lines(rebuilt: Rebuilt, url: str, page: Page) -> list[Line]:
     missing: list[Line] = [["  ", Span(text, "quiet")] for text in MISSING]
     lines = [head, "", *facts(page, [("changes", counted(rebuilt.records, "record")), *rows])]
     steps = [("check it", ["fsck"]), ("look", ["status"])]
+    # Not by itself: a registry that was made to compare would take the journal away from the one that lives.
     if rebuilt.leaves:
-        # Not by itself: a registry that was made to compare would take the journal away from the one that lives.
         steps.append((f"go on in git, past commit {rebuilt.leaves[:12]}", ["sync"]))
+    elif not goes_on:
+        steps.append(("if it takes the place of the one that was lost, go on in git", ["sync"]))
     return [*lines, "", "Not in git, by design:", *missing, *next_steps(steps)]

@@ -199,6 +199,29 @@ def test_of_two_registries_the_ref_that_is_named_counts(
     assert "already" in promptops("rebuild", "--from-git", "prompts", "--ref", REF, exits=4).err
 
 
+@pytest.mark.parametrize("named", ["--registry", "PROMPTOPS_REGISTRY"])
+def test_a_rebuild_to_compare_takes_nothing_from_the_registry_that_lives(
+    clone: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
+) -> None:
+    """In the home's own workspace, as fsck advises it."""
+    monkeypatch.delenv("PROMPTOPS_REGISTRY")
+    monkeypatch.chdir(clone)
+    promptops("rebuild", "--from-git", ".")
+    before = commits(clone)
+    assert promptops("status", "--json").json["pending"] == 0  # the workspace's own registry goes on by itself
+    flag = ["--registry", str(tmp_path / "compared.db")]
+    with monkeypatch.context() as patch:
+        if named == "PROMPTOPS_REGISTRY":
+            patch.setenv(named, flag.pop())
+            flag.clear()
+        assert "go on in git" in promptops("rebuild", "--from-git", ".", *flag).out
+        promptops("fsck", *flag, exits=1)
+    assert commits(clone) == before
+    promptops("rollback", "bot", "--channel", "prod")
+    assert promptops("sync").out == "Everything is in git.\n"
+    promptops("fsck")
+
+
 KEY, OTHER = signing_key(), signing_key(1)
 
 
