@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from promptops.evals.reports.report import Report
     from promptops.evals.run_folder import RunFolder
     from promptops.evals.runner import Progress
-    from promptops.operations.evaluate import Asking, Prepared
+    from promptops.operations.eval_plan import Prepared
+    from promptops.operations.evaluate import Asking
     from promptops.operations.queries import Named
 
 INTERRUPTED = 130
@@ -91,7 +92,7 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
     The exit code is 5 if a case of a suite of kind `required` fails, 6 if the run did not come to its end.
     """
     from promptops.cli.output import eval_report
-    from promptops.operations import evaluate
+    from promptops.operations import eval_plan, evaluate
 
     root = session.require_root()
     before = _before(root, options)
@@ -103,7 +104,7 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
         session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
         return
     if before is not None:
-        prepared = evaluate.continued(prepared, before.arguments())
+        prepared = eval_plan.continued(prepared, before.arguments())
     try:
         report, folder = evaluate.evaluate(prepared, asking)
     finally:
@@ -139,27 +140,27 @@ def _prepared(session: Session, root: Path, typed: str | None, options: Mapping[
     from promptops.core.evidence.case_table import Arm
     from promptops.evals.plan import Selection
     from promptops.evals.run_folder import Arguments
-    from promptops.operations import evaluate
+    from promptops.operations import eval_plan
     from promptops.operations.queries import Named
 
     text = options.get("reference") or typed
     reference = parse_reference(text) if text else None
-    app = evaluate.read_app(root, reference.app if reference else "", commit=options["commit"])
+    app = eval_plan.read_app(root, reference.app if reference else "", commit=options["commit"])
     reference = reference or Reference(app=app.name)
     if reference.fixed or reference.channel:
         candidate = _released(session, reference)
     else:
-        candidate = Named(reference=reference, content=evaluate.content_of(app), release=None)
-    sides = [evaluate.side_of(Arm.CANDIDATE, candidate)]
+        candidate = Named(reference=reference, content=eval_plan.content_of(app), release=None)
+    sides = [eval_plan.side_of(Arm.CANDIDATE, candidate)]
     if options["against"]:
-        sides.append(evaluate.side_of(Arm.LIVE, _baseline(session, app.name, options)))
+        sides.append(eval_plan.side_of(Arm.LIVE, _baseline(session, app.name, options)))
     selection = Selection(
         suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
     )
     arguments = Arguments(
         id=uuid4().hex,
         app=app.name,
-        started_at=evaluate.now_text(session.now),
+        started_at=eval_plan.now_text(session.now),
         reference=str(reference),
         against=_fixed(options["against"], sides[-1].digest),
         commit=options["commit"],
@@ -174,7 +175,7 @@ def _prepared(session: Session, root: Path, typed: str | None, options: Mapping[
     )
     replay = session.path(options["replay"]) if options["replay"] else None
     _require_one_source(options)
-    return evaluate.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
 
 
 def _released(session: Session, reference: Reference) -> Named:

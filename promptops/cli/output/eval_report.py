@@ -10,7 +10,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 
 if TYPE_CHECKING:
     from promptops.evals.reports.report import GroupReport, Report
-    from promptops.operations.evaluate import Prepared
+    from promptops.operations.eval_plan import Prepared
 
 WORST = 10
 """Cases that are shown: a screen of them, the worst first."""
