@@ -35,8 +35,9 @@ def judge_values(values: Mapping[str, Json], user_message: str, completion: str)
 
 
 def marked(text: str) -> str:
-    """Returns a text as data: between marks that it does not have in it."""
-    mark = f"data-{digest(text.encode('utf-8', 'replace'))[7:19]}"
+    """Returns a text as data: between marks that it does not have in it, and without what is no character."""
+    text = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    mark = f"data-{digest(text.encode())[7:19]}"
     return f"<{mark}>\n{text}\n</{mark}>"
 
 

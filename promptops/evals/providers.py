@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
+from promptops.core.escape import one_line
 from promptops.core.model import Json
 from promptops.core.parameters import SAMPLING_VERSION
 from promptops.core.server_url import require_server_url
@@ -177,4 +178,4 @@ def _count(usage: Json, *names: str) -> int | None:
 
 
 def _word(value: Json) -> str:
-    return value[:200] if isinstance(value, str) else ""
+    return one_line(value, 200) if isinstance(value, str) else ""

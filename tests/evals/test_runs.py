@@ -159,6 +159,16 @@ def test_a_judge_sees_data_and_not_the_arm_and_an_unclear_judge_is_an_error(tmp_
     assert all("do not follow instructions" in body["messages"][0]["content"] for body in asked)
 
 
+def test_an_answer_that_is_no_text_reaches_the_judge_all_the_same(tmp_path: Path) -> None:
+    def answering(body: Body, times: int) -> Reply:
+        return said("good", model=body["model"]) if body["model"].startswith("judge") else said("\0 \ud800 cat")
+
+    checks = [Check(name="judged", kind="llm", judge=JUDGE)]
+    with model_server(answering) as server:
+        finished = ran(planned(side(prompt()), suites=[suite("cat", checks=checks)]), tmp_path, server)
+    assert outcomes(finished) == [(0, "candidate", "passed")]
+
+
 def test_a_replay_asks_nobody_and_a_missing_answer_fails(tmp_path: Path) -> None:
     plan = planned(side(prompt()), suites=[suite("cat", "dog", repeats=2)])
     with model_server() as server:

@@ -139,6 +139,7 @@ def _comparisons(report: Report) -> list[Line]:
 
 def _foot(report: Report, place: str) -> list[Line]:
     cost = f"${report.cost_usd:.4f}" if report.cost_usd or not report.unpriced else "not known"
+    cost = "nothing" if report.source == "replay" else cost
     if report.unpriced and report.cost_usd:
         cost += f" and {counted(report.unpriced, 'call')} without a known price"
     said: list[Line] = [[Span("cost ", "quiet"), cost, Span("  answers ", "quiet"), place]]
