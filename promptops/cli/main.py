@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "init": ("promptops.cli.commands.init", "Set up a workspace and its registry."),
         "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
         "render": ("promptops.cli.commands.prompt", "Print a prompt's messages as an application sends them."),
+        "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
         "eval": ("promptops.cli.commands.eval", "Ask models the cases of suites, and grade what they answer."),
     },
     "Release": {

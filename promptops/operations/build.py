@@ -78,7 +78,7 @@ def build(
         )
     info = repository.resolve(commit)
     repository.seek_first_commit(info.sha)
-    under = _folder(repository, root, info.sha)
+    under = workspace_folder(repository, root, info.sha)
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
     loaded = check(tree, apps=frozenset(apps) or None, suites=False)
     if loaded.workspace is None:
@@ -132,7 +132,7 @@ def origin_of(repository: Repository, root: Path, app: str) -> Origin:
 
     path = load(WorkingTree(root), apps={app}).app(app).path
     info = repository.resolve()
-    under = _folder(repository, root, info.sha)
+    under = workspace_folder(repository, root, info.sha)
     first = repository.first_commit(info.sha)
     return Origin(repository=info.repository, path="/".join(filter(None, (under, path))), root=first)
 
@@ -151,11 +151,11 @@ def workspace_origin(root: Path) -> Origin | None:
         except Invalid:  # nothing is committed yet
             sha = ""
         first = repository.first_commit(sha) if sha else ""
-        origin = Origin(repository=repository.remote(), path=_folder(repository, root, sha), root=first)
+        origin = Origin(repository=repository.remote(), path=workspace_folder(repository, root, sha), root=first)
     return origin if origin.is_known else None
 
 
-def _folder(repository: Repository, root: Path, sha: str) -> str:
+def workspace_folder(repository: Repository, root: Path, sha: str) -> str:
     """The folder of a workspace in its repository, as a commit writes it; empty for the whole repository."""
     under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
     return repository.spelling(sha, under) if sha else under

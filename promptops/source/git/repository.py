@@ -27,7 +27,7 @@ from promptops.source.git.pack import Algorithm
 from promptops.source.git.process import Running
 from promptops.source.git.refs import Refs
 from promptops.source.git.tree import GitTree
-from promptops.source.tree import Tree, WorkingTree
+from promptops.source.tree import WorkingTree
 
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
@@ -133,6 +133,11 @@ class Repository:
         sha, author, at = self._commit(commit)
         return CommitInfo(sha=sha, author=author, at=at, repository=self.remote())
 
+    def common(self, one: str, other: str) -> str:
+        """Returns the newest commit before both; empty if there is none here, as in a shallow clone."""
+        names = self.resolve(one).sha, self.resolve(other).sha
+        return self.begin("merge-base", *names).answer().out.decode().strip()
+
     def seek_first_commit(self, sha: str) -> None:
         """Starts to look for the first commit before this one, while the caller does something else."""
         if self._sought is None and not (self.folder / "shallow").exists():
@@ -147,7 +152,7 @@ class Repository:
         sought, self._sought = self._sought, None
         return (sought.answer().out.decode().split() or [""])[0] if sought is not None else ""
 
-    def tree(self, sha: str, under: str = "") -> Tree:
+    def tree(self, sha: str, under: str = "") -> GitTree:
         """Returns the files of a commit below a folder, with paths relative to it."""
         return self._tree(sha, under.strip("/"))
 

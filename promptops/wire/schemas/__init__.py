@@ -18,7 +18,7 @@ from promptops.wire.codec import schema_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_MODULES: Final = ("audit", "channels", "commands", "deployments", "registry", "releases", "tokens")
+_MODULES: Final = ("audit", "channels", "ci", "commands", "deployments", "registry", "releases", "tokens")
 
 
 @cache

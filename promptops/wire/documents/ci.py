@@ -1,0 +1,67 @@
+"""What `ci` answers about the change between two commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptops.wire.documents.commands import FindingDocument
+from promptops.wire.documents.releases import ChangeDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteChangeDocument:
+    """What became of a suite; ``weaker`` is true if it may ask less than before. The numbers are of its cases."""
+
+    suite: str
+    added: int
+    removed: int
+    changed: int
+    new: bool
+    gone: bool
+    lowered: bool
+    checks_changed: bool
+    weaker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedAppDocument:
+    """An app whose content or suites are others; a digest is null where it has errors, or is not there."""
+
+    app: str
+    path: str
+    old_digest: str | None
+    digest: str | None
+    bump: str
+    new: bool
+    gone: bool
+    errors: int
+    changes: tuple[ChangeDocument, ...]
+    suites: tuple[SuiteChangeDocument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLineDocument:
+    """What one check says of an app; ``outcome`` is ``pass``, ``inconclusive``, ``error`` or ``fail``."""
+
+    app: str
+    check: str
+    outcome: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiDocument:
+    """The change between two commits. ``findings`` are those that the base does not have, ``errors`` all of the head.
+
+    Paths are relative to the repository, in which ``folder`` is the workspace.
+    """
+
+    base: str
+    head: str
+    folder: str
+    apps: tuple[ChangedAppDocument, ...]
+    findings: tuple[FindingDocument, ...]
+    errors: int
+    checks: tuple[CheckLineDocument, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,142 @@
+"""`promptops ci` over the pull requests that there are: wording, model pin, a weaker suite, 600 findings, a merge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml  # type: ignore[import-untyped]
+from sarif_pydantic import Sarif  # type: ignore[import-untyped]
+
+from tests.cli.conftest import Promptops
+from tests.support import factory
+
+PROMPT = "model: {model}\nmessages:\n- role: user\n  content: {text}\n"
+SUITE = "prompts: answer\nkind: {kind}\nchecks: [{{contains: '{{{{expected}}}}'}}]\ncases:\n{cases}"
+
+
+def prompt(text: str = "Hello {{name}}", model: str = "openai/gpt-4o-2024-08-06") -> str:
+    return PROMPT.format(text=json.dumps(text), model=model)
+
+
+def suite(*names: str, kind: str = "required", expected: str = "yes") -> str:
+    cases = "".join(f"- {{id: {name}, name: {name}, expected: '{expected}'}}\n" for name in names)
+    return SUITE.format(kind=kind, cases=cases)
+
+
+@pytest.fixture
+def place(tmp_path: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace below the root of its repository, with two apps."""
+    root = tmp_path / "repository"
+    files = {
+        "promptops.yml": "registry: team\napps: [apps/*]\n",
+        "apps/bot/prompts/answer.prompt.yml": prompt(),
+        "apps/bot/evals/golden.suite.yml": suite("a", "b"),
+        "apps/other/prompts/tell.prompt.yml": prompt("Other {{name}}"),
+    }
+    factory.make_workspace(root, {f"texts/{path}": text for path, text in files.items()})
+    monkeypatch.chdir(root / "texts")
+    return root
+
+
+def change(place: Path, path: str, text: str) -> None:
+    factory.commit(place, {f"texts/apps/bot/{path}": text})
+
+
+def answer(promptops: Promptops, *arguments: str, exits: int = 0) -> dict[str, Any]:
+    return promptops("ci", "--json", *arguments, exits=exits).json
+
+
+def test_a_change_of_wording_is_a_patch_of_one_app(place: Path, promptops: Promptops) -> None:
+    change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
+    made = answer(promptops)
+    assert made["folder"] == "texts" and [(app["app"], app["bump"]) for app in made["apps"]] == [("bot", "patch")]
+    assert made["apps"][0]["path"] == "texts/apps/bot" and made["findings"] == []
+
+
+def test_a_pin_is_a_minor_change_and_a_floating_one_a_finding_at_its_line(place: Path, promptops: Promptops) -> None:
+    change(place, "prompts/answer.prompt.yml", prompt(model="openai/gpt-4o"))
+    made = answer(promptops)
+    assert made["apps"][0]["bump"] == "minor"
+    assert [(each["code"], each["path"], each["line"]) for each in made["findings"]] == [
+        ("floating-model", "texts/apps/bot/prompts/answer.prompt.yml", 1)
+    ]
+
+
+def test_a_weaker_suite_is_named_though_the_content_is_the_same(place: Path, promptops: Promptops) -> None:
+    change(place, "evals/golden.suite.yml", suite("a", "c", kind="sample", expected="y"))
+    (app,) = answer(promptops)["apps"]
+    assert app["digest"] == app["old_digest"] and app["bump"] == "none"
+    (golden,) = app["suites"]
+    kept = {key: golden[key] for key in ("added", "removed", "changed", "lowered", "weaker")}
+    assert kept == {"added": 1, "removed": 1, "changed": 1, "lowered": True, "weaker": True}
+
+
+def test_files_without_content_are_no_change(place: Path, promptops: Promptops) -> None:
+    change(place, "prompts/answer.prompt.yml", "# a comment\n" + prompt())
+    factory.commit(place, {"README.md": "x", "texts/apps/bot/notes.txt": "x"})
+    assert answer(promptops, "--base", "HEAD~2")["apps"] == []
+
+
+def test_what_the_base_went_on_with_is_no_change_of_the_branch(place: Path, promptops: Promptops) -> None:
+    branch = factory.git(place, "branch", "--show-current").strip()
+    factory.git(place, "checkout", "-q", "-b", "wording")
+    change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
+    factory.git(place, "checkout", "-q", branch)
+    factory.commit(place, {"texts/apps/other/prompts/tell.prompt.yml": prompt("Else {{name}}")})
+    factory.git(place, "checkout", "-q", "wording")
+    assert [app["app"] for app in answer(promptops, "--base", branch)["apps"]] == ["bot"]
+    factory.git(place, "merge", "-q", "--no-edit", branch)
+    assert [app["app"] for app in answer(promptops, "--base", branch)["apps"]] == ["bot"]
+
+
+def test_errors_stop_with_the_code_of_invalid_files(place: Path, promptops: Promptops) -> None:
+    change(place, "prompts/answer.prompt.yml", "messages: 1\n")
+    made = answer(promptops, exits=2)
+    assert made["apps"][0]["digest"] is None and made["errors"] == made["apps"][0]["errors"] > 0
+
+
+def test_apps_that_come_and_go(place: Path, promptops: Promptops) -> None:
+    factory.git(place, "mv", "texts/apps/other", "texts/apps/another")
+    factory.git(place, "commit", "-q", "-m", "Move")
+    apps = {app["app"]: (app["new"], app["gone"]) for app in answer(promptops)["apps"]}
+    assert apps == {"another": (True, False), "other": (False, True)}
+
+
+def test_a_first_commit_and_a_branch_without_a_base_are_all_new(place: Path, promptops: Promptops) -> None:
+    assert [app["new"] for app in answer(promptops)["apps"]] == [True, True]
+    assert len(answer(promptops, "--base", "0" * 40)["apps"]) == 2
+
+
+def test_a_base_that_is_not_there_says_how_to_get_it(place: Path, promptops: Promptops) -> None:
+    assert "there is no commit 'nowhere'" in promptops("ci", "--base", "nowhere", exits=2).err
+
+
+def test_600_findings_fit_into_every_format(place: Path, promptops: Promptops) -> None:
+    text = "x \u202e y"
+    for number in range(30):
+        lines = "\n".join(f"- role: user\n  content: {json.dumps(text)} # {n}" for n in range(20))
+        path = place / f"texts/apps/bot/prompts/p{number}.prompt.yml"
+        path.write_text(f"model: openai/gpt-4o\nmessages:\n{lines}\n")
+    factory.commit(place, {})
+    names = ("summary", "comment", "sarif", "junit", "code-quality")
+    options = [word for name in names for word in (f"--{name}", f"../{name}")]
+    out = promptops("ci", "--format", "github", *options, exits=2).out
+    texts = {name: (place / name).read_text() for name in names}
+    found = Sarif.model_validate_json(texts["sarif"]).runs[0].results
+    assert len(found) >= 600 and len(json.loads(texts["code-quality"])) == len(found)
+    assert len(texts["summary"].encode()) < 1_000_000 and len(texts["comment"]) < 65_536
+    assert sum(suite.tests for suite in JUnitXml.fromstring(texts["junit"].encode())) == 1
+    commands = [line for line in out.splitlines() if line.startswith(("::error", "::warning", "::notice"))]
+    assert len(commands) == 11 and f"{len(found) - 10:,} more findings" in commands[-1]
+    assert "\u202e" not in "".join((*texts.values(), out))
+
+
+def test_lines_of_a_pull_request_are_no_commands_of_the_runner(place: Path, promptops: Promptops) -> None:
+    change(place, "prompts/answer.prompt.yml", prompt("##[error]x ::set-output name=a::b {{name}}"))
+    lines = promptops("ci", "--format", "github").out.splitlines()
+    assert lines[0].startswith("::stop-commands::")
+    end = f"::{lines[0].rpartition('::')[2]}::"
+    assert end in lines and not any("##[" in line for line in lines[lines.index(end) :])
