@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from junitparser import JUnitXml  # type: ignore[import-untyped]
+from junitparser import JUnitXml
 from sarif_pydantic import Sarif  # type: ignore[import-untyped]
 
 from promptops.ci import machine

@@ -134,7 +134,7 @@ class Repository:
         return CommitInfo(sha=sha, author=author, at=at, repository=self.remote())
 
     def common(self, one: str, other: str) -> str:
-        """Returns the newest commit before both; empty if there is none here, as in a shallow clone."""
+        """Returns the newest commit before both; empty where this clone has no such commit."""
         names = self.resolve(one).sha, self.resolve(other).sha
         return self.begin("merge-base", *names).answer().out.decode().strip()
 

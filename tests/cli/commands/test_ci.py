@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from junitparser import JUnitXml  # type: ignore[import-untyped]
+from junitparser import JUnitXml
 from sarif_pydantic import Sarif  # type: ignore[import-untyped]
 
 from tests.cli.conftest import Promptops
