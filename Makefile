@@ -54,6 +54,10 @@ bench: $(VENV)/.dev ## speed, each figure as a ratio to a baseline measured in t
 faults: $(VENV)/.dev ## kill, starve and restart everything, and count what was lost: none may be (ARGS=--short: minutes)
 	@$(BIN)/python -m tests.harness.faults $(ARGS)
 
+.PHONY: calibrate
+calibrate: $(VENV)/.dev ## measure how often gates let a bad release pass, and write docs/calibration.md (ARGS=--short: seconds)
+	@$(BIN)/python -m tests.harness.calibrate $(ARGS)
+
 .PHONY: format
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .

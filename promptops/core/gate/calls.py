@@ -116,7 +116,7 @@ def _first(parts: Sequence[Part], place: int) -> float | None:
 
     A later repeat does not take its place, else an error would help.
     """
-    rows = [row for part in parts if place in part.at for row in part.record.answers(part.at[place], Arm.CANDIDATE)]
+    rows = [row for part in parts for row in part.answers(Arm.CANDIDATE).get(place, ())]
     called = [row for row in rows if row is None or not row.reused]
     if not called:
         return None

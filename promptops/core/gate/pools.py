@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
 from promptops.core.gate.given import GatePrompt
@@ -33,14 +34,33 @@ class Universe:
         return self._by_id.get(case.id, self._by_key.get(case.key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: answers are read once
 class Part:
-    """What a run says of a comparison: for each case of it that was planned there, its place in the run."""
+    """What a run says of a comparison: for each case of it that was planned there, its place in the run.
+
+    ``arm`` is the one with which the candidate is compared, if any.
+    """
 
     record: Record
     prompt: str
     arm: Arm | None
     at: dict[int, int]
+
+    def answers(self, arm: Arm | None) -> dict[int, list[Row | None]]:
+        """Returns the rows of each case of an arm, or of the one that is compared; None for what is missing."""
+        return self._own if arm is Arm.CANDIDATE else self._other
+
+    @cached_property
+    def _own(self) -> dict[int, list[Row | None]]:
+        return self._read(Arm.CANDIDATE)
+
+    @cached_property
+    def _other(self) -> dict[int, list[Row | None]]:
+        assert self.arm is not None
+        return self._read(self.arm)
+
+    def _read(self, arm: Arm) -> dict[int, list[Row | None]]:
+        return {place: self.record.answers(there, arm) for place, there in self.at.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,25 +150,14 @@ def tries(
 
 def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure) -> Mean:
     """Returns what an arm (None: the one it is compared with) got for a case, over all runs that planned it."""
-    answers: list[Row | None] = []
-    for part in parts:
-        if place in part.at:
-            used = arm or part.arm
-            assert used is not None
-            answers += part.record.answers(part.at[place], used)
+    answers = [row for part in parts for row in part.answers(arm).get(place, ())]
     if not answers:
         return Mean(low=0.0, high=1.0, late=0.0, count=0)
-    return Mean(
-        low=_mean(answers, 0.0, measure),
-        high=_mean(answers, 1.0, measure),
-        late=_mean([None if row is not None and row.first_attempt_failed else row for row in answers], 0.0, measure),
-        count=len(answers),
-    )
-
-
-def _mean(answers: Sequence[Row | None], missing: float, measure: Measure) -> float:
-    values = [missing if row is None or row.outcome is RowOutcome.ERROR else _value(row, measure) for row in answers]
-    return math.fsum(values) / len(values)
+    known = [row for row in answers if row is not None and row.outcome is not RowOutcome.ERROR]
+    count, unknown = len(answers), len(answers) - len(known)
+    got = math.fsum(_value(row, measure) for row in known)
+    late = math.fsum(_value(row, measure) for row in known if not row.first_attempt_failed)
+    return Mean(low=got / count, high=(got + unknown) / count, late=late / count, count=count)
 
 
 def _value(row: Row, measure: Measure) -> float:
@@ -185,12 +194,7 @@ class Errors:
 
 def errors_of(parts: Sequence[Part], arm: Arm | None) -> Errors:
     """Counts what is wrong with an arm's answers (None: the arm it is compared with) in these runs."""
-    rows: list[Row | None] = []
-    for part in parts:
-        used = arm or part.arm
-        assert used is not None
-        for there in part.at.values():
-            rows += part.record.answers(there, used)
+    rows = [row for part in parts for of_case in part.answers(arm).values() for row in of_case]
     answered = [row for row in rows if row is not None]
     errors = sum(row.outcome is RowOutcome.ERROR for row in answered)
     late = sum(row.first_attempt_failed for row in answered if row.outcome is not RowOutcome.ERROR)

@@ -72,8 +72,10 @@ class Record:
     def answers(self, case: int, arm: Arm) -> list[Row | None]:
         """Returns the row of each planned repeat of a case; None where it is missing."""
         reported = self.rows.get((case, arm), {})
-        repeats = max(self.suites[self.cases[case].suite].repeats, max(reported, default=1))
-        return [reported.get(repeat) for repeat in range(1, repeats + 1)]
+        planned = self.suites[self.cases[case].suite].repeats
+        if planned == 1 and len(reported) == 1 and 1 in reported:
+            return [reported[1]]
+        return [reported.get(repeat) for repeat in range(1, max(planned, *reported, 1) + 1)]
 
     def content(self, arm: Arm, prompt: str) -> str:
         """Returns the digest of what an arm sends for a prompt; empty if it does not take part."""

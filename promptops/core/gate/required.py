@@ -121,9 +121,9 @@ def _judged(
 
 
 def _of_case(rule: Required, parts: list[Part], newest: Part, place: int, case: Case) -> _Case:
-    rows = newest.record.answers(newest.at[place], Arm.CANDIDATE)
+    rows = newest.answers(Arm.CANDIDATE)[place]
     good, unknown = _good(rows), sum(row is None or row.outcome is RowOutcome.ERROR for row in rows)
-    ever = [row for part in parts if place in part.at for row in part.record.answers(part.at[place], Arm.CANDIDATE)]
+    ever = [row for part in parts for row in part.answers(Arm.CANDIDATE).get(place, ())]
     answered = [row for row in ever if row is None or row.outcome is not RowOutcome.ERROR]
     of_all = _enough(_good(answered), len(answered), rule)
     errors = sum(row is not None and row.outcome is RowOutcome.ERROR for row in rows)  # of the newest run

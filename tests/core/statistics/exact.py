@@ -35,35 +35,42 @@ def tango_table(pairs: int, margin: float, level: float) -> Table:
     share = (-b + np.sqrt(np.maximum(0, b * b - 8 * pairs * c))) / (4 * pairs)
     spread = np.sqrt(pairs * (2 * share + margin - margin**2))
     statistic = (pairs * margin - (losses - gains) - continuity) / spread
-    passed: Table = np.where(losses + gains <= pairs, statistic, -np.inf) > norm.ppf(1 - level)
+    possible = (losses + gains <= pairs) & (pairs >= tango.FEWEST)
+    passed: Table = np.where(possible, statistic, -np.inf) > norm.ppf(1 - level)
     for lost in range(pairs + 1):
         if binom.cdf(lost, pairs, (1 + margin) / 2) > level:
             passed[lost, pairs - lost] = False
     return passed
 
 
-def chance(passed: Table, loss: float, gain: float) -> float:
-    """Returns the probability that a result is in the table, of independent cases that are lost and gained so often."""
+def chances(passed: Table, losses: Numbers, gains: Numbers) -> Numbers:
+    """Returns the probability that a result is in the table, for each pair of probabilities of a loss and of a gain.
+
+    Cases are independent; for each number of losses, the table has all numbers of gains from one on.
+    """
     pairs = len(passed) - 1
     lost = np.flatnonzero(passed.any(axis=1))
     if not len(lost):
-        return 0.0
-    total = 0.0
-    rest = min(1.0, gain / (1 - loss)) if loss < 1 else 0.0
-    weights = binom.pmf(lost, pairs, loss)
-    for losses, weight in zip(lost, weights, strict=True):
-        if weight > 1e-14:
-            gains = np.flatnonzero(passed[losses])
-            total += weight * float(binom.pmf(gains, pairs - losses, rest).sum())
-    return float(total)
+        return np.zeros(len(losses))
+    fewest = passed[lost].argmax(axis=1)
+    rest = np.minimum(1.0, gains / np.maximum(1 - losses, 1e-300))
+    inside = binom.sf(fewest[None, :] - 1, (pairs - lost)[None, :], rest[:, None])
+    total: Numbers = (binom.pmf(lost[None, :], pairs, losses[:, None]) * inside).sum(axis=1)
+    return total
+
+
+def chance(passed: Table, loss: float, gain: float) -> float:
+    """Returns :func:`chances` of one pair."""
+    return float(chances(passed, np.array([loss]), np.array([gain]))[0])
 
 
 def worst_chance(passed: Table, margin: float, steps: int = 40) -> tuple[float, float]:
     """Returns the largest probability over every share of cases that disagree, and that share."""
-    span = np.linspace(margin, 1.0, steps)
-    fine = np.concatenate([span, margin + (1 - margin) * np.linspace(0, 0.06, 7)[1:]])
-    found = [(chance(passed, (share + margin) / 2, (share - margin) / 2), float(share)) for share in fine]
-    return max(found)
+    ends = np.concatenate([np.linspace(0, 0.06, 7), np.linspace(0.9, 1, 21)])
+    shares = np.unique(np.concatenate([np.linspace(0, 1, steps), ends])) * (1 - margin) + margin
+    found = chances(passed, (shares + margin) / 2, (shares - margin) / 2)
+    place = int(found.argmax())
+    return float(found[place]), float(shares[place])
 
 
 def openings(passed: Table) -> list[tuple[int, int]]:

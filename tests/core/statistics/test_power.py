@@ -38,7 +38,7 @@ def test_the_power_is_what_was_printed(margin: float, share: float, level: float
 
 def test_the_smallest_margin_that_few_cases_show() -> None:
     assert power.smallest_margin(15, 0, 0.03) == pytest.approx(0.241, abs=5e-4)
-    assert power.smallest_margin(1, 0, 0.005) > 0.9
+    assert power.smallest_margin(14, 0, 0.05) == 1.0  # too few for Tango's test
     assert tango.passes(0, 0, 15, power.smallest_margin(15, 0, 0.03), 0.03)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
 from promptops.core.statistics import tango
 from tests.core.statistics.exact import (
+    chances,
     openings,
     same_as_core,
     table,
@@ -31,7 +33,16 @@ def test_a_release_that_is_worse_by_the_margin_passes_at_most_at_the_level(
     assert worst_chance(tango_table(pairs, margin, level), margin)[0] <= level
 
 
-@pytest.mark.parametrize(("pairs", "margin", "level"), [(27, 0.2, 0.005), (60, 0.1, 0.03), (120, 0.05, 0.05)])
+def test_few_cases_never_pass() -> None:
+    """All four gained: with a margin of 20 points, a release that is worse by it passes 3.2 % of the time at 3 %."""
+    assert not tango.passes(0, 4, 4, 0.2, 0.03)
+    assert not tango.passes(0, 14, 14, 0.2, 0.05)
+    assert tango.passes(0, 15, 15, 0.05, 0.03)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "margin", "level"), [(14, 0.2, 0.05), (27, 0.2, 0.005), (60, 0.1, 0.03), (120, 0.05, 0.05)]
+)
 def test_the_gates_code_and_the_enumerated_rule_are_one(pairs: int, margin: float, level: float) -> None:
     assert same_as_core(pairs, margin, level)
 
@@ -47,7 +58,9 @@ def test_no_worse_result_passes_where_a_better_one_does_not(pairs: int) -> None:
 @pytest.mark.parametrize("margin", [0.0, 0.02, 0.05, 0.1, 0.2])
 def test_a_release_that_is_worse_by_just_the_margin_is_rarely_said_to_be_worse(pairs: int, margin: float) -> None:
     failing = table(pairs, lambda losses, gains: tango.fails(losses, gains, pairs, margin))
-    assert worst_chance(failing, margin)[0] <= 0.05
+    # The other way round it is such a table too: for each number of gains, all numbers of losses from one on.
+    shares = np.linspace(margin, 1, 60)
+    assert chances(failing.T, (shares - margin) / 2, (shares + margin) / 2).max() <= 0.05
 
 
 def test_a_result_never_passes_and_fails() -> None:

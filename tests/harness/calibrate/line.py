@@ -1,0 +1,48 @@
+"""What was measured in one world, with the bound that it has to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptops.core.statistics.bounds import lower_bound
+
+_SURE = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A share of releases that passed: exact where ``tries`` is 0, else of so many tries.
+
+    ``bound`` is what it may be at most; with ``least`` it has to be that at least. ``without`` is what happens without
+    the remedy, where that was measured.
+    """
+
+    world: str
+    measured: float
+    bound: float
+    tries: int = 0
+    least: bool = False
+    without: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bound is kept; of simulated shares, whether it is not certainly missed (one in a thousand)."""
+        over = self.bound - self.measured if self.least else self.measured - self.bound
+        if over <= 1e-9:
+            return True
+        count = round((1 - self.measured if self.least else self.measured) * self.tries)
+        bound = 1 - self.bound if self.least else self.bound
+        return self.tries > 0 and lower_bound(count, self.tries, _SURE) <= bound
+
+
+def table(lines: Sequence[Line]) -> str:
+    """Returns the lines as a table of Markdown."""
+    rows = ["| world | measured | bound | without the remedy | how |", "|---|---|---|---|---|"]
+    for line in lines:
+        sign = "≥" if line.least else "≤"
+        without = "" if line.without is None else f"{line.without:.1%}"
+        how = f"{line.tries:,} releases" if line.tries else "exact"
+        mark = "" if line.ok else " **missed**"
+        rows.append(f"| {line.world} | {line.measured:.2%}{mark} | {sign} {line.bound:.1%} | {without} | {how} |")
+    return "\n".join(rows)

@@ -1,0 +1,186 @@
+"""Ways to get a bad release through with one run; each release is judged by the gate itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from promptops.core.evidence.case_table import Arm
+from promptops.core.gate.given import JudgeMeasured, Labelled
+from tests.gate.world import E, F, P, World, cases, compared, run, suite_of
+from tests.harness.calibrate.draw import GATE, MARGIN, N, Random, Rows, answers, differing, drawn, noisy, share
+from tests.harness.calibrate.line import Line
+
+
+def repeated(random: Random, tries: int) -> Iterator[Line]:
+    def passes() -> bool:
+        candidate, live = noisy(random, N, MARGIN)
+        return compared(drawn(random, candidate, 3), drawn(random, live, 3)).ask(GATE).opens
+
+    yield Line(world="repeated: 3 answers a case", measured=share(tries, passes), bound=0.03, tries=tries)
+
+
+def graded(random: Random, tries: int) -> Iterator[Line]:
+    gate = {"not_worse": {"margin": "5%", "measure": "score"}}
+    rate = (MARGIN + 0.02) / 0.92  # 0.9 is lost, and 0.02 gained by the rest: worse by the margin on average
+
+    def passes() -> bool:
+        lost = random.random(N) < rate
+        candidate = [[0.0] if gone else [0.92] for gone in lost.tolist()]
+        return compared(candidate, [[0.9]] * N).ask(gate).opens
+
+    yield Line(
+        world="graded: total losses of a few, tiny gains of the rest",
+        measured=share(tries, passes),
+        bound=0.03,
+        tries=tries,
+        without=0.103,
+    )
+
+
+def clustered(random: Random, tries: int) -> Iterator[Line]:
+    def passes(size: int, mark: str) -> bool:
+        families = N // size
+        kind = random.choice([-1, 1, 0], families, p=[0.075, 0.025, 0.9]).repeat(size)
+        plan = [replace(case, cluster=f"{mark}{n // size}") for n, case in enumerate(cases("answer", "answer", N))]
+        return compared(answers(kind != -1), answers(kind != 1), plan).ask(GATE).opens
+
+    def whole() -> bool:
+        """Many single cases, and some conversations of 20 cases, half of which are lost as a whole."""
+        sizes = [20 if big else 1 for big in (random.random(60) < 0.1).tolist()]
+        lost = [size > 1 and bool(random.random() < 0.0725) for size in sizes]
+        plan = [
+            replace(case, cluster=f"c{place}")
+            for place, case in zip(
+                np.repeat(range(60), sizes).tolist(), cases("answer", "answer", sum(sizes)), strict=True
+            )
+        ]
+        return compared(answers(~np.repeat(lost, sizes)), answers(np.ones(sum(sizes), bool)), plan).ask(GATE).opens
+
+    for size, mark, name, without in (
+        (10, "~", "similar cases: families of ten generated variants", 0.30),
+        (10, "c", "clustered: ten cases a conversation", 0.36),
+    ):
+        measured = share(tries, lambda size=size, mark=mark: passes(size, mark))  # type: ignore[misc]
+        yield Line(world=name, measured=measured, bound=0.03, tries=tries, without=without)
+    yield Line(world="clustered: a few conversations all lost", measured=share(tries, whole), bound=0.03, tries=tries)
+
+
+def diluted(random: Random, tries: int) -> Iterator[Line]:
+    plan = [replace(case, unchanged=n >= 40) for n, case in enumerate(cases("answer", "answer", 500))]
+
+    def passes() -> bool:
+        candidate, live = differing(random, 40, 0.15, 0.2)
+        same: Rows = [[P]] * 460
+        return compared(candidate + same, live + same, plan).ask(GATE).opens
+
+    yield Line(
+        world="40 changed cases, 15 points worse, among 460 unchanged ones",
+        measured=share(tries, passes),
+        bound=0.03,
+        tries=tries,
+        without=0.999,
+    )
+
+
+def errors(random: Random, tries: int) -> Iterator[Line]:
+    gate = {**GATE, "evidence": {"max_errors": "20%"}}
+
+    def passes() -> bool:
+        candidate, live = differing(random, N, 0.08, 0.12)
+        hidden = [[E] if row == [F] and random.random() < 0.5 else row for row in candidate]
+        return compared(hidden, live).ask(gate).opens
+
+    def outage() -> bool:
+        candidate, live = differing(random, N, MARGIN, 0.1)
+        return compared([[E] if random.random() < 0.1 else row for row in candidate], live).ask(gate).opens
+
+    yield Line(
+        world="outages: errors hide half of the failures, 8 points worse",
+        measured=share(tries, passes),
+        bound=0.03,
+        tries=tries,
+        without=0.12,
+    )
+    yield Line(world="outages: one answer in ten is an error", measured=share(tries, outage), bound=0.03, tries=tries)
+
+
+def timeouts(random: Random, tries: int) -> Iterator[Line]:
+    def passes() -> bool:
+        hangs = random.random(N) < 0.2
+
+        def detail(case: int, arm: Arm) -> dict[str, Any]:
+            return {"first_attempt_failed": arm is Arm.CANDIDATE and bool(hangs[case])}
+
+        return compared([[P]] * N, [[P]] * N, detail=detail).ask(GATE).opens
+
+    yield Line(
+        world="timeouts: the candidate hangs in a fifth of its first attempts",
+        measured=share(tries // 4, passes),
+        bound=0.03,
+        tries=tries // 4,
+        without=1.0,
+    )
+
+
+def judges(random: Random, tries: int) -> Iterator[Line]:
+    """The judge takes bad answers of the candidate for good ones more often; labels are drawn from both arms."""
+    gate = {**GATE, "judges": {"labels": 100, "youden": 0.4}}
+    plan = [replace(case, judged=True) for case in cases("answer", "answer", 400)]
+    suite = suite_of(plan, judges="desk")
+
+    def labels(count: int, specificity: float) -> Labelled:
+        bad = int(random.binomial(count, 0.25))
+        good = count - bad
+        return Labelled(
+            good=good,
+            good_passed=int(random.binomial(good, 0.9)),
+            bad=bad,
+            bad_failed=int(random.binomial(bad, specificity)),
+        )
+
+    def passes(specificity: float, loss: float) -> bool:
+        truth_live, truth = random.random(400) < 0.8, random.random(400) < 0.8 - loss
+        live = np.where(truth_live, random.random(400) < 0.9, random.random(400) < 0.1)
+        candidate = np.where(truth, random.random(400) < 0.9, random.random(400) < 1 - specificity)
+        own, other = labels(50, specificity), labels(100, 0.9)
+        every = Labelled(**{one: getattr(own, one) + getattr(other, one) for one in Labelled.__slots__})
+        world = compared(answers(candidate), answers(live), plan)
+        new, old = (replace(one, suites=(suite,)) for one in (world.candidate, world.live[0]))
+        outcomes = {Arm.CANDIDATE: answers(candidate), Arm.LIVE: answers(live)}
+        made = run(new, plan, outcomes, others={Arm.LIVE: old})
+        measured = JudgeMeasured(judge=suite.judge_digest, every=every, own=own)
+        judged = World(candidate=new, live=(old,), made=(made,)).but(judges={suite.judge_digest: measured})
+        return judged.ask(gate).opens
+
+    for specificity, without in ((0.9, 0.025), (0.8, 0.135), (0.6, 0.721)):
+        yield Line(
+            world=f"judges in both arms: specificity 0.9 on live's answers, {specificity} on the candidate's",
+            measured=share(tries, lambda specificity=specificity: passes(specificity, MARGIN)),  # type: ignore[misc]
+            bound=0.05,
+            tries=tries,
+            without=without,
+        )
+
+
+def bars(random: Random, tries: int) -> Iterator[Line]:
+    gate = {"bar": {"suite": "answer", "at_least": "90%"}}
+
+    def passes() -> bool:
+        always = random.random(150) < 0.9
+        rows = answers(np.repeat(always[:, None], 3, axis=1))
+        return compared(rows, rows).ask(gate).opens
+
+    yield Line(
+        world="bar: 3 repeats of cases that always or never pass, truly at the bar",
+        measured=share(tries, passes),
+        bound=0.03,
+        tries=tries,
+        without=0.109,
+    )
+
+
+WORLDS = (repeated, graded, clustered, diluted, errors, timeouts, judges, bars)
