@@ -35,6 +35,8 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Live": {
         "status": ("promptops.cli.commands.status", "What is live where, since when, and what a rollback would do."),
+        "gate": ("promptops.cli.commands.gate", "What the gate of a channel says of a release, check by check."),
+        "approve": ("promptops.cli.commands.approve", "Approve of a release for a channel, or take that back."),
         "promote": ("promptops.cli.commands.promote", "Make a release the live one of a channel."),
         "rollback": ("promptops.cli.commands.rollback", "Put the last good release back, in one transaction."),
         "clients": ("promptops.cli.commands.clients", "Which processes serve what right now."),

@@ -19,12 +19,14 @@ class Action(StrEnum):
     """What a person can do. OPTION names a parameter of the request, and is no action by itself."""
 
     APPLY_CHANNELS = "apply-channels"
+    APPROVE = "approve"
     BACKUP = "backup"
     CHECK = "check"
     CONTINUE_RUN = "continue-run"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
     DIFF = "diff"
     FSCK = "fsck"
+    GATE = "gate"
     HISTORY = "history"
     INIT = "init"
     LIST_TOKENS = "list-tokens"
@@ -51,12 +53,14 @@ class Action(StrEnum):
 
 _WORDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "apply the channels of this workspace",
+    Action.APPROVE: "approve of {release} for {channel}",
     Action.BACKUP: "back up the registry",
     Action.CHECK: "check the files",
     Action.CONTINUE_RUN: "continue the run {run}",
     Action.CREATE_TOKEN: "create a token",
     Action.DIFF: "compare the contents",
     Action.FSCK: "check the registry",
+    Action.GATE: "see what the gate of {channel} says of {release}",
     Action.HISTORY: "read the history of {app} on {channel}",
     Action.INIT: "initialise the registry",
     Action.LIST_TOKENS: "list the tokens",

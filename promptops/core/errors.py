@@ -41,12 +41,14 @@
     │   ├── TokenNameTaken                 a live token already has this name
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
     │   ├── RunClosed                      rows for a run that is complete, or was opened too long ago
+    │   ├── NotApproved                    no approval of one's own to take back
     │   ├── NotQuarantined                 unquarantine of a release that is not in quarantine
     │   ├── OverrideExpired                an override file whose time is over
     │   └── OverrideOvertaken              the channel was changed after the override file was made
     ├── Refused              403  exit 5   a rule of the registry or of a channel says no
     │   ├── Quarantined
     │   ├── Yanked
+    │   ├── NotIndependent                 the approval of a maker of the release
     │   ├── AppOwnedElsewhere              an app belongs to another repository, or another path of it
     │   ├── PolicyOwnedElsewhere           a channel's policy belongs to another workspace
     │   ├── PolicyLoosened                 a policy would admit more, and the request does not say that it may
@@ -81,6 +83,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.evidence_errors import EvidenceNotFound as EvidenceNotFound
+from promptops.core.evidence_errors import NotApproved as NotApproved
+from promptops.core.evidence_errors import NotIndependent as NotIndependent
+from promptops.core.evidence_errors import RunClosed as RunClosed
+from promptops.core.evidence_errors import RunNotFound as RunNotFound
 from promptops.core.kinds import Conflict as Conflict
 from promptops.core.kinds import Invalid as Invalid
 from promptops.core.kinds import NotFound as NotFound
@@ -200,14 +207,6 @@ class TokenNotFound(NotFound):
     """No token of this id."""
 
 
-class RunNotFound(NotFound):
-    """No run of this id was opened."""
-
-
-class EvidenceNotFound(NotFound):
-    """No evidence of this id."""
-
-
 class RouteNotFound(NotFound):
     """The server has nothing at this address."""
 
@@ -274,10 +273,6 @@ class DirtyTree(Conflict):
                 " for a release that only channels with `allow_dirty: true` take.",
             ),
         )
-
-
-class RunClosed(Conflict):
-    """A run takes no more rows: it is complete, or was opened too long ago."""
 
 
 class NotQuarantined(Conflict):

@@ -6,7 +6,7 @@ A promotion and a rollback differ in their locks and in the rule that decides; t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from promptops.core.model import Deployment
 from promptops.operations.idempotency import Once, Row
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.approval import Waiver
     from promptops.store import Reader, Registry, Writer
 
 
@@ -24,6 +25,7 @@ class Deployed:
     """The result of a change. ``served`` was read back after the commit and is what the channel serves now.
 
     ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
+    ``warned`` is what a gate that only warns said of it, check by check.
     """
 
     deployments: tuple[Deployment, ...]
@@ -33,14 +35,16 @@ class Deployed:
     replayed: bool = False
     key: str = ""
     not_following: tuple[NotFollowing, ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Deployments to append, and those that need no change."""
+    """Deployments to append, those that need no change, and waivers to record first, still without a number."""
 
     changed: list[Deployment] = field(default_factory=list)
     unchanged: list[Deployment] = field(default_factory=list)
+    waivers: list[Waiver] = field(default_factory=list)
 
 
 def carry_out(
@@ -68,6 +72,9 @@ def carry_out(
         if (seen := once.answered(writer)) is not None:
             return seen, True
         decision = decide(writer)
+        for waiver in decision.waivers:
+            writer.lock_log()
+            writer.record(replace(waiver, number=writer.next_number("waiver")), key=once.key)
         for deployment in decision.changed:
             _append(writer, deployment, once.key)
         answer = (*_rows(decision.changed, changed=True), *_rows(decision.unchanged, changed=False))

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.compiled import flaw_of
-from promptops.core.errors import Conflict, Invalid, NotFound, NothingDeployed, Unloadable
+from promptops.core.errors import Conflict, Invalid, NotFound, Unloadable
 from promptops.core.features import requires_of
 from promptops.core.free_text import require_words
 from promptops.core.heartbeat import NotFollowing
-from promptops.core.model import Release
+from promptops.core.model import Json, Release
 from promptops.core.names import ChannelName
 from promptops.core.policy import Candidate
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.gate_desk import Desk, Unasked
 from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
+from promptops.operations.named_release import named_release as named_release
 
 if TYPE_CHECKING:
+    from promptops.core.token import Token
     from promptops.store import Reader, Registry, Writer
 
 
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 class PromoteRequest:
     """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
 
-    ``token`` is the id of the token that the key belongs to.
+    ``waive`` are checks of the gate that the release need not pass there for the time of ``waive_for``. ``token`` is
+    the id of the token that the key belongs to.
     """
 
     reference: Reference
@@ -40,17 +44,31 @@ class PromoteRequest:
     reason: str = ""
     expect_revision: int | None = None
     dry_run: bool = False
+    waive: tuple[str, ...] = ()
+    waive_for: timedelta | None = None
     token: str = ""
 
     def __post_init__(self) -> None:
         require_words(self.reason)
+        if self.waive and (self.waive_for is None or not self.reason.strip()):
+            raise Invalid(
+                "a waiver has a reason and an end",
+                hint=Sentence(
+                    option("reason", "Say why", value="TEXT"),
+                    ", ",
+                    option("expires", "and for how long", value="7d"),
+                    ".",
+                ),
+            )
 
 
-def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: datetime) -> Deployed:
+def promote(
+    registry: Registry, request: PromoteRequest, *, actor: str, now: datetime, by: Token | None = None
+) -> Deployed:
     """Make a release the stable one of a channel, if the channel's policy admits it.
 
     A release that is stable there already stays so: no new revision. Live clients that lack a feature which the release
-    needs are named; they do not stop it.
+    needs are named; they do not stop it. ``by`` is the token with which it is promoted.
 
     Raises:
         Unloadable: no client could load it. Nothing was changed.
@@ -61,26 +79,38 @@ def promote(registry: Registry, request: PromoteRequest, *, actor: str, now: dat
     def lock(writer: Writer) -> None:
         sources = writer.channel(channel).policy.promote_from
         writer.lock_heads({(app, channel), *((app, source) for source in sources), *_served_by(request.reference)})
+        if writer.live(app, channel) is None:
+            writer.lock_log()  # a new policy waits for the heads that it finds, and this one is new
 
     flaws: dict[str, str] = {}
+    desk = Desk(registry, request, actor=actor, now=now, by=by)
 
     def decide(reader: Reader) -> Decision:
-        return _promotion(reader, request, flaws, actor, now)
+        return _promotion(reader, request, flaws, desk, actor, now)
 
+    waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
     once = Once(
         key=request.key,
         token=request.token,
         operation="promote",
-        arguments={"reference": str(request.reference), "channel": channel, "expect": request.expect_revision},
+        arguments={
+            "reference": str(request.reference),
+            "channel": channel,
+            "expect": request.expect_revision,
+            **waived,
+        },
         words=request.reason,
     )
     _judge(flaws, _candidate(registry, request.reference))
     while True:
         try:
             done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-            return replace(done, not_following=_not_following(registry, done, now))
+            warned = desk.warned if done.deployments and not done.replayed else ()
+            return replace(done, not_following=_not_following(registry, done, now), warned=warned)
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
+        except Unasked as unasked:
+            desk.ask(unasked.release)
 
 
 def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:
@@ -126,7 +156,7 @@ def _served_by(reference: Reference) -> set[tuple[str, str]]:
 
 
 def _promotion(
-    reader: Reader, request: PromoteRequest, flaws: Mapping[str, str], actor: str, now: datetime
+    reader: Reader, request: PromoteRequest, flaws: Mapping[str, str], desk: Desk, actor: str, now: datetime
 ) -> Decision:
     policy = reader.channel(request.channel).policy
     release = named_release(reader, request.reference)
@@ -154,43 +184,15 @@ def _promotion(
                 Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
             ),
         )
+    verdict, waivers = desk.verdict(reader, release, policy)
     candidate = Candidate(
         release=release,
         quarantine=reader.quarantine(release.app, request.channel, release.digest),
         passed=tuple(source for source in policy.promote_from if _passed(reader, release, source)),
         floating=_floating(release) if policy.protected else (),
+        gate=verdict,
     )
-    return Decision(changed=[rollout.promote(intent, candidate, policy, current)])
-
-
-def named_release(reader: Reader, reference: Reference) -> Release:
-    """Returns the release that a reference names: a fixed one, or the one that a channel serves now.
-
-    Raises:
-        Invalid: the reference names neither.
-        NotFound, NothingDeployed: there is no such release.
-    """
-    if reference.channel:
-        reader.channel(reference.channel)
-        live = reader.live(reference.app, reference.channel)
-        if live is None:
-            reader.releases(reference.app)  # for an unknown app this raises NotFound, with those that exist
-            raise NothingDeployed(
-                f"{reference.app} was never deployed on {reference.channel}",
-                hint=Sentence(Advice(Action.PROMOTE, release=f"{reference.app}@VERSION", channel=reference.channel)),
-            )
-        if live.stable is None:
-            raise NothingDeployed(
-                f"{reference.app} is off on {reference.channel} since revision {live.revision}, so no release is live "
-                "there",
-                hint=Sentence("What was live: ", Advice(Action.HISTORY, app=reference.app, channel=reference.channel)),
-            )
-        return reader.find_release(reference.app, digest=live.digest)
-    if not reference.fixed:
-        newest = reader.newest_release(reference.app)
-        example = f"{reference.app}@{newest.version}" if newest else f"{reference.app}@VERSION"
-        raise Invalid(f"'{reference}' does not say which release", hint=f"Name one, such as {example}.")
-    return reader.find_release(reference.app, version=reference.version, digest=reference.digest)
+    return Decision(changed=[rollout.promote(intent, candidate, policy, current)], waivers=list(waivers))
 
 
 def _passed(reader: Reader, release: Release, channel: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
+from promptops.core.evidence.approval import Waiver
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
 from promptops.core.names import AppName, ChannelName, Names, Total
@@ -27,7 +28,8 @@ class RegistryStatus:
     """Every app's standing on every channel that it is live on; ``idle`` are apps that are live on none of them.
 
     ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet, and ``pending_since``
-    when the oldest of them was made. ``cannot_load`` are the releases that live clients cannot load.
+    when the oldest of them was made. ``cannot_load`` are the releases that live clients cannot load, ``waivers`` those
+    that have not ended and are of a release that is served.
     """
 
     registry: str
@@ -37,6 +39,7 @@ class RegistryStatus:
     pending: Total = 0
     pending_since: Annotated[datetime | None, Names.EVERYTHING] = None
     cannot_load: tuple[LoadFailure, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
 
 
 def status(
@@ -62,9 +65,11 @@ def status(
         ]
         pending = reader.pending_count()
         oldest = reader.journal(reader.pending(1)) if pending else ()
+        waivers = reader.waivers(now) if now is not None else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
+    served = {(s.deployment.app, s.deployment.channel, ref.digest) for s in matching for ref in s.deployment.served()}
     failing = failures(registry, channel=channel, now=now) if now is not None else ()
     return RegistryStatus(
         registry=registry.name,
@@ -74,6 +79,7 @@ def status(
         pending=pending,
         pending_since=oldest[0].audit.at if oldest else None,
         cannot_load=tuple(each for each in failing if not apps or each.app in apps),
+        waivers=tuple(each for each in waivers if (each.app, each.channel, each.digest) in served),
     )
 
 

@@ -19,6 +19,8 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.approval import Approval, Waiver
+    from promptops.core.evidence.release_suites import ReleaseSuites
     from promptops.core.heartbeat import Beat
     from promptops.core.origin import Owner
     from promptops.core.registry_key import RegistryKey
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from promptops.store.facts.home import Home
     from promptops.store.facts.kind import JournalEntry
     from promptops.store.facts.record import Record
+    from promptops.store.queries.approvals import Deeds
+    from promptops.store.queries.gate import GateState
     from promptops.store.queries.serving import Progress, StoredContent
 
 _audit, _idempotency = tables.audit, tables.idempotency
@@ -152,6 +156,44 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader):
         from promptops.store.queries.owners import transfers
 
         return transfers(self._connection, app)
+
+    # --- what people say of a release, the same ---
+
+    def approvals(self, app: str, channel: str, digest: str) -> tuple[Approval, ...]:
+        """Every approval of this release for the channel, and every withdrawal, oldest first."""
+        from promptops.store.queries.approvals import approvals
+
+        return approvals(self._connection, app, channel, digest)
+
+    def waivers(self, now: datetime, app: str = "", channel: str = "") -> tuple[Waiver, ...]:
+        """The waivers that have not ended, oldest first; of an app and on a channel, where they are given."""
+        from promptops.store.queries.approvals import waivers
+
+        return waivers(self._connection, now, app, channel)
+
+    def next_number(self, table: str) -> int:
+        """The number of the next ``approval`` or ``waiver``, while the log is locked."""
+        from promptops.store.queries.approvals import next_number
+
+        return next_number(self._connection, table)
+
+    def deeds(self, app: str, digest: str, *, since: str) -> Deeds:
+        """Who released a release, and who wrote what is new in it since another one; an empty digest: since ever."""
+        from promptops.store.queries.approvals import deeds
+
+        return deeds(self._connection, app, digest, since)
+
+    def gate_state(self, app: str, channel: str, digest: str) -> GateState:
+        """What a gate's verdict on this release rests on; equal as long as the verdict is."""
+        from promptops.store.queries.gate import gate_state
+
+        return gate_state(self._connection, app, channel, digest)
+
+    def suites_at(self, app: str, digest: str, at: datetime) -> ReleaseSuites | None:
+        """The suites of a release as they were known at a time."""
+        from promptops.store.queries.gate import suites_at
+
+        return suites_at(self._connection, app, digest, at)
 
     # --- tokens, the same ---
 

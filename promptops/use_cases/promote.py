@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptops.core import free_text
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
+    NotAllowed,
     NothingDeployed,
     PolicyRefused,
     Quarantined,
@@ -21,7 +23,7 @@ from promptops.core.token import Scope
 from promptops.operations import promote
 from promptops.operations.deploy import Deployed
 from promptops.operations.promote import PromoteRequest
-from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, body, path
+from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, SECONDS_OR_NONE, body, path
 from promptops.use_cases.use_case import Caller, UseCase
 
 if TYPE_CHECKING:
@@ -29,10 +31,28 @@ if TYPE_CHECKING:
 
 
 def _run(registry: Registry, request: PromoteRequest, caller: Caller) -> Deployed:
+    if request.waive:
+        _require_waives(request, caller)
     try:
-        return promote.promote(registry, request, actor=caller.actor, now=caller.now)
+        return promote.promote(registry, request, actor=caller.actor, now=caller.now, by=caller.rights.token)
     except PolicyRefused as refused:
         raise _limited(registry, request.channel, refused, caller) from refused
+
+
+def _require_waives(request: PromoteRequest, caller: Caller) -> None:
+    """Checks that the caller may waive checks there; through a server only a person may.
+
+    Raises:
+        NotAllowed
+    """
+    caller.rights.require(Scope.WAIVE, channel=request.channel, app=request.reference.app)
+    token = caller.rights.token
+    if token is not None and not token.person:
+        raise NotAllowed(
+            "a waiver is a person's word, and this token is of no person",
+            scope=Scope.WAIVE.value,
+            hint=Sentence("A token of a person is made by: ", Advice(Action.CREATE_TOKEN, words="an administrator")),
+        )
 
 
 def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: Caller) -> PolicyRefused:
@@ -57,7 +77,8 @@ PROMOTE = UseCase(
     doc="""Make a release the stable one of a channel.
 
     `release` is `app@version`, `app@sha256:…`, or `app:channel` for what another channel serves. The channel's policy
-    decides. A release that is live there already stays so: no new revision.
+    decides. A release that is live there already stays so: no new revision. `waive` needs the scope `waive` as well,
+    and a token that is a person's.
     """,
     run=_run,
     request=PromoteRequest,
@@ -71,6 +92,15 @@ PROMOTE = UseCase(
         body("release", "reference", form=REFERENCE, max_length=300, example="support-bot@0.2.1"),
         body("reason", max_length=free_text.LONGEST, example="shorter answers"),
         body("dry_run"),
+        body("waive", max_length=20, description="Checks of the gate that it need not pass for a while."),
+        body(
+            "waive_seconds",
+            "waive_for",
+            form=SECONDS_OR_NONE,
+            ge=1,
+            le=2**31,
+            description="For how long.",
+        ),
     ),
     errors=(
         ReleaseNotFound,

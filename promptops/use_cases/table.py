@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.channels import CHANNELS, DECLARE
+from promptops.use_cases.gate import GATE
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
@@ -20,6 +22,7 @@ from promptops.use_cases.use_case import UseCase
 
 TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PROMOTE,
+    APPROVE,
     ROLLBACK,
     QUARANTINE,
     UNQUARANTINE,
@@ -35,6 +38,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     STATUS,
     CHANNELS,
     HISTORY,
+    GATE,
     APPS,
     RELEASES,
     NAMED,

@@ -23,7 +23,7 @@ from promptops.core.timestamp import timestamp
 
 T = TypeVar("T")
 
-_NAMES: Final = {str: "string", int: "integer", bool: "boolean"}
+_NAMES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def to_json(document: object) -> dict[str, Json]:
@@ -113,6 +113,8 @@ def _from_json(hint: object, value: object, path: str) -> object:
         return from_json(cast("type[object]", hint), value, path)
     if hint is datetime:
         return _moment(value, path)
+    if hint is float and type(value) is int:
+        return float(value)
     if type(value) is not hint:
         raise Invalid(f"{path} is not of type {_NAMES[cast('type', hint)]}")
     return value

@@ -106,6 +106,16 @@ channels apply --dry-run
 channels apply --dry-run --json
 channels apply --take-over
 channels apply --take-over --reason ours --json
+approve bot@0.1.1 --channel prod --key a1
+approve bot@0.1.1 --channel prod --key a2 --actor dora@example.org
+approve bot@0.1.1 --channel prod --key a3 --actor dora@example.org --json
+approve bot@0.1.1 --channel prod --withdraw --actor dora@example.org
+approve bot@0.1.1 --channel prod --withdraw --actor dora@example.org
+approve bot@9.9.9 --channel prod
+gate bot@0.1.1 --channel prod
+gate bot@0.1.1 --channel prod --json
+gate --explain-policy --channel prod
+promote bot@0.1.1 --channel prod --waive latency --expires 1d --reason slow
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved

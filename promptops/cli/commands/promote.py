@@ -8,6 +8,7 @@ from promptops.cli import complete
 from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.session import Session
+from promptops.core.duration import parse_duration
 
 
 @command("promote")
@@ -15,6 +16,8 @@ from promptops.cli.session import Session
 @channel_option
 @reason_option
 @dry_run_option
+@click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
+@click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
 @expect_option
 @key_option
 def promote(
@@ -24,6 +27,8 @@ def promote(
     channel: str | None,
     reason: str,
     dry_run: bool,
+    waive: tuple[str, ...],
+    expires: str | None,
     expect_revision: int | None,
     key: str,
 ) -> None:
@@ -35,6 +40,7 @@ def promote(
     \b
       promptops promote support-bot@1.4.0 --channel prod
       promptops promote support-bot:staging --channel prod
+      promptops promote support-bot@1.4.0 --channel prod --waive latency --expires 2d --reason "their slow week"
     """
     from promptops.cli.defaults import whole_release
 
@@ -51,6 +57,8 @@ def promote(
             reason=reason,
             expect_revision=expect_revision,
             dry_run=dry_run,
+            waive=waive,
+            waive_for=parse_duration(expires) if expires else None,
             key=session.key(key),
         )
         deployed = gateway.run(PROMOTE, request, actor=actor)

@@ -62,10 +62,30 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     session.answer(
         lambda: written(live_now),
-        lambda page: [*status_lines(live_now, page), *_failures(live_now), *_pending(live_now, waits, page)],
+        lambda page: [
+            *status_lines(live_now, page),
+            *_waivers(live_now, page),
+            *_failures(live_now),
+            *_pending(live_now, waits, page),
+        ],
     )
     if lacks:
         session.complain(lacks, "`promptops fsck` names what is lost.")
+
+
+def _waivers(live_now: RegistryStatus, page: Page) -> list[Line]:
+    """The checks of gates that what is live did not have to pass, until they count again."""
+    lines: list[Line] = [
+        [
+            Span("! ", "warn"),
+            Span(f"{each.app}@{each.version}", "name"),
+            f" is on {each.channel} without the check ",
+            Span(each.check, "strong"),
+            f" until {moment(page, each.expires_at)}, by {person(each.actor)}: {one_line(each.reason)}",
+        ]
+        for each in live_now.waivers
+    ]
+    return ["", *lines] if lines else []
 
 
 def _failures(live_now: RegistryStatus) -> list[Line]:

@@ -11,12 +11,14 @@ from promptops.core.advice import Action, Advice, Argument, worded
 
 COMMANDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "channels apply[ --take-over --reason {reason}]",
+    Action.APPROVE: "approve {release} --channel {channel}[ --suite {suite}]",
     Action.BACKUP: "db backup",
     Action.CHECK: "check",
     Action.CONTINUE_RUN: "eval run --continue {run}",
     Action.CREATE_TOKEN: "token create",
     Action.DIFF: "diff",
     Action.FSCK: "fsck",
+    Action.GATE: "gate {release} --channel {channel}",
     Action.HISTORY: "history {app} --channel {channel}",
     Action.INIT: "init",
     Action.LIST_TOKENS: "token list",

@@ -58,7 +58,15 @@ def deployed_lines(
         lines = _several(deployed, page, again)
     if deployed.replayed:
         lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
-    return [*lines, *_not_following(deployed), *_overtaken(deployed)]
+    return [*lines, *_warned(deployed), *_not_following(deployed), *_overtaken(deployed)]
+
+
+def _warned(deployed: Deployed) -> list[Line]:
+    """What a gate that only warns said."""
+    if not deployed.warned:
+        return []
+    head: Line = [Span("! ", "warn"), "the gate would not have opened; its policy only warns:"]
+    return ["", head, *([Span(f"    {text}", "warn")] for text in map(one_line, deployed.warned))]
 
 
 def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str]) -> list[Line]:

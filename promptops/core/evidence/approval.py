@@ -22,6 +22,9 @@ ANCHOR: Final = "anchor"
 TRIES: Final = "tries"
 """One more content may be judged against what is live."""
 
+WARNED: Final = "gate.warned"
+"""In place of a check: a policy that only warns let a release through, and this is what its gate said."""
+
 _SUITE, _RENAME = "suite:", "rename:"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _RENAMED = re.compile(r"[A-Za-z0-9._/-]{1,1000}>[A-Za-z0-9._/-]{0,1000}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from promptops.core.errors import Invalid
-from promptops.core.evidence.approval import Waiver
+from promptops.core.evidence.approval import WARNED, Waiver
 from promptops.core.model import ReleaseRef
 from promptops.core.timestamp import timestamp
 from promptops.store.facts.kind import KeyedKind, Line, label
@@ -20,9 +20,16 @@ class _Waivers(KeyedKind[Waiver]):
     key = ("number",)
 
     def line(self, fact: Waiver) -> Line:
-        after = f"{label(self.release(fact))} without {fact.check} until {timestamp(fact.expires_at)}"
-        where = {"app": fact.app, "channel": fact.channel, "after": after}
-        return {"action": "waive", **where, "actor": fact.actor, "at": fact.at, "reason": fact.reason}
+        warned = fact.check == WARNED
+        ends = "" if warned else f" without {fact.check} until {timestamp(fact.expires_at)}"
+        where = {"app": fact.app, "channel": fact.channel, "after": f"{label(self.release(fact))}{ends}"}
+        return {
+            "action": "gate-warned" if warned else "waive",
+            **where,
+            "actor": fact.actor,
+            "at": fact.at,
+            "reason": fact.reason,
+        }
 
     def values(self, fact: Waiver) -> Values:
         return asdict(fact)

@@ -35,6 +35,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "Token": "tokens",
     "Minted": "tokens",
     "AuditEntry": "audit",
+    "Approved": "approvals",
+    "GateReport": "gates",
     "Identity": "registry",
     "Ownership": "registry",
     "JournalKey": "registry",

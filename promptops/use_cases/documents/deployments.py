@@ -27,6 +27,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         replayed=done.replayed,
         key=done.key,
         not_following=tuple(map(NotFollowingDocument.of, done.not_following)),
+        warned=done.warned,
     )
 
 
@@ -39,6 +40,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         replayed=document.replayed,
         key=document.key,
         not_following=tuple(client.not_following() for client in document.not_following),
+        warned=document.warned,
     )
 
 

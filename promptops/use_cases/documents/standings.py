@@ -9,6 +9,7 @@ from typing import Any, Final
 from promptops.operations.queries import History, RegistryStatus
 from promptops.operations.status import Standing, Target
 from promptops.use_cases.documents.form import Form
+from promptops.wire.documents.approvals import WaiverDocument
 from promptops.wire.documents.deployments import (
     AppDocument,
     DeploymentDocument,
@@ -45,6 +46,7 @@ def _status(status: RegistryStatus) -> StatusDocument:
         pending=status.pending,
         pending_since=status.pending_since,
         cannot_load=tuple(map(LoadFailureDocument.of, status.cannot_load)),
+        waivers=tuple(map(WaiverDocument.of, status.waivers)),
     )
 
 
@@ -61,6 +63,7 @@ def _from_status(document: StatusDocument) -> RegistryStatus:
         pending=document.pending,
         pending_since=document.pending_since,
         cannot_load=tuple(failure.failure() for failure in document.cannot_load),
+        waivers=tuple(waiver.waiver() for waiver in document.waivers),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
+from promptops.wire.documents.approvals import WaiverDocument
 from promptops.wire.documents.releases import ReleaseNameDocument
 
 
@@ -145,7 +146,7 @@ class DeployedDocument:
     """What a promotion, a rollback or the record of an override did.
 
     ``served`` was read back after the commit: what the channel serves now. ``replayed`` says that the change was made
-    by an earlier request with the same ``key``.
+    by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -154,6 +155,7 @@ class DeployedDocument:
     replayed: bool
     key: str
     not_following: tuple[NotFollowingDocument, ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +236,7 @@ class StatusDocument:
     """Every app and what it serves, by name, and the channels in order, downstream first.
 
     ``pending`` counts the changes that are not in git yet; ``pending_since`` is when the oldest of them was made.
+    ``waivers`` have not ended and are of a release that is served.
     """
 
     registry: str
@@ -242,6 +245,7 @@ class StatusDocument:
     pending: int
     pending_since: datetime | None
     cannot_load: tuple[LoadFailureDocument, ...]
+    waivers: tuple[WaiverDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,18 @@ from promptops.wire.codec import schema_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_MODULES: Final = ("audit", "channels", "ci", "commands", "deployments", "registry", "releases", "tokens")
+_MODULES: Final = (
+    "approvals",
+    "audit",
+    "channels",
+    "ci",
+    "commands",
+    "deployments",
+    "gates",
+    "registry",
+    "releases",
+    "tokens",
+)
 
 
 @cache

@@ -1,0 +1,213 @@
+"""Asks the gate of a channel about a release: collects what is known of it, and lets the rules of the gate judge.
+
+A verdict follows from facts that are never changed, so it is computed before the transaction of a promotion and holds
+there as long as no fact was added (:class:`~promptops.store.queries.gate.GateState`). A rollback is never asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.errors import Invalid
+from promptops.core.evidence.approval import Waiver
+from promptops.core.evidence.four_eyes import Counted, Discounted
+from promptops.core.gate.gate import judge
+from promptops.core.gate.given import Approved, GateInput, GateRelease, Waived, gate_release
+from promptops.core.gate.verdict import CheckVerdict, GateVerdict
+from promptops.core.model import Deployment, Kind, Release
+from promptops.core.names import AppName, ChannelName
+from promptops.core.reference import Reference
+from promptops.core.release_bytes import content_from_bytes
+from promptops.core.verdict import Outcome, Verdict
+from promptops.operations.named_release import named_release
+from promptops.operations.people import Here, approvals, here
+
+if TYPE_CHECKING:
+    from promptops.core.evidence.release_suites import ReleaseSuites
+    from promptops.core.evidence.run import SuiteRef
+    from promptops.store import Reader, Registry
+
+_SHOWN = 5
+"""Checks of a refusal that are named in words; more do not fit on a screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRequest:
+    """Which release, and for which channel."""
+
+    reference: Reference
+    channel: ChannelName
+
+    def __post_init__(self) -> None:
+        if not self.reference.fixed:
+            raise Invalid(f"'{self.reference}' does not say which release", hint="Name one: APP@VERSION.")
+
+    @property
+    def release(self) -> str:
+        """The version or the digest."""
+        return self.reference.version or self.reference.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    """What the gate of a channel says of a release. Without a gate there is no ``verdict``, and the release may pass.
+
+    ``live`` are the versions that it was compared with, ``counted`` and ``discounted`` the approvals that hold, and
+    ``policy_version`` the version of the policy.
+    """
+
+    app: AppName
+    channel: ChannelName
+    version: str
+    digest: str
+    policy_version: int
+    position: int
+    verdict: GateVerdict | None
+    live: tuple[str, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    discounted: tuple[Discounted, ...] = ()
+
+    @property
+    def opens(self) -> bool:
+        return self.verdict is None or self.verdict.opens
+
+
+def ask_gate(registry: Registry, request: GateRequest, *, now: datetime, actor: str = "") -> GateReport:
+    """Returns what the gate of a channel says of a release; to an ``actor`` as the one who would promote it.
+
+    Raises:
+        NotFound: no such release or channel. RegistryDamaged: what is known of it cannot be read.
+    """
+    with registry.read() as reader:
+        release = named_release(reader, request.reference)
+        return report(reader, release, request.channel, now=now, promoter=actor)
+
+
+def report(
+    reader: Reader,
+    release: Release,
+    channel: str,
+    *,
+    now: datetime,
+    promoter: str,
+    asked: tuple[Waiver, ...] = (),
+) -> GateReport:
+    """:func:`ask_gate` in a transaction; ``asked`` are waivers that come with a promotion."""
+    bases = tuple(_bases(reader, release.app, channel))
+    place = here(reader, release, channel, promoter=promoter, since=bases[0].digest if bases else "")
+    counted, discounted = approvals(reader, place)
+    gate = place.channel.policy.gate
+    verdict = None
+    if gate is not None:
+        given = _given(reader, place, bases, counted, asked, now)
+        verdict = judge(given, gate)
+    return GateReport(
+        app=release.app,
+        channel=channel,
+        version=release.version,
+        digest=release.digest,
+        policy_version=place.channel.version,
+        position=place.position,
+        verdict=verdict,
+        live=tuple(base.version for base in bases),
+        counted=counted,
+        discounted=discounted,
+    )
+
+
+def policy_verdict(found: GateReport) -> Verdict:
+    """Returns the verdict of a gate as one check of the channel's policy."""
+    assert found.verdict is not None
+    if found.verdict.opens:
+        return Verdict(check="gate", outcome=Outcome.PASS)
+    bad = [check for check in found.verdict.checks if not check.passed]
+    shown = "; ".join(f"{name_of(check)}: {check.reason or check.got}" for check in bad[:_SHOWN])
+    more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    release = f"{found.app}@{found.version}"
+    return Verdict(
+        check="gate",
+        outcome=found.verdict.outcome,
+        reason=f"the gate of {found.channel} does not open for {release}: {shown}{more}",
+        hint=Sentence(
+            "What it asks and what it has got: ", Advice(Action.GATE, release=release, channel=found.channel)
+        ),
+    )
+
+
+def name_of(check: CheckVerdict) -> str:
+    """Returns a check with what it is about: ``not_worse of answer``."""
+    about = check.prompt or check.suite
+    return f"{check.name} of {about}" if about else check.name
+
+
+def _given(
+    reader: Reader,
+    place: Here,
+    bases: tuple[Deployment, ...],
+    counted: tuple[Counted, ...],
+    asked: tuple[Waiver, ...],
+    now: datetime,
+) -> GateInput:
+    release, channel = place.release, place.channel.name
+    recorded = reader.waivers(now, release.app, channel)
+    waived = [waiver for waiver in (*recorded, *asked) if waiver.holds(digest=release.digest, now=now)]
+    return GateInput(
+        app=release.app,
+        channel=channel,
+        candidate=_as_given(release, reader.suites(release.app, release.digest)),
+        now=now,
+        live=tuple(_base(reader, base) for base in bases),
+        runs=reader.runs(release.app),
+        evidence=reader.evidence(app=release.app, tables=True),
+        approvals=tuple(
+            Approved(subject=each.approval.subject, person=each.person, proven=each.proven) for each in counted
+        ),
+        waivers=tuple(
+            Waived(
+                check=each.check,
+                person=each.person or each.actor,
+                at=each.at,
+                expires_at=each.expires_at,
+                reason=each.reason,
+            )
+            for each in waived
+        ),
+    )
+
+
+def _bases(reader: Reader, app: str, channel: str) -> Iterator[Deployment]:
+    """The newest deployment whose release is still good, also while the app is off; and what a rollback left."""
+    current = reader.live(app, channel)
+    if current is None:
+        return
+    good = next(
+        (
+            past.deployment
+            for past in reader.past(app, channel, before=current.revision + 1)
+            if past.good and past.deployment.stable is not None
+        ),
+        None,
+    )
+    if good is not None:
+        yield good
+    left = current.before
+    if current.kind is Kind.ROLLBACK and left is not None and good is not None and left.digest != good.digest:
+        before = reader.was_stable(app, channel, left.digest)
+        kept_out = reader.quarantine(app, channel, left.digest) or reader.find_release(app, digest=left.digest).yank
+        if before is not None and not kept_out:
+            yield before
+
+
+def _base(reader: Reader, base: Deployment) -> GateRelease:
+    release = reader.find_release(base.app, digest=base.digest)
+    return _as_given(release, reader.suites_at(base.app, base.digest, base.at))
+
+
+def _as_given(release: Release, known: ReleaseSuites | None) -> GateRelease:
+    suites: tuple[SuiteRef, ...] = known.suites if known is not None else ()
+    content: Any = content_from_bytes(release.content)
+    return gate_release(content, release.digest, version=release.version, suites=suites)
