@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
         "render": ("promptops.cli.commands.prompt", "Print a prompt's messages as an application sends them."),
         "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
+        "hooks": ("promptops.cli.commands.hooks", "Refuse pushes with errors, here or on the server."),
         "eval": ("promptops.cli.commands.eval", "Ask models the cases of suites, and grade what they answer."),
     },
     "Release": {

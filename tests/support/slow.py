@@ -51,6 +51,7 @@ PLACES = (
     "cli/test_everywhere",
     "cli/test_earlier_version",
     "cli/commands/test_clients",
+    "cli/commands/test_hooks",
     "cli/commands/test_sync",
     "gateway/test_lost_answers",
     "operations/test_backup",

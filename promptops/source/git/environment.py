@@ -131,6 +131,16 @@ def environment(settings: Settings | None = None, *, bare: str = "explicit") -> 
     return {**kept, **_FIXED, **numbered, **lazy, "GIT_ALLOW_PROTOCOL": ":".join(protocols())}
 
 
+def quarantine() -> dict[str, str]:
+    """Returns what names the objects of a push that is not accepted yet; empty where no hook of git was started.
+
+    Git sets it for `pre-receive`: only with it are the pushed objects found, and nothing of them is kept by reading.
+    """
+    names = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+    given = os.environ
+    return {name: given[name] for name in names if name in given} if "GIT_QUARANTINE_PATH" in given else {}
+
+
 def _given(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yields the settings of the caller's own environment: they count as the user's settings, below ours."""
     count = given.get("GIT_CONFIG_COUNT", "")

@@ -46,8 +46,8 @@ class CommitInfo:
 class Repository:
     """A git repository. ``root`` is its working tree; of a bare repository, its folder."""
 
-    def __init__(self, place: Place, settings: Settings) -> None:
-        """Use :meth:`open` or :meth:`archive`."""
+    def __init__(self, place: Place, settings: Settings, objects: Settings | None = None) -> None:
+        """Use :meth:`open`, :meth:`archive` or :meth:`receiving`."""
         self.root = place.root
         self.folder = place.common
         self.lock = lock.WriteLock(self.folder)
@@ -55,6 +55,7 @@ class Repository:
         self._algorithm = place.algorithm
         self._options = place.options()
         self._settings = settings
+        self._pushed = dict(objects or {})
         self._objects = Objects(lambda: self._start("cat-file", "--batch"), self.patience)
         self._trees: dict[tuple[str, str], GitTree] = {}
         self._sought: Running | None = None
@@ -76,6 +77,15 @@ class Repository:
             GitUnavailable: the path is no repository, git refuses it, or git is not installed.
         """
         return cls(*finding.exactly(place))
+
+    @classmethod
+    def receiving(cls, place: Path) -> Repository:
+        """Opens the repository at this path within its hook `pre-receive`: with the objects that are being pushed.
+
+        Raises:
+            GitUnavailable: as :meth:`archive`.
+        """
+        return cls(*finding.exactly(place), environment.quarantine())
 
     @classmethod
     def make_bare(cls, folder: Path, algorithm: Algorithm = Algorithm.SHA1) -> Repository:
@@ -258,7 +268,7 @@ class Repository:
         return environment.start(
             [*self._options, *arguments],
             self.root,
-            environment.environment(self._settings),
+            environment.environment(self._settings) | self._pushed,
             alone=alone,
             handles=handles,
         )

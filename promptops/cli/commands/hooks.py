@@ -1,0 +1,176 @@
+"""`promptops hooks`: refuses a push that a channel would not take, before it leaves or where it arrives."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from promptops.cli.command import NounGroup, command
+from promptops.cli.exit import EXIT_CODES
+from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.render import Line, Span
+from promptops.cli.session import Session
+from promptops.core.errors import Conflict, Invalid, RegistryUnavailable
+from promptops.core.escape import one_line
+
+if TYPE_CHECKING:
+    from promptops.ci.report import Report
+    from promptops.operations.pushes import Pushed
+
+SECONDS: Final = 2.5
+"""What the work may take, so that it is three with the start of the process: GitHub Enterprise Server gives five to all
+hooks of a repository together.
+"""
+
+_MARK: Final = "# promptops hooks install wrote this file"
+_SHOWN: Final = 10
+
+
+@click.group("hooks", cls=NounGroup)
+def hooks() -> None:
+    """Refuse pushes with errors, here or on the server.
+
+    `install` writes the hook; git calls the other two.
+    """
+
+
+@command("install", group=hooks)
+@click.option("--pre-push", "kind", flag_value="pre-push", help="In this clone, before a push leaves it.")
+@click.option("--pre-receive", "kind", flag_value="pre-receive", help="In this bare repository, where pushes arrive.")
+@click.option("--folder", default="", metavar="PATH", help="Where the workspace is in a bare repository.  [default: .]")
+@click.option("--ref", "refs", multiple=True, metavar="PATTERN", help="Which refs; repeat it.  [default: refs/heads/*]")
+@click.option("--seconds", type=float, metavar="N", help="How long pre-receive may take.  [default: 2.5]")
+@click.option("--replace", is_flag=True, help="Replace a hook that is there.")
+def install(
+    session: Session, /, kind: str | None, folder: str, refs: tuple[str, ...], seconds: float | None, replace: bool
+) -> None:
+    """Write the hook of a repository.
+
+    All that it goes by stands in the hook itself: nothing that is pushed can change it.
+
+    \b
+      promptops hooks install --pre-push
+      promptops -C /srv/git/prompts.git hooks install --pre-receive --ref refs/heads/main
+    """
+    from promptops.source.git.repository import Repository
+
+    if kind is None:
+        raise Invalid("which hook?", hint="--pre-push in a clone, --pre-receive in a bare repository.")
+    bare = kind == "pre-receive"
+    place = session.directory if bare else session.require_root()
+    with closing(Repository.archive(place) if bare else Repository.open(place)) as repository:
+        if bare and repository.root != repository.folder:
+            raise Invalid(f"{place} is no bare repository", hint="pre-receive runs where pushes arrive.")
+        path = repository.folder / "hooks" / kind
+    if path.exists() and not replace and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        raise Conflict(f"there is a hook {path} already", hint="Call promptops from it, or replace it: --replace")
+    _write(path, _script(kind, [] if bare else ["-C", str(place)], folder, refs, seconds))
+    session.answer(lambda: {"hook": str(path)}, lambda page: [[Span("✓ ", "good"), f"Wrote {path}"]])
+
+
+@command("pre-push", group=hooks)
+@click.argument("remote", nargs=-1)
+@click.option("--ref", "refs", multiple=True, default=("refs/heads/*",), metavar="PATTERN", help="Which refs.")
+def pre_push(session: Session, /, remote: tuple[str, ...], refs: tuple[str, ...]) -> None:
+    """Judge the tip of each ref that is pushed; git calls it."""
+    from promptops.operations.build import workspace_folder
+    from promptops.operations.pushes import judged, sent
+    from promptops.source.git.repository import Repository
+
+    root = session.require_root()
+    pushed = tuple(sent(sys.stdin))
+    with closing(Repository.open(root)) as repository:
+        folder = workspace_folder(repository, root, "")
+        _answer(session, list(judged(repository, folder, pushed, refs, required=False)))
+
+
+@command("pre-receive", group=hooks)
+@click.option("--folder", default="", metavar="PATH", help="Where the workspace is.")
+@click.option("--ref", "refs", multiple=True, default=("refs/heads/*",), metavar="PATTERN", help="Which refs.")
+@click.option("--seconds", type=float, default=SECONDS, metavar="N", help="How long it may take.")
+def pre_receive(session: Session, /, folder: str, refs: tuple[str, ...], seconds: float) -> None:
+    """Judge each ref that arrives in a bare repository; git calls it."""
+    from promptops.operations.pushes import judged, received
+    from promptops.source.git.repository import Repository
+
+    pushed = tuple(received(sys.stdin))
+    with _in_time(seconds), closing(Repository.receiving(session.directory)) as repository:
+        repository.patience.limit(seconds)
+        _answer(session, list(judged(repository, folder.strip("/"), pushed, refs, required=True)))
+
+
+@contextmanager
+def _in_time(seconds: float) -> Iterator[None]:
+    """Ends what takes too long: an answer that comes late is a refusal without a reason."""
+
+    def late(*_: object) -> None:
+        raise RegistryUnavailable(
+            f"the push could not be judged within {seconds:g} seconds", hint="Push again, or fewer changes at once."
+        )
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answer(session: Session, reports: Sequence[tuple[Pushed, Report]]) -> None:
+    session.answer(lambda: _shape(reports), lambda page: [line for each in reports for line in _lines(*each)])
+    if any(report.errors for _, report in reports):
+        click.get_current_context().exit(EXIT_CODES["Invalid"])
+    if any(report.closed for _, report in reports):
+        click.get_current_context().exit(EXIT_CODES["Refused"])
+
+
+def _shape(reports: Sequence[tuple[Pushed, Report]]) -> JsonObject:
+    return {
+        "refs": [
+            {"ref": pushed.ref, "errors": report.errors, "apps": [app.name for app in report.apps]}
+            for pushed, report in reports
+        ]
+    }
+
+
+def _lines(pushed: Pushed, report: Report) -> Iterator[Line]:
+    from promptops.ci.report import worst_first
+    from promptops.core.finding import Severity
+
+    errors = [finding for finding in worst_first(report.findings) if finding.severity is Severity.ERROR]
+    if not errors and not report.closed:
+        return
+    yield [Span(f"promptops refuses {one_line(pushed.ref, 200)}: {report.verdict}", "bad")]
+    for finding in errors[:_SHOWN]:
+        yield f"  {finding.path}:{finding.line}:{finding.column}: {finding.message}"
+    if len(errors) > _SHOWN:
+        yield f"  … and {len(errors) - _SHOWN:,} more"
+    for line in report.closed:
+        yield f"  {line.app}: {line.check} is {line.outcome.value}: {line.reason} {line.hint}"
+    if errors:
+        yield ["  Every one of them: ", Span("promptops check --full", "command")]
+
+
+def _script(kind: str, where: Sequence[str], folder: str, refs: Sequence[str], seconds: float | None) -> str:
+    words = [sys.executable, "-P", "-m", "promptops", *where, "hooks", kind]
+    if kind == "pre-receive":
+        words += [*(["--folder", folder] if folder else []), *(["--seconds", str(seconds)] if seconds else [])]
+    words += [word for ref in refs for word in ("--ref", ref)]
+    arguments = ' "$@"' if kind == "pre-push" else ""
+    return f"#!/bin/sh\n{_MARK}; git starts it\nexec {shlex.join(words)}{arguments}\n"
+
+
+def _write(path: Path, script: str) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(script, encoding="utf-8")
+        path.chmod(0o755)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,120 @@
+"""Hooks of git with real pushes: a clone, a bare repository, and no registry."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands.test_ci import prompt
+from tests.cli.conftest import Promptops
+from tests.support import factory
+
+BROKEN = "messages: 1\n"
+PROMPT = "texts/apps/bot/prompts/answer.prompt.yml"
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A bare repository, and in `clone` a workspace below the root of its repository that was pushed there."""
+    root = factory.make_workspace(
+        tmp_path / "clone", {"texts/promptops.yml": "registry: team\napps: [apps/*]\n", PROMPT: prompt()}
+    )
+    factory.git(tmp_path, "init", "-q", "--bare", "--initial-branch=main", "bare.git")
+    factory.git(root, "remote", "add", "origin", str(tmp_path / "bare.git"))
+    factory.git(root, "push", "-q", "origin", "main")
+    return tmp_path / "bare.git"
+
+
+def push(bare: Path, *arguments: str) -> tuple[bool, str]:
+    """Pushes from the clone; whether it was taken, and what was said."""
+    done = subprocess.run(
+        ["git", "push", "origin", *(arguments or ("HEAD:main",))],
+        cwd=bare.parent / "clone",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode == 0, done.stderr + done.stdout
+
+
+def receive(promptops: Promptops, bare: Path, *more: str) -> Path:
+    words = ("hooks", "install", "--pre-receive", "--folder", "texts", "--seconds", "60")
+    promptops("-C", str(bare), *words, *more)
+    return bare / "hooks/pre-receive"
+
+
+def test_a_bare_repository_refuses_errors_and_takes_what_is_mended(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare)
+    clone = bare.parent / "clone"
+    factory.commit(clone, {PROMPT: BROKEN})
+    taken, said = push(bare)
+    assert not taken and "promptops refuses refs/heads/main" in said and "promptops check --full" in said
+    assert PROMPT in said and "Traceback" not in said
+    factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
+    assert push(bare)[0]
+    assert factory.git(bare, "rev-parse", "main") == factory.git(clone, "rev-parse", "HEAD")
+
+
+def test_only_the_refs_of_the_hook_are_judged(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare, "--ref", "refs/heads/main", "--ref", "refs/heads/release/*")
+    factory.commit(bare.parent / "clone", {PROMPT: BROKEN})
+    assert push(bare, "HEAD:draft")[0]
+    assert not push(bare, "HEAD:release/1")[0]
+    assert push(bare, ":draft")[0], "a deleted ref has nothing to judge"
+
+
+def test_a_workspace_cannot_be_taken_away_from_a_hook(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare)
+    clone = bare.parent / "clone"
+    factory.git(clone, "mv", "texts", "elsewhere")
+    factory.commit(clone, {})
+    taken, said = push(bare)
+    assert not taken and "would have no texts/promptops.yml" in said
+
+
+def test_a_hook_that_takes_too_long_refuses(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare, "--seconds", "0.001", "--replace")
+    factory.commit(bare.parent / "clone", {PROMPT: prompt("Good day {{name}}")})
+    taken, said = push(bare)
+    assert not taken and "Traceback" not in said
+
+
+def test_reading_a_push_leaves_nothing_behind(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare)
+    before = sorted(path.relative_to(bare) for path in bare.rglob("*"))
+    factory.commit(bare.parent / "clone", {PROMPT: BROKEN})
+    assert not push(bare)[0]
+    assert sorted(path.relative_to(bare) for path in bare.rglob("*")) == before
+
+
+def test_a_clone_refuses_before_it_pushes(bare: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = bare.parent / "clone"
+    monkeypatch.chdir(clone / "texts")
+    promptops("hooks", "install", "--pre-push")
+    factory.commit(clone, {PROMPT: BROKEN})
+    taken, said = push(bare)
+    assert not taken and "promptops refuses refs/heads/main" in said
+    factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
+    assert push(bare)[0]
+
+
+def test_a_hook_of_another_is_kept(bare: Path, promptops: Promptops) -> None:
+    hook = bare / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    words = ("-C", str(bare), "hooks", "install", "--pre-receive")
+    assert "there is a hook" in promptops(*words, exits=4).err
+    promptops(*words, "--replace")
+    promptops(*words)
+
+
+def test_a_place_without_the_repository_it_needs_is_refused(bare: Path, promptops: Promptops) -> None:
+    assert (
+        "no bare repository"
+        in promptops("-C", str(bare.parent / "clone"), "hooks", "install", "--pre-receive", exits=2).err
+    )
+    promptops("-C", str(bare), "hooks", "install", "--pre-push", exits=3)
+    promptops("-C", str(bare), "hooks", "install", exits=2)
