@@ -10,6 +10,8 @@ import pytest
 
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import Source
+from promptops.core.gate.anchor import choose_anchor
+from promptops.core.gate.reading import read_gate
 from promptops.core.gate.verdict import CheckVerdict
 from promptops.core.verdict import Outcome
 from tests.gate.world import (
@@ -340,3 +342,22 @@ def test_a_prompt_without_a_suite() -> None:
     world = compared(*worse(150, 0))
     bare = replace(world, candidate=replace(world.candidate, suites=()), live=(replace(world.live[0], suites=()),))
     assert verdict(bare).reason == "no suite has cases for the changed prompt answer"
+
+
+def test_the_anchor_is_the_release_that_is_shown_to_be_best() -> None:
+    world = compared(*worse(150, 0))
+    made, past = [], []
+    for name, count, failed in (("1.3.0", 150, 15), ("1.2.0", 150, 6), ("1.1.0", 20, 0)):
+        plan = cases("answer", "answer", count)
+        suite = suite_of(plan)
+        stable = release(name, prompt("answer", name), suites=[suite])
+        rows = [[F]] * failed + same(count - failed)
+        made.append(run(stable, plan, {Arm.CANDIDATE: rows}, name=name, at=NOW - timedelta(days=100)))
+        past.append(stable)
+    never = release("1.0.0", prompt("answer", "unmeasured"))
+    given = replace(world, made=tuple(made)).given()
+    settings = read_gate({"not_worse": {"margin": "5%", "anchor": "best of 180d"}})
+    best = choose_anchor(given, settings, [*past, never])
+    assert best is not None and best.version == "1.2.0"  # 96 % of 150 is shown to be more than 100 % of 20
+    assert choose_anchor(given, settings, [never]) is None
+    assert choose_anchor(given, read_gate({"required": {}}), past) is None

@@ -16,7 +16,7 @@ from tests.harness.calibrate import counted, long_run, one_run, several_runs
 from tests.harness.calibrate.line import Line
 from tests.harness.calibrate.page import write
 
-TRIES, SHORT = 2000, 12
+TRIES, SHORT = 500, 12
 
 
 def measured(*, short: bool) -> Iterator[Line]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.stats import binom
 
-from promptops.core.statistics import bets, power
+from promptops.core.statistics import bets, power, tango
 from promptops.core.statistics.bounds import fewest_for_quantile, lower_bound, quantile_rank
-from tests.core.statistics.exact import chance, openings, same_as_core, tango_table, worst_chance
+from tests.core.statistics.exact import chance, chances, openings, same_as_core, table, tango_table, worst_chance
 from tests.harness.calibrate.line import Line
 
 LEVELS = (0.05, 0.03, 0.015, 0.005)
@@ -21,6 +22,7 @@ def lines(short: bool) -> Iterator[Line]:
     sizes = [20, 27, 60, 101, 150] if short else [*range(15, 121), 150, 175, 200, 250, 300]
     for margin in (0.05, 0.2) if short else MARGINS:
         yield from _tango(margin, sizes)
+    yield from _wrong_failures(short)
     yield from _bets(short)
     yield from _bars(short)
     yield from _powers(short)
@@ -42,6 +44,22 @@ def _tango(margin: float, sizes: Sequence[int]) -> Iterator[Line]:
             bound=level,
         )
     tango_table.cache_clear()
+
+
+def _wrong_failures(short: bool) -> Iterator[Line]:
+    worst = 0.0
+    for size in (50, 84) if short else (*range(5, 100, 5), 84, 105, 150):
+        for margin in (0.05, 0.1) if short else (0.0, *MARGINS):
+            failing = table(size, partial(_fails, size, margin)).T
+            shares = np.linspace(margin, 1, 60)
+            worst = max(worst, float(chances(failing, (shares - margin) / 2, (shares + margin) / 2).max()))
+    yield Line(
+        world="Tango: a release that is worse by just the margin is said to be worse", measured=worst, bound=0.05
+    )
+
+
+def _fails(size: int, margin: float, losses: int, gains: int) -> bool:
+    return tango.fails(losses, gains, size, margin)
 
 
 def _bets(short: bool) -> Iterator[Line]:
