@@ -28,8 +28,9 @@ class Change:
 class Trust:
     """What may be taken: the lines up to ``taken``, of which a trusted key vouches for those up to ``vouched``.
 
-    ``why`` is what is wrong with the next one. ``key`` is the key in force at the last line, and ``trusted`` says that
-    it is trusted. ``ended`` says that a trusted key itself let signing end.
+    ``why`` is what is wrong with the next one. ``key`` is the key in force at the last line, or the first one that a
+    line behind it sets, and ``trusted`` says that it is trusted. ``ended`` says that a trusted key itself let signing
+    end.
     """
 
     vouched: int
@@ -56,6 +57,7 @@ def judge(
     key = walk.key(end)
     offs = [change for seq, change in walk.changes if seq <= end and not change.key]
     ended = not key and any(change.endorser in walk.trusted for change in offs)
+    key = key or ("" if ended else walk.next_key(end))
     return Trust(vouched=vouched, taken=end, why=why, key=key, trusted=key in walk.trusted, ended=ended)
 
 
@@ -95,6 +97,12 @@ class _Walk:
     def key(self, seq: int) -> str:
         """Returns the key in force at a line."""
         return self._at(seq).key
+
+    def next_key(self, seq: int) -> str:
+        """Returns the first key that a line behind this one sets: without it a journal whose first key was replaced
+        would look as if it never had one.
+        """
+        return next((change.key for at, change in self.changes if at > seq and change.key), "")
 
     def _at(self, seq: int) -> Change:
         return next((change for at, change in reversed(self.changes) if at <= seq), Change(key=""))

@@ -110,6 +110,8 @@ def test_what_was_verified_is_vouched_for_and_its_key_is_trusted() -> None:
 def test_the_key_at_the_end_is_named_and_whether_it_is_trusted() -> None:
     assert walk("..aaaa", A1) == Trust(vouched=0, taken=6, key="a")
     assert walk("..aaabbb", A_THEN_B, "a").key == "b"
+    assert walk("..xxxx", A1) == Trust(vouched=0, taken=2, why="it is signed with x, and not with a", key="a")
+    assert walk("......", REQUIRED).key == "a"
     assert walk("..aaa...", ENDED, "a").ended
     assert not walk("..aaa...", ENDED).ended
 

@@ -249,6 +249,15 @@ def test_a_script_needs_a_key_where_the_registry_has_one(
     assert promptops("--json", *make, "--key", "nothing.pub", exits=2).error["code"] == "invalid"
 
 
+def test_a_journal_whose_first_key_line_is_forged_has_a_key_all_the_same(
+    told: Registry, signed: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    write_signed(records_of(told), signed, lambda _: OTHER)
+    refused = promptops("rebuild", "--from-git", "prompts", exits=5).err
+    assert f"the journal says that its key is {fingerprint(KEY.public)}" in refused
+    assert not (tmp_path / "new.db").exists()
+
+
 @pytest.mark.parametrize("form", ["line", "comment", "fingerprint", "file", "signers", "variable", "yes", "remembered"])
 def test_a_key_is_named_in_several_ways(
     told: Registry, signed: Path, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
