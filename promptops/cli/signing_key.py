@@ -68,9 +68,8 @@ def trust(state: JournalKey) -> None:
     """
     from promptops.source import vouched
 
-    known, keys = vouched.read(state.lineage), (state.key,) if state.key else ()
-    if known.keys != keys:
-        vouched.remember(state.lineage, replace(known, keys=keys), instead=True)
+    keys = (state.key,) if state.key else ()
+    vouched.update(state.lineage, lambda known: replace(known, keys=keys))
 
 
 def why_locked(state: JournalKey) -> str:

@@ -16,6 +16,7 @@ from promptops.projection.archive import Archive
 from promptops.projection.offer import Confirm, Offer, Terms, survey
 from promptops.projection.rebuilding import Rebuilt
 from promptops.source import vouched
+from promptops.source.vouched import Vouched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +87,14 @@ def rebuild(
 
 def _remember(offer: Offer, done: Rebuilt) -> None:
     """This machine vouches for what was rebuilt; of the keys, only for the one in force: an older one may be stolen."""
-    known = vouched.read(done.lineage)
     newest = next((key for seq, key in reversed(offer.proven.keys.items()) if seq <= done.seq), None)
-    # Its epoch is not known of the registry that lives: this one may have been made only to compare.
-    line = replace(known, seq=done.seq, hash=done.hash, sha=offer.lines[done.seq - 1].sha, epoch=0)
-    if known.seq >= done.seq and not done.loss:
-        line = known
-    keys = ((newest.key,) if newest.key else ()) if newest else known.keys
-    vouched.remember(done.lineage, replace(line, keys=keys), instead=True)
+
+    def change(known: Vouched) -> Vouched:
+        keys = ((newest.key,) if newest.key else ()) if newest else known.keys
+        if known.seq >= done.seq and not done.loss:
+            return replace(known, keys=keys)
+        # Its epoch is not known of the registry that lives: this one may have been made only to compare.
+        sha = offer.lines[done.seq - 1].sha
+        return replace(known, seq=done.seq, hash=done.hash, sha=sha, epoch=0, keys=keys)
+
+    vouched.update(done.lineage, change)

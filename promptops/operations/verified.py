@@ -18,7 +18,7 @@ from promptops.projection.chain import START, Position
 from promptops.projection.fsck import Chain, read_chain
 from promptops.projection.keyring import Keyring, unverified
 from promptops.source.git.refs import is_id
-from promptops.source.vouched import Checked, Vouched, read, remember
+from promptops.source.vouched import Checked, Vouched, read, update
 from promptops.store.checks.verified import NOTHING, Verified, rows_up_to
 from promptops.store.facts.epoch import EpochInfo
 
@@ -67,11 +67,9 @@ def keep(registry: Registry, repository: Repository, begin: Begin, faults: tuple
     If anything was wrong, forget what was, so that the next check finds the same; but not that lines were lost.
     """
     chain, place = begin.chain, _place(registry, repository)
-    known = read(registry.lineage)
     if {fault.code for fault in faults} - _AGAIN:
-        others = tuple(each for each in known.checked if each.place != place)
-        if others != known.checked and not begin.faults:
-            remember(registry.lineage, replace(known, checked=others), instead=True)
+        if not begin.faults:
+            update(registry.lineage, lambda known: _without(known, place))
         return
     if chain is None or not chain.shas or chain.tip != chain.shas[-1] or unverified(registry):
         return
@@ -97,13 +95,20 @@ def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> Non
         lines = reader.journal([at.seq])
         key, epoch = Keyring(reader.registry_keys()).key_in_force, reader.epoch()
     known = read(registry.lineage)
-    newest = known
-    came_back = 0 < known.epoch < epoch
-    if lines and (known.seq <= at.seq or came_back or _is_left_behind(registry, git, known)):
-        newest = Vouched(seq=at.seq, hash=lines[0].audit.hash, sha=at.sha, epoch=epoch)
-    newest = replace(newest, keys=(key,) if key else (), checked=(*known.checked, *checked))
-    if newest != known:
-        remember(registry.lineage, newest, instead=True)
+    gone = known if known.seq > at.seq and _is_left_behind(registry, git, known) else None
+
+    def change(known: Vouched) -> Vouched:
+        came_back = 0 < known.epoch < epoch
+        newest = known
+        if lines and (known.seq <= at.seq or came_back or (gone and known.sha == gone.sha)):
+            newest = replace(known, seq=at.seq, hash=lines[0].audit.hash, sha=at.sha, epoch=epoch)
+        return replace(newest, keys=(key,) if key else ()).with_check(*checked)
+
+    update(registry.lineage, change)
+
+
+def _without(known: Vouched, place: str) -> Vouched:
+    return replace(known, checked=tuple(each for each in known.checked if each.place != place))
 
 
 def _before_its_epoch(registry: Registry, git: Refs, at: Position) -> Position:

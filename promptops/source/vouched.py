@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -61,6 +61,12 @@ class Vouched:
     keys: tuple[str, ...] = ()
     checked: tuple[Checked, ...] = ()
 
+    def with_check(self, *checked: Checked) -> Vouched:
+        """Returns the same with these checks, each instead of the one before of its place."""
+        places = {each.place for each in checked}
+        others = (each for each in self.checked if each.place not in places)
+        return replace(self, checked=(*others, *checked)[-_PLACES:])
+
 
 def read(lineage: str) -> Vouched:
     """Returns what this machine has verified of a lineage; that is nothing if it cannot be read."""
@@ -70,23 +76,17 @@ def read(lineage: str) -> Vouched:
         return Vouched()
 
 
-def remember(lineage: str, vouched: Vouched, *, instead: bool = False) -> Vouched:
-    """Keeps what was verified, beside what is known, and returns both.
-
-    Keys are added. A line replaces the known one unless its number is lower, and a check the last one of its place.
-    With ``instead``, what was known is forgotten.
-    """
-    merged = vouched
+def update(lineage: str, change: Callable[[Vouched], Vouched]) -> None:
+    """Keeps what ``change`` makes of what is known of a lineage. No other process changes it in between."""
     with suppress(OSError):
         file = file_of(lineage)
         os.makedirs(file.parent, mode=0o700, exist_ok=True)
         require_ours(os.lstat(file.parent), folder=True)
         with locked_folder(file.parent):
-            known = Vouched() if instead else _read(file)
-            merged = _merged(known, vouched)
-            if merged != known or instead:
-                replace_file(file, json.dumps(to_json(merged), indent=1).encode() + b"\n")
-    return merged
+            known = _read(file)
+            changed = change(known)
+            if changed != known:
+                replace_file(file, json.dumps(to_json(changed), indent=1).encode() + b"\n")
 
 
 def file_of(lineage: str) -> Path:
@@ -114,10 +114,3 @@ def _read(file: Path) -> Vouched:
     ]
     sane = min(numbers) >= 0 and max(numbers) < MAX_NUMBER and all(each.at.tzinfo for each in vouched.checked)
     return vouched if sane else Vouched()
-
-
-def _merged(known: Vouched, new: Vouched) -> Vouched:
-    keys = tuple(dict.fromkeys((*known.keys, *new.keys)))
-    newest = new if new.seq >= known.seq and new.seq else known
-    checked = {each.place: each for each in (*known.checked, *new.checked)}
-    return replace(newest, keys=keys, checked=tuple(checked.values())[-_PLACES:])

@@ -78,7 +78,7 @@ def test_a_rebuild_to_compare_holds_the_registry_to_nothing(
     registry: Registry, older: Path, root: Path, tmp_path: Path
 ) -> None:
     """Its epoch is the same as that of a restore afterwards, and its lines may be others."""
-    vouched.remember(registry.lineage, Vouched(), instead=True)
+    vouched.update(registry.lineage, lambda _: Vouched())
     sync(registry, root)
     rebuild(str(root), f"sqlite:///{tmp_path}/compare.db", actor=ACTOR, now=minutes(8))
     place = RegistryLocation(url=f"sqlite:///{tmp_path}/restored.db", root=root, name=NAME)

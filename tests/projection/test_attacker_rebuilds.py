@@ -107,7 +107,7 @@ def test_nothing_forged_comes_back_by_a_rebuild_or_an_override(
         forged = forge(attacked)
         git(attacked.clone, "push", "--quiet", "--force", "origin", f"{forged}:{REF}")
         git(attacked.clone, "update-ref", "refs/remotes/origin/promptops/test", right)
-        vouched.remember(world.lineage, Vouched(), instead=True)
+        vouched.update(world.lineage, lambda _: Vouched())
         _only_ours(origin, tmp_path / f"{number}.db", ours, what, shortened=what == "shortened")
         _override_of_ours(world, origin, what)
 
@@ -148,7 +148,7 @@ def test_after_the_disaster_the_owner_goes_on_past_what_was_forged(
     git(attacked.clone, "push", "--quiet", "--force", "origin", f"{forged}:{REF}")
     for name in REFS:
         git(attacked.clone, "push", "--quiet", "--force", "origin", f"HEAD:{name}")
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     url, request = f"sqlite:///{tmp_path}/rebuilt.db", RebuildRequest(keys=(PRINT,))
     done = rebuild(str(origin), url, request, actor=ACTOR, now=minutes(900), confirm=asked)
     assert (done.hash, done.leaves) == (attacked.records[-1].audit.hash, forged)
@@ -161,7 +161,7 @@ def test_after_the_disaster_the_owner_goes_on_past_what_was_forged(
     assert git(origin, "merge-base", "--is-ancestor", forged, REF) == ""
     assert git(origin, "rev-list", "--first-parent", REF).split().count(head) == 1
     assert check(RegistryLocation(url=url, root=root, name=NAME)).faults == ()
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     url = f"sqlite:///{tmp_path}/once-more.db"
     more = rebuild(str(origin), url, request, actor=ACTOR, now=minutes(910), confirm=asked)
     assert (more.seq, more.hash) == newest

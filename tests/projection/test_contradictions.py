@@ -49,7 +49,7 @@ def test_a_line_that_contradicts_those_before_it_is_left_out(
     world: Registry, root: Path, empty_url: str, forge: Callable[[list[Record]], tuple[Record, Fact]]
 ) -> None:
     bring(world, root)
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     records = records_of(world)
     last = records[-1].audit
     record, fact = forge(records)

@@ -66,7 +66,7 @@ def first(world: Registry, root: Path) -> int:
     seq = put_key(world, A, required=True)
     factory.make_channels(world, later=Policy())
     write_signed(records_of(world), root, lambda _: A)
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     return seq
 
 
@@ -85,7 +85,7 @@ def test_a_trusted_key_vouches_for_everything_and_nothing_is_asked(
     put_key(world, A)
     git(tmp_path, "init", "--quiet", f"--object-format={algorithm}", "other")
     write_signed(records_of(world), tmp_path / "other", lambda seq: A if seq > 3 else None)
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     request = RebuildRequest(keys=(PRINT_A,))
     done = rebuild(str(tmp_path / "other"), empty_url, request, actor=ACTOR, now=minutes(9), confirm=doubts)
     with world.read() as reader:
@@ -128,7 +128,7 @@ def test_lines_that_are_not_signed_with_the_key_are_left_out_and_the_registry_go
 
 @sqlite
 def test_what_this_machine_trusts_needs_no_option(world: Registry, first: int, again: Again, doubts: Doubts) -> None:
-    vouched.remember(world.lineage, Vouched(keys=(A.public,)))
+    vouched.update(world.lineage, lambda _: Vouched(keys=(A.public,)))
     again()
     assert doubts.asked == []
 
@@ -166,7 +166,7 @@ def test_after_signing_ended_lines_are_asked_about_and_a_script_goes_on(
     put_key(world, None, by=A)
     write_signed(records_of(world)[before:], root, lambda _: None, after=commits(root)[-1])
     unsigned = more(world, root, lambda _: None)
-    vouched.remember(world.lineage, Vouched(keys=(A.public,)))
+    vouched.update(world.lineage, lambda _: Vouched(keys=(A.public,)))
     done = again()
     assert (doubts.numbers, done.seq) == ([before + 1, *unsigned], unsigned[-1])
     assert not doubts.asked[0].keyed
@@ -200,7 +200,7 @@ def test_without_the_extra_signatures_are_not_judged_and_every_line_is_asked_abo
         monkeypatch.setattr(f"promptops.projection.{module}.can_verify", lambda: False)
     again()
     assert [(doubt.keyed, doubt.checked) for doubt in doubts.asked] == [(True, False)]
-    vouched.remember(world.lineage, Vouched(), instead=True)
+    vouched.update(world.lineage, lambda _: Vouched())
     monkeypatch.setattr("promptops.core.signing.can_verify", lambda: False)
     with pytest.raises(ExtraMissing, match="cryptography"):
         rebuild(str(root), f"sqlite:///{root}/new.db", RebuildRequest(keys=(PRINT_A,)), actor=ACTOR, now=minutes(901))
@@ -233,7 +233,7 @@ def test_lines_that_were_lost_behind_a_signature_are_a_loss(
     """This machine verified more than what a forger left of it."""
     with world.read() as reader:
         seq, hash_ = reader.audit_head()
-    vouched.remember(world.lineage, Vouched(seq=seq, hash=hash_, keys=(A.public,)))
+    vouched.update(world.lineage, lambda _: Vouched(seq=seq, hash=hash_, keys=(A.public,)))
     git(root, "update-ref", "refs/heads/promptops/test", commits(root)[-2])
     with pytest.raises(Invalid, match="1 line would be lost"):
         again()

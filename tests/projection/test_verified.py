@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from promptops.operations.fsck import Extent, FsckReport, RegistryLocation, check
 from promptops.source.git.repository import Repository
-from promptops.source.vouched import read, remember
+from promptops.source.vouched import read, update
 from promptops.store import Registry
 from promptops.store.checks.verified import rows_up_to
 from promptops.store.schema.guards import GUARDED
@@ -105,7 +105,7 @@ def test_what_is_new_is_checked_in_every_way(
     blob = git(root, "rev-parse", f"{REF}:content.json")
     (root / ".git/objects" / blob[:2] / blob[2:]).unlink()
     assert codes(again(place).faults) == {"tag-missing", "objects-missing"}
-    remember(registry.lineage, known, instead=True)
+    update(registry.lineage, lambda _: known)
     tamper(
         "UPDATE release SET content = :data WHERE version = :version",
         "UPDATE provenance SET at = replace(at, '+00:00', 'Z') WHERE id = (SELECT max(id) FROM provenance)"
@@ -167,7 +167,7 @@ def test_what_does_not_fit_counts_for_nothing(place: RegistryLocation, registry:
         "rows": replace(checked, rows={"audit": -1}),
         "form": replace(checked, sha="--all"),
     }
-    remember(registry.lineage, replace(known, checked=(changed[other],)), instead=True)
+    update(registry.lineage, lambda _: replace(known, checked=(changed[other],)))
     found = again(place)
     assert (found.faults, found.extent) == ((), Extent(first=1, last=end(registry)))
 
@@ -248,6 +248,6 @@ def test_where_git_cannot_be_checked_the_database_is_read_whole(place: RegistryL
     alone = RegistryLocation(url=place.url)
     known = read(registry.lineage)
     assert again(alone).extent == Extent(first=1, last=end(registry))
-    remember(registry.lineage, replace(known, checked=()), instead=True)
+    update(registry.lineage, lambda _: replace(known, checked=()))
     assert again(alone).faults == ()
     assert read(registry.lineage).checked == ()

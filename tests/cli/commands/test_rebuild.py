@@ -32,7 +32,7 @@ def clone(told: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A workspace whose git has all of a registry, and a machine that has verified none of it; the next one is new."""
     root = factory.make_workspace(tmp_path / "prompts")
     bring(told, root)
-    vouched.remember(told.lineage, Vouched(), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched())
     monkeypatch.setenv("PROMPTOPS_REGISTRY", str(tmp_path / "new.db"))
     return root
 
@@ -41,7 +41,7 @@ def know(registry: Registry, back: int = 0) -> int:
     """Lets this machine know a registry up to its end, or so many lines less."""
     with registry.read() as reader:
         line = reader.audit(limit=back + 1)[-1]
-    vouched.remember(registry.lineage, Vouched(seq=line.seq, hash=line.hash, sha="c" * 40), instead=True)
+    vouched.update(registry.lineage, lambda _: Vouched(seq=line.seq, hash=line.hash, sha="c" * 40))
     return line.seq
 
 
@@ -54,7 +54,7 @@ def test_a_script_goes_on_and_its_log_says_what_was_taken_on_trust(
     assert "note: line 1  2026-" in done.err
     assert re.search(rf"note: line {lines}  [0-9: -]+ UTC  Ada Lovelace  promote bot@0.1.2 on prod\n", done.err)
     (tmp_path / "new.db").unlink()
-    vouched.remember(told.lineage, Vouched(), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched())
     unvouched = promptops("rebuild", "--from-git", "prompts", "--yes", "--json")
     assert unvouched.err == ""
     assert [line["seq"] for line in unvouched.json["unvouched"]] == [*range(1, lines + 1)]  # type: ignore[index,union-attr,call-overload]
@@ -99,7 +99,7 @@ def test_a_person_is_asked(told: Registry, clone: Path, tmp_path: Path, typed: s
 def test_thousands_of_lines_are_shortened(told: Registry, clone: Path, promptops: Promptops) -> None:
     factory.make_channels(told, **{f"more-{number}": Policy() for number in range(30)})
     bring(told, clone)
-    vouched.remember(told.lineage, Vouched(), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched())
     lines = len(commits(clone))
     said = promptops("rebuild", "--from-git", "prompts").err
     assert said.count("note: line ") == 21
@@ -166,7 +166,7 @@ def test_a_restore_says_which_newer_lines_are_taken_on_trust(
     backup.backup(f"sqlite:///{tmp_path}/registry.db", saved, now=minutes(50), verify=False)
     factory.make_channels(told, later=Policy())
     sync(told, root)
-    vouched.remember(told.lineage, Vouched(), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched())
     monkeypatch.delenv("PROMPTOPS_REGISTRY")
     monkeypatch.chdir(root)
     done = promptops("db", "restore", str(saved))
@@ -181,7 +181,7 @@ def test_a_restore_says_what_this_machine_knows_and_nobody_has(
     backup.backup(f"sqlite:///{tmp_path}/registry.db", saved, now=minutes(50), verify=False)
     with told.read() as reader:
         seq, hash_ = reader.audit_head()
-    vouched.remember(told.lineage, Vouched(seq=seq + 5, hash=hash_, sha="c" * 40, epoch=1), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched(seq=seq + 5, hash=hash_, sha="c" * 40, epoch=1))
     done = promptops("db", "restore", str(saved), "--registry", str(tmp_path / "back.db"))
     assert f"has verified line {seq + 5} of the audit log, and what comes after line {seq} is neither" in done.err
 
@@ -230,7 +230,7 @@ def signed(told: Registry, clone: Path) -> Path:
     """A journal that is signed, and a machine that trusts no key of it."""
     put_key(told, KEY, required=True)
     write_signed(records_of(told), clone, lambda _: KEY)
-    vouched.remember(told.lineage, Vouched(), instead=True)
+    vouched.update(told.lineage, lambda _: Vouched())
     return clone
 
 
@@ -244,7 +244,7 @@ def test_a_script_needs_a_key_where_the_registry_has_one(
         assert "--key KEY" in refused and "PROMPTOPS_REGISTRY_KEY" in refused and "--yes" in refused
         assert "no line of the journal" in promptops(*command, "--key", OTHER.public, exits=5).err
         promptops(*command, "--key", KEY.public)
-        vouched.remember(told.lineage, Vouched(), instead=True)
+        vouched.update(told.lineage, lambda _: Vouched())
     assert (tmp_path / "new.db").exists()
     assert promptops("--json", *make, "--key", "nothing.pub", exits=2).error["code"] == "invalid"
 
@@ -275,7 +275,7 @@ def test_a_key_is_named_in_several_ways(
     if form == "variable":
         monkeypatch.setenv("PROMPTOPS_REGISTRY_KEY", f"{OTHER.public}, {KEY.public}")
     if form == "remembered":
-        vouched.remember(told.lineage, Vouched(keys=(KEY.public,)))
+        vouched.update(told.lineage, lambda _: Vouched(keys=(KEY.public,)))
     said = promptops("rebuild", "--from-git", "prompts", *ways.get(form, []))
     assert said.err == ""
     assert vouched.read(told.lineage).keys == (KEY.public,)
@@ -307,7 +307,7 @@ def test_status_and_sync_name_lines_that_this_machine_knows_and_the_database_lac
     with closing(Registry.open(f"sqlite:///{workspace}/.promptops/registry.db")) as registry:
         with registry.read() as reader:
             seq, hash_ = reader.audit_head()
-        vouched.remember(registry.lineage, Vouched(seq=seq + 3, hash=hash_, sha="c" * 40, epoch=1), instead=True)
+        vouched.update(registry.lineage, lambda _: Vouched(seq=seq + 3, hash=hash_, sha="c" * 40, epoch=1))
     said = f"line {seq + 3} of the audit log was verified here, and the registry ends at {seq}"
     assert said in promptops("status").err
     refused = promptops("sync", exits=1)
