@@ -46,6 +46,7 @@ FAULTS: Mapping[str, str] = {
     "line-foreign": "a commit of the journal holds no line of the audit log",
     "ref-foreign": "below refs/promptops, where older versions wrote, is something that the registry does not have",
     "registry-behind": "the audit log ends before lines that git has, or this machine verified: it was cut",
+    "registry-copy": "it is an older copy: this machine brought later lines to git from another database",
     "audit-rewritten": "git has a line of the audit log with another hash, or this machine verified it",
     "tag-missing": "the tag of a release is gone; it can be written again from the rows",
     "tag-differs": "the tag of a release points to another commit, names another digest, or was made for another name",

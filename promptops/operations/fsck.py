@@ -15,6 +15,7 @@ from pathlib import Path
 from promptops.core.errors import GitUnavailable, RegistryDamaged
 from promptops.core.faults import Condition, Fault
 from promptops.operations import verified
+from promptops.operations.remembered import COPY, behind
 from promptops.operations.unloadable import live_faults
 from promptops.operations.verified import Begin
 from promptops.projection import draining, fsck
@@ -106,6 +107,8 @@ def _look(place: RegistryLocation, remote: str, *, everything: bool, now: dateti
             extent = _extent(registry, begin)
             facts = PageCheck(last=begin.verified.seq)
             of_git = git.faults(begin.chain, remote, facts)
+            if COPY in {fault.code for fault in begin.faults}:  # it says what git has more
+                of_git = tuple(fault for fault in of_git if fault.code != "registry-behind")
             of_store = check_store(registry, since=begin.verified, facts=facts)
             faults = (*of_store, *_live_faults(registry), *begin.faults, *of_git)
             if now is not None and git.repository is not None:
@@ -230,7 +233,11 @@ def _repair(place: RegistryLocation, faults: tuple[Fault, ...], remote: str, unl
         return ()
     try:
         with _opened(place) as registry:
-            return _bring(place.root, registry, remote, unlock) if place.name == registry.name else ()
+            if place.name != registry.name:
+                return ()
+            if lost := behind(registry):  # nothing of it goes to git, as in a sync
+                return (f"Nothing was brought to git: {lost[0].what}.",)
+            return _bring(place.root, registry, remote, unlock)
     except (GitUnavailable, RegistryDamaged) as error:
         return (error.message,)
 

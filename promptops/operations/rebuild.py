@@ -95,6 +95,6 @@ def _remember(offer: Offer, done: Rebuilt) -> None:
             return replace(known, keys=keys)
         # Its epoch is not known of the registry that lives: this one may have been made only to compare.
         sha = offer.lines[done.seq - 1].sha
-        return replace(known, seq=done.seq, hash=done.hash, sha=sha, epoch=0, keys=keys)
+        return replace(known, seq=done.seq, hash=done.hash, sha=sha, epoch=0, database="", keys=keys)
 
     vouched.update(done.lineage, change)

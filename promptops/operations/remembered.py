@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
@@ -12,16 +13,35 @@ if TYPE_CHECKING:
     from promptops.store import Registry
 
 
+COPY = "registry-copy"
+
+
 def behind(registry: Registry) -> tuple[Fault, ...]:
-    """The fault of a database without the newest line that this machine verified or brought to git: an older copy was
-    put in its place. A restore or a rebuild, which begin an epoch, may lack it.
+    """The fault of a database without the newest line that this machine verified or brought to git: it is an older
+    copy beside that one, or was put in its place. A restore or a rebuild, which begin an epoch, may lack it.
     """
     known = read(registry.lineage)
     if not known.seq or not known.epoch:
         return ()
     with registry.read() as reader:
         same = reader.epoch() == known.epoch
-    return lost(registry, known.seq, known.hash) if same else ()
+        end, _ = reader.audit_head()
+    if not same:
+        return ()
+    if end >= known.seq or known.database in ("", database_of(registry)):
+        return lost(registry, known.seq, known.hash)
+    what = f"it ends at line {end} of the audit log, and this machine brought line {known.seq} to git from another one"
+    repair = Sentence(
+        "Use the registry that has it. If this one takes its place, the lines between are in git: ",
+        Advice(Action.RESTORE, words="a restore"),
+        " takes them from there.",
+    )
+    return (Fault(code=COPY, severity=Condition.PENDING, what=what, where="this database", repair=repair),)
+
+
+def database_of(registry: Registry) -> str:
+    """Stands for the database of a registry. Its URL may name a user, so it is not in the file."""
+    return hashlib.sha256(registry.url.encode()).hexdigest()
 
 
 def lost(registry: Registry, seq: int, hash_: str) -> tuple[Fault, ...]:

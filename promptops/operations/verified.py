@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from promptops._version import __version__
 from promptops.core.faults import Fault
-from promptops.operations.remembered import behind, lost
+from promptops.operations.remembered import behind, database_of, lost
 from promptops.projection.chain import START, Position
 from promptops.projection.fsck import Chain, read_chain
 from promptops.projection.keyring import Keyring, unverified
@@ -101,7 +101,8 @@ def vouch(registry: Registry, git: Refs, at: Position, *checked: Checked) -> Non
         came_back = 0 < known.epoch < epoch
         newest = known
         if lines and (known.seq <= at.seq or came_back or (gone and known.sha == gone.sha)):
-            newest = replace(known, seq=at.seq, hash=lines[0].audit.hash, sha=at.sha, epoch=epoch)
+            line = replace(known, seq=at.seq, hash=lines[0].audit.hash, sha=at.sha)
+            newest = replace(line, epoch=epoch, database=database_of(registry))
         return replace(newest, keys=(key,) if key else ()).with_check(*checked)
 
     update(registry.lineage, change)

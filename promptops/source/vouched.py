@@ -50,14 +50,16 @@ class Checked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vouched:
     """The newest line of a lineage that this machine verified: its number, its hash, and the id of its commit; 0 and
-    empty before the first. ``epoch`` is that of the registry then, 0 if it is not known. ``keys`` are the public keys
-    that the user trusts for it; of the places that were checked last, ``checked`` has one each.
+    empty before the first. ``epoch`` is that of the registry then, 0 if it is not known, and ``database`` stands for
+    where that was. ``keys`` are the public keys that the user trusts for it; of the places that were checked last,
+    ``checked`` has one each.
     """
 
     seq: int = 0
     hash: str = ""
     sha: str = ""
     epoch: int = 0
+    database: str = ""
     keys: tuple[str, ...] = ()
     checked: tuple[Checked, ...] = ()
 

@@ -63,6 +63,28 @@ def test_an_older_copy_is_named_although_git_is_as_old_and_nothing_is_brought_th
     assert "audit-rewritten" in {fault.code for fault in found.faults}
 
 
+@pytest.mark.parametrize("git_too", [True, False])
+def test_an_older_copy_beside_it_is_called_that_and_nothing_of_it_is_brought_to_git(
+    registry: Registry, older: Path, root: Path, git_too: bool
+) -> None:
+    alive = RegistryLocation(url=f"sqlite:///{registry.path}", root=root, name=NAME)
+    if not git_too:
+        assert check(alive, repair=True).faults == ()
+    before = git(root, "rev-parse", REF)
+    place = RegistryLocation(url=f"sqlite:///{older}", root=root, name=NAME)
+    for repair in (False, True):
+        found = check(place, repair=repair, now=minutes(9))
+        assert ([fault.code for fault in found.faults], found.exit_code) == (["registry-copy"], 1)
+    with closing(Registry.open(place.url)) as copy:
+        factory.make_channels(copy, other=Policy())
+        [fault] = sync(copy, root).drained.alarms
+        assert fault.code in ("registry-copy", "audit-rewritten")
+    check(place, repair=True, now=minutes(9))
+    assert git(root, "rev-parse", REF) == before
+    assert behind(registry) == ()
+    assert check(alive, repair=True).faults == ()
+
+
 def test_a_registry_that_came_back_by_a_restore_is_not_held_to_it(
     registry: Registry, older: Path, root: Path, tmp_path: Path
 ) -> None:
