@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.exit import EXIT_CODES
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted
-from promptops.cli.output.render import Line, Span
+from promptops.cli.output.render import Cell, Line, Span
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid
 from promptops.core.finding import Severity
 from promptops.core.model import Bump
+from promptops.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from promptops.ci.report import ChangedApp, Report, SuiteChange
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 GITHUB, GITLAB, PLAIN = "github", "gitlab", "plain"
 _STYLE: Final = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
+_OUTCOMES: Final = {Outcome.PASS: "good", Outcome.INCONCLUSIVE: "warn", Outcome.ERROR: "bad", Outcome.FAIL: "bad"}
 _SHOWN: Final = 20
 """Findings on the terminal: a screen of them. The files have all."""
 
@@ -34,6 +37,9 @@ _file = click.Path(dir_okay=False)
 
 @command("ci")
 @click.option("--base", default="", metavar="REF", help="The commit to compare with. [default: the one before HEAD]")
+@click.option(
+    "--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Ask the gate of this channel too."
+)
 @click.option("--head", default="HEAD", metavar="REF", help="The commit to look at.  [default: HEAD]")
 @click.option(
     "--format",
@@ -48,16 +54,23 @@ _file = click.Path(dir_okay=False)
 @click.option("--sarif", metavar="FILE", type=_file, help="Write all findings as SARIF.")
 @click.option("--junit", metavar="FILE", type=_file, help="Write checks as JUnit's XML.")
 @click.option("--code-quality", metavar="FILE", type=_file, help="Write all findings as GitLab's code quality.")
-def ci(session: Session, /, base: str, head: str, form: str, previous: str | None, **files: str | None) -> None:
+def ci(
+    session: Session, /, base: str, channel: str, head: str, form: str, previous: str | None, **files: str | None
+) -> None:
     """Say what a change does: apps, version, suites, findings.
 
-    It reads git's objects and no files, so it sees what was committed. Errors in the files make the exit code 2.
+    It reads git's objects and no files, so it sees what was committed. Errors in the files make the exit code 2, a gate
+    that does not open 5. Only with --channel it needs a registry.
 
     \b
       promptops ci --base origin/main
       promptops ci --base origin/main --format github --summary "$GITHUB_STEP_SUMMARY"
     """
     report = _report(session, base, head)
+    if channel:
+        from promptops.cli.asked_gates import with_gates
+
+        report = with_gates(session, report, channel)
     _write(session, report, files, previous)
     if form == GITHUB:
         session.answer(lambda: _shape(report), lambda page: _github(report))
@@ -195,6 +208,10 @@ def _lines(report: Report) -> Iterator[Line]:
         yield [Span(app.name, "name"), "  ", Span(_state(app), "bad" if app.errors else "strong")]
         yield from (["  ", change.summary if not change.prompt else str(change)] for change in app.changes)
         yield from ([Span(f"  {_suite_line(suite)}", "warn" if suite.is_weaker else "")] for suite in app.suites)
+    for check in report.checks:
+        said: list[Cell] = [f"  {check.check} of ", Span(check.app, "name"), ": "]
+        said += [Span(check.outcome.value, _OUTCOMES[check.outcome]), f"  {check.reason}"]
+        yield [*said, Span(f"  {check.hint}" if check.hint else "", "quiet")]
     if report.new:
         yield from ("", [Span(counted(len(report.new), "new finding"), "strong")])
     for finding in worst_first(report.new)[:_SHOWN]:

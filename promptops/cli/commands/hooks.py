@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,7 @@ from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
 from promptops.core.errors import Conflict, Invalid, RegistryUnavailable
 from promptops.core.escape import one_line
+from promptops.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from promptops.ci.report import Report
@@ -29,8 +30,15 @@ SECONDS: Final = 2.5
 hooks of a repository together.
 """
 
+REFUSE, ACCEPT = "refuse", "accept"
+_AWAY: Final = {REFUSE: Outcome.INCONCLUSIVE, ACCEPT: Outcome.PASS}
+"""What it is worth that the registry does not answer."""
+
 _MARK: Final = "# promptops hooks install wrote this file"
 _SHOWN: Final = 10
+
+
+_channel = click.option("--channel", default="", metavar="NAME", help="Ask the gate of this channel too.")
 
 
 @click.group("hooks", cls=NounGroup)
@@ -47,10 +55,10 @@ def hooks() -> None:
 @click.option("--folder", default="", metavar="PATH", help="Where the workspace is in a bare repository.  [default: .]")
 @click.option("--ref", "refs", multiple=True, metavar="PATTERN", help="Which refs; repeat it.  [default: refs/heads/*]")
 @click.option("--seconds", type=float, metavar="N", help="How long pre-receive may take.  [default: 2.5]")
+@_channel
+@click.option("--away", type=click.Choice(tuple(_AWAY)), help="What pre-receive does while no registry answers.")
 @click.option("--replace", is_flag=True, help="Replace a hook that is there.")
-def install(
-    session: Session, /, kind: str | None, folder: str, refs: tuple[str, ...], seconds: float | None, replace: bool
-) -> None:
+def install(session: Session, /, kind: str | None, channel: str, replace: bool, **options: Any) -> None:
     """Write the hook of a repository.
 
     All that it goes by stands in the hook itself: nothing that is pushed can change it.
@@ -71,14 +79,17 @@ def install(
         path = repository.folder / "hooks" / kind
     if path.exists() and not replace and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise Conflict(f"there is a hook {path} already", hint="Call promptops from it, or replace it: --replace")
-    _write(path, _script(kind, [] if bare else ["-C", str(place)], folder, refs, seconds))
+    url = session.registry_url() if channel else ""
+    words = [*([] if bare else ["-C", str(place)]), "hooks", kind, *_options(kind, channel, url, **options)]
+    _write(path, _script(words, all_arguments=not bare))
     session.answer(lambda: {"hook": str(path)}, lambda page: [[Span("✓ ", "good"), f"Wrote {path}"]])
 
 
 @command("pre-push", group=hooks)
 @click.argument("remote", nargs=-1)
 @click.option("--ref", "refs", multiple=True, default=("refs/heads/*",), metavar="PATTERN", help="Which refs.")
-def pre_push(session: Session, /, remote: tuple[str, ...], refs: tuple[str, ...]) -> None:
+@_channel
+def pre_push(session: Session, /, remote: tuple[str, ...], refs: tuple[str, ...], channel: str) -> None:
     """Judge the tip of each ref that is pushed; git calls it."""
     from promptops.operations.build import workspace_folder
     from promptops.operations.pushes import judged, sent
@@ -88,14 +99,19 @@ def pre_push(session: Session, /, remote: tuple[str, ...], refs: tuple[str, ...]
     pushed = tuple(sent(sys.stdin))
     with closing(Repository.open(root)) as repository:
         folder = workspace_folder(repository, root, "")
-        _answer(session, list(judged(repository, folder, pushed, refs, required=False)))
+        reports = judged(repository, folder, pushed, refs, required=False)
+        _answer(session, _asked(session, reports, channel))
 
 
 @command("pre-receive", group=hooks)
 @click.option("--folder", default="", metavar="PATH", help="Where the workspace is.")
 @click.option("--ref", "refs", multiple=True, default=("refs/heads/*",), metavar="PATTERN", help="Which refs.")
 @click.option("--seconds", type=float, default=SECONDS, metavar="N", help="How long it may take.")
-def pre_receive(session: Session, /, folder: str, refs: tuple[str, ...], seconds: float) -> None:
+@_channel
+@click.option("--away", type=click.Choice(tuple(_AWAY)), default=REFUSE, help="What to do while no registry answers.")
+def pre_receive(
+    session: Session, /, folder: str, refs: tuple[str, ...], seconds: float, channel: str, away: str
+) -> None:
     """Judge each ref that arrives in a bare repository; git calls it."""
     from promptops.operations.pushes import judged, received
     from promptops.source.git.repository import Repository
@@ -103,7 +119,23 @@ def pre_receive(session: Session, /, folder: str, refs: tuple[str, ...], seconds
     pushed = tuple(received(sys.stdin))
     with _in_time(seconds), closing(Repository.receiving(session.directory)) as repository:
         repository.patience.limit(seconds)
-        _answer(session, list(judged(repository, folder.strip("/"), pushed, refs, required=True)))
+        reports = judged(repository, folder.strip("/"), pushed, refs, required=True)
+        _answer(session, _asked(session, reports, channel, seconds, _AWAY[away]))
+
+
+def _asked(
+    session: Session,
+    reports: Iterable[tuple[Pushed, Report]],
+    channel: str,
+    seconds: float | None = None,
+    away: Outcome = Outcome.INCONCLUSIVE,
+) -> list[tuple[Pushed, Report]]:
+    """Returns the reports with what the channel's gate says, if the hook has a channel."""
+    from promptops.cli.asked_gates import with_gates
+
+    if not channel:
+        return list(reports)
+    return [(pushed, with_gates(session, report, channel, seconds=seconds, away=away)) for pushed, report in reports]
 
 
 @contextmanager
@@ -158,13 +190,26 @@ def _lines(pushed: Pushed, report: Report) -> Iterator[Line]:
         yield ["  Every one of them: ", Span("promptops check --full", "command")]
 
 
-def _script(kind: str, where: Sequence[str], folder: str, refs: Sequence[str], seconds: float | None) -> str:
-    words = [sys.executable, "-P", "-m", "promptops", *where, "hooks", kind]
-    if kind == "pre-receive":
-        words += [*(["--folder", folder] if folder else []), *(["--seconds", str(seconds)] if seconds else [])]
-    words += [word for ref in refs for word in ("--ref", ref)]
-    arguments = ' "$@"' if kind == "pre-push" else ""
-    return f"#!/bin/sh\n{_MARK}; git starts it\nexec {shlex.join(words)}{arguments}\n"
+def _options(
+    kind: str, channel: str, url: str, *, folder: str, refs: Sequence[str], seconds: float | None, away: str | None
+) -> Iterator[str]:
+    """Yields what the hook goes by. The registry is named here too: nothing that is pushed names another one."""
+    if channel:
+        yield from ("--registry", url, "--channel", channel)
+    if kind == "pre-receive" and folder:
+        yield from ("--folder", folder)
+    if kind == "pre-receive" and seconds:
+        yield from ("--seconds", str(seconds))
+    if kind == "pre-receive" and away:
+        yield from ("--away", away)
+    for ref in refs:
+        yield from ("--ref", ref)
+
+
+def _script(words: Sequence[str], *, all_arguments: bool) -> str:
+    start = shlex.join([sys.executable, "-P", "-m", "promptops", *words])
+    given = ' "$@"' if all_arguments else ""
+    return f"#!/bin/sh\n{_MARK}; git starts it\nexec {start}{given}\n"
 
 
 def _write(path: Path, script: str) -> None:

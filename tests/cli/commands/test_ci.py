@@ -140,3 +140,24 @@ def test_lines_of_a_pull_request_are_no_commands_of_the_runner(place: Path, prom
     assert lines[0].startswith("::stop-commands::")
     end = f"::{lines[0].rpartition('::')[2]}::"
     assert end in lines and not any("##[" in line for line in lines[lines.index(end) :])
+
+
+def test_a_gate_is_asked_of_what_changed_and_no_registry_is_never_green(
+    place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork has no key: its gate is inconclusive, and every output is written all the same."""
+    url = f"sqlite:///{place}/registry.db"
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    channels = "channels:\n  dev: {}\n  prod: {gate: {approvals: {count: 1, proven: false}}}\n"
+    factory.commit(place, {"texts/promptops.yml": f"registry: team\napps: [apps/*]\n{channels}"})
+    promptops("--registry", url, "init")
+    change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
+    promptops("--registry", url, "release", "bot")
+    asked = answer(promptops, "--registry", url, "--channel", "prod", exits=5)["checks"]
+    assert [(line["check"], line["outcome"]) for line in asked] == [("approvals", "inconclusive")]
+    assert "promptops gate bot@0.1.0 --channel prod" in asked[0]["hint"]
+    assert answer(promptops, "--registry", url, "--channel", "dev")["checks"] == []
+    away = ("--registry", f"sqlite:///{place}/nowhere.db", "--channel", "prod", "--junit", "../junit")
+    (line,) = answer(promptops, *away, exits=5)["checks"]
+    assert line["outcome"] == "inconclusive" and "the registry cannot be asked" in line["reason"]
+    assert JUnitXml.fromstring((place / "junit").read_bytes()).failures == 1

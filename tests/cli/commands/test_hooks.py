@@ -118,3 +118,61 @@ def test_a_place_without_the_repository_it_needs_is_refused(bare: Path, promptop
     )
     promptops("-C", str(bare), "hooks", "install", "--pre-push", exits=3)
     promptops("-C", str(bare), "hooks", "install", exits=2)
+
+
+# --- with the gate of a channel ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def gated(bare: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A registry beside the bare repository, whose gate asks for another person; and a hook that asks it."""
+    url = f"sqlite:///{bare.parent}/registry.db"
+    clone = bare.parent / "clone/texts"
+    channels = "channels:\n  prod: {gate: {approvals: {count: 1, proven: false}}}\n"
+    factory.commit(bare.parent / "clone", {"texts/promptops.yml": f"registry: team\napps: [apps/*]\n{channels}"})
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    promptops("-C", str(clone), "--registry", url, "init")
+    assert push(bare)[0]
+    receive(promptops, bare, "--registry", url, "--channel", "prod", "--ref", "refs/heads/main")
+    return url
+
+
+def test_the_gate_of_a_channel_is_asked_of_what_arrives(bare: Path, gated: str, promptops: Promptops) -> None:
+    clone = bare.parent / "clone"
+    factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
+    taken, said = push(bare)
+    assert not taken and "gate is inconclusive" in said and "promptops release bot" in said
+    promptops("-C", str(clone / "texts"), "--registry", gated, "release")
+    taken, said = push(bare)
+    assert (
+        not taken and "approvals is inconclusive: 0 of 1 people approved" in said and "promptops gate bot@0.1.0" in said
+    )
+    approve = ("approve", "bot@0.1.0", "--channel", "prod", "--actor", "Bob <bob@example.org>")
+    promptops("--registry", gated, *approve)
+    assert push(bare)[0]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"texts/promptops.yml": "registry: team\napps: [apps/*]\nchannels: {prod: {}}\n"},
+        {"texts/promptops.yml": "registry: other\napps: [apps/*]\n"},
+        {"texts/apps/bot/app.yml": "name: another\n"},
+    ],
+    ids=["the gate is dropped", "another registry", "another name"],
+)
+def test_what_is_pushed_changes_nothing_of_what_is_asked(files: dict[str, str], bare: Path, gated: str) -> None:
+    factory.commit(bare.parent / "clone", {PROMPT: prompt("Good day {{name}}"), **files})
+    taken, said = push(bare)
+    assert not taken and "gate is inconclusive" in said
+
+
+def test_a_registry_that_is_away_refuses_unless_the_hook_says_otherwise(
+    bare: Path, gated: str, promptops: Promptops
+) -> None:
+    (bare.parent / "registry.db").rename(bare.parent / "away.db")
+    factory.commit(bare.parent / "clone", {PROMPT: prompt("Good day {{name}}")})
+    taken, said = push(bare)
+    assert not taken and "the registry cannot be asked" in said and "Traceback" not in said
+    receive(promptops, bare, "--registry", gated, "--channel", "prod", "--away", "accept")
+    assert push(bare)[0]
