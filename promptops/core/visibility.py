@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from promptops.core.heartbeat import LiveClient
-from promptops.core.model import AuditEntry
+from promptops.core.model import AuditEntry, Policy
 from promptops.core.names import Names
 from promptops.core.reference import Reference
 from promptops.core.rights import Rights
@@ -159,9 +159,23 @@ def _client(client: LiveClient, rights: Rights) -> object:
     return _HIDDEN if other is None else other.under_another_id()
 
 
+def _policy(policy: Policy, rights: Rights) -> object:
+    """The channels that it takes from, and the apps that its gate names, as far as the caller may know of them."""
+    sources = tuple(source for source in policy.promote_from if rights.sees(channel=source))
+    gate, apps = policy.gate, (policy.gate or {}).get("apps")
+    if gate is not None and isinstance(apps, Mapping):
+        gate = {**gate, "apps": {name: settings for name, settings in apps.items() if rights.sees(app=name)}}
+    return replace(policy, promote_from=sources, gate=gate)
+
+
 _BY_MARK: Final[Mapping[Names, _Filter]] = {
     Names.APP: lambda name, rights: name if rights.sees(app=name) else _HIDDEN,
     Names.CHANNEL: lambda name, rights: name if rights.sees(channel=name) else _HIDDEN,
     Names.EVERYTHING: lambda value, rights: value if rights.everything else 0 if isinstance(value, int) else None,
 }
-_BY_TYPE: Final[Mapping[type, _Filter]] = {AuditEntry: _entry, Token: _token, LiveClient: _client}
+_BY_TYPE: Final[Mapping[type, _Filter]] = {
+    AuditEntry: _entry,
+    Token: _token,
+    LiveClient: _client,
+    Policy: _policy,
+}

@@ -107,15 +107,13 @@ channels apply --dry-run --json
 channels apply --take-over
 channels apply --take-over --reason ours --json
 approve bot@0.1.1 --channel prod --key a1
-approve bot@0.1.1 --channel prod --key a2 --actor dora@example.org
-approve bot@0.1.1 --channel prod --key a3 --actor dora@example.org --json
-approve bot@0.1.1 --channel prod --withdraw --actor dora@example.org
-approve bot@0.1.1 --channel prod --withdraw --actor dora@example.org
+approve bot@0.1.1 --channel prod --suite sha256:abc
+approve bot@0.1.1 --channel prod --withdraw
+approve bot@0.1.1 --channel prod --withdraw --json
 approve bot@9.9.9 --channel prod
 gate bot@0.1.1 --channel prod
 gate bot@0.1.1 --channel prod --json
 gate --explain-policy --channel prod
-promote bot@0.1.1 --channel prod --waive latency --expires 1d --reason slow
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved
@@ -149,7 +147,7 @@ status --nothing
 """
 
 SCRUBBED = (
-    (r" via token ops", ""),
+    (r" via token ops| and the token ops", ""),
     (r"pops_[a-z]{2}_\w+", "SECRET"),
     (r"\bt[0-9A-Za-z]{11}\b(?!-)", "TOKEN"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z|\+00:00)?", "TIME"),
