@@ -11,7 +11,7 @@ from promptops.core.advice import Action, Advice, Argument, worded
 
 COMMANDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "channels apply[ --take-over --reason {reason}]",
-    Action.APPROVE: "approve {release} --channel {channel}[ --suite {suite}]",
+    Action.APPROVE: "approve {release} --channel {channel}[ --suite {suite}][ --rename {rename}]",
     Action.BACKUP: "db backup",
     Action.CHECK: "check",
     Action.CONTINUE_RUN: "eval run --continue {run}",

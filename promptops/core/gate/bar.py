@@ -50,7 +50,7 @@ def _of_prompt(
     shift = next((shift for one in given.live if (shift := moved(suite, one)) is not None), None)
     if shift is not None and not given.approvers(f"suite:{suite.digest}", settings):
         reason = f"the suite is not the one that live was judged with: {shift}"
-        return replace(verdict, reason=reason, hint=approve(given, f"the suite {suite.digest}"))
+        return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):
         return replace(verdict, reason=own)

@@ -131,7 +131,7 @@ def _weakened(given: GateInput, settings: GateSettings) -> list[CheckVerdict]:
             outcome=Outcome.INCONCLUSIVE,
             suite=suite.name,
             reason=f"{what}, which live was judged with",
-            hint=approve(given, f"the suite {suite.digest}"),
+            hint=approve(given, "that", suite=suite.digest),
         )
         for suite, what in weakened_suites(given, settings)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from promptops.core.advice import Sentence, option
 from promptops.core.evidence.case_table import Arm, Case
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.comparison import Compared, Difference, compare
@@ -88,7 +89,10 @@ def _renamed(given: GateInput, old: str, new: str) -> CheckVerdict:
         outcome=Outcome.INCONCLUSIVE,
         prompt=new,
         reason=f"the prompt {old} is gone and {new} is new: it may be the same under another name",
-        hint=f"Say `renames: {{{old}: {new}}}` in the policy. Or: {approve(given, f'that {new} is not {old}')}",
+        hint=Sentence(
+            f"If it is, the policy says `renames: {{{old}: {new}}}`. If not: ",
+            approve(given, f"that {new} is not {old}", rename=f"{old}>{new}"),
+        ),
     )
 
 
@@ -167,11 +171,14 @@ def _unusable(
     shift = None if pair.is_anchor else moved(pair.suite, pair.changed.release)
     if shift is not None and not given.approvers(f"suite:{pair.suite.digest}", settings):
         reason = f"the suite is not the one that {pair.what} was judged with: {shift}"
-        return pair.verdict(Outcome.INCONCLUSIVE, reason, approve(given, f"the suite {pair.suite.digest}"))
+        return pair.verdict(Outcome.INCONCLUSIVE, reason, approve(given, "the suite", suite=pair.suite.digest))
     rank, _ = _tries(given, records, pair, universe)
     if rank > settings.tries and not given.approvers("tries", settings):
         reason = f"it is content {rank} against {pair.what} within 30 days, and the policy has {settings.tries} tries"
-        hint = f"Judge it on cases that no other has seen. Or: {approve(given, 'one more try')}"
+        tries_option = option("tries", "that it is about one more try")
+        hint = Sentence(
+            approve(given, "one more try"), ", with ", tries_option, "; or add cases that no other has seen."
+        )
         return pair.verdict(Outcome.INCONCLUSIVE, reason, hint)
     return None
 

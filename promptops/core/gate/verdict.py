@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.gate.given import GateInput
 from promptops.core.verdict import Outcome
 
@@ -66,6 +67,7 @@ def evaluate(given: GateInput, against: str = "what is live") -> str:
     return f"Evaluate {given.name} against {against}." if given.live else f"Evaluate {given.name}."
 
 
-def approve(given: GateInput, what: str) -> str:
-    """Returns the hint to let a person approve."""
-    return f"A person who had no part in {given.name} approves {what} for {given.channel}."
+def approve(given: GateInput, what: str, **about: str) -> Sentence:
+    """Returns the hint to let a person approve; ``about`` is what of, beside the release itself."""
+    advice = Advice(Action.APPROVE, release=given.name, channel=given.channel, **about)
+    return Sentence(f"A person who had no part in the release approves {what}: ", advice)
