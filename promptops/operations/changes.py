@@ -116,7 +116,7 @@ def _app(old: AppSource | None, new: AppSource | None, loaded: Loaded, prefix: s
     assert source is not None
     content, before = new.content if new else None, old.content if old else None
     found = tuple(compare(before, content)) if content is not None else ()
-    errors = [f for f in loaded.findings if f.severity is Severity.ERROR and f.path.startswith(f"{source.path}/")]
+    errors = [f for f in loaded.findings if f.severity is Severity.ERROR and below(f.path, source.path)]
     return ChangedApp(
         name=source.name,
         path=f"{prefix}{source.path}",

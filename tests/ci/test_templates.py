@@ -22,6 +22,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     [
         ("vendor.github-actions", "action.yml"),
         ("vendor.github-workflows", "docs/ci/github-workflow.yml"),
+        ("vendor.github-workflows", "docs/ci/github-evals.yml"),
         ("vendor.gitlab-ci", "docs/ci/gitlab-ci.yml"),
     ],
 )

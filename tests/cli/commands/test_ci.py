@@ -98,6 +98,15 @@ def test_errors_stop_with_the_code_of_invalid_files(place: Path, promptops: Prom
     assert made["apps"][0]["digest"] is None and made["errors"] == made["apps"][0]["errors"] > 0
 
 
+def test_a_workspace_that_is_one_app(tmp_path: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"promptops.yml": "registry: team\napps: [.]\n", "app.yml": "name: bot\n", "prompts/a.prompt.yml": prompt()}
+    root = factory.make_workspace(tmp_path / "alone", files)
+    monkeypatch.chdir(root)
+    factory.commit(root, {"prompts/a.prompt.yml": "messages: 1\n"})
+    (app,) = answer(promptops, exits=2)["apps"]
+    assert (app["app"], app["digest"], app["errors"]) == ("bot", None, 1)
+
+
 def test_apps_that_come_and_go(place: Path, promptops: Promptops) -> None:
     factory.git(place, "mv", "texts/apps/other", "texts/apps/another")
     factory.git(place, "commit", "-q", "-m", "Move")

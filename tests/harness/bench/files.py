@@ -1,4 +1,4 @@
-"""Reading prompt files: a lint of 1,200 of them, and a release of 50 out of a repository of 5,000 files."""
+"""Reading prompt files: a lint of 1,200, what changed in one of them, and a release of 50 out of 5,000 files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import yaml
 from promptops import store
 from promptops.core.model import Release
 from promptops.operations.build import build
+from promptops.operations.changes import changes
 from promptops.operations.git_sync import tag
 from promptops.operations.homes import Changed, Declared, settle
 from promptops.operations.release import ReleaseRequest, release
@@ -82,12 +83,12 @@ def prompt_file(number: int, *, take: int) -> str:
 
 
 def lines(folder: Path) -> Iterator[Line]:
-    """check, then release."""
-    yield _check(folder / "check")
+    """check and ci, then release."""
+    yield from _check(folder / "check")
     yield from _release(folder / "release")
 
 
-def _check(root: Path) -> Line:
+def _check(root: Path) -> Iterator[Line]:
     for app, number in itertools.product(range(24), range(50)):
         _write(root / f"apps/app-{app:02}/prompts/answer-{number:02}.prompt.yml", number, take=app)
     (root / "promptops.yml").write_text("registry: bench\napps: [apps/*]\n", encoding="utf-8")
@@ -102,13 +103,34 @@ def _check(root: Path) -> Line:
         if len(loaded.apps) != 24 or any(app.content is None for app in loaded.apps):
             raise RuntimeError(f"check did not take the files: {loaded.findings[:3]}")
 
-    return compare(
+    yield compare(
         f"promptops check, {len(texts):,} prompt files, in process",
         partial(timed, lint),
         partial(timed, parse),
         named="PyYAML's C loader, the same texts",
         bound=3.0,
         rounds=7,
+    )
+
+    _begin(root)
+    _git(root, "add", "--all")
+    _git(root, "commit", "--quiet", "--message", "Begin")
+    _write(root / "apps/app-00/prompts/answer-00.prompt.yml", 0, take=99)
+    _git(root, "commit", "--quiet", "--all", "--message", "Change")
+
+    def report() -> None:
+        with closing(Repository.open(root)) as repository:
+            found = changes(repository, "", "HEAD^1")
+        if [app.name for app in found.apps] != ["app-00"]:
+            raise RuntimeError(f"other apps changed: {found.apps}")
+
+    yield compare(
+        "promptops ci of a change in one of 24 apps, in process",
+        partial(timed, report),
+        partial(timed, lint),
+        named="promptops check",
+        bound=2.0,
+        rounds=5,
     )
 
 
@@ -219,6 +241,10 @@ def _fill(root: Path, app: Path) -> None:
         other = root / "code" / f"part-{number % 50:02}" / f"module_{number:04}.py"
         other.parent.mkdir(parents=True, exist_ok=True)
         other.write_text(f"value = {number}\n" * 20, encoding="utf-8")
+    _begin(root)
+
+
+def _begin(root: Path) -> None:
     _git(root, "init", "--quiet")
     _git(root, "config", "user.name", "Ada")
     _git(root, "config", "user.email", "ada@example.org")
