@@ -28,9 +28,12 @@ JOURNAL: UseCase[None, JournalKey] = UseCase(
 def _require(request: KeyRequest, scope: Scope, rights: Rights) -> None:
     """Refuse a token for some apps or channels: the journal is that of all.
 
+    A key that no key vouches for needs ``admin``: by a signature alone it differs from the key of a forger.
+
     Raises:
         NotAllowed
     """
+    scope = Scope.ADMIN if request.without_previous else scope
     rights.require(scope)
     if not rights.everything:
         raise NotAllowed("this token is not for all channels and apps, and the journal is", scope=scope.value)
@@ -45,7 +48,8 @@ SIGN_JOURNAL = UseCase(
 
     The server never has the private half. The key in force endorses the next one, by a signature over canonical JSON
     (`key`, `lineage`, `number`, `required`) in the form of OpenSSH with the namespace `promptops-registry-key`; where
-    it was lost, `without_previous` and a reason take its place. The same key in the same mode changes nothing.
+    it was lost, `without_previous` and a reason take its place, and the scope `admin` is needed. The same key in the
+    same mode changes nothing.
     """,
     run=lambda registry, request, caller: set_journal_key(registry, request, actor=caller.actor, now=caller.now),
     request=KeyRequest,

@@ -114,3 +114,16 @@ def test_only_a_token_for_everything_sets_a_key(registry: Registry, limits: dict
     whole = make_token(registry, "all", scopes=(Scope.POLICY,), channels=("*",), apps=("*",))
     caller = Caller(now=minutes(1), actor=ACTOR, rights=Rights(whole.token))
     assert SIGN_JOURNAL.answer_to(registry, FIRST, caller).changed
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_without_the_signature_of_the_key_before_an_administrator_is_needed(registry: Registry) -> None:
+    lost = replace(FIRST, without_previous=True, reason="the laptop is gone")
+    for scope, allowed in ((Scope.POLICY, False), (Scope.ADMIN, True)):
+        minted = make_token(registry, scope.value, scopes=(scope,), channels=("*",), apps=("*",))
+        caller = Caller(now=minutes(1), actor=ACTOR, rights=Rights(minted.token))
+        if allowed:
+            assert SIGN_JOURNAL.answer_to(registry, lost, caller).changed
+        else:
+            with pytest.raises(NotAllowed, match="it lacks the scope 'admin'"):
+                SIGN_JOURNAL.answer_to(registry, lost, caller)
