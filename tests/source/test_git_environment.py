@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from promptops.source.git.environment import KEPT, environment, protocols
+from promptops.source.git.environment import FETCH, KEPT, environment, protocols
+from tests.support import factory
 from tests.support.checkout import ROOT
 
 
@@ -33,6 +35,29 @@ def test_settings_of_the_environment_come_before_ours(monkeypatch: pytest.Monkey
     last = dict(pairs)
     assert last["core.hooksPath"] == "/dev/null"
     assert (last["filter.lfs.clean"], last["hook.a.b.enabled"], last["remote.a=b.mirror"]) == ("", "false", "false")
+
+
+def test_git_takes_no_folder_for_a_bare_repository_by_itself(tmp_path: Path) -> None:
+    factory.git(tmp_path, "init", "--quiet", "--bare", "inside")
+    assert "safe.bareRepository" in _run(tmp_path / "inside", "rev-parse", "--git-dir").stderr
+    named = _run(tmp_path, f"--git-dir={tmp_path}/inside", "rev-parse", "--git-dir")
+    assert named.stdout.strip() == f"{tmp_path}/inside"
+
+
+def test_a_fetch_deletes_nothing_whatever_the_settings_say(tmp_path: Path) -> None:
+    here, there = factory.make_workspace(tmp_path / "here"), factory.make_workspace(tmp_path / "there")
+    factory.git(here, "remote", "add", "origin", str(there))
+    for name in ("fetch.prune", "fetch.pruneTags", "remote.origin.prune", "remote.origin.pruneTags"):
+        factory.git(here, "config", name, "true")
+    factory.git(here, "tag", "mine")
+    factory.git(there, "tag", "theirs")
+    _run(here, "fetch", *FETCH, "origin", "refs/tags/*:refs/tags/*")
+    assert factory.git(here, "tag").split() == ["mine", "theirs"]
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("count", ["", "x", "-1", "99999999", "٣"])
