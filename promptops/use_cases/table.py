@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.channels import CHANNELS, DECLARE
+from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
@@ -15,6 +16,7 @@ from promptops.use_cases.registry import APPS, CLIENTS, IDENTITY
 from promptops.use_cases.release import PUBLISH
 from promptops.use_cases.releases import NAMED, RELEASES
 from promptops.use_cases.rollback import ROLLBACK
+from promptops.use_cases.runs import CLOSE_RUN, OPEN_RUN, REPORT_ROWS, RUN, RUNS
 from promptops.use_cases.status import HISTORY, STATUS
 from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
 from promptops.use_cases.transfer import TRANSFER
@@ -33,6 +35,15 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     DECLARE,
     SIGN_JOURNAL,
     CREATE_OVERRIDE,
+    OPEN_RUN,
+    REPORT_ROWS,
+    CLOSE_RUN,
+    ADD_EVIDENCE,
+    IMPORT_EVIDENCE,
+    EVIDENCE,
+    SHOW_EVIDENCE,
+    RUNS,
+    RUN,
     IDENTITY,
     JOURNAL,
     STATUS,

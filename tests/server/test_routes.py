@@ -23,7 +23,7 @@ from tests.server.running import Reply, Talking, inside, read_reply
 from tests.support import factory
 
 READ, RELEASE, PROMOTE, ROLLBACK = Scope.READ, Scope.RELEASE, Scope.PROMOTE, Scope.ROLLBACK
-POLICY, AUDIT, ADMIN = Scope.POLICY, Scope.AUDIT, Scope.ADMIN
+POLICY, AUDIT, ADMIN, EVIDENCE = Scope.POLICY, Scope.AUDIT, Scope.ADMIN, Scope.EVIDENCE
 
 WHO_MAY = {
     "GET /healthz": OPEN,
@@ -62,6 +62,17 @@ WHO_MAY = {
     "GET /v1/tokens": ADMIN,
     "POST /v1/tokens": ADMIN,
     "DELETE /v1/tokens/{token}": ADMIN,
+    "POST /v1/channels/{channel}/approvals": Scope.APPROVE,
+    "GET /v1/channels/{channel}/apps/{app}/gate": READ,
+    "POST /v1/runs": EVIDENCE,
+    "POST /v1/runs/{run}/rows": EVIDENCE,
+    "POST /v1/runs/{run}/close": EVIDENCE,
+    "GET /v1/runs/{run}": READ,
+    "GET /v1/apps/{app}/runs": READ,
+    "GET /v1/apps/{app}/evidence": READ,
+    "GET /v1/evidence/{evidence}": READ,
+    "POST /v1/evidence": EVIDENCE,
+    "POST /v1/evidence-tables": EVIDENCE,
 }
 
 RELEASED = factory.built(factory.content("bot", "Hello {{name}}, take 0")).digest
@@ -72,6 +83,8 @@ NAMES = {
     "version": "0.1.0",
     "digest": RELEASED,
     "token": "t00000000000",
+    "run": "0" * 32,
+    "evidence": "0" * 32,
 }
 
 # What a token for other channels and other apps gets from the addresses that do not name one of them.
@@ -87,6 +100,8 @@ ELSEWHERE = {
     "GET /v1/status": 200,
     "GET /v1/channels": 200,
     "GET /v1/apps": 200,
+    "GET /v1/runs/{run}": 404,
+    "GET /v1/evidence/{evidence}": 404,
 }
 
 FREE = Rate(a_second=0, burst=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_dige
 from promptops.core.evidence.table_bytes import decode_table
 from promptops.core.names import AppName, is_name
 from promptops.core.verdict import Outcome
+
+_ID = re.compile(r"[0-9a-f]{32}(?:\.[1-9][0-9]{0,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,11 @@ class Evidence:
         """Why the table is not that of the evidence; empty where it is."""
         whole = (not self.table and not self.table_digest) or digest_of(self.table) == self.table_digest
         return "" if whole else "its case table is not the bytes of its digest"
+
+
+def is_evidence_id(text: str) -> bool:
+    """Returns whether a text has the form of the id of evidence."""
+    return _ID.fullmatch(text) is not None
 
 
 def table_of(evidence: Evidence, run: Run | None = None) -> CaseTable:

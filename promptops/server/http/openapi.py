@@ -41,6 +41,12 @@ PARTS: Final[Mapping[str, Schema]] = {
     "version": _VERSION,
     "digest": {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "example": f"sha256:{_HEX}"},
     "token": {"type": "string", "pattern": "^t[0-9A-Za-z]{11}$", "example": "tYh3KxWq0Lm9"},
+    "run": {"type": "string", "pattern": "^[0-9a-f]{32}$", "example": "4bf92f3577b34da6a3ce929d0e0e4736"},
+    "evidence": {
+        "type": "string",
+        "pattern": "^[0-9a-f]{32}(?:[.][1-9][0-9]{0,5})?$",
+        "example": "4bf92f3577b34da6a3ce929d0e0e4736.1",
+    },
 }
 """What the parts of an address look like."""
 

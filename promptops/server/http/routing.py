@@ -17,6 +17,8 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel, ConfigDict
 
 from promptops.core.errors import MethodNotAllowed, PromptopsError, RouteNotFound
+from promptops.core.evidence.evidence import is_evidence_id
+from promptops.core.evidence.run import is_run_id
 from promptops.core.model import is_name
 from promptops.core.reference import VERSION
 from promptops.core.token import Scope, is_token_id
@@ -36,6 +38,8 @@ PARTS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "version": lambda text: VERSION.fullmatch(text) is not None,
         "digest": lambda text: is_digest(text if text.startswith("sha256:") else f"sha256:{text}"),
         "token": is_token_id,
+        "run": is_run_id,
+        "evidence": is_evidence_id,
     }
 )
 """What a part of an address may name, and which texts are such a name. A route with any other part is an error."""

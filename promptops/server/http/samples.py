@@ -56,6 +56,33 @@ _TEXTS: Final[Mapping[str, str]] = {
     "summary": "the system message changed",
     "title": "Support bot",
     "yank_reason": "a customer's name is in it",
+    "evidence": "4bf92f3577b34da6a3ce929d0e0e4736.1",
+    "EvidenceDocument.id": "4bf92f3577b34da6a3ce929d0e0e4736.1",
+    "EvidenceDocument.run": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "EvidenceDocument.source": "run",
+    "EvidenceDocument.check": "",
+    "EvidenceDocument.note": "",
+    "EvidenceDocument.token": "t4fK0qZ8sLm2",
+    "EvidenceDocument.token_name": "ci",
+    "EvidenceDocument.person": "",
+    "OutcomeCountDocument.check": "",
+    "RunDocument.id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "RunStateDocument.run": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "RunStateDocument.source": "run",
+    "RunStateDocument.purpose": "gate",
+    "Row.error": "",
+    "Row.served_model": "gpt-4o-2024-08-06",
+    "RunRowDocument.error": "",
+    "SuiteRef.kind": "sample",
+    "SuiteRef.name": "answer",
+    "SuiteRef.judge_digest": "",
+    "SuiteRef.cases": _DIGEST,
+    "SuiteRef.prompts": "answer",
+    "SuiteRefDocument.judge_digest": "",
+    "SuiteRefDocument.cases": _DIGEST,
+    "SuiteRefDocument.prompts": "answer",
+    "SuiteRefDocument.kind": "sample",
+    "SuiteRefDocument.name": "answer",
     "TokenDocument.kind": "ci",
     "TokenDocument.name": "support-bot-prod",
     "TokenDocument.scopes": "read",
@@ -74,7 +101,7 @@ LATER: Final = {"version": "0.2.1", "digest": _DIGEST}
 """Two releases of one app, as a deployment names them."""
 _AT: Final = "2026-03-01T18:30:05.120000Z"
 _TIMES: Final = {"expires_at": "2026-05-30T18:30:05.120000Z"}
-_NULL: Final = frozenset({"canary", "findings", "restores", "revoked", "yank", "yank_reason"})
+_NULL: Final = frozenset({"verdict", "canary", "findings", "restores", "revoked", "yank", "yank_reason"})
 """Fields that are null in most answers, so that they are in an example."""
 _USUAL: Final[Mapping[str, Any]] = {"from_": EARLIER, "rollback_to": EARLIER, "not_following": [], "warnings": []}
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
@@ -109,7 +136,9 @@ def sample_of(hint: Any, name: str = "", values: Mapping[str, Any] = MappingProx
     if hint is datetime:
         return _TIMES.get(name, _AT)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return _TEXTS.get(name, next(iter(hint)).value)
+        return _TEXTS.get(f"{owner}.{name}", _TEXTS.get(name, next(iter(hint)).value))
     if hint is bool:
         return name not in _FALSE
-    return 7 if hint is int else _TEXTS.get(f"{owner}.{name}", _TEXTS.get(name, "…"))
+    if hint in (int, float):
+        return 7 if hint is int else 0.9
+    return _TEXTS.get(f"{owner}.{name}", _TEXTS.get(name, "…"))

@@ -5,11 +5,11 @@ JSON in a column has one form, and text in any other is refused: an edit of a bl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import EvidenceNotFound, Invalid, RegistryDamaged, RunNotFound
@@ -151,10 +151,22 @@ def runs(connection: Connection, app: str) -> tuple[Run, ...]:
     return _each(connection, select(_run).where(_run.c.app == app).order_by(_run.c.at, _run.c.id), run_of)
 
 
-def run_rows(connection: Connection, run: str) -> tuple[Row, ...]:
-    """What a run reported here, in order of cases."""
-    ordered = select(_row).where(_row.c.run == run).order_by(_row.c.place, _row.c.arm, _row.c.repeat)
-    return _each(connection, ordered, row_of)
+def run_rows(connection: Connection, run: str, cases: Collection[int] | None = None) -> tuple[Row, ...]:
+    """What a run reported here of these cases, or of all, in order of cases."""
+    query = select(_row).where(_row.c.run == run)
+    if cases is not None:
+        query = query.where(_row.c.place.in_(sorted(cases)))
+    return _each(connection, query.order_by(_row.c.place, _row.c.arm, _row.c.repeat), row_of)
+
+
+def row_count(connection: Connection, run: str) -> int:
+    """How many rows a run reported here."""
+    return connection.execute(select(func.count()).where(_row.c.run == run)).scalar_one()
+
+
+def has_run(connection: Connection, id: str) -> bool:
+    """Whether a run of this id was opened."""
+    return connection.execute(select(_run.c.id).where(_run.c.id == id)).first() is not None
 
 
 def find_evidence(connection: Connection, id: str) -> Evidence:

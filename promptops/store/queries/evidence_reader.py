@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from promptops.core.evidence.case_table import Row
     from promptops.core.evidence.evidence import Evidence
     from promptops.core.evidence.release_suites import ReleaseSuites
@@ -34,11 +36,23 @@ class EvidenceReader:
 
         return runs(self._connection, app)
 
-    def run_rows(self, run: str) -> tuple[Row, ...]:
-        """What a run reported here; after a rebuild from git only its evidence has that."""
+    def has_run(self, id: str) -> bool:
+        """Whether a run of this id was opened."""
+        from promptops.store.queries.evidence import has_run
+
+        return has_run(self._connection, id)
+
+    def run_rows(self, run: str, cases: Collection[int] | None = None) -> tuple[Row, ...]:
+        """What a run reported here, of these cases or of all; after a rebuild from git only its evidence has that."""
         from promptops.store.queries.evidence import run_rows
 
-        return run_rows(self._connection, run)
+        return run_rows(self._connection, run, cases)
+
+    def row_count(self, run: str) -> int:
+        """How many rows a run reported here."""
+        from promptops.store.queries.evidence import row_count
+
+        return row_count(self._connection, run)
 
     def one_evidence(self, id: str) -> Evidence:
         """One piece of evidence with its table.

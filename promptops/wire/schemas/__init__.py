@@ -25,6 +25,7 @@ _MODULES: Final = (
     "ci",
     "commands",
     "deployments",
+    "evidence",
     "gates",
     "registry",
     "releases",

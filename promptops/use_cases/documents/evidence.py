@@ -1,0 +1,56 @@
+"""Evidence, and how far a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from promptops.core.evidence.evidence import Evidence
+from promptops.core.evidence.run import Purpose, Source
+from promptops.operations.evidence import EvidenceShown
+from promptops.operations.runs import RunState
+from promptops.use_cases.documents.form import Form
+from promptops.wire.documents.evidence import (
+    EvidenceDocument,
+    RunDocument,
+    RunRowDocument,
+    RunStateDocument,
+    ShownEvidenceDocument,
+    as_base64,
+    from_base64,
+)
+
+
+def _state(state: RunState) -> RunStateDocument:
+    values = {each.name: getattr(state, each.name) for each in fields(state)}
+    values |= {"purpose": state.purpose.value, "source": state.source.value}
+    return RunStateDocument(**values | {"standing": tuple(map(RunRowDocument.of, state.standing))})
+
+
+def _from_state(document: RunStateDocument) -> RunState:
+    values = {each.name: getattr(document, each.name) for each in fields(document)}
+    values |= {"purpose": Purpose(document.purpose), "source": Source(document.source)}
+    return RunState(**values | {"standing": tuple(each.row() for each in document.standing)})
+
+
+def _shown(shown: EvidenceShown) -> ShownEvidenceDocument:
+    return ShownEvidenceDocument(
+        evidence=EvidenceDocument.of(shown.evidence),
+        table=as_base64(shown.evidence.table),
+        run=RunDocument.of(shown.run) if shown.run else None,
+    )
+
+
+def _from_shown(document: ShownEvidenceDocument) -> EvidenceShown:
+    return EvidenceShown(
+        evidence=document.evidence.evidence(from_base64(document.table)),
+        run=document.run.run() if document.run else None,
+    )
+
+
+FORMS: Final[Mapping[type, Form[Any, Any]]] = {
+    Evidence: Form(EvidenceDocument, EvidenceDocument.of, EvidenceDocument.evidence),
+    RunState: Form(RunStateDocument, _state, _from_state),
+    EvidenceShown: Form(ShownEvidenceDocument, _shown, _from_shown),
+}
