@@ -6,8 +6,8 @@ there as long as no fact was added (:class:`~promptops.store.queries.gate.GateSt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid
 from promptops.core.evidence.approval import Waiver
 from promptops.core.evidence.four_eyes import Counted, Discounted
+from promptops.core.gate.anchor import choose_anchor
 from promptops.core.gate.gate import judge
 from promptops.core.gate.given import Approved, GateInput, GateRelease, Waived, gate_release
-from promptops.core.gate.verdict import CheckVerdict, GateVerdict
+from promptops.core.gate.reading import read_gate
+from promptops.core.gate.verdict import CheckVerdict, GateVerdict, worst
 from promptops.core.model import Deployment, Kind, Release
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import Reference
@@ -104,7 +106,7 @@ def report(
     verdict = None
     if gate is not None:
         given = _given(reader, place, bases, counted, asked, now)
-        verdict = judge(given, gate)
+        verdict = _judged(reader, given, gate)
     return GateReport(
         app=release.app,
         channel=channel,
@@ -117,6 +119,35 @@ def report(
         counted=counted,
         discounted=discounted,
     )
+
+
+def _judged(reader: Reader, given: GateInput, gate: Mapping[str, object]) -> GateVerdict:
+    """The verdict, with the anchor if the gate asks for one. An anchor that cannot be found is an error, never none."""
+    try:
+        settings = read_gate(gate, given.app)
+        rule = settings.not_worse
+        if rule is not None and rule.anchor is not None:
+            past = _stable_since(reader, given.app, given.channel, given.now - rule.anchor)
+            given = replace(given, anchor=choose_anchor(given, settings, past))
+    except Invalid as error:
+        reason = f"the anchor cannot be found: {error.message}"
+        broken = CheckVerdict(name="not_worse", outcome=Outcome.ERROR, reason=reason, hint=error.hint)
+        found = judge(given, gate)
+        return replace(found, outcome=worst((found.outcome, Outcome.ERROR)), checks=(*found.checks, broken))
+    return judge(given, gate)
+
+
+def _stable_since(reader: Reader, app: str, channel: str, since: datetime) -> Iterator[GateRelease]:
+    """Each release that was stable on the channel at some time since then and is still good, newest first."""
+    current = reader.live(app, channel)
+    seen = set()
+    for past in reader.past(app, channel, before=current.revision + 1) if current else ():
+        entry = past.deployment
+        if past.good and entry.stable is not None and entry.digest not in seen:
+            seen.add(entry.digest)
+            yield _base(reader, entry)
+        if entry.at < since:
+            return
 
 
 def policy_verdict(found: GateReport) -> Verdict:
