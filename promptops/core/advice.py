@@ -25,6 +25,7 @@ class Action(StrEnum):
     CONTINUE_RUN = "continue-run"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
     DIFF = "diff"
+    EVALUATE = "evaluate"
     FSCK = "fsck"
     GATE = "gate"
     HISTORY = "history"
@@ -59,6 +60,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.CONTINUE_RUN: "continue the run {run}",
     Action.CREATE_TOKEN: "create a token",
     Action.DIFF: "compare the contents",
+    Action.EVALUATE: "evaluate {release} for {channel}",
     Action.FSCK: "check the registry",
     Action.GATE: "see what the gate of {channel} says of {release}",
     Action.HISTORY: "read the history of {app} on {channel}",

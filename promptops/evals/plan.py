@@ -136,13 +136,13 @@ def plan(
     return Plan(app=app, sides=tuple(sides), suites=tuple(wanted), cases=tuple(cases), selection=selection)
 
 
-def require_local(cases: Plan) -> None:
-    """Does nothing for a plan that any machine can run.
+def require_anywhere(plan: Plan) -> None:
+    """Does nothing for a plan that any machine can run, as evidence has to be.
 
     Raises:
         Invalid: a check is a function of this machine.
     """
-    for asked in cases.cases:
+    for asked in plan.cases:
         for check in asked.checks:
             if check.kind == PYTHON:
                 raise Invalid(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ class Arguments:
     started_at: str
     reference: str
     against: str = ""
+    anchor: str = ""
     commit: str = ""
     suites: tuple[str, ...] = ()
     prompt: str = ""
@@ -40,6 +41,7 @@ class Arguments:
     replay: str = ""
     rescore: str = ""
     opened: bool = False
+    repeats: Mapping[str, int] = field(default_factory=dict)
     digests: Mapping[str, str]
     suite_digests: Mapping[str, str]
 

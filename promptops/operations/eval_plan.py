@@ -18,7 +18,7 @@ from promptops.core.release_bytes import encode
 from promptops.core.suite.suite import Suite, suite_digest
 from promptops.core.timestamp import timestamp
 from promptops.evals.journal import read_lines
-from promptops.evals.plan import Plan, Selection, Side, plan
+from promptops.evals.plan import Plan, Selection, Side, plan, require_anywhere
 from promptops.evals.pricing import Estimate, estimate
 from promptops.evals.recordings import Recordings
 from promptops.evals.run_folder import Arguments, find_run
@@ -93,7 +93,9 @@ def prepare(
     Raises:
         Invalid, NotFound: as :func:`promptops.evals.plan.plan`; or there are no recorded answers.
     """
-    planned = plan(arguments.app, sides, suites.values(), selection)
+    planned = plan(arguments.app, sides, suites.values(), selection, repeats=arguments.repeats)
+    if arguments.opened:
+        require_anywhere(planned)
     arguments = replace(
         arguments,
         digests={side.arm.value: side.digest for side in sides},

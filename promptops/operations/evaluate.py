@@ -17,6 +17,7 @@ from promptops._version import __version__
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Refused, Unavailable
 from promptops.core.evidence.case_table import Row
+from promptops.core.evidence.evidence import Count
 from promptops.core.evidence.run import Run, Source
 from promptops.core.parameters import provider_of
 from promptops.evals.answers import Answers
@@ -28,7 +29,7 @@ from promptops.evals.pricing import snapshot
 from promptops.evals.providers import Endpoint, endpoint
 from promptops.evals.python_checks import load_functions
 from promptops.evals.recordings import Recordings
-from promptops.evals.reports.report import Report, as_json, make_report
+from promptops.evals.reports.report import Report, as_json, check_counts, make_report
 from promptops.evals.row_sender import RowSender
 from promptops.evals.run_folder import RUNS, RunFolder, folder_of
 from promptops.evals.runner import Finished, GradedRow, Progress, Runner, Workers
@@ -88,8 +89,10 @@ class Ledger(Protocol):
     def report(self, run: str, rows: Sequence[Row]) -> None:
         """Records rows. One that is there already stands: the same is accepted, and another refused."""
 
-    def close(self, run: str, *, tools: Sequence[str], prices: str) -> None:
-        """Makes evidence of a run whose rows are all there."""
+    def close(
+        self, run: str, *, counts: Sequence[Count], tools: Sequence[str], served_models: Sequence[str], prices: str
+    ) -> None:
+        """Makes evidence of a run whose rows are all there. ``counts`` are those of single checks."""
 
 
 def evaluate(
@@ -136,7 +139,13 @@ def evaluate(
     if not report.missing:
         folder.keep_report(as_json(report, texts=True))
         if ledger is not None:
-            ledger.close(folder.id, tools=(f"promptops {__version__}",), prices=report.prices)
+            ledger.close(
+                folder.id,
+                counts=check_counts(report),
+                tools=(f"promptops {__version__}",),
+                served_models=report.served_models,
+                prices=report.prices,
+            )
     return report, folder
 
 

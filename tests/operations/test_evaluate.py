@@ -13,6 +13,7 @@ import pytest
 from promptops.client.sources.trust import no_trust
 from promptops.core.errors import Conflict, RegistryUnavailable, Unavailable
 from promptops.core.evidence.case_table import Arm, Row, RowOutcome
+from promptops.core.evidence.evidence import Count
 from promptops.core.evidence.run import Run, Source, expected
 from promptops.evals.plan import Selection
 from promptops.evals.row_sender import RowSender
@@ -32,6 +33,7 @@ class Book:
     runs: list[Run] = field(default_factory=list)
     rows: dict[tuple[int, Arm, int], Row] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
+    counts: tuple[Count, ...] = ()
     away: int = 0
     asked_at_opening: int = -1
     server: ModelServer | None = None
@@ -48,8 +50,11 @@ class Book:
             if self.rows.setdefault(row.place, row) != row:
                 raise Conflict(f"the {row} is there already")
 
-    def close(self, run: str, *, tools: Sequence[str], prices: str) -> None:
+    def close(
+        self, run: str, *, counts: Sequence[Count], tools: Sequence[str], served_models: Sequence[str], prices: str
+    ) -> None:
         self.closed.append(run)
+        self.counts = tuple(counts)
 
 
 @pytest.fixture
@@ -88,6 +93,7 @@ def test_a_run_is_opened_before_its_first_call_and_closed_after_its_last_row(
     assert book.asked_at_opening == 0
     assert sorted(book.rows) == sorted(expected(run)) and len(report.rows) == len(book.rows) == 8
     assert book.closed == [ID] and not report.local
+    assert book.counts == (Count(prompt="answer", check="echoes", passed=4),)
 
 
 def test_a_continued_run_is_opened_once_and_its_rows_stand(server: ModelServer, tmp_path: Path) -> None:

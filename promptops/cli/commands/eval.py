@@ -5,9 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 
@@ -16,8 +14,6 @@ from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, dry_run_option
 from promptops.cli.numbers import Number, Seconds, Whole
 from promptops.cli.session import Session
-from promptops.core.errors import Invalid
-from promptops.core.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
     from promptops.evals.reports.report import Report
@@ -25,10 +21,8 @@ if TYPE_CHECKING:
     from promptops.evals.runner import Progress
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.evaluate import Asking
-    from promptops.operations.queries import Named
 
 INTERRUPTED = 130
-LIVE = "live"
 _RUN = "run"
 
 
@@ -61,8 +55,12 @@ def eval() -> None:
 )
 @click.option("--against", metavar="RELEASE", help="Also ask `live`, or a version; the report compares them.")
 @click.option(
-    "--channel", metavar="NAME", shell_complete=complete.channels, help="Where `live` is. [PROMPTOPS_CHANNEL]"
+    "--channel",
+    metavar="NAME",
+    shell_complete=complete.channels,
+    help="For the gate of this channel: asks what is live there too, as often as it wants. [PROMPTOPS_CHANNEL]",
 )
+@click.option("--anchor", metavar="RELEASE", help="A third release to ask: the best of an earlier time.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help="This suite alone; repeat it for more.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Cases with this tag alone; repeat it for more.")
 @click.option("--limit", type=Whole(1), metavar="N", help="The first N cases of each suite.")
@@ -91,13 +89,14 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
 
     The exit code is 5 if a case of a suite of kind `required` fails, 6 if the run did not come to its end.
     """
+    from promptops.cli import eval_sources
     from promptops.cli.output import eval_report
     from promptops.operations import eval_plan, evaluate
 
     root = session.require_root()
-    before = _before(root, options)
-    prepared = _prepared(session, root, reference, options)
-    asking = _asking(session, options)
+    before = eval_sources.started(root, options)
+    prepared = eval_sources.prepared(session, root, reference, options)
+    asking = _asking(options)
     session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, asking)))
     evaluate.require_affordable(prepared, asking.max_cost)
     if options["dry_run"]:
@@ -106,108 +105,32 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
     if before is not None:
         prepared = eval_plan.continued(prepared, before.arguments())
     try:
-        report, folder = evaluate.evaluate(prepared, asking)
+        report, folder, evidence = _evaluated(session, prepared, asking)
     finally:
         _end_progress()
     _write(session, folder, report, options)
-    _finish(session, folder, report, strict=options["strict"])
+    _finish(session, folder, report, evidence, options)
 
 
-def _before(root: Path, options: dict[str, Any]) -> RunFolder | None:
-    """Returns the run that is continued, and sets the options with which it was started."""
-    from promptops.evals.run_folder import find_run
+def _evaluated(session: Session, prepared: Prepared, asking: Asking) -> tuple[Report, RunFolder, str]:
+    """Runs it, with the registry unless it is local; returns the id of the evidence too, if there is any."""
+    from promptops.operations.evaluate import evaluate
 
-    if not options["continued"]:
-        return None
-    folder = find_run(root, options["continued"])
-    arguments = folder.arguments()
-    given = {
-        "reference": arguments.reference,
-        "against": arguments.against or None,
-        "commit": arguments.commit,
-        "suites": arguments.suites,
-        "tags": arguments.tags,
-        "limit": arguments.limit,
-        "replay": arguments.replay or None,
-        "rescore": arguments.rescore,
-        "local": not arguments.opened,
-    }
-    options.update(given)
-    return folder
-
-
-def _prepared(session: Session, root: Path, typed: str | None, options: Mapping[str, Any]) -> Prepared:
-    from promptops.core.evidence.case_table import Arm
-    from promptops.evals.plan import Selection
-    from promptops.evals.run_folder import Arguments
-    from promptops.operations import eval_plan
-    from promptops.operations.queries import Named
-
-    text = options.get("reference") or typed
-    reference = parse_reference(text) if text else None
-    app = eval_plan.read_app(root, reference.app if reference else "", commit=options["commit"])
-    reference = reference or Reference(app=app.name)
-    if reference.fixed or reference.channel:
-        candidate = _released(session, reference)
-    else:
-        candidate = Named(reference=reference, content=eval_plan.content_of(app), release=None)
-    sides = [eval_plan.side_of(Arm.CANDIDATE, candidate)]
-    if options["against"]:
-        sides.append(eval_plan.side_of(Arm.LIVE, _baseline(session, app.name, options)))
-    selection = Selection(
-        suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
-    )
-    arguments = Arguments(
-        id=uuid4().hex,
-        app=app.name,
-        started_at=eval_plan.now_text(session.now),
-        reference=str(reference),
-        against=_fixed(options["against"], sides[-1].digest),
-        commit=options["commit"],
-        suites=options["suites"],
-        prompt=reference.prompt,
-        tags=options["tags"],
-        limit=options["limit"],
-        replay=str(session.path(options["replay"])) if options["replay"] else "",
-        rescore=options["rescore"],
-        digests={},
-        suite_digests={},
-    )
-    replay = session.path(options["replay"]) if options["replay"] else None
-    _require_one_source(options)
-    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
-
-
-def _released(session: Session, reference: Reference) -> Named:
-    from promptops.use_cases.releases import NAMED
+    if not prepared.arguments.opened:
+        return *evaluate(prepared, asking), ""
+    from promptops.cli.git_sync import bring_to_git
+    from promptops.cli.run_ledger import RunLedger
 
     with session.gateway() as gateway:
-        return gateway.run(NAMED, reference)
+        ledger = RunLedger(gateway, session.actor())
+        try:
+            report, folder = evaluate(prepared, asking, ledger=ledger, actor=session.actor())
+        finally:
+            bring_to_git(session)
+    return report, folder, ledger.evidence
 
 
-def _baseline(session: Session, app: str, options: Mapping[str, Any]) -> Named:
-    """Returns the release that `--against` names: what a channel serves, or one of the same app."""
-    from promptops.cli.defaults import choose_channel
-
-    against = str(options["against"])
-    if against != LIVE:
-        return _released(session, parse_reference(against if "@" in against or ":" in against else f"{app}@{against}"))
-    with session.gateway() as gateway:
-        channel = choose_channel(gateway, session.channel(options["channel"]))
-    return _released(session, Reference(app=app, channel=channel))
-
-
-def _fixed(against: str | None, digest: str) -> str:
-    """Returns a baseline that stays the same when the run is continued: `live` moves."""
-    return digest if against else ""
-
-
-def _require_one_source(options: Mapping[str, Any]) -> None:
-    if options["replay"] and options["rescore"]:
-        raise Invalid("--replay and --rescore both say where answers come from", hint="Give one of them.")
-
-
-def _asking(session: Session, options: Mapping[str, Any]) -> Asking:
+def _asking(options: Mapping[str, Any]) -> Asking:
     from promptops.operations.evaluate import Asking
 
     shown = sys.stderr is not None and sys.stderr.isatty()
@@ -258,15 +181,15 @@ def _write(session: Session, folder: RunFolder, report: Report, options: Mapping
         session.path(options["html"]).write_bytes(html(report))
 
 
-def _finish(session: Session, folder: RunFolder, report: Report, *, strict: bool) -> None:
+def _finish(session: Session, folder: RunFolder, report: Report, evidence: str, options: Mapping[str, Any]) -> None:
     """Shows the report, and ends with the exit code of what came of the run."""
     from promptops.cli.output import eval_report
     from promptops.evals.reports.report import as_json, fulfils
 
     place = str(folder.path.relative_to(session.require_root()))
     session.answer(
-        lambda: {**as_json(report, texts=False), "folder": place},
-        lambda page: eval_report.lines(report, page, place),
+        lambda: {**as_json(report, texts=False), "folder": place, "evidence": evidence or None},
+        lambda page: eval_report.lines(report, page, place, evidence, options["channel"] or ""),
     )
     context = click.get_current_context()
     if report.ended == "interrupted":
@@ -275,7 +198,7 @@ def _finish(session: Session, folder: RunFolder, report: Report, *, strict: bool
     if report.missing:
         session.complain(*eval_report.stopped(report, folder.id))
         context.exit(6)
-    if not fulfils(report, strict=strict):
+    if not fulfils(report, strict=options["strict"]):
         context.exit(5)
 
 

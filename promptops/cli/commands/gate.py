@@ -137,7 +137,7 @@ def _next(found: GateReport) -> list[tuple[str, Sequence[str]]]:
     names = {check.name for check in found.verdict.checks if not check.passed}
     steps: list[tuple[str, Sequence[str]]] = []
     if names - {"approvals", "freeze"}:
-        steps.append(("make evidence", ["eval", f"{found.app}@{found.version}"]))
+        steps.append(("make evidence", ["eval", *where]))
     if "approvals" in names:
         steps.append(("another person", ["approve", *where]))
     return steps or [("what it asks", ["gate", "--explain-policy", "--channel", found.channel])]

@@ -51,16 +51,16 @@ def plan_shape(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def lines(report: Report, page: Page, place: str) -> list[Line]:
-    """Returns the whole report."""
+def lines(report: Report, page: Page, place: str, evidence: str = "", channel: str = "") -> list[Line]:
+    """Returns the whole report; ``evidence`` is the id of what the registry made of it, for the gate of a channel."""
     head = " against ".join(arm.label for arm in report.arms)
     suites = ", ".join(f"{suite.name} ({suite.kind}, {counted(suite.cases, 'case')})" for suite in report.suites)
     said: list[Line] = [[Span(head, "name"), Span(f" · {suites}", "quiet")]]
     said += _worst(report, page)
     said += ["", *page.columns(list(_table(report)))]
     said += _comparisons(report)
-    said += ["", *_foot(report, place)]
-    return said + next_steps(_steps(report))
+    said += ["", *_foot(report, place, evidence)]
+    return said + next_steps(_steps(report, evidence, channel))
 
 
 def stopped(report: Report, run: str) -> tuple[str, str]:
@@ -137,12 +137,14 @@ def _comparisons(report: Report) -> list[Line]:
     return ["", *said] if said else []
 
 
-def _foot(report: Report, place: str) -> list[Line]:
+def _foot(report: Report, place: str, evidence: str) -> list[Line]:
     cost = f"${report.cost_usd:.4f}" if report.cost_usd or not report.unpriced else "not known"
     cost = "nothing" if report.source == "replay" else cost
     if report.unpriced and report.cost_usd:
         cost += f" and {counted(report.unpriced, 'call')} without a known price"
     said: list[Line] = [[Span("cost ", "quiet"), cost, Span("  answers ", "quiet"), place]]
+    if evidence:
+        said.append([Span("evidence ", "quiet"), evidence])
     if report.source == "replay":
         said.append(Span("From recorded answers: nothing was asked, and no latency was measured.", "quiet"))
     elif report.local:
@@ -150,12 +152,18 @@ def _foot(report: Report, place: str) -> list[Line]:
     return said
 
 
-def _steps(report: Report) -> list[tuple[str, list[str]]]:
+def _steps(report: Report, evidence: str, channel: str) -> list[tuple[str, list[str]]]:
+    steps: list[tuple[str, list[str]]] = []
     failed = next((row for row in report.rows if row.outcome != "passed"), None)
-    if failed is None:
-        return []
-    case = report.cases[failed.case]
-    return [("one case, with its answers", ["eval", "diff", report.run[:8], "--case", _short(case.id)])]
+    if failed is not None:
+        case = report.cases[failed.case]
+        steps.append(("one case, with its answers", ["eval", "diff", report.run[:8], "--case", _short(case.id)]))
+    version = report.arms[0].version
+    if evidence and not version:
+        steps.append(("release what was asked", ["release", report.app]))
+    elif evidence and channel:
+        steps.append(("what its gate says", ["gate", f"{report.app}@{version}", "--channel", channel]))
+    return steps
 
 
 def _short(identity: str) -> str:

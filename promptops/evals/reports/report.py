@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, RowOutcome
+from promptops.core.evidence.evidence import Count
 from promptops.core.suite.suite import SuiteKind, suite_digest
 from promptops.evals.plan import Asked, Plan
 from promptops.evals.runner import Finished, GradedRow
@@ -179,6 +180,19 @@ def as_json(report: Report, *, texts: bool) -> dict[str, Any]:
             for name in TEXTS:
                 part.pop(name, None)
     return document
+
+
+def check_counts(report: Report) -> tuple[Count, ...]:
+    """Returns how often each check of each prompt passed, failed or could not decide, over the candidate's answers."""
+    found: dict[tuple[str, str], dict[object, int]] = {}
+    for row in report.rows:
+        for check in row.checks if row.arm == Arm.CANDIDATE.value else ():
+            counts = found.setdefault((report.cases[row.case].prompt, check["name"]), {True: 0, False: 0, None: 0})
+            counts[check["passed"]] += 1
+    return tuple(
+        Count(prompt=prompt, check=name, passed=counts[True], failed=counts[False], errors=counts[None])
+        for (prompt, name), counts in sorted(found.items())
+    )
 
 
 def _suites(plan: Plan) -> Iterable[SuiteReport]:

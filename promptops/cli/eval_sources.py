@@ -1,0 +1,149 @@
+"""What `promptops eval` asks: the releases and files that are named, the suites, and what a channel's gate wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from promptops.core.errors import Invalid, NothingDeployed
+from promptops.core.evidence.case_table import Arm
+from promptops.core.reference import Reference, parse_reference
+from promptops.core.suite.suite import SuiteKind
+from promptops.evals.plan import Selection
+from promptops.evals.run_folder import Arguments, RunFolder, find_run
+from promptops.operations import eval_plan
+from promptops.operations.queries import Named
+
+if TYPE_CHECKING:
+    from promptops.cli.session import Session
+    from promptops.operations.eval_plan import Prepared
+    from promptops.source.load import AppSource
+
+LIVE = "live"
+
+
+def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
+    """Returns the run that is continued, and sets the options with which it was started; None for a new run."""
+    if not options["continued"]:
+        return None
+    folder = find_run(root, options["continued"])
+    arguments = folder.arguments()
+    options.update(
+        reference=arguments.reference,
+        against=arguments.against or None,
+        anchor=arguments.anchor or None,
+        commit=arguments.commit,
+        suites=arguments.suites,
+        tags=arguments.tags,
+        limit=arguments.limit,
+        replay=arguments.replay or None,
+        rescore=arguments.rescore,
+        repeats=arguments.repeats,
+        channel=None,
+        local=not arguments.opened,
+    )
+    return folder
+
+
+def prepared(session: Session, root: Path, typed: str | None, options: Mapping[str, Any]) -> Prepared:
+    """Returns the run that a command line asks for, ready to start.
+
+    Raises:
+        Invalid, NotFound: what is named does not exist, or cannot be asked.
+    """
+    if options["replay"] and options["rescore"]:
+        raise Invalid("--replay and --rescore both say where answers come from", hint="Give one of them.")
+    text = options.get("reference") or typed
+    reference = parse_reference(text) if text else None
+    app = eval_plan.read_app(root, reference.app if reference else "", commit=options["commit"])
+    reference = reference or Reference(app=app.name)
+    if reference.fixed or reference.channel:
+        candidate = _released(session, reference)
+    else:
+        candidate = Named(reference=reference, content=eval_plan.content_of(app), release=None)
+    named = {Arm.CANDIDATE: candidate, **_others(session, app.name, options)}
+    sides = [eval_plan.side_of(arm, each) for arm, each in named.items()]
+    digests = {side.arm: side.digest for side in sides}
+    repeats = options.get("repeats") or _repeats(session, app, options)
+    selection = Selection(
+        suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
+    )
+    replay = session.path(options["replay"]) if options["replay"] else None
+    arguments = Arguments(
+        id=uuid4().hex,
+        app=app.name,
+        started_at=eval_plan.now_text(session.now),
+        reference=str(reference),
+        against=digests.get(Arm.LIVE, ""),  # `live` may move before the run is continued
+        anchor=digests.get(Arm.ANCHOR, ""),
+        commit=options["commit"],
+        suites=options["suites"],
+        prompt=reference.prompt,
+        tags=options["tags"],
+        limit=options["limit"],
+        replay=str(replay or ""),
+        rescore=options["rescore"],
+        repeats=repeats,
+        opened=not options["local"] and not selection.is_partial,
+        digests={},
+        suite_digests={},
+    )
+    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+
+
+def _others(session: Session, app: str, options: Mapping[str, Any]) -> dict[Arm, Named]:
+    """Returns the releases that are asked beside the candidate. A named channel's live release is always."""
+    found: dict[Arm, Named] = {}
+    if options["against"] or options["channel"]:
+        live = _baseline(session, app, str(options["against"] or LIVE), options)
+        if live is not None:
+            found[Arm.LIVE] = live
+    if options["anchor"]:
+        found[Arm.ANCHOR] = _released(session, _reference(app, str(options["anchor"])))
+    return found
+
+
+def _baseline(session: Session, app: str, against: str, options: Mapping[str, Any]) -> Named | None:
+    from promptops.cli.defaults import choose_channel
+
+    if against != LIVE:
+        return _released(session, _reference(app, against))
+    with session.gateway() as gateway:
+        channel = choose_channel(gateway, session.channel(options["channel"]))
+    try:
+        return _released(session, Reference(app=app, channel=channel))
+    except NothingDeployed:
+        session.note(f"nothing of {app} is live on {channel}, so there is nothing to compare with")
+        return None
+
+
+def _reference(app: str, text: str) -> Reference:
+    return parse_reference(f"{app}{text}" if text[:1] in "@:" else text if "/" in text else f"{app}@{text}")
+
+
+def _released(session: Session, reference: Reference) -> Named:
+    from promptops.use_cases.releases import NAMED
+
+    with session.gateway() as gateway:
+        return gateway.run(NAMED, reference)
+
+
+def _repeats(session: Session, app: AppSource, options: Mapping[str, Any]) -> dict[str, int]:
+    """Returns how often the gate of the named channel wants each case of required suites, by the suite."""
+    from promptops.core.gate.reading import read_gate
+    from promptops.use_cases.channels import CHANNELS
+
+    if not options["channel"]:
+        return {}
+    with session.gateway() as gateway:
+        channels = {channel.name: channel for channel in gateway.run(CHANNELS, None)}
+    channel = channels.get(str(options["channel"]))
+    if channel is None or channel.policy.gate is None:
+        return {}
+    required = read_gate(channel.policy.gate, app.name).required
+    if required is None:
+        return {}
+    wanted = required.suites or [name for name, suite in app.suites.items() if suite.kind is SuiteKind.REQUIRED]
+    return {name: required.of for name in wanted if name in app.suites}
