@@ -11,8 +11,9 @@ from promptops.evals.journal import Journal, Key
 from promptops.evals.pricing import Meter, cost
 from promptops.evals.recordings import Recordings
 from promptops.evals.request import Request
-from promptops.evals.response import Response
+from promptops.evals.response import Response, Trouble
 
+_AWAY = (Trouble.UNAVAILABLE.value, Trouble.RATE_LIMITED.value)
 JUDGED = 0
 """The repeat of a judge's answer: equal answers to one case are judged once."""
 
@@ -53,6 +54,7 @@ class Answers:
         self._again = again
         self._max_cost = max_cost
         self._counted: set[Key] = set()
+        self._answering: set[str] = set()
 
     def find(self, key: Key, request: Request, caller: Caller | None) -> Found:
         """Returns the answer to a request.
@@ -76,9 +78,24 @@ class Answers:
             raise OverBudget
         assert caller is not None
         response = caller.ask(request)
+        self._require_alive(request, response)
         self._count(key, request, response)
         require_pin(request, response)
         return Found(response=self.journal.put(key, response))
+
+    def _require_alive(self, request: Request, response: Response) -> None:
+        """Does nothing once a provider has answered a request.
+
+        Raises:
+            Unavailable: it has answered none so far, and after all tries not this one: others would wait as long.
+        """
+        if not response.error:
+            self._answering.add(request.provider)
+        elif request.provider not in self._answering and response.error in _AWAY:
+            raise Unavailable(
+                f"{request.provider} at {response.host} gave no answer in {response.attempts} tries: {response.why}",
+                hint="Is it running, and is that its address?",
+            )
 
     def _count(self, key: Key, request: Request, response: Response) -> None:
         """Adds what an answer of this run cost, once; also of the part of it before it was continued."""

@@ -94,14 +94,16 @@ def test_trouble_is_asked_again_and_what_is_left_is_an_error(tmp_path: Path) -> 
     def answering(body: Body, times: int) -> Reply:
         if "down" in spoken(body):
             return Reply(status=503, headers={"retry-after": "0"})
+        if "well" in spoken(body):
+            return said(spoken(body))
         busy = Reply(status=429, headers={"retry-after": "0"})
         garbled = Reply(body=b'{"choices": [{"mess')
         return [busy, garbled, said(f"echo {spoken(body)}")][min(times - 1, 2)]
 
     with model_server(answering) as server:
-        plan = planned(side(prompt()), suites=[suite("cat", "down")])
+        plan = planned(side(prompt()), suites=[suite("well", "cat", "down")])
         finished = ran(plan, tmp_path, server, with_workers=workers(server, call=1.0))
-    cat, down = finished.rows
+    _, cat, down = finished.rows
     assert (cat.graded.outcome, cat.response.attempts) == (RowOutcome.PASSED, 3)
     assert (down.graded.outcome, down.graded.error, down.graded.score) == (RowOutcome.ERROR, "unavailable", None)
 
@@ -136,6 +138,15 @@ def test_what_no_other_request_gets_around_ends_the_run(reply: Reply, why: str, 
     with model_server(lambda body, times: reply) as server, pytest.raises(Unavailable, match=why):
         ran(planned(side(prompt()), suites=[suite(*map(str, range(50)))]), tmp_path, server)
     assert len(server.asked) <= 8
+
+
+def test_a_provider_that_is_not_there_ends_the_run_and_no_case_has_an_error(tmp_path: Path) -> None:
+    with model_server() as server:
+        pass
+    plan = planned(side(prompt()), suites=[suite(*map(str, range(50)))])
+    with pytest.raises(Unavailable, match="gave no answer in"):
+        ran(plan, tmp_path, server, with_workers=workers(server, call=1.0))
+    assert list(read_lines(tmp_path / "answers.jsonl")) == []
 
 
 def test_a_judge_sees_data_and_not_the_arm_and_an_unclear_judge_is_an_error(tmp_path: Path) -> None:
