@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "release": ("promptops.cli.commands.release", "Cut immutable releases from a commit."),
         "releases": ("promptops.cli.commands.releases", "List the releases of an app."),
         "show": ("promptops.cli.commands.releases", "Show what a release is made of."),
+        "evidence": ("promptops.cli.commands.evidence", "What is known of a release, and how it comes in."),
         "diff": ("promptops.cli.commands.diff", "Compare two releases, channels or the working tree."),
         "yank": ("promptops.cli.commands.release", "Mark a release as never to be served again."),
     },

@@ -13,12 +13,12 @@ from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import RowOutcome
 from promptops.importers.json_text import MAX_VALUE, Part
 from promptops.importers.named_fields import Named
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, worst
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target, worst
 
 _ASKED: Final = ("expectedOutput", "context", "expectedTools")
 
 
-def read(whole: Part, suite: str, prompt: str) -> Results:
+def read(whole: Part, target: Target) -> Results:
     """Reads a run.
 
     Raises:
@@ -30,7 +30,7 @@ def read(whole: Part, suite: str, prompt: str) -> Results:
         raise Invalid("this is no run of DeepEval: it has no testCases")
     if any(True for _ in run.items("conversationalTestCases")):
         raise Invalid("the run has conversations, which are not read", hint="Only test cases with an input are.")
-    collector = Collector(suite=run.text("identifier", 200) or suite, prompt=prompt)
+    collector = target.collector(run.text("identifier", 200))
     for case in run.items("testCases"):
         _add(collector, case)
     return collector.results({"deepeval": ""})

@@ -17,7 +17,7 @@ from promptops.core.model import Json
 from promptops.core.suite.suite import PASS_AT
 from promptops.importers.json_text import Part
 from promptops.importers.named_fields import Named
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, worst
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target, worst
 
 VERSION: Final = 2
 _LETTERS: Final[Mapping[object, float]] = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
@@ -25,17 +25,17 @@ _LETTERS: Final[Mapping[object, float]] = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.
 _GRADED: Final = "model_graded"
 
 
-def read(whole: Part, suite: str, prompt: str) -> Results:
+def read(whole: Part, target: Target) -> Results:
     """Reads a log in JSON.
 
     Raises:
         Invalid: another version, no samples, or a score of a kind that is not known.
     """
     header = Named(whole)
-    return read_log(header, header.items("samples"), suite, prompt)
+    return read_log(header, header.items("samples"), target)
 
 
-def read_log(header: Named, samples: Iterable[Named], suite: str, prompt: str) -> Results:
+def read_log(header: Named, samples: Iterable[Named], target: Target) -> Results:
     """Reads a log of which header and samples are apart. Raises like :func:`read`."""
     version = header.value("version")
     if version != VERSION:
@@ -43,7 +43,7 @@ def read_log(header: Named, samples: Iterable[Named], suite: str, prompt: str) -
         raise Invalid(f"the log has version {shown}, and only {VERSION} is known", hint="inspect 0.3 writes it.")
     status = header.text("status", 40)
     run = header.inner("eval")
-    collector = Collector(suite=run.text("task", 200) or suite, prompt=prompt)
+    collector = target.collector(run.text("task", 200))
     judged = any(_GRADED in scorer.text("name") for scorer in run.items("scorers"))
     models: set[str] = set()
     count = scored = 0

@@ -20,7 +20,7 @@ from promptops.core.escape import one_line
 from promptops.importers import inspect
 from promptops.importers.json_text import parsed
 from promptops.importers.named_fields import Named
-from promptops.importers.results import Results
+from promptops.importers.results import Results, Target
 
 MAX_MEMBERS: Final = 100_000
 """Samples, with some files beside them."""
@@ -39,7 +39,7 @@ def is_archive(data: bytes) -> bool:
     return data[:4] == b"PK\x03\x04"
 
 
-def read(data: bytes, suite: str, prompt: str) -> Results:
+def read(data: bytes, target: Target) -> Results:
     """Reads an archive.
 
     Raises:
@@ -56,7 +56,7 @@ def read(data: bytes, suite: str, prompt: str) -> Results:
         raise Invalid("the archive has no header.json", hint="Its run has not ended, or it is no log of inspect.")
     header = Named(parsed(_read(data, members["header.json"])))
     names = [name for name in members if name.startswith("samples/") and name.endswith(".json")]
-    return inspect.read_log(header, _samples(data, [members[name] for name in names]), suite, prompt)
+    return inspect.read_log(header, _samples(data, [members[name] for name in names]), target)
 
 
 def _samples(data: bytes, members: list[zipfile.ZipInfo]) -> Iterator[Named]:

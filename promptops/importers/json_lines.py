@@ -14,7 +14,7 @@ from promptops.core.errors import Invalid
 from promptops.core.escape import one_line
 from promptops.importers.json_text import parsed
 from promptops.importers.named_fields import Named
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target
 
 SCHEMA: Final = "promptops.results/1"
 _FIELDS: Final = frozenset(
@@ -38,7 +38,7 @@ _FIELDS: Final = frozenset(
 )
 
 
-def read(data: bytes, suite: str, prompt: str) -> Results:
+def read(data: bytes, target: Target) -> Results:
     """Reads a file.
 
     Raises:
@@ -50,7 +50,7 @@ def read(data: bytes, suite: str, prompt: str) -> Results:
     if head is None or schema != SCHEMA:
         shown = one_line(repr(schema), 60)
         raise Invalid(f"the first line has the schema {shown}", hint=f'It has to be {{"schema": "{SCHEMA}"}}.')
-    collector = Collector(suite=head.text("suite", 200) or suite, prompt=prompt)
+    collector = target.collector(head.text("suite", 200))
     for line in lines:
         _add(collector, line)
     tools = head.inner("tools")

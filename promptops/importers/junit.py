@@ -15,7 +15,7 @@ from promptops.core.errors import Invalid
 from promptops.core.escape import one_line
 from promptops.core.evidence.case_table import RowOutcome
 from promptops.core.json_size import MAX_DEPTH
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target
 
 _OUTCOMES: Final = {
     "failure": FAILED,
@@ -34,13 +34,13 @@ _LONGEST: Final = 1 << 20
 _MOST_ATTRIBUTES: Final = 100
 
 
-def read(data: bytes, suite: str, prompt: str) -> Results:
+def read(data: bytes, target: Target) -> Results:
     """Reads a file.
 
     Raises:
         Invalid: it is no XML, has a document type, or has one case twice.
     """
-    reader = _Reader(Collector(suite=suite, prompt=prompt))
+    reader = _Reader(target.collector())
     reader.feed(data)
     return reader.collector.results({"junit": ""})
 

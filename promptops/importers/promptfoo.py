@@ -16,7 +16,7 @@ from promptops.core.evidence.case_table import RowOutcome
 from promptops.core.model import Json
 from promptops.importers.json_text import Part
 from promptops.importers.named_fields import Named
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target
 
 VERSION: Final = 3
 _NO_ASSERTION: Final = "Give each test an assertion: promptfoo reports a test without one as passed."
@@ -44,7 +44,7 @@ _MODELS: Final = frozenset(
 """Assertions that a model decides."""
 
 
-def read(whole: Part, suite: str, prompt: str) -> Results:
+def read(whole: Part, target: Target) -> Results:
     """Reads a file of results.
 
     Raises:
@@ -58,7 +58,7 @@ def read(whole: Part, suite: str, prompt: str) -> Results:
             f"the results have version {one_line(repr(version), 40)}, and only {VERSION} is known",
             hint="promptfoo 0.121 writes it: promptfoo eval -o results.json",
         )
-    collector = Collector(suite=top.inner("config").text("description", 200) or suite, prompt=prompt)
+    collector = target.collector(top.inner("config").text("description", 200))
     columns: set[int] = set()
     models: set[str] = set()
     for row in results.items("results"):

@@ -16,12 +16,12 @@ from promptops.core.model import Json
 from promptops.core.suite.suite import PASS_AT
 from promptops.importers.json_text import Part
 from promptops.importers.named_fields import Named
-from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, worst
+from promptops.importers.results import ERROR, FAILED, PASSED, Asked, Collector, Results, Target, worst
 
 _JUDGE: Final = "LLMJudge"
 
 
-def read(whole: Part, suite: str, prompt: str) -> Results:
+def read(whole: Part, target: Target) -> Results:
     """Reads a report.
 
     Raises:
@@ -30,7 +30,7 @@ def read(whole: Part, suite: str, prompt: str) -> Results:
     top = Named(whole)
     if "cases" not in top or "failures" not in top:
         raise Invalid("this is no report of pydantic-evals: it has no cases and failures")
-    collector = Collector(suite=top.text("name", 200) or suite, prompt=prompt)
+    collector = target.collector(top.text("name", 200))
     judged = {_source(case) for case in top.items("cases") if _has_judge(case)}
     for case in top.items("cases"):
         _add(collector, case, judged)

@@ -9,23 +9,23 @@ from typing import Final
 from promptops.core.errors import Invalid
 from promptops.importers import deepeval, inspect, inspect_archive, json_lines, junit, promptfoo, pydantic_evals
 from promptops.importers.json_text import Part, parsed
-from promptops.importers.results import Results
+from promptops.importers.results import Results, Target
 from promptops.source.tree import WorkingTree
 
 MAX_FILE: Final = 64 << 20
 """Bytes of a result file: 200,000 results with some fields each."""
 
 
-def _json(read: Callable[[Part, str, str], Results]) -> Callable[[bytes, str, str], Results]:
-    return lambda data, suite, prompt: read(parsed(data), suite, prompt)
+def _json(read: Callable[[Part, Target], Results]) -> Callable[[bytes, Target], Results]:
+    return lambda data, target: read(parsed(data), target)
 
 
-def _inspect(data: bytes, suite: str, prompt: str) -> Results:
+def _inspect(data: bytes, target: Target) -> Results:
     read = inspect_archive.read if inspect_archive.is_archive(data) else _json(inspect.read)
-    return read(data, suite, prompt)
+    return read(data, target)
 
 
-FORMATS: Final[Mapping[str, Callable[[bytes, str, str], Results]]] = {
+FORMATS: Final[Mapping[str, Callable[[bytes, Target], Results]]] = {
     "promptfoo": _json(promptfoo.read),
     "junit": junit.read,
     "inspect": _inspect,
@@ -39,7 +39,7 @@ FORMATS: Final[Mapping[str, Callable[[bytes, str, str], Results]]] = {
 def read_results(path: Path, format: str, *, prompt: str, suite: str = "") -> Results:
     """Reads a result file of one of :data:`FORMATS`. Its cases are put to ``prompt``.
 
-    ``suite`` is the name of the suite where the file has none; without it, it is the file's name.
+    ``suite`` is the name of the suite; without it, that in the file, or else the file's own.
 
     Raises:
         Invalid: the file is not there, over a limit, or not what the format is; the message names it.
@@ -49,7 +49,7 @@ def read_results(path: Path, format: str, *, prompt: str, suite: str = "") -> Re
         raise Invalid(f"'{format}' is no format of results", hint=f"There are: {', '.join(FORMATS)}.")
     data = _bytes(path)
     try:
-        return FORMATS[format](data, suite or path.stem[:200], prompt)
+        return FORMATS[format](data, Target(prompt=prompt, suite=suite, file=path.stem[:200]))
     except Invalid as error:
         raise Invalid(f"{path.name}: {error.message}", hint=error.hint) from error
 

@@ -11,6 +11,8 @@ from promptops.core.errors import Invalid
 from promptops.core.escape import one_line
 from promptops.core.evidence.case_table import MAX_REPEATS, MAX_ROWS, Arm, Case, CaseTable, Row, RowOutcome
 from promptops.core.evidence.content import case_key
+from promptops.core.evidence.evidence import Count
+from promptops.core.evidence.run import SuiteRef
 from promptops.core.model import Json
 from promptops.core.suite import suite
 
@@ -47,6 +49,27 @@ class Results:
     notes: tuple[str, ...] = ()
 
     @property
+    def counts(self) -> tuple[Count, ...]:
+        """What each check of the file said, for evidence."""
+        prompt = self.table.cases[0].prompt
+        return tuple(
+            Count(prompt=prompt, check=name, passed=tally.passed, failed=tally.failed, errors=tally.errors)
+            for name, tally in self.checks.items()
+        )
+
+    @property
+    def suite_ref(self) -> SuiteRef:
+        """The suite as the file has it: its digest is that of its cases. The app has no such suite."""
+        cases = sorted((case.id, case.digest) for case in self.table.cases)
+        return SuiteRef(
+            name=self.suite,
+            kind=suite.SuiteKind.SAMPLE,
+            digest=digest(canonical([list(case) for case in cases], limit=64 << 20)),
+            prompts=(self.table.cases[0].prompt,),
+            repeats=max(self.repeats, 1),
+        )
+
+    @property
     def repeats(self) -> int:
         return max((row.repeat for row in self.table.rows), default=0)
 
@@ -54,6 +77,22 @@ class Results:
     def missing(self) -> int:
         """The number of cases without a row."""
         return len(self.table.cases) - len({row.case for row in self.table.rows})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """For what a file is read: the prompt that its cases were put to, and the suite that they are of.
+
+    Without a ``suite`` it is the one that the file names, or else the ``file`` itself.
+    """
+
+    prompt: str
+    suite: str = ""
+    file: str = "results"
+
+    def collector(self, own: str = "") -> Collector:
+        """Returns a collector; ``own`` is the name in the file."""
+        return Collector(suite=self.suite or own or self.file, prompt=self.prompt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,7 @@ SCRUBBED = (
     (r'"override": "sha256:[0-9a-f]{64}"', "IDENTITY"),
     (r'"cursor": \d+, "digest": "sha256:[0-9a-f]{64}"', "SNAPSHOT"),
     (r"(?<!sha256:)\b[0-9a-f]{64}\b", "HASH"),
+    (r"\b[0-9a-f]{32}\b", "EVIDENCE"),
     (r"\s+", " "),
 )
 
@@ -183,7 +184,8 @@ def _scrubbed(text: str, root: Path) -> str:
 def workspace(tmp_path: Path) -> Path:
     """A workspace of two apps with two commits that have names."""
     root = tmp_path / "template"
-    files = {"promptops.yml": WORKSPACE}
+    results = '{"schema": "promptops.results/1"}\n{"case": "a", "passed": true}\n'
+    files = {"promptops.yml": WORKSPACE, "results.jsonl": results}
     files |= {f"{app}/prompts/greet.prompt.yml": factory.PROMPT for app in ("bot", "other")}
     factory.make_workspace(root, files)
     factory.git(root, "tag", "first")
