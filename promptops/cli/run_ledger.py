@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from promptops.core.errors import Conflict
+from promptops.core.reference import parse_reference
+from promptops.operations.gate import GateReport, GateRequest
 from promptops.operations.runs import CloseRequest, OpenRequest, ReportRequest
+from promptops.use_cases.gate import GATE
 from promptops.use_cases.runs import CLOSE_RUN, OPEN_RUN, REPORT_ROWS
 
 if TYPE_CHECKING:
@@ -59,3 +62,9 @@ class RunLedger:
             prices=prices,
         )
         self.evidence = self._gateway.run(CLOSE_RUN, request, actor=self._actor).id
+
+
+def gate_after(gateway: Gateway, release: str, channel: str) -> GateReport | None:
+    """Returns what the gate of a channel says of a release; None where the channel has no gate."""
+    found = gateway.run(GATE, GateRequest(reference=parse_reference(release), channel=channel))
+    return found if found.verdict is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from promptops.evals.runner import Progress
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.evaluate import Asking
+    from promptops.operations.gate import GateReport
 
 INTERRUPTED = 130
 _RUN = "run"
@@ -105,21 +107,32 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
     if before is not None:
         prepared = eval_plan.continued(prepared, before.arguments())
     try:
-        report, folder, evidence = _evaluated(session, prepared, asking)
+        made = _evaluated(session, prepared, asking, options["channel"] or "")
     finally:
         _end_progress()
-    _write(session, folder, report, options)
-    _finish(session, folder, report, evidence, options)
+    _write(session, made.folder, made.report, options)
+    _finish(session, made, strict=options["strict"])
 
 
-def _evaluated(session: Session, prepared: Prepared, asking: Asking) -> tuple[Report, RunFolder, str]:
-    """Runs it, with the registry unless it is local; returns the id of the evidence too, if there is any."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a run made: its report and folder; in a registry also its evidence, and what the channel's gate says now."""
+
+    report: Report
+    folder: RunFolder
+    evidence: str = ""
+    gate: GateReport | None = None
+
+
+def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: str) -> Made:
+    """Runs it, with the registry unless it is local."""
     from promptops.operations.evaluate import evaluate
 
     if not prepared.arguments.opened:
-        return *evaluate(prepared, asking), ""
+        report, folder = evaluate(prepared, asking)
+        return Made(report=report, folder=folder)
     from promptops.cli.git_sync import bring_to_git
-    from promptops.cli.run_ledger import RunLedger
+    from promptops.cli.run_ledger import RunLedger, gate_after
 
     with session.gateway() as gateway:
         ledger = RunLedger(gateway, session.actor())
@@ -127,7 +140,10 @@ def _evaluated(session: Session, prepared: Prepared, asking: Asking) -> tuple[Re
             report, folder = evaluate(prepared, asking, ledger=ledger, actor=session.actor())
         finally:
             bring_to_git(session)
-    return report, folder, ledger.evidence
+        version = report.arms[0].version
+        asked = channel and version and ledger.evidence
+        found = gate_after(gateway, f"{report.app}@{version}", channel) if asked else None
+    return Made(report=report, folder=folder, evidence=ledger.evidence, gate=found)
 
 
 def _asking(options: Mapping[str, Any]) -> Asking:
@@ -181,15 +197,22 @@ def _write(session: Session, folder: RunFolder, report: Report, options: Mapping
         session.path(options["html"]).write_bytes(html(report))
 
 
-def _finish(session: Session, folder: RunFolder, report: Report, evidence: str, options: Mapping[str, Any]) -> None:
+def _finish(session: Session, made: Made, *, strict: bool) -> None:
     """Shows the report, and ends with the exit code of what came of the run."""
     from promptops.cli.output import eval_report
     from promptops.evals.reports.report import as_json, fulfils
+    from promptops.use_cases.documents import written
 
+    report, folder = made.report, made.folder
     place = str(folder.path.relative_to(session.require_root()))
     session.answer(
-        lambda: {**as_json(report, texts=False), "folder": place, "evidence": evidence or None},
-        lambda page: eval_report.lines(report, page, place, evidence, options["channel"] or ""),
+        lambda: {
+            **as_json(report, texts=False),
+            "folder": place,
+            "evidence": made.evidence or None,
+            "gate": written(made.gate) if made.gate else None,
+        },
+        lambda page: eval_report.lines(report, page, place, made.evidence, made.gate),
     )
     context = click.get_current_context()
     if report.ended == "interrupted":
@@ -198,7 +221,7 @@ def _finish(session: Session, folder: RunFolder, report: Report, evidence: str, 
     if report.missing:
         session.complain(*eval_report.stopped(report, folder.id))
         context.exit(6)
-    if not fulfils(report, strict=options["strict"]):
+    if not fulfils(report, strict=strict) or (made.gate is not None and not made.gate.opens):
         context.exit(5)
 
 

@@ -17,7 +17,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.CONTINUE_RUN: "eval run --continue {run}",
     Action.CREATE_TOKEN: "token create",
     Action.DIFF: "diff",
-    Action.EVALUATE: "eval run {release} --channel {channel}",
+    Action.EVALUATE: "eval run {release} --channel {channel}[ --anchor {anchor}]",
     Action.FSCK: "fsck",
     Action.GATE: "gate {release} --channel {channel}",
     Action.HISTORY: "history {app} --channel {channel}",

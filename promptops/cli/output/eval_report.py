@@ -11,6 +11,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 if TYPE_CHECKING:
     from promptops.evals.reports.report import GroupReport, Report
     from promptops.operations.eval_plan import Prepared
+    from promptops.operations.gate import GateReport
 
 WORST = 10
 """Cases that are shown: a screen of them, the worst first."""
@@ -51,8 +52,8 @@ def plan_shape(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def lines(report: Report, page: Page, place: str, evidence: str = "", channel: str = "") -> list[Line]:
-    """Returns the whole report; ``evidence`` is the id of what the registry made of it, for the gate of a channel."""
+def lines(report: Report, page: Page, place: str, evidence: str = "", gate: GateReport | None = None) -> list[Line]:
+    """Returns the whole report; ``evidence`` is the id of what the registry made of it, ``gate`` what follows there."""
     head = " against ".join(arm.label for arm in report.arms)
     suites = ", ".join(f"{suite.name} ({suite.kind}, {counted(suite.cases, 'case')})" for suite in report.suites)
     said: list[Line] = [[Span(head, "name"), Span(f" · {suites}", "quiet")]]
@@ -60,7 +61,8 @@ def lines(report: Report, page: Page, place: str, evidence: str = "", channel: s
     said += ["", *page.columns(list(_table(report)))]
     said += _comparisons(report)
     said += ["", *_foot(report, place, evidence)]
-    return said + next_steps(_steps(report, evidence, channel))
+    said += _verdict(gate, page) if gate else []
+    return said + next_steps(_steps(report, evidence, gate))
 
 
 def stopped(report: Report, run: str) -> tuple[str, str]:
@@ -152,7 +154,22 @@ def _foot(report: Report, place: str, evidence: str) -> list[Line]:
     return said
 
 
-def _steps(report: Report, evidence: str, channel: str) -> list[tuple[str, list[str]]]:
+def _verdict(gate: GateReport, page: Page) -> list[Line]:
+    """Returns one line for each check of the gate."""
+    assert gate.verdict is not None
+    opens = Span("✓ it opens", "good") if gate.opens else Span("✗ it does not open", "bad")
+    table: list[Sequence[Cell]] = [
+        [
+            Span(check.outcome.value, "good" if check.passed else "warn"),
+            " ".join(part for part in (check.name, check.prompt or check.suite) if part),
+            Span(one_line(check.reason or check.got), "quiet"),
+        ]
+        for check in gate.verdict.checks
+    ]
+    return ["", [Span(f"the gate of {gate.channel}: ", "strong"), opens], *page.columns(table)]
+
+
+def _steps(report: Report, evidence: str, gate: GateReport | None) -> list[tuple[str, list[str]]]:
     steps: list[tuple[str, list[str]]] = []
     failed = next((row for row in report.rows if row.outcome != "passed"), None)
     if failed is not None:
@@ -161,8 +178,9 @@ def _steps(report: Report, evidence: str, channel: str) -> list[tuple[str, list[
     version = report.arms[0].version
     if evidence and not version:
         steps.append(("release what was asked", ["release", report.app]))
-    elif evidence and channel:
-        steps.append(("what its gate says", ["gate", f"{report.app}@{version}", "--channel", channel]))
+    elif gate is not None:
+        where = [f"{report.app}@{version}", "--channel", gate.channel]
+        steps.append(("make it live", ["promote", *where]) if gate.opens else ("what is missing", ["gate", *where]))
     return steps
 
 

@@ -65,7 +65,8 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 def evaluate(given: GateInput, against: str = "what is live") -> str:
     """Returns the hint to make the evidence that lacks."""
     words = f"Evaluate {given.name} against {against}" if given.live else f"Evaluate {given.name}"
-    return Sentence(Advice(Action.EVALUATE, words=words, release=given.name, channel=given.channel))
+    anchor = {"anchor": given.anchor.version or given.anchor.digest} if given.anchor else {}
+    return Sentence(Advice(Action.EVALUATE, words=words, release=given.name, channel=given.channel, **anchor))
 
 
 def approve(given: GateInput, what: str, **about: str) -> Sentence:

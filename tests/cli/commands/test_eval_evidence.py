@@ -76,6 +76,23 @@ def test_for_a_channel_it_asks_what_is_live_there_as_often_as_the_gate_wants(
     assert report["evidence"] and gated["evidence"] != report["evidence"]
 
 
+def test_after_a_run_of_a_release_the_gate_says_what_it_makes_of_it(
+    provider: ModelServer, workspace: Path, promptops: Promptops
+) -> None:
+    (workspace / "bot/evals").mkdir()
+    suite = "prompts: [greet]\nkind: required\ncases: [{name: Grace}]\nchecks: [{contains: Grace}]\n"
+    (workspace / "bot/evals/must.suite.yml").write_text(suite)
+    marker = workspace / "promptops.yml"
+    marker.write_text(marker.read_text().replace("{promote_from: staging", f"{{gate: {GATE}, promote_from: staging"))
+    promptops("channels", "apply")
+    promptops("release", "bot", "--allow-dirty")
+    shown = promptops("eval", "bot@0.1.0", "--channel", "prod", exits=5)
+    assert "the gate of prod: ✗ it does not open" in shown.out
+    assert "promptops gate bot@0.1.0 --channel prod" in shown.out
+    again = loaded(promptops("eval", "bot@0.1.0", "--channel", "prod", "--json", exits=5))
+    assert again["gate"]["channel"] == "prod"
+
+
 @pytest.mark.parametrize("part", [("--local",), ("--limit", "1"), ("--tag", "short")])
 def test_a_local_or_partial_run_is_never_known_to_the_registry(
     part: tuple[str, ...], provider: ModelServer, promptops: Promptops, store: Registry
