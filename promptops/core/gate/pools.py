@@ -151,6 +151,8 @@ def tries(
 def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure) -> Mean:
     """Returns what an arm (None: the one it is compared with) got for a case, over all runs that planned it."""
     answers = [row for part in parts for row in part.answers(arm).get(place, ())]
+    if len(answers) == 1 and measure is Measure.PASS:
+        return _ONE.get(_seen(answers[0]), _UNKNOWN)
     if not answers:
         return Mean(low=0.0, high=1.0, late=0.0, count=0)
     known = [row for row in answers if row is not None and row.outcome is not RowOutcome.ERROR]
@@ -158,6 +160,20 @@ def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure
     got = math.fsum(_value(row, measure) for row in known)
     late = math.fsum(_value(row, measure) for row in known if not row.first_attempt_failed)
     return Mean(low=got / count, high=(got + unknown) / count, late=late / count, count=count)
+
+
+def _seen(row: Row | None) -> tuple[RowOutcome, bool]:
+    return (RowOutcome.ERROR, False) if row is None else (row.outcome, row.first_attempt_failed)
+
+
+_UNKNOWN = Mean(low=0.0, high=1.0, late=0.0, count=1)
+_FAILED = Mean(low=0.0, high=0.0, late=0.0, count=1)
+_ONE = {  # what most tables hold: one answer, which passed or failed
+    (RowOutcome.PASSED, False): Mean(low=1.0, high=1.0, late=1.0, count=1),
+    (RowOutcome.PASSED, True): Mean(low=1.0, high=1.0, late=0.0, count=1),
+    (RowOutcome.FAILED, False): _FAILED,
+    (RowOutcome.FAILED, True): _FAILED,
+}
 
 
 def _value(row: Row, measure: Measure) -> float:

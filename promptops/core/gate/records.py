@@ -66,7 +66,11 @@ class Record:
         """The rows of each case and arm, by their repeat."""
         found: dict[tuple[int, Arm], dict[int, Row]] = {}
         for row in self.table.rows:
-            found.setdefault((row.case, row.arm), {})[row.repeat] = row
+            place = (row.case, row.arm)
+            if place in found:
+                found[place][row.repeat] = row
+            else:
+                found[place] = {row.repeat: row}
         return found
 
     def answers(self, case: int, arm: Arm) -> list[Row | None]:
