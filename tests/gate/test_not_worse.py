@@ -331,6 +331,15 @@ def test_a_prompt_under_another_name_is_not_new() -> None:
     assert moved.approved("rename:old-answer>answer").ask(MARGIN).outcome is INCONCLUSIVE  # then nothing covers it
 
 
+def test_a_rename_of_long_ago_covers_no_new_prompt() -> None:
+    world = compared(*worse(150, 0))
+    more = prompt("extra", "extra")
+    added = replace(world, candidate=replace(world.candidate, prompts=(*world.candidate.prompts, more)))
+    for renames in ({}, {"gone-long-ago": "extra"}):
+        said = added.ask({**MARGIN, "renames": renames}).checks
+        assert [(one.prompt, one.outcome) for one in said] == [("answer", PASS), ("extra", INCONCLUSIVE)]
+
+
 def test_a_first_release_needs_another_check() -> None:
     world = replace(compared(*worse(150, 0)), live=())
     assert world.ask(MARGIN).outcome is INCONCLUSIVE

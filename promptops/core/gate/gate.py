@@ -18,7 +18,7 @@ from promptops.core.gate.given import GateInput
 from promptops.core.gate.reading import read_gate
 from promptops.core.gate.records import Records, records_of
 from promptops.core.gate.settings import GateSettings
-from promptops.core.gate.subject import weakened_suites
+from promptops.core.gate.subject import changed_prompts, weakened_suites
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict, approve, worst
 from promptops.core.verdict import Outcome
 
@@ -109,9 +109,8 @@ def _uncovered(given: GateInput, settings: GateSettings, found: list[CheckVerdic
     if not given.live:
         new = [] if covered else [""]
     else:
-        renamed = set(settings.renames.values())
-        here = {prompt.name for prompt in given.candidate.prompts}
-        new = sorted(here - {prompt.name for prompt in given.live[0].prompts} - renamed - covered)
+        changed = changed_prompts(given, given.live[0], settings)
+        new = sorted({one.prompt.name for one in changed if one.other is None} - covered)
     return found + [
         CheckVerdict(
             name=not_worse.NAME,

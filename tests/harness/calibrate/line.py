@@ -15,7 +15,7 @@ class Line:
     """A share of releases that passed: exact where ``tries`` is 0, else of so many tries.
 
     ``bound`` is what it may be at most; with ``least`` it has to be that at least. ``without`` is what happens without
-    the remedy, where that was measured.
+    the remedy, as prototypes of the gate showed it; ``how`` names what was counted instead of tries.
     """
 
     world: str
@@ -24,6 +24,7 @@ class Line:
     tries: int = 0
     least: bool = False
     without: float | None = None
+    how: str = "exact"
 
     @property
     def ok(self) -> bool:
@@ -42,7 +43,7 @@ def table(lines: Sequence[Line]) -> str:
     for line in lines:
         sign = "≥" if line.least else "≤"
         without = "" if line.without is None else f"{line.without:.1%}"
-        how = f"{line.tries:,} releases" if line.tries else "exact"
+        how = f"{line.tries:,} releases" if line.tries else line.how
         mark = "" if line.ok else " **missed**"
         rows.append(f"| {line.world} | {line.measured:.2%}{mark} | {sign} {line.bound:.1%} | {without} | {how} |")
     return "\n".join(rows)
