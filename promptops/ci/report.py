@@ -33,7 +33,10 @@ class SuiteChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedApp:
-    """An app whose content or suites are others than at the base. A digest is empty where it has errors or is gone."""
+    """An app whose content or suites are others than at the base. A digest is empty where it has errors or is gone.
+
+    ``evidence`` has a line of words for each piece that there is of this content already.
+    """
 
     name: str
     path: str
@@ -45,6 +48,7 @@ class ChangedApp:
     is_new: bool = False
     is_gone: bool = False
     errors: int = 0
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

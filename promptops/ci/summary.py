@@ -75,6 +75,8 @@ def _app(app: ChangedApp, most: int) -> Iterator[str]:
     weaker = [_suite(suite) for suite in app.suites]
     if weaker:
         yield "\n".join(weaker)
+    if app.evidence:
+        yield "\n".join(f"- evidence {code(line)}" for line in app.evidence[:most])
     for change in app.changes[:most]:
         yield _change(change)
     if len(app.changes) > most:

@@ -36,13 +36,16 @@ def with_gates(
     apps = [app for app in report.apps if app.digest and app.digest != app.old_digest]
     if not apps:
         return report
+    known: dict[str, tuple[str, ...]] = {}
     try:
         with session.gateway(seconds=seconds) as gateway:
             lines = [line for app in apps for line in _of_app(gateway, app, channel)]
+            known = {app.name: tuple(_evidence(gateway, app)) for app in apps}
     except (Refused, Unavailable) as error:
         outcome = away if isinstance(error, Unavailable) else Outcome.INCONCLUSIVE
         lines = [_unasked(app, error, outcome) for app in apps]
-    return replace(report, checks=(*report.checks, *lines))
+    found = tuple(replace(app, evidence=known.get(app.name, ())) for app in report.apps)
+    return replace(report, apps=found, checks=(*report.checks, *lines))
 
 
 def _of_app(gateway: Gateway, app: ChangedApp, channel: str) -> Iterator[CheckLine]:
@@ -73,6 +76,24 @@ def _of_app(gateway: Gateway, app: ChangedApp, channel: str) -> Iterator[CheckLi
             reason=check.reason or check.got,
             hint="" if passes else f"{as_commands(check.hint)} {again}".strip(),
         )
+
+
+def _evidence(gateway: Gateway, app: ChangedApp) -> Iterator[str]:
+    """Yields what there is of this content already, newest first; none of an app that the registry does not know."""
+    from promptops.core.evidence.evidence import newest_of_each_run
+    from promptops.use_cases.evidence import EVIDENCE, EvidenceRequest
+
+    try:
+        found = gateway.run(EVIDENCE, EvidenceRequest(app=app.name, digest=app.digest))
+    except NotFound:
+        return
+    for piece in newest_of_each_run(found):
+        whole = [count for count in piece.counts if not count.check]
+        passed, failed = sum(count.passed for count in whole), sum(count.failed for count in whole)
+        errors = sum(count.errors for count in whole)
+        said = f"{piece.check} {piece.verdict}" if piece.verdict else f"{passed:,} passed, {failed:,} failed"
+        more = f", {errors:,} errors" if errors else ""
+        yield f"{piece.source}: {said}{more}{'' if piece.complete else ', not complete'}, {piece.at:%Y-%m-%d}"
 
 
 def _unasked(app: ChangedApp, error: PromptopsError, outcome: Outcome) -> CheckLine:

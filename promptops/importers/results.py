@@ -123,6 +123,7 @@ class Collector:
     _rows: list[Row] = field(default_factory=list)
     _taken: set[int] = field(default_factory=set)
     _checks: dict[str, list[int]] = field(default_factory=dict)
+    _newest: tuple[Asked, int] | None = None
 
     def case(self, asked: Asked, *, alone: bool = False) -> int:
         """Returns the place of a case, which is new or was there. ``alone``: it may be there once.
@@ -130,6 +131,10 @@ class Collector:
         Raises:
             Invalid: another case has this id, or there are too many.
         """
+        if (
+            self._newest is not None and not alone and self._newest[0] == asked
+        ):  # a repeat: mostly they follow each other
+            return self._newest[1]
         made = self._made(asked)
         place = self._places.setdefault(made.id, len(self._cases))
         if place == len(self._cases):
@@ -141,6 +146,7 @@ class Collector:
                 f"the case {shown} is there twice" + ("" if alone else " with other variables or checks"),
                 hint="Each case needs an id, a name or an input of its own.",
             )
+        self._newest = (asked, place)
         return place
 
     def row(

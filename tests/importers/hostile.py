@@ -115,7 +115,9 @@ CASES: Final[dict[str, tuple[str, Make, str]]] = {
     ),
     "200,001 results": (
         "jsonl",
-        lambda: made.json_lines().encode() + b"".join(b'\n{"case":"%d","passed":true}' % n for n in range(200_001)),
+        lambda: (
+            made.json_lines().encode() + b"".join(b'\n{"case":"%d","passed":true}' % (n // 999) for n in range(200_001))
+        ),
         "200,000",
     ),
     "over 64 MiB": ("jsonl", _filled("", " ", size=MAX_FILE + 1), "64 MiB"),

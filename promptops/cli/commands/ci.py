@@ -173,6 +173,7 @@ def _app_document(app: ChangedApp) -> ChangedAppDocument:
         new=app.is_new,
         gone=app.is_gone,
         errors=app.errors,
+        evidence=app.evidence,
         changes=tuple(map(ChangeDocument.of, app.changes)),
         suites=tuple(map(_suite_document, app.suites)),
     )
@@ -207,6 +208,7 @@ def _lines(report: Report) -> Iterator[Line]:
     for app in report.apps:
         yield [Span(app.name, "name"), "  ", Span(_state(app), "bad" if app.errors else "strong")]
         yield from (["  ", change.summary if not change.prompt else str(change)] for change in app.changes)
+        yield from (f"  evidence {line}" for line in app.evidence)
         yield from ([Span(f"  {_suite_line(suite)}", "warn" if suite.is_weaker else "")] for suite in app.suites)
     for check in report.checks:
         said: list[Cell] = [f"  {check.check} of ", Span(check.app, "name"), ": "]

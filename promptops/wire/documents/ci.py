@@ -25,7 +25,10 @@ class SuiteChangeDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedAppDocument:
-    """An app whose content or suites are others; a digest is null where it has errors, or is not there."""
+    """An app whose content or suites are others; a digest is null where it has errors, or is not there.
+
+    ``evidence`` has a line of words for each piece that the registry has of this content.
+    """
 
     app: str
     path: str
@@ -37,6 +40,7 @@ class ChangedAppDocument:
     errors: int
     changes: tuple[ChangeDocument, ...]
     suites: tuple[SuiteChangeDocument, ...]
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,13 @@ def test_a_gate_is_asked_of_what_changed_and_no_registry_is_never_green(
     promptops("--registry", url, "init")
     change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
     promptops("--registry", url, "release", "bot")
-    asked = answer(promptops, "--registry", url, "--channel", "prod", exits=5)["checks"]
+    verdicts = '{"schema": "promptops.results/1"}\n{"case": "a", "passed": true}\n{"case": "b", "error": "timeout"}\n'
+    (place / "results.jsonl").write_text(verdicts)
+    words = ("evidence", "import", "../results.jsonl", "--format", "jsonl", "--for", "bot@0.1.0")
+    promptops("--registry", url, *words)
+    made = answer(promptops, "--registry", url, "--channel", "prod", exits=5)
+    asked = made["checks"]
+    assert [line.rpartition(",")[0] for line in made["apps"][0]["evidence"]] == ["import: 1 passed, 0 failed, 1 errors"]
     assert [(line["check"], line["outcome"]) for line in asked] == [("approvals", "inconclusive")]
     assert "promptops gate bot@0.1.0 --channel prod" in asked[0]["hint"]
     assert answer(promptops, "--registry", url, "--channel", "dev")["checks"] == []
