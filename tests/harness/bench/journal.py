@@ -1,9 +1,11 @@
-"""The journal in git: 10,000 facts go there for the first time, a colleague pushes beside them, fsck reads them all and
-the next time none of them, and 100,000 in ten times the time.
+"""The journal in git: 10,000 facts go there for the first time, signed or not, a colleague pushes beside them, fsck
+reads them all and the next time none of them, and 100,000 in ten times the time.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +18,8 @@ from tests.harness.bench.fill import ACTOR
 from tests.harness.bench.measure import Line, compare, process, seconds, timed
 from tests.harness.bench.rebuild import fill
 from tests.support.factory import NAME
-from tests.support.journal import BRANCH
+from tests.support.journal import BRANCH, set_key
+from tests.support.signing import key_text
 
 _FACTS = {"1,000": (4, 200, 25), "10,000": (20, 400, 50), "100,000": (20, 4_000, 500)}
 """Apps, releases of each, and deployments of each on each channel: about that many facts, in one mixture."""
@@ -27,6 +30,7 @@ def lines(folder: Path) -> Iterator[Line]:
     for name, (apps, releases, deployments) in _FACTS.items():
         work = folder / name
         fill(_url(work), work, apps=apps, releases=releases, deployments=deployments, in_git=False)
+    yield _signed_sync(folder, folder / "10,000")
     yield _first_sync(folder, folder / "10,000")
     yield _push_of_a_colleague(folder)
     for name in ("1,000", "100,000"):
@@ -73,6 +77,40 @@ def _first_sync(folder: Path, work: Path) -> Line:
         ratio=took / base,
         bound=4.0,
     )
+
+
+def _signed_sync(folder: Path, work: Path) -> Line:
+    """What signatures add to a first sync. Each round has copies, and a machine that remembers none of them."""
+    signed, unsigned = _copy(work, folder / "signed"), _copy(work, folder / "unsigned")
+    registry = Registry.open(_url(signed))
+    set_key(registry)
+    registry.close()
+    return compare(
+        "first sync of 10,000 facts that are signed",
+        _syncing(signed),
+        _syncing(unsigned),
+        named="the same without a key",
+        bound=2.0,
+        rounds=3,
+    )
+
+
+def _copy(work: Path, copy: Path) -> Path:
+    for path in work.parent.glob(f"{work.name}.db*"):
+        shutil.copy(path, copy.with_name(path.name.replace(work.name, copy.name, 1)))
+    return shutil.copytree(work, copy)
+
+
+def _syncing(work: Path) -> Callable[[], float]:
+    numbers = count()
+
+    def sync() -> float:
+        copy = _copy(work, work.with_name(f"{work.name}-{next(numbers)}"))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PROMPTOPS_", "PYTHON"))}
+        machine = {"XDG_CACHE_HOME": str(copy.with_suffix(".cache")), "PROMPTOPS_SIGNING_KEY": key_text()}
+        return process([*_promptops(copy), "sync"], copy, environment={**kept, **machine})
+
+    return sync
 
 
 def _push_of_a_colleague(folder: Path) -> Line:
