@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from promptops.core.faults import Fault
 from promptops.core.model import ReleaseRef
@@ -32,15 +32,28 @@ def release_in(entry: JournalEntry) -> ReleaseRef:
 
 def names_below(connection: Connection, prefix: str) -> Mapping[int, str]:
     """The names that begin with these segments, by the numbers of their audit lines, in the order of these."""
-    ref = _journal.c.ref
-    query = select(_journal.c.seq, ref).where(ref > f"{prefix}/", ref < f"{prefix}0").order_by(_journal.c.seq)
+    query = select(_journal.c.seq, _journal.c.ref).where(*_below(prefix)).order_by(_journal.c.seq)
     return {row.seq: row.ref for row in connection.execute(query)}
 
 
+def _below(prefix: str) -> tuple[ColumnElement[bool], ...]:
+    return _journal.c.ref > f"{prefix}/", _journal.c.ref < f"{prefix}0"
+
+
 def ranks(connection: Connection, page: Iterable[JournalEntry]) -> Mapping[int, int]:
-    """The place of each name among those that differ from it in the last segment only, from 0, by audit line."""
-    prefixes = dict.fromkeys(entry.ref.rpartition("/")[0] for entry in page)
-    return {seq: rank for prefix in prefixes for rank, seq in enumerate(names_below(connection, prefix))}
+    """The place of each name among those that differ from it in the last segment only, from 0, by audit line.
+
+    What is before a page is only counted: an app may have thousands of such names.
+    """
+    seq, prefixes = _journal.c.seq, dict[str, list[int]]()
+    for entry in page:
+        prefixes.setdefault(entry.ref.rpartition("/")[0], []).append(entry.seq)
+    places: dict[int, int] = {}
+    for prefix, seqs in prefixes.items():
+        before = select(func.count()).where(*_below(prefix), seq < min(seqs)).scalar_subquery()
+        names = select(seq, before).where(*_below(prefix), seq.between(min(seqs), max(seqs))).order_by(seq)
+        places |= {row[0]: row[1] + place for place, row in enumerate(connection.execute(names))}
+    return places
 
 
 def signed(entry: JournalEntry, rows: Sequence[AnyRow]) -> bool:
