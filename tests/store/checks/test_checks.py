@@ -92,7 +92,7 @@ DAMAGES = [
     ("INSERT INTO token_revocation SELECT id, 'none', 'Eve', created_at FROM token WHERE name = 'forever'",
      "fact-unrecorded", "revocations/t"),
     ("INSERT INTO token SELECT 'tEve', 'eve', scopes, channels, apps, prefix, created_by, created_at, expires_at, "
-     "commitment FROM token WHERE name = 'forever'", "fact-unrecorded", "tokens/tEve"),
+     "commitment, person FROM token WHERE name = 'forever'", "fact-unrecorded", "tokens/tEve"),
     # secrets
     ("UPDATE token_secret SET digest = 'eve' WHERE token IN (SELECT id FROM token WHERE name = 'ci')",
      "secret-changed", "tokens/t"),
@@ -161,7 +161,7 @@ def _bytes(url: str) -> str:
     [
         (("profile", "app, title, description, 'eve', on_call, runbook, actor, at"), "fact-unrecorded", "profiles/bot"),
         (("quarantine", "app, channel, version, digest, lifted, reason, 'Eve', at"), "fact-unrecorded", "quarantines/"),
-        (("provenance", "app, digest, 'eve', \"commit\", path, author, builder, dirty, actor, at, root"),
+        (("provenance", "app, digest, 'eve', \"commit\", path, author, builder, dirty, actor, at, root, authors"),
          "fact-unrecorded", "confirmations/"),
     ],
 )  # fmt: skip
