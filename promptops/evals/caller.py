@@ -94,18 +94,22 @@ class Caller:
             Stopped: the run ends before there is one.
             Unavailable: no request will get an answer, and says why.
         """
-        until = min(self._pace.until, time.monotonic() + self._pace.call)
+        left = self._pace.call
         hangs = 0
         for attempt in range(1, TRIES + 1):
-            if not self._pace.limiters[request.provider].wait(self._pace.stopping, until):
-                self._leave()
-                return self._given_up(request, _Again(Trouble.RATE_LIMITED, "no turn in time"), attempt - 1, hangs)
+            if not self._pace.limiters[request.provider].wait(self._pace.stopping, self._pace.until):
+                raise Stopped
+            turn = time.monotonic()  # the wait for it is the limit's, and takes nothing of this request's time
+            until = min(self._pace.until, turn + left)
             got = self._attempt(request, until)
             if isinstance(got, Response):
                 return replace(got, attempts=attempt, first_attempt_failed=hangs > 0)
+            if time.monotonic() >= self._pace.until:  # the run is over, which says nothing of this request
+                raise Stopped
             hangs += got.trouble in (Trouble.TIMEOUT, Trouble.LOST)
             if hangs >= _HANGS or attempt == TRIES or not self._rest(request, got, attempt, until):
                 return self._given_up(request, got, attempt, hangs)
+            left -= time.monotonic() - turn
         raise AssertionError("the last attempt returns")
 
     def _attempt(self, request: Request, until: float) -> Response | _Again:
@@ -171,11 +175,6 @@ class Caller:
             host=self._endpoints[request.provider].host,
             first_attempt_failed=hangs > 0,
         )
-
-    def _leave(self) -> None:
-        """Raises Stopped if the run has stopped, or its time is over: that says nothing of this request."""
-        if self._pace.stopping.is_set() or time.monotonic() >= self._pace.until:
-            raise Stopped
 
 
 def _read(got: httpx.Response, end: float) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.model import ResponseFormat, Tool
 from promptops.core.suite.suite import Case, Check
 from promptops.evals.journal import read_lines
+from promptops.evals.limiter import Limiter
 from promptops.evals.plan import Selection
 from promptops.evals.recordings import Recordings
 from tests.evals.running import JUDGE, outcomes, planned, prompt, ran, side, suite, workers
@@ -138,6 +140,19 @@ def test_what_no_other_request_gets_around_ends_the_run(reply: Reply, why: str, 
     with model_server(lambda body, times: reply) as server, pytest.raises(Unavailable, match=why):
         ran(planned(side(prompt()), suites=[suite(*map(str, range(50)))]), tmp_path, server)
     assert len(server.asked) <= 8
+
+
+def test_the_wait_for_a_turn_takes_nothing_of_a_requests_time(tmp_path: Path) -> None:
+    with model_server() as server:
+        settings = workers(server, call=0.4)
+        pace = replace(settings.pace, limiters={"local": Limiter(rpm=300)})
+        finished = ran(
+            planned(side(prompt()), suites=[suite(*map(str, range(6)))]),
+            tmp_path,
+            server,
+            with_workers=replace(settings, pace=pace, concurrency=6),
+        )
+    assert {row.graded.outcome for row in finished.rows} == {RowOutcome.PASSED}
 
 
 def test_a_provider_that_is_not_there_ends_the_run_and_no_case_has_an_error(tmp_path: Path) -> None:
