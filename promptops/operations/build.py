@@ -20,6 +20,7 @@ from promptops.core.origin import Origin
 from promptops.core.release_bytes import encode
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.run import SuiteRef
     from promptops.source.git.repository import CommitInfo, Repository
     from promptops.source.load import AppSource, Loaded
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class Built:
     """One app at one commit: its content, the canonical bytes and their digest, and where it came from.
 
-    ``loads`` is true if the content was compiled when it was read, so that it is not compiled twice.
+    ``loads`` is true if the content was compiled when it was read, so that it is not compiled twice. ``suites`` are
+    those of the app, None where they are not known; ``suites_dirty`` says that their files are not the commit's.
     """
 
     content: Content
@@ -38,6 +40,8 @@ class Built:
     provenance: Provenance
     warnings: tuple[Finding, ...] = ()
     loads: bool = False
+    suites: tuple[SuiteRef, ...] | None = None
+    suites_dirty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,8 @@ def build(
         DirtyTree: the commit is HEAD, and some of their files are not committed.
         NotFound, GitUnavailable: no such app or commit, or git does not answer.
     """
-    from promptops.source.lint.lint import check
+    from promptops.source.lint.lint import lint_app
+    from promptops.source.load import load_workspace
     from promptops.source.tree import WorkingTree
 
     if allow_dirty and commit != "HEAD":
@@ -80,7 +85,7 @@ def build(
     repository.seek_first_commit(info.sha)
     under = workspace_folder(repository, root, info.sha)
     tree = WorkingTree(root) if allow_dirty else repository.tree(info.sha, under)
-    loaded = check(tree, apps=frozenset(apps) or None, suites=False)
+    loaded = load_workspace(tree, apps=frozenset(apps) or None, lint=lint_app, suites=True)
     if loaded.workspace is None:
         raise WorkspaceNotFound(
             f"promptops.yml is not in commit {info.sha[:12]}", hint="Commit it: git add promptops.yml && git commit"
@@ -91,10 +96,14 @@ def build(
     loaded.require_valid([app.name for app in chosen])
     prefix = f"{under}/" if under else ""
     dirty = _dirty(repository, prefix, chosen, as_they_are=allow_dirty) if commit == "HEAD" else ()
+    changed = _changed_suites(repository, prefix, chosen) if allow_dirty else frozenset()
     if dirty and not allow_dirty:
         raise DirtyTree(dirty)
     place = Origin(repository=info.repository, path=prefix, root=repository.first_commit(info.sha))
-    built = tuple(_build(app, loaded, info, place, dirty, builder) for app in sorted(chosen, key=lambda app: app.name))
+    built = tuple(
+        replace(_build(app, loaded, info, place, dirty, builder), suites_dirty=app.name in changed)
+        for app in sorted(chosen, key=lambda app: app.name)
+    )
     return BuiltWorkspace(registry=loaded.workspace.registry, built=built)
 
 
@@ -179,6 +188,27 @@ def _dirty(repository: Repository, prefix: str, apps: Iterable[AppSource], *, as
     return ask([*paths, marker], reads=reads)
 
 
+def _changed_suites(repository: Repository, prefix: str, apps: Iterable[AppSource]) -> frozenset[str]:
+    """The apps with files in ``evals/`` that are not as the commit has them."""
+    folders = {app.name: "/".join(filter(None, (f"{prefix}{app.path}", "evals"))) for app in apps}
+    changed = repository.different([*folders.values()], reads=lambda file: True)
+    return frozenset(name for name, folder in folders.items() if any(file.startswith(f"{folder}/") for file in changed))
+
+
+def _suites(app: AppSource) -> tuple[SuiteRef, ...] | None:
+    """The suites of an app in order of their names; None if they are too large to be recorded. They stop no release."""
+    from promptops.core.evidence.release_suites import MOST_CASES, require_suites
+    from promptops.core.evidence.suite_refs import suite_ref
+
+    few = sum(len(suite.cases) for suite in app.suites.values()) <= MOST_CASES
+    try:
+        refs = tuple(suite_ref(suite, cases=few) for _, suite in sorted(app.suites.items()))
+        require_suites(refs)
+    except Invalid:
+        return None
+    return refs
+
+
 def _build(
     app: AppSource, loaded: Loaded, info: CommitInfo, place: Origin, dirty: tuple[str, ...], builder: str
 ) -> Built:
@@ -187,6 +217,7 @@ def _build(
     path = f"{place.path}{app.path}"
     return Built(
         loads=True,
+        suites=_suites(app),
         content=app.content,
         data=data,
         digest=digest(data),
@@ -205,6 +236,8 @@ def _build(
         warnings=tuple(
             finding
             for finding in loaded.findings
-            if finding.severity is Severity.WARNING and finding.path.startswith(f"{app.path}/")
+            if finding.severity is Severity.WARNING
+            and finding.path.startswith(f"{app.path}/")
+            and finding.path not in app.suite_files
         ),
     )

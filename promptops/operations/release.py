@@ -155,6 +155,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
         content=built.data,
     )
     writer.record(release, before=label(newest.ref if newest else None), key=request.key)
+    _record_suites(writer, built, request, actor=actor, now=now)
     return Released(release=release, created=True, changes=changes)
 
 
@@ -173,7 +174,25 @@ def _again(
 
         fact = Confirmation(app=existing.app, release=existing.ref, provenance=built.provenance)
         writer.record(fact, actor=actor, at=now, key=request.key)
+    _record_suites(writer, built, request, actor=actor, now=now)
     return _found(writer, existing.app, existing.digest, created=False)
+
+
+def _record_suites(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> None:
+    """Record which suites the app has, beside the release, where they are others than before."""
+    if built.suites is None:
+        return
+    from promptops.core.evidence.release_suites import ReleaseSuites
+
+    app, dirty = built.content.app, built.provenance.dirty or built.suites_dirty
+    before = writer.recorded_suites(app, built.digest, dirty=dirty)
+    if built.suites != (before.suites if before else ()):
+        number = writer.last_suites(app) + 1
+        fact = ReleaseSuites(
+            app=app, number=number, digest=built.digest, suites=built.suites, commit=built.provenance.commit,
+            dirty=dirty, actor=actor, at=now,
+        )  # fmt: skip
+        writer.record(fact, key=request.key)
 
 
 def _found(writer: Writer, app: str, digest: str, *, created: bool) -> Released:

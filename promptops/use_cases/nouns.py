@@ -39,16 +39,16 @@ def nouns(kind: type) -> Form:
     return Form(
         hint=list[kind],  # type: ignore[valid-type]
         write=lambda items: [to_json(item) for item in items],
-        read=lambda items: tuple(_noun(kind, item) for item in items),
+        read=lambda items: tuple(noun(kind, item) for item in items),
     )
 
 
-def _noun(hint: Any, value: Any) -> Any:
+def noun(hint: Any, value: Any) -> Any:
     """A value of a body as the noun that it stands for."""
     if is_dataclass(hint):
         hints = get_type_hints(hint)
         make: Callable[..., Any] = hint  # type: ignore[assignment]
-        return make(**{each.name: _noun(hints[each.name], getattr(value, each.name)) for each in fields(hint)})
+        return make(**{each.name: noun(hints[each.name], getattr(value, each.name)) for each in fields(hint)})
     if get_origin(hint) is tuple:
-        return tuple(_noun(get_args(hint)[0], item) for item in value)
+        return tuple(noun(get_args(hint)[0], item) for item in value)
     return value

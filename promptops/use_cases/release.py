@@ -25,6 +25,7 @@ from promptops.core.errors import (
     VersionInvalid,
     VersionTaken,
 )
+from promptops.core.evidence.run import MOST_SUITES, SuiteRef
 from promptops.core.json_codec import to_json
 from promptops.core.json_size import require_few
 from promptops.core.model import Bump, Profile, Provenance, is_name
@@ -34,6 +35,7 @@ from promptops.core.token import Scope
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.release import Released, ReleaseRequest, release
 from promptops.use_cases.fields import COMMIT_OR_EMPTY, KEY, Form, Rules, body
+from promptops.use_cases.nouns import noun
 from promptops.use_cases.use_case import UseCase
 
 LARGEST: Final = 5 << 20
@@ -77,6 +79,8 @@ class BuiltApp:
     digest: Annotated[str, Rules(pattern="^sha256:[0-9a-f]{64}$")]
     profile: BuiltProfile
     provenance: BuiltFrom
+    suites: Annotated[tuple[SuiteRef, ...] | None, Rules(max_length=MOST_SUITES)] = None
+    suites_dirty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,9 @@ def _written(apps: Sequence[Built]) -> list[dict[str, object]]:
             "digest": built.digest,
             "profile": to_json(built.profile),
             "provenance": to_json(built.provenance),
+            # A server of an older version does not know these fields.
+            **({"suites": to_json(built.suites)} if built.suites else {}),
+            **({"suites_dirty": True} if built.suites_dirty else {}),
         }
         for built in apps
     ]
@@ -199,6 +206,8 @@ def _built(app: BuiltApp) -> Built:
         digest=actual,
         profile=Profile(**{field.name: getattr(app.profile, field.name) for field in fields(Profile)}),
         provenance=Provenance(**origin),
+        suites=None if app.suites is None else tuple(noun(SuiteRef, each) for each in app.suites),
+        suites_dirty=app.suites_dirty,
     )
 
 

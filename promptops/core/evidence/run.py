@@ -24,7 +24,7 @@ from promptops.core.suite.suite import SuiteKind
 OPEN_FOR: Final = timedelta(hours=24)
 """How long rows of a run are taken: what was not reported by then is missing."""
 
-MOST_SUITES: Final = 100
+MOST_SUITES: Final = 2_000
 MOST_PROMPTS: Final = 1_000
 MOST_HOSTS: Final = 50
 
