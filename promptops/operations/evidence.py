@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable
-from promptops.core.evidence.evidence import Count, Evidence, counted, table_of
-from promptops.core.evidence.run import Run, Source, SuiteRef, is_digest
+from promptops.core.evidence.evidence import Count, Evidence, counted, missing, table_of
+from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
 from promptops.core.evidence.table_bytes import decode_table
 from promptops.core.free_text import require_words
 from promptops.core.reference import Reference
@@ -186,3 +186,21 @@ def _record(writer: Writer, once: Once, evidence: Evidence) -> Evidence:
     writer.record(evidence, key=once.key)
     once.remember(writer, [(evidence.id,)], evidence.at)
     return evidence
+
+
+def flaws(shown: EvidenceShown) -> tuple[str, ...]:
+    """Why the bytes of evidence are not what was recorded: its table against its digest, its run and its counts."""
+    evidence, run = shown.evidence, shown.run
+    found = [evidence.flaw, f"the run {run.id}: {run.flaw}" if run is not None and run.flaw else ""]
+    try:
+        table = shown.table
+    except Invalid as error:
+        return tuple(dict.fromkeys(filter(None, (*found, error.message))))
+    if table.rows and counted(table) != evidence.counts[: len(counted(table))]:
+        found.append("its counts are not those of its rows")
+    if run is not None:
+        if stray := {row.place for row in table.rows} - set(expected(run)):
+            found.append(f"{len(stray):,} rows are not in the plan of its run")
+        if evidence.complete == bool(missing(run, table)):
+            found.append("it is called complete and lacks rows, or the other way round")
+    return tuple(filter(None, found))

@@ -126,6 +126,15 @@ db journal --sign required --reason now
 db journal --sign off
 db journal --sign off --yes --json
 db journal --sign off
+evidence list bot
+evidence add --check red-team --verdict pass --for bot@0.1.0 --expires never --note fine --key e1
+evidence add --check red-team --verdict pass --for bot@0.1.0 --expires never --note fine --key e1 --json
+evidence add --check red-team --verdict fail --for bot@0.1.0 --expires never --key e1
+evidence add --check red-team --verdict fail --for bot@9.9.9 --expires 30d
+evidence list bot
+evidence list bot@0.1.0 --json
+evidence show 00000000000000000000000000000000
+evidence verify nothing
 token create reader --channel prod --app bot
 token create ada --scope approve --person Ada@example.org --channel prod
 token list
@@ -158,6 +167,7 @@ SCRUBBED = (
     (r'"cursor": \d+, "digest": "sha256:[0-9a-f]{64}"', "SNAPSHOT"),
     (r"(?<!sha256:)\b[0-9a-f]{64}\b", "HASH"),
     (r"\b[0-9a-f]{32}\b", "EVIDENCE"),
+    (r'"token(_name)?": "\w*"', '"token": "TOKEN"'),
     (r"\s+", " "),
 )
 

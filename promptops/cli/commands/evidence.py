@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
+from promptops import clock
+from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, key_option, reason_option
+from promptops.cli.defaults import whole_release
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.output.phrases import facts, moment, next_steps
+from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.duration import parse_duration
+from promptops.core.errors import RegistryDamaged
+from promptops.core.reference import parse_reference
+from promptops.core.verdict import Outcome
+from promptops.use_cases.documents import written
+
+if TYPE_CHECKING:
+    from promptops.core.evidence.evidence import Evidence
+    from promptops.operations.evidence import EvidenceShown
+    from promptops.operations.runs import RunState
 
 FORMATS = ("promptfoo", "junit", "inspect", "pydantic-evals", "deepeval", "jsonl")
+
+_NEVER = "never"
+_WORST = 10
+"""Cases that failed which are shown; the others are in the JSON."""
+_STYLES = {Outcome.PASS: "good", Outcome.INCONCLUSIVE: "warn", Outcome.ERROR: "warn", Outcome.FAIL: "bad"}
 
 
 @click.group("evidence", cls=NounGroup)
@@ -16,6 +40,100 @@ def evidence() -> None:
 
     Evidence is bound to a release's digest: what was measured in a pull request is still good after the merge.
     """
+
+
+@command("list", group=evidence)
+@click.argument("reference", metavar="APP[@VERSION]", shell_complete=complete.releases)
+def list_evidence(session: Session, /, reference: str) -> None:
+    """List the evidence of an app or of a release, newest first, and runs that were not closed."""
+    from promptops.use_cases.evidence import EVIDENCE, EvidenceRequest
+    from promptops.use_cases.runs import RUNS, RunsRequest
+
+    about = parse_reference(reference)
+    with session.gateway() as gateway:
+        asked = EvidenceRequest(app=about.app, version=about.version, digest=about.digest)
+        found = gateway.run(EVIDENCE, asked)
+        every_run = gateway.run(RUNS, RunsRequest(app=about.app))
+    digests = {each.digest for each in found} if about.fixed else None
+    runs = [run for run in every_run if digests is None or run.digest in (*digests, about.digest)]
+    session.answer(
+        lambda: {"evidence": [written(each) for each in found], "runs": [written(run) for run in runs]},
+        lambda page: _table(str(about), found, [run for run in runs if not run.evidence], page),
+    )
+
+
+@command("show", group=evidence)
+@click.argument("id", metavar="ID")
+def show(session: Session, /, id: str) -> None:
+    """Show one piece of evidence, with the cases that failed.
+
+    With --json it has the case table, compressed with zlib and in base64.
+    """
+    shown = _fetched(session, id)
+    session.answer(lambda: written(shown), lambda page: _shown(shown, page))
+
+
+@command("verify", group=evidence)
+@click.argument("id", metavar="ID")
+def verify(session: Session, /, id: str) -> None:
+    """Verify the bytes of evidence on this machine.
+
+    The case table is that of its digest, fits the plan of its run, and says what the counts say. The audit log seals
+    the digests: `promptops audit --verify`.
+    """
+    from promptops.operations.evidence import flaws
+
+    shown = _fetched(session, id)
+    found = flaws(shown)
+    if found:
+        raise RegistryDamaged(
+            f"the evidence {id} is not what was recorded: {'; '.join(found)}", hint="Look closer: promptops fsck"
+        )
+    table = shown.table
+    session.answer(
+        lambda: {"id": id, "ok": True, "flaws": [], "cases": len(table.cases), "rows": len(table.rows)},
+        lambda page: _verified(id, len(table.cases), len(table.rows)),
+    )
+
+
+@command("add", group=evidence)
+@click.option("--check", required=True, metavar="NAME", help="The name of the check, as the gate's policy has it.")
+@click.option(
+    "--verdict",
+    required=True,
+    type=click.Choice([outcome.value for outcome in Outcome]),
+    help="What the other system found.",
+)
+@click.option(
+    "--for",
+    "reference",
+    required=True,
+    metavar="APP@VERSION",
+    shell_complete=complete.releases,
+    help="The release: APP@VERSION, or APP@sha256:… with its whole digest before it is released.",
+)
+@click.option("--expires", required=True, metavar="LENGTH", help=f"How long it holds: 12h, 30d, {_NEVER}.")
+@click.option("--note", "-m", "note", default="", metavar="TEXT", help="What it rests on; kept in the log.")
+@key_option
+def add(session: Session, /, check: str, verdict: str, reference: str, expires: str, note: str, key: str) -> None:
+    """Record the verdict of another system: of a red-team run, of a lawyer.
+
+    \b
+      promptops evidence add --check red-team --verdict pass --for support-bot@1.4.0 --expires 30d
+    """
+    from promptops.operations.evidence import AddRequest
+    from promptops.use_cases.evidence import ADD_EVIDENCE
+
+    actor = session.actor()
+    ends = None if expires.strip().lower() == _NEVER else session.now + parse_duration(expires)
+    request = AddRequest(
+        reference=whole_release(reference), check=check, verdict=Outcome(verdict), note=note, expires_at=ends,
+        key=session.key(key),
+    )  # fmt: skip
+    with session.gateway() as gateway:
+        made = gateway.run(ADD_EVIDENCE, request, actor=actor)
+    session.answer(lambda: written(made), lambda page: _added(made, page))
+    bring_to_git(session)
 
 
 @command("import", group=evidence)
@@ -37,3 +155,82 @@ def import_(session: Session, /, file: str, form: str, release: str, suite: str,
     from promptops.cli.commands import evidence_import
 
     evidence_import.run(session, file, form, release, suite=suite, reason=reason, key=key)
+
+
+def _fetched(session: Session, id: str) -> EvidenceShown:
+    from promptops.core.errors import EvidenceNotFound
+    from promptops.core.evidence.evidence import is_evidence_id
+    from promptops.use_cases.evidence import SHOW_EVIDENCE, ShowRequest
+
+    if not is_evidence_id(id):
+        raise EvidenceNotFound(f"'{id[:80]}' is not the id of evidence", hint="Find it: promptops evidence list APP")
+    with session.gateway() as gateway:
+        return gateway.run(SHOW_EVIDENCE, ShowRequest(evidence=id))
+
+
+# --- on the terminal -------------------------------------------------------------------------------
+
+
+def _table(about: str, found: Sequence[Evidence], open_runs: Sequence[RunState], page: Page) -> list[Line]:
+    if not found and not open_runs:
+        return [f"There is no evidence for {about}."]
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("ID", "SOURCE", "RELEASE", "SAYS", "BY", "MADE")]]
+    for each in found:
+        made = clock.format_age(each.at, page.now)
+        rows.append([Span(each.id, "name"), each.source.value, each.digest[:19], _says(each), each.actor, made])
+    for run in open_runs:
+        says = Span(f"open, {run.missing:,} of {run.reported + run.missing:,} rows are missing", "warn")
+        rows.append([Span(run.run, "name"), run.source.value, run.digest[:19], says, run.actor,
+                     clock.format_age(run.at, page.now)])  # fmt: skip
+    return page.columns(rows, indent=0)
+
+
+def _says(evidence: Evidence) -> Cell:
+    if evidence.verdict is not None:
+        return Span(f"{evidence.check}: {evidence.verdict.value}", _STYLES[evidence.verdict])
+    whole = [count for count in evidence.counts if not count.check]
+    passed, failed, errors = (sum(getattr(count, name) for count in whole) for name in ("passed", "failed", "errors"))
+    parts = [f"{passed:,} passed"]
+    parts += [f"{number:,} {word}" for number, word in ((failed, "failed"), (errors, "errors")) if number]
+    return ", ".join([*parts, *([] if evidence.complete else ["not complete"])])
+
+
+def _facts(evidence: Evidence, page: Page) -> list[tuple[str, Cell]]:
+    ends = clock.format_moment(evidence.expires_at, page.zone) if evidence.expires_at else ""
+    rows: list[tuple[str, Cell]] = [
+        ("for", f"{evidence.app} {evidence.digest}"),
+        ("says", _says(evidence)),
+        ("by", f"{evidence.actor}, {moment(page, evidence.at)}"),
+        ("ends", ends),
+        ("note", evidence.note),
+        ("run", evidence.run),
+        ("hosts", ", ".join(evidence.hosts)),
+        ("models", ", ".join(evidence.served_models)),
+        ("tools", ", ".join(evidence.tools)),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _shown(shown: EvidenceShown, page: Page) -> list[Line]:
+    evidence, table = shown.evidence, shown.table
+    head: Line = [Span(evidence.id, "name"), f", {evidence.source.value}"]
+    bad = [row for row in table.rows if row.outcome.value != "passed"]
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("CASE", "PROMPT", "ARM", "OUTCOME", "WHY")]]
+    for row in bad[:_WORST]:
+        case, style = table.cases[row.case], "warn" if row.error else "bad"
+        rows.append([case.id[:40], case.prompt, row.arm.value, Span(row.outcome.value, style), row.error])
+    more: list[Line] = [Span(f"and {len(bad) - _WORST:,} more", "quiet")] if len(bad) > _WORST else []
+    listed = ["", *page.columns(rows, indent=0), *more] if bad else []
+    steps = next_steps([("verify its bytes", ["evidence", "verify", evidence.id])])
+    return [head, "", *facts(page, _facts(evidence, page)), *listed, *steps]
+
+
+def _verified(id: str, cases: int, rows: int) -> list[Line]:
+    said = f" is what was recorded: {cases:,} cases, {rows:,} rows"
+    return [[Span("✓ ", "good"), Span(id, "name"), said]]
+
+
+def _added(made: Evidence, page: Page) -> list[Line]:
+    head: Line = [Span("✓ ", "good"), Span("Recorded ", "strong"), Span(made.id, "name")]
+    steps = next_steps([("see it", ["evidence", "show", made.id])])
+    return [head, "", *facts(page, _facts(made, page)), *steps]
