@@ -20,13 +20,13 @@ from promptops.core.gate.gate import judge
 from promptops.core.gate.given import Approved, GateInput, GateRelease, Waived, gate_release
 from promptops.core.gate.reading import read_gate
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict, worst
-from promptops.core.model import Deployment, Kind, Release
+from promptops.core.model import Deployment, Release
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import Reference
 from promptops.core.release_bytes import content_from_bytes
 from promptops.core.verdict import Outcome, Verdict
 from promptops.operations.named_release import named_release
-from promptops.operations.people import Here, approvals, here
+from promptops.operations.people import Here, approvals, bases_of, here
 
 if TYPE_CHECKING:
     from promptops.core.evidence.release_suites import ReleaseSuites
@@ -99,8 +99,8 @@ def report(
     asked: tuple[Waiver, ...] = (),
 ) -> GateReport:
     """:func:`ask_gate` in a transaction; ``asked`` are waivers that come with a promotion."""
-    bases = tuple(_bases(reader, release.app, channel))
-    place = here(reader, release, channel, promoter=promoter, since=bases[0].digest if bases else "")
+    bases = tuple(bases_of(reader, release.app, channel))
+    place = here(reader, release, channel, promoter=promoter)
     counted, discounted = approvals(reader, place)
     gate = place.channel.policy.gate
     verdict = None
@@ -208,29 +208,6 @@ def _given(
             for each in waived
         ),
     )
-
-
-def _bases(reader: Reader, app: str, channel: str) -> Iterator[Deployment]:
-    """The newest deployment whose release is still good, also while the app is off; and what a rollback left."""
-    current = reader.live(app, channel)
-    if current is None:
-        return
-    good = next(
-        (
-            past.deployment
-            for past in reader.past(app, channel, before=current.revision + 1)
-            if past.good and past.deployment.stable is not None
-        ),
-        None,
-    )
-    if good is not None:
-        yield good
-    left = current.before
-    if current.kind is Kind.ROLLBACK and left is not None and good is not None and left.digest != good.digest:
-        before = reader.was_stable(app, channel, left.digest)
-        kept_out = reader.quarantine(app, channel, left.digest) or reader.find_release(app, digest=left.digest).yank
-        if before is not None and not kept_out:
-            yield before
 
 
 def _base(reader: Reader, base: Deployment) -> GateRelease:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptops.core.evidence.approval import Approval, standing
 from promptops.core.evidence.four_eyes import Counted, Discounted, Makers, Vouched, judged_each
-from promptops.core.model import Channel, Deployment, Release
+from promptops.core.model import Channel, Deployment, Kind, Release
 from promptops.core.person import NOBODY, Marks, folded, marks_of, token_of
 from promptops.core.rollout import stable_since
 
@@ -22,27 +22,25 @@ _STEPS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
-    """A release for a channel, at one moment: what is live there, and who made what is new since."""
+    """A release for a channel, at one moment: since when the same release is stable there, and who made what is new."""
 
     release: Release
     channel: Channel
-    live: Deployment | None
     position: int
     makers: Makers
 
 
-def here(reader: Reader, release: Release, channel: str, *, promoter: str = "", since: str | None = None) -> Here:
+def here(reader: Reader, release: Release, channel: str, *, promoter: str = "") -> Here:
     """Returns where a release stands on a channel; ``promoter`` is the actor who promotes it, where one does.
 
-    ``since`` is the digest of the release since which changes are new; unless it is given, what is live.
+    Changes are new since the newest release that was stable there and is still good.
     """
-    live = reader.live(release.app, channel)
-    deeds = reader.deeds(release.app, release.digest, since=since if since is not None else live.digest if live else "")
+    base = next(bases_of(reader, release.app, channel), None)
+    deeds = reader.deeds(release.app, release.digest, since=base.digest if base else "")
     tokens = reader.tokens()
     return Here(
         release=release,
         channel=reader.channel(channel),
-        live=live,
         position=position(reader, release.app, channel),
         makers=Makers(
             released=_of_each(tokens, deeds.released),
@@ -50,6 +48,29 @@ def here(reader: Reader, release: Release, channel: str, *, promoter: str = "", 
             promotes=marks(tokens, promoter) if promoter else NOBODY,
         ),
     )
+
+
+def bases_of(reader: Reader, app: str, channel: str) -> Iterator[Deployment]:
+    """The newest deployment whose release is still good, also while the app is off; and what a rollback left."""
+    current = reader.live(app, channel)
+    if current is None:
+        return
+    good = next(
+        (
+            past.deployment
+            for past in reader.past(app, channel, before=current.revision + 1)
+            if past.good and past.deployment.stable is not None
+        ),
+        None,
+    )
+    if good is not None:
+        yield good
+    left = current.before
+    if current.kind is Kind.ROLLBACK and left is not None and good is not None and left.digest != good.digest:
+        before = reader.was_stable(app, channel, left.digest)
+        kept_out = reader.quarantine(app, channel, left.digest) or reader.find_release(app, digest=left.digest).yank
+        if before is not None and not kept_out:
+            yield before
 
 
 def position(reader: Reader, app: str, channel: str) -> int:

@@ -269,3 +269,11 @@ def test_a_rollback_is_never_asked(gated: Registry, bob: Token) -> None:
     approves(gated, new, "x", bob)
     assert opens(gated, new)
     assert factory.go_back(gated, "bot").deployments[0].version == "0.1.0"
+
+
+def test_authors_of_old_times_are_not_out_while_the_app_is_off(gated: Registry) -> None:
+    cleo = token(gated, "cleo", "cleo@example.org", scopes=(Scope.APPROVE,))  # she wrote what was live
+    new = made(gated, "two")
+    by_hand(gated, kind=Kind.OFF, now=minutes(1))
+    approves(gated, new, "x", cleo)
+    assert opens(gated, new)

@@ -64,7 +64,7 @@ def next_number(connection: Connection, table: str) -> int:
 def deeds(connection: Connection, app: str, digest: str, since: str) -> Deeds:
     """Who released a release, and the authors of it and of every release between the one ``since`` and it.
 
-    Without ``since``, or if that is newer, only its own releases before it, or its own authors, count.
+    Without ``since`` every release up to it counts; if ``since`` is the newer one, its own authors alone do.
     """
     ids = {
         row.digest: row.id
