@@ -43,6 +43,7 @@ def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
         repeats=arguments.repeats,
         channel=None,
         local=not arguments.opened,
+        drift=arguments.drift,
     )
     return folder
 
@@ -57,6 +58,8 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         raise Invalid("--replay and --rescore both say where answers come from", hint="Give one of them.")
     text = options.get("reference") or typed
     reference = parse_reference(text) if text else None
+    if options["drift"] and not options["continued"]:
+        _require_drift(reference, options)
     app = eval_plan.read_app(root, reference.app if reference else "", commit=options["commit"])
     reference = reference or Reference(app=app.name)
     if reference.fixed or reference.channel:
@@ -87,10 +90,20 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         rescore=options["rescore"],
         repeats=repeats,
         opened=not options["local"] and not selection.is_partial,
+        drift=options["drift"],
         digests={},
         suite_digests={},
     )
     return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+
+
+def _require_drift(reference: Reference | None, options: Mapping[str, Any]) -> None:
+    if reference is None or not reference.channel:
+        raise Invalid("--drift is about what a channel serves", hint="Name it: promptops eval APP:CHANNEL --drift")
+    for name in ("against", "anchor", "channel", "local", "limit", "tags", "rescore"):
+        if options[name]:
+            flag = {"tags": "tag"}.get(name, name)
+            raise Invalid(f"--drift asks one release whole, and --{flag} asks something else", hint="Leave it out.")
 
 
 def _others(session: Session, app: str, options: Mapping[str, Any]) -> dict[Arm, Named]:

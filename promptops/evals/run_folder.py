@@ -41,6 +41,7 @@ class Arguments:
     replay: str = ""
     rescore: str = ""
     opened: bool = False
+    drift: bool = False
     repeats: Mapping[str, int] = field(default_factory=dict)
     digests: Mapping[str, str]
     suite_digests: Mapping[str, str]

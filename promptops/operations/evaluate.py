@@ -18,7 +18,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Refused, Unavailable
 from promptops.core.evidence.case_table import Row
 from promptops.core.evidence.evidence import Count
-from promptops.core.evidence.run import Run, Source
+from promptops.core.evidence.run import Purpose, Run, Source
 from promptops.core.parameters import provider_of
 from promptops.evals.answers import Answers
 from promptops.evals.caller import Pace
@@ -170,7 +170,15 @@ def _asked(prepared: Prepared, answers: Answers, workers: Workers, asking: Askin
 def _run_of(prepared: Prepared, workers: Workers, *, actor: str) -> Run:
     hosts = tuple(sorted({each.host for each in workers.endpoints.values()}))
     at = datetime.fromisoformat(prepared.arguments.started_at)
-    return run_of(prepared.plan, id=prepared.arguments.id, source=_source(prepared), hosts=hosts, actor=actor, at=at)
+    return run_of(
+        prepared.plan,
+        id=prepared.arguments.id,
+        source=_source(prepared),
+        hosts=hosts,
+        actor=actor,
+        at=at,
+        purpose=Purpose.DRIFT if prepared.arguments.drift else Purpose.GATE,
+    )
 
 
 def _source(prepared: Prepared) -> Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from promptops.evals.reports.report import Report
     from promptops.evals.run_folder import RunFolder
     from promptops.evals.runner import Progress
+    from promptops.operations.drift import DriftReport
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.evaluate import Asking
     from promptops.operations.gate import GateReport
@@ -79,6 +80,7 @@ def eval() -> None:
 @click.option("--replay", metavar="DIR", type=click.Path(), help="Take recorded answers; ask no provider.")
 @click.option("--rescore", default="", metavar="RUN", help="New checks and judges for the answers of a run.")
 @click.option("--continue", "continued", default="", metavar="RUN", help="Go on with a run that has not ended.")
+@click.option("--drift", is_flag=True, help="A scheduled run of APP:CHANNEL: is it still as good as at first?")
 @click.option("--strict", is_flag=True, help="Fail if any answer fails; without it, if a required case does.")
 @click.option("--junit", metavar="FILE", type=click.Path(), help="Write the report as JUnit XML.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write the report as one HTML file.")
@@ -122,6 +124,7 @@ class Made:
     folder: RunFolder
     evidence: str = ""
     gate: GateReport | None = None
+    drift: DriftReport | None = None
 
 
 def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: str) -> Made:
@@ -140,6 +143,11 @@ def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: st
             report, folder = evaluate(prepared, asking, ledger=ledger, actor=session.actor())
         finally:
             bring_to_git(session)
+        if prepared.arguments.drift and ledger.evidence:
+            from promptops.cli.drift_runs import drift_of
+
+            moved = drift_of(gateway, report.app, report.run)
+            return Made(report=report, folder=folder, evidence=ledger.evidence, drift=moved)
         version = report.arms[0].version
         asked = channel and version and ledger.evidence
         found = gate_after(gateway, f"{report.app}@{version}", channel) if asked else None
@@ -211,8 +219,12 @@ def _finish(session: Session, made: Made, *, strict: bool) -> None:
             "folder": place,
             "evidence": made.evidence or None,
             "gate": written(made.gate) if made.gate else None,
+            "drift": asdict(made.drift) if made.drift else None,
         },
-        lambda page: eval_report.lines(report, page, place, made.evidence, made.gate),
+        lambda page: [
+            *eval_report.lines(report, page, place, made.evidence, made.gate),
+            *(eval_report.drift_lines(made.drift) if made.drift else ()),
+        ],
     )
     context = click.get_current_context()
     if report.ended == "interrupted":
@@ -221,6 +233,8 @@ def _finish(session: Session, made: Made, *, strict: bool) -> None:
     if report.missing:
         session.complain(*eval_report.stopped(report, folder.id))
         context.exit(6)
+    if made.drift is not None:
+        context.exit(5 if made.drift.worse else 0)
     if not fulfils(report, strict=strict):  # what a gate says is for the command `gate`: people may still approve
         context.exit(5)
 

@@ -10,6 +10,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 
 if TYPE_CHECKING:
     from promptops.evals.reports.report import GroupReport, Report
+    from promptops.operations.drift import DriftReport
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.gate import GateReport
 
@@ -63,6 +64,22 @@ def lines(report: Report, page: Page, place: str, evidence: str = "", gate: Gate
     said += ["", *_foot(report, place, evidence)]
     said += _verdict(gate, page) if gate else []
     return said + next_steps(_steps(report, evidence, gate))
+
+
+def drift_lines(drift: DriftReport) -> list[Line]:
+    """Returns what a scheduled run says beside the first three."""
+    said: list[Line] = [""]
+    if not drift.compared:
+        said.append(f"drift: {drift.runs} of 3 runs came before; from the fourth on, each is compared with these three")
+    else:
+        mark: Cell = Span("✗ it is worse", "bad") if drift.worse else Span("✓ no worse is shown", "good")
+        shares = f": {drift.before or 0.0:.1%} passed in the first three runs, {drift.now or 0.0:.1%} now"
+        said.append(["drift: ", mark, f"{shares}, over {counted(drift.cases, 'case')}"])
+        seen = "no loss, with so few cases" if drift.could_see is None else f"a loss of {drift.could_see:.1%} or more"
+        said.append(Span(f"       One night sees {seen}.", "quiet"))
+    if drift.models:
+        said.append([Span("       served models that are new or gone: ", "warn"), ", ".join(drift.models)])
+    return said
 
 
 def stopped(report: Report, run: str) -> tuple[str, str]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from promptops.core.evidence.run import Source
+from promptops.core.evidence.run import Purpose, Source
 from promptops.core.token import Scope
 from promptops.store import Registry
 from tests.cli.commands.test_eval import PROMPT, answering
 from tests.cli.conftest import Answer, Promptops
 from tests.gateway.serving import mint, serving
-from tests.support.model_server import ModelServer, model_server
+from tests.support.model_server import ModelServer, model_server, said
 
 GATE = "{required: {agree: 2 of 3}, not_worse: {margin: 5%}}"
 
@@ -146,3 +146,27 @@ def test_through_a_server_a_token_for_evidence_is_enough(
     with store.read() as reader:
         [evidence] = reader.evidence(app="bot")
     assert (evidence.id, evidence.token_name, evidence.complete) == (report["evidence"], "ci", True)
+
+
+def test_what_is_live_is_compared_with_its_first_three_runs(
+    provider: ModelServer, workspace: Path, promptops: Promptops, store: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = "".join(f"  - {{name: n{number}, expected: n{number}}}\n" for number in range(40))
+    text = PROMPT.replace(PROMPT[PROMPT.index("  - {name: Ada") : PROMPT.index("evaluators")], cases)
+    (workspace / "bot/prompts/greet.prompt.yml").write_text(text)
+    promptops("channels", "apply")
+    promptops("release", "bot", "--allow-dirty")
+    promptops("promote", "bot@0.1.0", "--channel", "dev")
+    assert "0 of 3 runs came before" in promptops("eval", "bot:dev", "--drift").out
+    for _ in range(2):
+        promptops("eval", "bot:dev", "--drift")
+    same = loaded(promptops("eval", "bot:dev", "--drift", "--json"))
+    assert (same["drift"]["worse"], same["drift"]["cases"]) == (False, 40)
+    with model_server(lambda body, times: said("no")) as server:
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url)
+        worse = promptops("eval", "bot:dev", "--drift", exits=5)
+    assert "drift: ✗ it is worse: 100.0% passed in the first three runs, 0.0% now" in worse.out
+    with store.read() as reader:
+        assert {run.purpose for run in reader.runs("bot")} == {Purpose.DRIFT}
+    for words in (("bot", "--drift"), ("bot:dev", "--drift", "--local"), ("bot:dev", "--drift", "--limit", "1")):
+        promptops("eval", *words, exits=2)
