@@ -55,10 +55,13 @@ class Seconds(Number):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, str):
+            typed = value
             try:
-                value = parse_seconds(value)
+                value = parse_seconds(typed)
             except Invalid as error:
                 self.fail(f"{error.message}. {error.hint}", param, ctx)
+            if not (self.min or 0) <= value <= (math.inf if self.max is None else self.max):
+                self.fail(f"'{typed[:80]}' is not in the range {self._describe_range()}.", param, ctx)
         return super().convert(value, param, ctx)
 
     def _describe_range(self) -> str:

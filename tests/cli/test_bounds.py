@@ -66,6 +66,11 @@ def test_the_numbers_of_all_commands_are_known() -> None:
     }
 
 
+def test_a_time_out_of_its_range_is_named_as_it_was_typed(registry: Registry, promptops: Promptops) -> None:
+    said = promptops("rollback", "bot", "--channel", "dev", "--wait", "2d", exits=2).err
+    assert "'2d' is not in the range 0 s to 86400 s" in said
+
+
 @pytest.mark.parametrize(("name", "option"), NUMBERS)
 def test_a_number_out_of_its_range_is_refused(
     name: tuple[str, ...], option: str, told: Registry, promptops: Promptops
