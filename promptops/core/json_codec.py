@@ -36,7 +36,7 @@ def to_json(value: object, *, without: tuple[str, ...] = ()) -> Json:
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
         case tuple() | list():
-            return [to_json(item) for item in value]
+            return [item if type(item) is str else to_json(item) for item in value]
         case Mapping():
             return {key: to_json(item) for key, item in value.items()}
         case None | bool() | int() | float() | str():
@@ -86,7 +86,10 @@ def _from_json(hint: object, value: object, path: str) -> object:
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{path} is not a list")
-        return tuple(_from_json(get_args(hint)[0], item, path) for item in value)
+        (inner, *_) = get_args(hint)
+        if inner is str and all(type(item) is str for item in value):  # the digests of thousands of cases
+            return tuple(value)
+        return tuple(_from_json(inner, item, path) for item in value)
     if get_origin(hint) is Mapping:
         if not isinstance(value, dict):
             raise ValueError(f"{path} is not an object")

@@ -134,19 +134,17 @@ def _of_pair(
         reason = f"no case of {pair.suite.name} sends another request than {pair.what} does, so none shows the change"
         return [pair.verdict(Outcome.INCONCLUSIVE, reason, "Add cases that reach what has changed.")]
     parts = parts_of(records.counted, universe, pair.suite.name, changed.prompt, other)
-    wrong = _unusable(given, settings, records, pair, universe, parts)
+    ranked = (1, 1)
+    if not pair.is_anchor:
+        ranked = tries(records.counted, universe, pair.suite.name, parts, other, given.now)
+    wrong = _unusable(given, settings, pair, parts, ranked[0])
     if wrong is not None:
         return [wrong]
-    return _compared(given, settings, records, rule, pair, universe, parts)
+    return _compared(given, settings, rule, pair, universe, parts, ranked)
 
 
 def _unusable(
-    given: GateInput,
-    settings: GateSettings,
-    records: Records,
-    pair: Pair,
-    universe: Universe,
-    parts: list[Part],
+    given: GateInput, settings: GateSettings, pair: Pair, parts: list[Part], rank: int
 ) -> CheckVerdict | None:
     """Returns a verdict that needs no statistics: errors, spent looks and tries, moved suites, a single day."""
     newest = parts[-1]
@@ -172,7 +170,6 @@ def _unusable(
     if shift is not None and not given.approvers(f"suite:{pair.suite.digest}", settings):
         reason = f"the suite is not the one that {pair.what} was judged with: {shift}"
         return pair.verdict(Outcome.INCONCLUSIVE, reason, approve(given, "the suite", suite=pair.suite.digest))
-    rank, _ = _tries(given, records, pair, universe)
     if rank > settings.tries and not given.approvers("tries", settings):
         reason = f"it is content {rank} against {pair.what} within 30 days, and the policy has {settings.tries} tries"
         tries_option = option("tries", "that it is about one more try")
@@ -188,24 +185,16 @@ def _errors(part: Part) -> Errors:
     return max((errors_of([part], Arm.CANDIDATE), errors_of([part], None)), key=lambda one: one.share)
 
 
-def _tries(given: GateInput, records: Records, pair: Pair, universe: Universe) -> tuple[int, int]:
-    other = pair.changed.other
-    assert other is not None
-    if pair.is_anchor:
-        return 1, 1
-    return tries(records.counted, universe, pair.suite.name, pair.changed.prompt.content, other.content, given.now)
-
-
 def _compared(
     given: GateInput,
     settings: GateSettings,
-    records: Records,
     rule: NotWorse,
     pair: Pair,
     universe: Universe,
     parts: list[Part],
+    ranked: tuple[int, int],
 ) -> list[CheckVerdict]:
-    rank, count = _tries(given, records, pair, universe)
+    rank, count = ranked
     spent = looks(parts, settings.days)
     level = settings.levels[spent - 1] * (2.0**-rank if settings.tries_shared else 1.0)
     factor, unsure = margin_factor(given, settings, pair.suite, universe.cases)

@@ -50,6 +50,18 @@ class Part:
         """Returns the rows of each case of an arm, or of the one that is compared; None for what is missing."""
         return self._own if arm is Arm.CANDIDATE else self._other
 
+    def errors(self, arm: Arm | None) -> Errors:
+        """Counts what is wrong with the answers of an arm, or of the one that is compared."""
+        return self._own_errors if arm is Arm.CANDIDATE else self._other_errors
+
+    @cached_property
+    def _own_errors(self) -> Errors:
+        return _errors(self._own.values())
+
+    @cached_property
+    def _other_errors(self) -> Errors:
+        return _errors(self._other.values())
+
     @cached_property
     def _own(self) -> dict[int, list[Row | None]]:
         return self._read(Arm.CANDIDATE)
@@ -60,7 +72,7 @@ class Part:
         return self._read(self.arm)
 
     def _read(self, arm: Arm) -> dict[int, list[Row | None]]:
-        return {place: self.record.answers(there, arm) for place, there in self.at.items()}
+        return self.record.answers(self.at, arm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +115,16 @@ def _prompts(record: Record, prompt: GatePrompt, other: str | None) -> Iterator[
 def _places(record: Record, universe: Universe, suite: str, prompt: str, *, compared: bool) -> dict[int, int]:
     """Returns the place in the run of each case; where two suites have it, that of the suite of this name."""
     found: dict[int, int] = {}
-    ordered = sorted(enumerate(record.cases), key=lambda pair: pair[1].suite != suite)
-    for there, case in ordered:
+    others = []
+    for there, case in enumerate(record.cases):
         if case.prompt == prompt and not (compared and case.unchanged):
-            place = universe.place(case)
-            if place is not None:
+            if case.suite != suite:
+                others.append((there, case))
+            elif (place := universe.place(case)) is not None:
                 found.setdefault(place, there)
+    for there, case in others:
+        if (place := universe.place(case)) is not None:
+            found.setdefault(place, there)
     return found
 
 
@@ -131,16 +147,23 @@ def looks(parts: Sequence[Part], days: int) -> int:
 
 
 def tries(
-    records: Iterable[Record], universe: Universe, suite: str, content: str, other: str, now: datetime
+    records: Iterable[Record], universe: Universe, suite: str, own: Sequence[Part], other: str, now: datetime
 ) -> tuple[int, int]:
-    """Returns which content this one is of those judged against ``other`` on these cases in 30 days, and how many."""
+    """Returns which content this one is of those judged against ``other`` on these cases in 30 days, and how many.
+
+    ``own`` are the runs of the content itself.
+    """
     first: dict[str, tuple[datetime, str]] = {}
+    content = own[0].record.content(Arm.CANDIDATE, own[0].prompt)
+    mine = [(part.record.at, part.record.id) for part in own if part.record.at > now - TRIES_WITHIN]
+    if mine:
+        first[content] = min(mine)
     for record in records:
         if record.at <= now - TRIES_WITHIN:
             continue
         for candidate in record.candidate.prompts:
             compared = any(record.content(arm, candidate.prompt) == other for arm in OTHERS)
-            if not compared or candidate.digest == other or candidate.digest in first:
+            if not compared or candidate.digest in (content, other) or candidate.digest in first:
                 continue
             if _places(record, universe, suite, candidate.prompt, compared=True):
                 first[candidate.digest] = (record.at, record.id)
@@ -210,7 +233,17 @@ class Errors:
 
 def errors_of(parts: Sequence[Part], arm: Arm | None) -> Errors:
     """Counts what is wrong with an arm's answers (None: the arm it is compared with) in these runs."""
-    rows = [row for part in parts for of_case in part.answers(arm).values() for row in of_case]
+    counted = [part.errors(arm) for part in parts]
+    return Errors(
+        planned=sum(one.planned for one in counted),
+        errors=sum(one.errors for one in counted),
+        missing=sum(one.missing for one in counted),
+        late=sum(one.late for one in counted),
+    )
+
+
+def _errors(answers: Iterable[Sequence[Row | None]]) -> Errors:
+    rows = [row for of_case in answers for row in of_case]
     answered = [row for row in rows if row is not None]
     errors = sum(row.outcome is RowOutcome.ERROR for row in answered)
     late = sum(row.first_attempt_failed for row in answered if row.outcome is not RowOutcome.ERROR)

@@ -62,24 +62,34 @@ class Record:
         return table_of(self.evidence, self.run)
 
     @cached_property
-    def rows(self) -> Mapping[tuple[int, Arm], Mapping[int, Row]]:
-        """The rows of each case and arm, by their repeat."""
-        found: dict[tuple[int, Arm], dict[int, Row]] = {}
+    def rows(self) -> Mapping[Arm, Mapping[int, Mapping[int, Row]]]:
+        """The rows of each arm and case, by their repeat."""
+        found: dict[Arm, dict[int, dict[int, Row]]] = {arm: {} for arm in Arm}
         for row in self.table.rows:
-            place = (row.case, row.arm)
-            if place in found:
-                found[place][row.repeat] = row
+            of_arm = found[row.arm]
+            if row.case in of_arm:
+                of_arm[row.case][row.repeat] = row
             else:
-                found[place] = {row.repeat: row}
+                of_arm[row.case] = {row.repeat: row}
         return found
 
-    def answers(self, case: int, arm: Arm) -> list[Row | None]:
-        """Returns the row of each planned repeat of a case; None where it is missing."""
-        reported = self.rows.get((case, arm), {})
-        planned = self.suites[self.cases[case].suite].repeats
-        if planned == 1 and len(reported) == 1 and 1 in reported:
-            return [reported[1]]
-        return [reported.get(repeat) for repeat in range(1, max(planned, *reported, 1) + 1)]
+    def answers(self, at: Mapping[int, int], arm: Arm) -> dict[int, list[Row | None]]:
+        """Returns the row of each planned repeat of some cases, by the names that ``at`` gives to their places.
+
+        None stands for a row that is missing.
+        """
+        planned = {name: range(1, suite.repeats + 1) for name, suite in self.suites.items()}
+        rows, cases = self.rows.get(arm, {}), self.cases
+        found: dict[int, list[Row | None]] = {}
+        for name, place in at.items():
+            reported = rows.get(place, {})
+            repeats = planned[cases[place].suite]
+            if len(reported) == len(repeats) == 1 and 1 in reported:  # most are asked once, and answered
+                found[name] = [reported[1]]
+            else:
+                most = max(repeats.stop, *(repeat + 1 for repeat in reported), 2)
+                found[name] = [reported.get(repeat) for repeat in range(1, most)]
+        return found
 
     def content(self, arm: Arm, prompt: str) -> str:
         """Returns the digest of what an arm sends for a prompt; empty if it does not take part."""

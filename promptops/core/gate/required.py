@@ -131,7 +131,7 @@ def _of_case(rule: Required, parts: list[Part], newest: Part, place: int, case: 
     at_best = _enough(hoped, len(answered) + errors, rule)
     broken = not _enough(good + unknown, len(rows), rule) or not at_best
     enough = _enough(good, len(rows), rule) and of_all
-    live = newest.record.answers(newest.at[place], Arm.LIVE)
+    live = newest.record.answers({place: newest.at[place]}, Arm.LIVE)[place]
     there = any(row is not None for row in live)
     return _Case(
         case=case,

@@ -1,7 +1,7 @@
 """``make bench``: measure everything and print the table. ``--strict`` fails where a bound is missed.
 
-``--only rendering,files`` measures a part: start_up, changes, files, rendering, loading, git_trouble, rebuild, journal,
-evals, serving, traffic, idle, guessing, floods.
+``--only rendering,files`` measures a part: start_up, changes, gating, files, rendering, loading, git_trouble, rebuild,
+journal, evals, serving, traffic, idle, guessing, floods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.harness.bench.measure import Line, table
 
 PARTS = (
-    *("rendering", "loading", "files", "start_up", "changes", "git_trouble", "rebuild", "journal", "evals"),
+    *("rendering", "loading", "files", "start_up", "changes", "gating", "git_trouble", "rebuild", "journal", "evals"),
     *("serving", "traffic", "idle", "guessing", "floods"),
 )
 
