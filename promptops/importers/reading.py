@@ -36,10 +36,9 @@ FORMATS: Final[Mapping[str, Callable[[bytes, Target], Results]]] = {
 """Each format with its reader."""
 
 
-def read_results(path: Path, format: str, *, prompt: str, suite: str = "") -> Results:
-    """Reads a result file of one of :data:`FORMATS`. Its cases are put to ``prompt``.
-
-    ``suite`` is the name of the suite; without it, that in the file, or else the file's own.
+def read_results(path: Path, format: str, *, prompt: str) -> Results:
+    """Reads a result file of one of :data:`FORMATS`. Its cases are put to ``prompt``, as a suite with the name that the
+    file has for it, or else the file's own.
 
     Raises:
         Invalid: the file is not there, over a limit, or not what the format is; the message names it.
@@ -49,7 +48,7 @@ def read_results(path: Path, format: str, *, prompt: str, suite: str = "") -> Re
         raise Invalid(f"'{format}' is no format of results", hint=f"There are: {', '.join(FORMATS)}.")
     data = _bytes(path)
     try:
-        return FORMATS[format](data, Target(prompt=prompt, suite=suite, file=path.stem[:200]))
+        return FORMATS[format](data, Target(prompt=prompt, file=path.stem[:200]))
     except Invalid as error:
         raise Invalid(f"{path.name}: {error.message}", hint=error.hint) from error
 

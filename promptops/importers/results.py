@@ -81,18 +81,14 @@ class Results:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """For what a file is read: the prompt that its cases were put to, and the suite that they are of.
-
-    Without a ``suite`` it is the one that the file names, or else the ``file`` itself.
-    """
+    """For what a file is read: the prompt that its cases were put to, and the name of a suite where it has none."""
 
     prompt: str
-    suite: str = ""
     file: str = "results"
 
     def collector(self, own: str = "") -> Collector:
         """Returns a collector; ``own`` is the name in the file."""
-        return Collector(suite=self.suite or own or self.file, prompt=self.prompt)
+        return Collector(suite=own or self.file, prompt=self.prompt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.core.evidence.evidence import Evidence
-    from promptops.core.evidence.run import SuiteRef
+    from promptops.core.suite.suite import Suite
     from promptops.gateway import Gateway
     from promptops.importers.results import Results
 _WORDS: Final = {RowOutcome.PASSED: "passed", RowOutcome.FAILED: "failed", RowOutcome.ERROR: "errors"}
@@ -30,7 +30,9 @@ def run(session: Session, file: str, form: str, release: str, *, suite: str, rea
     Raises:
         Invalid: the file is refused, or it is open which prompt or suite it is of.
     """
+    from promptops.core.evidence.suite_refs import suite_ref
     from promptops.core.evidence.table_bytes import encode_table
+    from promptops.importers.own_suite import as_own
     from promptops.importers.reading import read_results
     from promptops.operations.evidence import ImportRequest
     from promptops.use_cases.evidence import IMPORT_EVIDENCE
@@ -40,11 +42,15 @@ def run(session: Session, file: str, form: str, release: str, *, suite: str, rea
         raise Invalid(f"'{release}' does not say which release was measured", hint="Name it: APP@VERSION.")
     with session.gateway() as gateway:
         prompt = reference.prompt or _only_prompt(gateway, reference)
-        results = read_results(session.path(file), form, prompt=prompt, suite=suite)
+        results = read_results(session.path(file), form, prompt=prompt)
+        ref = results.suite_ref
+        if suite:
+            own = _own(session, reference.app, suite)
+            results, ref = as_own(results, own), suite_ref(own, repeats=results.repeats)
         request = ImportRequest(
             reference=replace(reference, prompt=""),
             table=encode_table(results.table),
-            suites=(_own(session, reference.app, suite, results) if suite else results.suite_ref,),
+            suites=(ref,),
             counts=results.counts,
             tools=tuple(f"{name} {version}".strip() for name, version in results.tools.items()),
             served_models=results.served_models,
@@ -70,24 +76,15 @@ def _only_prompt(gateway: Gateway, reference: Reference) -> str:
     return names[0]
 
 
-def _own(session: Session, app: str, name: str, results: Results) -> SuiteRef:
-    """Returns the app's own suite as the files here have it, of which results have to be."""
-    from promptops.core.evidence.content import case_key
-    from promptops.core.evidence.suite_refs import suite_ref
+def _own(session: Session, app: str, name: str) -> Suite:
+    """Returns the app's own suite as the files here have it."""
     from promptops.source.lint.lint import check
     from promptops.source.tree import WorkingTree
 
     suites = check(WorkingTree(session.require_root()), apps={app}).app(app).suites
     if name not in suites:
         raise NotFound(f"{app} has no suite '{name}' in the files here", known=sorted(suites))
-    cases = suites[name].cases
-    known = {case.id for case in cases} | {case_key(case.variables) for case in cases}
-    if not any(case.id in known or case.key in known for case in results.table.cases):
-        raise Invalid(
-            f"no result in the file is of a case of the suite {name}",
-            hint="A case is known by its id, or by its variables.",
-        )
-    return replace(suite_ref(suites[name]), repeats=results.repeats)
+    return suites[name]
 
 
 def _lines(made: Evidence, results: Results, page: Page) -> Iterator[Line]:

@@ -59,6 +59,15 @@ def test_what_each_tool_wrote_becomes_evidence(path: Path, place: Path, promptop
     assert "Imported" in said and "passed" in said and "failed" in said and "errors" in said
 
 
+def test_results_of_the_own_suite_open_a_gate_that_takes_them(
+    place: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    words = ("evidence", "import", "--format", "jsonl", "--for", "bot/answer@0.1.0", "--suite", "golden")
+    promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5)
+    promptops(*words, lines(tmp_path, Ada=True, Bob=True))
+    assert "opens" in promptops("gate", "bot@0.1.0", "--channel", "prod").out
+
+
 def test_a_case_that_failed_or_is_missing_keeps_the_gate_shut(
     place: Path, promptops: Promptops, tmp_path: Path
 ) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands.test_ci import prompt
+from tests.cli.commands.test_eval import answering
 from tests.cli.conftest import Promptops
 from tests.support import factory
+from tests.support.model_server import model_server
 
 BROKEN = "messages: 1\n"
 PROMPT = "texts/apps/bot/prompts/answer.prompt.yml"
@@ -149,6 +151,31 @@ def test_the_gate_of_a_channel_is_asked_of_what_arrives(bare: Path, gated: str, 
     )
     approve = ("approve", "bot@0.1.0", "--channel", "prod", "--actor", "Bob <bob@example.org>")
     promptops("--registry", gated, *approve)
+    assert push(bare)[0]
+
+
+def test_a_push_is_taken_once_its_content_was_evaluated(
+    bare: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, clone = f"sqlite:///{bare.parent}/registry.db", bare.parent / "clone"
+    here = ("-C", str(clone / "texts"), "--registry", url)
+    channels = "channels: {prod: {gate: {required: {agree: 1 of 1}}}}\n"
+    suite = "prompts: answer\nkind: required\nchecks: [{contains: Ada}]\ncases: [{name: Ada}]\n"
+    files = {"texts/promptops.yml": f"registry: team\napps: [apps/*]\n{channels}"}
+    factory.commit(clone, {**files, "texts/apps/bot/evals/must.suite.yml": suite})
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    promptops(*here, "init")
+    assert push(bare)[0]
+    receive(promptops, bare, "--registry", url, "--channel", "prod")
+    factory.commit(clone, {PROMPT: prompt("Greet {{name}}", model="local/echo-2026-01-01")})
+    taken, said = push(bare)
+    assert not taken and "promptops eval bot@VERSION" in said
+    promptops(*here, "release", "bot")
+    taken, said = push(bare)
+    assert not taken and "required of answer is inconclusive" in said and "promptops gate bot@0.1.0" in said
+    with model_server(answering) as server:
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url)
+        promptops(*here, "eval", "bot@0.1.0", "--channel", "prod")
     assert push(bare)[0]
 
 
