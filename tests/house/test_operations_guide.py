@@ -16,10 +16,12 @@ from sqlalchemy import make_url
 from promptops.core.faults import FAULTS
 from promptops.core.reference import parse_reference
 from promptops.operations.quarantine import WithholdRequest, yank
+from promptops.operations.runs import CloseRequest, OpenRequest, ReportRequest, close, open_run, report
 from promptops.source.git.repository import Repository
 from promptops.store import Registry, create
 from tests.support import factory
 from tests.support.checkout import ROOT
+from tests.support.evidence import row, run
 from tests.support.journal import drain
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -61,6 +63,11 @@ def test_the_runtime_role_can_do_all_there_is_to_do(as_runtime_role: str, tmp_pa
         factory.go_back(registry, "bot")
         gone = WithholdRequest(reference=parse_reference("bot@0.1.2"), reason="it lies", key=factory.key())
         yank(registry, gone, actor=factory.ACTOR, now=factory.minutes(1))
+        planned, now = run(app="bot", cases=1), factory.minutes(2)
+        open_run(registry, OpenRequest.of(planned, key=factory.key()), actor=factory.ACTOR, now=now)
+        report(registry, ReportRequest(run=planned.id, rows=(row(0),), key=factory.key()), now=now)
+        ended = CloseRequest(run=planned.id, key=factory.key(), note="enough")
+        close(registry, ended, actor=factory.ACTOR, now=now)
         with closing(Repository.open(factory.make_workspace(tmp_path / "prompts"))) as repository:
             drained = drain(registry, repository)
         assert drained.done
@@ -76,6 +83,8 @@ def test_the_runtime_role_can_do_all_there_is_to_do(as_runtime_role: str, tmp_pa
         "DELETE FROM journal",
         "UPDATE journal SET ref = ''",
         "DELETE FROM epoch",
+        "DELETE FROM run_row",
+        "UPDATE evidence SET complete = true",
         "TRUNCATE outbox",
         "ALTER TABLE audit DISABLE TRIGGER ALL",
         "DROP TABLE audit CASCADE",
