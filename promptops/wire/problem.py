@@ -72,11 +72,12 @@ def to_problem(error: PromptopsError, link: Callable[[Advice], Mapping[str, Json
         "hint": error.hint,
         "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()},
     }
-    advice = [{**_advice(advice), **link(advice)} for advice in error.advice]
+    advice = [{**advice_to_json(advice), **link(advice)} for advice in error.advice]
     return document | ({"advice": advice} if advice else {})
 
 
-def _advice(advice: Advice) -> dict[str, Json]:
+def advice_to_json(advice: Advice) -> dict[str, Json]:
+    """Returns an advice as an answer names it: its words, its action and its arguments."""
     arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in advice.arguments.items()}
     return {"text": advice.words, "action": advice.action.value, "arguments": arguments}
 
@@ -89,7 +90,7 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
     error = chosen.__new__(chosen)
     detail, hint = document.get("detail"), document.get("hint")
     message = detail if isinstance(detail, str) else f"the server answered {status}"
-    PromptopsError.__init__(error, _shown(message), hint=_advised(_shown(str(hint or "")), document.get("advice")))
+    PromptopsError.__init__(error, _shown(message), hint=read_hint(str(hint or ""), document.get("advice")))
     facts = document.get("facts")
     for name, value in (facts if isinstance(facts, Mapping) else {}).items():
         fact = (
@@ -105,8 +106,9 @@ def from_problem(document: Mapping[str, Json], *, status: int) -> PromptopsError
     return error
 
 
-def _advised(hint: str, advice: Json) -> str:
-    """Returns the hint with the advice whose words it contains; other text stays plain."""
+def read_hint(text: str, advice: object) -> str:
+    """Returns a hint that a server sent, with the advice whose words it contains; other text stays plain."""
+    hint = _shown(text)
     parts: list[str | Advice] = []
     for entry in advice if isinstance(advice, list) else []:
         known = _read_advice(entry)
@@ -117,7 +119,7 @@ def _advised(hint: str, advice: Json) -> str:
     return Sentence(*parts, hint) if parts else hint
 
 
-def _read_advice(entry: Json) -> Advice | None:
+def _read_advice(entry: object) -> Advice | None:
     if not isinstance(entry, Mapping):
         return None
     words, action, arguments = entry.get("text"), entry.get("action"), entry.get("arguments")

@@ -60,6 +60,7 @@ def test_a_token_of_a_person_proves_an_approval(as_: As, promptops: Promptops) -
     promptops("approve", "bot@0.1.3", "--channel", "prod")
     shut = promptops("gate", "bot@0.1.3", "--channel", "prod", exits=5).out
     assert "shared@claimed.example is claimed and not proven" in shut
+    assert "approves the release: promptops approve bot@0.1.3 --channel prod" in shut, "as on the database"
     as_("bob")
     assert "bob@example.org (proven)" in promptops("approve", "bot@0.1.3", "--channel", "prod").out
     [claimed, proven] = rows(promptops("gate", "bot@0.1.3", "--channel", "prod", "--json"), "approvals")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from promptops.core.advice import advice_in
 from promptops.core.evidence.four_eyes import Counted, Discounted
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict
 from promptops.core.person import folded
@@ -14,19 +15,24 @@ from promptops.operations.gate import GateReport
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.approvals import ApprovalDocument
 from promptops.wire.documents.gates import GateCheckDocument, GateDocument, JudgedApprovalDocument
+from promptops.wire.problem import advice_to_json, read_hint
 
-_SAME: Final = tuple(field.name for field in fields(GateCheckDocument) if field.name not in ("outcome", "hint"))
+_SAME: Final = tuple(
+    field.name for field in fields(GateCheckDocument) if field.name not in ("outcome", "hint", "advice")
+)
 _PLACE: Final = ("app", "channel", "version", "digest", "policy_version", "position", "live")
 
 
 def _check(check: CheckVerdict) -> GateCheckDocument:
     same = {name: getattr(check, name) for name in _SAME}
-    return GateCheckDocument(outcome=check.outcome.value, hint=str(check.hint), **same)
+    advice = tuple(map(advice_to_json, advice_in(check.hint)))
+    return GateCheckDocument(outcome=check.outcome.value, hint=str(check.hint), advice=advice, **same)
 
 
 def _from_check(document: GateCheckDocument) -> CheckVerdict:
     same = {name: getattr(document, name) for name in _SAME}
-    return CheckVerdict(outcome=Outcome(document.outcome), hint=document.hint, **same)
+    hint = read_hint(document.hint, list(document.advice))
+    return CheckVerdict(outcome=Outcome(document.outcome), hint=hint, **same)
 
 
 def _report(found: GateReport) -> GateDocument:

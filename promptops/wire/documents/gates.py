@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ class GateCheckDocument:
 
     ``outcome`` is ``pass``, ``inconclusive``, ``error`` or ``fail``. ``smallest_seen`` is the smallest difference that
     so many cases could have shown, ``cases_missing`` how many more a release needs that is as good as live, and
-    ``cases_least`` how many in any case. ``evidence`` are ids.
+    ``cases_least`` how many in any case. ``evidence`` are ids. ``advice`` are the actions that the hint names.
     """
 
     name: str
@@ -30,6 +31,7 @@ class GateCheckDocument:
     cases_missing: int | None
     cases_least: int | None
     waived_until: datetime | None
+    advice: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
