@@ -32,8 +32,10 @@ def behind(registry: Registry) -> tuple[Fault, ...]:
         return lost(registry, known.seq, known.hash)
     what = f"it ends at line {end} of the audit log, and this machine brought line {known.seq} to git from another one"
     repair = Sentence(
-        "Use the registry that has it. If this one takes its place, the lines between are in git: ",
+        "Use the registry that has it. If this one took its place, the lines between are in git: ",
         Advice(Action.RESTORE, words="a restore"),
+        " or ",
+        Advice(Action.REBUILD, words="a rebuild from git", place="PATH"),
         " takes them from there.",
     )
     return (Fault(code=COPY, severity=Condition.PENDING, what=what, where="this database", repair=repair),)

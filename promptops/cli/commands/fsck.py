@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from promptops.operations.fsck import FsckReport
 
 
+_NO_REPAIR = frozenset({"registry-copy"})
+"""Faults that no repair mends, and that may mean a loss: an older copy may have taken the registry's place."""
+
+
 @command("fsck")
 @click.option("--repair", is_flag=True, help="Write again what git lacks, put guards back; rows are never changed.")
 @click.option(
@@ -94,7 +98,7 @@ def report_lines(report: FsckReport, page: Page) -> list[Line]:
         lines += _listed(faults, style, word)
     notes: list[Line] = [[Span("note: ", "quiet"), note] for note in report.notes]
     steps: list[tuple[str, Sequence[str]]] = []
-    if waiting and not report.repaired:
+    if any(fault.code not in _NO_REPAIR for fault in waiting) and not report.repaired:
         steps.append(("write it again", ["fsck", "--repair"]))
     return [*lines, _verdict(report, len(damage), len(waiting)), *_extent(report, page), *notes, *next_steps(steps)]
 
@@ -122,6 +126,8 @@ def _listed(faults: Sequence[Fault], style: str, word: str) -> list[Line]:
 def _verdict(report: FsckReport, damage: int, waiting: int) -> Line:
     if damage:
         return [Span("✗ ", "bad"), Span(f"Damage: {counted(damage, 'finding')}", "strong"), ". No row was changed."]
+    if any(fault.code in _NO_REPAIR for fault in report.faults):
+        return [Span("Lines are missing here that git has. ", "strong"), f"{counted(waiting, 'finding')}."]
     if waiting:
         return [Span("Nothing is lost. ", "strong"), f"{counted(waiting, 'finding')} to put right."]
     if report.repaired:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,24 @@ def test_what_waits_is_said_and_brought_there(
     assert promptops("sync", "--json").json == {"done": 2, "pending": 0, "waiting": [], "alarms": []}
     assert "not in git yet" not in promptops("status").out
     assert "refs/tags/bot/v0.1.1" in refs(live)
+
+
+def test_an_older_copy_beside_the_registry_is_called_that_and_no_repair_is_advised(
+    live: Path, promptops: Promptops, tmp_path: Path
+) -> None:
+    with (
+        closing(sqlite3.connect(live / ".promptops/registry.db")) as source,
+        closing(sqlite3.connect(tmp_path / "copy.db")) as target,
+    ):
+        source.backup(target)
+    promptops("promote", "bot@0.1.0", "--channel", "staging")
+    copy = ("--registry", str(tmp_path / "copy.db"))
+    shown = promptops("fsck", *copy, exits=1).out
+    assert shown.startswith("registry-copy  this database  ")
+    assert "Lines are missing here that git has. 1 finding." in shown
+    assert "promptops rebuild --from-git" in shown and "--repair" not in shown
+    assert "from another one" in promptops("sync", *copy, exits=1).err
+    assert promptops("fsck").out.startswith("✓ All is well.")
 
 
 def test_a_change_is_brought_to_git_in_the_background(
