@@ -38,7 +38,9 @@ def changes(repository: Repository, folder: str, base: str, head: str = "HEAD") 
     from promptops.source.text.findings import RULES
 
     now, before = repository.resolve(head).sha, _base(repository, base, head)
-    notes = () if before or not base else (f"{base} and {head} have no common commit here: is the clone shallow?",)
+    notes = repository.ignored() if not before else ()
+    if base and not before:
+        notes = (f"{base} and {head} have no commit in common here, so they are compared as they are.", *notes)
     before = before or (repository.resolve(base).sha if base else "")
     new = _checked(repository, now, folder)
     if new is None:

@@ -19,6 +19,7 @@ from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
 from promptops.core.errors import Conflict, Invalid, RegistryUnavailable
 from promptops.core.escape import one_line
+from promptops.core.server_url import hide_password
 from promptops.core.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def install(session: Session, /, kind: str | None, channel: str, replace: bool, 
     if path.exists() and not replace and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise Conflict(f"there is a hook {path} already", hint="Call promptops from it, or replace it: --replace")
     url = session.registry_url() if channel else ""
+    if hide_password(url) != url:  # the file can be read by others
+        session.note("the hook does not hold a URL with a password: set PROMPTOPS_REGISTRY in the environment of git")
+        url = ""
     words = [*([] if bare else ["-C", str(place)]), "hooks", kind, *_options(kind, channel, url, **options)]
     _write(path, _script(words, all_arguments=not bare))
     session.answer(lambda: {"hook": str(path)}, lambda page: [[Span("✓ ", "good"), f"Wrote {path}"]])
@@ -194,8 +198,10 @@ def _options(
     kind: str, channel: str, url: str, *, folder: str, refs: Sequence[str], seconds: float | None, away: str | None
 ) -> Iterator[str]:
     """Yields what the hook goes by. The registry is named here too: nothing that is pushed names another one."""
+    if url:
+        yield from ("--registry", url)
     if channel:
-        yield from ("--registry", url, "--channel", channel)
+        yield from ("--channel", channel)
     if kind == "pre-receive" and folder:
         yield from ("--folder", folder)
     if kind == "pre-receive" and seconds:

@@ -119,6 +119,20 @@ def test_a_first_commit_and_a_branch_without_a_base_are_all_new(place: Path, pro
     assert len(answer(promptops, "--base", "0" * 40)["apps"]) == 2
 
 
+def test_a_shallow_clone_says_that_it_is_one(place: Path, promptops: Promptops, tmp_path: Path) -> None:
+    factory.commit(place, {})
+    factory.git(tmp_path, "clone", "-q", "--depth", "1", f"file://{place}", "shallow")
+    made = promptops("-C", str(tmp_path / "shallow/texts"), "ci", "--json").json
+    assert made["base"] == "" and "shallow" in str(made["notes"])
+
+
+def test_branches_without_a_common_commit_are_compared_as_they_are(place: Path, promptops: Promptops) -> None:
+    factory.git(place, "checkout", "-q", "--orphan", "other")
+    change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
+    made = answer(promptops, "--base", "main")
+    assert [app["app"] for app in made["apps"]] == ["bot"] and "no commit in common" in made["notes"][0]
+
+
 def test_a_base_that_is_not_there_says_how_to_get_it(place: Path, promptops: Promptops) -> None:
     assert "there is no commit 'nowhere'" in promptops("ci", "--base", "nowhere", exits=2).err
 

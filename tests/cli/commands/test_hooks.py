@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def test_a_hook_of_another_is_kept(bare: Path, promptops: Promptops) -> None:
     assert "there is a hook" in promptops(*words, exits=4).err
     promptops(*words, "--replace")
     promptops(*words)
+
+
+def test_a_hook_holds_no_password(bare: Path, promptops: Promptops) -> None:
+    url = "postgresql://bot:secret@db.example/prompts"
+    said = promptops("-C", str(bare), "--registry", url, "hooks", "install", "--pre-receive", "--channel", "prod").err
+    assert "PROMPTOPS_REGISTRY" in said and "secret" not in (bare / "hooks/pre-receive").read_text() + said
+
+
+@pytest.mark.parametrize("kind", ["pre-receive", "pre-push"])
+def test_what_git_would_not_give_a_hook_is_refused(
+    kind: str, bare: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("one two\n"))
+    place = bare if kind == "pre-receive" else bare.parent / "clone/texts"
+    assert "as a hook of git" in promptops("-C", str(place), "hooks", kind, exits=2).err
 
 
 def test_a_place_without_the_repository_it_needs_is_refused(bare: Path, promptops: Promptops) -> None:
