@@ -11,7 +11,7 @@ from promptops.core.errors import Invalid, NothingDeployed
 from promptops.core.evidence.case_table import Arm
 from promptops.core.reference import Reference, parse_reference
 from promptops.core.suite.suite import SuiteKind
-from promptops.evals.plan import Selection
+from promptops.evals.plan import Selection, Side
 from promptops.evals.run_folder import Arguments, RunFolder, find_run
 from promptops.operations import eval_plan
 from promptops.operations.queries import Named
@@ -78,7 +78,7 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         id=uuid4().hex,
         app=app.name,
         started_at=eval_plan.now_text(session.now),
-        reference=str(reference),
+        reference=str(_fixed(reference, sides[0]) if candidate.release else reference),
         against=digests.get(Arm.LIVE, ""),  # `live` may move before the run is continued
         anchor=digests.get(Arm.ANCHOR, ""),
         commit=options["commit"],
@@ -95,6 +95,11 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         suite_digests={},
     )
     return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+
+
+def _fixed(reference: Reference, side: Side) -> Reference:
+    """Returns the same release by its digest: a channel may serve another one when the run is continued."""
+    return Reference(app=reference.app, prompt=reference.prompt, digest=side.digest)
 
 
 def _require_drift(reference: Reference | None, options: Mapping[str, Any]) -> None:

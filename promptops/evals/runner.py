@@ -131,8 +131,8 @@ class Runner:
                 threads[0].join(_POLL) if threads[0].is_alive() else time.sleep(_POLL / 10)
                 threads = [thread for thread in threads if thread.is_alive()]
                 self._progress(self._now())
-                if time.monotonic() > self._workers.pace.until:
-                    self._end("deadline")
+                self._watch_the_end()
+            self._watch_the_end()
         except KeyboardInterrupt:
             self._end("interrupted")
             stopping.set()
@@ -140,6 +140,10 @@ class Runner:
             for thread in threads:
                 thread.join(max(until - time.monotonic(), 0.0))
         self._progress(self._now())
+
+    def _watch_the_end(self) -> None:
+        if time.monotonic() > self._workers.pace.until and self._done < self._count:
+            self._end("deadline")
 
     def _now(self) -> Progress:
         with self._lock:

@@ -30,9 +30,9 @@ from promptops.evals.providers import Endpoint, endpoint
 from promptops.evals.python_checks import load_functions
 from promptops.evals.recordings import Recordings
 from promptops.evals.reports.report import Report, as_json, check_counts, make_report
-from promptops.evals.row_sender import RowSender
+from promptops.evals.row_sender import LAST_SECONDS, RowSender
 from promptops.evals.run_folder import RUNS, RunFolder, folder_of
-from promptops.evals.runner import Finished, GradedRow, Progress, Runner, Workers
+from promptops.evals.runner import GRACE, Finished, GradedRow, Progress, Runner, Workers
 from promptops.operations.eval_plan import Prepared
 
 _USUAL_SECONDS = 2.0  # of a call, for the plan: a page of answer
@@ -161,10 +161,10 @@ def _asked(prepared: Prepared, answers: Answers, workers: Workers, asking: Askin
         if row is not None:
             sender.put(row)
 
-    try:
-        return Runner(prepared.plan, answers, workers, sink=sink, progress=asking.progress).run()
-    finally:
-        sender.close()
+    # After a second interrupt, rows that were not sent stay in the journal, and follow when it is continued.
+    finished = Runner(prepared.plan, answers, workers, sink=sink, progress=asking.progress).run()
+    sender.close(seconds=GRACE if finished.ended == "interrupted" else LAST_SECONDS)
+    return finished
 
 
 def _run_of(prepared: Prepared, workers: Workers, *, actor: str) -> Run:

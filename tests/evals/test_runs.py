@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,16 @@ def test_the_wait_for_a_turn_takes_nothing_of_a_requests_time(tmp_path: Path) ->
             with_workers=replace(settings, pace=pace, concurrency=6),
         )
     assert {row.graded.outcome for row in finished.rows} == {RowOutcome.PASSED}
+
+
+def test_the_end_of_a_run_is_no_error_of_a_case(tmp_path: Path) -> None:
+    with model_server(lambda body, times: Reply(body=said("cat").body, delay=0.4)) as server:
+        settings = workers(server, concurrency=1)
+        pace = replace(settings.pace, until=time.monotonic() + 0.6)
+        plan = planned(side(prompt()), suites=[suite("cat", "cat 2", "cat 3")])
+        finished = ran(plan, tmp_path, server, with_workers=replace(settings, pace=pace))
+    assert finished.ended == "deadline" and len(finished.rows) <= 2
+    assert [row for row in finished.rows if row.graded.error] == []
 
 
 def test_a_provider_that_is_not_there_ends_the_run_and_no_case_has_an_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptops.cli.output.phrases import counted, next_steps, one_line
 from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.evals.pricing import snapshot
 
 if TYPE_CHECKING:
     from promptops.evals.reports.report import GroupReport, Report
@@ -33,7 +34,8 @@ def plan_text(prepared: Prepared, minutes: float) -> str:
     if prepared.offline:
         return f"plan: {', '.join(parts)}, all from recorded answers"
     if estimate.unpriced:
-        parts.append(f"the price of {', '.join(estimate.unpriced)} is not known")
+        missing = "" if snapshot() else " without the extra `eval`"
+        parts.append(f"the price of {', '.join(estimate.unpriced)} is not known{missing}")
     if estimate.cost_usd or not estimate.unpriced:
         parts.append(f"about ${estimate.cost_usd:.2f}")
     return f"plan: {', '.join(parts)}, about {max(1, round(minutes))} min"

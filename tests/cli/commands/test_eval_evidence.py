@@ -148,6 +148,20 @@ def test_through_a_server_a_token_for_evidence_is_enough(
     assert (evidence.id, evidence.token_name, evidence.complete) == (report["evidence"], "ci", True)
 
 
+def test_a_run_of_a_channel_goes_on_after_the_channel_moved(
+    provider: ModelServer, workspace: Path, promptops: Promptops
+) -> None:
+    promptops("channels", "apply")
+    promptops("release", "bot", "--allow-dirty")
+    promptops("promote", "bot@0.1.0", "--channel", "dev")
+    run = loaded(promptops("eval", "bot:dev", "--json"))["run"]
+    (workspace / "bot/prompts/greet.prompt.yml").write_text(PROMPT.replace("Greet", "Hail"))
+    promptops("release", "bot", "--allow-dirty")
+    promptops("promote", "bot@0.1.1", "--channel", "dev")
+    again = loaded(promptops("eval", "--continue", run[:8], "--json"))
+    assert again["arms"][0]["version"] == "0.1.0" and len(provider.asked) == 2
+
+
 def test_what_is_live_is_compared_with_its_first_three_runs(
     provider: ModelServer, workspace: Path, promptops: Promptops, store: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
