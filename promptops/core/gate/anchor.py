@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from promptops.core.evidence.case_table import Arm
 from promptops.core.gate.given import GateInput, GateRelease
 from promptops.core.gate.own_runs import planned
-from promptops.core.gate.pools import Universe, mean_of, parts_of
+from promptops.core.gate.pools import Universe, means_of, parts_of
 from promptops.core.gate.records import Records, records_of
 from promptops.core.gate.settings import GateSettings, NotWorse
 from promptops.core.gate.subject import suites_of
@@ -49,7 +49,7 @@ def _bound(release: GateRelease, records: Records, rule: NotWorse) -> float:
         for suite in suites_of(prompt.name, release, rule.suites):
             universe = Universe(planned(own, suite.name, prompt.name))
             parts = parts_of(own, universe, suite.name, prompt)
-            means = [mean_of(parts, place, Arm.CANDIDATE, rule.measure) for place in range(len(universe.cases))]
+            means = means_of(parts, len(universe.cases), Arm.CANDIDATE, rule.measure)
             passed += math.fsum(mean.low for mean in means)
             count += len(means)
     return lower_bound(math.floor(passed + 1e-9), count, LEVEL)

@@ -10,7 +10,7 @@ from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.own_runs import own_runs, planned
-from promptops.core.gate.pools import Mean, Universe, errors_of, looks, mean_of, parts_of
+from promptops.core.gate.pools import Mean, Universe, errors_of, looks, means_of, parts_of
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
 from promptops.core.gate.subject import moved
@@ -67,7 +67,7 @@ def _of_prompt(
     if spent > settings.looks:
         reason = f"{spent} runs looked at this content, and the policy has {settings.looks} looks"
         return replace(verdict, reason=reason, hint="Change the prompt, or let a person decide by a waiver.")
-    means = [mean_of(parts, place, Arm.CANDIDATE, bar.measure) for place in range(len(universe.cases))]
+    means = means_of(parts, len(universe.cases), Arm.CANDIDATE, bar.measure)
     clusters = [case.cluster for case in universe.cases]
     single = spent == 1 and errors.planned == len(means) and bar.measure is Measure.PASS
     return _shown(verdict, bar, means, clusters, settings.levels[spent - 1], single=single)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from promptops.core.advice import Sentence, option
-from promptops.core.evidence.case_table import Arm, Case
+from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.comparison import Compared, Difference, compare
 from promptops.core.gate.given import GateInput, GateRelease
@@ -18,7 +18,7 @@ from promptops.core.gate.pools import (
     Universe,
     errors_of,
     looks,
-    mean_of,
+    means_of,
     parts_of,
     tries,
 )
@@ -205,9 +205,10 @@ def _compared(
     late = candidate.late_more_than(other, settings.evidence.max_errors)
     single = spent == 1 and candidate.planned == other.planned == len(universe.cases)
     verdicts = []
+    differences = _differences(parts, universe, rule.measure)
     for places, which in _case_sets(pair, universe):
-        differences = [_difference(parts, universe.cases[place], place, rule.measure) for place in places]
-        compared = compare(differences, margin, level, single=single and rule.measure is Measure.PASS, late=late)
+        some = [differences[place] for place in places]
+        compared = compare(some, margin, level, single=single and rule.measure is Measure.PASS, late=late)
         verdict = _worded(pair, compared, margin, level, which)
         notes = [unsure] if unsure else []
         notes += [f"{count} contents were judged against {pair.what} in 30 days"] if count > 1 else []
@@ -231,14 +232,13 @@ def _case_sets(pair: Pair, universe: Universe) -> list[tuple[list[int], str]]:
     return [(every, "")] if not old or len(old) == len(every) else [(every, ""), (old, " that it was judged with")]
 
 
-def _difference(parts: list[Part], case: Case, place: int, measure: Measure) -> Difference:
-    own, other = mean_of(parts, place, Arm.CANDIDATE, measure), mean_of(parts, place, None, measure)
-    return Difference(
-        worst=own.low - other.high,
-        best=own.high - other.low,
-        late=own.late - other.high,
-        cluster=case.cluster,
-    )
+def _differences(parts: list[Part], universe: Universe, measure: Measure) -> list[Difference]:
+    count = len(universe.cases)
+    candidate, other = (means_of(parts, count, arm, measure) for arm in (Arm.CANDIDATE, None))
+    return [
+        Difference(worst=own.low - its.high, best=own.high - its.low, late=own.late - its.high, cluster=case.cluster)
+        for own, its, case in zip(candidate, other, universe.cases, strict=True)
+    ]
 
 
 def _worded(pair: Pair, compared: Compared, margin: float, level: float, which: str) -> CheckVerdict:

@@ -171,11 +171,19 @@ def tries(
     return (ordered.index(content) + 1 if content in first else len(ordered) + 1), len(ordered)
 
 
-def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure) -> Mean:
-    """Returns what an arm (None: the one it is compared with) got for a case, over all runs that planned it."""
-    answers = [row for part in parts for row in part.answers(arm).get(place, ())]
+def means_of(parts: Sequence[Part], count: int, arm: Arm | None, measure: Measure) -> list[Mean]:
+    """Returns what an arm (None: the one it is compared with) got for each case, over all runs that planned it."""
+    if len(parts) == 1:
+        only = parts[0].answers(arm)
+        return [_mean(only.get(place, ()), measure) for place in range(count)]
+    every = [part.answers(arm) for part in parts]
+    return [_mean([row for answers in every for row in answers.get(place, ())], measure) for place in range(count)]
+
+
+def _mean(answers: Sequence[Row | None], measure: Measure) -> Mean:
     if len(answers) == 1 and measure is Measure.PASS:
-        return _ONE.get(_seen(answers[0]), _UNKNOWN)
+        row = answers[0]
+        return _UNKNOWN if row is None else _ONE.get((row.outcome, row.first_attempt_failed), _UNKNOWN)
     if not answers:
         return Mean(low=0.0, high=1.0, late=0.0, count=0)
     known = [row for row in answers if row is not None and row.outcome is not RowOutcome.ERROR]
@@ -183,10 +191,6 @@ def mean_of(parts: Sequence[Part], place: int, arm: Arm | None, measure: Measure
     got = math.fsum(_value(row, measure) for row in known)
     late = math.fsum(_value(row, measure) for row in known if not row.first_attempt_failed)
     return Mean(low=got / count, high=(got + unknown) / count, late=late / count, count=count)
-
-
-def _seen(row: Row | None) -> tuple[RowOutcome, bool]:
-    return (RowOutcome.ERROR, False) if row is None else (row.outcome, row.first_attempt_failed)
 
 
 _UNKNOWN = Mean(low=0.0, high=1.0, late=0.0, count=1)
