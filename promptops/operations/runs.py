@@ -284,9 +284,11 @@ def _require_open(reader: Reader, run: Run, now: datetime) -> None:
 
 def _state(reader: Reader, run: Run) -> RunState:
     closed: Sequence[Evidence] = reader.evidence(run=run.id)
-    reported = len(_rows(reader, run)) if closed else reader.row_count(run.id)
+    complete, reported = bool(closed) and closed[-1].complete, reader.row_count(run.id)
+    if closed and not (complete and reported):
+        reported = len(_rows(reader, run))
     return RunState(
         run=run.id, app=run.app, digest=run.candidate.digest, purpose=run.purpose, source=run.source, actor=run.actor,
-        at=run.at, until=run.at + OPEN_FOR, reported=reported, missing=len(_places(run)) - reported,
+        at=run.at, until=run.at + OPEN_FOR, reported=reported, missing=0 if complete else len(_places(run)) - reported,
         evidence=closed[-1].id if closed else "",
     )  # fmt: skip

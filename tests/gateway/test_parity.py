@@ -135,6 +135,8 @@ evidence list bot
 evidence list bot@0.1.0 --json
 evidence show 00000000000000000000000000000000
 evidence verify nothing
+evidence close 00000000000000000000000000000000 --reason gone
+evidence close nothing
 token create reader --channel prod --app bot
 token create ada --scope approve --person Ada@example.org --channel prod
 token list

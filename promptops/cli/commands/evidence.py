@@ -136,6 +136,31 @@ def add(session: Session, /, check: str, verdict: str, reference: str, expires: 
     bring_to_git(session)
 
 
+@command("close", group=evidence)
+@click.argument("id", metavar="RUN")
+@reason_option
+@key_option
+def close(session: Session, /, id: str, reason: str, key: str) -> None:
+    """Close a run that did not come to its end, and make evidence of what it reported.
+
+    What is missing needs a reason, such as a provider that is down. The run may go on with `promptops eval` for a day
+    after it was opened. One without a single answer gives its look back.
+    """
+    from promptops.core.errors import RunNotFound
+    from promptops.core.evidence.run import is_run_id
+    from promptops.operations.runs import CloseRequest
+    from promptops.use_cases.runs import CLOSE_RUN
+
+    if not is_run_id(id):
+        raise RunNotFound(f"'{id[:80]}' is not the id of a run", hint="Find it: promptops evidence list APP")
+    actor = session.actor()
+    with session.gateway() as gateway:
+        request = CloseRequest(run=id, note=reason, key=session.key(key))
+        made = gateway.run(CLOSE_RUN, request, actor=actor)
+    session.answer(lambda: written(made), lambda page: _added(made, page))
+    bring_to_git(session)
+
+
 @command("import", group=evidence)
 @click.argument("file", metavar="FILE", type=click.Path())
 @click.option("--format", "form", required=True, type=click.Choice(FORMATS), help="Which tool wrote the file.")

@@ -50,6 +50,16 @@ def test_one_is_shown_with_the_cases_that_failed_and_verified(reported: str, pro
     assert promptops("evidence", "show", "../x", "--json", exits=3).error["code"] == "evidence-not-found"
 
 
+def test_a_run_is_closed_before_its_end_with_a_reason(reported: str, promptops: Promptops) -> None:
+    error = promptops("evidence", "close", run(2).id, "--json", exits=2).error
+    assert "4 of the 4 rows" in str(error["message"])
+    made = promptops("evidence", "close", run(2).id, "--reason", "no credit left", "--json").json
+    assert (made["complete"], made["note"], made["number"]) == (False, "no credit left", 1)
+    shown = promptops("evidence", "list", "support-bot").out
+    assert "0 passed, not complete" in shown and "are missing" not in shown
+    assert promptops("evidence", "close", "nothing", "--json", exits=3).error["code"] == "run-not-found"
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_table_that_was_changed_is_named(reported: str, promptops: Promptops) -> None:
     vandalise(reported, "UPDATE evidence SET case_table = x'00'")
