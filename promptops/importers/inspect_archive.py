@@ -50,7 +50,7 @@ def read(data: bytes, target: Target) -> Results:
         raise Invalid(f"the archive has over {MAX_MEMBERS:,} members")
     try:
         members = {member.filename: member for member in zipfile.ZipFile(BytesIO(data)).infolist()}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error) as error:
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OSError, EOFError, struct.error) as error:
         raise Invalid(f"the archive is damaged: {one_line(str(error), 120)}") from error
     if "header.json" not in members:
         raise Invalid("the archive has no header.json", hint="Its run has not ended, or it is no log of inspect.")
