@@ -282,6 +282,7 @@ def external(verdict: Outcome, **more: Any) -> Evidence:
         ([external(PASS), external(FAIL, at=NOW)], FAIL),
         ([external(FAIL), external(PASS, at=NOW)], PASS),
         ([external(PASS, token_name="intern")], INCONCLUSIVE),
+        ([external(PASS, token_name="intern", person="Red-Team")], PASS),
         ([external(PASS, at=NOW - timedelta(days=31))], INCONCLUSIVE),
         ([external(PASS, expires_at=NOW)], INCONCLUSIVE),
         ([external(PASS, digest=named("other"))], INCONCLUSIVE),

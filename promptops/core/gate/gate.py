@@ -15,7 +15,7 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid
 from promptops.core.gate import bar, calls, judges, not_worse, people, required
 from promptops.core.gate.given import GateInput
-from promptops.core.gate.reading import read_gate
+from promptops.core.gate.reading import SUITES, read_gate
 from promptops.core.gate.records import Records, records_of
 from promptops.core.gate.settings import GateSettings
 from promptops.core.gate.subject import changed_prompts, weakened_suites
@@ -40,9 +40,6 @@ _WITHOUT: Final[Mapping[str, Callable[[GateInput, GateSettings], list[CheckVerdi
     "approvals": people.approvals,
 }
 """The checks that read no runs."""
-
-SUITES: Final = "suites"
-"""The name of the verdict on suites that were taken away or weakened; it has no key of its own."""
 
 
 def judge(given: GateInput, gate: Mapping[str, object]) -> GateVerdict:

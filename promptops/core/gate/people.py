@@ -62,7 +62,8 @@ def external(given: GateInput, settings: GateSettings) -> list[CheckVerdict]:
 def _external(given: GateInput, name: str, rule: External) -> CheckVerdict:
     asked = f"a verdict of {name}" + (f" by {', '.join(rule.by)}" if rule.by else "")
     pieces = [piece for piece in given.evidence if _is_of(piece, given, name)]
-    counted = [piece for piece in pieces if not rule.by or {piece.token_name, piece.person} & set(rule.by)]
+    by = {name.casefold() for name in rule.by}
+    counted = [one for one in pieces if not by or {one.token_name.casefold(), one.person.casefold()} & by]
     newest = max(counted, key=lambda piece: (piece.at, piece.id), default=None)
     reason = _why_not(given, rule, newest)
     if newest is not None and not reason:

@@ -46,6 +46,9 @@ CHECKS: Final = (
 )
 """The checks of a gate, in the order in which a verdict lists them; no external check may be named like one."""
 
+SUITES: Final = "suites"
+"""The name of the verdict on suites that were taken away or weakened; it has no key of its own."""
+
 _AGREE: Final = re.compile(r"\s*([0-9]{1,2})\s+of\s+([0-9]{1,2})\s*")
 _ANCHOR: Final = re.compile(r"\s*best\s+of\s+(\S.*)")
 _MOST_REPEATS: Final = 25
@@ -59,6 +62,7 @@ def read_gate(gate: Mapping[str, object], app: str = "") -> GateSettings:
     """
     values = Values(gate, "gate")
     every = _settings(values, without=())
+    _require_checks(every)
     apps = Values(values.raw("apps"), "gate.apps") if "apps" in values else None
     values.done()
     chosen = every
@@ -66,6 +70,16 @@ def read_gate(gate: Mapping[str, object], app: str = "") -> GateSettings:
         settings = _of_app(gate, name, apps.raw(name) if apps is not None else None)
         chosen = settings if name == app else chosen
     return chosen
+
+
+def _require_checks(settings: GateSettings) -> None:
+    """Raises Invalid: a check that may be waived does not exist, so it never could be."""
+    known = [*CHECKS, SUITES, *settings.external]
+    unknown = next((name for name in settings.waivers.may if name not in known), None)
+    if unknown is not None:
+        raise Invalid(
+            f"gate.waivers.may has '{unknown[:60]}', which is no check", hint=f"Known are {', '.join(known)}."
+        )
 
 
 def _of_app(gate: Mapping[str, object], app: str, own: object) -> GateSettings:
@@ -216,7 +230,7 @@ def _externals(values: Values | None) -> dict[str, External]:
     found: dict[str, External] = {}
     for name in values.names() if values is not None else ():
         assert values is not None
-        if name in CHECKS or not is_name(name):
+        if name in (*CHECKS, SUITES) or not is_name(name):
             raise Invalid(
                 f"{values.path}.{name} is not a name for a check of another system",
                 hint=f"Lower case letters, digits and '-', and none of {', '.join(CHECKS)}.",

@@ -144,7 +144,7 @@ def _why_not(rule: EvidenceRule, source: Source, hosts: tuple[str, ...], by: tup
     """Returns why a run does not count; empty if it does."""
     if source not in rule.sources:
         return f"the policy does not count {source.value}"
-    if rule.by and not set(rule.by) & set(filter(None, by)):
+    if rule.by and not {name.casefold() for name in rule.by} & {name.casefold() for name in by if name}:
         return f"it was made by {by[0] or by[1] or 'the database itself'}, and the policy counts {', '.join(rule.by)}"
     if rule.hosts and not (hosts and set(hosts) <= set(rule.hosts)):
         called = ", ".join(sorted(hosts)) or "an endpoint that it does not name"

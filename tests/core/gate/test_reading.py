@@ -115,6 +115,8 @@ def test_an_app_has_checks_of_its_own() -> None:
         ({"freeze": [{"from": "23.12.2026", "to": "2026-12-24"}]}, "gate.freeze.from is '23.12.2026'", ""),
         ({"evidence": {"sources": ["external"]}}, "gate.evidence.sources is ['external']", ""),
         ({"evidence": {"max_age": "14"}}, "gate.evidence.max_age: '14' is not a length of time", ""),
+        ({"waivers": {"may": ["latnecy"]}}, "gate.waivers.may has 'latnecy', which is no check", "Known are required"),
+        ({"external": {"suites": {}}}, "gate.external.suites is not a name for a check of another system", ""),
         ({"looks": 4}, "gate.looks is 4, and takes a whole number from 1 to 3", ""),
         ({"looks": True}, "gate.looks is True", ""),
         ({"mode": "off"}, "gate.mode is 'off', and takes one of refuse, warn", ""),
