@@ -105,6 +105,10 @@ class Case:
         (Case(approver=ADA), "refused"),  # claims to be the author
         (Case(promoter=BOB), "closed"),
         (Case(promoter="Anyone <any@example.org>", promoters_token="bobs-other"), "closed"),
+        # An author through a second token: bound to them it is refused, of no person it proves nothing.
+        (Case(author=BOB, approver="Else <else@example.org>"), "refused"),
+        (Case(author=BOB, approver="Else <else@example.org>", person=""), "closed"),
+        (Case(author=BOB, also=("Bob <bob@home.example>",), approver="Bob <bob@home.example>", person=""), "refused"),
         # What is not proven.
         (Case(person=""), "closed"),
         (Case(with_token=False), "closed"),
@@ -194,6 +198,23 @@ def test_what_was_approved_before_a_promotion_is_not_approved_after_its_rollback
         live = reader.live("bot", "prod")
         assert live is not None and live.position == 1, "the same position as when it was approved"
     assert not opens(gated, other)
+
+
+def test_an_approval_of_one_digest_is_none_of_another(gated: Registry, bob: Token) -> None:
+    new, other = made(gated, "two"), made(gated, "three")
+    approves(gated, new, "x", bob)
+    assert not opens(gated, other)
+    assert opens(gated, new)
+
+
+def test_an_approval_opens_nothing_where_another_check_has_changed_its_mind(gated: Registry, bob: Token) -> None:
+    new = made(gated, "two")
+    approves(gated, new, "x", bob)
+    reference = parse_reference(f"bot@{new.version}")
+    assert ask_gate(gated, GateRequest(reference=reference, channel="prod"), now=minutes(2)).opens
+    make_channels(gated, prod=Policy(gate={**GATE, "freeze": {"from": "2026-03-01", "to": "2026-03-02"}}))
+    approves(gated, new, "x", bob)
+    assert not opens(gated, new)
 
 
 def test_the_steps_of_a_canary_void_nothing(gated: Registry, bob: Token) -> None:
