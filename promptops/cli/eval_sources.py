@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -69,32 +70,39 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
     named = {Arm.CANDIDATE: candidate, **_others(session, app.name, options)}
     sides = [eval_plan.side_of(arm, each) for arm, each in named.items()]
     digests = {side.arm: side.digest for side in sides}
-    repeats = options.get("repeats") or _repeats(session, app, options)
     selection = Selection(
         suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
     )
-    replay = session.path(options["replay"]) if options["replay"] else None
-    arguments = Arguments(
-        id=uuid4().hex,
-        app=app.name,
-        started_at=eval_plan.now_text(session.now),
+    arguments = replace(
+        _arguments(session, app.name, selection, options),
         reference=str(_fixed(reference, sides[0]) if candidate.release else reference),
-        against=digests.get(Arm.LIVE, ""),  # `live` may move before the run is continued
+        repeats=options.get("repeats") or _repeats(session, app, options),
+        against=digests.get(Arm.LIVE, ""),  # what is live may move before the run is continued
         anchor=digests.get(Arm.ANCHOR, ""),
+    )
+    replay = Path(arguments.replay) if arguments.replay else None
+    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+
+
+def _arguments(session: Session, app: str, selection: Selection, options: Mapping[str, Any]) -> Arguments:
+    """Returns the arguments of a new run, as far as they follow from the options."""
+    return Arguments(
+        id=uuid4().hex,
+        app=app,
+        started_at=eval_plan.now_text(session.now),
+        reference="",
         commit=options["commit"],
-        suites=options["suites"],
-        prompt=reference.prompt,
-        tags=options["tags"],
-        limit=options["limit"],
-        replay=str(replay or ""),
+        suites=selection.suites,
+        prompt=selection.prompt,
+        tags=selection.tags,
+        limit=selection.limit,
+        replay=str(session.path(options["replay"])) if options["replay"] else "",
         rescore=options["rescore"],
-        repeats=repeats,
         opened=not options["local"] and not selection.is_partial,
         drift=options["drift"],
         digests={},
         suite_digests={},
     )
-    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
 
 
 def _fixed(reference: Reference, side: Side) -> Reference:

@@ -111,6 +111,22 @@ def evaluate(
     if ledger is not None and not (prepared.root / RUNS / prepared.arguments.id).exists():
         ledger.open(_run_of(prepared, workers, actor=actor))
     folder = folder_of(prepared.root, prepared.arguments)
+    report = _report(prepared, asking, workers, ledger, folder)
+    if not report.missing:
+        folder.keep_report(as_json(report, texts=True))
+        if ledger is not None:
+            ledger.close(
+                folder.id,
+                counts=check_counts(report),
+                tools=(f"promptops {__version__}",),
+                served_models=report.served_models,
+                prices=report.prices,
+            )
+    return report, folder
+
+
+def _report(prepared: Prepared, asking: Asking, workers: Workers, ledger: Ledger | None, folder: RunFolder) -> Report:
+    """Runs the plan with the folder's journal. An error that a ledger knows stands, and is not asked again."""
     journal = Journal(folder.answers)
     try:
         answers = Answers(
@@ -125,7 +141,7 @@ def evaluate(
         journal.close()
     if finished.error is not None:
         raise _continued(finished.error, folder)
-    report = make_report(
+    return make_report(
         prepared.plan,
         finished,
         run=folder.id,
@@ -136,17 +152,6 @@ def evaluate(
         unpriced=answers.meter.unknown,
         prices=snapshot(),
     )
-    if not report.missing:
-        folder.keep_report(as_json(report, texts=True))
-        if ledger is not None:
-            ledger.close(
-                folder.id,
-                counts=check_counts(report),
-                tools=(f"promptops {__version__}",),
-                served_models=report.served_models,
-                prices=report.prices,
-            )
-    return report, folder
 
 
 def _asked(prepared: Prepared, answers: Answers, workers: Workers, asking: Asking, ledger: Ledger | None) -> Finished:
