@@ -14,6 +14,7 @@ import click
 
 from promptops.cli.command import NounGroup, command
 from promptops.cli.exit import EXIT_CODES
+from promptops.cli.numbers import Seconds
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
@@ -31,6 +32,7 @@ SECONDS: Final = 2.5
 hooks of a repository together.
 """
 
+_RANGE: Final = Seconds(0.001, 600)
 REFUSE, ACCEPT = "refuse", "accept"
 _AWAY: Final = {REFUSE: Outcome.INCONCLUSIVE, ACCEPT: Outcome.PASS}
 """What it is worth that the registry does not answer."""
@@ -55,7 +57,7 @@ def hooks() -> None:
 @click.option("--pre-receive", "kind", flag_value="pre-receive", help="In this bare repository, where pushes arrive.")
 @click.option("--folder", default="", metavar="PATH", help="Where the workspace is in a bare repository.  [default: .]")
 @click.option("--ref", "refs", multiple=True, metavar="PATTERN", help="Which refs; repeat it.  [default: refs/heads/*]")
-@click.option("--seconds", type=float, metavar="N", help="How long pre-receive may take.  [default: 2.5]")
+@click.option("--seconds", type=_RANGE, metavar="N", help="How long pre-receive may take.  [default: 2.5]")
 @_channel
 @click.option("--away", type=click.Choice(tuple(_AWAY)), help="What pre-receive does while no registry answers.")
 @click.option("--replace", is_flag=True, help="Replace a hook that is there.")
@@ -110,7 +112,7 @@ def pre_push(session: Session, /, remote: tuple[str, ...], refs: tuple[str, ...]
 @command("pre-receive", group=hooks)
 @click.option("--folder", default="", metavar="PATH", help="Where the workspace is.")
 @click.option("--ref", "refs", multiple=True, default=("refs/heads/*",), metavar="PATTERN", help="Which refs.")
-@click.option("--seconds", type=float, default=SECONDS, metavar="N", help="How long it may take.")
+@click.option("--seconds", type=_RANGE, default=SECONDS, metavar="N", help="How long it may take.")
 @_channel
 @click.option("--away", type=click.Choice(tuple(_AWAY)), default=REFUSE, help="What to do while no registry answers.")
 def pre_receive(
@@ -152,7 +154,7 @@ def _in_time(seconds: float) -> Iterator[None]:
         )
 
     signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
