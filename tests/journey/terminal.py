@@ -60,10 +60,10 @@ class Terminal:
         """Show a command as it is typed."""
         print(f"{self._paint('1;32', '$')} {self._paint('1', command)}", flush=True)
 
-    def ask(self, command: str) -> Mapping[str, Any]:
+    def ask(self, command: str, *, exits: int = 0) -> Mapping[str, Any]:
         """The answer of `promptops COMMAND --json`, quietly: for what must hold."""
         done = self._run(["promptops", *shlex.split(command), "--json"], stderr=subprocess.PIPE)
-        if done.returncode:
+        if done.returncode != exits:
             raise Surprise(f"`promptops {command} --json` ended with exit code {done.returncode}: {done.stderr}")
         answer = json.loads(done.stdout)
         if not isinstance(answer, dict):

@@ -17,6 +17,7 @@ from promptops.core.gate.subject import moved
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.statistics import bets
 from promptops.core.statistics.bounds import fewest_for_bar, lower_bound, upper_bound
+from promptops.core.statistics.power import MOST, cases_for_bar
 from promptops.core.verdict import Outcome
 
 NAME = "bar"
@@ -84,6 +85,8 @@ def _shown(
     mean = math.fsum(one.low for one in means) / len(means)
     got = f"{mean:.1%} of {len(means)} cases" + ("" if bound is None else f", at least {bound:.1%} is shown")
     least = fewest_for_bar(bar.at_least, level)
+    needed = cases_for_bar(mean, bar.at_least, level)
+    short = max(least, 0 if needed == MOST else needed) - len(means)  # more cases do not show what is below the bar
     said = {
         Outcome.PASS: ("", ""),
         Outcome.FAIL: ("it is below the bar", "Change the prompt."),
@@ -92,6 +95,8 @@ def _shown(
     reason, hint = said[outcome]
     if len(means) < least:
         hint = f"Add {least - len(means)} cases: with fewer, even answers without a failure do not show it."
+    elif outcome is Outcome.INCONCLUSIVE:
+        hint = f"Add {short} cases to the suite, or change the prompt." if short > 0 else "Change the prompt."
     return replace(
         verdict,
         outcome=outcome,
@@ -100,7 +105,7 @@ def _shown(
         reason=reason,
         hint=hint if outcome is not Outcome.PASS else "",
         smallest_seen=lower_bound(len(means), len(means), level),
-        cases_missing=max(0, least - len(means)) if outcome is Outcome.INCONCLUSIVE else None,
+        cases_missing=max(0, short) if outcome is Outcome.INCONCLUSIVE else None,
         cases_least=least if outcome is Outcome.INCONCLUSIVE else None,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from promptops.core.statistics import bets, tango
-from promptops.core.statistics.bounds import normal_quantile
+from promptops.core.statistics.bounds import fewest_for_bar, normal_quantile
 
 POWER = 0.8
 MOST = 1_000_000
@@ -43,6 +43,27 @@ def cases_needed(margin: float, disagreement: float, level: float, power: float 
     wanted += normal_quantile(1 - power) * math.sqrt(disagreement)
     needed = ((wanted + math.sqrt(wanted**2 + 2 * margin)) / (2 * margin)) ** 2
     return max(least, math.ceil(needed))
+
+
+def cases_for_bar(share: float, bar: float, level: float, power: float = POWER) -> int:
+    """Returns how many cases show with this power that a share of passes is above a bar, if it is what was seen.
+
+    :data:`MOST` where it is not above the bar. With 50 cases or more, the power is from 0.77 to 0.95.
+
+    The sample size for one proportion with the correction for continuity: Fleiss, Levin and Paik, Statistical Methods
+    for Rates and Proportions, 3rd edition, 2003, section 2.
+    """
+    gap = share - bar
+    if gap <= 0:
+        return MOST
+    if share >= 1:
+        return fewest_for_bar(bar, level)
+    wanted = normal_quantile(level) * math.sqrt(bar * (1 - bar)) + normal_quantile(1 - power) * math.sqrt(
+        share * (1 - share)
+    )
+    needed = (wanted / gap) ** 2
+    needed *= (1 + math.sqrt(1 + 2 / (needed * gap))) ** 2 / 4
+    return min(MOST, max(fewest_for_bar(bar, level), math.ceil(needed)))
 
 
 def smallest_margin(pairs: int, disagreement: float, level: float) -> float:

@@ -215,7 +215,8 @@ def test_a_rebuild_to_compare_takes_nothing_from_the_registry_that_lives(
             patch.setenv(named, flag.pop())
             flag.clear()
         assert "go on in git" in promptops("rebuild", "--from-git", ".", *flag).out
-        promptops("fsck", *flag, exits=1)
+        assert "its new epoch is not in git" in promptops("fsck", *flag).out
+        promptops("fsck", "--repair", *flag)
     assert commits(clone) == before
     promptops("rollback", "bot", "--channel", "prod")
     assert promptops("sync").out == "Everything is in git.\n"

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from promptops.core.statistics import bets, power, tango
+from promptops.core.statistics import bets, bounds, power, tango
 from tests.core.statistics.exact import chance, tango_table
 
 
@@ -60,3 +60,20 @@ def test_the_smallest_margin_of_graded_results() -> None:
     assert power.smallest_margin_of_bets([0.0] * 90, 0.05) == pytest.approx(0.05, abs=5e-4)
     assert power.smallest_margin_of_bets([], 0.05) == 1.0
     assert power.smallest_margin_of_bets([1.0, -1.0], 0.05) > 0.9
+
+
+@pytest.mark.parametrize("bar", [0.5, 0.65, 0.9])
+@pytest.mark.parametrize("gap", [0.03, 0.05, 0.09])
+@pytest.mark.parametrize("level", [0.05, 0.03, 0.005])
+def test_the_cases_for_a_bar_have_the_power_that_is_said(bar: float, gap: float, level: float) -> None:
+    count = power.cases_for_bar(bar + gap, bar, level)
+    low, high = 0, count
+    while high - low > 1:  # the fewest passes that show the bar
+        middle = (low + high) // 2
+        low, high = (low, middle) if bounds.lower_bound(middle, count, level) >= bar else (middle, high)
+    assert 0.77 <= bounds.binomial_tail(high, count, bar + gap) <= 0.95
+
+
+def test_no_number_of_cases_shows_a_bar_that_the_answers_are_below() -> None:
+    assert power.cases_for_bar(0.6, 0.6, 0.05) == power.MOST
+    assert power.cases_for_bar(1.0, 0.9, 0.03) == 34
