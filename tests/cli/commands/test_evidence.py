@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from promptops.core.evidence.case_table import Arm
@@ -18,16 +20,17 @@ PLANNED = run(cases=3)
 
 
 @pytest.fixture
-def reported(registry: Registry, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def reported(registry_url: str, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a registry with a closed run, in which one case failed, and one that is open."""
     monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
-    for planned in (PLANNED, run(2, cases=2)):
-        open_run(registry, OpenRequest.of(planned, key=key()), actor="ada", now=AT)
     rows = [
         row(place, arm, repeat, passed=(place, arm) != (1, Arm.CANDIDATE)) for place, arm, repeat in expected(PLANNED)
     ]
-    report(registry, ReportRequest(run=PLANNED.id, rows=tuple(rows), key=key()), now=AT)
-    close(registry, CloseRequest(run=PLANNED.id, key=key(), tools=("promptops 1",)), actor="ada", now=AT)
+    with closing(Registry.open(registry_url)) as registry:
+        for planned in (PLANNED, run(2, cases=2)):
+            open_run(registry, OpenRequest.of(planned, key=key()), actor="ada", now=AT)
+        report(registry, ReportRequest(run=PLANNED.id, rows=tuple(rows), key=key()), now=AT)
+        close(registry, CloseRequest(run=PLANNED.id, key=key(), tools=("promptops 1",)), actor="ada", now=AT)
     return registry_url
 
 
