@@ -278,6 +278,18 @@ def test_a_lock_that_is_never_released_is_given_up_with_a_clear_error(registry: 
     hung.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite waits for 15 seconds
+def test_a_lock_that_is_held_for_longer_than_one_try_waits_is_waited_for(registry: Registry, registry_url: str) -> None:
+    fill(registry)
+    busy = psycopg.connect(make_url(registry_url).set(drivername="postgresql").render_as_string(False))
+    busy.execute("SELECT 1 FROM head FOR UPDATE")
+    ending = threading.Timer(6.0, busy.close)
+    ending.start()
+    do(registry, lambda writer: writer.lock_heads([("bot", "prod")]))
+    ending.join()
+
+
 def test_a_registry_that_cannot_be_written_says_so_and_can_still_be_read(database: str, registry_url: str) -> None:
     if database == "postgresql":
         name = make_url(registry_url).database

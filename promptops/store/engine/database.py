@@ -30,6 +30,7 @@ from promptops.core.errors import ExtraMissing, RegistryNotInitialised, Registry
 from promptops.store.engine.mounts import refuse_network_file_system as refuse_network_file_system
 from promptops.store.engine.place import Place as Place
 from promptops.store.engine.place import locate as locate
+from promptops.store.engine.retry import LOCK_SECONDS
 from promptops.store.schema.revisions import is_registry
 
 BUSY_SECONDS = 15.0
@@ -55,7 +56,7 @@ _BEGIN: Final = {
     # Changes do not set READ WRITE, so that a database which its owner made read-only stays read-only.
     "writing": (
         "BEGIN ISOLATION LEVEL READ COMMITTED",
-        "SET LOCAL lock_timeout = '5s'",
+        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
         "SET LOCAL statement_timeout = '15s'",
         "SET LOCAL idle_in_transaction_session_timeout = '10s'",
     ),

@@ -2,7 +2,8 @@
 
 A repetition is safe because every change carries an idempotency key in its own transaction: after a COMMIT whose
 outcome is unknown, the key shows whether it took effect. Repeated are serialisation failures, deadlocks, busy SQLite
-files, lost races for a unique key, and lost connections; at most 5 tries in 10 seconds.
+files, rows of PostgreSQL that stay locked, lost races for a unique key, and lost connections; at most 5 tries in 10
+seconds.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ TRIES = 5
 SECONDS = 10.0
 """Bounds of one change: most conflicts are over after one or two tries, and a caller waits for the last."""
 
+LOCK_SECONDS = 3
+"""How long a try on PostgreSQL waits for what another transaction holds: three tries end within the 10 seconds, and so
+before the deadline of a request to a server."""
+
+_LOCKED = "55P03"
 _FIRST_PAUSE = 0.08
 """Seconds before the second try, about as long as a writer holds its locks; each further pause is four times longer."""
 
-_TRANSIENT = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
+_TRANSIENT = ("40001", "40P01", _LOCKED, "SQLITE_BUSY", "SQLITE_LOCKED")
 _UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "XX001", "XX002", "58P01")
 _MEANING = (
@@ -66,7 +72,8 @@ class Retries:
         """Sleep before the next try; if there is to be no other, raise the error of :func:`explain`."""
         self._tries += 1
         pause = backoff(self._tries, first=_FIRST_PAUSE, factor=4)
-        if not _worth_retrying(error) or self._tries >= TRIES or time.monotonic() + pause > self._until:
+        soonest = time.monotonic() + pause + (LOCK_SECONDS if _code(error) == _LOCKED else 0)
+        if not _worth_retrying(error) or self._tries >= TRIES or soonest > self._until:
             raise explain(error) from error
         time.sleep(pause)
 
