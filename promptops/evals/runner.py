@@ -9,9 +9,9 @@ from __future__ import annotations
 import queue
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 from promptops.core.evidence.case_table import Arm
@@ -112,24 +112,23 @@ class Runner:
         for unit in self._plan.units():
             self._units.put(unit)
             self._count += 1
-        threads = [
-            Thread(target=self._work, daemon=True, name=f"promptops-eval-{number}")
-            for number in range(max(1, min(self._workers.concurrency, self._count)))
-        ]
-        for thread in threads:
-            thread.start()
-        self._wait(threads)
+        ends = [Event() for _ in range(max(1, min(self._workers.concurrency, self._count)))]
+        for number, end in enumerate(ends):
+            Thread(target=self._work, args=(end,), daemon=True, name=f"promptops-eval-{number}").start()
+        self._wait(ends)
         order = {arm: place for place, arm in enumerate(Arm)}
         rows = sorted(self._rows, key=lambda row: (row.case, row.repeat, order[row.arm]))
         return Finished(rows=tuple(rows), ended=self._ended, error=self._error)
 
-    def _wait(self, threads: list[Thread]) -> None:
-        """Waits for the workers. The first interrupt stops sending and waits; the second leaves at once."""
+    def _wait(self, ends: Sequence[Event]) -> None:
+        """Waits for the workers. The first interrupt stops sending and waits; the second leaves at once.
+
+        Not by joining threads: an interrupted join takes a thread for ended that is not (bpo-45274).
+        """
         stopping = self._workers.pace.stopping
         try:
-            while any(thread.is_alive() for thread in threads):
-                threads[0].join(_POLL) if threads[0].is_alive() else time.sleep(_POLL / 10)
-                threads = [thread for thread in threads if thread.is_alive()]
+            while (running := next((end for end in ends if not end.is_set()), None)) is not None:
+                running.wait(_POLL)
                 self._progress(self._now())
                 self._watch_the_end()
             self._watch_the_end()
@@ -137,8 +136,8 @@ class Runner:
             self._end("interrupted")
             stopping.set()
             until = time.monotonic() + GRACE
-            for thread in threads:
-                thread.join(max(until - time.monotonic(), 0.0))
+            for end in ends:
+                end.wait(max(until - time.monotonic(), 0.0))
         self._progress(self._now())
 
     def _watch_the_end(self) -> None:
@@ -156,7 +155,7 @@ class Runner:
                 self._ended, self._error = why, error
         self._workers.pace.stopping.set()
 
-    def _work(self) -> None:
+    def _work(self, end: Event) -> None:
         caller: Caller | None = None
         workers = self._workers
         try:
@@ -176,6 +175,7 @@ class Runner:
         finally:
             if caller is not None:
                 caller.close()
+            end.set()
 
     def _unit(self, number: int, repeat: int, caller: Caller | None) -> None:
         """Asks one case once, in all arms."""
