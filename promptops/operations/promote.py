@@ -79,10 +79,9 @@ def promote(
     def lock(writer: Writer) -> None:
         sources = writer.channel(channel).policy.promote_from
         writer.lock_heads({(app, channel), *((app, source) for source in sources), *_served_by(request.reference)})
-        if writer.live(app, channel) is None or writer.channel(channel).policy.gate is not None:
-            # A new policy waits for the heads that it finds, and this one is new; evidence waits for none. With the log
-            # locked, nothing is recorded between what the gate has seen and the promotion.
-            writer.lock_log()
+        # A new policy waits for the heads that it finds, and this one may be newer; evidence waits for none. With the
+        # log locked, nothing is recorded between what the policy and its gate have seen and the promotion.
+        writer.lock_log()
 
     flaws: dict[str, str] = {}
     desk = Desk(registry, request, actor=actor, now=now, by=by)
