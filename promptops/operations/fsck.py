@@ -139,7 +139,7 @@ def _extent(registry: Registry, begin: Begin) -> Extent | None:
 class _Git:
     """The repository of a workspace as far as it can be checked, and the ``problem`` why not all of it can.
 
-    ``unread`` are the faults of a chain that git cannot read.
+    ``unread`` are the faults of a chain that git cannot read; ``rebuilt`` is what git does not have on purpose.
     """
 
     registry: Registry
@@ -147,6 +147,7 @@ class _Git:
     home: HomeRef | None = None
     problem: str = ""
     unread: tuple[Fault, ...] = ()
+    rebuilt: tuple[str, ...] = ()
 
     def begin(self, *, everything: bool, memory: bool) -> Begin:
         """Where the check may begin; at the first line if the chain cannot be read, or without ``memory``."""
@@ -171,6 +172,7 @@ class _Git:
                 faults = tuple(fsck.outbox(self.registry))
             else:
                 faults = fsck.check(self.registry, self.repository, self.home, chain, facts) if chain else self.unread
+            self.rebuilt = fsck.rebuilt(self.registry)
             more = remotes.check_remote(self.registry, self.repository, remote, self.home) if remote else ()
         except RegistryDamaged as error:
             self.problem = _not_compared(error)
@@ -183,7 +185,7 @@ class _Git:
         if self.repository is None or self.home is None:
             return (*problem, *(self.repository.ignored() if self.repository else ()))
         of_git = (*unverified(self.registry), *unvouched(self.registry), *self.repository.ignored())
-        return (*problem, *fsck.rebuilt(self.registry), *of_git)
+        return (*problem, *self.rebuilt, *of_git)
 
 
 @contextmanager

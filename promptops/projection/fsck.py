@@ -111,29 +111,32 @@ def shortened(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 
 def outbox(registry: Registry) -> Iterator[Fault]:
     """What waits for git, but for the epoch of a rebuild: it waits for a person to say that this registry goes on."""
-    with registry.read() as reader:
-        count = reader.pending_count()
-        oldest = reader.journal(reader.pending(1))
-    if count and not (count == 1 and _is_rebuild(oldest)):
+    count, oldest = _waiting(registry)
+    if count and not _is_epoch_of_rebuild(count, oldest):
         what = "1 change is not in git yet" if count == 1 else f"{count:,} changes are not in git yet"
-        where = oldest[0].ref if oldest else "outbox"
+        where = oldest.ref if oldest else "outbox"
         repair = Sentence(Advice(Action.SYNC, words="a sync"), " says why, where it cannot bring them there.")
         yield pending("outbox-pending", what, where, repair)
 
 
 def rebuilt(registry: Registry) -> tuple[str, ...]:
     """Says of a registry that was rebuilt, and that nothing was changed in since, what git does not have of it."""
-    with registry.read() as reader:
-        if reader.pending_count() != 1 or not _is_rebuild(reader.journal(reader.pending(1))):
-            return ()
+    if not _is_epoch_of_rebuild(*_waiting(registry)):
+        return ()
     return (
         "This registry was rebuilt, and its new epoch is not in git: a sync brings it there, "
         "if it takes the place of the one that was lost.",
     )
 
 
-def _is_rebuild(lines: Sequence[JournalEntry]) -> bool:
-    return bool(lines) and lines[0].audit.action == "rebuild"
+def _waiting(registry: Registry) -> tuple[int, JournalEntry | None]:
+    """Returns how many changes wait for git, and the oldest of them."""
+    with registry.read() as reader:
+        return reader.pending_count(), next(iter(reader.journal(reader.pending(1))), None)
+
+
+def _is_epoch_of_rebuild(count: int, oldest: JournalEntry | None) -> bool:
+    return count == 1 and oldest is not None and oldest.audit.action == "rebuild"
 
 
 def _locks(repository: Repository, home: HomeRef) -> Iterator[Fault]:

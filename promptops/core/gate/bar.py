@@ -13,7 +13,7 @@ from promptops.core.gate.own_runs import own_runs, planned
 from promptops.core.gate.pools import Mean, Universe, errors_of, looks, means_of, parts_of
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
-from promptops.core.gate.subject import moved
+from promptops.core.gate.subject import unapproved_move
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.statistics import bets
 from promptops.core.statistics.bounds import fewest_for_bar, lower_bound, upper_bound
@@ -48,9 +48,8 @@ def _of_prompt(
         asked=f"at least {bar.at_least:.1%}",
         hint=evaluate(given),
     )
-    shift = next((shift for one in given.live if (shift := moved(suite, one)) is not None), None)
-    if shift is not None and not given.approvers(f"suite:{suite.digest}", settings):
-        reason = f"the suite is not the one that live was judged with: {shift}"
+    if move := unapproved_move(given, settings, suite, given.live):
+        reason = f"the suite is not the one that live was judged with: {move}"
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):

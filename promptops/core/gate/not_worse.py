@@ -24,7 +24,7 @@ from promptops.core.gate.pools import (
 )
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import GateSettings, Measure, NotWorse
-from promptops.core.gate.subject import Changed, changed_prompts, moved, suites_of, unexplained_renames
+from promptops.core.gate.subject import Changed, changed_prompts, suites_of, unapproved_move, unexplained_renames
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.verdict import Outcome
 
@@ -166,9 +166,9 @@ def _unusable(
     if len(days) < settings.days:
         reason = f"it was measured on {len(days)} days, and the policy asks for {settings.days}"
         return pair.verdict(Outcome.INCONCLUSIVE, reason, evaluate(given))
-    shift = None if pair.is_anchor else moved(pair.suite, pair.changed.release)
-    if shift is not None and not given.approvers(f"suite:{pair.suite.digest}", settings):
-        reason = f"the suite is not the one that {pair.what} was judged with: {shift}"
+    before = () if pair.is_anchor else (pair.changed.release,)
+    if move := unapproved_move(given, settings, pair.suite, before):
+        reason = f"the suite is not the one that {pair.what} was judged with: {move}"
         return pair.verdict(Outcome.INCONCLUSIVE, reason, approve(given, "the suite", suite=pair.suite.digest))
     if rank > settings.tries and not given.approvers("tries", settings):
         reason = f"it is content {rank} against {pair.what} within 30 days, and the policy has {settings.tries} tries"

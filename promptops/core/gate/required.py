@@ -15,7 +15,7 @@ from promptops.core.gate.own_runs import own_runs, planned
 from promptops.core.gate.pools import Part, Universe, errors_of, parts_of
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import GateSettings, Required
-from promptops.core.gate.subject import moved
+from promptops.core.gate.subject import unapproved_move
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.suite.suite import SuiteKind
 from promptops.core.verdict import Outcome
@@ -60,9 +60,8 @@ def _of_prompt(
         asked=f"every case passes in {rule.agree} of {rule.of} repeats",
         hint=evaluate(given),
     )
-    shift = next((shift for one in given.live if (shift := moved(suite, one)) is not None and shift.gone), None)
-    if shift is not None and not given.approvers(f"suite:{suite.digest}", settings):
-        reason = f"the suite is not the one that live was judged with: {shift}"
+    if move := unapproved_move(given, settings, suite, given.live, gone_only=True):
+        reason = f"the suite is not the one that live was judged with: {move}"
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):

@@ -72,6 +72,23 @@ def moved(suite: SuiteRef, release: GateRelease) -> Moved | None:
     return None if old == new else Moved(added=len(new - old), gone=len(old - new))
 
 
+def unapproved_move(
+    given: GateInput,
+    settings: GateSettings,
+    suite: SuiteRef,
+    releases: Iterable[GateRelease],
+    *,
+    gone_only: bool = False,
+) -> Moved | None:
+    """Returns how a suite moved since one of some releases, unless a person approved of it as it is now.
+
+    With ``gone_only``, new cases beside the old ones are no move.
+    """
+    moves = (move for release in releases if (move := moved(suite, release)) is not None)
+    move = next((move for move in moves if move.gone or not gone_only), None)
+    return None if move is None or given.approvers(f"suite:{suite.digest}", settings) else move
+
+
 def weakened_suites(given: GateInput, settings: GateSettings) -> list[tuple[SuiteRef, str]]:
     """Returns the suites of live that the candidate lacks, or has with a lower kind, and no person approved of that."""
     found: dict[tuple[str, str], tuple[SuiteRef, str]] = {}

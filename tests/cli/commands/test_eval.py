@@ -68,13 +68,13 @@ def test_a_local_run_shows_the_worst_case_first_and_needs_no_registry(
 def test_the_exit_code_is_about_required_suites_or_with_strict_about_all(
     provider: ModelServer, workspace: Path, promptops: Promptops
 ) -> None:
-    promptops("eval", "bot", "--local", "--strict", exits=5)
-    promptops("eval", "bot", "--local", "--strict", "--tag", "short")
+    assert "1 of 2" in promptops("eval", "bot", "--local", "--strict", exits=5).out
+    assert "1 of 1" in promptops("eval", "bot", "--local", "--strict", "--tag", "short").out
     suite = "prompts: [greet]\nkind: required\ncases: [{name: Grace}]\nchecks: [{contains: Grace}]\n"
     (workspace / "bot/evals").mkdir()
     (workspace / "bot/evals/must.suite.yml").write_text(suite)
-    promptops("eval", "bot", "--local", exits=5)
-    promptops("eval", "bot", "--local", "--suite", "greet")
+    assert "must (required, 1 case)" in promptops("eval", "bot", "--local", exits=5).out
+    assert "1 of 2" in promptops("eval", "bot", "--local", "--suite", "greet").out
 
 
 def test_the_report_as_json_has_no_texts_and_says_where_they_are(

@@ -73,16 +73,17 @@ def test_a_case_that_failed_or_is_missing_keeps_the_gate_shut(
 ) -> None:
     words = ("evidence", "import", "--format", "jsonl", "--for", "bot@0.1.0", "--suite", "golden")
     promptops(*words, lines(tmp_path, Ada=True))
-    promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5)
+    assert "missing answers decide over b" in promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5).out
     promptops(*words, lines(tmp_path, Ada=True, Bob=False))
-    promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5)
+    assert "1 of 2 cases pass" in promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5).out
 
 
 def test_results_under_another_suite_are_kept_and_open_nothing(
     place: Path, promptops: Promptops, tmp_path: Path
 ) -> None:
     promptops("evidence", "import", lines(tmp_path, Ada=True, Bob=True), "--format", "jsonl", "--for", "bot@0.1.0")
-    promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5)
+    shut = promptops("gate", "bot@0.1.0", "--channel", "prod", exits=5).out
+    assert "no run of bot@0.1.0 has the suite golden" in shut
 
 
 def test_a_release_that_is_not_there_yet_is_named_by_its_digest(
