@@ -26,6 +26,7 @@ DIRECT = "PROMPTOPS_DIRECT"
 SIGNING_KEY = "PROMPTOPS_SIGNING_KEY"
 SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
 REGISTRY_KEY = "PROMPTOPS_REGISTRY_KEY"
+GITHUB_ACTIONS = "GITHUB_ACTIONS"
 
 VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
@@ -44,6 +45,7 @@ VARIABLES: Mapping[str, str] = {
     REGISTRY_KEY: "the public keys that are trusted without the database, with commas between; as --key of rebuild",
     "PROVIDER_API_KEY": "the key of a model's provider for `promptops eval`, named after it: OPENAI_API_KEY",
     "PROVIDER_BASE_URL": "the address of its API: OPENAI_BASE_URL; only providers that promptops knows need none",
+    GITHUB_ACTIONS: "true, as GitHub sets it: `promptops ci` prints nothing that GitHub's runner takes for a command",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",

@@ -64,7 +64,7 @@ def code_quality(report: Report) -> str:
             "check_name": finding.code,
             "fingerprint": print_,
             "severity": _SEVERITIES[finding.severity],
-            "location": {"path": finding.path, "lines": {"begin": finding.line}},
+            "location": {"path": _path(finding), "lines": {"begin": finding.line}},
         }
         for finding, print_ in zip(findings, _fingerprints(findings), strict=True)
     ]
@@ -91,17 +91,27 @@ def _result(finding: Finding, rule: int, fingerprint: str) -> Mapping[str, Json]
         "ruleId": finding.code,
         "ruleIndex": rule,
         "level": _LEVELS[finding.severity],
-        "message": {"text": one_line(f"{finding.message} {finding.hint}".strip(), 1_000)},
+        "message": {"text": _without_links(one_line(f"{finding.message} {finding.hint}".strip(), 1_000))},
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(finding.path), "uriBaseId": "%SRCROOT%"},
+                    "artifactLocation": {"uri": quote(_path(finding)), "uriBaseId": "%SRCROOT%"},
                     "region": {"startLine": finding.line, "startColumn": finding.column},
                 }
             }
         ],
         "partialFingerprints": {"promptops/v1": fingerprint},
     }
+
+
+def _path(finding: Finding) -> str:
+    """Returns the path in what UTF-8 can hold: a name in a repository may be any bytes."""
+    return finding.path.encode("utf-8", "replace").decode()
+
+
+def _without_links(text: str) -> str:
+    """Returns a message in which ``[text](target)`` is no link: section 3.11.6 of SARIF 2.1.0."""
+    return text.replace("](", "\\](")
 
 
 def _fingerprints(findings: list[Finding]) -> Iterator[str]:

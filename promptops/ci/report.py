@@ -67,6 +67,7 @@ class Report:
     """The change from ``base`` to ``head``. Paths are relative to the repository, in which ``folder`` is the workspace.
 
     ``findings`` are all of the head, ``new`` those that the base does not have; ``meanings`` are those of their codes.
+    ``changed_lines`` are those of the files that have new findings; None for a head that is compared with no commit.
     """
 
     base: str
@@ -77,11 +78,19 @@ class Report:
     new: tuple[Finding, ...] = ()
     checks: tuple[CheckLine, ...] = ()
     notes: tuple[str, ...] = ()
+    changed_lines: Mapping[str, frozenset[int]] | None = None
     meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def errors(self) -> int:
         return sum(finding.severity is Severity.ERROR for finding in self.findings)
+
+    @property
+    def on_changed_lines(self) -> tuple[Finding, ...]:
+        """The new findings on lines that the change wrote. Others follow from it: an input that is unused now."""
+        if self.changed_lines is None:
+            return self.new
+        return tuple(each for each in self.new if each.line in self.changed_lines.get(each.path, ()))
 
     @property
     def closed(self) -> tuple[CheckLine, ...]:

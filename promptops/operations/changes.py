@@ -50,17 +50,31 @@ def changes(repository: Repository, folder: str, base: str, head: str = "HEAD") 
     prefix = f"{folder}/" if folder else ""
     findings = tuple(replace(finding, path=f"{prefix}{finding.path}") for finding in new.findings)
     known = Counter(map(_same, old.findings if old else ()))
-    fresh = [finding for finding in new.findings if _is_of(finding, new, touched)]
+    fresh = [
+        replace(finding, path=f"{prefix}{finding.path}")
+        for finding in new.findings
+        if _is_of(finding, new, touched) and not _seen(known, finding)
+    ]
     return Report(
         base=before,
         head=now,
         folder=folder,
         apps=tuple(_changed(old, new, touched, prefix)),
         findings=findings,
-        new=tuple(replace(finding, path=f"{prefix}{finding.path}") for finding in fresh if not _seen(known, finding)),
+        new=tuple(fresh),
         notes=notes,
+        changed_lines=_lines(repository, before, now, folder, fresh),
         meanings={code: rule.meaning for code, rule in RULES.items()},
     )
+
+
+def _lines(
+    repository: Repository, before: str, now: str, folder: str, fresh: Collection[Finding]
+) -> Mapping[str, frozenset[int]] | None:
+    """Returns which lines are others, where something was found: git reads the texts of all changed files for that."""
+    if not before:
+        return None
+    return repository.changed_lines(before, now, folder) if fresh else {}
 
 
 def _is_of(finding: Finding, loaded: Loaded, apps: Collection[str]) -> bool:

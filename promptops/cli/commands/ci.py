@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.exit import EXIT_CODES
@@ -72,10 +73,7 @@ def ci(
 
         report = with_gates(session, report, channel)
     _write(session, report, files, previous)
-    if form == GITHUB:
-        session.answer(lambda: _shape(report), lambda page: _github(report))
-    else:
-        session.answer(lambda: _shape(report), lambda page: _lines(report))
+    session.answer(lambda: _shape(report), lambda page: _printed(report, form))
     if report.errors:
         click.get_current_context().exit(EXIT_CODES["Invalid"])
     if report.closed:
@@ -224,15 +222,17 @@ def _lines(report: Report) -> Iterator[Line]:
     yield from ("", [Span(report.verdict, "bad" if report.errors or report.closed else "good")])
 
 
-def _github(report: Report) -> Iterator[Line]:
-    """Yields the lines and annotations; what stands in the lines is taken for no command of the runner."""
-    from promptops.ci.annotations import annotation_lines
-
+def _printed(report: Report, form: str) -> Iterator[Line]:
+    """Yields the lines and annotations. On GitHub what stands in the lines is taken for no command of the runner."""
+    on_github = form == GITHUB or config.setting(config.GITHUB_ACTIONS) == "true"
     end = secrets.token_hex(16)
-    yield f"::stop-commands::{end}"
+    yield from [f"::stop-commands::{end}"] if on_github else []
     yield from _lines(report)
-    yield f"::{end}::"
-    yield from annotation_lines(report)
+    yield from [f"::{end}::"] if on_github else []
+    if form == GITHUB:
+        from promptops.ci.annotations import annotation_lines
+
+        yield from annotation_lines(report)
 
 
 def _state(app: ChangedApp) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from unicodedata import normalize
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.origin import without_password
-from promptops.source.git import environment, finding, lock, process
+from promptops.source.git import diff, environment, finding, lock, process
 from promptops.source.git.cat_file import Objects
 from promptops.source.git.environment import Place, Settings
 from promptops.source.git.pack import Algorithm
@@ -147,6 +147,10 @@ class Repository:
         """Returns the newest commit before both; empty where this clone has no such commit."""
         names = self.resolve(one).sha, self.resolve(other).sha
         return self.begin("merge-base", *names).answer().out.decode().strip()
+
+    def changed_lines(self, base: str, head: str, folder: str = "") -> Mapping[str, frozenset[int]]:
+        """Returns the lines of the files below a folder that one commit has and another has not, by path."""
+        return diff.changed_lines(self.begin, self.resolve(base).sha, self.resolve(head).sha, folder)
 
     def seek_first_commit(self, sha: str) -> None:
         """Starts to look for the first commit before this one, while the caller does something else."""

@@ -157,12 +157,46 @@ def test_600_findings_fit_into_every_format(place: Path, promptops: Promptops) -
     assert "\u202e" not in "".join((*texts.values(), out))
 
 
-def test_lines_of_a_pull_request_are_no_commands_of_the_runner(place: Path, promptops: Promptops) -> None:
+def test_a_finding_on_a_line_that_did_not_change_is_in_the_summary_and_no_annotation(
+    place: Path, promptops: Promptops
+) -> None:
+    text = "inputs:\n  name: {{type: string}}\n  other: {{type: string}}\n" + PROMPT
+    both = text.format(model="openai/gpt-4o-2024-08-06", text='"Hello {{name}} {{other}}"')
+    change(place, "prompts/tell.prompt.yml", both)
+    change(place, "prompts/tell.prompt.yml", both.replace(" {{other}}", "").replace("-2024-08-06", ""))
+    answered = answer(promptops)
+    assert [(each["code"], each["line"]) for each in answered["findings"]] == [
+        ("unused-variable", 3),
+        ("floating-model", 4),
+    ]
+    out = promptops("ci", "--format", "github", "--summary", "../summary").out
+    commands = [line for line in out.splitlines() if line.startswith(("::error", "::warning", "::notice"))]
+    assert len(commands) == 2 and ",line=4," in commands[0] and "::1 more finding is in the summary" in commands[1]
+    assert "file=texts/apps/bot/prompts/tell.prompt.yml" in commands[0]
+    assert "unused-variable" in (place / "summary").read_text()
+
+
+@pytest.mark.parametrize("form", ["github", "gitlab", "plain"])
+def test_lines_of_a_pull_request_are_no_commands_of_the_runner(
+    form: str, place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     change(place, "prompts/answer.prompt.yml", prompt("##[error]x ::set-output name=a::b {{name}}"))
-    lines = promptops("ci", "--format", "github").out.splitlines()
-    assert lines[0].startswith("::stop-commands::")
+    change(place, "prompts/##[error]x.prompt.yml", "messages: 1\n")
+    lines = promptops("ci", "--format", form, "--base", "HEAD~2", exits=2).out.splitlines()
+    assert lines[0].startswith("::stop-commands::") and "##[error]" in "".join(lines)
     end = f"::{lines[0].rpartition('::')[2]}::"
-    assert end in lines and not any("##[" in line for line in lines[lines.index(end) :])
+    outside = [
+        line
+        for line in lines[lines.index(end) + 1 :]
+        if "##[" in line and not line.startswith(("::error ", "::warning "))
+    ]
+    assert lines.count(end) == 1 and outside == []
+
+
+@pytest.mark.parametrize("form", ["gitlab", "plain"])
+def test_elsewhere_nothing_is_printed_for_a_runner(form: str, place: Path, promptops: Promptops) -> None:
+    assert not any(line.startswith("::") for line in promptops("ci", "--format", form).out.splitlines())
 
 
 def test_a_gate_is_asked_of_what_changed_and_no_registry_is_never_green(
