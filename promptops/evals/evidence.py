@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from promptops.core.digest import digest
-from promptops.core.evidence.case_table import Arm, Case, CaseTable, Row
+from promptops.core.evidence.case_table import REQUEST_DIGITS, Arm, Case, CaseTable, Row
 from promptops.core.evidence.content import case_key, prompt_content
 from promptops.core.evidence.run import ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef
 from promptops.core.evidence.suite_refs import case_digests, clusters, suite_ref
@@ -75,6 +75,7 @@ def cases_of(plan: Plan) -> tuple[Case, ...]:
                 tags=asked.case.tags,
                 judged=asked.judges > 0,
                 unchanged=asked.unchanged,
+                request=asked.requests[Arm.CANDIDATE].digest.removeprefix("sha256:")[:REQUEST_DIGITS],
             )
         )
     return tuple(cases)

@@ -19,6 +19,8 @@ MAX_ROWS: Final = 200_000
 MAX_REPEATS: Final = 1_000
 LONGEST_ID: Final = 500
 """Characters of an id, a cluster, a tag or a name in the table: a path or a sentence, and no document."""
+REQUEST_DIGITS: Final = 16
+"""Digits of a request's digest that tell two requests of one case apart; all 64 would be a third of a plan's bytes."""
 
 
 class Arm(StrEnum):
@@ -46,7 +48,9 @@ class Case:
     ``id`` is :attr:`promptops.core.suite.suite.Case.id`, ``key`` the digest of its variables with white space
     normalised, ``digest`` that of all that is measured. ``cluster`` is the given one, or ``~N`` for a group of similar
     cases without one. ``judged``: a model decides one of its checks. ``unchanged``: the candidate's request and live's
-    are the same bytes, so it is called once and never compared.
+    are the same bytes, so it is called once and never compared. ``request`` are the first :data:`REQUEST_DIGITS` of the
+    digest of the candidate's request. ``reused``: the run leaves it out, since an earlier one asked the same; which
+    answer then stands for it, :mod:`promptops.core.gate.reuse` says.
     """
 
     suite: str
@@ -58,13 +62,17 @@ class Case:
     tags: tuple[str, ...] = ()
     judged: bool = False
     unchanged: bool = False
+    request: str = ""
+    reused: bool = False
 
     def __post_init__(self) -> None:
-        """Raises Invalid: it lacks a name, or one is too long."""
+        """Raises Invalid: it lacks a name, one is too long, or it is left to an earlier run and compared."""
         texts = (self.suite, self.prompt, self.id, self.key, self.digest)
         if not all(texts) or max(map(len, (*texts, self.cluster, *self.tags))) > LONGEST_ID:
             shown = f"{self.suite} {self.id}"[:80]
             raise Invalid(f"case {shown}: a case has names of 1 to {LONGEST_ID} characters")
+        if len(self.request) > REQUEST_DIGITS or (self.reused and not (self.unchanged and self.request)):
+            raise Invalid(f"case {self.id[:80]}: only an unchanged case with the digest of its request is reused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +80,8 @@ class Row:
     """What came of one try of a case: the place of the case, the arm, and which repeat it is, from 1.
 
     ``score`` is 0 to 1, None for an error. ``error`` is a word: ``rate_limited``, ``timeout``, ``judge`` …
-    ``first_attempt_failed`` says that the first attempt timed out or was lost after the first byte. ``reused``: it was
-    measured for an earlier release.
+    ``first_attempt_failed`` says that the first attempt timed out or was lost after the first byte. ``reused``: the
+    answer was there before, recorded or cached, and brings no latency.
     """
 
     case: int

@@ -161,13 +161,13 @@ def expected(run: Run) -> Iterator[tuple[int, Arm, int]]:
     """Yields the place of every row that a run plans: case, arm, repeat.
 
     A case is put to each arm that has its prompt, as often as its suite says; one that is unchanged to the candidate
-    alone.
+    alone, and one that is reused to none.
     """
     repeats = {suite.name: suite.repeats for suite in run.suites}
     prompts = {each.arm: frozenset(content.prompt for content in each.prompts) for each in run.arms}
     for place, case in enumerate(run.cases):
         for arm, there in prompts.items():
-            if case.prompt in there and not (case.unchanged and arm is Arm.LIVE):
+            if case.prompt in there and not case.reused and not (case.unchanged and arm is Arm.LIVE):
                 yield from ((place, arm, repeat) for repeat in range(1, repeats[case.suite] + 1))
 
 

@@ -48,7 +48,8 @@ def _bound(release: GateRelease, records: Records, rule: NotWorse) -> float:
     for prompt in release.prompts:
         for suite in suites_of(prompt.name, release, rule.suites):
             universe = Universe(planned(own, suite.name, prompt.name))
-            parts = parts_of(own, universe, suite.name, prompt)
+            left = any(case.reused for case in universe.cases)
+            parts = parts_of(records.counted if left else own, universe, suite.name, prompt)
             means = means_of(parts, len(universe.cases), Arm.CANDIDATE, rule.measure)
             passed += math.fsum(mean.low for mean in means)
             count += len(means)

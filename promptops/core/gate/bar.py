@@ -10,8 +10,9 @@ from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.own_runs import own_runs, planned
-from promptops.core.gate.pools import Mean, Universe, errors_of, looks, means_of, parts_of
+from promptops.core.gate.pools import Mean, Universe, ids_of, looks, means_of, parts_of
 from promptops.core.gate.records import Records
+from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
 from promptops.core.gate.subject import unapproved_move
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
@@ -56,9 +57,12 @@ def _of_prompt(
         return replace(verdict, reason=own)
     universe = Universe(planned(own, suite.name, prompt.name))
     parts = parts_of(records.counted, universe, suite.name, prompt)
-    verdict = replace(verdict, evidence=tuple(part.record.id for part in parts))
-    errors = errors_of(parts[-1:], Arm.CANDIDATE)
-    if parts[-1].record.under_way and errors.missing:
+    verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
+    newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
+    if isinstance(newest, str):
+        return replace(verdict, reason=newest)
+    errors = newest.errors
+    if newest.under_way and errors.missing:
         return replace(verdict, reason="a run is under way", hint="Wait until it is closed.")
     if errors.share > settings.evidence.max_errors:
         reason = f"{errors.errors + errors.missing} of {errors.planned} answers are errors or missing"

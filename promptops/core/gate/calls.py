@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from promptops.core.evidence.case_table import Arm, Row, RowOutcome
 from promptops.core.evidence.evidence import missing
 from promptops.core.evidence.run import Source
 from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.own_runs import newest_of_each
 from promptops.core.gate.pools import Part, Universe, looks, parts_of
 from promptops.core.gate.records import Record, Records
+from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, GateSettings
 from promptops.core.gate.subject import changed_prompts
 from promptops.core.gate.verdict import CheckVerdict, evaluate
@@ -39,13 +41,11 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
     rule = settings.cost
     assert rule is not None
     base = CheckVerdict(name="cost", outcome=Outcome.INCONCLUSIVE, hint=evaluate(given))
-    record = _newest(given, settings, records)
-    if isinstance(record, str):
-        return [replace(base, reason=record)]
-    base = replace(base, evidence=(record.id,))
-    call = _cost_of(record, Arm.CANDIDATE)
-    if record.run is not None and missing(record.run, record.table):
-        return [replace(base, reason="its newest run lacks answers, whose cost is not known")]
+    measured = _of_release(given, settings, records)
+    if isinstance(measured, str):
+        return [replace(base, reason=measured)]
+    base = replace(base, evidence=tuple(dict.fromkeys(one.record.id for one in measured)))
+    call = _cost_of([row for one in measured for row in one.rows])
     if call is None:
         return [replace(base, reason="the price of an answer of its newest run is not known")]
     found = []
@@ -55,7 +55,7 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
         month = call * rule.calls_a_day * _MONTH
         found.append(_within(base, month, rule.monthly_usd, f"a month of {rule.calls_a_day:,} calls a day"))
     if rule.growth is not None and given.live:
-        found.append(_growth(base, record, rule.growth))
+        found.append(_growth(given, base, measured, rule.growth))
     return found or [replace(base, outcome=Outcome.PASS, got="nothing to compare with: a first release", hint="")]
 
 
@@ -78,7 +78,9 @@ def _latency(given: GateInput, settings: GateSettings, records: Records, prompt:
     record = _newest(given, settings, records, prompt.name)
     if isinstance(record, str):
         return replace(base, reason=record)
-    universe = Universe(case for case in record.cases if case.prompt == prompt.name)
+    newest = newest_of_each(_fresh(given, settings, records))
+    pairs = [(pair, one) for pair, one in newest.items() if pair[1] == prompt.name]
+    universe = Universe(case for pair, one in pairs for case in one.cases if (case.suite, case.prompt) == pair)
     called = [one for one in records.counted if one.run is not None and one.run.source is Source.RUN]
     parts = parts_of(called, universe, "", prompt)
     if not parts:
@@ -130,6 +132,67 @@ def _answered(row: Row) -> bool:
     return row.outcome is not RowOutcome.ERROR
 
 
+def _fresh(given: GateInput, settings: GateSettings, records: Records) -> list[Record]:
+    """Returns the runs of the release that are not too old, oldest first."""
+    own = records.own(given.candidate.digest)
+    return [record for record in own if given.now - record.at <= settings.evidence.max_age]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """The newest run of a suite and a prompt: the places of its cases, and the answers that stand for them."""
+
+    record: Record
+    prompt: str
+    places: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+
+def _of_release(given: GateInput, settings: GateSettings, records: Records) -> list[_Measured] | str:
+    """Returns what was measured of each suite and prompt of the release, or why that is not known.
+
+    A run of some suites takes no place of those that it left out, and a case that was left to an earlier run costs what
+    it cost there: nothing becomes cheaper by not being called.
+    """
+    newest = _newest(given, settings, records)
+    if isinstance(newest, str):
+        return newest
+    pairs = newest_of_each(_fresh(given, settings, records))
+    for record in {record.id: record for record in pairs.values()}.values():
+        if record.run is not None and missing(record.run, record.table):
+            return "its newest run lacks answers, whose cost is not known"
+    found = []
+    for (suite, name), record in sorted(pairs.items(), key=lambda item: item[0]):
+        prompt = given.candidate.prompt(name)
+        if prompt is not None:
+            one = _of_pair(given, settings, records, suite, prompt, record)
+            if isinstance(one, str):
+                return one
+            found.append(one)
+    return found
+
+
+def _of_pair(
+    given: GateInput, settings: GateSettings, records: Records, suite: str, prompt: GatePrompt, record: Record
+) -> _Measured | str:
+    places = [place for place, case in enumerate(record.cases) if (case.suite, case.prompt) == (suite, prompt.name)]
+    cases = [record.cases[place] for place in places]
+    rows: list[Row | None] = []
+    if any(case.reused for case in cases):
+        universe = Universe(cases)
+        parts = parts_of(records.counted, universe, suite, prompt)
+        stands = standing(records.counted, parts, universe, prompt, record, settings.evidence, given.now)
+        if isinstance(stands, str):
+            return stands
+        rows = [row for place in range(len(cases)) for row in stands.rows(place)]
+    else:
+        rows = [row for place in places for row in record.rows[Arm.CANDIDATE].get(place, {}).values()]
+    answers = tuple(row for row in rows if row is not None)
+    if len(answers) < len(rows):
+        return "an earlier run, to which its newest left cases, lacks answers"
+    return _Measured(record=record, prompt=prompt.name, places=tuple(places), rows=answers)
+
+
 def _newest(given: GateInput, settings: GateSettings, records: Records, prompt: str = "") -> Record | str:
     """Returns the newest run of the release that has a prompt, or why it has no such run."""
     own = [
@@ -147,12 +210,11 @@ def _newest(given: GateInput, settings: GateSettings, records: Records, prompt: 
     return own[-1]
 
 
-def _cost_of(record: Record, arm: Arm, cases: frozenset[int] | None = None) -> float | None:
-    """Returns what an answer of an arm cost on average; None without answers, or where one's price is not known.
+def _cost_of(rows: Sequence[Row]) -> float | None:
+    """Returns what an answer cost on average; None without answers, or where one's price is not known.
 
     Errors count as much as the dearest answer.
     """
-    rows = [row for row in record.table.rows if row.arm is arm and (cases is None or row.case in cases)]
     costs = [row.cost_usd for row in rows if _answered(row)]
     known = [one for one in costs if one is not None]
     if not known or len(known) < len(costs):
@@ -172,11 +234,26 @@ def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerd
     )
 
 
-def _growth(base: CheckVerdict, record: Record, most: float) -> CheckVerdict:
-    both = frozenset(row.case for row in record.table.rows if row.arm is Arm.LIVE and _answered(row))
-    call, live = _cost_of(record, Arm.CANDIDATE, both), _cost_of(record, Arm.LIVE, both)
+def _growth(given: GateInput, base: CheckVerdict, measured: Sequence[_Measured], most: float) -> CheckVerdict:
+    """Compares the calls of cases that live was asked too: of each changed prompt, in a run with what is live now."""
+    own: list[Row] = []
+    others: list[Row] = []
+    same = True  # every request of a changed prompt is that of live
+    for one in measured:
+        prompt, now = given.candidate.prompt(one.prompt), given.live[0].prompt(one.prompt)
+        if prompt is None or now is None or prompt.exact == now.exact:
+            continue
+        same = same and all(one.record.cases[place].unchanged for place in one.places)
+        if one.record.content(Arm.LIVE, one.prompt) != now.content:
+            return replace(base, reason=f"no run of it measured what {one.prompt} costs on live")
+        mine, theirs = one.record.rows[Arm.CANDIDATE], one.record.rows[Arm.LIVE]
+        for place in one.places:
+            if any(_answered(row) for row in theirs.get(place, {}).values()):
+                own += mine.get(place, {}).values()
+                others += theirs[place].values()
+    call, live = _cost_of(own), _cost_of(others)
     if call is None or live is None:
-        if not both and record.cases and all(case.unchanged for case in record.cases):
+        if not others and same:
             return replace(base, outcome=Outcome.PASS, got="every request is that of live", hint="")
         return replace(base, reason="its newest run did not measure what live costs")
     passed = call <= most * live

@@ -56,6 +56,11 @@ def planned(records: Iterable[Record], suite: str, prompt: str) -> list[Case]:
     return list(found.values())
 
 
+def newest_of_each(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
+    """Returns the newest run of each suite and prompt, of runs that are given oldest first."""
+    return {(case.suite, case.prompt): record for record in records for case in record.cases}
+
+
 def _puts(record: Record, prompt: GatePrompt, other: str | None) -> bool:
     if record.content(Arm.CANDIDATE, prompt.name) != prompt.content:
         return False

@@ -36,15 +36,20 @@ class Universe:
 
 @dataclass(frozen=True, kw_only=True)  # no slots: answers are read once
 class Part:
-    """What a run says of a comparison: for each case of it that was planned there, its place in the run.
+    """What a run says of a comparison: for each case of it that was asked there, its place in the run.
 
-    ``arm`` is the one with which the candidate is compared, if any.
+    A case that the run left to an earlier one is not among them, so no answer is in two parts. ``arm`` is the one with
+    which the candidate is compared, if any.
     """
 
     record: Record
     prompt: str
     arm: Arm | None
     at: dict[int, int]
+
+    def case(self, place: int) -> Case:
+        """Returns a case of the comparison as the run has it."""
+        return self.record.cases[self.at[place]]
 
     def answers(self, arm: Arm | None) -> dict[int, list[Row | None]]:
         """Returns the rows of each case of an arm, or of the one that is compared; None for what is missing."""
@@ -56,11 +61,11 @@ class Part:
 
     @cached_property
     def _own_errors(self) -> Errors:
-        return _errors(self._own.values())
+        return count_errors(self._own.values())
 
     @cached_property
     def _other_errors(self) -> Errors:
-        return _errors(self._other.values())
+        return count_errors(self._other.values())
 
     @cached_property
     def _own(self) -> dict[int, list[Row | None]]:
@@ -105,6 +110,11 @@ def parts_of(
     return found
 
 
+def ids_of(parts: Iterable[Part], own: Record) -> tuple[str, ...]:
+    """Returns the ids of the runs that were read, with the run of the release that left all its cases to them."""
+    return tuple(dict.fromkeys((*(part.record.id for part in parts), own.id)))
+
+
 def _prompts(record: Record, prompt: GatePrompt, other: str | None) -> Iterator[tuple[str, Arm | None]]:
     for candidate in sorted(record.candidate.prompts, key=lambda one: (one.prompt != prompt.name, one.prompt)):
         if candidate.digest == prompt.content:
@@ -117,7 +127,7 @@ def _places(record: Record, universe: Universe, suite: str, prompt: str, *, comp
     found: dict[int, int] = {}
     others = []
     for there, case in enumerate(record.cases):
-        if case.prompt == prompt and not (compared and case.unchanged):
+        if case.prompt == prompt and not case.reused and not (compared and case.unchanged):
             if case.suite != suite:
                 others.append((there, case))
             elif (place := universe.place(case)) is not None:
@@ -246,7 +256,8 @@ def errors_of(parts: Sequence[Part], arm: Arm | None) -> Errors:
     )
 
 
-def _errors(answers: Iterable[Sequence[Row | None]]) -> Errors:
+def count_errors(answers: Iterable[Sequence[Row | None]]) -> Errors:
+    """Counts what is wrong with the answers to some cases."""
     rows = [row for of_case in answers for row in of_case]
     answered = [row for row in rows if row is not None]
     errors = sum(row.outcome is RowOutcome.ERROR for row in answered)

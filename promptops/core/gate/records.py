@@ -120,7 +120,8 @@ def records_of(given: GateInput, rule: EvidenceRule) -> Records:
     counted, refused = [], []
     for run in {run.id: run for run in given.runs if run.app == given.app}.values():
         evidence = closed.get(run.id)
-        why = _why_not(rule, run.source, run.hosts, (run.token_name, run.person)) or _unread(run, evidence)
+        by = run.token_name, run.person
+        why = _why_not(rule, run.source, run.hosts, by, calls=_calls(run)) or _unread(run, evidence)
         if not why:
             counted.append(_record(run, evidence, given.now))
         elif run.candidate.digest == given.candidate.digest:
@@ -140,13 +141,20 @@ def _mine(given: GateInput) -> Iterable[Evidence]:
     return [piece for piece in given.evidence if piece.app == given.app]
 
 
-def _why_not(rule: EvidenceRule, source: Source, hosts: tuple[str, ...], by: tuple[str, str]) -> str:
+def _calls(run: Run) -> bool:
+    """Returns whether a run asks anything itself, and does not leave all of its cases to earlier ones."""
+    return bool(run.hosts or run.flaw) or not all(case.reused for case in run.cases)
+
+
+def _why_not(
+    rule: EvidenceRule, source: Source, hosts: tuple[str, ...], by: tuple[str, str], *, calls: bool = True
+) -> str:
     """Returns why a run does not count; empty if it does."""
     if source not in rule.sources:
         return f"the policy does not count {source.value}"
     if rule.by and not {name.casefold() for name in rule.by} & {name.casefold() for name in by if name}:
         return f"it was made by {by[0] or by[1] or 'the database itself'}, and the policy counts {', '.join(rule.by)}"
-    if rule.hosts and not (hosts and set(hosts) <= set(rule.hosts)):
+    if rule.hosts and calls and not (hosts and set(hosts) <= set(rule.hosts)):
         called = ", ".join(sorted(hosts)) or "an endpoint that it does not name"
         return f"it called {called}, and the policy counts {', '.join(rule.hosts)}"
     return ""

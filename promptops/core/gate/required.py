@@ -12,8 +12,9 @@ from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.own_runs import own_runs, planned
-from promptops.core.gate.pools import Part, Universe, errors_of, parts_of
+from promptops.core.gate.pools import Part, Universe, ids_of, parts_of
 from promptops.core.gate.records import Records
+from promptops.core.gate.reuse import Standing, standing
 from promptops.core.gate.settings import GateSettings, Required
 from promptops.core.gate.subject import unapproved_move
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
@@ -68,11 +69,13 @@ def _of_prompt(
         return replace(verdict, reason=own)
     universe = Universe(planned(own, suite.name, prompt.name))
     parts = parts_of(records.counted, universe, suite.name, prompt)
-    newest = next(part for part in reversed(parts) if part.record is own[-1])
-    if newest.record.suites[suite.name].repeats < rule.of:
-        reason = f"its cases were asked {newest.record.suites[suite.name].repeats} times, not {rule.of}"
-        return replace(verdict, reason=reason)
-    return _judged(given, settings, rule, verdict, universe, parts, newest)
+    newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
+    if isinstance(newest, str):
+        return replace(verdict, reason=newest)
+    if newest.repeats < rule.of:
+        return replace(verdict, reason=f"its cases were asked {newest.repeats} times, not {rule.of}")
+    verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
+    return _judged(settings, rule, verdict, universe, parts, newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,26 +89,23 @@ class _Case:
 
 
 def _judged(
-    given: GateInput,
     settings: GateSettings,
     rule: Required,
     verdict: CheckVerdict,
     universe: Universe,
     parts: list[Part],
-    newest: Part,
+    newest: Standing,
 ) -> CheckVerdict:
     cases = [_of_case(rule, parts, newest, place, case) for place, case in enumerate(universe.cases)]
     broken, unsure = [one for one in cases if one.broken], [one for one in cases if one.unsure]
-    errors = errors_of([newest], Arm.CANDIDATE)
+    errors = newest.errors
     passed = len(cases) - len(broken) - len(unsure)
-    verdict = replace(
-        verdict, got=f"{passed} of {len(cases)} cases pass", evidence=tuple(part.record.id for part in parts)
-    )
+    verdict = replace(verdict, got=f"{passed} of {len(cases)} cases pass")
     if not cases:
         return replace(verdict, reason="the suite has no case")
-    if newest.record.under_way and errors.missing:
+    if newest.under_way and errors.missing:
         hint = "Wait until it is closed, or let its runner go on."
-        return replace(verdict, reason=f"a run is under way since {newest.record.at:%Y-%m-%d %H:%M}", hint=hint)
+        return replace(verdict, reason=f"a run is under way since {newest.under_way.at:%Y-%m-%d %H:%M}", hint=hint)
     if broken:
         regressed = [one for one in broken if one.regressed]
         reason = f"{_named(broken)} fail" + (f"; {_named(regressed)} pass on live" if regressed else "")
@@ -119,8 +119,8 @@ def _judged(
     )
 
 
-def _of_case(rule: Required, parts: list[Part], newest: Part, place: int, case: Case) -> _Case:
-    rows = newest.answers(Arm.CANDIDATE)[place]
+def _of_case(rule: Required, parts: list[Part], newest: Standing, place: int, case: Case) -> _Case:
+    rows = newest.rows(place)
     good, unknown = _good(rows), sum(row is None or row.outcome is RowOutcome.ERROR for row in rows)
     ever = [row for part in parts for row in part.answers(Arm.CANDIDATE).get(place, ())]
     answered = [row for row in ever if row is None or row.outcome is not RowOutcome.ERROR]
@@ -130,7 +130,8 @@ def _of_case(rule: Required, parts: list[Part], newest: Part, place: int, case: 
     at_best = _enough(hoped, len(answered) + errors, rule)
     broken = not _enough(good + unknown, len(rows), rule) or not at_best
     enough = _enough(good, len(rows), rule) and of_all
-    live = newest.record.answers({place: newest.at[place]}, Arm.LIVE)[place]
+    run = newest.parts[place]
+    live = [] if case.reused else run.record.answers({place: run.at[place]}, Arm.LIVE)[place]
     there = any(row is not None for row in live)
     return _Case(
         case=case,
