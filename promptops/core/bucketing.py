@@ -23,11 +23,15 @@ from promptops.core.errors import Invalid
 
 def bucket(salt: str, key: str) -> int:
     """The bucket of a key, 0 to 9999: the same in every process and language."""
+    return (_murmur3()(utf8(f"{salt}:{key}"), 0) * WHOLE) >> 32
+
+
+def utf8(text: str) -> bytes:
+    """Returns the bytes of a text that holds a key, with U+FFFD for each lone surrogate."""
     try:
-        data = f"{salt}:{key}".encode()
+        return text.encode()
     except UnicodeEncodeError:
-        data = f"{salt}:{key}".encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-    return (_murmur3()(data, 0) * WHOLE) >> 32
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 @cache

@@ -28,7 +28,7 @@ from promptops.core.model import AuditEntry
 from promptops.core.snapshot import Snapshot
 from promptops.store.facts.kind import kinds
 from promptops.store.facts.record import Record, bind, decode, encode
-from promptops.wire import heartbeat, problem, snapshot
+from promptops.wire import heartbeat, outcomes, problem, snapshot
 
 Vector = Mapping[str, Any]
 
@@ -92,6 +92,12 @@ def test_a_heartbeat(vector: Vector) -> None:
     made = from_json(Beat, vector["heartbeat"], "heartbeat")
     assert canonical(heartbeat.beat_to_json(made)) == written(vector)
     assert heartbeat.beat_from_json(json.loads(written(vector)), made.channel) == made
+
+
+@each("outcomes")
+def test_a_report_of_outcomes(vector: Vector) -> None:
+    made = outcomes.decode(written(vector), vector["channel"])
+    assert outcomes.encode(made) == written(vector)
 
 
 @each("problem")

@@ -16,14 +16,14 @@ from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.model import Content
 from promptops.core.release_bytes import content_from_bytes, encode
-from promptops.wire import codec, heartbeat, snapshot
+from promptops.wire import codec, heartbeat, outcomes, snapshot
 from promptops.wire.documents.deployments import DeployedDocument
 from promptops.wire.documents.tokens import TokenDocument
 from promptops.wire.schemas import schemas
 from tests.core.contents import CONTENTS
 from tests.vectors.test_vectors import document
 
-FORMATS = ("event-1", "heartbeat-1", "override-1", "release-1", "snapshot-1")
+FORMATS = ("event-1", "heartbeat-1", "outcomes-1", "override-1", "release-1", "snapshot-1")
 
 
 def valid(name: str, value: object) -> bool:
@@ -37,6 +37,8 @@ def read(name: str, value: Any) -> None:
             raise Invalid("a default is written out, which no release has")
     elif name == "heartbeat-1":
         heartbeat.beat_from_json(value, "prod")
+    elif name == "outcomes-1":
+        outcomes.report_from_json(value, "prod")
     elif name == "override-1":
         override.decode(canonical(value))
     else:

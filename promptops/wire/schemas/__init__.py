@@ -1,7 +1,7 @@
 """JSON Schemas (2020-12) of everything that promptops writes for others to read.
 
-The formats of files, snapshots, events, heartbeats and errors are written by hand, in the files beside this module. The
-schemas of the documents of :mod:`promptops.wire.documents` follow from their classes.
+The formats of files, snapshots, events, heartbeats, outcomes and errors are written by hand, in the files beside this
+module. The schemas of the documents of :mod:`promptops.wire.documents` follow from their classes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,299 @@
+"""Adds up what a process sees until its next report, in bounded memory. Callers never wait for I/O.
+
+A caller appends what happened to a queue, which takes no lock, and folds the queue into the sums only if no other
+thread is doing so. So a call that ends inside the garbage collector or a signal handler, while its own thread folds, is
+safe. :meth:`Recorder.swap` takes the sums out, and the sender then encodes and sends them without any lock.
+
+Everything that is new costs room: :class:`Room` has bytes for each kind of entry, and the costs below are what an entry
+takes in CPython at most. What has no room is counted as dropped, as a whole: a call is in all sums or in none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure
+from promptops.core.outcomes.counters import MAX_COUNT, folded
+from promptops.core.outcomes.histogram import Histogram, bin_of
+from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
+from promptops.core.outcomes.series import Assignment, Series, require_minute
+from promptops.core.outcomes.sums import MAX_ERRORS, OTHER, Sums
+from promptops.core.outcomes.units import Unit
+
+KIB: Final = 1 << 10
+
+QUEUED: Final = 100
+"""Entries that wait while another thread folds. The caller that adds one more waits for that thread, which does no
+I/O."""
+
+_ROW: Final = 3_200
+_NAME: Final = 400
+_BIN: Final = 180
+_UNIT: Final = 1_000
+_WORD: Final = 300
+_LINE: Final = 400
+_CHARACTER: Final = 4
+"""Bytes of a row, of a histogram or a class of errors in it, of a bin, of a unit, of a guardrail of it, of a line of
+feedback, and of a character: what CPython takes, with a dict that has just grown. A test measures them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Bytes for what waits for a report. While one report is encoded the next is filled, so a process has it twice."""
+
+    sums: int = 2048 * KIB
+    units: int = 384 * KIB
+    sampled: int = 1024 * KIB
+    feedback: int = 384 * KIB
+
+    @property
+    def total(self) -> int:
+        """Bytes of all kinds together."""
+        return self.sums + self.units + self.sampled + self.feedback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was added up since the last swap: the parts of a report."""
+
+    sums: Mapping[tuple[Series, int], Sums] = field(default_factory=dict)
+    bad_units: tuple[BadUnit, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    dropped: Mapping[Dropped, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.sums or self.bad_units or self.feedback or self.dropped)
+
+
+class _Row:
+    """The sums of one series and minute while they grow."""
+
+    __slots__ = ("bins", "counts", "errors")
+
+    def __init__(self) -> None:
+        self.counts: dict[Count, int] = {}
+        self.errors: dict[str, int] = {}
+        self.bins: dict[Measure, dict[int, int]] = {}
+
+    def add(self, counts: Iterable[tuple[Count, int]], error: str, bins: Iterable[tuple[Measure, int]]) -> None:
+        for count, number in counts:
+            self.counts[count] = min(self.counts.get(count, 0) + number, MAX_COUNT)
+        if error:
+            self.errors[error] = self.errors.get(error, 0) + 1
+        for name, place in bins:
+            drawn = self.bins.setdefault(name, {})
+            drawn[place] = drawn.get(place, 0) + 1
+
+    def sums(self) -> Sums:
+        return Sums(
+            counts=self.counts,
+            errors=folded(self.errors, MAX_ERRORS, OTHER),
+            histograms={name: Histogram(counts=counts) for name, counts in self.bins.items()},
+        )
+
+
+class _Seen:
+    """A unit while it grows: the first minute, the guardrails at which it was bad, and those at which it could be."""
+
+    __slots__ = ("bad", "could", "minute")
+
+    def __init__(self, minute: int) -> None:
+        self.minute = minute
+        self.bad: set[str] = set()
+        self.could: set[str] = set()
+
+
+class Recorder:
+    """What a process saw since its last report. Any thread may add to it.
+
+    A forked process makes its own: the lock may have been held by a thread that it does not have.
+    """
+
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room or Room()
+        self._lock = threading.Lock()
+        self._owner = 0
+        self._queue: deque[Callable[[], None]] = deque()
+        self._rows: dict[tuple[Series, int], _Row] = {}
+        self._bad: dict[tuple[Assignment, Unit, int], _Seen] = {}
+        self._sampled: dict[tuple[Assignment, Unit], _Seen] = {}
+        self._feedback: list[Feedback] = []
+        self._used = dict.fromkeys(Dropped, 0)
+        self._dropped: dict[Dropped, int] = {}
+
+    # --- what callers add --------------------------------------------------------------------------
+
+    def opened(self, series: Series, minute: int) -> None:
+        """A call began. Its series has no model yet.
+
+        Raises:
+            Invalid: the minute is not one.
+        """
+        require_minute(minute)
+        self._add(partial(self._fold_counts, series, minute, [(Count.OPENED, 1)]))
+
+    def record(self, series: Series, minute: int, call: CallOutcome) -> None:
+        """A call ended in this minute.
+
+        Raises:
+            Invalid: the minute is not one.
+        """
+        require_minute(minute)
+        self._add(partial(self._fold_counts, series, minute, call.counts(), call))
+
+    def bad(self, entry: BadUnit) -> None:
+        """A unit had a bad event. The same in one minute again adds its guardrails."""
+        self._add(partial(self._fold_bad, entry))
+
+    def sampled(self, entry: SampledUnit) -> None:
+        """A unit of the sample made a call. Of its entries until the next swap, one is reported."""
+        self._add(partial(self._fold_sampled, entry))
+
+    def feedback(self, entry: Feedback) -> None:
+        """A call led to something."""
+        self._add(partial(self._fold_feedback, entry))
+
+    # --- what the sender takes ---------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """True where half of the room of one kind is used: a report now loses nothing."""
+        return any(2 * used > self._most(kind) for kind, used in self._used.items())
+
+    def swap(self) -> Recorded:
+        """Takes out all but the sample, and begins anew. Never call it from a destructor or a signal handler."""
+        with self._lock:
+            self._fold()
+            rows, self._rows = self._rows, {}
+            bad, self._bad = self._bad, {}
+            feedback, self._feedback = self._feedback, []
+            dropped, self._dropped = self._dropped, {}
+            self._used |= dict.fromkeys((Dropped.CALLS, Dropped.UNITS, Dropped.FEEDBACK), 0)
+        return Recorded(
+            sums={place: row.sums() for place, row in rows.items()},
+            bad_units=tuple(
+                BadUnit(assignment=assignment, unit=unit, minute=minute, guardrails=tuple(sorted(seen.bad)))
+                for (assignment, unit, minute), seen in bad.items()
+            ),
+            feedback=tuple(feedback),
+            dropped=dropped,
+        )
+
+    def swap_sample(self) -> tuple[SampledUnit, ...]:
+        """Takes out the sample, which is reported more rarely, and begins a new one."""
+        with self._lock:
+            self._fold()
+            sampled, self._sampled = self._sampled, {}
+            self._used[Dropped.SAMPLED] = 0
+        return tuple(
+            SampledUnit(
+                assignment=assignment,
+                unit=unit,
+                minute=seen.minute,
+                could=tuple(sorted(seen.could)),
+                bad=tuple(sorted(seen.bad)),
+            )
+            for (assignment, unit), seen in sampled.items()
+        )
+
+    # --- folding -----------------------------------------------------------------------------------
+
+    def _add(self, entry: Callable[[], None]) -> None:
+        self._queue.append(entry)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._lock.release()
+        elif len(self._queue) > QUEUED and self._owner != threading.get_ident():
+            with self._lock:
+                self._fold()
+
+    def _fold(self) -> None:
+        """Folds the queue into the sums. The lock is held; a call that ends meanwhile in this thread only appends."""
+        self._owner = threading.get_ident()
+        try:
+            while self._queue:
+                self._queue.popleft()()
+        finally:
+            self._owner = 0
+
+    def _has_room(self, kind: Dropped, cost: int) -> bool:
+        """Takes the room for something new; without enough of it, counts it as dropped."""
+        if self._used[kind] + cost <= self._most(kind):
+            self._used[kind] += cost
+            return True
+        self._dropped[kind] = self._dropped.get(kind, 0) + 1
+        return False
+
+    def _most(self, kind: Dropped) -> int:
+        room = self._room
+        return {
+            Dropped.CALLS: room.sums,
+            Dropped.UNITS: room.units,
+            Dropped.SAMPLED: room.sampled,
+            Dropped.FEEDBACK: room.feedback,
+        }[kind]
+
+    def _fold_counts(
+        self, series: Series, minute: int, counts: Iterable[tuple[Count, int]], call: CallOutcome | None = None
+    ) -> None:
+        place = (series, minute)
+        row = self._rows.get(place)
+        known = row or _Row()
+        cost = 0 if row else _ROW + _size(series)
+        error = call.error if call else ""
+        bins = [(name, bin_of(value)) for name, value in call.measures()] if call else []
+        if error and error not in known.errors:
+            cost += _NAME + _CHARACTER * len(error)
+        for name, number in bins:
+            drawn = known.bins.get(name)
+            cost += _NAME + _BIN if drawn is None else 0 if number in drawn else _BIN
+        if cost and not self._has_room(Dropped.CALLS, cost):
+            return
+        if row is None:
+            self._rows[place] = known
+        known.add(counts, error, bins)
+
+    def _fold_bad(self, entry: BadUnit) -> None:
+        place = (entry.assignment, entry.unit, entry.minute)
+        seen = self._bad.get(place) or _Seen(entry.minute)
+        if self._grow(seen, Dropped.UNITS, is_new=place not in self._bad, bad=entry.guardrails):
+            self._bad[place] = seen
+
+    def _fold_sampled(self, entry: SampledUnit) -> None:
+        place = (entry.assignment, entry.unit)
+        seen = self._sampled.get(place) or _Seen(entry.minute)
+        is_new = place not in self._sampled
+        if self._grow(seen, Dropped.SAMPLED, is_new=is_new, bad=entry.bad, could=entry.could):
+            seen.minute = min(seen.minute, entry.minute)
+            self._sampled[place] = seen
+
+    def _grow(
+        self, seen: _Seen, kind: Dropped, *, is_new: bool, bad: tuple[str, ...], could: tuple[str, ...] = ()
+    ) -> bool:
+        """Adds guardrails to a unit if there is room for it and them, and says whether there was."""
+        more = sum(name not in seen.bad for name in bad) + sum(name not in seen.could for name in could)
+        cost = (_UNIT if is_new else 0) + _WORD * more
+        if len(seen.could.union(could)) > MAX_GUARDRAILS or len(seen.bad.union(bad)) > MAX_GUARDRAILS:
+            cost = self._most(kind) + 1  # no report takes it
+        if cost and not self._has_room(kind, cost):
+            return False
+        seen.bad.update(bad)
+        seen.could.update(could)
+        return True
+
+    def _fold_feedback(self, entry: Feedback) -> None:
+        if self._has_room(Dropped.FEEDBACK, _LINE + _CHARACTER * (len(entry.call) + len(entry.name))):
+            self._feedback.append(entry)
+
+
+def _size(series: Series) -> int:
+    """The bytes of the texts of a series."""
+    names = (series.assignment.app, series.assignment.channel, series.prompt, series.model)
+    return _CHARACTER * (sum(map(len, names)) + sum(len(name) + len(value) for name, value in series.tags))
