@@ -81,6 +81,19 @@ class Tokens:
         if min(numbers) < 0 or max(numbers) > MAX_COUNT:
             raise Invalid(f"{self} are not tokens: each number is from 0 to 2^53 - 1")
 
+    def counts(self) -> Iterator[tuple[Count, int]]:
+        """What they add to the counters, without zeros."""
+        if self.input:
+            yield Count.INPUT_TOKENS, self.input
+        if self.cached:
+            yield Count.CACHED_TOKENS, self.cached
+        if self.cache_written:
+            yield Count.CACHE_WRITTEN_TOKENS, self.cache_written
+        if self.output:
+            yield Count.OUTPUT_TOKENS, self.output
+        if self.reasoning:
+            yield Count.REASONING_TOKENS, self.reasoning
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOutcome:
@@ -118,28 +131,24 @@ class CallOutcome:
     def counts(self) -> Iterator[tuple[Count, int]]:
         """What it adds to the counters, without zeros."""
         yield Count.CALLS, 1
-        for name, happened in (
-            (Count.NO_UNIT, not self.has_unit),
-            (Count.REFUSED, self.refused),
-            (Count.SCHEMA_FAILED, self.schema_failed),
-            (Count.CHECK_FAILED, self.check_failed),
-            (Count.CANCELLED, self.cancelled),
-            (Count.UNREAD, self.unread),
-            (Count.PIN_MISMATCH, self.pin_mismatch),
-            (Count.TRUNCATED, self.truncated),
-        ):
-            if happened:
-                yield name, 1
-        if (used := self.tokens) is not None:
-            for name, number in (
-                (Count.INPUT_TOKENS, used.input),
-                (Count.CACHED_TOKENS, used.cached),
-                (Count.CACHE_WRITTEN_TOKENS, used.cache_written),
-                (Count.OUTPUT_TOKENS, used.output),
-                (Count.REASONING_TOKENS, used.reasoning),
-            ):
-                if number:
-                    yield name, number
+        if not self.has_unit:
+            yield Count.NO_UNIT, 1
+        if self.refused:
+            yield Count.REFUSED, 1
+        if self.schema_failed:
+            yield Count.SCHEMA_FAILED, 1
+        if self.check_failed:
+            yield Count.CHECK_FAILED, 1
+        if self.cancelled:
+            yield Count.CANCELLED, 1
+        if self.unread:
+            yield Count.UNREAD, 1
+        if self.pin_mismatch:
+            yield Count.PIN_MISMATCH, 1
+        if self.truncated:
+            yield Count.TRUNCATED, 1
+        if self.tokens is not None:
+            yield from self.tokens.counts()
 
     def measures(self) -> Iterator[tuple[Measure, float]]:
         """What it adds to the histograms: nothing after an error, and nothing where the caller went away."""

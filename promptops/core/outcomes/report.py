@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -19,7 +19,7 @@ from promptops.core.model import is_name
 from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
 from promptops.core.outcomes.counters import MAX_COUNT, require_counts
 from promptops.core.outcomes.series import LONGEST_LINE, Assignment, Series, require_line, require_minute
-from promptops.core.outcomes.sums import Sums, require_score, require_word
+from promptops.core.outcomes.sums import UNDECLARED, Score, Sums, require_score, require_word
 from promptops.core.outcomes.units import Unit
 
 MAX_ROWS: Final = 5_000
@@ -140,6 +140,16 @@ class Feedback:
         """8 bytes that are the same for the same call and name, which count once, whichever score comes first."""
         kind = "outcome" if self.score is None else "score"
         return hashlib.sha256(f"{kind}\0{self.name}\0{self.call}".encode()).digest()[:8]
+
+    def sums(self, outcomes: Collection[str], scores: Mapping[str, float | None]) -> Sums:
+        """Returns what it adds to the sums of its call, for an app that declares these outcomes, and these scores with
+        their ``passAt``. A name that is not declared is counted as undeclared.
+        """
+        if self.score is None:
+            return Sums(outcomes={self.name if self.name in outcomes else UNDECLARED: 1})
+        if self.name not in scores:
+            return Sums(scores={UNDECLARED: Score.of(self.score)})
+        return Sums(scores={self.name: Score.of(self.score, pass_at=scores[self.name])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,18 @@ class Sample:
         below = unit.bucket is not None and unit.bucket < weight
         return int(unit.id[:8], 16) < (self.canary if below else self.stable)
 
+    def estimate(self, canary: int, stable: int) -> tuple[float, float]:
+        """Returns how many keys the canary and the stable side had in all, from those of each that are in the sample.
+
+        10,000 sampled keys estimate it within 2 % in 19 of 20 times, and where all are sampled they are all.
+
+        Raises:
+            Invalid: there are sampled keys of a side of which the sample takes none.
+        """
+        if (canary and not self.canary) or (stable and not self.stable):
+            raise Invalid(f"{canary} keys of the canary and {stable} others are not from the sample {self}")
+        return canary * EVERY / (self.canary or EVERY), stable * EVERY / (self.stable or EVERY)
+
     @property
     def quotient(self) -> float:
         """How many times as likely a canary's key is in the sample as a stable one: the odds are multiplied by it.

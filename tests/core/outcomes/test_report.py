@@ -19,7 +19,7 @@ from promptops.core.outcomes.report import (
     SampledUnit,
     score_guardrail,
 )
-from promptops.core.outcomes.sums import Sums
+from promptops.core.outcomes.sums import UNDECLARED, Score, Sums
 from tests.core.outcomes.nouns import ANSWER, FEEDBACK, LINEAGE, MINUTE, REPORTS, UNIT
 
 BAD = BadUnit(assignment=ANSWER.assignment, unit=UNIT, minute=MINUTE, guardrails=("error", "slow"))
@@ -114,6 +114,21 @@ def test_feedback_counts_once_for_a_call_and_a_name(one: Feedback, other: Feedba
 def test_a_second_score_of_a_call_is_the_same_feedback_and_an_outcome_is_another() -> None:
     assert LINE.once == replace(LINE, score=1.0).once
     assert LINE.once != replace(LINE, score=None).once
+
+
+@pytest.mark.parametrize(
+    ("line", "adds"),
+    [
+        (replace(LINE, score=0.5), Sums(scores={"helpful": Score(count=1, millionths=500_000, below=1)})),
+        (replace(LINE, score=0.8), Sums(scores={"helpful": Score(count=1, millionths=800_000)})),
+        (replace(LINE, name="short", score=0.0), Sums(scores={"short": Score(count=1, millionths=0)})),
+        (replace(LINE, name="x", score=0.5), Sums(scores={UNDECLARED: Score(count=1, millionths=500_000)})),
+        (replace(LINE, name="resolved", score=None), Sums(outcomes={"resolved": 1})),
+        (replace(LINE, score=None), Sums(outcomes={UNDECLARED: 1})),  # declared, and as a score
+    ],
+)
+def test_what_feedback_adds(line: Feedback, adds: Sums) -> None:
+    assert line.sums(["resolved"], {"helpful": 0.8, "short": None}) == adds
 
 
 @pytest.mark.parametrize(

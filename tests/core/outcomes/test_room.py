@@ -10,6 +10,7 @@ import pytest
 
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Tokens
 from promptops.core.outcomes.counters import MAX_COUNT
+from promptops.core.outcomes.open_calls import MAX_OPEN, OpenCall, OpenCalls
 from promptops.core.outcomes.recorder import KIB, Recorder, Room
 from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Feedback, OutcomeReport, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment, Series
@@ -165,6 +166,10 @@ def test_a_process_has_less_than_8_mib_while_one_report_is_encoded_and_the_next_
         recorder = filled(Recorder())
         sample, recorded = recorder.swap_sample(), recorder.swap()
         filled(recorder)
+        calls_open = OpenCalls()
+        for number in range(2 * MAX_OPEN):
+            assignment, found = unit(number)
+            calls_open.begin(f"pc1:{number}", OpenCall(assignment=assignment, unit=found, minute=MINUTE + number))
         report = OutcomeReport(
             client="0" * 32,
             number=1,
@@ -180,4 +185,5 @@ def test_a_process_has_less_than_8_mib_while_one_report_is_encoded_and_the_next_
         peak = tracemalloc.get_traced_memory()[1]
     assert peak < (8 << 20) - 512 * KIB  # the rest is for what waits to be sent, compressed
     assert decode(data, "prod") == report
+    assert len(calls_open) == MAX_OPEN
     assert all(sums[Count.CALLS] or sums[Count.OPENED] for sums in report.sums.values())

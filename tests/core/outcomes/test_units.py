@@ -109,12 +109,22 @@ def test_each_arm_gives_as_many_keys_as_wanted() -> None:
     canary = sum(unit.bucket is not None and unit.bucket < 500 for unit in taken)
     assert 880 <= canary <= 1_120  # of 1,000, four standard deviations of a binomial
     assert 880 <= len(taken) - canary <= 1_120
+    keys = sum(unit.bucket is not None and unit.bucket < 500 for unit in units)
+    estimated = sample.estimate(canary, len(taken) - canary)
+    assert abs(estimated[0] - keys) <= 0.1 * keys and abs(estimated[1] - (40_000 - keys)) <= 0.13 * 40_000
     assert sample.quotient == sample.canary / sample.stable > 18
 
 
 def test_an_arm_that_has_fewer_keys_gives_all() -> None:
     assert Sample.giving(100_000, weight=500) == Sample(canary=EVERY, stable=-(-EVERY * 10_000 // 95_000))
     assert Sample.giving(0) == Sample(canary=EVERY, stable=EVERY)
+    assert Sample.giving(5_000, weight=500).estimate(251, 4_749) == (251, 4_749)
+
+
+def test_a_side_that_gives_no_keys_has_none() -> None:
+    assert Sample(canary=0, stable=EVERY // 4).estimate(0, 25) == (0, 100)
+    with pytest.raises(Invalid, match="not from the sample"):
+        Sample(canary=0, stable=EVERY).estimate(1, 25)
 
 
 @pytest.mark.parametrize(("canary", "stable"), [(-1, 0), (0, EVERY + 1)])
