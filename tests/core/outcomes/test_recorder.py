@@ -257,3 +257,30 @@ def test_callers_do_not_wait_for_a_thread_that_folds() -> None:
             recorder.record(ANSWER, MINUTE, CallOutcome())
     (sums,) = recorder.swap().sums.values()
     assert sums[Count.CALLS] == QUEUED
+
+
+class _Busy:
+    """A lock that another thread has whenever it is tried, and that it gives back to those who wait."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def acquire(self, *, blocking: bool) -> bool:
+        return blocking
+
+    def __enter__(self) -> None:
+        self.waits += 1
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_the_queue_behind_a_thread_that_folds_is_bounded() -> None:
+    recorder, lock = Recorder(ROOMY), _Busy()
+    recorder._lock = lock  # type: ignore[assignment]
+    for _ in range(3 * QUEUED + 3):
+        recorder.record(ANSWER, MINUTE, CallOutcome())
+        assert len(recorder._queue) <= QUEUED
+    assert lock.waits == 3  # one caller of a hundred waits, and folds what waited with it
+    (sums,) = recorder.swap().sums.values()
+    assert sums[Count.CALLS] == 3 * QUEUED + 3

@@ -106,6 +106,7 @@ def test_too_many_classes_of_errors_are_counted_together() -> None:
     total = reduce(Sums.merged, calls)
     assert len(total.errors) == MAX_ERRORS + 1
     assert (total.errors[OTHER], total.failed) == (5, MAX_ERRORS + 5)
+    assert reduce(Sums.merged, calls[::-1]) == total
 
 
 def test_too_many_names_are_counted_together() -> None:
@@ -114,6 +115,7 @@ def test_too_many_names_are_counted_together() -> None:
     total = reduce(Sums.merged, each)
     assert total.outcomes[UNDECLARED] == 6
     assert total.scores[UNDECLARED] == Score(count=3, millionths=1_500_000, below=3)
+    assert reduce(Sums.merged, each[::-1]) == total
 
 
 @pytest.mark.parametrize(

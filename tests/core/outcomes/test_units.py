@@ -96,6 +96,15 @@ def test_the_bucket_decides_which_threshold_holds(unit: Unit, weight: int, canar
     assert Sample(canary=canary, stable=stable).has(unit, weight) == (int(unit.id, 16) < threshold << 32)
 
 
+def test_the_first_bucket_at_the_weight_is_a_stable_one() -> None:
+    sample = Sample(canary=EVERY, stable=0)
+    assert [sample.has(Unit(id="0" * 16, bucket=number), 500) for number in (0, 499, 500, None)] == [
+        True,
+        True,
+        *[False] * 2,
+    ]
+
+
 @given(UNITS, st.integers(0, EVERY - 1))
 def test_a_higher_threshold_only_adds_units(unit: Unit, threshold: int) -> None:
     lower, higher = Sample(canary=0, stable=threshold), Sample(canary=0, stable=threshold + 1)
