@@ -3,26 +3,48 @@
 The search is Wing and Gong's (Testing and Verifying Concurrent Objects, 1993) with Lowe's memory of configurations that
 failed (Testing for Linearizability, 2017). An operation may take effect at any moment between its call and its return;
 the history is linearizable if moments can be chosen so that a sequential model gives the answers that were seen. The
-model here is a channel: promotions push a release, rollbacks take the top one away for good, reads look at it.
+model here is a channel: promotions push a release, rollbacks take the top one away for good, reads look at it. That of
+a gate is in :mod:`tests.operations.gate_model`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, Self, TypeVar
 
 NOTHING = ""
 """What a channel serves before the first promotion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """What one process did and was told. Times are of one monotonic clock."""
+class Timed:
+    """An operation of one process. Times are of one monotonic clock."""
 
-    kind: Literal["promote", "rollback", "read"]
     called: int
     returned: int
+
+
+TimedT = TypeVar("TimedT", bound=Timed, contravariant=True)
+T = TypeVar("T", bound=Timed)
+
+
+class Model(Protocol[TimedT]):
+    """A state of what the operations change, and what each of them is to answer there."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for states that no operation can tell apart."""
+
+    def after(self, operation: TimedT) -> Self | None:
+        """The state after the operation, or None where the operation was told something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Timed):
+    """What one process did and was told."""
+
+    kind: Literal["promote", "rollback", "read"]
     revision: int
     stable: str
     before: str = NOTHING
@@ -36,8 +58,11 @@ class State:
     stable: str = NOTHING
     under: State | None = None
 
+    @property
+    def key(self) -> Hashable:
+        return self.revision, self.stable  # what is under it follows from the operations that were done
+
     def after(self, operation: Operation) -> State | None:
-        """The state after the operation, or None where the operation was told something else."""
         if operation.kind == "read":
             return self if (operation.revision, operation.stable) == (self.revision, self.stable) else None
         if operation.revision != self.revision + 1 or operation.before != self.stable:
@@ -50,20 +75,25 @@ class State:
 
 
 def is_linearizable(history: Sequence[Operation]) -> bool:
-    """True where some order of the history, true to real time, explains every answer."""
+    """True where some order of the history of a channel, true to real time, explains every answer."""
+    return explained(history, State())
+
+
+def explained(history: Sequence[T], begin: Model[T]) -> bool:
+    """True where some order of the history, true to real time, explains every answer by the model that begins so."""
     operations = sorted(history, key=lambda operation: operation.called)
     everything = (1 << len(operations)) - 1
     # A configuration: the operations that took effect, as bits, and the state they led to. One that was seen before,
     # whatever order led there, leads nowhere new.
-    pending = [(0, State())]
-    seen: set[tuple[int, int, str]] = set()
+    pending = [(0, begin)]
+    seen: set[tuple[int, Hashable]] = set()
     while pending:
         done, state = pending.pop()
         if done == everything:
             return True
-        if (done, state.revision, state.stable) in seen:
+        if (done, state.key) in seen:
             continue
-        seen.add((done, state.revision, state.stable))
+        seen.add((done, state.key))
         for index in _candidates(operations, done):
             following = state.after(operations[index])
             if following is not None:
@@ -71,7 +101,7 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
     return False
 
 
-def _candidates(operations: Sequence[Operation], done: int) -> list[int]:
+def _candidates(operations: Sequence[Timed], done: int) -> list[int]:
     """Those that may be next: called before any other that is left has returned."""
     found: list[int] = []
     # The first bit that is not set: everything before it is done.

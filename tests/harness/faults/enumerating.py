@@ -52,7 +52,7 @@ def _enumerate(worlds: Worlds, scenario: Scenario, most: int | None) -> Row:
     if scenario.ref and not any(ref.startswith(f"{scenario.ref} ") for ref in after["refs"]):
         row.wrong("no fault at all", f"{scenario.ref} is not made")
     judge = _Judge(scenario=scenario, before=before, after=after)
-    for point in _chosen(labels, most):
+    for point in _chosen(labels, most, brief=scenario.brief):
         where = f"point {point} of {len(labels)}, {labels[point - 1]}"
         with worlds.copied(template, second=scenario.second) as world, adopting() as outlived:
             ended = _do(world, scenario, kill_at(point))
@@ -78,13 +78,17 @@ def _is_sometimes_absent(row: Row, worlds: Worlds, scenario: Scenario, template:
     return False
 
 
-def _chosen(labels: Sequence[str], most: int | None) -> list[int]:
-    """All points; or this many of them by lot, besides those around a commit and the last one."""
+def _chosen(labels: Sequence[str], most: int | None, *, brief: bool) -> list[int]:
+    """All points; or this many of them by lot, besides those around a commit (``brief``: half as many) and the last."""
     points = list(range(1, len(labels) + 1))
     if most is None or len(points) <= most:
         return points
-    always = {point for point in points if "commit" in labels[point - 1] or point == len(points)}
-    drawn = random.Random(_SEED).sample(points, most)
+    lot = random.Random(_SEED)
+    commits = [point for point in points if "commit" in labels[point - 1]]
+    if brief:
+        commits = lot.sample(commits, min(len(commits), most // 2))
+    always = {*commits, len(points)}
+    drawn = lot.sample(points, most)
     return sorted(always.union(drawn)) if most > 1 else drawn
 
 

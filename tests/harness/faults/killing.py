@@ -95,8 +95,15 @@ def _once(row: Row, where: str, reader: Reader) -> None:
     """No key has made one change twice."""
     seen = Counter((entry.key, entry.action, entry.app, entry.channel) for entry in reader.audit() if entry.key)
     for (key, *change), count in seen.items():
-        if count > 1 and change[0] != "profile":
+        if count > 1 and change[0] not in _SEVERAL:
             row.wrong(where, f"{count} times {change} with the key {key}")
+
+
+_ABOUT_FEW = frozenset({What.APPROVE, What.WITHDRAW, What.WAIVE})
+"""What is asked of few releases, or no word would meet another."""
+
+_SEVERAL = frozenset({"profile", "withdraw-approval"})
+"""Lines of which one request makes several: a person takes back what they approved under each policy."""
 
 
 # --- writers -------------------------------------------------------------------------------------
@@ -174,12 +181,12 @@ def next_order(registry: Registry, lot: random.Random, commit: str, apps: Sequen
     if what is What.RELEASE:
         text = f"Hello {{{{name}}}}, {lot.random()}"
     elif what is What.CHANNELS:
-        text = lot.choice(("protected", "open"))
+        text = lot.choice(("protected", "open", "gated"))
     elif what not in (What.ROLLBACK, What.ROLLBACK_ALL):
         with registry.read() as reader:
             held = reader.quarantines(app, channel) if what is What.UNQUARANTINE else ()
             known = [quarantine.release.version for quarantine in held] or [r.version for r in reader.releases(app)]
-        version = lot.choice(known)
+        version = lot.choice(known[-3:] if what in _ABOUT_FEW else known)
     key = uuid.UUID(int=lot.getrandbits(128)).hex
     return Order(
         what=what, key=key, app=app, channel=channel, version=version, text=text, commit=commit, minute=lot.random()
@@ -195,4 +202,10 @@ _SHARES = {
     What.QUARANTINE: 4,
     What.YANK: 1,
     What.CHANNELS: 3,
+    What.RUN: 3,
+    What.EVIDENCE: 2,
+    What.IMPORT: 2,
+    What.APPROVE: 8,
+    What.WITHDRAW: 2,
+    What.WAIVE: 6,
 }

@@ -22,6 +22,7 @@ from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.rollback import RollbackRequest, rollback
 from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Reader, Registry
+from tests.harness.faults import evidence_orders
 from tests.support.factory import ACTOR, NAME, minutes
 
 Fact = tuple[str | int, ...]
@@ -39,11 +40,22 @@ class What(StrEnum):
     YANK = "yank"
     CHANNELS = "channels apply"
     TRANSFER = "app transfer"
+    OPEN = "open a run"
+    ROWS = "rows of a run"
+    CLOSE = "close a run"
+    RUN = "a run"
+    EVIDENCE = "evidence add"
+    IMPORT = "evidence import"
+    APPROVE = "approve"
+    WITHDRAW = "approve --withdraw"
+    WAIVE = "promote --waive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One change that is asked for. ``commit`` of ``repository`` is where a release comes from; ``minute`` is when."""
+    """One change that is asked for. ``commit`` of ``repository`` is where a release comes from; ``minute`` is when.
+    ``text`` is the wording of a release, the kind of policies of channels, and the name of a run.
+    """
 
     what: What
     key: str
@@ -66,7 +78,8 @@ class Order:
 
 def carry_out(registry: Registry, order: Order) -> tuple[Fact, ...]:
     """Make the change; the facts that are acknowledged by its return."""
-    return (*_DO[order.what](registry, order), *([] if order.what is What.CHANNELS else [("key", order.key)]))
+    done = _DO[order.what](registry, order)
+    return (*done, *([] if order.what in _WITHOUT_KEY else [("key", order.key)]))
 
 
 def holds(reader: Reader, fact: Fact) -> bool:
@@ -85,6 +98,8 @@ def holds(reader: Reader, fact: Fact) -> bool:
             return owner is not None and owner.origin.repository == more[0]
         if kind == "policy":
             return reader.channel(name).version >= int(more[0])
+        if kind in evidence_orders.KINDS:
+            return evidence_orders.holds(reader, fact)
         assert kind == "deployment"
         return reader.deployment(name, more[0], int(more[1])).version == more[2]
     except NotFound:
@@ -156,7 +171,9 @@ def _yank(registry: Registry, order: Order) -> list[Fact]:
 
 def _channels(registry: Registry, order: Order) -> list[Fact]:
     # `text` decides the policies, so that one order is one declaration.
-    declared = {order.channel: Policy(protected=order.text == "protected"), "canary": Policy(allow_dirty=True)}
+    gate = evidence_orders.GATE if order.text == "gated" else None
+    own = Policy(protected=order.text == "protected", gate=gate)
+    declared = {order.channel: own, "canary": Policy(allow_dirty=True)}
     done = apply_channels(registry, NAME, declared, actor=ACTOR, now=order.now, terms=Terms(loosen=True))
     return [("policy", change.name, change.version) for change in done]
 
@@ -178,4 +195,16 @@ _DO: dict[What, Callable[[Registry, Order], list[Fact]]] = {
     What.YANK: _yank,
     What.CHANNELS: _channels,
     What.TRANSFER: _transfer,
+    What.OPEN: evidence_orders.open_,
+    What.ROWS: evidence_orders.rows,
+    What.CLOSE: evidence_orders.close_,
+    What.RUN: evidence_orders.whole_run,
+    What.EVIDENCE: evidence_orders.add_verdict,
+    What.IMPORT: evidence_orders.import_results,
+    What.APPROVE: evidence_orders.approve_,
+    What.WITHDRAW: evidence_orders.withdraw,
+    What.WAIVE: evidence_orders.waive,
 }
+
+_WITHOUT_KEY = frozenset({What.CHANNELS, What.ROWS})
+"""Changes that are the same however often they are asked for, without the memory of a key."""

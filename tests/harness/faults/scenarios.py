@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from promptops.core.errors import Conflict
 from promptops.operations.git_sync import tag
@@ -15,6 +16,7 @@ from promptops.source.git.repository import Repository
 from promptops.store import backup, create, restore, upgrade
 from promptops.store.backups.manifest import manifest_path, read_manifest, sha256_of
 from tests.harness.faults.children import Say
+from tests.harness.faults.evidence_orders import measure
 from tests.harness.faults.orders import Order, What, carry_out
 from tests.harness.faults.state import State
 from tests.harness.faults.worlds import World, begin, clear
@@ -33,7 +35,8 @@ class Scenario:
 
     ``begin`` names the template it starts from. ``same`` reduces a state to what must be equal between two runs of it;
     ``whole`` to the part that is changed as a whole or not at all. ``ref`` is one that it makes in git when nothing is
-    in its way. ``second``: it makes a second registry.
+    in its way. ``second``: it makes a second registry. ``brief``: of its points a bounded run draws those around a
+    commit by lot, too.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Scenario:
     whole: Callable[[State], State] = dict
     ref: str = ""
     second: bool = False
+    brief: bool = False
 
 
 def _order(order: Order, world: World, say: Say) -> None:
@@ -111,7 +115,8 @@ def _copy(world: World) -> Path:
 
 
 def room(world: World) -> None:
-    """A place for backups."""
+    """A place for backups, and something to keep of each kind that evidence has."""
+    judge(world)
     _copy(world).parent.mkdir()
 
 
@@ -122,9 +127,48 @@ def backed_up(world: World) -> None:
 
 
 def archive(world: World) -> None:
-    """A registry that is in git, all of it."""
+    """A registry that is in git, all of it, evidence and people's word too."""
+    judge(world)
     with world.registry() as registry:
         sync(registry, world.work)
+
+
+def judge(world: World) -> None:
+    """Of each kind of fact that a gate reads there is one; the gate of prod, in a freeze, would open for a waiver."""
+    steps = (
+        Order(what=What.CHANNELS, key="gate", text="gated"),
+        Order(what=What.RUN, key="run", version="0.1.3"),
+        Order(what=What.EVIDENCE, key="verdict", version="0.1.3"),
+        Order(what=What.IMPORT, key="results", version="0.1.3"),
+        Order(what=What.APPROVE, key="taken back", version="0.1.3"),
+        Order(what=What.WITHDRAW, key="back", version="0.1.3"),
+        Order(what=What.APPROVE, key="word", version="0.1.3"),
+        Order(what=What.APPROVE, key="shop's", app="shop", version="0.1.0"),
+        Order(what=What.WAIVE, key="waiver", app="shop", version="0.1.0"),
+    )
+    with world.registry() as registry:
+        for step in steps:
+            carry_out(registry, step)
+
+
+def gate(world: World) -> None:
+    """A release whose gate opens: a run has shown that it is not worse, another system and a person said yes."""
+    orders = (
+        Order(what=What.EVIDENCE, key="verdict", version="0.1.3"),
+        Order(what=What.APPROVE, key="word", version="0.1.3"),
+    )
+    with world.registry() as registry:
+        measure(registry)
+        for order in orders:
+            carry_out(registry, order)
+
+
+def running(world: World, *, reported: bool = False) -> None:
+    """A run that was opened, with or without its rows."""
+    with world.registry() as registry:
+        carry_out(registry, Order(what=What.OPEN, key="run", version="0.1.3"))
+        if reported:
+            carry_out(registry, Order(what=What.ROWS, key="rows", version="0.1.3", text="run"))
 
 
 def age(world: World) -> None:
@@ -136,6 +180,11 @@ def age(world: World) -> None:
 def _in_database(state: State) -> State:
     """Without what goes to git step by step."""
     return {name: rows for name, rows in state.items() if name not in ("refs", "outbox", "drained")}
+
+
+def _none(state: State) -> State:
+    """Nothing: a run comes to its evidence in parts, and each of them is a scenario of its own."""
+    return {}
 
 
 def _finished(state: State) -> State:
@@ -160,11 +209,29 @@ _ORDERS: Mapping[str, Order] = {
     "channels apply": Order(what=What.CHANNELS, key="new", text="protected", minute=5),
 }
 
+_NEW: dict[str, Any] = {"key": "new", "version": "0.1.3", "minute": 5}
+_WORDS: Mapping[str, tuple[str, Order]] = {
+    "open a run": ("base", Order(what=What.OPEN, **_NEW)),
+    "rows of a run": ("running", Order(what=What.ROWS, text="run", **_NEW)),
+    "close a run": ("reported", Order(what=What.CLOSE, text="run", **_NEW)),
+    "evidence add": ("base", Order(what=What.EVIDENCE, **_NEW)),
+    "evidence import": ("base", Order(what=What.IMPORT, **_NEW)),
+    "approve": ("base", Order(what=What.APPROVE, **_NEW)),
+    "approve --withdraw": ("judged", Order(what=What.WITHDRAW, **_NEW)),
+    "promote, gate": ("gated", Order(what=What.PROMOTE, **_NEW)),
+    "promote --waive": ("judged", Order(what=What.WAIVE, **_NEW)),
+}
+"""What a gate reads, and who it opens for: the world of each, and the order."""
+
 PREPARE: Mapping[str, Callable[[World], None]] = {
     "base": begin,
     "empty": clear,
     "old": age,
     "archived": archive,
+    "running": running,
+    "reported": partial(running, reported=True),
+    "judged": judge,
+    "gated": gate,
     "room": room,
     "backed up": backed_up,
 }
@@ -174,7 +241,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="init", change=_init, begin="empty", same=_sizes),
     Scenario(name="release", change=_release),
     *(Scenario(name=name, change=partial(_order, order)) for name, order in _ORDERS.items()),
-    Scenario(name="sync", change=_sync, whole=_in_database, ref=REF),
+    *(
+        Scenario(name=name, change=partial(_order, order), begin=world, brief=True)
+        for name, (world, order) in _WORDS.items()
+    ),
+    Scenario(name="a run, continued", change=partial(_order, Order(what=What.RUN, **_NEW)), whole=_none, brief=True),
+    Scenario(name="sync", change=_sync, begin="judged", whole=_in_database, ref=REF),
     Scenario(name="release, tag", change=_release_and_tag, whole=_in_database, ref="refs/tags/bot/v0.1.4"),
     Scenario(name="db upgrade", change=_upgrade, begin="old"),
     Scenario(name="rebuild", change=_rebuild, begin="archived", second=True),
