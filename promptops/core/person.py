@@ -20,7 +20,7 @@ _LONGEST: Final = 254
 """Characters of an address: https://www.rfc-editor.org/errata/eid1690."""
 
 _ADDRESS: Final = re.compile(r"[^\s<>@,;:\"()\[\]\\]+@[^\s<>@,;:\"()\[\]\\]+")
-_CLAIMED: Final = re.compile(r"[^\s<>@]+@[^\s<>]+")
+_OUTSIDE: Final = re.compile(r"[\s<>]*[<>][\s<>]*")
 _TOKEN: Final = re.compile(r"(?:^|.* via )token (?P<name>[a-z0-9._-]+)")
 
 
@@ -43,12 +43,24 @@ def folded(text: str) -> str:
 def marks_of(actor: str) -> Marks:
     """Returns by what the actor of a change is known.
 
-    That is every address in it, or the whole name if it has none, and the token with which the change came.
+    That is every address in it, with and without its detail (:func:`mailbox`), or the name if it has none, and the
+    token with which the change came.
     """
     token = token_of(actor)
-    claimed = actor.removesuffix(f"token {token}").removesuffix(" via ") if token else actor
-    named = frozenset(map(folded, _CLAIMED.findall(claimed))) or frozenset({folded(claimed)} - {""})
+    claimed = folded(actor.removesuffix(f"token {token}").removesuffix(" via ") if token else actor)
+    addresses = frozenset(address.rstrip(".") for address in _ADDRESS.findall(claimed))
+    # Git writes "Ada <>" for a person without an address.
+    named = addresses | frozenset(map(mailbox, addresses)) or frozenset(_OUTSIDE.split(claimed)) - {""}
     return named | ({token_mark(token)} if token else set())
+
+
+def mailbox(address: str) -> str:
+    """Returns an address without case and without its detail: ``ada@example.org`` for ``Ada+git@example.org``.
+
+    The detail, behind a plus, sorts the letters of one person: https://www.rfc-editor.org/rfc/rfc5233.
+    """
+    local, at, domain = folded(address).partition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
 
 
 def marks_of_all(actors: tuple[str, ...]) -> Marks:
@@ -69,4 +81,4 @@ def token_of(actor: str) -> str:
 
 def claimed_address(actor: str) -> str:
     """Returns the last address that an actor claims; empty without one."""
-    return next(reversed(_CLAIMED.findall(actor)), "")
+    return next(reversed(_ADDRESS.findall(actor)), "")

@@ -124,7 +124,9 @@ def with_authors(
         if before is not None and before.digest == built.digest and not before.provenance.dirty:
             return built
         since = before.provenance.commit if before is not None else ""
-        people = authors(repository.begin, made.commit, made.path, since=since)
+        # Changes that came before the app moved were made in its old folder.
+        paths = dict.fromkeys((made.path, before.provenance.path if before is not None else made.path))
+        people = authors(repository.begin, made.commit, *paths, since=since)
         return replace(built, provenance=replace(made, authors=people))
 
     return replace(workspace, built=tuple(map(named, workspace.built)))

@@ -108,7 +108,8 @@ def vouched(tokens: Sequence[Token], approval: Approval) -> Vouched:
 def marks(tokens: Sequence[Token], actor: str) -> Marks:
     """Returns by what an actor is known: by what it says itself, and by the person of its token."""
     name = token_of(actor)
-    return marks_of(actor) | {folded(token.person) for token in tokens if name and token.name == name and token.person}
+    people = (token.person for token in tokens if name and token.name == name)
+    return marks_of(actor).union(*map(marks_of, people))
 
 
 def _of_each(tokens: Sequence[Token], actors: Sequence[str]) -> Marks:

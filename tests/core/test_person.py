@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.core.errors import Invalid
-from promptops.core.person import claimed_address, marks_of, require_address, token_of
+from promptops.core.person import claimed_address, mailbox, marks_of, require_address, token_of
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,20 @@ from promptops.core.person import claimed_address, marks_of, require_address, to
         ("Ada <ada@example.org> <other@example.org>", {"ada@example.org", "other@example.org"}),
         ("Ada <\uff41da@example.org>", {"ada@example.org"}),  # a wide letter
         ("", set()),
+        # However the addresses stand in it.
+        ("a@example.org,b@example.org", {"a@example.org", "b@example.org"}),
+        ("Ada (ada@example.org)", {"ada@example.org"}),
+        ("mailto:ada@example.org.", {"ada@example.org"}),
+        ("Ada <ada\uff20example.org>", {"ada@example.org"}),  # a wide @
+        # One person, whatever detail the address has.
+        ("Ada <Ada+git@example.org>", {"ada+git@example.org", "ada@example.org"}),
+        ("7+ada@users.noreply.github.com", {"7+ada@users.noreply.github.com", "7@users.noreply.github.com"}),
+        ("Ada <+@example.org>", {"+@example.org"}),
+        # Git without an address, or with one that is none.
+        ("Ada <>", {"ada"}),
+        ("Ada L <ada>", {"ada l", "ada"}),
+        ("<>", set()),
+        ("Ada <> via token ci", {"ada", "token ci"}),
     ],
 )
 def test_an_actor_is_known_by_addresses_and_token(actor: str, marks: set[str]) -> None:
@@ -44,3 +58,11 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 def test_an_address_stays_as_it_was_typed() -> None:
     assert require_address("Ada.L+x@Example.org") == "Ada.L+x@Example.org"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("Ada+git@Example.org", "ada@example.org"), ("ada@example.org", "ada@example.org"), ("ada", "ada"), ("", "")],
+)
+def test_a_mailbox_is_an_address_without_its_detail(address: str, expected: str) -> None:
+    assert mailbox(address) == expected

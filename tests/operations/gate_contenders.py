@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from promptops.core.errors import NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined
+from promptops.core.errors import NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined, RegistryUnavailable
 from promptops.core.evidence.approval import Approval, standing
 from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.evidence.evidence import Evidence
@@ -104,13 +104,19 @@ def _next(chance: random.Random, number: int, version: str) -> Asked:
 
 
 def _act(registry: Registry, asked: Asked) -> tuple[str, tuple[int | str | bool, ...]]:
-    """Do it; the time that it was given as now, and what was told of it: nothing where it was refused."""
-    now = datetime.now(UTC)
-    try:
-        told = _DO[asked.what](registry, asked, now)
-    except (NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined):
-        told = ()
-    return now.isoformat(timespec="microseconds"), told
+    """Do it; the time that it was given as now, and what was told of it: nothing where it was refused.
+
+    On a busy machine the lock may not come in time. Then nothing was begun, and it is asked for anew.
+    """
+    while True:
+        now = datetime.now(UTC)
+        try:
+            told = _DO[asked.what](registry, asked, now)
+        except (NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined):
+            told = ()
+        except RegistryUnavailable:
+            continue
+        return now.isoformat(timespec="microseconds"), told
 
 
 def _approve(registry: Registry, asked: Asked, now: datetime) -> tuple[int | str | bool, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -103,6 +104,13 @@ class Case:
         (Case(released_by=BOB), "refused"),
         (Case(released_by="token approver"), "refused"),  # the very token
         (Case(approver=ADA), "refused"),  # claims to be the author
+        (Case(author="Bob <bob+git@example.org>"), "refused"),  # one person, whatever the detail of the address
+        (Case(person="bob+reviews@example.org", also=(BOB,)), "refused"),
+        (Case(promoter="Bob <Bob+ops@example.org>"), "closed"),
+        (Case(author="Bob"), "opens"),  # a name is no address: who has one is known by it
+        (Case(author="Bob <>", approver="bob", with_token=False, gate=CLAIMED), "refused"),
+        (Case(author="<>", also=("",)), "opens"),
+        (Case(also=("bob@example.org,cleo@example.org",)), "refused"),
         (Case(promoter=BOB), "closed"),
         (Case(promoter="Anyone <any@example.org>", promoters_token="bobs-other"), "closed"),
         # An author through a second token: bound to them it is refused, of no person it proves nothing.
@@ -269,6 +277,45 @@ def test_two_approvals_are_of_two_people(gated: Registry, bob: Token) -> None:
     approves(gated, new, "x", dora)
     revoke_token(gated, "dora", actor=ROOT, now=minutes(1))  # it ends the token, not what was said
     assert opens(gated, new)
+
+
+def test_a_person_with_two_addresses_of_one_mailbox_is_one_person(gated: Registry, bob: Token) -> None:
+    make_channels(gated, prod=Policy(gate={"approvals": {"count": 2}}))
+    again = token(gated, "bob-2", "bob+reviews@example.org", scopes=(Scope.APPROVE,))
+    new = made(gated, "two")
+    approves(gated, new, "x", bob)
+    approves(gated, new, "x", again)
+    assert not opens(gated, new)
+
+
+def test_an_approval_outlives_the_token_that_it_came_with(gated: Registry) -> None:
+    day = timedelta(days=1)
+    short = TokenRequest(name="short", person="bob@example.org", scopes=(Scope.APPROVE,), lifetime=day)
+    bob = create_token(gated, short, actor=ROOT, now=minutes(0)).token
+    new = made(gated, "two")
+    approves(gated, new, "x", bob)
+    request = PromoteRequest(reference=parse_reference(f"bot@{new.version}"), channel="prod", key=key())
+    assert promote(gated, request, actor=ADA, now=minutes(0) + 2 * day).deployments
+
+
+def test_a_token_of_the_same_name_does_not_speak_for_the_one_before(gated: Registry, bob: Token) -> None:
+    new = made(gated, "two", by="Someone <x@example.org> via token bob")
+    revoke_token(gated, "bob", actor=ROOT, now=minutes(1))
+    dora = token(gated, "dora", "dora@example.org", scopes=(Scope.APPROVE,))
+    with pytest.raises(NotIndependent, match="released it"):
+        approves(gated, new, "x", token(gated, "bob-2", "bob@example.org", scopes=(Scope.APPROVE,)))
+    approves(gated, new, "x", dora)
+    assert opens(gated, new)
+
+
+def test_a_canary_of_another_release_neither_lends_nor_takes_an_approval(gated: Registry, bob: Token) -> None:
+    new, other = made(gated, "two"), made(gated, "three")
+    approves(gated, new, "x", bob)
+    by_hand(gated, kind=Kind.CANARY, canary=canary_of(other), now=minutes(1))
+    assert not opens(gated, other), "what runs as a canary has no approval by that"
+    by_hand(gated, kind=Kind.CANARY, canary=canary_of(other, step=2, weight=10_000), now=minutes(1))
+    assert not opens(gated, other), "nor at its full weight"
+    assert opens(gated, new), "and the release beside it keeps its own"
 
 
 def test_the_gate_says_whose_approval_counts(gated: Registry, bob: Token) -> None:

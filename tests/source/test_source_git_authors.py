@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from promptops.core.person import marks_of_all
 from promptops.source.git import authors as reading
 from promptops.source.git.authors import authors
 from promptops.source.git.repository import Repository
@@ -49,6 +50,62 @@ def test_authors_committers_and_co_authors_of_what_touched_the_folder(root: Path
     assert authors(repository.begin, last, "bot") == (BOB, "Dora <dora@example.org>", ADA, "Cleo <Cleo@example.org>")
     assert authors(repository.begin, last, "", since=first)[0] == "Eve <eve@example.org>"
     assert authors(repository.begin, last, "bot", since=last) == ()
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        "Co-authored-by: Cleo <cleo@example.org>",
+        "CO-AUTHORED-BY:Cleo <cleo@example.org>",
+        "Co-authored-by : Cleo <cleo@example.org>",
+        "Co-authored-by: Cleo\n <cleo@example.org>",  # folded, as git folds
+        "Co-authored-by: Dora <dora@example.org>, Cleo <cleo@example.org>",
+        "Co-authored-by: cleo@example.org",
+        "Co-authored-by: Cleo <cleo@example.org>\r",
+        "Co-developed-by: Cleo <cleo@example.org>\nSigned-off-by: Not <not@example.org>",
+    ],
+)
+def test_a_co_author_is_named_in_many_ways(root: Path, repository: Repository, trailer: str) -> None:
+    factory.write(root, {"bot/a.txt": "2"})
+    factory.git(root, "commit", "--quiet", "-a", "--cleanup=verbatim", "-F", "-", stdin=f"Change\n\n{trailer}\n")
+    found = marks_of_all(authors(repository.begin, "HEAD", "bot"))
+    assert "cleo@example.org" in found
+    assert "not@example.org" not in found
+
+
+def test_a_folded_co_author_is_mapped_too(root: Path, repository: Repository) -> None:
+    factory.write(root, {"bot/a.txt": "2", ".mailmap": "Cleo <cleo@example.org> <c@home.example>\n"})
+    factory.git(root, "add", "--all")
+    message = "Change\n\nCo-authored-by: c\n <c@home.example>\r\n"
+    factory.git(root, "commit", "--quiet", "--cleanup=verbatim", "-F", "-", stdin=message)
+    assert "cleo@example.org" in marks_of_all(authors(repository.begin, "HEAD", "bot"))
+
+
+def test_who_was_cherry_picked_and_who_picked_both_count(root: Path, repository: Repository) -> None:
+    first = factory.git(root, "rev-parse", "HEAD")
+    factory.git(root, "checkout", "--quiet", "-b", "side")
+    picked = commit_as(root, BOB, {"bot/b.txt": "1"}, by=BOB)
+    factory.git(root, "checkout", "--quiet", "main")
+    factory.git(root, "-c", "user.name=Dora", "-c", "user.email=dora@example.org", "cherry-pick", picked)
+    found = authors(repository.begin, "HEAD", "bot", since=first)
+    assert found == (BOB, "Dora <dora@example.org>")
+
+
+def test_who_changes_the_text_while_merging_counts(root: Path, repository: Repository) -> None:
+    first = factory.git(root, "rev-parse", "HEAD")
+    factory.git(root, "checkout", "--quiet", "-b", "side")
+    commit_as(root, BOB, {"other/b.txt": "1"}, by=BOB)
+    factory.git(root, "checkout", "--quiet", "main")
+    commit_as(root, ADA, {"other/c.txt": "1"})
+    factory.git(root, "merge", "--quiet", "--no-ff", "--no-commit", "side")
+    commit_as(root, "Eve <eve@example.org>", {"bot/a.txt": "evil"}, "Merge", by="Eve <eve@example.org>")
+    assert authors(repository.begin, "HEAD", "bot", since=first) == ("Eve <eve@example.org>",)
+
+
+def test_a_person_without_an_address_is_kept_by_name(root: Path, repository: Repository) -> None:
+    first = factory.git(root, "rev-parse", "HEAD")
+    last = commit_as(root, "Bob <>", {"bot/a.txt": "2"})
+    assert authors(repository.begin, last, "bot", since=first) == ("Bob <>", ADA)
 
 
 def test_a_commit_that_this_repository_does_not_have_cuts_nothing_off(root: Path, repository: Repository) -> None:

@@ -284,10 +284,17 @@ def test_a_lock_that_is_held_for_longer_than_one_try_waits_is_waited_for(registr
     fill(registry)
     busy = psycopg.connect(make_url(registry_url).set(drivername="postgresql").render_as_string(False))
     busy.execute("SELECT 1 FROM head FOR UPDATE")
-    ending = threading.Timer(6.0, busy.close)
-    ending.start()
+    ending = threading.Event()
+
+    def end() -> None:
+        ending.set()
+        busy.close()
+
+    timer = threading.Timer(6.0, end)
+    timer.start()
     do(registry, lambda writer: writer.lock_heads([("bot", "prod")]))
-    ending.join()
+    assert ending.is_set(), "nothing was in its way"
+    timer.join()
 
 
 def test_a_registry_that_cannot_be_written_says_so_and_can_still_be_read(database: str, registry_url: str) -> None:

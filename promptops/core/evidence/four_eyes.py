@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from promptops.core.evidence.approval import Approval
-from promptops.core.person import NOBODY, Marks, folded, marks_of
+from promptops.core.person import NOBODY, Marks, mailbox, marks_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +35,12 @@ class Vouched:
 
     @property
     def giver(self) -> Marks:
-        person = folded(self.approval.person)
-        return marks_of(self.approval.actor) | ({person} if person else set())
+        return marks_of(self.approval.actor) | marks_of(self.approval.person)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """An approval that counts; ``proven`` if its person is, ``person`` without case, so that each counts once."""
+    """An approval that counts; ``proven`` if its person is, ``person`` is a mailbox, so that each counts once."""
 
     approval: Approval
     proven: bool
@@ -68,7 +67,7 @@ def judged(vouched: Vouched, makers: Makers) -> Counted | Discounted:
             return Discounted(approval=approval, reason=f"{_named(giver & marks)} {part}")
     vouches = makers.released | makers.promotes
     proven = approval.proven and bool(approval.person) and not vouched.binders & vouches
-    return Counted(approval=approval, proven=proven, person=folded(approval.person) or min(giver, default=""))
+    return Counted(approval=approval, proven=proven, person=mailbox(approval.person) or min(giver, default=""))
 
 
 def judged_each(vouched: Iterable[Vouched], makers: Makers) -> tuple[tuple[Counted, ...], tuple[Discounted, ...]]:

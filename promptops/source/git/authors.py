@@ -22,12 +22,15 @@ _LONGEST: Final = 300
 
 _FORMAT: Final = "--format=%an <%ae>%x00%aN <%aE>%x00%cn <%ce>%x00%cN <%cE>%x00%B"
 _FIELDS: Final = 5
-_CO_AUTHOR: Final = re.compile(r"^[ \t]*co-authored-by:[ \t]*(\S.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_CO_AUTHOR: Final = re.compile(
+    r"^[ \t]*co-(?:authored|developed)-by[ \t]*:[ \t]*(\S.*(?:\n[ \t]+\S.*)*)$", re.IGNORECASE | re.MULTILINE
+)
+"""A trailer that names a co-author, as GitHub and GitLab know it and as Linux does; git folds long ones."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-def authors(begin: Begin, sha: str, path: str, *, since: str = "") -> tuple[str, ...]:
-    """Returns the authors, committers and co-authors of the commits up to ``sha`` that touched a folder.
+def authors(begin: Begin, sha: str, *paths: str, since: str = "") -> tuple[str, ...]:
+    """Returns the authors, committers and co-authors of the commits up to ``sha`` that touched one of these folders.
 
     Those are the commits that ``since`` does not lead to; all of them where it is no commit of this repository. Each
     person is ``Name <mail>``, once.
@@ -36,7 +39,7 @@ def authors(begin: Begin, sha: str, path: str, *, since: str = "") -> tuple[str,
         GitUnavailable: git cannot list them.
     """
     walk = ("log", "-z", "--full-history", _FORMAT, sha)
-    below = ("--", path or ".")
+    below = ("--", *(path or "." for path in paths))
     result = begin(*walk, f"^{since}", *below).answer() if _COMMIT.fullmatch(since) else None
     if result is None or result.code:
         result = begin(*walk, *below).answer()
@@ -51,7 +54,7 @@ def _people(begin: Begin, commits: Iterable[list[str]]) -> Iterator[str]:
     beside: dict[str, None] = {}
     for *named, message in commits:
         yield from named
-        beside.update(dict.fromkeys(_CO_AUTHOR.findall(message)))
+        beside.update(dict.fromkeys(" ".join(found.split()) for found in _CO_AUTHOR.findall(message)))
     yield from beside
     yield from _mapped(begin, [person for person in beside if person.endswith(">") and "<" in person])
 

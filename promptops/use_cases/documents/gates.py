@@ -9,7 +9,7 @@ from typing import Any, Final
 from promptops.core.advice import advice_in
 from promptops.core.evidence.four_eyes import Counted, Discounted
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict
-from promptops.core.person import folded
+from promptops.core.person import mailbox
 from promptops.core.verdict import Outcome
 from promptops.operations.gate import GateReport
 from promptops.use_cases.documents.form import Form
@@ -67,7 +67,7 @@ def _from_report(document: GateDocument) -> GateReport:
         **{name: getattr(document, name) for name in _PLACE},
         verdict=verdict,
         counted=tuple(
-            Counted(approval=approval, proven=each.proven, person=folded(approval.person))
+            Counted(approval=approval, proven=each.proven, person=mailbox(approval.person))
             for each, approval in judged
             if each.counts
         ),

@@ -40,3 +40,14 @@ def test_a_release_that_a_commit_confirms_has_its_authors(workspace: Path, promp
     assert authors(promptops, "--allow-dirty") == ["Ada Lovelace <ada@example.org>"]
     change(workspace, "good day", "Commit it", "Bob <bob@example.org>")
     assert authors(promptops) == ["Bob <bob@example.org>", "Ada Lovelace <ada@example.org>"]
+
+
+def test_who_changed_an_app_before_it_moved_is_named_too(workspace: Path, promptops: Promptops) -> None:
+    authors(promptops)
+    change(workspace, "good day", "Change it", "Bob <bob@example.org>")
+    factory.write(workspace, {"promptops.yml": factory.WORKSPACE.replace("[bot]", "[apps/bot]")})
+    (workspace / "apps").mkdir()
+    factory.git(workspace, "mv", "bot", "apps/bot")
+    factory.git(workspace, "commit", "--quiet", "-am", "Move it")
+    promptops("app", "transfer", "bot", "--reason", "moved")
+    assert authors(promptops) == ["Ada Lovelace <ada@example.org>", "Bob <bob@example.org>"]
