@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Protocol, cast
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Json, Policy, Quarantine, Release
+from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.verdict import Outcome, Verdict
 
 MAX_GATE: Final = 64 << 10
@@ -176,8 +177,11 @@ def checks_of(settings: Policy | Mapping[str, object], known: Mapping[str, Calla
     return AllOf(tuple(known[name](wanted[name]) if name in known else Unknown(name) for name in ordered))
 
 
-def loosened(before: Policy, after: Policy) -> tuple[str, ...]:
-    """Returns the settings by which ``after`` admits releases that ``before`` refuses; none if it is as strict."""
+def loosened(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> tuple[str, ...]:
+    """Returns the settings by which ``after`` admits releases that ``before`` refuses; none if it is as strict.
+
+    An app that ``rights`` do not show is not named.
+    """
     loose = {
         PromoteFrom.name: before.promote_from
         and (not after.promote_from or not {*after.promote_from} <= {*before.promote_from}),
@@ -189,15 +193,15 @@ def loosened(before: Policy, after: Policy) -> tuple[str, ...]:
         return names
     from promptops.core.gate import changes
 
-    return names + changes.loosened(before.gate, after.gate)
+    return names + changes.loosened(before.gate, after.gate, lambda app: rights.sees(app=app))
 
 
-def differences(before: Policy, after: Policy, sees: Callable[[str], bool] = lambda channel: True) -> str:
-    """Returns in words what a new policy changes; channels that the caller may not see are not named."""
+def differences(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> str:
+    """Returns in words what a new policy changes; channels and apps that ``rights`` do not show are not named."""
 
     def said(value: object) -> str:
         if isinstance(value, tuple):
-            return ", ".join(channel if sees(channel) else "…" for channel in value) or "any channel"
+            return ", ".join(channel if rights.sees(channel=channel) else "…" for channel in value) or "any channel"
         return str(value).lower()
 
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS if name != Gate.name}
@@ -205,7 +209,7 @@ def differences(before: Policy, after: Policy, sees: Callable[[str], bool] = lam
     if before.gate != after.gate:
         from promptops.core.gate import changes
 
-        changed += changes.differences(before.gate, after.gate)
+        changed += changes.differences(before.gate, after.gate, lambda app: rights.sees(app=app))
     return ", ".join(changed)
 
 

@@ -5,7 +5,7 @@ A policy belongs to the workspace that declared it: another one takes it over ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from promptops.core.model import Channel, Policy
 from promptops.core.names import ChannelName
 from promptops.core.origin import Origin
 from promptops.core.policy import differences, loosened
+from promptops.core.rights import EVERYTHING, Rights
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
@@ -89,12 +90,12 @@ def apply_channels(
     actor: str,
     now: datetime,
     terms: Terms = USUAL,
-    sees: Callable[[str], bool] = lambda channel: True,
+    rights: Rights = EVERYTHING,
 ) -> tuple[ChannelChange, ...]:
     """Make the registry's channels those that are declared; undeclared ones are reported and kept.
 
     All are applied or none is. Applying twice changes nothing, so no key is needed. ``name`` is the registry the
-    declaration belongs to. A refusal names only the channels that the caller may know, by ``sees``.
+    declaration belongs to. Neither an answer nor a refusal names a channel or an app that ``rights`` do not show.
 
     Raises:
         RegistryMismatch: the declaration belongs to another registry.
@@ -107,13 +108,13 @@ def apply_channels(
         )
     if terms.dry_run:
         with registry.read() as reader:
-            return _planned(reader, declared, terms)
+            return _planned(reader, declared, terms, rights)
 
     def work(writer: Writer) -> tuple[ChannelChange, ...]:
         for channel in sorted(declared):
             writer.lock_channel(channel)
-        changes = _planned(writer, declared, terms)
-        _require_allowed(changes, terms, sees)
+        changes = _planned(writer, declared, terms, rights)
+        _require_allowed(changes, terms, rights)
         for change in changes:
             if change.is_change:
                 writer.set_policy(
@@ -124,10 +125,12 @@ def apply_channels(
     return registry.write(work)
 
 
-def _planned(reader: Reader, declared: Mapping[str, Policy], terms: Terms) -> tuple[ChannelChange, ...]:
+def _planned(
+    reader: Reader, declared: Mapping[str, Policy], terms: Terms, rights: Rights
+) -> tuple[ChannelChange, ...]:
     """What applying would do to each channel, whatever the terms allow."""
     known = {channel.name: channel for channel in reader.channels()}
-    changes = [_change(channel, policy, known.get(channel), terms) for channel, policy in declared.items()]
+    changes = [_change(channel, policy, known.get(channel), terms, rights) for channel, policy in declared.items()]
     changes += [
         ChannelChange(name=c.name, policy=c.policy, version=c.version, applied=Applied.UNDECLARED)
         for c in known.values()
@@ -136,7 +139,7 @@ def _planned(reader: Reader, declared: Mapping[str, Policy], terms: Terms) -> tu
     return tuple(changes)
 
 
-def _change(name: str, policy: Policy, known: Channel | None, terms: Terms) -> ChannelChange:
+def _change(name: str, policy: Policy, known: Channel | None, terms: Terms, rights: Rights) -> ChannelChange:
     if known is None:
         return ChannelChange(name=name, policy=policy, version=1, applied=Applied.CREATED)
     here, there = terms.origin, known.origin
@@ -149,12 +152,12 @@ def _change(name: str, policy: Policy, known: Channel | None, terms: Terms) -> C
         version=known.version + 1,
         applied=Applied.CHANGED,
         before=known.policy,
-        loosens=loosened(known.policy, policy),
+        loosens=loosened(known.policy, policy, rights),
         owner=None if is_ours else there,
     )
 
 
-def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, sees: Callable[[str], bool]) -> None:
+def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, rights: Rights) -> None:
     """Check that the terms allow these changes.
 
     Raises:
@@ -163,7 +166,7 @@ def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, sees: Calla
     elsewhere = [change for change in changes if change.owner is not None]
     if elsewhere and not terms.take_over:
         here = f"this is {terms.origin}" if terms.origin else "this request names no workspace of a git repository"
-        owners = "; ".join(f"{_said(change, sees)} belongs to {change.owner}" for change in elsewhere)
+        owners = "; ".join(f"{_said(change, rights)} belongs to {change.owner}" for change in elsewhere)
         take_over = Advice(Action.APPLY_CHANNELS, words="take them over", reason="…")
         raise PolicyOwnedElsewhere(
             f"policies belong to the workspace that applied them before, and {here}: {owners}; nothing was applied",
@@ -173,12 +176,12 @@ def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, sees: Calla
     loose = [change for change in changes if change.loosens]
     if loose and not terms.loosen:
         raise PolicyLoosened(
-            f"channels would take releases that they refuse now: {'; '.join(_said(each, sees) for each in loose)};"
+            f"channels would take releases that they refuse now: {'; '.join(_said(each, rights) for each in loose)};"
             " nothing was applied",
             channels=[change.name for change in loose],
             hint=Sentence("If that is meant: ", option("loosen", "apply it with leave to loosen"), "."),
         )
 
 
-def _said(change: ChannelChange, sees: Callable[[str], bool]) -> str:
-    return f"{change.name} ({differences(change.before or Policy(), change.policy, sees)})"
+def _said(change: ChannelChange, rights: Rights) -> str:
+    return f"{change.name} ({differences(change.before or Policy(), change.policy, rights)})"

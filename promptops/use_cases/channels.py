@@ -147,7 +147,7 @@ DECLARE = UseCase(
         actor=caller.actor,
         now=caller.now,
         terms=request.terms,
-        sees=lambda channel: caller.rights.sees(channel=channel),
+        rights=caller.rights,
     ),
     request=Declaration,
     answer=tuple[ChannelChange, ...],

@@ -26,6 +26,7 @@ from promptops.core.policy import (
     refusal,
 )
 from promptops.core.verdict import Outcome, Verdict
+from tests.support import factory
 
 RELEASE = Release(
     app="bot",
@@ -257,7 +258,8 @@ def test_a_policy_is_looser_that_admits_what_the_other_refuses(
 
 def test_what_a_policy_changes_is_said_setting_by_setting() -> None:
     before, after = Policy(promote_from=("dev", "qa")), Policy(promote_from=("dev",), protected=True)
+    narrow = factory.rights(channels=("dev",))
     assert differences(before, after) == "promote_from: dev, qa → dev, protected: false → true"
-    assert differences(before, after, lambda channel: channel == "dev").startswith("promote_from: dev, … → dev")
+    assert differences(before, after, narrow).startswith("promote_from: dev, … → dev")
     assert differences(after, after) == ""
     assert [*CHECKS] == [field.name for field in fields(Policy)]  # no setting is left out

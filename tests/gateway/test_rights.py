@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from promptops.core.model import Policy
 from promptops.core.token import Scope
 from promptops.operations.tokens import TokenRequest, create_token, revoke_token
 from promptops.store import Registry
@@ -154,3 +156,27 @@ def test_the_id_of_one_token_may_be_the_name_of_another(
     create_token(told, TokenRequest(name=leaked.id), actor=factory.ACTOR, now=datetime.now(UTC))
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "root", Scope.ADMIN).secret)
     assert promptops("token", "revoke", leaked.id, "--json").json["name"] == "leaked"
+
+
+def test_a_refused_policy_names_no_app_that_the_token_may_not_see(
+    url: str, told: Registry, promptops: Promptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = {"not_worse": {"margin": "3%"}, "apps": {"other": {"not_worse": {"margin": "1%"}}}}
+    factory.make_channels(told, dev=Policy(), prod=Policy(gate=gate))
+    loose = "  dev: {}\n  prod: {gate: {not_worse: {margin: 3%}}}\n"
+    root = factory.make_workspace(
+        tmp_path / "ours",
+        {
+            "promptops.yml": f"registry: test\napps: [bot]\nchannels:\n{loose}",
+            "bot/prompts/greet.prompt.yml": factory.PROMPT,
+        },
+    )
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "wide", Scope.POLICY, Scope.READ).secret)
+    assert "gate.apps.other.not_worse.margin" in str(promptops("channels", "apply", "--json", exits=5).error)
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "narrow", Scope.POLICY, Scope.READ, apps=("bot",)).secret)
+    refused = promptops("channels", "apply", "--json", exits=5).error
+    assert (refused["code"], "gate.apps.…" in refused["message"]) == ("policy-loosened", True)
+    planned = promptops("channels", "apply", "--dry-run", "--json").json
+    done = promptops("channels", "apply", "--loosen", "--json").json
+    assert "other" not in f"{refused}{planned}{done}"

@@ -12,6 +12,7 @@ from promptops.core.model import Policy
 from promptops.core.origin import Origin
 from promptops.operations.channels import Applied, ChannelChange, Terms, apply_channels
 from promptops.store import Registry
+from tests.support import factory
 from tests.support.factory import ACTOR, NAME, START
 
 HERE = Origin(repository="git@h.org:acme/prompts.git", path="", root="a" * 40)
@@ -176,10 +177,9 @@ def test_a_policy_is_not_loosened_unless_that_is_said(registry: Registry) -> Non
 
 def test_a_refusal_names_no_channel_that_the_caller_may_not_see(registry: Registry) -> None:
     apply(registry, {"secret": Policy(), "prod": Policy(promote_from=("secret", "dev"))})
+    narrow = factory.rights(channels=("dev", "prod"))
     with pytest.raises(PolicyLoosened) as refused:
-        apply_channels(
-            registry, NAME, {"prod": Policy()}, actor=ACTOR, now=START, sees=lambda channel: channel != "secret"
-        )
+        apply_channels(registry, NAME, {"prod": Policy()}, actor=ACTOR, now=START, rights=narrow)
     assert "promote_from: …, dev → any channel" in str(refused.value)
 
 

@@ -31,7 +31,9 @@ from promptops.core.model import (
 from promptops.core.policy import Candidate
 from promptops.core.reference import parse_reference
 from promptops.core.release_bytes import encode
+from promptops.core.rights import Rights
 from promptops.core.rollout import Intent
+from promptops.core.token import Scope, Token, ordered
 from promptops.operations import release as releasing
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.channels import Terms, apply_channels
@@ -151,6 +153,16 @@ def make_channels(registry: Registry, **policies: Policy) -> None:
     """Apply the channels given, or a plain `prod`."""
     declared = policies or {"prod": Policy()}
     apply_channels(registry, NAME, declared, actor=ACTOR, now=START, terms=Terms(loosen=True))
+
+
+def rights(*, channels: tuple[str, ...] = ("*",), apps: tuple[str, ...] = ("*",)) -> Rights:
+    """The rights of a token that reads and sets policies, of these channels and apps alone."""
+    return Rights(
+        Token(
+            id="t" + "0" * 11, name="narrow", scopes=ordered((Scope.READ, Scope.POLICY)), prefix="pops_op_0000",
+            created_at=START, created_by=ACTOR, expires_at=None, channels=channels, apps=apps,
+        )
+    )  # fmt: skip
 
 
 def go_live(

@@ -31,6 +31,9 @@ Settings: TypeAlias = Mapping[str, object]
 Rule: TypeAlias = Callable[[Any, Any], bool]
 """Whether the second is as strict as the first."""
 
+HIDDEN: Final = "gate.apps.…"
+"""In place of all settings of apps that a caller does not see."""
+
 _SHOWN: Final = 200
 """Characters of a setting that a message shows."""
 
@@ -115,8 +118,13 @@ _KEYS: Final = {"tries_shared": "tries_level", "warns": "mode", "of": "agree", "
 """Keys of the file whose field has another name."""
 
 
-def loosened(before: Settings, after: Settings | None) -> tuple[str, ...]:
-    """Returns the settings by which ``after`` opens to releases that ``before`` refuses; none if it is as strict."""
+def loosened(
+    before: Settings, after: Settings | None, sees: Callable[[str], bool] = lambda app: True
+) -> tuple[str, ...]:
+    """Returns the settings by which ``after`` opens to releases that ``before`` refuses; none if it is as strict.
+
+    Of apps that the caller does not see, by ``sees``, it says no more than :data:`HIDDEN`.
+    """
     if after is None:
         return ("gate",)
     found: dict[str, None] = {}
@@ -126,20 +134,39 @@ def loosened(before: Settings, after: Settings | None) -> tuple[str, ...]:
         except Invalid:
             return () if before == after else ("gate",)
         prefix = f"gate.apps.{app}." if app else "gate."
-        found |= {prefix + path: None for path in looser if not app or f"gate.{path}" not in found}
+        looser = [prefix + path for path in looser if not app or f"gate.{path}" not in found]
+        found |= dict.fromkeys(looser if not app or sees(app) else looser and [HIDDEN])
     return tuple(found)
 
 
-def differences(before: Settings | None, after: Settings | None) -> list[str]:
-    """Returns in words every setting that differs: ``gate.not_worse.margin: 3% → 5%``."""
-    if before is None or after is None:
-        return [f"gate: {_said(before)} → {_said(after)}"]
-    old, new = dict(_leaves(before)), dict(_leaves(after))
-    return [
+def differences(
+    before: Settings | None, after: Settings | None, sees: Callable[[str], bool] = lambda app: True
+) -> list[str]:
+    """Returns in words every setting that differs: ``gate.not_worse.margin: 3% → 5%``.
+
+    Of apps that the caller does not see, by ``sees``, it says no more than :data:`HIDDEN`.
+    """
+    (seen, hidden), (seen_after, hidden_after) = _parted(before, sees), _parted(after, sees)
+    hint = [HIDDEN] if hidden != hidden_after else []
+    if seen is None or seen_after is None:
+        return [f"gate: {_said(seen)} → {_said(seen_after)}", *hint]
+    old, new = dict(_leaves(seen)), dict(_leaves(seen_after))
+    said = [
         f"gate.{path}: {_said(old.get(path))} → {_said(new.get(path))}"
         for path in dict.fromkeys((*old, *new))
         if old.get(path) != new.get(path)
     ]
+    return said + hint
+
+
+def _parted(gate: Settings | None, sees: Callable[[str], bool]) -> tuple[Settings | None, Settings]:
+    """Returns a gate without the settings of apps that the caller does not see, and those settings."""
+    hidden = {app: own for app, own in _apps(gate or {}).items() if not sees(app)}
+    if gate is None or not hidden:
+        return gate, {}
+    apps = {app: own for app, own in _apps(gate).items() if app not in hidden}
+    others = {name: value for name, value in gate.items() if name != "apps"}
+    return others | ({"apps": apps} if apps else {}), hidden
 
 
 def _apps(gate: Settings) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from promptops import clock
 from promptops.core.actor import require_claim
 from promptops.core.errors import Invalid, RequestInvalid, TooManyRequests
-from promptops.core.model import Json, Policy
+from promptops.core.model import Json
 from promptops.core.token import Scope
 from promptops.server.live.access import Access
 
@@ -142,10 +142,6 @@ class Call:
     def sees(self, *, channel: str = "", app: str = "") -> bool:
         """Returns whether the caller may see them; lists leave out what it may not see."""
         return self.access.allows(Scope.READ, channel=channel, app=app)
-
-    def limited(self, policy: Policy) -> Policy:
-        """A channel's policy without the names of channels that the caller may not know of."""
-        return replace(policy, promote_from=tuple(name for name in policy.promote_from if self.sees(channel=name)))
 
 
 async def _call(request: Request) -> Call:

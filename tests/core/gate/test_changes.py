@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptops.core.gate.changes import differences, loosened
+from promptops.core.gate.changes import HIDDEN, differences, loosened
 
 MARGIN: dict[str, Any] = {"not_worse": {"margin": "5%"}}
 
@@ -86,3 +86,21 @@ def test_a_change_is_said_setting_by_setting() -> None:
         "gate.mode: none → warn",
     ]
     assert differences(None, {"not_worse": {"margin": "3%"}}) == ["gate: none → {not_worse: {margin: 3%}}"]
+
+
+def test_of_an_app_that_the_caller_may_not_see_nothing_is_said_but_that_something_differs() -> None:
+    before = {**MARGIN, "apps": {"secret": {"not_worse": {"margin": "1%"}}, "notes": {"looks": 1}}}
+    after = {**MARGIN, "apps": {"secret": {"not_worse": "off"}, "notes": {"looks": 2}}}
+
+    def sees(app: str) -> bool:
+        return app != "secret"
+
+    assert differences(before, after, sees) == ["gate.apps.notes.looks: 1 → 2", HIDDEN]
+    assert differences(None, after, sees)[1:] == [HIDDEN]
+    assert "secret" not in str(differences(None, after, sees)) + str(differences(after, None, sees))
+    assert loosened(before, after, sees) == ("gate.apps.notes.looks", HIDDEN)
+    same = {**after, "apps": {"secret": before["apps"]["secret"], "notes": {"looks": 2}}}
+    assert (differences(before, same, sees), loosened(before, same, sees)) == (
+        ["gate.apps.notes.looks: 1 → 2"],
+        ("gate.apps.notes.looks",),
+    )
