@@ -125,9 +125,7 @@ def apply_channels(
     return registry.write(work)
 
 
-def _planned(
-    reader: Reader, declared: Mapping[str, Policy], terms: Terms, rights: Rights
-) -> tuple[ChannelChange, ...]:
+def _planned(reader: Reader, declared: Mapping[str, Policy], terms: Terms, rights: Rights) -> tuple[ChannelChange, ...]:
     """What applying would do to each channel, whatever the terms allow."""
     known = {channel.name: channel for channel in reader.channels()}
     changes = [_change(channel, policy, known.get(channel), terms, rights) for channel, policy in declared.items()]

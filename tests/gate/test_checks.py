@@ -132,6 +132,15 @@ def test_a_bar_counts_clusters_and_errors_against_it() -> None:
     assert compared([[E]] * 5 + candidate[5:], live).only({**BAR, "evidence": {"max_errors": "9%"}}).outcome is not PASS
 
 
+def test_a_bar_counts_similar_cases_as_clusters_unless_a_person_approves_of_the_suite() -> None:
+    plan = [replace(case, cluster=f"~{n // 10}") for n, case in enumerate(cases("answer", "answer", 100))]
+    world = compared(*worse(100, 0), plan, of_suite={"independent": True})
+    suite = world.candidate.suites[0].digest
+    assert world.only(BAR).outcome is INCONCLUSIVE
+    assert "until a person approves of the suite" in world.only(BAR).reason
+    assert world.approved(f"suite:{suite}").only(BAR).outcome is PASS
+
+
 def test_a_bar_of_a_suite_that_is_not_there() -> None:
     gate = {"bar": [{"suite": "answer", "at_least": "50%"}, {"suite": "none", "at_least": "50%"}]}
     outcomes = [one.outcome for one in compared(*worse(100, 0)).ask(gate).checks]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from promptops.core.advice import advice_in
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import Source
 from promptops.core.gate.anchor import choose_anchor
@@ -80,6 +81,29 @@ def test_clusters_count_once() -> None:
     assert verdict(compared(same(200), same(200), plan)).outcome is INCONCLUSIVE
     alike = [replace(case, cluster=f"~{n // 10}") for n, case in enumerate(plan)]
     assert verdict(compared(same(200), same(200), alike)).outcome is INCONCLUSIVE
+
+
+def test_similar_cases_are_clusters_unless_a_person_approves_of_a_suite_that_says_otherwise() -> None:
+    plan = [replace(case, cluster=f"~{n // 10}") for n, case in enumerate(cases("answer", "answer", 200))]
+    said = compared(same(200), same(200), plan, of_suite={"independent": True})
+    suite = said.candidate.suites[0].digest
+    unheard = verdict(said)
+    assert (unheard.outcome, unheard.got) == (INCONCLUSIVE, "+0.0 points over 200 cases in 20 clusters")
+    assert "count as clusters until a person approves of the suite" in unheard.reason
+    assert [advice.arguments["suite"] for advice in advice_in(unheard.hint) if "suite" in advice.arguments] == [suite]
+    assert verdict(said.approved("release")).outcome is INCONCLUSIVE
+    assert verdict(said.approved(f"suite:{suite}", proven=False)).outcome is INCONCLUSIVE
+    heard = verdict(said.approved(f"suite:{suite}"))
+    assert (heard.outcome, heard.got) == (PASS, "0 of 200 cases lost, 0 gained")
+    silent = compared(same(200), same(200), plan)
+    assert verdict(silent.approved(f"suite:{silent.candidate.suites[0].digest}")).outcome is INCONCLUSIVE
+
+
+def test_clusters_that_cases_name_are_clusters_whatever_the_suite_says() -> None:
+    for name in ("c{}", "~~{}"):  # as `cluster: ~0` of a suite is recorded
+        plan = [replace(case, cluster=name.format(n // 10)) for n, case in enumerate(cases("answer", "answer", 200))]
+        world = compared(same(200), same(200), plan, of_suite={"independent": True})
+        assert verdict(world.approved(f"suite:{world.candidate.suites[0].digest}")).outcome is INCONCLUSIVE
 
 
 def test_unchanged_cases_dilute_nothing() -> None:

@@ -43,7 +43,12 @@ def cases(suite: str, of: str, count: int, **more: Any) -> tuple[Case, ...]:
 
 
 def suite_of(
-    given: Iterable[Case], name: str = "answer", kind: SuiteKind = SuiteKind.SAMPLE, repeats: int = 1, judges: str = ""
+    given: Iterable[Case],
+    name: str = "answer",
+    kind: SuiteKind = SuiteKind.SAMPLE,
+    repeats: int = 1,
+    judges: str = "",
+    **more: Any,
 ) -> SuiteRef:
     given = tuple(given)
     return SuiteRef(
@@ -54,6 +59,7 @@ def suite_of(
         repeats=repeats,
         judge_digest=named(judges) if judges else "",
         cases=tuple(dict.fromkeys(case.digest for case in given)),
+        **more,
     )
 
 
@@ -210,12 +216,13 @@ def compared(
     candidate: Sequence[Sequence[RowOutcome | float | None]],
     live: Sequence[Sequence[RowOutcome | float | None]],
     plan: Sequence[Case] | None = None,
+    of_suite: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> World:
     """A world in which one prompt changed, and one run put its suite to the candidate and to live."""
     plan = plan or cases("answer", "answer", len(candidate))
     repeats = max(len(one) for one in candidate)
-    suite = suite_of(plan, repeats=repeats)
+    suite = suite_of(plan, repeats=repeats, **(of_suite or {}))
     new = release("2.0.0", prompt("answer", "new"), suites=[suite])
     old = release("1.0.0", prompt("answer", "old"), suites=[suite])
     made = run(new, plan, {Arm.CANDIDATE: candidate, Arm.LIVE: live}, others={Arm.LIVE: old}, **more)

@@ -6,6 +6,7 @@ list of cases.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,9 @@ LONGEST_ID: Final = 500
 """Characters of an id, a cluster, a tag or a name in the table: a path or a sentence, and no document."""
 REQUEST_DIGITS: Final = 16
 """Digits of a request's digest that tell two requests of one case apart; all 64 would be a third of a plan's bytes."""
+
+
+_ALIKE: Final = re.compile("~[0-9]+")
 
 
 class Arm(StrEnum):
@@ -46,11 +50,11 @@ class Case:
     """A case of a suite for one prompt.
 
     ``id`` is :attr:`promptops.core.suite.suite.Case.id`, ``key`` the digest of its variables with white space
-    normalised, ``digest`` that of all that is measured. ``cluster`` is the given one, or ``~N`` for a group of similar
-    cases without one. ``judged``: a model decides one of its checks. ``unchanged``: the candidate's request and live's
-    are the same bytes, so it is called once and never compared. ``request`` are the first :data:`REQUEST_DIGITS` of the
-    digest of the candidate's request. ``reused``: the run leaves it out, since an earlier one asked the same; which
-    answer then stands for it, :mod:`promptops.core.gate.reuse` says.
+    normalised, ``digest`` that of all that is measured. ``cluster`` is the given one (:func:`given_cluster`), or
+    :func:`alike` for a group of similar cases without one. ``judged``: a model decides one of its checks.
+    ``unchanged``: the candidate's request and live's are the same bytes, so it is called once and never compared.
+    ``request`` are the first :data:`REQUEST_DIGITS` of the digest of the candidate's request. ``reused``: the run leaves
+    it out, since an earlier one asked the same; which answer then stands for it, :mod:`promptops.core.gate.reuse` says.
     """
 
     suite: str
@@ -73,6 +77,21 @@ class Case:
             raise Invalid(f"case {shown}: a case has names of 1 to {LONGEST_ID} characters")
         if len(self.request) > REQUEST_DIGITS or (self.reused and not (self.unchanged and self.request)):
             raise Invalid(f"case {self.id[:80]}: only an unchanged case with the digest of its request is reused")
+
+    @property
+    def is_alike(self) -> bool:
+        """True if its cluster was not given, but found: cases that are alike."""
+        return _ALIKE.fullmatch(self.cluster) is not None
+
+
+def alike(number: int) -> str:
+    """Returns the cluster of the group of similar cases with this number."""
+    return f"~{number}"
+
+
+def given_cluster(name: str) -> str:
+    """Returns a cluster as a suite names it; none is called as :func:`alike` calls one."""
+    return f"~{name}" if name.startswith("~") else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,8 @@ class ArmRelease:
 class SuiteRef:
     """A suite by its digest. ``judge_digest`` is that of all its judges together, empty without any.
 
-    ``cases`` are the digests of its cases, in order; empty in a run, whose plan has them.
+    ``cases`` are the digests of its cases, in order; empty in a run, whose plan has them. ``independent`` says that
+    cases that are alike are independent all the same.
     """
 
     name: str
@@ -85,6 +86,7 @@ class SuiteRef:
     repeats: int = 1
     judge_digest: str = ""
     cases: tuple[str, ...] = ()
+    independent: bool = False
 
     def __post_init__(self) -> None:
         """Raises Invalid: a digest is malformed, or the repeats are out of range."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptops.core.digest import canonical, digest
+from promptops.core.evidence.case_table import alike, given_cluster
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.suite.judge import judge_digest
 from promptops.core.suite.similar import groups_of_similar
@@ -25,6 +26,7 @@ def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -
         repeats=suite.repeats if repeats is None else repeats,
         judge_digest=digest(canonical(sorted(judges))) if judges else "",
         cases=case_digests(suite) if cases else (),
+        independent=suite.independent,
     )
 
 
@@ -35,15 +37,20 @@ def case_digests(suite: Suite) -> tuple[str, ...]:
 
 
 def clusters(suites: Sequence[Suite]) -> list[tuple[str, ...]]:
-    """Returns the cluster of each case of each suite: its own, or ``~N`` for those that are alike; empty otherwise."""
+    """Returns the cluster of each case of each suite: its own, or that of the cases that are alike; empty otherwise.
+
+    A case that names none belongs to the first cluster that one of those names, or to ``~N``.
+    """
     number = 0
     found: list[tuple[str, ...]] = []
     for suite in suites:
-        names = [case.cluster for case in suite.cases]
+        own = [given_cluster(case.cluster) for case in suite.cases]
+        names = list(own)
         for group in groups_of_similar([case.variables for case in suite.cases]):
             number += 1
+            of_all = next((own[place] for place in group if own[place]), alike(number))
             for place in group:
-                names[place] = names[place] or f"~{number}"
+                names[place] = own[place] or of_all
         found.append(tuple(names))
     return found
 

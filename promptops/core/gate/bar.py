@@ -14,7 +14,7 @@ from promptops.core.gate.pools import Mean, Universe, ids_of, looks, means_of, p
 from promptops.core.gate.records import Records
 from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
-from promptops.core.gate.subject import unapproved_move
+from promptops.core.gate.subject import independent, unapproved_move, unbelieved
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.statistics import bets
 from promptops.core.statistics.bounds import fewest_for_bar, lower_bound, upper_bound
@@ -55,7 +55,7 @@ def _of_prompt(
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):
         return replace(verdict, reason=own)
-    universe = Universe(planned(own, suite.name, prompt.name))
+    universe = Universe(independent(given, settings, suite, planned(own, suite.name, prompt.name)))
     parts = parts_of(records.counted, universe, suite.name, prompt)
     verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
     newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
@@ -74,7 +74,8 @@ def _of_prompt(
     means = means_of(parts, len(universe.cases), Arm.CANDIDATE, bar.measure)
     clusters = [case.cluster for case in universe.cases]
     single = spent == 1 and errors.planned == len(means) and bar.measure is Measure.PASS
-    return _shown(verdict, bar, means, clusters, settings.levels[spent - 1], single=single)
+    shown = _shown(verdict, bar, means, clusters, settings.levels[spent - 1], single=single)
+    return unbelieved(given, suite, universe.cases, shown)
 
 
 def _shown(

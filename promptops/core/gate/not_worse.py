@@ -24,7 +24,15 @@ from promptops.core.gate.pools import (
 )
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import GateSettings, Measure, NotWorse
-from promptops.core.gate.subject import Changed, changed_prompts, suites_of, unapproved_move, unexplained_renames
+from promptops.core.gate.subject import (
+    Changed,
+    changed_prompts,
+    independent,
+    suites_of,
+    unapproved_move,
+    unbelieved,
+    unexplained_renames,
+)
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.verdict import Outcome
 
@@ -129,7 +137,8 @@ def _of_pair(
     own = own_runs(given, settings, records, pair.suite, changed.prompt, other=other, what=pair.what)
     if isinstance(own, str):
         return [pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))]
-    universe = Universe(case for case in planned(own, pair.suite.name, changed.prompt.name) if not case.unchanged)
+    cases = (case for case in planned(own, pair.suite.name, changed.prompt.name) if not case.unchanged)
+    universe = Universe(independent(given, settings, pair.suite, cases))
     if not universe.cases:
         reason = f"no case of {pair.suite.name} sends another request than {pair.what} does, so none shows the change"
         return [pair.verdict(Outcome.INCONCLUSIVE, reason, "Add cases that reach what has changed.")]
@@ -219,7 +228,8 @@ def _compared(
         for note in notes:
             verdict = verdict.because(note)
         needs = spent + 1, settings.levels[min(spent, settings.looks - 1)]
-        verdicts.append(replace(_next(given, verdict, len(places), margin, needs, settings), evidence=_ids(parts)))
+        verdict = replace(_next(given, verdict, len(places), margin, needs, settings), evidence=_ids(parts))
+        verdicts.append(unbelieved(given, pair.suite, universe.cases, verdict))
     return verdicts
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from promptops.core.advice import Sentence
+from promptops.core.evidence.case_table import Case
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt, GateRelease
 from promptops.core.gate.settings import GateSettings
+from promptops.core.gate.verdict import CheckVerdict, approve
 from promptops.core.suite.suite import SuiteKind
+from promptops.core.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,24 @@ def unapproved_move(
     moves = (move for release in releases if (move := moved(suite, release)) is not None)
     move = next((move for move in moves if move.gone or not gone_only), None)
     return None if move is None or given.approvers(f"suite:{suite.digest}", settings) else move
+
+
+def independent(given: GateInput, settings: GateSettings, suite: SuiteRef, cases: Iterable[Case]) -> list[Case]:
+    """Returns cases of a suite. Those that are alike are clusters, unless it says that they are independent, and a
+    person approved of it as it is now.
+    """
+    said = suite.independent and given.approvers(f"suite:{suite.digest}", settings)
+    return [replace(case, cluster="") if said and case.is_alike else case for case in cases]
+
+
+def unbelieved(given: GateInput, suite: SuiteRef, cases: Iterable[Case], verdict: CheckVerdict) -> CheckVerdict:
+    """Returns a verdict that says so where a suite's similar cases are clusters though it says otherwise."""
+    if not suite.independent or not any(case.is_alike for case in cases):
+        return verdict
+    noted = verdict.because("cases that are alike count as clusters until a person approves of the suite")
+    if verdict.outcome is not Outcome.INCONCLUSIVE:
+        return noted
+    return replace(noted, hint=Sentence(verdict.hint, " ", approve(given, "the suite", suite=suite.digest)))
 
 
 def weakened_suites(given: GateInput, settings: GateSettings) -> list[tuple[SuiteRef, str]]:

@@ -66,7 +66,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """Cases for some prompts of an app, and the checks of all of them. ``repeats`` is how often each case is asked."""
+    """Cases for some prompts of an app, and the checks of all of them. ``repeats`` is how often each case is asked.
+
+    ``independent`` says that cases that are alike are independent all the same; a gate believes it if a person does.
+    """
 
     name: str
     prompts: tuple[str, ...]
@@ -74,6 +77,7 @@ class Suite:
     checks: tuple[Check, ...] = ()
     kind: SuiteKind = SuiteKind.SAMPLE
     repeats: int = 1
+    independent: bool = False
 
     def checks_of(self, case: Case) -> tuple[Check, ...]:
         """Returns the checks that the answers of a case have to pass."""
@@ -107,5 +111,8 @@ def suite_digest(suite: Suite) -> str:
     """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind."""
     of_all = [check_digest(check) for check in suite.checks]
     cases = [(case.id, case_digest(case, [*of_all, *map(check_digest, case.checks)])) for case in suite.cases]
-    content: Json = {"prompts": sorted(suite.prompts), "repeats": suite.repeats, "cases": sorted(map(list, cases))}
+    content: dict[str, Json] = {"prompts": sorted(suite.prompts), "repeats": suite.repeats}
+    content["cases"] = sorted(map(list, cases))
+    if suite.independent:
+        content["independent"] = True
     return digest(canonical(content, limit=_LIMIT))

@@ -69,7 +69,7 @@ def _labels(read: ReadSuite) -> None:
 def _similar(read: ReadSuite) -> None:
     """One finding a group, where it can be suppressed: a file of cases has no comments."""
     cases = read.suite.cases
-    if not read.is_complete or all(case.cluster for case in cases):
+    if not read.is_complete or read.suite.independent or all(case.cluster for case in cases):
         return
     for group in groups_of_similar([case.variables for case in cases]):
         if all(cases[index].cluster for index in group):

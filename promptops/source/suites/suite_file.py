@@ -24,7 +24,7 @@ from promptops.source.suites.read_suite import Place, ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
 from promptops.source.text.findings import Near, Report
 
-KEYS = ("prompts", "kind", "cases", "checks", "repeats")
+KEYS = ("prompts", "kind", "cases", "checks", "repeats", "independent")
 MAX_REPEATS = 100
 """How often a case may be asked: what is still uncertain after so many answers is a matter of more cases."""
 
@@ -57,6 +57,7 @@ def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> Rea
         checks=tuple(_checks(fields, around.judges, _inputs(prompts).union(*(case.variables for _, case in placed)))),
         kind=_kind(fields),
         repeats=_repeats(fields),
+        independent=fields.flag("independent") or False,
     )
     return ReadSuite(
         report=report,

@@ -33,7 +33,10 @@ class OutcomeCountDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRefDocument:
-    """A suite by its digest; `cases` are the digests of its cases, empty in a run, whose plan has them."""
+    """A suite by its digest; `cases` are the digests of its cases, empty in a run, whose plan has them.
+
+    `independent` says that cases that are alike are independent all the same; a gate believes it if a person does.
+    """
 
     name: str
     kind: str
@@ -42,6 +45,7 @@ class SuiteRefDocument:
     repeats: int
     judge_digest: str
     cases: tuple[str, ...]
+    independent: bool = False
 
     @classmethod
     def of(cls, suite: SuiteRef) -> Self:

@@ -116,6 +116,7 @@ def test_what_a_check_asks_is_in_the_digests_of_check_case_and_suite(change: dic
         ({"cases": SUITE.cases[:1]}, False),
         ({"cases": (replace(CASE, given_id="x"), SUITE.cases[1])}, False),
         ({"repeats": 2}, False),
+        ({"independent": True}, False),
         # a check of all cases is the same as that check in each of them
         ({"cases": tuple(replace(case, checks=(CHECK,)) for case in SUITE.cases), "checks": ()}, True),
     ],

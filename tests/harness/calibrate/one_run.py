@@ -42,11 +42,12 @@ def graded(random: Random, tries: int) -> Iterator[Line]:
 
 
 def clustered(random: Random, tries: int) -> Iterator[Line]:
-    def passes(size: int, mark: str) -> bool:
+    def passes(size: int, mark: str, *, said: bool = False, believed: bool = False) -> bool:
         families = N // size
         kind = random.choice([-1, 1, 0], families, p=[0.075, 0.025, 0.9]).repeat(size)
         plan = [replace(case, cluster=f"{mark}{n // size}") for n, case in enumerate(cases("answer", "answer", N))]
-        return compared(answers(kind != -1), answers(kind != 1), plan).ask(GATE).opens
+        world = compared(answers(kind != -1), answers(kind != 1), plan, of_suite={"independent": said})
+        return (world.approved(f"suite:{world.candidate.suites[0].digest}") if believed else world).ask(GATE).opens
 
     def whole() -> bool:
         """Many single cases, and some conversations of 20 cases, half of which are lost as a whole."""
@@ -67,6 +68,12 @@ def clustered(random: Random, tries: int) -> Iterator[Line]:
         measured = share(tries, lambda size=size, mark=mark: passes(size, mark))  # type: ignore[misc]
         yield Line(world=name, measured=measured, bound=0.03, tries=tries, without=without)
     yield Line(world="clustered: a few conversations all lost", measured=share(tries, whole), bound=0.03, tries=tries)
+    for believed, name, bound in (
+        (False, "similar cases: families of ten, which the suite alone calls independent", 0.03),
+        (True, "not closed: families of ten, which the suite and a person call independent", 0.45),
+    ):
+        measured = share(tries, lambda believed=believed: passes(10, "~", said=True, believed=believed))  # type: ignore[misc]
+        yield Line(world=name, measured=measured, bound=bound, tries=tries)
 
 
 def diluted(random: Random, tries: int) -> Iterator[Line]:
