@@ -13,27 +13,28 @@ from promptops.use_cases.runs import RUNS, RunsRequest
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
+    from promptops.operations.runs import RunState
 
 
 def drift_of(gateway: Gateway, app: str, run: str) -> DriftReport:
-    """Returns what a closed run says beside the first three scheduled runs of the same release."""
+    """Returns what a closed run says beside the first three scheduled runs of the same release and cases.
+
+    Of runs with one plan the first three are read: no later one is among the first three of any case.
+    """
     every = gateway.run(RUNS, RunsRequest(app=app))
     states = sorted(every, key=lambda state: (state.at, state.run))
     mine = next(state for state in states if state.run == run)
-    earlier = [
-        state
-        for state in states
-        if state.purpose is Purpose.DRIFT
-        and (state.digest, state.source) == (mine.digest, mine.source)
-        and state.evidence
-        and not state.missing
-        and (state.at, state.run) < (mine.at, mine.run)
-    ][:FIRST]
+    plans: dict[str, list[RunState]] = {}
+    for state in states:
+        if _is_before(state, mine):
+            plans.setdefault(state.plan_digest, []).append(state)
+    earlier = [state for state in states if state in plans.get(state.plan_digest, ())[:FIRST]]
     shown = [gateway.run(SHOW_EVIDENCE, ShowRequest(evidence=state.evidence)) for state in (*earlier, mine)]
-    tables = [table_of(each.evidence, each.run) for each in shown]
-    return drift(
-        tables[:-1],
-        tables[-1],
-        models_before=sorted({model for each in shown[:-1] for model in each.evidence.served_models}),
-        models_now=shown[-1].evidence.served_models,
-    )
+    *tables, today = [table_of(each.evidence, each.run) for each in shown]
+    return drift(tables, today)
+
+
+def _is_before(state: RunState, mine: RunState) -> bool:
+    """Returns whether a run is a scheduled one of the same release, whole, and earlier."""
+    same = (state.digest, state.source) == (mine.digest, mine.source) and state.purpose is Purpose.DRIFT
+    return same and bool(state.evidence) and not state.missing and (state.at, state.run) < (mine.at, mine.run)

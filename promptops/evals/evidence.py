@@ -103,6 +103,7 @@ def row_of(row: GradedRow, plan: Plan) -> Row | None:
         first_attempt_failed=response.first_attempt_failed,
         reused=row.reused,
         served_model=response.served_model,
+        fingerprint=response.fingerprint,
     )
 
 

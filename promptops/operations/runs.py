@@ -93,6 +93,7 @@ class CloseRequest:
 class RunState:
     """How far a run is: the rows that it reported, and how many of its plan are missing. ``until`` it takes rows.
 
+    Two runs with one ``plan_digest`` put the same cases.
     ``evidence`` is the id of its newest evidence, empty while it was not closed. ``standing`` are rows of a report that
     had others before them: those that stand.
     """
@@ -107,6 +108,7 @@ class RunState:
     until: datetime
     reported: int
     missing: int
+    plan_digest: str
     evidence: str = ""
     standing: tuple[Row, ...] = ()
 
@@ -290,5 +292,5 @@ def _state(reader: Reader, run: Run) -> RunState:
     return RunState(
         run=run.id, app=run.app, digest=run.candidate.digest, purpose=run.purpose, source=run.source, actor=run.actor,
         at=run.at, until=run.at + OPEN_FOR, reported=reported, missing=0 if complete else len(_places(run)) - reported,
-        evidence=closed[-1].id if closed else "",
+        plan_digest=run.plan_digest, evidence=closed[-1].id if closed else "",
     )  # fmt: skip

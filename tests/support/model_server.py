@@ -32,7 +32,9 @@ class Reply:
     drip: float = 0.0
 
 
-def said(text: str, *, model: str = MODEL.partition("/")[2], finish: str = "stop", **message: object) -> Reply:
+def said(
+    text: str, *, model: str = MODEL.partition("/")[2], finish: str = "stop", fingerprint: str = "", **message: object
+) -> Reply:
     """A good answer of chat completions."""
     document = {
         "object": "chat.completion",
@@ -41,6 +43,7 @@ def said(text: str, *, model: str = MODEL.partition("/")[2], finish: str = "stop
             {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
         ],
         "usage": {"prompt_tokens": 12, "completion_tokens": 3},
+        **({"system_fingerprint": fingerprint} if fingerprint else {}),
     }
     return Reply(body=json.dumps(document).encode())
 

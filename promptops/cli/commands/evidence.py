@@ -12,7 +12,7 @@ from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, key_option, reason_option
 from promptops.cli.defaults import whole_release
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.phrases import facts, moment, next_steps
+from promptops.cli.output.phrases import counted, facts, moment, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
@@ -22,6 +22,7 @@ from promptops.core.verdict import Outcome
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.case_table import CaseTable
     from promptops.core.evidence.evidence import Evidence
     from promptops.operations.evidence import EvidenceShown
     from promptops.operations.runs import RunState
@@ -31,6 +32,8 @@ FORMATS = ("promptfoo", "junit", "inspect", "pydantic-evals", "deepeval", "jsonl
 _NEVER = "never"
 _WORST = 10
 """Cases that failed which are shown; the others are in the JSON."""
+_MARKS = 5
+"""Fingerprints that are shown."""
 _STYLES = {Outcome.PASS: "good", Outcome.INCONCLUSIVE: "warn", Outcome.ERROR: "warn", Outcome.FAIL: "bad"}
 
 
@@ -247,7 +250,16 @@ def _shown(shown: EvidenceShown, page: Page) -> list[Line]:
     more: list[Line] = [Span(f"and {len(bad) - _WORST:,} more", "quiet")] if len(bad) > _WORST else []
     listed = ["", *page.columns(rows, indent=0), *more] if bad else []
     steps = next_steps([("verify its bytes", ["evidence", "verify", evidence.id])])
-    return [head, "", *facts(page, _facts(evidence, page)), *listed, *steps]
+    return [head, "", *facts(page, [*_facts(evidence, page), *_fingerprints(table)]), *listed, *steps]
+
+
+def _fingerprints(table: CaseTable) -> list[tuple[str, Cell]]:
+    """Returns what providers said of the machinery behind their models, and how many answers said so."""
+    from promptops.core.evidence.evidence import served
+
+    marks = [f"{each.fingerprint} ({counted(each.answers, 'answer')})" for each in served(table) if each.fingerprint]
+    more = [f"{len(marks) - _MARKS:,} more"] if len(marks) > _MARKS else []
+    return [("fingerprints", ", ".join(marks[:_MARKS] + more))] if marks else []
 
 
 def _verified(id: str, cases: int, rows: int) -> list[Line]:

@@ -11,7 +11,7 @@ from promptops.evals.pricing import snapshot
 
 if TYPE_CHECKING:
     from promptops.evals.reports.report import GroupReport, Report
-    from promptops.operations.drift import DriftReport
+    from promptops.operations.drift import DriftReport, ServedChange
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.gate import GateReport
 
@@ -79,9 +79,21 @@ def drift_lines(drift: DriftReport) -> list[Line]:
         said.append(["drift: ", mark, f"{shares}, over {counted(drift.cases, 'case')}"])
         seen = "no loss, with so few cases" if drift.could_see is None else f"a loss of {drift.could_see:.1%} or more"
         said.append(Span(f"       One night sees {seen}.", "quiet"))
-    if drift.models:
-        said.append([Span("       served models that are new or gone: ", "warn"), ", ".join(drift.models)])
+    if drift.compared and drift.waiting:
+        said.append(
+            f"       {counted(drift.waiting, 'case')} had fewer than three runs, and will be compared after them."
+        )
+    said += [["       ", Span(_changed(each), "warn")] for each in drift.changed]
+    if drift.changes > len(drift.changed):
+        said.append(f"       {drift.changes - len(drift.changed):,} more are new or gone.")
     return said
+
+
+def _changed(each: ServedChange) -> str:
+    what = f"the fingerprint {each.fingerprint} of {each.model}" if each.fingerprint else f"the model {each.model}"
+    if each.now:
+        return f"{what} is new: {counted(each.now, 'answer')} now, none in the first runs"
+    return f"{what} is gone: {counted(each.before, 'answer')} in the first runs, none now"
 
 
 def stopped(report: Report, run: str) -> tuple[str, str]:

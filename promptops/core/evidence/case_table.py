@@ -53,8 +53,8 @@ class Case:
     normalised, ``digest`` that of all that is measured. ``cluster`` is the given one (:func:`given_cluster`), or
     :func:`alike` for a group of similar cases without one. ``judged``: a model decides one of its checks.
     ``unchanged``: the candidate's request and live's are the same bytes, so it is called once and never compared.
-    ``request`` are the first :data:`REQUEST_DIGITS` of the digest of the candidate's request. ``reused``: the run leaves
-    it out, since an earlier one asked the same; which answer then stands for it, :mod:`promptops.core.gate.reuse` says.
+    ``request`` are the first :data:`REQUEST_DIGITS` of the digest of the candidate's request. ``reused``: the run
+    leaves it out, since an earlier one asked the same; :mod:`promptops.core.gate.reuse` says whose answer stands.
     """
 
     suite: str
@@ -100,7 +100,8 @@ class Row:
 
     ``score`` is 0 to 1, None for an error. ``error`` is a word: ``rate_limited``, ``timeout``, ``judge`` …
     ``first_attempt_failed`` says that the first attempt timed out or was lost after the first byte. ``reused``: the
-    answer was there before, recorded or cached, and brings no latency.
+    answer was there before, recorded or cached, and brings no latency. ``fingerprint`` is what the provider says of the
+    machinery behind its model (``system_fingerprint`` of OpenAI's API).
     """
 
     case: int
@@ -116,6 +117,7 @@ class Row:
     first_attempt_failed: bool = False
     reused: bool = False
     served_model: str = ""
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         """Raises Invalid: a number is out of its range."""
@@ -129,8 +131,8 @@ class Row:
                 raise Invalid(f"{self}: {number} is not a number from 0 to 2^53")
         if (score is None) != (self.outcome is RowOutcome.ERROR):
             raise Invalid(f"{self}: an error has no score, and every other outcome has one")
-        if max(len(self.error), len(self.served_model)) > LONGEST_ID:
-            raise Invalid(f"{self}: an error and a model have at most {LONGEST_ID} characters")
+        if max(len(self.error), len(self.served_model), len(self.fingerprint)) > LONGEST_ID:
+            raise Invalid(f"{self}: an error, a model and a fingerprint have at most {LONGEST_ID} characters")
 
     def __str__(self) -> str:
         return f"row of case {self.case}, {self.arm.value}, repeat {self.repeat}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,15 @@ class Count:
     passed: int = 0
     failed: int = 0
     errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How many answers came from a served model with one fingerprint; empty where the provider does not say."""
+
+    model: str
+    fingerprint: str
+    answers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +136,13 @@ def missing(run: Run, table: CaseTable) -> int:
     """Returns how many rows that a run plans are not in a table."""
     there = {row.place for row in table.rows}
     return sum(place not in there for place in expected(run))
+
+
+def served(table: CaseTable) -> tuple[Served, ...]:
+    """Returns which models answered, with which fingerprints, and how often: the most frequent first."""
+    counts = Counter((row.served_model, row.fingerprint) for row in table.rows if row.outcome is not RowOutcome.ERROR)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Served(model=model, fingerprint=mark, answers=count) for (model, mark), count in ordered)
 
 
 def counted(table: CaseTable) -> tuple[Count, ...]:

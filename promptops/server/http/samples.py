@@ -79,6 +79,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "RunStateDocument.run": "4bf92f3577b34da6a3ce929d0e0e4736",
     "Row.error": "",
     "Row.served_model": "gpt-4o-2024-08-06",
+    "Row.fingerprint": "fp_44709d6fcb",
     "RunRowDocument.error": "",
     "SuiteRef.kind": "sample",
     "SuiteRef.name": "answer",

@@ -131,6 +131,7 @@ class RunRowDocument:
     first_attempt_failed: bool
     reused: bool
     served_model: str
+    fingerprint: str
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -144,8 +145,8 @@ class RunRowDocument:
 class RunStateDocument:
     """How far a run is. It takes rows `until` then; `missing` are rows of its plan that it did not report.
 
-    `evidence` is the id of its newest evidence, empty while it was not closed. `standing` are the rows that stand where
-    a report had others.
+    Two runs with one `plan_digest` put the same cases. `evidence` is the id of its newest evidence, empty while it was
+    not closed. `standing` are the rows that stand where a report had others.
     """
 
     run: str
@@ -158,6 +159,7 @@ class RunStateDocument:
     until: datetime
     reported: int
     missing: int
+    plan_digest: str
     evidence: str
     standing: tuple[RunRowDocument, ...]
 

@@ -14,7 +14,7 @@ from promptops.store import Registry
 from tests.cli.commands.test_eval import PROMPT, answering
 from tests.cli.conftest import Answer, Promptops
 from tests.gateway.serving import mint, serving
-from tests.support.model_server import ModelServer, model_server, said
+from tests.support.model_server import MODEL, ModelServer, model_server, said, spoken
 
 GATE = "{required: {agree: 2 of 3}, not_worse: {margin: 5%}}"
 
@@ -171,15 +171,26 @@ def test_what_is_live_is_compared_with_its_first_three_runs(
     promptops("channels", "apply")
     promptops("release", "bot", "--allow-dirty")
     promptops("promote", "bot@0.1.0", "--channel", "dev")
-    assert "0 of 3 runs came before" in promptops("eval", "bot:dev", "--drift").out
-    for _ in range(2):
-        promptops("eval", "bot:dev", "--drift")
-    same = loaded(promptops("eval", "bot:dev", "--drift", "--json"))
-    assert (same["drift"]["worse"], same["drift"]["cases"]) == (False, 40)
-    with model_server(lambda body, times: said("no")) as server:
+    with model_server(lambda body, times: said(spoken(body), fingerprint="fp-1")) as server:
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url)
+        assert "0 of 3 runs came before" in promptops("eval", "bot:dev", "--drift").out
+        for _ in range(2):
+            promptops("eval", "bot:dev", "--drift")
+        same = loaded(promptops("eval", "bot:dev", "--drift", "--json"))
+        assert (same["drift"]["worse"], same["drift"]["cases"]) == (False, 40)
+        assert "fingerprint" not in promptops("eval", "bot:dev", "--drift").out
+    with model_server(lambda body, times: said("no", fingerprint="fp-2")) as server:
         monkeypatch.setenv("LOCAL_BASE_URL", server.url)
         worse = promptops("eval", "bot:dev", "--drift", exits=5)
+        report = loaded(promptops("eval", "bot:dev", "--drift", "--json", exits=5))
     assert "drift: ✗ it is worse: 100.0% passed in the first three runs, 0.0% now" in worse.out
+    model = MODEL.partition("/")[2]
+    assert f"the fingerprint fp-1 of {model} is gone: 120 answers in the first runs, none now" in worse.out
+    assert f"the fingerprint fp-2 of {model} is new: 40 answers now, none in the first runs" in worse.out
+    assert [(each["fingerprint"], each["before"], each["now"]) for each in report["drift"]["changed"]] == [
+        ("fp-1", 120, 0),
+        ("fp-2", 0, 40),
+    ]
     with store.read() as reader:
         assert {run.purpose for run in reader.runs("bot")} == {Purpose.DRIFT}
     for words in (("bot", "--drift"), ("bot:dev", "--drift", "--local"), ("bot:dev", "--drift", "--limit", "1")):

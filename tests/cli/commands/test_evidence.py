@@ -24,7 +24,8 @@ def reported(registry_url: str, promptops: Promptops, monkeypatch: pytest.Monkey
     """The URL of a registry with a closed run, in which one case failed, and one that is open."""
     monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
     rows = [
-        row(place, arm, repeat, passed=(place, arm) != (1, Arm.CANDIDATE)) for place, arm, repeat in expected(PLANNED)
+        row(place, arm, repeat, passed=(place, arm) != (1, Arm.CANDIDATE), fingerprint=f"fp-{min(place, 1)}")
+        for place, arm, repeat in expected(PLANNED)
     ]
     with closing(Registry.open(registry_url)) as registry:
         for planned in (PLANNED, run(2, cases=2)):
@@ -47,6 +48,7 @@ def test_evidence_and_open_runs_are_listed(reported: str, promptops: Promptops) 
 def test_one_is_shown_with_the_cases_that_failed_and_verified(reported: str, promptops: Promptops) -> None:
     shown = promptops("evidence", "show", f"{PLANNED.id}.1").out
     assert "case-1" in shown and "case-0" not in shown and "promptops 1" in shown
+    assert "fp-1 (4 answers), fp-0 (2 answers)" in shown
     assert promptops("evidence", "show", f"{PLANNED.id}.1", "--json").json["table"]
     assert "3 cases, 6 rows" in promptops("evidence", "verify", f"{PLANNED.id}.1").out
     assert promptops("evidence", "verify", f"{PLANNED.id}.1", "--json").json["ok"] is True

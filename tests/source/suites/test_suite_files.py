@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptops.core.errors import SourceInvalid
-from promptops.core.evidence.suite_refs import clusters, suite_ref
 from promptops.core.finding import Severity
 from promptops.core.suite.suite import SuiteKind, suite_digest
 from promptops.source.git.repository import Repository
@@ -127,24 +126,6 @@ cases:
     read = [loaded.app("bot").suites["geo"] for loaded in suites]
     assert read == [read[0]] * 4
     assert len(read[0].cases) == 2
-
-
-def test_similar_cases_are_reported_and_recorded_as_a_group() -> None:
-    long = "Which of the two cities has the older university, and what else would one see there on a day in {}?"
-    rows = "".join(f"  - {{city: '{long.format(month)}'}}\n" for month in ("May", "June", "July"))
-    suite = f"prompts: ask\n{CHECKS}cases:\n{rows}  - {{city: Rome}}\n"
-    assert found(suite) == [("similar-cases", "evals/geo.suite.yml", 4)]
-    read = checked(files(suite)).app("bot").suites["geo"]
-    assert clusters([read]) == [("~1", "~1", "~1", "")]
-    assert not suite_ref(read).independent
-    said = checked(files(f"{suite}independent: true\n"))
-    assert said.findings == ()
-    read = said.app("bot").suites["geo"]
-    assert (clusters([read]), suite_ref(read).independent) == ([("~1", "~1", "~1", "")], True)
-    named = suite.replace("May?'", "May?', cluster: old")
-    assert clusters([checked(files(named)).app("bot").suites["geo"]]) == [("old", "old", "old", "")]
-    marked = suite.replace("Rome", "Rome, cluster: ~1")
-    assert clusters([checked(files(marked)).app("bot").suites["geo"]]) == [("~1", "~1", "~1", "~~1")]
 
 
 def test_a_key_that_the_prompt_uses_is_a_variable_whatever_its_name() -> None:
