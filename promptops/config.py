@@ -26,6 +26,8 @@ DIRECT = "PROMPTOPS_DIRECT"
 SIGNING_KEY = "PROMPTOPS_SIGNING_KEY"
 SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
 REGISTRY_KEY = "PROMPTOPS_REGISTRY_KEY"
+HELD = "PROMPTOPS_HELD"
+HELD_TOKEN = "PROMPTOPS_HELD_TOKEN"  # noqa: S105 the name of a setting
 GITHUB_ACTIONS = "GITHUB_ACTIONS"
 
 VARIABLES: Mapping[str, str] = {
@@ -45,6 +47,8 @@ VARIABLES: Mapping[str, str] = {
     REGISTRY_KEY: "the public keys that are trusted without the database, with commas between; as --key of rebuild",
     "PROVIDER_API_KEY": "the key of a model's provider for `promptops eval`, named after it: OPENAI_API_KEY",
     "PROVIDER_BASE_URL": "the address of its API: OPENAI_BASE_URL; only providers that promptops knows need none",
+    HELD: "where held cases of suites are, for `promptops eval`: the address of a folder with https://, or its path",
+    HELD_TOKEN: "the token for that address, which is sent nowhere else; never an option, and never shown",
     GITHUB_ACTIONS: "true, as GitHub sets it: `promptops ci` prints nothing that GitHub's runner takes for a command",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from promptops import config
+from promptops.client.sources.trust import machine_trust, no_trust
 from promptops.core.errors import Invalid, NothingDeployed
 from promptops.core.evidence.case_table import Arm
 from promptops.core.reference import Reference, parse_reference
-from promptops.core.suite.suite import SuiteKind
+from promptops.core.suite.suite import Suite, SuiteKind
+from promptops.evals.held import HeldPlaces
 from promptops.evals.plan import Selection, Side
 from promptops.evals.run_folder import Arguments, RunFolder, find_run
 from promptops.operations import eval_plan
+from promptops.operations.held import with_held, without_held
 from promptops.operations.queries import Named
+from promptops.source.git.environment import with_own_git
 
 if TYPE_CHECKING:
     from promptops.cli.session import Session
@@ -81,7 +87,42 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         anchor=digests.get(Arm.ANCHOR, ""),
     )
     replay = Path(arguments.replay) if arguments.replay else None
-    return eval_plan.prepare(root, sides, app.suites, selection, arguments, replay=replay)
+    suites = _suites(session, root, app, selection, arguments, record=bool(options["record"]))
+    return eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
+
+
+def _suites(
+    session: Session, root: Path, app: AppSource, selection: Selection, arguments: Arguments, *, record: bool
+) -> Mapping[str, Suite]:
+    """Returns the suites that may be asked: held cases only where the registry knows of it before the first call."""
+    held = [name for name, suite in app.suites.items() if suite.held is not None and selection.takes(suite)]
+    if not held:
+        return app.suites
+    if not arguments.opened or arguments.replay:
+        suites = without_held(app, selection.suites)
+        session.note(f"left out, since their cases are held: {', '.join(held)}")
+        return suites
+    if record:
+        raise Invalid(
+            f"the cases of {held[0]} are held, and a recording of what models answered to them would show them",
+            hint="Name other suites with --suite, or leave out --record.",
+        )
+    return with_held(app, held, held_places(root))
+
+
+def held_places(root: Path) -> HeldPlaces:
+    """Returns where held cases may be read, by the environment."""
+    return HeldPlaces(
+        base=config.setting(config.HELD),
+        token=config.setting(config.HELD_TOKEN),
+        repository=next(iter(with_own_git(root)), root),
+        trust=trust_of,
+    )
+
+
+def trust_of(urls: Collection[str]) -> ssl.SSLContext:
+    """Returns the certificates that are trusted for some addresses."""
+    return machine_trust() if any(url.lower().startswith("https:") for url in urls) else no_trust()
 
 
 def _arguments(session: Session, app: str, selection: Selection, options: Mapping[str, Any]) -> Arguments:

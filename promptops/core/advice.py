@@ -29,6 +29,7 @@ class Action(StrEnum):
     FSCK = "fsck"
     GATE = "gate"
     HISTORY = "history"
+    HOLD = "hold"
     INIT = "init"
     LIST_TOKENS = "list-tokens"
     MAKE_OVERRIDE = "make-override"
@@ -64,6 +65,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.FSCK: "check the registry",
     Action.GATE: "see what the gate of {channel} says of {release}",
     Action.HISTORY: "read the history of {app} on {channel}",
+    Action.HOLD: "see which digest the held cases of {suite} have",
     Action.INIT: "initialise the registry",
     Action.LIST_TOKENS: "list the tokens",
     Action.MAKE_OVERRIDE: "make an override of {release} on {channel}",

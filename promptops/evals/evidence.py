@@ -8,8 +8,9 @@ from promptops.core.digest import digest
 from promptops.core.evidence.case_table import REQUEST_DIGITS, Arm, Case, CaseTable, Row
 from promptops.core.evidence.content import case_key, prompt_content
 from promptops.core.evidence.run import ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef
-from promptops.core.evidence.suite_refs import case_digests, clusters, suite_ref
+from promptops.core.evidence.suite_refs import clusters, suite_ref
 from promptops.core.evidence.table_bytes import encode_table
+from promptops.core.suite.suite import case_digests
 from promptops.evals.plan import Plan, Side
 from promptops.evals.runner import GradedRow
 

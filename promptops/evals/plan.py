@@ -33,7 +33,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One case of one prompt: its request and the user message in it, for each arm that has the prompt."""
+    """One case of one prompt: its request and the user message in it, for each arm that has the prompt.
+
+    Of a ``held`` case, no report has the texts.
+    """
 
     suite: str
     kind: SuiteKind
@@ -44,6 +47,7 @@ class Asked:
     repeats: int
     requests: Mapping[Arm, Request]
     user_messages: Mapping[Arm, str]
+    held: bool = False
 
     @property
     def unchanged(self) -> bool:
@@ -70,6 +74,11 @@ class Selection:
     def is_partial(self) -> bool:
         """True if cases of a suite are left out: such a run is never evidence."""
         return bool(self.tags) or self.limit is not None
+
+    def takes(self, suite: Suite) -> bool:
+        """Returns whether cases of a suite are asked."""
+        named = not self.suites or suite.name in self.suites
+        return named and (not self.prompt or self.prompt in suite.prompts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +133,7 @@ def plan(
     candidate = sides[0]
     if selection.prompt and selection.prompt not in candidate.prompts:
         raise NotFound(f"{candidate.label} has no prompt '{selection.prompt}'", known=sorted(candidate.prompts))
-    wanted = [
-        suite
-        for suite in known.values()
-        if (not selection.suites or suite.name in selection.suites)
-        and (not selection.prompt or selection.prompt in suite.prompts)
-    ]
+    wanted = [suite for suite in known.values() if selection.takes(suite)]
     cases = [asked for suite in wanted for asked in _cases(suite, sides, selection, (repeats or {}).get(suite.name))]
     if not cases:
         raise _nothing(app, known, selection)
@@ -178,7 +182,8 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
             requests[side.arm] = request_of(side.prompts[prompt].definition, messages)
         except PromptopsError as error:
             where = f"suite '{suite.name}', case {identity[:19]}, {side.label}/{prompt}"
-            raise Invalid(f"{where}: {error.message}", hint=error.hint) from error
+            said = f"it cannot be put to this prompt ({error.code})" if suite.held else error.message
+            raise Invalid(f"{where}: {said}", hint="" if suite.held else error.hint) from error
         spoken = [message["content"] for message in messages if message["role"] == "user"]
         user_messages[side.arm] = spoken[-1] if spoken else ""
     return Asked(
@@ -191,6 +196,7 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
         repeats=repeats,
         requests=requests,
         user_messages=user_messages,
+        held=suite.held is not None,
     )
 
 

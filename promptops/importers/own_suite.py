@@ -12,8 +12,8 @@ from dataclasses import replace
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Case, CaseTable
 from promptops.core.evidence.content import case_key
-from promptops.core.evidence.suite_refs import case_digests, clusters
-from promptops.core.suite.suite import Suite
+from promptops.core.evidence.suite_refs import clusters
+from promptops.core.suite.suite import Suite, case_digests
 from promptops.importers.results import Results
 
 

@@ -178,7 +178,8 @@ def _suite(old: Suite, new: Suite) -> SuiteChange:
 
 
 def _asked(suite: Suite) -> object:
-    return sorted(suite.prompts), suite.repeats, sorted(map(check_digest, suite.checks))
+    held = suite.held.digest if suite.held else ""
+    return sorted(suite.prompts), suite.repeats, suite.independent, held, sorted(map(check_digest, suite.checks))
 
 
 def _cases(suite: Suite) -> dict[str, str]:

@@ -15,6 +15,7 @@ from promptops.core.model import Content, Profile
 from promptops.core.suite.suite import Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
+from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import read_text
 from promptops.source.text.findings import Report
 from promptops.source.tree import Tree
@@ -26,7 +27,8 @@ class AppSource:
     """An app as its files have it. ``content`` is None if it has errors.
 
     ``suites`` are its suites that could be run, by name: those of prompt files, and those of ``evals/`` if they were
-    read, whose files are ``suite_files``. ``files`` are those that a release is made of.
+    read, whose files are ``suite_files``. ``held`` are those whose cases are held elsewhere, with or without
+    their digest. ``files`` are those that a release is made of.
     """
 
     name: str
@@ -34,6 +36,7 @@ class AppSource:
     content: Content | None
     profile: Profile = field(default_factory=Profile)
     suites: Mapping[str, Suite] = field(default_factory=dict)
+    held: Mapping[str, ReadSuite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     suite_files: tuple[str, ...] = ()
 
@@ -153,6 +156,7 @@ def _source(app: ReadApp, *, valid: bool) -> AppSource:
         content=app.content() if valid else None,
         profile=app.file.profile,
         suites={read.suite.name: read.suite for read in app.suites() if read.is_complete},
+        held={read.suite.name: read for read in app.suites() if read.suite.held is not None},
         files=tuple(report.path for report in app.reports()),
         suite_files=tuple(report.path for report in app.suite_reports),
     )

@@ -8,8 +8,7 @@ import pytest
 
 from promptops.cli.commands.evidence import FORMATS as OFFERED
 from promptops.core.errors import Invalid
-from promptops.core.evidence.suite_refs import case_digests
-from promptops.core.suite.suite import Case, Suite
+from promptops.core.suite.suite import Case, Suite, case_digests
 from promptops.importers.own_suite import as_own
 from promptops.importers.reading import FORMATS
 from tests.importers import made

@@ -93,6 +93,7 @@ def _suite(app: str, suite: Suite) -> SuiteDocument:
         cases=len(suite.cases),
         repeats=suite.repeats,
         digest=suite_digest(suite),
+        held=suite.held is not None,
     )
 
 
@@ -154,6 +155,8 @@ def _summary(count: Counter[Severity], loaded: Loaded, strict: bool, path: str |
     suites = [suite for app in loaded.apps for suite in app.suites.values()]
     if suites:
         scope += f", {counted(len(suites), 'suite')} with {counted(sum(len(suite.cases) for suite in suites), 'case')}"
+        held = sum(suite.held is not None for suite in suites)
+        scope += f", {held} with held cases" if held else ""
     if not errors and not warnings:
         lines: list[Line] = [[Span("✓ ", "good"), Span("No errors, no warnings", "strong"), f" ({scope})"]]
     else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, dry_run_option
 from promptops.cli.numbers import Number, Seconds, Whole
+from promptops.cli.output.phrases import counted
 from promptops.cli.session import Session
 
 if TYPE_CHECKING:
@@ -155,12 +155,13 @@ def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: st
 
 
 def _asking(options: Mapping[str, Any]) -> Asking:
+    from promptops.cli.eval_sources import trust_of
     from promptops.operations.evaluate import Asking
 
     shown = sys.stderr is not None and sys.stderr.isatty()
     return Asking(
         setting=config.provider,
-        trust=_trust,
+        trust=trust_of,
         concurrency=options["concurrency"],
         rpm=options["rpm"],
         attempt=options["timeout"],
@@ -169,12 +170,6 @@ def _asking(options: Mapping[str, Any]) -> Asking:
         max_cost=options["max_cost"],
         **({"progress": _show_progress} if shown else {}),
     )
-
-
-def _trust(urls: Collection[str]) -> ssl.SSLContext:
-    from promptops.client.sources.trust import machine_trust, no_trust
-
-    return machine_trust() if any(url.lower().startswith("https:") for url in urls) else no_trust()
 
 
 def _show_progress(progress: Progress) -> None:
@@ -277,3 +272,37 @@ def diff(session: Session, /, old: str, new: str | None, case: str) -> None:
     reports = [read_report(find_run(root, name).report()) for name in (old, new) if name]
     pairs = eval_diff.pairs(reports, case)
     session.answer(lambda: eval_diff.shape(pairs), lambda page: eval_diff.lines(pairs, page, whole=bool(case)))
+
+
+@command("hold", group=eval)
+@click.argument("app", metavar="APP", shell_complete=complete.apps)
+@click.argument("suite", metavar="SUITE")
+def hold(session: Session, /, app: str, suite: str) -> None:
+    """Read the cases of a suite that are held elsewhere, and say which digest the suite has to name.
+
+    It works where they can be read: PROMPTOPS_HELD is the address or the folder that they are in, and
+    PROMPTOPS_HELD_TOKEN the token for it. Nothing of the cases is shown but their number.
+    """
+    from promptops.cli.eval_sources import held_places
+    from promptops.operations.held import read_held_suite
+    from promptops.source.lint.lint import check
+    from promptops.source.tree import WorkingTree
+
+    root = session.require_root()
+    source = check(WorkingTree(root), apps={app}).app(app)
+    found = read_held_suite(source, suite, held_places(root))
+    held = found.suite.held
+    assert held is not None
+    is_named = held.digest == found.digest
+    said = "the suite names them" if is_named else "the suite has to say it in `held:`"
+    session.answer(
+        lambda: {
+            "app": app,
+            "suite": suite,
+            "from": held.place,
+            "cases": len(found.suite.cases),
+            "digest": found.digest,
+            "named": is_named,
+        },
+        lambda page: [f"{counted(len(found.suite.cases), 'case')}; {said}:", f"  digest: {found.digest}"],
+    )

@@ -84,6 +84,11 @@ def _own(session: Session, app: str, name: str) -> Suite:
     suites = check(WorkingTree(session.require_root()), apps={app}).app(app).suites
     if name not in suites:
         raise NotFound(f"{app} has no suite '{name}' in the files here", known=sorted(suites))
+    if suites[name].held is not None:
+        raise Invalid(
+            f"the cases of the suite {name} are held, so a file of results cannot be read as its cases",
+            hint="Run it where they can be read: promptops eval. Or leave out --suite.",
+        )
     return suites[name]
 
 

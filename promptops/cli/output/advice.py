@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.FSCK: "fsck",
     Action.GATE: "gate {release} --channel {channel}",
     Action.HISTORY: "history {app} --channel {channel}",
+    Action.HOLD: "eval hold {app} {suite}",
     Action.INIT: "init",
     Action.LIST_TOKENS: "token list",
     Action.MAKE_OVERRIDE: "override create {release} --channel {channel}",

@@ -76,7 +76,8 @@ class SuiteRef:
     """A suite by its digest. ``judge_digest`` is that of all its judges together, empty without any.
 
     ``cases`` are the digests of its cases, in order; empty in a run, whose plan has them. ``independent`` says that
-    cases that are alike are independent all the same.
+    cases that are alike are independent all the same. ``held`` is the digest of cases that are held elsewhere, and that
+    only a run's plan has.
     """
 
     name: str
@@ -87,10 +88,11 @@ class SuiteRef:
     judge_digest: str = ""
     cases: tuple[str, ...] = ()
     independent: bool = False
+    held: str = ""
 
     def __post_init__(self) -> None:
         """Raises Invalid: a digest is malformed, or the repeats are out of range."""
-        digests = (self.digest, *self.cases, *([self.judge_digest] if self.judge_digest else []))
+        digests = (self.digest, *self.cases, *filter(None, (self.judge_digest, self.held)))
         if not self.name or not all(map(is_digest, digests)) or not 1 <= self.repeats <= MAX_REPEATS:
             raise Invalid(f"the suite {self.name[:80]!r} has a digest or a number of repeats that cannot be")
 

@@ -9,7 +9,7 @@ from promptops.core.evidence.case_table import alike, given_cluster
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.suite.judge import judge_digest
 from promptops.core.suite.similar import groups_of_similar
-from promptops.core.suite.suite import Check, Suite, case_digest, check_digest, suite_digest
+from promptops.core.suite.suite import Check, Suite, case_digests, suite_digest
 
 
 def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -> SuiteRef:
@@ -25,15 +25,10 @@ def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -
         prompts=suite.prompts,
         repeats=suite.repeats if repeats is None else repeats,
         judge_digest=digest(canonical(sorted(judges))) if judges else "",
-        cases=case_digests(suite) if cases else (),
+        cases=case_digests(suite) if cases and not suite.held else (),
         independent=suite.independent,
+        held=suite.held.digest if suite.held else "",
     )
-
-
-def case_digests(suite: Suite) -> tuple[str, ...]:
-    """Returns the digest of each case with all that it is measured by, in order."""
-    of_all = [check_digest(check) for check in suite.checks]
-    return tuple(case_digest(case, [*of_all, *map(check_digest, case.checks)]) for case in suite.cases)
 
 
 def clusters(suites: Sequence[Suite]) -> list[tuple[str, ...]]:

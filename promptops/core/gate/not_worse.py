@@ -11,7 +11,7 @@ from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.comparison import Compared, Difference, compare
 from promptops.core.gate.given import GateInput, GateRelease
 from promptops.core.gate.judges import margin_factor
-from promptops.core.gate.own_runs import own_runs, planned
+from promptops.core.gate.own_runs import case_digests_of, own_runs, planned
 from promptops.core.gate.pools import (
     Errors,
     Part,
@@ -42,11 +42,15 @@ ANCHOR = "the anchor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One comparison to make: a prompt, one of its suites, and the release it is compared with."""
+    """One comparison to make: a prompt, one of its suites, and the release it is compared with.
+
+    ``known`` are the digests of the cases that this release was judged with.
+    """
 
     changed: Changed
     suite: SuiteRef
     what: str
+    known: frozenset[str] = frozenset()
 
     @property
     def against(self) -> str:
@@ -122,7 +126,15 @@ def _of_prompt(
                 hint=hint,
             )
         ]
-    pairs = [Pair(changed=changed, suite=suite, what=what) for suite in suites]
+    pairs = [
+        Pair(
+            changed=changed,
+            suite=suite,
+            what=what,
+            known=case_digests_of(changed.release.suite(suite.name), records.counted),
+        )
+        for suite in suites
+    ]
     return [verdict for pair in pairs for verdict in _of_pair(given, settings, records, rule, pair)]
 
 
@@ -236,9 +248,7 @@ def _compared(
 def _case_sets(pair: Pair, universe: Universe) -> list[tuple[list[int], str]]:
     """Returns the places of all cases, and of those that the other release was judged with if these are fewer."""
     every = list(range(len(universe.cases)))
-    before = pair.changed.release.suite(pair.suite.name)
-    known = set(before.cases) if before is not None and not pair.is_anchor else set()
-    old = [place for place in every if universe.cases[place].digest in known]
+    old = [place for place in every if not pair.is_anchor and universe.cases[place].digest in pair.known]
     return [(every, "")] if not old or len(old) == len(every) else [(every, ""), (old, " that it was judged with")]
 
 

@@ -9,6 +9,7 @@ from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.records import Record, Records
 from promptops.core.gate.settings import GateSettings
+from promptops.core.suite.suite import held_digest
 
 
 def own_runs(
@@ -29,8 +30,7 @@ def own_runs(
     own = [record for record in records.own(given.candidate.digest) if suite.name in record.suites]
     same = [record for record in own if record.suites[suite.name].digest == suite.digest]
     both = [record for record in same if _puts(record, prompt, other)]
-    wanted = set(suite.cases)
-    chosen = _whole(both, wanted, suite.name, prompt.name, together=settings.days > 1)
+    chosen = _whole(both, suite, prompt.name, together=settings.days > 1)
     if chosen and given.now - chosen[-1].at > settings.evidence.max_age:
         return f"the newest run is of {chosen[-1].at:%Y-%m-%d}, older than the policy takes"
     if chosen:
@@ -67,10 +67,25 @@ def _puts(record: Record, prompt: GatePrompt, other: str | None) -> bool:
     return other is None or other in (record.content(Arm.LIVE, prompt.name), record.content(Arm.ANCHOR, prompt.name))
 
 
-def _whole(records: Sequence[Record], wanted: set[str], suite: str, prompt: str, *, together: bool) -> list[Record]:
+def case_digests_of(suite: SuiteRef | None, records: Iterable[Record]) -> frozenset[str]:
+    """Returns the digests of a suite's cases. Those of held cases are in the plans of its runs, and nowhere else."""
+    if suite is None or not suite.held:
+        return frozenset(suite.cases if suite is not None else ())
+    runs = [record for record in records if suite.name in record.suites]
+    same = [record for record in runs if record.suites[suite.name].digest == suite.digest]
+    return frozenset(case.digest for record in same for case in record.cases if case.suite == suite.name)
+
+
+def _whole(records: Sequence[Record], suite: SuiteRef, prompt: str, *, together: bool) -> list[Record]:
     """Returns the newest run that has all cases, or all runs that have them together; none else."""
     groups = [list(records)] if together else [[record] for record in reversed(records)]
     for group in groups:
-        if wanted and {case.digest for case in planned(group, suite, prompt)} == wanted:
+        if _are_all(suite, {case.digest for case in planned(group, suite.name, prompt)}):
             return group
     return []
+
+
+def _are_all(suite: SuiteRef, cases: set[str]) -> bool:
+    if suite.held:
+        return held_digest(cases) == suite.held
+    return bool(cases) and cases == set(suite.cases)

@@ -59,18 +59,27 @@ def suites_of(prompt: str, release: GateRelease, named: Iterable[str]) -> list[S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """How a suite's cases differ from those that a release was judged with, by their digests."""
+    """How a suite's cases differ from those that a release was judged with, by their digests.
+
+    Of ``held`` cases it is only known that they, or what they are measured by, are others.
+    """
 
     added: int
     gone: int
+    held: bool = False
 
     def __str__(self) -> str:
+        if self.held:
+            return "its held cases, its checks or its repeats are others"
         return f"{self.added} cases are new or changed, {self.gone} are gone or were changed"
 
 
 def moved(suite: SuiteRef, release: GateRelease) -> Moved | None:
     """Returns how a suite moved since a release; None if every case is the same."""
     before = release.suite(suite.name)
+    if suite.held or (before is not None and before.held):
+        same = before is not None and before.digest == suite.digest
+        return None if same else Moved(added=1, gone=0 if before is None else 1, held=True)
     old = set(before.cases) if before is not None else set()
     new = set(suite.cases)
     return None if old == new else Moved(added=len(new - old), gone=len(old - new))

@@ -5,7 +5,7 @@ A suite is stored beside the release and not in it: a better test is not a new r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -65,10 +65,22 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Where the cases of a suite are held, out of sight of who writes prompts: a URL or a path; and their digest.
+
+    The digest (:func:`held_digest`) is empty in a suite that does not name it yet; such a suite cannot be run.
+    """
+
+    place: str
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """Cases for some prompts of an app, and the checks of all of them. ``repeats`` is how often each case is asked.
 
     ``independent`` says that cases that are alike are independent all the same; a gate believes it if a person does.
+    A suite whose cases are ``held`` elsewhere has none, until its runner has read them.
     """
 
     name: str
@@ -78,6 +90,7 @@ class Suite:
     kind: SuiteKind = SuiteKind.SAMPLE
     repeats: int = 1
     independent: bool = False
+    held: Held | None = None
 
     def checks_of(self, case: Case) -> tuple[Check, ...]:
         """Returns the checks that the answers of a case have to pass."""
@@ -107,12 +120,31 @@ def case_digest(case: Case, checks: Collection[str]) -> str:
     return digest(canonical(measured, limit=_LIMIT))
 
 
+def case_digests(suite: Suite) -> tuple[str, ...]:
+    """Returns the digest of each case with all that it is measured by, in order.
+
+    Of held cases without the checks of the suite: their digest has to stay what it is where those change.
+    """
+    of_all = [] if suite.held else [check_digest(check) for check in suite.checks]
+    return tuple(case_digest(case, [*of_all, *map(check_digest, case.checks)]) for case in suite.cases)
+
+
+def held_digest(cases: Iterable[str]) -> str:
+    """Returns the digest of held cases, of which it takes the digests."""
+    return digest(canonical(sorted(set(cases)), limit=_LIMIT))
+
+
 def suite_digest(suite: Suite) -> str:
-    """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind."""
-    of_all = [check_digest(check) for check in suite.checks]
-    cases = [(case.id, case_digest(case, [*of_all, *map(check_digest, case.checks)])) for case in suite.cases]
+    """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind.
+
+    That of a suite whose cases are held is the same before and after they were read.
+    """
     content: dict[str, Json] = {"prompts": sorted(suite.prompts), "repeats": suite.repeats}
-    content["cases"] = sorted(map(list, cases))
+    if suite.held:
+        content |= {"held": suite.held.digest, "checks": sorted(map(check_digest, suite.checks))}
+    else:
+        cases = zip(suite.cases, case_digests(suite), strict=True)
+        content["cases"] = sorted([case.id, measured] for case, measured in cases)
     if suite.independent:
         content["independent"] = True
     return digest(canonical(content, limit=_LIMIT))

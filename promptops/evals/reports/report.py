@@ -41,7 +41,10 @@ class SuiteReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseReport:
-    """A case of one prompt. ``input`` is the user message of the candidate's request."""
+    """A case of one prompt. ``input`` is the user message of the candidate's request.
+
+    A ``held`` case has no texts here, nor have its answers or the reasons of its checks.
+    """
 
     suite: str
     prompt: str
@@ -51,6 +54,7 @@ class CaseReport:
     input: str
     expected: str | None
     variables: Mapping[str, Any]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,7 @@ def make_report(
         ),
         suites=tuple(_suites(plan)),
         cases=tuple(map(_case, plan.cases)),
-        rows=tuple(map(_row, rows)),
+        rows=tuple(_row(row, held=plan.cases[row.case].held) for row in rows),
         groups=tuple(_groups(plan, rows)),
         comparisons=tuple(_comparisons(plan, rows)) if len(plan.sides) > 1 else (),
         cost_usd=cost_usd,
@@ -215,14 +219,16 @@ def _case(asked: Asked) -> CaseReport:
         id=asked.id,
         tags=asked.case.tags,
         unchanged=asked.unchanged,
-        input=asked.user_messages[Arm.CANDIDATE],
-        expected=asked.case.expected,
-        variables=asked.case.variables,
+        input="" if asked.held else asked.user_messages[Arm.CANDIDATE],
+        expected=None if asked.held else asked.case.expected,
+        variables={} if asked.held else asked.case.variables,
+        held=asked.held,
     )
 
 
-def _row(row: GradedRow) -> RowReport:
+def _row(row: GradedRow, *, held: bool) -> RowReport:
     response, graded = row.response, row.graded
+    calls = () if held else response.tool_calls
     return RowReport(
         case=row.case,
         arm=row.arm.value,
@@ -230,14 +236,14 @@ def _row(row: GradedRow) -> RowReport:
         outcome=graded.outcome.value,
         score=graded.score,
         error=graded.error,
-        why=graded.why,
+        why="" if held else graded.why,
         checks=tuple(
-            {"name": check.name, "passed": check.passed, "score": check.score, "why": check.why}
+            {"name": check.name, "passed": check.passed, "score": check.score, "why": "" if held else check.why}
             for check in graded.checks
         ),
         finish=response.finish,
-        answer=response.text,
-        tool_calls=tuple({"name": call.name, "arguments": call.arguments} for call in response.tool_calls),
+        answer="" if held else response.text,
+        tool_calls=tuple({"name": call.name, "arguments": call.arguments} for call in calls),
         latency_ms=None if row.reused else response.latency_ms,
         input_tokens=response.input_tokens,
         output_tokens=response.output_tokens,

@@ -17,12 +17,17 @@ _NAMED = 8  # cases of a group whose places a message lists
 def lint_suites(app: ReadApp) -> None:
     """Adds the findings about an app's suites to the reports of their files."""
     for suite in app.suites():
-        _duplicates(suite)
-        _missing_variables(suite)
+        lint_cases(suite)
         _similar(suite)
     for suite in app.suite_files:
         _labels(suite)
         _data(suite)
+
+
+def lint_cases(read: ReadSuite) -> None:
+    """Adds the findings about cases that are there twice, or that could not be run."""
+    _duplicates(read)
+    _missing_variables(read)
 
 
 def _duplicates(read: ReadSuite) -> None:

@@ -80,6 +80,15 @@ class CaseReader:
         return tuple(checks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRules:
+    """How cases of a suite are read from a file: by a reader, and by the variables whose cells are JSON, or text."""
+
+    reader: CaseReader
+    typed: Collection[str]
+    texts: Collection[str]
+
+
 def _fits(key: str, value: Json) -> bool:
     """Returns whether a value of test data is what this key means here. If not, it is a variable as it always was."""
     if key in ("id", "cluster"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from promptops.core.model import Prompt
 from promptops.core.suite.suite import Case, Suite
+from promptops.source.suites.cases import CaseRules
 from promptops.source.text.findings import Report
 
 
@@ -26,7 +27,10 @@ class Place:
 class ReadSuite:
     """A read suite: its file, the prompts that it is for as far as they exist, and the place of each of its cases.
 
+    Of one whose cases are held elsewhere, :attr:`is_complete` says that it names them and their digest.
+
     ``data`` is the report of the file that its cases are in, and ``data_offset`` where the suite names it.
+    ``held_rules`` are for cases that are held elsewhere.
     """
 
     report: Report
@@ -35,10 +39,13 @@ class ReadSuite:
     places: tuple[Place, ...] = ()
     data: Report | None = None
     data_offset: int = 0
+    held_rules: CaseRules | None = None
 
     @property
     def is_complete(self) -> bool:
         """True if it could be run: it has cases, and each has a check. Test data alone is no suite."""
+        if self.suite.held is not None:
+            return bool(self.suite.held.digest)
         return bool(self.suite.cases) and all(map(self.has_checks, self.suite.cases))
 
     def has_checks(self, case: Case) -> bool:

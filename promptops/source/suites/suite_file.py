@@ -15,16 +15,17 @@ from promptops.core.schema.input_schema import is_text
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.source.app_file import Pin
-from promptops.source.suites.cases import CaseReader
+from promptops.source.suites.cases import CaseReader, CaseRules
 from promptops.source.suites.checks import CHECK, read_checks
 from promptops.source.suites.data_file import ENDINGS as DATA_ENDINGS
 from promptops.source.suites.data_file import read_rows
+from promptops.source.suites.held import read_held
 from promptops.source.suites.judges import unknown_variables
 from promptops.source.suites.read_suite import Place, ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
 from promptops.source.text.findings import Near, Report
 
-KEYS = ("prompts", "kind", "cases", "checks", "repeats", "independent")
+KEYS = ("prompts", "kind", "cases", "checks", "repeats", "independent", "held")
 MAX_REPEATS = 100
 """How often a case may be asked: what is still uncertain after so many answers is a matter of more cases."""
 
@@ -47,17 +48,22 @@ def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> Rea
     fields.refuse_unknown(KEYS)
     prompts = _prompts(fields, around.prompts)
     data = _data_report(fields, around)
-    placed = list(_cases(fields, around, prompts, data))
-    if not placed and (not fields.value.get("cases") or (_is_there(data, around) and not data)):
-        fields.add("suite-empty", "cases", "the suite has no case", "cases: a list, or a file beside it.")
+    rules = _case_rules(fields, around, prompts)
+    held = read_held(fields)
+    placed = [] if "held" in fields.value else list(_cases(fields, rules, data))
+    without = not fields.value.get("cases") or (_is_there(data, around) and not data)
+    _require_cases(fields, is_empty=not placed and without)
+    # What variables held cases have is not known here.
+    known = None if "held" in fields.value else _inputs(prompts).union(*(case.variables for _, case in placed))
     suite = Suite(
         name=name,
         prompts=tuple(prompts),
         cases=tuple(case for _, case in placed),
-        checks=tuple(_checks(fields, around.judges, _inputs(prompts).union(*(case.variables for _, case in placed)))),
+        checks=tuple(_checks(fields, around.judges, known)),
         kind=_kind(fields),
         repeats=_repeats(fields),
         independent=fields.flag("independent") or False,
+        held=held,
     )
     return ReadSuite(
         report=report,
@@ -66,7 +72,15 @@ def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> Rea
         places=tuple(place for place, _ in placed),
         data=data if _is_there(data, around) else None,
         data_offset=fields.document.offset(("cases",)),
+        held_rules=rules if held is not None else None,
     )
+
+
+def _require_cases(fields: Fields, *, is_empty: bool) -> None:
+    if "held" in fields.value and "cases" in fields.value:
+        fields.add("wrong-value", "held", "a suite has `cases` or `held`, not both", "Make two suites of them.")
+    elif "held" not in fields.value and is_empty:
+        fields.add("suite-empty", "cases", "the suite has no case", "cases: a list, or a file beside it.")
 
 
 def _prompts(fields: Fields, known: Mapping[str, Prompt]) -> dict[str, Prompt]:
@@ -86,29 +100,32 @@ def _inputs(prompts: Mapping[str, Prompt]) -> set[str]:
     return {item.name for prompt in prompts.values() for item in prompt.inputs}
 
 
-def _cases(
-    fields: Fields, around: SuiteSurroundings, prompts: Mapping[str, Prompt], data: Report | None
-) -> Iterator[tuple[Place, Case]]:
-    """Yields the cases with their places, from the file itself or from the file of cases beside it."""
+def _case_rules(fields: Fields, around: SuiteSurroundings, prompts: Mapping[str, Prompt]) -> CaseRules:
     inputs = _inputs(prompts)
     named = names_in(fields.value.get("checks"))
     reader = CaseReader.of_suite_file(inputs, named, around.judges)
     if not prompts:  # then no variable is known, and each would be a finding
         reader = CaseReader(inputs=inputs, named=named)
     typed = {item.name for prompt in prompts.values() for item in prompt.inputs if not is_text(item.schema)}
-    items = fields.each("cases") if data is None else read_rows(data, typed, inputs | named)
+    return CaseRules(reader=reader, typed=typed, texts=inputs | named)
+
+
+def _cases(fields: Fields, rules: CaseRules, data: Report | None) -> Iterator[tuple[Place, Case]]:
+    """Yields the cases with their places, from the file itself or from the file of cases beside it."""
+    items = fields.each("cases") if data is None else read_rows(data, rules.typed, rules.texts)
     for item in items:
         if not fields.value.get("checks") and not item.value.get("checks"):
             hint = "`checks` of the suite hold for all its cases."
             item.add("case-unchecked", None, "no check judges this case, so nothing is measured", hint)
-        case = reader.read(item)
+        case = rules.reader.read(item)
         if case is not None:
             yield Place(report=item.report, offset=item.document.offset(item.path)), case
 
 
-def _checks(fields: Fields, judges: Mapping[str, Pin], known: Collection[str]) -> Iterator[Check]:
+def _checks(fields: Fields, judges: Mapping[str, Pin], known: Collection[str] | None) -> Iterator[Check]:
     for item, check in read_checks(fields, "checks", judges, CHECK):
-        unknown_variables(item, known)
+        if known is not None:
+            unknown_variables(item, known)
         yield check
 
 

@@ -37,6 +37,11 @@ def read_text(tree: Tree, path: str, *, most: int = MAX_FILE) -> Report:
         return _refused(path, "file-too-large", f"over {most // 1024:,} KiB", hint)
     if data.startswith(_LFS):
         return _refused(path, "lfs-pointer", "the file is a Git LFS pointer", "Take the file out of Git LFS.")
+    return report_of(path, data)
+
+
+def report_of(path: str, data: bytes) -> Report:
+    """Returns the report of these bytes with their text; if they are not UTF-8, with a finding and an empty text."""
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

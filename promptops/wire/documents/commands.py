@@ -39,7 +39,10 @@ class FindingDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteDocument:
-    """A suite of an app: the prompts that it is for, how many cases it has, and the digest of all that it measures."""
+    """A suite of an app: the prompts that it is for, how many cases it has, and the digest of all that it measures.
+
+    The cases of one that is `held` are elsewhere, so they are not counted.
+    """
 
     app: str
     name: str
@@ -48,6 +51,7 @@ class SuiteDocument:
     cases: int
     repeats: int
     digest: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class SuiteRefDocument:
     """A suite by its digest; `cases` are the digests of its cases, empty in a run, whose plan has them.
 
     `independent` says that cases that are alike are independent all the same; a gate believes it if a person does.
+    `held` is the digest of cases that are held elsewhere.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SuiteRefDocument:
     judge_digest: str
     cases: tuple[str, ...]
     independent: bool = False
+    held: str = ""
 
     @classmethod
     def of(cls, suite: SuiteRef) -> Self:

@@ -9,9 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.digest import digest
+from promptops.core.evidence.suite_refs import suite_ref
 from promptops.core.suite.judge import Choice, Judge
 from promptops.core.suite.result import Result, case_result
-from promptops.core.suite.suite import Case, Check, Suite, SuiteKind, case_digest, check_digest, suite_digest
+from promptops.core.suite.suite import (
+    Case,
+    Check,
+    Held,
+    Suite,
+    SuiteKind,
+    case_digest,
+    case_digests,
+    check_digest,
+    held_digest,
+    suite_digest,
+)
 
 scores = st.none() | st.floats(0, 1)
 results = st.lists(st.tuples(scores.map(lambda score: Result(score=score)), st.floats(0.01, 1)), min_size=1, max_size=6)
@@ -123,6 +135,20 @@ def test_what_a_check_asks_is_in_the_digests_of_check_case_and_suite(change: dic
 )
 def test_what_a_suite_measures_is_in_its_digest(change: dict[str, object], same: bool) -> None:
     assert (suite_digest(replace(SUITE, **change)) == suite_digest(SUITE)) == same  # type: ignore[arg-type]
+
+
+def test_a_suite_with_held_cases_has_one_digest_before_and_after_they_are_read() -> None:
+    cases = held_digest(case_digests(replace(SUITE, held=Held(place="x"))))
+    held = replace(SUITE, held=Held(place="/srv/a.csv", digest=cases))
+    assert suite_digest(replace(held, cases=())) == suite_digest(held) != suite_digest(SUITE)
+    moved = replace(held, held=Held(place="https://a/b.csv", digest=cases))
+    assert suite_digest(moved) == suite_digest(held)
+    other = replace(held, checks=(replace(CHECK, wanted="x"),))
+    assert suite_digest(other) != suite_digest(held)
+    assert case_digests(other) == case_digests(held) != case_digests(SUITE)
+    assert suite_digest(replace(held, held=Held(place="/srv/a.csv", digest=digest(b"y")))) != suite_digest(held)
+    assert suite_ref(held).cases == () and suite_ref(held).held == cases
+    assert held_digest(["b", "a", "b"]) == held_digest(["a", "b"]) != held_digest(["a"])
 
 
 def test_the_digest_of_a_suite_stays_what_it_is() -> None:
