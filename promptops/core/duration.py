@@ -61,6 +61,15 @@ def amounts(text: str) -> float | None:
     return sum(float(number) * UNITS[unit[0]] for number, unit in re.findall(_AMOUNT, typed))
 
 
+def duration_text(length: timedelta) -> str:
+    """Returns a length of time as :func:`parse_duration` reads it, in whole seconds: ``1d 12h``."""
+    left, parts = int(length.total_seconds()), []
+    for unit in ("d", "h", "m", "s"):
+        count, left = divmod(left, UNITS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return " ".join(parts) or "0s"
+
+
 def _normal(text: str) -> str:
     return " ".join(text.strip().lower().split()) if len(text) <= _MAX_TYPED else ""
 

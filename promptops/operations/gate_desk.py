@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from promptops.core.duration import duration_text
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Policy, Release
 from promptops.core.person import claimed_address
@@ -152,5 +153,5 @@ class Desk:
             raise PolicyRefused(
                 f"the gate of {channel} does not let a check be waived for so long",
                 rule="gate",
-                hint=f"At most {rule.at_most}.",
+                hint=f"At most {duration_text(rule.at_most)}.",
             )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from promptops.core.duration import is_duration, parse_duration, parse_seconds
+from promptops.core.duration import duration_text, is_duration, parse_duration, parse_seconds
 from promptops.core.errors import Invalid
 
 
@@ -55,3 +55,9 @@ def test_what_is_no_number_of_seconds_is_refused(typed: str) -> None:
 )
 def test_a_duration_is_known_by_its_form(typed: str, is_one: bool) -> None:
     assert is_duration(typed) is is_one
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("7d", "7d"), ("36h", "1d 12h"), ("90s", "1m 30s"), ("1h 1s", "1h 1s")])
+def test_a_length_is_shown_as_it_can_be_typed(typed: str, shown: str) -> None:
+    assert duration_text(parse_duration(typed)) == shown
+    assert parse_duration(shown) == parse_duration(typed)

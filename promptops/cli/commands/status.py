@@ -81,7 +81,8 @@ def _waivers(live_now: RegistryStatus, page: Page) -> list[Line]:
             Span(f"{each.app}@{each.version}", "name"),
             f" is on {each.channel} without the check ",
             Span(each.check, "strong"),
-            f" until {moment(page, each.expires_at)}, by {person(each.actor)}: {one_line(each.reason)}",
+            f" until {clock.format_moment(each.expires_at, page.zone)}",
+            f", by {person(each.actor)}: {one_line(each.reason)}",
         ]
         for each in live_now.waivers
     ]
