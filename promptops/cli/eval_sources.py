@@ -48,6 +48,7 @@ def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
         replay=arguments.replay or None,
         rescore=arguments.rescore,
         repeats=arguments.repeats,
+        renames=arguments.renames,
         channel=None,
         local=not arguments.opened,
         drift=arguments.drift,
@@ -74,7 +75,8 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
     else:
         candidate = Named(reference=reference, content=eval_plan.content_of(app), release=None)
     named = {Arm.CANDIDATE: candidate, **_others(session, app.name, options)}
-    sides = [eval_plan.side_of(arm, each) for arm, each in named.items()]
+    repeats, renames = _of_gate(session, app, options)
+    sides = [eval_plan.side_of(arm, each, renames if arm is not Arm.CANDIDATE else {}) for arm, each in named.items()]
     digests = {side.arm: side.digest for side in sides}
     selection = Selection(
         suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
@@ -82,7 +84,8 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
     arguments = replace(
         _arguments(session, app.name, selection, options),
         reference=str(_fixed(reference, sides[0]) if candidate.release else reference),
-        repeats=options.get("repeats") or _repeats(session, app, options),
+        repeats=repeats,
+        renames=renames,
         against=digests.get(Arm.LIVE, ""),  # what is live may move before the run is continued
         anchor=digests.get(Arm.ANCHOR, ""),
     )
@@ -197,20 +200,27 @@ def _released(session: Session, reference: Reference) -> Named:
         return gateway.run(NAMED, reference)
 
 
-def _repeats(session: Session, app: AppSource, options: Mapping[str, Any]) -> dict[str, int]:
-    """Returns how often the gate of the named channel wants each case of required suites, by the suite."""
+def _of_gate(
+    session: Session, app: AppSource, options: Mapping[str, Any]
+) -> tuple[Mapping[str, int], Mapping[str, str]]:
+    """Returns how often the gate of the named channel wants each case of required suites, and the prompts that it knows
+    by an old name. A continued run has both as it was started.
+    """
+    if options["continued"]:
+        return options["repeats"], options["renames"]
     from promptops.core.gate.reading import read_gate
     from promptops.use_cases.channels import CHANNELS
 
     if not options["channel"]:
-        return {}
+        return {}, {}
     with session.gateway() as gateway:
         channels = {channel.name: channel for channel in gateway.run(CHANNELS, None)}
     channel = channels.get(str(options["channel"]))
     if channel is None or channel.policy.gate is None:
-        return {}
-    required = read_gate(channel.policy.gate, app.name).required
+        return {}, {}
+    settings = read_gate(channel.policy.gate, app.name)
+    required = settings.required
     if required is None:
-        return {}
+        return {}, settings.renames
     wanted = required.suites or [name for name, suite in app.suites.items() if suite.kind is SuiteKind.REQUIRED]
-    return {name: required.of for name in wanted if name in app.suites}
+    return {name: required.of for name in wanted if name in app.suites}, settings.renames

@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 
 from promptops._version import __version__
+from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid, Unavailable
 from promptops.core.escape import one_line
 from promptops.core.server_url import require_server_url
@@ -23,6 +24,7 @@ from promptops.core.server_url import require_server_url
 MAX_HELD: Final = 16 << 20
 """Bytes of a file of held cases, as of one beside its suite."""
 
+_LOCAL: Final = option("local", "A local run")
 _SECONDS: Final = 60.0  # for the whole file: 16 MiB take a slow line about as long
 
 
@@ -60,7 +62,7 @@ def _resolved(place: str, base: str) -> str:
     if not base or ("://" not in base and not base.startswith("/")):
         raise Invalid(
             f"the held cases {place} are below PROMPTOPS_HELD, which is not set to a URL or to the path of a folder",
-            hint="Set it where the suite is run. A run with --local leaves them out.",
+            hint=Sentence("Set it where the suite is run. ", _LOCAL, " leaves them out."),
         )
     return f"{base.rstrip('/')}/{place}"
 
@@ -127,5 +129,5 @@ def _require_small(data: bytes | bytearray, where: str) -> None:
 def _unreadable(where: str, why: str) -> Unavailable:
     return Unavailable(
         f"the held cases {where} cannot be read here: {why}",
-        hint="Only the machine that runs evaluations for a gate has to. A run with --local leaves them out.",
+        hint=Sentence("Only the machine that runs evaluations for a gate has to. ", _LOCAL, " leaves them out."),
     )

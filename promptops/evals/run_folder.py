@@ -25,6 +25,7 @@ class Arguments:
     """How a run was started, so that it can be continued: by the digests, nothing has changed since.
 
     ``digests`` are those of the arms, ``suite_digests`` those of the suites by name. ``opened``: the registry knows it.
+    ``renames`` are new names of prompts of the other releases, as the gate has them.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Arguments:
     opened: bool = False
     drift: bool = False
     repeats: Mapping[str, int] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str]
     suite_digests: Mapping[str, str]
 

@@ -62,21 +62,29 @@ def read_app(root: Path, name: str, *, commit: str = "") -> AppSource:
         return _valid(check(tree, apps=None if not name else frozenset({name})), name)
 
 
-def side_of(arm: Arm, named: Named) -> Side:
-    """Returns an arm of a run.
+def side_of(arm: Arm, named: Named, renames: Mapping[str, str] | None = None) -> Side:
+    """Returns an arm of a run. ``renames`` are new names of its prompts, by the old ones.
 
     Raises:
         Unloadable: no client could load the content, so none can be evaluated.
     """
-    release = named.release
+    release, content = named.release, _renamed(named.content, renames or {})
     return Side(
         arm=arm,
         label=named.label,
         digest=release.digest if release else digest(encode(named.content)),
-        content=named.content,
+        content=content,
         version=release.version if release else "",
-        prompts=compile_content(named.content),
+        prompts=compile_content(content),
     )
+
+
+def _renamed(content: Content, renames: Mapping[str, str]) -> Content:
+    """Returns a content whose prompts have their new names, where these are not taken."""
+    taken = {prompt.name for prompt in content.prompts}
+    new = {old: name for old, name in renames.items() if name not in taken}
+    prompts = (replace(prompt, name=new.get(prompt.name, prompt.name)) for prompt in content.prompts)
+    return replace(content, prompts=tuple(sorted(prompts, key=lambda prompt: prompt.name)))
 
 
 def prepare(

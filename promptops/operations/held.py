@@ -59,15 +59,15 @@ def with_held(app: AppSource, names: Iterable[str], known: HeldPlaces) -> Mappin
 
 
 def without_held(app: AppSource, named: Iterable[str]) -> Mapping[str, Suite]:
-    """Returns the suites of an app whose cases everybody may see: what is no evidence is not asked held cases.
+    """Returns the suites of an app whose cases are not held: a run that is no evidence does not ask those.
 
     Raises:
-        Invalid: one of the others is asked for by name.
+        Invalid: one whose cases are held is named, or there is no other.
     """
     held = next((name for name in named if name in app.held), None)
     if held is not None:
         raise Invalid(
-            f"the cases of the suite {held} are held: they are only put to what the registry is told of before",
+            f"the cases of the suite {held} are held, and only a run that the registry knows of asks them",
             hint=Sentence("Otherwise they could be tried out. Leave out ", option("suite", "the suite"), "."),
         )
     seen = {name: suite for name, suite in app.suites.items() if suite.held is None}

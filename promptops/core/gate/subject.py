@@ -111,7 +111,7 @@ def independent(given: GateInput, settings: GateSettings, suite: SuiteRef, cases
 
 
 def unbelieved(given: GateInput, suite: SuiteRef, cases: Iterable[Case], verdict: CheckVerdict) -> CheckVerdict:
-    """Returns a verdict that says so where a suite's similar cases are clusters though it says otherwise."""
+    """Returns a verdict that names it where similar cases are clusters though their suite says otherwise."""
     if not suite.independent or not any(case.is_alike for case in cases):
         return verdict
     noted = verdict.because("cases that are alike count as clusters until a person approves of the suite")

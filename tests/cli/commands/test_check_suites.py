@@ -42,7 +42,15 @@ def test_suites_are_counted_and_listed_with_their_digests(workspace: Path, promp
     assert ", 1 suite with 2 cases)" in promptops("check").out
     suite = _suite(promptops)
     digest = suite.pop("digest")
-    assert suite == {"app": "bot", "name": "names", "kind": "sample", "prompts": ["greet"], "cases": 2, "repeats": 1}
+    assert suite == {
+        "app": "bot",
+        "name": "names",
+        "kind": "sample",
+        "prompts": ["greet"],
+        "cases": 2,
+        "repeats": 1,
+        "held": False,
+    }
     _write(workspace, {"evals/names.csv": "name,tags\nGrace,short\nAda,short\n"})
     assert _suite(promptops)["digest"] == digest
     _write(workspace, {"evals/names.suite.yml": SUITE.replace("Is this kind?", "Is it friendly?")})

@@ -93,6 +93,30 @@ def test_after_a_run_of_a_release_the_gate_says_what_it_makes_of_it(
     assert again["gate"]["channel"] == "prod"
 
 
+def test_a_prompt_that_was_renamed_is_compared_with_what_it_was(
+    provider: ModelServer, workspace: Path, promptops: Promptops
+) -> None:
+    marker, prompts = workspace / "promptops.yml", workspace / "bot/prompts"
+    free, gate = "{allow_dirty: true", "{gate: {not_worse: {margin: 5%}, renames: {greet: hail}}, allow_dirty: true"
+    marker.write_text(marker.read_text().replace("{promote_from: staging", free))
+    promptops("channels", "apply", "--loosen")
+    promptops("release", "bot", "--allow-dirty")
+    promptops("promote", "bot@0.1.0", "--channel", "prod")
+    marker.write_text(marker.read_text().replace(free, gate))
+    promptops("channels", "apply", "--loosen")
+    (prompts / "greet.prompt.yml").unlink()
+    (prompts / "hail.prompt.yml").write_text(PROMPT.replace("name: greet", "name: hail").replace("Greet", "Hail"))
+    version = loaded(promptops("release", "bot", "--allow-dirty", "--json"))["version"]
+    report = loaded(promptops("eval", f"bot@{version}", "--channel", "prod", "--json"))
+    assert [arm["arm"] for arm in report["arms"]] == ["candidate", "live"]
+    assert {row["arm"] for row in report["rows"]} == {"candidate", "live"}
+    [compared] = report["comparisons"]
+    assert (compared["prompt"], compared["compared"], compared["lost"]) == ("hail", 2, 0)
+    [verdict] = [each for each in report["gate"]["checks"] if each["name"] == "not_worse"]
+    assert verdict["prompt"] == "hail" and verdict["reason"].startswith("the suite is not the one")  # it has a new name
+    assert loaded(promptops("eval", "--continue", report["run"][:8], "--json"))["evidence"] == report["evidence"]
+
+
 @pytest.mark.parametrize("part", [("--local",), ("--limit", "1"), ("--tag", "short")])
 def test_a_local_or_partial_run_is_never_known_to_the_registry(
     part: tuple[str, ...], provider: ModelServer, promptops: Promptops, store: Registry

@@ -380,7 +380,7 @@ def test_a_pin_that_only_judges_is_used() -> None:
 
 def test_the_files_that_the_manual_shows_are_clean() -> None:
     page = (ROOT / "docs/suites.md").read_text(encoding="utf-8")
-    own, suite, judges = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    own, suite, held, judges = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     prompt = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: '{{question}} {{plan}}'}]\n"
     loaded = checked(
         {
@@ -388,8 +388,9 @@ def test_the_files_that_the_manual_shows_are_clean() -> None:
             "prompts/answer.prompt.yml": prompt,
             "prompts/other.prompt.yml": prompt + own,
             "evals/desk.suite.yml": suite,
+            "evals/held.suite.yml": held,
             "evals/answer.jsonl": '{"question": "Where?", "plan": "shop", "expected": "Here"}\n',
         }
     )
     assert loaded.findings == ()
-    assert sorted(loaded.app("bot").suites) == ["desk", "other"]
+    assert sorted(loaded.app("bot").suites) == ["desk", "held", "other"]
