@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+INTEROP := .venv-interop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
@@ -33,6 +34,10 @@ test: $(VENV)/.dev ## every test, on SQLite and on a PostgreSQL that the tests s
 .PHONY: test-fast
 test-fast: $(VENV)/.dev ## the logic, on SQLite and in one process, in about a minute; `make test` runs everything
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile fast $(ARGS)
+
+.PHONY: interop
+interop: $(INTEROP)/.ready ## what needs the SDKs of providers: their answers are read (an environment of its own)
+	@$(INTEROP)/bin/python -m pytest --confcutdir=tests/interop tests/interop $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-schema check-docs ## format, lint, types, import contracts, models = migrations, documentation
@@ -88,11 +93,12 @@ lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes 
 	compile="$$scratch/bin/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate $(ARGS)"; \
 	$$compile --extra postgres --extra server --extra sign --extra eval --extra inspect --group dev --output-file .locks/dev.txt && \
-	$$compile --extra server --group build --constraints .locks/dev.txt --output-file .locks/run.txt
+	$$compile --extra server --group build --constraints .locks/dev.txt --output-file .locks/run.txt && \
+	$$compile --group interop --constraints .locks/dev.txt --output-file .locks/interop.txt
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and what was built
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up --------------------------------------------------------------------------------------
@@ -119,3 +125,10 @@ $(VENV)/.dev: .locks/dev.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --require-hashes -r .locks/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
+
+$(INTEROP)/.ready: .locks/interop.txt pyproject.toml | need-python
+	@echo "Installing what .locks/interop.txt pins …"
+	@test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	@$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r .locks/interop.txt
+	@$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,24 +1,24 @@
-"""Where a provider's API is, what goes over the wire, and how an answer is read.
+"""Where a provider's API is, what goes over the wire, and what an answer is to a run.
 
 References: chat completions of OpenAI, which most providers have, and messages of Anthropic; the addresses are those of
-their documentation that :mod:`promptops.core.parameters` names.
+their documentation that :mod:`promptops.core.parameters` names. :mod:`promptops.core.answers.reader` reads the answers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from promptops.core.advice import Sentence, option
+from promptops.core.answers.reader import read
+from promptops.core.answers.reading import Api, Finish, Reading
 from promptops.core.errors import Invalid
-from promptops.core.escape import one_line
-from promptops.core.model import Json
 from promptops.core.parameters import SAMPLING_VERSION
 from promptops.core.server_url import require_server_url
-from promptops.core.suite.answer import ToolCall
-from promptops.evals.request import Api, Request
+from promptops.evals.request import Request
 from promptops.evals.response import Response
 
 ADDRESSES: Final[Mapping[str, str]] = {
@@ -32,15 +32,8 @@ ADDRESSES: Final[Mapping[str, str]] = {
 }
 """The address of each provider that needs none from the environment."""
 
-_FINISHES: Final[Mapping[str, str]] = {
-    "function_call": "tool_calls",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "model_length": "length",
-    "tool_use": "tool_calls",
-}
+_NO_LIMIT: Final = sys.maxsize  # of the text of an answer: the body is not longer than the caller takes
+_UNNAMED: Final = (Finish.ERROR, Finish.OTHER)  # ends that the provider's own word explains better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,79 +96,23 @@ def read_answer(api: Api, body: bytes) -> Response:
     """
     try:
         value = json.loads(body)
-        return _messages(value) if api is Api.MESSAGES else _chat(value)
-    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"not an answer of {api}: {type(error).__name__}") from error
-
-
-def _chat(value: Mapping[str, Any]) -> Response:
-    choice = value["choices"][0]
-    message = choice["message"]
-    calls = tuple(_chat_call(call) for call in message.get("tool_calls") or ())
-    refusal = message.get("refusal")
-    finish = str(choice.get("finish_reason") or "stop")
-    usage = value.get("usage")
+    except RecursionError as error:
+        raise ValueError(f"not an answer of {api}: nested too deeply") from error
+    reading = read(value, api=api, limit=_NO_LIMIT)
+    if reading is None:
+        raise ValueError(f"not an answer of {api}")
     return Response(
-        text=str(refusal) if refusal else _text(message.get("content")),
-        tool_calls=calls,
-        finish="refusal" if refusal else _finish(finish, calls),
-        input_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        served_model=_word(value.get("model")),
-        fingerprint=_word(value.get("system_fingerprint")),
+        text=reading.text,
+        tool_calls=reading.tool_calls,
+        finish=_finish(reading),
+        input_tokens=reading.usage.input_tokens,
+        output_tokens=reading.usage.output_tokens,
+        served_model=reading.model,
+        fingerprint=reading.fingerprint,
     )
 
 
-def _messages(value: Mapping[str, Any]) -> Response:
-    content = value["content"]
-    if not isinstance(content, list):
-        raise TypeError("content")
-    calls = tuple(
-        ToolCall(name=str(part["name"]), arguments=part["input"]) for part in content if part["type"] == "tool_use"
-    )
-    usage = value.get("usage")
-    return Response(
-        text="".join(str(part["text"]) for part in content if part["type"] == "text"),
-        tool_calls=calls,
-        finish=_finish(str(value.get("stop_reason") or "stop"), calls),
-        input_tokens=_count(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
-        output_tokens=_count(usage, "output_tokens"),
-        served_model=_word(value.get("model")),
-    )
-
-
-def _chat_call(call: Mapping[str, Any]) -> ToolCall:
-    custom = call.get("custom")
-    if isinstance(custom, Mapping):
-        return ToolCall(name=str(custom["name"]), arguments=str(custom.get("input", "")))
-    function = call["function"]
-    try:
-        arguments = json.loads(function.get("arguments") or "{}")
-    except ValueError:
-        arguments = None
-    return ToolCall(name=str(function["name"]), arguments=arguments)
-
-
-def _text(content: Json) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, Sequence):
-        raise TypeError("content")
-    return "".join(str(part["text"]) for part in content if isinstance(part, Mapping) and part.get("type") == "text")
-
-
-def _finish(finish: str, calls: Sequence[ToolCall]) -> str:
-    finish = _FINISHES.get(finish, finish)
-    return "tool_calls" if calls and finish == "stop" else finish
-
-
-def _count(usage: Json, *names: str) -> int | None:
-    """Returns the sum of these numbers of tokens; None where the first is missing: unknown is not 0."""
-    if not isinstance(usage, Mapping) or type(usage.get(names[0])) is not int:
-        return None
-    numbers = [usage.get(name) for name in names]
-    return sum(number for number in numbers if type(number) is int and number >= 0)
-
-
-def _word(value: Json) -> str:
-    return one_line(value, 200) if isinstance(value, str) else ""
+def _finish(reading: Reading) -> str:
+    if reading.finish is None:  # a whole answer that does not say why it ended
+        return Finish.TOOL_CALLS.value if reading.tool_calls else Finish.STOP.value
+    return reading.finish_word if reading.finish in _UNNAMED else reading.finish.value

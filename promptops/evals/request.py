@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from promptops.core.answers.reading import Api
 from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Prompt
@@ -23,16 +23,12 @@ _LIMIT = 8 << 20  # bytes of one request: several times what a prompt may render
 _DEFAULT_PROVIDER = "openai"  # of a model without a provider, as for the client
 
 
-class Api(StrEnum):
-    """The two APIs that requests are made for. Most providers have the first."""
-
-    CHAT = "chat completions"
-    MESSAGES = "messages"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request: ``provider`` in lower case, the body as JSON, and headers beside those of every request."""
+    """One request: ``provider`` in lower case, the body as JSON, and headers beside those of every request.
+
+    ``api`` is that of messages for Anthropic and chat completions for others, which most providers have.
+    """
 
     provider: str
     model: str

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from promptops.core.answers.reading import Api
 from promptops.core.errors import Invalid
 from promptops.core.suite.answer import ToolCall
 from promptops.evals.providers import endpoint, read_answer
-from promptops.evals.request import Api
 
 
 def environment(**said: tuple[str, str]) -> Callable[[str], tuple[str, str]]:
@@ -38,6 +38,10 @@ def test_a_text() -> None:
         ({"content": None}, "content_filter", "", "content_filter"),
         ({"content": [{"type": "text", "text": "a"}, {"type": "thinking"}]}, "stop", "a", "stop"),
         ({"content": "a"}, None, "a", "stop"),
+        ({"content": "a"}, "", "a", "stop"),
+        ({"content": "a"}, "model_length", "a", "length"),
+        ({"content": "a"}, "insufficient_system_resource", "a", "insufficient_system_resource"),
+        ({"content": "a"}, "a_new_word", "a", "a_new_word"),
     ],
 )
 def test_how_an_answer_ends(message: Mapping[str, Any], finish: str | None, text: str, ends: str) -> None:

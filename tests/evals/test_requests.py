@@ -7,11 +7,12 @@ import json
 import pytest
 
 from promptops.client.prompt import Prompt as ClientPrompt
+from promptops.core.answers.reading import Api
 from promptops.core.compiled import compile_content
 from promptops.core.errors import Invalid
 from promptops.core.model import Content, Prompt, ResponseFormat, Tool
 from promptops.evals.providers import Endpoint
-from promptops.evals.request import Api, request_of
+from promptops.evals.request import request_of
 from tests.evals.running import prompt
 
 CLAUDE = "anthropic/claude-sonnet-4-5-20250929"
