@@ -57,12 +57,7 @@ def _sentences(settings: GateSettings) -> Iterator[str]:
 def _required(rule: Required) -> str:
     which = f"of {_listed(rule.suites)}" if rule.suites else "of the required suites"
     text = f"Every case {which} passes in {rule.agree} of {rule.of} repeats"
-    if rule.regressions is None:
-        return f"{text}."
-    lost = (
-        "no case that passes on live fails" if rule.regressions == 0 else f"at most {rule.regressions} cases do worse"
-    )
-    return f"{text}, and {lost}."
+    return f"{text}." if rule.regressions is None else f"{text}, and no case that passes on live fails."
 
 
 def _not_worse(rule: NotWorse, settings: GateSettings) -> Iterator[str]:
@@ -72,6 +67,12 @@ def _not_worse(rule: NotWorse, settings: GateSettings) -> Iterator[str]:
         yield f"Nor is it worse by that than the best release of the last {_time(rule.anchor)}."
     levels = ", ".join(f"{level:.1%}" for level in settings.levels)
     yield f"A content has {settings.looks} looks, which spend {levels}; {settings.tries} contents in 30 days are tried."
+    if settings.tries_shared:
+        yield "They share the level: the first has half of it, the second a quarter, and so on."
+    if settings.days > 1:
+        yield f"Its runs are made on {settings.days} days at least."
+    for old, new in sorted(settings.renames.items()):
+        yield f"The prompt {new} is {old} under another name."
 
 
 def _cost(rule: Cost) -> Iterator[str]:

@@ -156,9 +156,10 @@ def _required(values: Values) -> Required:
         agree, of = (int(found[1]), int(found[2])) if found else (0, 0)
         if not 1 <= agree <= of <= _MOST_REPEATS:
             values.refuse("agree", f"how many of at most {_MOST_REPEATS} repeats have to pass, such as '2 of 3'")
-    return Required(
-        agree=agree, of=of, regressions=values.whole("regressions", None, least=0), suites=values.texts("suites")
-    )
+    regressions = values.whole("regressions", None, least=0)
+    if regressions:
+        values.refuse("regressions", "0: every case has to pass, so none that passes on live may fail now")
+    return Required(agree=agree, of=of, regressions=regressions, suites=values.texts("suites"))
 
 
 def _not_worse(values: Values) -> NotWorse:

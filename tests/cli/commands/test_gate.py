@@ -138,13 +138,18 @@ def test_the_policy_is_explained_in_sentences(gated: Registry, promptops: Prompt
                 "freeze": {"from": "2026-12-23", "to": "2027-01-02"},
                 "waivers": {"may": []},
                 "hosts": ["api.openai.com"],
+                "days": 2,
+                "tries_level": "shared",
+                "renames": {"ask": "answer"},
             }
         ),
     )
     said = promptops("gate", "--explain-policy", "--channel", "prod").out
     for part in ("only warns", "2 of 3 repeats", "worse than live by 5.0%", "last 180 days", "suite answer", "1200 ms",
                  "0.002 US dollars", "10,000 calls a day", "10 times", "labelled", "red-team gave", "2026-12-23",
-                 "No check can be waived", "api.openai.com only"):  # fmt: skip
+                 "No check can be waived", "api.openai.com only", "no case that passes on live fails",
+                 "on 2 days at least",
+                 "share the level", "answer is ask under another name"):  # fmt: skip
         assert part in said, part
     assert len(promptops("gate", "--explain-policy", "--channel", "prod", "--json").json["sentences"]) > 10  # type: ignore[arg-type]
     assert "dev has no gate" in promptops("gate", "--explain-policy", "--channel", "dev").out

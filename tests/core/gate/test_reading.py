@@ -104,6 +104,7 @@ def test_an_app_has_checks_of_its_own() -> None:
         ({"not_worse": "on"}, "gate.not_worse is 'on', and takes keys", ""),
         ({"required": {"agree": "4 of 3"}}, "gate.required.agree is '4 of 3'", ""),
         ({"required": {"agree": 2}}, "gate.required.agree is 2", ""),
+        ({"required": {"regressions": 1}}, "gate.required.regressions is 1, and takes 0", ""),
         ({"bar": {"suite": "a", "at_least": "100%"}}, "gate.bar.at_least is '100%'", ""),
         ({"bar": {"at_least": "90%"}}, "gate.bar lacks suite", ""),
         ({"latency": {}}, "gate.latency lacks p95_ms", ""),
