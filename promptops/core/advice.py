@@ -21,6 +21,7 @@ class Action(StrEnum):
     APPLY_CHANNELS = "apply-channels"
     APPROVE = "approve"
     BACKUP = "backup"
+    CALIBRATE = "calibrate"
     CHECK = "check"
     CONTINUE_RUN = "continue-run"
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
@@ -31,6 +32,7 @@ class Action(StrEnum):
     HISTORY = "history"
     HOLD = "hold"
     INIT = "init"
+    LABEL = "label"
     LIST_TOKENS = "list-tokens"
     MAKE_OVERRIDE = "make-override"
     OPTION = "option"
@@ -57,6 +59,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.APPLY_CHANNELS: "apply the channels of this workspace",
     Action.APPROVE: "approve of {release} for {channel}",
     Action.BACKUP: "back up the registry",
+    Action.CALIBRATE: "measure the judges of {app}",
     Action.CHECK: "check the files",
     Action.CONTINUE_RUN: "continue the run {run}",
     Action.CREATE_TOKEN: "create a token",
@@ -67,6 +70,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.HISTORY: "read the history of {app} on {channel}",
     Action.HOLD: "see which digest the held cases of {suite} have",
     Action.INIT: "initialise the registry",
+    Action.LABEL: "label answers of the run {run}",
     Action.LIST_TOKENS: "list the tokens",
     Action.MAKE_OVERRIDE: "make an override of {release} on {channel}",
     Action.PROMOTE: "promote {release} to {channel}",

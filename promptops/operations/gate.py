@@ -194,6 +194,7 @@ def _given(
         live=tuple(_base(reader, base) for base in bases),
         runs=reader.runs(release.app),
         evidence=reader.evidence(app=release.app, tables=True),
+        makers=place.makers.released | place.makers.wrote,
         approvals=tuple(
             Approved(subject=each.approval.subject, person=each.person, proven=each.proven) for each in counted
         ),

@@ -11,7 +11,7 @@ import pytest
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Source
-from promptops.core.gate.given import JudgeMeasured, Labelled, Waived
+from promptops.core.gate.given import Waived
 from promptops.core.suite.suite import SuiteKind
 from promptops.core.verdict import Outcome
 from tests.gate.world import NOW, E, F, Made, P, World, cases, compared, named, prompt, release, run, suite_of, worse
@@ -198,49 +198,6 @@ def test_an_unknown_price_is_not_zero() -> None:
     short = timed(50, 0)
     cut = replace(short, made=(short.made[0].with_rows(lambda rows: rows[:-1]),))
     assert cut.only({"cost": {"per_call_usd": 1}}).outcome is INCONCLUSIVE
-
-
-# --- judges ---------------------------------------------------------------------------------------
-
-JUDGED: dict[str, Any] = {"not_worse": {"margin": "5%"}, "judges": {"labels": 100, "youden": 0.4}}
-
-
-def judged(every: Labelled, own: Labelled) -> World:
-    plan = [replace(case, judged=True) for case in cases("answer", "answer", 150)]
-    world = compared(*worse(150, 0), plan)
-    suite = suite_of(plan, judges="desk")
-    new, old = (replace(one, suites=(suite,)) for one in (world.candidate, world.live[0]))
-    outcomes = {Arm.CANDIDATE: [[P]] * 150, Arm.LIVE: [[P]] * 150}
-    made = run(new, plan, outcomes, others={Arm.LIVE: old})
-    measured = JudgeMeasured(judge=suite.judge_digest, every=every, own=own, evidence="labels")
-    return World(candidate=new, live=(old,), made=(made,)).but(judges={suite.judge_digest: measured})
-
-
-GOOD = Labelled(good=200, good_passed=196, bad=100, bad_failed=95)
-OWN = Labelled(good=60, good_passed=59, bad=40, bad_failed=38)
-
-
-def test_a_margin_shrinks_by_what_the_judge_misses() -> None:
-    said = judged(GOOD, OWN).ask(JUDGED).checks
-    assert [(one.name, one.outcome) for one in said] == [("not_worse", PASS), ("judges", PASS)]
-    assert said[0].asked.startswith("not worse than live by 4.0%")
-    unmeasured = judged(GOOD, OWN).ask({"not_worse": {"margin": "5%"}}).checks
-    assert "judge not measured" in unmeasured[0].reason
-
-
-@pytest.mark.parametrize(
-    ("every", "own", "reason"),
-    [
-        (Labelled(good=50, good_passed=50), OWN, "has 50 labels of 100"),
-        (GOOD, Labelled(good=33, good_passed=33), "has 33 labels of 34 for answers of this release"),
-        (GOOD, Labelled(good=60, good_passed=60, bad=40, bad_failed=14), "agrees with people too rarely"),
-        (Labelled(good=200, good_passed=120, bad=100, bad_failed=60), OWN, "agrees with people too rarely"),
-    ],
-)
-def test_a_judge_that_is_not_measured_or_wrong_does_not_count(every: Labelled, own: Labelled, reason: str) -> None:
-    said = judged(every, own).ask(JUDGED).checks
-    assert said[0].outcome is INCONCLUSIVE and reason in said[0].reason
-    assert said[1].outcome in (INCONCLUSIVE, FAIL) and reason in said[1].reason
 
 
 # --- people, freezes, other systems ---------------------------------------------------------------

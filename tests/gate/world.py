@@ -11,12 +11,14 @@ from typing import Any
 
 from promptops.core.digest import digest
 from promptops.core.evidence.case_table import Arm, Case, CaseTable, Row, RowOutcome
-from promptops.core.evidence.evidence import Evidence, counted
+from promptops.core.evidence.evidence import Evidence, counted, label_counts
+from promptops.core.evidence.labels import Label, Labels, encode_labels
 from promptops.core.evidence.run import ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.gate.gate import judge
 from promptops.core.gate.given import Approved, GateInput, GatePrompt, GateRelease
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict
+from promptops.core.statistics.judges import Labelled
 from promptops.core.suite.suite import SuiteKind
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -167,8 +169,60 @@ def _closed(of: Run, rows: tuple[Row, ...], complete: bool) -> Evidence:
 def damaged(made: Made) -> Made:
     """The same run, of whose table bytes were lost after its digest was taken."""
     assert made.evidence is not None
+    return replace(made, evidence=damaged_evidence(made.evidence))
+
+
+def damaged_evidence(evidence: Evidence) -> Evidence:
+    """The same evidence with another table."""
     short = zlib.compress(b"{}")
-    return replace(made, evidence=replace(made.evidence, table=short, table_digest=digest(short)))
+    return replace(evidence, table=short, table_digest=digest(short))
+
+
+def labels(counts: Labelled, run: str = "", *, of: str = "answer", by: str = "Eve <eve@example.org>") -> list[Label]:
+    """Labels with these counts: of answers of a run, or of those that cases of a suite expect."""
+    kinds = [
+        (True, True, counts.good_passed),
+        (True, False, counts.good - counts.good_passed),
+        (False, False, counts.bad_failed),
+        (False, True, counts.bad - counts.bad_failed),
+    ]
+    verdicts = [(good, passed) for good, passed, count in kinds for _ in range(count)]
+    return [
+        Label(
+            suite="answer",
+            prompt=of,
+            case=f"case-{place}",
+            answer=named(f"answer {place}"),
+            good=good,
+            passed=passed,
+            run=run,
+            by=by if run else "",
+        )
+        for place, (good, passed) in enumerate(verdicts)
+    ]
+
+
+def measured(judge: str, given: Sequence[Label], *, replayed: bool = False, **more: Any) -> Evidence:
+    """Evidence about the judges with this digest."""
+    sheet = Labels(labels=tuple(given), replayed=replayed)
+    data = encode_labels(sheet)
+    values: dict[str, Any] = {
+        "id": hashlib.md5(data).hexdigest(),
+        "app": "bot",
+        "actor": "token ci",
+        "at": NOW - timedelta(hours=1),
+        "token_name": "ci",
+        "hosts": ("api.example.com",),
+        **more,
+    }
+    return Evidence(
+        digest=judge,
+        source=Source.LABELS,
+        counts=label_counts(sheet),
+        table=data,
+        table_digest=digest(data),
+        **values,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

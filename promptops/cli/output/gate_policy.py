@@ -34,8 +34,9 @@ def _sentences(settings: GateSettings) -> Iterator[str]:
     if settings.judges is not None:
         judges = settings.judges
         yield (
-            f"A judge counts with {judges.labels} labelled answers and at least {judges.youden:g} of sensitivity + "
-            "specificity − 1."
+            f"A judge counts with {judges.labels} labelled answers, a third of them of the release's own, and at least "
+            f"{judges.youden:g} of sensitivity + specificity − 1."
+            + (f" Labels of {', '.join(judges.by)} count." if judges.by else "")
         )
     for name, rule in sorted(settings.external.items()):
         yield _external(name, rule)

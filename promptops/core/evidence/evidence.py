@@ -7,14 +7,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
+from promptops.core.evidence.labels import Labels, decode_labels
 from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
 from promptops.core.evidence.table_bytes import decode_table
 from promptops.core.names import AppName, is_name
 from promptops.core.verdict import Outcome
+
+GOOD: Final = "labelled good"
+BAD: Final = "labelled bad"
+"""The names of the counts of labels: answers that people passed, and that they failed."""
 
 _ID = re.compile(r"[0-9a-f]{32}(?:\.[1-9][0-9]{0,5})?")
 
@@ -41,12 +47,12 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One piece of evidence for the release with this digest.
+    """One piece of evidence for the release with this digest; of ``labels``, for the judges with this digest.
 
     Of a run, ``run`` is its id, and ``number`` counts how often it was closed: a run that was closed with rows missing
     (``complete`` is False) may go on, and its newest evidence has all rows of the earlier ones. Its ``table`` has rows
     only, for the cases of the run's plan; an import's has its cases too. A ``verdict`` of another system has the name
-    of its ``check`` and mostly an end; it has no table.
+    of its ``check`` and mostly an end; it has no table. That of labels is :mod:`promptops.core.evidence.labels`.
 
     ``suites`` are empty where the run has them. ``tools`` are names with versions, ``prices`` is the id of the price
     list, ``note`` says why it was closed or where it is from.
@@ -109,18 +115,31 @@ def is_evidence_id(text: str) -> bool:
 
 
 def table_of(evidence: Evidence, run: Run | None = None) -> CaseTable:
-    """Returns the case table of evidence, with the cases of its run. A verdict of another system has an empty one.
+    """Returns the case table of evidence, with the cases of its run. Verdicts and labels have an empty one.
 
     Raises:
         Invalid: it is damaged, or the run is another one.
     """
-    if not evidence.table_digest:
+    if not evidence.table_digest or evidence.source is Source.LABELS:
         return CaseTable(cases=())
     if evidence.run != (run.id if run else ""):
         raise Invalid(f"the evidence {evidence.id} is not of this run")
     if evidence.flaw:
         raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
     return decode_table(evidence.table, run.cases if run else None)
+
+
+def labels_of(evidence: Evidence) -> Labels:
+    """Returns the labels of evidence about a judge.
+
+    Raises:
+        Invalid: it is damaged, or of another kind.
+    """
+    if evidence.source is not Source.LABELS:
+        raise Invalid(f"the evidence {evidence.id} has no labels")
+    if evidence.flaw:
+        raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
+    return decode_labels(evidence.table)
 
 
 def newest_of_each_run(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -160,4 +179,20 @@ def counted(table: CaseTable) -> tuple[Count, ...]:
             errors=of[RowOutcome.ERROR],
         )
         for prompt, of in sorted(counts.items())
+    )
+
+
+def label_counts(labels: Labels) -> tuple[Count, ...]:
+    """Returns what the judges said of the answers that people passed and failed, by prompt in order of their names.
+
+    The names of the checks are :data:`GOOD` and :data:`BAD`; an answer without a verdict of the judges is an error.
+    """
+    counts: dict[tuple[str, str], dict[bool | None, int]] = {}
+    for label in labels.labels:
+        if label.good is not None:
+            of = counts.setdefault((label.prompt, GOOD if label.good else BAD), {True: 0, False: 0, None: 0})
+            of[label.passed] += 1
+    return tuple(
+        Count(prompt=prompt, check=check, passed=of[True], failed=of[False], errors=of[None])
+        for (prompt, check), of in sorted(counts.items())
     )

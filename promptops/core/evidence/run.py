@@ -33,8 +33,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Source(StrEnum):
-    """How rows came to be: called here, replayed from recordings, imported from a result file, decided elsewhere, or
-    measured where users are.
+    """How rows came to be: called here, replayed from recordings, imported from a result file, decided elsewhere,
+    measured where users are, or labelled by people, for what a judge is worth.
     """
 
     RUN = "run"
@@ -42,6 +42,7 @@ class Source(StrEnum):
     IMPORT = "import"
     EXTERNAL = "external"
     MEASURED = "measured"
+    LABELS = "labels"
 
 
 class Purpose(StrEnum):

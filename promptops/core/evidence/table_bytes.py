@@ -64,7 +64,7 @@ def decode_table(data: bytes, cases: Sequence[Case] | None = None) -> CaseTable:
     Raises:
         Invalid: it is damaged, over the limits, or not a table.
     """
-    document = _document(_inflated(data))
+    document = _document(inflated(data))
     if document.keys() - {"cases"} != {"schema", "rows"} or document["schema"] != SCHEMA:
         raise Invalid(f"not a case table of the schema {SCHEMA}", hint="A newer promptops may have written it.")
     if ("cases" in document) == (cases is not None):
@@ -76,21 +76,26 @@ def decode_table(data: bytes, cases: Sequence[Case] | None = None) -> CaseTable:
 # --- bytes -----------------------------------------------------------------------------------------
 
 
-def _require_small(size: int, most: int) -> None:
+def _require_small(size: int, most: int, what: str = "case table") -> None:
     if size > most:
-        raise Invalid(f"the case table is {size:,} bytes, over the limit of {most:,}")
+        raise Invalid(f"the {what} is {size:,} bytes, over the limit of {most:,}")
 
 
-def _inflated(data: bytes) -> bytes:
-    _require_small(len(data), MAX_COMPRESSED)
+def inflated(data: bytes, what: str = "case table") -> bytes:
+    """Returns what was compressed.
+
+    Raises:
+        Invalid: it is damaged or over the limits; the message calls it ``what``.
+    """
+    _require_small(len(data), MAX_COMPRESSED, what)
     reader = zlib.decompressobj()
     try:
         text = reader.decompress(data, MAX_BYTES + 1)
     except zlib.error as error:
-        raise Invalid("the case table is damaged: it cannot be decompressed") from error
-    _require_small(len(text), MAX_BYTES)
+        raise Invalid(f"the {what} is damaged: it cannot be decompressed") from error
+    _require_small(len(text), MAX_BYTES, what)
     if not reader.eof or reader.unused_data:
-        raise Invalid("the case table is damaged: it ends too early, or more follows it")
+        raise Invalid(f"the {what} is damaged: it ends too early, or more follows it")
     return text
 
 

@@ -52,6 +52,11 @@ def _among(old: Collection[object], new: Collection[object]) -> bool:
     return not old or (bool(new) and set(new) <= set(old))
 
 
+def _some_of(old: Collection[object], new: Collection[object]) -> bool:
+    """As strict where some of the same are named. None named is another rule, which is not known to be as strict."""
+    return set(old) == set(new) or (bool(new) and set(new) <= set(old))
+
+
 def _all_of(old: Collection[object], new: Collection[object]) -> bool:
     """As strict where the same are asked, and perhaps more. None listed: those of the default, which are others."""
     return set(old) == set(new) or (bool(old) and set(new) >= set(old))
@@ -97,7 +102,7 @@ _RULES: Final[Mapping[type, Mapping[str, Rule]]] = {
     NotWorse: {"margin": _at_most, "measure": _same, "anchor": _at_least, "suites": _all_of},
     Latency: {"p95_ms": _at_most},
     Cost: {"per_call_usd": _at_most, "monthly_usd": _at_most, "calls_a_day": _at_least, "growth": _at_most},
-    Judges: {"labels": _at_least, "youden": _at_least},
+    Judges: {"labels": _at_least, "youden": _at_least, "by": _some_of},
     External: {"by": _among, "max_age": _at_most},
     Approvals: {"count": _at_least, "proven": _still_set},
     Waivers: {"may": lambda old, new: set(new) <= set(old), "at_most": _at_most},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from promptops.core.digest import canonical, digest
@@ -12,6 +12,7 @@ from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Run, SuiteRef
 from promptops.core.gate.settings import GateSettings
 from promptops.core.model import Content
+from promptops.core.person import NOBODY, Marks
 from promptops.core.release_bytes import content_to_json
 
 
@@ -71,36 +72,13 @@ class Waived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
-    """How often a judge agreed with people: on answers that they passed (``good``), and on those that they failed."""
-
-    good: int = 0
-    good_passed: int = 0
-    bad: int = 0
-    bad_failed: int = 0
-
-    @property
-    def count(self) -> int:
-        return self.good + self.bad
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeMeasured:
-    """What labels say of the judges with this digest: all of them, and those of this release's answers alone."""
-
-    judge: str
-    every: Labelled
-    own: Labelled
-    evidence: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GateInput:
     """All that decides a verdict.
 
     ``live`` are the newest release that was stable on the channel and is still good, and after a rollback the release
     before it. ``anchor`` is the best one of the anchor's time; None if there is no other. ``runs`` are all opened runs
-    of the app, ``evidence`` all of its evidence that was ever recorded.
+    of the app, ``evidence`` all of its evidence that was ever recorded. ``makers`` are the marks of all who released it
+    or wrote what is new in it.
     """
 
     app: str
@@ -113,7 +91,7 @@ class GateInput:
     evidence: tuple[Evidence, ...] = ()
     approvals: tuple[Approved, ...] = ()
     waivers: tuple[Waived, ...] = ()
-    judges: Mapping[str, JudgeMeasured] = field(default_factory=dict)
+    makers: Marks = NOBODY
 
     @property
     def name(self) -> str:

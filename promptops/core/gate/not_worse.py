@@ -218,7 +218,7 @@ def _compared(
     rank, count = ranked
     spent = looks(parts, settings.days)
     level = settings.levels[spent - 1] * (2.0**-rank if settings.tries_shared else 1.0)
-    factor, unsure = margin_factor(given, settings, pair.suite, universe.cases)
+    factor, unsure = margin_factor(given, settings, pair.suite, pair.changed.prompt, universe.cases)
     if factor is None:
         return [pair.verdict(Outcome.INCONCLUSIVE, unsure, "See the check judges.")]
     margin = rule.margin * factor

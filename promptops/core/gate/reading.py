@@ -137,7 +137,7 @@ def _with_hosts(rule: object, hosts: tuple[str, ...]) -> EvidenceRule:
 
 def _evidence(values: Values) -> EvidenceRule:
     default = EvidenceRule()
-    names = [source.value for source in Source if source is not Source.EXTERNAL]
+    names = [source.value for source in Source if source not in (Source.EXTERNAL, Source.LABELS)]
     sources = values.texts("sources", tuple(source.value for source in default.sources))
     if not set(sources) <= set(names):
         values.refuse("sources", f"some of {', '.join(names)}")
@@ -224,6 +224,7 @@ def _judges(values: Values) -> Judges:
     return Judges(
         labels=values.whole("labels", default.labels, least=1),
         youden=values.number("youden", default.youden, most=1.0),
+        by=values.texts("by"),
     )
 
 

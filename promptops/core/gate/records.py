@@ -121,14 +121,14 @@ def records_of(given: GateInput, rule: EvidenceRule) -> Records:
     for run in {run.id: run for run in given.runs if run.app == given.app}.values():
         evidence = closed.get(run.id)
         by = run.token_name, run.person
-        why = _why_not(rule, run.source, run.hosts, by, calls=_calls(run)) or _unread(run, evidence)
+        why = why_not(rule, run.source, run.hosts, by, calls=_calls(run)) or _unread(run, evidence)
         if not why:
             counted.append(_record(run, evidence, given.now))
         elif run.candidate.digest == given.candidate.digest:
             refused.append(why)
     for piece in _mine(given):
         if piece.source is Source.IMPORT and piece.digest == given.candidate.digest:
-            why = _why_not(rule, piece.source, piece.hosts, (piece.token_name, piece.person))
+            why = why_not(rule, piece.source, piece.hosts, (piece.token_name, piece.person))
             if why:
                 refused.append(why)
             else:
@@ -146,7 +146,7 @@ def _calls(run: Run) -> bool:
     return bool(run.hosts or run.flaw) or not all(case.reused for case in run.cases)
 
 
-def _why_not(
+def why_not(
     rule: EvidenceRule, source: Source, hosts: tuple[str, ...], by: tuple[str, str], *, calls: bool = True
 ) -> str:
     """Returns why a run does not count; empty if it does."""

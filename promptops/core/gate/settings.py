@@ -89,10 +89,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judges:
-    """A judge counts with so many labelled answers, and at least this sensitivity + specificity − 1."""
+    """A judge counts with so many labelled answers, and at least this sensitivity + specificity − 1.
+
+    ``by`` are names of tokens or addresses: who may record labels instead of the evidence's ``by``, and whose labels
+    count though they had a part in the release.
+    """
 
     labels: int = 100
     youden: float = 0.4
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from promptops.core.evidence.case_table import Arm
-from promptops.core.gate.given import JudgeMeasured, Labelled
-from tests.gate.world import E, F, P, World, cases, compared, run, suite_of
+from tests.gate.world import E, F, P, cases, compared
 from tests.harness.calibrate.draw import GATE, MARGIN, N, Random, Rows, answers, differing, drawn, noisy, share
 from tests.harness.calibrate.line import Line
 
@@ -133,46 +132,6 @@ def timeouts(random: Random, tries: int) -> Iterator[Line]:
     )
 
 
-def judges(random: Random, tries: int) -> Iterator[Line]:
-    """The judge takes bad answers of the candidate for good ones more often; labels are drawn from both arms."""
-    gate = {**GATE, "judges": {"labels": 100, "youden": 0.4}}
-    plan = [replace(case, judged=True) for case in cases("answer", "answer", 400)]
-    suite = suite_of(plan, judges="desk")
-
-    def labels(count: int, specificity: float) -> Labelled:
-        bad = int(random.binomial(count, 0.25))
-        good = count - bad
-        return Labelled(
-            good=good,
-            good_passed=int(random.binomial(good, 0.9)),
-            bad=bad,
-            bad_failed=int(random.binomial(bad, specificity)),
-        )
-
-    def passes(specificity: float, loss: float) -> bool:
-        truth_live, truth = random.random(400) < 0.8, random.random(400) < 0.8 - loss
-        live = np.where(truth_live, random.random(400) < 0.9, random.random(400) < 0.1)
-        candidate = np.where(truth, random.random(400) < 0.9, random.random(400) < 1 - specificity)
-        own, other = labels(50, specificity), labels(100, 0.9)
-        every = Labelled(**{one: getattr(own, one) + getattr(other, one) for one in Labelled.__slots__})
-        world = compared(answers(candidate), answers(live), plan)
-        new, old = (replace(one, suites=(suite,)) for one in (world.candidate, world.live[0]))
-        outcomes = {Arm.CANDIDATE: answers(candidate), Arm.LIVE: answers(live)}
-        made = run(new, plan, outcomes, others={Arm.LIVE: old})
-        measured = JudgeMeasured(judge=suite.judge_digest, every=every, own=own)
-        judged = World(candidate=new, live=(old,), made=(made,)).but(judges={suite.judge_digest: measured})
-        return judged.ask(gate).opens
-
-    for specificity, without in ((0.9, 0.025), (0.8, 0.135), (0.6, 0.721)):
-        yield Line(
-            world=f"judges in both arms: specificity 0.9 on live's answers, {specificity} on the candidate's",
-            measured=share(tries, lambda specificity=specificity: passes(specificity, MARGIN)),  # type: ignore[misc]
-            bound=0.05,
-            tries=tries,
-            without=without,
-        )
-
-
 def bars(random: Random, tries: int) -> Iterator[Line]:
     gate = {"bar": {"suite": "answer", "at_least": "90%"}}
 
@@ -190,4 +149,4 @@ def bars(random: Random, tries: int) -> Iterator[Line]:
     )
 
 
-WORLDS = (repeated, graded, clustered, diluted, errors, timeouts, judges, bars)
+WORLDS = (repeated, graded, clustered, diluted, errors, timeouts, bars)
