@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
         "hooks": ("promptops.cli.commands.hooks", "Refuse pushes with errors, here or on the server."),
         "eval": ("promptops.cli.commands.eval", "Ask models the cases of suites, and grade what they answer."),
+        "judge": ("promptops.cli.commands.judge", "Measure judges by what people say of the same answers."),
     },
     "Release": {
         "release": ("promptops.cli.commands.release", "Cut immutable releases from a commit."),

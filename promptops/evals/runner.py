@@ -16,14 +16,14 @@ from typing import Final
 
 from promptops.core.evidence.case_table import Arm
 from promptops.core.suite.result import Result
-from promptops.evals.answers import JUDGED, Answers, Found, OverBudget
+from promptops.evals.answers import Answers, Found, OverBudget
 from promptops.evals.caller import Caller, Pace, Stopped
 from promptops.evals.grading import Graded, PythonCheck, grade, values_of
-from promptops.evals.judging import judge_request, judge_values, takes_choices, verdict
+from promptops.evals.judge_desk import JudgeDesk
+from promptops.evals.judging import judge_values
 from promptops.evals.plan import Asked, Plan
 from promptops.evals.pricing import cost
 from promptops.evals.providers import Endpoint
-from promptops.evals.request import Request
 from promptops.evals.response import REJECTED, Response
 
 GRACE: Final = 10.0
@@ -102,7 +102,7 @@ class Runner:
         self._done = 0
         self._ended = ""
         self._error: BaseException | None = None
-        self._plain_judges: set[str] = set()
+        self._judges = JudgeDesk(answers)
 
     def run(self) -> Finished:
         """Asks all that is not answered yet, and returns the rows.
@@ -222,21 +222,9 @@ class Runner:
 
     def _verdicts(self, asked: Asked, arm: Arm, response: Response, caller: Caller | None) -> dict[int, Result]:
         values = judge_values(values_of(asked.case), asked.user_messages[arm], response.text)
-        verdicts: dict[int, Result] = {}
-        for place, check in enumerate(asked.checks):
-            if check.judge is None:
-                continue
-            choices = takes_choices(check.judge) and check.judge.model not in self._plain_judges
-            request = judge_request(check.judge, values, choices=choices)
-            said = self._judged(asked, request, caller)
-            if choices and said.finish == REJECTED:  # this model has no structured answers
-                self._plain_judges.add(check.judge.model)
-                choices = False
-                request = judge_request(check.judge, values, choices=False)
-                said = self._judged(asked, request, caller)
-            verdicts[place] = verdict(check.judge, said, choices=choices)
-        return verdicts
-
-    def _judged(self, asked: Asked, request: Request, caller: Caller | None) -> Response:
-        key = (asked.suite, asked.prompt, asked.id, JUDGED, request.digest)
-        return self._answers.find(key, request, caller).response
+        about = (asked.suite, asked.prompt, asked.id)
+        return {
+            place: self._judges.ask(about, check.judge, values, caller)[0]
+            for place, check in enumerate(asked.checks)
+            if check.judge is not None
+        }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,7 @@ from promptops.evals.evidence import row_of, run_of
 from promptops.evals.journal import Journal, read_lines
 from promptops.evals.limiter import Limiter
 from promptops.evals.pricing import snapshot
-from promptops.evals.providers import Endpoint, endpoint
+from promptops.evals.providers import endpoint
 from promptops.evals.python_checks import load_functions
 from promptops.evals.recordings import Recordings
 from promptops.evals.reports.report import Report, as_json, check_counts, make_report
@@ -197,22 +197,29 @@ def record(folder: RunFolder, target: Path) -> None:
 
 
 def _workers(prepared: Prepared, asking: Asking) -> Workers:
-    found: dict[str, Endpoint] = {}
-    if not prepared.offline:
-        found = {name: endpoint(name, asking.setting) for name in sorted(_providers(prepared))}
+    workers = workers_of(() if prepared.offline else _providers(prepared), asking)
+    checks = [check for asked in prepared.plan.cases for check in asked.checks]
+    return replace(workers, functions=load_functions(checks, prepared.root))
+
+
+def workers_of(providers: Iterable[str], asking: Asking) -> Workers:
+    """Returns workers that may ask these providers.
+
+    Raises:
+        Invalid: it is not known where one is.
+    """
+    found = {name: endpoint(name, asking.setting) for name in sorted(set(providers))}
     pace = Pace(
         limiters={name: Limiter(asking.rpm) for name in found},
         attempt=asking.attempt,
         call=asking.call,
         until=time.monotonic() + asking.deadline,
     )
-    checks = [check for asked in prepared.plan.cases for check in asked.checks]
     return Workers(
         endpoints=found,
         pace=pace,
         trust=asking.trust([each.url for each in found.values()]),
         concurrency=asking.concurrency,
-        functions=load_functions(checks, prepared.root),
     )
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable
-from promptops.core.evidence.evidence import Count, Evidence, counted, missing, table_of
+from promptops.core.evidence.evidence import Count, Evidence, counted, label_counts, labels_of, missing, table_of
+from promptops.core.evidence.labels import Labels, decode_labels
 from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
 from promptops.core.evidence.table_bytes import decode_table
 from promptops.core.free_text import require_words
+from promptops.core.names import AppName
 from promptops.core.reference import Reference
 from promptops.core.verdict import Outcome
 from promptops.operations.idempotency import Once
@@ -61,6 +63,27 @@ class ImportRequest:
     tools: tuple[str, ...] = ()
     served_models: tuple[str, ...] = ()
     complete: bool = True
+    note: str = ""
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.note, "the note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsRequest:
+    """What people and judges said of some answers: ``labels`` are the bytes of a table of labels.
+
+    ``judge`` is the digest of all judges of a suite together, as the suites of a release have it.
+    """
+
+    app: AppName
+    judge: str
+    labels: bytes
+    key: str
+    tools: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    served_models: tuple[str, ...] = ()
     note: str = ""
     token: str = ""
 
@@ -143,6 +166,49 @@ def import_table(registry: Registry, request: ImportRequest, *, actor: str, now:
     return registry.write(work)
 
 
+def record_labels(registry: Registry, request: LabelsRequest, *, actor: str, now: datetime) -> Evidence:
+    """Record labels as evidence about the judges with this digest.
+
+    Raises:
+        RunNotFound: answers are of a run that was not opened here. Invalid: the table is damaged, or an answer is not
+        in the plan of its run.
+    """
+    labels = decode_labels(request.labels)
+    once = Once(
+        key=request.key,
+        token=request.token,
+        operation="record-labels",
+        arguments={"app": request.app, "judge": request.judge, "labels": digest_of(request.labels)},
+        words=request.note,
+    )
+
+    def work(writer: Writer) -> Evidence:
+        _require_planned(writer, request.app, labels)
+        name, person = holder(writer, request.token)
+        return _record(
+            writer,
+            once,
+            Evidence(
+                id=_id(request.token, request.key), app=request.app, digest=request.judge, source=Source.LABELS,
+                counts=label_counts(labels), tools=request.tools, hosts=request.hosts,
+                served_models=request.served_models, note=request.note, actor=actor, at=now, token=request.token,
+                token_name=name, person=person, table=request.labels, table_digest=digest_of(request.labels),
+            ),
+        )  # fmt: skip
+
+    return registry.write(work)
+
+
+def _require_planned(reader: Reader, app: str, labels: Labels) -> None:
+    """Raises Invalid: an answer is of another app's run, or of a case that its run did not plan."""
+    for id in sorted({label.run for label in labels.labels if label.run}):
+        run = reader.run(id)
+        planned = {(case.suite, case.prompt, case.id) for case in run.cases} if run.app == app else set()
+        for label in labels.labels:
+            if label.run == id and (label.suite, label.prompt, label.case) not in planned:
+                raise Invalid(f"the case {label.case[:80]} of the suite {label.suite} is not in the plan of run {id}")
+
+
 def evidence_of(registry: Registry, app: str, *, version: str = "", digest: str = "") -> tuple[Evidence, ...]:
     """The evidence of an app, or of one of its releases, newest first, without the tables.
 
@@ -191,6 +257,8 @@ def _record(writer: Writer, once: Once, evidence: Evidence) -> Evidence:
 def flaws(shown: EvidenceShown) -> tuple[str, ...]:
     """Why the bytes of evidence are not what was recorded: its table against its digest, its run and its counts."""
     evidence, run = shown.evidence, shown.run
+    if evidence.source is Source.LABELS:
+        return _label_flaws(evidence)
     found = [evidence.flaw, f"the run {run.id}: {run.flaw}" if run is not None and run.flaw else ""]
     try:
         table = shown.table
@@ -204,3 +272,11 @@ def flaws(shown: EvidenceShown) -> tuple[str, ...]:
         if evidence.complete == bool(missing(run, table)):
             found.append("it is called complete and lacks rows, or the other way round")
     return tuple(filter(None, found))
+
+
+def _label_flaws(evidence: Evidence) -> tuple[str, ...]:
+    try:
+        labels = labels_of(evidence)
+    except Invalid as error:
+        return (error.message,)
+    return () if label_counts(labels) == evidence.counts else ("its counts are not those of its labels",)

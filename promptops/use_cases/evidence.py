@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.core import free_text
-from promptops.core.errors import EvidenceNotFound, KeyReused, ReleaseNotFound
+from promptops.core.errors import EvidenceNotFound, KeyReused, ReleaseNotFound, RunNotFound
 from promptops.core.evidence.evidence import Count, Evidence
-from promptops.core.evidence.run import MOST_SUITES, SuiteRef
+from promptops.core.evidence.run import MOST_HOSTS, MOST_SUITES, SuiteRef
 from promptops.core.names import AppName
 from promptops.core.token import Scope
 from promptops.operations import evidence
-from promptops.operations.evidence import AddRequest, EvidenceShown, ImportRequest
+from promptops.operations.evidence import AddRequest, EvidenceShown, ImportRequest, LabelsRequest
 from promptops.use_cases.fields import CHANGE, KEY, MOMENT, REFERENCE, body, path, query
 from promptops.use_cases.nouns import BASE64, ELEMENTS, LARGEST, nouns
 from promptops.use_cases.use_case import Caller, UseCase
@@ -140,4 +140,34 @@ IMPORT_EVIDENCE = UseCase(
     errors=(ReleaseNotFound, KeyReused),
     largest=LARGEST,
     elements=ELEMENTS,
+)
+
+RECORD_LABELS = UseCase(
+    name="labelled",
+    method="POST",
+    path="/v1/judge-labels",
+    scope=Scope.EVIDENCE,
+    tag="Evidence",
+    doc="""Record what people and judges said of the same answers: a table of labels, compressed with zlib, in base64.
+
+    `judge` is the digest of all judges of a suite together: `judge_digest` of the suite. The answers are of runs that
+    were opened here, or are those that cases expect.
+    """,
+    run=lambda registry, request, caller: evidence.record_labels(registry, request, actor=caller.actor, now=caller.now),
+    request=LabelsRequest,
+    answer=Evidence,
+    sample={"source": "labels", "run": "", "check": "", "verdict": None, "suites": []},
+    body=("JudgeLabels", "Labels, and what belongs to all of them."),
+    fields=(
+        KEY,
+        body("app", max_length=63, example="support-bot"),
+        body("judge", max_length=71, example="sha256:" + "7" * 64),
+        body("labels", form=BASE64, example="eJyrVip…"),
+        body("tools", max_length=100, example=["promptops 0.7.0"]),
+        body("hosts", max_length=MOST_HOSTS, example=["api.openai.com"]),
+        body("served_models", max_length=100, example=["gpt-4o-2024-08-06"]),
+        body("note", max_length=free_text.LONGEST),
+    ),
+    errors=(RunNotFound, KeyReused),
+    largest=LARGEST,
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.channels import CHANNELS, DECLARE
-from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, SHOW_EVIDENCE
+from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
@@ -40,6 +40,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     CLOSE_RUN,
     ADD_EVIDENCE,
     IMPORT_EVIDENCE,
+    RECORD_LABELS,
     EVIDENCE,
     SHOW_EVIDENCE,
     RUNS,

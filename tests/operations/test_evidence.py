@@ -8,18 +8,29 @@ from typing import Any
 
 import pytest
 
-from promptops.core.errors import EvidenceNotFound, Invalid, KeyReused, NotFound
+from promptops.core.errors import EvidenceNotFound, Invalid, KeyReused, NotFound, RunNotFound
 from promptops.core.evidence.case_table import Arm, CaseTable
-from promptops.core.evidence.evidence import Count, Evidence
+from promptops.core.evidence.evidence import BAD, GOOD, Count, Evidence, labels_of
+from promptops.core.evidence.labels import Label, Labels, encode_labels
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
 from promptops.core.verdict import Outcome
-from promptops.operations.evidence import AddRequest, ImportRequest, add, evidence_of, import_table, shown
+from promptops.operations.evidence import (
+    AddRequest,
+    ImportRequest,
+    LabelsRequest,
+    add,
+    evidence_of,
+    flaws,
+    import_table,
+    record_labels,
+    shown,
+)
 from promptops.store import Registry, check_store
 from tests.store.facts import fill
 from tests.store.facts import release as a_release
-from tests.support.evidence import AT, case, row, sha
+from tests.support.evidence import AT, case, label, row, run, sha
 from tests.support.factory import key, make_token
 
 TABLE = CaseTable(cases=(case(0), case(1)), rows=(row(0), row(1, passed=False)))
@@ -105,6 +116,56 @@ def test_results_of_another_tool_have_their_cases(registry: Registry) -> None:
 def test_results_that_cannot_be_are_refused(registry: Registry, fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(Invalid, match=problem):
         imported(registry, **fields)
+
+
+OPENED = run(7, app="bot")
+LABELS = (
+    label(9),
+    label(0, run=OPENED.id, by="Ada"),
+    label(1, run=OPENED.id, by="Ada", good=False, passed=None),
+    label(2, run=OPENED.id, by="Ada", good=None, passed=False),
+)
+
+
+def labelled(registry: Registry, *labels: Label, **fields: Any) -> Evidence:
+    said: dict[str, Any] = {"app": "bot", "judge": sha("judges"), "key": key(), "hosts": ("api.openai.com",)}
+    said["labels"] = encode_labels(Labels(labels=labels)) if labels else b""
+    return record_labels(registry, LabelsRequest(**said | fields), actor="ada", now=AT)
+
+
+def test_labels_are_evidence_of_the_judges(registry: Registry) -> None:
+    registry.write(lambda writer: writer.record(OPENED))
+    evidence = labelled(registry, *LABELS, key="k")
+    assert labelled(registry, *LABELS, key="k") == evidence, "an answer that was lost is given again"
+    assert (evidence.digest, evidence.source.value, evidence.run) == (sha("judges"), "labels", "")
+    assert evidence.counts == (
+        Count(prompt="answer", check=BAD, errors=1),
+        Count(prompt="answer", check=GOOD, passed=2),
+    )
+    assert sorted(labels_of(evidence).labels, key=str) == sorted(LABELS, key=str)
+    assert shown(registry, evidence.id).table == CaseTable(cases=()) and flaws(shown(registry, evidence.id)) == ()
+    assert check_store(registry) == ()
+    other = encode_labels(Labels(labels=LABELS[:2]))
+    assert (
+        "not the bytes of its digest"
+        in flaws(replace(shown(registry, evidence.id), evidence=replace(evidence, table=other)))[0]
+    )
+    assert flaws(replace(shown(registry, evidence.id), evidence=replace(evidence, counts=())))
+
+
+def test_labels_of_answers_that_no_run_asked_for_are_refused(registry: Registry) -> None:
+    with pytest.raises(RunNotFound):
+        labelled(registry, *LABELS)
+    registry.write(lambda writer: writer.record(OPENED))
+    with pytest.raises(Invalid, match="case-5 of the suite answer is not in the plan"):
+        labelled(registry, label(5, run=OPENED.id, by="Ada"))
+    with pytest.raises(Invalid, match="not in the plan"):
+        labelled(registry, *LABELS, app="other")
+    with pytest.raises(Invalid, match="table of labels is damaged"):
+        labelled(registry)
+    with pytest.raises(Invalid, match="not a table of the schema"):
+        labelled(registry, labels=encode_table(TABLE))
+    assert evidence_of(registry, "bot") == ()
 
 
 def test_what_is_not_there_is_named(registry: Registry) -> None:

@@ -73,6 +73,7 @@ WHO_MAY = {
     "GET /v1/evidence/{evidence}": READ,
     "POST /v1/evidence": EVIDENCE,
     "POST /v1/evidence-tables": EVIDENCE,
+    "POST /v1/judge-labels": EVIDENCE,
 }
 
 RELEASED = factory.built(factory.content("bot", "Hello {{name}}, take 0")).digest

@@ -10,6 +10,7 @@ from promptops.core.errors import NotFound
 from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
 from promptops.core.evidence.evidence import Count, Evidence
+from promptops.core.evidence.labels import Labels, encode_labels
 from promptops.core.evidence.release_suites import ReleaseSuites
 from promptops.core.evidence.run import Purpose, Source
 from promptops.core.evidence.table_bytes import encode_table
@@ -29,7 +30,7 @@ from promptops.store import Reader, Registry, Writer
 from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
-from tests.support.evidence import row, run
+from tests.support.evidence import label, row, run, sha
 from tests.support.factory import ACTOR, NAME, built, content, go_back, go_live, key, make_channels, make_token, minutes
 from tests.support.signing import signing_key
 
@@ -133,7 +134,7 @@ def _speak(registry: Registry) -> None:
 
 
 def _evaluate(registry: Registry) -> None:
-    """A run with rows and its evidence, a verdict of another system, and the suites of two releases."""
+    """A run with rows and its evidence, a verdict of another system, labels, and the suites of two releases."""
     with registry.read() as reader:
         releases = reader.releases("bot")
     opened = run(app="bot", at=minutes(107))
@@ -158,6 +159,9 @@ def _evaluate(registry: Registry) -> None:
                 **found,
             )
         )  # fmt: skip
+        given = encode_labels(Labels(labels=(label(), label(2, run=opened.id, by="größer ☃"))))
+        labelled = {**found, "digest": sha("judges"), "table": given, "table_digest": digest(given)}
+        writer.record(Evidence(id="e" * 32, source=Source.LABELS, hosts=opened.hosts, **labelled))
         writer.record(run(2, app="bot", at=minutes(108), purpose=Purpose.DRIFT))
         writer.record(suites)
         writer.record(replace(suites, number=2, digest=releases[1].digest, dirty=True, suites=()))

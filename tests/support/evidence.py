@@ -9,6 +9,7 @@ from typing import Any
 from promptops.core.digest import digest
 from promptops.core.evidence.case_table import Arm, Case, CaseTable, Row, RowOutcome
 from promptops.core.evidence.evidence import Evidence
+from promptops.core.evidence.labels import Label
 from promptops.core.evidence.release_suites import ReleaseSuites
 from promptops.core.evidence.run import ArmRelease, PromptContent, Run, Source, SuiteRef
 from promptops.core.evidence.table_bytes import encode_table
@@ -48,6 +49,21 @@ def row(place: int, arm: Arm = Arm.CANDIDATE, repeat: int = 1, passed: bool = Tr
             "outcome": outcome,
             "score": float(passed),
             **numbers,
+            **fields,
+        }
+    )
+
+
+def label(number: int = 1, **fields: Any) -> Label:
+    """A label of an answer that a case of the suite ``answer`` expects, or of one of a run."""
+    return Label(
+        **{
+            "suite": "answer",
+            "prompt": "answer",
+            "case": f"case-{number}",
+            "answer": sha(f"answer {number}"),
+            "good": True,
+            "passed": True,
             **fields,
         }
     )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptops import config
 from promptops.cli import complete
+from promptops.cli.asking import asking, asking_options
 from promptops.cli.command import NounGroup, command, dry_run_option
-from promptops.cli.numbers import Number, Seconds, Whole
+from promptops.cli.numbers import Whole
 from promptops.cli.output.phrases import counted
 from promptops.cli.session import Session
 
@@ -69,13 +69,7 @@ def eval() -> None:
 @click.option("--limit", type=Whole(1), metavar="N", help="The first N cases of each suite.")
 @click.option("--commit", default="", metavar="REF", help="Read prompts and suites from a commit, not the files here.")
 @click.option("--local", is_flag=True, help="Without a registry: the run is never evidence.")
-@click.option("--concurrency", type=Whole(1, 256), default=8, show_default=True, metavar="N", help="Calls at a time.")
-@click.option("--rpm", type=Number(0.1, 1e6), metavar="N", help="At most N requests a minute to each provider.")
-@click.option("--timeout", type=Seconds(1, 3600), default="1m", show_default=True, metavar="LENGTH", help="Of one try.")
-@click.option(
-    "--deadline", type=Seconds(1, 86400), default="4h", show_default=True, metavar="LENGTH", help="Of it all."
-)
-@click.option("--max-cost", type=Number(0, 1e6), metavar="USD", help="Do not start, or stop, above this.")
+@asking_options
 @click.option("--record", metavar="DIR", type=click.Path(), help="Write the answers to a folder, for --replay.")
 @click.option("--replay", metavar="DIR", type=click.Path(), help="Take recorded answers; ask no provider.")
 @click.option("--rescore", default="", metavar="RUN", help="New checks and judges for the answers of a run.")
@@ -100,16 +94,16 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
     root = session.require_root()
     before = eval_sources.started(root, options)
     prepared = eval_sources.prepared(session, root, reference, options)
-    asking = _asking(options)
-    session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, asking)))
-    evaluate.require_affordable(prepared, asking.max_cost)
+    how = _asking(options)
+    session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, how)))
+    evaluate.require_affordable(prepared, how.max_cost)
     if options["dry_run"]:
         session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
         return
     if before is not None:
         prepared = eval_plan.continued(prepared, before.arguments())
     try:
-        made = _evaluated(session, prepared, asking, options["channel"] or "")
+        made = _evaluated(session, prepared, how, options["channel"] or "")
     finally:
         _end_progress()
     _write(session, made.folder, made.report, options)
@@ -127,12 +121,12 @@ class Made:
     drift: DriftReport | None = None
 
 
-def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: str) -> Made:
+def _evaluated(session: Session, prepared: Prepared, how: Asking, channel: str) -> Made:
     """Runs it, with the registry unless it is local."""
     from promptops.operations.evaluate import evaluate
 
     if not prepared.arguments.opened:
-        report, folder = evaluate(prepared, asking)
+        report, folder = evaluate(prepared, how)
         return Made(report=report, folder=folder)
     from promptops.cli.git_sync import bring_to_git
     from promptops.cli.run_ledger import RunLedger, gate_after
@@ -140,7 +134,7 @@ def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: st
     with session.gateway() as gateway:
         ledger = RunLedger(gateway, session.actor())
         try:
-            report, folder = evaluate(prepared, asking, ledger=ledger, actor=session.actor())
+            report, folder = evaluate(prepared, how, ledger=ledger, actor=session.actor())
         finally:
             bring_to_git(session)
         if prepared.arguments.drift and ledger.evidence:
@@ -155,21 +149,8 @@ def _evaluated(session: Session, prepared: Prepared, asking: Asking, channel: st
 
 
 def _asking(options: Mapping[str, Any]) -> Asking:
-    from promptops.cli.eval_sources import trust_of
-    from promptops.operations.evaluate import Asking
-
     shown = sys.stderr is not None and sys.stderr.isatty()
-    return Asking(
-        setting=config.provider,
-        trust=trust_of,
-        concurrency=options["concurrency"],
-        rpm=options["rpm"],
-        attempt=options["timeout"],
-        call=options["timeout"] * 5,
-        deadline=options["deadline"],
-        max_cost=options["max_cost"],
-        **({"progress": _show_progress} if shown else {}),
-    )
+    return asking(options, **({"progress": _show_progress} if shown else {}))
 
 
 def _show_progress(progress: Progress) -> None:

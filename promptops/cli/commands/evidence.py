@@ -17,6 +17,8 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
 from promptops.core.errors import RegistryDamaged
+from promptops.core.evidence.evidence import BAD, GOOD
+from promptops.core.evidence.run import Source
 from promptops.core.reference import parse_reference
 from promptops.core.verdict import Outcome
 from promptops.use_cases.documents import written
@@ -216,11 +218,23 @@ def _table(about: str, found: Sequence[Evidence], open_runs: Sequence[RunState],
 def _says(evidence: Evidence) -> Cell:
     if evidence.verdict is not None:
         return Span(f"{evidence.check}: {evidence.verdict.value}", _STYLES[evidence.verdict])
+    if evidence.source is Source.LABELS:
+        return _labelled(evidence)
     whole = [count for count in evidence.counts if not count.check]
     passed, failed, errors = (sum(getattr(count, name) for count in whole) for name in ("passed", "failed", "errors"))
     parts = [f"{passed:,} passed"]
     parts += [f"{number:,} {word}" for number, word in ((failed, "failed"), (errors, "errors")) if number]
     return ", ".join([*parts, *([] if evidence.complete else ["not complete"])])
+
+
+def _labelled(evidence: Evidence) -> str:
+    """What a judge said of labelled answers, of all prompts together."""
+    said = []
+    for check, right, word in ((GOOD, "passed", "good"), (BAD, "failed", "bad")):
+        counts = [count for count in evidence.counts if count.check == check]
+        whole = sum(count.passed + count.failed + count.errors for count in counts)
+        said.append(f"{right} {sum(getattr(count, right) for count in counts):,} of {whole:,} {word}")
+    return f"its judge {' and '.join(said)} answers"
 
 
 def _facts(evidence: Evidence, page: Page) -> list[tuple[str, Cell]]:

@@ -3,8 +3,8 @@
 Sensitivity is the share of good answers that the judge passes, specificity that of bad ones that it fails. Each is
 bounded exactly (Clopper and Pearson) at :data:`LEVEL`, one-sided. They are of different answers, so independent: both
 bounds are right with at least (1 − 0.1)² = 0.81. The sum of the lower bounds is above the true sum more rarely, since
-one that is too high is mostly made up for by the other: in at most 8.6 % of samples of 5 to 150 good and 3 to 75 bad
-answers, over all sensitivities and specificities (``make calibrate``).
+one that is too high is mostly made up for by the other: in at most 10 % of samples, counted for 5 to 150 good and 3 to
+30 bad answers and all rates (``make calibrate``).
 
 Kappa depends on how many answers are good. Its bounds are for the share among those labelled: at the bounds of both
 rates, with which it rises. (J. Cohen, *A coefficient of agreement for nominal scales*, 1960.)

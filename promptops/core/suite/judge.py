@@ -38,6 +38,11 @@ class Judge:
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
+def is_judged(kind: str) -> bool:
+    """Returns whether a model decides a check of this kind."""
+    return kind == "llm" or kind.startswith("github/")
+
+
 def judge_digest(judge: Judge) -> str:
     """Returns the digest of all that decides what a judge says, its wording included."""
     return digest(

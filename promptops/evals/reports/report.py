@@ -238,7 +238,13 @@ def _row(row: GradedRow, *, held: bool) -> RowReport:
         error=graded.error,
         why="" if held else graded.why,
         checks=tuple(
-            {"name": check.name, "passed": check.passed, "score": check.score, "why": "" if held else check.why}
+            {
+                "name": check.name,
+                "kind": check.kind,
+                "passed": check.passed,
+                "score": check.score,
+                "why": "" if held else check.why,
+            }
             for check in graded.checks
         ),
         finish=response.finish,

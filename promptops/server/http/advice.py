@@ -13,6 +13,7 @@ from promptops.core.model import Json
 ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
     Action.APPLY_CHANNELS: ("PUT", "/v1/channels"),
     Action.APPROVE: ("POST", "/v1/channels/{channel}/approvals"),
+    Action.CALIBRATE: ("POST", "/v1/judge-labels"),
     Action.CREATE_TOKEN: ("POST", "/v1/tokens"),
     Action.HISTORY: ("GET", "/v1/channels/{channel}/apps/{app}/history"),
     Action.LIST_TOKENS: ("GET", "/v1/tokens"),

@@ -61,7 +61,8 @@ class SuiteRefDocument:
 class EvidenceDocument:
     """What is known of the release with this digest, which need not be released yet.
 
-    `source` is `run`, `replay`, `import`, `external` or `measured`. A verdict of another system has its `check` and its
+    `source` is `run`, `replay`, `import`, `external`, `measured` or `labels`: these are about the judges with this
+    digest, and their table is one of labels. A verdict of another system has its `check` and its
     `verdict` (`pass`, `inconclusive`, `error`, `fail`); all other evidence has a case table, of which `table_digest` is
     the digest. Of a `run`, `number` counts how often it was closed, and `complete` is false if rows are missing.
     """
