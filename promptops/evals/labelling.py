@@ -142,7 +142,7 @@ def given_labels(folder: RunFolder) -> dict[tuple[str, str], Given]:
 
 
 def keep_labels(folder: RunFolder, labels: Iterable[Given]) -> None:
-    """Adds labels to the file; they are on the disk when this returns. Raises OSError where they cannot be."""
+    """Adds labels to the file; they are in it when this returns. Raises OSError where they cannot be."""
     data = "".join(json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels).encode()
     with open(folder.path / FILE, "a+b") as file:
         size = file.seek(0, os.SEEK_END)
@@ -151,7 +151,6 @@ def keep_labels(folder: RunFolder, labels: Iterable[Given]) -> None:
             data = data if file.read(1) == b"\n" else b"\n" + data  # behind a line that a killed process left torn
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
 
 
 def unlabelled(drawn: Sequence[Drawn], given: Mapping[tuple[str, str], Given], count: int) -> list[tuple[Drawn, str]]:

@@ -43,7 +43,7 @@ from promptops.operations.queries import Named
 from promptops.source.load import AppSource
 
 JUDGES: Final = Path(".promptops") / "judges"
-"""Where the answers of judges that were asked for a calibration are kept, a folder for each app."""
+"""Where the answers of judges in calibrations are kept, a folder for each app."""
 
 _SEES_EXPECTED: Final = frozenset({"expected", "context"})
 
@@ -134,7 +134,7 @@ def calibrate(
 
 
 def record(root: Path, app: str, target: Path) -> None:
-    """Writes what judges were asked for calibrations as recordings. Raises OSError where it cannot."""
+    """Writes what judges answered in calibrations as recordings. Raises OSError where it cannot."""
     Recordings.of(read_lines(root / JUDGES / app / "answers.jsonl"), app).write(target)
 
 

@@ -106,7 +106,7 @@ def merged(labels: Iterable[Label]) -> tuple[Label, ...]:
     """Returns each answer once, of labels in the order in which they were recorded.
 
     The judge's first verdict stands. A skipped answer may still be labelled; where people disagree, it counts as
-    skipped, whatever is said later. So nobody labels an answer, or asks a judge, until it fits.
+    skipped, whatever is said later. So no person labels an answer, or asks a judge, until it fits.
     """
     found: dict[Place, Label] = {}
     disputed: set[Place] = set()

@@ -172,7 +172,7 @@ def _unseen(random: Random, tries: int) -> Iterator[Line]:
         ("good answers please it more, 0.99 for 0.9, 34 of 102 labels of its own", 0.4, 34, (0.99, 0.9)),
         ("the same, 100 of 300", 0.15, 100, (0.99, 0.9)),
         (
-            "specificity 0.6, and whoever labels is pleased by half of what pleases it, 50 of 150",
+            "specificity 0.6, and the person is pleased by half of what pleases it, 50 of 150",
             0.6,
             50,
             (0.9, 0.6, 0.5),
