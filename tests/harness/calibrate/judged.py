@@ -168,12 +168,12 @@ def _unseen(random: Random, tries: int) -> Iterator[Line]:
         return fooled.opens(fooled.own(random.permutation(COUNT)[:own].tolist()), others(random, 2 * own))
 
     for world, bound, own, rates in (
-        ("specificity 0.7 on the candidate's answers, 100 of 300 labels of its own", 0.12, 100, (0.9, 0.7)),
-        ("good answers please it more, 0.99 for 0.9, 34 of 102 labels of its own", 0.4, 34, (0.99, 0.9)),
-        ("the same, 100 of 300", 0.15, 100, (0.99, 0.9)),
+        ("specificity 0.7 on the candidate's answers, 100 of 300 labels of its own", 0.08, 100, (0.9, 0.7)),
+        ("good answers please it more, 0.99 for 0.9, 34 of 102 labels of its own", 0.35, 34, (0.99, 0.9)),
+        ("the same, 100 of 300", 0.1, 100, (0.99, 0.9)),
         (
             "specificity 0.6, and the person is pleased by half of what pleases it, 50 of 150",
-            0.6,
+            0.2,
             50,
             (0.9, 0.6, 0.5),
         ),
