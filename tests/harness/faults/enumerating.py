@@ -79,14 +79,17 @@ def _is_sometimes_absent(row: Row, worlds: Worlds, scenario: Scenario, template:
 
 
 def _chosen(labels: Sequence[str], most: int | None, *, brief: bool) -> list[int]:
-    """All points; or this many of them by lot, besides those around a commit (``brief``: half as many) and the last."""
+    """All points; or this many of them by lot, besides those around a commit and the last one. If ``brief``, it is half
+    as many, and as many of those around a commit.
+    """
     points = list(range(1, len(labels) + 1))
     if most is None or len(points) <= most:
         return points
     lot = random.Random(_SEED)
     commits = [point for point in points if "commit" in labels[point - 1]]
-    if brief:
-        commits = lot.sample(commits, min(len(commits), most // 2))
+    if brief and most > 1:
+        most //= 2
+        commits = lot.sample(commits, min(len(commits), most))
     always = {*commits, len(points)}
     drawn = lot.sample(points, most)
     return sorted(always.union(drawn)) if most > 1 else drawn
