@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from promptops.core.evidence.calls import CallChange
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Bump, Change
+from promptops.core.suite.suite import Suite
 from promptops.core.verdict import Outcome
 
 ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -35,7 +37,8 @@ class SuiteChange:
 class ChangedApp:
     """An app whose content or suites are others than at the base. A digest is empty where it has errors or is gone.
 
-    ``evidence`` has a line of words for each piece that there is of this content already.
+    ``content`` are the canonical bytes of the new content, which has the suites ``suites_now``. ``evidence`` has a line
+    of words for each piece that there is of this content already, ``calls`` what its newest run says of cost and time.
     """
 
     name: str
@@ -48,7 +51,10 @@ class ChangedApp:
     is_new: bool = False
     is_gone: bool = False
     errors: int = 0
+    content: bytes = b""
+    suites_now: Mapping[str, Suite] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    calls: CallChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from promptops.ci.call_words import call_lines
 from promptops.ci.markdown import block, code, within
 from promptops.ci.report import ChangedApp, Report, SuiteChange, worst_first
 from promptops.core.finding import Finding, Severity
@@ -75,6 +76,9 @@ def _app(app: ChangedApp, most: int) -> Iterator[str]:
     weaker = [_suite(suite) for suite in app.suites]
     if weaker:
         yield "\n".join(weaker)
+    calls = [f"- {line}" for line in call_lines(app.calls)]
+    if calls:
+        yield "\n".join(calls)
     if app.evidence:
         yield "\n".join(f"- evidence {code(line)}" for line in app.evidence[:most])
     for change in app.changes[:most]:

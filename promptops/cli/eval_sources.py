@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from promptops import config
 from promptops.client.sources.trust import machine_trust, no_trust
-from promptops.core.errors import Invalid, NothingDeployed
+from promptops.core.errors import AppNotFound, Invalid, NothingDeployed
 from promptops.core.evidence.case_table import Arm
 from promptops.core.reference import Reference, parse_reference
 from promptops.core.suite.suite import Suite, SuiteKind
@@ -184,7 +184,7 @@ def _baseline(session: Session, app: str, against: str, options: Mapping[str, An
         channel = choose_channel(gateway, session.channel(options["channel"]))
     try:
         return _released(session, Reference(app=app, channel=channel))
-    except NothingDeployed:
+    except (NothingDeployed, AppNotFound):  # a new app is evaluated before its first release
         session.note(f"nothing of {app} is live on {channel}, so there is nothing to compare with")
         return None
 

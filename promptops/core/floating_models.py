@@ -14,6 +14,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptops.core.model import Content
 
 _EDGE = r"(?:$|[-@:._/])"
 _YEAR, _MONTH, _DAY = r"20\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
@@ -64,3 +68,8 @@ def is_floating(model: str) -> bool:
     if provider.lower() not in _DEPLOYMENTS and _DATELESS.fullmatch(name.rpartition("/")[2]):
         return False
     return _FIXED.search("-" + name) is None
+
+
+def floating_models(content: Content) -> tuple[str, ...]:
+    """Returns the models of a content that float, each once and in order."""
+    return tuple(sorted({each.model for each in content.prompts if each.model and is_floating(each.model)}))

@@ -53,7 +53,10 @@ _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})  # of a proxy that did not r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRequest:
-    """A request to a server. ``query`` may name a parameter several times; with a ``key`` the server does it once."""
+    """A request to a server. ``query`` may name a parameter several times; with a ``key`` the server does it once.
+
+    ``changes`` is false for a question that has a body.
+    """
 
     method: str
     path: str
@@ -62,6 +65,12 @@ class ServerRequest:
     actor: str = ""
     key: str = ""
     expect_revision: int | None = None
+    changes: bool = True
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing at the server."""
+        return self.method == "GET" or not self.changes
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Returns the headers of this request; text in them is UTF-8."""
@@ -207,7 +216,7 @@ class Sender:
 
     def _away(self, request: ServerRequest, error: Exception, *, arrived: bool) -> NoReturn:
         reason = _reason(error)
-        if arrived and request.method != "GET":
+        if arrived and not request.reads:
             raise RegistryUnavailable(
                 f"{self.url} did not answer, so whether it made the change is not known ({reason})",
                 hint=_again(request),
@@ -235,7 +244,7 @@ def _is_worth_repeating(answer: ServerAnswer) -> bool:
 
 def _again(request: ServerRequest) -> str:
     """Returns what to do if it is unknown whether a change was made; empty for a read."""
-    if request.method == "GET":
+    if request.reads:
         return ""
     if not request.key:
         return "Look what is there before you ask again."

@@ -72,6 +72,7 @@ class Remote:
                 actor=actor,
                 key=sent.key,
                 expect_revision=sent.expect_revision,
+                changes=case.changes,
             )
         )
         return case.read(answer, request)

@@ -5,7 +5,7 @@ All slow work happens here, before any transaction: git, parsing, linting, canon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from promptops.core.release_bytes import encode
 
 if TYPE_CHECKING:
     from promptops.core.evidence.run import SuiteRef
+    from promptops.core.suite.suite import Suite
     from promptops.source.git.repository import CommitInfo, Repository
     from promptops.source.load import AppSource, Loaded
 
@@ -197,14 +198,14 @@ def _changed_suites(repository: Repository, prefix: str, apps: Iterable[AppSourc
     return frozenset(name for name, folder in folders.items() if any(file.startswith(f"{folder}/") for file in changed))
 
 
-def _suites(app: AppSource) -> tuple[SuiteRef, ...] | None:
+def suite_refs(suites: Mapping[str, Suite]) -> tuple[SuiteRef, ...] | None:
     """The suites of an app in order of their names; None if they are too large to be recorded. They stop no release."""
     from promptops.core.evidence.release_suites import MOST_CASES, require_suites
     from promptops.core.evidence.suite_refs import suite_ref
 
-    few = sum(len(suite.cases) for suite in app.suites.values()) <= MOST_CASES
+    few = sum(len(suite.cases) for suite in suites.values()) <= MOST_CASES
     try:
-        refs = tuple(suite_ref(suite, cases=few) for _, suite in sorted(app.suites.items()))
+        refs = tuple(suite_ref(suite, cases=few) for _, suite in sorted(suites.items()))
         require_suites(refs)
     except Invalid:
         return None
@@ -219,7 +220,7 @@ def _build(
     path = f"{place.path}{app.path}"
     return Built(
         loads=True,
-        suites=_suites(app),
+        suites=suite_refs(app.suites),
         content=app.content,
         data=data,
         digest=digest(data),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from promptops.source.load import AppSource, Loaded
 
 
-def changes(repository: Repository, folder: str, base: str, head: str = "HEAD") -> Report:
-    """Returns what changed in the workspace in ``folder`` from where ``head`` left ``base``.
+def changes(repository: Repository, folder: str, base: str, head: str = "HEAD", *, exact: bool = False) -> Report:
+    """Returns what changed in the workspace in ``folder`` since ``head`` left ``base``; or, ``exact``, since ``base``.
 
     An app is among them if its content, its suites or its errors are others; files of other texts do not count.
     An empty ``base`` stands for no commit: then everything is new.
@@ -37,9 +37,9 @@ def changes(repository: Repository, folder: str, base: str, head: str = "HEAD") 
     """
     from promptops.source.text.findings import RULES
 
-    now, before = repository.resolve(head).sha, _base(repository, base, head)
+    now, before = repository.resolve(head).sha, "" if exact else _base(repository, base, head)
     notes = repository.ignored() if not before else ()
-    if base and not before:
+    if base and not before and not exact:
         notes = (f"{base} and {head} have no commit in common here, so they are compared as they are.", *notes)
     before = before or (repository.resolve(base).sha if base else "")
     new = _checked(repository, now, folder)
@@ -132,18 +132,21 @@ def _app(old: AppSource | None, new: AppSource | None, loaded: Loaded, prefix: s
     assert source is not None
     content, before = new.content if new else None, old.content if old else None
     found = tuple(compare(before, content)) if content is not None else ()
+    data = encode(content) if content is not None else b""
     errors = [f for f in loaded.findings if f.severity is Severity.ERROR and below(f.path, source.path)]
     return ChangedApp(
         name=source.name,
         path=f"{prefix}{source.path}",
         old_digest=digest(encode(before)) if before is not None else "",
-        digest=digest(encode(content)) if content is not None else "",
+        digest=digest(data) if data else "",
         bump=bump_of(found),
         changes=found,
         suites=tuple(_suites(old.suites if old else {}, new.suites if new else {})),
         is_new=old is None,
         is_gone=new is None,
         errors=len(errors) if new else 0,
+        content=data,
+        suites_now=new.suites if new else {},
     )
 
 

@@ -12,25 +12,27 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.approval import Waiver
 from promptops.core.evidence.four_eyes import Counted, Discounted
+from promptops.core.evidence.release_suites import ReleaseSuites, require_suites
+from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.anchor import choose_anchor
 from promptops.core.gate.gate import judge
 from promptops.core.gate.given import Approved, GateInput, GateRelease, Waived, gate_release
 from promptops.core.gate.reading import read_gate
 from promptops.core.gate.verdict import CheckVerdict, GateVerdict, worst
-from promptops.core.model import Deployment, Release
+from promptops.core.json_size import require_few
+from promptops.core.model import Bump, Deployment, Provenance, Release
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import Reference
-from promptops.core.release_bytes import content_from_bytes
+from promptops.core.release_bytes import MAX_ELEMENTS, content_from_bytes, encode
 from promptops.core.verdict import Outcome, Verdict
 from promptops.operations.named_release import named_release
 from promptops.operations.people import Here, approvals, bases_of, here
 
 if TYPE_CHECKING:
-    from promptops.core.evidence.release_suites import ReleaseSuites
-    from promptops.core.evidence.run import SuiteRef
     from promptops.store import Reader, Registry
 
 _SHOWN = 5
@@ -78,6 +80,49 @@ class GateReport:
         return self.verdict is None or self.verdict.opens
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRequest:
+    """A content of an app with its suites, as a release of it would have them, and for which channel.
+
+    ``content`` are its canonical bytes as text. Nothing of it is kept.
+    """
+
+    app: AppName
+    channel: ChannelName
+    content: str
+    suites: tuple[SuiteRef, ...] = ()
+
+
+def ask_gate_of_content(registry: Registry, request: ContentRequest, *, now: datetime) -> GateReport:
+    """Returns what the gate of a channel would say of a content if it were released now with these suites.
+
+    Evidence belongs to a digest, so what was earned before a release counts. Approvals name a release. The report on a
+    content that is not released has no version.
+
+    Raises:
+        Invalid: it is no release of this app, or not in canonical form. NotFound: no such channel.
+    """
+    require_suites(request.suites)
+    data = request.content.encode("utf-8", "replace")
+    require_few(data, MAX_ELEMENTS)
+    content = content_from_bytes(data)
+    if content.app != request.app or encode(content).decode() != request.content:
+        raise Invalid(f"the content is not that of a release of {request.app}", hint="RFC 8785, defaults left out.")
+    digest = digest_of(data)
+    with registry.read() as reader:
+        release = reader.release_by_digest(request.app, digest) or _unreleased(request.app, digest, data, now)
+        return report(reader, release, request.channel, now=now, promoter="", suites=request.suites)
+
+
+def _unreleased(app: str, digest: str, data: bytes, now: datetime) -> Release:
+    """Returns a content as a release without a version."""
+    nowhere = Provenance(repository="", commit="", path="", author="", builder="")
+    return Release(
+        app=app, version="", digest=digest, created_at=now, created_by="", bump=Bump.NONE, changes=(), notes="",
+        provenance=nowhere, content=data,
+    )  # fmt: skip
+
+
 def ask_gate(registry: Registry, request: GateRequest, *, now: datetime, actor: str = "") -> GateReport:
     """Returns what the gate of a channel says of a release; to an ``actor`` as the one who would promote it.
 
@@ -97,8 +142,12 @@ def report(
     now: datetime,
     promoter: str,
     asked: tuple[Waiver, ...] = (),
+    suites: tuple[SuiteRef, ...] | None = None,
 ) -> GateReport:
-    """:func:`ask_gate` in a transaction; ``asked`` are waivers that come with a promotion."""
+    """:func:`ask_gate` in a transaction; ``asked`` are waivers that come with a promotion.
+
+    ``suites`` stand for those that were recorded with the release.
+    """
     bases = tuple(bases_of(reader, release.app, channel))
     place = here(reader, release, channel, promoter=promoter)
     counted, discounted = approvals(reader, place)
@@ -106,6 +155,8 @@ def report(
     verdict = None
     if gate is not None:
         given = _given(reader, place, bases, counted, asked, now)
+        if suites is not None:
+            given = replace(given, candidate=replace(given.candidate, suites=suites))
         verdict = _judged(reader, given, gate)
     return GateReport(
         app=release.app,
@@ -219,4 +270,4 @@ def _base(reader: Reader, base: Deployment) -> GateRelease:
 def _as_given(release: Release, known: ReleaseSuites | None) -> GateRelease:
     suites: tuple[SuiteRef, ...] = known.suites if known is not None else ()
     content: Any = content_from_bytes(release.content)
-    return gate_release(content, release.digest, version=release.version, suites=suites)
+    return gate_release(content, release.digest, version=release.version, suites=suites, released=bool(release.version))

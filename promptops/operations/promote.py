@@ -202,8 +202,7 @@ def _passed(reader: Reader, release: Release, channel: str) -> bool:
 
 
 def _floating(release: Release) -> tuple[str, ...]:
-    from promptops.core.floating_models import is_floating
+    from promptops.core.floating_models import floating_models
     from promptops.core.release_bytes import content_from_bytes
 
-    prompts = content_from_bytes(release.content).prompts
-    return tuple(sorted({prompt.model for prompt in prompts if prompt.model and is_floating(prompt.model)}))
+    return floating_models(content_from_bytes(release.content))

@@ -26,6 +26,10 @@ class PushRefused(Refused):
     """What was pushed must not be on this ref."""
 
 
+class PushLate(PushRefused):
+    """A push was not judged in time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
     """One ref of a push: where it was and where it will be; empty for a ref that is new, or deleted."""
@@ -68,7 +72,9 @@ def judged(
 ) -> Iterator[tuple[Pushed, Report]]:
     """Yields the report on each pushed ref that one of the patterns names. A deleted ref has nothing to judge.
 
-    ``required`` says that there has to be a workspace at the tip; otherwise a ref without one is passed by.
+    It compares the two tips, not with where one left the other: of a forced push to an earlier commit nothing would be
+    left to judge, and that commit need never have been a tip. ``required`` says that there has to be a workspace at
+    the tip; otherwise a ref without one is passed by.
 
     Raises:
         PushRefused: it is missing, or there are too many refs.
@@ -76,9 +82,13 @@ def judged(
     chosen = [each for each in pushed if each.new and any(fnmatchcase(each.ref, pattern) for pattern in refs)]
     if len(chosen) > MOST:
         raise PushRefused(f"the push has {len(chosen):,} refs, and at most {MOST} are looked at", hint="Push fewer.")
+    seen: dict[tuple[str, str], Report] = {}
     for each in chosen:
+        tips = _known(repository, each.old), each.new
         try:
-            yield each, changes(repository, folder, _known(repository, each.old), each.new)
+            if tips not in seen:
+                seen[tips] = changes(repository, folder, *tips, exact=True)
+            yield each, seen[tips]
         except WorkspaceNotFound as error:
             if required:
                 where = f"{folder}/promptops.yml" if folder else "promptops.yml"

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptops.core.errors import NothingDeployed, ReleaseNotFound
+from promptops.core.evidence.run import MOST_SUITES, SuiteRef
 from promptops.core.reference import parse_reference
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
-from promptops.operations.gate import GateReport, GateRequest, ask_gate
-from promptops.use_cases.fields import Form, path, query
+from promptops.operations.gate import ContentRequest, GateReport, GateRequest, ask_gate, ask_gate_of_content
+from promptops.use_cases.fields import Form, body, path, query
+from promptops.use_cases.nouns import ELEMENTS, LARGEST, nouns
 from promptops.use_cases.use_case import UseCase
 
 
@@ -42,4 +44,32 @@ GATE = UseCase(
     ),
     decode=_request,
     errors=(ReleaseNotFound, NothingDeployed),
+)
+
+
+GATE_OF_CONTENT = UseCase(
+    name="gate_of_content",
+    method="POST",
+    asks=True,
+    path="/v1/channels/{channel}/apps/{app}/gate",
+    scope=Scope.READ,
+    tag="Looking",
+    doc="""What the gate of a channel would say of a content that need not be released.
+
+    For a pull request: evidence of its digest counts already, and approvals once it is released. Nothing is kept of the
+    content. `release` is empty if it is not released.
+    """,
+    run=lambda registry, request, caller: ask_gate_of_content(registry, request, now=caller.now),
+    request=ContentRequest,
+    answer=GateReport,
+    sample={"outcome": "inconclusive", "release": ""},
+    body=("GatedContent", "A content in canonical form, and the suites that its app has."),
+    fields=(
+        path("channel"),
+        path("app"),
+        body("content"),
+        body("suites", form=nouns(SuiteRef), max_length=MOST_SUITES),
+    ),
+    largest=LARGEST,
+    elements=ELEMENTS,
 )

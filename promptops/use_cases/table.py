@@ -7,7 +7,7 @@ from typing import Any, Final
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
-from promptops.use_cases.gate import GATE
+from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
@@ -51,6 +51,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     CHANNELS,
     HISTORY,
     GATE,
+    GATE_OF_CONTENT,
     APPS,
     RELEASES,
     NAMED,

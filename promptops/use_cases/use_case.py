@@ -69,6 +69,7 @@ class UseCase(Generic[Q, A]):
     ``request`` is the class of what ``run`` takes; None if it takes nothing. ``body`` are the name
     and the description of the JSON body's schema. ``errors`` are those beside the ones that every route may answer.
     ``require`` replaces the check of what the request names, and ``decode`` the way from the fields' values to it.
+    ``asks`` says that a POST changes nothing: it has a body because its question is too long for an address.
     ``resolve`` is what a gateway to a server asks first: it gets that gateway's ``run``, and the request.
     ``answer`` is the type that ``run`` returns, by which answers are filtered; a tuple goes as a list ``under`` a key.
     It becomes the document that :mod:`promptops.use_cases.documents` has for it, unless it has a ``form`` of its own.
@@ -87,6 +88,7 @@ class UseCase(Generic[Q, A]):
     form: AnswerForm | None = None
     verify: Callable[[A, Q], A] = lambda answer, request: answer
     status: int = 200
+    asks: bool = False
     request: type[Q] | None = None
     fields: tuple[Field, ...] = ()
     body: tuple[str, str] = ("", "")
@@ -102,7 +104,7 @@ class UseCase(Generic[Q, A]):
     @property
     def changes(self) -> bool:
         """True if it may change the registry."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.asks
 
     def answer_to(self, registry: Registry, request: Q, caller: Caller) -> A:
         """Run the operation, with the caller's rights.

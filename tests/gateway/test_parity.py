@@ -114,6 +114,9 @@ approve bot@9.9.9 --channel prod
 gate bot@0.1.1 --channel prod
 gate bot@0.1.1 --channel prod --json
 gate --explain-policy --channel prod
+ci --base HEAD~1 --channel prod
+ci --base HEAD~1 --channel prod --json
+ci --base HEAD~1 --channel prod --run
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved

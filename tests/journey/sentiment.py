@@ -73,6 +73,9 @@ def evaluate(terminal: Terminal, commit: str) -> None:
     _release(terminal, 2, commit, "better examples, and a schema")
     terminal.promptops("eval sentiment@0.3.0 --channel desk --replay recorded")
     terminal.promptops("promote sentiment@0.3.0 --channel desk")
+    team = terminal.directory / ".promptops/team.git"
+    terminal.quietly("git", "init", "--quiet", "--bare", str(team))
+    terminal.quietly("git", "push", "--quiet", str(team), "HEAD:main")
     terminal.tell("A model that moves by itself stays out, whatever it answers:")
     app = terminal.directory / "apps/sentiment/app.yml"
     app.write_text(app.read_text(encoding="utf-8").replace(PIN, "local/smollm2-135m-instruct"), encoding="utf-8")
@@ -80,6 +83,11 @@ def evaluate(terminal: Terminal, commit: str) -> None:
     terminal.promptops("release sentiment")
     refusal = terminal.promptops("promote sentiment@0.4.0 --channel desk", exits=5)
     expect("floating" in refusal, "the refusal names the model pin")
+    terminal.tell("Nor does it leave this clone: a hook of git asks the channel about every push.")
+    terminal.promptops("hooks install --pre-push --channel desk")
+    refusal = terminal.type("git push .promptops/team.git HEAD:main", exits=1)
+    expect("floating" in refusal and "failed to push" in refusal, "git refuses the push, and the hook says why")
+    (terminal.directory / ".git/hooks/pre-push").unlink()
 
 
 def _release(terminal: Terminal, wording: int, commit: str, message: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from promptops.core.deployment_parts import Kind
-from promptops.core.errors import PolicyRefused
+from promptops.core.errors import ChannelNotFound, Invalid, PolicyRefused
 from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.release_suites import ReleaseSuites
@@ -17,9 +18,9 @@ from promptops.core.evidence.run import Source, SuiteRef
 from promptops.core.gate.given import GateRelease, gate_release
 from promptops.core.model import Policy, Release
 from promptops.core.reference import parse_reference
-from promptops.core.release_bytes import content_from_bytes
+from promptops.core.release_bytes import content_from_bytes, encode
 from promptops.core.verdict import Outcome
-from promptops.operations.gate import GateReport, GateRequest, ask_gate
+from promptops.operations.gate import ContentRequest, GateReport, GateRequest, ask_gate, ask_gate_of_content
 from promptops.operations.gate_desk import Desk
 from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.quarantine import WithholdRequest, unquarantine
@@ -108,6 +109,75 @@ def test_a_worse_release_does_not(registry: Registry, first: Release) -> None:
     found = asked(registry, new)
     assert found.verdict is not None and found.verdict.outcome is Outcome.FAIL
     assert not goes_live(registry, new)
+
+
+def unreleased(text: str, *suites: SuiteRef, app: str = "bot") -> ContentRequest:
+    """A question about a content that is nowhere in the registry."""
+    written = encode(content("bot", f"{text} {{{{name}}}}")).decode()
+    return ContentRequest(app=app, channel="prod", content=written, suites=suites or (SUITE,))
+
+
+def test_a_content_is_judged_before_it_is_released_as_it_is_after(registry: Registry, first: Release) -> None:
+    before = ask_gate_of_content(registry, unreleased("two"), now=NOW)
+    assert before.verdict is not None and before.verdict.outcome is Outcome.INCONCLUSIVE and before.version == ""
+    assert "Evaluate bot against" in before.verdict.checks[0].hint, "the files of the app, since no version is there"
+    digest = before.digest
+    with registry.read() as reader:
+        assert reader.release_by_digest("bot", digest) is None
+    new = replace(as_given(first), digest=digest, version="")
+    new = replace(new, prompts=gate_release(content("bot", "two {{name}}"), digest).prompts)
+    for losses in (0, 20):
+        done = run(new, PLAN, {Arm.CANDIDATE: [[F]] * losses + [[P]] * (COUNT - losses), Arm.LIVE: [[P]] * COUNT},
+                   others={Arm.LIVE: as_given(first)}, name=f"early{losses}")  # fmt: skip
+        assert done.evidence is not None
+        do(registry, lambda writer, done=done: (writer.record(done.run), writer.record(done.evidence)))  # type: ignore[misc]
+        early = ask_gate_of_content(registry, unreleased("two"), now=NOW)
+        assert early.opens == (losses == 0)
+    released = made(registry, "two")
+    assert released.digest == digest
+    late = asked(registry, released)
+    again = ask_gate_of_content(registry, unreleased("two"), now=NOW)
+    assert late.verdict == again.verdict and again.version == released.version
+    assert [replace(check, hint="") for check in late.verdict.checks] == [  # type: ignore[union-attr]
+        replace(check, hint="")
+        for check in early.verdict.checks  # type: ignore[union-attr]
+    ]
+
+
+def test_a_weaker_suite_of_a_content_is_seen_as_after_its_release(registry: Registry, first: Release) -> None:
+    few = suite_of(cases("answer", "answer", 5))
+    found = ask_gate_of_content(registry, unreleased("two", few), now=NOW)
+    made(registry, "two", few)
+    release = made(registry, "two", few)
+    assert found.verdict is not None and not found.opens
+    reasons = [check.reason for check in asked(registry, release).verdict.checks]  # type: ignore[union-attr]
+    assert [check.reason.replace("bot", "") for check in found.verdict.checks] == [
+        reason.replace(f"bot@{release.version}", "") for reason in reasons
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        unreleased("two", app="other"),
+        replace(unreleased("two"), content='{"app":"bot"}'),
+        replace(unreleased("two"), content=unreleased("two").content + " "),
+        replace(unreleased("two"), content="\ud800"),
+        unreleased("two", SUITE, SUITE),
+    ],
+    ids=["of another app", "no release", "not canonical", "no text", "a suite twice"],
+)
+def test_what_is_no_content_of_the_app_is_refused(wrong: ContentRequest, registry: Registry, first: Release) -> None:
+    with pytest.raises(Invalid):
+        ask_gate_of_content(registry, wrong, now=NOW)
+
+
+def test_a_content_of_a_new_app_and_of_a_channel_that_is_not_there(registry: Registry, first: Release) -> None:
+    new = encode(content("new", "Hello")).decode()
+    asked_first = ContentRequest(app="new", channel="prod", content=new)
+    assert not ask_gate_of_content(registry, asked_first, now=NOW).opens
+    with pytest.raises(ChannelNotFound):
+        ask_gate_of_content(registry, replace(asked_first, channel="nowhere"), now=NOW)
 
 
 def test_evidence_of_another_live_release_is_none(registry: Registry, first: Release) -> None:

@@ -64,6 +64,7 @@ WHO_MAY = {
     "DELETE /v1/tokens/{token}": ADMIN,
     "POST /v1/channels/{channel}/approvals": Scope.APPROVE,
     "GET /v1/channels/{channel}/apps/{app}/gate": READ,
+    "POST /v1/channels/{channel}/apps/{app}/gate": READ,
     "POST /v1/runs": EVIDENCE,
     "POST /v1/runs/{run}/rows": EVIDENCE,
     "POST /v1/runs/{run}/close": EVIDENCE,

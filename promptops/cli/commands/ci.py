@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.exit import EXIT_CODES
+from promptops.cli.numbers import Number
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted
 from promptops.cli.output.render import Cell, Line, Span
@@ -25,7 +27,8 @@ from promptops.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from promptops.ci.report import ChangedApp, Report, SuiteChange
-    from promptops.wire.documents.ci import ChangedAppDocument, SuiteChangeDocument
+    from promptops.core.evidence.calls import CallChange
+    from promptops.wire.documents.ci import CallChangeDocument, ChangedAppDocument, SuiteChangeDocument
 
 GITHUB, GITLAB, PLAIN = "github", "gitlab", "plain"
 _STYLE: Final = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
@@ -41,6 +44,8 @@ _file = click.Path(dir_okay=False)
 @click.option(
     "--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Ask the gate of this channel too."
 )
+@click.option("--run", "runs", is_flag=True, help="Evaluate first what that gate has no evidence of.")
+@click.option("--max-cost", type=Number(0, 1e6), metavar="USD", help="Of --run: start no evaluation above this.")
 @click.option("--head", default="HEAD", metavar="REF", help="The commit to look at.  [default: HEAD]")
 @click.option(
     "--format",
@@ -56,28 +61,49 @@ _file = click.Path(dir_okay=False)
 @click.option("--junit", metavar="FILE", type=_file, help="Write checks as JUnit's XML.")
 @click.option("--code-quality", metavar="FILE", type=_file, help="Write all findings as GitLab's code quality.")
 def ci(
-    session: Session, /, base: str, channel: str, head: str, form: str, previous: str | None, **files: str | None
+    session: Session,
+    /,
+    base: str,
+    channel: str,
+    runs: bool,
+    max_cost: float | None,
+    head: str,
+    form: str,
+    previous: str | None,
+    **files: str | None,
 ) -> None:
     """Say what a change does: apps, version, suites, findings.
 
     It reads git's objects and no files, so it sees what was committed. Errors in the files make the exit code 2, a gate
-    that does not open 5. Only with --channel it needs a registry.
+    that does not open 5. Only with --channel it needs a registry, and only with --run keys of providers.
 
     \b
       promptops ci --base origin/main
+      promptops ci --base origin/main --channel prod --run --max-cost 5
       promptops ci --base origin/main --format github --summary "$GITHUB_STEP_SUMMARY"
     """
+    if runs and not channel:
+        raise Invalid("--run makes the evidence that a gate lacks", hint="Name its channel: --channel NAME")
     report = _report(session, base, head)
     if channel:
-        from promptops.cli.asked_gates import with_gates
-
-        report = with_gates(session, report, channel)
+        report = _judged(session, report, channel, runs=runs, max_cost=max_cost)
     _write(session, report, files, previous)
     session.answer(lambda: _shape(report), lambda page: _printed(report, form))
     if report.errors:
         click.get_current_context().exit(EXIT_CODES["Invalid"])
     if report.closed:
         click.get_current_context().exit(EXIT_CODES["Refused"])
+
+
+def _judged(session: Session, report: Report, channel: str, *, runs: bool, max_cost: float | None) -> Report:
+    from promptops.cli.asked_gates import with_evidence, with_gates
+
+    if runs:
+        from promptops.cli.ci_runs import run_missing
+        from promptops.cli.commands.eval import evaluated
+
+        report = run_missing(session, report, channel, evaluated, max_cost=max_cost)
+    return with_evidence(session, with_gates(session, report, channel), channel)
 
 
 def _report(session: Session, base: str, head: str) -> Report:
@@ -172,9 +198,18 @@ def _app_document(app: ChangedApp) -> ChangedAppDocument:
         gone=app.is_gone,
         errors=app.errors,
         evidence=app.evidence,
+        calls=_calls_document(app.calls) if app.calls else None,
         changes=tuple(map(ChangeDocument.of, app.changes)),
         suites=tuple(map(_suite_document, app.suites)),
     )
+
+
+def _calls_document(change: CallChange) -> CallChangeDocument:
+    from promptops.wire.documents.ci import CallChangeDocument, CallsDocument
+
+    now, live = (CallsDocument(**asdict(each)) if each else None for each in (change.now, change.live))
+    assert now is not None
+    return CallChangeDocument(run=change.run, cases=change.cases, now=now, live=live)
 
 
 def _suite_document(suite: SuiteChange) -> SuiteChangeDocument:
@@ -194,6 +229,7 @@ def _suite_document(suite: SuiteChange) -> SuiteChangeDocument:
 
 
 def _lines(report: Report) -> Iterator[Line]:
+    from promptops.ci.call_words import call_lines
     from promptops.ci.report import worst_first
 
     ends = f"{report.base[:12] or 'nothing'} → {report.head[:12]}"
@@ -207,6 +243,7 @@ def _lines(report: Report) -> Iterator[Line]:
         yield [Span(app.name, "name"), "  ", Span(_state(app), "bad" if app.errors else "strong")]
         yield from (["  ", change.summary if not change.prompt else str(change)] for change in app.changes)
         yield from (f"  evidence {line}" for line in app.evidence)
+        yield from (f"  {line}" for line in call_lines(app.calls))
         yield from ([Span(f"  {_suite_line(suite)}", "warn" if suite.is_weaker else "")] for suite in app.suites)
     for check in report.checks:
         said: list[Cell] = [f"  {check.check} of ", Span(check.app, "name"), ": "]

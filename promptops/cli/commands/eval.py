@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,25 +87,13 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
 
     The exit code is 5 if a case of a suite of kind `required` fails, 6 if the run did not come to its end.
     """
-    from promptops.cli import eval_sources
     from promptops.cli.output import eval_report
-    from promptops.operations import eval_plan, evaluate
 
-    root = session.require_root()
-    before = eval_sources.started(root, options)
-    prepared = eval_sources.prepared(session, root, reference, options)
-    how = _asking(options)
-    session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, how)))
-    evaluate.require_affordable(prepared, how.max_cost)
+    prepared, how = _planned(session, reference, options)
     if options["dry_run"]:
         session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
         return
-    if before is not None:
-        prepared = eval_plan.continued(prepared, before.arguments())
-    try:
-        made = _evaluated(session, prepared, how, options["channel"] or "")
-    finally:
-        _end_progress()
+    made = _evaluated(session, prepared, how, options["channel"] or "")
     _write(session, made.folder, made.report, options)
     _finish(session, made, strict=options["strict"])
 
@@ -121,8 +109,44 @@ class Made:
     drift: DriftReport | None = None
 
 
+def evaluated(session: Session, words: Sequence[str]) -> Report:
+    """Runs what the command line ``promptops eval WORDS`` would, and leaves it to the caller to show the report."""
+    with run.make_context(_RUN, list(words)) as context:
+        options = dict(context.params)
+    prepared, how = _planned(session, options.pop("reference"), options)
+    return _evaluated(session, prepared, how, options["channel"] or "").report
+
+
+def _planned(session: Session, reference: str | None, options: dict[str, Any]) -> tuple[Prepared, Asking]:
+    """Returns what is to be run, after the plan is shown, and how.
+
+    Raises:
+        Refused: it would cost too much. Invalid, NotFound: it cannot be asked.
+    """
+    from promptops.cli import eval_sources
+    from promptops.cli.output import eval_report
+    from promptops.operations import eval_plan, evaluate
+
+    root = session.require_root()
+    before = eval_sources.started(root, options)
+    prepared = eval_sources.prepared(session, root, reference, options)
+    how = _asking(options)
+    session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, how)))
+    evaluate.require_affordable(prepared, how.max_cost)
+    if before is not None and not options["dry_run"]:
+        prepared = eval_plan.continued(prepared, before.arguments())
+    return prepared, how
+
+
 def _evaluated(session: Session, prepared: Prepared, how: Asking, channel: str) -> Made:
     """Runs it, with the registry unless it is local."""
+    try:
+        return _run(session, prepared, how, channel)
+    finally:
+        _end_progress()
+
+
+def _run(session: Session, prepared: Prepared, how: Asking, channel: str) -> Made:
     from promptops.operations.evaluate import evaluate
 
     if not prepared.arguments.opened:

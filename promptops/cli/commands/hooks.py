@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +13,12 @@ import click
 
 from promptops.cli.command import NounGroup, command
 from promptops.cli.exit import EXIT_CODES
+from promptops.cli.hook_deadline import Deadline, in_time
 from promptops.cli.numbers import Seconds
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.render import Line, Span
 from promptops.cli.session import Session
-from promptops.core.errors import Conflict, Invalid, RegistryUnavailable
+from promptops.core.errors import Conflict, Invalid
 from promptops.core.escape import one_line
 from promptops.core.server_url import hide_password
 from promptops.core.verdict import Outcome
@@ -123,42 +123,32 @@ def pre_receive(
     from promptops.source.git.repository import Repository
 
     pushed = tuple(received(sys.stdin))
-    with _in_time(seconds), closing(Repository.receiving(session.directory)) as repository:
+    with in_time(seconds) as deadline, closing(Repository.receiving(session.directory)) as repository:
         repository.patience.limit(seconds)
         reports = judged(repository, folder.strip("/"), pushed, refs, required=True)
-        _answer(session, _asked(session, reports, channel, seconds, _AWAY[away]))
+        _answer(session, _asked(session, reports, channel, deadline, _AWAY[away]))
 
 
 def _asked(
     session: Session,
     reports: Iterable[tuple[Pushed, Report]],
     channel: str,
-    seconds: float | None = None,
+    deadline: Deadline | None = None,
     away: Outcome = Outcome.INCONCLUSIVE,
 ) -> list[tuple[Pushed, Report]]:
-    """Returns the reports with what the channel's gate says, if the hook has a channel."""
+    """Returns the reports with what the channel's gate says, if the hook has a channel. Equal ones are asked once."""
     from promptops.cli.asked_gates import with_gates
 
+    read = list(reports)
     if not channel:
-        return list(reports)
-    return [(pushed, with_gates(session, report, channel, seconds=seconds, away=away)) for pushed, report in reports]
-
-
-@contextmanager
-def _in_time(seconds: float) -> Iterator[None]:
-    """Ends what takes too long: an answer that comes late is a refusal without a reason."""
-
-    def late(*_: object) -> None:
-        raise RegistryUnavailable(
-            f"the push could not be judged within {seconds:g} seconds", hint="Push again, or fewer changes at once."
-        )
-
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        return read
+    session.load()  # before the time of a question is counted
+    asked: dict[int, Report] = {}
+    for _, report in read:
+        if id(report) not in asked:
+            seconds = deadline.for_registry(fair=away is Outcome.PASS) if deadline else None
+            asked[id(report)] = with_gates(session, report, channel, seconds=seconds, away=away)
+    return [(pushed, asked[id(report)]) for pushed, report in read]
 
 
 def _answer(session: Session, reports: Sequence[tuple[Pushed, Report]]) -> None:

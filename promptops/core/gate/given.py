@@ -34,10 +34,12 @@ class GateRelease:
 
     Of the candidate, ``suites`` are those of its newest clean provenance; of a release that is or was live, those with
     which it went live, so that no later release of the same digest weakens what the next one is judged with.
+    ``released`` is false for a content that the registry does not have yet.
     """
 
     digest: str
     version: str = ""
+    released: bool = True
     prompts: tuple[GatePrompt, ...] = ()
     suites: tuple[SuiteRef, ...] = ()
 
@@ -95,7 +97,9 @@ class GateInput:
 
     @property
     def name(self) -> str:
-        """The candidate as people write it."""
+        """The candidate as people write it; one that is not released is the app's files."""
+        if not self.candidate.released:
+            return self.app
         return f"{self.app}@{self.candidate.version or self.candidate.digest}"
 
     def approvers(self, subject: str, settings: GateSettings) -> frozenset[str]:
@@ -108,7 +112,7 @@ class GateInput:
 
 
 def gate_release(
-    content: Content, release: str, *, version: str = "", suites: tuple[SuiteRef, ...] = ()
+    content: Content, release: str, *, version: str = "", suites: tuple[SuiteRef, ...] = (), released: bool = True
 ) -> GateRelease:
     """Returns a release as the gate sees it; ``release`` is its digest."""
     document = content_to_json(content)
@@ -124,4 +128,4 @@ def gate_release(
         )
         for prompt in content.prompts
     )
-    return GateRelease(digest=release, version=version, prompts=prompts, suites=suites)
+    return GateRelease(digest=release, version=version, released=released, prompts=prompts, suites=suites)

@@ -71,5 +71,7 @@ def evaluate(given: GateInput, against: str = "what is live") -> str:
 
 def approve(given: GateInput, what: str, **about: str) -> Sentence:
     """Returns the hint to let a person approve; ``about`` is what of, beside the release itself."""
+    if not given.candidate.released:
+        return Sentence(f"A person approves {what} once it is released: ", Advice(Action.RELEASE, app=given.app))
     advice = Advice(Action.APPROVE, release=given.name, channel=given.channel, **about)
     return Sentence(f"A person who had no part in the release approves {what}: ", advice)

@@ -24,10 +24,33 @@ class SuiteChangeDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsDocument:
+    """Of the answered calls of one release: mean cost in US dollars, mean tokens, median latency in milliseconds.
+
+    Null is not measured, or not known.
+    """
+
+    cost_usd: float | None
+    tokens: float | None
+    latency_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallChangeDocument:
+    """What the run ``run`` measured of the new content, ``now``; ``live`` is null where it did not ask what is live."""
+
+    run: str
+    cases: int
+    now: CallsDocument
+    live: CallsDocument | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedAppDocument:
     """An app whose content or suites are others; a digest is null where it has errors, or is not there.
 
-    ``evidence`` has a line of words for each piece that the registry has of this content.
+    ``evidence`` has a line of words for each piece that the registry has of this content, ``calls`` what its calls cost
+    and how long they take: null without a run.
     """
 
     app: str
@@ -41,6 +64,7 @@ class ChangedAppDocument:
     changes: tuple[ChangeDocument, ...]
     suites: tuple[SuiteChangeDocument, ...]
     evidence: tuple[str, ...]
+    calls: CallChangeDocument | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

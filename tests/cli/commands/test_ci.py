@@ -10,11 +10,22 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif  # type: ignore[import-untyped]
 
-from tests.cli.conftest import Promptops
+from tests.cli.conftest import Answer, Promptops
 from tests.support import factory
+from tests.support.model_server import Body, Reply, model_server, said, spoken
 
 PROMPT = "model: {model}\nmessages:\n- role: user\n  content: {text}\n"
 SUITE = "prompts: answer\nkind: {kind}\nchecks: [{{contains: '{{{{expected}}}}'}}]\ncases:\n{cases}"
+
+
+def loaded(answered: Answer) -> Any:
+    """The JSON that a command printed."""
+    return answered.json
+
+
+def answering(body: Body, times: int) -> Reply:
+    """Greets."""
+    return said(f"Hello {spoken(body)}")
 
 
 def prompt(text: str = "Hello {{name}}", model: str = "openai/gpt-4o-2024-08-06") -> str:
@@ -199,16 +210,104 @@ def test_elsewhere_nothing_is_printed_for_a_runner(form: str, place: Path, promp
     assert not any(line.startswith("::") for line in promptops("ci", "--format", form).out.splitlines())
 
 
-def test_a_gate_is_asked_of_what_changed_and_no_registry_is_never_green(
+GATE = "channels:\n  dev: {}\n  prod: {protected: true, gate: {required: {agree: 1 of 1}, cost: {per_call_usd: 1}}}\n"
+LOCAL = "local/echo-2026-01-01"
+
+
+@pytest.fixture
+def gated(place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A registry with a channel that wants evidence, and a changed prompt whose model is on this machine."""
+    url = f"sqlite:///{place}/registry.db"
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", url)
+    monkeypatch.setenv("PROMPTOPS_SYNC", "off")
+    factory.commit(place, {"texts/promptops.yml": f"registry: team\napps: [apps/*]\n{GATE}"})
+    promptops("init")
+    change(place, "evals/golden.suite.yml", suite("ada", "bob", expected="Hello"))
+    change(place, "prompts/answer.prompt.yml", prompt("Greet {{name}}", model=LOCAL))
+    return url
+
+
+def test_run_makes_the_evidence_that_lacks_and_judges_what_is_not_released_yet(
+    gated: str, place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (closed, cost) = answer(promptops, "--channel", "prod", exits=5)["checks"]
+    assert closed["outcome"] == cost["outcome"] == "inconclusive"
+    assert "promptops eval run bot --channel prod" in closed["hint"]
+    (place / "texts/apps/bot/prompts/answer.prompt.yml").write_text("not what was committed")
+    with model_server(answering) as server:
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url)
+        made = answer(promptops, "--channel", "prod", "--run", "--max-cost", "0", exits=5)
+        assert server.asked == [] and "the price of" in made["checks"][0]["reason"]
+        answered = promptops("ci", "--json", "--channel", "prod", "--run", exits=5)
+        made = loaded(answered)
+        promptops("ci", "--channel", "prod", "--run", exits=5)
+        assert len(server.asked) == 2, "what was judged is not asked again: that is another look"
+    assert "plan: 2 cases, 2 calls" in answered.err
+    outcomes = {line["check"]: line["outcome"] for line in made["checks"]}
+    assert outcomes == {"required of answer": "pass", "cost": "inconclusive"}, "an unknown price is not 0"
+    (app,) = made["apps"]
+    assert app["calls"]["cases"] == 2 and app["calls"]["live"] is None
+    assert app["calls"]["now"]["cost_usd"] is None and app["calls"]["now"]["tokens"] == 15.0
+    out = promptops("ci", "--channel", "prod", "--summary", "../summary", exits=5).out
+    assert "a call has 15 tokens, over 2 cases" in out and "a call costs" not in out
+    assert "half of the calls take at most" in (place / "summary").read_text()
+
+
+def test_cost_and_time_are_compared_with_what_is_live(
+    gated: str, place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promptops("release", "bot")
+    promptops("channels", "apply", "--json")
+    promptops("promote", "bot@0.1.0", "--channel", "dev")
+    change(place, "prompts/answer.prompt.yml", prompt("Greet kindly {{name}}", model=LOCAL))
+    with model_server(answering) as server:
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url)
+        promptops("eval", "bot", "--channel", "dev")
+    (app,) = answer(promptops, "--channel", "dev")["apps"]
+    calls = app["calls"]
+    assert calls["cases"] == 2 and calls["now"]["tokens"] == calls["live"]["tokens"] == 15.0
+    assert calls["live"]["latency_ms"] > 0 and calls["live"]["cost_usd"] is None
+    assert "a call has 15 tokens, on live 15 tokens (+0.0%), over 2 cases" in promptops("ci", "--channel", "dev").out
+
+
+def test_without_a_key_or_a_registry_nothing_is_green(
+    gated: str, place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pull request of a fork has no secrets; its gate is inconclusive, and every output is written all the same."""
+    change(place, "prompts/answer.prompt.yml", prompt("Greet {{name}}", model="openai/gpt-4o-2024-08-06"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    made = answer(promptops, "--channel", "prod", "--run", "--base", "HEAD~3", exits=5)
+    (run, *others) = made["checks"]
+    assert (run["check"], run["outcome"]) == ("run", "inconclusive") and "no key for openai" in run["reason"]
+    assert "docs/ci/github-evals.yml" in run["hint"] and {line["outcome"] for line in others} == {"inconclusive"}
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", f"sqlite:///{place}/nowhere.db")
+    away = ("--channel", "prod", "--run", "--base", "HEAD~3", "--junit", "../junit")
+    (line,) = answer(promptops, *away, exits=5)["checks"]
+    assert line["outcome"] == "inconclusive" and "the registry cannot be asked" in line["reason"]
+    assert JUnitXml.fromstring((place / "junit").read_bytes()).failures == 1
+    assert "a gate lacks" in promptops("ci", "--run", exits=2).err
+
+
+def test_a_floating_model_is_refused_by_a_protected_channel_whatever_it_answers(
+    gated: str, place: Path, promptops: Promptops
+) -> None:
+    change(place, "prompts/answer.prompt.yml", prompt("Greet {{name}}", model="openai/gpt-4o"))
+    lines = answer(promptops, "--channel", "prod", exits=5)["checks"]
+    assert (lines[0]["check"], lines[0]["outcome"]) == ("protected", "fail") and "openai/gpt-4o" in lines[0]["reason"]
+    assert "there is no channel 'prd'" in promptops("ci", "--channel", "prd", exits=3).err
+
+
+def test_evidence_of_a_content_is_listed_and_people_approve_a_release(
     place: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fork has no key: its gate is inconclusive, and every output is written all the same."""
     url = f"sqlite:///{place}/registry.db"
     monkeypatch.setenv("PROMPTOPS_SYNC", "off")
     channels = "channels:\n  dev: {}\n  prod: {gate: {approvals: {count: 1, proven: false}}}\n"
     factory.commit(place, {"texts/promptops.yml": f"registry: team\napps: [apps/*]\n{channels}"})
     promptops("--registry", url, "init")
     change(place, "prompts/answer.prompt.yml", prompt("Good day {{name}}"))
+    (asked,) = answer(promptops, "--registry", url, "--channel", "prod", exits=5)["checks"]
+    assert "once it is released: promptops release bot" in asked["hint"]
     promptops("--registry", url, "release", "bot")
     verdicts = '{"schema": "promptops.results/1"}\n{"case": "a", "passed": true}\n{"case": "b", "error": "timeout"}\n'
     (place / "results.jsonl").write_text(verdicts)
@@ -217,10 +316,7 @@ def test_a_gate_is_asked_of_what_changed_and_no_registry_is_never_green(
     made = answer(promptops, "--registry", url, "--channel", "prod", exits=5)
     asked = made["checks"]
     assert [line.rpartition(",")[0] for line in made["apps"][0]["evidence"]] == ["import: 1 passed, 0 failed, 1 errors"]
+    assert made["apps"][0]["calls"] is None
     assert [(line["check"], line["outcome"]) for line in asked] == [("approvals", "inconclusive")]
     assert "promptops gate bot@0.1.0 --channel prod" in asked[0]["hint"]
     assert answer(promptops, "--registry", url, "--channel", "dev")["checks"] == []
-    away = ("--registry", f"sqlite:///{place}/nowhere.db", "--channel", "prod", "--junit", "../junit")
-    (line,) = answer(promptops, *away, exits=5)["checks"]
-    assert line["outcome"] == "inconclusive" and "the registry cannot be asked" in line["reason"]
-    assert JUnitXml.fromstring((place / "junit").read_bytes()).failures == 1

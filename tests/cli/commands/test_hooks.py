@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from promptops.core.token import Scope
+from promptops.store import Registry
 from tests.cli.commands.test_ci import prompt
 from tests.cli.commands.test_eval import answering
 from tests.cli.conftest import Promptops
+from tests.gateway.serving import mint, serving
 from tests.support import factory
 from tests.support.model_server import model_server
 
@@ -159,7 +165,7 @@ def test_the_gate_of_a_channel_is_asked_of_what_arrives(bare: Path, gated: str, 
     clone = bare.parent / "clone"
     factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
     taken, said = push(bare)
-    assert not taken and "gate is inconclusive" in said and "promptops release bot" in said
+    assert not taken and "approvals is inconclusive" in said and "promptops release bot" in said
     promptops("-C", str(clone / "texts"), "--registry", gated, "release")
     taken, said = push(bare)
     assert (
@@ -185,14 +191,98 @@ def test_a_push_is_taken_once_its_content_was_evaluated(
     receive(promptops, bare, "--registry", url, "--channel", "prod")
     factory.commit(clone, {PROMPT: prompt("Greet {{name}}", model="local/echo-2026-01-01")})
     taken, said = push(bare)
-    assert not taken and "promptops eval bot@VERSION" in said
-    promptops(*here, "release", "bot")
-    taken, said = push(bare)
-    assert not taken and "required of answer is inconclusive" in said and "promptops gate bot@0.1.0" in said
+    assert not taken and "required of answer is inconclusive" in said
+    command = "promptops eval run bot --channel prod"
+    assert command in said
     with model_server(answering) as server:
         monkeypatch.setenv("LOCAL_BASE_URL", server.url)
-        promptops(*here, "eval", "bot@0.1.0", "--channel", "prod")
-    assert push(bare)[0]
+        promptops(*here, *command.split()[1:])
+    assert push(bare)[0], "what was evaluated before it is released is accepted"
+    promptops(*here, "release", "bot")
+    promptops(*here, "promote", "bot@0.1.0", "--channel", "prod")
+
+
+def test_a_hook_asks_a_server_with_the_token_of_its_own_environment(
+    bare: Path, gated: str, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone, registry = bare.parent / "clone", Registry.open(gated)
+    held = mint(registry, "hook", Scope.READ)
+    with serving(gated) as address:
+        receive(promptops, bare, "--registry", address, "--channel", "prod", "--ref", "refs/heads/main")
+        factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
+        taken, said = push(bare)
+        assert not taken and "Put a token into PROMPTOPS_TOKEN" in said
+        monkeypatch.setenv("PROMPTOPS_TOKEN", held.secret)
+        taken, said = push(bare)
+        assert not taken and "approvals is inconclusive" in said and held.secret not in said
+        promptops("-C", str(clone / "texts"), "--registry", gated, "release")
+        approve = ("approve", "bot@0.1.0", "--channel", "prod", "--actor", "Bob <bob@example.org>")
+        monkeypatch.delenv("PROMPTOPS_TOKEN")
+        promptops("--registry", gated, *approve)
+        monkeypatch.setenv("PROMPTOPS_TOKEN", held.secret)
+        assert push(bare)[0]
+    registry.close()
+    assert held.secret not in (bare / "hooks/pre-receive").read_text()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of what accepts every connection and never answers: a server, or its TLS."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=50)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://{}", "postgresql://bot@{}/prompts", "http://{}"], ids=["TLS", "PostgreSQL", "HTTP"]
+)
+def test_a_registry_that_never_answers_is_away(url: str, bare: Path, silent: str, promptops: Promptops) -> None:
+    receive(promptops, bare, "--registry", url.format(silent), "--channel", "prod", "--seconds", "10")
+    factory.commit(bare.parent / "clone", {PROMPT: prompt("Good day {{name}}")})
+    taken, said = push(bare)
+    assert not taken and "Traceback" not in said
+    assert "the registry cannot be asked" in said or "could not be judged within" in said
+
+
+def test_a_commit_that_was_never_judged_is_judged_when_a_push_goes_back_to_it(
+    bare: Path, gated: str, promptops: Promptops
+) -> None:
+    """Where one tip left the other there is no difference: it is that commit itself."""
+    clone = bare.parent / "clone"
+    good = factory.git(clone, "show", f"HEAD:{PROMPT}")
+    never = factory.commit(clone, {PROMPT: prompt("Insult {{name}}")})
+    factory.commit(clone, {PROMPT: good})
+    assert push(bare)[0], "the tip has the content that was there"
+    taken, said = push(bare, "--force", f"{never}:main")
+    assert not taken and "approvals is inconclusive" in said
+    taken, said = push(bare, f"{never}:refs/heads/new")
+    assert taken, "the hook is about main alone"
+    factory.git(clone, "checkout", "-q", "-b", "merged", never)
+    factory.git(clone, "merge", "-q", "-s", "ours", "--no-edit", "main")
+    taken, said = push(bare, "merged:main")
+    assert not taken and "approvals is inconclusive" in said, "a merge that keeps the other side"
+
+
+def test_many_refs_deleted_refs_tags_and_histories(bare: Path, promptops: Promptops) -> None:
+    receive(promptops, bare, "--ref", "refs/*")
+    clone = bare.parent / "clone"
+    factory.commit(clone, {PROMPT: prompt("Good day {{name}}")})
+    assert push(bare, *(f"HEAD:refs/heads/b{n}" for n in range(90)))[0], "one content is judged once"
+    assert push(bare, ":b1", ":b2", "HEAD:main")[0]
+    taken, said = push(bare, *(f"HEAD:refs/heads/c{n}" for n in range(101)))
+    assert not taken and "at most 100 are looked at" in said
+    factory.git(clone, "tag", "-a", "-m", "a tree", "tree", "HEAD^{tree}")
+    taken, said = push(bare, "tree")
+    assert not taken and "there is no commit" in said and "Traceback" not in said
+    stream = "".join(
+        f"commit refs/heads/long\ncommitter A <a@b> {1_700_000_000 + n} +0000\ndata 1\nx\n"
+        f"{'' if n else 'from refs/heads/main^0' + chr(10)}M 100644 inline f{n}.txt\ndata 1\n1\n"
+        for n in range(2_000)
+    )
+    factory.git(clone, "fast-import", "--quiet", stdin=stream)
+    assert push(bare, "long:main")[0]
+    factory.git(clone, "checkout", "-q", "--orphan", "unrelated")
+    factory.commit(clone, {PROMPT: BROKEN})
+    assert "promptops refuses refs/heads/main" in push(bare, "--force", "unrelated:main")[1]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +297,7 @@ def test_a_push_is_taken_once_its_content_was_evaluated(
 def test_what_is_pushed_changes_nothing_of_what_is_asked(files: dict[str, str], bare: Path, gated: str) -> None:
     factory.commit(bare.parent / "clone", {PROMPT: prompt("Good day {{name}}"), **files})
     taken, said = push(bare)
-    assert not taken and "gate is inconclusive" in said
+    assert not taken and "approvals is inconclusive: 0 of 1" in said
 
 
 def test_a_registry_that_is_away_refuses_unless_the_hook_says_otherwise(
