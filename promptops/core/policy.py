@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Json, Policy, Quarantine, Release
-from promptops.core.rights import EVERYTHING, Rights
 from promptops.core.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from promptops.core.rights import Rights
 
 MAX_GATE: Final = 64 << 10
 """Bytes of a gate's settings: hundreds of apps with checks of their own."""
@@ -177,10 +179,10 @@ def checks_of(settings: Policy | Mapping[str, object], known: Mapping[str, Calla
     return AllOf(tuple(known[name](wanted[name]) if name in known else Unknown(name) for name in ordered))
 
 
-def loosened(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> tuple[str, ...]:
+def loosened(before: Policy, after: Policy, rights: Rights | None = None) -> tuple[str, ...]:
     """Returns the settings by which ``after`` admits releases that ``before`` refuses; none if it is as strict.
 
-    An app that ``rights`` do not show is not named.
+    An app that ``rights`` do not show is not named; without, all are.
     """
     loose = {
         PromoteFrom.name: before.promote_from
@@ -193,15 +195,18 @@ def loosened(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> tupl
         return names
     from promptops.core.gate import changes
 
-    return names + changes.loosened(before.gate, after.gate, lambda app: rights.sees(app=app))
+    return names + changes.loosened(before.gate, after.gate, lambda app: rights is None or rights.sees(app=app))
 
 
-def differences(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> str:
+def differences(before: Policy, after: Policy, rights: Rights | None = None) -> str:
     """Returns in words what a new policy changes; channels and apps that ``rights`` do not show are not named."""
 
     def said(value: object) -> str:
         if isinstance(value, tuple):
-            return ", ".join(channel if rights.sees(channel=channel) else "…" for channel in value) or "any channel"
+            return (
+                ", ".join(channel if rights is None or rights.sees(channel=channel) else "…" for channel in value)
+                or "any channel"
+            )
         return str(value).lower()
 
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS if name != Gate.name}
@@ -209,7 +214,7 @@ def differences(before: Policy, after: Policy, rights: Rights = EVERYTHING) -> s
     if before.gate != after.gate:
         from promptops.core.gate import changes
 
-        changed += changes.differences(before.gate, after.gate, lambda app: rights.sees(app=app))
+        changed += changes.differences(before.gate, after.gate, lambda app: rights is None or rights.sees(app=app))
     return ", ".join(changed)
 
 

@@ -18,9 +18,9 @@ from promptops.core.model import Channel, Policy
 from promptops.core.names import ChannelName
 from promptops.core.origin import Origin
 from promptops.core.policy import differences, loosened
-from promptops.core.rights import EVERYTHING, Rights
 
 if TYPE_CHECKING:
+    from promptops.core.rights import Rights
     from promptops.store import Reader, Registry, Writer
 
 
@@ -90,7 +90,7 @@ def apply_channels(
     actor: str,
     now: datetime,
     terms: Terms = USUAL,
-    rights: Rights = EVERYTHING,
+    rights: Rights | None = None,
 ) -> tuple[ChannelChange, ...]:
     """Make the registry's channels those that are declared; undeclared ones are reported and kept.
 
@@ -125,7 +125,9 @@ def apply_channels(
     return registry.write(work)
 
 
-def _planned(reader: Reader, declared: Mapping[str, Policy], terms: Terms, rights: Rights) -> tuple[ChannelChange, ...]:
+def _planned(
+    reader: Reader, declared: Mapping[str, Policy], terms: Terms, rights: Rights | None
+) -> tuple[ChannelChange, ...]:
     """What applying would do to each channel, whatever the terms allow."""
     known = {channel.name: channel for channel in reader.channels()}
     changes = [_change(channel, policy, known.get(channel), terms, rights) for channel, policy in declared.items()]
@@ -137,7 +139,7 @@ def _planned(reader: Reader, declared: Mapping[str, Policy], terms: Terms, right
     return tuple(changes)
 
 
-def _change(name: str, policy: Policy, known: Channel | None, terms: Terms, rights: Rights) -> ChannelChange:
+def _change(name: str, policy: Policy, known: Channel | None, terms: Terms, rights: Rights | None) -> ChannelChange:
     if known is None:
         return ChannelChange(name=name, policy=policy, version=1, applied=Applied.CREATED)
     here, there = terms.origin, known.origin
@@ -155,7 +157,7 @@ def _change(name: str, policy: Policy, known: Channel | None, terms: Terms, righ
     )
 
 
-def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, rights: Rights) -> None:
+def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, rights: Rights | None) -> None:
     """Check that the terms allow these changes.
 
     Raises:
@@ -181,5 +183,5 @@ def _require_allowed(changes: Sequence[ChannelChange], terms: Terms, rights: Rig
         )
 
 
-def _said(change: ChannelChange, rights: Rights) -> str:
+def _said(change: ChannelChange, rights: Rights | None) -> str:
     return f"{change.name} ({differences(change.before or Policy(), change.policy, rights)})"
