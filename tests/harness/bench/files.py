@@ -89,9 +89,7 @@ def lines(folder: Path) -> Iterator[Line]:
 
 
 def _check(root: Path) -> Iterator[Line]:
-    for app, number in itertools.product(range(24), range(50)):
-        _write(root / f"apps/app-{app:02}/prompts/answer-{number:02}.prompt.yml", number, take=app)
-    (root / "promptops.yml").write_text("registry: bench\napps: [apps/*]\n", encoding="utf-8")
+    write_apps(root)
     texts = [path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.prompt.yml"))]
 
     def parse() -> None:
@@ -112,11 +110,8 @@ def _check(root: Path) -> Iterator[Line]:
         rounds=7,
     )
 
-    _begin(root)
-    _git(root, "add", "--all")
-    _git(root, "commit", "--quiet", "--message", "Begin")
-    _write(root / "apps/app-00/prompts/answer-00.prompt.yml", 0, take=99)
-    _git(root, "commit", "--quiet", "--all", "--message", "Change")
+    commit_apps(root)
+    change_app(root)
 
     def report() -> None:
         with closing(Repository.open(root)) as repository:
@@ -132,6 +127,26 @@ def _check(root: Path) -> Iterator[Line]:
         bound=2.0,
         rounds=5,
     )
+
+
+def write_apps(root: Path, channels: str = "") -> None:
+    """Write a workspace of 24 apps with 50 prompts each."""
+    for app, number in itertools.product(range(24), range(50)):
+        _write(root / f"apps/app-{app:02}/prompts/answer-{number:02}.prompt.yml", number, take=app)
+    (root / "promptops.yml").write_text(f"registry: bench\napps: [apps/*]\n{channels}", encoding="utf-8")
+
+
+def commit_apps(root: Path) -> None:
+    """Make the first commit of a repository."""
+    _begin(root)
+    _git(root, "add", "--all")
+    _git(root, "commit", "--quiet", "--message", "Begin")
+
+
+def change_app(root: Path) -> None:
+    """Commit a change of one prompt of the first app."""
+    _write(root / "apps/app-00/prompts/answer-00.prompt.yml", 0, take=99)
+    _git(root, "commit", "--quiet", "--all", "--message", "Change")
 
 
 def _release(root: Path) -> Iterator[Line]:
