@@ -160,6 +160,6 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
             for key, item in value.items()
         }
     if isinstance(value, _ARRAYS) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_plain(item, depth + 1, hard) for item in value]
+        return [item if type(item) is str else _plain(item, depth + 1, hard) for item in value]
     hard.append(value)
     return None

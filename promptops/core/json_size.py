@@ -34,7 +34,7 @@ def require_few(data: bytes, elements: int) -> int:
     bare = b"".join(map(_bare, _pieces(data)))
     count = bare.count(b'"') // 2
     if count <= elements:
-        bare = _STRING.sub(b"", bare)
+        bare = _STRING.sub(b"", bare.replace(b'""', b""))  # of most strings, these two are all that is left
         count += bare.count(b",") + bare.count(b"[") + bare.count(b"{")
     if count > elements:
         raise Invalid(f"it has more than {elements:,} values and names")
@@ -61,4 +61,6 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 def _bare(piece: bytes) -> bytes:
     """Returns the piece without escapes and without bytes that are no structure."""
-    return piece.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHER)
+    if b"\\" in piece:
+        piece = piece.replace(rb"\\", b"").replace(rb"\"", b"")
+    return piece.translate(None, _OTHER)

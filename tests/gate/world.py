@@ -125,7 +125,7 @@ def run(
     used = tuple(suites if suites is not None else candidate.suites)
     made = Run(
         id=hashlib.md5(name.encode()).hexdigest(),
-        app="bot",
+        app=more.pop("app", "bot"),
         arms=arms,
         suites=tuple(replace(one, cases=()) for one in used),
         source=more.pop("source", Source.RUN),

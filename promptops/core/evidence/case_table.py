@@ -7,10 +7,10 @@ list of cases.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from promptops.core.digest import MAX_NUMBER
 from promptops.core.errors import Invalid
@@ -45,6 +45,45 @@ class RowOutcome(StrEnum):
     ERROR = "error"
 
 
+_ERROR: Final = RowOutcome.ERROR  # a name of the module is read in a fifth of the time, and there are many rows
+
+
+def _are_names(texts: Collection[str]) -> bool:
+    return min(map(len, texts), default=1) > 0 and _are_short(texts)
+
+
+def _are_short(texts: Collection[str]) -> bool:
+    return max(map(len, texts), default=0) <= LONGEST_ID
+
+
+def _is_number(number: float | None) -> bool:
+    return number is None or 0 <= number < MAX_NUMBER
+
+
+def _is_score(score: float | None) -> bool:
+    return score is None or 0 <= score <= 1  # refuses NaN too
+
+
+def _is_case(place: int) -> bool:
+    return 0 <= place < MAX_CASES
+
+
+def _is_repeat(repeat: int) -> bool:
+    return 1 <= repeat <= MAX_REPEATS
+
+
+def _are_requests(texts: Collection[str]) -> bool:
+    return max(map(len, texts), default=0) <= REQUEST_DIGITS
+
+
+def _may_be_left(reused: bool, unchanged: bool, request: str) -> bool:
+    return not reused or (unchanged and request != "")
+
+
+def _is_scored(score: float | None, outcome: RowOutcome) -> bool:
+    return (score is None) == (outcome is _ERROR)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A case of a suite for one prompt.
@@ -71,11 +110,11 @@ class Case:
 
     def __post_init__(self) -> None:
         """Raises Invalid: it lacks a name, one is too long, or it is left to an earlier run and compared."""
-        texts = (self.suite, self.prompt, self.id, self.key, self.digest)
-        if not all(texts) or max(map(len, (*texts, self.cluster, *self.tags))) > LONGEST_ID:
+        names = (self.suite, self.prompt, self.id, self.key, self.digest)
+        if not _are_names(names) or not _are_short((self.cluster, *self.tags)):
             shown = f"{self.suite} {self.id}"[:80]
             raise Invalid(f"case {shown}: a case has names of 1 to {LONGEST_ID} characters")
-        if len(self.request) > REQUEST_DIGITS or (self.reused and not (self.unchanged and self.request)):
+        if not _are_requests((self.request,)) or not _may_be_left(self.reused, self.unchanged, self.request):
             raise Invalid(f"case {self.id[:80]}: only an unchanged case with the digest of its request is reused")
 
     @property
@@ -121,26 +160,58 @@ class Row:
 
     def __post_init__(self) -> None:
         """Raises Invalid: a number is out of its range."""
-        if not 0 <= self.case < MAX_CASES or not 1 <= self.repeat <= MAX_REPEATS:
+        if not _is_case(self.case) or not _is_repeat(self.repeat):
             raise Invalid(f"a row of case {self.case}, repeat {self.repeat}: there are no such")
-        score = self.score
-        if score is not None and not 0 <= score <= 1:  # refuses NaN too
-            raise Invalid(f"{self}: {score} is not a score from 0 to 1")
+        if not _is_score(self.score):
+            raise Invalid(f"{self}: {self.score} is not a score from 0 to 1")
         for number in (self.latency_ms, self.cost_usd, self.input_tokens, self.output_tokens):
-            if number is not None and not 0 <= number < MAX_NUMBER:
+            if not _is_number(number):
                 raise Invalid(f"{self}: {number} is not a number from 0 to 2^53")
-        if (score is None) != (self.outcome is RowOutcome.ERROR):
+        if not _is_scored(self.score, self.outcome):
             raise Invalid(f"{self}: an error has no score, and every other outcome has one")
-        if max(len(self.error), len(self.served_model), len(self.fingerprint)) > LONGEST_ID:
+        if not _are_short((self.error, self.served_model, self.fingerprint)):
             raise Invalid(f"{self}: an error, a model and a fingerprint have at most {LONGEST_ID} characters")
 
     def __str__(self) -> str:
-        return f"row of case {self.case}, {self.arm.value}, repeat {self.repeat}"
+        return row_at(self.case, self.arm, self.repeat)
 
     @property
     def place(self) -> tuple[int, Arm, int]:
         """What no two rows of a table share."""
         return self.case, self.arm, self.repeat
+
+
+def row_at(case: int, arm: Arm, repeat: int) -> str:
+    """Returns a row in words, by its place."""
+    return f"row of case {case}, {arm.value}, repeat {repeat}"
+
+
+def _each(fits: Callable[[Any], bool]) -> Callable[[Collection[Any]], bool]:
+    return lambda values: all(map(fits, values))
+
+
+FITS: Final[Mapping[type, Mapping[str, Callable[[Collection[Any]], bool]]]] = {
+    Case: {
+        **dict.fromkeys(("suite", "prompt", "id", "key", "digest"), _are_names),
+        "cluster": _are_short,
+        "tags": _each(_are_short),
+        "request": _are_requests,
+    },
+    Row: {
+        "case": _each(_is_case),
+        "repeat": _each(_is_repeat),
+        "score": _each(_is_score),
+        **dict.fromkeys(("latency_ms", "cost_usd", "input_tokens", "output_tokens"), _each(_is_number)),
+        **dict.fromkeys(("error", "served_model", "fingerprint"), _are_short),
+    },
+}
+"""What the fields of each noun may hold, for a reader of whole columns."""
+
+TOGETHER: Final[Mapping[type, tuple[tuple[str, ...], Callable[..., bool]]]] = {
+    Case: (("reused", "unchanged", "request"), _may_be_left),
+    Row: (("score", "outcome"), _is_scored),
+}
+"""Which fields of each noun have to go together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +251,12 @@ def require_distinct(cases: Sequence[Case]) -> None:
         seen.add(name)
 
 
-_ARMS: Final = {arm: number for number, arm in enumerate(Arm)}
+ORDER: Final = {arm: number for number, arm in enumerate(Arm)}
+"""The order of the arms in a table."""
 
 
 def _in_order(row: Row) -> tuple[int, int, int]:
-    return row.case, _ARMS[row.arm], row.repeat
+    return row.case, ORDER[row.arm], row.repeat
 
 
 def _first_twice(rows: Sequence[Row]) -> Row:

@@ -14,7 +14,8 @@ from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
 from promptops.core.evidence.labels import Labels, decode_labels
 from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
-from promptops.core.evidence.table_bytes import decode_table
+from promptops.core.evidence.table_bytes import decode_answers, decode_table
+from promptops.core.evidence.table_columns import AnswerTable
 from promptops.core.names import AppName, is_name
 from promptops.core.verdict import Outcome
 
@@ -122,11 +123,27 @@ def table_of(evidence: Evidence, run: Run | None = None) -> CaseTable:
     """
     if not evidence.table_digest or evidence.source is Source.LABELS:
         return CaseTable(cases=())
+    _require_whole(evidence, run)
+    return decode_table(evidence.table, run.cases if run else None)
+
+
+def answers_of(evidence: Evidence, run: Run | None = None) -> AnswerTable:
+    """Returns the case table of evidence as a gate reads it.
+
+    Raises:
+        Invalid: as :func:`table_of` does.
+    """
+    if not evidence.table_digest or evidence.source is Source.LABELS:
+        return AnswerTable(cases=())
+    _require_whole(evidence, run)
+    return decode_answers(evidence.table, run.cases if run else None)
+
+
+def _require_whole(evidence: Evidence, run: Run | None) -> None:
     if evidence.run != (run.id if run else ""):
         raise Invalid(f"the evidence {evidence.id} is not of this run")
     if evidence.flaw:
         raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
-    return decode_table(evidence.table, run.cases if run else None)
 
 
 def labels_of(evidence: Evidence) -> Labels:

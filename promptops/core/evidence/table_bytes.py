@@ -9,17 +9,23 @@ them.
 
 from __future__ import annotations
 
-import itertools
 import json
 import zlib
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, NoReturn, TypeVar
 
 from promptops.core.digest import check_text
 from promptops.core.errors import Invalid
-from promptops.core.evidence.case_table import MAX_CASES, MAX_ROWS, Arm, Case, CaseTable, Row, RowOutcome
+from promptops.core.evidence.case_table import (
+    MAX_CASES,
+    MAX_ROWS,
+    Case,
+    CaseTable,
+    Row,
+    require_distinct,
+)
+from promptops.core.evidence.table_columns import AnswerTable, Columns, nouns, read_columns
 from promptops.core.json_size import require_few
 
 SCHEMA: Final = "promptops.case-table/1"
@@ -64,13 +70,32 @@ def decode_table(data: bytes, cases: Sequence[Case] | None = None) -> CaseTable:
     Raises:
         Invalid: it is damaged, over the limits, or not a table.
     """
+    own, rows = _read(data, cases)
+    return CaseTable(cases=own, rows=nouns(Row, rows))
+
+
+def decode_answers(data: bytes, cases: Sequence[Case] | None = None) -> AnswerTable:
+    """Read what :func:`encode_table` wrote as a gate does: in a third of the time, without an object for each row.
+
+    Raises:
+        Invalid: as :func:`decode_table` does.
+    """
+    own, rows = _read(data, cases)
+    if cases is None:  # those of a run are, since its plan is a table
+        require_distinct(own)
+    return AnswerTable(cases=own, rows=rows)
+
+
+def _read(data: bytes, cases: Sequence[Case] | None) -> tuple[tuple[Case, ...], Columns]:
     document = _document(inflated(data))
     if document.keys() - {"cases"} != {"schema", "rows"} or document["schema"] != SCHEMA:
         raise Invalid(f"not a case table of the schema {SCHEMA}", hint="A newer promptops may have written it.")
     if ("cases" in document) == (cases is not None):
         raise Invalid("the case table has cases of its own beside those of its run, or neither has any")
-    own = _read(Case, document["cases"], MAX_CASES) if "cases" in document else tuple(cases or ())
-    return CaseTable(cases=own, rows=_read(Row, document["rows"], MAX_ROWS))
+    rows = read_columns(Row, document["rows"], MAX_ROWS)
+    if cases is not None:
+        return tuple(cases), rows
+    return nouns(Case, read_columns(Case, document["cases"], MAX_CASES)), rows
 
 
 # --- bytes -----------------------------------------------------------------------------------------
@@ -107,7 +132,17 @@ def _document(text: bytes) -> Mapping[str, Any]:
         raise Invalid(f"the case table is damaged: {error}") from error
     if not isinstance(value, dict):
         raise Invalid("the case table is damaged: it is no object")
+    if b"\\u" in text:  # only an escape can be a NUL or a lone surrogate
+        _require_characters(value)
     return value
+
+
+def _require_characters(value: Any) -> None:
+    if isinstance(value, str):
+        check_text(value, "a name in the case table")
+    elif isinstance(value, list | dict):
+        for each in value if isinstance(value, list) else (*value, *value.values()):
+            _require_characters(each)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -149,106 +184,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):  # 1.0 and 1 are one value, and so one text
         return int(value) if value.is_integer() and abs(value) < _WHOLE else value
     return list(value) if isinstance(value, tuple) else value
-
-
-def _read(kind: type[T], columns: Any, most: int) -> tuple[T, ...]:
-    known = {each.name: each for each in fields(kind)}
-    if not isinstance(columns, dict) or not columns.keys() <= known.keys():
-        raise Invalid("the case table has columns that are not known", hint="A newer promptops may have written it.")
-    if not columns:
-        return ()
-    missing = next((name for name, each in known.items() if each.default is MISSING and name not in columns), "")
-    if missing:
-        raise Invalid(f"the case table has no column {missing}")
-    length = max((_length(column) for column in columns.values()), default=0)
-    if length > most:
-        raise Invalid(f"the case table has {length:,} lines, and at most {most:,} are kept")
-    read = {name: _values(column, length, known[name]) for name, column in columns.items()}
-    return _made(kind, read, length)
-
-
-def _made(kind: type[T], columns: Mapping[str, list[Any]], length: int) -> tuple[T, ...]:
-    """Returns nouns, of which a whole column is set at a time: in half the time of one after the other.
-
-    Raises:
-        Invalid: one of them cannot be.
-    """
-    nouns = [object.__new__(kind) for _ in range(length)]
-    for each in fields(kind):
-        values = columns.get(each.name) or itertools.repeat(each.default, length)
-        deque(map(getattr(kind, each.name).__set__, nouns, values), maxlen=0)
-    for noun in nouns:
-        noun.__post_init__()
-    return tuple(nouns)
-
-
-def _length(column: Any) -> int:
-    if isinstance(column, dict):
-        column = column.get("at", [None])
-    return len(column) if isinstance(column, list) else 0
-
-
-def _values(column: Any, length: int, of: Field[Any]) -> list[Any]:
-    """The values of a column as the fields of a noun have them."""
-    distinct, places = column, None
-    if isinstance(column, dict) and column.keys() <= {"of", "at"} and isinstance(column.get("of"), list):
-        distinct = column["of"]
-        places = column.get("at", [0] * length if len(distinct) == 1 else None)
-        if not isinstance(places, list) or not all(type(at) is int and 0 <= at < len(distinct) for at in places):
-            raise Invalid(f"the column {of.name} of the case table is damaged")
-    if not isinstance(distinct, list) or len(distinct if places is None else places) != length:
-        raise Invalid(f"the column {of.name} of the case table is not as long as the others")
-    read = _READERS[str(of.type)]
-    try:
-        values = [read(value) for value in distinct]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Invalid(f"the column {of.name} of the case table has a value that cannot be there") from error
-    return values if places is None else [values[at] for at in places]
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    check_text(value, "a name in the case table")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError
-    return tuple(map(_text, value))
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError
-    return value
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float):
-        raise TypeError
-    return float(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "str": _text,
-    "tuple[str, ...]": _texts,
-    "int": _whole,
-    "bool": _flag,
-    "float | None": _or_none(_number),
-    "int | None": _or_none(_whole),
-    "Arm": Arm,
-    "RowOutcome": RowOutcome,
-}
-"""How a value is read, by the annotation of its field."""

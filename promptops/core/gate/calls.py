@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from promptops.core.evidence.case_table import Arm, Row, RowOutcome
-from promptops.core.evidence.evidence import missing
+from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.evidence.run import Source
+from promptops.core.evidence.table_columns import Call
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.own_runs import newest_of_each
 from promptops.core.gate.pools import Part, Universe, looks, parts_of
@@ -45,7 +45,7 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
     if isinstance(measured, str):
         return [replace(base, reason=measured)]
     base = replace(base, evidence=tuple(dict.fromkeys(one.record.id for one in measured)))
-    call = _cost_of([row for one in measured for row in one.rows])
+    call = _cost_of([call for one in measured for call in one.calls])
     if call is None:
         return [replace(base, reason="the price of an answer of its newest run is not known")]
     found = []
@@ -118,8 +118,8 @@ def _first(parts: Sequence[Part], place: int) -> float | None:
 
     A later repeat does not take its place, else an error would help.
     """
-    rows = [row for part in parts for row in part.answers(Arm.CANDIDATE).get(place, ())]
-    called = [row for row in rows if row is None or not row.reused]
+    calls = [call for part in parts for call in part.calls.get(place, ())]
+    called = [call for call in calls if call is None or not call.reused]
     if not called:
         return None
     first = called[0]
@@ -128,8 +128,8 @@ def _first(parts: Sequence[Part], place: int) -> float | None:
     return first.latency_ms
 
 
-def _answered(row: Row) -> bool:
-    return row.outcome is not RowOutcome.ERROR
+def _answered(call: Call) -> bool:
+    return call.outcome is not RowOutcome.ERROR
 
 
 def _fresh(given: GateInput, settings: GateSettings, records: Records) -> list[Record]:
@@ -145,7 +145,7 @@ class _Measured:
     record: Record
     prompt: str
     places: tuple[int, ...]
-    rows: tuple[Row, ...]
+    calls: tuple[Call, ...]
 
 
 def _of_release(given: GateInput, settings: GateSettings, records: Records) -> list[_Measured] | str:
@@ -159,7 +159,7 @@ def _of_release(given: GateInput, settings: GateSettings, records: Records) -> l
         return newest
     pairs = newest_of_each(_fresh(given, settings, records))
     for record in {record.id: record for record in pairs.values()}.values():
-        if record.run is not None and missing(record.run, record.table):
+        if record.lacks:
             return "its newest run lacks answers, whose cost is not known"
     found = []
     for (suite, name), record in sorted(pairs.items(), key=lambda item: item[0]):
@@ -177,20 +177,20 @@ def _of_pair(
 ) -> _Measured | str:
     places = [place for place, case in enumerate(record.cases) if (case.suite, case.prompt) == (suite, prompt.name)]
     cases = [record.cases[place] for place in places]
-    rows: list[Row | None] = []
+    calls: list[Call | None] = []
     if any(case.reused for case in cases):
         universe = Universe(cases)
         parts = parts_of(records.counted, universe, suite, prompt)
         stands = standing(records.counted, parts, universe, prompt, record, settings.evidence, given.now)
         if isinstance(stands, str):
             return stands
-        rows = [row for place in range(len(cases)) for row in stands.rows(place)]
+        calls = [call for place in range(len(cases)) for call in stands.calls(place)]
     else:
-        rows = [row for place in places for row in record.rows[Arm.CANDIDATE].get(place, {}).values()]
-    answers = tuple(row for row in rows if row is not None)
-    if len(answers) < len(rows):
+        calls = [call for place in places for call in record.reported(Arm.CANDIDATE, place)]
+    answered = tuple(call for call in calls if call is not None)
+    if len(answered) < len(calls):
         return "an earlier run, to which its newest left cases, lacks answers"
-    return _Measured(record=record, prompt=prompt.name, places=tuple(places), rows=answers)
+    return _Measured(record=record, prompt=prompt.name, places=tuple(places), calls=answered)
 
 
 def _newest(given: GateInput, settings: GateSettings, records: Records, prompt: str = "") -> Record | str:
@@ -210,16 +210,16 @@ def _newest(given: GateInput, settings: GateSettings, records: Records, prompt: 
     return own[-1]
 
 
-def _cost_of(rows: Sequence[Row]) -> float | None:
+def _cost_of(calls: Sequence[Call]) -> float | None:
     """Returns what an answer cost on average; None without answers, or where one's price is not known.
 
     Errors count as much as the dearest answer.
     """
-    costs = [row.cost_usd for row in rows if _answered(row)]
+    costs = [call.cost_usd for call in calls if _answered(call)]
     known = [one for one in costs if one is not None]
     if not known or len(known) < len(costs):
         return None
-    return (math.fsum(known) + max(known) * (len(rows) - len(known))) / len(rows)
+    return (math.fsum(known) + max(known) * (len(calls) - len(known))) / len(calls)
 
 
 def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerdict:
@@ -236,8 +236,8 @@ def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerd
 
 def _growth(given: GateInput, base: CheckVerdict, measured: Sequence[_Measured], most: float) -> CheckVerdict:
     """Compares the calls of cases that live was asked too: of each changed prompt, in a run with what is live now."""
-    own: list[Row] = []
-    others: list[Row] = []
+    own: list[Call] = []
+    others: list[Call] = []
     same = True  # every request of a changed prompt is that of live
     for one in measured:
         prompt, now = given.candidate.prompt(one.prompt), given.live[0].prompt(one.prompt)
@@ -246,11 +246,11 @@ def _growth(given: GateInput, base: CheckVerdict, measured: Sequence[_Measured],
         same = same and all(one.record.cases[place].unchanged for place in one.places)
         if one.record.content(Arm.LIVE, one.prompt) != now.content:
             return replace(base, reason=f"no run of it measured what {one.prompt} costs on live")
-        mine, theirs = one.record.rows[Arm.CANDIDATE], one.record.rows[Arm.LIVE]
         for place in one.places:
-            if any(_answered(row) for row in theirs.get(place, {}).values()):
-                own += mine.get(place, {}).values()
-                others += theirs[place].values()
+            theirs = one.record.reported(Arm.LIVE, place)
+            if any(map(_answered, theirs)):
+                own += one.record.reported(Arm.CANDIDATE, place)
+                others += theirs
     call, live = _cost_of(own), _cost_of(others)
     if call is None or live is None:
         if not others and same:

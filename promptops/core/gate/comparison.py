@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptops.core.gate.settings import FAIL_LEVEL
 from promptops.core.statistics import bets, power, tango
 from promptops.core.verdict import Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(NamedTuple):
     """A case: what the candidate got less what the other release got, each a mean from 0 to 1.
 
     ``worst`` has what is missing against the candidate, ``best`` for it; ``late`` is ``worst`` with timeouts of first
@@ -46,7 +46,8 @@ def compare(differences: Sequence[Difference], margin: float, level: float, *, s
 
     ``late``: a PASS has to hold with first attempts that timed out as failures as well.
     """
-    alone = len({one.cluster or str(place) for place, one in enumerate(differences)}) == len(differences)
+    clusters = [one.cluster for one in differences if one.cluster]
+    alone = len(set(clusters)) == len(clusters)
     test = _tango if single and alone else _bets
     return test(differences, margin, level, late)
 

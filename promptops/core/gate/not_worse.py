@@ -14,6 +14,7 @@ from promptops.core.gate.judges import margin_factor
 from promptops.core.gate.own_runs import case_digests_of, own_runs, planned
 from promptops.core.gate.pools import (
     Errors,
+    Mean,
     Part,
     Universe,
     errors_of,
@@ -255,10 +256,12 @@ def _case_sets(pair: Pair, universe: Universe) -> list[tuple[list[int], str]]:
 def _differences(parts: list[Part], universe: Universe, measure: Measure) -> list[Difference]:
     count = len(universe.cases)
     candidate, other = (means_of(parts, count, arm, measure) for arm in (Arm.CANDIDATE, None))
-    return [
-        Difference(worst=own.low - its.high, best=own.high - its.low, late=own.late - its.high, cluster=case.cluster)
-        for own, its, case in zip(candidate, other, universe.cases, strict=True)
-    ]
+    known: dict[tuple[Mean, Mean, str], Difference] = {}  # most cases differ alike
+    for pair in (every := list(zip(candidate, other, (case.cluster for case in universe.cases), strict=True))):
+        if pair not in known:
+            own, its, cluster = pair
+            known[pair] = Difference(own.low - its.high, own.high - its.low, own.late - its.high, cluster)
+    return list(map(known.__getitem__, every))
 
 
 def _worded(pair: Pair, compared: Compared, margin: float, level: float, which: str) -> CheckVerdict:

@@ -7,12 +7,15 @@ cases, whatever their suite. Nothing ages out of it, so no blank, no new release
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
-from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
+from promptops.core.evidence.case_table import Arm, Case, RowOutcome
+from promptops.core.evidence.table_columns import Answer, ByCase, Call
 from promptops.core.gate.given import GatePrompt
 from promptops.core.gate.records import Record
 from promptops.core.gate.settings import TRIES_WITHIN, Measure
@@ -51,13 +54,18 @@ class Part:
         """Returns a case of the comparison as the run has it."""
         return self.record.cases[self.at[place]]
 
-    def answers(self, arm: Arm | None) -> dict[int, list[Row | None]]:
-        """Returns the rows of each case of an arm, or of the one that is compared; None for what is missing."""
+    def answers(self, arm: Arm | None) -> ByCase[Answer]:
+        """Returns the answers to each case of an arm, or of the one that is compared; None for what is missing."""
         return self._own if arm is Arm.CANDIDATE else self._other
 
     def errors(self, arm: Arm | None) -> Errors:
         """Counts what is wrong with the answers of an arm, or of the one that is compared."""
         return self._own_errors if arm is Arm.CANDIDATE else self._other_errors
+
+    @cached_property
+    def calls(self) -> ByCase[Call]:
+        """What the candidate's answers to each case took and cost; None for what is missing."""
+        return self.record.calls(self.at, Arm.CANDIDATE)
 
     @cached_property
     def _own_errors(self) -> Errors:
@@ -68,20 +76,19 @@ class Part:
         return count_errors(self._other.values())
 
     @cached_property
-    def _own(self) -> dict[int, list[Row | None]]:
+    def _own(self) -> ByCase[Answer]:
         return self._read(Arm.CANDIDATE)
 
     @cached_property
-    def _other(self) -> dict[int, list[Row | None]]:
+    def _other(self) -> ByCase[Answer]:
         assert self.arm is not None
         return self._read(self.arm)
 
-    def _read(self, arm: Arm) -> dict[int, list[Row | None]]:
+    def _read(self, arm: Arm) -> ByCase[Answer]:
         return self.record.answers(self.at, arm)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
+class Mean(NamedTuple):
     """What an arm got for a case over all repeats of all runs: where what is missing counts as 0, and as 1.
 
     ``late`` is ``low`` with answers as failures whose first attempt timed out.
@@ -90,7 +97,6 @@ class Mean:
     low: float
     high: float
     late: float
-    count: int
 
 
 def parts_of(
@@ -187,37 +193,37 @@ def means_of(parts: Sequence[Part], count: int, arm: Arm | None, measure: Measur
         only = parts[0].answers(arm)
         return [_mean(only.get(place, ()), measure) for place in range(count)]
     every = [part.answers(arm) for part in parts]
-    return [_mean([row for answers in every for row in answers.get(place, ())], measure) for place in range(count)]
+    return [_mean([one for answers in every for one in answers.get(place, ())], measure) for place in range(count)]
 
 
-def _mean(answers: Sequence[Row | None], measure: Measure) -> Mean:
+def _mean(answers: Sequence[Answer | None], measure: Measure) -> Mean:
     if len(answers) == 1 and measure is Measure.PASS:
-        row = answers[0]
-        return _UNKNOWN if row is None else _ONE.get((row.outcome, row.first_attempt_failed), _UNKNOWN)
+        only = answers[0]
+        return _UNKNOWN if only is None else _ONE.get((only.outcome, only.first_attempt_failed), _UNKNOWN)
     if not answers:
-        return Mean(low=0.0, high=1.0, late=0.0, count=0)
-    known = [row for row in answers if row is not None and row.outcome is not RowOutcome.ERROR]
+        return Mean(low=0.0, high=1.0, late=0.0)
+    known = [answer for answer in answers if answer is not None and answer.outcome is not RowOutcome.ERROR]
     count, unknown = len(answers), len(answers) - len(known)
-    got = math.fsum(_value(row, measure) for row in known)
-    late = math.fsum(_value(row, measure) for row in known if not row.first_attempt_failed)
-    return Mean(low=got / count, high=(got + unknown) / count, late=late / count, count=count)
+    got = math.fsum(_value(answer, measure) for answer in known)
+    late = math.fsum(_value(answer, measure) for answer in known if not answer.first_attempt_failed)
+    return Mean(low=got / count, high=(got + unknown) / count, late=late / count)
 
 
-_UNKNOWN = Mean(low=0.0, high=1.0, late=0.0, count=1)
-_FAILED = Mean(low=0.0, high=0.0, late=0.0, count=1)
+_UNKNOWN = Mean(low=0.0, high=1.0, late=0.0)
+_FAILED = Mean(low=0.0, high=0.0, late=0.0)
 _ONE = {  # what most tables hold: one answer, which passed or failed
-    (RowOutcome.PASSED, False): Mean(low=1.0, high=1.0, late=1.0, count=1),
-    (RowOutcome.PASSED, True): Mean(low=1.0, high=1.0, late=0.0, count=1),
+    (RowOutcome.PASSED, False): Mean(low=1.0, high=1.0, late=1.0),
+    (RowOutcome.PASSED, True): Mean(low=1.0, high=1.0, late=0.0),
     (RowOutcome.FAILED, False): _FAILED,
     (RowOutcome.FAILED, True): _FAILED,
 }
 
 
-def _value(row: Row, measure: Measure) -> float:
+def _value(answer: Answer, measure: Measure) -> float:
     if measure is Measure.PASS:
-        return 1.0 if row.outcome is RowOutcome.PASSED else 0.0
-    assert row.score is not None
-    return row.score
+        return 1.0 if answer.outcome is RowOutcome.PASSED else 0.0
+    assert answer.score is not None
+    return answer.score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,10 +262,14 @@ def errors_of(parts: Sequence[Part], arm: Arm | None) -> Errors:
     )
 
 
-def count_errors(answers: Iterable[Sequence[Row | None]]) -> Errors:
+def count_errors(answers: Iterable[Sequence[Answer | None]]) -> Errors:
     """Counts what is wrong with the answers to some cases."""
-    rows = [row for of_case in answers for row in of_case]
-    answered = [row for row in rows if row is not None]
-    errors = sum(row.outcome is RowOutcome.ERROR for row in answered)
-    late = sum(row.first_attempt_failed for row in answered if row.outcome is not RowOutcome.ERROR)
-    return Errors(planned=len(rows), errors=errors, missing=len(rows) - len(answered), late=late)
+    counts = Counter(
+        None if answer is None else (answer.outcome, answer.first_attempt_failed)
+        for of_case in answers
+        for answer in of_case
+    )
+    missing = counts.pop(None, 0)
+    errors = sum(count for each, count in counts.items() if each is not None and each[0] is RowOutcome.ERROR)
+    late = counts[RowOutcome.PASSED, True] + counts[RowOutcome.FAILED, True]
+    return Errors(planned=missing + counts.total(), errors=errors, missing=missing, late=late)

@@ -5,15 +5,16 @@ A run counts from its opening on. What was not reported is *missing*: a gate tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from promptops.core.errors import Invalid
-from promptops.core.evidence.case_table import Arm, Case, CaseTable, Row
-from promptops.core.evidence.evidence import Evidence, newest_of_each_run, table_of
-from promptops.core.evidence.run import OPEN_FOR, ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef
+from promptops.core.evidence.case_table import Arm, Case
+from promptops.core.evidence.evidence import Evidence, answers_of, newest_of_each_run
+from promptops.core.evidence.run import OPEN_FOR, ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef, expected
+from promptops.core.evidence.table_columns import Answer, AnswerTable, ByCase, Call, Part
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.settings import EvidenceRule
 
@@ -51,45 +52,52 @@ class Record:
         return self.run.cases
 
     @cached_property
-    def table(self) -> CaseTable:
-        """The rows, as far as they were reported.
+    def table(self) -> AnswerTable:
+        """The answers, as far as they were reported.
 
         Raises:
             Invalid: the table is damaged.
         """
         if self.evidence is None:
-            return CaseTable(cases=self.cases)
-        return table_of(self.evidence, self.run)
+            return AnswerTable(cases=self.cases)
+        return answers_of(self.evidence, self.run)
 
-    @cached_property
-    def rows(self) -> Mapping[Arm, Mapping[int, Mapping[int, Row]]]:
-        """The rows of each arm and case, by their repeat."""
-        found: dict[Arm, dict[int, dict[int, Row]]] = {arm: {} for arm in Arm}
-        for row in self.table.rows:
-            of_arm = found[row.arm]
-            if row.case in of_arm:
-                of_arm[row.case][row.repeat] = row
-            else:
-                of_arm[row.case] = {row.repeat: row}
-        return found
+    def answers(self, at: Mapping[int, int], arm: Arm) -> ByCase[Answer]:
+        """Returns the answer of each planned repeat of some cases, by the names that ``at`` gives to their places.
 
-    def answers(self, at: Mapping[int, int], arm: Arm) -> dict[int, list[Row | None]]:
-        """Returns the row of each planned repeat of some cases, by the names that ``at`` gives to their places.
-
-        None stands for a row that is missing.
+        None stands for an answer that is missing.
         """
-        planned = {name: range(1, suite.repeats + 1) for name, suite in self.suites.items()}
-        rows, cases = self.rows.get(arm, {}), self.cases
-        found: dict[int, list[Row | None]] = {}
+        return self._planned(self.table.answers[arm], at)
+
+    def calls(self, at: Mapping[int, int], arm: Arm) -> ByCase[Call]:
+        """Returns what each planned repeat of some cases took and cost, as :meth:`answers` does."""
+        return self._planned(self.table.calls[arm], at)
+
+    def _planned(self, reported: ByCase[Part], at: Mapping[int, int]) -> ByCase[Part]:
+        planned = {name: suite.repeats for name, suite in self.suites.items()}
+        cases = self.cases
+        found: dict[int, Sequence[Part | None]] = {}
         for name, place in at.items():
-            reported = rows.get(place, {})
-            repeats = planned[cases[place].suite]
-            if len(reported) == len(repeats) == 1 and 1 in reported:  # most are asked once, and answered
-                found[name] = [reported[1]]
-            else:
-                most = max(repeats.stop, *(repeat + 1 for repeat in reported), 2)
-                found[name] = [reported.get(repeat) for repeat in range(1, most)]
+            there = reported.get(place, ())
+            lacking = planned[cases[place].suite] - len(there)
+            found[name] = (*there, *(None,) * lacking) if lacking > 0 else there
         return found
+
+    def reported(self, arm: Arm, place: int) -> list[Call]:
+        """Returns what each answer to a case that was reported took and cost."""
+        return [call for call in self.table.calls[arm].get(place, ()) if call is not None]
+
+    @property
+    def lacks(self) -> bool:
+        """Whether an answer that the run planned was not reported."""
+        if self.run is None:
+            return False
+        answers = self.table.answers
+        for place, arm, repeat in expected(self.run):
+            there = answers[arm].get(place, ())
+            if len(there) < repeat or there[repeat - 1] is None:
+                return True
+        return False
 
     def content(self, arm: Arm, prompt: str) -> str:
         """Returns the digest of what an arm sends for a prompt; empty if it does not take part."""
@@ -166,7 +174,7 @@ def _unread(run: Run, evidence: Evidence | None) -> str:
         return "it was a run for drift"
     if evidence is None or evidence.complete or any(one.passed + one.failed + one.errors for one in evidence.counts):
         return ""
-    return "" if table_of(evidence, run).rows else "it was closed without a row"
+    return "" if answers_of(evidence, run).rows.length else "it was closed without a row"
 
 
 def _record(run: Run, evidence: Evidence | None, now: datetime) -> Record:
@@ -184,7 +192,7 @@ def _record(run: Run, evidence: Evidence | None, now: datetime) -> Record:
 
 def _imported(piece: Evidence, given: GateInput) -> Record:
     """A result file: of the candidate alone, whose contents are those of its digest."""
-    table = table_of(piece)
+    table = answers_of(piece)
     names = {case.prompt for case in table.cases}
     contents = [PromptContent(prompt=one.name, digest=one.content) for one in given.candidate.prompts]
     arm = ArmRelease(

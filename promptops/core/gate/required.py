@@ -6,10 +6,12 @@ with the same content, so that no run of several is the lucky one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
+from promptops.core.evidence.case_table import Arm, Case, RowOutcome
 from promptops.core.evidence.run import SuiteRef
+from promptops.core.evidence.table_columns import Answer
 from promptops.core.gate.given import GateInput, GatePrompt
 from promptops.core.gate.own_runs import own_runs, planned
 from promptops.core.gate.pools import Part, Universe, ids_of, parts_of
@@ -120,19 +122,19 @@ def _judged(
 
 
 def _of_case(rule: Required, parts: list[Part], newest: Standing, place: int, case: Case) -> _Case:
-    rows = newest.rows(place)
-    good, unknown = _good(rows), sum(row is None or row.outcome is RowOutcome.ERROR for row in rows)
-    ever = [row for part in parts for row in part.answers(Arm.CANDIDATE).get(place, ())]
-    answered = [row for row in ever if row is None or row.outcome is not RowOutcome.ERROR]
+    newly = newest.answers(place)
+    good, unknown = _good(newly), sum(one is None or one.outcome is RowOutcome.ERROR for one in newly)
+    ever = [one for part in parts for one in part.answers(Arm.CANDIDATE).get(place, ())]
+    answered = [one for one in ever if one is None or one.outcome is not RowOutcome.ERROR]
     of_all = _enough(_good(answered), len(answered), rule)
-    errors = sum(row is not None and row.outcome is RowOutcome.ERROR for row in rows)  # of the newest run
-    hoped = _good(answered) + sum(row is None for row in answered) + errors
+    errors = sum(one is not None and one.outcome is RowOutcome.ERROR for one in newly)
+    hoped = _good(answered) + sum(one is None for one in answered) + errors
     at_best = _enough(hoped, len(answered) + errors, rule)
-    broken = not _enough(good + unknown, len(rows), rule) or not at_best
-    enough = _enough(good, len(rows), rule) and of_all
+    broken = not _enough(good + unknown, len(newly), rule) or not at_best
+    enough = _enough(good, len(newly), rule) and of_all
     run = newest.parts[place]
-    live = [] if case.reused else run.record.answers({place: run.at[place]}, Arm.LIVE)[place]
-    there = any(row is not None for row in live)
+    live = () if case.reused else run.record.answers({place: run.at[place]}, Arm.LIVE)[place]
+    there = any(one is not None for one in live)
     return _Case(
         case=case,
         broken=broken,
@@ -141,8 +143,8 @@ def _of_case(rule: Required, parts: list[Part], newest: Standing, place: int, ca
     )
 
 
-def _good(rows: list[Row | None]) -> int:
-    return sum(row is not None and row.outcome is RowOutcome.PASSED for row in rows)
+def _good(answers: Sequence[Answer | None]) -> int:
+    return sum(answer is not None and answer.outcome is RowOutcome.PASSED for answer in answers)
 
 
 def _enough(good: int, count: int, rule: Required) -> bool:

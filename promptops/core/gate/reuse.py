@@ -19,7 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from promptops.core.evidence.case_table import Arm, Case, Row, RowOutcome
+from promptops.core.evidence.case_table import Arm, Case, RowOutcome
+from promptops.core.evidence.table_columns import Answer, Call
 from promptops.core.floating_models import is_floating
 from promptops.core.gate.given import GatePrompt
 from promptops.core.gate.pools import Errors, Part, Universe, count_errors
@@ -35,19 +36,23 @@ class Standing:
 
     parts: tuple[Part, ...]
 
-    def rows(self, place: int) -> list[Row | None]:
-        """Returns the row of each repeat of a case; None for what is missing."""
+    def answers(self, place: int) -> Sequence[Answer | None]:
+        """Returns the answer of each repeat of a case; None for what is missing."""
         return self.parts[place].answers(Arm.CANDIDATE)[place]
+
+    def calls(self, place: int) -> Sequence[Call | None]:
+        """Returns what each repeat of a case took and cost; None for what is missing."""
+        return self.parts[place].calls[place]
 
     @property
     def repeats(self) -> int:
         """How often the case was asked that was asked least often."""
-        return min((len(self.rows(place)) for place in range(len(self.parts))), default=0)
+        return min((len(self.answers(place)) for place in range(len(self.parts))), default=0)
 
     @property
     def errors(self) -> Errors:
         """What is wrong with these answers."""
-        return count_errors(self.rows(place) for place in range(len(self.parts)))
+        return count_errors(self.answers(place) for place in range(len(self.parts)))
 
     @property
     def under_way(self) -> Record | None:
@@ -193,10 +198,10 @@ def _leaned(link: _Link, before: Mapping[int, Part], rule: EvidenceRule) -> dict
 
 def _answered(part: Part, place: int, repeats: int, at: datetime, rule: EvidenceRule) -> bool:
     """Returns whether a run was closed by this time and has every answer to a case, whatever it says."""
-    evidence, rows = part.record.evidence, part.answers(Arm.CANDIDATE).get(place, [])
+    evidence, answers = part.record.evidence, part.answers(Arm.CANDIDATE).get(place, ())
     closed = evidence is not None and evidence.complete and evidence.at <= at
-    answered = all(row is not None and row.outcome is not RowOutcome.ERROR for row in rows)
-    return closed and answered and len(rows) >= repeats and at - part.record.at <= rule.max_age
+    answered = all(answer is not None and answer.outcome is not RowOutcome.ERROR for answer in answers)
+    return closed and answered and len(answers) >= repeats and at - part.record.at <= rule.max_age
 
 
 def _order(record: Record) -> tuple[datetime, str]:

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from difflib import get_close_matches
 from typing import Final, NoReturn, TypeVar
 
 from promptops.core.duration import parse_duration
@@ -143,6 +142,8 @@ class Values:
         unknown = next((key for key in self._value if key not in self._known), None)
         if unknown is None:
             return
+        from difflib import get_close_matches
+
         close = get_close_matches(unknown.lower().replace("-", "_"), sorted(self._known), n=1, cutoff=0.6)
         hint = f"Did you mean '{close[0]}'?" if close else f"Known are {', '.join(sorted(self._known))}."
         raise Invalid(f"{self.path} has no key '{unknown[:_SHOWN]}'", hint=hint)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, func, select
@@ -76,7 +77,12 @@ def suites_values(suites: ReleaseSuites) -> Values:
 
 def suites_of(row: AnyRow) -> ReleaseSuites:
     """Raises ValueError: the row was changed, and no longer holds suites."""
-    return _valid(ReleaseSuites, {**row._mapping, "suites": _nouns(SuiteRef, row.suites)})
+    return _valid(ReleaseSuites, {**row._mapping, "suites": _suites_in(row.suites)})
+
+
+@lru_cache(maxsize=2)  # a gate reads those of a release and of what is live, which are mostly the same
+def _suites_in(text: str) -> tuple[SuiteRef, ...]:
+    return _nouns(SuiteRef, text)
 
 
 def row_values(run: str, row: Row) -> Values:
@@ -89,7 +95,7 @@ def row_values(run: str, row: Row) -> Values:
 
 def row_of(row: AnyRow) -> Row:
     """Raises ValueError: the row was changed, and no longer holds what a run reports."""
-    measured = _read(row.measured)
+    measured = _read(row.measured.encode())
     if not isinstance(measured, Mapping):
         raise ValueError("a row of a run holds no object")
     place = {"case": row.place, "arm": Arm(row.arm), "repeat": row.repeat, "outcome": RowOutcome(row.outcome)}
@@ -100,25 +106,30 @@ def row_of(row: AnyRow) -> Row:
 
 
 def _text(nouns: tuple[object, ...]) -> str:
-    return canonical([to_json(noun) for noun in nouns], limit=_MOST_TEXT).decode()
+    return _bytes(nouns).decode()
+
+
+def _bytes(nouns: tuple[object, ...]) -> bytes:
+    return canonical([to_json(noun) for noun in nouns], limit=_MOST_TEXT)
 
 
 def _nouns(kind: type[T], text: str) -> tuple[T, ...]:
-    items = _read(text)
+    data = text.encode()
+    items = _read(data)
     if not isinstance(items, list):
         raise ValueError(f"a list of {kind.__name__} is of another kind")
     try:
         nouns = tuple(from_json(kind, item, kind.__name__) for item in items)
     except Invalid as error:
         raise ValueError(error.message) from error
-    if _text(nouns) != text:
+    if _bytes(nouns) != data:
         raise ValueError(f"a list of {kind.__name__} is not written as promptops writes it")
     return nouns
 
 
-def _read(text: str) -> Any:
+def _read(data: bytes) -> Any:
     try:
-        return parse_canonical(text.encode(), limit=_MOST_TEXT)
+        return parse_canonical(data, limit=_MOST_TEXT)
     except Invalid as error:
         raise ValueError(error.message) from error
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, select, text
 
 from promptops.core.evidence.release_suites import ReleaseSuites
 from promptops.store.queries.evidence import suites_of
 from promptops.store.schema import tables
 
-_suites, _deployment = tables.release_suites, tables.deployment
+_suites = tables.release_suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +32,27 @@ class GateState:
 
 def gate_state(connection: Connection, app: str, channel: str, digest: str) -> GateState:
     """The state of everything that a gate's verdict on this release rests on."""
-    of_app = [tables.run, tables.evidence, _suites, tables.release, tables.provenance]
-    of_app += [tables.approval, tables.waiver, tables.quarantine, tables.yank]
-    counts = [_count(table).where(table.c.app == app).scalar_subquery() for table in of_app]
-    counts += [_count(tables.token).scalar_subquery()]
-    policy = select(func.max(tables.channel_policy.c.version)).where(tables.channel_policy.c.channel == channel)
-    here = (_deployment.c.app == app, _deployment.c.channel == channel)
-    revision = select(func.max(_deployment.c.revision)).where(*here)
-    row = connection.execute(select(policy.scalar_subquery(), revision.scalar_subquery(), *counts)).one()
+    policy, revision, *counts = connection.execute(_STATE, {"app": app, "channel": channel}).one()
     return GateState(
-        app=app, channel=channel, digest=digest, policy=row[0] or 0, revision=row[1] or 0, counts=tuple(row[2:])
+        app=app, channel=channel, digest=digest, policy=policy or 0, revision=revision or 0, counts=tuple(counts)
     )
 
 
-def _count(table: Table) -> Select[int]:
-    return select(func.count()).select_from(table)
+# As text, since SQLAlchemy takes longer to put a dozen subqueries together than a database to answer them.
+_STATE: Final = text("""
+SELECT (SELECT max(version) FROM channel_policy WHERE channel = :channel),
+       (SELECT max(revision) FROM deployment WHERE app = :app AND channel = :channel),
+       (SELECT count(*) FROM token),
+       (SELECT count(*) FROM run WHERE app = :app),
+       (SELECT count(*) FROM evidence WHERE app = :app),
+       (SELECT count(*) FROM release_suites WHERE app = :app),
+       (SELECT count(*) FROM "release" WHERE app = :app),
+       (SELECT count(*) FROM provenance WHERE app = :app),
+       (SELECT count(*) FROM approval WHERE app = :app),
+       (SELECT count(*) FROM waiver WHERE app = :app),
+       (SELECT count(*) FROM quarantine WHERE app = :app),
+       (SELECT count(*) FROM yank WHERE app = :app)
+""")
 
 
 def suites_at(connection: Connection, app: str, digest: str, at: datetime) -> ReleaseSuites | None:

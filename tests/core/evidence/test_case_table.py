@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import MAX_REPEATS, Arm, Case, CaseTable, Row, RowOutcome
-from promptops.core.evidence.table_bytes import MAX_BYTES, SCHEMA, decode_table, encode_table
+from promptops.core.evidence.table_bytes import MAX_BYTES, SCHEMA, decode_answers, decode_table, encode_table
+from promptops.core.evidence.table_columns import AnswerTable
 from tests.support.evidence import case, row
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
@@ -58,6 +61,57 @@ def _rows(place: int, arm: Arm, repeat: int) -> st.SearchStrategy[Row]:
 def test_the_bytes_of_a_table_give_it_back(table: CaseTable) -> None:
     assert decode_table(encode_table(table)) == table
     assert decode_table(encode_table(table, with_cases=False), table.cases) == table
+
+
+@given(tables())
+def test_a_gate_reads_the_same_rows(table: CaseTable) -> None:
+    read = decode_answers(encode_table(table))
+    assert read.cases == table.cases
+    worth = {one.place: (one.outcome, one.score, one.first_attempt_failed) for one in table.rows}
+    took = {one.place: (one.outcome, one.latency_ms, one.cost_usd, one.reused) for one in table.rows}
+    assert _placed(read.answers) == worth
+    assert _placed(read.calls) == took
+
+
+def _placed(read: Mapping[Arm, Mapping[int, Sequence[object]]]) -> dict[tuple[int, Arm, int], object]:
+    assert all(each[-1] is not None for of_arm in read.values() for each in of_arm.values())
+    return {
+        (place, arm, repeat): one
+        for arm, of_arm in read.items()
+        for place, each in of_arm.items()
+        for repeat, one in enumerate(each, 1)
+        if one is not None
+    }
+
+
+@given(st.data())
+def test_a_column_that_fits_holds_what_each_row_takes(data: st.DataObject) -> None:
+    """A table is read by columns, and a row checks itself: neither takes what the other refuses."""
+    number = st.one_of(st.none(), st.integers(-2, 3), st.sampled_from([0.5, 1.5, 2**53 - 1, 2**53]))
+    text = st.sampled_from(["", "x", "x" * 500, "x" * 501])
+    columns = {
+        "case": [0, 1],
+        "arm": {"of": ["candidate"]},
+        "repeat": data.draw(st.lists(st.sampled_from([0, 1, MAX_REPEATS, MAX_REPEATS + 1]), min_size=2, max_size=2)),
+        "outcome": data.draw(st.lists(st.sampled_from([each.value for each in RowOutcome]), min_size=2, max_size=2)),
+    }
+    for name in data.draw(st.sets(st.sampled_from(["score", "latency_ms", "cost_usd", "error", "served_model"]))):
+        value = text if name in ("error", "served_model") else number
+        columns[name] = data.draw(st.lists(value, min_size=2, max_size=2))
+    lines = [{name: values[at] for name, values in columns.items() if isinstance(values, list)} for at in range(2)]
+
+    def made() -> tuple[Row, ...]:
+        return tuple(Row(**{**line, "arm": Arm.CANDIDATE, "outcome": RowOutcome(line["outcome"])}) for line in lines)
+
+    packed = zlib.compress(json.dumps({"schema": SCHEMA, "cases": _CASES, "rows": columns}).encode())
+    try:
+        expected = made()
+    except Invalid as error:
+        problem = re.escape(error.message[-20:])
+        with pytest.raises(Invalid, match=f"{problem}|cannot be there"):
+            decode_answers(packed)
+    else:
+        assert decode_table(packed).rows == expected
 
 
 @given(tables(), st.randoms())
@@ -149,9 +203,20 @@ def test_what_is_written_by_hand_is_read() -> None:
         (_packed(cases={**_CASES, "tags": ["a", "b"]}, rows=_ROWS), "cannot be there"),
     ],
 )
-def test_hostile_tables_are_refused_by_name(data: bytes, problem: str) -> None:
+@pytest.mark.parametrize("decode", [decode_table, decode_answers])
+def test_hostile_tables_are_refused_by_name(
+    decode: Callable[[bytes], CaseTable | AnswerTable], data: bytes, problem: str
+) -> None:
     with pytest.raises(Invalid, match=problem):
-        decode_table(data)
+        decode(data)
+
+
+def test_a_gate_reads_rows_in_any_order() -> None:
+    backwards = {**_ROWS, "case": [1, 0], "outcome": ["failed", "passed"], "score": [0, 1]}
+    read = decode_answers(_packed(cases=_CASES, rows=backwards))
+    worth = {case: each[0] for case, each in read.answers[Arm.CANDIDATE].items()}
+    assert worth == {0: (RowOutcome.PASSED, 1.0, False), 1: (RowOutcome.FAILED, 0.0, False)}
+    assert read.answers[Arm.LIVE] == {}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable
 from promptops.core.evidence.evidence import Evidence, counted, missing, newest_of_each_run, table_of
-from promptops.core.evidence.run import ArmRelease, Run, Source, expected, planned
+from promptops.core.evidence.run import ArmRelease, Run, Source, are_digests, expected, is_digest, planned
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.json_codec import from_json, to_json
 from promptops.core.verdict import Outcome
@@ -121,3 +121,23 @@ def test_evidence_that_cannot_be_is_refused(fields: dict[str, Any], problem: str
     assert not Evidence(**EXTERNAL).flaw
     with pytest.raises(Invalid, match=problem):
         Evidence(**EXTERNAL | fields)
+
+
+@pytest.mark.parametrize(
+    ("texts", "all_are"),
+    [
+        ([], True),
+        ([sha("a"), sha("b")], True),
+        ([sha("a"), sha("b").upper()], False),
+        ([sha("a"), "sha256:" + "g" * 64], False),
+        ([sha("a"), "sha256:" + "s" * 64], False),
+        ([sha("a"), sha("b")[:-1]], False),
+        ([sha("a")[:-1], sha("b") + "0"], False),  # together as long as two
+        ([sha("a"), "sha512:" + "0" * 64], False),
+        (["sha256:" + "٠" * 64], False),
+        ([sha("a"), "sha256:" + "0" * 63 + "\n"], False),
+    ],
+)
+def test_a_text_that_is_no_digest_is_found_among_others(texts: list[str], all_are: bool) -> None:
+    assert are_digests(texts) is all_are
+    assert all(map(is_digest, texts)) is all_are
