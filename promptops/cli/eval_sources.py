@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptops import config
+from promptops.cli.eval_earlier import earlier, kept
+from promptops.cli.eval_rebase import Lacking, asked, other_release
 from promptops.client.sources.trust import machine_trust, no_trust
 from promptops.core.errors import AppNotFound, Invalid, NothingDeployed
 from promptops.core.evidence.case_table import Arm
@@ -52,12 +54,17 @@ def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
         channel=None,
         local=not arguments.opened,
         drift=arguments.drift,
+        earlier=arguments.earlier,
+        pairs=tuple((suite, prompt) for suite, prompt in arguments.pairs),
+        arms={prompt: tuple(map(Arm, arms)) for prompt, arms in arguments.arms.items()},
     )
     return folder
 
 
-def prepared(session: Session, root: Path, typed: str | None, options: Mapping[str, Any]) -> Prepared:
-    """Returns the run that a command line asks for, ready to start.
+def prepared(
+    session: Session, root: Path, typed: str | None, options: Mapping[str, Any], lacks: Lacking | None = None
+) -> Prepared:
+    """Returns the run that a command line asks for, ready to start; with ``lacks``, just what is lacking.
 
     Raises:
         Invalid, NotFound: what is named does not exist, or cannot be asked.
@@ -74,13 +81,18 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
         candidate = _released(session, reference)
     else:
         candidate = Named(reference=reference, content=eval_plan.content_of(app), release=None)
-    named = {Arm.CANDIDATE: candidate, **_others(session, app.name, options)}
+    named = {Arm.CANDIDATE: candidate, **_others(session, app.name, options, lacks)}
     repeats, renames = _of_gate(session, app, options)
     sides = [eval_plan.side_of(arm, each, renames if arm is not Arm.CANDIDATE else {}) for arm, each in named.items()]
+    pairs, arms = options.get("pairs", ()), options.get("arms", {})
+    if lacks is not None:
+        pairs, arms = asked(lacks, app.suites, sides)
+        sides = [side for side in sides if any(side.arm in of_prompt for of_prompt in arms.values())]
     digests = {side.arm: side.digest for side in sides}
     selection = Selection(
-        suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"]
-    )
+        suites=options["suites"], prompt=reference.prompt, tags=options["tags"], limit=options["limit"],
+        pairs=pairs, arms=arms,
+    )  # fmt: skip
     arguments = replace(
         _arguments(session, app.name, selection, options),
         reference=str(_fixed(reference, sides[0]) if candidate.release else reference),
@@ -91,7 +103,9 @@ def prepared(session: Session, root: Path, typed: str | None, options: Mapping[s
     )
     replay = Path(arguments.replay) if arguments.replay else None
     suites = _suites(session, root, app, selection, arguments, record=bool(options["record"]))
-    return eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
+    made = eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
+    left = kept(options) if options["continued"] else earlier(session, made, options)
+    return eval_plan.leaned(made, left) if left else made
 
 
 def _suites(
@@ -144,6 +158,8 @@ def _arguments(session: Session, app: str, selection: Selection, options: Mappin
         rescore=options["rescore"],
         opened=not options["local"] and not selection.is_partial,
         drift=options["drift"],
+        pairs=selection.pairs,
+        arms={prompt: tuple(arm.value for arm in arms) for prompt, arms in selection.arms.items()},
         digests={},
         suite_digests={},
     )
@@ -163,15 +179,19 @@ def _require_drift(reference: Reference | None, options: Mapping[str, Any]) -> N
             raise Invalid(f"--drift asks one release whole, and --{flag} asks something else", hint="Leave it out.")
 
 
-def _others(session: Session, app: str, options: Mapping[str, Any]) -> dict[Arm, Named]:
+def _others(session: Session, app: str, options: Mapping[str, Any], lacks: Lacking | None = None) -> dict[Arm, Named]:
     """Returns the releases that are asked beside the candidate. A named channel's live release is always."""
     found: dict[Arm, Named] = {}
     if options["against"] or options["channel"]:
         live = _baseline(session, app, str(options["against"] or LIVE), options)
         if live is not None:
             found[Arm.LIVE] = live
-    if options["anchor"]:
-        found[Arm.ANCHOR] = _released(session, _reference(app, str(options["anchor"])))
+    anchor = str(options["anchor"] or "")
+    if lacks is not None:
+        live = found.get(Arm.LIVE)
+        anchor = other_release(lacks, live.release.digest if live and live.release else "")
+    if anchor:
+        found[Arm.ANCHOR] = _released(session, _reference(app, anchor))
     return found
 
 

@@ -31,11 +31,10 @@ def run_of(
         Invalid: it has more than the registry records.
     """
     table = encode_table(CaseTable(cases=cases_of(plan)))
-    prompts = tuple(dict.fromkeys(asked.prompt for asked in plan.cases))
     return Run(
         id=id,
         app=plan.app,
-        arms=tuple(_arm(side, prompts) for side in plan.sides),
+        arms=tuple(_arm(side, plan) for side in plan.sides),
         suites=suite_refs(plan),
         source=source,
         purpose=purpose,
@@ -77,6 +76,7 @@ def cases_of(plan: Plan) -> tuple[Case, ...]:
                 judged=asked.judges > 0,
                 unchanged=asked.unchanged,
                 request=asked.requests[Arm.CANDIDATE].digest.removeprefix("sha256:")[:REQUEST_DIGITS],
+                reused=asked.earlier is not None,
             )
         )
     return tuple(cases)
@@ -108,14 +108,11 @@ def row_of(row: GradedRow, plan: Plan) -> Row | None:
     )
 
 
-def _arm(side: Side, prompts: tuple[str, ...]) -> ArmRelease:
+def _arm(side: Side, plan: Plan) -> ArmRelease:
+    prompts = dict.fromkeys(asked.prompt for asked in plan.cases if side.arm in asked.requests)
     return ArmRelease(
         arm=side.arm,
         digest=side.digest,
         version=side.version,
-        prompts=tuple(
-            PromptContent(prompt=prompt, digest=prompt_content(side.content, prompt))
-            for prompt in prompts
-            if prompt in side.prompts
-        ),
+        prompts=tuple(PromptContent(prompt=prompt, digest=prompt_content(side.content, prompt)) for prompt in prompts),
     )

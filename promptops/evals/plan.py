@@ -7,7 +7,7 @@ says nothing about the difference between them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.compiled import CompiledPrompt
@@ -32,10 +32,20 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The run that asked a case before, the time of its opening, and how many of its answers passed."""
+
+    run: str
+    at: str
+    passed: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One case of one prompt: its request and the user message in it, for each arm that has the prompt.
 
-    Of a ``held`` case, no report has the texts.
+    With ``earlier``, it is not asked: the answers of that run stand for it. Of a ``held`` case, no report has texts.
     """
 
     suite: str
@@ -48,6 +58,12 @@ class Asked:
     requests: Mapping[Arm, Request]
     user_messages: Mapping[Arm, str]
     held: bool = False
+    earlier: Earlier | None = None
+
+    @property
+    def same(self) -> bool:
+        """True if live has the prompt, and every release sends the same bytes."""
+        return Arm.LIVE in self.requests and len({request.digest for request in self.requests.values()}) == 1
 
     @property
     def unchanged(self) -> bool:
@@ -63,12 +79,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which part of the suites is asked: some suites, one prompt, cases with a tag, the first so many cases of each."""
+    """Which part of the suites is asked: some suites, one prompt, cases with a tag, the first so many cases of each.
+
+    ``pairs`` are suites with a prompt, and ``arms`` the releases that a prompt is asked of; all of them if left out.
+    """
 
     suites: tuple[str, ...] = ()
     prompt: str = ""
     tags: tuple[str, ...] = ()
     limit: int | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
+    arms: Mapping[str, tuple[Arm, ...]] = field(default_factory=dict)
+
+    def has(self, suite: str, prompt: str) -> bool:
+        """True if cases of a suite are put to a prompt."""
+        chosen = not self.pairs or (suite, prompt) in self.pairs
+        return chosen and (not self.suites or suite in self.suites) and (not self.prompt or prompt == self.prompt)
 
     @property
     def is_partial(self) -> bool:
@@ -77,8 +103,7 @@ class Selection:
 
     def takes(self, suite: Suite) -> bool:
         """Returns whether cases of a suite are asked."""
-        named = not self.suites or suite.name in self.suites
-        return named and (not self.prompt or self.prompt in suite.prompts)
+        return any(self.has(suite.name, prompt) for prompt in suite.prompts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +119,27 @@ class Plan:
     def side(self, arm: Arm) -> Side:
         return next(side for side in self.sides if side.arm is arm)
 
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The cases without those that an earlier run answered."""
+        return tuple(asked for asked in self.cases if asked.earlier is None)
+
     def units(self) -> Iterator[tuple[int, int]]:
         """Yields the number of a case and its repeat, all cases once before any is asked again."""
-        for repeat in range(1, max((asked.repeats for asked in self.cases), default=0) + 1):
-            yield from ((number, repeat) for number, asked in enumerate(self.cases) if repeat <= asked.repeats)
+        numbers = [(number, asked.repeats) for number, asked in enumerate(self.cases) if asked.earlier is None]
+        for repeat in range(1, max((repeats for _, repeats in numbers), default=0) + 1):
+            yield from ((number, repeat) for number, repeats in numbers if repeat <= repeats)
 
     @property
     def calls(self) -> int:
         """How many answers of the prompts' models it needs."""
-        return sum(len({r.digest for r in asked.requests.values()}) * asked.repeats for asked in self.cases)
+        return sum(len({r.digest for r in asked.requests.values()}) * asked.repeats for asked in self.asked)
 
     @property
     def judge_calls(self) -> int:
         """How many answers of judges it needs at most: equal answers to one case are judged once."""
         return sum(
-            len({r.digest for r in asked.requests.values()}) * asked.repeats * asked.judges for asked in self.cases
+            len({r.digest for r in asked.requests.values()}) * asked.repeats * asked.judges for asked in self.asked
         )
 
 
@@ -140,6 +171,24 @@ def plan(
     return Plan(app=app, sides=tuple(sides), suites=tuple(wanted), cases=tuple(cases), selection=selection)
 
 
+def leaning(plan: Plan, earlier: Mapping[int, Earlier]) -> Plan:
+    """Returns the plan without the calls of cases that an earlier run answered, by their number.
+
+    Of the cases of a suite and a prompt all are left out that were answered, or none: where one of them has to be
+    put to another arm, so are the others.
+    """
+    needed = {_pair(plan.cases[number]) for number in earlier if not plan.cases[number].same}
+    cases = tuple(
+        replace(asked, earlier=earlier[number]) if number in earlier and _pair(asked) not in needed else asked
+        for number, asked in enumerate(plan.cases)
+    )
+    return replace(plan, cases=cases)
+
+
+def _pair(asked: Asked) -> tuple[str, str]:
+    return asked.suite, asked.prompt
+
+
 def require_anywhere(plan: Plan) -> None:
     """Does nothing for a plan that any machine can run, as evidence has to be.
 
@@ -158,9 +207,10 @@ def require_anywhere(plan: Plan) -> None:
 def _cases(suite: Suite, sides: Sequence[Side], selection: Selection, repeats: int | None) -> Iterator[Asked]:
     chosen = [case for case in suite.cases if not selection.tags or set(selection.tags) & set(case.tags)]
     for prompt in suite.prompts:
-        if selection.prompt and prompt != selection.prompt:
+        if not selection.has(suite.name, prompt):
             continue
-        having = [side for side in sides if prompt in side.prompts]
+        arms = selection.arms.get(prompt, tuple(Arm))
+        having = [side for side in sides if prompt in side.prompts and side.arm in arms]
         for case in chosen[: selection.limit] if having and having[0] is sides[0] else ():
             yield _asked(suite, prompt, case, having, repeats or suite.repeats)
 

@@ -89,7 +89,7 @@ def estimate(plan: Plan) -> Estimate:
     """Returns the estimated cost of a run, from the length of its requests."""
     total = 0.0
     unpriced: set[str] = set()
-    for asked in plan.cases:
+    for asked in plan.asked:
         for arm, request in {r.digest: (a, r) for a, r in asked.requests.items()}.values():
             definition = plan.side(arm).prompts[asked.prompt].definition
             cap = next((definition.parameters[name] for name in _CAPS if name in definition.parameters), None)

@@ -26,6 +26,8 @@ class Arguments:
 
     ``digests`` are those of the arms, ``suite_digests`` those of the suites by name. ``opened``: the registry knows it.
     ``renames`` are new names of prompts of the other releases, as the gate has them.
+    ``earlier`` are the cases that an earlier run answered, by their number as text; ``pairs`` and ``arms`` as in
+    :class:`~promptops.evals.plan.Selection`.
     """
 
     id: str
@@ -45,6 +47,9 @@ class Arguments:
     drift: bool = False
     repeats: Mapping[str, int] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
+    earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
+    arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digests: Mapping[str, str]
     suite_digests: Mapping[str, str]
 

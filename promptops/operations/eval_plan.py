@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from promptops.core.release_bytes import encode
 from promptops.core.suite.suite import Suite, suite_digest
 from promptops.core.timestamp import timestamp
 from promptops.evals.journal import read_lines
-from promptops.evals.plan import Plan, Selection, Side, plan, require_anywhere
+from promptops.evals.plan import Earlier, Plan, Selection, Side, leaning, plan, require_anywhere
 from promptops.evals.pricing import Estimate, estimate
 from promptops.evals.recordings import Recordings
 from promptops.evals.run_folder import Arguments, find_run
@@ -129,6 +129,14 @@ def continued(prepared: Prepared, before: Arguments) -> Prepared:
             hint="Take the change back to continue it, or start a new run.",
         )
     return replace(prepared, arguments=before)
+
+
+def leaned(prepared: Prepared, earlier: Mapping[int, Earlier]) -> Prepared:
+    """Returns the run without the calls of cases that an earlier run answered, by their number."""
+    planned = leaning(prepared.plan, earlier)
+    kept = {str(number): asdict(each.earlier) for number, each in enumerate(planned.cases) if each.earlier is not None}
+    arguments = replace(prepared.arguments, earlier=kept)
+    return replace(prepared, plan=planned, arguments=arguments, estimate=estimate(planned))
 
 
 def content_of(app: AppSource) -> Content:

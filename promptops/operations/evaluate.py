@@ -225,7 +225,7 @@ def workers_of(providers: Iterable[str], asking: Asking) -> Workers:
 
 def _providers(prepared: Prepared) -> Iterable[str]:
     """Yields the providers that have to be asked: of prompts unless their answers are there, and of judges."""
-    for asked in prepared.plan.cases:
+    for asked in prepared.plan.asked:
         if prepared.recorded is None:
             yield from (request.provider for request in asked.requests.values())
         judges = [check.judge.model for check in asked.checks if check.judge is not None]

@@ -196,7 +196,7 @@ def _stable_since(reader: Reader, app: str, channel: str, since: datetime) -> It
         entry = past.deployment
         if past.good and entry.stable is not None and entry.digest not in seen:
             seen.add(entry.digest)
-            yield _base(reader, entry)
+            yield release_of(reader, entry)
         if entry.at < since:
             return
 
@@ -242,7 +242,7 @@ def _given(
         channel=channel,
         candidate=_as_given(release, reader.suites(release.app, release.digest)),
         now=now,
-        live=tuple(_base(reader, base) for base in bases),
+        live=tuple(release_of(reader, base) for base in bases),
         runs=reader.runs(release.app),
         evidence=reader.evidence(app=release.app, tables=True),
         makers=place.makers.released | place.makers.wrote,
@@ -262,7 +262,8 @@ def _given(
     )
 
 
-def _base(reader: Reader, base: Deployment) -> GateRelease:
+def release_of(reader: Reader, base: Deployment) -> GateRelease:
+    """Returns the release of a deployment as the gate sees it, with the suites with which it went live."""
     release = reader.find_release(base.app, digest=base.digest)
     return _as_given(release, reader.suites_at(base.app, base.digest, base.at))
 

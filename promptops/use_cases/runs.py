@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.core import free_text
-from promptops.core.errors import Conflict, KeyReused, NotAllowed, RunClosed, RunNotFound
+from promptops.core.errors import ChannelNotFound, Conflict, KeyReused, NotAllowed, RunClosed, RunNotFound
 from promptops.core.evidence.case_table import LONGEST_ID, Row
 from promptops.core.evidence.evidence import Count, Evidence
 from promptops.core.evidence.run import MOST_HOSTS, MOST_SUITES, ArmRelease, Purpose, Source, SuiteRef
 from promptops.core.names import AppName
 from promptops.core.token import Scope
 from promptops.operations import runs
+from promptops.operations.measured import Measured, MeasuredRequest, measured
 from promptops.operations.runs import MOST_AT_ONCE, CloseRequest, OpenRequest, ReportRequest, RunState
 from promptops.use_cases.fields import KEY, body, path
 from promptops.use_cases.nouns import BASE64, ELEMENTS, LARGEST, ROWS, nouns, word
@@ -49,6 +50,32 @@ OPEN_RUN = UseCase(
         body("hosts", max_length=MOST_HOSTS, example=["api.openai.com"]),
     ),
     errors=(Conflict, KeyReused, NotAllowed),
+    largest=LARGEST,
+    elements=ELEMENTS,
+)
+
+MEASURED = UseCase(
+    name="measured",
+    method="POST",
+    path="/v1/channels/{channel}/apps/{app}/measured",
+    scope=Scope.READ,
+    tag="Evidence",
+    doc="""Which cases of a planned run need not be asked, since an earlier run asked the same and has the answers.
+
+    These are unchanged cases of prompts that are as in what is live, by the `evidence` that the channel's gate counts.
+    Nothing is changed. A run names in its plan what it leaves out, and the gate finds the answers by itself.
+    """,
+    run=lambda registry, request, caller: measured(registry, request, now=caller.now),
+    request=MeasuredRequest,
+    answer=Measured,
+    body=("Planned", "The suites of a run, and its plan."),
+    fields=(
+        path("channel"),
+        path("app"),
+        body("suites", form=nouns(SuiteRef), min_length=1, max_length=MOST_SUITES),
+        body("plan", form=BASE64, example="eJyrVip…"),
+    ),
+    errors=(ChannelNotFound,),
     largest=LARGEST,
     elements=ELEMENTS,
 )

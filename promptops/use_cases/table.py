@@ -16,7 +16,7 @@ from promptops.use_cases.registry import APPS, CLIENTS, IDENTITY
 from promptops.use_cases.release import PUBLISH
 from promptops.use_cases.releases import NAMED, RELEASES
 from promptops.use_cases.rollback import ROLLBACK
-from promptops.use_cases.runs import CLOSE_RUN, OPEN_RUN, REPORT_ROWS, RUN, RUNS
+from promptops.use_cases.runs import CLOSE_RUN, MEASURED, OPEN_RUN, REPORT_ROWS, RUN, RUNS
 from promptops.use_cases.status import HISTORY, STATUS
 from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
 from promptops.use_cases.transfer import TRANSFER
@@ -35,6 +35,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     DECLARE,
     SIGN_JOURNAL,
     CREATE_OVERRIDE,
+    MEASURED,
     OPEN_RUN,
     REPORT_ROWS,
     CLOSE_RUN,

@@ -340,3 +340,52 @@ def test_the_order_of_the_evidence_changes_nothing(history: list[Answers], shuff
     )
     for gate in (REQUIRED, BAR):
         assert judge(shuffled, gate) == judge(ordered, gate)
+
+
+# --- what only another run could decide -------------------------------------------------------------------
+
+
+def test_a_check_says_whether_it_lacks_a_run_of_which_suite_and_against_what() -> None:
+    sample = suite_of(cases("answer", "answer", COUNT))
+    new = release("2.0.0", prompt("answer", "new"), suites=[sample, SUITE])
+    old = release("1.0.0", prompt("answer", "old"), suites=[sample, SUITE])
+    newer = release("1.1.0", prompt("answer", "newer"), suites=[sample, SUITE])
+    asked = [*cases("answer", "answer", COUNT), *cases("golden", "answer", COUNT)]
+    once = [[P]] * COUNT
+    both = {Arm.CANDIDATE: [*once, *GOOD], Arm.LIVE: [*once, *GOOD]}
+    made = run(new, asked, both, others={Arm.LIVE: old}, at=days(2), name="both")
+    gate = {**REQUIRED, "not_worse": {"margin": "20%"}, "bar": {"suite": "answer", "at_least": "20%"}}
+
+    def lacking(against: Any, *made: Made) -> list[tuple[str, str, str]]:
+        checks = World(candidate=new, live=(against,), made=made).ask(gate).checks
+        assert all(check.suite_digest for check in checks)
+        return [(check.name, check.suite_digest, check.against) for check in checks if check.lacks_run]
+
+    assert lacking(old, made) == []
+    assert lacking(newer, made) == [("not_worse", sample.digest, newer.digest)]
+    assert len(lacking(old)) == 3
+    few = run(
+        new, asked, {**both, Arm.CANDIDATE: [*([[F]] * COUNT), *GOOD]}, others={Arm.LIVE: old}, at=days(2), name="bad"
+    )
+    assert lacking(old, few) == [], "a verdict that another run would only roll again lacks none"
+    open_run = run(new, asked, {Arm.CANDIDATE: []}, others={Arm.LIVE: old}, at=TODAY, name="open", closed=False)
+    assert lacking(old, open_run) == [], "nor one whose run is under way"
+
+
+def test_the_growth_of_the_cost_is_that_against_what_is_live_now() -> None:
+    def priced(case: int, arm: Arm) -> dict[str, Any]:
+        return {"cost_usd": 0.002 if arm is Arm.CANDIDATE else 0.001}
+
+    sample = suite_of(cases("answer", "answer", COUNT))
+    new, old, newer = (
+        release(name, prompt("answer", text), suites=[sample])
+        for name, text in (("2.0.0", "new"), ("1.0.0", "old"), ("1.1.0", "newer"))
+    )
+    once: Answers = [[P]] * COUNT
+    outcomes = {Arm.CANDIDATE: once, Arm.LIVE: once}
+    asked = cases("answer", "answer", COUNT)
+    made = run(new, asked, outcomes, others={Arm.LIVE: old}, at=days(2), name="old", detail=priced)
+    gate = {"cost": {"growth": 2.5}}
+    assert World(candidate=new, live=(old,), made=(made,)).only(gate).outcome is PASS
+    said = World(candidate=new, live=(newer,), made=(made,)).only(gate)
+    assert (said.outcome, said.lacks_run, said.against) == (INCONCLUSIVE, True, newer.digest)

@@ -17,6 +17,7 @@ from promptops.cli.output.phrases import counted
 from promptops.cli.session import Session
 
 if TYPE_CHECKING:
+    from promptops.cli.eval_rebase import Lacking
     from promptops.evals.reports.report import Report
     from promptops.evals.run_folder import RunFolder
     from promptops.evals.runner import Progress
@@ -74,7 +75,9 @@ def eval() -> None:
 @click.option("--replay", metavar="DIR", type=click.Path(), help="Take recorded answers; ask no provider.")
 @click.option("--rescore", default="", metavar="RUN", help="New checks and judges for the answers of a run.")
 @click.option("--continue", "continued", default="", metavar="RUN", help="Go on with a run that has not ended.")
+@click.option("--rebase", is_flag=True, help="After another release went live: ask just what the gate still lacks.")
 @click.option("--drift", is_flag=True, help="A scheduled run of APP:CHANNEL: is it still as good as at first?")
+@click.option("--fresh", is_flag=True, help="Ask also the cases of which an earlier run has the answers.")
 @click.option("--strict", is_flag=True, help="Fail if any answer fails; without it, if a required case does.")
 @click.option("--junit", metavar="FILE", type=click.Path(), help="Write the report as JUnit XML.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write the report as one HTML file.")
@@ -87,9 +90,14 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
 
     The exit code is 5 if a case of a suite of kind `required` fails, 6 if the run did not come to its end.
     """
+    from promptops.cli import eval_rebase
     from promptops.cli.output import eval_report
 
-    prepared, how = _planned(session, reference, options)
+    lacks = eval_rebase.lacking(session, reference, options) if options["rebase"] else None
+    if lacks is not None and not lacks.checks:
+        eval_rebase.answer_nothing(session, lacks)
+        return
+    prepared, how = _planned(session, reference, options, lacks)
     if options["dry_run"]:
         session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
         return
@@ -117,8 +125,10 @@ def evaluated(session: Session, words: Sequence[str]) -> Report:
     return _evaluated(session, prepared, how, options["channel"] or "").report
 
 
-def _planned(session: Session, reference: str | None, options: dict[str, Any]) -> tuple[Prepared, Asking]:
-    """Returns what is to be run, after the plan is shown, and how.
+def _planned(
+    session: Session, reference: str | None, options: dict[str, Any], lacks: Lacking | None = None
+) -> tuple[Prepared, Asking]:
+    """Returns what is to be run, after the plan is shown, and how; with ``lacks``, just what is lacking.
 
     Raises:
         Refused: it would cost too much. Invalid, NotFound: it cannot be asked.
@@ -129,7 +139,9 @@ def _planned(session: Session, reference: str | None, options: dict[str, Any]) -
 
     root = session.require_root()
     before = eval_sources.started(root, options)
-    prepared = eval_sources.prepared(session, root, reference, options)
+    for line in lacks.notes() if lacks is not None else ():
+        session.note(line)
+    prepared = eval_sources.prepared(session, root, reference, options, lacks)
     how = _asking(options)
     session.note(eval_report.plan_text(prepared, evaluate.minutes(prepared, how)))
     evaluate.require_affordable(prepared, how.max_cost)

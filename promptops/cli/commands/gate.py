@@ -137,7 +137,9 @@ def _next(found: GateReport) -> list[tuple[str, Sequence[str]]]:
     names = {check.name for check in found.verdict.checks if not check.passed}
     steps: list[tuple[str, Sequence[str]]] = []
     if names - {"approvals", "freeze"}:
-        steps.append(("make evidence", ["eval", *where]))
+        checks = found.verdict.checks
+        some = any(check.lacks_run for check in checks) and any(check.evidence for check in checks)
+        steps.append(("make evidence", ["eval", *where, *(["--rebase"] if some else [])]))
     if "approvals" in names:
         steps.append(("another person", ["approve", *where]))
     return steps or [("what it asks", ["gate", "--explain-policy", "--channel", found.channel])]

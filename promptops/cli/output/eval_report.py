@@ -31,6 +31,8 @@ def plan_text(prepared: Prepared, minutes: float) -> str:
     parts = [counted(len(plan.cases), "case"), counted(plan.calls, "call")]
     if plan.judge_calls:
         parts.append(counted(plan.judge_calls, "call") + " of judges")
+    if left := len(plan.cases) - len(plan.asked):
+        parts.append(f"{counted(left, 'case')} with answers of earlier runs")
     if prepared.offline:
         return f"plan: {', '.join(parts)}, all from recorded answers"
     if estimate.unpriced:
@@ -50,6 +52,7 @@ def plan_shape(prepared: Prepared) -> dict[str, Any]:
         "calls": plan.calls,
         "judge_calls": plan.judge_calls,
         "unchanged": sum(asked.unchanged for asked in plan.cases),
+        "earlier": len(plan.cases) - len(plan.asked),
         "cost_usd": estimate.cost_usd,
         "unpriced": list(estimate.unpriced),
     }
@@ -64,7 +67,7 @@ def lines(report: Report, page: Page, place: str, evidence: str = "", gate: Gate
     said += ["", *page.columns(list(_table(report)))]
     said += _comparisons(report)
     said += ["", *_foot(report, place, evidence)]
-    said += _verdict(gate, page) if gate else []
+    said += gate_lines(gate, page) if gate else []
     return said + next_steps(_steps(report, evidence, gate))
 
 
@@ -110,23 +113,27 @@ def _worst(report: Report, page: Page) -> list[Line]:
     for row in report.rows:
         if row.arm == report.arms[0].arm:
             rows.setdefault(row.case, []).append(row)
-    bad = []
+    bad: list[tuple[float, int, str, Any]] = []
     for number, mine in rows.items():
         passed = sum(row.outcome == "passed" for row in mine)
         if passed < len(mine):
-            bad.append((passed / len(mine), number, passed, mine))
+            why = next(row for row in mine if row.outcome != "passed")
+            bad.append((passed / len(mine), number, f"{passed} of {len(mine)}" if len(mine) > 1 else "", why))
+    for number, case in enumerate(report.cases):
+        if case.passed < case.answers:
+            bad.append((case.passed / case.answers, number, f"{case.passed} of {case.answers}", None))
     if not bad:
         return []
     bad.sort(key=lambda item: (item[0], item[1]))
     said: list[Line] = ["", Span(f"{counted(len(bad), 'case')} did not pass", "strong")]
     table: list[Sequence[Cell]] = []
-    for _, number, passed, mine in bad[:WORST]:
+    for _, number, times, row in bad[:WORST]:
         case = report.cases[number]
-        row = next(row for row in mine if row.outcome != "passed")
-        times = f" {passed} of {len(mine)}" if len(mine) > 1 else ""
-        mark = Span(f"{row.error or row.outcome}{times}", "warn" if row.error else "bad")
+        what = (row.error or row.outcome) if row else "failed"
+        mark = Span(f"{what} {times}".rstrip(), "warn" if row and row.error else "bad")
         tags = f" [{', '.join(case.tags)}]" if case.tags else ""
-        table.append([mark, f"{case.prompt} {_short(case.id)}{tags}", Span(one_line(row.why), "quiet")])
+        why = one_line(row.why) if row else f"in the run {case.earlier[:8]}, which asked it"
+        table.append([mark, f"{case.prompt} {_short(case.id)}{tags}", Span(why, "quiet")])
     said += page.columns(table)
     if len(bad) > WORST:
         said.append(Span(f"  … and {len(bad) - WORST:,} more", "quiet"))
@@ -167,6 +174,9 @@ def _comparisons(report: Report) -> list[Line]:
                 f", {found.gained} gained{unchanged}",
             ]
         )
+    left = sum(bool(case.earlier) for case in report.cases)
+    if left:
+        said.append(f"{counted(left, 'case')} were not asked: earlier runs have the answers")
     return ["", *said] if said else []
 
 
@@ -185,7 +195,7 @@ def _foot(report: Report, place: str, evidence: str) -> list[Line]:
     return said
 
 
-def _verdict(gate: GateReport, page: Page) -> list[Line]:
+def gate_lines(gate: GateReport, page: Page) -> list[Line]:
     """Returns one line for each check of the gate."""
     assert gate.verdict is not None
     opens = Span("✓ it opens", "good") if gate.opens else Span("✗ it does not open", "bad")

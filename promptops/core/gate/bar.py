@@ -46,6 +46,7 @@ def _of_prompt(
         outcome=Outcome.INCONCLUSIVE,
         prompt=prompt.name,
         suite=suite.name,
+        suite_digest=suite.digest,
         asked=f"at least {bar.at_least:.1%}",
         hint=evaluate(given),
     )
@@ -54,13 +55,13 @@ def _of_prompt(
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):
-        return replace(verdict, reason=own)
+        return replace(verdict, reason=own, lacks_run=True)
     universe = Universe(independent(given, settings, suite, planned(own, suite.name, prompt.name)))
     parts = parts_of(records.counted, universe, suite.name, prompt)
     verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
     newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
     if isinstance(newest, str):
-        return replace(verdict, reason=newest)
+        return replace(verdict, reason=newest, lacks_run=True)
     errors = newest.errors
     if newest.under_way and errors.missing:
         return replace(verdict, reason="a run is under way", hint="Wait until it is closed.")

@@ -43,7 +43,7 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
     base = CheckVerdict(name="cost", outcome=Outcome.INCONCLUSIVE, hint=evaluate(given))
     measured = _of_release(given, settings, records)
     if isinstance(measured, str):
-        return [replace(base, reason=measured)]
+        return [replace(base, reason=measured, lacks_run=not _fresh(given, settings, records))]
     base = replace(base, evidence=tuple(dict.fromkeys(one.record.id for one in measured)))
     call = _cost_of([call for one in measured for call in one.calls])
     if call is None:
@@ -77,14 +77,16 @@ def _latency(given: GateInput, settings: GateSettings, records: Records, prompt:
     )
     record = _newest(given, settings, records, prompt.name)
     if isinstance(record, str):
-        return replace(base, reason=record)
+        there = any(case.prompt == prompt.name for one in _fresh(given, settings, records) for case in one.cases)
+        return replace(base, reason=record, lacks_run=not there)
     newest = newest_of_each(_fresh(given, settings, records))
     pairs = [(pair, one) for pair, one in newest.items() if pair[1] == prompt.name]
     universe = Universe(case for pair, one in pairs for case in one.cases if (case.suite, case.prompt) == pair)
     called = [one for one in records.counted if one.run is not None and one.run.source is Source.RUN]
     parts = parts_of(called, universe, "", prompt)
     if not parts:
-        return replace(base, reason="none of its runs called a model: a recorded answer brings no new latency")
+        reason = "none of its runs called a model: a recorded answer brings no new latency"
+        return replace(base, reason=reason, lacks_run=True)
     spent = min(looks(parts, 1), settings.looks)
     level = settings.levels[spent - 1]
     times = [_first(parts, place) for place in range(len(universe.cases))]
@@ -245,7 +247,8 @@ def _growth(given: GateInput, base: CheckVerdict, measured: Sequence[_Measured],
             continue
         same = same and all(one.record.cases[place].unchanged for place in one.places)
         if one.record.content(Arm.LIVE, one.prompt) != now.content:
-            return replace(base, reason=f"no run of it measured what {one.prompt} costs on live")
+            reason = f"no run of it measured what {one.prompt} costs on live"
+            return replace(base, reason=reason, lacks_run=True, prompt=one.prompt, against=given.live[0].digest)
         for place in one.places:
             theirs = one.record.reported(Arm.LIVE, place)
             if any(map(_answered, theirs)):

@@ -68,6 +68,8 @@ class Pair:
             outcome=outcome,
             prompt=self.changed.prompt.name,
             suite=self.suite.name,
+            suite_digest=self.suite.digest,
+            against=self.changed.release.digest,
             reason=reason,
             hint=hint,
         )
@@ -149,7 +151,8 @@ def _of_pair(
     other = changed.other.content
     own = own_runs(given, settings, records, pair.suite, changed.prompt, other=other, what=pair.what)
     if isinstance(own, str):
-        return [pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))]
+        lacking = pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))
+        return [replace(lacking, lacks_run=True)]
     cases = (case for case in planned(own, pair.suite.name, changed.prompt.name) if not case.unchanged)
     universe = Universe(independent(given, settings, pair.suite, cases))
     if not universe.cases:

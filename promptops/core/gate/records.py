@@ -129,7 +129,7 @@ def records_of(given: GateInput, rule: EvidenceRule) -> Records:
     for run in {run.id: run for run in given.runs if run.app == given.app}.values():
         evidence = closed.get(run.id)
         by = run.token_name, run.person
-        why = why_not(rule, run.source, run.hosts, by, calls=_calls(run)) or _unread(run, evidence)
+        why = why_not(rule, run.source, run.hosts, by, calls=not rule.hosts or _calls(run)) or _unread(run, evidence)
         if not why:
             counted.append(_record(run, evidence, given.now))
         elif run.candidate.digest == given.candidate.digest:

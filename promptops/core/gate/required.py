@@ -60,6 +60,7 @@ def _of_prompt(
         outcome=Outcome.INCONCLUSIVE,
         prompt=prompt.name,
         suite=suite.name,
+        suite_digest=suite.digest,
         asked=f"every case passes in {rule.agree} of {rule.of} repeats",
         hint=evaluate(given),
     )
@@ -68,14 +69,15 @@ def _of_prompt(
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, replace(settings, days=1), records, suite, prompt)
     if isinstance(own, str):
-        return replace(verdict, reason=own)
+        return replace(verdict, reason=own, lacks_run=True)
     universe = Universe(planned(own, suite.name, prompt.name))
     parts = parts_of(records.counted, universe, suite.name, prompt)
     newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
     if isinstance(newest, str):
-        return replace(verdict, reason=newest)
+        return replace(verdict, reason=newest, lacks_run=True)
     if newest.repeats < rule.of:
-        return replace(verdict, reason=f"its cases were asked {newest.repeats} times, not {rule.of}")
+        reason = f"its cases were asked {newest.repeats} times, not {rule.of}"
+        return replace(verdict, reason=reason, lacks_run=True)
     verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
     return _judged(settings, rule, verdict, universe, parts, newest)
 

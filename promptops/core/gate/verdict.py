@@ -18,6 +18,8 @@ class CheckVerdict:
     ``got`` and ``asked`` are words with numbers. ``evidence`` are ids of what was read. ``smallest_seen`` is the
     smallest margin (or the highest bar) that so many cases could have shown, ``cases_missing`` how many more a release
     that is as good as live needs to pass four in five times, ``cases_least`` how many it needs in any case.
+    ``lacks_run``: only another run could decide it, of the suite with ``suite_digest``, and compared with the release
+    with the digest ``against`` where there is one.
     """
 
     name: str
@@ -33,6 +35,9 @@ class CheckVerdict:
     reason: str = ""
     hint: str = ""
     waived_until: datetime | None = None
+    lacks_run: bool = False
+    suite_digest: str = ""
+    against: str = ""
 
     @property
     def passed(self) -> bool:

@@ -30,6 +30,9 @@ def _cases(report: Report) -> Sequence[Mapping[str, Any]]:
     first = report.arms[0].arm
     cases = []
     for number, case in enumerate(report.cases):
+        if case.earlier:
+            cases.append({"number": number, "case": case, "rows": (), "share": case.passed / (case.answers or 1)})
+            continue
         mine = [row.outcome == "passed" for row in rows[number] if row.arm == first]
         share = sum(mine) / len(mine) if mine else 0.0
         cases.append({"number": number, "case": case, "rows": rows[number], "share": share})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from promptops.core.evidence.case_table import Arm, RowOutcome
-from promptops.evals.reports.report import Report, RowReport
+from promptops.evals.reports.report import CaseReport, Report, RowReport
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write."""
@@ -36,11 +36,19 @@ def _suite(root: Xml.Element, report: Report, name: str, numbers: Sequence[int])
         test = Xml.SubElement(
             element, "testcase", classname=_text(f"{report.app}/{case.prompt}"), name=_text(case.id), time=f"{took:.3f}"
         )
-        kind = _result(test, rows)
+        kind = _earlier(test, case) if case.earlier else _result(test, rows)
         if kind:
             counts[kind] += 1
     for key, count in counts.items():
         element.set(key, str(count))
+
+
+def _earlier(test: Xml.Element, case: CaseReport) -> str:
+    if case.passed < case.answers:
+        message = f"{case.answers - case.passed} of {case.answers} answers of the run {case.earlier}, which asked it"
+        Xml.SubElement(test, "failure", message=message)
+        return "failures"
+    return ""
 
 
 def _result(test: Xml.Element, rows: Sequence[RowReport]) -> str:

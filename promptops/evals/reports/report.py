@@ -44,6 +44,7 @@ class CaseReport:
     """A case of one prompt. ``input`` is the user message of the candidate's request.
 
     A ``held`` case has no texts here, nor have its answers or the reasons of its checks.
+    ``earlier`` is the run that asked it, if this one did not, with how many of its answers ``passed`` there.
     """
 
     suite: str
@@ -55,6 +56,9 @@ class CaseReport:
     expected: str | None
     variables: Mapping[str, Any]
     held: bool = False
+    earlier: str = ""
+    passed: int = 0
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,7 @@ def make_report(
 ) -> Report:
     """Returns the report of a run that has ended."""
     rows = finished.rows
-    expected = sum(len(asked.requests) * asked.repeats for asked in plan.cases)
+    expected = sum(len(asked.requests) * asked.repeats for asked in plan.asked)
     return Report(
         run=run,
         app=plan.app,
@@ -223,6 +227,9 @@ def _case(asked: Asked) -> CaseReport:
         expected=None if asked.held else asked.case.expected,
         variables={} if asked.held else asked.case.variables,
         held=asked.held,
+        earlier=asked.earlier.run if asked.earlier else "",
+        passed=asked.earlier.passed if asked.earlier else 0,
+        answers=asked.earlier.answers if asked.earlier else 0,
     )
 
 
@@ -325,19 +332,22 @@ def _shares(rows: Sequence[GradedRow]) -> dict[tuple[int, Arm], float]:
 def fulfils(report: Report, *, strict: bool) -> bool:
     """Returns whether all required cases passed in at least half of their repeats; with ``strict``, every row of all.
 
-    Nothing answered is never a pass.
+    Answers of an earlier run that stand for a case count as well. Nothing answered is never a pass.
     """
-    mine = [row for row in report.rows if row.arm == Arm.CANDIDATE.value]
-    if not mine or report.missing:
+    passes: dict[int, list[bool]] = {}
+    for row in report.rows:
+        if row.arm == Arm.CANDIDATE.value:
+            passes.setdefault(row.case, []).append(row.outcome == RowOutcome.PASSED.value)
+    for number, case in enumerate(report.cases):
+        if case.earlier:
+            passes[number] = [True] * case.passed + [False] * (case.answers - case.passed)
+    if not passes or report.missing:
         return False
     if strict:
-        return all(row.outcome == RowOutcome.PASSED.value for row in mine)
+        return all(all(each) for each in passes.values())
     required = {suite.name for suite in report.suites if suite.kind == SuiteKind.REQUIRED.value}
-    passes: dict[int, list[bool]] = {}
-    for row in mine:
-        if report.cases[row.case].suite in required:
-            passes.setdefault(row.case, []).append(row.outcome == RowOutcome.PASSED.value)
-    return all(2 * sum(each) > len(each) or all(each) for each in passes.values())
+    mine = [each for number, each in passes.items() if report.cases[number].suite in required]
+    return all(2 * sum(each) > len(each) or all(each) for each in mine)
 
 
 def read_report(value: Mapping[str, Any]) -> Report:

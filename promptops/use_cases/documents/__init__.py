@@ -40,6 +40,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "Evidence": "evidence",
     "EvidenceShown": "evidence",
     "RunState": "evidence",
+    "Measured": "evidence",
     "Identity": "registry",
     "Ownership": "registry",
     "JournalKey": "registry",

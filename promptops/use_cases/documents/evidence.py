@@ -9,6 +9,7 @@ from typing import Any, Final
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Purpose, Source
 from promptops.operations.evidence import EvidenceShown
+from promptops.operations.measured import Measured, MeasuredCase
 from promptops.operations.runs import RunState
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.evidence import (
@@ -20,6 +21,7 @@ from promptops.wire.documents.evidence import (
     as_base64,
     from_base64,
 )
+from promptops.wire.documents.measured import MeasuredCaseDocument, MeasuredDocument
 
 
 def _state(state: RunState) -> RunStateDocument:
@@ -49,8 +51,23 @@ def _from_shown(document: ShownEvidenceDocument) -> EvidenceShown:
     )
 
 
+def _measured(found: Measured) -> MeasuredDocument:
+    cases = tuple(
+        MeasuredCaseDocument(**{each.name: getattr(case, each.name) for each in fields(case)}) for case in found.cases
+    )
+    return MeasuredDocument(app=found.app, channel=found.channel, digest=found.digest, cases=cases)
+
+
+def _from_measured(document: MeasuredDocument) -> Measured:
+    cases = tuple(
+        MeasuredCase(**{each.name: getattr(case, each.name) for each in fields(case)}) for case in document.cases
+    )
+    return Measured(app=document.app, channel=document.channel, digest=document.digest, cases=cases)
+
+
 FORMS: Final[Mapping[type, Form[Any, Any]]] = {
     Evidence: Form(EvidenceDocument, EvidenceDocument.of, EvidenceDocument.evidence),
     RunState: Form(RunStateDocument, _state, _from_state),
+    Measured: Form(MeasuredDocument, _measured, _from_measured),
     EvidenceShown: Form(ShownEvidenceDocument, _shown, _from_shown),
 }

@@ -15,7 +15,9 @@ class GateCheckDocument:
 
     ``outcome`` is ``pass``, ``inconclusive``, ``error`` or ``fail``. ``smallest_seen`` is the smallest difference that
     so many cases could have shown, ``cases_missing`` how many more a release needs that is as good as live, and
-    ``cases_least`` how many in any case. ``evidence`` are ids. ``advice`` are the actions that the hint names.
+    ``cases_least`` how many in any case. ``evidence`` are ids. ``lacks_run``: only another run could decide it, of the
+    suite with ``suite_digest``, compared with the release with the digest ``against`` if there is one. ``advice`` are
+    the actions that the hint names.
     """
 
     name: str
@@ -31,6 +33,9 @@ class GateCheckDocument:
     cases_missing: int | None
     cases_least: int | None
     waived_until: datetime | None
+    lacks_run: bool
+    suite_digest: str
+    against: str
     advice: tuple[Mapping[str, object], ...] = ()
 
 

@@ -27,6 +27,7 @@ _MODULES: Final = (
     "deployments",
     "evidence",
     "gates",
+    "measured",
     "registry",
     "releases",
     "tokens",
