@@ -77,6 +77,7 @@ def cases_of(plan: Plan) -> tuple[Case, ...]:
                 unchanged=asked.unchanged,
                 request=asked.requests[Arm.CANDIDATE].digest.removeprefix("sha256:")[:REQUEST_DIGITS],
                 reused=asked.earlier is not None,
+                as_anchor=asked.is_same_in(Arm.ANCHOR),
             )
         )
     return tuple(cases)

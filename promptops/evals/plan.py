@@ -65,11 +65,14 @@ class Asked:
         """True if live has the prompt, and every release sends the same bytes."""
         return Arm.LIVE in self.requests and len({request.digest for request in self.requests.values()}) == 1
 
+    def is_same_in(self, arm: Arm) -> bool:
+        """True if the candidate and this arm send the same bytes."""
+        return arm in self.requests and self.requests[arm].digest == self.requests[Arm.CANDIDATE].digest
+
     @property
     def unchanged(self) -> bool:
         """True if candidate and live send the same bytes."""
-        both = [self.requests[arm].digest for arm in (Arm.CANDIDATE, Arm.LIVE) if arm in self.requests]
-        return len(both) == 2 and both[0] == both[1]
+        return self.is_same_in(Arm.LIVE)
 
     @property
     def judges(self) -> int:

@@ -11,8 +11,6 @@ import pytest
 from promptops.core.advice import advice_in
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import Source
-from promptops.core.gate.anchor import choose_anchor
-from promptops.core.gate.reading import read_gate
 from promptops.core.gate.verdict import CheckVerdict
 from promptops.core.verdict import Outcome
 from tests.gate.world import (
@@ -328,23 +326,6 @@ def test_after_a_rollback_the_release_before_counts_too() -> None:
     assert said[1].reason == "its runs did not put answer to the release before live"
 
 
-def test_the_anchor_is_a_third_arm() -> None:
-    gate = {"not_worse": {"margin": "5%", "anchor": "best of 180d"}}
-    world = compared(*worse(150, 0))
-    best = release("1.5.0", prompt("answer", "best"))
-    anchored = world.but(anchor=best)
-    assert [one.outcome for one in anchored.ask(gate).checks] == [PASS, INCONCLUSIVE]
-    assert anchored.approved("anchor").ask(gate).outcome is PASS
-    assert anchored.ask(MARGIN).outcome is PASS
-    made = run(
-        world.candidate,
-        world.made[0].run.cases,
-        {Arm.CANDIDATE: [[F]] * 25 + same(125), Arm.LIVE: [[F]] * 25 + same(125), Arm.ANCHOR: same(150)},
-        others={Arm.LIVE: world.live[0], Arm.ANCHOR: best},
-    )
-    assert [one.outcome for one in replace(anchored, made=(made,)).ask(gate).checks] == [PASS, FAIL]
-
-
 def test_a_prompt_under_another_name_is_not_new() -> None:
     world = compared(*worse(150, 0))
     renamed = replace(world.live[0], prompts=(prompt("old-answer", "old"),))
@@ -375,22 +356,3 @@ def test_a_prompt_without_a_suite() -> None:
     world = compared(*worse(150, 0))
     bare = replace(world, candidate=replace(world.candidate, suites=()), live=(replace(world.live[0], suites=()),))
     assert verdict(bare).reason == "no suite has cases for the changed prompt answer"
-
-
-def test_the_anchor_is_the_release_that_is_shown_to_be_best() -> None:
-    world = compared(*worse(150, 0))
-    made, past = [], []
-    for name, count, failed in (("1.3.0", 150, 15), ("1.2.0", 150, 6), ("1.1.0", 20, 0)):
-        plan = cases("answer", "answer", count)
-        suite = suite_of(plan)
-        stable = release(name, prompt("answer", name), suites=[suite])
-        rows = [[F]] * failed + same(count - failed)
-        made.append(run(stable, plan, {Arm.CANDIDATE: rows}, name=name, at=NOW - timedelta(days=100)))
-        past.append(stable)
-    never = release("1.0.0", prompt("answer", "unmeasured"))
-    given = replace(world, made=tuple(made)).given()
-    settings = read_gate({"not_worse": {"margin": "5%", "anchor": "best of 180d"}})
-    best = choose_anchor(given, settings, [*past, never])
-    assert best is not None and best.version == "1.2.0"  # 96 % of 150 is shown to be more than 100 % of 20
-    assert choose_anchor(given, settings, [never]) is None
-    assert choose_anchor(given, read_gate({"required": {}}), past) is None

@@ -91,7 +91,8 @@ class Case:
     ``id`` is :attr:`promptops.core.suite.suite.Case.id`, ``key`` the digest of its variables with white space
     normalised, ``digest`` that of all that is measured. ``cluster`` is the given one (:func:`given_cluster`), or
     :func:`alike` for a group of similar cases without one. ``judged``: a model decides one of its checks.
-    ``unchanged``: the candidate's request and live's are the same bytes, so it is called once and never compared.
+    ``unchanged``: the candidate's request and live's are the same bytes, so it is called once and never compared with
+    live; ``as_anchor``: so are the candidate's and the anchor's, and it is never compared with the anchor.
     ``request`` are the first :data:`REQUEST_DIGITS` of the digest of the candidate's request. ``reused``: the run
     leaves it out, since an earlier one asked the same; :mod:`promptops.core.gate.reuse` says whose answer stands.
     """
@@ -107,6 +108,7 @@ class Case:
     unchanged: bool = False
     request: str = ""
     reused: bool = False
+    as_anchor: bool = False
 
     def __post_init__(self) -> None:
         """Raises Invalid: it lacks a name, one is too long, or it is left to an earlier run and compared."""
@@ -116,6 +118,10 @@ class Case:
             raise Invalid(f"case {shown}: a case has names of 1 to {LONGEST_ID} characters")
         if not _are_requests((self.request,)) or not _may_be_left(self.reused, self.unchanged, self.request):
             raise Invalid(f"case {self.id[:80]}: only an unchanged case with the digest of its request is reused")
+
+    def is_same_in(self, arm: Arm | None) -> bool:
+        """Returns whether the candidate's request is that of an arm, so that it says nothing about the two."""
+        return (self.unchanged and arm is Arm.LIVE) or (self.as_anchor and arm is Arm.ANCHOR)
 
     @property
     def is_alike(self) -> bool:

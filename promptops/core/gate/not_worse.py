@@ -153,7 +153,7 @@ def _of_pair(
     if isinstance(own, str):
         lacking = pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))
         return [replace(lacking, lacks_run=True)]
-    cases = (case for case in planned(own, pair.suite.name, changed.prompt.name) if not case.unchanged)
+    cases = planned(own, pair.suite.name, changed.prompt.name, other=other)
     universe = Universe(independent(given, settings, pair.suite, cases))
     if not universe.cases:
         reason = f"no case of {pair.suite.name} sends another request than {pair.what} does, so none shows the change"

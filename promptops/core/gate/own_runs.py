@@ -46,12 +46,16 @@ def own_runs(
     return f"no run of {given.name} has the suite {suite.name}"
 
 
-def planned(records: Iterable[Record], suite: str, prompt: str) -> list[Case]:
-    """Returns the cases of a suite and a prompt in some runs, each once, as its newest run has it."""
+def planned(records: Iterable[Record], suite: str, prompt: str, *, other: str | None = None) -> list[Case]:
+    """Returns the cases of a suite and a prompt in some runs, each once, as its newest run has it.
+
+    With ``other``, only those of which the request is not the same in the arm that has this content of the prompt.
+    """
     found: dict[str, Case] = {}
     for record in reversed(list(records)):
+        arm = None if other is None else record.arm_with(prompt, other)
         for case in record.cases:
-            if (case.suite, case.prompt) == (suite, prompt):
+            if (case.suite, case.prompt) == (suite, prompt) and not case.is_same_in(arm):
                 found.setdefault(case.digest, case)
     return list(found.values())
 
@@ -64,7 +68,7 @@ def newest_of_each(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
 def _puts(record: Record, prompt: GatePrompt, other: str | None) -> bool:
     if record.content(Arm.CANDIDATE, prompt.name) != prompt.content:
         return False
-    return other is None or other in (record.content(Arm.LIVE, prompt.name), record.content(Arm.ANCHOR, prompt.name))
+    return other is None or record.arm_with(prompt.name, other) is not None
 
 
 def case_digests_of(suite: SuiteRef | None, records: Iterable[Record]) -> frozenset[str]:

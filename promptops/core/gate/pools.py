@@ -20,9 +20,6 @@ from promptops.core.gate.given import GatePrompt
 from promptops.core.gate.records import Record
 from promptops.core.gate.settings import TRIES_WITHIN, Measure
 
-OTHERS = (Arm.LIVE, Arm.ANCHOR)
-"""The arms with which the candidate is compared. What a release is called in a run changes nothing."""
-
 
 class Universe:
     """The cases of a comparison, in order. A case of an earlier run is one of them by its id, or by its variables."""
@@ -109,7 +106,7 @@ def parts_of(
     found = []
     for record in records:
         for name, arm in _prompts(record, prompt, other):
-            at = _places(record, universe, suite, name, compared=other is not None)
+            at = _places(record, universe, suite, name, arm)
             if at:
                 found.append(Part(record=record, prompt=name, arm=arm, at=at))
                 break
@@ -124,16 +121,20 @@ def ids_of(parts: Iterable[Part], own: Record) -> tuple[str, ...]:
 def _prompts(record: Record, prompt: GatePrompt, other: str | None) -> Iterator[tuple[str, Arm | None]]:
     for candidate in sorted(record.candidate.prompts, key=lambda one: (one.prompt != prompt.name, one.prompt)):
         if candidate.digest == prompt.content:
-            arms: list[Arm | None] = [arm for arm in OTHERS if record.content(arm, candidate.prompt) == other]
-            yield from ((candidate.prompt, arm) for arm in ([None] if other is None else arms[:1]))
+            arm = None if other is None else record.arm_with(candidate.prompt, other)
+            if other is None or arm is not None:
+                yield candidate.prompt, arm
 
 
-def _places(record: Record, universe: Universe, suite: str, prompt: str, *, compared: bool) -> dict[int, int]:
-    """Returns the place in the run of each case; where two suites have it, that of the suite of this name."""
+def _places(record: Record, universe: Universe, suite: str, prompt: str, arm: Arm | None) -> dict[int, int]:
+    """Returns the place in the run of each case that can be compared with an arm, if one is named.
+
+    Where two suites have a case, it is that of the suite of this name.
+    """
     found: dict[int, int] = {}
     others = []
     for there, case in enumerate(record.cases):
-        if case.prompt == prompt and not case.reused and not (compared and case.unchanged):
+        if case.prompt == prompt and not case.reused and not case.is_same_in(arm):
             if case.suite != suite:
                 others.append((there, case))
             elif (place := universe.place(case)) is not None:
@@ -178,10 +179,10 @@ def tries(
         if record.at <= now - TRIES_WITHIN:
             continue
         for candidate in record.candidate.prompts:
-            compared = any(record.content(arm, candidate.prompt) == other for arm in OTHERS)
-            if not compared or candidate.digest in (content, other) or candidate.digest in first:
+            arm = record.arm_with(candidate.prompt, other)
+            if arm is None or candidate.digest in (content, other) or candidate.digest in first:
                 continue
-            if _places(record, universe, suite, candidate.prompt, compared=True):
+            if _places(record, universe, suite, candidate.prompt, arm):
                 first[candidate.digest] = (record.at, record.id)
     ordered = sorted(first, key=lambda one: first[one])
     return (ordered.index(content) + 1 if content in first else len(ordered) + 1), len(ordered)

@@ -105,6 +105,10 @@ class Record:
         contents = release.prompts if release is not None else ()
         return next((content.digest for content in contents if content.prompt == prompt), "")
 
+    def arm_with(self, prompt: str, content: str) -> Arm | None:
+        """Returns which arm the candidate is compared with where a prompt has this content in one, by whatever name."""
+        return next((arm for arm in (Arm.LIVE, Arm.ANCHOR) if self.content(arm, prompt) == content), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
