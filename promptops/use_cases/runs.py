@@ -57,6 +57,7 @@ OPEN_RUN = UseCase(
 MEASURED = UseCase(
     name="measured",
     method="POST",
+    asks=True,
     path="/v1/channels/{channel}/apps/{app}/measured",
     scope=Scope.READ,
     tag="Evidence",

@@ -65,6 +65,7 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/approvals": Scope.APPROVE,
     "GET /v1/channels/{channel}/apps/{app}/gate": READ,
     "POST /v1/channels/{channel}/apps/{app}/gate": READ,
+    "POST /v1/channels/{channel}/apps/{app}/measured": READ,
     "POST /v1/runs": EVIDENCE,
     "POST /v1/runs/{run}/rows": EVIDENCE,
     "POST /v1/runs/{run}/close": EVIDENCE,
