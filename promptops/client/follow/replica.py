@@ -223,6 +223,9 @@ class Replica:
 
     def _swap(self, held: Held, source: Source) -> None:
         self.held, self.kept = keeping(held, self._wanted), source
+        # The next look at the files would find this too, but prompts are looked up before it.
+        lineage = held.snapshot.lineage
+        self.overrides = {app: file for app, file in self.overrides.items() if file.override.lineage == lineage}
         self.view = self._view(*self._grade())
 
     # --- how it is served ------------------------------------------------------------------------

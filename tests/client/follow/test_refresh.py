@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_a_place_that_hangs_leaves_the_next_one_its_share_of_the_time() -> None:
     world.poll(timeout=4.0)
     assert world.asked[0].deadline == 1_002.0
     assert world.asked[1].deadline == 1_004.0
+
+
+@pytest.mark.parametrize(("lineage", "version"), [("one", "0.5.0"), ("two", "1.0.0")])
+def test_an_override_of_another_registry_ends_with_the_first_answer_not_with_the_next_look_at_the_files(
+    tmp_path: Path, lineage: str, version: str
+) -> None:
+    made.lay_override(tmp_path, "0.5.0", lineage=lineage)
+    world = Simulation(
+        served={FIRST: made.served(1, "1.0.0")}, told={"override": str(tmp_path)}, today=datetime.now(UTC)
+    )
+    world.follower.begin()
+    assert world.replica.view.resolve("bot/answer").version == "0.5.0"  # of whatever registry: none was reached yet
+    world.poll()
+    assert world.replica.view.resolve("bot/answer").version == version
 
 
 def test_what_was_fetched_is_there_for_the_next_try() -> None:
