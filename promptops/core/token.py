@@ -45,6 +45,7 @@ class Scope(StrEnum):
     """One thing a token may do. ``admin`` contains every other scope, and every scope contains ``read``."""
 
     READ = "read"
+    REPORT = "report"
     RELEASE = "release"
     PROMOTE = "promote"
     ROLLBACK = "rollback"

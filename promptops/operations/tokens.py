@@ -54,7 +54,7 @@ class TokenRequest:
     """
 
     name: str
-    scopes: tuple[Scope, ...] = (Scope.READ,)
+    scopes: tuple[Scope, ...] = (Scope.READ, Scope.REPORT)
     channels: tuple[str, ...] = ("*",)
     apps: tuple[str, ...] = ("*",)
     lifetime: timedelta | None = LIFETIME

@@ -14,6 +14,7 @@ from promptops.core.errors import RegistryDamaged
 from promptops.core.model import AuditEntry
 from promptops.store.queries.channels import ChannelReader
 from promptops.store.queries.evidence_reader import EvidenceReader
+from promptops.store.queries.outcome_reader import OutcomeReader
 from promptops.store.queries.releases import ReleaseReader
 from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
@@ -68,7 +69,7 @@ def the_head(rows: Sequence[AnyRow]) -> AnyRow:
     return rows[0]
 
 
-class Reader(ReleaseReader, ChannelReader, EvidenceReader):
+class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader):
     """One consistent view of the registry, valid inside the ``with`` or the work it was handed to."""
 
     def audit(

@@ -172,6 +172,14 @@ class Writer(Reader):
 
         put_beats(self._connection, beats, now, room)
 
+    # --- outcomes ---
+
+    def keep_report_secret(self, lineage: str, secret: str) -> str:
+        """Keep a secret of reporting clients unless there is one; answers the one that is there."""
+        from promptops.store.queries.report_keys import keep_secret
+
+        return keep_secret(self._connection, lineage, secret)
+
     # --- tokens ---
 
     def add_token(self, token: Token, secret_digest: str) -> AuditEntry:

@@ -38,6 +38,7 @@ WHO_MAY = {
     "GET /v1/apps/{app}/releases/{version}/content": READ,
     "POST /v1/channels/{channel}/clients": READ,
     "GET /v1/channels/{channel}/events": READ,
+    "GET /v1/channels/{channel}/report-key": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,

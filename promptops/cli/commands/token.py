@@ -42,8 +42,8 @@ def token() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    default=["read"],
-    show_default="read",
+    default=["read", "report"],
+    show_default="read and report",
     help="What it may do; repeat it for more. admin contains all, each contains read.",
 )
 @click.option(

@@ -9,12 +9,10 @@ from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import NotAllowed
 from promptops.core.token import Scope
 from promptops.server.http.call import Call
-from promptops.server.http.replies import JSON, Reply
+from promptops.server.http.replies import JSON, NOT_KEPT, Reply
 from promptops.server.http.routing import OPEN, Routes
 from promptops.server.live import metrics
 from promptops.wire import schemas as published
-
-_NOT_KEPT = (b"cache-control", b"no-store")
 
 routes = Routes("Operating")
 
@@ -22,7 +20,7 @@ routes = Routes("Operating")
 @routes.get("/healthz", scope=OPEN, direct=True, answer="healthy")
 async def healthz(call: Call) -> Reply:
     """Whether the process lives. It queries nothing."""
-    return Reply(b'{"status":"ok"}', JSON, _NOT_KEPT)
+    return Reply(b'{"status":"ok"}', JSON, NOT_KEPT)
 
 
 @routes.get("/readyz", scope=OPEN, direct=True, answer="ready")
@@ -32,7 +30,7 @@ async def readyz(call: Call) -> Reply:
     document = {"status": "not ready" if reasons else "ready", "reasons": list(reasons)}
     document |= {"changes": call.state.feed.way}
     document |= {"notes": list(notes)} if notes else {}
-    return Reply(json.dumps(document).encode(), JSON, _NOT_KEPT, status=503 if reasons else 200)
+    return Reply(json.dumps(document).encode(), JSON, NOT_KEPT, status=503 if reasons else 200)
 
 
 @routes.get("/metrics", scope=Scope.READ, direct=True, answer="metrics")
@@ -47,19 +45,19 @@ async def metrics_page(call: Call) -> Reply:
             scope=Scope.READ.value,
             hint=Sentence("A token for all channels and apps is needed: ", Advice(Action.CREATE_TOKEN)),
         )
-    return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), _NOT_KEPT)
+    return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), NOT_KEPT)
 
 
 @routes.get("/openapi.json", scope=Scope.READ, direct=True, answer="openapi")
 async def openapi(call: Call) -> Reply:
     """This documentation."""
-    return Reply(call.state.documentation, JSON, _NOT_KEPT)
+    return Reply(call.state.documentation, JSON, NOT_KEPT)
 
 
 @routes.get("/v1/schemas", scope=Scope.READ, direct=True, answer="schemas")
 async def schemas(call: Call) -> Reply:
     """The JSON Schemas of everything that promptops writes for others to read, by name."""
-    return Reply(_schemas(), JSON, _NOT_KEPT)
+    return Reply(_schemas(), JSON, NOT_KEPT)
 
 
 @cache

@@ -25,6 +25,8 @@ from promptops.core.errors import (
     TooManyRequests,
 )
 from promptops.server.http.routing import Route
+from promptops.wire.codec import schema_of
+from promptops.wire.documents.outcomes import REPORT_KEY, ReportKeyDocument
 from promptops.wire.problem import MEDIA_TYPE, status_of
 from promptops.wire.snapshot import RELEASES
 
@@ -190,6 +192,17 @@ ANSWERS: Final[Mapping[str, Schema]] = {
         )
     },
     "metrics": {"content": _text("text/plain", "promptops_streams 12.0\n")},
+    "report-key": {
+        "content": _json(
+            schema_of(ReportKeyDocument),
+            {
+                "schema": REPORT_KEY,
+                "registry": "shop",
+                "lineage": "0b0e6c7e-8a0c-4d0f-9f0a-3c2b1d0e9f8a",
+                "secret": "…",
+            },
+        )
+    },
     "openapi": {"content": _json({"type": "object"}, {"openapi": "3.1.0"})},
     "schemas": {
         "content": _json(

@@ -10,6 +10,7 @@ JSON: Final = (b"content-type", b"application/json")
 UNCHANGED_FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 """A shared cache may serve a release to clients that know its digest, which cannot be guessed."""
 
+NOT_KEPT: Final = (b"cache-control", b"no-store")
 ASK_AGAIN: Final = (b"cache-control", b"no-cache")
 
 

@@ -1,9 +1,10 @@
 """The tables of a registry: what the other modules of ``store`` select from and insert into.
 
-Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except six: ``head``, the
+Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except a few: ``head``, the
 revision each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log;
 ``outbox``, whose rows go when they are in git; ``drained``, how far git is; ``client``, each running client's last
-heartbeat; and ``idempotency``, whose rows may be thrown away some day. Indexes are what keeps a rollback as fast at
+heartbeat; ``idempotency``, whose rows may be thrown away some day; and those of ``outcome_tables``, which hold
+measurements. Indexes are what keeps a rollback as fast at
 10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
 
 They are plain tables, not classes of an ORM: every command declares all of them when it starts, and declaring classes
@@ -39,6 +40,13 @@ from promptops.store.schema.git_tables import drained as drained
 from promptops.store.schema.git_tables import home as home
 from promptops.store.schema.git_tables import outbox as outbox
 from promptops.store.schema.git_tables import registry_key as registry_key
+from promptops.store.schema.outcome_tables import bad_unit as bad_unit
+from promptops.store.schema.outcome_tables import declaration as declaration
+from promptops.store.schema.outcome_tables import feedback as feedback
+from promptops.store.schema.outcome_tables import outcome as outcome
+from promptops.store.schema.outcome_tables import outcome_client as outcome_client
+from promptops.store.schema.outcome_tables import report_key as report_key
+from promptops.store.schema.outcome_tables import sample_unit as sample_unit
 
 
 def _of_release(digest: str = "digest") -> ForeignKeyConstraint:

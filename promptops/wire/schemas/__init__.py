@@ -28,6 +28,7 @@ _MODULES: Final = (
     "evidence",
     "gates",
     "measured",
+    "outcomes",
     "registry",
     "releases",
     "tokens",

@@ -84,7 +84,7 @@ def test_scripts_get_one_object_with_the_secret_in_it_once(promptops: Promptops)
         "id": made["id"],
         "name": "app",
         "kind": "rt",
-        "scopes": ["read"],
+        "scopes": ["read", "report"],
         "channels": ["*"],
         "apps": ["*"],
         "prefix": secret[:12],
@@ -156,7 +156,7 @@ def test_the_audit_log_shows_names_and_no_secrets(promptops: Promptops) -> None:
     assert "create-token ci" in shown.out and "revoke-token ci" in shown.out and "in a log" in shown.out
     everything = shown.out + "".join(promptops("audit", *more).out for more in (["--json"], ["--csv"]))
     assert secret not in everything and secret_digest(secret) not in everything
-    assert "scopes read channels * apps *" in everything
+    assert "scopes read,report channels * apps *" in everything
 
 
 def test_a_token_goes_to_git_without_its_secret_and_comes_back_from_there_without_it(

@@ -26,7 +26,8 @@ from tests.store.facts import release as a_release
 from tests.support.evidence import evidence_of, row, suites
 from tests.support.evidence import run as a_run
 
-MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client"}
+MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client", "report_key"}
+MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "declaration"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
