@@ -112,7 +112,9 @@ class WorkingTree:
                 except Invalid as error:
                     state = replace(state, notes=(*state.notes, f"{app.name}: {error.message}"))
                     continue
-                state.apps[app.name] = numbered[app.name] = _next(numbered.get(app.name), digest_of(data))
+                state.apps[app.name] = numbered[app.name] = replace(
+                    _next(numbered.get(app.name), digest_of(data)), declared=app.declared.reported
+                )
                 state.contents[digest_of(data)] = data
         for pointer in state.apps.values():
             for release in pointer.releases():

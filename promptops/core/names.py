@@ -12,6 +12,9 @@ from typing import Annotated, TypeAlias
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 """App and channel names: lower case, up to 63 characters."""
 
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""The name of a tag, a score, or something that a call led to: ``language``, ``helpful``, ``ticket_resolved``."""
+
 SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """One segment of a prompt's name; ``writing/density_refiner`` has two."""
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.model import ReleaseRef
 
 MAX_EPOCH: Final = 1_000_000
@@ -23,7 +24,8 @@ class Pointer:
     """What a channel serves of one app: its revision there, the stable release, and the canary with its weight in
     basis points and its salt (none: weight 0, no salt). Without a stable release the app is off: nothing is served.
     ``last_good`` is where a rollback would go: a client holds its content beforehand, so that following a rollback
-    needs no further request.
+    needs no further request. ``declared`` is what the app declares of its calls, without the plan; it is no part of
+    what the revision is, and may change without one.
     """
 
     revision: int
@@ -32,6 +34,7 @@ class Pointer:
     weight: int = 0
     salt: str = ""
     last_good: ReleaseRef | None = None
+    declared: Declarations = NOTHING
 
     @property
     def version(self) -> str:

@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.floating_models import is_floating
 from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
+from promptops.source.app_declarations import KEYS as DECLARED
+from promptops.source.app_declarations import read_declarations
 from promptops.source.parameters import read_parameters, refuse_untaken
 from promptops.source.schemas import check_schema
 from promptops.source.text.fields import Fields, read_fields, read_yaml
@@ -15,7 +18,19 @@ from promptops.source.text.findings import Near, Report
 from promptops.source.text.strict_yaml import Document
 
 APP_FILE = "app.yml"
-KEYS = ("name", "title", "description", "owner", "on_call", "on-call", "runbook", "models", "judges", "inputs")
+KEYS = (
+    "name",
+    "title",
+    "description",
+    "owner",
+    "on_call",
+    "on-call",
+    "runbook",
+    "models",
+    "judges",
+    "inputs",
+    *DECLARED,
+)
 MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,198}[A-Za-z0-9._-])?")
 PINNED_MODEL = re.compile(
     r"(?=.{3,200}\Z)[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]*)?/[A-Za-z0-9._:@+/-]*[A-Za-z0-9._-]"
@@ -47,6 +62,7 @@ class AppFile:
     document: Document | None = None
     name: str = ""
     profile: Profile = field(default_factory=Profile)
+    declared: Declarations = NOTHING
     pins: Mapping[str, Pin] = field(default_factory=dict)
     judges: Mapping[str, Pin] = field(default_factory=dict)
     judge_pins: frozenset[str] = frozenset()
@@ -76,6 +92,7 @@ def read_app_file(report: Report) -> AppFile:
         document=document,
         name=name,
         profile=_profile(fields),
+        declared=read_declarations(fields),
         pins=pins,
         judges=judges,
         judge_pins=judge_pins,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptops.core.compiled import require_loadable
+from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.errors import AppNotFound, SourceInvalid, Unloadable
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile
@@ -35,6 +36,7 @@ class AppSource:
     path: str
     content: Content | None
     profile: Profile = field(default_factory=Profile)
+    declared: Declarations = NOTHING
     suites: Mapping[str, Suite] = field(default_factory=dict)
     held: Mapping[str, ReadSuite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
@@ -155,6 +157,7 @@ def _source(app: ReadApp, *, valid: bool) -> AppSource:
         path=app.folder.path,
         content=app.content() if valid else None,
         profile=app.file.profile,
+        declared=app.file.declared,
         suites={read.suite.name: read.suite for read in app.suites() if read.is_complete},
         held={read.suite.name: read for read in app.suites() if read.suite.held is not None},
         files=tuple(report.path for report in app.reports()),

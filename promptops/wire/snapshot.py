@@ -11,22 +11,26 @@
 so a reader notices a document that was cut, mixed or damaged over HTTP, in a CDN or on a disk. An event
 has ``"schema": "promptops.event/1"`` and the changed apps only. Reading is strict: an unknown key is a newer format,
 and is refused, except within an object ``extensions`` of the document or of an app
-(:mod:`promptops.wire.extensions`).
+(:mod:`promptops.wire.extensions`). An app's has ``outcomes``, where it declares any of its calls
+(:mod:`promptops.wire.declarations`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from promptops.core.bucketing import WHOLE
+from promptops.core.declarations import NOTHING
 from promptops.core.digest import digest as digest_of
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, ReleaseRef, is_name, is_segment
 from promptops.core.reference import VERSION
 from promptops.core.snapshot import Pointer, Snapshot
+from promptops.wire.declarations import DECLARED, declarations_from_json, declarations_to_json
 from promptops.wire.extensions import EXTENSIONS, require_extensions
 
 SNAPSHOT: Final = "promptops.snapshot/1"
@@ -48,8 +52,21 @@ def encode(snapshot: Snapshot) -> tuple[bytes, str]:
     Raises:
         Invalid: it is larger than :data:`MAX_BYTES`.
     """
+    document = _document(snapshot)
+    body = _canonical(document)
+    if len(body) > MAX_BYTES - 100:  # what apps declare stops no channel
+        bare = {app: replace(pointer, declared=NOTHING) for app, pointer in snapshot.apps.items()}
+        body = _canonical(_document(replace(snapshot, apps=bare)))
+    if len(body) > MAX_BYTES - 100:
+        raise Invalid(f"the snapshot of {snapshot.channel} is {len(body):,} bytes, over the limit of {MAX_BYTES:,}")
+    digest = digest_of(body)
+    place = body.rindex(b'"epoch":')  # keys are in order; what follows are numbers and quoted texts
+    return b"%b%b%b" % (body[:place], f'"digest":"{digest}",'.encode(), body[place:]), digest
+
+
+def _document(snapshot: Snapshot) -> dict[str, Json]:
     apps: dict[str, Json] = {app: _pointer_to_json(pointer) for app, pointer in snapshot.apps.items()}
-    document: dict[str, Json] = {
+    return {
         "schema": EVENT if snapshot.partial else SNAPSHOT,
         "registry": snapshot.registry,
         "lineage": snapshot.lineage,
@@ -58,12 +75,6 @@ def encode(snapshot: Snapshot) -> tuple[bytes, str]:
         "cursor": snapshot.cursor,
         "apps": apps,
     }
-    body = _canonical(document)
-    if len(body) > MAX_BYTES - 100:
-        raise Invalid(f"the snapshot of {snapshot.channel} is {len(body):,} bytes, over the limit of {MAX_BYTES:,}")
-    digest = digest_of(body)
-    place = body.rindex(b'"epoch":')  # keys are in order; what follows are numbers and quoted texts
-    return b"%b%b%b" % (body[:place], f'"digest":"{digest}",'.encode(), body[place:]), digest
 
 
 def decode(data: bytes) -> Snapshot:
@@ -101,7 +112,8 @@ def _require_digest(data: bytes, named: Json) -> None:
 
 
 def _canonical(document: Mapping[str, Json]) -> bytes:
-    """Returns what RFC 8785 makes of text, whole numbers and null under names in ASCII.
+    """Returns what RFC 8785 makes of text, null, whole numbers and such fractions as those of :class:`DeclaredScore`,
+    under names in ASCII.
 
     It is many times as fast, and every client waits for it after a rollback.
     """
@@ -114,7 +126,9 @@ def is_digest(text: str) -> bool:
 
 
 def _pointer_to_json(pointer: Pointer) -> Json:
+    declared = declarations_to_json(pointer.declared)
     return {
+        **({EXTENSIONS: {DECLARED: declared}} if declared else {}),
         "revision": pointer.revision,
         "stable": _ref_to_json(pointer.stable),
         "canary": _ref_to_json(pointer.canary),
@@ -144,6 +158,7 @@ def _pointer(value: Json, path: str) -> Pointer:
         weight=weight,
         salt=salt,
         last_good=_ref(document["last_good"], f"{path}.last_good"),
+        declared=declarations_from_json(document.get(EXTENSIONS)),
     )
 
 

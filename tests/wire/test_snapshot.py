@@ -298,7 +298,7 @@ def test_a_pointer_names_each_release_once_what_is_served_first() -> None:
 # --- extensions -----------------------------------------------------------------------------------------
 
 
-def _extended(top: object, app: object = None) -> bytes:
+def extended(top: object, app: object = None) -> bytes:
     document = json.loads(encode(SNAPSHOT)[0])
     del document["digest"]
     document["extensions"] = top
@@ -309,19 +309,19 @@ def _extended(top: object, app: object = None) -> bytes:
 
 @pytest.mark.parametrize("extensions", [{}, {"rollout": {"step": 2}}, {"epoch": 9, "digest": DIGEST, "apps": {}}])
 def test_what_a_newer_server_adds_as_extensions_is_ignored(extensions: dict[str, Any]) -> None:
-    assert decode(_extended(extensions)) == SNAPSHOT
-    assert decode(_extended({}, extensions)) == SNAPSHOT
+    assert decode(extended(extensions)) == SNAPSHOT
+    assert decode(extended({}, extensions)) == SNAPSHOT
 
 
 @pytest.mark.parametrize("wrong", [None, 1, "x", [], [{}]])
 def test_extensions_are_an_object(wrong: object) -> None:
     with pytest.raises(Invalid, match=r"^\$\.extensions is not an object"):
-        decode(_extended(wrong))
+        decode(extended(wrong))
     if wrong is not None:
         with pytest.raises(Invalid, match=r"^\$\.apps\.faq\.extensions is not an object"):
-            decode(_extended({}, wrong))
+            decode(extended({}, wrong))
 
 
 def test_extensions_are_part_of_what_the_digest_proves() -> None:
     with pytest.raises(Invalid, match="damaged"):
-        decode(_extended({"a": 1}).replace(b'{"a":1}', b'{"a":2}'))
+        decode(extended({"a": 1}).replace(b'{"a":1}', b'{"a":2}'))

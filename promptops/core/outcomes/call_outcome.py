@@ -30,6 +30,8 @@ class Count(StrEnum):
     """The answer does not fit the prompt's JSON Schema."""
     CHECK_FAILED = "check_failed"
     """The answer failed a check of the prompt."""
+    BAD = "bad"
+    """The call ended in an error or a refusal, or its answer fits no schema or failed a check: in any of these."""
     CANCELLED = "cancelled"
     """The caller went away: neither good nor bad."""
     UNREAD = "unread"
@@ -139,6 +141,8 @@ class CallOutcome:
             yield Count.SCHEMA_FAILED, 1
         if self.check_failed:
             yield Count.CHECK_FAILED, 1
+        if not self.cancelled and (self.error or self.refused or self.schema_failed or self.check_failed):
+            yield Count.BAD, 1
         if self.cancelled:
             yield Count.CANCELLED, 1
         if self.unread:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from promptops.core.declarations import LONGEST_TAG as LONGEST_TAG
+from promptops.core.declarations import MAX_TAGS as MAX_TAGS
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name, is_segment
+from promptops.core.names import WORD as WORD
 from promptops.core.snapshot import MAX_EPOCH, MAX_REVISION
 
 LONGEST_PROMPT: Final = 500
 LONGEST_LINE: Final = 200
 """Characters of a model, a lineage, and what names a client: one printable line."""
-MAX_TAGS: Final = 3
-LONGEST_TAG: Final = 64
-"""Characters of a tag's value. Its name is a :data:`WORD`."""
-
-WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""The name of a tag, a score, or something that a call led to: ``language``, ``helpful``, ``ticket_resolved``."""
 
 MAX_MINUTE: Final = 2**31 - 1
 """A minute is the number of whole minutes since 1970-01-01T00:00Z."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from promptops.core.declarations import MAX_NAMES as MAX_NAMES
+from promptops.core.declarations import UNDECLARED as UNDECLARED
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.call_outcome import LONGEST_ERROR, CallOutcome, Count, Measure
 from promptops.core.outcomes.counters import MAX_COUNT, added, folded, kept_names, require_counts
@@ -19,9 +21,6 @@ from promptops.core.outcomes.series import WORD, require_line
 MAX_ERRORS: Final = 20
 """Classes of errors that stay apart; all others are counted as :data:`OTHER`."""
 OTHER: Final = "other"
-MAX_NAMES: Final = 50
-"""Names of scores and of outcomes, as many as an app may declare; all others are counted as :data:`UNDECLARED`."""
-UNDECLARED: Final = "undeclared"
 
 MILLION: Final = 1_000_000
 

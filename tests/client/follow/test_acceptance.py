@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from promptops.client.follow.acceptance import CHANGES, LINES, RESTORES, judge
 from promptops.client.state.release_set import Held, Rejected, Rejection, build
+from promptops.core.declarations import Declarations
 from promptops.core.snapshot import MAX_EPOCH, MAX_REVISION, Pointer, Snapshot
 from tests.client.made import CONTENTS, event, held, pointer, release, served, snapshot
 
@@ -114,6 +115,16 @@ def _merged(arrived: Snapshot, holding: Held | None = None) -> Snapshot:
     """What is held once everything of it is loaded."""
     verdict = judge(arrived, holding or held(NOW), channel="prod")
     return replace(verdict.base, apps={**verdict.base.apps, **verdict.news})
+
+
+def test_what_an_app_declares_of_its_calls_may_change_within_a_revision() -> None:
+    declaring = replace(pointer(5, TWO, last_good=ONE), declared=Declarations(outcomes=("resolved",)))
+    merged = _merged(event({"bot": declaring}, epoch=2, cursor=10))
+    assert merged.apps["bot"] == declaring
+    assert _merged(event({"bot": pointer(5, TWO, last_good=ONE)}, epoch=2, cursor=11), held(merged)).apps == NOW.apps
+    other = replace(declaring, stable=pointer(5, THREE).stable)
+    verdict = judge(event({"bot": other}, epoch=2, cursor=10), held(NOW), channel="prod")
+    assert verdict.refused["bot"].reason is Rejection.CONFLICT
 
 
 def test_only_where_a_rollback_would_go_may_change_within_a_revision() -> None:

@@ -34,6 +34,7 @@ def test_what_a_call_adds() -> None:
             Count.CALLS: 1,
             Count.NO_UNIT: 1,
             Count.REFUSED: 1,
+            Count.BAD: 1,
             Count.TRUNCATED: 1,
             Count.INPUT_TOKENS: 1200,
             Count.CACHED_TOKENS: 1024,
@@ -49,19 +50,26 @@ def test_what_a_call_adds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "count"),
+    ("flag", "count", "bad"),
     [
-        ("refused", Count.REFUSED),
-        ("schema_failed", Count.SCHEMA_FAILED),
-        ("check_failed", Count.CHECK_FAILED),
-        ("cancelled", Count.CANCELLED),
-        ("unread", Count.UNREAD),
-        ("pin_mismatch", Count.PIN_MISMATCH),
-        ("truncated", Count.TRUNCATED),
+        ("refused", Count.REFUSED, True),
+        ("schema_failed", Count.SCHEMA_FAILED, True),
+        ("check_failed", Count.CHECK_FAILED, True),
+        ("cancelled", Count.CANCELLED, False),
+        ("unread", Count.UNREAD, False),
+        ("pin_mismatch", Count.PIN_MISMATCH, False),
+        ("truncated", Count.TRUNCATED, False),
     ],
 )
-def test_every_flag_has_a_counter(flag: str, count: Count) -> None:
-    assert Sums.of(CallOutcome(**{flag: True})).counts == {Count.CALLS: 1, count: 1}  # type: ignore[arg-type]
+def test_every_flag_has_a_counter(flag: str, count: Count, bad: bool) -> None:
+    wanted = {Count.CALLS: 1, count: 1, **({Count.BAD: 1} if bad else {})}
+    assert Sums.of(CallOutcome(**{flag: True})).counts == wanted  # type: ignore[arg-type]
+
+
+def test_a_call_is_bad_once_and_not_where_the_caller_went_away() -> None:
+    bad = CallOutcome(error="TimeoutError", refused=True, schema_failed=True, check_failed=True)
+    assert Sums.of(bad)[Count.BAD] == Sums.of(CallOutcome(error="TimeoutError"))[Count.BAD] == 1
+    assert Sums.of(replace(bad, cancelled=True))[Count.BAD] == 0
 
 
 @pytest.mark.parametrize("end", [{"error": "TimeoutError"}, {"cancelled": True}])
