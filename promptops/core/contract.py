@@ -5,7 +5,7 @@ MAJOR   what a caller relied on is gone or different: a required input more, an 
 MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
         a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
         provider's tools, the features that a client needs
-PATCH   wording: the text of messages, descriptions, the template language, the order of tools
+PATCH   wording: the text of messages, descriptions, the template language, the order of tools; the checks of answers
 
 Everything is compared in canonical form, so there is a change exactly if the digest differs.
 """
@@ -168,7 +168,7 @@ def _tool(prompt: str, old: Tool, new: Tool) -> Iterator[Change]:
 
 
 def _answer(prompt: str, old: Prompt, new: Prompt) -> Iterator[Change]:
-    """The shape of the answer: the response format and its schema."""
+    """The shape of the answer: the response format, its schema, and what is checked of it."""
     if old.response_format is not new.response_format:
         before, after = str(old.response_format), str(new.response_format)
         summary = f"response format {before} → {after}"
@@ -180,6 +180,13 @@ def _answer(prompt: str, old: Prompt, new: Prompt) -> Iterator[Change]:
         summary = "output schema changed" if breaks else "names and descriptions in the output schema"
         bump = Bump.MAJOR if breaks else Bump.PATCH
         yield _change(bump, prompt, "json_schema", summary, schema_before, schema_after)
+    checks_before, checks_after = _checks_text(old), _checks_text(new)
+    if checks_before != checks_after:
+        yield _change(Bump.PATCH, prompt, "checks", "checks of the answer", checks_before, checks_after)
+
+
+def _checks_text(prompt: Prompt) -> str | None:
+    return _text([{check.kind: check.wanted} for check in prompt.checks]) if prompt.checks else None
 
 
 def _shape(schema: Mapping[str, Json] | None) -> Json:

@@ -15,8 +15,11 @@ from typing import Final
 OFF: Final = "off"
 """A channel may serve nothing of an app (``stable`` is null), and its other apps are followed on."""
 
-UNDERSTOOD: Final = (OFF,)
-"""What this version's client understands, in order. No release needs any of it: later versions add what one may."""
+CHECKS: Final = "checks"
+"""Prompts may have checks of their answers. An older client refuses the key, since it may decide what is sent."""
+
+UNDERSTOOD: Final = (CHECKS, OFF)
+"""What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
 """Features that a release needs or a client names: there will never be as many, and a heartbeat stays small."""

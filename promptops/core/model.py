@@ -99,12 +99,21 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCheck:
+    """What the text of each answer to a prompt has to fulfil: a kind (:mod:`promptops.core.checks.table`), and what is
+    wanted: a text, or a path and a value."""
+
+    kind: str
+    wanted: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """One message template inside an app, with everything that decides what is sent.
 
     ``model`` is ``provider/model`` resolved from the pin, or None where the application chooses. ``parameters`` are the
     pin's, overlaid by the prompt's own, under their GitHub Models names (``maxTokens``). Partials are already in the
-    text.
+    text. ``checks`` are not sent: clients count the answers that fail one.
     """
 
     name: str
@@ -116,6 +125,7 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
     response_format: ResponseFormat = ResponseFormat.TEXT
     json_schema: Mapping[str, Json] | None = None
+    checks: tuple[AnswerCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,16 @@
                             "inputs": {"question": {"type": "string"}},
                             "tools": [{"name": "search", "description": "…", "parameters": {…}, "strict": true},
                                       {"name": "web_search", "type": "web_search", "settings": {…}}],
-                            "response_format": "json_schema", "json_schema": {…}}}}
+                            "response_format": "json_schema", "json_schema": {…},
+                            "checks": [{"contains": "…"},
+                                       {"json_path": {"path": "$.intent", "equals": "refund"}}]}},
+     "requires": ["checks"]}
 
-``requires``, such as ``["cascade"]``, names the features that a client needs to load the release, in order; it is left
-out where there are none. ``messages`` is always there; every other key of a prompt is left out at its default, so that
-a later key changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read
-back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are
-refused.
+``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
+and has ``checks`` where a prompt has some. ``messages`` is always there; every other key of a prompt is left out at its
+default, so that a later key changes no digest of before. Prompts and inputs are mappings: their order means nothing,
+and they are read back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes
+that have one are refused.
 """
 
 from __future__ import annotations
@@ -23,13 +26,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from promptops.core.checks.table import KINDS, MOST
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
-from promptops.core.features import MAX_FEATURES, is_features
+from promptops.core.features import CHECKS, MAX_FEATURES, is_features
 from promptops.core.json_size import require_few
 from promptops.core.model import (
     OBJECTS,
     VARIABLE,
+    AnswerCheck,
     Content,
     Engine,
     Input,
@@ -50,7 +55,7 @@ MAX_ELEMENTS = 200_000
 
 _KEYS = frozenset(("schema", "app", "prompts", "requires"))
 _PROMPT_KEYS = frozenset(
-    ("model", "parameters", "engine", "messages", "inputs", "tools", "response_format", "json_schema")
+    ("model", "parameters", "engine", "messages", "inputs", "tools", "response_format", "json_schema", "checks")
 )
 _MESSAGE_KEYS = frozenset(("role", "content"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
@@ -96,11 +101,14 @@ def content_from_bytes(data: bytes) -> Content:
     if not is_name(app):
         raise Invalid(f"$.app: {app!r} is not an app's name")
     prompts = _mapping(document.get("prompts"), "$.prompts")
-    return Content(
+    content = Content(
         app=app,
         prompts=tuple(_prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items())),
         requires=_requires(document["requires"]) if "requires" in document else (),
     )
+    if CHECKS not in content.requires and any(prompt.checks for prompt in content.prompts):
+        raise Invalid(f"a prompt has checks, and $.requires does not have '{CHECKS}'")
+    return content
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -129,6 +137,8 @@ def _prompt_to_json(prompt: Prompt) -> Json:
         written["response_format"] = str(prompt.response_format)
     if prompt.json_schema is not None:
         written["json_schema"] = prompt.json_schema
+    if prompt.checks:
+        written["checks"] = [{check.kind: check.wanted} for check in prompt.checks]
     return written
 
 
@@ -180,6 +190,7 @@ def _prompt(name: str, value: Json, path: str) -> Prompt:
             ResponseFormat, fields.get("response_format", ResponseFormat.TEXT), f"{path}.response_format"
         ),
         json_schema=None if schema is None else _mapping(schema, f"{path}.json_schema"),
+        checks=_checks(fields.get("checks", []), f"{path}.checks"),
     )
 
 
@@ -211,6 +222,23 @@ def _tool(value: Json, path: str) -> Tool:
         strict=strict,
         settings=_mapping(fields.get("settings", {}), f"{path}.settings"),
     )
+
+
+def _checks(value: Json, path: str) -> tuple[AnswerCheck, ...]:
+    checks = _each(value, path, _check)
+    if len(checks) > MOST:
+        raise Invalid(f"{path} are {len(checks):,}, and at most {MOST} are allowed")
+    return checks
+
+
+def _check(value: Json, path: str) -> AnswerCheck:
+    fields = _mapping(value, path, frozenset(KINDS))
+    if len(fields) != 1:
+        raise Invalid(f"{path} is not of one kind")
+    [(kind, wanted)] = fields.items()
+    if problem := KINDS[kind].problem(wanted):
+        raise Invalid(f"{path}: {problem}")
+    return AnswerCheck(kind=kind, wanted=wanted)
 
 
 def _each(value: Json, path: str, read: Callable[[Json, str], T]) -> tuple[T, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from promptops.core.features import CHECKS
 from promptops.core.model import Content, Prompt, is_name, is_segment
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
@@ -49,8 +50,9 @@ class ReadApp:
 
     def content(self) -> Content:
         """Returns the content as it would be released. Incomplete if the app has errors."""
-        prompts = (file.prompt for file in self.prompts if file.prompt is not None)
-        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)))
+        prompts = [file.prompt for file in self.prompts if file.prompt is not None]
+        requires = (CHECKS,) if any(prompt.checks for prompt in prompts) else ()
+        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)), requires=requires)
 
 
 def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:

@@ -2,8 +2,8 @@
 
 Format of GitHub Models (``*.prompt.yml``, ``*.prompt.yaml``), which means here what it means there:
 https://docs.github.com/en/github-models/use-github-models/storing-prompts-in-github-repositories
-promptops adds ``inputs``, ``tools`` and ``template``, all optional. ``*.prompt.md`` has the same keys as front matter;
-its body is the only message, whose ``role`` is user by default.
+promptops adds ``inputs``, ``tools``, ``template`` and ``checks``, all optional. ``*.prompt.md`` has the same keys as
+front matter; its body is the only message, whose ``role`` is user by default.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
+from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
@@ -39,6 +40,7 @@ KEYS = (
     "inputs",
     "tools",
     "template",
+    "checks",
 )
 _KEYS = frozenset(KEYS)
 _MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
@@ -112,16 +114,18 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     elif schema is not None and response is not ResponseFormat.JSON_SCHEMA:
         hint = "Set `responseFormat: json_schema`, or remove it."
         fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` has no effect here", hint)
+    inputs = read_inputs(fields, around.inputs, used)
     prompt = Prompt(
         name=name,
         messages=messages,
         model=model,
         parameters=parameters,
         engine=engine,
-        inputs=read_inputs(fields, around.inputs, used),
+        inputs=inputs,
         tools=read_tools(fields, model),
         response_format=response or ResponseFormat.TEXT,
         json_schema=schema,
+        checks=read_answer_checks(fields, [item.name for item in inputs]),
     )
     return PromptFile(
         report=fields.report,

@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from promptops.core.model import Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
+from promptops.core.features import CHECKS
+from promptops.core.model import (
+    AnswerCheck,
+    Content,
+    Engine,
+    Input,
+    Json,
+    Message,
+    Prompt,
+    ResponseFormat,
+    Role,
+    Tool,
+)
 
 TEXTS = st.sampled_from(["", "Hello {{name}}", "Hello {{ name }}\n", "é {% x %}"])
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -38,6 +50,14 @@ def _unique(
     return things.map(lambda items: list(dict(items).items()))
 
 
+ANSWER_CHECKS = st.sampled_from(
+    [
+        AnswerCheck(kind="contains", wanted="[1]"),
+        AnswerCheck(kind="equals", wanted=""),
+        AnswerCheck(kind="json_path", wanted={"path": "$.n", "equals": 1}),
+        AnswerCheck(kind="json_path", wanted={"path": "$.n", "equals": True}),
+    ]
+)
 PAIRS = _unique(st.lists(st.tuples(NAMES, SCHEMAS), max_size=3))
 
 PROMPTS = st.builds(
@@ -55,12 +75,19 @@ PROMPTS = st.builds(
     ),
     response_format=st.sampled_from(ResponseFormat),
     json_schema=ENVELOPES,
+    checks=st.lists(ANSWER_CHECKS, max_size=2).map(tuple),
 )
 
+
+def _content(app: str, prompts: list[Prompt]) -> Content:
+    requires = (CHECKS,) if any(prompt.checks for prompt in prompts) else ()
+    return Content(app=app, prompts=tuple(prompts), requires=requires)
+
+
 CONTENTS = st.builds(
-    Content,
+    _content,
     app=st.sampled_from(["bot", "other-bot"]),
-    prompts=st.lists(PROMPTS, max_size=3, unique_by=lambda prompt: prompt.name).map(tuple),
+    prompts=st.lists(PROMPTS, max_size=3, unique_by=lambda prompt: prompt.name),
 )
 
 

@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given
 
 from promptops.core.contract import bump_of, compare
-from promptops.core.model import Bump, Change, Content, Engine, Input, Json, Message, Prompt, ResponseFormat, Role, Tool
+from promptops.core.model import (
+    AnswerCheck,
+    Bump,
+    Change,
+    Content,
+    Engine,
+    Input,
+    Json,
+    Message,
+    Prompt,
+    ResponseFormat,
+    Role,
+    Tool,
+)
 from promptops.core.release_bytes import encode
 from tests.core.contents import CONTENTS
 
@@ -106,6 +119,11 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
             (MINOR, "parameters.seed", "seed (unset) → 7"),
             (MINOR, "parameters.temperature", "temperature 0.2 → (unset)"),
         ],
+    ),
+    # what is checked of the answer, and not sent
+    (
+        {"checks": (AnswerCheck(kind="contains", wanted="[1]"),)},
+        [(PATCH, "checks", "checks of the answer")],
     ),
     # messages
     (
@@ -211,6 +229,8 @@ def part(prompt: Prompt, field: str) -> str | None:
         return _json(next(item.schema for item in prompt.inputs if item.name == key))
     if name == "parameters":
         return _json(prompt.parameters[key]) if key in prompt.parameters else None
+    if field == "checks":
+        return _json([{check.kind: check.wanted} for check in prompt.checks]) if prompt.checks else None
     value = getattr(prompt, field)
     return None if value is None else value if isinstance(value, str) else _json(value)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
-from promptops.core.model import Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
+from promptops.core.features import CHECKS
+from promptops.core.model import AnswerCheck, Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
 from promptops.core.release_bytes import content_from_bytes, content_to_json, encode
 from tests.core.contents import CONTENTS, in_order
 
@@ -53,6 +54,8 @@ def test_everything_that_decides_behaviour_is_in_the_digest() -> None:
         Prompt(name="answer", messages=(message,), tools=(Tool(name="search"),)),
         Prompt(name="answer", messages=(message,), response_format=ResponseFormat.JSON_OBJECT),
         Prompt(name="answer", messages=(message,), json_schema={}),
+        Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="contains", wanted="[1]"),)),
+        Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="startsWith", wanted="[1]"),)),
     ]
     contents = [Content(app="bot", prompts=(prompt,)) for prompt in prompts]
     contents += [Content(app="bot", prompts=()), Content(app="bot2", prompts=(HELLO,))]
@@ -116,9 +119,34 @@ def document(**prompt: Any) -> dict[str, Any]:
         (document(response_format="xml"), "$.prompts.x.response_format: 'xml' is not one of"),
         (document(json_schema="{}"), "$.prompts.x.json_schema is not an object"),
         (document(weight=1), "$.prompts.x has the unknown key 'weight'"),
+        (document(checks={"contains": "a"}), "$.prompts.x.checks is not a list"),
+        (document(checks=["a"]), "$.prompts.x.checks[0] is not an object"),
+        (document(checks=[{}]), "$.prompts.x.checks[0] is not of one kind"),
+        (document(checks=[{"contains": "a", "equals": "b"}]), "$.prompts.x.checks[0] is not of one kind"),
+        (document(checks=[{"regex": "a"}]), "$.prompts.x.checks[0] has the unknown key 'regex'"),
+        (document(checks=[{"contains": ""}]), "$.prompts.x.checks[0]: 'contains' is empty"),
+        (document(checks=[{"json_path": {"path": "$..a", "equals": 1}}]), "'$..a' is not a path"),
+        (document(checks=[{"contains": "a"}] * 21), "$.prompts.x.checks are 21, and at most 20 are allowed"),
+        (document(checks=[{"contains": "a"}]), "a prompt has checks, and $.requires does not have 'checks'"),
     ],
 )
 def test_bytes_that_are_no_release_are_refused_with_their_path(value: object, problem: str) -> None:
     with pytest.raises(Invalid) as caught:
         content_from_bytes(json.dumps(value).encode())
     assert problem in caught.value.message
+
+
+def test_a_release_with_checks_is_read_by_clients_that_have_them_and_its_bytes_are_these() -> None:
+    """Golden bytes: what other clients read, and what every later version writes."""
+    checks = (
+        AnswerCheck(kind="contains", wanted="[1]"),
+        AnswerCheck(kind="json_path", wanted={"path": "$.a", "equals": [1.0, None]}),
+    )
+    checked = Content(app="bot", prompts=(Prompt(name="answer", messages=(), checks=checks),), requires=(CHECKS,))
+    data = encode(checked)
+    assert data == (
+        b'{"app":"bot","prompts":{"answer":{"checks":[{"contains":"[1]"},{"json_path":{"equals":[1,null],"path":"$.a"}}],'
+        b'"messages":[]}},"requires":["checks"],"schema":"promptops.release/1"}'
+    )
+    assert digest(data) == "sha256:42fd21a92d406fcda2bfe3c670c2bb6ff7417bcb4e96019d3916e233cbba433f"
+    assert content_from_bytes(data) == checked

@@ -190,6 +190,8 @@ def _traits(prompt: Prompt) -> list[str]:
         parts.append("tools: " + ", ".join(tool.name for tool in prompt.tools))
     if prompt.response_format != "text":
         parts.append("answers as " + prompt.response_format.replace("_", " "))
+    if prompt.checks:
+        parts.append(f"checks: {', '.join(check.kind for check in prompt.checks)}")
     if prompt.engine != "simple":
         parts.append(f"template: {prompt.engine}")
     return [*traits, " · ".join(parts)]

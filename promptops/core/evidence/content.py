@@ -20,6 +20,8 @@ _LIMIT: Final = 64 << 20  # bytes of the variables of a case: a file of cases ma
 def prompt_content(content: Content, prompt: str) -> str:
     """Returns the digest of all that a prompt of an app sends: messages, pin, parameters, schema, tools, template.
 
+    Checks of its answers are not sent, so another check opens no new looks.
+
     Raises:
         PromptNotFound: the app has no such prompt.
     """
@@ -29,7 +31,9 @@ def prompt_content(content: Content, prompt: str) -> str:
     assert isinstance(prompts, Mapping)
     if prompt not in prompts:
         raise PromptNotFound(f"{content.app} has no prompt '{prompt}'", known=sorted(prompts))
-    return digest(canonical(normalised(prompts[prompt])))
+    fields = prompts[prompt]
+    assert isinstance(fields, Mapping)
+    return digest(canonical(normalised({key: value for key, value in fields.items() if key != "checks"})))
 
 
 def case_key(variables: Mapping[str, Json]) -> str:

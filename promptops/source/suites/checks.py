@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from promptops.core.checks.text import OPERATORS
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
 from promptops.core.model import Json
 from promptops.core.suite.checks.table import KINDS
-from promptops.core.suite.checks.text import OPERATORS
 from promptops.core.suite.judge import Judge
 from promptops.core.suite.suite import PASS_AT, Check
 from promptops.source.app_file import Pin

@@ -148,8 +148,12 @@ RULES: dict[str, Rule] = {
     "case-incomplete": _error("A case without a variable that the prompt requires."),
     "case-unchecked": _error("A case of a suite file that no check judges."),
     "suite-empty": _error("A suite file without a case."),
-    "check-unknown": _error("A check of a suite file of a kind that does not exist."),
-    "check-invalid": _error("A check of a suite file that cannot be run as it is written."),
+    "check-unknown": _error(
+        "A check of a suite file, or of `checks` in a prompt file, of a kind that does not exist there."
+    ),
+    "check-invalid": _error(
+        "A check of a suite file, or of `checks` in a prompt file, that cannot be run as it is written."
+    ),
     # what should not be in a prompt
     "secret": _error("A key, token or password.", fixed=False),
     "control-character": _error("A control character other than newline and tab.", fixed=False),

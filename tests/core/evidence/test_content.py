@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import PromptNotFound
 from promptops.core.evidence.content import case_key, normalised, prompt_content
-from promptops.core.model import Content, Json, Message, Prompt, Role, Tool
+from promptops.core.model import AnswerCheck, Content, Json, Message, Prompt, Role, Tool
 
 PROMPT = Prompt(
     name="answer",
@@ -34,6 +34,10 @@ def test_a_blank_is_no_new_content() -> None:
 def test_another_prompt_of_the_app_is_none_of_it() -> None:
     assert _of(PROMPT, replace(PROMPT, name="other")) == _of(PROMPT)
     assert _of(replace(PROMPT, name="answer-2")) == _of(PROMPT)
+
+
+def test_a_check_of_answers_is_not_sent_so_another_one_opens_no_new_looks() -> None:
+    assert _of(replace(PROMPT, checks=(AnswerCheck(kind="contains", wanted="[1]"),))) == _of(PROMPT)
 
 
 @pytest.mark.parametrize(

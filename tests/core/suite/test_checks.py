@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptops.core.checks import json_path
+from promptops.core.checks.json_text import parse, same
+from promptops.core.checks.text import OPERATORS
 from promptops.core.model import Json
 from promptops.core.suite.answer import Answer, Scope, ToolCall
-from promptops.core.suite.checks import json_path
-from promptops.core.suite.checks.json_text import parse, same
 from promptops.core.suite.checks.table import KINDS
-from promptops.core.suite.checks.text import OPERATORS
 
 VALUES: dict[str, Json] = {"expected": "Paris", "city": {"name": "Rome"}, "sure": True, "n": 3, "tag": "{{expected}}"}
 SCOPE = Scope(values=VALUES, response_schema={"name": "s", "schema": {"type": "object", "required": ["a"]}})

@@ -1,68 +1,18 @@
-"""``json_path``: one place of a JSON answer has a certain value: ``{path: $.items[0].name, equals: Ada}``.
-
-The path is a singular query of RFC 9535, names and indices from the root: one place, so that there is one value to
-compare, and no expression that could take long.
-"""
+"""``json_path`` of a suite: the values of the case are filled in. A text that is one tag becomes the value itself."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from promptops.core.checks.json_path import flaw_of
 from promptops.core.model import Json
 from promptops.core.suite.answer import Answer, Scope
-from promptops.core.suite.checks.json_text import parse, same
 from promptops.core.suite.fill import fill_json
 from promptops.core.suite.result import PASSED, Result, failed
-
-_STEP = re.compile(
-    r"\.(?P<name>[^\W\d]\w*+)|\[(?P<index>-?[0-9]{1,9})\]|\[(?:'(?P<single>[^'\\\n]*+)'|\"(?P<double>[^\"\\\n]*+)\")\]"
-)
-
-
-def problem(wanted: Json) -> str:
-    """Returns what is wrong with a path or its value; empty if nothing is."""
-    if not isinstance(wanted, Mapping) or wanted.keys() != {"path", "equals"}:
-        return "'json_path' must be a mapping of path and equals"
-    path = wanted["path"]
-    if not isinstance(path, str) or steps(path) is None:
-        return f"{path!r:.80} is not a path of names and indices, such as $.items[0].name"
-    return ""
 
 
 def verdict(wanted: Json, answer: Answer, scope: Scope) -> Result:
     """Returns whether the answer has the wanted value at the path."""
     assert isinstance(wanted, Mapping)
-    try:
-        value = parse(answer.text)
-    except ValueError as error:
-        return failed(f"the answer is not JSON: {error}")
-    path = str(wanted["path"])
-    for step in steps(path) or ():
-        if not _has(value, step):
-            return failed(f"the answer has nothing at {path}")
-        value = value[step]  # type: ignore[index]
-    if same(fill_json(wanted["equals"], scope.values), value):
-        return PASSED
-    return failed(f"the answer has another value at {path}")
-
-
-def steps(path: str) -> tuple[str | int, ...] | None:
-    """Returns the names and indices of a path; None if it is not one."""
-    found: list[str | int] = []
-    position = 1
-    while path.startswith("$") and position < len(path):
-        match = _STEP.match(path, position)
-        if match is None:
-            return None
-        found.append(
-            int(match["index"]) if match["index"] else match["name"] or match["single"] or match["double"] or ""
-        )
-        position = match.end()
-    return tuple(found) if path.startswith("$") else None
-
-
-def _has(value: Json, step: str | int) -> bool:
-    if isinstance(step, str):
-        return isinstance(value, dict) and step in value
-    return isinstance(value, list) and -len(value) <= step < len(value)
+    flaw = flaw_of({**wanted, "equals": fill_json(wanted["equals"], scope.values)}, answer.text)
+    return failed(flaw) if flaw else PASSED

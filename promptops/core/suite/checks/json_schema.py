@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
+from promptops.core.checks.json_text import parse
 from promptops.core.errors import TemplateInvalid
 from promptops.core.model import Json
 from promptops.core.schema.input_schema import Check, compile_check, flaw_of
 from promptops.core.suite.answer import Answer, Scope
-from promptops.core.suite.checks.json_text import parse
 from promptops.core.suite.result import PASSED, Result, failed, unscored
 
 RESPONSE = "$response"

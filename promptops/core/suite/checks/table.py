@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from promptops.core.checks.table import KINDS as SHARED
+from promptops.core.checks.text import OPERATORS
 from promptops.core.model import Json
 from promptops.core.suite.answer import Answer, Scope
 from promptops.core.suite.checks import finish, json_path, json_schema, limits, regex, text, tool_call
@@ -21,10 +23,10 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    **{name: Kind(partial(text.problem_of, name), partial(text.verdict_of, name)) for name in text.OPERATORS},
+    **{name: Kind(SHARED[name].problem, partial(text.verdict_of, name)) for name in OPERATORS},
     "regex": Kind(regex.problem, regex.verdict),
     "json_schema": Kind(json_schema.problem, json_schema.verdict),
-    "json_path": Kind(json_path.problem, json_path.verdict),
+    "json_path": Kind(SHARED["json_path"].problem, json_path.verdict),
     "tool_call": Kind(tool_call.problem, tool_call.verdict),
     "finish": Kind(finish.problem, finish.verdict),
     "max_latency_ms": Kind(limits.problem, limits.latency),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from promptops.core.checks.json_text import same
 from promptops.core.model import Json
 from promptops.core.suite.answer import Answer, Scope
-from promptops.core.suite.checks.json_text import same
 from promptops.core.suite.fill import fill_json
 from promptops.core.suite.result import PASSED, Result, failed
 
