@@ -12,6 +12,7 @@
 ``status.py``              what is live, and where a rollback would go
 ``snapshots.py``           a channel's snapshot and its contents; ``export_snapshot.py``: as files
 ``heartbeats.py``          which clients serve what
+``outcomes.py``            take what clients report; ``feedback.py``: what calls led to
 ``unloadable.py``          releases that no client could load
 ``tokens.py``              create, list, revoke and find tokens
 ``audit.py``, ``fsck.py``  is the log, and is the registry, what was written?

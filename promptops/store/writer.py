@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promptops.core.origin import Origin
     from promptops.core.token import Token
     from promptops.store.facts.kind import Fact
+    from promptops.store.queries.outcome_desk import OutcomeDesk
 
 _head, _audit_head, _drained = tables.head, tables.audit_head, tables.drained
 # Items of one query: few queries, below the limits of SQLite, which are 999 values and expressions 1,000 levels deep.
@@ -179,6 +180,12 @@ class Writer(Reader):
         from promptops.store.queries.report_keys import keep_secret
 
         return keep_secret(self._connection, lineage, secret)
+
+    def outcomes(self) -> OutcomeDesk:
+        """Where this transaction takes reports."""
+        from promptops.store.queries.outcome_desk import OutcomeDesk
+
+        return OutcomeDesk(self._connection, self.epoch())
 
     # --- tokens ---
 

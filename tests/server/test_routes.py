@@ -39,6 +39,8 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/clients": READ,
     "GET /v1/channels/{channel}/events": READ,
     "GET /v1/channels/{channel}/report-key": Scope.REPORT,
+    "POST /v1/channels/{channel}/outcomes": Scope.REPORT,
+    "POST /v1/outcomes": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,

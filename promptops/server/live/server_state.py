@@ -19,6 +19,7 @@ from anyio import CapacityLimiter, to_thread
 from promptops import clock
 from promptops.core.errors import DeadlineExceeded, RegistryDamaged
 from promptops.operations import heartbeats as presences
+from promptops.operations import outcomes as measurements
 from promptops.operations import snapshots, tokens
 from promptops.operations.snapshots import StoredRelease
 from promptops.server.live.access import Tokens
@@ -28,6 +29,7 @@ from promptops.server.live.limits import Counter, RequestKind
 from promptops.server.live.metrics import Metrics
 from promptops.server.live.pace import Pace
 from promptops.server.live.readiness import Readiness
+from promptops.server.live.reports import Reports
 from promptops.server.live.streams import Streams
 from promptops.server.live.turns import Turns
 from promptops.server.settings import MIB, Settings
@@ -43,7 +45,7 @@ READERS: Final = 4
 LOOKUPS: Final = 4
 CHANGES: Final = 4
 """Threads for applications' reads, for everything else that changes nothing, and for changes. The registry's pool has
-three connections more: for looking up tokens, for heartbeats, and for what follows its changes.
+four connections more: for looking up tokens, for heartbeats, for reports, and for what follows its changes.
 """
 
 BULKY: Final = 4
@@ -72,6 +74,8 @@ class ServerState:
         self.registry: Registry
         self.feed: Feed
         self.presence: Presence
+        self.reports: Reports
+        self._known = measurements.Known()
         self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
         self._readers, self._doorkeepers = CapacityLimiter(READERS), CapacityLimiter(1)
@@ -82,7 +86,7 @@ class ServerState:
         Raises:
             Unavailable: there is no registry, or its guards are gone.
         """
-        to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 1
+        to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 2
         self.registry = await to_thread.run_sync(self._connect)
         # SQLite has one writer at a time, and the order in which waiting writers get their turn is random.
         changes = CHANGES if self.registry.url.startswith("postgresql") else 1
@@ -92,8 +96,10 @@ class ServerState:
         }
         self.feed = Feed(self.registry, pace=self.pace, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
+        self.reports = Reports(self._take_reports)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
+        self.reports.start()
         await self.readiness.now()  # logs foreign objects on the registry's tables at the start
         self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
@@ -104,6 +110,7 @@ class ServerState:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self.reports.close()
         await self.presence.close()
         await to_thread.run_sync(self.feed.close)
         self.registry.close()
@@ -151,6 +158,10 @@ class ServerState:
 
     async def _write_beats(self, beats: Sequence[Beat]) -> None:
         await to_thread.run_sync(presences.record_beats, self.registry, beats, clock.now())
+
+    async def _take_reports(self, reports: Sequence[measurements.Document | measurements.Line]) -> measurements.Taken:
+        take = partial(measurements.take, now=clock.now(), known=self._known)
+        return await to_thread.run_sync(take, self.registry, reports)
 
 
 class Contents:

@@ -39,6 +39,9 @@ BUSY_SECONDS = 15.0
 TOPIC = "promptops"
 """The topic of PostgreSQL's notification to watches of the registry: with every fact, at its commit."""
 
+_BEYOND = 11
+"""Connections beside the five that stay open: a server uses 16 at once."""
+
 _PING_AFTER = 1.0
 """Seconds of rest after which a connection is tested before use: a busy one is not, which saves a round trip."""
 
@@ -105,7 +108,7 @@ def _sqlite(path: Path) -> Engine:
             address(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
 
-    engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool)
+    engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool, max_overflow=_BEYOND)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -199,7 +202,7 @@ def _postgresql(place: Place) -> Engine:
     settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
     settings |= {"connect_timeout": 5, "application_name": "promptops"}
     try:
-        engine = create_engine(place.url, connect_args=settings, use_native_hstore=False)
+        engine = create_engine(place.url, connect_args=settings, use_native_hstore=False, max_overflow=_BEYOND)
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             "a registry in PostgreSQL needs the package psycopg", hint="pip install 'promptops-registry[postgres]'"

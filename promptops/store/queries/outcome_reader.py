@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from promptops.core.outcomes.outcome_row import OutcomeRow
+    from promptops.core.outcomes.series import Assignment
 
 
 class OutcomeReader:
@@ -15,3 +24,28 @@ class OutcomeReader:
         from promptops.store.queries.report_keys import find_secret
 
         return find_secret(self._connection, lineage)
+
+    def outcome_rows(
+        self, app: str, *, since: datetime, until: datetime | None = None, channel: str = "", now: datetime
+    ) -> Iterator[OutcomeRow]:
+        """What the calls of an app did in a time, in order; until now without an end.
+
+        Each call is in one row. Rows of minutes are kept for 2 days, of hours for 60 and of days for 400, and a row
+        that is not whole within the time is left out: so the time begins with its first whole row.
+        """
+        from promptops.store.queries.outcome_desk import minute_of
+        from promptops.store.queries.outcomes import read_sums
+
+        begin = -int(-since.timestamp() // 60)
+        end = None if until is None else minute_of(until)
+        return read_sums(self._connection, app, channel, since=begin, until=end, now=minute_of(now))
+
+    def outcome_keys(
+        self, app: str, *, since: datetime, until: datetime | None = None, channel: str = ""
+    ) -> Mapping[Assignment, int]:
+        """About how many keys each assignment of an app had in these days, from its sample; of 30 days at most."""
+        from promptops.store.queries.outcome_desk import minute_of
+        from promptops.store.queries.outcome_units import DAY, keys_of
+
+        last = None if until is None else minute_of(until) // DAY
+        return keys_of(self._connection, app, channel, minute_of(since) // DAY, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -9,6 +10,7 @@ from promptops.core.errors import Invalid
 from promptops.core.outcomes.report_key import ReportKey
 
 REPORT_KEY: Final = "promptops.report-key/1"
+REPORTED: Final = "promptops.outcomes-answer/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +39,29 @@ class ReportKeyDocument:
         except ValueError:
             raise Invalid("the secret of a report key has hex digits only") from None
         return ReportKey(registry=self.registry, lineage=self.lineage, secret=secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesAnswerDocument:
+    """What came of a document of outcomes, by its number. ``counted`` is false if it was counted before.
+
+    ``sample`` has for each app of the document the threshold of its sample while no canary runs. ``left_out`` has how
+    many of its rows, units and lines of feedback do not count, by the reason: ``unknown``, ``old``, ``again``,
+    ``forged``, ``foreign``, ``malformed``.
+    """
+
+    schema_: str
+    number: int
+    counted: bool
+    sample: Mapping[str, int]
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackAnswerDocument:
+    """Whether feedback on a call counts. ``reason`` is empty, or ``undeclared`` where it counts under that name; where
+    it does not count, it is ``again``, ``old``, ``forged`` or ``unknown``.
+    """
+
+    counted: bool
+    reason: str

@@ -1,0 +1,99 @@
+"""Where one transaction takes reports: what the registry knows of them, what was counted before, and what is added."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from promptops.core.outcomes.admission import Standing
+from promptops.core.outcomes.counted_numbers import CountedNumbers
+from promptops.core.outcomes.report import BadUnit, SampledUnit
+from promptops.core.outcomes.series import Series
+from promptops.core.outcomes.sums import Sums
+from promptops.store.queries import outcome_once, outcome_units, outcomes
+from promptops.store.queries.outcome_once import Reporter
+from promptops.store.schema import tables
+
+_PRUNE_ONCE_IN: Final = 50
+"""Transactions between two deletions of what is over, on average: there is no hurry."""
+_AT_ONCE = 500
+_head = tables.head
+_REVISIONS = select(_head.c.app, _head.c.revision).where(
+    _head.c.channel == bindparam("channel"), _head.c.revision > 0, _head.c.app.in_(bindparam("apps", expanding=True))
+)
+
+
+def minute_of(at: datetime) -> int:
+    """Returns the number of whole minutes since 1970."""
+    return int(at.timestamp()) // 60
+
+
+class OutcomeDesk:
+    """Takes reports within one transaction, which :meth:`lock` makes the only one that does."""
+
+    def __init__(self, connection: Connection, epoch: int) -> None:
+        self._connection = connection
+        self._epoch = epoch
+        self._revisions: dict[tuple[str, str], int] = {}
+
+    def lock(self) -> None:
+        """Waits until no other transaction takes reports; none does from here to the end of this one."""
+        outcomes.lock(self._connection)
+
+    def standing(
+        self, apps: Collection[str], channel: str, now: datetime, allows: Callable[[str, str], bool]
+    ) -> Standing:
+        """What is known of these apps on a channel, as far as a caller is allowed to report for the channel and app."""
+        allowed = [app for app in apps if allows(channel, app)]
+        unknown = sorted({app for app in allowed if (channel, app) not in self._revisions})
+        for start in range(0, len(unknown), _AT_ONCE):
+            some = unknown[start : start + _AT_ONCE]
+            self._revisions |= {(channel, app): 0 for app in some}
+            for row in self._connection.execute(_REVISIONS, {"channel": channel, "apps": some}):
+                self._revisions[channel, row.app] = row.revision
+        revisions = {app: self._revisions[channel, app] for app in allowed if self._revisions[channel, app]}
+        return Standing(epoch=self._epoch, minute=minute_of(now), revisions=revisions)
+
+    # --- counted once ---
+
+    def numbers_of(self, reporters: Collection[Reporter]) -> dict[Reporter, CountedNumbers]:
+        """Which documents of these clients were counted; a client that is not known is left out."""
+        return outcome_once.numbers_of(self._connection, reporters)
+
+    def put_numbers(self, numbers: Mapping[Reporter, CountedNumbers], now: datetime) -> None:
+        """Remember for 60 days which documents of these clients were counted."""
+        outcome_once.put_numbers(self._connection, numbers, _day(now))
+
+    def new_marks(self, marks: Collection[bytes], now: datetime) -> frozenset[bytes]:
+        """Remember these marks of 8 bytes for 60 days; answers those that were not known."""
+        return outcome_once.new_marks(self._connection, marks, _day(now))
+
+    # --- added ---
+
+    def add_sums(self, sums: Mapping[tuple[Series, int], Sums]) -> int:
+        """Add what series did in minutes; answers how many rows were left out, since a day has too many series."""
+        return outcomes.add_sums(self._connection, sums)
+
+    def add_units(self, bad: Sequence[BadUnit], sampled: Sequence[SampledUnit]) -> None:
+        """Add the units that were bad, and those of samples."""
+        outcome_units.add_bad_units(self._connection, bad)
+        outcome_units.add_sampled_units(self._connection, sampled)
+
+    def keys_a_day(self, app: str, channel: str, now: datetime) -> int:
+        """About how many keys an app has on a channel in a day."""
+        return outcome_units.keys_a_day(self._connection, app, channel, _day(now))
+
+    def prune(self, now: datetime, *, chance: float = 1 / _PRUNE_ONCE_IN) -> None:
+        """Now and then, delete what is over."""
+        if random.random() < chance:  # noqa: S311 it only spreads the work
+            outcomes.prune_sums(self._connection, minute_of(now))
+            outcome_units.prune_units(self._connection, minute_of(now))
+            outcome_once.prune_once(self._connection, _day(now))
+
+
+def _day(at: datetime) -> int:
+    return minute_of(at) // 1_440
