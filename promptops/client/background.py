@@ -141,7 +141,9 @@ def _remember(client: BackgroundClient) -> None:
 
 def _close_all() -> None:
     clients, until = list(_CLIENTS), time.monotonic() + _AT_EXIT
-    goodbyes = [threads.say_goodbye() for client in clients for threads in client._channel_threads.values()]
+    channels = [threads for client in clients for threads in client._channel_threads.values()]
+    goodbyes = [threads.report_outcomes(_AT_EXIT) for threads in channels]
+    goodbyes += [threads.say_goodbye() for threads in channels]
     for over in goodbyes:
         over.wait(max(0.0, until - time.monotonic()))
     until = time.monotonic() + _AT_EXIT

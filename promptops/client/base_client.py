@@ -7,8 +7,9 @@ import os
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,14 @@ from promptops.client.sources.configured import SourceOption
 from promptops.client.state.app_release import ServedRelease
 from promptops.client.state.release_set import Required
 from promptops.client.status import OnChange, OnState, Status, log, problem_of
-from promptops.core.errors import ChannelNotFound, NotFound, PromptUnavailable, Unavailable
+from promptops.core.errors import ChannelNotFound, Invalid, NotFound, PromptUnavailable, Unavailable
 from promptops.core.escape import one_line
 from promptops.core.heartbeat import State
 
 if TYPE_CHECKING:
     import ssl
+
+    from promptops.client.calls.call import Call
 
 _RANDOM = random.SystemRandom()  # has no state that a forked child would share
 
@@ -170,6 +173,67 @@ class BaseClient:
                 raise explained from None
             return self._fall_back(name, fallback, channel, explained)
 
+    def call(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        targeting_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        version: str | None = None,
+        channel: str | None = None,
+        fallback: Fallback | None = None,
+    ) -> Call[Prompt]:
+        """Returns a call of a model, for ``with`` or ``async with``, with the prompt drawn for it. No I/O.
+
+        ::
+
+            with client.call("support-bot/answer", key=user) as call:
+                response = openai.chat.completions.create(**call.prompt.to_openai(question=question))
+                call.record(response)
+
+        Calls are added up by release and reported every ten seconds. Without a key the call is a unit of its own.
+        ``tags`` are declared in ``app.yml``; others are left out. Nothing of the counting raises or waits.
+
+        Raises:
+            PromptUnavailable, NotFound: as :meth:`get_prompt` does.
+        """
+        drawn = targeting_key if key is None else key
+        if drawn is None:
+            drawn = os.urandom(8).hex()
+        prompt = self.get_prompt(name, key=drawn, version=version, channel=channel, fallback=fallback)
+        return prompt.call(key=drawn, tags=tags)
+
+    def outcome(self, call_id: str, name: str) -> None:
+        """Report what a call led to, ``ticket_resolved``: from any process, also days later. No I/O, and never raises.
+
+        ``name`` is declared under ``outcomes:`` in ``app.yml``. A call and a name count once.
+        """
+        self._feed_back(call_id, name, None)
+
+    def score(self, call_id: str, name: str, value: float) -> None:
+        """Report how good a call's answer was, from 0 to 1: a thumb, a judge, your own check. As :meth:`outcome`."""
+        self._feed_back(call_id, name, value)
+
+    def _feed_back(self, call_id: str, name: str, score: float | None) -> None:
+        from promptops.client.calls.ledger import ledger_at
+        from promptops.core.outcomes.report import Feedback
+
+        try:
+            feedback = Feedback(call=call_id, name=name, score=score)
+        except (Invalid, TypeError, AttributeError) as error:
+            if "feedback" not in self._fell_back:
+                self._fell_back.add("feedback")
+                log(logging.WARNING, "outcome-ignored", "an outcome or a score is not reported: %s", str(error))
+            return
+        if not self._mark[0]:
+            self._notice()
+        of_channel = call_id.split(":")[3:4]
+        desk = self._replicas.get(of_channel[0] if of_channel else "", self._own).desk
+        desk.is_used = True
+        if not desk.is_off:
+            ledger_at(desk).feedback(feedback)
+
     def release(
         self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
     ) -> ServedRelease:
@@ -230,6 +294,8 @@ class BaseClient:
             notes=replica.view.notes,
             disk=one_line(self._followers[replica.channel].last_good.problem, 1_000),
             running=running,
+            outcomes=one_line(replica.desk.problem, 1_000),
+            dropped=replica.desk.dropped(),
         )
 
     def _is_running(self) -> bool:
@@ -271,4 +337,6 @@ class BaseClient:
         if name not in self._fell_back:
             self._fell_back.add(name)
             log(logging.WARNING, "fallback", "%s is answered by its fallback: %s", name, error.message, prompt=name)
-        return Prompt.fallback(name, fallback, channel=channel or self._own.channel)
+        replica = self._replicas.get(channel or "", self._own)
+        prompt = Prompt.fallback(name, fallback, channel=channel or self._own.channel)
+        return replace(prompt, exposure=replica.view.exposure(prompt.app))

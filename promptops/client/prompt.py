@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from promptops.client.calls.exposure import Exposure
 from promptops.core.errors import Invalid
 from promptops.core.model import Engine, Json, Message, ResponseFormat, Role, Tool
 from promptops.core.model import Prompt as Definition
 from promptops.core.template.template import Template
 from promptops.core.template.values import plain
+
+if TYPE_CHECKING:
+    from promptops.client.calls.call import Call
 
 
 class Source(StrEnum):
@@ -75,6 +79,7 @@ class Prompt:
     reason: Reason
     definition: Definition = field(repr=False)
     template: Renders = field(repr=False, compare=False)
+    exposure: Exposure | None = field(default=None, repr=False, compare=False)
 
     @property
     def model(self) -> str | None:
@@ -140,6 +145,16 @@ class Prompt:
         from promptops.core.provider_arguments import anthropic_messages
 
         return anthropic_messages(self.definition, self.template.render(variables))
+
+    def call(self, *, key: str | None = None, tags: Mapping[str, str] | None = None) -> Call[Prompt]:
+        """Returns a call of a model with this prompt, for ``with`` or ``async with``: see :meth:`Client.call`.
+
+        ``key`` is the one that the prompt was drawn for. Without it the call is part of the sums, and of no comparison
+        of a canary with its stable release.
+        """
+        from promptops.client.calls.call import Call  # which loads what counting needs
+
+        return Call(self, key=key, tags=tags)
 
     @classmethod
     def fallback(cls, name: str, value: Fallback, *, channel: str = "") -> Prompt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptops.client.prompt import Source
 from promptops.core.escape import one_line
@@ -41,6 +41,9 @@ EVENTS: Mapping[str, str] = {
     "disk-ignored": "a file on disk is not what it should be; it is not used",
     "disk-failed": "the last good prompts could not be written; once an hour",
     "fallback": "a call was answered by its own fallback; once for each prompt",
+    "outcomes-off": "calls are not reported; the line has the reason, and the client looks again once an hour",
+    "outcomes-failed": "a report of calls did not arrive, and is sent again; once for each reason until one arrives",
+    "outcome-ignored": "an outcome or a score has no valid name, call or value; once",
     "hook-failed": "a hook of the application raised an error; it changes nothing here",
     "forked": "a forked process follows with threads of its own",
     "no-threads": "no threads run in this process, so calls ask the registry now and then; the line says what to set",
@@ -74,6 +77,8 @@ class Status:
     release before, if it had one, and other apps are not affected.
     ``revisions`` has an app that is off, and ``versions`` has not.
     ``notes`` name by app the ignored parts of its release: patterns that need more than linear time.
+    ``outcomes`` is why calls are not reported; empty while they are. ``dropped`` has what this process had no room for
+    or could not report: ``calls``, ``units``, ``sampled``, ``feedback``, and ``reports`` that the registry refused.
     """
 
     channel: str
@@ -99,6 +104,8 @@ class Status:
     notes: Mapping[str, tuple[str, ...]]
     disk: str
     running: bool
+    outcomes: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def problem_of(unloaded: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from promptops import AsyncClient, Client, Prompt, State, Status
+from promptops.client.calls.call import Call
 from promptops.client.state.app_release import ServedRelease
 
 T = TypeVar("T")
@@ -36,6 +37,15 @@ class InLoop:
 
     def get_prompt(self, name: str, **asked: Any) -> Prompt:
         return self.client.get_prompt(name, **asked)
+
+    def call(self, name: str, **asked: Any) -> Call[Prompt]:
+        return self.client.call(name, **asked)
+
+    def outcome(self, call_id: str, name: str) -> None:
+        self.client.outcome(call_id, name)
+
+    def score(self, call_id: str, name: str, value: float) -> None:
+        self.client.score(call_id, name, value)
 
     def release(self, app: str, **asked: Any) -> ServedRelease:
         return self.client.release(app, **asked)

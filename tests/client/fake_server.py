@@ -15,7 +15,9 @@ from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from promptops.core.digest import digest as digest_of
+from promptops.core.outcomes.report import OutcomeReport
 from promptops.core.snapshot import Snapshot
+from promptops.wire.outcomes import decode as decode_report
 from promptops.wire.snapshot import encode
 from tests.client import made
 
@@ -32,7 +34,7 @@ class Asked:
 
     @property
     def kind(self) -> str:
-        """``snapshot``, ``releases``, ``events``, ``clients`` …"""
+        """``snapshot``, ``releases``, ``events``, ``clients``, ``report-key``, ``outcomes`` …"""
         parts = self.path.split("/")
         return "releases" if "releases" in parts else parts[-1]
 
@@ -47,6 +49,9 @@ class Reply:
     length: int | None = None
 
 
+SECRET = bytes(range(32))
+"""Of the clients that report."""
+
 Script = Callable[[Asked], Reply | None]
 """Answers a request; None leaves it to the server."""
 
@@ -60,6 +65,9 @@ class FakeServer:
         self.script: Script | None = None
         self.asked: list[Asked] = []
         self.versions: dict[tuple[str, str], str] = {}
+        self.secret = SECRET
+        self.samples: dict[str, int] = {}
+        self._reports: dict[tuple[str, int], OutcomeReport] = {}
         self._tls = tls
         self._snapshot: Snapshot | None = None
         self._changed = threading.Condition()
@@ -76,6 +84,10 @@ class FakeServer:
 
     def beats(self) -> list[dict[str, object]]:
         return [json.loads(asked.body) for asked in list(self.asked) if asked.kind == "clients"]
+
+    def reports(self) -> list[OutcomeReport]:
+        """The reports of calls that were taken, each once, whatever was sent again."""
+        return list(self._reports.values())
 
     def serve(self, snapshot: Snapshot) -> None:
         """From now on the channel is this; streams tell."""
@@ -158,11 +170,22 @@ class FakeServer:
                 return Reply(headers=headers, body=data)
             case ["v1", "channels", _, "clients"] if self.api and asked.method == "POST":
                 return Reply(status=204)
+            case ["v1", "channels", channel, "report-key"] if self.api:
+                key = {"schema": "promptops.report-key/1", "registry": "test", "secret": self.secret.hex()}
+                return _json(json.dumps({**key, "lineage": self.snapshot.lineage}).encode())
+            case ["v1", "channels", channel, "outcomes"] if self.api and asked.method == "POST":
+                return self._take(decode_report(asked.body, channel))
             case ["v1", "channels", _, "events"] if self.api and self.streams and self._snapshot:
                 return Reply(headers={"Content-Type": "text/event-stream"}, body=self._events(asked), length=-1)
         problem = {"type": "about:blank", "status": 404, "detail": "there is no such thing", "code": "route-not-found"}
         headers = {"Content-Type": "application/problem+json"}
         return Reply(status=404, headers=headers, body=json.dumps(problem).encode())
+
+    def _take(self, report: OutcomeReport) -> Reply:
+        counted = (report.client, report.number) not in self._reports
+        self._reports.setdefault((report.client, report.number), report)
+        answer = {"schema": "promptops.outcomes-answer/1", "number": report.number, "counted": counted}
+        return _json(json.dumps({**answer, "sample": self.samples}).encode())
 
     def _events(self, asked: Asked) -> Iterable[bytes]:
         apps = asked.query.get("app")

@@ -15,6 +15,7 @@ from promptops.client.settings import ClientSettings
 from promptops.client.sources.source import (
     Ask,
     AskContents,
+    AskReportKey,
     AskSnapshot,
     AskVersion,
     Failed,
@@ -22,6 +23,7 @@ from promptops.client.sources.source import (
     SourceAnswer,
     SourcePlace,
     TellBeat,
+    TellOutcomes,
     find_place,
 )
 from promptops.core.snapshot import Snapshot
@@ -96,6 +98,8 @@ class Simulation:
                 return SourceAnswer(body=made.CONTENTS[ref.digest], etag=ref.digest, api=self.api)
             case TellBeat():
                 return SourceAnswer(api=self.api)
+            case AskReportKey() | TellOutcomes():
+                return Failed(reason="status-404", message="it takes no reports")
 
     def kinds(self) -> list[str]:
         return [type(ask.what).__name__ for ask in self.asked]

@@ -113,6 +113,11 @@ class Contact:
         known = self._known.get(place)
         return known is not None and known.api
 
+    def may_report(self, place: SourcePlace) -> bool:
+        """Returns True if the place takes reports of calls, or may turn out to."""
+        known = self._known.get(place)
+        return place.is_registry and (not place.is_http or known is None or known.api)
+
     def etag(self, place: SourcePlace, held: Held | None) -> str:
         """Returns the etag to ask this place with; empty if nothing is held."""
         known = self._known.get(place)

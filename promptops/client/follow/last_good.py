@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from promptops.client.disk import cache
+from promptops.client.disk import cache, report_key
 from promptops.client.disk.cache_format import DiskProblem, restore, stored_of, whole
 from promptops.client.disk.trusted_files import read_bundle
 from promptops.client.follow.replica import Replica
@@ -15,6 +15,9 @@ from promptops.client.state.release_set import Held, Rejected
 from promptops.client.status import log
 from promptops.core.snapshot import Snapshot
 from promptops.files import cache_folder
+
+if TYPE_CHECKING:
+    from promptops.core.outcomes.report_key import ReportKey
 
 _QUIET: Final = 3600.0
 """Seconds between two log lines about a disk that cannot be written: it may stay full for days."""
@@ -47,6 +50,9 @@ class LastGood:
 
     def start(self) -> None:
         """Start from what is on disk: the last good releases, or a bundle that is newer or all there is."""
+        key = report_key.read(self._key_path) if self._key_path else None
+        if key is not None:
+            self._replica.desk.take_key(key.lineage, key.secret)
         kept = self._read_slot()
         bundle = self._read_bundle(kept)
         if bundle is not None:
@@ -95,7 +101,19 @@ class LastGood:
             log(logging.WARNING, "disk-ignored", "the bundle is not used: %s", rejected.message)
             return None
 
+    @property
+    def _key_path(self) -> Path | None:
+        """The file of the secret of reporting clients; None if the client has no cache."""
+        registry = self._replica.settings.places[0].identity
+        return report_key.key_path(self._slot.parent, registry=registry) if self._slot else None
+
     # --- later ------------------------------------------------------------------------------------
+
+    def keep_key(self, key: ReportKey) -> None:
+        """Keep the secret of reporting clients for the next process. Any thread may do so."""
+        path = self._key_path
+        if path is not None and (problem := report_key.keep(path, key)):
+            log(logging.WARNING, "disk-failed", "%s could not be written: %s", path, problem)
 
     def save_at(self, moment: float) -> None:
         """Save at this moment, unless a save is planned already."""

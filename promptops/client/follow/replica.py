@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 
+from promptops.client.calls.desk import CallDesk
 from promptops.client.follow.acceptance import judge
 from promptops.client.follow.arrival import sort
 from promptops.client.follow.changes import News
@@ -58,6 +59,7 @@ class Replica:
         self.supply = Supply()
         self.coming = Coming()
         self.news = News(channel)
+        self.desk = CallDesk(channel, share=len(settings.channels))
         self.held: Held | None = None
         self.kept = Source.SERVER
         self.overrides: Mapping[str, OverrideFile] = {}
@@ -69,6 +71,7 @@ class Replica:
     def forked(self) -> None:
         """Reset after a fork: the threads that held the lock or were making a change are not in this process."""
         self._lock = threading.Lock()
+        self.desk.forked()
         self.coming.forked()
         self.contact.forked()
         self.view = self._view(*self._grade())
@@ -254,6 +257,7 @@ class Replica:
             overrides=self.overrides,
             apps=self.settings.apps or None,
             coming=self.coming.pointers,
+            desk=self.desk,
         )
 
     def _grade(self) -> tuple[Source, Reason]:

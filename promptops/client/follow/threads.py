@@ -139,7 +139,7 @@ class ChannelThreads:
             if self.is_inline:
                 self._turns.take(seconds, loading=False)
         idle = self._contact.failing or is_loading()
-        pause = self._replica.settings.poll if idle else self._follower.pause()
+        pause = self._replica.settings.poll if idle else self._turns.pause()
         self._next_turn = self._replica.world.clock() + pause
 
     @contextmanager
@@ -208,6 +208,10 @@ class ChannelThreads:
         """
         return self._turns.reports.say_goodbye() if self.running else self._places.errand(None)
 
+    def report_outcomes(self, seconds: float) -> threading.Event:
+        """Report the calls of this process, which ends; set when that is over. Without threads, :meth:`close` does."""
+        return self._turns.outcomes.flush(seconds) if self.running else self._places.errand(None)
+
     def close(self, seconds: float = 2.0) -> None:
         """Say goodbye, end the threads, and wait for them up to the given time."""
         if self._process != os.getpid():
@@ -217,7 +221,10 @@ class ChannelThreads:
             inline, briefly = self.is_inline and self._began, min(seconds, GOODBYE)
             self._stop.set()
         with self._after_turn(briefly) if inline else nullcontext():
+            until = self._replica.world.clock() + briefly
+            reported = self._turns.outcomes.flush(briefly)
             self._turns.reports.say_goodbye().wait(briefly)
+            reported.wait(max(0.0, until - self._replica.world.clock()))
         self._turns.listener.end()
         self._turns.end()
         self._places.interrupt()

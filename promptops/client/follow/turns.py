@@ -9,6 +9,7 @@ from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.listening import ChannelListener
 from promptops.client.follow.loaders import Loaders
 from promptops.client.follow.open_places import OpenPlaces
+from promptops.client.follow.outcome_reports import OutcomeReports
 from promptops.client.follow.reports import Reports
 from promptops.client.status import LOG
 
@@ -18,6 +19,7 @@ class Turns:
 
     def __init__(self, follower: ChannelFollower, places: OpenPlaces, stop: threading.Event) -> None:
         self.reports = Reports(follower, places)
+        self.outcomes = OutcomeReports(follower, places)
         self._follower = follower
         self._replica = follower.replica
         self._places = places
@@ -25,6 +27,7 @@ class Turns:
         self._wake = threading.Event()
         self._waiting: list[Callable[[], object]] = []
         self._demanded = False
+        follower.replica.desk.nudge_with(self._wake.set)
         self._loaders = Loaders(follower, places.crew, places.answer, self._loaded)
         self.listener = ChannelListener(
             follower, places, self._loaders, stop, wake=self._wake.set, ask_again=self.demand
@@ -58,13 +61,20 @@ class Turns:
         """Take each turn when it is due, until ``stop`` is set."""
         while not self._stop.is_set():
             self.take(self._replica.settings.timeout, loading=True)
-            self._wake.wait(self._follower.pause())
+            self._wake.wait(self.pause())
             self._wake.clear()
+
+    def pause(self) -> float:
+        """Returns the seconds that the next turn can wait."""
+        return min(self._follower.pause(), self.outcomes.wait())
 
     def take(self, timeout: float, *, loading: bool) -> None:
         """Take a turn. ``loading``: threads may load what there is to load meanwhile. No error gets out of it."""
         try:
             self._turn(timeout, loading)
+            reporting = self.outcomes.turn()
+            if not loading:  # the places are closed with the turn
+                reporting.wait(timeout)
         except Exception:  # noqa: BLE001 without this thread nothing would ever change again
             LOG.exception("a turn failed", extra={"event": "refresh-failed"})
             self._replica.schedule.failed(self._replica.world.clock())

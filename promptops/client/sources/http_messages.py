@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from promptops._version import __version__
 from promptops.client.sources.source import (
     AskContents,
+    AskReportKey,
     AskSnapshot,
     AskVersion,
     Failed,
@@ -21,6 +22,7 @@ from promptops.client.sources.source import (
     SourceAnswer,
     SourcePlace,
     TellBeat,
+    TellOutcomes,
 )
 from promptops.core.backoff import retry_after
 from promptops.core.digest import MAX_BYTES as MAX_RELEASE
@@ -61,7 +63,7 @@ class SourceRequest:
 def request_of(place: SourcePlace, what: Question, token: str) -> SourceRequest:
     """Returns the request for a question."""
     headers = _headers(token)
-    channel = quote(what.channel) if isinstance(what, AskSnapshot | TellBeat) else ""
+    channel = "" if isinstance(what, AskContents | AskVersion) else quote(what.channel)
     match what:
         case AskSnapshot():
             if what.etag:
@@ -77,9 +79,12 @@ def request_of(place: SourcePlace, what: Question, token: str) -> SourceRequest:
         case AskVersion():
             url = f"{place.url}/v1/apps/{quote(what.app)}/releases/{quote(what.version)}/content"
             return SourceRequest(url=url, limit=MAX_RELEASE, headers=headers)
-        case TellBeat():
+        case AskReportKey():
+            url = f"{place.url}/v1/channels/{channel}/report-key"
+            return SourceRequest(url=url, limit=MAX_PROBLEM, headers=headers)
+        case TellBeat() | TellOutcomes():
             headers["Content-Type"] = "application/json"
-            url = f"{place.url}/v1/channels/{channel}/clients"
+            url = f"{place.url}/v1/channels/{channel}/{'clients' if isinstance(what, TellBeat) else 'outcomes'}"
             return SourceRequest(url=url, limit=MAX_PROBLEM, method="POST", headers=headers, body=what.body)
 
 
@@ -161,6 +166,8 @@ def answer_of(what: Question, status: int, headers: Mapping[str, str], body: byt
             return _several(body, api=api)
         case AskVersion():
             return SourceAnswer(body=body, etag=headers.get("promptops-digest", ""), api=api)
+        case AskReportKey() | TellOutcomes():
+            return SourceAnswer(body=body, api=api)
     return SourceAnswer(body=body, etag=_etag(headers, body, api=api), api=api)
 
 

@@ -45,6 +45,11 @@ class SourcePlace:
         return self.kind == "http"
 
     @property
+    def is_registry(self) -> bool:
+        """True if a registry may be behind it, so that it may take reports."""
+        return self.kind in ("http", "database")
+
+    @property
     def identity(self) -> str:
         """The name under which the cache keeps this place: the same for every way to write it."""
         scheme, separator, path = self.url.partition("://")
@@ -95,7 +100,22 @@ class TellBeat:
     body: bytes
 
 
-Question: TypeAlias = AskSnapshot | AskContents | AskVersion | TellBeat
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskReportKey:
+    """The secret of clients that report their calls on a channel, for servers and databases."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellOutcomes:
+    """A report of calls, for servers and databases. A place that has it already answers as if it were new."""
+
+    channel: str
+    body: bytes = field(repr=False)
+
+
+Question: TypeAlias = AskSnapshot | AskContents | AskVersion | AskReportKey | TellBeat | TellOutcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

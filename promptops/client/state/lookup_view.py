@@ -8,10 +8,12 @@ its errors list what there is.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from promptops.client.calls.desk import CallDesk
+from promptops.client.calls.exposure import FIXED, Exposure
 from promptops.client.prompt import Prompt, Reason, Source, Variant
 from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt
 from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
@@ -49,6 +51,7 @@ class View:
     __slots__ = (
         "_apps",
         "_broken",
+        "_desk",
         "_fixed",
         "_off",
         "_overrides",
@@ -61,8 +64,11 @@ class View:
         "split",
     )
 
-    def __init__(self, held: Held | None, channel: str, source: Source, reason: Reason) -> None:
+    def __init__(
+        self, held: Held | None, channel: str, source: Source, reason: Reason, desk: CallDesk | None = None
+    ) -> None:
         """Use :meth:`make`."""
+        self._desk = desk or CallDesk(channel)
         self.held = held
         self.channel = channel
         self.source = source
@@ -88,14 +94,16 @@ class View:
         overrides: Mapping[str, OverrideFile] | None = None,
         apps: Collection[str] | None = None,
         coming: Collection[str] = (),
+        desk: CallDesk | None = None,
     ) -> View:
         """Returns the view of what is held, with the source and the reason that its prompts carry.
 
         ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
-        requested is unavailable, and one that is off is not there; the others are not affected.
+        requested is unavailable, and one that is off is not there; the others are not affected. Calls of its prompts
+        are counted at ``desk``.
         """
-        view = cls(held, channel, source, reason)
+        view = cls(held, channel, source, reason, desk)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
         view._off = {app for app, pointer in held.apps.items() if pointer.stable is None} if held else set()
         followed = [app for app in held.apps if app not in view._off] if held else []
@@ -157,7 +165,13 @@ class View:
         self._broken.pop(app, None)
         self._apps[app] = serving
         self.plain |= {prompt.name: prompt for prompt in serving.stable.prompts.values()}
-        for prompt in serving.canary.prompts.values() if serving.canary else ():
+        if serving.canary is None:
+            return
+        # What the canary lacks is served to its keys too, so it takes no part in the comparison.
+        for prompt in serving.stable.prompts.values():
+            if prompt.definition.name not in serving.canary.prompts and prompt.exposure is not None:
+                self.plain[prompt.name] = replace(prompt, exposure=prompt.exposure.apart())
+        for prompt in serving.canary.prompts.values():
             self.plain.pop(prompt.name, None)
             self.split[prompt.name] = SplitPrompt(serving, prompt)
 
@@ -192,7 +206,8 @@ class View:
                 raise Rejected(Rejection.MISSING, f"{app}@{ref.version} is not held")
             pointer = self.held.apps.get(app)
             named = {pointer.canary: Variant.CANARY, pointer.stable: Variant.STABLE} if pointer else {}
-            served = self._served(self.held.release(app, ref.digest), ref, named.get(ref, Variant.FIXED))
+            variant = named.get(ref, Variant.FIXED)
+            served = self._served(self.held.release(app, ref.digest), ref, variant, arm=FIXED)
             made = self._fixed.setdefault((app, ref.digest), served)
         return made
 
@@ -204,8 +219,10 @@ class View:
         *,
         reason: Reason | None = None,
         source: Source | None = None,
+        arm: str | None = None,
     ) -> ServedRelease:
         pointer = self.held.apps.get(release.app) if self.held else None
+        exposure = self.exposure(release.app, variant if arm is None else arm)
         facts = {
             "app": release.app,
             "version": ref.version,
@@ -217,11 +234,35 @@ class View:
             "reason": reason or self.reason,
         }
         prompts = {
-            name: Prompt(**facts, name=f"{release.app}/{name}", definition=prompt.definition, template=prompt.template)  # type: ignore[arg-type]
+            name: Prompt(
+                name=f"{release.app}/{name}",
+                definition=prompt.definition,
+                template=prompt.template,
+                exposure=exposure,
+                **facts,  # type: ignore[arg-type]
+            )
             for name, prompt in release.prompts.items()
         }
         notes = tuple(one_line(note) for prompt in release.prompts.values() for note in prompt.notes)
         return ServedRelease(**facts, prompts=prompts, notes=notes)  # type: ignore[arg-type]
+
+    def exposure(self, app: str, arm: str = FIXED) -> Exposure:
+        """Returns what calls of an app count for; without an arm they take no part in a canary."""
+        held = self.held
+        pointer = held.apps.get(app) if held else None
+        if held is None or pointer is None:
+            return Exposure(self._desk, app=app, lineage=held.snapshot.lineage if held else "")
+        counted = held.gone if held.gone and app in held.gone.apps else held.snapshot
+        return Exposure(
+            self._desk,
+            app=app,
+            lineage=counted.lineage,
+            epoch=counted.epoch,
+            revision=pointer.revision,
+            arm=arm,
+            salt="" if arm == FIXED else pointer.salt,
+            weight=0 if arm == FIXED else pointer.weight,
+        )
 
     def _known(self, app: str) -> tuple[Held, Pointer]:
         assert self.held is not None

@@ -158,12 +158,21 @@ class Recorder:
         """A call led to something."""
         self._add(partial(self._fold_feedback, entry))
 
+    def drop(self, kind: Dropped) -> None:
+        """There was no room for something that waited elsewhere."""
+        self._add(partial(self._fold_dropped, kind))
+
     # --- what the sender takes ---------------------------------------------------------------------
 
     @property
     def full(self) -> bool:
         """True where half of the room of one kind is used: a report now loses nothing."""
         return any(2 * used > self._most(kind) for kind, used in self._used.items())
+
+    @property
+    def dropped(self) -> Mapping[Dropped, int]:
+        """What had no room since the last swap."""
+        return self._dropped.copy()
 
     def swap(self) -> Recorded:
         """Takes out all but the sample, and begins anew. Never call it from a destructor or a signal handler."""
@@ -228,8 +237,11 @@ class Recorder:
         if self._used[kind] + cost <= self._most(kind):
             self._used[kind] += cost
             return True
-        self._dropped[kind] = self._dropped.get(kind, 0) + 1
+        self._fold_dropped(kind)
         return False
+
+    def _fold_dropped(self, kind: Dropped) -> None:
+        self._dropped[kind] = self._dropped.get(kind, 0) + 1
 
     def _most(self, kind: Dropped) -> int:
         room = self._room

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -82,8 +82,12 @@ class Series:
     model: str = ""
     tier: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Each call looks its series up several times.
+        hashed = hash((self.assignment, self.prompt, self.model, self.tier, self.tags))
+        object.__setattr__(self, "_hash", hashed)
         if len(self.prompt) > LONGEST_PROMPT or not _is_prompt(self.prompt):
             raise Invalid(f"{self.prompt[:80]!r} is not a prompt's name of at most {LONGEST_PROMPT} characters")
         require_line(self.model, "a model", LONGEST_LINE)
@@ -91,6 +95,9 @@ class Series:
             raise Invalid(f"{self.tier} is not a number of tokens")
         if self.tags:
             _require_tags(self.tags)
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def order(self) -> tuple[object, ...]:
         """Returns its place among others of the channel."""

@@ -1,0 +1,182 @@
+"""The sums of a channel's calls in this process. Callers add to them; the sender takes documents out.
+
+Callers never wait for I/O: what is added goes to a :class:`Recorder`, and texts that have to be checked to a queue with
+a limit, which the sender works off before it takes a document.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from promptops.client.calls.desk import CallDesk
+from promptops.client.calls.judging import Ended, Judging
+from promptops.client.calls.line import Line
+from promptops.core.errors import Invalid
+from promptops.core.outcomes.call_outcome import CallOutcome, Count
+from promptops.core.outcomes.open_calls import OpenCall, OpenCalls
+from promptops.core.outcomes.recorder import Recorder, Room
+from promptops.core.outcomes.report import BadUnit, Dropped, Feedback, Guardrail, OutcomeReport, SampledUnit
+from promptops.core.outcomes.units import Sample, Unit
+from promptops.wire.outcomes import encode
+
+if TYPE_CHECKING:
+    from promptops.core.outcomes.series import Series
+
+ROOM: Final = Room(units=768 << 10)
+"""Bytes for what waits for a report: more units than usual, because one that is left out is a bad key that no canary
+sees. While a report is encoded the next is filled; all of it is below 8 MiB, and a test measures that.
+"""
+
+MINUTE: Final = 60
+EVERY_HOUR: Final = 3600.0
+IN_ROLLOUTS: Final = 600.0
+"""Seconds between two reports of the sample, and while an app has a canary."""
+
+
+class Ledger:
+    """What became of a channel's calls since the last document. Any thread may add to it; one takes documents."""
+
+    def __init__(self, desk: CallDesk, share: int = 1, *, now: Callable[[], float] = time.time) -> None:
+        self.recorder = Recorder(_part(ROOM, share))
+        self._desk = desk
+        self._now = now
+        self._open = OpenCalls()
+        self._judging = Judging(self._settle)
+        self._sample_at = now() + EVERY_HOUR
+
+    # --- what callers add ---------------------------------------------------------------------------
+
+    @property
+    def minute(self) -> int:
+        """The current minute."""
+        return int(self._now()) // MINUTE
+
+    def opened(self, call: object, line: Line, series: Series, unit: Unit | None) -> None:
+        """A call began."""
+        minute = self.minute
+        self.recorder.opened(series, minute)
+        if unit is not None:
+            self._open.begin(call, OpenCall(assignment=line.assignment, unit=unit, minute=minute))
+            if line.weight and self._sample_at - IN_ROLLOUTS > self._now():
+                self._sample_at = self._now() + IN_ROLLOUTS
+            if self._is_sampled(line, unit):
+                self.recorder.sampled(SampledUnit(assignment=line.assignment, unit=unit, minute=minute, could=()))
+
+    def ended(self, call: object, ended: Ended) -> None:
+        """A call ended. Its answer is checked before it counts, if the prompt has anything to check it with."""
+        self._open.end(call)
+        if ended.text is None:
+            self._settle(ended)
+        elif not self._judging.add(ended):
+            self.recorder.drop(Dropped.CALLS)
+
+    def feedback(self, entry: Feedback) -> None:
+        """A call led to something."""
+        self.recorder.feedback(entry)
+
+    @property
+    def is_current(self) -> bool:
+        """False in a forked child of the process that the calls were opened in."""
+        return self._desk.ledger is self
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What had no room since the last document, by kind."""
+        return {kind.value: count for kind, count in self.recorder.dropped.items()}
+
+    @property
+    def has_much(self) -> bool:
+        """True where a document now loses nothing, and one at its time could."""
+        return self.recorder.full
+
+    def judge(self) -> None:
+        """Check the answers that wait. It may take a while; for one thread at a time."""
+        self._judging.work()
+
+    def _is_sampled(self, line: Line, unit: Unit) -> bool:
+        threshold = self._desk.samples.get(line.assignment.app, 0)
+        return threshold > 0 and Sample(canary=threshold, stable=threshold).has(unit, line.weight)
+
+    def _settle(self, ended: Ended) -> None:
+        outcome, line, unit = ended.outcome, ended.line, ended.unit
+        self.recorder.record(ended.series, ended.minute, outcome)
+        if unit is None or outcome.cancelled:
+            return
+        bad = tuple(_guardrails(outcome))
+        if bad:
+            self.recorder.bad(BadUnit(assignment=line.assignment, unit=unit, minute=ended.minute, guardrails=bad))
+        if self._is_sampled(line, unit):
+            self.recorder.sampled(
+                SampledUnit(assignment=line.assignment, unit=unit, minute=ended.minute, could=line.could, bad=bad)
+            )
+
+    # --- what the sender takes ----------------------------------------------------------------------
+
+    def document(self, *, client: str, number: int, lineage: str, sdk: str, last: bool = False) -> bytes | None:
+        """Returns everything since the last document as a new one; None if nothing happened. ``last``: with the sample,
+        because the process ends.
+
+        Raises:
+            Invalid: it cannot be encoded. It is dropped and counted: one document less is better than none ever again.
+        """
+        self.judge()
+        self._close_overdue()
+        recorded = self.recorder.swap()
+        sampled: tuple[SampledUnit, ...] = ()
+        if last or self._now() >= self._sample_at:
+            self._sample_at = self._now() + EVERY_HOUR
+            sampled = self.recorder.swap_sample()
+        if not recorded and not sampled:
+            return None
+        self._desk.lose({kind.value: count for kind, count in recorded.dropped.items()})
+        try:
+            return encode(
+                OutcomeReport(
+                    client=client,
+                    number=number,
+                    channel=self._desk.channel,
+                    lineage=lineage,
+                    sdk=sdk,
+                    sums=recorded.sums,
+                    bad_units=recorded.bad_units,
+                    sampled_units=sampled,
+                    feedback=recorded.feedback,
+                    dropped=recorded.dropped,
+                )
+            )
+        except Invalid:
+            self._desk.lose({Dropped.CALLS.value: sum(sums[Count.CALLS] for sums in recorded.sums.values())})
+            raise
+
+    def _close_overdue(self) -> None:
+        for entry in self._open.overdue(self.minute):
+            self.recorder.bad(entry)
+
+
+def _guardrails(outcome: CallOutcome) -> Iterator[str]:
+    """The guardrails at which a call was bad, in the order of their names."""
+    if outcome.check_failed:
+        yield Guardrail.CHECK.value
+    if outcome.error:
+        yield Guardrail.ERROR.value
+    if outcome.refused:
+        yield Guardrail.REFUSAL.value
+    if outcome.schema_failed:
+        yield Guardrail.SCHEMA.value
+
+
+def ledger_at(desk: CallDesk) -> Ledger:
+    """Returns the sums of this process, made at its first call."""
+    found = desk.ledger
+    return found if isinstance(found, Ledger) else desk.open(Ledger)
+
+
+def _part(room: Room, share: int) -> Room:
+    return Room(
+        sums=room.sums // share,
+        units=room.units // share,
+        sampled=room.sampled // share,
+        feedback=room.feedback // share,
+    )

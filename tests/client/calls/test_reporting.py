@@ -1,0 +1,341 @@
+"""How calls get to the registry: once, in the background, and without any harm where they do not."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptops.client.follow import outcome_reports
+from promptops.core.outcomes.call_id import Standing, read_call_id
+from promptops.wire.snapshot import encode
+from tests.client import made
+from tests.client.calls.conftest import with_secret
+from tests.client.calls.said import LINEAGE, answer, bodies, counts, serve
+from tests.client.clients import AnyClient, Maker
+from tests.client.fake_server import SECRET, Asked, FakeServer, Reply
+from tests.client.waiting import until
+
+
+def ask(client: AnyClient, *keys: str) -> None:
+    """One call for each key."""
+    for key in keys:
+        with client.call("bot/answer", key=key) as call:
+            call.record(answer())
+
+
+@pytest.fixture
+def often(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document every moment."""
+    monkeypatch.setattr(outcome_reports, "EVERY", 0.01)
+    monkeypatch.setattr(outcome_reports, "LOOK", 0.01)
+
+
+def refusing(kind: str, status: int) -> Any:
+    """Answers requests of a kind with a status."""
+
+    def script(asked: Asked) -> Reply | None:
+        return Reply(status=status) if asked.kind == kind else None
+
+    return script
+
+
+# --- when all is well -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("often")
+def test_calls_are_reported_while_the_process_runs(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url))
+    for number in range(3):
+        ask(client, str(number))
+        until(lambda: counts(counting.reports()).get("calls") == number + 1)  # noqa: B023 called at once
+    reports = counting.reports()
+    assert [report.number for report in reports] == list(range(1, len(reports) + 1))
+    assert len({report.client for report in reports}) == 1
+    assert client.status().outcomes == ""
+
+
+@pytest.mark.usefixtures("often")
+def test_a_client_without_calls_reports_nothing(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url))
+    client.refresh()
+    client.close()
+    assert counting.kinds().count("report-key") == 1
+    assert "outcomes" not in counting.kinds()
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_a_client_that_sends_no_heartbeats_asks_for_the_secret_with_its_first_call(
+    client_of: Maker, counting: FakeServer
+) -> None:
+    client = client_of(counting.url, heartbeat=False)
+    client.refresh()
+    assert "report-key" not in counting.kinds()
+    ask(client, "ada")
+    with_secret(client)
+    client.close()
+    assert counts(counting.reports()) == {"opened": 1, "calls": 1, "no_unit": 1}
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_what_was_sent_at_the_end_is_not_sent_by_the_next_start(client_of: Maker, counting: FakeServer) -> None:
+    for _ in range(2):
+        client = with_secret(client_of(counting.url))
+        ask(client, "ada")
+        client.close()
+        client.close()
+    assert counts(counting.reports())["calls"] == 2
+    assert {report.number for report in counting.reports()} == {1}
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_keys_of_the_sample_are_reported_once_with_all_that_they_could_show(
+    client_of: Maker, counting: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_reports, "EVERY", 0.01)
+    monkeypatch.setattr(outcome_reports, "LOOK", 0.01)
+    counting.samples = {"bot": 2**32}
+    client = with_secret(client_of(counting.url))
+    ask(client, "first")  # the answer to this has the sample
+    following: Any = getattr(client, "client", client)
+    until(lambda: following._own.desk.samples)
+    ask(client, "ada", "ada", "ben")
+    client.close()
+    [sampled] = [report.sampled_units for report in counting.reports() if report.sampled_units]
+    assert len(sampled) == 2
+    assert {entry.could for entry in sampled} == {("error", "refusal")}
+
+
+# --- exactly once ---------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("often")
+def test_a_report_whose_answer_is_lost_is_sent_again_under_its_number(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url))
+    lost = list[Asked]()
+
+    def script(asked: Asked) -> Reply | None:
+        if asked.kind != "outcomes" or len(lost) == 3:
+            return None
+        lost.append(asked)
+        counting.answer(asked)  # it is counted
+        return Reply(status=502)
+
+    counting.script = script
+    ask(client, "ada", "ben")
+    until(lambda: len(lost) == 3)
+    until(lambda: not client.status().outcomes)
+    ask(client, "cyn")
+    until(lambda: counts(counting.reports()).get("calls") == 3)
+    assert len({asked.body for asked in lost}) == 1
+    assert len(bodies(counting)) > len(counting.reports())
+
+
+@pytest.mark.usefixtures("often")
+def test_a_report_that_the_registry_never_takes_is_dropped_and_counted(
+    client_of: Maker, counting: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = with_secret(client_of(counting.url))
+    counting.script = refusing("outcomes", 422)
+    ask(client, "ada")
+    until(lambda: client.status().dropped == {"reports": 1})
+    counting.script = None
+    ask(client, "ben")
+    until(lambda: counting.reports())
+    assert [report.number for report in counting.reports()] == [2]
+    assert [record.event for record in caplog.records if "refused" in record.message] == ["outcomes-failed"]  # type: ignore[attr-defined]
+
+
+# --- when something is down -----------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("report-key", 403, "lacks the scope `report`"),
+        ("report-key", 404, "older than 0.5.0"),
+        ("outcomes", 403, "lacks the scope `report`"),
+    ],
+)
+def test_a_registry_that_takes_no_reports_is_named_once_and_served_on(
+    client_of: Maker, counting: FakeServer, caplog: pytest.LogCaptureFixture, kind: str, status: int, said: str
+) -> None:
+    counting.script = refusing(kind, status)
+    client = client_of(counting.url, poll=0.05)
+    until(lambda: client.status().outcomes or kind == "outcomes")
+    ask(client, "ada", "ben")
+    until(lambda: said in client.status().outcomes)
+    before = counting.kinds().count("snapshot")
+    until(lambda: counting.kinds().count("snapshot") > before + 3)
+    ask(client, "cyn")
+    assert client.state == "READY"
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    assert [record.levelname for record in caplog.records if getattr(record, "event", "") == "outcomes-off"] == [
+        "WARNING"
+    ]
+    assert counting.kinds().count(kind) == 1
+
+
+def test_a_client_without_calls_says_nothing_of_them_in_its_log(
+    client_of: Maker, counting: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    counting.script = refusing("report-key", 403)
+    client = client_of(counting.url)
+    until(lambda: "lacks the scope" in client.status().outcomes)
+    client.close()
+    assert not [record for record in caplog.records if getattr(record, "event", "").startswith("outcomes")]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_folder_and_a_plain_web_server_take_no_reports(
+    client_of: Maker, plain_server: FakeServer, tmp_path: Path, plain: bool
+) -> None:
+    source = plain_server.url
+    if not plain:
+        serve(plain_server, made.pointer(17, made.release("bot", "1.0.0")))
+        (tmp_path / "v1/channels/prod").mkdir(parents=True)
+        (tmp_path / "v1/channels/prod/snapshot").write_bytes(encode(plain_server.snapshot)[0])
+        (tmp_path / "v1/releases").mkdir()
+        for digest, content in made.CONTENTS.items():
+            (tmp_path / "v1/releases" / digest.removeprefix("sha256:")).write_bytes(content)
+        source = f"file:{tmp_path}"
+    client = client_of(source)
+    until(lambda: "takes no reports of calls" in client.status().outcomes)
+    ask(client, "ada")
+    client.outcome("pc1:x", "ticket_resolved")
+    client.close()
+    assert not {"report-key", "outcomes"} & set(plain_server.kinds())
+
+
+@pytest.mark.usefixtures("often")
+def test_a_sender_that_hangs_holds_no_call_up(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url, timeout=30.0))
+    came, go = threading.Event(), threading.Event()
+
+    def script(asked: Asked) -> Reply | None:
+        if asked.kind == "outcomes":
+            came.set()
+            go.wait(40)
+        return None
+
+    counting.script = script
+    ask(client, "ada")
+    assert came.wait(40)
+    for number in range(2_000):
+        ask(client, str(number))
+        client.outcome("pc1:x", "ticket_resolved")
+    assert not go.is_set()
+    assert client.state == "READY"
+    assert client.get_prompt("bot/answer").version == "1.0.0"
+    go.set()
+    until(lambda: counts(counting.reports()).get("calls") == 2_001)
+
+
+@pytest.mark.usefixtures("often")
+def test_what_came_while_the_server_was_down_is_reported_when_it_is_back(
+    client_of: Maker, counting: FakeServer
+) -> None:
+    client = with_secret(client_of(counting.url, poll=0.2))
+    counting.stop()
+    ask(client, "ada")
+    until(lambda: "could not be reported" in client.status().outcomes)
+    ask(client, "ben")
+    counting.start()
+    until(lambda: counts(counting.reports()).get("calls") == 2)
+    until(lambda: client.status().outcomes == "")
+    assert client.status().dropped == {}
+
+
+@pytest.mark.usefixtures("often")
+def test_calls_before_anything_answered_have_no_unit_and_count(client_of: Maker, counting: FakeServer) -> None:
+    counting.script = lambda asked: Reply(status=503) if asked.kind == "report-key" else None
+    client = client_of(counting.url)
+    with client.call("bot/answer", key="ada") as call:
+        call.record(answer())
+    made_id = read_call_id(call.id, lineage=LINEAGE)
+    assert made_id.standing(SECRET) is Standing.UNSEALED
+    counting.script = None
+    until(lambda: counts(counting.reports()) == {"opened": 1, "calls": 1, "no_unit": 1})
+
+
+@pytest.mark.usefixtures("often")
+def test_what_has_no_room_is_counted(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url))
+    counting.script = refusing("outcomes", 503)
+    for number in range(4_000):
+        client.outcome(f"pc1:{number}:" + "x" * 200, "ticket_resolved")
+    until(lambda: client.status().dropped.get("feedback", 0) > 1_000)
+    lost = client.status().dropped["feedback"]
+    counting.script = None
+    until(lambda: sum(len(report.feedback) for report in counting.reports()) == 4_000 - lost)
+
+
+# --- the secret -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_the_secret_is_kept_for_the_next_process_and_for_this_user_alone(
+    client_of: Maker, counting: FakeServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    with_secret(client_of(counting.url, cache_dir=folder)).close()
+    until(lambda: list(folder.glob("report-*.key")))
+    [file] = folder.glob("report-*.key")
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    assert SECRET.hex() in file.read_text()
+    until(lambda: list(folder.glob("*.lkg")))
+    counting.stop()
+    client = client_of(counting.url, cache_dir=folder, start_timeout=0.0)
+    with client.call("bot/answer", key="ada") as call:
+        assert read_call_id(call.id, lineage=LINEAGE).standing(SECRET) is Standing.SEALED
+    file.chmod(0o666)
+    client = client_of(counting.url, cache_dir=folder, start_timeout=0.0)
+    with client.call("bot/answer", key="ada") as call:
+        assert read_call_id(call.id, lineage=LINEAGE).standing(SECRET) is Standing.UNSEALED
+
+
+@pytest.mark.parametrize(
+    "document", [b"{}", b'{"schema": "promptops.report-key/1", "lineage": "x", "secret": "short"}', b"<html>"]
+)
+@pytest.mark.usefixtures("often")
+def test_what_is_no_secret_is_not_taken(client_of: Maker, counting: FakeServer, document: bytes) -> None:
+    json = {"Content-Type": "application/json"}
+    counting.script = lambda asked: Reply(headers=json, body=document) if asked.kind == "report-key" else None
+    client = client_of(counting.url)
+    until(lambda: "the report key" in client.status().outcomes)
+    assert client.state == "READY"
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_no_content_and_no_key_is_in_what_is_sent(
+    client_of: Maker, counting: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = with_secret(client_of(counting.url))
+    marked = "marked-0f3a"
+    with pytest.raises(ValueError), client.call("bot/answer", key=f"{marked}@example.org") as call:
+        call.prompt.to_openai(question=marked)
+        call.record({**answer(marked), "id": marked})
+        raise ValueError(marked)
+    with client.call("bot/answer", key=marked, tags={"language": marked}) as call:
+        call.record(answer(refusal=marked))
+    with client.call("bot/answer", key=marked) as call:
+        call.record({"choices": marked})
+    with client.call("bot/answer", key=marked) as call:
+        list(call.stream(iter([marked])))
+    client.close()
+    assert counts(counting.reports())["calls"] == 4
+    said = [asked.body + repr(asked).encode() for asked in counting.asked] + [
+        _log(caplog.records),
+        repr(client.status()).encode(),
+    ]
+    assert not [text for text in said if marked.encode() in text or SECRET.hex().encode() in text]
+
+
+def _log(records: Iterable[Any]) -> bytes:
+    return "\n".join(f"{record.getMessage()} {vars(record)}" for record in records).encode()
