@@ -62,7 +62,11 @@ class Judging:
 def _judged(ended: Ended) -> CallOutcome:
     assert ended.text is not None
     try:
-        return replace(ended.outcome, schema_failed=bool(ended.line.schema_flaw(ended.text)))
+        return replace(
+            ended.outcome,
+            schema_failed=bool(ended.line.schema_flaw(ended.text)),
+            check_failed=bool(ended.line.check_flaw(ended.text)),
+        )
     except Exception:  # noqa: BLE001 an answer that cannot be judged counts, and every other one too
         return ended.outcome
 

@@ -44,19 +44,17 @@ class Line:
             arm=Arm(exposure.arm),
         )
         self.plain = Series(assignment=self.assignment, prompt=definition.name)
-        self.could = tuple(
-            sorted(
-                [Guardrail.ERROR.value, Guardrail.REFUSAL.value]
-                + ([Guardrail.SCHEMA.value] if definition.json_schema is not None else [])
-            )
-        )
+        could = {Guardrail.ERROR.value, Guardrail.REFUSAL.value}
+        could |= {Guardrail.SCHEMA.value} if definition.json_schema is not None else set()
+        could |= {Guardrail.CHECK.value} if definition.checks else set()
+        self.could = tuple(sorted(could))
         self._exposure = exposure
         self._series: dict[tuple[str, Tags], Series] = {("", ()): self.plain}
 
     @property
     def is_checked(self) -> bool:
         """True where an answer's text has to be looked at."""
-        return self.definition.json_schema is not None
+        return self.definition.json_schema is not None or bool(self.definition.checks)
 
     @cached_property
     def head(self) -> str:
@@ -100,11 +98,19 @@ class Line:
         provider, slash, _ = self.pinned.partition("/")
         return self.pinned if not answered else f"{provider}/{answered}" if slash else answered
 
+    def check_flaw(self, text: str) -> str:
+        """Returns the first check of the prompt that a text fails; empty if all hold."""
+        if not self.definition.checks:
+            return ""
+        from promptops.core.checks.table import first_failure
+
+        return first_failure(self.definition.checks, text)
+
     @cached_property
     def schema_flaw(self) -> Callable[[str], str]:
         """Returns why a text does not fit the prompt's schema; empty where it fits. Compiled at the first call."""
+        from promptops.core.checks.json_text import parse
         from promptops.core.schema.input_schema import compile_check
-        from promptops.core.suite.checks.json_text import parse
 
         schema = self.definition.json_schema
         envelope = schema.get("schema", schema) if schema is not None else None

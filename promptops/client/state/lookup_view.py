@@ -262,6 +262,7 @@ class View:
             arm=arm,
             salt="" if arm == FIXED else pointer.salt,
             weight=0 if arm == FIXED else pointer.weight,
+            tags={tag.name: frozenset(tag.values) for tag in pointer.declared.tags},
         )
 
     def _known(self, app: str) -> tuple[Held, Pointer]:

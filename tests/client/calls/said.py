@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from promptops.core.model import Content, Json, Message, Prompt, ReleaseRef, Role
+from promptops.core.model import AnswerCheck, Content, Json, Message, Prompt, ReleaseRef, Role
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.report import OutcomeReport
 from promptops.core.outcomes.series import Series
@@ -30,6 +31,13 @@ def with_schema(version: str) -> ReleaseRef:
     message = Message(role=Role.USER, content="{{question}}")
     prompt = Prompt(name="answer", messages=(message,), model=made.MODEL, json_schema={"name": "x", "schema": SCHEMA})
     return made.shelve(version, Content(app="bot", prompts=(prompt,)))
+
+
+def with_check(version: str) -> ReleaseRef:
+    """A release whose prompt wants a source in each answer."""
+    cites = AnswerCheck(kind="contains", wanted="[1]")
+    prompt = replace(made.prompt("answer", "{{question}}"), checks=(cites,))
+    return made.shelve(version, Content(app="bot", prompts=(prompt,), requires=("checks",)))
 
 
 def answer(text: str = "Hi", *, model: str = MODEL, finish: str = "stop", refusal: str | None = None) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_stream_that_breaks_is_an_error(client: AnyClient, counting: FakeServe
             call.record(answer())  # it asked again
     client.close()
     assert dict(total(counting.reports()).errors) == {"ConnectionResetError": 2}
-    assert counts(counting.reports()) == {"opened": 3, "calls": 3}
+    assert counts(counting.reports()) == {"opened": 3, "calls": 3, "bad": 2}
 
 
 def test_a_call_and_a_stream_of_asyncio_are_the_same(client: AnyClient, counting: FakeServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from promptops.client.current_call import CURRENT, Observed
 from promptops.core.answers.reading import Finish
 from promptops.core.bucketing import bucket
+from promptops.core.declarations import Declarations, Tag
 from promptops.core.outcomes.call_id import Standing, read_call_id
 from promptops.core.outcomes.call_outcome import Measure, Tokens
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.units import Unit
 from tests.client import made
 from tests.client.calls.conftest import with_secret
-from tests.client.calls.said import LINEAGE, MODEL, answer, counts, serve, tokens, total, with_schema
+from tests.client.calls.said import LINEAGE, MODEL, answer, counts, serve, tokens, total, with_check, with_schema
 from tests.client.clients import AnyClient, Maker
 from tests.client.fake_server import SECRET, FakeServer
 
@@ -173,7 +175,7 @@ def test_a_refusal_a_cut_answer_and_another_model_are_counted(client: AnyClient,
             call.record(said)
     client.close()
     found = counts(counting.reports())
-    assert found == {"opened": 5, "calls": 5, "refused": 2, "truncated": 1, "pin_mismatch": 1, "unread": 1}
+    assert found == {"opened": 5, "calls": 5, "bad": 2, "refused": 2, "truncated": 1, "pin_mismatch": 1, "unread": 1}
     assert {entry.guardrails for report in counting.reports() for entry in report.bad_units} == {("refusal",)}
     assert counts(counting.reports(), model="openai/gpt-4o-mini-2024-07-18")["pin_mismatch"] == 1
 
@@ -194,10 +196,39 @@ def test_an_answer_that_does_not_fit_the_schema_is_counted(
         tool["choices"][0]["message"]["tool_calls"] = [{"id": "1", "type": "function", "function": function}]
         call.record(tool)
     client.close()
-    assert counts(counting.reports()) == {"opened": 6, "calls": 6, "schema_failed": 3}
+    assert counts(counting.reports()) == {"opened": 6, "calls": 6, "bad": 3, "schema_failed": 3}
     bad = [entry for report in counting.reports() for entry in report.bad_units]
     assert {entry.unit for entry in bad} == {Unit.of(SECRET, "bot", str(number)) for number in (1, 2, 3)}
     assert {entry.guardrails for entry in bad} == {("schema",)}
+
+
+def test_an_answer_that_fails_a_check_of_its_prompt_is_counted(
+    client_of: Maker, counting: FakeServer, at_the_end: None
+) -> None:
+    serve(counting, made.pointer(18, with_check("2.0.0")), cursor=2)
+    client = with_secret(client_of(counting.url))
+    for number, text in enumerate(["It is so [1].", "It is so."]):
+        with client.call("bot/answer", key=str(number)) as call:
+            call.record(answer(text))
+    client.close()
+    [report] = counting.reports()
+    assert counts([report]) == {"opened": 2, "calls": 2, "check_failed": 1, "bad": 1}
+    assert [(entry.unit, entry.guardrails) for entry in report.bad_units] == [(Unit.of(SECRET, "bot", "1"), ("check",))]
+
+
+def test_declared_tags_cut_the_sums_and_others_are_left_out(
+    client_of: Maker, counting: FakeServer, at_the_end: None
+) -> None:
+    pointer = made.pointer(18, made.release("bot", "1.0.0"))
+    declared = Declarations(tags=(Tag(name="language", values=("de", "en")),))
+    serve(counting, replace(pointer, declared=declared), cursor=2)
+    client = with_secret(client_of(counting.url))
+    for tags in ({"language": "de"}, {"language": "de", "user": "ada"}, {"language": "tlh"}, None):
+        with client.call("bot/answer", key="ada", tags=tags) as call:
+            call.record(answer())
+    client.close()
+    assert counts(counting.reports(), tags=(("language", "de"),))["calls"] == 2
+    assert counts(counting.reports(), tags=())["calls"] == 2
 
 
 def test_several_answers_of_one_call_add_up(client: AnyClient, counting: FakeServer) -> None:
@@ -262,7 +293,7 @@ def test_what_a_tracer_saw_counts_where_the_application_records_nothing(
     call.observe(seen)  # a span that ends after the block
     client.close()
     reports = counting.reports()
-    assert counts(reports) == {"opened": 4, "calls": 4}
+    assert counts(reports) == {"opened": 4, "calls": 4, "bad": 1}
     assert tokens(reports) == {"input_tokens": 14 + 10 + 7, "cached_tokens": 4, "output_tokens": 6 + 2 + 3}
     assert dict(total(reports).errors) == {"openai.RateLimitError": 1}
 
