@@ -44,7 +44,8 @@ class Ledger:
         self._now = now
         self._open = OpenCalls()
         self._judging = Judging(self._settle)
-        self._sample_at = now() + EVERY_HOUR
+        self._sampled_at = now()
+        self._has_canary = False
 
     # --- what callers add ---------------------------------------------------------------------------
 
@@ -59,8 +60,7 @@ class Ledger:
         self.recorder.opened(series, minute)
         if unit is not None:
             self._open.begin(call, OpenCall(assignment=line.assignment, unit=unit, minute=minute))
-            if line.weight and self._sample_at - IN_ROLLOUTS > self._now():
-                self._sample_at = self._now() + IN_ROLLOUTS
+            self._has_canary = self._has_canary or line.weight > 0
             if self._is_sampled(line, unit):
                 self.recorder.sampled(SampledUnit(assignment=line.assignment, unit=unit, minute=minute, could=()))
 
@@ -125,8 +125,8 @@ class Ledger:
         self._close_overdue()
         recorded = self.recorder.swap()
         sampled: tuple[SampledUnit, ...] = ()
-        if last or self._now() >= self._sample_at:
-            self._sample_at = self._now() + EVERY_HOUR
+        if last or self._now() - self._sampled_at >= (IN_ROLLOUTS if self._has_canary else EVERY_HOUR):
+            self._sampled_at, self._has_canary = self._now(), False
             sampled = self.recorder.swap_sample()
         if not recorded and not sampled:
             return None

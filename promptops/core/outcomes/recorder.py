@@ -27,6 +27,8 @@ from promptops.core.outcomes.units import Unit
 
 KIB: Final = 1 << 10
 
+BATCH: Final = 32
+"""Entries that are folded together: one after the other takes a third less than each between two calls."""
 QUEUED: Final = 100
 """Entries that wait while another thread folds. The caller that adds one more waits for that thread, which does no
 I/O."""
@@ -167,11 +169,13 @@ class Recorder:
     @property
     def full(self) -> bool:
         """True where half of the room of one kind is used: a report now loses nothing."""
+        self._fold_if_free()
         return any(2 * used > self._most(kind) for kind, used in self._used.items())
 
     @property
     def dropped(self) -> Mapping[Dropped, int]:
         """What had no room since the last swap."""
+        self._fold_if_free()
         return self._dropped.copy()
 
     def swap(self) -> Recorded:
@@ -214,14 +218,20 @@ class Recorder:
 
     def _add(self, entry: Callable[[], None]) -> None:
         self._queue.append(entry)
-        if self._lock.acquire(blocking=False):
-            try:
-                self._fold()
-            finally:
-                self._lock.release()
-        elif len(self._queue) > QUEUED and self._owner != threading.get_ident():
+        waiting = len(self._queue)
+        if waiting >= BATCH and not self._fold_if_free() and waiting > QUEUED and self._owner != threading.get_ident():
             with self._lock:
                 self._fold()
+
+    def _fold_if_free(self) -> bool:
+        """Folds the queue, unless another thread is at it; returns whether it did."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._fold()
+        finally:
+            self._lock.release()
+        return True
 
     def _fold(self) -> None:
         """Folds the queue into the sums. The lock is held; a call that ends meanwhile in this thread only appends."""
