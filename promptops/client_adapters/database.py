@@ -1,23 +1,36 @@
 """``sqlite:///…`` and ``postgresql://…``: a client reads the registry itself, without a server.
 
-For applications on the registry's own machine. It only reads: there are no heartbeats, so ``promptops clients`` does
-not know of such a client. Changes are seen as a server sees them.
+For applications on the registry's own machine. There are no heartbeats, so ``promptops clients`` does not know of such
+a client. Its calls are reported, if the application makes any. Changes are seen as a server sees them.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from promptops.client.sources.source import AskContents, AskSnapshot, AskVersion, Failed, Question, SourceAnswer
+from promptops.client.sources.source import (
+    AskContents,
+    AskReportKey,
+    AskSnapshot,
+    AskVersion,
+    Failed,
+    Question,
+    SourceAnswer,
+    TellOutcomes,
+)
 from promptops.core.errors import NotFound, PromptopsError, RegistryUnavailable, Unavailable
-from promptops.operations import snapshots
+from promptops.operations import outcomes, snapshots
 from promptops.store import Registry
 from promptops.store.engine.database import locate
 from promptops.store.engine.forking import no_fork
 from promptops.store.engine.watching import Watch
 from promptops.store.queries.serving import Progress
+from promptops.wire.codec import to_json
+from promptops.wire.documents.outcomes import ReportKeyDocument
 from promptops.wire.snapshot import encode
 
 _TRY_AGAIN = 1.0
@@ -85,6 +98,12 @@ class Database:
             case AskVersion():
                 release = snapshots.content_of_version(registry, what.app, what.version)
                 return SourceAnswer(body=release.content, etag=release.digest)
+            case AskReportKey():
+                key = ReportKeyDocument.of(outcomes.report_key(registry, what.channel))
+                return SourceAnswer(body=json.dumps(to_json(key)).encode())
+            case TellOutcomes():
+                reported = outcomes.report(registry, what.channel, what.body, now=datetime.now(UTC))
+                return SourceAnswer(body=json.dumps({"sample": dict(reported.sample)}).encode())
         return Failed(reason="unknown", message="a database takes no heartbeats")
 
     def _snapshot(self, registry: Registry, what: AskSnapshot) -> SourceAnswer:

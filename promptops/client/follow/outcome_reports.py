@@ -48,7 +48,9 @@ _OFF: Final[Mapping[str, str]] = {
     "status-404": "the server takes no reports of calls: it is older than 0.5.0, or does not have the channel",
     "unknown": "the source takes no reports of calls",
 }
-_REFUSED: Final = frozenset({"status-400", "status-409", "status-413", "status-422", "invalid", "conflict"})
+_REFUSED: Final = frozenset(
+    {"status-400", "status-409", "status-413", "status-422", "invalid", "conflict", "registry-mismatch"}
+)
 """Answers to a document that is not taken, however often it is sent."""
 
 
