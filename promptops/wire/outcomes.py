@@ -1,4 +1,4 @@
-"""What clients report of their calls  <->  JSON: ``promptops.outcomes/1``, for clients of the next version.
+"""What clients report of their calls  <->  JSON: ``promptops.outcomes/1``.
 
 ::
 

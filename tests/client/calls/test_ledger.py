@@ -131,3 +131,16 @@ def _fill(prompt: Prompt, ledger: Ledger, name: str, times: int) -> None:
         with suppress(Exception), prompt.call(key=f"{name}-{number}"):
             raise type(f"Error{number % 500}", (Exception,), {})
         ledger.feedback(Feedback(call=f"pc1:{number}:" + "x" * 200, name="resolved"))
+
+
+def test_a_child_that_was_forked_in_c_counts_anew_and_leaves_the_calls_of_its_parent() -> None:
+    at = desk()
+    prompt = served(at, made.release("bot", "1.0.0"))
+    with prompt.call(key="parent") as call:
+        at._mark[0] = 0  # the system empties this page in a child
+        call.record(answer())
+    with prompt.call(key="child") as call:
+        call.record(answer())
+    report = document(ledger_at(at))
+    assert report is not None
+    assert counts([report]) == {"opened": 1, "calls": 1}

@@ -300,6 +300,18 @@ def test_the_secret_is_kept_for_the_next_process_and_for_this_user_alone(
         assert read_call_id(call.id, lineage=LINEAGE).standing(SECRET) is Standing.UNSEALED
 
 
+@pytest.mark.usefixtures("at_the_end")
+def test_a_disk_that_takes_no_secret_stops_no_report(
+    client_of: Maker, counting: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    client = with_secret(client_of(counting.url, cache_dir=tmp_path / "file" / "cache"))
+    ask(client, "ada")
+    client.close()
+    assert counts(counting.reports()) == {"opened": 1, "calls": 1}
+    assert any(".key could not be written" in record.message for record in caplog.records)
+
+
 @pytest.mark.parametrize(
     "document", [b"{}", b'{"schema": "promptops.report-key/1", "lineage": "x", "secret": "short"}', b"<html>"]
 )
