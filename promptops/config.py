@@ -41,6 +41,7 @@ VARIABLES: Mapping[str, str] = {
     "PROMPTOPS_BUNDLE": "what a client serves before it has reached anything: a folder that export-snapshot wrote",
     "PROMPTOPS_OVERRIDE": "where a client looks for overrides: a file, or a folder of *.override.json",
     "PROMPTOPS_CACHE": "where a client keeps the last good prompts: a folder, or off",
+    "PROMPTOPS_OTEL_ALSO": "whose names spans get as well, with commas between: langfuse, openinference",
     SYNC: "when changes are brought to git: background (the default), now, or off; `promptops sync` does it anyway",
     SIGNING_KEY: "the private key that signs the journal, as text; never an option, and never shown",
     SIGNING_KEY_FILE: "the path of the file with that key; ignored if PROMPTOPS_SIGNING_KEY is set",

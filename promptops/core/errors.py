@@ -17,6 +17,7 @@
     │   ├── ParameterNotTaken              a parameter that the provider's API does not have
     │   ├── RequestInvalid                 a request to the server that is malformed
     │   ├── RequestTooLarge           413  a request that is larger than the server reads
+    │   ├── MediaTypeNotTaken         415  a request whose body is in a format that the address does not take
     │   ├── HostNotServed             421  a request for another host, perhaps from a page that rebinds its name
     │   ├── ActorUnknown                   no name for the audit log
     │   └── KeyReused                      one idempotency key, two different requests
@@ -173,6 +174,10 @@ class RequestInvalid(Invalid):
 
 class RequestTooLarge(Invalid):
     """A request that is larger than the server reads: 413."""
+
+
+class MediaTypeNotTaken(Invalid):
+    """The body of a request is in a format, or compressed in a way, that the address does not take: 415."""
 
 
 class HostNotServed(Invalid):

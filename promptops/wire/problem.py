@@ -37,6 +37,7 @@ _OWN = frozenset({"message", "hint", "findings", "verdicts"})
 _STATUS: Final[Mapping[type[PromptopsError], int]] = {
     errors.Invalid: 422,
     errors.RequestTooLarge: 413,
+    errors.MediaTypeNotTaken: 415,
     errors.HostNotServed: 421,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,

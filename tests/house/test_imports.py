@@ -18,6 +18,7 @@ HEAVY = ("sqlalchemy", "click", "rich", "alembic", "pydantic", "yaml", "jinja2",
 # Packages that come with a declared one and are its public face to us.
 COMES_WITH = {
     "anyio": "fastapi",
+    "google": "opentelemetry",
     "h11": "uvicorn",
     "pydantic": "fastapi",
     "referencing": "jsonschema",

@@ -136,8 +136,16 @@ class Recorder:
         Raises:
             Invalid: the minute is not one.
         """
+        self.counted(series, minute, [(Count.OPENED, 1)])
+
+    def counted(self, series: Series, minute: int, counts: Iterable[tuple[Count, int]]) -> None:
+        """Something was counted that is no call of its own.
+
+        Raises:
+            Invalid: the minute is not one.
+        """
         require_minute(minute)
-        self._add(partial(self._fold_counts, series, minute, [(Count.OPENED, 1)]))
+        self._add(partial(self._fold_counts, series, minute, counts))
 
     def record(self, series: Series, minute: int, call: CallOutcome) -> None:
         """A call ended in this minute.

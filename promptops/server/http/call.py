@@ -42,8 +42,8 @@ def never_gone(waits: bool) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. ``path`` and ``query`` are decoded and checked; ``document`` is the JSON of its body, read strictly.
-    The names of ``headers`` are in lower case.
+    """One request. ``path`` and ``query`` are decoded and checked; ``document`` is the JSON of its body, read strictly,
+    and ``body`` are its bytes where a route takes another format. The names of ``headers`` are in lower case.
 
     The token may use this route; where the address names a channel or an app, it may do so there.
     """
@@ -55,6 +55,7 @@ class Call:
     query: Mapping[str, tuple[str, ...]]
     headers: Mapping[bytes, bytes]
     document: Json = None
+    body: bytes = b""
     hold: Hold = never_gone
 
     async def take_turn(self, turns: Turns, seconds: float, held: ExitStack) -> None:

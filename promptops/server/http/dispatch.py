@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from promptops.core.errors import DeadlineExceeded, RequestInvalid
 from promptops.server.http.bodies import Bodies, require_size
 from promptops.server.http.call import IN_SCOPE, Call
-from promptops.server.http.routing import Route
+from promptops.server.http.routing import Media, Route
 from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.live.limits import RequestKind
 from promptops.server.settings import Limits
@@ -52,7 +52,9 @@ class Dispatch:
                 response = await route.handler(call)
                 await response(scope, receive, send)
                 return
-            if route in self._with_body:
+            if route.media is Media.PROTOBUF:
+                call = replace(call, body=await self._bodies.read_protobuf(call, route, receive, held))
+            elif route in self._with_body:
                 call = replace(call, document=await self._bodies.read(call, route, receive, held))
             elif require_size(call.headers, self._limits.body) or b"transfer-encoding" in call.headers:
                 raise RequestInvalid("this address takes no body")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -48,6 +49,14 @@ _LONGEST = 512
 """Bytes of a path: several times the longest address of a route."""
 
 
+class Media(StrEnum):
+    """What the body of a request is, where a route takes one."""
+
+    JSON = "application/json"
+    PROTOBUF = "application/x-protobuf"
+    """Also compressed with gzip, as the exporters of OpenTelemetry send it."""
+
+
 class Body(BaseModel):
     """The JSON body of a request: no value is converted, and an unknown key is refused."""
 
@@ -61,8 +70,8 @@ class Route:
     ``direct`` handlers are coroutines that take the call alone and return a Response; FastAPI only documents them.
     ``reads`` says that running applications ask it. ``query`` describes the parameters a direct route takes after `?`.
     ``errors`` are those it may answer beside the ones that every route has, and ``answer`` names, for a direct route,
-    one of the documents in openapi.py. ``largest`` is how many bytes its body may have, and ``elements`` how many
-    values and names, where other than usual. ``bulky`` ones have answers of megabytes.
+    one of the documents in openapi.py. ``media`` is the format of its body; ``largest`` is how many bytes that may
+    have, and ``elements`` how many values and names, where other than usual. ``bulky`` ones have answers of megabytes.
     """
 
     method: str
@@ -75,6 +84,7 @@ class Route:
     query: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[type[PromptopsError], ...] = ()
     answer: str = ""
+    media: Media = Media.JSON
     largest: int = 0
     elements: int = 0
     bulky: bool = False
@@ -125,6 +135,7 @@ class Routes:
         query: Mapping[str, str] | None = None,
         errors: Sequence[type[PromptopsError]] = (),
         answer: str = "",
+        media: Media = Media.JSON,
         largest: int = 0,
         elements: int = 0,
         bulky: bool = False,
@@ -145,6 +156,7 @@ class Routes:
                     query=query or {},
                     errors=tuple(errors),
                     answer=answer,
+                    media=media,
                     largest=largest,
                     elements=elements,
                     bulky=bulky,
