@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError
-from promptops.server.api import audit, client_reads, event_stream, health, outcomes, use_cases
+from promptops.server.api import audit, client_reads, event_stream, health, outcomes, traces, use_cases
 from promptops.server.http import openapi
 from promptops.server.http.dispatch import Dispatch, StrictRoute
 from promptops.server.http.edge import Edge
@@ -31,7 +31,7 @@ from promptops.server.settings import Settings
 def routes() -> tuple[Route, ...]:
     """Everything the server does."""
     reading = (*health.routes, *client_reads.routes, *event_stream.routes)
-    return (*reading, *outcomes.routes, *use_cases.routes, *audit.routes)
+    return (*reading, *outcomes.routes, *traces.routes, *use_cases.routes, *audit.routes)
 
 
 class Server:

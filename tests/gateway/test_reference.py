@@ -40,7 +40,7 @@ def _examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], o
     """Where an example stands, the schema beside it, and the example."""
     for method, path, operation in http_reference.operations(document):
         if "requestBody" in operation and "example" in (
-            body := operation["requestBody"]["content"]["application/json"]
+            body := operation["requestBody"]["content"].get("application/json", {})
         ):
             yield f"{method} {path} takes", dict(body["schema"]), body["example"]
         for status, answer in operation["responses"].items():

@@ -41,6 +41,7 @@ WHO_MAY = {
     "GET /v1/channels/{channel}/report-key": Scope.REPORT,
     "POST /v1/channels/{channel}/outcomes": Scope.REPORT,
     "POST /v1/outcomes": Scope.REPORT,
+    "POST /v1/traces": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,

@@ -75,8 +75,11 @@ def _section(found: Mapping[str, Any], method: str, path: str, operation: Mappin
         parts.append("\n| parameter | in | |\n|---|---|---|\n")
         parts += [f"| {_parameter(each)} |\n" for each in operation["parameters"]]
     if "requestBody" in operation:
-        content = operation["requestBody"]["content"]["application/json"]
-        parts += [_fields(found, content), _shown("Takes", _body(found, content))]
+        [(media, content)] = operation["requestBody"]["content"].items()
+        is_json = media == "application/json"
+        parts += (
+            [_fields(found, content), _shown("Takes", _body(found, content))] if is_json else [f"\nTakes `{media}`.\n"]
+        )
     for status, answer in operation["responses"].items():
         for media, content in answer.get("content", {}).items() if status.startswith("2") else ():
             if "example" in content:

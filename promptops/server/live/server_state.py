@@ -45,7 +45,7 @@ READERS: Final = 4
 LOOKUPS: Final = 4
 CHANGES: Final = 4
 """Threads for applications' reads, for everything else that changes nothing, and for changes. The registry's pool has
-four connections more: for looking up tokens, for heartbeats, for reports, and for what follows its changes.
+five connections more: for looking up tokens, for heartbeats, for reports, for spans, and for what follows its changes.
 """
 
 BULKY: Final = 4

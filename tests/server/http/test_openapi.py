@@ -55,7 +55,9 @@ def test_the_server_does_what_its_document_says(who: str, mode: str, described: 
 
     paths = described.document["paths"]
     assert isinstance(paths, dict)
-    ending = {path: methods for path, methods in paths.items() if not path.endswith("/events")}
+    # A stream does not end, and no schema describes protobuf: tests/server/http/test_otlp.py has hostile bodies.
+    left_out = ("/events", "/v1/traces")
+    ending = {path: methods for path, methods in paths.items() if not path.endswith(left_out)}
     schema = schemathesis.openapi.from_dict({**described.document, "paths": ending})
     schema.config.update(base_url=f"http://127.0.0.1:{described.talking.port}")
     headers = {"Authorization": f"Bearer {described.tokens[who]}"} if who != "none" else {}
@@ -99,7 +101,7 @@ def test_every_route_is_in_the_document_with_who_may_use_it_and_an_example(descr
             for media in answer.get("content", {}).values():
                 assert "example" in media or "examples" in media, (route.path, status)
         body = operation.get("requestBody")
-        assert body is None or "schema" in body["content"]["application/json"]
+        assert body is None or "schema" in body["content"][route.media.value]
     assert sum(len(methods) for methods in paths.values()) == len(routes())
 
 
