@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Sentence, option
+from promptops.core.declarations import Declarations
 from promptops.core.digest import digest
 from promptops.core.errors import DirtyTree, GitUnavailable, Invalid, WorkspaceNotFound
 from promptops.core.finding import Finding, Severity
@@ -32,6 +33,7 @@ class Built:
 
     ``loads`` is true if the content was compiled when it was read, so that it is not compiled twice. ``suites`` are
     those of the app, None where they are not known; ``suites_dirty`` says that their files are not the commit's.
+    ``declared`` is what the app declares of its calls, None where that is not known.
     """
 
     content: Content
@@ -43,6 +45,7 @@ class Built:
     loads: bool = False
     suites: tuple[SuiteRef, ...] | None = None
     suites_dirty: bool = False
+    declared: Declarations | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +228,7 @@ def _build(
         data=data,
         digest=digest(data),
         profile=app.profile,
+        declared=app.declared,
         provenance=Provenance(
             repository=place.repository,
             commit=info.sha,

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from promptops.core.advice import WHICH_REGISTRY, Action, Advice, Sentence, option
 from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare
+from promptops.core.declarations import NOTHING, DeclarationsVersion
 from promptops.core.digest import canonical
 from promptops.core.errors import AppOwnedElsewhere, Invalid, RegistryMismatch, VersionTaken
 from promptops.core.free_text import LONGEST_NOTES, require_words
+from promptops.core.json_codec import to_json
 from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.origin import Origin
 from promptops.core.release_bytes import content_from_bytes
@@ -125,9 +127,19 @@ def _require_owned(writer: Writer, workspace: BuiltWorkspace) -> None:
 
 
 def _words(workspace: BuiltWorkspace, request: ReleaseRequest) -> str:
-    """The notes and profiles that are recorded beside the contents."""
+    """The notes, profiles and declarations that are recorded beside the contents.
+
+    Without declarations the words are those of versions that had none, so that a request can be tried again.
+    """
     profiles: dict[str, Json] = {built.content.app: asdict(built.profile) for built in workspace.built}
-    return canonical({"notes": request.notes, "profiles": profiles}).decode("utf-8", "surrogatepass")
+    declared = {built.content.app: to_json(built.declared) for built in workspace.built}
+    declared = {app: settings for app, settings in declared.items() if settings}  # neither None nor empty
+    words: dict[str, Json] = {
+        "notes": request.notes,
+        "profiles": profiles,
+        **({"declared": declared} if declared else {}),
+    }
+    return canonical(words).decode("utf-8", "surrogatepass")
 
 
 def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> Released:
@@ -135,6 +147,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
 
     app = built.content.app
     writer.set_profile(app, built.profile, actor=actor, at=now, key=request.key)
+    _record_declarations(writer, built, request, actor=actor, now=now)
     existing = writer.release_by_digest(app, built.digest)
     if existing is not None:
         return _again(writer, existing, built, request, actor=actor, now=now)
@@ -191,6 +204,19 @@ def _record_suites(writer: Writer, built: Built, request: ReleaseRequest, *, act
         fact = ReleaseSuites(
             app=app, number=number, digest=built.digest, suites=built.suites, commit=built.provenance.commit,
             dirty=dirty, actor=actor, at=now,
+        )  # fmt: skip
+        writer.record(fact, key=request.key)
+
+
+def _record_declarations(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> None:
+    """Record what the app declares of its calls, where it is something else than before."""
+    if built.declared is None:
+        return
+    newest = writer.declarations(built.content.app)
+    if built.declared != (newest.declared if newest else NOTHING):
+        number = newest.number + 1 if newest else 1
+        fact = DeclarationsVersion(
+            app=built.content.app, number=number, declared=built.declared, actor=actor, at=now
         )  # fmt: skip
         writer.record(fact, key=request.key)
 

@@ -5,9 +5,10 @@ A release is only returned if its stored bytes have its digest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.errors import RegistryDamaged, Yanked
 from promptops.core.snapshot import Pointer, Snapshot
 from promptops.operations.status import Standing, standings
@@ -29,7 +30,8 @@ def progress(registry: Registry, channel: str) -> Progress:
     """Returns the progress of a channel: registry, lineage, epoch, cursor. One cheap query; equal while its snapshot
     is.
 
-    A channel that does not exist is at cursor 0 or at that of the newest yank: only :func:`snapshot` looks.
+    A channel that does not exist is at cursor 0, or at that of the newest yank or declaration: only :func:`snapshot`
+    looks.
     """
     with registry.read() as reader:
         return reader.progress(channel)
@@ -45,17 +47,18 @@ def snapshot(registry: Registry, channel: str) -> Snapshot:
         reader.channel(channel)
         now = reader.progress(channel)
         live_apps = standings(reader, channel=channel)
+        declared = reader.declarations_on(channel)
     return Snapshot(
         registry=now.registry,
         lineage=now.lineage,
         epoch=now.epoch,
         channel=channel,
         cursor=now.cursor,
-        apps={standing.deployment.app: _pointer(standing) for standing in live_apps},
+        apps={standing.deployment.app: _pointer(standing, declared) for standing in live_apps},
     )
 
 
-def _pointer(standing: Standing) -> Pointer:
+def _pointer(standing: Standing, declared: Mapping[str, Declarations]) -> Pointer:
     live, target = standing.deployment, standing.target
     return Pointer(
         revision=live.revision,
@@ -64,6 +67,7 @@ def _pointer(standing: Standing) -> Pointer:
         weight=live.canary.weight if live.canary else 0,
         salt=live.canary.salt if live.canary else "",
         last_good=target.release if target else None,
+        declared=declared.get(live.app, NOTHING).reported,
     )
 
 

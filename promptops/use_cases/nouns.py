@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from promptops.core.errors import RequestInvalid
@@ -49,6 +50,9 @@ def noun(hint: Any, value: Any) -> Any:
         hints = get_type_hints(hint)
         make: Callable[..., Any] = hint  # type: ignore[assignment]
         return make(**{each.name: noun(hints[each.name], getattr(value, each.name)) for each in fields(hint)})
+    if get_origin(hint) is UnionType:
+        inner = next(each for each in get_args(hint) if each is not NoneType)
+        return None if value is None else noun(inner, value)
     if get_origin(hint) is tuple:
         return tuple(noun(get_args(hint)[0], item) for item in value)
     return value

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.declarations import Declarations
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import (
     AppOwnedElsewhere,
@@ -81,6 +82,7 @@ class BuiltApp:
     provenance: BuiltFrom
     suites: Annotated[tuple[SuiteRef, ...] | None, Rules(max_length=MOST_SUITES)] = None
     suites_dirty: bool = False
+    declared: Declarations | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ def _written(apps: Sequence[Built]) -> list[dict[str, object]]:
             # A server of an older version does not know these fields.
             **({"suites": to_json(built.suites)} if built.suites else {}),
             **({"suites_dirty": True} if built.suites_dirty else {}),
+            **({"declared": to_json(built.declared)} if built.declared is not None else {}),
         }
         for built in apps
     ]
@@ -208,6 +211,7 @@ def _built(app: BuiltApp) -> Built:
         provenance=Provenance(**origin),
         suites=None if app.suites is None else tuple(noun(SuiteRef, each) for each in app.suites),
         suites_dirty=app.suites_dirty,
+        declared=None if app.declared is None else noun(Declarations, app.declared),
     )
 
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from promptops.core.declarations import (
+    Capture,
+    Declarations,
+    DeclarationsVersion,
+    DeclaredScore,
+    Limit,
+    Plan,
+    Tag,
+)
 from promptops.core.digest import digest
 from promptops.core.errors import NotFound
 from promptops.core.evidence.approval import Approval, Waiver
@@ -36,9 +45,16 @@ from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
-KINDS |= {"runs", "evidence", "suites"}
+KINDS |= {"runs", "evidence", "suites", "declarations"}
 
 
+DECLARED = Declarations(
+    outcomes=("escalated", "ticket_resolved"),
+    tags=(Tag(name="language", values=("de", "größer ☃")),),
+    scores=(DeclaredScore(name="helpful", passes_from=5000),),
+    capture=Capture.VARIABLES,
+    plan=Plan(calls_a_day=20_000, monthly_cents=5, limits=(Limit(of="openai", calls_a_minute=500),)),
+)
 HERE: dict[str, Any] = {"actor": ACTOR, "at": minutes(107)}
 
 
@@ -165,6 +181,9 @@ def _evaluate(registry: Registry) -> None:
         writer.record(run(2, app="bot", at=minutes(108), purpose=Purpose.DRIFT))
         writer.record(suites)
         writer.record(replace(suites, number=2, digest=releases[1].digest, dirty=True, suites=()))
+        writer.record(DeclarationsVersion(app="bot", number=1, declared=DECLARED, **HERE))
+        writer.record(DeclarationsVersion(app="bot", number=2, declared=Declarations(), **HERE))
+        writer.record(DeclarationsVersion(app="faq", number=1, declared=DECLARED, **HERE))
 
     registry.write(work)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
+    from promptops.core.declarations import Declarations, DeclarationsVersion
     from promptops.core.evidence.case_table import Row
     from promptops.core.evidence.evidence import Evidence
     from promptops.core.evidence.release_suites import ReleaseSuites
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EvidenceReader:
-    """Runs, evidence, and the suites of releases."""
+    """Runs, evidence, and what is known beside releases: their suites, and what their apps declare of calls."""
 
     _connection: Connection
 
@@ -69,6 +70,18 @@ class EvidenceReader:
         from promptops.store.queries.evidence import evidence
 
         return evidence(self._connection, app=app, digest=digest, run=run, tables=tables)
+
+    def declarations(self, app: str) -> DeclarationsVersion | None:
+        """What an app declares of its calls now; None if it never declared anything."""
+        from promptops.store.queries.declarations import newest_declarations
+
+        return newest_declarations(self._connection, app)
+
+    def declarations_on(self, channel: str) -> Mapping[str, Declarations]:
+        """What the apps of a channel declare of their calls now, by app; those that declare nothing are left out."""
+        from promptops.store.queries.declarations import declarations_on
+
+        return declarations_on(self._connection, channel)
 
     def recorded_suites(self, app: str, digest: str, *, dirty: bool) -> ReleaseSuites | None:
         """The suites of a release that were recorded last of a clean commit, or of changed files."""

@@ -28,8 +28,14 @@ _ABOUT_THE_CHANNEL = select(func.max(_audit.c.seq)).where(_audit.c.channel == bi
 _YANKED = (
     select(func.max(_journal.c.seq + 0)).where(_journal.c.ref >= "yanks/", _journal.c.ref < "yanks0").scalar_subquery()
 )
+# By name too: an app declares something else a few times in its life.
+_DECLARED = (
+    select(func.max(_journal.c.seq + 0))
+    .where(_journal.c.ref >= "declarations/", _journal.c.ref < "declarations0")
+    .scalar_subquery()
+)
 _NEWEST_EPOCH = select(func.max(_epoch.c.epoch)).scalar_subquery()
-_PLACE = select(_registry.c.name, _registry.c.lineage, _NEWEST_EPOCH, _ABOUT_THE_CHANNEL, _YANKED)
+_PLACE = select(_registry.c.name, _registry.c.lineage, _NEWEST_EPOCH, _ABOUT_THE_CHANNEL, _YANKED, _DECLARED)
 _CONTENTS = select(_release.c.app, _release.c.digest, _release.c.content).where(
     _release.c.digest.in_(bindparam("digests", expanding=True))
 )
@@ -39,8 +45,9 @@ _CONTENTS = select(_release.c.app, _release.c.digest, _release.c.content).where(
 class Progress:
     """Which registry's counting this is, and how far a channel is in it.
 
-    ``cursor`` is the number of the newest line of the audit log that may have changed what the channel serves or where
-    a rollback there would go; 0 before the first. As long as a progress is equal, so is the channel's snapshot.
+    ``cursor`` is the number of the newest line of the audit log that may have changed what the channel serves, where a
+    rollback there would go, or what an app declares; 0 before the first. As long as a progress is equal, so is the
+    channel's snapshot.
     """
 
     registry: str
@@ -60,8 +67,8 @@ class StoredContent:
 
 
 def progress(connection: Connection, channel: str) -> Progress:
-    name, lineage, epoch, about, yanked = connection.execute(_PLACE, {"channel": channel}).one()
-    return Progress(registry=name, lineage=lineage, epoch=epoch or 1, cursor=max(about or 0, yanked or 0))
+    name, lineage, epoch, *lines = connection.execute(_PLACE, {"channel": channel}).one()
+    return Progress(registry=name, lineage=lineage, epoch=epoch or 1, cursor=max(line or 0 for line in lines))
 
 
 def contents(connection: Connection, digests: Sequence[str]) -> Iterator[StoredContent]:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from promptops.core.declarations import Declarations, DeclarationsVersion
 from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Profile
 from promptops.core.registry_key import RegistryKey
@@ -27,7 +28,7 @@ from tests.support.evidence import evidence_of, row, suites
 from tests.support.evidence import run as a_run
 
 MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client", "report_key"}
-MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "declaration"}
+MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -67,6 +68,7 @@ def full(registry: Registry) -> Registry:
         writer.add_rows(a_run().id, [row(0)])
         writer.record(evidence_of(a_run(), row(0)))
         writer.record(suites("bot", a_release(1).digest))
+        writer.record(DeclarationsVersion(app="bot", number=1, declared=Declarations(), actor=ACTOR, at=START))
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
             RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
@@ -137,6 +139,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "run_row": (("run", "place", "arm", "repeat"),),
         "evidence": (("id",), ("run", "number")),
         "release_suites": (("app", "number"),),
+        "declaration": (("app", "number"),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 
