@@ -1,16 +1,18 @@
-"""What a call costs, by the package `genai-prices` and without a network. What is not known is unknown, and never 0."""
+"""What a run costs, by the list of prices. What is not known is unknown, and never 0."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Lock
 from typing import Final
 
+from promptops.clock import now
+from promptops.core.outcomes.call_outcome import Count
 from promptops.core.parameters import provider_of
 from promptops.core.suite.suite import Check
 from promptops.evals.plan import Plan
+from promptops.evals.price_list import PriceList, package_version
 from promptops.evals.request import Request
 from promptops.evals.response import Response
 
@@ -18,41 +20,23 @@ _CHARACTERS = 4.0  # of a token, in English text
 _ANSWER_TOKENS = 300  # of an answer whose length has no limit: half a page
 _JUDGE_TOKENS = (400, 8)  # of a judge's question beside the answer, and of its choice
 
-_EXTRA: Final = "genai-prices"
+_PRICES: Final = PriceList()
 _CAPS: Final = ("maxTokens", "maxCompletionTokens", "maxOutputTokens")
 
 
 def snapshot() -> str:
     """Returns which prices are used, as evidence names them; empty if the package is not installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"{_EXTRA} {version(_EXTRA)}"
-    except PackageNotFoundError:
-        return ""
-
-
-@lru_cache(maxsize=256)
-def _rates(provider: str, model: str) -> tuple[float, float] | None:
-    """Returns the price of a million input and output tokens in US dollars; None for an unknown model."""
-    try:
-        from genai_prices import Usage, calc_price
-    except ImportError:
-        return None
-    try:
-        whole = 1_000_000
-        price = calc_price(Usage(input_tokens=whole, output_tokens=whole), model_ref=model, provider_id=provider)
-    except LookupError:
-        return None
-    return float(price.input_price), float(price.output_price)
+    return package_version()
 
 
 def price(provider: str, model: str, tokens: tuple[int | None, int | None]) -> float | None:
     """Returns what a call costs in US dollars for these input and output tokens; None if anything is not known."""
-    rates = _rates(provider, model)
-    if rates is None or tokens[0] is None or tokens[1] is None:
+    known = _PRICES.rates(f"{provider}/{model}", now())
+    if known is None or tokens[0] is None or tokens[1] is None:
         return None
-    return (tokens[0] * rates[0] + tokens[1] * rates[1]) / 1_000_000
+    rates = known.of(known.tier_of(tokens[0]), tokens[0])
+    counts = {Count.CALLS: 1, Count.INPUT_TOKENS: tokens[0], Count.OUTPUT_TOKENS: tokens[1]}
+    return None if rates is None else float(rates.cost(counts))
 
 
 def cost(request: Request, response: Response) -> float | None:

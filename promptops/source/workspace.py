@@ -13,12 +13,13 @@ from promptops.core.finding import Severity
 from promptops.core.model import Policy, is_name, is_segment
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
+    from promptops.core.outcomes.rates import ModelRates
     from promptops.source.text.fields import Fields
     from promptops.source.text.findings import Report
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
-KEYS = ("registry", "apps", "channels", "git", "journal")
+KEYS = ("registry", "apps", "channels", "git", "journal", "prices")
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate")
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
@@ -32,7 +33,7 @@ class Workspace:
     """A read ``promptops.yml``. ``registry`` is a name, not an address; ``apps`` are folders and globs as written.
 
     ``git`` is the address of the repository that is the home of the journal, and ``journal_ref`` the ref of it there;
-    both are empty where the file does not say.
+    both are empty where the file does not say. ``prices`` are the workspace's own, by ``provider/model``.
     """
 
     registry: str
@@ -40,6 +41,7 @@ class Workspace:
     channels: Mapping[str, Policy] = field(default_factory=dict)
     git: str = ""
     journal_ref: str = ""
+    prices: Mapping[str, ModelRates] = field(default_factory=dict)
     path: str = MARKER
 
 
@@ -98,7 +100,16 @@ def parse_workspace(report: Report) -> Workspace | None:
         channels=_channels(fields),
         git=fields.text("git") or "",
         journal_ref=_journal_ref(fields),
+        prices=_prices(fields),
     )
+
+
+def _prices(fields: Fields) -> Mapping[str, ModelRates]:
+    if fields.value.get("prices") is None:
+        return {}
+    from promptops.source.prices import read_prices
+
+    return read_prices(fields)
 
 
 def _journal_ref(fields: Fields) -> str:

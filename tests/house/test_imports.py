@@ -105,7 +105,7 @@ def test_every_folder_has_its_place_among_the_layers() -> None:
         ("starlette", ("promptops/server/",)),
         ("uvicorn", ("promptops/server/",)),
         ("httpx", ("promptops/client/", "promptops/gateway/", "promptops/evals/")),
-        ("genai_prices", ("promptops/evals/pricing.py",)),
+        ("genai_prices", ("promptops/evals/price_list.py",)),
         ("mmh3", ("promptops/core/bucketing.py",)),
     ],
 )

@@ -29,7 +29,7 @@ def binomial_tail(least: int, count: int, share: float) -> float:
         return 1.0
     if least > count or share <= 0:
         return 0.0
-    return 1.0 if share >= 1 else _incomplete_beta(least, count - least + 1, share)
+    return 1.0 if share >= 1 else incomplete_beta(least, count - least + 1, share)
 
 
 def lower_bound(successes: int, count: int, level: float) -> float:
@@ -83,7 +83,7 @@ def fewest_for_quantile(quantile: float, level: float) -> int:
     return math.ceil(math.log(level) / math.log(quantile) - 1e-12)
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
+def incomplete_beta(a: float, b: float, x: float) -> float:
     """Returns the regularised incomplete beta function, by its continued fraction on the side where that is quick."""
     if x > (a + 1) / (a + b + 2):
         return 1 - _incomplete_beta_left(b, a, 1 - x)
