@@ -43,6 +43,11 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "promote": ("promptops.cli.commands.promote", "Make a release the live one of a channel."),
         "rollback": ("promptops.cli.commands.rollback", "Put the last good release back, in one transaction."),
         "clients": ("promptops.cli.commands.clients", "Which processes serve what right now."),
+        "outcomes": (
+            "promptops.cli.commands.outcomes",
+            "What an app's calls did: errors, latency, tokens, cost, results.",
+        ),
+        "cost": ("promptops.cli.commands.outcomes", "What an app's calls cost, and would cost with more of them."),
         "history": ("promptops.cli.commands.history", "Everything that was live on a channel, newest first."),
         "quarantine": ("promptops.cli.commands.quarantine", "Keep a release out of a channel."),
         "unquarantine": ("promptops.cli.commands.quarantine", "Let a quarantined release back in."),

@@ -301,6 +301,13 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader):
         leaves = tables.epoch.c.leaves
         return frozenset(row[0] for row in self._connection.execute(select(leaves).where(leaves != "")))
 
+    def epoch_ended(self, epoch: int) -> datetime | None:
+        """When the next epoch began; None for the one that lasts."""
+        began: datetime | None = self._connection.execute(
+            select(func.min(tables.epoch.c.at)).where(tables.epoch.c.epoch > epoch)
+        ).scalar()
+        return began
+
     def epoch(self) -> int:
         """How often the registry came back from a backup or from git, plus one."""
         return self._connection.execute(select(func.max(tables.epoch.c.epoch))).scalar() or 1

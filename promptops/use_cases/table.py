@@ -9,6 +9,7 @@ from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
+from promptops.use_cases.outcome_reports import COST, OUTCOMES
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
 from promptops.use_cases.quarantine import QUARANTINE, UNQUARANTINE, YANK
@@ -51,6 +52,8 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     STATUS,
     CHANNELS,
     HISTORY,
+    OUTCOMES,
+    COST,
     GATE,
     GATE_OF_CONTENT,
     APPS,

@@ -28,6 +28,7 @@ _MODULES: Final = (
     "evidence",
     "gates",
     "measured",
+    "outcome_reports",
     "outcomes",
     "registry",
     "releases",

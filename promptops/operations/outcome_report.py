@@ -1,0 +1,380 @@
+"""What calls of an app did and cost: sums of the registry, with prices, as documents. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from promptops.core.declarations import Declarations, Plan
+from promptops.core.errors import Invalid
+from promptops.core.model import Deployment, ReleaseRef
+from promptops.core.names import AppName, ChannelName
+from promptops.core.outcomes import forecast as forecasts
+from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.measured import DAY, Measured, OutcomeCost, Share, by_day, measure
+from promptops.core.outcomes.outcome_row import OutcomeRow
+from promptops.core.outcomes.rates import ModelRates
+from promptops.core.outcomes.series import Arm, Assignment
+from promptops.evals.price_list import PriceList
+from promptops.wire.documents import outcome_reports as documents
+
+if TYPE_CHECKING:
+    from promptops.store import Reader, Registry
+
+LONGEST: Final = timedelta(days=400)
+_SHARES: Final = (0.5, 0.95, 0.99)
+FIXED: Final = "fixed"
+UNKNOWN: Final = "unknown"
+
+
+class By(StrEnum):
+    """What calls are told apart by."""
+
+    RELEASE = "release"
+    PROMPT = "prompt"
+    MODEL = "model"
+    DAY = "day"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesRequest:
+    """Calls of an app since a moment (None: seven days), on one channel or all, and what they are told apart by.
+
+    ``tag`` is which one, for ``by`` a tag. ``prices`` are the workspace's own, as text (:func:`read_prices`).
+    """
+
+    app: AppName
+    by: By = By.RELEASE
+    tag: str = ""
+    channel: ChannelName = ""
+    since: datetime | None = None
+    prices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRequest:
+    """What calls of an app cost, and what they would at so many calls a day, or so many times as many as now."""
+
+    app: AppName
+    channel: ChannelName = ""
+    since: datetime | None = None
+    calls_a_day: int | None = None
+    times: float | None = None
+    prices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What is known of an app's calls since a moment."""
+
+    rows: list[OutcomeRow]
+    since: datetime
+    declared: Declarations
+    releases: Mapping[Assignment, ReleaseRef]
+    prices: PriceList
+    keys: Mapping[Assignment, int]
+
+    def rates(self, model: str, minute: int) -> ModelRates | None:
+        return self.prices.rates(model, datetime.fromtimestamp(minute * 60, UTC)) if model else None
+
+    def measured(self) -> Measured:
+        """All of it together; where nothing was measured, nothing."""
+        return measure(self.rows, lambda row: None, self.rates).get(None, Measured())
+
+
+def outcomes(
+    registry: Registry, request: OutcomesRequest, *, sees: Callable[[str], bool], now: datetime
+) -> documents.OutcomesDocument:
+    """Returns what calls did, on the channels that the caller may see.
+
+    Raises:
+        AppNotFound, ChannelNotFound: listing those that exist. Invalid: of what is asked.
+    """
+    if (request.by is By.TAG) != bool(request.tag):
+        raise Invalid("to tell calls apart by a tag, name it", hint="--by tag:language")
+    read = _read(registry, request, request.prices, sees=sees, now=now)
+    whole = read.measured()
+    traffic = forecasts.traffic(whole, _minute(now))
+    plan = read.declared.plan
+    planned = plan.calls_a_day if plan is not None else None
+    groups = measure(read.rows, lambda row: (row.series.assignment.channel, _key(read, row, request)), read.rates)
+    found = [
+        _group(read, place[0], place[1], measured, planned or traffic.calls_a_day, request.by)
+        for place, measured in groups.items()
+    ]
+    return documents.OutcomesDocument(
+        app=request.app,
+        by=f"tag:{request.tag}" if request.tag else request.by.value,
+        since=read.since,
+        until=now,
+        prices=read.prices.version,
+        calls_a_day=traffic.calls_a_day,
+        groups=tuple(sorted(found, key=_order(request.by, read))),
+        forecast=_forecast(read, whole, traffic, planned or traffic.calls_a_day),
+        looks=_looks(whole, traffic, plan),
+    )
+
+
+def cost(
+    registry: Registry, request: CostRequest, *, sees: Callable[[str], bool], now: datetime
+) -> documents.CostDocument:
+    """Returns what calls cost and would cost, on the channels that the caller may see.
+
+    Raises:
+        AppNotFound, ChannelNotFound: listing those that exist. Invalid: of what is asked.
+    """
+    if request.calls_a_day is not None and request.times is not None:
+        raise Invalid("so many calls a day, or so many times as many: one of them")
+    read = _read(registry, request, request.prices, sees=sees, now=now)
+    whole = read.measured()
+    traffic = forecasts.traffic(whole, _minute(now))
+    asked: float | None = request.calls_a_day
+    if request.times is not None:
+        if traffic.calls_a_day is None:
+            raise Invalid(
+                "there is no whole day of calls yet, so nothing to multiply", hint="Name the calls a day instead."
+            )
+        asked = traffic.calls_a_day * request.times
+    models = measure(read.rows, lambda row: row.series.model, read.rates)
+    return documents.CostDocument(
+        app=request.app,
+        since=read.since,
+        until=now,
+        prices=read.prices.version,
+        calls=whole.answered,
+        calls_a_day=traffic.calls_a_day,
+        cost_usd=_usd(whole.spend.total),
+        cost_a_call_usd=_usd(whole.cost_a_call),
+        unpriced=dict(whole.spend.unpriced),
+        models=tuple(_model(model, measured) for model, measured in sorted(models.items()) if measured.answered),
+        days={_day(start): _usd(block.spend.total) for start, block in by_day(whole).items()},
+        now=_forecast(read, whole, traffic, traffic.calls_a_day),
+        at=_forecast(read, whole, traffic, asked),
+        looks=_looks(whole, traffic, read.declared.plan),
+    )
+
+
+def read_prices(texts: Iterable[str]) -> Mapping[str, ModelRates]:
+    """Reads the prices that a workspace sent: ``provider/model=RATES``, as :meth:`ModelRates.to_text` writes them.
+
+    Raises:
+        Invalid: a text is no price.
+    """
+    pairs = (text.partition("=") for text in texts)
+    return {model: ModelRates.from_text(rates) for model, _, rates in pairs}
+
+
+def _read(
+    registry: Registry,
+    request: OutcomesRequest | CostRequest,
+    prices: Iterable[str],
+    *,
+    sees: Callable[[str], bool],
+    now: datetime,
+) -> _Read:
+    since = request.since or now - timedelta(days=7)
+    if not now - LONGEST <= since <= now:
+        raise Invalid(f"since is a moment of the last {LONGEST.days} days", hint="--since 7d")
+    own = read_prices(prices)
+    with registry.read() as reader:
+        reader.require_app(request.app)
+        if request.channel:
+            reader.channel(request.channel)
+        rows = [
+            row
+            for row in reader.outcome_rows(request.app, since=since, channel=request.channel, now=now)
+            if sees(row.series.assignment.channel)
+        ]
+        version = reader.declarations(request.app)
+        releases = _releases(reader, request.app, {row.series.assignment for row in rows})
+        keys = reader.outcome_keys(request.app, since=since, channel=request.channel) if rows else {}
+    declared = version.declared if version else Declarations()
+    return _Read(
+        rows=rows, since=since, declared=declared, releases=releases, prices=PriceList(own), keys=keys
+    )  # fmt: skip
+
+
+def _releases(reader: Reader, app: str, assignments: Iterable[Assignment]) -> Mapping[Assignment, ReleaseRef]:
+    """Which release each assignment was, by the log.
+
+    A registry that came back from a copy counts on from there, so a revision of an earlier epoch is the one in the log
+    if it was made before that epoch ended.
+    """
+    found: dict[Assignment, ReleaseRef] = {}
+    logs: dict[str, Mapping[int, Deployment]] = {}
+    ends = {epoch: reader.epoch_ended(epoch) for epoch in {each.epoch for each in assignments}}
+    for each in assignments:
+        if each.arm is Arm.FIXED:
+            continue
+        log = logs.get(each.channel)
+        if log is None:
+            log = logs[each.channel] = {one.revision: one for one in reader.history(app, each.channel)}
+        deployment, end = log.get(each.revision), ends[each.epoch]
+        if deployment is None or (end is not None and deployment.at >= end):
+            continue
+        canary = deployment.canary.release if deployment.canary else None
+        release = deployment.stable if each.arm is Arm.STABLE else canary
+        if release is not None:
+            found[each] = release
+    return found
+
+
+def _key(read: _Read, row: OutcomeRow, request: OutcomesRequest) -> ReleaseRef | str:
+    series = row.series
+    match request.by:
+        case By.RELEASE:
+            fixed = FIXED if series.assignment.arm is Arm.FIXED else UNKNOWN
+            return read.releases.get(series.assignment, fixed)
+        case By.PROMPT:
+            return series.prompt
+        case By.MODEL:
+            return series.model or UNKNOWN
+        case By.DAY:
+            return _day(row.minute)
+        case By.TAG:
+            return dict(series.tags).get(request.tag, "")
+
+
+def _order(by: By, read: _Read) -> Callable[[documents.CallGroupDocument], tuple[object, ...]]:
+    """The newest release and day first; else the most calls first."""
+    newest: dict[str, int] = {}
+    for assignment, release in read.releases.items():
+        newest[release.digest] = max(newest.get(release.digest, 0), assignment.revision)
+    if by is By.RELEASE:
+        return lambda group: (group.channel, -newest.get(group.digest or "", 0), group.key)
+    if by is By.DAY:
+        return lambda group: (group.channel, tuple(-ord(digit) for digit in group.key))
+    return lambda group: (group.channel, -group.calls, group.key)
+
+
+def _group(
+    read: _Read, channel: str, key: ReleaseRef | str, measured: Measured, calls_a_day: float | None, by: By
+) -> documents.CallGroupDocument:
+    sums, shares = measured.sums, {count: _share(measured.share(count)) for count in _SHOWN}
+    quantiles = measured.quantiles(_SHARES)
+    bad = measured.share(Count.BAD).share
+    return documents.CallGroupDocument(
+        channel=channel,
+        key=key if isinstance(key, str) else key.version,
+        digest=None if isinstance(key, str) else key.digest,
+        opened=sums[Count.OPENED],
+        calls=sums[Count.CALLS],
+        cancelled=sums[Count.CANCELLED],
+        keys=_keys(read, channel, key) if by is By.RELEASE else None,
+        errors=_share(measured.errors),
+        **{count.value: share for count, share in shares.items()},
+        error_classes=dict(sums.errors),
+        p50_ms=quantiles[0],
+        p95_ms=quantiles[1],
+        p99_ms=quantiles[2],
+        input_tokens=sums[Count.INPUT_TOKENS],
+        cached_tokens=sums[Count.CACHED_TOKENS],
+        output_tokens=sums[Count.OUTPUT_TOKENS],
+        reasoning_tokens=sums[Count.REASONING_TOKENS],
+        cached_share=measured.cached,
+        cost_usd=_usd(measured.spend.total),
+        cost_a_call_usd=_usd(measured.cost_a_call),
+        unpriced=dict(measured.spend.unpriced),
+        bad_a_day=None if bad is None or calls_a_day is None else bad * calls_a_day,
+        outcomes=tuple(map(_outcome, measured.outcome_costs())),
+        scores=tuple(
+            documents.ScoreDocument(name=name, count=score.count, mean=score.mean, below=score.below)
+            for name, score in sorted(sums.scores.items())
+        ),
+    )
+
+
+_SHOWN: Final = (
+    Count.BAD,
+    Count.REFUSED,
+    Count.SCHEMA_FAILED,
+    Count.CHECK_FAILED,
+    Count.TRUNCATED,
+    Count.UNREAD,
+    Count.PIN_MISMATCH,
+)
+
+
+def _keys(read: _Read, channel: str, key: ReleaseRef | str) -> int | None:
+    """About how many keys were served the release; a key that two revisions of it served counts twice."""
+    found = [
+        count
+        for assignment, count in read.keys.items()
+        if assignment.channel == channel and read.releases.get(assignment) == key
+    ]
+    return sum(found) if found else None
+
+
+def _share(share: Share) -> documents.ShareDocument:
+    low, high = (share.interval.low, share.interval.high) if share.interval else (None, None)
+    return documents.ShareDocument(count=share.count, of=share.of, share=share.share, low=low, high=high)
+
+
+def _outcome(found: OutcomeCost) -> documents.OutcomeCostDocument:
+    low, high = (found.interval.low, found.interval.high) if found.interval else (None, None)
+    return documents.OutcomeCostDocument(
+        name=found.name, count=found.count, cost_usd=_usd(found.cost), low_usd=low, high_usd=high
+    )
+
+
+def _model(model: str, measured: Measured) -> documents.ModelCostDocument:
+    sums = measured.sums
+    return documents.ModelCostDocument(
+        model=model or UNKNOWN,
+        calls=measured.answered,
+        input_tokens=sums[Count.INPUT_TOKENS],
+        cached_tokens=sums[Count.CACHED_TOKENS],
+        output_tokens=sums[Count.OUTPUT_TOKENS],
+        cost_usd=_usd(measured.spend.total),
+        cost_a_call_usd=_usd(measured.cost_a_call),
+    )
+
+
+def _forecast(
+    read: _Read, whole: Measured, traffic: forecasts.Traffic, calls_a_day: float | None
+) -> documents.ForecastDocument | None:
+    if calls_a_day is None:
+        return None
+    found = forecasts.forecast(
+        whole.cost_a_call, traffic, forecasts.peaks(read.rows), read.declared.plan, calls_a_day=calls_a_day
+    )
+    cents = found.plan.monthly_cents
+    return documents.ForecastDocument(
+        calls_a_day=found.calls_a_day,
+        times=found.times,
+        day_usd=_usd(found.day),
+        month_usd=_usd(found.month),
+        planned_calls_a_day=found.plan.calls_a_day,
+        planned_month_usd=None if cents is None else cents / 100,
+        in_plan=found.in_plan,
+        in_budget=found.in_budget,
+        limits=tuple(
+            documents.LimitDocument(
+                of=each.limit.of, calls_a_minute=each.limit.calls_a_minute,
+                tokens_a_minute=each.limit.tokens_a_minute, calls=each.calls, tokens=each.tokens, holds=each.holds,
+            )
+            for each in found.limits
+        ),
+    )  # fmt: skip
+
+
+def _looks(whole: Measured, traffic: forecasts.Traffic, plan: Plan | None) -> tuple[documents.LookDocument, ...]:
+    found = forecasts.looks(whole, traffic, plan)
+    return tuple(documents.LookDocument(code=each.code, text=each.text) for each in found)
+
+
+def _usd(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _minute(at: datetime) -> int:
+    return int(at.timestamp()) // 60
+
+
+def _day(minute: int) -> str:
+    return datetime.fromtimestamp(minute // DAY * DAY * 60, UTC).date().isoformat()
