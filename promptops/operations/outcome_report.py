@@ -15,7 +15,7 @@ from promptops.core.model import Deployment, ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes import forecast as forecasts
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.outcomes.measured import DAY, Measured, OutcomeCost, Share, by_day, measure
+from promptops.core.outcomes.measured import DAY, HOUR, Measured, OutcomeCost, Share, by_day, measure
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates
 from promptops.core.outcomes.series import Arm, Assignment
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from promptops.store import Reader, Registry
 
 LONGEST: Final = timedelta(days=400)
+_FEW: Final = timedelta(days=6)
+"""A shorter time is read by hours: its days are too few for an interval."""
+_WEEK: Final = timedelta(days=8)
+"""The seven days that say what is usual, and the one that may be dearer."""
+_MINUTES: Final = timedelta(days=2)
+"""For so long rows of minutes are kept, by which limits of providers are judged."""
 _SHARES: Final = (0.5, 0.95, 0.99)
 FIXED: Final = "fixed"
 UNKNOWN: Final = "unknown"
@@ -77,6 +83,8 @@ class _Read:
     declared: Declarations
     releases: Mapping[Assignment, ReleaseRef]
     prices: PriceList
+    week: list[OutcomeRow]
+    peaks: Mapping[str, forecasts.Peak]
     keys: Mapping[Assignment, int]
 
     def rates(self, model: str, minute: int) -> ModelRates | None:
@@ -85,6 +93,11 @@ class _Read:
     def measured(self) -> Measured:
         """All of it together; where nothing was measured, nothing."""
         return measure(self.rows, lambda row: None, self.rates).get(None, Measured())
+
+    def traffic(self, now: datetime) -> forecasts.Traffic:
+        """The last whole days, whatever the time that is asked about."""
+        week = measure(self.week, lambda row: None, self.rates).get(None, Measured())
+        return forecasts.traffic(week, _minute(now))
 
 
 def outcomes(
@@ -99,7 +112,7 @@ def outcomes(
         raise Invalid("to tell calls apart by a tag, name it", hint="--by tag:language")
     read = _read(registry, request, request.prices, sees=sees, now=now)
     whole = read.measured()
-    traffic = forecasts.traffic(whole, _minute(now))
+    traffic = read.traffic(now)
     plan = read.declared.plan
     planned = plan.calls_a_day if plan is not None else None
     groups = measure(read.rows, lambda row: (row.series.assignment.channel, _key(read, row, request)), read.rates)
@@ -132,7 +145,7 @@ def cost(
         raise Invalid("so many calls a day, or so many times as many: one of them")
     read = _read(registry, request, request.prices, sees=sees, now=now)
     whole = read.measured()
-    traffic = forecasts.traffic(whole, _minute(now))
+    traffic = read.traffic(now)
     asked: float | None = request.calls_a_day
     if request.times is not None:
         if traffic.calls_a_day is None:
@@ -180,23 +193,29 @@ def _read(
     since = request.since or now - timedelta(days=7)
     if not now - LONGEST <= since <= now:
         raise Invalid(f"since is a moment of the last {LONGEST.days} days", hint="--since 7d")
-    own = read_prices(prices)
+    rates = PriceList(read_prices(prices))
     with registry.read() as reader:
         reader.require_app(request.app)
         if request.channel:
             reader.channel(request.channel)
-        rows = [
-            row
-            for row in reader.outcome_rows(request.app, since=since, channel=request.channel, now=now)
-            if sees(row.series.assignment.channel)
-        ]
+
+        def rows(since: datetime, widest: int) -> list[OutcomeRow]:
+            found = reader.outcome_rows(request.app, since=since, channel=request.channel, now=now, widest=widest)
+            return [row for row in found if sees(row.series.assignment.channel)]
+
         version = reader.declarations(request.app)
-        releases = _releases(reader, request.app, {row.series.assignment for row in rows})
-        keys = reader.outcome_keys(request.app, since=since, channel=request.channel) if rows else {}
-    declared = version.declared if version else Declarations()
-    return _Read(
-        rows=rows, since=since, declared=declared, releases=releases, prices=PriceList(own), keys=keys
-    )  # fmt: skip
+        asked = rows(since, HOUR if now - since < _FEW else DAY)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return _Read(
+            rows=asked,
+            since=since,
+            declared=version.declared if version else Declarations(),
+            releases=_releases(reader, request.app, {row.series.assignment for row in asked}),
+            prices=rates,
+            week=rows(midnight - _WEEK, DAY),
+            peaks=forecasts.peaks(rows(now - _MINUTES, 1)) if version and version.declared.plan else {},
+            keys=reader.outcome_keys(request.app, since=since, channel=request.channel) if asked else {},
+        )
 
 
 def _releases(reader: Reader, app: str, assignments: Iterable[Assignment]) -> Mapping[Assignment, ReleaseRef]:
@@ -340,9 +359,7 @@ def _forecast(
 ) -> documents.ForecastDocument | None:
     if calls_a_day is None:
         return None
-    found = forecasts.forecast(
-        whole.cost_a_call, traffic, forecasts.peaks(read.rows), read.declared.plan, calls_a_day=calls_a_day
-    )
+    found = forecasts.forecast(whole.cost_a_call, traffic, read.peaks, read.declared.plan, calls_a_day=calls_a_day)
     cents = found.plan.monthly_cents
     return documents.ForecastDocument(
         calls_a_day=found.calls_a_day,

@@ -114,6 +114,11 @@ approve bot@9.9.9 --channel prod
 gate bot@0.1.1 --channel prod
 gate bot@0.1.1 --channel prod --json
 gate --explain-policy --channel prod
+outcomes bot
+outcomes bot --by day --channel prod --json
+outcomes nothing
+cost bot --calls-per-day 500
+cost bot --json
 ci --base HEAD~1 --channel prod
 ci --base HEAD~1 --channel prod --json
 ci --base HEAD~1 --channel prod --run

@@ -68,6 +68,8 @@ WHO_MAY = {
     "DELETE /v1/tokens/{token}": ADMIN,
     "POST /v1/channels/{channel}/approvals": Scope.APPROVE,
     "GET /v1/channels/{channel}/apps/{app}/gate": READ,
+    "GET /v1/apps/{app}/outcomes": READ,
+    "GET /v1/apps/{app}/cost": READ,
     "POST /v1/channels/{channel}/apps/{app}/gate": READ,
     "POST /v1/channels/{channel}/apps/{app}/measured": READ,
     "POST /v1/runs": EVIDENCE,

@@ -40,7 +40,7 @@ _csv_option = click.option("--csv", "as_csv", is_flag=True, help="As CSV, for a 
 def outcomes(session: Session, /, app: str, channel: str | None, by: str, since: str, as_csv: bool) -> None:
     """What an app's calls did: errors, latency, tokens, cost, results.
 
-    An interval in brackets holds the truth 95 of 100 times. Without --channel, all channels are shown.
+    Intervals in brackets are of 95 %. Without --channel, all channels are shown.
 
     \b
       promptops outcomes support-bot

@@ -43,12 +43,15 @@ class Traffic:
 
 
 def traffic(measured: Measured, now_minute: int) -> Traffic:
-    """Returns the whole days of what was measured, from its first one on; days without calls are among them."""
+    """Returns the whole days of what was measured in the last eight days; days without calls are among them.
+
+    The first day with calls is left out, since it is rarely whole, unless there may be calls of earlier days.
+    """
     days = by_day(measured)
     if not days:
         return Traffic()
     first, today = min(days), now_minute // DAY * DAY
-    starts = range(first + DAY if len(days) > 1 else first, today, DAY)  # the first day is rarely whole
+    starts = range(first if first <= today - (_WEEK + 1) * DAY else first + DAY, today, DAY)
     blocks = [days.get(start, Block()) for start in starts]
     return Traffic(
         calls=tuple(block.calls for block in blocks), spent=tuple(block.spend.total for block in blocks)

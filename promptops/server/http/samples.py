@@ -108,6 +108,21 @@ _TEXTS: Final[Mapping[str, str]] = {
     "JournalKeyDocument.mode": "on",
     "JournalKeyDocument.before": "",
     "WaiverDocument.check": "latency",
+    "CallGroupDocument.key": "0.2.1",
+    "CostDocument.prices": "genai-prices 0.2.3",
+    "Declarations.outcomes": "ticket_resolved",
+    "DeclaredScore.name": "helpful",
+    "Limit.of": "openai",
+    "LimitDocument.of": "openai",
+    "LookDocument.code": "over-budget",
+    "LookDocument.text": "a month costs $1,612.00 as it goes, and $1,500.00 is planned",
+    "ModelCostDocument.model": "openai/gpt-4o-2024-08-06",
+    "OutcomeCostDocument.name": "ticket_resolved",
+    "OutcomesDocument.by": "release",
+    "OutcomesDocument.prices": "genai-prices 0.2.3",
+    "ScoreDocument.name": "helpful",
+    "Tag.name": "language",
+    "Tag.values": "de",
     "version": "0.2.1",
 }
 EARLIER: Final = {"version": "0.2.0", "digest": digest(_CONTENT.replace("parcels", "letters").encode())}
@@ -119,7 +134,14 @@ _NULL: Final = frozenset({"verdict", "canary", "findings", "restores", "revoked"
 """Fields that are null in most answers, so that they are in an example."""
 _USUAL: Final[Mapping[str, Any]] = {"from_": EARLIER, "rollback_to": EARLIER, "not_following": [], "warnings": []}
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
-_KEYS: Final[Mapping[str, str]] = {"quarantined": "staging", "revisions": "support-bot", "channels": "prod"}
+_KEYS: Final[Mapping[str, str]] = {
+    "quarantined": "staging",
+    "revisions": "support-bot",
+    "channels": "prod",
+    "days": "2026-03-01",
+    "error_classes": "openai.APITimeoutError",
+    "unpriced": "acme/llama-3-70b",
+}
 """A key of each mapping."""
 
 

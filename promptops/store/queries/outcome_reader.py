@@ -26,19 +26,27 @@ class OutcomeReader:
         return find_secret(self._connection, lineage)
 
     def outcome_rows(
-        self, app: str, *, since: datetime, until: datetime | None = None, channel: str = "", now: datetime
+        self,
+        app: str,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        channel: str = "",
+        now: datetime,
+        widest: int = 1440,
     ) -> Iterator[OutcomeRow]:
         """What the calls of an app did in a time, in order; until now without an end.
 
         Each call is in one row. Rows of minutes are kept for 2 days, of hours for 60 and of days for 400, and a row
-        that is not whole within the time is left out: so the time begins with its first whole row.
+        that is not whole within the time is left out: so the time begins with its first whole row. No row is of more
+        than ``widest`` minutes.
         """
         from promptops.store.queries.outcome_desk import minute_of
         from promptops.store.queries.outcomes import read_sums
 
         begin = -int(-since.timestamp() // 60)
         end = None if until is None else minute_of(until)
-        return read_sums(self._connection, app, channel, since=begin, until=end, now=minute_of(now))
+        return read_sums(self._connection, app, channel, since=begin, until=end, now=minute_of(now), widest=widest)
 
     def outcome_keys(
         self, app: str, *, since: datetime, until: datetime | None = None, channel: str = ""

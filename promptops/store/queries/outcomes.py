@@ -148,14 +148,23 @@ def _batches(keys: list[Key]) -> Iterator[list[Key]]:
 
 
 def read_sums(
-    connection: Connection, app: str, channel: str = "", *, since: int, until: int | None, now: int
+    connection: Connection,
+    app: str,
+    channel: str = "",
+    *,
+    since: int,
+    until: int | None,
+    now: int,
+    widest: int = DAY,
 ) -> Iterator[OutcomeRow]:
     """Yields what the calls of an app did from the minute ``since`` until before the minute ``until``, or until now.
 
     Each call is in one row: of a day where that is within the time as a whole, of an hour or a minute at the edges, as
-    far as there are such at the minute ``now``. A row that is not whole within the time is left out.
+    far as there are such at the minute ``now``. A row that is not whole within the time is left out. No row is wider
+    than ``widest``, of which there have to be rows since then.
     """
-    parts = [and_(_row.c.span == span, _row.c.start.between(low, high)) for span, low, high in cover(since, until, now)]
+    ranges = cover(since, until, now, widest)
+    parts = [and_(_row.c.span == span, _row.c.start.between(low, high)) for span, low, high in ranges]
     found = select(_row).where(_row.c.app == app, or_(false(), *parts))
     if channel:
         found = found.where(_row.c.channel == channel)
@@ -163,13 +172,13 @@ def read_sums(
         yield OutcomeRow(series=series_of(row), minute=row.start, width=row.span, sums=sums_of(row.sums))
 
 
-def cover(since: int, until: int | None, now: int) -> Iterator[tuple[int, int, int]]:
+def cover(since: int, until: int | None, now: int, widest: int = DAY) -> Iterator[tuple[int, int, int]]:
     """Yields which rows have a time once: those of a span from the first start to the last."""
     begin, end = _up(since, _finest(since, now)), _up(now + 1, DAY)
     if until is not None:
         end = until - until % _finest(until - 1, now)
     end = max(begin, end)
-    for span, wider in pairwise(SPANS):
+    for span, wider in pairwise(span for span in SPANS if span <= widest):
         first = min(_up(begin, wider), end)
         last = max(end - end % wider, first)
         if first > begin:
@@ -178,7 +187,7 @@ def cover(since: int, until: int | None, now: int) -> Iterator[tuple[int, int, i
             yield span, last, end - span
         begin, end = first, last
     if end > begin:
-        yield DAY, begin, end - DAY
+        yield widest, begin, end - widest
 
 
 def _finest(minute: int, now: int) -> int:
