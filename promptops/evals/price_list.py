@@ -31,14 +31,14 @@ class PriceList:
         """Which prices these are, as evidence names them; empty where there are none."""
         return " + ".join(filter(None, (package_version(), "promptops.yml" if self._own else "")))
 
-    def rates(self, model: str, at: datetime) -> ModelRates | None:
-        """Returns the rates of ``provider/model`` at the beginning of the hour; None for an unknown model.
+    def rates(self, model: str, at: datetime | None = None) -> ModelRates | None:
+        """Returns the rates of ``provider/model`` at the beginning of an hour, or now; None for an unknown model.
 
         By the hour, so that sums of minutes cost the same once they are sums of hours.
         """
         if model in self._own:
             return self._own[model]
-        return _known(model, at.replace(minute=0, second=0, microsecond=0))
+        return _known(model, at and at.replace(minute=0, second=0, microsecond=0))
 
 
 @lru_cache(maxsize=1)
@@ -53,17 +53,18 @@ def package_version() -> str:
 
 
 @lru_cache(maxsize=4096)
-def _known(model: str, at: datetime) -> ModelRates | None:
+def _known(model: str, at: datetime | None) -> ModelRates | None:
     try:
+        from genai_prices import Usage
         from genai_prices.data_snapshot import get_snapshot
     except ImportError:
         return None
     provider, name = provider_of(model)
     try:
-        _, found = get_snapshot().find_provider_model(name, None, _NAMES.get(provider, provider or "openai"), None)
+        place, found = get_snapshot().find_provider_model(name, None, _NAMES.get(provider, provider or "openai"), None)
     except LookupError:
         return None
-    return _rates(found.get_prices(at))
+    return _rates(found.calc_price(Usage(input_tokens=0), place, genai_request_timestamp=at).model_price)
 
 
 def _rates(prices: ModelPrice) -> ModelRates | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from promptops.clock import now
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.parameters import provider_of
 from promptops.core.suite.suite import Check
@@ -31,7 +30,7 @@ def snapshot() -> str:
 
 def price(provider: str, model: str, tokens: tuple[int | None, int | None]) -> float | None:
     """Returns what a call costs in US dollars for these input and output tokens; None if anything is not known."""
-    known = _PRICES.rates(f"{provider}/{model}", now())
+    known = _PRICES.rates(f"{provider}/{model}")
     if known is None or tokens[0] is None or tokens[1] is None:
         return None
     rates = known.of(known.tier_of(tokens[0]), tokens[0])
