@@ -75,6 +75,20 @@ class CostRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesFound:
+    """What calls did."""
+
+    document: documents.OutcomesDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostFound:
+    """What calls cost."""
+
+    document: documents.CostDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """What is known of an app's calls since a moment."""
 
@@ -102,7 +116,7 @@ class _Read:
 
 def outcomes(
     registry: Registry, request: OutcomesRequest, *, sees: Callable[[str], bool], now: datetime
-) -> documents.OutcomesDocument:
+) -> OutcomesFound:
     """Returns what calls did, on the channels that the caller may see.
 
     Raises:
@@ -120,7 +134,7 @@ def outcomes(
         _group(read, place[0], place[1], measured, planned or traffic.calls_a_day, request.by)
         for place, measured in groups.items()
     ]
-    return documents.OutcomesDocument(
+    document = documents.OutcomesDocument(
         app=request.app,
         by=f"tag:{request.tag}" if request.tag else request.by.value,
         since=read.since,
@@ -131,11 +145,10 @@ def outcomes(
         forecast=_forecast(read, whole, traffic, planned or traffic.calls_a_day),
         looks=_looks(whole, traffic, plan),
     )
+    return OutcomesFound(document=document)
 
 
-def cost(
-    registry: Registry, request: CostRequest, *, sees: Callable[[str], bool], now: datetime
-) -> documents.CostDocument:
+def cost(registry: Registry, request: CostRequest, *, sees: Callable[[str], bool], now: datetime) -> CostFound:
     """Returns what calls cost and would cost, on the channels that the caller may see.
 
     Raises:
@@ -154,7 +167,7 @@ def cost(
             )
         asked = traffic.calls_a_day * request.times
     models = measure(read.rows, lambda row: row.series.model, read.rates)
-    return documents.CostDocument(
+    document = documents.CostDocument(
         app=request.app,
         since=read.since,
         until=now,
@@ -170,6 +183,7 @@ def cost(
         at=_forecast(read, whole, traffic, asked),
         looks=_looks(whole, traffic, read.declared.plan),
     )
+    return CostFound(document=document)
 
 
 def read_prices(texts: Iterable[str]) -> Mapping[str, ModelRates]:

@@ -6,11 +6,10 @@ from promptops.core.errors import AppNotFound, ChannelNotFound
 from promptops.core.outcomes.rates import MAX_PRICES
 from promptops.core.token import Scope
 from promptops.operations import outcome_report
-from promptops.operations.outcome_report import CostRequest, OutcomesRequest
+from promptops.operations.outcome_report import CostFound, CostRequest, OutcomesFound, OutcomesRequest
 from promptops.use_cases.fields import MOMENT_OR_EMPTY, path, query
 from promptops.use_cases.nouns import word
 from promptops.use_cases.use_case import UseCase
-from promptops.wire.documents.outcome_reports import CostDocument, OutcomesDocument
 
 _PLACE = (path("app"), query("channel", max_length=63))
 _SINCE = query(
@@ -43,7 +42,7 @@ OUTCOMES = UseCase(
         registry, request, sees=lambda channel: caller.rights.sees(channel=channel), now=caller.now
     ),
     request=OutcomesRequest,
-    answer=OutcomesDocument,
+    answer=OutcomesFound,
     fields=(
         *_PLACE,
         query("by", form=word(outcome_report.By)),
@@ -69,7 +68,7 @@ COST = UseCase(
         registry, request, sees=lambda channel: caller.rights.sees(channel=channel), now=caller.now
     ),
     request=CostRequest,
-    answer=CostDocument,
+    answer=CostFound,
     fields=(
         *_PLACE,
         _SINCE,

@@ -55,9 +55,9 @@ def outcomes(session: Session, /, app: str, channel: str | None, by: str, since:
     from promptops.cli.output import outcome_report
 
     if as_csv:
-        outcome_report.print_groups(found)
+        outcome_report.print_groups(found.document)
     else:
-        session.answer(lambda: written(found), lambda page: outcome_report.outcomes_lines(found, page))
+        session.answer(lambda: written(found), lambda page: outcome_report.outcomes_lines(found.document, page))
 
 
 @command("cost")
@@ -102,9 +102,9 @@ def cost(
     from promptops.cli.output import outcome_report
 
     if as_csv:
-        outcome_report.print_models(found)
+        outcome_report.print_models(found.document)
     else:
-        session.answer(lambda: written(found), lambda page: outcome_report.cost_lines(found, page))
+        session.answer(lambda: written(found), lambda page: outcome_report.cost_lines(found.document, page))
 
 
 def _outcomes_request(session: Session, app: str, channel: str | None, by: str, since: str) -> OutcomesRequest:

@@ -44,6 +44,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "Identity": "registry",
     "Ownership": "registry",
     "JournalKey": "registry",
+    "OutcomesFound": "outcome_reports",
+    "CostFound": "outcome_reports",
 }
 """Where the form of each class of answers is."""
 
