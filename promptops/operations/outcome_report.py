@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from promptops.core.declarations import Declarations, Plan
+from promptops.core.declarations import Declarations
 from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes import forecast as forecasts
-from promptops.core.outcomes.call_outcome import Count
-from promptops.core.outcomes.measured import DAY, HOUR, Measured, OutcomeCost, Share, by_day, measure
+from promptops.core.outcomes.measured import DAY, HOUR, Measured, by_day, measure
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.evals.price_list import PriceList
+from promptops.operations.outcome_documents import (
+    UNKNOWN,
+    day_of,
+    forecast_document,
+    group_document,
+    look_documents,
+    model_document,
+    usd,
+)
 from promptops.wire.documents import outcome_reports as documents
 
 if TYPE_CHECKING:
@@ -32,13 +39,11 @@ _WEEK: Final = timedelta(days=8)
 """The seven days that say what is usual, and the one that may be dearer."""
 _MINUTES: Final = timedelta(days=2)
 """For so long rows of minutes are kept, by which limits of providers are judged."""
-_SHARES: Final = (0.5, 0.95, 0.99)
 FIXED: Final = "fixed"
-UNKNOWN: Final = "unknown"
 
 
 class By(StrEnum):
-    """What calls are told apart by."""
+    """What calls are grouped by."""
 
     RELEASE = "release"
     PROMPT = "prompt"
@@ -49,7 +54,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomesRequest:
-    """Calls of an app since a moment (None: seven days), on one channel or all, and what they are told apart by.
+    """Calls of an app since a moment (None: seven days), on one channel or all, and what they are grouped by.
 
     ``tag`` is which one, for ``by`` a tag. ``prices`` are the workspace's own, as text (:func:`read_prices`).
     """
@@ -123,16 +128,16 @@ def outcomes(
         AppNotFound, ChannelNotFound: listing those that exist. Invalid: of what is asked.
     """
     if (request.by is By.TAG) != bool(request.tag):
-        raise Invalid("to tell calls apart by a tag, name it", hint="--by tag:language")
+        raise Invalid("calls are grouped by a tag with its name, and by nothing else with one")
     read = _read(registry, request, request.prices, sees=sees, now=now)
     whole = read.measured()
     traffic = read.traffic(now)
     plan = read.declared.plan
-    planned = plan.calls_a_day if plan is not None else None
+    calls_a_day = plan.calls_a_day if plan is not None and plan.calls_a_day else traffic.calls_a_day
     groups = measure(read.rows, lambda row: (row.series.assignment.channel, _key(read, row, request)), read.rates)
     found = [
-        _group(read, place[0], place[1], measured, planned or traffic.calls_a_day, request.by)
-        for place, measured in groups.items()
+        group_document(channel, key, measured, calls_a_day=calls_a_day, keys=_keys(read, channel, key))
+        for (channel, key), measured in groups.items()
     ]
     document = documents.OutcomesDocument(
         app=request.app,
@@ -142,8 +147,8 @@ def outcomes(
         prices=read.prices.version,
         calls_a_day=traffic.calls_a_day,
         groups=tuple(sorted(found, key=_order(request.by, read))),
-        forecast=_forecast(read, whole, traffic, planned or traffic.calls_a_day),
-        looks=_looks(whole, traffic, plan),
+        forecast=forecast_document(whole, traffic, read.peaks, plan, calls_a_day),
+        looks=look_documents(whole, traffic, plan),
     )
     return OutcomesFound(document=document)
 
@@ -166,6 +171,7 @@ def cost(registry: Registry, request: CostRequest, *, sees: Callable[[str], bool
                 "there is no whole day of calls yet, so nothing to multiply", hint="Name the calls a day instead."
             )
         asked = traffic.calls_a_day * request.times
+    plan = read.declared.plan
     models = measure(read.rows, lambda row: row.series.model, read.rates)
     document = documents.CostDocument(
         app=request.app,
@@ -174,14 +180,16 @@ def cost(registry: Registry, request: CostRequest, *, sees: Callable[[str], bool
         prices=read.prices.version,
         calls=whole.answered,
         calls_a_day=traffic.calls_a_day,
-        cost_usd=_usd(whole.spend.total),
-        cost_a_call_usd=_usd(whole.cost_a_call),
+        cost_usd=usd(whole.spend.total),
+        cost_a_call_usd=usd(whole.cost_a_call),
         unpriced=dict(whole.spend.unpriced),
-        models=tuple(_model(model, measured) for model, measured in sorted(models.items()) if measured.answered),
-        days={_day(start): _usd(block.spend.total) for start, block in by_day(whole).items()},
-        now=_forecast(read, whole, traffic, traffic.calls_a_day),
-        at=_forecast(read, whole, traffic, asked),
-        looks=_looks(whole, traffic, read.declared.plan),
+        models=tuple(
+            model_document(model, measured) for model, measured in sorted(models.items()) if measured.answered
+        ),
+        days={day_of(start): usd(block.spend.total) for start, block in by_day(whole).items()},
+        now=forecast_document(whole, traffic, read.peaks, plan, traffic.calls_a_day),
+        at=forecast_document(whole, traffic, read.peaks, plan, asked),
+        looks=look_documents(whole, traffic, plan),
     )
     return CostFound(document=document)
 
@@ -206,7 +214,7 @@ def _read(
 ) -> _Read:
     since = request.since or now - timedelta(days=7)
     if not now - LONGEST <= since <= now:
-        raise Invalid(f"since is a moment of the last {LONGEST.days} days", hint="--since 7d")
+        raise Invalid(f"calls are kept for {LONGEST.days} days, so ask since a moment of these")
     rates = PriceList(read_prices(prices))
     with registry.read() as reader:
         reader.require_app(request.app)
@@ -268,7 +276,7 @@ def _key(read: _Read, row: OutcomeRow, request: OutcomesRequest) -> ReleaseRef |
         case By.MODEL:
             return series.model or UNKNOWN
         case By.DAY:
-            return _day(row.minute)
+            return day_of(row.minute)
         case By.TAG:
             return dict(series.tags).get(request.tag, "")
 
@@ -285,56 +293,10 @@ def _order(by: By, read: _Read) -> Callable[[documents.CallGroupDocument], tuple
     return lambda group: (group.channel, -group.calls, group.key)
 
 
-def _group(
-    read: _Read, channel: str, key: ReleaseRef | str, measured: Measured, calls_a_day: float | None, by: By
-) -> documents.CallGroupDocument:
-    sums, shares = measured.sums, {count: _share(measured.share(count)) for count in _SHOWN}
-    quantiles = measured.quantiles(_SHARES)
-    bad = measured.share(Count.BAD).share
-    return documents.CallGroupDocument(
-        channel=channel,
-        key=key if isinstance(key, str) else key.version,
-        digest=None if isinstance(key, str) else key.digest,
-        opened=sums[Count.OPENED],
-        calls=sums[Count.CALLS],
-        cancelled=sums[Count.CANCELLED],
-        keys=_keys(read, channel, key) if by is By.RELEASE else None,
-        errors=_share(measured.errors),
-        **{count.value: share for count, share in shares.items()},
-        error_classes=dict(sums.errors),
-        p50_ms=quantiles[0],
-        p95_ms=quantiles[1],
-        p99_ms=quantiles[2],
-        input_tokens=sums[Count.INPUT_TOKENS],
-        cached_tokens=sums[Count.CACHED_TOKENS],
-        output_tokens=sums[Count.OUTPUT_TOKENS],
-        reasoning_tokens=sums[Count.REASONING_TOKENS],
-        cached_share=measured.cached,
-        cost_usd=_usd(measured.spend.total),
-        cost_a_call_usd=_usd(measured.cost_a_call),
-        unpriced=dict(measured.spend.unpriced),
-        bad_a_day=None if bad is None or calls_a_day is None else bad * calls_a_day,
-        outcomes=tuple(map(_outcome, measured.outcome_costs())),
-        scores=tuple(
-            documents.ScoreDocument(name=name, count=score.count, mean=score.mean, below=score.below)
-            for name, score in sorted(sums.scores.items())
-        ),
-    )
-
-
-_SHOWN: Final = (
-    Count.BAD,
-    Count.REFUSED,
-    Count.SCHEMA_FAILED,
-    Count.CHECK_FAILED,
-    Count.TRUNCATED,
-    Count.UNREAD,
-    Count.PIN_MISMATCH,
-)
-
-
 def _keys(read: _Read, channel: str, key: ReleaseRef | str) -> int | None:
-    """About how many keys were served the release; a key that two revisions of it served counts twice."""
+    """About how many keys were served the release, None for other kinds of calls; a key that two revisions of it served
+    counts twice.
+    """
     found = [
         count
         for assignment, count in read.keys.items()
@@ -343,69 +305,5 @@ def _keys(read: _Read, channel: str, key: ReleaseRef | str) -> int | None:
     return sum(found) if found else None
 
 
-def _share(share: Share) -> documents.ShareDocument:
-    low, high = (share.interval.low, share.interval.high) if share.interval else (None, None)
-    return documents.ShareDocument(count=share.count, of=share.of, share=share.share, low=low, high=high)
-
-
-def _outcome(found: OutcomeCost) -> documents.OutcomeCostDocument:
-    low, high = (found.interval.low, found.interval.high) if found.interval else (None, None)
-    return documents.OutcomeCostDocument(
-        name=found.name, count=found.count, cost_usd=_usd(found.cost), low_usd=low, high_usd=high
-    )
-
-
-def _model(model: str, measured: Measured) -> documents.ModelCostDocument:
-    sums = measured.sums
-    return documents.ModelCostDocument(
-        model=model or UNKNOWN,
-        calls=measured.answered,
-        input_tokens=sums[Count.INPUT_TOKENS],
-        cached_tokens=sums[Count.CACHED_TOKENS],
-        output_tokens=sums[Count.OUTPUT_TOKENS],
-        cost_usd=_usd(measured.spend.total),
-        cost_a_call_usd=_usd(measured.cost_a_call),
-    )
-
-
-def _forecast(
-    read: _Read, whole: Measured, traffic: forecasts.Traffic, calls_a_day: float | None
-) -> documents.ForecastDocument | None:
-    if calls_a_day is None:
-        return None
-    found = forecasts.forecast(whole.cost_a_call, traffic, read.peaks, read.declared.plan, calls_a_day=calls_a_day)
-    cents = found.plan.monthly_cents
-    return documents.ForecastDocument(
-        calls_a_day=found.calls_a_day,
-        times=found.times,
-        day_usd=_usd(found.day),
-        month_usd=_usd(found.month),
-        planned_calls_a_day=found.plan.calls_a_day,
-        planned_month_usd=None if cents is None else cents / 100,
-        in_plan=found.in_plan,
-        in_budget=found.in_budget,
-        limits=tuple(
-            documents.LimitDocument(
-                of=each.limit.of, calls_a_minute=each.limit.calls_a_minute,
-                tokens_a_minute=each.limit.tokens_a_minute, calls=each.calls, tokens=each.tokens, holds=each.holds,
-            )
-            for each in found.limits
-        ),
-    )  # fmt: skip
-
-
-def _looks(whole: Measured, traffic: forecasts.Traffic, plan: Plan | None) -> tuple[documents.LookDocument, ...]:
-    found = forecasts.looks(whole, traffic, plan)
-    return tuple(documents.LookDocument(code=each.code, text=each.text) for each in found)
-
-
-def _usd(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)
-
-
 def _minute(at: datetime) -> int:
     return int(at.timestamp()) // 60
-
-
-def _day(minute: int) -> str:
-    return datetime.fromtimestamp(minute // DAY * DAY * 60, UTC).date().isoformat()

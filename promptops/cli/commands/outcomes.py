@@ -33,7 +33,7 @@ _csv_option = click.option("--csv", "as_csv", is_flag=True, help="As CSV, for a 
     default="release",
     show_default=True,
     metavar="WHAT",
-    help="Tell calls apart by release, prompt, model, day or tag:NAME.",
+    help="Group calls by release, prompt, model, day or tag:NAME.",
 )
 @_since_option
 @_csv_option
@@ -113,7 +113,7 @@ def _outcomes_request(session: Session, app: str, channel: str | None, by: str, 
     name, _, tag = by.partition(":")
     if name not in list(By) or bool(tag) != (name == By.TAG.value):
         raise Invalid(
-            f"'{by[:80]}' is not what calls are told apart by", hint="release, prompt, model, day, or tag:NAME"
+            f"'{by[:80]}' is nothing that calls are grouped by", hint="release, prompt, model, day, or tag:NAME"
         )  # fmt: skip
     return OutcomesRequest(
         app=app,

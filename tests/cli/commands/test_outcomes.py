@@ -180,10 +180,10 @@ def test_an_app_without_calls_says_how_they_are_reported(told: Registry, prompto
     [
         (("outcomes", "nothing"), 3, "there is no app 'nothing'"),
         (("outcomes", "bot", "--channel", "nothing"), 3, "there is no channel 'nothing'"),
-        (("outcomes", "bot", "--by", "week"), 2, "'week' is not what calls are told apart by"),
-        (("outcomes", "bot", "--by", "tag"), 2, "'tag' is not what calls are told apart by"),
+        (("outcomes", "bot", "--by", "week"), 2, "'week' is nothing that calls are grouped by"),
+        (("outcomes", "bot", "--by", "tag"), 2, "'tag' is nothing that calls are grouped by"),
         (("outcomes", "bot", "--since", "5 bananas"), 2, "5 bananas"),
-        (("outcomes", "bot", "--since", "900d"), 2, "the last 400 days"),
+        (("outcomes", "bot", "--since", "900d"), 2, "calls are kept for 400 days"),
         (("cost", "bot", "--at", "x"), 2, "is not a number"),
         (("cost", "bot", "--at", "10x"), 2, "there is no whole day of calls yet"),
         (("cost", "bot", "--at", "2", "--calls-per-day", "5"), 2, "one of them"),
