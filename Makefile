@@ -36,7 +36,7 @@ test-fast: $(VENV)/.dev ## the logic, on SQLite and in one process, in about a m
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile fast $(ARGS)
 
 .PHONY: interop
-interop: $(INTEROP)/.ready ## what needs the SDKs of providers: their answers are read (an environment of its own)
+interop: $(INTEROP)/.ready ## what needs the SDKs of providers and instrumentations: answers and spans are read (an environment of its own)
 	@$(INTEROP)/bin/python -m pytest --confcutdir=tests/interop tests/interop $(ARGS)
 
 .PHONY: check
@@ -129,6 +129,7 @@ $(VENV)/.dev: .locks/dev.txt pyproject.toml | $(VENV)/bin/python
 $(INTEROP)/.ready: .locks/interop.txt pyproject.toml | need-python
 	@echo "Installing what .locks/interop.txt pins …"
 	@test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
-	@$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r .locks/interop.txt
+	@$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r .locks/interop.txt || { \
+		echo "make interop needs a package index for the SDKs of providers, and none gave them" >&2; exit 1; }
 	@$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@

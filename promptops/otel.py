@@ -66,6 +66,7 @@ class ReleaseProcessor(SpanProcessor):
     def __init__(self, also: Sequence[str] | None = None, *, logger_provider: LoggerProvider | None = None) -> None:
         self._also = _attributes_of(variable(OTEL_ALSO).split(",") if also is None else also)
         self._open: dict[int, _Open] = {}
+        self._is_over = False
         self._logger = get_logger("promptops", __version__, logger_provider, names.SCHEMA_URL)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -74,7 +75,7 @@ class ReleaseProcessor(SpanProcessor):
             parent = trace.get_current_span(parent_context).get_span_context().span_id
             outer = self._open.get(parent)
             call = CURRENT.get() or (outer.call if outer else None)
-            if call is None:
+            if call is None or self._is_over:
                 return
             stamp = self._stamp(call)
             span.set_attributes(stamp)
@@ -100,6 +101,10 @@ class ReleaseProcessor(SpanProcessor):
                 opened.call.observe(_observed(span, facts))
         except Exception:  # noqa: BLE001  # as above
             return
+
+    def shutdown(self) -> None:
+        """Ends the work: spans that begin from here on are not stamped."""
+        self._is_over = True
 
     def _note_repeating(self, parent: int) -> None:
         """The spans around a request to a model repeat what it says, if they are such requests themselves."""

@@ -213,6 +213,15 @@ def test_other_systems_group_by_app_and_version_where_that_is_wanted(monkeypatch
         ReleaseProcessor(also=["phoenix"])
 
 
+def test_a_provider_that_was_shut_down_stamps_nothing() -> None:
+    processor = ReleaseProcessor(also=())
+    traced = Traced(processor)
+    processor.shutdown()
+    with opened(Call()) as call:
+        traced.tracer.start_span("chat", attributes=CHAT).end()
+    assert (traced.attributes(), call.seen) == ([{}], [])
+
+
 def test_nothing_raises_into_the_application(traced: Traced) -> None:
     class Broken(Call):
         def observe(self, seen: Observed) -> None:
