@@ -19,13 +19,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from tests.harness.faults import archives, clones, disks, enumerating, killing, neighbours, outages, restarting
+from tests.harness.faults import (
+    archives,
+    clones,
+    counting,
+    disks,
+    enumerating,
+    killing,
+    neighbours,
+    outages,
+    restarting,
+)
 from tests.harness.faults.report import Row, table
 from tests.harness.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
 from tests.support.checkout import memory
 
 DATABASES = ("sqlite", "postgresql")
-_IN_MEMORY = ("points", "clones")
+_IN_MEMORY = ("points", "clones", "outcomes")
 """Parts in which only processes die, and not the machine: what they wrote is as safe in memory as on a disk."""
 
 PARTS = (*_IN_MEMORY, "kills", "disks", "git", "server", "serving", "neighbours")
@@ -36,7 +46,7 @@ _ROOM = 4 << 30
 class Amount:
     """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults,
     for how many seconds the server dies again and again, the contents of strangers with the batches they come in, and
-    rounds of clones.
+    rounds of clones, and of outcomes.
     """
 
     points: int | None
@@ -46,13 +56,24 @@ class Amount:
     outages: float
     contents: tuple[int, int]
     clones: int
+    outcomes: int
     operations: tuple[str, ...] = ()
 
 
-FULL = Amount(points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0, contents=(500, 25), clones=200)
-SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4), clones=10)
+FULL = Amount(
+    points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0, contents=(500, 25), clones=200, outcomes=200
+)
+SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4), clones=10, outcomes=10)
 SMOKE = Amount(
-    points=1, kills=1, ks=(), faults=1, outages=1.0, contents=(4, 1), clones=1, operations=("rollback", "sync")
+    points=1,
+    kills=1,
+    ks=(),
+    faults=1,
+    outages=1.0,
+    contents=(4, 1),
+    clones=1,
+    outcomes=1,
+    operations=("rollback", "sync"),
 )
 
 
@@ -149,6 +170,7 @@ def _parts(worlds: Worlds, amount: Amount, what: str) -> dict[str, Callable[[], 
         "serving": lambda: outages.rows(worlds, seconds=amount.outages, poll=min(5.0, amount.outages)),
         "neighbours": lambda: neighbours.rows(worlds, contents=amount.contents[0], batches=amount.contents[1]),
         "clones": lambda: clones.rows(worlds, rounds=amount.clones),
+        "outcomes": lambda: counting.rows(worlds, rounds=amount.outcomes),
     }
 
 

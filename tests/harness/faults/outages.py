@@ -36,8 +36,8 @@ def rows(worlds: Worlds, *, seconds: float, poll: float) -> Iterator[Row]:
     """One row: outages, one after the other, for so many seconds, under clients that poll so often."""
     row = Row(part="serving", what="server killed under load", database=worlds.databases.name)
     with worlds.copied(worlds.template("base", begin)) as world:
-        url = f"http://127.0.0.1:{_free_port()}"
-        server = _serve(world, url)
+        url = f"http://127.0.0.1:{free_port()}"
+        server = serve(world, url)
         with _applications(url, poll) as applications:
             until = time.monotonic() + seconds
             returns: dict[int, float] = {}
@@ -68,7 +68,7 @@ def _outage(
         assert live is not None
         version = "0.1.0" if live.version == "0.1.2" else "0.1.2"
         carry_out(registry, Order(what=What.PROMOTE, key=f"outage {row.rounds}", app="bot", version=version))
-    server = _serve(world, url)
+    server = serve(world, url)
     back = time.monotonic()
     time.sleep(1.5 * poll)
     return server, live.revision + 1, back
@@ -91,7 +91,7 @@ def _judge(row: Row, application: subprocess.Popen[str], returns: dict[int, floa
             )
 
 
-def _serve(world: World, url: str) -> subprocess.Popen[bytes]:
+def serve(world: World, url: str) -> subprocess.Popen[bytes]:
     """A server at this address, ready."""
     port = url.rpartition(":")[2]
     command = [sys.executable, "-m", "promptops", "serve", "--port", port, "--no-auth"]
@@ -140,6 +140,6 @@ def _out(application: subprocess.Popen[str]) -> IO[str]:
     return application.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
