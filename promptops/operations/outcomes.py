@@ -14,18 +14,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from promptops.core.errors import PromptopsError, RegistryMismatch
+from promptops.core.errors import NotFound, PromptopsError, RegistryMismatch
 from promptops.core.outcomes.admission import Admitted, LeftOut, admit
 from promptops.core.outcomes.counted_numbers import CountedNumbers
 from promptops.core.outcomes.report import BadUnit, Feedback, OutcomeReport, SampledUnit
 from promptops.core.outcomes.report_key import SECRET_BYTES, ReportKey
-from promptops.core.outcomes.series import Assignment, Series
+from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Sample
 from promptops.operations.feedback import Allows, FeedbackDesk, Led, Prompts, everywhere, refusal
 
 if TYPE_CHECKING:
-    from promptops.store import Registry, Writer
+    from promptops.store import Reader, Registry, Writer
+
+MOST_RELEASES: Final = 10_000
+"""Assignments of which a server remembers the release."""
 
 THRESHOLD_MINUTES: Final = 10
 """How long a server goes by what it knows of the keys of an app: a day's traffic changes more slowly."""
@@ -92,18 +95,24 @@ class Fed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What came of all, in its order; and what was added and left out, for a server's own counters."""
+    """What came of all, in its order; and what was added and left out, for a server's own counters.
+
+    ``releases`` has the version that each assignment means, empty for one that takes no part in a canary: what that was
+    is chosen by the process.
+    """
 
     answers: tuple[Reported | Fed | PromptopsError, ...]
     sums: Mapping[Assignment, Sums]
+    releases: Mapping[Assignment, str]
     left_out: Mapping[LeftOut, int]
 
 
 class Known:
-    """What a server remembers of what it takes, so that not every document asks: the samples of apps, and prompts."""
+    """What a server remembers of what it takes, so that not every document asks: samples, prompts and releases."""
 
     def __init__(self) -> None:
         self.prompts = Prompts()
+        self.releases: dict[Assignment, str] = {}
         self._thresholds: dict[tuple[str, str], tuple[datetime, int]] = {}
 
     def threshold(self, app: str, channel: str, now: datetime) -> int | None:
@@ -163,6 +172,7 @@ class _Taking:
     """One transaction that takes what came."""
 
     def __init__(self, writer: Writer, lineage: str, now: datetime, remembered: Known) -> None:
+        self._writer = writer
         self._desk = writer.outcomes()
         self._desk.lock()
         self._feedback = FeedbackDesk(writer, self._desk, remembered.prompts, lineage=lineage, now=now)
@@ -188,7 +198,9 @@ class _Taking:
         desk.add_units(self._bad, self._sampled)
         desk.put_numbers(self._changed, self._now)
         desk.prune(self._now)
-        return Taken(answers=answers, sums=_by_assignment(self._sums), left_out=self._left_out)
+        sums = _by_assignment(self._sums)
+        releases = {place: self._release(place) for place in sums}
+        return Taken(answers=answers, sums=sums, releases=releases, left_out=self._left_out)
 
     def _draft(self, each: Document | Line) -> _Draft | PromptopsError:
         if isinstance(each, Line):
@@ -255,12 +267,36 @@ class _Taking:
         known = self._sums.get(place)
         self._sums[place] = known.merged(sums) if known else sums
 
+    def _release(self, place: Assignment) -> str:
+        known = self._remembered.releases
+        if place not in known:
+            if len(known) >= MOST_RELEASES:
+                known.clear()
+            known[place] = version_of(self._writer, place)
+        return known[place]
+
     def _threshold(self, app: str, channel: str) -> int:
         known = self._remembered.threshold(app, channel, self._now)
         if known is not None:
             return known
         keys = self._desk.keys_a_day(app, channel, self._now)
         return self._remembered.keep_threshold(app, channel, self._now, Sample.giving(keys).stable)
+
+
+def version_of(reader: Reader, place: Assignment) -> str:
+    """Returns the version of the release that an assignment means.
+
+    Empty where that is not known: for a call that takes no part in a canary, and for a revision of an earlier epoch.
+    """
+    if place.arm is Arm.FIXED or place.epoch != reader.epoch():
+        return ""
+    try:
+        then = reader.deployment(place.app, place.channel, place.revision)
+    except NotFound:
+        return ""
+    if place.arm is Arm.CANARY:
+        return then.canary.release.version if then.canary else ""
+    return then.version
 
 
 def _reporter(each: Document) -> tuple[str, str, str]:

@@ -19,7 +19,6 @@ from promptops.server.http.call import Call, CallOf
 from promptops.server.http.json_schema import answered, answers
 from promptops.server.http.replies import JSON, NOT_KEPT, Reply
 from promptops.server.http.routing import Body, Routes
-from promptops.server.http.samples import sample_of
 from promptops.use_cases.fields import read_moment
 from promptops.wire.codec import schema_of, to_json
 from promptops.wire.documents.outcomes import (
@@ -71,6 +70,10 @@ _SCHEMA: Final[dict[str, Any]] = {
     },
 }
 _BODY: Final = {"schema": _SCHEMA, "example": _EXAMPLE}
+_ANSWER: Final = {"schema": REPORTED, "number": 17, "counted": True, "sample": {"support-bot": 2**32}, "left_out": {}}
+_DOCUMENTED: Final = answers(schema_of(OutcomesAnswerDocument), _ANSWER) | {
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": _BODY}}}
+}
 _FEW: Final = 10
 """Rows and groups of units that are read on the event loop; more are read in a thread, for the others would wait."""
 _READERS: Final = CapacityLimiter(2)
@@ -97,29 +100,25 @@ async def report_key(call: Call) -> Reply:
 @routes.post(
     "/v1/channels/{channel}/outcomes",
     scope=Scope.REPORT,
+    direct=True,
     reads=True,
     largest=MAX_BYTES,
     elements=MAX_VALUES,
     errors=(ChannelNotFound, RegistryMismatch, Conflict),
-    **answers(
-        schema_of(OutcomesAnswerDocument),
-        sample_of(
-            OutcomesAnswerDocument, values={"schema_": REPORTED, "left_out": {}, "sample": {"support-bot": 2**32}}
-        ),
-    )
-    | {"openapi_extra": {"requestBody": {"required": True, "content": {"application/json": _BODY}}}},
+    **_DOCUMENTED,
 )
-async def report_outcomes(call: CallOf, channel: str) -> Any:
+async def report_outcomes(call: Call) -> Reply:
     """Report what calls did: a document of sums, `promptops.outcomes/1`.
 
     A document is known by its token, client and number and counts once, so send it again until it is answered. Rows of
     apps that the channel does not have, or for which the token does not report, are left out. A document of another
     registry is refused, and so is one that comes more than 1,024 numbers after its turn.
     """
+    channel = call.path["channel"]
     await call.state.channel(channel)
     report = await _read(call, channel)
     document = Document(report=report, token=call.access.owner, allows=partial(_reports, call))
-    answer = await call.state.reports.count(call.access.owner, document)
+    answer = await call.state.count_report(call.access.owner, document)
     assert isinstance(answer, Reported)
     written = OutcomesAnswerDocument(
         schema_=REPORTED,
@@ -128,7 +127,7 @@ async def report_outcomes(call: CallOf, channel: str) -> Any:
         sample=answer.sample,
         left_out={reason.value: count for reason, count in sorted(answer.left_out.items())},
     )
-    return answered(to_json(written))
+    return Reply(json.dumps(to_json(written)).encode(), JSON, NOT_KEPT)
 
 
 class CallFeedback(Body):
@@ -161,7 +160,7 @@ async def report_feedback(call: CallOf, body: CallFeedback) -> Any:
         raise RequestInvalid(error.message, hint=error.hint) from error
     minute = None if body.at is None else int(read_moment(body.at).timestamp()) // 60
     line = Line(feedback=feedback, minute=minute, allows=partial(_reports, call))
-    answer = await call.state.reports.count(call.access.owner, line)
+    answer = await call.state.count_report(call.access.owner, line)
     assert isinstance(answer, Fed)
     return answered(to_json(FeedbackAnswerDocument(counted=answer.counted, reason=answer.reason)))
 

@@ -47,7 +47,10 @@ class Dispatch:
         """
         with ExitStack() as held:
             if route.direct:
-                require_size(call.headers, self._limits.body)
+                if route in self._with_body:
+                    call = replace(call, document=await self._bodies.read(call, route, receive, held))
+                else:
+                    require_size(call.headers, self._limits.body)
                 await self._take_turn(call, route, held)
                 response = await route.handler(call)
                 await response(scope, receive, send)

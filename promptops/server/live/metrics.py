@@ -1,6 +1,7 @@
 """What is counted, and the page that prometheus reads. Names are documented in docs/server.md.
 
-No label has a value that comes from outside: routes are named by their pattern, so the number of lines is fixed.
+No label has a value that comes from outside: routes are named by their pattern, and what clients report by apps and
+releases that the registry has. Of those a server keeps a limited number, so the page stays readable.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from prometheus_client import (
     generate_latest,
 )
 
+from promptops.operations.outcomes import Taken
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+_MOST_REPORTED = 2_000  # combinations of app, channel, release and side, each with a line for every count
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -43,6 +47,16 @@ class Metrics:
         self.slow = Counter(
             "promptops_streams_dropped", "Streams ended because the client did not read them.", registry=self._registry
         )
+        self._outcomes = Counter(
+            "promptops_outcomes",
+            "What clients counted of their calls, by its name in documents, and calls that failed.",
+            ["app", "channel", "release", "arm", "count"],
+            registry=self._registry,
+        )
+        self._left_out = Counter(
+            "promptops_outcomes_left_out", "Parts of reports that do not count.", ["reason"], registry=self._registry
+        )
+        self._reported: set[tuple[str, str, str, str]] = set()
         self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
@@ -62,6 +76,18 @@ class Metrics:
         counters[0]()
         if seconds is not None:
             counters[1](seconds)
+
+    def count_outcomes(self, taken: Taken) -> None:
+        """What clients reported, by app, channel, release and side."""
+        for reason, count in taken.left_out.items():
+            self._left_out.labels(reason.value).inc(count)
+        for place, sums in taken.sums.items():
+            labels = (place.app, place.channel, taken.releases[place], place.arm.value)
+            if labels not in self._reported and len(self._reported) >= _MOST_REPORTED:
+                continue
+            self._reported.add(labels)
+            for name, count in (*((name.value, count) for name, count in sums.counts.items()), ("failed", sums.failed)):
+                self._outcomes.labels(*labels, name).inc(count)
 
     def page(self) -> bytes:
         """All of it, in prometheus' text format."""

@@ -29,7 +29,7 @@ from promptops.server.live.limits import Counter, RequestKind
 from promptops.server.live.metrics import Metrics
 from promptops.server.live.pace import Pace
 from promptops.server.live.readiness import Readiness
-from promptops.server.live.reports import Reports
+from promptops.server.live.reports import Answer, Reports
 from promptops.server.live.streams import Streams
 from promptops.server.live.turns import Turns
 from promptops.server.settings import MIB, Settings
@@ -138,6 +138,22 @@ class ServerState:
         snapshot = self.feed.newest(name)
         return snapshot if snapshot is not None else await self.ask(lambda _registry: self.feed.take(name))
 
+    async def count_report(self, owner: str, report: measurements.Document | measurements.Line) -> Answer:
+        """Count what the token with this id reports, with what others report now, and return what came of it.
+
+        Raises:
+            DeadlineExceeded: it took too long, and may be counted. TooManyRequests: too much waits. RegistryUnavailable
+        """
+        seconds = self.settings.limits.deadline
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.reports.count(owner, report)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"this took more than {seconds:g} s, and it is not known whether it was counted",
+                hint="Send it again: it counts once.",
+            ) from None
+
     async def _ask(self, threads: CapacityLimiter, function: Callable[..., T], *arguments: Any) -> T:
         seconds = self.settings.limits.deadline
         try:
@@ -161,7 +177,9 @@ class ServerState:
 
     async def _take_reports(self, reports: Sequence[measurements.Document | measurements.Line]) -> measurements.Taken:
         take = partial(measurements.take, now=clock.now(), known=self._known)
-        return await to_thread.run_sync(take, self.registry, reports)
+        taken = await to_thread.run_sync(take, self.registry, reports)
+        self.metrics.count_outcomes(taken)
+        return taken
 
 
 class Contents:

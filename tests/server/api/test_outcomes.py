@@ -172,6 +172,23 @@ def test_another_registry_is_refused_by_name(place: Place, reporter: str) -> Non
     assert (refused.status, refused.code) == (403, "registry-mismatch")
 
 
+def test_metrics_have_what_was_reported_by_release(place: Place, reporter: str) -> None:
+    def counted_by_metrics(*labels: str) -> float:
+        lines = place.server.get("/metrics", place.reader).body.decode().splitlines()
+        found = [
+            line for line in lines if line.startswith("promptops_outcomes") and all(each in line for each in labels)
+        ]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    wanted = ("promptops_outcomes_total", 'release="0.1.1"', 'arm="stable"', 'count="calls"')
+    before, left_out = counted_by_metrics(*wanted), counted_by_metrics("left_out_total", "unknown")
+    place.server.ask("POST", OUTCOMES, token=reporter, body=document(place, revision=2, count=7))
+    place.server.ask("POST", OUTCOMES, token=reporter, body=document(place, app="nobody"))
+    assert counted_by_metrics(*wanted) == before + 7
+    assert counted_by_metrics("left_out_total", "unknown") == left_out + 1
+    assert counted_by_metrics("nobody") == 0
+
+
 # --- feedback ----------------------------------------------------------------------------------------
 
 

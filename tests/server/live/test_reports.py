@@ -39,7 +39,7 @@ class Registry:
             if f"n{number}" in self._failing:
                 raise self._failing[f"n{number}"]
         answers = tuple(Reported(number=number, counted=True) if number else Fed(counted=True) for number in numbers)
-        return Taken(answers=answers, sums={}, left_out={})
+        return Taken(answers=answers, sums={}, releases={}, left_out={})
 
 
 async def together(registry: Registry, *items: tuple[str, Document | Line]) -> list[Answer | BaseException]:
