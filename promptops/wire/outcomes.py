@@ -13,6 +13,8 @@
      "sampled_units": [{"app": "support-bot", "revision": "3.17", "arm": "stable", "could": ["error", "refusal"],
                         "bad": ["error"], "units": [["9f86d081884c7d65", 4711, 29403712]]}],
      "feedback": [{"call": "pc1:0b0e11aa:…", "name": "helpful", "score": 1}],
+     "calls": [{"call": "pc1:0b0e11aa:…", "prompt": "answer", "at": 1764222720, "kept": "bad", "version": "1.4.0",
+                "model": "openai/gpt-4o-2024-08-06", "flags": ["bad", "refused"], "latency_ms": 812}],
      "dropped": {"calls": 3}}
 
 The channel is in the address that a report is sent to. A revision follows its epoch. A unit has its id, its bucket
@@ -29,10 +31,12 @@ from typing import Final, NoReturn, TypeAlias, TypeVar
 
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
+from promptops.core.json_codec import from_json, to_json
 from promptops.core.json_size import require_few
 from promptops.core.model import Json
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.histogram import Histogram
+from promptops.core.outcomes.kept_call import KeptCall
 from promptops.core.outcomes.report import BadUnit, Dropped, Feedback, OutcomeReport, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Score, Sums
@@ -110,6 +114,7 @@ def report_to_json(report: OutcomeReport) -> dict[str, Json]:
             _groups(report.sampled_units, lambda entry: {"could": list(entry.could), "bad": list(entry.bad)})
         ),
         "feedback": [_feedback_to_json(entry) for entry in report.feedback],
+        "calls": [to_json(entry) for entry in report.calls],
         "dropped": {name.value: count for name, count in report.dropped.items()},
     }
     head: dict[str, Json] = {
@@ -163,7 +168,8 @@ def _groups(entries: Iterable[Entry], guardrails: Callable[[Entry], dict[str, Js
 # --- reading ---------------------------------------------------------------------------------------
 
 _REPORT = frozenset(
-    {"schema", "client", "number", "lineage", "sdk", "sums", "bad_units", "sampled_units", "feedback", "dropped"}
+    {"schema", "client", "number", "lineage", "sdk", "sums", "bad_units", "sampled_units", "feedback", "calls"}
+    | {"dropped"}
 )
 _ASSIGNMENT = frozenset({"app", "revision", "arm"})
 _ROW = (
@@ -210,6 +216,7 @@ def report_from_json(document: Json, channel: str) -> OutcomeReport:
             bad_units=tuple(_units(document, "bad_units", channel, _BAD, _bad_unit)),
             sampled_units=tuple(_units(document, "sampled_units", channel, _SAMPLED, _sampled_unit)),
             feedback=tuple(_feedback(document)),
+            calls=tuple(_calls(document)),
             dropped=known_names(_DROPPED, numbers_at(document, "dropped", "$"), "$.dropped"),
         ),
     )
@@ -304,3 +311,12 @@ def _feedback(document: Mapping[str, Json]) -> Iterator[Feedback]:
             raise Invalid(f"{path}.score is not a number")
         call, name = text_at(entry, "call", path), text_at(entry, "name", path)
         yield located(path, lambda call=call, name=name, score=score: Feedback(call=call, name=name, score=score))
+
+
+def _calls(document: Mapping[str, Json]) -> Iterator[KeptCall]:
+    for place, item in enumerate(list_at(document, "calls", "$")):
+        path = f"$.calls[{place}]"
+        try:
+            yield located(path, from_json, KeptCall, item, path)
+        except ValueError as error:
+            raise Invalid(str(error)) from error

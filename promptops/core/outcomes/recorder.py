@@ -20,7 +20,8 @@ from typing import Final
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure
 from promptops.core.outcomes.counters import MAX_COUNT, folded
 from promptops.core.outcomes.histogram import Histogram, bin_of
-from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
+from promptops.core.outcomes.kept_call import Kept, KeptCall, room_of
+from promptops.core.outcomes.report import MAX_CALLS, MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
 from promptops.core.outcomes.series import Assignment, Series, require_minute
 from promptops.core.outcomes.sums import MAX_ERRORS, OTHER, Sums
 from promptops.core.outcomes.units import Unit
@@ -52,11 +53,12 @@ class Room:
     units: int = 384 * KIB
     sampled: int = 1024 * KIB
     feedback: int = 384 * KIB
+    calls: int = 192 * KIB
 
     @property
     def total(self) -> int:
         """Bytes of all kinds together."""
-        return self.sums + self.units + self.sampled + self.feedback
+        return self.sums + self.units + self.sampled + self.feedback + self.calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +68,11 @@ class Recorded:
     sums: Mapping[tuple[Series, int], Sums] = field(default_factory=dict)
     bad_units: tuple[BadUnit, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    calls: tuple[KeptCall, ...] = ()
     dropped: Mapping[Dropped, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.sums or self.bad_units or self.feedback or self.dropped)
+        return bool(self.sums or self.bad_units or self.feedback or self.calls or self.dropped)
 
 
 class _Row:
@@ -125,6 +128,7 @@ class Recorder:
         self._bad: dict[tuple[Assignment, Unit, int], _Seen] = {}
         self._sampled: dict[tuple[Assignment, Unit], _Seen] = {}
         self._feedback: list[Feedback] = []
+        self._kept: list[KeptCall] = []
         self._used = dict.fromkeys(Dropped, 0)
         self._dropped: dict[Dropped, int] = {}
 
@@ -172,6 +176,13 @@ class Recorder:
         """There was no room for something that waited elsewhere."""
         self._add(partial(self._fold_dropped, kind))
 
+    def keep(self, call: KeptCall) -> None:
+        """A call is kept by itself, as far as there is room: bad ones go before others. What is not kept is counted in
+        the sums all the same.
+        """
+        self._add(partial(self._fold_kept, call))
+        self._fold_if_free()  # variables are large, so few calls wait in the queue
+
     # --- what the sender takes ---------------------------------------------------------------------
 
     @property
@@ -193,6 +204,7 @@ class Recorder:
             rows, self._rows = self._rows, {}
             bad, self._bad = self._bad, {}
             feedback, self._feedback = self._feedback, []
+            kept, self._kept = self._kept, []
             dropped, self._dropped = self._dropped, {}
             self._used |= dict.fromkeys((Dropped.CALLS, Dropped.UNITS, Dropped.FEEDBACK), 0)
         return Recorded(
@@ -202,6 +214,7 @@ class Recorder:
                 for (assignment, unit, minute), seen in bad.items()
             ),
             feedback=tuple(feedback),
+            calls=tuple(kept),
             dropped=dropped,
         )
 
@@ -321,6 +334,14 @@ class Recorder:
     def _fold_feedback(self, entry: Feedback) -> None:
         if self._has_room(Dropped.FEEDBACK, _LINE + _CHARACTER * (len(entry.call) + len(entry.name))):
             self._feedback.append(entry)
+
+    def _fold_kept(self, call: KeptCall) -> None:
+        kept = [*self._kept, call]
+        while len(kept) > MAX_CALLS or sum(map(room_of, kept)) > self._room.calls:
+            # The newest that is not bad goes, or else the newest: those that came first are as good as others.
+            sampled = [place for place, each in enumerate(kept) if each.kept is Kept.SAMPLED]
+            del kept[sampled[-1] if sampled else -1]
+        self._kept = kept
 
 
 def _size(series: Series) -> int:

@@ -1,5 +1,5 @@
 """What a process reports of a stretch of time: sums of its calls, units that had a bad event, units of the sample, and
-feedback on calls.
+feedback on calls, and some calls by themselves.
 
 A report is known by its process and its number, so a registry that was sent it twice counts it once.
 :mod:`promptops.wire.outcomes` has its JSON.
@@ -18,6 +18,7 @@ from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
 from promptops.core.outcomes.counters import MAX_COUNT, require_counts
+from promptops.core.outcomes.kept_call import KeptCall
 from promptops.core.outcomes.series import LONGEST_LINE, Assignment, Series, require_line, require_minute
 from promptops.core.outcomes.sums import UNDECLARED, Score, Sums, require_score, require_word
 from promptops.core.outcomes.units import Unit
@@ -26,6 +27,8 @@ MAX_ROWS: Final = 5_000
 MAX_UNITS: Final = 20_000
 MAX_FEEDBACK: Final = 5_000
 """Rows of sums, units of each kind, and feedback in a report: more than a process collects (``recorder``)."""
+MAX_CALLS: Final = 20
+"""Calls that are kept by themselves in a report: those of a flush."""
 MAX_GUARDRAILS: Final = 60
 """Guardrails of a unit: all that are known, and one for each score that an app may declare."""
 
@@ -173,6 +176,7 @@ class OutcomeReport:
     bad_units: tuple[BadUnit, ...] = ()
     sampled_units: tuple[SampledUnit, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    calls: tuple[KeptCall, ...] = ()
     dropped: Mapping[Dropped, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -198,6 +202,7 @@ class OutcomeReport:
             ("bad units", len(self.bad_units), MAX_UNITS),
             ("sampled units", len(self.sampled_units), MAX_UNITS),
             ("lines of feedback", len(self.feedback), MAX_FEEDBACK),
+            ("kept calls", len(self.calls), MAX_CALLS),
         ):
             if count > most:
                 raise Invalid(f"the report has {count:,} {what}, and at most {most:,} are taken")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure, Tokens
 from promptops.core.outcomes.counters import MAX_COUNT
 from promptops.core.outcomes.histogram import BINS, Histogram
+from promptops.core.outcomes.kept_call import Kept, KeptCall, ToolUse
 from promptops.core.outcomes.report import BadUnit, Dropped, Feedback, Guardrail, OutcomeReport, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import MILLION, Score, Sums
@@ -134,6 +135,26 @@ def sampled_units(draw: st.DrawFn) -> SampledUnit:
 FEEDBACK = st.builds(
     Feedback, call=LINES.filter(bool), name=WORDS, score=st.none() | st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-7])
 )
+TIMES = st.none() | st.integers(0, 100_000)
+VALUES = st.recursive(
+    st.none() | FLAGS | st.integers(-9, 9) | st.text(max_size=5).filter(lambda text: "\0" not in text),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(LINES, inner, max_size=3),
+    max_leaves=6,
+)
+KEPT_CALLS = st.builds(
+    KeptCall,
+    call=LINES.filter(bool),
+    prompt=st.just("answer"),
+    at=st.integers(0, 2_000_000_000),
+    kept=st.sampled_from(Kept),
+    version=LINES,
+    flags=st.sets(st.sampled_from([Count.BAD, Count.REFUSED, Count.TRUNCATED])).map(lambda flags: tuple(sorted(flags))),
+    error=LINES,
+    tokens=st.none() | TOKENS,
+    latency_ms=TIMES,
+    tools=st.lists(st.builds(ToolUse, name=LINES, latency_ms=TIMES, error=LINES), max_size=2).map(tuple),
+    variables=st.none() | st.dictionaries(LINES, VALUES, max_size=3),
+)
 REPORTS = st.builds(
     OutcomeReport,
     client=st.integers(0, 2**128 - 1).map("{:032x}".format),
@@ -145,5 +166,6 @@ REPORTS = st.builds(
     bad_units=st.lists(BAD_UNITS, max_size=8).map(tuple),
     sampled_units=st.lists(sampled_units(), max_size=8).map(tuple),
     feedback=st.lists(FEEDBACK, max_size=3).map(tuple),
+    calls=st.lists(KEPT_CALLS, max_size=2).map(tuple),
     dropped=st.dictionaries(st.sampled_from(Dropped), COUNTS),
 )

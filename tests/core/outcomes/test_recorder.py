@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure
+from promptops.core.outcomes.kept_call import Kept, KeptCall
 from promptops.core.outcomes.recorder import QUEUED, Recorded, Recorder, Room
-from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
+from promptops.core.outcomes.report import MAX_CALLS, MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Unit
@@ -284,3 +285,37 @@ def test_the_queue_behind_a_thread_that_folds_is_bounded() -> None:
     assert lock.waits == 3  # one caller of a hundred waits, and folds what waited with it
     (sums,) = recorder.swap().sums.values()
     assert sums[Count.CALLS] == 3 * QUEUED + 3
+
+
+# --- calls that are kept by themselves ---------------------------------------------------------------
+
+
+def kept(number: int, *, bad: bool = False) -> KeptCall:
+    return KeptCall(call=f"{number}", prompt="answer", at=number, kept=Kept.BAD if bad else Kept.SAMPLED)
+
+
+def test_bad_calls_are_kept_before_others_and_what_came_first_before_what_came_later() -> None:
+    recorder = Recorder()
+    for number in range(2 * MAX_CALLS):
+        recorder.keep(kept(number))
+    recorder.keep(kept(100, bad=True))
+    assert [int(call.call) for call in recorder.swap().calls] == [*range(MAX_CALLS - 1), 100]
+    for number in range(2 * MAX_CALLS):
+        recorder.keep(kept(number, bad=True))
+    recorder.keep(kept(100))
+    recorded = recorder.swap()
+    assert [int(call.call) for call in recorded.calls] == list(range(MAX_CALLS))
+    assert not recorded.dropped
+    assert not recorder.swap()
+
+
+def test_large_variables_take_the_room_of_other_calls() -> None:
+    recorder = Recorder()
+    for number in range(MAX_CALLS):
+        recorder.keep(replace(kept(number), variables={"text": "x" * 16_000}))
+    recorder.keep(replace(kept(100, bad=True), variables={"text": "x" * 16_000}))
+    found = [int(call.call) for call in recorder.swap().calls]
+    assert found[-1] == 100 and 1 < len(found) < MAX_CALLS
+    small = Recorder(replace(Room(), calls=100))
+    small.keep(kept(1, bad=True))
+    assert not small.swap()

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from promptops.core.errors import Invalid
 from promptops.core.outcomes import report
-from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.call_outcome import Count, Tokens
+from promptops.core.outcomes.kept_call import Kept, KeptCall, ToolUse
 from promptops.core.outcomes.report import (
     BadUnit,
     Dropped,
@@ -27,6 +28,13 @@ SAMPLED = SampledUnit(
     assignment=ANSWER.assignment, unit=UNIT, minute=MINUTE, could=("error", "score:helpful"), bad=("error",)
 )
 LINE = Feedback(call="pc1:0b0e11aa", name="helpful", score=0.5)
+KEPT = KeptCall(
+    call="pc1:0b0e11aa", prompt="answer", at=1_764_222_720, kept=Kept.BAD, version="1.4.0", reason="static",
+    asked="openai/gpt-4o-2024-08-06", model="openai/gpt-4o-2024-08-06", flags=(Count.BAD, Count.REFUSED),
+    finish="content_filter", tokens=Tokens(input=1_200, cached=1_024, output=9), latency_ms=812, first_token_ms=240,
+    attempts=2, trace="4bf92f3577b34da6a3ce929d0e0e4736", response="chatcmpl-9", tools=(ToolUse(name="search"),),
+    variables={"question": "Where is it?"},
+)  # fmt: skip
 ROWS = {(ANSWER, MINUTE): Sums(counts={Count.CALLS: 1})}
 WHOLE = OutcomeReport(
     client="0" * 32,
@@ -38,6 +46,7 @@ WHOLE = OutcomeReport(
     bad_units=(BAD,),
     sampled_units=(SAMPLED,),
     feedback=(LINE,),
+    calls=(KEPT,),
     dropped={Dropped.CALLS: 3},
 )
 ELSEWHERE = replace(ANSWER.assignment, channel="staging")

@@ -10,6 +10,7 @@ import pytest
 
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Tokens
 from promptops.core.outcomes.counters import MAX_COUNT
+from promptops.core.outcomes.kept_call import MAX_TOOLS, Kept, KeptCall, ToolUse, room_of
 from promptops.core.outcomes.open_calls import MAX_OPEN, OpenCall, OpenCalls
 from promptops.core.outcomes.recorder import KIB, Recorder, Room
 from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Feedback, OutcomeReport, SampledUnit
@@ -102,6 +103,13 @@ def wide_feedback(recorder: Recorder, number: int) -> None:
     recorder.feedback(Feedback(call=f"{number}{WIDE * 250}", name=f"n{number}", score=number / 1e9))
 
 
+def kept_calls(recorder: Recorder, number: int) -> None:
+    """Bad calls, with as many variables as one may have, until the room of all of them is used."""
+    for place in range(30):
+        variables = {f"{number}.{place}.{name}": WIDE * 10 for name in range(100)}
+        recorder.keep(KeptCall(call=f"{number}{place}", prompt="p", at=0, kept=Kept.BAD, variables=variables))
+
+
 ROW = series(0)
 CALLS = (many_rows, full_rows, wide_rows, many_bins, many_errors)
 UNITS = (few_guardrails, many_guardrails)
@@ -139,6 +147,23 @@ def test_what_waits_for_a_report_takes_no_more_than_its_room(add: Callable[[Reco
     assert 0 < used <= next(limit for kinds, limit in most.items() if add in kinds)
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_kept_call_takes_no_more_than_its_room(count: int) -> None:
+    def made(number: int) -> KeptCall:
+        return KeptCall(
+            call=f"{number}{WIDE * 200}", prompt="p", at=number, kept=Kept.BAD, trace=f"{number}t", latency_ms=10**9,
+            tools=tuple(ToolUse(name=f"{number}{place}", latency_ms=10**9) for place in range(MAX_TOOLS)),
+            variables={f"{number}.{place}": [place + 10**6, f"{place}{WIDE}", {"x": 1e9}] for place in range(count)},
+        )  # fmt: skip
+
+    made(1)
+    with traced():
+        before = tracemalloc.get_traced_memory()[0]
+        calls = [made(number) for number in range(10)]
+        used = tracemalloc.get_traced_memory()[0] - before
+    assert used <= sum(map(room_of, calls)) < 6 * used
+
+
 @pytest.mark.parametrize(
     ("calls", "units", "lines"),
     [
@@ -159,6 +184,7 @@ def test_a_process_has_less_than_8_mib_while_one_report_is_encoded_and_the_next_
         for add in (calls, units, lines):
             recorder._dropped.clear()
             fill(recorder, add)
+        kept_calls(recorder, len(recorder._rows))
         return recorder
 
     filled(Recorder())
@@ -179,6 +205,7 @@ def test_a_process_has_less_than_8_mib_while_one_report_is_encoded_and_the_next_
             bad_units=recorded.bad_units,
             sampled_units=sample,
             feedback=recorded.feedback,
+            calls=recorded.calls,
             dropped=recorded.dropped,
         )
         data = encode(report)

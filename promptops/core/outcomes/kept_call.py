@@ -1,0 +1,169 @@
+"""A call that is kept by itself, so that one answer can be explained: bad calls, and a few others by chance.
+
+It has no content of messages or answers. Variables are there only where the app declares ``capture: variables``: a
+release never changes, so the exact request can be made again from them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from promptops.core.digest import canonical
+from promptops.core.errors import Invalid
+from promptops.core.json_size import require_few
+from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
+from promptops.core.outcomes.call_outcome import LONGEST_ERROR, Count, Tokens
+from promptops.core.outcomes.counters import MAX_COUNT
+from promptops.core.outcomes.series import LONGEST_LINE, LONGEST_PROMPT, MAX_MINUTE, require_line
+
+MAX_VARIABLES: Final = 16 << 10
+"""Bytes of the variables of a call, in canonical JSON. A call with more is kept without them."""
+MAX_TOOLS: Final = 20
+_MAX_VALUES: Final = 2_000
+_FLAGS: Final = frozenset(
+    {Count.REFUSED, Count.SCHEMA_FAILED, Count.CHECK_FAILED, Count.CANCELLED, Count.UNREAD, Count.PIN_MISMATCH,
+     Count.TRUNCATED, Count.BAD}
+)  # fmt: skip
+
+
+_CALL: Final = 2_500
+_TOOL: Final = 300
+_VALUE: Final = 250
+_CHARACTER: Final = 4
+"""Bytes of a call, a tool, a value among the variables with its place there, and a character, in CPython."""
+
+
+class Kept(StrEnum):
+    """Why a call is kept."""
+
+    BAD = "bad"
+    SAMPLED = "sampled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """A tool that the model called: its name, how long it took in milliseconds, and the class of its error.
+
+    Raises:
+        Invalid: a part is not one line, or the time is negative.
+    """
+
+    name: str
+    latency_ms: int | None = None
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        require_line(self.name, "the name of a tool", LONGEST_LINE)
+        require_line(self.error, "the class of an error", LONGEST_ERROR)
+        _require_times(self.latency_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCall:
+    """One call, by its id, which says of what release and side it is.
+
+    ``prompt`` is the prompt's name within the app, ``at`` when it began, in whole seconds since 1970. ``version`` is
+    that of the release, and ``reason`` why the call got it: ``split``, ``held``, ``fallback``. ``asked`` is the pinned
+    model and ``model`` the one that answered. ``flags`` are what it counts as, in the order of their names. ``trace``
+    and ``response`` are the ids of its trace and of the provider's answer. Times are in milliseconds.
+
+    Raises:
+        Invalid: a part is malformed or too large.
+    """
+
+    call: str
+    prompt: str
+    at: int
+    kept: Kept
+    version: str = ""
+    reason: str = ""
+    asked: str = ""
+    model: str = ""
+    flags: tuple[Count, ...] = ()
+    error: str = ""
+    finish: str = ""
+    tokens: Tokens | None = None
+    latency_ms: int | None = None
+    first_token_ms: int | None = None
+    attempts: int = 1
+    trace: str = ""
+    response: str = ""
+    tools: tuple[ToolUse, ...] = ()
+    variables: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.call or not self.prompt:
+            raise Invalid("a kept call names its call and its prompt")
+        require_line(self.call, "a call id", LONGEST_CALL_ID)
+        require_line(self.prompt, "a prompt's name", LONGEST_PROMPT)
+        require_line(self.error, "the class of an error", LONGEST_ERROR)
+        for text in (self.version, self.reason, self.asked, self.model, self.finish, self.trace, self.response):
+            require_line(text, "what is kept of a call", LONGEST_LINE)
+        if list(self.flags) != sorted(set(self.flags)) or not _FLAGS.issuperset(self.flags):
+            raise Invalid("a kept call counts as what a call can be, each once, in the order of the names")
+        if not 0 <= self.at <= 60 * MAX_MINUTE or not 0 <= self.attempts <= MAX_COUNT:
+            raise Invalid(f"no call began {self.at} seconds after 1970 and took {self.attempts} attempts")
+        _require_times(self.latency_ms, self.first_token_ms)
+        if len(self.tools) > MAX_TOOLS:
+            raise Invalid(f"a call keeps {MAX_TOOLS} uses of tools at most")
+        if self.variables is not None:
+            require_variables(self.variables)
+
+
+def captured(
+    variables: Mapping[str, object], *, private: Collection[str] = (), secret: bytes = b""
+) -> Mapping[str, object] | None:
+    """Returns the variables as they are kept; None if they are too large or no JSON.
+
+    A private one is kept as a keyed hash, by which equal values are recognised and no value can be guessed; without a
+    secret it is left out.
+    """
+    kept = {}
+    for name, value in variables.items():
+        if name not in private:
+            kept[name] = value
+        elif secret:
+            said = f"promptops/private-v1\0{name}\0{value}".encode("utf-8", "backslashreplace")
+            kept[name] = f"private:{hmac.digest(secret, said, 'sha256')[:8].hex()}"
+    try:
+        require_variables(kept)
+    except (Invalid, TypeError, ValueError, RecursionError):
+        return None
+    return kept
+
+
+def require_variables(variables: Mapping[str, object]) -> None:
+    """Checks the variables of a call.
+
+    Raises:
+        Invalid: they are no JSON, or too large.
+    """
+    data = canonical(variables, limit=MAX_VARIABLES)  # type: ignore[arg-type]
+    require_few(data, _MAX_VALUES)
+
+
+def room_of(call: KeptCall) -> int:
+    """Returns the bytes that a call takes in a process, at most."""
+    names = (call.call, call.prompt, call.version, call.asked, call.model, call.error, call.trace, call.response)
+    texts = sum(map(len, names)) + sum(len(tool.name) + len(tool.error) for tool in call.tools)
+    return _CALL + _TOOL * len(call.tools) + _CHARACTER * texts + _held(call.variables)
+
+
+def _held(value: object) -> int:
+    """The bytes that variables take."""
+    if isinstance(value, str):
+        return _VALUE + _CHARACTER * len(value)
+    if isinstance(value, Mapping):
+        return _VALUE + sum(_held(name) + _held(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return _VALUE + sum(map(_held, value))
+    return _VALUE
+
+
+def _require_times(*times: int | None) -> None:
+    if any(time is not None and not 0 <= time <= MAX_COUNT for time in times):
+        raise Invalid(f"{times} are not milliseconds")
