@@ -23,6 +23,8 @@ from promptops.core.outcomes.series import LONGEST_LINE, LONGEST_PROMPT, MAX_MIN
 MAX_VARIABLES: Final = 16 << 10
 """Bytes of the variables of a call, in canonical JSON. A call with more is kept without them."""
 MAX_TOOLS: Final = 20
+MAX_CALLS: Final = 20
+"""Calls that are kept by themselves in a report: those of a flush."""
 _MAX_VALUES: Final = 2_000
 _FLAGS: Final = frozenset(
     {Count.REFUSED, Count.SCHEMA_FAILED, Count.CHECK_FAILED, Count.CANCELLED, Count.UNREAD, Count.PIN_MISMATCH,
@@ -144,6 +146,29 @@ def require_variables(variables: Mapping[str, object]) -> None:
     """
     data = canonical(variables, limit=MAX_VARIABLES)  # type: ignore[arg-type]
     require_few(data, _MAX_VALUES)
+
+
+class KeptCalls:
+    """The calls that a process keeps until its next report, within so many bytes. Bad ones go before others, and what
+    came first before what comes later.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[KeptCall] = []
+
+    def add(self, call: KeptCall) -> None:
+        """Keeps a call, as far as there is room."""
+        kept = [*self._kept, call]
+        while len(kept) > MAX_CALLS or sum(map(room_of, kept)) > self._most:
+            sampled = [place for place, each in enumerate(kept) if each.kept is Kept.SAMPLED]
+            del kept[sampled[-1] if sampled else -1]
+        self._kept = kept
+
+    def take(self) -> tuple[KeptCall, ...]:
+        """Takes out all of them, and begins anew."""
+        kept, self._kept = self._kept, []
+        return tuple(kept)
 
 
 def room_of(call: KeptCall) -> int:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure
-from promptops.core.outcomes.counters import MAX_COUNT, folded
-from promptops.core.outcomes.histogram import Histogram, bin_of
-from promptops.core.outcomes.kept_call import Kept, KeptCall, room_of
-from promptops.core.outcomes.report import MAX_CALLS, MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
+from promptops.core.outcomes.call_outcome import CallOutcome, Count
+from promptops.core.outcomes.growing import Row, Seen
+from promptops.core.outcomes.histogram import bin_of
+from promptops.core.outcomes.kept_call import KeptCall, KeptCalls
+from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
 from promptops.core.outcomes.series import Assignment, Series, require_minute
-from promptops.core.outcomes.sums import MAX_ERRORS, OTHER, Sums
+from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Unit
 
 KIB: Final = 1 << 10
@@ -75,44 +75,6 @@ class Recorded:
         return bool(self.sums or self.bad_units or self.feedback or self.calls or self.dropped)
 
 
-class _Row:
-    """The sums of one series and minute while they grow."""
-
-    __slots__ = ("bins", "counts", "errors")
-
-    def __init__(self) -> None:
-        self.counts: dict[Count, int] = {}
-        self.errors: dict[str, int] = {}
-        self.bins: dict[Measure, dict[int, int]] = {}
-
-    def add(self, counts: Iterable[tuple[Count, int]], error: str, bins: Iterable[tuple[Measure, int]]) -> None:
-        for count, number in counts:
-            self.counts[count] = min(self.counts.get(count, 0) + number, MAX_COUNT)
-        if error:
-            self.errors[error] = self.errors.get(error, 0) + 1
-        for name, place in bins:
-            drawn = self.bins.setdefault(name, {})
-            drawn[place] = drawn.get(place, 0) + 1
-
-    def sums(self) -> Sums:
-        return Sums(
-            counts=self.counts,
-            errors=folded(self.errors, MAX_ERRORS, OTHER),
-            histograms={name: Histogram(counts=counts) for name, counts in self.bins.items()},
-        )
-
-
-class _Seen:
-    """A unit while it grows: the first minute, the guardrails at which it was bad, and those at which it could be."""
-
-    __slots__ = ("bad", "could", "minute")
-
-    def __init__(self, minute: int) -> None:
-        self.minute = minute
-        self.bad: set[str] = set()
-        self.could: set[str] = set()
-
-
 class Recorder:
     """What a process saw since its last report. Any thread may add to it.
 
@@ -124,11 +86,11 @@ class Recorder:
         self._lock = threading.Lock()
         self._owner = 0
         self._queue: deque[Callable[[], None]] = deque()
-        self._rows: dict[tuple[Series, int], _Row] = {}
-        self._bad: dict[tuple[Assignment, Unit, int], _Seen] = {}
-        self._sampled: dict[tuple[Assignment, Unit], _Seen] = {}
+        self._rows: dict[tuple[Series, int], Row] = {}
+        self._bad: dict[tuple[Assignment, Unit, int], Seen] = {}
+        self._sampled: dict[tuple[Assignment, Unit], Seen] = {}
         self._feedback: list[Feedback] = []
-        self._kept: list[KeptCall] = []
+        self._kept = KeptCalls(self._room.calls)
         self._used = dict.fromkeys(Dropped, 0)
         self._dropped: dict[Dropped, int] = {}
 
@@ -180,7 +142,7 @@ class Recorder:
         """A call is kept by itself, as far as there is room: bad ones go before others. What is not kept is counted in
         the sums all the same.
         """
-        self._add(partial(self._fold_kept, call))
+        self._add(partial(self._kept.add, call))
         self._fold_if_free()  # variables are large, so few calls wait in the queue
 
     # --- what the sender takes ---------------------------------------------------------------------
@@ -204,7 +166,7 @@ class Recorder:
             rows, self._rows = self._rows, {}
             bad, self._bad = self._bad, {}
             feedback, self._feedback = self._feedback, []
-            kept, self._kept = self._kept, []
+            kept = self._kept.take()
             dropped, self._dropped = self._dropped, {}
             self._used |= dict.fromkeys((Dropped.CALLS, Dropped.UNITS, Dropped.FEEDBACK), 0)
         return Recorded(
@@ -214,7 +176,7 @@ class Recorder:
                 for (assignment, unit, minute), seen in bad.items()
             ),
             feedback=tuple(feedback),
-            calls=tuple(kept),
+            calls=kept,
             dropped=dropped,
         )
 
@@ -288,7 +250,7 @@ class Recorder:
     ) -> None:
         place = (series, minute)
         row = self._rows.get(place)
-        known = row or _Row()
+        known = row or Row()
         cost = 0 if row else _ROW + _size(series)
         error = call.error if call else ""
         bins = [(name, bin_of(value)) for name, value in call.measures()] if call else []
@@ -305,20 +267,20 @@ class Recorder:
 
     def _fold_bad(self, entry: BadUnit) -> None:
         place = (entry.assignment, entry.unit, entry.minute)
-        seen = self._bad.get(place) or _Seen(entry.minute)
+        seen = self._bad.get(place) or Seen(entry.minute)
         if self._grow(seen, Dropped.UNITS, is_new=place not in self._bad, bad=entry.guardrails):
             self._bad[place] = seen
 
     def _fold_sampled(self, entry: SampledUnit) -> None:
         place = (entry.assignment, entry.unit)
-        seen = self._sampled.get(place) or _Seen(entry.minute)
+        seen = self._sampled.get(place) or Seen(entry.minute)
         is_new = place not in self._sampled
         if self._grow(seen, Dropped.SAMPLED, is_new=is_new, bad=entry.bad, could=entry.could):
             seen.minute = min(seen.minute, entry.minute)
             self._sampled[place] = seen
 
     def _grow(
-        self, seen: _Seen, kind: Dropped, *, is_new: bool, bad: tuple[str, ...], could: tuple[str, ...] = ()
+        self, seen: Seen, kind: Dropped, *, is_new: bool, bad: tuple[str, ...], could: tuple[str, ...] = ()
     ) -> bool:
         """Adds guardrails to a unit if there is room for it and them, and says whether there was."""
         more = sum(name not in seen.bad for name in bad) + sum(name not in seen.could for name in could)
@@ -334,14 +296,6 @@ class Recorder:
     def _fold_feedback(self, entry: Feedback) -> None:
         if self._has_room(Dropped.FEEDBACK, _LINE + _CHARACTER * (len(entry.call) + len(entry.name))):
             self._feedback.append(entry)
-
-    def _fold_kept(self, call: KeptCall) -> None:
-        kept = [*self._kept, call]
-        while len(kept) > MAX_CALLS or sum(map(room_of, kept)) > self._room.calls:
-            # The newest that is not bad goes, or else the newest: those that came first are as good as others.
-            sampled = [place for place, each in enumerate(kept) if each.kept is Kept.SAMPLED]
-            del kept[sampled[-1] if sampled else -1]
-        self._kept = kept
 
 
 def _size(series: Series) -> int:

@@ -18,7 +18,7 @@ from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
 from promptops.core.outcomes.counters import MAX_COUNT, require_counts
-from promptops.core.outcomes.kept_call import KeptCall
+from promptops.core.outcomes.kept_call import MAX_CALLS, KeptCall
 from promptops.core.outcomes.series import LONGEST_LINE, Assignment, Series, require_line, require_minute
 from promptops.core.outcomes.sums import UNDECLARED, Score, Sums, require_score, require_word
 from promptops.core.outcomes.units import Unit
@@ -27,8 +27,6 @@ MAX_ROWS: Final = 5_000
 MAX_UNITS: Final = 20_000
 MAX_FEEDBACK: Final = 5_000
 """Rows of sums, units of each kind, and feedback in a report: more than a process collects (``recorder``)."""
-MAX_CALLS: Final = 20
-"""Calls that are kept by themselves in a report: those of a flush."""
 MAX_GUARDRAILS: Final = 60
 """Guardrails of a unit: all that are known, and one for each score that an app may declare."""
 

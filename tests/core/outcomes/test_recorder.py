@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Measure
-from promptops.core.outcomes.kept_call import Kept, KeptCall
+from promptops.core.outcomes.kept_call import MAX_CALLS, Kept, KeptCall
 from promptops.core.outcomes.recorder import QUEUED, Recorded, Recorder, Room
-from promptops.core.outcomes.report import MAX_CALLS, MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
+from promptops.core.outcomes.report import MAX_GUARDRAILS, BadUnit, Dropped, Feedback, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Unit
@@ -217,6 +217,7 @@ class _Interrupting(dict[Count, int]):
 def test_a_call_that_ends_inside_another_of_its_thread_neither_waits_nor_is_lost() -> None:
     recorder = Recorder(ROOMY)
     recorder.record(ANSWER, MINUTE, CallOutcome())
+    assert not recorder.full  # folds what waits
     (row,) = recorder._rows.values()
     ended = 5 * QUEUED  # more than may wait for another thread
 
@@ -226,6 +227,7 @@ def test_a_call_that_ends_inside_another_of_its_thread_neither_waits_nor_is_lost
 
     row.counts = _Interrupting(end_many)
     recorder.record(ANSWER, MINUTE, CallOutcome())
+    assert not recorder.full
     (sums,) = recorder.swap().sums.values()
     assert sums[Count.CALLS] == ended + 1  # the counters were new
 
