@@ -59,7 +59,7 @@ class FeedbackDesk:
         self._digests: dict[tuple[str, str, int], tuple[str, ...]] = {}
         self._lineage = lineage
         self._now = now
-        self._secret = bytes.fromhex(writer.report_secret(lineage))
+        self.secret = bytes.fromhex(writer.report_secret(lineage))
 
     def read(self, entry: Feedback, allows: Allows, minute: int | None = None) -> Led | LeftOut:
         """Returns what feedback adds, in this minute or now; or why it does not count."""
@@ -77,8 +77,8 @@ class FeedbackDesk:
         if at is None:
             return LeftOut.OLD
         # Without a secret here none was ever given to a client, so nothing has its seal.
-        seal = call.standing(self._secret or bytes(SECRET_BYTES))
-        if seal is Seal.FORGED or (seal is Seal.SEALED and not self._secret):
+        seal = call.standing(self.secret or bytes(SECRET_BYTES))
+        if seal is Seal.FORGED or (seal is Seal.SEALED and not self.secret):
             return LeftOut.FORGED
         prompt = self._prompt(call)
         if prompt is None:
@@ -90,7 +90,7 @@ class FeedbackDesk:
         outcomes, scores = declared(self._writer, place.app)
         sums = entry.sums(outcomes, scores)
         below = any(score.below for score in sums.scores.values())
-        unit = call.unit(self._secret) if sealed and below else None
+        unit = call.unit(self.secret) if sealed and below else None
         bad = None
         if unit is not None:
             guardrails = (score_guardrail(entry.name),)

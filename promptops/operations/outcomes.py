@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.errors import NotFound, PromptopsError, RegistryMismatch
-from promptops.core.outcomes.admission import Admitted, LeftOut, admit
+from promptops.core.outcomes.admission import Admitted, LeftOut, admit, place_call
 from promptops.core.outcomes.counted_numbers import CountedNumbers
+from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, Feedback, OutcomeReport, SampledUnit
 from promptops.core.outcomes.report_key import SECRET_BYTES, ReportKey
 from promptops.core.outcomes.series import Arm, Assignment, Series
@@ -184,6 +185,7 @@ class _Taking:
         self._sums: dict[tuple[Series, int], Sums] = {}
         self._bad: list[BadUnit] = []
         self._sampled: list[SampledUnit] = []
+        self._kept: list[PlacedCall] = []
         self._left_out: Counter[LeftOut] = Counter()
 
     def take(self, incoming: Sequence[Document | Line]) -> Taken:
@@ -196,6 +198,8 @@ class _Taking:
         if without_room := desk.add_sums(self._sums):
             self._left_out[LeftOut.SERIES] += without_room
         desk.add_units(self._bad, self._sampled)
+        if without_room := desk.add_calls(self._kept, self._now):
+            self._left_out[LeftOut.CALLS] += without_room
         desk.put_numbers(self._changed, self._now)
         desk.prune(self._now)
         sums = _by_assignment(self._sums)
@@ -213,7 +217,12 @@ class _Taking:
             return error
         if draft.counted:
             self._changed[reporter] = known.with_(report.number)
-            draft.admitted = admit(report, self._desk.standing(_apps(report), report.channel, self._now, each.allows))
+            calls = [
+                place_call(call, channel=report.channel, lineage=self._lineage, secret=self._feedback.secret)
+                for call in report.calls
+            ]
+            apps = _apps(report) | {call.assignment.app for call in calls if isinstance(call, PlacedCall)}
+            draft.admitted = admit(report, self._desk.standing(apps, report.channel, self._now, each.allows), calls)
             for entry in report.feedback:
                 led = self._feedback.read(entry, each.allows)
                 if isinstance(led, LeftOut):
@@ -253,6 +262,7 @@ class _Taking:
             self._bad += [led.bad_unit] if led.bad_unit else []
         self._bad += draft.admitted.bad_units
         self._sampled += draft.admitted.sampled_units
+        self._kept += draft.admitted.calls
         self._left_out += left_out
         if isinstance(draft.source, Line):
             refused = draft.refused or (LeftOut.AGAIN if left_out else None)

@@ -22,7 +22,7 @@ from tests.support.factory import ACTOR, go_back, live_version, make_token, minu
 NEW = {"binding", "token", "token_secret", "token_revocation", "client", "transfer", "home", "drained", "registry_key"}
 NEW |= {"approval", "waiver"}
 NEW |= {"run", "run_row", "evidence", "release_suites"}
-NEW |= {"report_key", "outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "declaration"}
+NEW |= {"report_key", "outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call", "declaration"}
 VERSIONS = {"alembic_version", "promptops_version"}
 
 

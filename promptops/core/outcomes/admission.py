@@ -12,7 +12,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from promptops.core.errors import Invalid, RegistryMismatch
+from promptops.core.outcomes.call_id import Standing as Seal
+from promptops.core.outcomes.call_id import read_call_id
+from promptops.core.outcomes.kept_call import KeptCall, PlacedCall
 from promptops.core.outcomes.report import BadUnit, OutcomeReport, SampledUnit
+from promptops.core.outcomes.report_key import SECRET_BYTES
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Sums
 
@@ -40,14 +45,16 @@ class LeftOut(StrEnum):
     """It is more than 60 days old."""
     SERIES = "series"
     """There are too many series of its app in a day."""
+    CALLS = "calls"
+    """More calls of an app in a day than are kept by themselves."""
     AGAIN = "again"
     """Feedback that was counted before."""
     FORGED = "forged"
-    """Feedback on a call id that no process with the secret made."""
+    """Feedback on a call id, or a call, that no process with the secret made."""
     FOREIGN = "foreign"
-    """Feedback on a call of another registry."""
+    """Feedback on a call of another registry, or such a call."""
     MALFORMED = "malformed"
-    """Feedback on what is not a call id."""
+    """Feedback on what is not a call id, or a call that has none of this report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +91,35 @@ class Admitted:
     sums: dict[tuple[Series, int], Sums] = field(default_factory=dict)
     bad_units: tuple[BadUnit, ...] = ()
     sampled_units: tuple[SampledUnit, ...] = ()
+    calls: tuple[PlacedCall, ...] = ()
     left_out: Counter[LeftOut] = field(default_factory=Counter)
 
 
-def admit(report: OutcomeReport, standing: Standing) -> Admitted:
-    """Returns what of a report counts."""
+def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> PlacedCall | LeftOut:
+    """Returns a kept call that came for a channel with what its id says, or why it is not kept.
+
+    Its unit is known if the id has the seal of the secret; without a seal the call is kept without one.
+    """
+    try:
+        found = read_call_id(call.call, lineage=lineage)
+    except Invalid:
+        return LeftOut.MALFORMED
+    except RegistryMismatch:
+        return LeftOut.FOREIGN
+    if found.assignment.channel != channel or not found.is_of(call.prompt):
+        return LeftOut.MALFORMED
+    # Without a secret here none was ever given to a client, so nothing has its seal.
+    seal = found.standing(secret or bytes(SECRET_BYTES))
+    if seal is Seal.FORGED or (seal is Seal.SEALED and not secret):
+        return LeftOut.FORGED
+    unit = found.unit(secret) if seal is Seal.SEALED else None
+    return PlacedCall(call=call, assignment=found.assignment, unit=unit.id if unit else "")
+
+
+def admit(report: OutcomeReport, standing: Standing, calls: Iterable[PlacedCall | LeftOut] = ()) -> Admitted:
+    """Returns what of a report counts; ``calls`` are those that it keeps by themselves, with their places."""
     found = Admitted()
+    found.calls = tuple(_calls(calls, standing, found.left_out))
     for (series, minute), sums in report.sums.items():
         if (at := _minute(series.assignment, minute, standing, found.left_out)) is not None:
             before = found.sums.get((series, at))
@@ -97,6 +127,16 @@ def admit(report: OutcomeReport, standing: Standing) -> Admitted:
     found.bad_units = tuple(_units(report.bad_units, standing, found.left_out))
     found.sampled_units = tuple(_units(report.sampled_units, standing, found.left_out))
     return found
+
+
+def _calls(
+    calls: Iterable[PlacedCall | LeftOut], standing: Standing, left_out: Counter[LeftOut]
+) -> Iterator[PlacedCall]:
+    for call in calls:
+        if isinstance(call, LeftOut):
+            left_out[call] += 1
+        elif _minute(call.assignment, call.call.at // 60, standing, left_out) is not None:
+            yield call
 
 
 def folded_series(series: Series) -> Series:

@@ -18,7 +18,7 @@ from promptops.core.json_size import require_few
 from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
 from promptops.core.outcomes.call_outcome import LONGEST_ERROR, Count, Tokens
 from promptops.core.outcomes.counters import MAX_COUNT
-from promptops.core.outcomes.series import LONGEST_LINE, LONGEST_PROMPT, MAX_MINUTE, require_line
+from promptops.core.outcomes.series import LONGEST_LINE, LONGEST_PROMPT, MAX_MINUTE, Assignment, require_line
 
 MAX_VARIABLES: Final = 16 << 10
 """Bytes of the variables of a call, in canonical JSON. A call with more is kept without them."""
@@ -114,6 +114,15 @@ class KeptCall:
             raise Invalid(f"a call keeps {MAX_TOOLS} uses of tools at most")
         if self.variables is not None:
             require_variables(self.variables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedCall:
+    """A kept call with what its id says: what it was assigned to, and the id of its unit, empty without one."""
+
+    call: KeptCall
+    assignment: Assignment
+    unit: str = ""
 
 
 def captured(

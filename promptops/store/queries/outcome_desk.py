@@ -11,10 +11,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from promptops.core.outcomes.admission import Standing
 from promptops.core.outcomes.counted_numbers import CountedNumbers
+from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
-from promptops.store.queries import outcome_once, outcome_units, outcomes
+from promptops.store.queries import kept_calls, outcome_once, outcome_units, outcomes
 from promptops.store.queries.outcome_once import Reporter
 from promptops.store.schema import tables
 
@@ -83,6 +84,10 @@ class OutcomeDesk:
         outcome_units.add_bad_units(self._connection, bad)
         outcome_units.add_sampled_units(self._connection, sampled)
 
+    def add_calls(self, calls: Sequence[PlacedCall], now: datetime) -> int:
+        """Keep calls by themselves; answers how many were left out, since a day has too many."""
+        return kept_calls.add_calls(self._connection, calls, minute_of(now)) if calls else 0
+
     def keys_a_day(self, app: str, channel: str, now: datetime) -> int:
         """About how many keys an app has on a channel in a day."""
         return outcome_units.keys_a_day(self._connection, app, channel, _day(now))
@@ -93,6 +98,7 @@ class OutcomeDesk:
             outcomes.prune_sums(self._connection, minute_of(now))
             outcome_units.prune_units(self._connection, minute_of(now))
             outcome_once.prune_once(self._connection, _day(now))
+            kept_calls.prune_calls(self._connection, minute_of(now))
 
 
 def _day(at: datetime) -> int:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from promptops.core.outcomes.kept_call import PlacedCall
     from promptops.core.outcomes.outcome_row import OutcomeRow
     from promptops.core.outcomes.series import Assignment
 
@@ -57,3 +58,13 @@ class OutcomeReader:
 
         last = None if until is None else minute_of(until) // DAY
         return keys_of(self._connection, app, channel, minute_of(since) // DAY, last)
+
+    def kept_calls(self, name: str) -> tuple[PlacedCall, ...]:
+        """The calls that are kept with this id, or of the trace or the provider's answer with it, the oldest first.
+
+        Raises:
+            RegistryDamaged: a row is not what was written.
+        """
+        from promptops.store.queries.kept_calls import find_calls
+
+        return find_calls(self._connection, name)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, UniqueConstraint
 from promptops.core.errors import GuardsMissing
 from promptops.store.schema.tables import metadata
 
-_MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client")
+_MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call")
 _MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "idempotency", "report_key", *_MEASURED)
 
 

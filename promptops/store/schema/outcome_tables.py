@@ -121,3 +121,28 @@ outcome_client = Table(
 """A client that reported, by its token and id: the largest number of a document that was counted, and in hex which of
 the numbers before it were, bit 0 for itself.
 """
+
+kept_call = Table(
+    "kept_call",
+    metadata,
+    column("call", Words, primary_key=True),
+    column("app", Words),
+    column("channel", Words),
+    column("minute", Number),
+    column("unit", Words),
+    column("trace", Words),
+    column("response", Words),
+    column("about", Words),
+    column("variables", Words),
+    Index(None, "app", "channel", "minute"),
+    Index(None, "minute"),
+    Index(None, "unit"),
+    Index(None, "trace"),
+    Index(None, "response"),
+    **CLUSTERED,
+)
+"""A call that is kept by itself, by its id: JSON without and with what the application gave to the prompt.
+
+``unit`` is the id of its key, ``trace`` and ``response`` those of its trace and of the provider's answer, empty without
+one; ``variables`` are empty where none were captured, or erased.
+"""

@@ -43,6 +43,7 @@ from promptops.store.schema.git_tables import registry_key as registry_key
 from promptops.store.schema.outcome_tables import bad_unit as bad_unit
 from promptops.store.schema.outcome_tables import declaration as declaration
 from promptops.store.schema.outcome_tables import feedback as feedback
+from promptops.store.schema.outcome_tables import kept_call as kept_call
 from promptops.store.schema.outcome_tables import outcome as outcome
 from promptops.store.schema.outcome_tables import outcome_client as outcome_client
 from promptops.store.schema.outcome_tables import report_key as report_key

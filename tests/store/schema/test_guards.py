@@ -28,7 +28,7 @@ from tests.support.evidence import evidence_of, row, suites
 from tests.support.evidence import run as a_run
 
 MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client", "report_key"}
-MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client"}
+MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 

@@ -1,0 +1,114 @@
+"""Calls that are kept by themselves: added once, found by their ids, and deleted after 30 days."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, text, update
+
+from promptops.core.digest import canonical
+from promptops.core.errors import Invalid, RegistryDamaged
+from promptops.core.json_codec import from_json, to_json
+from promptops.core.outcomes.kept_call import KeptCall, PlacedCall
+from promptops.core.outcomes.series import Assignment
+from promptops.store.schema import tables
+from promptops.store.schema.rows import AnyRow, Values
+
+KEPT_DAYS: Final = 30
+MOST_A_DAY: Final = 2_000
+"""Calls of an app on a channel that are kept of a day: enough to look at, and a process that fails at every call fills
+no database.
+"""
+
+_DAY = 1_440
+_MOST_FOUND = 100
+_call = tables.kept_call
+_COUNT = (
+    select(func.count())
+    .select_from(_call)
+    .where(
+        _call.c.app == bindparam("app"),
+        _call.c.channel == bindparam("channel"),
+        _call.c.minute.between(bindparam("first"), bindparam("last")),
+    )
+)
+_PUT = text(
+    "INSERT INTO kept_call (call, app, channel, minute, unit, trace, response, about, variables)"
+    " VALUES (:call, :app, :channel, :minute, :unit, :trace, :response, :about, :variables)"
+    " ON CONFLICT (call) DO NOTHING"
+)
+
+
+def add_calls(connection: Connection, calls: Sequence[PlacedCall], now: int) -> int:
+    """Adds calls that came in the minute ``now``; answers how many were left out, since a day has too many."""
+    day = now // _DAY * _DAY
+    room: Counter[tuple[str, str]] = Counter()
+    for app, channel in sorted({(each.assignment.app, each.assignment.channel) for each in calls}):
+        where = {"app": app, "channel": channel, "first": day, "last": day + _DAY - 1}
+        room[app, channel] = MOST_A_DAY - (connection.execute(_COUNT, where).scalar() or 0)
+    kept = []
+    for each in calls:
+        place = each.assignment.app, each.assignment.channel
+        if room[place] > 0:
+            room[place] -= 1
+            kept.append(_values(each, now))
+    if kept:
+        connection.execute(_PUT, kept)
+    return len(calls) - len(kept)
+
+
+def find_calls(connection: Connection, name: str) -> tuple[PlacedCall, ...]:
+    """Returns the calls with this id, or of the trace or the answer with it, the oldest first.
+
+    Raises:
+        RegistryDamaged: a row is not what was written.
+    """
+    query = select(_call).where(or_(_call.c.call == name, _call.c.trace == name, _call.c.response == name))
+    if not name:
+        return ()
+    return tuple(map(_placed, connection.execute(query.order_by(_call.c.minute, _call.c.call).limit(_MOST_FOUND))))
+
+
+def forget_variables(connection: Connection, *, app: str = "", unit: str = "", call: str = "") -> int:
+    """Removes what was captured of a call, or of all calls of a unit of an app; answers of how many calls."""
+    where = _call.c.call == call if call else (_call.c.app == app) & (_call.c.unit == unit)
+    if not call and not unit:
+        return 0
+    return connection.execute(update(_call).where(where, _call.c.variables != "").values(variables="")).rowcount
+
+
+def prune_calls(connection: Connection, now: int) -> None:
+    """Deletes calls that came more than 30 days before the minute ``now``."""
+    connection.execute(delete(_call).where(_call.c.minute < now - KEPT_DAYS * _DAY))
+
+
+def _values(placed: PlacedCall, now: int) -> Values:
+    call = placed.call
+    return {
+        "call": call.call,
+        "app": placed.assignment.app,
+        "channel": placed.assignment.channel,
+        "minute": now,
+        "unit": placed.unit,
+        "trace": call.trace,
+        "response": call.response,
+        "about": canonical(
+            {"call": to_json(call, without=("call", "variables")), "assignment": to_json(placed.assignment)}
+        ).decode(),
+        "variables": "" if call.variables is None else canonical(call.variables).decode(),  # type: ignore[arg-type]
+    }
+
+
+def _placed(row: AnyRow) -> PlacedCall:
+    try:
+        about: dict[str, Any] = json.loads(row.about)
+        whole = {**about["call"], "call": row.call} | (
+            {"variables": json.loads(row.variables)} if row.variables else {}
+        )
+        assignment = from_json(Assignment, about["assignment"], "assignment")
+        return PlacedCall(call=from_json(KeptCall, whole, "call"), assignment=assignment, unit=row.unit)
+    except (ValueError, TypeError, KeyError, Invalid) as error:
+        raise RegistryDamaged(f"a row about a call is not what was written: {error}") from error
