@@ -21,6 +21,8 @@ from tests.support import factory
 from tests.support.old import VERSIONS, Old
 
 PROMPT = "bot/prompts/greet.prompt.yml"
+_AS_IN_0_3 = {"channels apply": ("--loosen",), "token create app": ("--scope", "read")}
+"""What 0.3.0 did without being asked to, by how a command begins."""
 KINDS = {
     "registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "tokens",
     "revocations",
@@ -169,7 +171,7 @@ def test_todays_command_line_writes_the_same(
             factory.git(root, *command[1:])
         elif command[0] != "sync":
             monkeypatch.setenv("PROMPTOPS_SYNC", "off" if command[0] == "init" else "now")
-            more = ["--loosen"] if command[:2] == ["channels", "apply"] else []  # 0.3.0 did it unasked
+            more = next((options for words, options in _AS_IN_0_3.items() if line.startswith(words)), ())
             promptops(*command, *more, "--registry", url)
     assert written(url, root) == written(lived.url, lived.root)
 
