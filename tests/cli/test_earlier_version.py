@@ -18,7 +18,7 @@ from promptops.store.facts.record import encode
 from tests.cli.conftest import Promptops
 from tests.projection.test_rebuild import answers
 from tests.support import factory
-from tests.support.old import VERSIONS, Old
+from tests.support.old import REFS, VERSIONS, Old
 
 PROMPT = "bot/prompts/greet.prompt.yml"
 _AS_IN_0_3 = {"channels apply": ("--loosen",), "token create app": ("--scope", "read")}
@@ -58,7 +58,7 @@ class Lived:
 def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """Made by 0.3.0, or by the version that the parameter names, and upgraded by today's command line. No test changes
     it."""
-    old = Old.unpack(request.param if request.param in VERSIONS else "0.3.0", tmp_path_factory.mktemp("old"))
+    old = Old.unpack(request.param if request.param in VERSIONS else REFS, tmp_path_factory.mktemp("old"))
     folder = tmp_path_factory.mktemp(request.param)
     url = f"sqlite:///{folder}/registry.db"
     if request.param == "postgresql":

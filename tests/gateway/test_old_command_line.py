@@ -11,7 +11,7 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops, promptops, registry
 from tests.gateway.serving import mint, serving
 from tests.support import factory
-from tests.support.old import Old
+from tests.support.old import REFS, Old
 
 __all__ = ["promptops", "registry"]
 
@@ -23,7 +23,7 @@ PROMPT = "bot/prompts/greet.prompt.yml"
 def test_an_old_command_line_releases_and_declares_but_loosens_nothing(
     registry: Registry, promptops: Promptops, tmp_path: Path
 ) -> None:
-    old = Old.unpack("0.3.0", tmp_path / "old")
+    old = Old.unpack(REFS, tmp_path / "old")
     root = factory.make_workspace(tmp_path / "prompts", {"promptops.yml": DECLARED, PROMPT: factory.PROMPT})
     ops = mint(registry, "ops", Scope.ADMIN)
     with serving(f"sqlite:///{tmp_path / 'registry.db'}") as url:

@@ -12,7 +12,7 @@ import pytest
 from promptops import __version__
 from tests.support.checkout import ROOT, files
 
-TEXTS = [path for path in files() if path.suffix not in {".png", ".ico", ".gz", ".db", ".bin", ".whl", ".eval"}]
+TEXTS = [path for path in files() if path.suffix not in {".png", ".ico", ".gz", ".db", ".bin", ".whl", ".xz", ".eval"}]
 LOCKS = [Path(".locks/run.txt"), Path(".locks/dev.txt")]
 
 # The folders sessions and containers work in, and the one this checkout is in.

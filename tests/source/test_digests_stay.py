@@ -15,7 +15,7 @@ from promptops.core.release_bytes import encode
 from promptops.source.load import load
 from promptops.source.tree import WorkingTree
 from tests.support.checkout import ROOT
-from tests.support.old import PRELUDE, VERSIONS, wheel
+from tests.support.old import PRELUDE, VERSIONS, Old
 
 HEAD = "model: openai/gpt-4o-2024-08-06\nmessages: [{role: user, content: 'For {{q}} and {{ user.name }}'}]\n"
 FILES = {
@@ -48,15 +48,18 @@ for place in sys.argv[2:]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_digests_of_an_earlier_version_are_the_digests_of_today(version: str, tmp_path: Path) -> None:
+def test_the_digests_of_an_earlier_version_are_the_digests_of_today(
+    version: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     places = [ROOT / "example-repo", tmp_path]
+    old = Old.unpack(version, tmp_path_factory.mktemp("old"))
     said = subprocess.run(
         [sys.executable, "-c", SCRIPT, version, *map(str, places)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(wheel(version)), "PYTHONSAFEPATH": "1"},
+        env={**os.environ, "PYTHONPATH": str(old.package), "PYTHONSAFEPATH": "1"},
         capture_output=True,
         text=True,
         check=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shlex
 import subprocess
@@ -11,13 +12,17 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from textwrap import dedent
 
 from promptops.config import VARIABLES
 from tests.support.checkout import ROOT
 
-VERSIONS = ("0.1.0", "0.3.0", "0.4.0")
+VERSIONS = ("0.1.0", "0.4.0", "0.5.0")
+
+REFS = "0.3.0"
+"""The last version that left a ref of its own in git for each fact: its wheel makes what has to be read of that."""
 
 PRELUDE = """
 def module(*names):
@@ -79,8 +84,10 @@ for command in json.load(sys.stdin):
 
 
 def wheel(version: str) -> Path:
-    """The wheel of an earlier version."""
-    return ROOT / "tests" / "fixtures" / "wheels" / f"promptops_registry-{version}-py3-none-any.whl"
+    """The wheel of an earlier version. From 0.5.0 on it is compressed as a whole, in half the size: ``.whl.xz``."""
+    folder = ROOT / "tests" / "fixtures" / ("wheels" if version in VERSIONS else "older")
+    path = folder / f"promptops_registry-{version}-py3-none-any.whl"
+    return path if path.exists() else path.with_suffix(".whl.xz")
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,9 @@ class Old:
 
     @classmethod
     def unpack(cls, version: str, folder: Path) -> Old:
-        with zipfile.ZipFile(wheel(version)) as archive:
+        path = wheel(version)
+        data = path.read_bytes()
+        with zipfile.ZipFile(BytesIO(lzma.decompress(data) if path.suffix == ".xz" else data)) as archive:
             archive.extractall(folder)
         return cls(version, folder)
 
