@@ -67,6 +67,7 @@ class FakeServer:
         self.versions: dict[tuple[str, str], str] = {}
         self.secret = SECRET
         self.samples: dict[str, int] = {}
+        self.rates: dict[str, object] = {}
         self._reports: dict[tuple[str, int], OutcomeReport] = {}
         self._tls = tls
         self._snapshot: Snapshot | None = None
@@ -185,7 +186,7 @@ class FakeServer:
         counted = (report.client, report.number) not in self._reports
         self._reports.setdefault((report.client, report.number), report)
         answer = {"schema": "promptops.outcomes-answer/1", "number": report.number, "counted": counted}
-        return _json(json.dumps({**answer, "sample": self.samples}).encode())
+        return _json(json.dumps({**answer, "sample": self.samples, "rates": self.rates}).encode())
 
     def _events(self, asked: Asked) -> Iterable[bytes]:
         apps = asked.query.get("app")

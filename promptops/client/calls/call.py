@@ -264,7 +264,7 @@ class Call(Generic[P]):
         is_whole = line.is_checked and not outcome.error and not cancelled
         return Ended(
             line=line,
-            series=line.series(model, self._tags),
+            series=line.series(model, self._tags, seen.tokens.input if seen.tokens is not None else None),
             minute=minute,
             unit=self._unit,
             outcome=outcome,

@@ -36,7 +36,9 @@ class CallDesk:
 
     ``problem`` is why nothing is reported, or why the last report did not arrive; empty while all is well. With
     ``is_off`` no call is counted. ``is_used`` is true once the application opened a call. ``samples`` has the threshold
-    of each app's sample as the registry named it last. ``share`` is how many channels share the memory of a client.
+    of each app's sample as the registry named it last, and ``tiers`` the numbers of input tokens above which a provider
+    prices calls of a model otherwise, in order, for models whose prices it knows. ``share`` is how many channels share
+    the memory of a client.
     """
 
     def __init__(self, channel: str, *, share: int = 1) -> None:
@@ -44,6 +46,7 @@ class CallDesk:
         self.problem = ""
         self.is_off = self.is_used = False
         self.samples: Mapping[str, int] = {}
+        self.tiers: Mapping[str, tuple[int, ...]] = {}
         self.lost: dict[str, int] = {}
         self._share = share
         self._key: tuple[str, bytes] = ("", b"")

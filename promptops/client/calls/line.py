@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -49,7 +50,7 @@ class Line:
         could |= {Guardrail.CHECK.value} if definition.checks else set()
         self.could = tuple(sorted(could))
         self._exposure = exposure
-        self._series: dict[tuple[str, Tags], Series] = {("", ()): self.plain}
+        self._series: dict[tuple[str, Tags, int | None], Series] = {("", (), None): self.plain}
 
     @property
     def is_checked(self) -> bool:
@@ -74,19 +75,23 @@ class Line:
         secret = self.secret
         return Unit.of(secret, self.assignment.app, key, salt=self._exposure.salt) if secret else None
 
-    def series(self, model: str, tags: Tags) -> Series:
-        """Returns the series of a model, ``provider/model``, and tags; without what cannot be part of one."""
-        found = self._series.get((model, tags))
+    def series(self, model: str, tags: Tags, tokens: int | None = None) -> Series:
+        """Returns the series of a model, ``provider/model``, and tags; without what cannot be part of one. It is of the
+        tier of a call of so many input tokens, if the registry named the tiers of the model.
+        """
+        starts = self._exposure.desk.tiers.get(model) if tokens is not None else None
+        tier = None if starts is None else max((start for start in starts if start < (tokens or 0)), default=0)
+        found = self._series.get((model, tags, tier))
         if found is None:
-            found = self._made(model, tags)
+            found = self._made(model, tags, tier)
             if len(self._series) < _SERIES:
-                self._series[model, tags] = found
+                self._series[model, tags, tier] = found
         return found
 
-    def _made(self, model: str, tags: Tags) -> Series:
-        for kept in ((model, tags), (model, ()), ("", tags)):
+    def _made(self, model: str, tags: Tags, tier: int | None) -> Series:
+        for name, kept in ((model, tags), (model, ()), ("", tags)):
             try:
-                return Series(assignment=self.assignment, prompt=self.definition.name, model=kept[0], tags=kept[1])
+                return replace(self.plain, model=name, tags=kept, tier=tier if name else None)
             except Invalid:
                 continue
         return self.plain

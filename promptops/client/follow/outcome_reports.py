@@ -34,11 +34,15 @@ from promptops.client.status import LOG, log
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.escape import one_line
+from promptops.core.model import Json
+from promptops.core.snapshot import MAX_REVISION
 
 EVERY: Final = 10.0
 """Seconds between two documents."""
 LOOK: Final = 1.0
 """Seconds between two looks at what waits: answers are checked, and sums sent, before their room is full."""
+_MODELS: Final = 100
+"""Models of which the tiers are remembered: those of the newest answers."""
 _LAST: Final = 3
 """Documents that a process sends at its end at most: the one that waits, and what came meanwhile."""
 
@@ -238,11 +242,16 @@ class OutcomeReports:
     # --- what came of it ----------------------------------------------------------------------------
 
     def _take(self, answer: SourceAnswer) -> None:
-        """Take what the registry answers to a document: the sample of each app."""
+        """Take what the registry answers to a document: the sample of each app, and where prices of models change."""
         try:
             document = parse_canonical(answer.body)
         except Invalid:
             return
+        rates = document.get("rates") if isinstance(document, Mapping) else None
+        if isinstance(rates, Mapping):
+            found = {model: _starts(tiers) for model, tiers in rates.items()}
+            known = {model: starts for model, starts in found.items() if starts is not None}
+            self._desk.tiers = dict(list({**self._desk.tiers, **known}.items())[-_MODELS:])
         sample = document.get("sample") if isinstance(document, Mapping) else None
         if isinstance(sample, Mapping):
             self._desk.samples = {
@@ -284,3 +293,11 @@ class OutcomeReports:
         if problem and problem != before:
             event = "outcomes-off" if self._desk.is_off else "outcomes-failed"
             log(logging.WARNING, event, "%s: %s", self._replica.channel, problem)
+
+
+def _starts(tiers: Json) -> tuple[int, ...] | None:
+    """The numbers of tokens above which a model costs otherwise; None for what is no list of tiers."""
+    starts = [tier[0] if isinstance(tier, list) and tier else None for tier in tiers] if isinstance(tiers, list) else []
+    if not all(type(start) is int and 0 <= start <= MAX_REVISION for start in starts) or starts[:1] != [0]:
+        return None
+    return tuple(sorted(start for start in starts[1:] if isinstance(start, int)))

@@ -19,6 +19,7 @@ from promptops.server.http.call import Call, CallOf
 from promptops.server.http.json_schema import answered, answers
 from promptops.server.http.replies import JSON, NOT_KEPT, Reply
 from promptops.server.http.routing import Body, Routes
+from promptops.server.live.rates import KnownRates
 from promptops.use_cases.fields import read_moment
 from promptops.wire.codec import schema_of, to_json
 from promptops.wire.documents.outcomes import (
@@ -70,12 +71,20 @@ _SCHEMA: Final[dict[str, Any]] = {
     },
 }
 _BODY: Final = {"schema": _SCHEMA, "example": _EXAMPLE}
-_ANSWER: Final = {"schema": REPORTED, "number": 17, "counted": True, "sample": {"support-bot": 2**32}, "left_out": {}}
+_ANSWER: Final = {
+    "schema": REPORTED,
+    "number": 17,
+    "counted": True,
+    "sample": {"support-bot": 2**32},
+    "left_out": {},
+    "rates": {"openai/gpt-4o-2024-08-06": [[0, "2.5", "1.25", "2.5", "10"]]},
+}
 _DOCUMENTED: Final = answers(schema_of(OutcomesAnswerDocument), _ANSWER) | {
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": _BODY}}}
 }
 _FEW: Final = 10
 """Rows and groups of units that are read on the event loop; more are read in a thread, for the others would wait."""
+_PRICES: Final = KnownRates()
 _READERS: Final = CapacityLimiter(2)
 
 
@@ -126,6 +135,7 @@ async def report_outcomes(call: Call) -> Reply:
         counted=answer.counted,
         sample=answer.sample,
         left_out={reason.value: count for reason, count in sorted(answer.left_out.items())},
+        rates=await _PRICES.of({series.model for series, _ in report.sums}),
     )
     return Reply(json.dumps(to_json(written)).encode(), JSON, NOT_KEPT)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from promptops.core.errors import Invalid
@@ -47,7 +47,9 @@ class OutcomesAnswerDocument:
 
     ``sample`` has for each app of the document the threshold of its sample while no canary runs. ``left_out`` has how
     many of its rows, units and lines of feedback do not count, by the reason: ``unknown``, ``old``, ``again``,
-    ``forged``, ``foreign``, ``malformed``.
+    ``forged``, ``foreign``, ``malformed``. ``rates`` has for each model of the document whose price is known a list of
+    tiers: the number of input tokens above which the tier begins, and what a million input, cached, written and output
+    tokens cost there, in US dollars as text.
     """
 
     schema_: str
@@ -55,6 +57,7 @@ class OutcomesAnswerDocument:
     counted: bool
     sample: Mapping[str, int]
     left_out: Mapping[str, int]
+    rates: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

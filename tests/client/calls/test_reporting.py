@@ -16,7 +16,7 @@ from promptops.core.outcomes.call_id import Standing, read_call_id
 from promptops.wire.snapshot import encode
 from tests.client import made
 from tests.client.calls.conftest import with_secret
-from tests.client.calls.said import LINEAGE, answer, bodies, counts, serve
+from tests.client.calls.said import LINEAGE, MODEL, answer, bodies, counts, serve
 from tests.client.clients import AnyClient, Maker
 from tests.client.fake_server import SECRET, Asked, FakeServer, Reply
 from tests.client.waiting import until
@@ -109,6 +109,27 @@ def test_keys_of_the_sample_are_reported_once_with_all_that_they_could_show(
     [sampled] = [report.sampled_units for report in counting.reports() if report.sampled_units]
     assert len(sampled) == 2
     assert {entry.could for entry in sampled} == {("error", "refusal")}
+
+
+@pytest.mark.usefixtures("at_the_end")
+def test_calls_are_summed_by_the_tiers_that_the_registry_names(
+    client_of: Maker, counting: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of 10 tokens is over a boundary of 9, and not over one of 10. What is malformed is not believed."""
+    monkeypatch.setattr(outcome_reports, "EVERY", 0.01)
+    monkeypatch.setattr(outcome_reports, "LOOK", 0.01)
+    known, other = f"openai/{MODEL}", "openai/gpt-4o-mini-2024-07-18"
+    rates: dict[str, object] = {known: [[0, "1"], [9, "2"], [10, "3"]], other: [[5, "1"]], "a/b": "x", "c/d": [[]]}
+    counting.rates = rates
+    client = with_secret(client_of(counting.url))
+    ask(client, "first")  # the answer to this has the rates
+    following: Any = getattr(client, "client", client)
+    until(lambda: following._own.desk.tiers)
+    assert following._own.desk.tiers == {known: (9, 10)}
+    ask(client, "ada")
+    client.close()
+    sums = {series.tier for report in counting.reports() for series, _ in report.sums if series.model}
+    assert sums == {None, 9}
 
 
 # --- exactly once ---------------------------------------------------------------------------------

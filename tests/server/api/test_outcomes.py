@@ -14,6 +14,7 @@ from promptops.core.model import Json
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.token import Scope
 from promptops.operations.outcomes import report_key
+from promptops.server.live.rates import MOST
 from promptops.wire import codec
 from promptops.wire.documents.outcomes import ReportKeyDocument
 from promptops.wire.outcomes import report_to_json
@@ -80,11 +81,26 @@ def test_a_document_is_counted_once_and_answered(place: Place, reporter: str) ->
             "counted": True,
             "sample": {"bot": 2**32},
             "left_out": {},
+            "rates": {},
         },
     )
     again = place.server.ask("POST", OUTCOMES, token=reporter, body=body)
     assert again.json == first.json | {"counted": False}
     assert counted(place) == before + 7
+
+
+def test_an_answer_has_the_rates_of_the_models_of_its_document(place: Place, reporter: str) -> None:
+    """A price that depends on the size of a call needs sums by tier, so clients have to know the boundaries."""
+    models = ("google/gemini-2.5-pro", "openai/no-such-model", *(f"acme/m{number}" for number in range(MOST)))
+    sums = {(series(assignment(), model=model), now()): calls(1) for model in models}
+    body = report_to_json(report(place.registry.lineage, 1, sums, client=uuid.uuid4().hex))
+    assert place.server.ask("POST", OUTCOMES, token=reporter, body=body).json["rates"] == {}, "too many models"
+    few = {place_of: done for place_of, done in sums.items() if not place_of[0].model.startswith("acme")}
+    body = report_to_json(report(place.registry.lineage, 1, few, client=uuid.uuid4().hex))
+    rates = place.server.ask("POST", OUTCOMES, token=reporter, body=body).json["rates"]
+    assert rates == {
+        "google/gemini-2.5-pro": [[0, "1.25", "0.125", "1.25", "10"], [200000, "2.5", "0.25", "2.5", "15"]]
+    }
 
 
 def test_a_token_that_only_reads_moves_nothing(place: Place) -> None:
