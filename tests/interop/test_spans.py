@@ -171,10 +171,9 @@ def test_spans_of_an_application_that_reports_nothing_itself_count_for_their_sid
     with (
         model_server(answer) as model,
         Client(f"file:{tmp_path / 'served'}", channel="prod", cache_dir=False) as client,
+        traced(world, instrumentation, token),
     ):
-        until(lambda: not reports(client), "the folder takes no reports")
-        with traced(world, instrumentation, token):
-            drawn = ask_all(client, model.url)
+        drawn = ask_all(client, model.url)
     check(world.sums(), drawn)
 
 
@@ -235,11 +234,10 @@ def test_langfuse_and_phoenix_group_these_spans_by_release(
     with (
         model_server(answer) as model,
         Client(f"file:{tmp_path / 'served'}", channel="prod", cache_dir=False) as client,
+        traced(world, instrumentation, token) as copies,
     ):
-        until(lambda: not reports(client), "the folder takes no reports")
-        with traced(world, instrumentation, token) as copies:
-            drawn = ask_all(client, model.url)
-            spans: tuple[ReadableSpan, ...] = copies.get_finished_spans()
+        drawn = ask_all(client, model.url)
+        spans: tuple[ReadableSpan, ...] = copies.get_finished_spans()
     groups = Counter(group(span.attributes or {}, span.resource.attributes) for span in spans)
     assert groups == {"bot@0.1.0": drawn[Arm.STABLE], "bot@0.1.1": drawn[Arm.CANARY]}
 
@@ -252,11 +250,10 @@ def test_phoenix_shows_the_tokens_of_spans_with_the_conventions(world: World, tm
     with (
         model_server(answer) as model,
         Client(f"file:{tmp_path / 'served'}", channel="prod", cache_dir=False) as client,
+        traced(world, "OpenTelemetry", token) as copies,
     ):
-        until(lambda: not reports(client), "the folder takes no reports")
-        with traced(world, "OpenTelemetry", token) as copies:
-            ask_all(client, model.url)
-            spans: tuple[ReadableSpan, ...] = copies.get_finished_spans()
+        ask_all(client, model.url)
+        spans: tuple[ReadableSpan, ...] = copies.get_finished_spans()
     shown = [
         {to: (span.attributes or {})[name] for name, to in PHOENIX_USAGE.items() if name in (span.attributes or {})}
         for span in spans

@@ -60,6 +60,8 @@ class Replica:
         self.coming = Coming()
         self.news = News(channel)
         self.desk = CallDesk(channel, share=len(settings.channels))
+        # A folder never takes reports: spans of its first calls already may not be taken for reported ones.
+        self.desk.is_off = not any(place.is_registry for place in settings.places)
         self.held: Held | None = None
         self.kept = Source.SERVER
         self.overrides: Mapping[str, OverrideFile] = {}

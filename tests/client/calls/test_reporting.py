@@ -213,6 +213,17 @@ def test_a_client_without_calls_says_nothing_of_them_in_its_log(
     assert not [record for record in caplog.records if getattr(record, "event", "").startswith("outcomes")]
 
 
+def test_the_first_call_of_a_client_of_a_folder_is_not_taken_for_a_reported_one(
+    client_of: Maker, counting: FakeServer, tmp_path: Path
+) -> None:
+    with client_of(f"file:{tmp_path}", start_timeout=0).call("bot/answer", fallback="Hello") as call:
+        assert not call.is_reported
+    client = client_of(counting.url)
+    until(lambda: client.status().revisions)
+    with client.call("bot/answer") as call:
+        assert call.is_reported
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_folder_and_a_plain_web_server_take_no_reports(
     client_of: Maker, plain_server: FakeServer, tmp_path: Path, plain: bool

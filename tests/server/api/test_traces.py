@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.series import Arm
@@ -150,3 +151,23 @@ def test_what_is_compressed_is_bounded_and_whole(place: Place, reporter: str) ->
     large = gzip.compress(spans(1) + b"\x7a" + b"\x80\x80\x80\x04" + bytes(8 << 20))  # an unknown field of 8 MiB
     assert rejected(send(place, reporter, large, Content_Encoding="gzip")) == (0, "")
     assert send(place, reporter, bytes(5 << 20)).status == 413
+
+
+def test_no_text_of_a_span_is_stored_or_logged(place: Place, reporter: str) -> None:
+    secret = "Ada-Lovelace-1815"
+    texts = ("gen_ai.input.messages", "gen_ai.output.messages", "llm.input_messages.0.message.content", "error.message")
+    span = a_span(CHAT | dict.fromkeys(texts, secret) | {"gen_ai.response.id": secret, "user.id": secret})
+    span.trace_id, span.name = uuid.uuid4().bytes, secret
+    span.status.code, span.status.message = Status.STATUS_CODE_ERROR, secret
+    span.start_time_unix_nano = span.end_time_unix_nano = int(time.time() * 10**9)
+    event = span.events.add(name="exception")
+    for name in ("exception.message", "exception.stacktrace", "exception.type"):
+        event.attributes.add(key=name).value.string_value = f"{secret}: the card of {secret} was declined"
+    assert rejected(send(place, reporter, body_of(span))) == (0, "")
+    at = datetime.now(UTC)
+    with place.registry.read() as reader:
+        rows = list(reader.outcome_rows("bot", since=at - timedelta(days=1), now=at))
+    assert any(row.sums.failed for row in rows)
+    assert secret not in repr(rows) and secret not in place.server.said()
+    refused = CHAT | {"promptops.variant": secret, "promptops.call_id": secret}
+    assert secret not in rejected(send(place, reporter, spans(1, refused)))[1]
