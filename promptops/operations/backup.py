@@ -34,10 +34,11 @@ class Restored:
     ignored: tuple[str, ...] = ()
 
 
-def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
+def backup(url: str, target: Path, *, now: datetime, verify: bool = True, outcomes: bool = True) -> Manifest:
     """Copy the registry, while it is in use, to a file or into a folder, with a manifest beside it.
 
-    Unless ``verify`` is false, the copy is restored into a temporary place and checked.
+    Unless ``verify`` is false, the copy is restored into a temporary place and checked. Without ``outcomes``, what
+    clients reported is left out.
 
     Raises:
         Conflict: the file exists. ExtraMissing: PostgreSQL's own tools are not installed.
@@ -46,7 +47,7 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     """
     from promptops import store
 
-    return store.backup(url, target, now=now, verify=verify)
+    return store.backup(url, target, now=now, verify=verify, outcomes=outcomes)
 
 
 def restore(

@@ -57,6 +57,7 @@ class FeedbackDesk:
         self._desk = desk
         self._prompts = prompts
         self._digests: dict[tuple[str, str, int], tuple[str, ...]] = {}
+        self._declared: dict[str, tuple[Collection[str], Mapping[str, float | None]]] = {}
         self._lineage = lineage
         self._now = now
         self.secret = bytes.fromhex(writer.report_secret(lineage))
@@ -87,7 +88,9 @@ class FeedbackDesk:
 
     def _led(self, entry: Feedback, call: CallId, prompt: str, minute: int, *, sealed: bool) -> Led:
         place = call.assignment
-        outcomes, scores = declared(self._writer, place.app)
+        if place.app not in self._declared:
+            self._declared[place.app] = declared(self._writer, place.app)
+        outcomes, scores = self._declared[place.app]
         sums = entry.sums(outcomes, scores)
         below = any(score.below for score in sums.scores.values())
         unit = call.unit(self.secret) if sealed and below else None
@@ -152,6 +155,9 @@ def refusal(entry: Feedback, left_out: LeftOut, lineage: str) -> PromptopsError 
     return None
 
 
-def declared(writer: Writer, app: str) -> tuple[Collection[str], Mapping[str, float | None]]:
+def declared(reader: Reader, app: str) -> tuple[Collection[str], Mapping[str, float | None]]:
     """Returns the outcomes that an app declares, and its scores with what passes."""
-    return (), {}
+    version = reader.declarations(app)
+    if version is None:
+        return (), {}
+    return version.declared.outcomes, {score.name: score.pass_at for score in version.declared.scores}

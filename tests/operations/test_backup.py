@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from promptops.core.outcomes.report import BadUnit, Feedback
+from promptops.core.outcomes.units import EVERY, Unit
 from promptops.operations.audit import verify
 from promptops.operations.backup import backup, restore
 from promptops.operations.fsck import RegistryLocation
+from promptops.operations.outcomes import Document, Reported, report_key, take
 from promptops.source.git.repository import Repository
 from promptops.store import Registry
 from tests.support.factory import (
     ACTOR,
     NAME,
+    START,
     go_back,
     go_live,
     live_version,
@@ -25,6 +29,7 @@ from tests.support.factory import (
     minutes,
 )
 from tests.support.journal import drain
+from tests.support.reports import MINUTE, assignment, call_id, report
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +57,27 @@ def test_what_comes_back_is_sound_and_goes_on_counting(
         assert live_version(again) == "0.1.2"
         assert go_back(again, "bot", now=minutes(4)).served[0].revision == 4
         assert verify(again).faults == ()
+
+
+def test_a_backup_without_outcomes_has_all_but_what_clients_reported(
+    filled: Registry, registry_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    key = report_key(filled)
+    bad = BadUnit(assignment=assignment(), unit=Unit(id="0" * 16), minute=MINUTE, guardrails=("error",))
+    document = report(filled.lineage, bad=(bad,), feedback=(Feedback(call=call_id(filled.lineage), name="resolved"),))
+    take(filled, [Document(report=document)], now=START)
+    whole = backup(registry_url, tmp_path / "whole", now=minutes(1)).holdings.counts
+    made = backup(registry_url, tmp_path / "b", now=minutes(1), outcomes=False)
+    assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "report_key"))
+    measured = dict.fromkeys(("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client"), 0)
+    assert made.holdings.counts == {**whole, **measured}
+    assert restore(tmp_path / "b", RegistryLocation(url=empty_url), actor=ACTOR, now=minutes(3)).report.faults == ()
+    with closing(Registry.open(empty_url)) as again:
+        assert report_key(again) == key
+        assert live_version(again) == "0.1.2"
+        assert take(again, [Document(report=document)], now=minutes(4)).answers[0] == Reported(
+            number=1, counted=True, sample={"bot": EVERY}, left_out={}
+        )
 
 
 def test_what_git_has_more_than_the_backup_comes_back_too_and_its_epochs_are_left_behind(

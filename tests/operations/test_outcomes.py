@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -12,58 +11,31 @@ from itertools import permutations
 
 import pytest
 
-from promptops.core.errors import Conflict, Invalid, PromptopsError, RegistryMismatch
+from promptops.core.errors import Conflict, Invalid, RegistryMismatch
 from promptops.core.outcomes.admission import MAX_SERIES, OLDEST, LeftOut
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.counted_numbers import WINDOW
-from promptops.core.outcomes.outcome_row import OutcomeRow
-from promptops.core.outcomes.report import BadUnit, Feedback, OutcomeReport, SampledUnit
+from promptops.core.outcomes.report import BadUnit, OutcomeReport, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import EVERY, Unit
-from promptops.operations.outcomes import Document, Fed, Line, Reported, Taken, report_key, take
+from promptops.operations.outcomes import Document, Reported, Taken, take
 from promptops.operations.outcomes import report as take_document
 from promptops.store import Registry
 from promptops.store.queries.outcomes import KEPT
-from promptops.store.schema import tables
 from promptops.wire.outcomes import encode
+from tests.operations.counting import counted, fill, rows, send, stored
 from tests.support import factory
 from tests.support.factory import START
-from tests.support.reports import CALL, FAILED, MINUTE, assignment, call_id, calls, report, series, total
+from tests.support.reports import CALL, FAILED, MINUTE, assignment, calls, report, series, total
 
 OTHER_CLIENT = "f" * 32
 
 
 @pytest.fixture
-def told(registry: Registry) -> Iterator[Registry]:
-    """`bot` at revision 3 of prod, and `other` at revision 1."""
-    factory.make_channels(registry)
-    for app, count in (("bot", 3), ("other", 1)):
-        for release in factory.make_releases(registry, app, count):
-            factory.go_live(registry, f"{app}@{release.version}")
-    yield registry
-
-
-def send(registry: Registry, *reports: OutcomeReport, minutes: float = 0) -> list[Reported]:
-    """What is answered to documents that come together."""
-    done = take(registry, [Document(report=each) for each in reports], now=factory.minutes(minutes))
-    found = []
-    for answer in done.answers:
-        assert isinstance(answer, Reported), answer
-        found.append(answer)
-    return found
-
-
-def rows(registry: Registry, app: str = "bot", *, days: float = 1, minutes: float = 0) -> list[OutcomeRow]:
-    """What is read of the last days."""
-    now = factory.minutes(minutes)
-    with registry.read() as reader:
-        return list(reader.outcome_rows(app, since=now - timedelta(days=days), now=now))
-
-
-def counted(registry: Registry, app: str = "bot", *, days: float = 1, minutes: float = 0) -> Sums:
-    """The sums of all that is read."""
-    return total([row.sums for row in rows(registry, app, days=days, minutes=minutes)])
+def told(registry: Registry) -> Registry:
+    fill(registry)
+    return registry
 
 
 # --- once ------------------------------------------------------------------------------------------
@@ -262,11 +234,6 @@ def test_finer_rows_are_deleted_first_and_the_sums_stay(told: Registry) -> None:
     assert prune(500) == {1: 0, 60: 0, 1_440: 0}
 
 
-def stored(registry: Registry, table: str) -> list[dict[str, object]]:
-    with registry.read() as reader:
-        return [dict(row._mapping) for row in reader._connection.execute(tables.metadata.tables[table].select())]
-
-
 # --- units -----------------------------------------------------------------------------------------------
 
 
@@ -310,65 +277,3 @@ def test_an_app_with_many_keys_gets_a_smaller_sample(told: Registry) -> None:
     with told.read() as reader:
         found = reader.outcome_keys("bot", since=START - timedelta(days=1))
     assert found[assignment()] == pytest.approx(keys, rel=0.1)
-
-
-# --- feedback ----------------------------------------------------------------------------------------------
-
-
-def feed(registry: Registry, call: str, name: str = "resolved", score: float | None = None) -> Fed | PromptopsError:
-    [answer] = take(registry, [Line(feedback=Feedback(call=call, name=name, score=score))], now=START).answers
-    assert not isinstance(answer, Reported)
-    return answer
-
-
-def test_feedback_counts_once_for_the_release_of_its_call(told: Registry) -> None:
-    secret = report_key(told).secret
-    call = call_id(told.lineage, secret, place=assignment(revision=2))
-    assert feed(told, call) == Fed(counted=True, reason="undeclared")
-    assert feed(told, call) == Fed(counted=False, reason="again")
-    assert feed(told, call, "helpful", 0.5) == Fed(counted=True, reason="undeclared")
-    [row] = rows(told)
-    assert row.series == series(assignment(revision=2))
-    assert row.sums.outcomes == {"undeclared": 1}
-    assert row.sums.scores["undeclared"].mean == 0.5
-
-
-def test_feedback_in_a_document_is_the_same_feedback(told: Registry) -> None:
-    call = call_id(told.lineage, report_key(told).secret)
-    lines = (Feedback(call=call, name="resolved"), Feedback(call=call, name="resolved"), Feedback(call="x", name="a"))
-    [answer] = send(told, report(told.lineage, 1, {}, feedback=lines))
-    assert answer.left_out == {LeftOut.AGAIN: 1, LeftOut.MALFORMED: 1}
-    assert feed(told, call) == Fed(counted=False, reason="again")
-    assert counted(told).outcomes == {"undeclared": 1}
-
-
-def test_a_call_that_was_invented_does_not_count(told: Registry) -> None:
-    real = call_id(told.lineage, report_key(told).secret)
-    assert feed(told, call_id(told.lineage, bytes(32))) == Fed(counted=False, reason="forged")
-    assert feed(told, real[:-1] + ("A" if real[-1] != "A" else "B")) == Fed(counted=False, reason="forged")
-    assert feed(told, real.replace(":1.1s:", ":1.3s:")) == Fed(counted=False, reason="forged")
-    assert counted(told) == Sums()
-
-
-def test_before_there_is_a_secret_no_seal_is_believed_and_ids_without_one_count(told: Registry) -> None:
-    assert feed(told, call_id(told.lineage, bytes(32))) == Fed(counted=False, reason="forged")
-    assert feed(told, call_id(told.lineage)) == Fed(counted=True, reason="undeclared")
-    assert stored(told, "bad_unit") == []
-
-
-def test_a_call_of_another_registry_and_what_is_no_call_are_refused_by_name(told: Registry) -> None:
-    foreign = feed(told, call_id("00000000", bytes(32)))
-    assert isinstance(foreign, RegistryMismatch)
-    assert "00000000" in foreign.message
-    assert isinstance(feed(told, "pc1:nothing"), Invalid)
-
-
-def test_a_call_of_an_app_or_a_prompt_that_is_not_known_does_not_count(told: Registry) -> None:
-    secret = report_key(told).secret
-    assert feed(told, call_id(told.lineage, secret, place=assignment("nobody"))) == Fed(counted=False, reason="unknown")
-    line = Line(
-        feedback=Feedback(call=call_id(told.lineage, secret), name="resolved"),
-        allows=lambda channel, app: app == "other",
-    )
-    assert take(told, [line], now=START).answers == (Fed(counted=False, reason="unknown"),)
-    assert feed(told, call_id(told.lineage, secret, random=1)).counted  # type: ignore[union-attr]

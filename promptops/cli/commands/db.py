@@ -108,7 +108,8 @@ def current(session: Session, /) -> None:
 @command("backup", group=db)
 @click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
 @click.option("--verify/--no-verify", default=True, help="Restore it into a temporary place and check it; the default.")
-def backup(session: Session, /, target: Path, verify: bool) -> None:
+@click.option("--without-outcomes", is_flag=True, help="Leave out what clients reported of their calls.")
+def backup(session: Session, /, target: Path, verify: bool, without_outcomes: bool) -> None:
     """Copy the registry to a file, while it is in use.
 
     DEST is a new file, or a folder, in which the file gets a name of its own. A manifest beside it lists its contents.
@@ -122,7 +123,7 @@ def backup(session: Session, /, target: Path, verify: bool) -> None:
     url, place = session.database_url("promptops db backup"), session.directory / target.expanduser()
     from promptops.operations import backup as backing_up
 
-    manifest = backing_up.backup(url, place, now=session.now, verify=verify)
+    manifest = backing_up.backup(url, place, now=session.now, verify=verify, outcomes=not without_outcomes)
     file = place / manifest.file if place.is_dir() else place
     session.answer(
         lambda: {"file": str(file), "verified": verify, **manifest_shape(manifest)},

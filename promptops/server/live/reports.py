@@ -25,7 +25,7 @@ MOMENT: Final = 0.05
 # In parts of reports (rows, units, lines), a few hundred bytes each: what waits, and what one transaction takes, which
 # then holds the lock of a SQLite registry for a fraction of a second.
 _MOST = 40_000
-_AT_ONCE = 4_000
+_AT_ONCE = 1_000
 _log = logging.getLogger("promptops.server")
 
 Answer = Reported | Fed

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from promptops.store.backups.manifest import Holdings, Manifest, holdings_of, ma
 from promptops.store.backups.pg_dump import dump
 from promptops.store.engine.database import BUSY_SECONDS, Place, address, connect, locate, refuse_stranger, unhurried
 from promptops.store.engine.retry import explain, saying
+from promptops.store.schema.outcome_tables import MEASURED
 from promptops.store.schema.revisions import VERSION_TABLE, current, require_known
 
 _PLACES = (
@@ -37,8 +39,10 @@ _PLACES = (
 )
 
 
-def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Manifest:
+def backup(url: str, target: Path, *, now: datetime, verify: bool = True, outcomes: bool = True) -> Manifest:
     """Copy the registry to the file ``target``, or into that folder under a name of its own, with a manifest beside it.
+
+    Without ``outcomes``, what clients reported is left out.
 
     Before it gets its name, it is restored into a temporary place and checked there, unless ``verify`` is false.
 
@@ -56,7 +60,8 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     refuse_existing(target, manifest_path(target))
     with saying("the backup cannot be written"), scratch(target.parent) as folder:
         part = folder / target.name
-        revision, holdings = _copy(place.path, part) if place.path else _dump(place, part)
+        empty = () if outcomes else MEASURED
+        revision, holdings = _copy(place.path, part, empty) if place.path else _dump(place, part, empty)
         manifest = Manifest(
             holdings=holdings,
             database=place.url.get_backend_name(),
@@ -80,10 +85,12 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True) -> Man
     return manifest
 
 
-def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
+def _copy(path: Path, part: Path, empty: Sequence[str]) -> tuple[str, Holdings]:
     refuse_stranger(path)
     with closing(sqlite3.connect(address(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))  # a name need not be UTF-8
+    if empty:
+        _empty(part, empty)
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address(part, "ro"), uri=True))
     try:
         with engine.connect() as copy:
@@ -99,10 +106,20 @@ def _copy(path: Path, part: Path) -> tuple[str, Holdings]:
         engine.dispose()
 
 
-def _dump(place: Place, part: Path) -> tuple[str, Holdings]:
+def _empty(part: Path, tables: Sequence[str]) -> None:
+    """Deletes the rows of these tables from a copy, and gives their room back."""
+    with closing(sqlite3.connect(address(part), uri=True, isolation_level=None)) as connection:
+        there = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in there.intersection(tables):
+            connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 names of ours
+        connection.execute("VACUUM")
+
+
+def _dump(place: Place, part: Path, empty: Sequence[str]) -> tuple[str, Holdings]:
     with _reading(place) as connection:
-        described = _described(connection, str(place))
-        listed = [*described[1].counts, VERSION_TABLE]
+        revision, held = _described(connection, str(place))
+        counts = {name: 0 if name in empty else count for name, count in held.counts.items()}
+        listed = [*counts, VERSION_TABLE]
         # The place of a sequence follows from its table; reading the sequence needs a right that nothing else needs.
         there = connection.exec_driver_sql(_PLACES, {"names": listed}).all()
         snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
@@ -113,9 +130,12 @@ def _dump(place: Place, part: Path) -> tuple[str, Holdings]:
             part,
             snapshot=snapshot,
             tables=[(schema, table) for schema, table, _ in there],
-            without_data=[(schema, sequence) for schema, _, sequence in there if sequence],
+            without_data=[
+                *((schema, sequence) for schema, _, sequence in there if sequence),
+                *((schema, table) for schema, table, _ in there if table in empty),
+            ],
         )
-        return described
+        return revision, replace(held, counts=counts)
 
 
 @contextmanager

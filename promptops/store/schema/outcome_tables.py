@@ -11,6 +11,9 @@ from sqlalchemy import ForeignKey, Index, Table
 
 from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, Words, column, metadata
 
+MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client")
+"""The tables that a backup may leave out."""
+
 declaration = Table(
     "declaration",
     metadata,
