@@ -116,6 +116,16 @@ class Known:
         self.releases: dict[Assignment, str] = {}
         self._thresholds: dict[tuple[str, str], tuple[datetime, int]] = {}
 
+    def release(self, reader: Reader, place: Assignment) -> str:
+        """Returns the version of the release that an assignment means, as :func:`version_of`. For several threads."""
+        version = self.releases.get(place)
+        if version is None:
+            version = version_of(reader, place)
+            if len(self.releases) >= MOST_RELEASES:
+                self.releases.clear()
+            self.releases[place] = version
+        return version
+
     def threshold(self, app: str, channel: str, now: datetime) -> int | None:
         """Returns the threshold of an app's sample, if it was worked out lately."""
         at, threshold = self._thresholds.get((app, channel), (now, None))
@@ -202,8 +212,8 @@ class _Taking:
             self._left_out[LeftOut.CALLS] += without_room
         desk.put_numbers(self._changed, self._now)
         desk.prune(self._now)
-        sums = _by_assignment(self._sums)
-        releases = {place: self._release(place) for place in sums}
+        sums = by_assignment(self._sums)
+        releases = {place: self._remembered.release(self._writer, place) for place in sums}
         return Taken(answers=answers, sums=sums, releases=releases, left_out=self._left_out)
 
     def _draft(self, each: Document | Line) -> _Draft | PromptopsError:
@@ -277,14 +287,6 @@ class _Taking:
         known = self._sums.get(place)
         self._sums[place] = known.merged(sums) if known else sums
 
-    def _release(self, place: Assignment) -> str:
-        known = self._remembered.releases
-        if place not in known:
-            if len(known) >= MOST_RELEASES:
-                known.clear()
-            known[place] = version_of(self._writer, place)
-        return known[place]
-
     def _threshold(self, app: str, channel: str) -> int:
         known = self._remembered.threshold(app, channel, self._now)
         if known is not None:
@@ -319,7 +321,8 @@ def _apps(report: OutcomeReport) -> set[str]:
     return apps | {unit.assignment.app for unit in report.sampled_units}
 
 
-def _by_assignment(sums: Mapping[tuple[Series, int], Sums]) -> Mapping[Assignment, Sums]:
+def by_assignment(sums: Mapping[tuple[Series, int], Sums]) -> Mapping[Assignment, Sums]:
+    """Returns the sums of all series and minutes of each assignment."""
     total: dict[Assignment, Sums] = {}
     for (series, _), each in sums.items():
         known = total.get(series.assignment)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from promptops.core.outcomes.admission import OLDEST, LeftOut, Standing
 from promptops.core.spans.batch import Batch, StampedSpan, sums_of
 from promptops.operations.feedback import Allows, everywhere
+from promptops.operations.outcomes import Known, Taken, by_assignment
 
 if TYPE_CHECKING:
     from promptops.store import Registry, Writer
@@ -32,22 +33,27 @@ def new_batch(registry: Registry) -> Batch:
         return Batch(lineage=registry.lineage, epoch=reader.epoch())
 
 
-def report_spans(registry: Registry, batch: Batch, *, now: datetime, allows: Allows = everywhere) -> None:
-    """Count the spans of a batch that were not counted before; the batch then says how many were rejected.
+def report_spans(
+    registry: Registry, batch: Batch, *, now: datetime, allows: Allows = everywhere, known: Known | None = None
+) -> Taken | None:
+    """Count the spans of a batch that were not counted before, and return what was added; None without spans.
 
-    ``allows`` says of a channel and an app whether the caller reports of them.
+    The batch then says how many were rejected. ``allows`` says of a channel and an app whether the caller reports of
+    them.
 
     Raises:
         RegistryUnavailable: none was counted.
     """
     spans = batch.counted()
     if not spans:
-        return
-    for reason, count in registry.write(partial(_count, spans=spans, now=now, allows=allows)).items():
+        return None
+    taken = registry.write(partial(_count, spans=spans, now=now, allows=allows, known=known or Known()))
+    for reason, count in taken.left_out.items():
         batch.reject(_WHY[reason], count)
+    return taken
 
 
-def _count(writer: Writer, *, spans: Sequence[StampedSpan], now: datetime, allows: Allows) -> Counter[LeftOut]:
+def _count(writer: Writer, *, spans: Sequence[StampedSpan], now: datetime, allows: Allows, known: Known) -> Taken:
     desk = writer.outcomes()
     desk.lock()
     apps: dict[str, set[str]] = {}
@@ -69,7 +75,9 @@ def _count(writer: Writer, *, spans: Sequence[StampedSpan], now: datetime, allow
     if without_room := without_room + desk.add_sums(sums):
         left_out[LeftOut.SERIES] += without_room
     desk.prune(now)
-    return left_out
+    added = by_assignment(sums)
+    releases = {place: known.release(writer, place) for place in added}
+    return Taken(answers=(), sums=added, releases=releases, left_out=left_out)
 
 
 def _admitted(span: StampedSpan, standing: Standing) -> StampedSpan | LeftOut:

@@ -9,7 +9,9 @@ from anyio import CapacityLimiter, to_thread
 from starlette.responses import Response
 
 from promptops.core.errors import MediaTypeNotTaken
+from promptops.core.spans.batch import Batch
 from promptops.core.token import Scope
+from promptops.operations.outcomes import Taken
 from promptops.operations.spans import new_batch, report_spans
 from promptops.server.http.call import Call, CallOf
 from promptops.server.http.otlp import answer, read_spans
@@ -47,14 +49,17 @@ async def traces(call: CallOf) -> Response:
     `partial_success` names how many stamped spans were rejected, and why the first one was. A body is at most 4 MiB, 16
     MiB without its compression, and has at most 20,000 spans.
     """
-    return Response(await to_thread.run_sync(_count, call, limiter=_THREADS), media_type=Media.PROTOBUF)
+    batch, taken = await to_thread.run_sync(_count, call, limiter=_THREADS)
+    if taken is not None:
+        call.state.metrics.count_outcomes(taken)
+    return Response(answer(batch), media_type=Media.PROTOBUF)
 
 
-def _count(call: Call) -> bytes:
+def _count(call: Call) -> tuple[Batch, Taken | None]:
     batch = new_batch(call.registry)
     read_spans(call.body, batch)
-    report_spans(call.registry, batch, now=call.now, allows=partial(_reports, call))
-    return answer(batch)
+    allows = partial(_reports, call)
+    return batch, report_spans(call.registry, batch, now=call.now, allows=allows, known=call.state.known)
 
 
 def _reports(call: Call, channel: str, app: str) -> bool:

@@ -75,7 +75,7 @@ class ServerState:
         self.feed: Feed
         self.presence: Presence
         self.reports: Reports
-        self._known = measurements.Known()
+        self.known = measurements.Known()
         self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
         self._readers, self._doorkeepers = CapacityLimiter(READERS), CapacityLimiter(1)
@@ -176,7 +176,7 @@ class ServerState:
         await to_thread.run_sync(presences.record_beats, self.registry, beats, clock.now())
 
     async def _take_reports(self, reports: Sequence[measurements.Document | measurements.Line]) -> measurements.Taken:
-        take = partial(measurements.take, now=clock.now(), known=self._known)
+        take = partial(measurements.take, now=clock.now(), known=self.known)
         taken = await to_thread.run_sync(take, self.registry, reports)
         self.metrics.count_outcomes(taken)
         return taken

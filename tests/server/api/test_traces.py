@@ -84,6 +84,9 @@ def test_spans_count_once_for_their_release_and_their_side(place: Place, reporte
     assert rejected(send(place, reporter, spans(2, CHAT | {"promptops.variant": "canary"}))) == (0, "")
     found = counted(place)
     assert (found["1.3", Arm.STABLE] - before, found["1.3", Arm.CANARY]) == (5, 2)
+    metrics = place.server.get("/metrics", place.reader).body.decode()
+    line = 'promptops_outcomes_total{app="bot",arm="stable",channel="prod",count="calls",release="0.1.2"}'
+    assert float(metrics.partition(f"{line} ")[2].partition("\n")[0]) >= 5
     assert counted(place, Count.NO_UNIT) == found
 
 
