@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from promptops.core.outcomes.kept_call import Kept, KeptCall
 from promptops.core.outcomes.report import BadUnit, Feedback
 from promptops.core.outcomes.units import EVERY, Unit
 from promptops.operations.audit import verify
@@ -64,12 +66,15 @@ def test_a_backup_without_outcomes_has_all_but_what_clients_reported(
 ) -> None:
     key = report_key(filled)
     bad = BadUnit(assignment=assignment(), unit=Unit(id="0" * 16), minute=MINUTE, guardrails=("error",))
-    document = report(filled.lineage, bad=(bad,), feedback=(Feedback(call=call_id(filled.lineage), name="resolved"),))
+    made_call = call_id(filled.lineage)
+    kept = KeptCall(call=made_call, prompt="answer", at=60 * MINUTE, kept=Kept.BAD)
+    document = report(filled.lineage, bad=(bad,), feedback=(Feedback(call=made_call, name="resolved"),))
+    document = replace(document, calls=(kept,))
     take(filled, [Document(report=document)], now=START)
     whole = backup(registry_url, tmp_path / "whole", now=minutes(1)).holdings.counts
     made = backup(registry_url, tmp_path / "b", now=minutes(1), outcomes=False)
-    assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "report_key"))
-    measured = dict.fromkeys(("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client"), 0)
+    assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "kept_call", "report_key"))
+    measured = dict.fromkeys(("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"), 0)
     assert made.holdings.counts == {**whole, **measured}
     assert restore(tmp_path / "b", RegistryLocation(url=empty_url), actor=ACTOR, now=minutes(3)).report.faults == ()
     with closing(Registry.open(empty_url)) as again:

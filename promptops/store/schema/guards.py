@@ -13,10 +13,10 @@ from __future__ import annotations
 from sqlalchemy import Connection, Table, UniqueConstraint
 
 from promptops.core.errors import GuardsMissing
+from promptops.store.schema.outcome_tables import MEASURED
 from promptops.store.schema.tables import metadata
 
-_MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call")
-_MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "idempotency", "report_key", *_MEASURED)
+_MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "idempotency", "report_key", *MEASURED)
 
 
 def _keys(table: Table) -> tuple[tuple[str, ...], ...]:
