@@ -48,6 +48,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "What an app's calls did: errors, latency, tokens, cost, results.",
         ),
         "cost": ("promptops.cli.commands.outcomes", "What an app's calls cost, and would cost with more of them."),
+        "why": ("promptops.cli.commands.why", "Why one call came out as it did: its release, and what that changed."),
         "history": ("promptops.cli.commands.history", "Everything that was live on a channel, newest first."),
         "quarantine": ("promptops.cli.commands.quarantine", "Keep a release out of a channel."),
         "unquarantine": ("promptops.cli.commands.quarantine", "Let a quarantined release back in."),

@@ -232,7 +232,7 @@ def _read(
             rows=asked,
             since=since,
             declared=version.declared if version else Declarations(),
-            releases=_releases(reader, request.app, {row.series.assignment for row in asked}),
+            releases=releases_of(reader, request.app, {row.series.assignment for row in asked}),
             prices=rates,
             week=rows(midnight - _WEEK, DAY),
             peaks=forecasts.peaks(rows(now - _MINUTES, 1)) if version and version.declared.plan else {},
@@ -240,7 +240,7 @@ def _read(
         )
 
 
-def _releases(reader: Reader, app: str, assignments: Iterable[Assignment]) -> Mapping[Assignment, ReleaseRef]:
+def releases_of(reader: Reader, app: str, assignments: Iterable[Assignment]) -> Mapping[Assignment, ReleaseRef]:
     """Which release each assignment was, by the log.
 
     A registry that came back from a copy counts on from there, so a revision of an earlier epoch is the one in the log

@@ -22,6 +22,7 @@ from promptops.use_cases.status import HISTORY, STATUS
 from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
 from promptops.use_cases.transfer import TRANSFER
 from promptops.use_cases.use_case import UseCase
+from promptops.use_cases.why import WHY
 
 TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PROMOTE,
@@ -54,6 +55,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     HISTORY,
     OUTCOMES,
     COST,
+    WHY,
     GATE,
     GATE_OF_CONTENT,
     APPS,

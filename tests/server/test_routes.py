@@ -70,6 +70,7 @@ WHO_MAY = {
     "GET /v1/channels/{channel}/apps/{app}/gate": READ,
     "GET /v1/apps/{app}/outcomes": READ,
     "GET /v1/apps/{app}/cost": READ,
+    "GET /v1/why": READ,
     "POST /v1/channels/{channel}/apps/{app}/gate": READ,
     "POST /v1/channels/{channel}/apps/{app}/measured": READ,
     "POST /v1/runs": EVIDENCE,
@@ -109,6 +110,7 @@ ELSEWHERE = {
     "GET /v1/status": 200,
     "GET /v1/channels": 200,
     "GET /v1/apps": 200,
+    "GET /v1/why": 422,  # the request has no call
     "GET /v1/runs/{run}": 404,
     "GET /v1/evidence/{evidence}": 404,
 }

@@ -54,10 +54,16 @@ def report(
 
 
 def call_id(
-    lineage: str, secret: bytes = b"", *, place: Assignment | None = None, random: int = 0, unit: Unit | None = None
+    lineage: str,
+    secret: bytes = b"",
+    *,
+    place: Assignment | None = None,
+    random: int = 0,
+    unit: Unit | None = None,
+    prompt: str = "answer",
 ) -> str:
-    """The id of a call of the prompt ``answer``."""
-    head = call_head(place or assignment(), "answer", lineage=lineage)
+    """The id of a call of a prompt."""
+    head = call_head(place or assignment(), prompt, lineage=lineage)
     return make_call_id(head, random=random.to_bytes(6, "big"), secret=secret, unit=unit)
 
 

@@ -97,7 +97,7 @@ def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> l
         for prompt, members in groupby(group, key=lambda change: change.prompt):
             lines += ["", ["  ", Span(prompt or difference.new.content.app, "name")]]
             for change in members:
-                lines += _change(change, page)
+                lines += change_lines(change, page)
     if not changes:
         lines += ["", "This prompt is the same in both; other prompts of the app differ."]
     elif len(changes) < len(difference.changes):
@@ -105,7 +105,8 @@ def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> l
     return [*lines, "", *_verdict(difference)]
 
 
-def _change(change: Change, page: Page) -> list[Line]:
+def change_lines(change: Change, page: Page) -> list[Line]:
+    """Returns what one change is, with its texts compared."""
     place = change.field.rpartition(".")[2]
     field: list[Cell] = (
         [] if not place or change.summary.startswith(f"{place} ") else [Span(change.field, "quiet"), "  "]

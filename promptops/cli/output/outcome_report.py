@@ -52,7 +52,7 @@ def outcomes_lines(found: OutcomesDocument, page: Page) -> list[Line]:
     for channel in dict.fromkeys(group.channel for group in found.groups):
         of_channel = [group for group in found.groups if group.channel == channel]
         for start in range(0, len(of_channel), _ACROSS):
-            lines += ["", *page.columns(list(_table(channel, of_channel[start : start + _ACROSS])))]
+            lines += ["", *page.columns(list(table(channel, of_channel[start : start + _ACROSS])))]
     return [*lines, *_forecast(found.forecast, "at the planned traffic"), *looks_lines(found.looks)]
 
 
@@ -60,7 +60,8 @@ def _prices(version: str) -> Cell:
     return Span(f"   prices: {version or 'none, install promptops[server]'}", "quiet")
 
 
-def _table(channel: str, groups: Sequence[CallGroupDocument]) -> Iterator[list[Cell]]:
+def table(channel: str, groups: Sequence[CallGroupDocument]) -> Iterator[list[Cell]]:
+    """Yields a row for each number of these groups, a column for each group."""
     yield [Span(channel, "name"), *(Span(group.key or "(none)", "strong") for group in groups)]
     yield _row("calls", groups, lambda group: f"{group.calls:,}")
     if any(group.keys for group in groups):

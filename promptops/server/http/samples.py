@@ -123,6 +123,11 @@ _TEXTS: Final[Mapping[str, str]] = {
     "ScoreDocument.name": "helpful",
     "Tag.name": "language",
     "Tag.values": "de",
+    "WhyDocument.arm": "stable",
+    "WhyDocument.call": "pc1:0b0e5f5c:support-bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ",
+    "WhyDocument.reason": "answers name their rule",
+    "WhyEvidenceDocument.check": "",
+    "WhyEvidenceDocument.id": "4bf92f3577b34da6a3ce929d0e0e4736.1",
     "version": "0.2.1",
 }
 EARLIER: Final = {"version": "0.2.0", "digest": digest(_CONTENT.replace("parcels", "letters").encode())}

@@ -46,6 +46,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "JournalKey": "registry",
     "OutcomesFound": "outcome_reports",
     "CostFound": "outcome_reports",
+    "WhyFound": "outcome_reports",
 }
 """Where the form of each class of answers is."""
 

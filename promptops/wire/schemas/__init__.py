@@ -33,6 +33,7 @@ _MODULES: Final = (
     "registry",
     "releases",
     "tokens",
+    "why",
 )
 
 
