@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Index, Table
 from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, Words, column, metadata
 
 MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call")
-"""The tables that a backup may leave out."""
+"""The tables of measurements: not guarded, and a backup may leave them out."""
 
 declaration = Table(
     "declaration",
