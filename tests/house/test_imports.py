@@ -49,7 +49,8 @@ with Client("file:" + tempfile.gettempdir(), channel="prod", cache_dir=False) as
     client.get_prompt("bot/answer", fallback="Hello {{{{name}}}}").render(name="Ada")
 {_LOADED}
 """
-    assert run_python(code, " ".join([*HEAVY, "httpx", "asyncio", "mmh3"])).split() == []
+    outcomes = ["promptops.core.outcomes.recorder", "promptops.core.outcomes.units", "promptops.core.answers.reader"]
+    assert run_python(code, " ".join([*HEAVY, *outcomes, "httpx", "asyncio", "mmh3"])).split() == []
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rollback", "--help"]])

@@ -21,6 +21,10 @@ class Counting(Protocol):
     def has_much(self) -> bool:
         """True where a document now loses nothing, and one at its time could."""
 
+    @property
+    def has_answers(self) -> bool:
+        """True while answers wait to be checked."""
+
     def judge(self) -> None:
         """Check the answers that wait. It may take a while; for one thread at a time."""
 

@@ -39,6 +39,9 @@ class Judging:
         self._waiting: deque[Ended] = deque()
         self._used = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def add(self, ended: Ended) -> bool:
         """Have an answer checked soon, and returns whether there was room for it."""
         cost = _cost(ended)

@@ -91,6 +91,11 @@ class Ledger:
         """True where a document now loses nothing, and one at its time could."""
         return self.recorder.full
 
+    @property
+    def has_answers(self) -> bool:
+        """True while answers wait to be checked."""
+        return bool(self._judging)
+
     def judge(self) -> None:
         """Check the answers that wait. It may take a while; for one thread at a time."""
         self._judging.work()

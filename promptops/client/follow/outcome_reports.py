@@ -98,7 +98,7 @@ class OutcomeReports:
             return self._over
         if not is_loading() and self._places.is_open and self._replica.contact.place is not None:
             self._look_for_place(now)
-            if self._has_calls or now >= self._key_at:
+            if now >= self._key_at or self._is_due(now):
                 return self._begin(now + self._replica.settings.timeout, last=False)
             self._log_problem()
         return self._over
@@ -120,6 +120,10 @@ class OutcomeReports:
             self._key_at = now
         if self._has_calls and self._due == math.inf:  # processes that started together part here
             self._due = now + EVERY * self._replica.world.dice()
+
+    def _is_due(self, now: float) -> bool:
+        ledger = None if self._desk.is_off else self._desk.ledger
+        return ledger is not None and (now >= self._due or ledger.has_answers or ledger.has_much)
 
     @property
     def _has_calls(self) -> bool:
