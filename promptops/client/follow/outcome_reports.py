@@ -99,7 +99,7 @@ class OutcomeReports:
         if not is_loading() and self._places.is_open and self._replica.contact.place is not None:
             self._look_for_place(now)
             if now >= self._key_at or self._is_due(now):
-                return self._begin(now + self._replica.settings.timeout, last=False)
+                return self._begin(now + self._replica.settings.timeout, last=False) or self._over
             self._log_problem()
         return self._over
 
@@ -140,19 +140,23 @@ class OutcomeReports:
 
         def work() -> None:
             try:
-                self._over.wait(seconds)
-                if self._replica.world.clock() < deadline:
-                    self._begin(deadline, last=True).wait(seconds)
+                # What is on its way, or begins just now, has not all of it.
+                while (left := deadline - self._replica.world.clock()) > 0:
+                    if (begun := self._begin(deadline, last=True)) is not None:
+                        begun.wait(left)
+                        break
+                    self._over.wait(left)
             finally:
                 over.set()
 
         self._places.crew.begin(work)
         return over
 
-    def _begin(self, deadline: float, *, last: bool) -> threading.Event:
+    def _begin(self, deadline: float, *, last: bool) -> threading.Event | None:
+        """Begin to send; None while it is under way."""
         with self._lock:
             if not self._over.is_set():
-                return self._over
+                return None
             over = self._over = threading.Event()
             self._until = deadline
         self._places.crew.begin(partial(self._work, deadline, last, over))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from promptops import Client
+from promptops.client import async_client
 from promptops.client.follow import outcome_reports
 from tests.client import made
 from tests.client.calls.said import LINEAGE, serve
@@ -25,7 +27,14 @@ def counting(server: FakeServer) -> FakeServer:
 
 
 @pytest.fixture
-def at_the_end(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def unhurried(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a client has time, too."""
+    monkeypatch.setattr(async_client, "_END", 40.0)
+    monkeypatch.setattr(Client.close, "__defaults__", (40.0,))
+
+
+@pytest.fixture
+def at_the_end(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client reports its calls when it is closed, and not before, however slow the machine is."""
     monkeypatch.setattr(outcome_reports, "EVERY", 1e9)
 

@@ -61,7 +61,8 @@ asyncio.run(main())
 # Closing has time: a machine that is slow is no server that does not answer.
 PATIENT = """
 from promptops.client import async_client, background
-from promptops.client.follow import reports, threads
+from promptops.client.follow import outcome_reports, reports, threads
+outcome_reports.EVERY = 1e9
 reports.BRIEFLY = reports.GOODBYE = threads.GOODBYE = background._AT_EXIT = async_client._END = 40.0
 """
 

@@ -30,7 +30,7 @@ def ask(client: AnyClient, *keys: str) -> None:
 
 
 @pytest.fixture
-def often(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def often(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document every moment."""
     monkeypatch.setattr(outcome_reports, "EVERY", 0.01)
     monkeypatch.setattr(outcome_reports, "LOOK", 0.01)
@@ -267,6 +267,31 @@ def test_a_sender_that_hangs_holds_no_call_up(client_of: Maker, counting: FakeSe
     assert client.get_prompt("bot/answer").version == "1.0.0"
     go.set()
     until(lambda: counts(counting.reports()).get("calls") == 2_001)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_client_that_closes_sends_what_came_after_the_report_that_is_on_its_way(
+    client_of: Maker, counting: FakeServer
+) -> None:
+    client = with_secret(client_of(counting.url, timeout=30.0))
+    came, go = threading.Event(), threading.Event()
+
+    def script(asked: Asked) -> Reply | None:
+        if asked.kind == "outcomes":
+            came.set()
+            go.wait(40)
+        return None
+
+    counting.script = script
+    ask(client, "ada")
+    assert came.wait(40)
+    ask(client, "ben")
+    closing = threading.Thread(target=client.close)
+    closing.start()
+    until(lambda: not client.status().running)
+    go.set()
+    closing.join()
+    assert counts(counting.reports())["calls"] == 2
 
 
 @pytest.mark.usefixtures("often")
