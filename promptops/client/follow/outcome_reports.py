@@ -49,7 +49,7 @@ _LAST: Final = 3
 _OFF: Final[Mapping[str, str]] = {
     "status-401": "the token is not valid, so calls are not reported",
     "status-403": "the token lacks the scope `report`, so calls are not reported",
-    "status-404": "the server takes no reports of calls: it is older than 0.5.0, or does not have the channel",
+    "status-404": "the server takes no reports of calls: it is of 0.5.0 or older, or lacks the channel",
     "unknown": "the source takes no reports of calls",
 }
 _REFUSED: Final = frozenset(

@@ -180,7 +180,7 @@ def test_a_report_that_the_registry_never_takes_is_dropped_and_counted(
     ("kind", "status", "said"),
     [
         ("report-key", 403, "lacks the scope `report`"),
-        ("report-key", 404, "older than 0.5.0"),
+        ("report-key", 404, "0.5.0 or older"),
         ("outcomes", 403, "lacks the scope `report`"),
     ],
 )
