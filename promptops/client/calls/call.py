@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, 
 from promptops.client.calls.endings import error_class, is_cancelled
 from promptops.client.calls.exposure import Exposure
 from promptops.client.calls.judging import Ended
+from promptops.client.calls.keeping import kept_call
 from promptops.client.calls.ledger import Ledger, ledger_at
 from promptops.client.calls.line import Line, Tags, line_of
 from promptops.client.calls.seen import Seen
@@ -30,10 +31,12 @@ from promptops.client.current_call import CURRENT, CalledPrompt, CurrentCall, Ob
 from promptops.core.answers.reader import read
 from promptops.core.outcomes.call_id import RANDOM_BYTES, make_call_id
 from promptops.core.outcomes.report import Dropped
+from promptops.core.outcomes.series import Arm
 
 if TYPE_CHECKING:
     from promptops.core.answers.reading import Reading
     from promptops.core.model import Prompt as Definition
+    from promptops.core.outcomes.kept_call import Kept, KeptCall
     from promptops.core.outcomes.units import Unit
 
 _LOST: Final = {Dropped.CALLS.value: 1}
@@ -255,12 +258,13 @@ class Call(Generic[P]):
             self._lose()
 
     def _ending(self, line: Line, minute: int, *, error: str, cancelled: bool) -> Ended:
-        seen = self._seen or Seen()
-        if self._seen is None and self._observed:
+        is_observed = self._seen is None
+        seen = self._seen = self._seen or Seen()
+        if is_observed and self._observed:
             seen.observe(self._observed)
         outcome = seen.outcome(pinned=line.pinned, has_unit=self._unit is not None, error=error, cancelled=cancelled)
         is_known = bool(seen.model) or (seen.tokens is not None and not seen.is_unread)
-        model = (seen.model if self._seen is None else line.model_of(seen.model)) if is_known else ""
+        model = (seen.model if is_observed else line.model_of(seen.model)) if is_known else ""
         is_whole = line.is_checked and not outcome.error and not cancelled
         return Ended(
             line=line,
@@ -269,6 +273,24 @@ class Call(Generic[P]):
             unit=self._unit,
             outcome=outcome,
             text=seen.text if is_whole else None,
+            kept=self._kept,
+        )
+
+    def _kept(self, ended: Ended, kept: Kept) -> KeptCall:
+        """What is kept of the call by itself. Nothing of it is content."""
+        prompt, line = self._prompt, ended.line
+        is_fixed = line.assignment.arm is Arm.FIXED
+        fixed = "fallback" if not prompt.version else "fixed"
+        return kept_call(
+            self.id,
+            line,
+            self._seen or Seen(),
+            ended.outcome,
+            kept,
+            at=int(time.time() - (time.perf_counter() - self._began)),
+            version=prompt.version,
+            reason=fixed if is_fixed else "split" if line.weight else "stable",
+            model=ended.series.model,
         )
 
     def _lose(self) -> None:

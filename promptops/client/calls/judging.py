@@ -10,18 +10,21 @@ from typing import Final
 
 from promptops.client.calls.line import Line
 from promptops.core.outcomes.call_outcome import CallOutcome
+from promptops.core.outcomes.kept_call import Kept, KeptCall
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.units import Unit
 
 ROOM: Final = 768 << 10
 """Bytes of texts that may wait: some hundred usual answers, or a few of the longest."""
-_ENTRY: Final = 600
+_ENTRY: Final = 1_200
 """Bytes of an entry beside its text."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Ended:
-    """A call that ended, and the text to check; None where there is nothing to check."""
+    """A call that ended, and the text to check; None where there is nothing to check. ``kept`` makes what is kept of
+    it, if it is.
+    """
 
     line: Line
     series: Series
@@ -29,6 +32,7 @@ class Ended:
     unit: Unit | None
     outcome: CallOutcome
     text: str | None = None
+    kept: Callable[[Ended, Kept], KeptCall] | None = None
 
 
 class Judging:

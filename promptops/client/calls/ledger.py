@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from promptops.client.calls.desk import CallDesk
 from promptops.client.calls.judging import Ended, Judging
+from promptops.client.calls.keeping import Keeping
 from promptops.client.calls.line import Line
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.call_outcome import CallOutcome, Count
@@ -46,6 +48,7 @@ class Ledger:
         self._judging = Judging(self._settle)
         self._sampled_at = now()
         self._has_canary = False
+        self._keeping = Keeping()
 
     # --- what callers add ---------------------------------------------------------------------------
 
@@ -107,9 +110,14 @@ class Ledger:
     def _settle(self, ended: Ended) -> None:
         outcome, line, unit = ended.outcome, ended.line, ended.unit
         self.recorder.record(ended.series, ended.minute, outcome)
-        if unit is None or outcome.cancelled:
+        if outcome.cancelled:
             return
         bad = tuple(_guardrails(outcome))
+        if ended.kept is not None and (why := self._keeping.why(is_bad=bool(bad))) is not None:
+            with suppress(Invalid):  # a call that cannot be kept counts in the sums all the same
+                self.recorder.keep(ended.kept(ended, why))
+        if unit is None:
+            return
         if bad:
             self.recorder.bad(BadUnit(assignment=line.assignment, unit=unit, minute=ended.minute, guardrails=bad))
         if self._is_sampled(line, unit):
@@ -129,6 +137,7 @@ class Ledger:
         self.judge()
         self._close_overdue()
         recorded = self.recorder.swap()
+        self._keeping.begin()
         sampled: tuple[SampledUnit, ...] = ()
         if last or self._now() - self._sampled_at >= (IN_ROLLOUTS if self._has_canary else EVERY_HOUR):
             self._sampled_at, self._has_canary = self._now(), False
@@ -148,6 +157,7 @@ class Ledger:
                     bad_units=recorded.bad_units,
                     sampled_units=sampled,
                     feedback=recorded.feedback,
+                    calls=recorded.calls,
                     dropped=recorded.dropped,
                 )
             )

@@ -17,11 +17,16 @@ _REFUSED: Final = frozenset({Finish.REFUSAL, Finish.CONTENT_FILTER})
 class Seen:
     """The answers of one call. Tokens add up; of the rest the last answer counts."""
 
-    __slots__ = ("error", "finish", "first_token_ms", "is_unread", "latency_ms", "model", "text", "tokens")
+    __slots__ = (
+        *("answers", "error", "finish", "first_token_ms", "is_unread", "latency_ms", "model", "response", "text"),
+        *("tokens", "tools"),
+    )
 
     def __init__(self) -> None:
         self.tokens: Tokens | None = None
-        self.model = self.error = ""
+        self.model = self.error = self.response = ""
+        self.answers = 0
+        self.tools: tuple[str, ...] = ()
         self.finish: Finish | None = None
         self.is_unread = False
         self.latency_ms: float | None = None
@@ -31,12 +36,14 @@ class Seen:
     def read(self, reading: Reading | None, *, latency_ms: float, first_token_ms: float | None) -> None:
         """Take an answer that the application recorded; None if it is unread. ``text`` is what can be checked of it."""
         self.latency_ms = latency_ms
+        self.answers += 1
         if first_token_ms is not None and self.first_token_ms is None:
             self.first_token_ms = first_token_ms
         self.text, self.error, self.is_unread = None, "", self.is_unread or reading is None
         if reading is None:
             return
         self.finish, self.model = reading.finish, reading.model or self.model
+        self.response, self.tools = reading.response_id, tuple(call.name for call in reading.tool_calls)
         self._add(_tokens(reading.usage))
         if reading.finish is Finish.ERROR:
             self.error = printable(f"answer.{reading.finish_word}")
@@ -48,10 +55,11 @@ class Seen:
         answers, errors = list[Observed](), list[Observed]()
         for each in observed:
             (errors if each.error else answers).append(each)
+        self.answers = len(answers) + len(errors)
         for each in answers or errors[-1:]:
             self._add(each.tokens)
             self.model, self.finish = each.model or self.model, each.finish
-            self.error = printable(each.error)
+            self.error, self.response = printable(each.error), each.response_id
             if each.latency_ms is not None:
                 self.latency_ms = (self.latency_ms or 0.0) + each.latency_ms
             if self.first_token_ms is None:

@@ -14,7 +14,8 @@ from promptops.core.answers.reading import Finish
 from promptops.core.bucketing import bucket
 from promptops.core.declarations import Declarations, Tag
 from promptops.core.outcomes.call_id import Standing, read_call_id
-from promptops.core.outcomes.call_outcome import Measure, Tokens
+from promptops.core.outcomes.call_outcome import Count, Measure, Tokens
+from promptops.core.outcomes.kept_call import Kept
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.units import Unit
 from tests.client import made
@@ -229,6 +230,22 @@ def test_declared_tags_cut_the_sums_and_others_are_left_out(
     client.close()
     assert counts(counting.reports(), tags=(("language", "de"),))["calls"] == 2
     assert counts(counting.reports(), tags=())["calls"] == 2
+
+
+def test_bad_calls_are_kept_by_themselves_without_content(client: AnyClient, counting: FakeServer) -> None:
+    with client.call("bot/answer", key="ada") as refused:
+        refused.record(answer(refusal="I cannot"))
+    with pytest.raises(TimeoutError), client.call("bot/answer", key="ben") as failed:
+        raise TimeoutError("secret words")
+    client.close()
+    [report] = counting.reports()
+    kept = {entry.call: entry for entry in report.calls if entry.kept is Kept.BAD}
+    assert kept.keys() == {refused.id, failed.id}
+    assert (kept[refused.id].flags, kept[refused.id].response) == ((Count.BAD, Count.REFUSED), "chatcmpl-1")
+    assert (kept[refused.id].version, kept[refused.id].reason) == ("1.0.0", "stable")
+    assert kept[refused.id].model == kept[refused.id].asked == f"openai/{MODEL}"
+    assert (kept[failed.id].error, kept[failed.id].flags) == ("TimeoutError", (Count.BAD,))
+    assert all(entry.variables is None for entry in report.calls)
 
 
 def test_several_answers_of_one_call_add_up(client: AnyClient, counting: FakeServer) -> None:
