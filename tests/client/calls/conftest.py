@@ -11,7 +11,7 @@ from promptops import Client
 from promptops.client import async_client
 from promptops.client.follow import outcome_reports
 from tests.client import made
-from tests.client.calls.said import LINEAGE, serve
+from tests.client.calls.said import LINEAGE, answer, serve
 from tests.client.clients import AnyClient, Maker
 from tests.client.fake_server import SECRET, FakeServer
 from tests.client.waiting import until
@@ -40,6 +40,13 @@ def at_the_end(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def often(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document every moment."""
+    monkeypatch.setattr(outcome_reports, "EVERY", 0.01)
+    monkeypatch.setattr(outcome_reports, "LOOK", 0.01)
+
+
+@pytest.fixture
 def client(client_of: Maker, counting: FakeServer, at_the_end: None) -> AnyClient:
     """A client that has the secret of reporting clients."""
     return with_secret(client_of(counting.url))
@@ -50,3 +57,10 @@ def with_secret(client: AnyClient) -> AnyClient:
     following: Any = getattr(client, "client", client)
     until(lambda: following._own.desk.secret_of(LINEAGE) == SECRET)
     return client
+
+
+def ask(client: AnyClient, *keys: str) -> None:
+    """One call for each key."""
+    for key in keys:
+        with client.call("bot/answer", key=key) as call:
+            call.record(answer())
