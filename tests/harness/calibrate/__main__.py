@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.harness.calibrate import counted, judged, long_run, one_run, several_runs
+from tests.harness.calibrate import counted, judged, long_run, one_run, ratios, several_runs
 from tests.harness.calibrate.line import Line
 from tests.harness.calibrate.page import write
 
@@ -28,6 +28,7 @@ def measured(*, short: bool) -> Iterator[Line]:
     for world in long_run.WORLDS:
         yield from world(np.random.default_rng(12), tries)
     yield from judged.lines(np.random.default_rng(13), tries, short=short)
+    yield from ratios.lines(np.random.default_rng(14), tries)
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,8 @@ class Line:
     """A share of releases that passed: exact where ``tries`` is 0, else of so many tries.
 
     ``bound`` is what it may be at most; with ``least`` it has to be that at least. ``without`` is what happens without
-    the remedy, as prototypes of the gate showed it; ``how`` names what was counted instead of tries.
+    the remedy, as prototypes of the gate showed it; ``how`` names what was counted instead of tries, and ``of`` what
+    tries are of.
     """
 
     world: str
@@ -25,6 +26,7 @@ class Line:
     least: bool = False
     without: float | None = None
     how: str = "exact"
+    of: str = "releases"
 
     @property
     def ok(self) -> bool:
@@ -43,7 +45,7 @@ def table(lines: Sequence[Line]) -> str:
     for line in lines:
         sign = "≥" if line.least else "≤"
         without = "" if line.without is None else f"{line.without:.1%}"
-        how = f"{line.tries:,} releases" if line.tries else line.how
+        how = f"{line.tries:,} {line.of}" if line.tries else line.how
         mark = "" if line.ok else " **missed**"
         rows.append(f"| {line.world} | {line.measured:.2%}{mark} | {sign} {line.bound:.1%} | {without} | {how} |")
     return "\n".join(rows)

@@ -17,7 +17,8 @@ ends with an error where a bound is missed. [statistics.md](statistics.md) has t
 
 *Exact* lines count every possible result, for every share of cases that disagree. For the other ones so many releases
 were drawn that are worse by the margin, 5 points of 200 cases unless the line says otherwise, and each was judged by
-the code that judges yours. "Without the remedy" is what passed with prototypes that had none.
+the code that judges yours. "Without the remedy" is what passed with prototypes that had none. The last lines are of
+the interval that `promptops outcomes` shows for the cost of an outcome; without the remedy, its blocks are minutes.
 
 A line that begins with "not closed" is something that a gate cannot see.
 
