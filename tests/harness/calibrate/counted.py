@@ -53,9 +53,7 @@ def _wrong_failures(short: bool) -> Iterator[Line]:
             failing = table(size, partial(_fails, size, margin)).T
             shares = np.linspace(margin, 1, 60)
             worst = max(worst, float(chances(failing, (shares - margin) / 2, (shares + margin) / 2).max()))
-    yield Line(
-        world="Tango: a release that is worse by just the margin is said to be worse", measured=worst, bound=0.05
-    )
+    yield Line(world="Tango, FAIL of a release that is worse by just the margin", measured=worst, bound=0.05)
 
 
 def _fails(size: int, margin: float, losses: int, gains: int) -> bool:
