@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn, cast
 
 from promptops.core.errors import Invalid
@@ -27,7 +27,7 @@ MAX_NUMBER = 2**53
 """From here on, JSON parsers with double precision, such as JavaScript's, round whole numbers."""
 
 _MOST = (str, bool)
-_ARRAYS = (*LISTS, Sequence)
+_NO_ARRAYS = (*OBJECTS, bytes, bytearray, memoryview)
 
 
 def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
@@ -121,7 +121,8 @@ def check_text(text: str, path: str) -> None:
         raise Invalid(f"{path}: a lone surrogate is not a character") from error
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+"""Of what :func:`_plain` returns, in which nothing can be circular."""
 
 
 def _encoded(plain: Json) -> bytes:
@@ -153,13 +154,23 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
     if depth >= MAX_DEPTH and value:  # what is in it is too deep, and will be refused
         hard.append(depth)
         return None
+    # Lists are before mappings and sequences of other classes, which take Python longer to tell apart.
+    if isinstance(value, LISTS) or (not isinstance(value, _NO_ARRAYS) and isinstance(value, Sequence)):
+        return [item if type(item) is str else _plain(item, depth + 1, hard) for item in value]
     if isinstance(value, OBJECTS):
-        hard += [key for key in value if not (isinstance(key, str) and key.isascii())]
+        if not _ascii(value):
+            hard += [key for key in value if not (isinstance(key, str) and key.isascii())]
         return {
             key: item if type(item) is str else _plain(item, depth + 1, hard)  # saves most of the calls
             for key, item in value.items()
         }
-    if isinstance(value, _ARRAYS) and not isinstance(value, bytes | bytearray | memoryview):
-        return [item if type(item) is str else _plain(item, depth + 1, hard) for item in value]
     hard.append(value)
     return None
+
+
+def _ascii(keys: Iterable[object]) -> bool:
+    """True if all keys are text in ASCII."""
+    try:
+        return "".join(keys).isascii()  # type: ignore[arg-type]
+    except TypeError:
+        return False

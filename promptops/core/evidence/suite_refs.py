@@ -17,15 +17,16 @@ def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -
 
     ``repeats`` is how often each case is asked in a run, if not as the suite has it.
     """
+    measured = case_digests(suite)
     judges = {judge_digest(check.judge) for check in _all_checks(suite) if check.judge is not None}
     return SuiteRef(
         name=suite.name,
         kind=suite.kind,
-        digest=suite_digest(suite),
+        digest=suite_digest(suite, measured),
         prompts=suite.prompts,
         repeats=suite.repeats if repeats is None else repeats,
         judge_digest=digest(canonical(sorted(judges))) if judges else "",
-        cases=case_digests(suite) if cases and not suite.held else (),
+        cases=measured if cases and not suite.held else (),
         independent=suite.independent,
         held=suite.held.digest if suite.held else "",
     )

@@ -5,7 +5,7 @@ A suite is stored beside the release and not in it: a better test is not a new r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -134,17 +134,18 @@ def held_digest(cases: Iterable[str]) -> str:
     return digest(canonical(sorted(set(cases)), limit=_LIMIT))
 
 
-def suite_digest(suite: Suite) -> str:
+def suite_digest(suite: Suite, measured: Sequence[str] | None = None) -> str:
     """Returns the digest of a suite: its prompts, cases, checks and judges, whatever their order. Not of its kind.
 
-    That of a suite whose cases are held is the same before and after they were read.
+    That of a suite whose cases are held is the same before and after they were read. ``measured`` are its
+    :func:`case_digests`, if they are known already.
     """
     content: dict[str, Json] = {"prompts": sorted(suite.prompts), "repeats": suite.repeats}
     if suite.held:
         content |= {"held": suite.held.digest, "checks": sorted(map(check_digest, suite.checks))}
     else:
-        cases = zip(suite.cases, case_digests(suite), strict=True)
-        content["cases"] = sorted([case.id, measured] for case, measured in cases)
+        cases = zip(suite.cases, case_digests(suite) if measured is None else measured, strict=True)
+        content["cases"] = sorted([case.given_id, digest_of_case] for case, digest_of_case in cases)
     if suite.independent:
         content["independent"] = True
     return digest(canonical(content, limit=_LIMIT))

@@ -44,6 +44,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 _AS_TEXT = "text"
 _AS_SPECIAL = "special"
+_WITHOUT_TAG = (_AS_TEXT, _AS_SPECIAL)
 _SPECIAL_STARTS = "-+.0123456789~nNtTfF"  # and the empty text, which is in every text
 _WORDS: dict[str, Json] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -218,6 +219,12 @@ class _Composer(CParser):
         self._depth -= 1
 
 
+_PLAIN: set[str] = set()
+"""Keys without quotes that are right. Most are in every file, and looking at them takes longer than finding them."""
+
+_MOST_PLAIN = 1_000
+
+
 @dataclass(slots=True, kw_only=True)
 class _Builder:
     base: int
@@ -225,7 +232,6 @@ class _Builder:
     problems: list[Problem] = field(default_factory=list)
     escaped: list[tuple[int, str]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
-    _plain: set[str] = field(default_factory=set)  # keys without quotes that are right: most are there many times
     _count: Counter[str] = field(default_factory=Counter)
 
     def build(self, node: Node, depth: int = 1) -> Json:
@@ -248,7 +254,12 @@ class _Builder:
             if self.aliases and self._is_alias(key_node):
                 continue
             key = key_node.value
-            if type(key_node) is not ScalarNode or key_node.style or key_node.tag != _AS_TEXT or key not in self._plain:
+            if (
+                type(key_node) is not ScalarNode
+                or key_node.style
+                or key_node.tag not in _WITHOUT_TAG
+                or key not in _PLAIN
+            ):
                 key = self._key(key_node)
             if key is not None:
                 if key in result:
@@ -264,8 +275,8 @@ class _Builder:
         self._note_escapes(node)
         if not key.isprintable():
             self._problem("wrong-value", node, "a key with invisible characters", "Retype the key.")
-        elif not node.style and node.tag == _AS_TEXT:
-            self._plain.add(key)
+        elif not node.style and len(_PLAIN) < _MOST_PLAIN:
+            _PLAIN.add(key)
         return key
 
     def _key_text(self, node: Node) -> str | None:
@@ -276,7 +287,7 @@ class _Builder:
                 self._problem("key-not-text", node, "a list cannot be a key", "Put the key in quotes.")
             return None
         text: str = node.value
-        if node.tag not in (_AS_TEXT, _AS_SPECIAL):
+        if node.tag not in _WITHOUT_TAG:
             self._tag(node)
             return None
         if node.style:

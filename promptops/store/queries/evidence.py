@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import EvidenceNotFound, Invalid, RegistryDamaged, RunNotFound
@@ -24,6 +24,14 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, Values
 
 _run, _row, _evidence, _suites = tables.run, tables.run_row, tables.evidence, tables.release_suites
+_OF_APP, _NEWEST_FIRST = _suites.c.app == bindparam("app"), _suites.c.number.desc()
+_RECORDED_SUITES = (
+    select(_suites)
+    .where(_OF_APP, _suites.c.digest == bindparam("digest"), _suites.c.dirty == bindparam("dirty"))
+    .order_by(_NEWEST_FIRST)
+    .limit(1)
+)
+_LAST_NUMBER = select(_suites.c.number).where(_OF_APP).order_by(_NEWEST_FIRST).limit(1)
 _PLACE = ("case", "arm", "repeat", "outcome")
 _MOST_TEXT = 16 << 20
 T = TypeVar("T")
@@ -72,7 +80,12 @@ def evidence_of(row: AnyRow) -> Evidence:
 
 def suites_values(suites: ReleaseSuites) -> Values:
     values: Values = {field.name: getattr(suites, field.name) for field in fields(suites)}
-    return values | {"suites": _text(suites.suites)}
+    return values | {"suites": _suites_text(suites.suites)}
+
+
+@lru_cache(maxsize=2)  # a release writes its suites into its row, its record and its line of the audit
+def _suites_text(suites: tuple[SuiteRef, ...]) -> str:
+    return _text(suites)
 
 
 def suites_of(row: AnyRow) -> ReleaseSuites:
@@ -212,19 +225,19 @@ def suites(connection: Connection, app: str, digest: str) -> ReleaseSuites | Non
 
 def recorded_suites(connection: Connection, app: str, digest: str, *, dirty: bool) -> ReleaseSuites | None:
     """The suites of a release that were recorded last of a clean commit, or of changed files."""
-    query = select(_suites).where(_suites.c.app == app, _suites.c.digest == digest, _suites.c.dirty == dirty)
-    rows = _each(connection, query.order_by(_suites.c.number.desc()).limit(1), suites_of)
+    rows = _each(connection, _RECORDED_SUITES, suites_of, app=app, digest=digest, dirty=dirty)
     return rows[0] if rows else None
 
 
 def last_suites(connection: Connection, app: str) -> int:
     """The number of the suites of an app that were recorded last; 0 for none."""
-    query = select(_suites.c.number).where(_suites.c.app == app).order_by(_suites.c.number.desc()).limit(1)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_LAST_NUMBER, {"app": app}).scalar() or 0
 
 
-def _each(connection: Connection, query: Select[*tuple[Any, ...]], read: Callable[[AnyRow], T]) -> tuple[T, ...]:
+def _each(
+    connection: Connection, query: Select[*tuple[Any, ...]], read: Callable[[AnyRow], T], **bound: Any
+) -> tuple[T, ...]:
     try:
-        return tuple(read(row) for row in connection.execute(query))
+        return tuple(read(row) for row in connection.execute(query, bound))
     except (ValueError, TypeError, KeyError) as error:
         raise RegistryDamaged(f"a row about evidence is not what was written: {error}") from error
