@@ -63,6 +63,11 @@ def lacking(session: Session, typed: str | None, options: Mapping[str, Any]) -> 
             raise Invalid(f"--rebase asks what the gate lacks, and --{flag} asks something else", hint="Leave it out.")
     with session.gateway() as gateway:
         found = gateway.run(GATE, GateRequest(reference=reference, channel=str(options["channel"])))
+    return lacking_in(found)
+
+
+def lacking_in(found: GateReport) -> Lacking:
+    """Returns what a release or a content lacks by what the gate says of it."""
     checks = found.verdict.checks if found.verdict is not None else ()
     return Lacking(gate=found, checks=tuple(check for check in checks if check.lacks_run and not check.passed))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptops import config
-from promptops.cli.eval_earlier import earlier, kept
+from promptops.cli.eval_earlier import kept, left_out
 from promptops.cli.eval_rebase import Lacking, asked, other_release
 from promptops.client.sources.trust import machine_trust, no_trust
 from promptops.core.errors import AppNotFound, Invalid, NothingDeployed
@@ -55,6 +55,7 @@ def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
         local=not arguments.opened,
         drift=arguments.drift,
         earlier=arguments.earlier,
+        shares=arguments.shares,
         pairs=tuple((suite, prompt) for suite, prompt in arguments.pairs),
         arms={prompt: tuple(map(Arm, arms)) for prompt, arms in arguments.arms.items()},
     )
@@ -104,8 +105,8 @@ def prepared(
     replay = Path(arguments.replay) if arguments.replay else None
     suites = _suites(session, root, app, selection, arguments, record=bool(options["record"]))
     made = eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
-    left = kept(options) if options["continued"] else earlier(session, made, options)
-    return eval_plan.leaned(made, left) if left else made
+    left = kept(options) if options["continued"] else left_out(session, made, options)
+    return eval_plan.leaned(made, left.earlier, left.shares)
 
 
 def _suites(

@@ -34,7 +34,7 @@ def run_of(
     return Run(
         id=id,
         app=plan.app,
-        arms=tuple(_arm(side, plan) for side in plan.sides),
+        arms=arms_of(plan),
         suites=suite_refs(plan),
         source=source,
         purpose=purpose,
@@ -44,6 +44,11 @@ def run_of(
         plan=table,
         plan_digest=digest(table),
     )
+
+
+def arms_of(plan: Plan) -> tuple[ArmRelease, ...]:
+    """Returns the releases of a run, each with the contents of the prompts that are asked."""
+    return tuple(_arm(side, plan) for side in plan.sides)
 
 
 def suite_refs(plan: Plan) -> tuple[SuiteRef, ...]:

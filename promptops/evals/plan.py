@@ -13,6 +13,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.compiled import CompiledPrompt
 from promptops.core.errors import Invalid, NotFound, PromptopsError
 from promptops.core.evidence.case_table import Arm
+from promptops.core.evidence.content import prompt_content, share_of
 from promptops.core.model import Content, Json
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.evals.grading import PYTHON
@@ -78,6 +79,18 @@ class Asked:
     def judges(self) -> int:
         """How many of its checks a judge decides."""
         return sum(check.judge is not None for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The cases of a suite and a prompt that are asked on one of several days. ``share`` counts from 0; without one,
+    none of them is due.
+    """
+
+    suite: str
+    prompt: str
+    days: int
+    share: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +199,31 @@ def leaning(plan: Plan, earlier: Mapping[int, Earlier]) -> Plan:
         for number, asked in enumerate(plan.cases)
     )
     return replace(plan, cases=cases)
+
+
+def spread(plan: Plan, shares: Collection[Share]) -> Plan:
+    """Returns the plan without the cases that are for another day.
+
+    Raises:
+        Invalid: no case is left.
+    """
+    content = plan.side(Arm.CANDIDATE).content
+    others = {(each.suite, each.prompt): (each, prompt_content(content, each.prompt)) for each in shares}
+
+    def is_due(asked: Asked) -> bool:
+        if _pair(asked) not in others:
+            return True
+        each, of = others[_pair(asked)]
+        return share_of(asked.id, of, each.days) == each.share
+
+    cases = tuple(asked for asked in plan.cases if is_due(asked))
+    if not cases:
+        raise Invalid(
+            "no case is due: the suite has too few to spread them over days",
+            hint="Add cases, or take `days` out of the policy.",
+        )
+    left = {asked.suite for asked in cases}
+    return replace(plan, cases=cases, suites=tuple(suite for suite in plan.suites if suite.name in left))
 
 
 def _pair(asked: Asked) -> tuple[str, str]:

@@ -26,8 +26,8 @@ class Arguments:
 
     ``digests`` are those of the arms, ``suite_digests`` those of the suites by name. ``opened``: the registry knows it.
     ``renames`` are new names of prompts of the other releases, as the gate has them.
-    ``earlier`` are the cases that an earlier run answered, by their number as text; ``pairs`` and ``arms`` as in
-    :class:`~promptops.evals.plan.Selection`.
+    ``earlier`` are the cases that an earlier run answered, by their number as text; ``shares`` those of which a part is
+    asked today, as :class:`~promptops.evals.plan.Share`; ``pairs`` and ``arms`` as in ``Selection`` there.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Arguments:
     repeats: Mapping[str, int] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    shares: tuple[Mapping[str, Any], ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digests: Mapping[str, str]

@@ -18,7 +18,7 @@ from promptops.core.release_bytes import encode
 from promptops.core.suite.suite import Suite, suite_digest
 from promptops.core.timestamp import timestamp
 from promptops.evals.journal import read_lines
-from promptops.evals.plan import Earlier, Plan, Selection, Side, leaning, plan, require_anywhere
+from promptops.evals.plan import Earlier, Plan, Selection, Share, Side, leaning, plan, require_anywhere, spread
 from promptops.evals.pricing import Estimate, estimate
 from promptops.evals.recordings import Recordings
 from promptops.evals.run_folder import Arguments, find_run
@@ -131,11 +131,18 @@ def continued(prepared: Prepared, before: Arguments) -> Prepared:
     return replace(prepared, arguments=before)
 
 
-def leaned(prepared: Prepared, earlier: Mapping[int, Earlier]) -> Prepared:
-    """Returns the run without the calls of cases that an earlier run answered, by their number."""
+def leaned(prepared: Prepared, earlier: Mapping[int, Earlier], shares: Sequence[Share] = ()) -> Prepared:
+    """Returns the run without the calls of cases that an earlier run answered, by their number, and without those that
+    are for another day.
+
+    Raises:
+        Invalid: no case is left.
+    """
     planned = leaning(prepared.plan, earlier)
     kept = {str(number): asdict(each.earlier) for number, each in enumerate(planned.cases) if each.earlier is not None}
-    arguments = replace(prepared.arguments, earlier=kept)
+    arguments = replace(prepared.arguments, earlier=kept, shares=tuple(map(asdict, shares)))
+    if shares:
+        planned = spread(planned, shares)
     return replace(prepared, plan=planned, arguments=arguments, estimate=estimate(planned))
 
 

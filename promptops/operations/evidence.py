@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
@@ -119,21 +119,10 @@ def add(registry: Registry, request: AddRequest, *, actor: str, now: datetime) -
     said = {"check": request.check, "verdict": request.verdict.value}
     said["expires"] = request.expires_at.isoformat() if request.expires_at else ""
     once = _once("add-evidence", request.key, request.token, request.reference, said, request.note)
-
-    def work(writer: Writer) -> Evidence:
-        digest = _digest(writer, request.reference)
-        name, person = holder(writer, request.token)
-        return _record(
-            writer,
-            once,
-            Evidence(
-                id=_id(request.token, request.key), app=request.reference.app, digest=digest, source=Source.EXTERNAL,
-                check=request.check, verdict=request.verdict, expires_at=request.expires_at, note=request.note,
-                actor=actor, at=now, token=request.token, token_name=name, person=person,
-            ),
-        )  # fmt: skip
-
-    return registry.write(work)
+    return _of_release(
+        registry, once, request, actor=actor, now=now, source=Source.EXTERNAL, check=request.check,
+        verdict=request.verdict, expires_at=request.expires_at,
+    )  # fmt: skip
 
 
 def import_table(registry: Registry, request: ImportRequest, *, actor: str, now: datetime) -> Evidence:
@@ -147,23 +136,11 @@ def import_table(registry: Registry, request: ImportRequest, *, actor: str, now:
         raise Invalid("results of another tool have rows, and those of the candidate alone")
     said = {"table": digest_of(request.table), "complete": str(request.complete)}
     once = _once("import-evidence", request.key, request.token, request.reference, said, request.note)
-
-    def work(writer: Writer) -> Evidence:
-        digest = _digest(writer, request.reference)
-        name, person = holder(writer, request.token)
-        return _record(
-            writer,
-            once,
-            Evidence(
-                id=_id(request.token, request.key), app=request.reference.app, digest=digest, source=Source.IMPORT,
-                suites=request.suites, counts=(*counted(table), *request.counts), tools=request.tools,
-                served_models=request.served_models, complete=request.complete, note=request.note, actor=actor,
-                at=now, token=request.token, token_name=name, person=person, table=request.table,
-                table_digest=digest_of(request.table),
-            ),
-        )  # fmt: skip
-
-    return registry.write(work)
+    return _of_release(
+        registry, once, request, actor=actor, now=now, source=Source.IMPORT, suites=request.suites,
+        counts=(*counted(table), *request.counts), tools=request.tools, served_models=request.served_models,
+        complete=request.complete, table=request.table, table_digest=digest_of(request.table),
+    )  # fmt: skip
 
 
 def record_labels(registry: Registry, request: LabelsRequest, *, actor: str, now: datetime) -> Evidence:
@@ -184,16 +161,10 @@ def record_labels(registry: Registry, request: LabelsRequest, *, actor: str, now
 
     def work(writer: Writer) -> Evidence:
         _require_planned(writer, request.app, labels)
-        name, person = holder(writer, request.token)
         return _record(
-            writer,
-            once,
-            Evidence(
-                id=_id(request.token, request.key), app=request.app, digest=request.judge, source=Source.LABELS,
-                counts=label_counts(labels), tools=request.tools, hosts=request.hosts,
-                served_models=request.served_models, note=request.note, actor=actor, at=now, token=request.token,
-                token_name=name, person=person, table=request.labels, table_digest=digest_of(request.labels),
-            ),
+            writer, once, request, app=request.app, digest=request.judge, source=Source.LABELS, actor=actor, at=now,
+            counts=label_counts(labels), tools=request.tools, hosts=request.hosts, served_models=request.served_models,
+            table=request.labels, table_digest=digest_of(request.labels),
         )  # fmt: skip
 
     return registry.write(work)
@@ -246,7 +217,25 @@ def _once(operation: str, key: str, token: str, reference: Reference, said: dict
     return Once(key=key, token=token, operation=operation, arguments={"release": str(reference), **said}, words=note)
 
 
-def _record(writer: Writer, once: Once, evidence: Evidence) -> Evidence:
+def _of_release(
+    registry: Registry, once: Once, request: AddRequest | ImportRequest, *, actor: str, now: datetime, **own: Any
+) -> Evidence:
+    """Records evidence of the release that a request names; ``own`` are the fields of its kind."""
+    app = request.reference.app
+    return registry.write(
+        lambda writer: _record(
+            writer, once, request, app=app, digest=_digest(writer, request.reference), actor=actor, at=now, **own
+        )
+    )
+
+
+def _record(writer: Writer, once: Once, request: AddRequest | ImportRequest | LabelsRequest, **own: Any) -> Evidence:
+    """Records what a request brings, with who brings it."""
+    name, person = holder(writer, request.token)
+    evidence = Evidence(
+        id=_id(request.token, request.key), note=request.note, token=request.token, token_name=name, person=person,
+        **own,
+    )  # fmt: skip
     if once.answered(writer) is not None:
         return writer.one_evidence(evidence.id)
     writer.record(evidence, key=once.key)

@@ -61,18 +61,25 @@ MEASURED = UseCase(
     path="/v1/channels/{channel}/apps/{app}/measured",
     scope=Scope.READ,
     tag="Evidence",
-    doc="""Which cases of a planned run need not be asked, since an earlier run asked the same and has the answers.
+    doc="""Which cases of a planned run need not be asked: an earlier run has the answers, or they are for another day.
 
-    These are unchanged cases of prompts that are as in what is live, by the `evidence` that the channel's gate counts.
-    Nothing is changed. A run names in its plan what it leaves out, and the gate finds the answers by itself.
+    An earlier run has those of unchanged cases of prompts that are as in what is live, by the `evidence` that the
+    channel's gate counts. Nothing is changed. A run names in its plan what it leaves to an earlier run, and the gate
+    finds the answers by itself.
+
+    `spread` has the suites and prompts whose cases the gate wants on several `days`, such as two. A run of today asks
+    the cases of one `share`, counted from 0, or none of them if it is null. A case's share is SHA-256 of the digest of
+    the prompt's content in the candidate, a line feed and the case's id: its first eight bytes as a big-endian number,
+    modulo `days`.
     """,
     run=lambda registry, request, caller: measured(registry, request, now=caller.now),
     request=MeasuredRequest,
     answer=Measured,
-    body=("Planned", "The suites of a run, and its plan."),
+    body=("Planned", "The arms and suites of a run, and its plan."),
     fields=(
         path("channel"),
         path("app"),
+        body("arms", form=nouns(ArmRelease), max_length=3),
         body("suites", form=nouns(SuiteRef), min_length=1, max_length=MOST_SUITES),
         body("plan", form=BASE64, example="eJyrVip…"),
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from promptops.cli import complete
 from promptops.cli.asking import asking, asking_options
 from promptops.cli.command import NounGroup, command, dry_run_option
+from promptops.cli.eval_made import Made, finish, write_files
 from promptops.cli.numbers import Whole
 from promptops.cli.output.phrases import counted
 from promptops.cli.session import Session
@@ -19,14 +19,10 @@ from promptops.cli.session import Session
 if TYPE_CHECKING:
     from promptops.cli.eval_rebase import Lacking
     from promptops.evals.reports.report import Report
-    from promptops.evals.run_folder import RunFolder
     from promptops.evals.runner import Progress
-    from promptops.operations.drift import DriftReport
     from promptops.operations.eval_plan import Prepared
     from promptops.operations.evaluate import Asking
-    from promptops.operations.gate import GateReport
 
-INTERRUPTED = 130
 _RUN = "run"
 
 
@@ -102,26 +98,15 @@ def run(session: Session, /, reference: str | None, **options: Any) -> None:
         session.answer(lambda: eval_report.plan_shape(prepared), lambda page: [])
         return
     made = _evaluated(session, prepared, how, options["channel"] or "")
-    _write(session, made.folder, made.report, options)
-    _finish(session, made, strict=options["strict"])
+    write_files(session, made.folder, made.report, options)
+    finish(session, made, strict=options["strict"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What a run made: its report and folder; in a registry also its evidence, and what the channel's gate says now."""
-
-    report: Report
-    folder: RunFolder
-    evidence: str = ""
-    gate: GateReport | None = None
-    drift: DriftReport | None = None
-
-
-def evaluated(session: Session, words: Sequence[str]) -> Report:
-    """Runs what the command line ``promptops eval WORDS`` would, and leaves it to the caller to show the report."""
+def evaluated(session: Session, words: Sequence[str], lacks: Lacking) -> Report:
+    """Runs what is lacking of the command line ``promptops eval WORDS``; the caller shows the report."""
     with run.make_context(_RUN, list(words)) as context:
         options = dict(context.params)
-    prepared, how = _planned(session, options.pop("reference"), options)
+    prepared, how = _planned(session, options.pop("reference"), options, lacks)
     return _evaluated(session, prepared, how, options["channel"] or "").report
 
 
@@ -201,56 +186,6 @@ def _end_progress() -> None:
         sys.stderr.write("\r\x1b[K")
 
 
-def _write(session: Session, folder: RunFolder, report: Report, options: Mapping[str, Any]) -> None:
-    """Writes the files that were asked of the run."""
-    from promptops.operations import evaluate
-
-    if options["record"]:
-        evaluate.record(folder, session.path(options["record"]))
-    if options["junit"]:
-        from promptops.evals.reports.junit import junit
-
-        session.path(options["junit"]).write_bytes(junit(report))
-    if options["html"]:
-        from promptops.evals.reports.html import html
-
-        session.path(options["html"]).write_bytes(html(report))
-
-
-def _finish(session: Session, made: Made, *, strict: bool) -> None:
-    """Shows the report, and ends with the exit code of what came of the run."""
-    from promptops.cli.output import eval_report
-    from promptops.evals.reports.report import as_json, fulfils
-    from promptops.use_cases.documents import written
-
-    report, folder = made.report, made.folder
-    place = str(folder.path.relative_to(session.require_root()))
-    session.answer(
-        lambda: {
-            **as_json(report, texts=False),
-            "folder": place,
-            "evidence": made.evidence or None,
-            "gate": written(made.gate) if made.gate else None,
-            "drift": asdict(made.drift) if made.drift else None,
-        },
-        lambda page: [
-            *eval_report.lines(report, page, place, made.evidence, made.gate),
-            *(eval_report.drift_lines(made.drift) if made.drift else ()),
-        ],
-    )
-    context = click.get_current_context()
-    if report.ended == "interrupted":
-        session.note(f"{report.missing:,} answers are missing. To go on: promptops eval --continue {folder.id[:8]}")
-        context.exit(INTERRUPTED)
-    if report.missing:
-        session.complain(*eval_report.stopped(report, folder.id))
-        context.exit(6)
-    if made.drift is not None:
-        context.exit(5 if made.drift.worse else 0)
-    if not fulfils(report, strict=strict):  # what a gate says is for the command `gate`: people may still approve
-        context.exit(5)
-
-
 @command("show", group=eval)
 @click.argument("run", metavar="RUN")
 @click.option("--junit", metavar="FILE", type=click.Path(), help="Write the report as JUnit XML.")
@@ -264,7 +199,7 @@ def show(session: Session, /, run: str, **options: Any) -> None:
     root = session.require_root()
     folder = find_run(root, run)
     report = read_report(folder.report())
-    _write(session, folder, report, {"record": None, **options})
+    write_files(session, folder, report, {"record": None, **options})
     place = str(folder.path.relative_to(root))
     session.answer(
         lambda: {**as_json(report, texts=False), "folder": place},

@@ -71,7 +71,7 @@ def _not_worse(rule: NotWorse, settings: GateSettings) -> Iterator[str]:
     if settings.tries_shared:
         yield "They share the level: the first has half of it, the second a quarter, and so on."
     if settings.days > 1:
-        yield f"Its runs are made on {settings.days} days at least."
+        yield f"Its cases are asked on {settings.days} days, a part of them on each, and together that is one look."
     for old, new in sorted(settings.renames.items()):
         yield f"The prompt {new} is {old} under another name."
 

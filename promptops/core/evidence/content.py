@@ -5,6 +5,7 @@ White space is normalised: a blank is no new content, and so opens no new looks.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -34,6 +35,18 @@ def prompt_content(content: Content, prompt: str) -> str:
 def case_key(variables: Mapping[str, Json]) -> str:
     """Returns the digest of a case's variables, by which a case is known whatever its id and its suite."""
     return digest(canonical(normalised(variables), limit=_LIMIT))
+
+
+def share_of(case: str, content: str, days: int) -> int:
+    """Returns on which of so many days, from 0, a case is put to a content: no one chooses it.
+
+    It follows from the case's id and the prompt's content alone, so every release that a content is compared with, and
+    every suite that has the case, gives the same answer.
+    """
+    if days == 1:
+        return 0
+    lot = hashlib.sha256(f"{content}\n{case}".encode("utf-8", "backslashreplace")).digest()
+    return int.from_bytes(lot[:8], "big") % days
 
 
 def normalised(value: Json) -> Json:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.looks import looks_of, waiting
 from promptops.core.gate.own_runs import own_runs, planned
-from promptops.core.gate.pools import Mean, Universe, ids_of, looks, means_of, parts_of
+from promptops.core.gate.pools import Mean, Universe, ids_of, means_of, parts_of
 from promptops.core.gate.records import Records
 from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, Bar, GateSettings, Measure
@@ -53,13 +54,13 @@ def _of_prompt(
     if move := unapproved_move(given, settings, suite, given.live):
         reason = f"the suite is not the one that live was judged with: {move}"
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
-    own = own_runs(given, replace(settings, days=1), records, suite, prompt)
+    own = own_runs(given, settings, records, suite, prompt)
     if isinstance(own, str):
         return replace(verdict, reason=own, lacks_run=True)
     universe = Universe(independent(given, settings, suite, planned(own, suite.name, prompt.name)))
     parts = parts_of(records.counted, universe, suite.name, prompt)
     verdict = replace(verdict, evidence=ids_of(parts, own[-1]))
-    newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
+    newest = standing(records.counted, parts, universe, prompt, own, settings.evidence, given.now)
     if isinstance(newest, str):
         return replace(verdict, reason=newest, lacks_run=True)
     errors = newest.errors
@@ -68,10 +69,13 @@ def _of_prompt(
     if errors.share > settings.evidence.max_errors:
         reason = f"{errors.errors + errors.missing} of {errors.planned} answers are errors or missing"
         return replace(verdict, outcome=Outcome.ERROR, reason=reason)
-    spent = looks(parts, 1)
+    looks = looks_of(parts, universe, prompt.content, settings.days, settings.evidence.max_age)
+    spent = looks.count
     if spent > settings.looks:
         reason = f"{spent} runs looked at this content, and the policy has {settings.looks} looks"
         return replace(verdict, reason=reason, hint="Change the prompt, or let a person decide by a waiver.")
+    if rest := waiting(given, settings, looks):
+        return replace(verdict, reason=rest[0], hint=rest[1], lacks_run=True)
     means = means_of(parts, len(universe.cases), Arm.CANDIDATE, bar.measure)
     clusters = [case.cluster for case in universe.cases]
     single = spent == 1 and errors.planned == len(means) and bar.measure is Measure.PASS

@@ -10,8 +10,9 @@ from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.evidence.run import Source
 from promptops.core.evidence.table_columns import Call
 from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.looks import looks_of, waiting
 from promptops.core.gate.own_runs import newest_of_each
-from promptops.core.gate.pools import Part, Universe, looks, parts_of
+from promptops.core.gate.pools import Part, Universe, parts_of
 from promptops.core.gate.records import Record, Records
 from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, GateSettings
@@ -55,7 +56,7 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
         month = call * rule.calls_a_day * _MONTH
         found.append(_within(base, month, rule.monthly_usd, f"a month of {rule.calls_a_day:,} calls a day"))
     if rule.growth is not None and given.live:
-        found.append(_growth(given, base, measured, rule.growth))
+        found.append(_growth(given, settings, base, measured, rule.growth))
     return found or [replace(base, outcome=Outcome.PASS, got="nothing to compare with: a first release", hint="")]
 
 
@@ -79,16 +80,18 @@ def _latency(given: GateInput, settings: GateSettings, records: Records, prompt:
     if isinstance(record, str):
         there = any(case.prompt == prompt.name for one in _fresh(given, settings, records) for case in one.cases)
         return replace(base, reason=record, lacks_run=not there)
-    newest = newest_of_each(_fresh(given, settings, records))
-    pairs = [(pair, one) for pair, one in newest.items() if pair[1] == prompt.name]
+    newest = newest_of_each(_fresh(given, settings, records), settings.days)
+    pairs = [(pair, one) for pair, runs in newest.items() for one in runs if pair[1] == prompt.name]
     universe = Universe(case for pair, one in pairs for case in one.cases if (case.suite, case.prompt) == pair)
     called = [one for one in records.counted if one.run is not None and one.run.source is Source.RUN]
     parts = parts_of(called, universe, "", prompt)
     if not parts:
         reason = "none of its runs called a model: a recorded answer brings no new latency"
         return replace(base, reason=reason, lacks_run=True)
-    spent = min(looks(parts, 1), settings.looks)
-    level = settings.levels[spent - 1]
+    looks = looks_of(parts, universe, prompt.content, settings.days, settings.evidence.max_age)
+    if rest := waiting(given, settings, looks):
+        return replace(base, reason=rest[0], hint=rest[1], lacks_run=True)
+    level = settings.levels[min(looks.count, settings.looks) - 1]
     times = [_first(parts, place) for place in range(len(universe.cases))]
     timed = [time for time in times if time is not None]
     bound = quantile_upper_bound(timed, QUANTILE, level)
@@ -159,14 +162,16 @@ def _of_release(given: GateInput, settings: GateSettings, records: Records) -> l
     newest = _newest(given, settings, records)
     if isinstance(newest, str):
         return newest
-    pairs = newest_of_each(_fresh(given, settings, records))
-    for record in {record.id: record for record in pairs.values()}.values():
+    pairs = newest_of_each(_fresh(given, settings, records), settings.days)
+    for record in {record.id: record for runs in pairs.values() for record in runs}.values():
         if record.lacks:
             return "its newest run lacks answers, whose cost is not known"
     found = []
-    for (suite, name), record in sorted(pairs.items(), key=lambda item: item[0]):
+    for (suite, name), runs in sorted(pairs.items(), key=lambda item: item[0]):
         prompt = given.candidate.prompt(name)
-        if prompt is not None:
+        if prompt is None:
+            continue
+        for record in runs:
             one = _of_pair(given, settings, records, suite, prompt, record)
             if isinstance(one, str):
                 return one
@@ -183,7 +188,7 @@ def _of_pair(
     if any(case.reused for case in cases):
         universe = Universe(cases)
         parts = parts_of(records.counted, universe, suite, prompt)
-        stands = standing(records.counted, parts, universe, prompt, record, settings.evidence, given.now)
+        stands = standing(records.counted, parts, universe, prompt, [record], settings.evidence, given.now)
         if isinstance(stands, str):
             return stands
         calls = [call for place in range(len(cases)) for call in stands.calls(place)]
@@ -236,14 +241,17 @@ def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerd
     )
 
 
-def _growth(given: GateInput, base: CheckVerdict, measured: Sequence[_Measured], most: float) -> CheckVerdict:
+def _growth(
+    given: GateInput, settings: GateSettings, base: CheckVerdict, measured: Sequence[_Measured], most: float
+) -> CheckVerdict:
     """Compares the calls of cases that live was asked too: of each changed prompt, in a run with what is live now."""
     own: list[Call] = []
     others: list[Call] = []
     same = True  # every request of a changed prompt is that of live
+    changed = {each.prompt.name: each.other for each in changed_prompts(given, given.live[0], settings)}
     for one in measured:
-        prompt, now = given.candidate.prompt(one.prompt), given.live[0].prompt(one.prompt)
-        if prompt is None or now is None or prompt.exact == now.exact:
+        now = changed.get(one.prompt)  # by its old name, where the policy has one
+        if now is None:
             continue
         same = same and all(one.record.cases[place].unchanged for place in one.places)
         if one.record.content(Arm.LIVE, one.prompt) != now.content:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid
-from promptops.core.gate import bar, calls, judges, not_worse, people, required
+from promptops.core.gate import bar, calls, judges, not_worse, pair, people, required
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.reading import SUITES, read_gate
 from promptops.core.gate.records import Records, records_of
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _WITH_RUNS: Final[Mapping[str, Callable[[GateInput, GateSettings, Records], list[CheckVerdict]]]] = {
     "required": required.check,
-    not_worse.NAME: not_worse.check,
+    pair.NAME: not_worse.check,
     "bar": bar.check,
     "latency": calls.latency,
     "cost": calls.cost,
@@ -110,7 +110,7 @@ def _uncovered(given: GateInput, settings: GateSettings, found: list[CheckVerdic
         new = sorted({one.prompt.name for one in changed if one.other is None} - covered)
     return found + [
         CheckVerdict(
-            name=not_worse.NAME,
+            name=pair.NAME,
             outcome=Outcome.INCONCLUSIVE,
             prompt=prompt,
             reason=f"{prompt or 'a first release'} is compared with nothing, and no other check covers it",

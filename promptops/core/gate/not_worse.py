@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from promptops.core.advice import Sentence, option
 from promptops.core.evidence.case_table import Arm
-from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.comparison import Compared, Difference, compare
-from promptops.core.gate.given import GateInput, GateRelease
+from promptops.core.gate.given import GateInput
 from promptops.core.gate.judges import margin_factor
-from promptops.core.gate.own_runs import case_digests_of, own_runs, planned
-from promptops.core.gate.pools import (
-    Errors,
-    Mean,
-    Part,
-    Universe,
-    errors_of,
-    looks,
-    means_of,
-    parts_of,
-    tries,
-)
+from promptops.core.gate.looks import Looks, looks_of, tries, waiting
+from promptops.core.gate.own_runs import own_runs, planned
+from promptops.core.gate.pair import NAME, Pair, others, pairs_of
+from promptops.core.gate.pools import Errors, Mean, Part, Universe, errors_of, means_of, parts_of
 from promptops.core.gate.records import Records
 from promptops.core.gate.settings import GateSettings, Measure, NotWorse
 from promptops.core.gate.subject import (
     Changed,
     changed_prompts,
     independent,
-    suites_of,
     unapproved_move,
     unbelieved,
     unexplained_renames,
@@ -37,50 +26,13 @@ from promptops.core.gate.subject import (
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.verdict import Outcome
 
-NAME = "not_worse"
-ANCHOR = "the anchor"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One comparison to make: a prompt, one of its suites, and the release it is compared with.
-
-    ``known`` are the digests of the cases that this release was judged with.
-    """
-
-    changed: Changed
-    suite: SuiteRef
-    what: str
-    known: frozenset[str] = frozenset()
-
-    @property
-    def against(self) -> str:
-        return "what is live" if self.what == "live" else self.what
-
-    @property
-    def is_anchor(self) -> bool:
-        """Whether it is compared with the anchor: its suites are those of long ago, and it is no one's try."""
-        return self.what == ANCHOR
-
-    def verdict(self, outcome: Outcome, reason: str = "", hint: str = "") -> CheckVerdict:
-        return CheckVerdict(
-            name=NAME,
-            outcome=outcome,
-            prompt=self.changed.prompt.name,
-            suite=self.suite.name,
-            suite_digest=self.suite.digest,
-            against=self.changed.release.digest,
-            reason=reason,
-            hint=hint,
-        )
-
 
 def check(given: GateInput, settings: GateSettings, records: Records) -> list[CheckVerdict]:
     """Returns a verdict for each changed prompt, each of its suites and each release it is compared with."""
     rule = settings.not_worse
     assert rule is not None
     found = [_renamed(given, old, new) for old, new in unexplained_renames(given, settings)]
-    for release, what in _others(given, rule):
+    for release, what in others(given, rule):
         for changed in changed_prompts(given, release, settings):
             found += _of_prompt(given, settings, records, rule, changed, what)
     if found:
@@ -88,14 +40,6 @@ def check(given: GateInput, settings: GateSettings, records: Records) -> list[Ch
     if not given.live:
         return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="nothing to compare with: a first release")]
     return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="no prompt changed")]
-
-
-def _others(given: GateInput, rule: NotWorse) -> Iterable[tuple[GateRelease, str]]:
-    for place, release in enumerate(given.live):
-        yield release, "live" if not place else "the release before live"
-    anchor = given.anchor
-    if rule.anchor is not None and anchor is not None and all(anchor.digest != one.digest for one in given.live):
-        yield anchor, ANCHOR
 
 
 def _renamed(given: GateInput, old: str, new: str) -> CheckVerdict:
@@ -116,29 +60,13 @@ def _of_prompt(
 ) -> list[CheckVerdict]:
     if changed.other is None:
         return []  # `gate.py` asks that another check covers a prompt that is new
-    suites = suites_of(changed.prompt.name, given.candidate, rule.suites)
-    if not suites:
-        reason = f"no suite has cases for the changed prompt {changed.prompt.name}"
-        hint = "Give it test data and evaluators, or a file in evals/, and release again."
-        return [
-            CheckVerdict(
-                name=NAME,
-                outcome=Outcome.INCONCLUSIVE,
-                prompt=changed.prompt.name,
-                reason=reason,
-                hint=hint,
-            )
-        ]
-    pairs = [
-        Pair(
-            changed=changed,
-            suite=suite,
-            what=what,
-            known=case_digests_of(changed.release.suite(suite.name), records.counted),
-        )
-        for suite in suites
-    ]
-    return [verdict for pair in pairs for verdict in _of_pair(given, settings, records, rule, pair)]
+    pairs = pairs_of(given, records, rule, changed, what)
+    if pairs:
+        return [verdict for pair in pairs for verdict in _of_pair(given, settings, records, rule, pair)]
+    name = changed.prompt.name
+    reason = f"no suite has cases for the changed prompt {name}"
+    hint = "Give it test data and evaluators, or a file in evals/, and release again."
+    return [CheckVerdict(name=NAME, outcome=Outcome.INCONCLUSIVE, prompt=name, reason=reason, hint=hint)]
 
 
 def _of_pair(
@@ -151,7 +79,8 @@ def _of_pair(
     other = changed.other.content
     own = own_runs(given, settings, records, pair.suite, changed.prompt, other=other, what=pair.what)
     if isinstance(own, str):
-        lacking = pair.verdict(Outcome.INCONCLUSIVE, own, evaluate(given, pair.against))
+        begun = _begun(given, settings, records, pair, other) if settings.days > 1 else None
+        lacking = pair.verdict(Outcome.INCONCLUSIVE, *(begun or (own, evaluate(given, pair.against))))
         return [replace(lacking, lacks_run=True)]
     cases = planned(own, pair.suite.name, changed.prompt.name, other=other)
     universe = Universe(independent(given, settings, pair.suite, cases))
@@ -162,35 +91,49 @@ def _of_pair(
     ranked = (1, 1)
     if not pair.is_anchor:
         ranked = tries(records.counted, universe, pair.suite.name, parts, other, given.now)
-    wrong = _unusable(given, settings, pair, parts, ranked[0])
+    looks = looks_of(parts, universe, changed.prompt.content, settings.days, settings.evidence.max_age)
+    wrong = _unusable(given, settings, pair, looks, parts, ranked[0])
     if wrong is not None:
         return [wrong]
-    return _compared(given, settings, rule, pair, universe, parts, ranked)
+    return _compared(given, settings, rule, pair, universe, looks, parts, ranked)
+
+
+def _begun(
+    given: GateInput, settings: GateSettings, records: Records, pair: Pair, other: str
+) -> tuple[str, Sentence] | None:
+    """Returns what is due of a release of which a part of the cases was asked, and none of the others yet."""
+    prompt, suite = pair.changed.prompt, pair.suite.name
+    universe = Universe(planned(records.own(given.candidate.digest), suite, prompt.name, other=other))
+    parts = parts_of(records.counted, universe, suite, prompt, other)
+    looks = looks_of(parts, universe, prompt.content, settings.days, settings.evidence.max_age)
+    return waiting(given, settings, looks)
 
 
 def _unusable(
-    given: GateInput, settings: GateSettings, pair: Pair, parts: list[Part], rank: int
+    given: GateInput, settings: GateSettings, pair: Pair, looks: Looks, parts: list[Part], rank: int
 ) -> CheckVerdict | None:
     """Returns a verdict that needs no statistics: errors, spent looks and tries, moved suites, a single day."""
-    newest = parts[-1]
-    if newest.record.under_way and _errors(newest).missing:
-        reason = f"a run is under way since {newest.record.at:%Y-%m-%d %H:%M}"
+    going = next((part for part in looks.runs if part.record.under_way and _errors(part).missing), None)
+    if going is not None:
+        reason = f"a run is under way since {going.record.at:%Y-%m-%d %H:%M}"
         return pair.verdict(Outcome.INCONCLUSIVE, reason, "Wait until it is closed, or let its runner go on.")
-    errors = _errors(newest)
+    errors = max((_errors(part) for part in looks.runs), key=lambda one: one.share)
     if errors.share > settings.evidence.max_errors:
         reason = (
             f"{errors.errors + errors.missing} of {errors.planned} answers are errors or missing, more than "
             f"{settings.evidence.max_errors:.1%}"
         )
         return pair.verdict(Outcome.ERROR, reason, evaluate(given))
-    spent = looks(parts, settings.days)
-    if spent > settings.looks:
-        reason = f"{spent} runs looked at this content, and the policy has {settings.looks} looks"
+    if looks.count > settings.looks:
+        times = f"{looks.count} runs" if settings.days == 1 else f"runs of {looks.count} looks"
+        reason = f"{times} looked at this content, and the policy has {settings.looks} looks"
         return pair.verdict(Outcome.INCONCLUSIVE, reason, "Change the prompt, or let a person decide by a waiver.")
+    if rest := waiting(given, settings, looks):
+        return replace(pair.verdict(Outcome.INCONCLUSIVE, *rest), lacks_run=True)
     days = {part.record.at.date() for part in parts}
     if len(days) < settings.days:
         reason = f"it was measured on {len(days)} days, and the policy asks for {settings.days}"
-        return pair.verdict(Outcome.INCONCLUSIVE, reason, evaluate(given))
+        return replace(pair.verdict(Outcome.INCONCLUSIVE, reason, evaluate(given)), lacks_run=True)
     before = () if pair.is_anchor else (pair.changed.release,)
     if move := unapproved_move(given, settings, pair.suite, before):
         reason = f"the suite is not the one that {pair.what} was judged with: {move}"
@@ -216,11 +159,12 @@ def _compared(
     rule: NotWorse,
     pair: Pair,
     universe: Universe,
+    looks: Looks,
     parts: list[Part],
     ranked: tuple[int, int],
 ) -> list[CheckVerdict]:
     rank, count = ranked
-    spent = looks(parts, settings.days)
+    spent = looks.count
     level = settings.levels[spent - 1] * (2.0**-rank if settings.tries_shared else 1.0)
     factor, unsure = margin_factor(given, settings, pair.suite, pair.changed.prompt, universe.cases)
     if factor is None:
@@ -239,7 +183,7 @@ def _compared(
         notes += [f"{count} contents were judged against {pair.what} in 30 days"] if count > 1 else []
         if late:
             notes.append("its first attempts time out more often, and count as failures")
-        if _other_models(pair) and settings.days == 1:
+        if pair.has_other_model and settings.days == 1:
             notes.append("the arms have different models, and were measured on one day")
         for note in notes:
             verdict = verdict.because(note)
@@ -306,11 +250,6 @@ def _next(
     elif cases < fewest_bets(margin, level):
         hint += f". Another run of the same {cases} cases cannot pass: it would need {fewest_bets(margin, level)}."
     return replace(verdict, hint=hint if hint.endswith(".") else f"{hint}.")
-
-
-def _other_models(pair: Pair) -> bool:
-    other = pair.changed.other
-    return other is not None and other.model != pair.changed.prompt.model
 
 
 def _ids(parts: list[Part]) -> tuple[str, ...]:

@@ -60,9 +60,25 @@ def planned(records: Iterable[Record], suite: str, prompt: str, *, other: str | 
     return list(found.values())
 
 
-def newest_of_each(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
-    """Returns the newest run of each suite and prompt, of runs that are given oldest first."""
-    return {(case.suite, case.prompt): record for record in records for case in record.cases}
+def newest_of_each(records: Sequence[Record], days: int = 1) -> dict[tuple[str, str], list[Record]]:
+    """Returns the newest run of each suite and prompt, of runs that are given oldest first.
+
+    Where cases are spread over days, with the runs before it that have the other ones, oldest first.
+    """
+    if days == 1:
+        return {(case.suite, case.prompt): [record] for record in records for case in record.cases}
+    found: dict[tuple[str, str], list[Record]] = {}
+    seen: dict[tuple[str, str], set[str]] = {}
+    for record in reversed(records):
+        here: dict[tuple[str, str], set[str]] = {}
+        for case in record.cases:
+            here.setdefault((case.suite, case.prompt), set()).add(case.digest)
+        for pair, cases in here.items():
+            before = seen.setdefault(pair, set())
+            if len(found.get(pair, ())) < days and not before & cases:
+                found.setdefault(pair, []).insert(0, record)
+            before |= cases
+    return found
 
 
 def _puts(record: Record, prompt: GatePrompt, other: str | None) -> bool:
@@ -82,7 +98,8 @@ def case_digests_of(suite: SuiteRef | None, records: Iterable[Record]) -> frozen
 
 def _whole(records: Sequence[Record], suite: SuiteRef, prompt: str, *, together: bool) -> list[Record]:
     """Returns the newest run that has all cases, or all runs that have them together; none else."""
-    groups = [list(records)] if together else [[record] for record in reversed(records)]
+    singly = [[record] for record in reversed(records)]
+    groups = [*singly[:1], list(records)] if together else singly
     for group in groups:
         if _are_all(suite, {case.digest for case in planned(group, suite.name, prompt)}):
             return group

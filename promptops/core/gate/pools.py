@@ -1,4 +1,4 @@
-"""Pools and looks: all runs of a pair of contents, put together case by case, and how often they were looked at.
+"""Pools: all runs of a pair of contents, put together case by case.
 
 A pool belongs to what a prompt sends in the candidate and in the other release, white space normalised, and to its
 cases, whatever their suite. Nothing ages out of it, so no blank, no new release and no waiting opens another look.
@@ -10,7 +10,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from promptops.core.evidence.case_table import Arm, Case, RowOutcome
 from promptops.core.evidence.table_columns import Answer, ByCase, Call
 from promptops.core.gate.given import GatePrompt
 from promptops.core.gate.records import Record
-from promptops.core.gate.settings import TRIES_WITHIN, Measure
+from promptops.core.gate.settings import Measure
 
 
 class Universe:
@@ -106,7 +105,7 @@ def parts_of(
     found = []
     for record in records:
         for name, arm in _prompts(record, prompt, other):
-            at = _places(record, universe, suite, name, arm)
+            at = places_of(record, universe, suite, name, arm)
             if at:
                 found.append(Part(record=record, prompt=name, arm=arm, at=at))
                 break
@@ -126,7 +125,7 @@ def _prompts(record: Record, prompt: GatePrompt, other: str | None) -> Iterator[
                 yield candidate.prompt, arm
 
 
-def _places(record: Record, universe: Universe, suite: str, prompt: str, arm: Arm | None) -> dict[int, int]:
+def places_of(record: Record, universe: Universe, suite: str, prompt: str, arm: Arm | None) -> dict[int, int]:
     """Returns the place in the run of each case that can be compared with an arm, if one is named.
 
     Where two suites have a case, it is that of the suite of this name.
@@ -143,49 +142,6 @@ def _places(record: Record, universe: Universe, suite: str, prompt: str, arm: Ar
         if (place := universe.place(case)) is not None:
             found.setdefault(place, there)
     return found
-
-
-def looks(parts: Sequence[Part], days: int) -> int:
-    """Returns how many looks the runs spent: one each.
-
-    Where the cases are to be halved over several days, runs on different days that share no case are one look.
-    """
-    count = 0
-    seen: set[int] = set()
-    on: set[object] = set()
-    for part in parts:
-        day = part.record.at.date()
-        if count and days > 1 and not seen & part.at.keys() and day not in on and len(on) < days:
-            seen |= part.at.keys()
-            on.add(day)
-        else:
-            count, seen, on = count + 1, set(part.at), {day}
-    return count
-
-
-def tries(
-    records: Iterable[Record], universe: Universe, suite: str, own: Sequence[Part], other: str, now: datetime
-) -> tuple[int, int]:
-    """Returns which content this one is of those judged against ``other`` on these cases in 30 days, and how many.
-
-    ``own`` are the runs of the content itself.
-    """
-    first: dict[str, tuple[datetime, str]] = {}
-    content = own[0].record.content(Arm.CANDIDATE, own[0].prompt)
-    mine = [(part.record.at, part.record.id) for part in own if part.record.at > now - TRIES_WITHIN]
-    if mine:
-        first[content] = min(mine)
-    for record in records:
-        if record.at <= now - TRIES_WITHIN:
-            continue
-        for candidate in record.candidate.prompts:
-            arm = record.arm_with(candidate.prompt, other)
-            if arm is None or candidate.digest in (content, other) or candidate.digest in first:
-                continue
-            if _places(record, universe, suite, candidate.prompt, arm):
-                first[candidate.digest] = (record.at, record.id)
-    ordered = sorted(first, key=lambda one: first[one])
-    return (ordered.index(content) + 1 if content in first else len(ordered) + 1), len(ordered)
 
 
 def means_of(parts: Sequence[Part], count: int, arm: Arm | None, measure: Measure) -> list[Mean]:

@@ -32,7 +32,7 @@ def check(given: GateInput, settings: GateSettings, records: Records) -> list[Ch
     """Returns a verdict for each required suite and each of its prompts."""
     rule = settings.required
     assert rule is not None
-    suites = [suite for suite in given.candidate.suites if _asked(suite, rule)]
+    suites = [suite for suite in given.candidate.suites if asks_of(suite, rule)]
     lacking = sorted(set(rule.suites) - {suite.name for suite in suites})
     found = [_none(f"the app has no suite {name}", name) for name in lacking]
     for suite in sorted(suites, key=lambda one: one.name):
@@ -41,7 +41,8 @@ def check(given: GateInput, settings: GateSettings, records: Records) -> list[Ch
     return found or [_none("the app has no suite of the kind required", "")]
 
 
-def _asked(suite: SuiteRef, rule: Required) -> bool:
+def asks_of(suite: SuiteRef, rule: Required) -> bool:
+    """Returns whether every case of a suite has to pass."""
     return suite.name in rule.suites if rule.suites else suite.kind is SuiteKind.REQUIRED
 
 
@@ -72,7 +73,7 @@ def _of_prompt(
         return replace(verdict, reason=own, lacks_run=True)
     universe = Universe(planned(own, suite.name, prompt.name))
     parts = parts_of(records.counted, universe, suite.name, prompt)
-    newest = standing(records.counted, parts, universe, prompt, own[-1], settings.evidence, given.now)
+    newest = standing(records.counted, parts, universe, prompt, own, settings.evidence, given.now)
     if isinstance(newest, str):
         return replace(verdict, reason=newest, lacks_run=True)
     if newest.repeats < rule.of:

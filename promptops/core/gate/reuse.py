@@ -66,21 +66,22 @@ def standing(
     parts: Sequence[Part],
     universe: Universe,
     prompt: GatePrompt,
-    own: Record,
+    own: Sequence[Record],
     rule: EvidenceRule,
     now: datetime,
 ) -> Standing | str:
-    """Returns the answers that stand for the cases of a run of the release, or why there are none for some.
+    """Returns the answers that stand for the cases of the release's own runs, or why there are none for some.
 
-    ``universe`` are the cases of a suite and a prompt as the run has them. ``records`` are all runs that count, oldest
-    first, and ``parts`` what they asked of these cases.
+    ``universe`` are the cases of a suite and a prompt as these runs have them: one run, or those of several days,
+    oldest first. ``records`` are all runs that count, in the same order, and ``parts`` what they asked of these cases.
     """
     if not any(case.reused for case in universe.cases):
-        part = next(part for part in parts if part.record is own)
-        return Standing(parts=(part,) * len(universe.cases))
+        mine = [part for part in parts if any(part.record is one for one in own)]
+        asked = {place: part for part in mine for place in part.at}
+        return Standing(parts=tuple(asked[place] for place in range(len(universe.cases))))
     if is_floating(prompt.model):
         return "it left out cases, and what their model stands for may have changed since"
-    links = [link for link in _links(records, parts, universe, prompt) if _order(link.record) <= _order(own)]
+    links = [link for link in _links(records, parts, universe, prompt) if _order(link.record) <= _order(own[-1])]
     found = _resolved(links, rule)
     if isinstance(found, str):
         return found

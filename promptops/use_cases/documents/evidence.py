@@ -9,7 +9,7 @@ from typing import Any, Final
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Purpose, Source
 from promptops.operations.evidence import EvidenceShown
-from promptops.operations.measured import Measured, MeasuredCase
+from promptops.operations.measured import Measured, MeasuredCase, SpreadCases
 from promptops.operations.runs import RunState
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.evidence import (
@@ -21,7 +21,7 @@ from promptops.wire.documents.evidence import (
     as_base64,
     from_base64,
 )
-from promptops.wire.documents.measured import MeasuredCaseDocument, MeasuredDocument
+from promptops.wire.documents.measured import MeasuredCaseDocument, MeasuredDocument, SpreadCasesDocument
 
 
 def _state(state: RunState) -> RunStateDocument:
@@ -55,14 +55,24 @@ def _measured(found: Measured) -> MeasuredDocument:
     cases = tuple(
         MeasuredCaseDocument(**{each.name: getattr(case, each.name) for each in fields(case)}) for case in found.cases
     )
-    return MeasuredDocument(app=found.app, channel=found.channel, digest=found.digest, cases=cases)
+    spread = tuple(
+        SpreadCasesDocument(**{each.name: getattr(one, each.name) for each in fields(one)}) for one in found.spread
+    )
+    return MeasuredDocument(
+        app=found.app, channel=found.channel, digest=found.digest, cases=cases, spread=spread
+    )  # fmt: skip
 
 
 def _from_measured(document: MeasuredDocument) -> Measured:
     cases = tuple(
         MeasuredCase(**{each.name: getattr(case, each.name) for each in fields(case)}) for case in document.cases
     )
-    return Measured(app=document.app, channel=document.channel, digest=document.digest, cases=cases)
+    spread = tuple(
+        SpreadCases(**{each.name: getattr(one, each.name) for each in fields(one)}) for one in document.spread
+    )
+    return Measured(
+        app=document.app, channel=document.channel, digest=document.digest, cases=cases, spread=spread
+    )  # fmt: skip
 
 
 FORMS: Final[Mapping[type, Form[Any, Any]]] = {

@@ -20,8 +20,23 @@ class MeasuredCaseDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadCasesDocument:
+    """The cases of a suite and a prompt that are asked on several days: those of one share, from 0, are due.
+
+    If `share` is null, today's were asked, and the others are due from `due` on.
+    """
+
+    suite: str
+    prompt: str
+    days: int
+    share: int | None
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredDocument:
-    """The cases of a plan that need not be asked, if the live release is the one with this digest.
+    """The cases of a plan that need not be asked, if the live release is the one with this digest; and those of which
+    another day is due.
 
     Without a gate, or with nothing live, `digest` is empty and there are no cases.
     """
@@ -30,3 +45,4 @@ class MeasuredDocument:
     channel: str
     digest: str
     cases: tuple[MeasuredCaseDocument, ...]
+    spread: tuple[SpreadCasesDocument, ...]

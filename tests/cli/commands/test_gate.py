@@ -148,7 +148,7 @@ def test_the_policy_is_explained_in_sentences(gated: Registry, promptops: Prompt
     for part in ("only warns", "2 of 3 repeats", "worse than live by 5.0%", "last 180 days", "suite answer", "1200 ms",
                  "0.002 US dollars", "10,000 calls a day", "10 times", "labelled", "red-team gave", "2026-12-23",
                  "No check can be waived", "api.openai.com only", "no case that passes on live fails",
-                 "on 2 days at least",
+                 "asked on 2 days, a part of them on each, and together that is one look",
                  "share the level", "answer is ask under another name"):  # fmt: skip
         assert part in said, part
     assert len(promptops("gate", "--explain-policy", "--channel", "prod", "--json").json["sentences"]) > 10  # type: ignore[arg-type]

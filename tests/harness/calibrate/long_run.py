@@ -82,7 +82,7 @@ def drift(random: Random, tries: int) -> Iterator[Line]:
 
 
 def unseen(random: Random, tries: int) -> Iterator[Line]:
-    """What a gate cannot see: the best of ten contents by local runs on the same cases, and a day that favours one."""
+    """What a gate cannot see: the best of ten contents by local runs on the same cases."""
     passed = tango_table(200, 0.05, LEVEL)
     counts = random.multinomial(200, [0.075, 0.025, 0.9], (tries, 10))
     best = passed[counts[..., 0], counts[..., 1]].any(axis=1).mean()
@@ -92,21 +92,6 @@ def unseen(random: Random, tries: int) -> Iterator[Line]:
         bound=0.22,
         tries=tries,
     )
-    for days in (1, 2):
-        shift = random.normal(0, 0.03, (tries, days))
-        losses, gains = np.zeros(tries, dtype=int), np.zeros(tries, dtype=int)
-        for day in range(days):
-            loss = np.clip((0.15 + shift[:, day]) / 2, 0, 1)
-            gain = np.clip((0.05 - shift[:, day]) / 2, 0, 1)
-            lost = random.binomial(200 // days, loss)
-            losses += lost
-            gains += random.binomial(200 // days - lost, gain / (1 - loss))
-        yield Line(
-            world=f"not closed: models whose quality moves by 3 points from day to day, measured on {days} day(s)",
-            measured=float(passed[losses, gains].mean()),
-            bound=0.12 if days == 1 else 0.1,
-            tries=tries,
-        )
 
 
 WORLDS = (creep, drift, unseen)

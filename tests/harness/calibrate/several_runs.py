@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from promptops.core.evidence.case_table import Arm, Case, RowOutcome
+from promptops.core.evidence.content import share_of
 from promptops.core.suite.suite import SuiteKind
 from tests.gate.world import NOW, F, Made, P, World, cases, compared, named, prompt, release, run, suite_of
 from tests.harness.calibrate.draw import GATE, MARGIN, N, Random, Rows, differing, drawn, noisy, share
@@ -122,6 +123,49 @@ def grown(random: Random, tries: int) -> Iterator[Line]:
     )
 
 
+def on_days(random: Random, tries: int) -> Iterator[Line]:
+    """``days: 2``: halves on two days, and a bad one asked again; and models whose quality moves from day to day."""
+    plan = cases("answer", "answer", N)
+    content = prompt("answer", "new").content
+
+    def asked(days: int, shift: float, again: bool) -> bool:
+        """Runs of the shares of each day; with ``again``, one that looks bad is begun once more, up to five times."""
+        world = replace(compared([[P]] * N, [[P]] * N, plan), made=())
+        day = 0
+        for due in range(days):
+            places = [n for n, case in enumerate(plan) if share_of(case.id, content, days) == due]
+            for number in range(5 if again else 1):
+                loss = MARGIN + random.normal(0, shift)
+                candidate, live = differing(random, len(places), loss, max(0.1, abs(loss)))
+                world, day = dated(world, places, candidate, live, day), day + 1
+                if sum(one == [F] for one in candidate) <= sum(one == [F] for one in live) or number == 4:
+                    break
+            if world.ask({**GATE, "days": days}).opens:
+                return True
+        return False
+
+    def dated(world: World, places: Sequence[int], candidate: Rows, live: Rows, day: int) -> World:
+        outcomes = {Arm.CANDIDATE: candidate, Arm.LIVE: live}
+        part = [plan[n] for n in places]
+        at = NOW - timedelta(days=12 - day)
+        made = run(world.candidate, part, outcomes, others={Arm.LIVE: world.live[0]}, name=f"day {day}", at=at)
+        return replace(world, made=(*world.made, made))
+
+    yield Line(
+        world="two days: a half that looks bad is begun again, up to five times each",
+        measured=share(tries, lambda: asked(2, 0.0, again=True)),
+        bound=0.05,
+        tries=tries,
+    )
+    for days in (1, 2):
+        yield Line(
+            world=f"not closed: models whose quality moves by 3 points from day to day, measured on {days} day(s)",
+            measured=share(tries, lambda days=days: asked(days, 0.03, again=False)),  # type: ignore[misc]
+            bound=0.12 if days == 1 else 0.1,
+            tries=tries,
+        )
+
+
 def many(random: Random, tries: int) -> Iterator[Line]:
     """Up to 12 contents, each worse by the margin, until one of them passes."""
 
@@ -184,4 +228,4 @@ def required(random: Random, tries: int) -> Iterator[Line]:
     )
 
 
-WORLDS = (reruns, stopped, edited, grown, many, required)
+WORLDS = (reruns, stopped, edited, grown, many, required, on_days)
