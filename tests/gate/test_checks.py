@@ -192,6 +192,20 @@ def test_cost(rule: dict[str, Any], outcome: Outcome) -> None:
     assert timed(50, 0).only({"cost": rule}).outcome is outcome
 
 
+@pytest.mark.parametrize(("growth", "outcome"), [(2, PASS), (1.9, FAIL)])
+def test_growth_is_that_of_a_prompt_that_has_a_new_name(growth: float, outcome: Outcome) -> None:
+    """Its run asks live's prompt under the new name, as `eval` does by the policy's `renames`."""
+    world = timed(50, 0)
+    old = replace(world.live[0], prompts=(prompt("reply", "old"),))
+    renamed = replace(world, live=(old,))
+    gate = {"cost": {"growth": growth}, "renames": {"reply": "answer"}}
+    assert renamed.only(gate).outcome is outcome
+    unsaid = renamed.only({"cost": {"growth": growth}})
+    assert unsaid.outcome is INCONCLUSIVE, "without its old name nothing says what it cost"
+    other = replace(old, prompts=(prompt("reply", "older"),))
+    assert replace(world, live=(other,)).only(gate).reason == "no run of it measured what answer costs on live"
+
+
 def test_an_unknown_price_is_not_zero() -> None:
     said = compared(*worse(50, 0)).only({"cost": {"per_call_usd": 1}})
     assert (said.outcome, said.reason) == (INCONCLUSIVE, "the price of an answer of its newest run is not known")

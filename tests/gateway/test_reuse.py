@@ -205,6 +205,46 @@ def test_after_another_release_went_live_just_what_is_lacking_is_asked(
     promptops("promote", "bot@0.1.1", "--channel", "prod")
 
 
+def test_ci_asks_just_what_the_gate_lacks(place: Path, provider: ModelServer, promptops: Promptops) -> None:
+    base = factory.commit(place, {}, "What is live")
+    written(place, part="Take leave of")
+    factory.commit(place, {}, "Another wording of one prompt")
+    ci = ("ci", "--base", base, "--channel", "prod", "--run")
+    promptops(*ci)
+    assert len(provider.asked) == 2 * CASES + 2 * 2 * 3 and not [b for b in provider.asked if "Greet" in spoken(b)]
+    head = factory.git(place, "rev-parse", "HEAD")
+    written(place, greet="Hail", part="Part from")
+    promptops("release", "bot", "--allow-dirty")
+    promptops("eval", "bot@0.1.1", "--channel", "prod")
+    promptops("promote", "bot@0.1.1", "--channel", "prod")
+    provider.asked.clear()
+    shown = promptops(*ci, "--head", head)
+    assert "asked: not_worse of greet (greet)" in shown.err
+    texts = sorted({spoken(body).split()[0] for body in provider.asked})
+    assert (texts, len(provider.asked)) == (["Greet", "Hail"], 2 * CASES), "what live moved away from, and no more"
+    provider.asked.clear()
+    promptops(*ci, "--head", head)
+    assert provider.asked == []
+
+
+def test_a_prompt_that_has_a_new_name_is_not_asked_again(
+    place: Path, provider: ModelServer, promptops: Promptops
+) -> None:
+    renamed = WORKSPACE.replace("not_worse:", "renames: {part: leave}\n      not_worse:")
+    (place / "promptops.yml").write_text(renamed)
+    promptops("channels", "apply", "--loosen")
+    (place / "bot/prompts/part.prompt.yml").unlink()
+    written(place, leave="Part from")
+    (place / "bot/evals/must.suite.yml").write_text(MUST.replace("part", "leave"))
+    plan = loaded(promptops("eval", "bot", "--channel", "prod", "--dry-run", "--json"))
+    assert (plan["cases"], plan["earlier"], plan["calls"]) == (2 * CASES + 4, 2 * CASES + 4, 0)
+    version = loaded(promptops("release", "bot", "--allow-dirty", "--json"))["version"]
+    shown = loaded(promptops("eval", f"bot@{version}", "--channel", "prod", "--json"))
+    assert provider.asked == []
+    [required] = [one for one in shown["gate"]["checks"] if one["name"] == "required" and one["prompt"] == "leave"]
+    assert required["outcome"] == "pass", required
+
+
 def test_a_rebase_says_what_it_cannot_be_asked_for(place: Path, provider: ModelServer, promptops: Promptops) -> None:
     for words in (("bot",), ("bot@0.1.0",), ("bot/greet@0.1.0", "--channel", "prod")):
         assert "--channel NAME --rebase" in promptops("eval", *words, "--rebase", exits=2).err

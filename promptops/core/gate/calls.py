@@ -16,7 +16,7 @@ from promptops.core.gate.pools import Part, Universe, parts_of
 from promptops.core.gate.records import Record, Records
 from promptops.core.gate.reuse import standing
 from promptops.core.gate.settings import FAIL_LEVEL, GateSettings
-from promptops.core.gate.subject import changed_prompts
+from promptops.core.gate.subject import changed_prompts, rename_doubts
 from promptops.core.gate.verdict import CheckVerdict, evaluate
 from promptops.core.statistics.bounds import (
     fewest_for_quantile,
@@ -245,6 +245,8 @@ def _growth(
     given: GateInput, settings: GateSettings, base: CheckVerdict, measured: Sequence[_Measured], most: float
 ) -> CheckVerdict:
     """Compares the calls of cases that live was asked too: of each changed prompt, in a run with what is live now."""
+    for name, reason, hint in rename_doubts(given, settings):
+        return replace(base, prompt=name, reason=reason, hint=hint)
     own: list[Call] = []
     others: list[Call] = []
     same = True  # every request of a changed prompt is that of live

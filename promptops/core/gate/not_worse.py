@@ -19,9 +19,9 @@ from promptops.core.gate.subject import (
     Changed,
     changed_prompts,
     independent,
+    rename_doubts,
     unapproved_move,
     unbelieved,
-    unexplained_renames,
 )
 from promptops.core.gate.verdict import CheckVerdict, approve, evaluate
 from promptops.core.verdict import Outcome
@@ -31,7 +31,11 @@ def check(given: GateInput, settings: GateSettings, records: Records) -> list[Ch
     """Returns a verdict for each changed prompt, each of its suites and each release it is compared with."""
     rule = settings.not_worse
     assert rule is not None
-    found = [_renamed(given, old, new) for old, new in unexplained_renames(given, settings)]
+    doubts = rename_doubts(given, settings)
+    found = [
+        CheckVerdict(name=NAME, outcome=Outcome.INCONCLUSIVE, prompt=new, reason=reason, hint=hint)
+        for new, reason, hint in doubts
+    ]
     for release, what in others(given, rule):
         for changed in changed_prompts(given, release, settings):
             found += _of_prompt(given, settings, records, rule, changed, what)
@@ -40,19 +44,6 @@ def check(given: GateInput, settings: GateSettings, records: Records) -> list[Ch
     if not given.live:
         return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="nothing to compare with: a first release")]
     return [CheckVerdict(name=NAME, outcome=Outcome.PASS, got="no prompt changed")]
-
-
-def _renamed(given: GateInput, old: str, new: str) -> CheckVerdict:
-    return CheckVerdict(
-        name=NAME,
-        outcome=Outcome.INCONCLUSIVE,
-        prompt=new,
-        reason=f"the prompt {old} is gone and {new} is new: it may be the same under another name",
-        hint=Sentence(
-            f"If it is, the policy says `renames: {{{old}: {new}}}`. If not: ",
-            approve(given, f"that {new} is not {old}", rename=f"{old}>{new}"),
-        ),
-    )
 
 
 def _of_prompt(

@@ -35,8 +35,24 @@ def changed_prompts(given: GateInput, release: GateRelease, settings: GateSettin
     return found
 
 
-def unexplained_renames(given: GateInput, settings: GateSettings) -> list[tuple[str, str]]:
-    """Returns pairs of a prompt that is gone since live and one that is new, of which no one said what they are."""
+def rename_doubts(given: GateInput, settings: GateSettings) -> list[tuple[str, str, Sentence]]:
+    """Returns the new prompts that may be ones that are gone since live, by another name, each with why and what to do;
+    without those of which the policy or a person says what they are.
+    """
+    return [
+        (
+            new,
+            f"the prompt {old} is gone and {new} is new: it may be the same under another name",
+            Sentence(
+                f"If it is, the policy says `renames: {{{old}: {new}}}`. If not: ",
+                approve(given, f"that {new} is not {old}", rename=f"{old}>{new}"),
+            ),
+        )
+        for old, new in _unexplained_renames(given, settings)
+    ]
+
+
+def _unexplained_renames(given: GateInput, settings: GateSettings) -> list[tuple[str, str]]:
     found = set()
     here = {prompt.name for prompt in given.candidate.prompts}
     for release in given.live:
