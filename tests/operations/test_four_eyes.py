@@ -22,7 +22,7 @@ from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import TokenRequest, create_token, revoke_token
 from promptops.store import Registry
 from tests.support import factory
-from tests.support.factory import NAME, built, by_hand, canary_of, content, go_back, key, make_channels, minutes
+from tests.support.factory import NAME, built, by_hand, content, go_back, key, make_channels, minutes
 
 ADA, BOB, CLEO, ROOT = (f"{name} <{name.lower()}@example.org>" for name in ("Ada", "Bob", "Cleo", "Root"))
 GATE = {"approvals": {"count": 1}}
@@ -225,31 +225,6 @@ def test_an_approval_opens_nothing_where_another_check_has_changed_its_mind(gate
     assert not opens(gated, new)
 
 
-def test_the_steps_of_a_canary_void_nothing(gated: Registry, bob: Token) -> None:
-    new = made(gated, "two")
-    approves(gated, new, "x", bob)
-    for step in (1, 2):
-        by_hand(gated, kind=Kind.CANARY, canary=canary_of(new, step=step), now=minutes(1))
-    assert opens(gated, new)
-
-
-def test_a_step_by_hand_that_changes_what_is_stable_voids_it(gated: Registry, bob: Token) -> None:
-    new, other = made(gated, "two"), made(gated, "three")
-    approves(gated, new, "x", bob)
-    by_hand(gated, kind=Kind.OFF, now=minutes(1))
-    assert not opens(gated, new)
-    approves(gated, new, "x", bob)
-
-    def forge(writer: Any) -> None:
-        writer.lock_heads([("bot", "prod")])
-        live = writer.live("bot", "prod")
-        forged = replace(live, revision=live.revision + 1, kind=Kind.CANARY, stable=other.ref, canary=canary_of(new))
-        writer.append(forged)
-
-    gated.write(forge)
-    assert not opens(gated, new)
-
-
 def test_an_approval_can_be_taken_back(gated: Registry, bob: Token) -> None:
     new = made(gated, "two")
     first = approves(gated, new, "x", bob)
@@ -306,16 +281,6 @@ def test_a_token_of_the_same_name_does_not_speak_for_the_one_before(gated: Regis
         approves(gated, new, "x", token(gated, "bob-2", "bob@example.org", scopes=(Scope.APPROVE,)))
     approves(gated, new, "x", dora)
     assert opens(gated, new)
-
-
-def test_a_canary_of_another_release_neither_lends_nor_takes_an_approval(gated: Registry, bob: Token) -> None:
-    new, other = made(gated, "two"), made(gated, "three")
-    approves(gated, new, "x", bob)
-    by_hand(gated, kind=Kind.CANARY, canary=canary_of(other), now=minutes(1))
-    assert not opens(gated, other), "what runs as a canary has no approval by that"
-    by_hand(gated, kind=Kind.CANARY, canary=canary_of(other, step=2, weight=10_000), now=minutes(1))
-    assert not opens(gated, other), "nor at its full weight"
-    assert opens(gated, new), "and the release beside it keeps its own"
 
 
 def test_the_gate_says_whose_approval_counts(gated: Registry, bob: Token) -> None:
