@@ -27,6 +27,7 @@ from promptops.source.git.environment import with_own_git
 
 if TYPE_CHECKING:
     from promptops.cli.session import Session
+    from promptops.evals.plan import Plan
     from promptops.operations.eval_plan import Prepared
     from promptops.source.load import AppSource
 
@@ -107,6 +108,19 @@ def prepared(
     made = eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
     left = kept(options) if options["continued"] else left_out(session, made, options)
     return eval_plan.leaned(made, left.earlier, left.shares)
+
+
+def plan_of(session: Session, root: Path, run: str) -> Plan:
+    """Returns the plan of a run as it was asked, with its held cases; ``run`` is the beginning of its id.
+
+    Raises:
+        Conflict: the files, a release or a suite have changed since.
+        Invalid, NotFound, Unavailable: they cannot be read.
+    """
+    options: dict[str, Any] = {"continued": run, "record": None, "fresh": False}
+    before = started(root, options)
+    assert before is not None
+    return eval_plan.continued(prepared(session, root, None, options), before.arguments()).plan
 
 
 def _suites(

@@ -3,6 +3,9 @@
 The id of the run decides which answers are drawn, and in which order, so no person does: one answer of the candidate to
 each case that a judge decided about. What a person sees says neither what the judge said nor which release answered.
 Each label is a line of ``labels.jsonl`` as soon as it is given; a later one of the same answer and check replaces it.
+
+The report of a run has no texts of held cases. Their answers are drawn with the run's ``plan``, which is made where the
+held cases can be read; the answers themselves are in the run's journal.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from typing import Any, Final
 from promptops.core.errors import Invalid, NotFound
 from promptops.core.evidence.case_table import Arm
 from promptops.core.suite.judge import is_judged
+from promptops.evals.journal import Key, read_lines
+from promptops.evals.plan import Asked, Plan
+from promptops.evals.response import Response
 from promptops.evals.run_folder import RunFolder
 from promptops.files import replace_file
 
@@ -67,20 +73,51 @@ class Given:
     at: str
 
 
-def draw(folder: RunFolder) -> tuple[Drawn, ...]:
+def draw(folder: RunFolder, plan: Plan | None = None) -> tuple[Drawn, ...]:
     """Returns the answers of a run in the order in which they are labelled.
+
+    Those to held cases are among them if the run's ``plan`` is given.
 
     Raises:
         NotFound: the run has not ended, or no judge decided about an answer of it. Invalid: its report is damaged.
     """
     report = folder.report()
     try:
-        drawn = _drawn(folder.id, report["cases"], report["rows"])
+        cases, rows = _open(report, plan, folder)
+        drawn = _drawn(folder.id, cases, rows)
     except (KeyError, IndexError, TypeError) as error:
         raise Invalid(f"the report of the run {folder.id[:8]} was written by another version of promptops") from error
     if not drawn:
         raise NotFound(f"no judge decided about an answer of the run {folder.id[:8]}, so there is nothing to label")
     return drawn
+
+
+def _open(
+    report: Mapping[str, Any], plan: Plan | None, folder: RunFolder
+) -> tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
+    """Returns the cases and rows of a report, with the texts of held cases by the plan of the run."""
+    cases, rows = report["cases"], report["rows"]
+    if plan is None or not any(case.get("held") for case in cases):
+        return cases, rows
+    answers = dict(read_lines(folder.answers))
+    opened = [_case(case, plan.cases[number]) for number, case in enumerate(cases)]
+    return opened, [_row(row, plan.cases[row["case"]], answers) for row in rows]
+
+
+def _case(case: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
+    if not case.get("held"):
+        return case
+    texts = {"input": asked.user_messages[Arm.CANDIDATE], "expected": asked.case.expected}
+    return {**case, **texts, "variables": asked.case.variables, "held": False}
+
+
+def _row(row: Mapping[str, Any], asked: Asked, answers: Mapping[Key, Response]) -> Mapping[str, Any]:
+    if not asked.held or row["arm"] != Arm.CANDIDATE.value:
+        return row
+    request = asked.requests[Arm.CANDIDATE].digest
+    response = answers[asked.suite, asked.prompt, asked.id, row["repeat"], request]
+    calls = [{"name": call.name, "arguments": call.arguments} for call in response.tool_calls]
+    return {**row, "answer": response.text, "tool_calls": calls}
 
 
 def _drawn(run: str, cases: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> tuple[Drawn, ...]:
@@ -89,7 +126,7 @@ def _drawn(run: str, cases: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[
     for row in rows:
         case = cases[row["case"]]
         judged = row["arm"] == Arm.CANDIDATE.value and any(is_judged(check["kind"]) for check in row["checks"])
-        if judged and not case.get("held"):  # of which no answer is here
+        if judged and not case.get("held"):  # of which no text is here
             lot = _lot(run, case["suite"], case["prompt"], case["id"], row["repeat"])
             first[row["case"]] = min(first.get(row["case"], (lot, row)), (lot, row), key=lambda pair: pair[0])
     turns: dict[tuple[str, str], int] = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import local
 from typing import Final
 
-from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import NotFound
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.labels import Label, Labels, answer_digest
@@ -79,8 +79,15 @@ def labelled_runs(root: Path, app: str) -> list[RunFolder]:
     return [one for one in folders if one.path.is_dir() and given_labels(one) and one.arguments().app == app]
 
 
-def labelled_answers(app: AppSource, folders: Sequence[RunFolder], suites: Sequence[str] = ()) -> list[Answer]:
+def labelled_answers(
+    app: AppSource,
+    folders: Sequence[RunFolder],
+    suites: Sequence[str] = (),
+    plans: Mapping[str, Plan] | None = None,
+) -> list[Answer]:
     """Returns every labelled answer that a judge of the app's suites can be asked about.
+
+    ``plans`` are those of runs with held cases, by their ids; other answers to held cases are left out.
 
     Raises:
         NotFound: there is no such suite, no judge, or no label.
@@ -93,10 +100,14 @@ def labelled_answers(app: AppSource, folders: Sequence[RunFolder], suites: Seque
         raise NotFound(f"{app.name} has no suite '{unknown[0]}'", known=sorted(app.suites))
     wanted = {name: suite for name, suite in judged.items() if not suites or name in suites}
     if not wanted:
-        raise NotFound(f"no suite of {app.name} has a judge", known=sorted(judged))
+        held = Sentence("Of suites whose cases are held: ", option("held", "with them")) if app.held else ""
+        raise NotFound(f"no suite of {app.name} has a judge", known=sorted(judged), hint=held)
     named = Named(reference=Reference(app=app.name), content=content_of(app), release=None)
     planned = plan(app.name, [side_of(Arm.CANDIDATE, named)], wanted.values(), Selection())
-    found = [*chain.from_iterable(_of_run(folder, planned) for folder in folders), *_of_cases(planned)]
+    found = [
+        *chain.from_iterable(_of_run(folder, planned, (plans or {}).get(folder.id)) for folder in folders),
+        *_of_cases(planned),
+    ]
     if not found:
         label = Advice(Action.LABEL, run="RUN")
         raise NotFound(f"no answer of {app.name} is labelled", hint=Sentence("Label some of a run: ", label, "."))
@@ -141,13 +152,13 @@ def record(root: Path, app: str, target: Path) -> None:
 # --- labels ---------------------------------------------------------------------------------------
 
 
-def _of_run(folder: RunFolder, planned: Plan) -> Iterator[Answer]:
+def _of_run(folder: RunFolder, planned: Plan, asked_there: Plan | None) -> Iterator[Answer]:
     """Yields the labelled answers of a run, and those that were drawn before the last of them and have no label."""
     given = given_labels(folder)
     suites = {suite.name: suite for suite in planned.suites}
     cases = {(asked.suite, asked.prompt, asked.id): asked for asked in planned.cases}
     groups: dict[tuple[str, str], list[Drawn]] = {}
-    for one in draw(folder):
+    for one in draw(folder, asked_there):
         groups.setdefault((one.suite, one.prompt), []).append(one)
     for (name, prompt), drawn in groups.items():
         labelled = [place for place, one in enumerate(drawn) if _words(one, one.checks, given)]

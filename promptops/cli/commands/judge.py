@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,21 +53,25 @@ def judge() -> None:
 )
 @click.option("--write", "target", metavar="FILE", type=click.Path(), help="Write them to fill in: JSONL, or .csv.")
 @click.option("--read", "filled", metavar="FILE", type=click.Path(), help="Take the labels of such a file.")
-def label(session: Session, /, run: str, count: int, target: str | None, filled: str | None) -> None:
+@click.option("--held", is_flag=True, help="Also answers to held cases, where these can be read; nothing writes them.")
+def label(session: Session, /, run: str, count: int, target: str | None, filled: str | None, held: bool) -> None:
     """Label answers of a run's candidate: whether each is good enough.
 
     The answers are drawn at random, in an order that follows from the run, and nothing shows what the judge said. A
     label is kept as soon as it is given, so you can stop and go on. Skip what you cannot tell: a skipped answer counts
     as if the judge was wrong. RUN is the beginning of a run's id.
     """
+    from promptops.cli.eval_sources import plan_of
     from promptops.cli.output import judge_report
     from promptops.evals import labelling
     from promptops.evals.run_folder import find_run
 
     if target and filled:
         raise Invalid("--write and --read are two steps", hint="Write the file, fill it in, then read it.")
+    if held and (target or filled):
+        raise Invalid("held cases are shown to a person and written nowhere", hint="Label them at the terminal.")
     folder = find_run(session.require_root(), run)
-    drawn = labelling.draw(folder)
+    drawn = labelling.draw(folder, plan_of(session, session.require_root(), folder.id) if held else None)
     actor = session.actor()
     if filled:
         path = session.path(filled)
@@ -129,6 +134,7 @@ def _word() -> Word | None:
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="Labels of this run alone; repeat it for more.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help="Judges of this suite; repeat it for more.")
 @click.option("--commit", default="", metavar="REF", help="Read suites from a commit, not the files here.")
+@click.option("--held", is_flag=True, help="Also labels of answers to held cases, where these can be read.")
 @click.option("--local", is_flag=True, help="Without a registry: with labels of local runs too, and recorded nowhere.")
 @click.option("--record", metavar="DIR", type=click.Path(), help="Write the judges' answers to a folder, for --replay.")
 @click.option("--replay", metavar="DIR", type=click.Path(), help="Take recorded answers; ask no judge.")
@@ -139,10 +145,12 @@ def calibrate(session: Session, /, app: str, **options: Any) -> None:
     Labels are those of `promptops judge label`, and those of cases. A judge is asked about an answer only where no run
     has its verdict. It prints how many good answers the judge passes and how many bad ones it fails, with bounds.
     """
+    from promptops.cli.eval_sources import held_places, plan_of
     from promptops.cli.output import judge_report
     from promptops.evals.run_folder import find_run
     from promptops.operations import calibrate as measuring
     from promptops.operations.eval_plan import read_app
+    from promptops.operations.held import with_held
 
     root = session.require_root()
     source = read_app(root, app, commit=options["commit"])
@@ -150,7 +158,12 @@ def calibrate(session: Session, /, app: str, **options: Any) -> None:
     opened = [folder for folder in folders if options["local"] or folder.arguments().opened]
     if len(opened) < len(folders):
         session.note(f"labels of {len(folders) - len(opened)} local runs are no evidence; --local measures with them")
-    answers = measuring.labelled_answers(source, opened, options["suites"])
+    if options["held"] and options["record"]:
+        raise Invalid("a recording would show what judges said of held cases", hint="Leave out --record.")
+    plans = {folder.id: plan_of(session, root, folder.id) for folder in opened} if options["held"] else {}
+    if options["held"]:
+        source = replace(source, suites=with_held(source, source.held, held_places(root)))
+    answers = measuring.labelled_answers(source, opened, options["suites"], plans)
     session.note(f"plan: {len(answers):,} labelled answers, {sum(len(one.checks) for one in answers):,} verdicts")
     replay = session.path(options["replay"]) if options["replay"] else None
     found = measuring.calibrate(root, source, answers, opened, asking(options), replay=replay)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import SuiteRef
 from promptops.core.gate.given import GateInput, GatePrompt
-from promptops.core.gate.looks import looks_of, waiting
+from promptops.core.gate.looks import begun, looks_of, waiting
 from promptops.core.gate.own_runs import own_runs, planned
 from promptops.core.gate.pools import Mean, Universe, ids_of, means_of, parts_of
 from promptops.core.gate.records import Records
@@ -56,7 +56,8 @@ def _of_prompt(
         return replace(verdict, reason=reason, hint=approve(given, "the suite", suite=suite.digest))
     own = own_runs(given, settings, records, suite, prompt)
     if isinstance(own, str):
-        return replace(verdict, reason=own, lacks_run=True)
+        reason, hint = begun(given, settings, records, suite.name, prompt) or (own, verdict.hint)
+        return replace(verdict, reason=reason, hint=hint, lacks_run=True)
     universe = Universe(independent(given, settings, suite, planned(own, suite.name, prompt.name)))
     parts = parts_of(records.counted, universe, suite.name, prompt)
     verdict = replace(verdict, evidence=ids_of(parts, own[-1]))

@@ -15,9 +15,10 @@ from datetime import date, datetime, timedelta
 from promptops.core.advice import Sentence, option
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.content import share_of
-from promptops.core.gate.given import GateInput
-from promptops.core.gate.pools import Part, Universe, places_of
-from promptops.core.gate.records import Record
+from promptops.core.gate.given import GateInput, GatePrompt
+from promptops.core.gate.own_runs import planned
+from promptops.core.gate.pools import Part, Universe, parts_of, places_of
+from promptops.core.gate.records import Record, Records
 from promptops.core.gate.settings import TRIES_WITHIN, GateSettings
 from promptops.core.gate.verdict import evaluate
 
@@ -93,6 +94,17 @@ def waiting(given: GateInput, settings: GateSettings, looks: Looks) -> tuple[str
     if given.candidate.released:
         hint = Sentence(hint, " with ", option("rebase", "what asks only that"), ".")
     return reason, hint
+
+
+def begun(
+    given: GateInput, settings: GateSettings, records: Records, suite: str, prompt: GatePrompt, other: str | None = None
+) -> tuple[str, Sentence] | None:
+    """Returns what is due of a release of which a part of the cases was asked, and none of the others yet."""
+    if settings.days == 1:
+        return None
+    universe = Universe(planned(records.own(given.candidate.digest), suite, prompt.name, other=other))
+    parts = parts_of(records.counted, universe, suite, prompt, other)
+    return waiting(given, settings, looks_of(parts, universe, prompt.content, settings.days, settings.evidence.max_age))
 
 
 def tries(

@@ -9,7 +9,7 @@ from promptops.core.evidence.case_table import Arm
 from promptops.core.gate.comparison import Compared, Difference, compare
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.judges import margin_factor
-from promptops.core.gate.looks import Looks, looks_of, tries, waiting
+from promptops.core.gate.looks import Looks, begun, looks_of, tries, waiting
 from promptops.core.gate.own_runs import own_runs, planned
 from promptops.core.gate.pair import NAME, Pair, others, pairs_of
 from promptops.core.gate.pools import Errors, Mean, Part, Universe, errors_of, means_of, parts_of
@@ -70,8 +70,8 @@ def _of_pair(
     other = changed.other.content
     own = own_runs(given, settings, records, pair.suite, changed.prompt, other=other, what=pair.what)
     if isinstance(own, str):
-        begun = _begun(given, settings, records, pair, other) if settings.days > 1 else None
-        lacking = pair.verdict(Outcome.INCONCLUSIVE, *(begun or (own, evaluate(given, pair.against))))
+        rest = begun(given, settings, records, pair.suite.name, changed.prompt, other)
+        lacking = pair.verdict(Outcome.INCONCLUSIVE, *(rest or (own, evaluate(given, pair.against))))
         return [replace(lacking, lacks_run=True)]
     cases = planned(own, pair.suite.name, changed.prompt.name, other=other)
     universe = Universe(independent(given, settings, pair.suite, cases))
@@ -87,17 +87,6 @@ def _of_pair(
     if wrong is not None:
         return [wrong]
     return _compared(given, settings, rule, pair, universe, looks, parts, ranked)
-
-
-def _begun(
-    given: GateInput, settings: GateSettings, records: Records, pair: Pair, other: str
-) -> tuple[str, Sentence] | None:
-    """Returns what is due of a release of which a part of the cases was asked, and none of the others yet."""
-    prompt, suite = pair.changed.prompt, pair.suite.name
-    universe = Universe(planned(records.own(given.candidate.digest), suite, prompt.name, other=other))
-    parts = parts_of(records.counted, universe, suite, prompt, other)
-    looks = looks_of(parts, universe, prompt.content, settings.days, settings.evidence.max_age)
-    return waiting(given, settings, looks)
 
 
 def _unusable(
