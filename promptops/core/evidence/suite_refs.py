@@ -35,15 +35,14 @@ def suite_ref(suite: Suite, *, cases: bool = True, repeats: int | None = None) -
 def clusters(suites: Sequence[Suite]) -> list[tuple[str, ...]]:
     """Returns the cluster of each case of each suite: its own, or that of the cases that are alike; empty otherwise.
 
-    A case that names none belongs to the first cluster that one of those names, or to ``~N``.
+    A case that names none belongs to the first cluster that one of those names, or to ``~N``. The names follow from the
+    suite alone, so they are the same in every run of it.
     """
-    number = 0
     found: list[tuple[str, ...]] = []
     for suite in suites:
         own = [given_cluster(case.cluster) for case in suite.cases]
         names = list(own)
-        for group in groups_of_similar([case.variables for case in suite.cases]):
-            number += 1
+        for number, group in enumerate(groups_of_similar([case.variables for case in suite.cases]), 1):
             of_all = next((own[place] for place in group if own[place]), alike(number))
             for place in group:
                 names[place] = own[place] or of_all

@@ -14,6 +14,7 @@ def test_similar_cases_are_reported_and_recorded_as_a_group() -> None:
     assert found(suite) == [("similar-cases", "evals/geo.suite.yml", 4)]
     read = checked(files(suite)).app("bot").suites["geo"]
     assert clusters([read]) == [("~1", "~1", "~1", "")]
+    assert clusters([read, read]) == [("~1", "~1", "~1", "")] * 2, "whichever other suites a run has"
     assert not suite_ref(read).independent
     said = checked(files(f"{suite}independent: true\n"))
     assert said.findings == ()
