@@ -38,7 +38,7 @@ _csv_option = click.option("--csv", "as_csv", is_flag=True, help="As CSV, for a 
 @_since_option
 @_csv_option
 def outcomes(session: Session, /, app: str, channel: str | None, by: str, since: str, as_csv: bool) -> None:
-    """What an app's calls did: errors, latency, tokens, cost, results.
+    """What calls did: errors, latency, tokens, cost, results.
 
     Intervals in brackets are of 95 %. Without --channel, all channels are shown.
 

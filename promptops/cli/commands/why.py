@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @command("why")
 @click.argument("call", metavar="CALL_ID")
 def why(session: Session, /, call: str) -> None:
-    """Why one call came out as it did: its release, and what that changed.
+    """Why one call came out as it did, and of which release.
 
     Everything follows from the call's id, for ever. An application has it as `call.id`, traces as `promptops.call_id`.
 
