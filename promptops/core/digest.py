@@ -27,6 +27,7 @@ MAX_NUMBER = 2**53
 """From here on, JSON parsers with double precision, such as JavaScript's, round whole numbers."""
 
 _MOST = (str, bool)
+_EASY = frozenset((str, bool, type(None)))
 _NO_ARRAYS = (*OBJECTS, bytes, bytearray, memoryview)
 
 
@@ -67,9 +68,7 @@ def parse_canonical(data: bytes, *, limit: int = MAX_BYTES) -> Json:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"not JSON: {error}") from error
-    hard: list[object] = []
-    _plain(value, 0, hard)
-    if hard or b"\\u" in data:  # only an escape can be a NUL or a lone surrogate
+    if b"\\u" in data or _is_hard(value, 0):  # only an escape can be a NUL or a lone surrogate
         _check(value, "$", 0)
     return cast(Json, value)
 
@@ -166,6 +165,21 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
         }
     hard.append(value)
     return None
+
+
+def _is_hard(value: object, depth: int) -> bool:
+    """Returns whether a value that JSON was read into needs a closer look: :func:`_plain` without a copy."""
+    if isinstance(value, dict):
+        items: Iterable[object] = value.values()
+        if not _ascii(value):
+            return True
+    elif isinstance(value, list):
+        items = value
+    elif isinstance(value, float):
+        return value.is_integer() or not 1e-4 <= abs(value) < 1e16
+    else:
+        return isinstance(value, int) and not -MAX_NUMBER < value < MAX_NUMBER
+    return depth >= MAX_DEPTH or any(type(item) not in _EASY and _is_hard(item, depth + 1) for item in items)
 
 
 def _ascii(keys: Iterable[object]) -> bool:
