@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from promptops.core.errors import Invalid, NotFound, PromptopsError, RegistryMismatch
-from promptops.core.outcomes.admission import LeftOut
+from promptops.core.outcomes.admission import LeftOut, seal_of
 from promptops.core.outcomes.call_id import CallId, prompt_digits, read_call_id
 from promptops.core.outcomes.call_id import Standing as Seal
 from promptops.core.outcomes.report import BadUnit, Feedback, score_guardrail
-from promptops.core.outcomes.report_key import SECRET_BYTES
 from promptops.core.outcomes.series import Assignment, Series
 from promptops.core.outcomes.sums import Sums
 
@@ -77,9 +76,8 @@ class FeedbackDesk:
         at = standing.minute_of(standing.minute if minute is None else minute)
         if at is None:
             return LeftOut.OLD
-        # Without a secret here none was ever given to a client, so nothing has its seal.
-        seal = call.standing(self.secret or bytes(SECRET_BYTES))
-        if seal is Seal.FORGED or (seal is Seal.SEALED and not self.secret):
+        seal = seal_of(call, self.secret)
+        if seal is Seal.FORGED:
             return LeftOut.FORGED
         prompt = self._prompt(call)
         if prompt is None:

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from promptops.core.errors import Invalid, RegistryMismatch
+from promptops.core.outcomes.call_id import CallId, read_call_id
 from promptops.core.outcomes.call_id import Standing as Seal
-from promptops.core.outcomes.call_id import read_call_id
 from promptops.core.outcomes.kept_call import KeptCall, PlacedCall
 from promptops.core.outcomes.report import BadUnit, OutcomeReport, SampledUnit
 from promptops.core.outcomes.report_key import SECRET_BYTES
@@ -95,6 +95,14 @@ class Admitted:
     left_out: Counter[LeftOut] = field(default_factory=Counter)
 
 
+def seal_of(call: CallId, secret: bytes) -> Seal:
+    """Returns whether a process with the registry's secret made an id. Without a secret here, none was ever given to a
+    client, so a seal is forged.
+    """
+    seal = call.standing(secret or bytes(SECRET_BYTES))
+    return Seal.FORGED if seal is Seal.SEALED and not secret else seal
+
+
 def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> PlacedCall | LeftOut:
     """Returns a kept call that came for a channel with what its id says, or why it is not kept.
 
@@ -108,9 +116,8 @@ def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> 
         return LeftOut.FOREIGN
     if found.assignment.channel != channel or not found.is_of(call.prompt):
         return LeftOut.MALFORMED
-    # Without a secret here none was ever given to a client, so nothing has its seal.
-    seal = found.standing(secret or bytes(SECRET_BYTES))
-    if seal is Seal.FORGED or (seal is Seal.SEALED and not secret):
+    seal = seal_of(found, secret)
+    if seal is Seal.FORGED:
         return LeftOut.FORGED
     unit = found.unit(secret) if seal is Seal.SEALED else None
     return PlacedCall(call=call, assignment=found.assignment, unit=unit.id if unit else "")

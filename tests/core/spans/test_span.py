@@ -198,5 +198,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(READ)), VALUES), st.booleans())
 def test_nothing_that_an_attribute_may_hold_makes_the_reader_fail(attributes: dict[str, Any], failed: bool) -> None:
-    is_model(facts_of(attributes))
-    read(attributes, failed=failed)
+    assert is_model(facts_of(attributes)) in (True, False)
+    span = read(attributes, failed=failed)
+    assert span.error.isprintable() and span.model.isprintable() and span.response_id.isprintable()
+    assert bool(span.error) >= failed
