@@ -75,7 +75,9 @@ def test_truncated_slow_and_garbled_answers_cost_no_answer(tmp_path: Path) -> No
         settings = Workers(endpoints=found, pace=pace, trust=no_trust(), concurrency=16)
         finished = ran(plan, tmp_path, server, with_workers=settings)
     assert {row.graded.outcome for row in finished.rows} == {RowOutcome.PASSED}
-    assert sum(row.response.first_attempt_failed for row in finished.rows) == 10, "5 lost and 5 that hung"
+    failed_first = {row.case for row in finished.rows if row.response.first_attempt_failed}
+    lost_or_hung = {number for number in range(40) if number % 8 in (2, 4)}
+    assert failed_first >= lost_or_hung, "on a busy machine an attempt of another case may also last a second"
 
 
 @pytest.mark.parametrize("dated", [False, True])

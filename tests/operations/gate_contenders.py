@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from promptops.core.errors import NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined, RegistryUnavailable
+from promptops.core.errors import (
+    NotApproved,
+    NothingDeployed,
+    NothingToRollBackTo,
+    PolicyRefused,
+    Quarantined,
+    RegistryUnavailable,
+)
 from promptops.core.evidence.approval import Approval, standing
 from promptops.core.evidence.case_table import Arm, RowOutcome
 from promptops.core.evidence.evidence import Evidence
@@ -89,7 +96,7 @@ def acted(url: str, number: int, at: float) -> list[Asked]:
 
 def _next(chance: random.Random, number: int, version: str) -> Asked:
     weights: dict[What, float] = {
-        "approve": 8, "withdraw": 1, "promote": 8, "verdict": 3, "run": 3, "policy": 1, "rollback": 0.4, "ask": 2,
+        "approve": 8, "withdraw": 2, "promote": 8, "verdict": 3, "run": 3, "policy": 1, "rollback": 0.4, "ask": 2,
     }  # fmt: skip
     [what] = chance.choices(list(weights), weights=list(weights.values()))
     return Asked(
@@ -112,7 +119,7 @@ def _act(registry: Registry, asked: Asked) -> tuple[str, tuple[int | str | bool,
         now = datetime.now(UTC)
         try:
             told = _DO[asked.what](registry, asked, now)
-        except (NotApproved, NothingToRollBackTo, PolicyRefused, Quarantined):
+        except (NotApproved, NothingDeployed, NothingToRollBackTo, PolicyRefused, Quarantined):
             told = ()
         except RegistryUnavailable:
             continue
