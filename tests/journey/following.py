@@ -1,4 +1,4 @@
-"""The demo's last chapter: a server, an application that asks it, a rollback, and how long the application took."""
+"""The last chapter: a server, applications that ask it, a rollback, how long it took, and what both releases cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.journey.model_server import served
 from tests.journey.terminal import Surprise, Terminal, copy, expect
+from tests.journey.tickets import TICKETS, answer_tickets, compare, settings_of
 
 _SECONDS = 20.0
 _APPLICATION = "application/support.py"
@@ -35,7 +37,14 @@ def follow(terminal: Terminal) -> None:
         settings = {"PROMPTOPS_REGISTRY": url, "PROMPTOPS_CHANNEL": "prod", "PROMPTOPS_TOKEN": str(minted["secret"])}
         typed = f"PROMPTOPS_REGISTRY={url} PROMPTOPS_CHANNEL=prod PROMPTOPS_TOKEN=… python {_APPLICATION}"
         with _running(terminal, typed, [sys.executable, _APPLICATION], settings) as application:
-            _roll_back(terminal, _address(application))
+            address = _address(application)
+            with served() as model:
+                tickets = settings_of(terminal, url)
+                terminal.tell("Another one answers tickets with what is live, and says which calls led to what.")
+                answer_tickets(terminal, tickets, model, TICKETS)
+                _roll_back(terminal, address)
+                answer_tickets(terminal, tickets, model, TICKETS)
+                compare(terminal)
 
 
 def _roll_back(terminal: Terminal, address: str) -> None:

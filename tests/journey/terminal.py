@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,24 @@ class Terminal:
             raise Surprise(f"`{command}` ended with exit code {done.returncode}, not {exits}")
         self.shown.append(Shown(command, done.stdout))
         return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+
+    def python(self, command: str, settings: Mapping[str, str]) -> str:
+        """Run an application with this Python; ``settings`` are its environment, and not shown."""
+        self.announce(f"python {command}")
+        done = subprocess.run(
+            [sys.executable, *shlex.split(command)],
+            cwd=self.directory,
+            env={**self.environment(), **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        print(done.stdout, end="", flush=True)
+        if done.returncode:
+            raise Surprise(f"`python {command}` ended with exit code {done.returncode}")
+        return done.stdout
 
     def announce(self, command: str) -> None:
         """Show a command as it is typed."""

@@ -30,6 +30,12 @@ def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:
     scratch = re.search(r"/\S+/promptops-demo-\w+", done.stdout)
     assert scratch is not None
     assert (Path(scratch[0]) / ".promptops" / "registry.db").exists()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    one = re.search(r"one of it +\$([\d.]+) +\$([\d.]+)", plain)
+    a_call = re.search(r"a call +\$([\d.]+) +\$([\d.]+)", plain)
+    assert one is not None and a_call is not None, plain
+    assert float(one[1]) > float(one[2])
+    assert float(a_call[1]) < float(a_call[2]), "the release that is dearer a call is the cheaper one for a ticket"
     drawn = picture.read_text(encoding="utf-8")
     assert "rollback" in drawn
     assert "url(http" not in drawn
