@@ -8,7 +8,8 @@
 
 Below ``with prompt.call():`` every span then has the app, the release and the call (:mod:`promptops.core.spans.names`).
 When the span of a request to a model ends, as stock instrumentations make it, its tokens, error and duration go to the
-call: the application need not record the answer. Needs the extra ``otel``.
+call: the application need not record the answer. So do the name, the time and the error of a tool, and the trace's id.
+Needs the extra ``otel``.
 
 Only names, numbers and the class of an error are read; no text of a request or an answer.
 """
@@ -24,12 +25,12 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from promptops._version import __version__
-from promptops.client.current_call import CURRENT, CurrentCall, Observed
+from promptops.client.current_call import CURRENT, TRACERS, CurrentCall, Observed
 from promptops.client.settings import OTEL_ALSO, variable
 from promptops.core.errors import Invalid
 from promptops.core.spans import names
 from promptops.core.spans.names import SPELLINGS, Fact
-from promptops.core.spans.span import Facts, Value, facts_of, is_model, read_model_span
+from promptops.core.spans.span import Facts, Value, error_of, facts_of, is_model, read_model_span, tool_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -68,6 +69,8 @@ class ReleaseProcessor(SpanProcessor):
         self._open: dict[int, _Open] = {}
         self._is_over = False
         self._logger = get_logger("promptops", __version__, logger_provider, names.SCHEMA_URL)
+        if _trace_here not in TRACERS:
+            TRACERS.append(_trace_here)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamps a span that begins: with the call that is open here, or with that of the span that it lies in."""
@@ -79,6 +82,7 @@ class ReleaseProcessor(SpanProcessor):
                 return
             stamp = self._stamp(call)
             span.set_attributes(stamp)
+            call.in_trace(trace.format_trace_id(span.get_span_context().trace_id))
             if outer is None or outer.call is not call:
                 self._log_evaluation(call, stamp, span)
             if len(self._open) < _MOST_OPEN:
@@ -94,6 +98,8 @@ class ReleaseProcessor(SpanProcessor):
             if opened is None or context is None:
                 return
             facts = _facts_of(span)
+            if tool := tool_of(facts):
+                opened.call.used_tool(tool, latency_ms=_taken(span), error=_error_of(span, facts))
             if not is_model(facts):
                 return
             self._note_repeating(opened.parent)
@@ -176,6 +182,20 @@ def _exception(span: ReadableSpan) -> Mapping[Fact, Value]:
             if name in SPELLINGS[Fact.ERROR]:
                 return {Fact.ERROR: value}
     return {}
+
+
+def _trace_here() -> str:
+    """The id of the trace that runs here; empty without one."""
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+
+def _taken(span: ReadableSpan) -> float:
+    return max(0, (span.end_time or 0) - (span.start_time or 0)) / 1e6
+
+
+def _error_of(span: ReadableSpan, facts: Facts) -> str:
+    return error_of(facts, failed=span.status.status_code is StatusCode.ERROR)
 
 
 def _observed(span: ReadableSpan, facts: Facts) -> Observed:

@@ -54,6 +54,14 @@ class Call:
     epoch: int = 3
     is_reported: bool = False
     seen: list[Observed] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+    tools: list[tuple[str, bool, str]] = field(default_factory=list)
+
+    def in_trace(self, trace_id: str) -> None:
+        self.traces.append(trace_id)
+
+    def used_tool(self, name: str, *, latency_ms: float | None = None, error: str = "") -> None:
+        self.tools.append((name, latency_ms is not None and latency_ms >= 0, error))
 
     def observe(self, seen: Observed) -> None:
         self.seen.append(seen)
@@ -252,3 +260,32 @@ def test_the_event_of_feature_flags_is_logged_once_a_call_within_its_first_span(
         "feature_flag.set.id": "prod",
         "feature_flag.version": "3.17",
     }
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"},
+        {"openinference.span.kind": "TOOL", "tool.name": "search"},
+        {"traceloop.span.kind": "tool", "traceloop.entity.name": "search"},
+    ],
+)
+def test_a_call_hears_of_its_trace_and_of_tools_below_it(traced: Traced, attributes: Mapping[str, AnyValue]) -> None:
+    with opened(Call()) as call:
+        with traced.tracer.start_as_current_span("tool", attributes=attributes) as span:
+            trace_id = format(span.get_span_context().trace_id, "032x")
+        with pytest.raises(TimeoutError), traced.tracer.start_as_current_span("tool", attributes=attributes):
+            raise TimeoutError("secret words")
+    assert call.tools == [("search", True, ""), ("search", True, "TimeoutError")]
+    assert call.traces[0] == trace_id
+    assert call.seen == []
+
+
+def test_what_runs_in_no_trace_and_what_is_no_tool_say_nothing(traced: Traced) -> None:
+    from promptops.client.current_call import TRACERS
+
+    with opened(Call()) as call, traced.tracer.start_as_current_span("agent", attributes={"gen_ai.tool.name": "x"}):
+        here = [trace_of() for trace_of in TRACERS]
+    assert call.tools == []
+    assert here == call.traces
+    assert [trace_of() for trace_of in TRACERS] == [""]

@@ -180,6 +180,7 @@ class BaseClient:
         key: str | None = None,
         targeting_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        trace_id: str = "",
         version: str | None = None,
         channel: str | None = None,
         fallback: Fallback | None = None,
@@ -193,7 +194,8 @@ class BaseClient:
                 call.record(response)
 
         Calls are added up by release and reported every ten seconds. Without a key the call is a unit of its own.
-        ``tags`` are declared in ``app.yml``; others are left out. Nothing of the counting raises or waits.
+        ``tags`` are declared in ``app.yml``; others are left out. ``trace_id`` is that of the call's trace, which
+        :mod:`promptops.otel` finds by itself. Nothing of the counting raises or waits.
 
         Raises:
             PromptUnavailable, NotFound: as :meth:`get_prompt` does.
@@ -202,7 +204,7 @@ class BaseClient:
         if drawn is None:
             drawn = os.urandom(8).hex()
         prompt = self.get_prompt(name, key=drawn, version=version, channel=channel, fallback=fallback)
-        return prompt.call(key=drawn, tags=tags)
+        return prompt.call(key=drawn, tags=tags, trace_id=trace_id)
 
     def outcome(self, call_id: str, name: str) -> None:
         """Report what a call led to, ``ticket_resolved``: from any process, also days later. No I/O, and never raises.

@@ -6,6 +6,7 @@ instrumentation of a framework, hands it over with :meth:`CurrentCall.observe`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -72,6 +73,15 @@ class CurrentCall(Protocol):
     def observe(self, seen: Observed) -> None:
         """Take one call of a model that ended. Several add up. Never raises; any thread may call it."""
 
+    def in_trace(self, trace_id: str) -> None:
+        """Take the id of the trace that the call is in. The first one counts. Never raises; any thread may call it."""
+
+    def used_tool(self, name: str, *, latency_ms: float | None = None, error: str = "") -> None:
+        """Take a tool that was used for the call. Never raises; any thread may call it."""
+
+
+TRACERS: list[Callable[[], str]] = []
+"""Where a tracer is in use, what returns the id of the trace that runs here; empty without one."""
 
 CURRENT: ContextVar[CurrentCall | None] = ContextVar("promptops_call", default=None)
 """The innermost call that is open here."""

@@ -121,7 +121,7 @@ class Prompt:
         """
         from promptops.core.provider_arguments import openai_chat
 
-        return openai_chat(self.definition, self.template.render(variables))
+        return openai_chat(self.definition, self._rendered("chat", variables))
 
     def to_openai_responses(self, /, **variables: Json) -> Arguments:
         """Returns the arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
@@ -132,7 +132,7 @@ class Prompt:
         """
         from promptops.core.provider_arguments import openai_responses
 
-        return openai_responses(self.definition, self.template.render(variables))
+        return openai_responses(self.definition, self._rendered("responses", variables))
 
     def to_anthropic(self, /, **variables: Json) -> Arguments:
         """Returns the arguments of ``client.messages.create``. System messages are joined into its ``system``.
@@ -144,17 +144,27 @@ class Prompt:
         """
         from promptops.core.provider_arguments import anthropic_messages
 
-        return anthropic_messages(self.definition, self.template.render(variables))
+        return anthropic_messages(self.definition, self._rendered("messages", variables))
 
-    def call(self, *, key: str | None = None, tags: Mapping[str, str] | None = None) -> Call[Prompt]:
+    def _rendered(self, api: str, variables: Mapping[str, Json]) -> list[dict[str, str]]:
+        """The messages; where the call keeps the variables, also for which API they are."""
+        render_for = getattr(self.template, "render_for", None)
+        rendered: list[dict[str, str]] = (
+            self.template.render(variables) if render_for is None else render_for(api, variables)
+        )
+        return rendered
+
+    def call(
+        self, *, key: str | None = None, tags: Mapping[str, str] | None = None, trace_id: str = ""
+    ) -> Call[Prompt]:
         """Returns a call of a model with this prompt, for ``with`` or ``async with``: see :meth:`Client.call`.
 
         ``key`` is the one that the prompt was drawn for. Without it the call is part of the sums, and of no comparison
-        of a canary with its stable release.
+        of a canary with its stable release. Render the ``prompt`` of the call: its variables are those that are kept.
         """
         from promptops.client.calls.call import Call  # which loads what counting needs
 
-        return Call(self, key=key, tags=tags)
+        return Call(self, key=key, tags=tags, trace_id=trace_id)
 
     @classmethod
     def fallback(cls, name: str, value: Fallback, *, channel: str = "") -> Prompt:

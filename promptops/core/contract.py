@@ -128,6 +128,8 @@ def _input(prompt: str, field: str, old: Input, new: Input) -> Iterator[Change]:
         kinds.append((now[0], f"input '{name}' is now {now[1]}"))
     elif not new.required and _differ(old.schema["default"], new.schema["default"]):
         kinds.append((Bump.MINOR, f"default of input '{name}' changed"))
+    if old.private != new.private:
+        kinds.append((Bump.PATCH, f"input '{name}' is {'now' if new.private else 'no longer'} private"))
     for bump, summary in kinds or [(Bump.PATCH, f"description of input '{name}'")]:
         yield _change(bump, prompt, field, summary, before, after)
 

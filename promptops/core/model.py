@@ -72,7 +72,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A variable of a prompt and the JSON Schema of its value. An input with a ``default`` is optional."""
+    """A variable of a prompt and the JSON Schema of its value. An input with a ``default`` is optional.
+
+    One whose schema has ``private: true``, or has it anywhere within, is never captured.
+    """
 
     name: str
     schema: Mapping[str, Json] = field(default_factory=lambda: {"type": "string"})
@@ -80,6 +83,16 @@ class Input:
     @property
     def required(self) -> bool:
         return "default" not in self.schema
+
+    @property
+    def private(self) -> bool:
+        return _has_private(self.schema)
+
+
+def _has_private(schema: Json) -> bool:
+    if isinstance(schema, Mapping):
+        return schema.get("private") is True or any(map(_has_private, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_has_private, schema))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

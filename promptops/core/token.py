@@ -54,6 +54,7 @@ class Scope(StrEnum):
     EVIDENCE = "evidence"
     APPROVE = "approve"
     WAIVE = "waive"
+    CONTENT = "content"
     ADMIN = "admin"
 
 
@@ -187,7 +188,7 @@ def kind_of(scopes: tuple[Scope, ...]) -> TokenKind:
     scope_set = set(scopes)
     if Scope.ADMIN in scope_set:
         return TokenKind.ADMIN
-    if scope_set & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY, Scope.APPROVE, Scope.WAIVE}:
+    if scope_set & {Scope.PROMOTE, Scope.ROLLBACK, Scope.POLICY, Scope.APPROVE, Scope.WAIVE, Scope.CONTENT}:
         return TokenKind.OPERATOR
     return TokenKind.PIPELINE if scope_set & {Scope.RELEASE, Scope.EVIDENCE} else TokenKind.RUNTIME
 

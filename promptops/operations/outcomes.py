@@ -10,12 +10,13 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from promptops.core.declarations import Capture
 from promptops.core.errors import NotFound, PromptopsError, RegistryMismatch
-from promptops.core.outcomes.admission import Admitted, LeftOut, admit, place_call
+from promptops.core.outcomes.admission import Admitted, LeftOut, admit, place_call, without_content
 from promptops.core.outcomes.counted_numbers import CountedNumbers
 from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, Feedback, OutcomeReport, SampledUnit
@@ -196,6 +197,7 @@ class _Taking:
         self._bad: list[BadUnit] = []
         self._sampled: list[SampledUnit] = []
         self._kept: list[PlacedCall] = []
+        self._captures: dict[str, bool] = {}
         self._left_out: Counter[LeftOut] = Counter()
 
     def take(self, incoming: Sequence[Document | Line]) -> Taken:
@@ -272,7 +274,7 @@ class _Taking:
             self._bad += [led.bad_unit] if led.bad_unit else []
         self._bad += draft.admitted.bad_units
         self._sampled += draft.admitted.sampled_units
-        self._kept += draft.admitted.calls
+        self._kept += map(self._as_declared, draft.admitted.calls)
         self._left_out += left_out
         if isinstance(draft.source, Line):
             refused = draft.refused or (LeftOut.AGAIN if left_out else None)
@@ -282,6 +284,16 @@ class _Taking:
         seen = self._desk.standing(_apps(report), report.channel, self._now, draft.source.allows).revisions
         sample = {app: self._threshold(app, report.channel) for app in sorted(seen)}
         return Reported(number=report.number, counted=draft.counted, sample=sample, left_out=dict(left_out))
+
+    def _as_declared(self, placed: PlacedCall) -> PlacedCall:
+        """A call without its variables where the app does not declare that they are captured (any more)."""
+        app = placed.assignment.app
+        if placed.call.variables is not None and app not in self._captures:
+            found = self._writer.declarations(app)
+            self._captures[app] = found is not None and found.declared.capture is Capture.VARIABLES
+        if placed.call.variables is None or self._captures[app]:
+            return placed
+        return replace(placed, call=without_content(placed.call))
 
     def _add(self, place: tuple[Series, int], sums: Sums) -> None:
         known = self._sums.get(place)

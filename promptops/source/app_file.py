@@ -110,6 +110,7 @@ def read_input_schemas(fields: Fields) -> dict[str, Mapping[str, Json]]:
             fields.report.add("name-invalid", offset, f"'{name[:80]}' is not a variable's name", hint)
             continue
         check_schema(schema, f"the schema of '{name}'")
+        schema.flag("private")
         schemas[name] = schema.value or _TEXT
     return schemas
 

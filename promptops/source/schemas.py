@@ -94,7 +94,7 @@ def _quick(schema: Mapping[str, Json]) -> str | None:
     default = schema.get("default", ...)
     if default is not ... and type(default) not in _TYPES[kind]:
         return None
-    return "" if not schema.keys() - {"type", "title", "description", "default"} else None
+    return "" if not schema.keys() - {"type", "title", "description", "default", "private"} else None
 
 
 def _thorough(encoded: str) -> str:

@@ -105,6 +105,10 @@ RULES: list[tuple[dict[str, Any], list[tuple[Bump, str, str]]]] = [
         {"inputs": inputs(question={"type": "string", "title": "Q", "description": "…", "examples": ["Why?"]})},
         [(PATCH, "inputs.question", "description of input 'question'")],
     ),
+    (
+        {"inputs": inputs(question={"type": "string", "private": True})},
+        [(PATCH, "inputs.question", "input 'question' is now private")],
+    ),
     ({"inputs": BASE.inputs[::-1]}, []),
     # what decides the answer
     (

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Update
 
+from promptops.core.declarations import Capture
 from promptops.core.errors import RegistryDamaged
 from promptops.core.outcomes.admission import OLDEST
 from promptops.core.outcomes.call_outcome import Count, Tokens
@@ -31,10 +32,11 @@ UNIT = Unit(id="9f86d081884c7d65", bucket=4711)
 
 @pytest.fixture
 def live(registry: Registry) -> Registry:
-    """`bot` at revision 1 of prod."""
+    """`bot` at revision 1 of prod, which declares that variables are captured."""
     factory.make_channels(registry)
     [release] = factory.make_releases(registry, "bot", 1)
     factory.go_live(registry, f"bot@{release.version}")
+    factory.declare(registry, capture=Capture.VARIABLES)
     return registry
 
 
@@ -87,9 +89,20 @@ def test_a_call_is_kept_once_as_it_came_first(live: Registry) -> None:
 
 
 def test_a_call_of_a_process_without_the_secret_is_kept_without_its_unit(live: Registry) -> None:
-    unsealed = replace(call(live), call=call_id(live.lineage, unit=UNIT))
+    captured = call(live, variables={"question": "Where?"})
+    unsealed = replace(captured, api="chat", call=call_id(live.lineage, unit=UNIT))
     assert send(live, unsealed).left_out == {}
-    assert [each.unit for each in found(live, unsealed.call)] == [""]
+    [kept] = found(live, unsealed.call)
+    assert (kept.unit, kept.call.variables, kept.call.api) == ("", None, "")  # no key could erase them
+
+
+def test_variables_are_kept_while_the_app_declares_it_whatever_a_client_sends(live: Registry) -> None:
+    calls = [call(live, number, variables={"question": "Where?"}) for number in range(3)]
+    for number, (capture, one) in enumerate(zip((None, Capture.OFF, Capture.VARIABLES), calls, strict=True), 1):
+        if capture:
+            factory.declare(live, capture=capture)
+        send(live, one, number=number)
+    assert [found(live, one.call)[0].call.variables is None for one in calls] == [False, True, False]
 
 
 def test_what_no_process_of_this_channel_can_have_made_is_left_out_and_the_rest_counts(live: Registry) -> None:

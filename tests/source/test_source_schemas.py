@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from promptops.core.model import Input
 from tests.core.test_schema_budget import twice
 from tests.source.memory import prompt_findings
 
@@ -48,3 +49,25 @@ def test_what_json_schema_takes_and_python_does_not_is_taken() -> None:
 def test_a_large_default_is_checked_in_time() -> None:
     schema = {"uniqueItems": True, "default": [{"a": number} for number in range(3000)]}
     assert prompt_findings(f"{HEAD}inputs:\n  x: {json.dumps(schema)}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "private"),
+    [
+        ({"type": "string", "private": True}, True),
+        ({"type": "string", "private": False}, False),
+        ({"private": True, "pattern": "^x"}, True),
+        ({"type": "object", "properties": {"to": {"type": "string", "private": True}}}, True),
+        ({"anyOf": [{"type": "null"}, {"type": "string", "private": True}]}, True),
+        ({"type": "string", "description": "private"}, False),
+    ],
+)
+def test_an_input_is_private_if_any_part_of_its_schema_is(schema: dict[str, object], private: bool) -> None:
+    assert prompt_findings(f"{HEAD}inputs:\n  x: {json.dumps(schema)}\n") == []
+    assert Input(name="x", schema=schema).private is private  # type: ignore[arg-type]
+
+
+def test_private_is_true_or_false_and_no_word_that_could_be_taken_for_either() -> None:
+    for schema in ({"type": "string", "private": "yes"}, {"type": "string", "pattern": "^x", "private": 1}):
+        (found,) = prompt_findings(f"{HEAD}inputs:\n  x: {json.dumps(schema)}\n")
+        assert "true or false" in found.message

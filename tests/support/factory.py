@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from promptops.core import rollout
+from promptops.core.declarations import Declarations, DeclarationsVersion
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.digest import digest
 from promptops.core.model import (
@@ -285,3 +287,15 @@ def make_workspace(root: Path, files: dict[str, str] | None = None) -> Path:
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, files or {"promptops.yml": WORKSPACE, "bot/prompts/greet.prompt.yml": PROMPT}, "Begin")
     return root
+
+
+def declare(registry: Registry, app: str = "bot", *, at: datetime = START, **declared: Any) -> None:
+    """Have an app declare this of its calls from now on."""
+
+    def work(writer: Writer) -> None:
+        before = writer.declarations(app)
+        number = before.number + 1 if before else 1
+        fact = DeclarationsVersion(app=app, number=number, declared=Declarations(**declared), actor=ACTOR, at=at)
+        writer.record(fact)
+
+    registry.write(work)

@@ -15,19 +15,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Token
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, overload
 
+from promptops.client.calls.capturing import CapturingTemplate, Renders
 from promptops.client.calls.endings import error_class, is_cancelled
 from promptops.client.calls.exposure import Exposure
 from promptops.client.calls.judging import Ended
-from promptops.client.calls.keeping import kept_call
+from promptops.client.calls.keeping import UsedTools, as_line, kept_call
 from promptops.client.calls.ledger import Ledger, ledger_at
 from promptops.client.calls.line import Line, Tags, line_of
 from promptops.client.calls.seen import Seen
 from promptops.client.calls.streams import StreamReader, watched
-from promptops.client.current_call import CURRENT, CalledPrompt, CurrentCall, Observed
+from promptops.client.current_call import CURRENT, TRACERS, CalledPrompt, CurrentCall, Observed
 from promptops.core.answers.reader import read
 from promptops.core.outcomes.call_id import RANDOM_BYTES, make_call_id
 from promptops.core.outcomes.report import Dropped
@@ -49,6 +52,10 @@ class Called(CalledPrompt, Protocol):
     def definition(self) -> Definition: ...
     @property
     def exposure(self) -> Exposure | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def template(self) -> Renders: ...
 
 
 P = TypeVar("P", bound=Called, covariant=True)
@@ -60,6 +67,7 @@ class Call(Generic[P]):
 
     __slots__ = (
         "_began",
+        "_capturing",
         "_error",
         "_id",
         "_is_cancelled",
@@ -74,11 +82,18 @@ class Call(Generic[P]):
         "_seen",
         "_tags",
         "_token",
+        "_tools",
+        "_trace",
         "_unit",
     )
 
-    def __init__(self, prompt: P, *, key: str | None = None, tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, prompt: P, *, key: str | None = None, tags: Mapping[str, str] | None = None, trace_id: str = ""
+    ) -> None:
         self._prompt = prompt
+        self._trace = as_line(trace_id)
+        self._tools: UsedTools | None = None
+        self._capturing: CapturingTemplate | None = None
         self._key = key
         self._tags: Tags = ()
         self._began = 0.0
@@ -94,6 +109,9 @@ class Call(Generic[P]):
         self._line: Line | None = line_of(exposure, prompt.definition) if exposure is not None else None
         if tags and exposure is not None:
             self._tags = exposure.tags_of(tags)
+        if exposure is not None and exposure.captures and prompt.version:
+            self._capturing = CapturingTemplate(prompt.template)
+            self._prompt = replace(prompt, template=self._capturing)  # type: ignore[type-var]
 
     @property
     def prompt(self) -> P:
@@ -130,6 +148,8 @@ class Call(Generic[P]):
         self._began = time.perf_counter()
         self._token = CURRENT.set(self)
         try:
+            for trace_of in TRACERS:
+                self.in_trace(trace_of())
             self._open()
         except Exception:  # noqa: BLE001 an application's call goes on, whatever happens to its counting
             self._lose()
@@ -208,6 +228,31 @@ class Call(Generic[P]):
         if self._is_left and not self._running:
             self._try_to_end()
 
+    def in_trace(self, trace_id: str) -> None:
+        """Take the id of the trace that the call is in; the first one counts."""
+        self._trace = self._trace or as_line(trace_id)
+
+    @contextmanager
+    def tool(self, name: str) -> Iterator[None]:
+        """Measure a tool that the application runs for the call, for ``promptops why``: its name, how long it takes,
+        and the class of an exception that leaves the block.
+        """
+        began = time.perf_counter()
+        error = ""
+        try:
+            yield
+        except BaseException as raised:
+            error = error_class(type(raised))
+            raise
+        finally:
+            self.used_tool(name, latency_ms=(time.perf_counter() - began) * 1e3, error=error)
+
+    def used_tool(self, name: str, *, latency_ms: float | None = None, error: str = "") -> None:
+        """Take a tool that was used for the call. Nothing of what went in or came out is kept."""
+        if self._ledger is not None:
+            self._tools = self._tools or UsedTools()
+            self._tools.add(name, latency_ms, error)
+
     def _take(self, reading: Reading | None, first_at: float | None) -> None:
         if self._seen is None:
             self._seen = Seen()
@@ -274,13 +319,14 @@ class Call(Generic[P]):
             outcome=outcome,
             text=seen.text if is_whole else None,
             kept=self._kept,
+            room=self._capturing.room if self._capturing else 0,
         )
 
     def _kept(self, ended: Ended, kept: Kept) -> KeptCall:
-        """What is kept of the call by itself. Nothing of it is content."""
+        """What is kept of the call by itself. Nothing of it is content, unless the app declares that variables are."""
         prompt, line = self._prompt, ended.line
         is_fixed = line.assignment.arm is Arm.FIXED
-        fixed = "fallback" if not prompt.version else "fixed"
+        fixed = "fallback" if not prompt.version else "override" if prompt.source == "override" else "fixed"
         return kept_call(
             self.id,
             line,
@@ -291,6 +337,9 @@ class Call(Generic[P]):
             version=prompt.version,
             reason=fixed if is_fixed else "split" if line.weight else "stable",
             model=ended.series.model,
+            trace=self._trace,
+            tools=self._tools,
+            capturing=self._capturing,
         )
 
     def _lose(self) -> None:

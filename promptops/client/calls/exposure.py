@@ -16,10 +16,14 @@ class Exposure:
     """The side of a release that its calls count for: the app's revision on the channel, and the arm.
 
     ``salt`` and ``weight`` are those of the app's canary, empty and 0 without one. ``tags`` are the declared ones with
-    their values. ``lines`` keeps what a prompt's calls have in common, by the prompt's name within the app.
+    their values, and ``captures`` is True where the variables of bad and sampled calls are kept. ``lines`` keeps
+    what a prompt's calls have in common, by the prompt's name within the app.
     """
 
-    __slots__ = ("app", "arm", "channel", "desk", "epoch", "lineage", "lines", "revision", "salt", "tags", "weight")
+    __slots__ = (
+        *("app", "arm", "captures", "channel", "desk", "epoch", "lineage", "lines", "revision", "salt", "tags"),
+        "weight",
+    )
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Exposure:
         salt: str = "",
         weight: int = 0,
         tags: Mapping[str, Set[str]] | None = None,
+        captures: bool = False,
     ) -> None:
         self.desk = desk
         self.app = app
@@ -44,12 +49,19 @@ class Exposure:
         self.salt = salt
         self.weight = weight
         self.tags = tags or {}
+        self.captures = captures
         self.lines: dict[str, object] = {}
 
     def apart(self) -> Exposure:
         """Returns the same for calls that take no part in the canary."""
         return Exposure(
-            self.desk, app=self.app, lineage=self.lineage, epoch=self.epoch, revision=self.revision, tags=self.tags
+            self.desk,
+            app=self.app,
+            lineage=self.lineage,
+            epoch=self.epoch,
+            revision=self.revision,
+            tags=self.tags,
+            captures=self.captures,
         )
 
     def tags_of(self, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

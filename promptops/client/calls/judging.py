@@ -23,7 +23,7 @@ _ENTRY: Final = 1_200
 @dataclass(slots=True, kw_only=True)
 class Ended:
     """A call that ended, and the text to check; None where there is nothing to check. ``kept`` makes what is kept of
-    it, if it is.
+    it, if it is, and holds ``room`` bytes for that.
     """
 
     line: Line
@@ -33,6 +33,7 @@ class Ended:
     outcome: CallOutcome
     text: str | None = None
     kept: Callable[[Ended, Kept], KeptCall] | None = None
+    room: int = 0
 
 
 class Judging:
@@ -79,4 +80,4 @@ def _judged(ended: Ended) -> CallOutcome:
 
 
 def _cost(ended: Ended) -> int:
-    return _ENTRY + sys.getsizeof(ended.text)
+    return _ENTRY + sys.getsizeof(ended.text) + ended.room

@@ -26,9 +26,10 @@ from promptops.wire.outcomes import encode
 if TYPE_CHECKING:
     from promptops.core.outcomes.series import Series
 
-ROOM: Final = Room(units=768 << 10)
+ROOM: Final = Room(units=768 << 10, calls=448 << 10)
 """Bytes for what waits for a report: more units than usual, because one that is left out is a bad key that no canary
-sees. While a report is encoded the next is filled; all of it is below 8 MiB, and a test measures that.
+sees, and for calls that are kept, whose variables may be large. While a report is encoded the next is filled; all of
+it is below 8 MiB, and a test measures that.
 """
 
 MINUTE: Final = 60
@@ -194,4 +195,5 @@ def _part(room: Room, share: int) -> Room:
         units=room.units // share,
         sampled=room.sampled // share,
         feedback=room.feedback // share,
+        calls=room.calls // share,
     )

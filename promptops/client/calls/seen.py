@@ -9,6 +9,7 @@ from promptops.client.calls.endings import printable
 from promptops.client.current_call import Observed
 from promptops.core.answers.reading import Finish, Reading, Usage
 from promptops.core.outcomes.call_outcome import CallOutcome, Tokens
+from promptops.core.outcomes.kept_call import MAX_TOOLS
 from promptops.core.outcomes.pinned import is_pinned_model
 
 _REFUSED: Final = frozenset({Finish.REFUSAL, Finish.CONTENT_FILTER})
@@ -43,7 +44,8 @@ class Seen:
         if reading is None:
             return
         self.finish, self.model = reading.finish, reading.model or self.model
-        self.response, self.tools = reading.response_id, tuple(call.name for call in reading.tool_calls)
+        self.response = reading.response_id
+        self.tools = (*self.tools, *(call.name for call in reading.tool_calls))[:MAX_TOOLS]
         self._add(_tokens(reading.usage))
         if reading.finish is Finish.ERROR:
             self.error = printable(f"answer.{reading.finish_word}")

@@ -17,6 +17,7 @@ from promptops.client.calls.exposure import FIXED, Exposure
 from promptops.client.prompt import Prompt, Reason, Source, Variant
 from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt
 from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
+from promptops.core.declarations import Capture
 from promptops.core.errors import (
     AppNotFound,
     ChannelNotFound,
@@ -263,6 +264,7 @@ class View:
             salt="" if arm == FIXED else pointer.salt,
             weight=0 if arm == FIXED else pointer.weight,
             tags={tag.name: frozenset(tag.values) for tag in pointer.declared.tags},
+            captures=pointer.declared.capture is Capture.VARIABLES,
         )
 
     def _known(self, app: str) -> tuple[Held, Pointer]:

@@ -106,7 +106,8 @@ def seal_of(call: CallId, secret: bytes) -> Seal:
 def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> PlacedCall | LeftOut:
     """Returns a kept call that came for a channel with what its id says, or why it is not kept.
 
-    Its unit is known if the id has the seal of the secret; without a seal the call is kept without one.
+    Its unit is known if the id has the seal of the secret; without a seal the call is kept without one, and without its
+    variables, which could not be erased by their key.
     """
     try:
         found = read_call_id(call.call, lineage=lineage)
@@ -119,8 +120,15 @@ def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> 
     seal = seal_of(found, secret)
     if seal is Seal.FORGED:
         return LeftOut.FORGED
-    unit = found.unit(secret) if seal is Seal.SEALED else None
+    if seal is not Seal.SEALED:
+        return PlacedCall(call=without_content(call), assignment=found.assignment)
+    unit = found.unit(secret)
     return PlacedCall(call=call, assignment=found.assignment, unit=unit.id if unit else "")
+
+
+def without_content(call: KeptCall) -> KeptCall:
+    """Returns a kept call without what was captured of it."""
+    return call if call.variables is None else replace(call, api="", variables=None)
 
 
 def admit(report: OutcomeReport, standing: Standing, calls: Iterable[PlacedCall | LeftOut] = ()) -> Admitted:

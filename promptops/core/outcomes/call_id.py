@@ -51,6 +51,8 @@ _FORM: Final = re.compile(
 _LINEAGE: Final = re.compile(r"[0-9a-f]{8}")
 _NO_BUCKET: Final = 65_535
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_UNSEALED: Final = 9
+"""Characters of the last part of an id without a seal: 8 random ones and ``-``."""
 _SEALED: Final = "promptops/call-v1\0"
 _ENCRYPTED: Final = "promptops/call-unit-v1\0"
 
@@ -132,6 +134,11 @@ def make_call_id(head: str, *, random: bytes, secret: bytes = b"", unit: Unit | 
     require_secret(secret)
     before = f"{head}:{_encrypted(unit, secret, head, characters) if unit else '-'}:{characters}"
     return before + _seal(secret, before)
+
+
+def has_seal(text: str) -> bool:
+    """Returns whether a call id has a seal, right or not. The last character does not say it: a seal may end in ``-``."""
+    return len(text.rpartition(":")[2]) > _UNSEALED
 
 
 def read_call_id(text: str, *, lineage: str) -> CallId:

@@ -7,6 +7,7 @@ release never changes, so the exact request can be made again from them.
 from __future__ import annotations
 
 import hmac
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,10 @@ MAX_VARIABLES: Final = 16 << 10
 MAX_TOOLS: Final = 20
 MAX_CALLS: Final = 20
 """Calls that are kept by themselves in a report: those of a flush."""
+APIS: Final = ("", "chat", "responses", "messages")
+"""For what a prompt is rendered: messages alone, or the arguments of one of these APIs."""
+PRIVATE: Final = "private:"
+"""How the hash of a private variable begins."""
 _MAX_VALUES: Final = 2_000
 _FLAGS: Final = frozenset(
     {Count.REFUSED, Count.SCHEMA_FAILED, Count.CHECK_FAILED, Count.CANCELLED, Count.UNREAD, Count.PIN_MISMATCH,
@@ -71,7 +76,8 @@ class KeptCall:
     ``prompt`` is the prompt's name within the app, ``at`` when it began, in whole seconds since 1970. ``version`` is
     that of the release, and ``reason`` why the call got it: ``split``, ``held``, ``fallback``. ``asked`` is the pinned
     model and ``model`` the one that answered. ``flags`` are what it counts as, in the order of their names. ``trace``
-    and ``response`` are the ids of its trace and of the provider's answer. Times are in milliseconds.
+    and ``response`` are the ids of its trace and of the provider's answer. Times are in milliseconds. ``api`` is for
+    which API the prompt was rendered: ``chat``, ``responses``, ``messages``, empty for messages alone.
 
     Raises:
         Invalid: a part is malformed or too large.
@@ -95,6 +101,7 @@ class KeptCall:
     trace: str = ""
     response: str = ""
     tools: tuple[ToolUse, ...] = ()
+    api: str = ""
     variables: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +117,8 @@ class KeptCall:
         if not 0 <= self.at <= 60 * MAX_MINUTE or not 0 <= self.attempts <= MAX_COUNT:
             raise Invalid(f"no call began {self.at} seconds after 1970 and took {self.attempts} attempts")
         _require_times(self.latency_ms, self.first_token_ms)
+        if self.api not in APIS:
+            raise Invalid(f"{self.api[:80]!r} is not an API for which a prompt is rendered")
         if len(self.tools) > MAX_TOOLS:
             raise Invalid(f"a call keeps {MAX_TOOLS} uses of tools at most")
         if self.variables is not None:
@@ -139,7 +148,7 @@ def captured(
             kept[name] = value
         elif secret:
             said = f"promptops/private-v1\0{name}\0{value}".encode("utf-8", "backslashreplace")
-            kept[name] = f"private:{hmac.digest(secret, said, 'sha256')[:8].hex()}"
+            kept[name] = f"{PRIVATE}{hmac.digest(secret, said, 'sha256')[:8].hex()}"
     try:
         require_variables(kept)
     except (Invalid, TypeError, ValueError, RecursionError):
@@ -190,7 +199,7 @@ def room_of(call: KeptCall) -> int:
 def _held(value: object) -> int:
     """The bytes that variables take."""
     if isinstance(value, str):
-        return _VALUE + _CHARACTER * len(value)
+        return _VALUE + sys.getsizeof(value)
     if isinstance(value, Mapping):
         return _VALUE + sum(_held(name) + _held(item) for name, item in value.items())
     if isinstance(value, list | tuple):

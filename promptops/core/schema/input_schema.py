@@ -15,9 +15,20 @@ from promptops.core.schema.meta_schema import patterns, require_schema
 from promptops.core.schema.patterns import has_keyword, is_mixed, refusal
 
 ANNOTATIONS = frozenset(
-    {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema"}
+    {
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+        "$schema",
+        "private",
+    }
 )
-"""Schema keywords that inform a reader and constrain no value."""
+"""Schema keywords that inform a reader and constrain no value. ``private`` is ours: see :class:`Input`."""
 
 _SCHEMAS = frozenset(
     {

@@ -78,6 +78,7 @@ class Fact(StrEnum):
     ERROR = "error"
     FIRST_TOKEN = "first_token"  # noqa: S105 no secret
     RESPONSE_ID = "response_id"
+    TOOL = "tool"
 
 
 SPELLINGS: Final[Mapping[Fact, tuple[str, ...]]] = {
@@ -123,6 +124,7 @@ SPELLINGS: Final[Mapping[Fact, tuple[str, ...]]] = {
     Fact.ERROR: ("error.type", "exception.type"),
     Fact.FIRST_TOKEN: ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"),
     Fact.RESPONSE_ID: ("gen_ai.response.id",),
+    Fact.TOOL: ("gen_ai.tool.name", "tool.name", "traceloop.entity.name"),
 }
 
 READ: Final[Mapping[str, tuple[Fact, int]]] = {
@@ -135,6 +137,10 @@ MODEL_OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_conten
 one is ``llm.request.type`` of OpenLLMetry."""
 MODEL_KIND: Final = "LLM"
 """The kind of OpenInference that is one request to a model."""
+
+TOOL_OPERATION: Final = "execute_tool"
+TOOL_KIND: Final = "tool"
+"""How OpenTelemetry calls the use of a tool, and OpenInference and OpenLLMetry, which write it large and small."""
 
 PROVIDERS: Final[Mapping[str, str]] = {
     "aws.bedrock": "bedrock",

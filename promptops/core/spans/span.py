@@ -15,7 +15,7 @@ from promptops.core.answers.reading import FINISHES, Finish
 from promptops.core.outcomes.call_outcome import LONGEST_ERROR, Tokens
 from promptops.core.outcomes.counters import MAX_COUNT
 from promptops.core.outcomes.series import LONGEST_LINE
-from promptops.core.spans.names import MODEL_KIND, MODEL_OPERATIONS, PROVIDERS, READ, Fact
+from promptops.core.spans.names import MODEL_KIND, MODEL_OPERATIONS, PROVIDERS, READ, TOOL_KIND, TOOL_OPERATION, Fact
 
 Value: TypeAlias = "bool | int | float | str | bytes | Sequence[Value] | Mapping[str, Value] | None"
 """A value of an attribute."""
@@ -77,6 +77,18 @@ def is_model(facts: Facts) -> bool:
     if kind is not None:
         return kind == MODEL_KIND
     return Fact.INPUT in facts and (Fact.MODEL in facts or Fact.ASKED_MODEL in facts)
+
+
+def tool_of(facts: Facts) -> str:
+    """Returns the name of the tool that a span with these facts is the use of; empty if it is not one."""
+    operation, kind = facts.get(Fact.OPERATION), facts.get(Fact.KIND)
+    is_tool = operation == TOOL_OPERATION or (isinstance(kind, str) and kind.lower() == TOOL_KIND)
+    return _line(facts.get(Fact.TOOL)) if is_tool else ""
+
+
+def error_of(facts: Facts, *, failed: bool) -> str:
+    """Returns the class of the error of a span; empty without one. ``failed`` is its status."""
+    return _error(facts, failed)
 
 
 def read_model_span(

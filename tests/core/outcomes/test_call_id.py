@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from promptops.core.bucketing import bucket
 from promptops.core.errors import Invalid, RegistryMismatch
-from promptops.core.outcomes.call_id import LONGEST, CallId, Standing, call_head, make_call_id, read_call_id
+from promptops.core.outcomes.call_id import LONGEST, CallId, Standing, call_head, has_seal, make_call_id, read_call_id
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.core.outcomes.units import Unit
 from promptops.core.snapshot import MAX_EPOCH, MAX_REVISION
@@ -206,3 +206,9 @@ def test_guesses_at_the_key_find_nothing_in_an_id() -> None:
 def test_a_call_id_says_what_it_is_of() -> None:
     read = read_call_id(SEALED, lineage=LINEAGE)
     assert read == CallId(text=SEALED, lineage="0b0e11aa", assignment=ANSWER.assignment, prompt=read.prompt)
+
+
+@given(RANDOM, st.none() | UNITS)
+def test_whether_an_id_has_a_seal_does_not_hang_on_its_last_character(random: bytes, unit: Unit | None) -> None:
+    assert has_seal(make_call_id(HEAD, random=random, secret=SECRET, unit=unit))
+    assert not has_seal(make_call_id(HEAD, random=random, unit=unit))
