@@ -271,7 +271,7 @@ def test_tokens_that_are_not_the_same_have_other_texts(one: Token, other: Token)
 
 _NAME = "Lower case letters, digits, '-', '_' and '.', up to 63: ci-support-bot."
 _PATTERN = "A name, in which * is any run of characters and ? is one: prod, staging-*, *."
-_ALL = "There are: read, report, release, promote, rollback, policy, audit, evidence, approve, waive, admin."
+_ALL = "There are: read, report, release, promote, rollback, policy, audit, evidence, approve, waive, content, admin."
 _NO_ID = "the token 'ci' has an id or a prefix that no token has"
 _NO_SCOPES = "the token 'ci' has no scopes, or not in order"
 _CHANNELS, _APPS = (f"a token has 1 to 50 patterns for {what}, each once" for what in ("channels", "apps"))

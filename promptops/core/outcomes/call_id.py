@@ -137,7 +137,7 @@ def make_call_id(head: str, *, random: bytes, secret: bytes = b"", unit: Unit | 
 
 
 def has_seal(text: str) -> bool:
-    """Returns whether a call id has a seal, right or not. The last character does not say it: a seal may end in ``-``."""
+    """Returns whether a call id has a seal, right or not. The last character does not say it: a seal may be ``…-``."""
     return len(text.rpartition(":")[2]) > _UNSEALED
 
 
