@@ -65,11 +65,11 @@ class UsedTools:
             taken = None if latency_ms is None else max(0, int(latency_ms))
             self._used.append(ToolUse(name=name, latency_ms=taken, error=printable(error)))
 
-    def among(self, asked: tuple[str, ...]) -> tuple[ToolUse, ...]:
-        """Returns them, and after them those that the model asked for and nothing measured."""
+    def among(self, called: tuple[str, ...]) -> tuple[ToolUse, ...]:
+        """Returns them, and after them those that the model called and nothing measured."""
         measured = [use.name for use in self._used]
         others = []
-        for name in filter(as_line, asked):
+        for name in filter(as_line, called):
             if name in measured:
                 measured.remove(name)
             else:
