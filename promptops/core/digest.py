@@ -38,7 +38,7 @@ def canonical(value: Json, *, limit: int = MAX_BYTES) -> bytes:
         Invalid: the profile refuses a part of it; the message names the path (``$.prompts.answer.inputs``).
     """
     hard: list[object] = []
-    plain = _plain(value, 0, hard)
+    plain = _plain(value, 0, hard) if _is_hard(value, 0) else value  # most values need no copy
     encoded = b"" if hard else _encoded(plain)
     if not encoded or b"\\u0000" in encoded:
         _check(value, "$", 0)  # names the part that is refused, if one is
@@ -168,18 +168,25 @@ def _plain(value: object, depth: int, hard: list[object]) -> Json:
 
 
 def _is_hard(value: object, depth: int) -> bool:
-    """Returns whether a value that JSON was read into needs a closer look: :func:`_plain` without a copy."""
+    """Returns whether a value needs a closer look, or is of a class that Python's JSON does not know."""
     if isinstance(value, dict):
-        items: Iterable[object] = value.values()
         if not _ascii(value):
             return True
-    elif isinstance(value, list):
+        items: Iterable[object] = value.values()
+    elif isinstance(value, LISTS):
         items = value
     elif isinstance(value, float):
         return value.is_integer() or not 1e-4 <= abs(value) < 1e16
+    elif isinstance(value, int):
+        return not -MAX_NUMBER < value < MAX_NUMBER
     else:
-        return isinstance(value, int) and not -MAX_NUMBER < value < MAX_NUMBER
-    return depth >= MAX_DEPTH or any(type(item) not in _EASY and _is_hard(item, depth + 1) for item in items)
+        return value is not None and not isinstance(value, str)
+    if depth >= MAX_DEPTH:
+        return True
+    for item in items:  # noqa: SIM110  # any() would start a generator for each list and each object
+        if type(item) not in _EASY and _is_hard(item, depth + 1):
+            return True
+    return False
 
 
 def _ascii(keys: Iterable[object]) -> bool:
