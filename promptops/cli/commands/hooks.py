@@ -181,7 +181,9 @@ def _lines(pushed: Pushed, report: Report) -> Iterator[Line]:
     if len(errors) > _SHOWN:
         yield f"  … and {len(errors) - _SHOWN:,} more"
     for line in report.closed:
-        yield f"  {line.app}: {line.check} is {line.outcome.value}: {line.reason} {line.hint}"
+        yield f"  {line.app}: {line.check} is {line.outcome.value}: {line.reason}"
+        if line.hint:
+            yield f"    {line.hint}"
     if errors:
         yield ["  Every one of them: ", Span("promptops check --full", "command")]
 
