@@ -13,7 +13,7 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes import forecast as forecasts
-from promptops.core.outcomes.measured import DAY, HOUR, Measured, by_day, measure
+from promptops.core.outcomes.measured import DAY, HOUR, Measured, by_day, measure, together
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates
 from promptops.core.outcomes.series import Arm, Assignment
@@ -109,10 +109,6 @@ class _Read:
     def rates(self, model: str, minute: int) -> ModelRates | None:
         return self.prices.rates(model, datetime.fromtimestamp(minute * 60, UTC)) if model else None
 
-    def measured(self) -> Measured:
-        """All of it together; where nothing was measured, nothing."""
-        return measure(self.rows, lambda row: None, self.rates).get(None, Measured())
-
     def traffic(self, now: datetime) -> forecasts.Traffic:
         """The last whole days, whatever the time that is asked about."""
         week = measure(self.week, lambda row: None, self.rates).get(None, Measured())
@@ -130,11 +126,11 @@ def outcomes(
     if (request.by is By.TAG) != bool(request.tag):
         raise Invalid("calls are grouped by a tag with its name, and by nothing else with one")
     read = _read(registry, request, request.prices, sees=sees, now=now)
-    whole = read.measured()
+    groups = measure(read.rows, lambda row: (row.series.assignment.channel, _key(read, row, request)), read.rates)
+    whole = together(groups.values())
     traffic = read.traffic(now)
     plan = read.declared.plan
     calls_a_day = plan.calls_a_day if plan is not None and plan.calls_a_day else traffic.calls_a_day
-    groups = measure(read.rows, lambda row: (row.series.assignment.channel, _key(read, row, request)), read.rates)
     found = [
         group_document(channel, key, measured, calls_a_day=calls_a_day, keys=_keys(read, channel, key))
         for (channel, key), measured in groups.items()
@@ -162,7 +158,8 @@ def cost(registry: Registry, request: CostRequest, *, sees: Callable[[str], bool
     if request.calls_a_day is not None and request.times is not None:
         raise Invalid("so many calls a day, or so many times as many: one of them")
     read = _read(registry, request, request.prices, sees=sees, now=now)
-    whole = read.measured()
+    models = measure(read.rows, lambda row: row.series.model, read.rates)
+    whole = together(models.values())
     traffic = read.traffic(now)
     asked: float | None = request.calls_a_day
     if request.times is not None:
@@ -172,7 +169,6 @@ def cost(registry: Registry, request: CostRequest, *, sees: Callable[[str], bool
             )
         asked = traffic.calls_a_day * request.times
     plan = read.declared.plan
-    models = measure(read.rows, lambda row: row.series.model, read.rates)
     document = documents.CostDocument(
         app=request.app,
         since=read.since,

@@ -17,8 +17,11 @@ def added(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]
     """Returns the counters of both, added up. A sum stays at ``MAX_COUNT``, so adding never fails and has no order."""
     few, many = (one, other) if len(one) < len(other) else (other, one)
     total = dict(many)
+    counted = total.get
     for name, count in few.items():
-        total[name] = min(total.get(name, 0) + count, MAX_COUNT)
+        total[name] = counted(name, 0) + count
+    if total and max(total.values()) > MAX_COUNT:
+        return {name: min(count, MAX_COUNT) for name, count in total.items()}
     return total
 
 

@@ -24,7 +24,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import accumulate
+from typing import Final, cast
 
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.counters import added, require_counts
@@ -120,15 +121,10 @@ class Histogram:
         """
         if len(pairs) % 2 or len(pairs) > 2 * BINS:
             raise Invalid("a histogram is a list of pairs, a distance and a count")
-        counts: dict[int, int] = {}
-        number = 0
-        for place in range(0, len(pairs), 2):
-            distance, count = pairs[place], pairs[place + 1]
-            if type(distance) is not int or type(count) is not int or distance < (1 if place else 0):
-                raise Invalid("a histogram is a list of whole numbers, in the order of its bins")
-            number += distance
-            counts[number] = count
-        return cls(counts=counts)
+        numbers = cast("Sequence[int]", pairs) if set(map(type, pairs)) <= {int} else None
+        if numbers is None or min(numbers[:1], default=0) < 0 or min(numbers[2::2], default=1) < 1:
+            raise Invalid("a histogram is a list of whole numbers, in the order of its bins")
+        return cls(counts=dict(zip(accumulate(numbers[::2]), numbers[1::2], strict=True)))
 
     def pairs(self) -> list[int]:
         """Returns the JSON form."""

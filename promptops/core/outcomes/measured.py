@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, TypeVar
 
 from promptops.core.declarations import UNDECLARED
 from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.counters import added
 from promptops.core.outcomes.outcome_row import OutcomeRow
-from promptops.core.outcomes.rates import RatesOf, Spend, answered, spend_of
+from promptops.core.outcomes.rates import RatesOf, Spend, all_spent, answered, spend_of
 from promptops.core.outcomes.sums import Sums
 from promptops.core.statistics.shares import Interval, ratio, wilson
 
@@ -57,6 +58,14 @@ class Block:
     spend: Spend = field(default_factory=Spend)
     calls: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
+
+    def merged(self, other: Block) -> Block:
+        """Returns what both cost and led to."""
+        return Block(
+            spend=self.spend.merged(other.spend),
+            calls=self.calls + other.calls,
+            outcomes=added(self.outcomes, other.outcomes),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +137,8 @@ class _Adding:
     def add(self, row: OutcomeRow, spend: Spend, block: int) -> None:
         self.sums.append(row.sums)
         self.spend = self.spend.merged(spend)
-        before = self.blocks.get(block, Block())
-        outcomes = dict(before.outcomes)
-        for name, count in row.sums.outcomes.items():
-            outcomes[name] = outcomes.get(name, 0) + count
-        calls = before.calls + answered(row.sums.counts)
-        self.blocks[block] = Block(spend=before.spend.merged(spend), calls=calls, outcomes=outcomes)
+        new = Block(spend=spend, calls=answered(row.sums.counts), outcomes=row.sums.outcomes)
+        self.blocks[block] = self.blocks[block].merged(new) if block in self.blocks else new
 
     def measured(self) -> Measured:
         return Measured(sums=_merged(self.sums), spend=self.spend, blocks=dict(sorted(self.blocks.items())))
@@ -162,12 +167,24 @@ def measure(rows: Iterable[OutcomeRow], kind: Callable[[OutcomeRow], K], rates: 
     return {key: adding.measured() for key, adding in found.items()}
 
 
+def together(parts: Iterable[Measured]) -> Measured:
+    """Returns what calls of several kinds did, which were measured at once: as if they were of one kind."""
+    kept = list(parts)
+    blocks: dict[int, Block] = {}
+    for part in kept:
+        for start, block in part.blocks.items():
+            blocks[start] = blocks[start].merged(block) if start in blocks else block
+    return Measured(
+        sums=_merged([part.sums for part in kept]),
+        spend=all_spent(part.spend for part in kept),
+        blocks=dict(sorted(blocks.items())),
+    )
+
+
 def by_day(measured: Measured) -> dict[int, Block]:
     """Returns the blocks of each day, by its first minute."""
     days: dict[int, Block] = {}
     for start, block in measured.blocks.items():
-        before = days.get(start // DAY * DAY)
-        days[start // DAY * DAY] = block if before is None else replace(
-            before, spend=before.spend.merged(block.spend), calls=before.calls + block.calls
-        )  # fmt: skip
+        day = start // DAY * DAY
+        days[day] = days[day].merged(block) if day in days else block
     return days

@@ -28,7 +28,7 @@ CHANNELS = ("dev", "staging", "prod")
 
 
 def lines(folder: Path) -> Iterator[Line]:
-    """help, rollback and status."""
+    """help, the client, rollback and status."""
     python, promptops = sys.executable, _console_script()
     click = partial(process, [python, "-c", "import click"], folder)
     database = partial(process, [python, "-c", "import sqlmodel, click"], folder)
@@ -37,6 +37,14 @@ def lines(folder: Path) -> Iterator[Line]:
         partial(process, [*promptops, "--help"], folder),
         click,
         named='python -c "import click"',
+        bound=1.8,
+        rounds=_ROUNDS,
+    )
+    yield compare(
+        "from promptops import Client",
+        partial(process, [python, "-c", "from promptops import Client"], folder),
+        partial(process, [python, "-c", "import httpx"], folder),
+        named='python -c "import httpx", which a client loads later',
         bound=1.8,
         rounds=_ROUNDS,
     )
