@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -18,6 +18,7 @@ from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
 from promptops.operations.promote import named_release
 from promptops.operations.status import Standing, standings
+from promptops.operations.worth_a_look import AppLook, worth_a_look
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
@@ -29,7 +30,7 @@ class RegistryStatus:
 
     ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet, and ``pending_since``
     when the oldest of them was made. ``cannot_load`` are the releases that live clients cannot load, ``waivers`` those
-    that have not ended and are of a release that is served.
+    that have not ended and are of a release that is served, ``looks`` what of their calls is worth a look.
     """
 
     registry: str
@@ -40,14 +41,21 @@ class RegistryStatus:
     pending_since: Annotated[datetime | None, Names.EVERYTHING] = None
     cannot_load: tuple[LoadFailure, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    looks: tuple[AppLook, ...] = ()
 
 
 def status(
-    registry: Registry, *, apps: Collection[str] = (), channel: str = "", now: datetime | None = None
+    registry: Registry,
+    *,
+    apps: Collection[str] = (),
+    channel: str = "",
+    now: datetime | None = None,
+    sees: Callable[[str], bool] = lambda channel: True,
 ) -> RegistryStatus:
     """Returns what is live, since when, by whom, and the target of a rollback; by app, then channel, downstream first.
 
-    With ``now``, also what clients cannot load at this moment.
+    With ``now``, also what clients cannot load at this moment, and what of their calls is worth a look, of calls on the
+    channels that the caller ``sees``.
 
     Raises:
         AppNotFound, ChannelNotFound: an app or the channel does not exist.
@@ -66,6 +74,7 @@ def status(
         pending = reader.pending_count()
         oldest = reader.journal(reader.pending(1)) if pending else ()
         waivers = reader.waivers(now) if now is not None else ()
+        looks = worth_a_look(reader, apps or known, list(filter(sees, names)), now=now) if now is not None else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
@@ -80,6 +89,7 @@ def status(
         pending_since=oldest[0].audit.at if oldest else None,
         cannot_load=tuple(each for each in failing if not apps or each.app in apps),
         waivers=tuple(each for each in waivers if (each.app, each.channel, each.digest) in served),
+        looks=looks,
     )
 
 

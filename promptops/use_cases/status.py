@@ -31,10 +31,15 @@ STATUS = UseCase(
     doc="""The live releases, the target of a rollback for each, and the clients that cannot load a release.
 
     `pending` counts the changes of all apps that are not in git yet, and `pending_since` is when the oldest was made;
-    they are 0 and null for a token that does not see everything.
+    they are 0 and null for a token that does not see everything. `looks` is what of an app's calls is worth a look, of
+    seven days on the channels that the token may see, by the prices of the server's list.
     """,
     run=lambda registry, request, caller: queries.status(
-        registry, apps=request.apps, channel=request.channel, now=caller.now
+        registry,
+        apps=request.apps,
+        channel=request.channel,
+        now=caller.now,
+        sees=lambda channel: caller.rights.sees(channel=channel),
     ),
     request=StatusRequest,
     answer=RegistryStatus,

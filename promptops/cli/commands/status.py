@@ -65,6 +65,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
         lambda page: [
             *status_lines(live_now, page),
             *_waivers(live_now, page),
+            *_looks(live_now),
             *_failures(live_now),
             *_pending(live_now, waits, page),
         ],
@@ -85,6 +86,15 @@ def _waivers(live_now: RegistryStatus, page: Page) -> list[Line]:
             f", by {person(each.actor)}: {one_line(each.reason)}",
         ]
         for each in live_now.waivers
+    ]
+    return ["", *lines] if lines else []
+
+
+def _looks(live_now: RegistryStatus) -> list[Line]:
+    """What of the calls of the last seven days is worth a look."""
+    lines: list[Line] = [
+        [Span("! ", "warn"), Span(each.app, "name"), f": {each.text} ", Span(f"(promptops cost {each.app})", "quiet")]
+        for each in live_now.looks
     ]
     return ["", *lines] if lines else []
 

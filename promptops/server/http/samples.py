@@ -114,6 +114,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "DeclaredScore.name": "helpful",
     "Limit.of": "openai",
     "LimitDocument.of": "openai",
+    "AppLookDocument.code": "pin-mismatch",
+    "AppLookDocument.text": "another model than the pinned one answered 3 of 48,211 calls",
     "LookDocument.code": "over-budget",
     "LookDocument.text": "a month costs $1,612.00 as it goes, and $1,500.00 is planned",
     "ModelCostDocument.model": "openai/gpt-4o-2024-08-06",

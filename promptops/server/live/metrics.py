@@ -6,7 +6,7 @@ releases that the registry has. Of those a server keeps a limited number, so the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from promptops.operations.outcomes import Taken
+from promptops.operations.worth_a_look import AppLook
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -56,6 +57,12 @@ class Metrics:
         self._left_out = Counter(
             "promptops_outcomes_left_out", "Parts of reports that do not count.", ["reason"], registry=self._registry
         )
+        self._looks = Gauge(
+            "promptops_worth_a_look",
+            "1 for what of an app's calls of the last seven days is worth a look.",
+            ["app", "code"],
+            registry=self._registry,
+        )
         self._reported: set[tuple[str, str, str, str]] = set()
         self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -88,6 +95,12 @@ class Metrics:
             self._reported.add(labels)
             for name, count in (*((name.value, count) for name, count in sums.counts.items()), ("failed", sums.failed)):
                 self._outcomes.labels(*labels, name).inc(count)
+
+    def set_looks(self, found: Iterable[AppLook]) -> None:
+        """What is worth a look now, and nothing else."""
+        self._looks.clear()
+        for look in found:
+            self._looks.labels(look.app, look.code).set(1)
 
     def page(self) -> bytes:
         """All of it, in prometheus' text format."""

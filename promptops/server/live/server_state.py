@@ -22,10 +22,12 @@ from promptops.operations import heartbeats as presences
 from promptops.operations import outcomes as measurements
 from promptops.operations import snapshots, tokens
 from promptops.operations.snapshots import StoredRelease
+from promptops.operations.worth_a_look import all_worth_a_look
 from promptops.server.live.access import Tokens
 from promptops.server.live.feed import Feed, Served
 from promptops.server.live.heartbeats import Presence
 from promptops.server.live.limits import Counter, RequestKind
+from promptops.server.live.looks import Looks
 from promptops.server.live.metrics import Metrics
 from promptops.server.live.pace import Pace
 from promptops.server.live.readiness import Readiness
@@ -70,6 +72,7 @@ class ServerState:
         self.pace = Pace()
         self.contents = Contents(self)
         self.readiness = Readiness(self.ask, lambda: self.feed.age)
+        self.looks = Looks(lambda: self.ask(lambda registry: all_worth_a_look(registry, clock.now())))
         self.documentation = b""
         self.registry: Registry
         self.feed: Feed

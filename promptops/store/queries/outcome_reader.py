@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from promptops.core.outcomes.kept_call import PlacedCall
@@ -48,6 +48,17 @@ class OutcomeReader:
         begin = -int(-since.timestamp() // 60)
         end = None if until is None else minute_of(until)
         return read_sums(self._connection, app, channel, since=begin, until=end, now=minute_of(now), widest=widest)
+
+    def outcome_days(
+        self, apps: Collection[str], channels: Collection[str], *, since: datetime
+    ) -> Iterator[OutcomeRow]:
+        """What the calls of these apps did on these channels since a day began, by app, each row of a day; its sums
+        have counts alone.
+        """
+        from promptops.store.queries.outcome_desk import minute_of
+        from promptops.store.queries.outcomes import read_days
+
+        return read_days(self._connection, apps, channels, minute_of(since))
 
     def outcome_keys(
         self, app: str, *, since: datetime, until: datetime | None = None, channel: str = ""

@@ -6,7 +6,7 @@ no row, so nothing but another report waits for it; SQLite has one writer anyway
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -22,6 +22,7 @@ from promptops.store.queries.outcome_rows import (
     MINUTE,
     SPANS,
     Key,
+    counts_of,
     key_of,
     series_of,
     sums_of,
@@ -170,6 +171,17 @@ def read_sums(
         found = found.where(_row.c.channel == channel)
     for row in connection.execute(found.order_by(_row.c.start, _row.c.channel, _row.c.series)):
         yield OutcomeRow(series=series_of(row), minute=row.start, width=row.span, sums=sums_of(row.sums))
+
+
+def read_days(
+    connection: Connection, apps: Collection[str], channels: Collection[str], since: int
+) -> Iterator[OutcomeRow]:
+    """Yields the rows of days of these apps on these channels from the minute ``since`` on, with their counts alone."""
+    found = select(_row).where(  # both as lists, so that each pair is a seek in the primary key
+        _row.c.app.in_(apps), _row.c.channel.in_(channels), _row.c.span == DAY, _row.c.start >= since
+    )
+    for row in connection.execute(found.order_by(_row.c.app, _row.c.channel, _row.c.start, _row.c.series)):
+        yield OutcomeRow(series=series_of(row), minute=row.start, width=row.span, sums=counts_of(row.sums))
 
 
 def cover(since: int, until: int | None, now: int, widest: int = DAY) -> Iterator[tuple[int, int, int]]:

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from promptops.operations.queries import History, RegistryStatus
 from promptops.operations.status import Standing, Target
+from promptops.operations.worth_a_look import AppLook
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.approvals import WaiverDocument
 from promptops.wire.documents.deployments import (
     AppDocument,
+    AppLookDocument,
     DeploymentDocument,
     HistoryDocument,
     LoadFailureDocument,
@@ -47,6 +49,7 @@ def _status(status: RegistryStatus) -> StatusDocument:
         pending_since=status.pending_since,
         cannot_load=tuple(map(LoadFailureDocument.of, status.cannot_load)),
         waivers=tuple(map(WaiverDocument.of, status.waivers)),
+        looks=tuple(AppLookDocument(app=each.app, code=each.code, text=each.text) for each in status.looks),
     )
 
 
@@ -64,6 +67,7 @@ def _from_status(document: StatusDocument) -> RegistryStatus:
         pending_since=document.pending_since,
         cannot_load=tuple(failure.failure() for failure in document.cannot_load),
         waivers=tuple(waiver.waiver() for waiver in document.waivers),
+        looks=tuple(AppLook(app=look.app, code=look.code, text=look.text) for look in document.looks),
     )
 
 

@@ -232,11 +232,23 @@ class LoadFailureDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppLookDocument:
+    """Something of an app's calls that is worth a look.
+
+    ``code`` is ``over-budget``, ``dear-day``, ``pin-mismatch`` or ``unread``; later versions add more.
+    """
+
+    app: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusDocument:
     """Every app and what it serves, by name, and the channels in order, downstream first.
 
     ``pending`` counts the changes that are not in git yet; ``pending_since`` is when the oldest of them was made.
-    ``waivers`` have not ended and are of a release that is served.
+    ``waivers`` have not ended and are of a release that is served. ``looks`` is what of the calls is worth a look.
     """
 
     registry: str
@@ -246,6 +258,7 @@ class StatusDocument:
     pending_since: datetime | None
     cannot_load: tuple[LoadFailureDocument, ...]
     waivers: tuple[WaiverDocument, ...] = ()
+    looks: tuple[AppLookDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,9 +164,13 @@ def test_a_model_without_a_price_costs_an_unknown_amount_until_the_workspace_has
 
 def test_what_is_worth_a_look(called: Registry, promptops: Promptops, now: datetime) -> None:
     assert "Worth a look" not in promptops("outcomes", "bot").out
+    assert promptops("status", "--json").json["looks"] == []
     send(called, now, (2, series(3), sums(10, 1000, counts={Count.PIN_MISMATCH: 3})))
     assert "another model than the pinned one answered 3 of 1,410 calls" in promptops("outcomes", "bot").out
     assert "another model" in promptops("cost", "bot").out
+    assert "bot: another model than the pinned one answered 3 of" in promptops("status").out
+    looked: Any = promptops("status", "--json").json
+    assert [look["code"] for look in looked["looks"]] == ["pin-mismatch"]
 
 
 def test_an_app_without_calls_says_how_they_are_reported(told: Registry, promptops: Promptops) -> None:

@@ -1,0 +1,71 @@
+"""What of the calls of many apps is worth a look, read fast: from the rows of days alone, and from their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from promptops.core.names import AppName
+from promptops.core.outcomes.forecast import looks, traffic
+from promptops.core.outcomes.measured import Measured, measure
+from promptops.core.outcomes.outcome_row import OutcomeRow
+from promptops.evals.price_list import PriceList
+
+if TYPE_CHECKING:
+    from promptops.core.declarations import Plan
+    from promptops.core.outcomes.rates import ModelRates
+    from promptops.store import Reader, Registry
+
+_DAYS = 8
+"""The seven days that say what is usual, and the one that may be dearer; today beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLook:
+    """Something of an app's calls that is worth a look: one word that stays the same, and what it is in words."""
+
+    app: AppName
+    code: str
+    text: str
+
+
+def worth_a_look(
+    reader: Reader, apps: Collection[str], channels: Collection[str], *, now: datetime
+) -> tuple[AppLook, ...]:
+    """Returns what of the calls of these apps on these channels is worth a look, by app.
+
+    By the same rules as ``promptops outcomes``, of the last seven days. Prices are those of the public list: a
+    workspace's own are not known here, and what a model without a price costs is not known.
+    """
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = reader.outcome_days(apps, channels, since=midnight - timedelta(days=_DAYS))
+    return tuple(
+        look
+        for app, own in groupby(rows, key=lambda row: row.series.assignment.app)
+        for look in _of_app(app, list(own), reader, now)
+    )
+
+
+def all_worth_a_look(registry: Registry, now: datetime) -> tuple[AppLook, ...]:
+    """Returns what of the calls of all apps is worth a look."""
+    with registry.read() as reader:
+        return worth_a_look(reader, reader.apps(), [channel.name for channel in reader.channels()], now=now)
+
+
+def _of_app(app: str, rows: list[OutcomeRow], reader: Reader, now: datetime) -> Iterator[AppLook]:
+    minute, version = int(now.timestamp()) // 60, reader.declarations(app)
+    plan: Plan | None = version.declared.plan if version else None
+    prices = PriceList()
+
+    def rates(model: str, minute: int) -> ModelRates | None:
+        return prices.rates(model, datetime.fromtimestamp(minute * 60, UTC)) if model else None
+
+    def measured(rows: list[OutcomeRow]) -> Measured:
+        return measure(rows, lambda row: None, rates).get(None, Measured())
+
+    last = measured([row for row in rows if row.minute > minute - 7 * row.width])
+    for look in looks(last, traffic(measured(rows), minute), plan):
+        yield AppLook(app=app, code=look.code, text=look.text)
