@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from promptops.core import rollout
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment
+from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.operations.idempotency import Once, Row
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Deployed:
     """The result of a change. ``served`` was read back after the commit and is what the channel serves now.
 
     ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
-    ``warned`` is what a gate that only warns said of it, check by check.
+    ``warned`` is what a gate that only warns said of it, check by check. ``measured`` are, of a dry run of a promotion,
+    the tokens of calls of what is live and of what would be.
     """
 
     deployments: tuple[Deployment, ...]
@@ -36,6 +38,7 @@ class Deployed:
     key: str = ""
     not_following: tuple[NotFollowing, ...] = ()
     warned: tuple[str, ...] = ()
+    measured: tuple[MeasuredTokens, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

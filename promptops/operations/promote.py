@@ -16,13 +16,16 @@ from promptops.core.free_text import require_words
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Json, Release
 from promptops.core.names import ChannelName
+from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.policy import Candidate
 from promptops.core.reference import Reference
+from promptops.core.rights import Rights
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.gate_desk import Desk, Unasked
 from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
+from promptops.operations.measured_tokens import measured_tokens
 from promptops.operations.named_release import named_release as named_release
 
 if TYPE_CHECKING:
@@ -107,7 +110,8 @@ def promote(
         try:
             done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
             warned = desk.warned if done.deployments and not done.replayed else ()
-            return replace(done, not_following=_not_following(registry, done, now), warned=warned)
+            measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
+            return replace(done, not_following=_not_following(registry, done, now), warned=warned, measured=measured)
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
         except Unasked as unasked:
@@ -119,6 +123,22 @@ def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[N
         contents = [content.content for content in reader.contents([made.digest for made in done.deployments])]
     requires = sorted({feature for content in contents for feature in requires_of(content)})
     return not_following(registry, done.deployments, requires, now=now)
+
+
+def _measured(registry: Registry, done: Deployed, rights: Rights, now: datetime) -> tuple[MeasuredTokens, ...]:
+    """What was measured of what would be live, and of what is, on the channels that the caller sees."""
+    with registry.read() as reader:
+        return tuple(
+            measured
+            for made in done.deployments
+            for measured in measured_tokens(
+                reader,
+                made.app,
+                [release.digest for release in (made.before, made.stable) if release is not None],
+                sees=lambda channel: rights.sees(channel=channel),
+                now=now,
+            )
+        )
 
 
 def sources(registry: Registry, channel: str) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from promptops.core.evidence.approval import Waiver
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
 from promptops.core.names import AppName, ChannelName, Names, Total
+from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
+from promptops.operations.measured_tokens import measured_tokens
 from promptops.operations.promote import named_release
 from promptops.operations.status import Standing, standings
 from promptops.operations.worth_a_look import AppLook, worth_a_look
@@ -152,7 +154,8 @@ def history(
 class Named:
     """The content that a reference names; the working tree has no ``release``.
 
-    ``channels`` serve it now; ``quarantined`` has the reason of each channel that keeps it out.
+    ``channels`` serve it now; ``quarantined`` has the reason of each channel that keeps it out. ``measured`` are the
+    tokens of its calls.
     """
 
     reference: Reference
@@ -161,6 +164,7 @@ class Named:
     profile: Profile | None = None
     channels: tuple[ChannelName, ...] = ()
     quarantined: Mapping[ChannelName, str] = field(default_factory=dict)
+    measured: tuple[MeasuredTokens, ...] = ()
 
     @property
     def label(self) -> str:
@@ -186,8 +190,16 @@ class Named:
         return prompt
 
 
-def named(registry: Registry, reference: Reference) -> Named:
+def named(
+    registry: Registry,
+    reference: Reference,
+    *,
+    now: datetime | None = None,
+    sees: Callable[[str], bool] = lambda channel: True,
+) -> Named:
     """Returns the release that a reference names: a fixed one, or the one that a channel serves.
+
+    With ``now``, also what was measured of it on the channels that the caller ``sees``.
 
     Raises:
         NotFound: there is no such app, release or channel.
@@ -198,10 +210,17 @@ def named(registry: Registry, reference: Reference) -> Named:
         release = named_release(reader, reference)
         profile = reader.profile(reference.app)
         places = _places(reader, release.app)
+        measured = measured_tokens(reader, release.app, [release.digest], sees=sees, now=now) if now else ()
     content = content_from_bytes(release.content)
     serving, held = _where(places, release.digest)
     return Named(
-        reference=reference, content=content, release=release, profile=profile, channels=serving, quarantined=held
+        reference=reference,
+        content=content,
+        release=release,
+        profile=profile,
+        channels=serving,
+        quarantined=held,
+        measured=measured,
     )
 
 

@@ -80,9 +80,12 @@ NAMED = UseCase(
     tag="Looking",
     doc="""One release with its content: of a version, of a digest, or what a channel serves.
 
-    The digest is the SHA-256 of the canonical bytes (RFC 8785) of `content`.
+    The digest is the SHA-256 of the canonical bytes (RFC 8785) of `content`. `measured` has the tokens of
+    its calls of the last seven days, by prompt, on the channels that the token may see.
     """,
-    run=lambda registry, request, caller: named(registry, request),
+    run=lambda registry, request, caller: named(
+        registry, request, now=caller.now, sees=lambda channel: caller.rights.sees(channel=channel)
+    ),
     request=Reference,
     answer=Named,
     verify=_requested,

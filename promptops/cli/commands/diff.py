@@ -11,6 +11,7 @@ import click
 from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.measured_tokens import measured_lines
 from promptops.cli.output.phrases import counted, next_steps
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.output.word_diff import compare_texts, whole_text
@@ -21,7 +22,7 @@ from promptops.core.model import Bump, Change
 from promptops.core.reference import Reference, parse_reference
 from promptops.wire.codec import to_json
 from promptops.wire.documents.commands import DifferenceDocument, SideDocument
-from promptops.wire.documents.releases import ChangeDocument
+from promptops.wire.documents.releases import ChangeDocument, MeasuredTokensDocument
 
 if TYPE_CHECKING:
     from promptops.operations.queries import Difference, Named
@@ -84,6 +85,7 @@ def _side(named: Named) -> SideDocument:
         reference=str(named.reference),
         version=release.version if release else None,
         digest=release.digest if release else None,
+        measured=tuple(map(MeasuredTokensDocument.of, named.measured)),
     )
 
 
@@ -102,7 +104,14 @@ def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> l
         lines += ["", "This prompt is the same in both; other prompts of the app differ."]
     elif len(changes) < len(difference.changes):
         lines += ["", Span(f"{counted(len(difference.changes) - len(changes), 'change')} in other prompts", "quiet")]
-    return [*lines, "", *_verdict(difference)]
+    return [*lines, *_measured(difference, changes, page), "", *_verdict(difference)]
+
+
+def _measured(difference: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:
+    """The measured tokens of the prompts that differ, of both releases."""
+    changed = {change.prompt for change in changes}
+    measured = [*difference.old.measured, *difference.new.measured]
+    return measured_lines([each for each in measured if each.prompt in changed], page)
 
 
 def change_lines(change: Change, page: Page) -> list[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.measured_tokens import measured_lines
 from promptops.cli.output.phrases import (
     counted,
     enumerated,
@@ -83,7 +84,8 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
         (_quarantined(deployed), kept),
         ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
     ]
-    return [_headline(deployed, done), "", *facts(page, rows), *next_steps(_next(deployed, done))]
+    lines = [_headline(deployed, done), "", *facts(page, rows), *measured_lines(deployed.measured, page)]
+    return [*lines, *next_steps(_next(deployed, done))]
 
 
 def _quarantined(deployed: Deployed) -> str:

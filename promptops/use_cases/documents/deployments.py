@@ -15,6 +15,7 @@ from promptops.wire.documents.deployments import (
     NotFollowingDocument,
     QuarantineDocument,
 )
+from promptops.wire.documents.releases import MeasuredTokensDocument
 
 
 def _deployed(done: Deployed) -> DeployedDocument:
@@ -28,6 +29,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         key=done.key,
         not_following=tuple(map(NotFollowingDocument.of, done.not_following)),
         warned=done.warned,
+        measured=tuple(map(MeasuredTokensDocument.of, done.measured)),
     )
 
 
@@ -41,6 +43,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         key=document.key,
         not_following=tuple(client.not_following() for client in document.not_following),
         warned=document.warned,
+        measured=tuple(each.tokens() for each in document.measured),
     )
 
 

@@ -18,6 +18,7 @@ from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.releases import (
     ChangeDocument,
     ListedDocument,
+    MeasuredTokensDocument,
     ProfileDocument,
     ReleasedDocument,
     ReleaseDocument,
@@ -62,6 +63,7 @@ def _named(named: Named) -> ShownDocument:
         profile=ProfileDocument.of(named.profile),
         prompts=tuple(prompt.name for prompt in named.content.prompts),
         content=content_to_json(named.content),
+        measured=tuple(map(MeasuredTokensDocument.of, named.measured)),
     )
 
 
@@ -84,6 +86,7 @@ def _from_named(document: ShownDocument) -> Named:
         profile=document.profile.profile() if document.profile else None,
         channels=document.channels,
         quarantined=document.quarantined,
+        measured=tuple(each.tokens() for each in document.measured),
     )
 
 

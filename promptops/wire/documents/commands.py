@@ -9,7 +9,7 @@ from typing import Self
 
 from promptops.core.faults import Fault
 from promptops.core.finding import Finding
-from promptops.wire.documents.releases import ChangeDocument
+from promptops.wire.documents.releases import ChangeDocument, MeasuredTokensDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +81,15 @@ class RenderedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideDocument:
-    """One of two contents that are compared; version and digest are null for the files of a workspace."""
+    """One of two contents that are compared; version and digest are null for the files of a workspace.
+
+    ``measured`` are the tokens of its calls.
+    """
 
     reference: str
     version: str | None
     digest: str | None
+    measured: tuple[MeasuredTokensDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

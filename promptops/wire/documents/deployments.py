@@ -11,7 +11,7 @@ from promptops.core.deployment_parts import Action, Kind
 from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
 from promptops.wire.documents.approvals import WaiverDocument
-from promptops.wire.documents.releases import ReleaseNameDocument
+from promptops.wire.documents.releases import MeasuredTokensDocument, ReleaseNameDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,8 @@ class DeployedDocument:
     """What a promotion, a rollback or the record of an override did.
 
     ``served`` was read back after the commit: what the channel serves now. ``replayed`` says that the change was made
-    by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said.
+    by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said. ``measured`` are, of
+    a dry run of a promotion, the tokens of calls of what is live and of what would be.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -156,6 +157,7 @@ class DeployedDocument:
     key: str
     not_following: tuple[NotFollowingDocument, ...] = ()
     warned: tuple[str, ...] = ()
+    measured: tuple[MeasuredTokensDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

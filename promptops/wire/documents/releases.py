@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from promptops.core.model import Bump, Change, Profile, Provenance, Release, ReleaseRef, Yank
+from promptops.core.outcomes.measured_tokens import MeasuredTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +156,35 @@ class ListedDocument(ReleaseDocument):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredTokensDocument:
+    """The tokens that ``calls`` of a prompt of a release took together in the last seven days.
+
+    ``cached_tokens`` are among the input tokens.
+    """
+
+    version: str
+    prompt: str
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+    @classmethod
+    def of(cls, measured: MeasuredTokens) -> Self:
+        return cls(**_same(cls, measured))
+
+    def tokens(self) -> MeasuredTokens:
+        return MeasuredTokens(**_same(MeasuredTokens, self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDocument(ListedDocument):
     """One release with its content: a JSON object whose canonical bytes (RFC 8785) have the digest."""
 
     profile: ProfileDocument | None
     prompts: tuple[str, ...]
     content: Mapping[str, object]
+    measured: tuple[MeasuredTokensDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,6 +173,43 @@ def test_what_is_worth_a_look(called: Registry, promptops: Promptops, now: datet
     assert [look["code"] for look in looked["looks"]] == ["pin-mismatch"]
 
 
+def test_diff_shows_the_measured_tokens_of_a_call_of_prompts_that_differ(
+    called: Registry, promptops: Promptops, now: datetime
+) -> None:
+    answer = [(1, replace(series(revision), prompt="answer"), sums(10, 100 * revision)) for revision in (2, 3)]
+    send(called, now, *answer)
+    found: Any = promptops("diff", "bot@0.1.1", "bot:prod", "--json").json
+    [answered, old], [_, new] = found["old"]["measured"], found["new"]["measured"]
+    assert (answered["prompt"], answered["input_tokens"]) == ("answer", 2000)
+    assert old == {
+        "version": "0.1.1", "prompt": "greet", "calls": 700, "input_tokens": 2_800_000, "cached_tokens": 0,
+        "output_tokens": 0,
+    }  # fmt: skip
+    assert (new["version"], new["calls"], new["input_tokens"]) == ("0.1.2", 700, 1_400_000)
+    out = promptops("diff", "bot@0.1.1", "bot:prod").out
+    assert "Tokens of a call, as measured in 7 days" in out
+    rows = [cells(line) for line in out.splitlines()]
+    assert ["answer", "0.1.1", "200", "0", "10"] in rows and ["answer", "0.1.2", "300", "0", "10"] in rows
+    assert not any(row[:1] == ["greet"] for row in rows)
+    assert promptops("diff", "bot@0.1.0", "bot@0.1.1", "--json").json["old"]["measured"] == []  # type: ignore[index, call-overload]
+
+
+def test_a_dry_run_of_a_promotion_shows_what_is_live_beside_what_would_be(
+    called: Registry, promptops: Promptops
+) -> None:
+    promotion = ("promote", "bot@0.1.1", "--channel", "prod")
+    rows = [cells(line) for line in promptops(*promotion, "--dry-run").out.splitlines()]
+    assert ["greet", "0.1.1", "4,000", "0", "700"] in rows and ["greet", "0.1.2", "2,000", "0", "700"] in rows
+    assert len(promptops(*promotion, "--dry-run", "--json").json["measured"]) == 2  # type: ignore[arg-type]
+    assert promptops(*promotion, "--json").json["measured"] == []
+
+
+def test_where_nothing_was_measured_no_tokens_are_shown(told: Registry, promptops: Promptops, now: datetime) -> None:
+    send(told, now, (1, series(3), sums(10, 0, counts={Count.UNREAD: 10, Count.INPUT_TOKENS: 1})))
+    assert "Tokens of a call" not in promptops("diff", "bot@0.1.1", "bot:prod").out
+    assert "Tokens of a call" not in promptops("promote", "bot@0.1.1", "--channel", "prod", "--dry-run").out
+
+
 def test_an_app_without_calls_says_how_they_are_reported(told: Registry, promptops: Promptops) -> None:
     assert "No call was reported." in promptops("outcomes", "bot").out
     assert "No call was reported." in promptops("cost", "bot").out
