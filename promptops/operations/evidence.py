@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable
-from promptops.core.evidence.evidence import Count, Evidence, counted, label_counts, labels_of, missing, table_of
+from promptops.core.evidence.evidence import (
+    Count,
+    Evidence,
+    counted,
+    label_counts,
+    labels_of,
+    measured_of,
+    missing,
+    table_of,
+)
 from promptops.core.evidence.labels import Labels, decode_labels
 from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
 from promptops.core.evidence.table_bytes import decode_table
@@ -248,6 +257,8 @@ def flaws(shown: EvidenceShown) -> tuple[str, ...]:
     evidence, run = shown.evidence, shown.run
     if evidence.source is Source.LABELS:
         return _label_flaws(evidence)
+    if evidence.source is Source.MEASURED:
+        return _measured_flaws(evidence)
     found = [evidence.flaw, f"the run {run.id}: {run.flaw}" if run is not None and run.flaw else ""]
     try:
         table = shown.table
@@ -261,6 +272,14 @@ def flaws(shown: EvidenceShown) -> tuple[str, ...]:
         if evidence.complete == bool(missing(run, table)):
             found.append("it is called complete and lacks rows, or the other way round")
     return tuple(filter(None, found))
+
+
+def _measured_flaws(evidence: Evidence) -> tuple[str, ...]:
+    try:
+        measured_of(evidence)
+    except Invalid as error:
+        return (error.message,)
+    return ()
 
 
 def _label_flaws(evidence: Evidence) -> tuple[str, ...]:

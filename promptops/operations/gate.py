@@ -29,6 +29,7 @@ from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import Reference
 from promptops.core.release_bytes import MAX_ELEMENTS, content_from_bytes, encode
 from promptops.core.verdict import Outcome, Verdict
+from promptops.operations.frozen_sums import freeze, frozen, reads_measured
 from promptops.operations.named_release import named_release
 from promptops.operations.people import Here, approvals, bases_of, here
 
@@ -123,12 +124,21 @@ def _unreleased(app: str, digest: str, data: bytes, now: datetime) -> Release:
     )  # fmt: skip
 
 
-def ask_gate(registry: Registry, request: GateRequest, *, now: datetime, actor: str = "") -> GateReport:
+def ask_gate(
+    registry: Registry, request: GateRequest, *, now: datetime, actor: str = "", records: str = ""
+) -> GateReport:
     """Returns what the gate of a channel says of a release; to an ``actor`` as the one who would promote it.
+
+    What the gate reads of what was measured is first recorded as evidence, by ``records``. Without a name nothing is:
+    the answer is the same, and cannot be made again later.
 
     Raises:
         NotFound: no such release or channel. RegistryDamaged: what is known of it cannot be read.
     """
+    if records:
+        with registry.read() as reader:
+            digest = named_release(reader, request.reference).digest
+        freeze(registry, request.reference.app, request.channel, digest, actor=records, now=now)
     with registry.read() as reader:
         release = named_release(reader, request.reference)
         return report(reader, release, request.channel, now=now, promoter=actor)
@@ -235,6 +245,12 @@ def _given(
     now: datetime,
 ) -> GateInput:
     release, channel = place.release, place.channel.name
+    evidence, plan = reader.evidence(app=release.app, tables=True), None
+    if release.version and reads_measured(place.channel.policy, release.app):
+        piece, there = frozen(reader, release.app, channel, release.digest, now)
+        evidence = evidence if there else (*evidence, piece)
+        declared = reader.declarations(release.app)
+        plan = declared.declared.plan if declared is not None else None
     recorded = reader.waivers(now, release.app, channel)
     waived = [waiver for waiver in (*recorded, *asked) if waiver.holds(digest=release.digest, now=now)]
     return GateInput(
@@ -244,7 +260,8 @@ def _given(
         now=now,
         live=tuple(release_of(reader, base) for base in bases),
         runs=reader.runs(release.app),
-        evidence=reader.evidence(app=release.app, tables=True),
+        evidence=evidence,
+        planned_calls=plan.calls_a_day if plan is not None else None,
         makers=place.makers.released | place.makers.wrote,
         approvals=tuple(
             Approved(subject=each.approval.subject, person=each.person, proven=each.proven) for each in counted

@@ -47,6 +47,8 @@ class Promotion(Protocol):
     def waive(self) -> tuple[str, ...]: ...
     @property
     def waive_for(self) -> timedelta | None: ...
+    @property
+    def dry_run(self) -> bool: ...
 
 
 class Desk:
@@ -64,7 +66,11 @@ class Desk:
 
     def ask(self, release: Release) -> None:
         """Asks the gate, outside of the transaction."""
+        from promptops.operations.frozen_sums import freeze
+
         self._asked += 1
+        if not self._request.dry_run:
+            freeze(self._registry, release.app, self._request.channel, release.digest, actor=self._actor, now=self._now)
         with self._registry.read() as reader:
             self._answer(reader, release)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptops.core.errors import NothingDeployed, ReleaseNotFound
 from promptops.core.evidence.run import MOST_SUITES, SuiteRef
@@ -13,12 +13,24 @@ from promptops.core.token import Scope
 from promptops.operations.gate import ContentRequest, GateReport, GateRequest, ask_gate, ask_gate_of_content
 from promptops.use_cases.fields import Form, body, path, query
 from promptops.use_cases.nouns import ELEMENTS, LARGEST, nouns
-from promptops.use_cases.use_case import UseCase
+from promptops.use_cases.use_case import Caller, UseCase
+
+if TYPE_CHECKING:
+    from promptops.store import Registry
 
 
 def _request(values: Mapping[str, Any], rights: Rights) -> GateRequest:
     reference = parse_reference(f"{values['app']}@{values['release']}")
     return GateRequest(reference=reference, channel=values["channel"])
+
+
+def _run(registry: Registry, request: GateRequest, caller: Caller) -> GateReport:
+    """Asks the gate. A caller who may record evidence records what it reads of what was measured."""
+    rights, app = caller.rights, request.reference.app
+    records = caller.actor or (rights.token.name if rights.token is not None else "promptops gate")
+    if not rights.allows(Scope.EVIDENCE, channel=request.channel, app=app):
+        records = ""
+    return ask_gate(registry, request, now=caller.now, records=records)
 
 
 GATE = UseCase(
@@ -31,9 +43,10 @@ GATE = UseCase(
 
     `release` is a version or a digest. `outcome` is the worst of its checks; `opens` says whether a promotion would
     pass the gate now. Without a gate there are no checks, and it opens. An approval of the person who promotes does not
-    count then.
+    count then. A gate that reads what was measured records it as evidence first, once an hour, where the token has the
+    scope `evidence`.
     """,
-    run=lambda registry, request, caller: ask_gate(registry, request, now=caller.now),
+    run=_run,
     request=GateRequest,
     answer=GateReport,
     sample={"outcome": "inconclusive", "release": "0.2.1"},

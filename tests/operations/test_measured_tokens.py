@@ -32,9 +32,7 @@ def called(registry: Registry) -> Registry:
         place, fixed = assignment(channel=channel), assignment(channel=channel, arm=Arm.FIXED)
         sums = {
             (series(place, model="acme/a"), MINUTE): counts(10, 1000, cached_tokens=100),
-            (series(place, model="acme/b"), MINUTE - 6 * 1440): counts(
-                12, 500, output_tokens=20, unread=1, cancelled=1
-            ),
+            (series(place, model="acme/b"), MINUTE - 6 * 1440): slow,
             (series(place, model="acme/a"), MINUTE - 7 * 1440): counts(1, 77_777),
             (series(fixed, model="acme/a"), MINUTE): counts(5, 500),
             (series(place, prompt="idle"), MINUTE): Sums(outcomes={"resolved": 3}),

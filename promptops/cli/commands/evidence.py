@@ -220,6 +220,8 @@ def _says(evidence: Evidence) -> Cell:
         return Span(f"{evidence.check}: {evidence.verdict.value}", _STYLES[evidence.verdict])
     if evidence.source is Source.LABELS:
         return _labelled(evidence)
+    if evidence.source is Source.MEASURED:
+        return evidence.note
     whole = [count for count in evidence.counts if not count.check]
     passed, failed, errors = (sum(getattr(count, name) for count in whole) for name in ("passed", "failed", "errors"))
     parts = [f"{passed:,} passed"]
@@ -264,7 +266,22 @@ def _shown(shown: EvidenceShown, page: Page) -> list[Line]:
     more: list[Line] = [Span(f"and {len(bad) - _WORST:,} more", "quiet")] if len(bad) > _WORST else []
     listed = ["", *page.columns(rows, indent=0), *more] if bad else []
     steps = next_steps([("verify its bytes", ["evidence", "verify", evidence.id])])
-    return [head, "", *facts(page, [*_facts(evidence, page), *_fingerprints(table)]), *listed, *steps]
+    known = facts(page, [*_facts(evidence, page), *_fingerprints(table)])
+    return [head, "", *known, *_measured(evidence, page), *listed, *steps]
+
+
+def _measured(evidence: Evidence, page: Page) -> list[Line]:
+    """What was measured, by channel, release and prompt."""
+    from promptops.core.evidence.evidence import measured_of
+
+    if evidence.source is not Source.MEASURED:
+        return []
+    titles = ("CHANNEL", "RELEASE", "PROMPT", "CALLS", "COST")
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    for each in measured_of(evidence).sums:
+        cost = "unknown" if each.unpriced else f"${float(each.usd):,.6g}"
+        rows.append([each.channel, each.release[:19], each.prompt, f"{each.calls:,}", cost])
+    return ["", *page.columns(rows, indent=0)]
 
 
 def _fingerprints(table: CaseTable) -> list[tuple[str, Cell]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from promptops.core.evidence.run import Source
 from promptops.core.gate.reading import read_gate
 from promptops.core.gate.settings import Cost, External, GateSettings, NotWorse, Required
 
@@ -80,9 +81,12 @@ def _cost(rule: Cost) -> Iterator[str]:
     if rule.per_call_usd is not None:
         yield f"A call costs at most {rule.per_call_usd:g} US dollars on average."
     if rule.monthly_usd is not None:
-        yield f"A month of {rule.calls_a_day or 0:,} calls a day costs at most {rule.monthly_usd:,.0f} US dollars."
+        calls = "the traffic, planned or measured," if rule.by_traffic else f"{rule.calls_a_day or 0:,} calls a day"
+        yield f"A month of {calls} costs at most {rule.monthly_usd:,.0f} US dollars."
     if rule.growth is not None:
         yield f"A call costs at most {rule.growth:g} times what it costs live."
+    if rule.source is Source.MEASURED:
+        yield "What calls cost is measured: of the release's calls of seven days, frozen when the gate is asked."
 
 
 def _external(name: str, rule: External) -> str:

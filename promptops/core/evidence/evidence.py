@@ -13,6 +13,7 @@ from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, CaseTable, RowOutcome
 from promptops.core.evidence.labels import Labels, decode_labels
+from promptops.core.evidence.measured_sums import MeasuredSums, decode_measured
 from promptops.core.evidence.run import Run, Source, SuiteRef, expected, is_digest
 from promptops.core.evidence.table_bytes import decode_answers, decode_table
 from promptops.core.evidence.table_columns import AnswerTable
@@ -22,6 +23,9 @@ from promptops.core.verdict import Outcome
 GOOD: Final = "labelled good"
 BAD: Final = "labelled bad"
 """The names of the counts of labels: answers that people passed, and that they failed."""
+
+_OTHER_TABLES: Final = (Source.LABELS, Source.MEASURED)
+"""Sources whose table has no cases."""
 
 _ID = re.compile(r"[0-9a-f]{32}(?:\.[1-9][0-9]{0,5})?")
 
@@ -53,7 +57,8 @@ class Evidence:
     Of a run, ``run`` is its id, and ``number`` counts how often it was closed: a run that was closed with rows missing
     (``complete`` is False) may go on, and its newest evidence has all rows of the earlier ones. Its ``table`` has rows
     only, for the cases of the run's plan; an import's has its cases too. A ``verdict`` of another system has the name
-    of its ``check`` and mostly an end; it has no table. That of labels is :mod:`promptops.core.evidence.labels`.
+    of its ``check`` and mostly an end; it has no table. Those of labels and of what was
+    measured are :mod:`promptops.core.evidence.labels` and :mod:`promptops.core.evidence.measured_sums`.
 
     ``suites`` are empty where the run has them. ``tools`` are names with versions, ``prices`` is the id of the price
     list, ``note`` says why it was closed or where it is from.
@@ -116,12 +121,13 @@ def is_evidence_id(text: str) -> bool:
 
 
 def table_of(evidence: Evidence, run: Run | None = None) -> CaseTable:
-    """Returns the case table of evidence, with the cases of its run. Verdicts and labels have an empty one.
+    """Returns the case table of evidence, with the cases of its run. Verdicts, labels and what
+    was measured have an empty one.
 
     Raises:
         Invalid: it is damaged, or the run is another one.
     """
-    if not evidence.table_digest or evidence.source is Source.LABELS:
+    if not evidence.table_digest or evidence.source in _OTHER_TABLES:
         return CaseTable(cases=())
     _require_whole(evidence, run)
     return decode_table(evidence.table, run.cases if run else None)
@@ -133,7 +139,7 @@ def answers_of(evidence: Evidence, run: Run | None = None) -> AnswerTable:
     Raises:
         Invalid: as :func:`table_of` does.
     """
-    if not evidence.table_digest or evidence.source is Source.LABELS:
+    if not evidence.table_digest or evidence.source in _OTHER_TABLES:
         return AnswerTable(cases=())
     _require_whole(evidence, run)
     return decode_answers(evidence.table, run.cases if run else None)
@@ -157,6 +163,19 @@ def labels_of(evidence: Evidence) -> Labels:
     if evidence.flaw:
         raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
     return decode_labels(evidence.table)
+
+
+def measured_of(evidence: Evidence) -> MeasuredSums:
+    """Returns the frozen sums of evidence of what was measured.
+
+    Raises:
+        Invalid: it is damaged, or of another kind.
+    """
+    if evidence.source is not Source.MEASURED:
+        raise Invalid(f"the evidence {evidence.id} has no sums")
+    if evidence.flaw:
+        raise Invalid(f"the evidence {evidence.id}: {evidence.flaw}")
+    return decode_measured(evidence.table)
 
 
 def newest_of_each_run(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

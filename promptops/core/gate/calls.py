@@ -26,7 +26,7 @@ from promptops.core.statistics.bounds import (
 from promptops.core.verdict import Outcome
 
 QUANTILE = 0.95
-_MONTH = 30
+MONTH = 30
 """Days of which a month's cost is taken."""
 
 
@@ -51,10 +51,10 @@ def cost(given: GateInput, settings: GateSettings, records: Records) -> list[Che
         return [replace(base, reason="the price of an answer of its newest run is not known")]
     found = []
     if rule.per_call_usd is not None:
-        found.append(_within(base, call, rule.per_call_usd, "a call"))
+        found.append(within(base, call, rule.per_call_usd, "a call"))
     if rule.monthly_usd is not None and rule.calls_a_day is not None:
-        month = call * rule.calls_a_day * _MONTH
-        found.append(_within(base, month, rule.monthly_usd, f"a month of {rule.calls_a_day:,} calls a day"))
+        month = call * rule.calls_a_day * MONTH
+        found.append(within(base, month, rule.monthly_usd, f"a month of {rule.calls_a_day:,} calls a day"))
     if rule.growth is not None and given.live:
         found.append(_growth(given, settings, base, measured, rule.growth))
     return found or [replace(base, outcome=Outcome.PASS, got="nothing to compare with: a first release", hint="")]
@@ -229,7 +229,8 @@ def _cost_of(calls: Sequence[Call]) -> float | None:
     return (math.fsum(known) + max(known) * (len(calls) - len(known))) / len(calls)
 
 
-def _within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerdict:
+def within(base: CheckVerdict, got: float, most: float, what: str) -> CheckVerdict:
+    """Returns the verdict on a cost with a limit, both in US dollars."""
     passed = got <= most
     return replace(
         base,
@@ -269,6 +270,11 @@ def _growth(
         if not others and same:
             return replace(base, outcome=Outcome.PASS, got="every request is that of live", hint="")
         return replace(base, reason="its newest run did not measure what live costs")
+    return growth(base, call, live, most)
+
+
+def growth(base: CheckVerdict, call: float, live: float, most: float) -> CheckVerdict:
+    """Returns the verdict on what a call costs beside one of live."""
     passed = call <= most * live
     return replace(
         base,

@@ -101,7 +101,14 @@ _RULES: Final[Mapping[type, Mapping[str, Rule]]] = {
     Required: {"agree": _at_least, "of": _same, "regressions": _at_most, "suites": _all_of},
     NotWorse: {"margin": _at_most, "measure": _same, "anchor": _at_least, "suites": _all_of},
     Latency: {"p95_ms": _at_most},
-    Cost: {"per_call_usd": _at_most, "monthly_usd": _at_most, "calls_a_day": _at_least, "growth": _at_most},
+    Cost: {
+        "per_call_usd": _at_most,
+        "monthly_usd": _at_most,
+        "calls_a_day": _at_least,
+        "growth": _at_most,
+        "source": _same,
+        "by_traffic": _still_set,
+    },
     Judges: {"labels": _at_least, "youden": _at_least, "by": _some_of},
     External: {"by": _among, "max_age": _at_most},
     Approvals: {"count": _at_least, "proven": _still_set},
@@ -119,7 +126,13 @@ _RULES: Final[Mapping[type, Mapping[str, Rule]]] = {
 }
 """How strict two settings are, by the class and field. Of any other field, only the same value is as strict."""
 
-_KEYS: Final = {"tries_shared": "tries_level", "warns": "mode", "of": "agree", "evidence.hosts": "hosts"}
+_KEYS: Final = {
+    "by_traffic": "calls_a_day",
+    "tries_shared": "tries_level",
+    "warns": "mode",
+    "of": "agree",
+    "evidence.hosts": "hosts",
+}
 """Keys of the file whose field has another name."""
 
 
@@ -182,15 +195,15 @@ def _apps(gate: Settings) -> Mapping[str, object]:
 def _looser(old: object, new: object, prefix: str = "") -> Iterator[str]:
     """The settings of one class, at or below a path, by which the new ones are looser."""
     rules = _RULES.get(type(old), {})
-    for each in fields(old):  # type: ignore[arg-type]
-        before, after = getattr(old, each.name), getattr(new, each.name)
-        path = prefix + _KEYS.get(prefix + each.name, _KEYS.get(each.name, each.name))
-        if each.name in rules:
-            if not rules[each.name](before, after):
+    for name in dict.fromkeys((*(each.name for each in fields(old)), *rules)):  # type: ignore[arg-type]
+        before, after = getattr(old, name), getattr(new, name)
+        path = prefix + _KEYS.get(prefix + name, _KEYS.get(name, name))
+        if name in rules:
+            if not rules[name](before, after):
                 yield _KEYS.get(path, path)
         elif isinstance(before, Mapping):
-            for name, inner in before.items():
-                yield from _looser_check(inner, after.get(name), f"{path}.{name}")
+            for key, inner in before.items():
+                yield from _looser_check(inner, after.get(key), f"{path}.{key}")
         else:
             yield from _looser_check(before, after, path)
 

@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid
-from promptops.core.gate import bar, calls, judges, not_worse, pair, people, required
+from promptops.core.evidence.run import Source
+from promptops.core.gate import bar, calls, judges, measured_cost, not_worse, pair, people, required
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.reading import SUITES, read_gate
 from promptops.core.gate.records import Records, records_of
@@ -29,7 +30,11 @@ _WITH_RUNS: Final[Mapping[str, Callable[[GateInput, GateSettings, Records], list
     pair.NAME: not_worse.check,
     "bar": bar.check,
     "latency": calls.latency,
-    "cost": calls.cost,
+    "cost": lambda given, settings, records: (
+        measured_cost.cost(given, settings)
+        if settings.cost is not None and settings.cost.source is Source.MEASURED
+        else calls.cost(given, settings, records)
+    ),
 }
 """The checks that read runs, by their key in the policy."""
 

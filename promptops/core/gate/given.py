@@ -80,7 +80,7 @@ class GateInput:
     ``live`` are the newest release that was stable on the channel and is still good, and after a rollback the release
     before it. ``anchor`` is the best one of the anchor's time; None if there is no other. ``runs`` are all opened runs
     of the app, ``evidence`` all of its evidence that was ever recorded. ``makers`` are the marks of all who released it
-    or wrote what is new in it.
+    or wrote what is new in it. ``planned_calls`` are the calls a day that the app plans.
     """
 
     app: str
@@ -94,6 +94,7 @@ class GateInput:
     approvals: tuple[Approved, ...] = ()
     waivers: tuple[Waived, ...] = ()
     makers: Marks = NOBODY
+    planned_calls: int | None = None
 
     @property
     def name(self) -> str:

@@ -211,9 +211,10 @@ def _cost(values: Values) -> Cost:
         monthly_usd=values.number("monthly_usd", None),
         calls_a_day=values.whole("calls_a_day", None),
         growth=values.number("growth", None),
+        source=Source(values.choice("source", Source.RUN.value, (Source.RUN.value, Source.MEASURED.value))),
     )
-    if cost.monthly_usd is not None and cost.calls_a_day is None:
-        values.refuse("calls_a_day", "how many calls a day cost monthly_usd")
+    if cost.by_traffic and cost.source is not Source.MEASURED:  # only what is measured keeps a plan honest
+        values.refuse("calls_a_day", "how many calls a day cost monthly_usd; `source: measured` takes the traffic")
     if cost.per_call_usd is None and cost.monthly_usd is None and cost.growth is None:
         values.refuse("per_call_usd", "US dollars, such as 0.002; or set monthly_usd or growth")
     return cost

@@ -79,12 +79,22 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a call may cost on average, what a month of ``calls_a_day`` may, and how many times what live costs."""
+    """What a call may cost on average, what a month of ``calls_a_day`` may, and how many times what live costs.
+
+    ``source`` is where that is read: in the release's runs, or in what was measured where users are. Without
+    ``calls_a_day``, a month is one of the planned traffic, and at least of the measured one.
+    """
 
     per_call_usd: float | None = None
     monthly_usd: float | None = None
     calls_a_day: int | None = None
     growth: float | None = None
+    source: Source = Source.RUN
+
+    @property
+    def by_traffic(self) -> bool:
+        """Whether a month is one of the traffic, since the policy names no calls a day."""
+        return self.monthly_usd is not None and self.calls_a_day is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,8 @@ SELECT (SELECT max(version) FROM channel_policy WHERE channel = :channel),
        (SELECT count(*) FROM approval WHERE app = :app),
        (SELECT count(*) FROM waiver WHERE app = :app),
        (SELECT count(*) FROM quarantine WHERE app = :app),
-       (SELECT count(*) FROM yank WHERE app = :app)
+       (SELECT count(*) FROM yank WHERE app = :app),
+       (SELECT count(*) FROM declaration WHERE app = :app)
 """)
 
 
