@@ -1,7 +1,7 @@
 """Freezes what was measured of a release as evidence, for gates that read it: once an hour for a channel.
 
 Sums grow and are deleted, so a verdict that read them could not be made again. Prices are those of the list alone: with
-prices of a request, whoever promotes would set the cost.
+prices of a request, the promoter would set the cost.
 """
 
 from __future__ import annotations

@@ -152,6 +152,8 @@ def test_a_newer_server_adds_extensions_to_a_token_and_inside_it() -> None:
 def test_a_document_is_read_back_and_fits_its_schema() -> None:
     value: dict[str, Any] = {"deployments": [], "served": [], "dry_run": False, "replayed": True, "key": "k"}
     value |= {"not_following": [{"client": "web-1", "lacks": ["budget"]}], "warned": ["required: fail"], "later": 1}
+    tokens = {"calls": 2, "input_tokens": 9, "cached_tokens": 0, "output_tokens": 1}
+    value |= {"measured": [{"version": "0.1.0", "prompt": "greet", **tokens}]}
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}
