@@ -103,7 +103,8 @@ class Database:
                 return SourceAnswer(body=json.dumps(to_json(key)).encode())
             case TellOutcomes():
                 reported = outcomes.report(registry, what.channel, what.body, now=datetime.now(UTC))
-                return SourceAnswer(body=json.dumps({"sample": dict(reported.sample)}).encode())
+                answer = {"sample": dict(reported.sample), "rates": dict(reported.rates)}
+                return SourceAnswer(body=json.dumps(answer).encode())
         return Failed(reason="unknown", message="a database takes no heartbeats")
 
     def _snapshot(self, registry: Registry, what: AskSnapshot) -> SourceAnswer:

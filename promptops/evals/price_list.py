@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +18,10 @@ _PACKAGE: Final = "genai-prices"
 _NAMES: Final = {"gemini": "google", "vertex": "google", "bedrock": "aws", "azure-openai": "azure"}
 """Providers that the package calls otherwise."""
 _KINDS: Final = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "requests_kcount")
+
+
+MOST: Final = 20
+"""Models of one report whose rates are looked up: its sender chose the names, and each costs a millisecond once."""
 
 
 class PriceList:
@@ -39,6 +43,11 @@ class PriceList:
         if model in self._own:
             return self._own[model]
         return _known(model, at and at.replace(minute=0, second=0, microsecond=0))
+
+    def of(self, models: Collection[str], at: datetime) -> dict[str, ModelRates]:
+        """Returns the rates of models that a sender named: of the first :data:`MOST`, those that are known."""
+        wanted = sorted(model for model in models if model)[:MOST]
+        return {model: rates for model in wanted if (rates := self.rates(model, at)) is not None}
 
 
 @lru_cache(maxsize=1)

@@ -12,28 +12,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from promptops.core.declarations import Capture
-from promptops.core.errors import NotFound, PromptopsError, RegistryMismatch
+from promptops.core.errors import PromptopsError, RegistryMismatch
+from promptops.core.model import Json
 from promptops.core.outcomes.admission import Admitted, LeftOut, admit, place_call, without_content
 from promptops.core.outcomes.counted_numbers import CountedNumbers
 from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, Feedback, OutcomeReport, SampledUnit
 from promptops.core.outcomes.report_key import SECRET_BYTES, ReportKey
-from promptops.core.outcomes.series import Arm, Assignment, Series
+from promptops.core.outcomes.series import Assignment, Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Sample
-from promptops.operations.feedback import Allows, FeedbackDesk, Led, Prompts, everywhere, refusal
+from promptops.operations.feedback import Allows, FeedbackDesk, Led, everywhere, refusal
+from promptops.operations.known_releases import Known
 
 if TYPE_CHECKING:
-    from promptops.store import Reader, Registry, Writer
-
-MOST_RELEASES: Final = 10_000
-"""Assignments of which a server remembers the release."""
-
-THRESHOLD_MINUTES: Final = 10
-"""How long a server goes by what it knows of the keys of an app: a day's traffic changes more slowly."""
+    from promptops.store import Registry, Writer
 
 
 def report_key(registry: Registry, channel: str = "") -> ReportKey:
@@ -78,13 +74,14 @@ class Reported:
     """What came of a document. ``counted`` is false if it was counted before.
 
     ``sample`` has by app the threshold for its sample while no canary runs; ``left_out`` how many parts do not count,
-    by the reason.
+    by the reason. ``rates`` are those of its models as clients read them, in the answer of :func:`report`.
     """
 
     number: int
     counted: bool
     sample: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[LeftOut, int] = field(default_factory=dict)
+    rates: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,49 +106,24 @@ class Taken:
     left_out: Mapping[LeftOut, int]
 
 
-class Known:
-    """What a server remembers of what it takes, so that not every document asks: samples, prompts and releases."""
-
-    def __init__(self) -> None:
-        self.prompts = Prompts()
-        self.releases: dict[Assignment, str] = {}
-        self._thresholds: dict[tuple[str, str], tuple[datetime, int]] = {}
-
-    def release(self, reader: Reader, place: Assignment) -> str:
-        """Returns the version of the release that an assignment means, as :func:`version_of`. For several threads."""
-        version = self.releases.get(place)
-        if version is None:
-            version = version_of(reader, place)
-            if len(self.releases) >= MOST_RELEASES:
-                self.releases.clear()
-            self.releases[place] = version
-        return version
-
-    def threshold(self, app: str, channel: str, now: datetime) -> int | None:
-        """Returns the threshold of an app's sample, if it was worked out lately."""
-        at, threshold = self._thresholds.get((app, channel), (now, None))
-        return threshold if abs((now - at).total_seconds()) < 60 * THRESHOLD_MINUTES else None
-
-    def keep_threshold(self, app: str, channel: str, now: datetime, threshold: int) -> int:
-        """Remembers a threshold, and returns it."""
-        self._thresholds[app, channel] = (now, threshold)
-        return threshold
-
-
 def report(registry: Registry, channel: str, body: bytes, *, now: datetime) -> Reported:
-    """Take a document in the form of :mod:`promptops.wire.outcomes`, from a client that has the database itself.
+    """Take a document in the form of :mod:`promptops.wire.outcomes`, from a client that has the database itself, and
+    return what came of it, with the rates of its models.
 
     Raises:
         Invalid: it is no document. RegistryMismatch: it is of another registry.
         Conflict: it comes too late to know whether it was counted.
     """
+    from promptops.evals.price_list import PriceList
     from promptops.wire.outcomes import decode
 
-    [answer] = take(registry, [Document(report=decode(body, channel))], now=now).answers
+    document = decode(body, channel)
+    [answer] = take(registry, [Document(report=document)], now=now).answers
     if isinstance(answer, PromptopsError):
         raise answer
     assert isinstance(answer, Reported)
-    return answer
+    rates = PriceList().of({series.model for series, _ in document.sums}, now)
+    return replace(answer, rates={model: found.to_json() for model, found in rates.items()})
 
 
 def take(
@@ -305,22 +277,6 @@ class _Taking:
             return known
         keys = self._desk.keys_a_day(app, channel, self._now)
         return self._remembered.keep_threshold(app, channel, self._now, Sample.giving(keys).stable)
-
-
-def version_of(reader: Reader, place: Assignment) -> str:
-    """Returns the version of the release that an assignment means.
-
-    Empty where that is not known: for a call that takes no part in a canary, and for a revision of an earlier epoch.
-    """
-    if place.arm is Arm.FIXED or place.epoch != reader.epoch():
-        return ""
-    try:
-        then = reader.deployment(place.app, place.channel, place.revision)
-    except NotFound:
-        return ""
-    if place.arm is Arm.CANARY:
-        return then.canary.release.version if then.canary else ""
-    return then.version
 
 
 def _reporter(each: Document) -> tuple[str, str, str]:

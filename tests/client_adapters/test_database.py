@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,14 +13,18 @@ from pathlib import Path
 import pytest
 
 from promptops import Client, Invalid, ReleaseNotFound, State
+from promptops.client.sources.source import SourceAnswer, TellOutcomes
+from promptops.client_adapters.database import Database
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
 from promptops.operations.quarantine import WithholdRequest, yank
 from promptops.store import Registry
+from promptops.wire.outcomes import encode
 from tests.client.clients import InLoop, Maker, makers
 from tests.client.waiting import until
 from tests.support import factory
 from tests.support.checkout import ROOT
+from tests.support.reports import CALL, MINUTE, report, series
 
 
 @pytest.fixture(params=[Client, InLoop], ids=["threads", "tasks"])
@@ -169,3 +174,16 @@ def test_an_asyncio_client_leaves_its_loop_alone(live: Registry, registry_url: s
 def test_what_is_no_registry_is_said_at_once(url: str) -> None:
     with pytest.raises(Invalid):
         Client(url, channel="prod")
+
+
+def test_a_report_is_answered_with_the_tiers_of_its_models(live: Registry, registry_url: str) -> None:
+    sums = {(series(model=model), MINUTE): CALL for model in ("openai/gpt-5.5", "acme/large", "")}
+    place = Database(registry_url)
+    try:
+        answer = place.answer(TellOutcomes(channel="prod", body=encode(report(live.lineage, sums=sums))), 60.0)
+    finally:
+        place.close()
+    assert isinstance(answer, SourceAnswer), answer
+    rates = json.loads(answer.body)["rates"]
+    assert [tier[0] for tier in rates.pop("openai/gpt-5.5")] == [0, 272_000]
+    assert rates == {}

@@ -7,7 +7,7 @@ a limit, which the sender works off before it takes a document.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +16,17 @@ from promptops.client.calls.judging import Ended, Judging
 from promptops.client.calls.keeping import Keeping
 from promptops.client.calls.line import Line
 from promptops.core.errors import Invalid
-from promptops.core.outcomes.call_outcome import CallOutcome, Count
+from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.open_calls import OpenCall, OpenCalls
 from promptops.core.outcomes.recorder import Recorder, Room
-from promptops.core.outcomes.report import BadUnit, Dropped, Feedback, Guardrail, OutcomeReport, SampledUnit
+from promptops.core.outcomes.report import (
+    BadUnit,
+    Dropped,
+    Feedback,
+    OutcomeReport,
+    SampledUnit,
+    guardrails_of,
+)
 from promptops.core.outcomes.units import Sample, Unit
 from promptops.wire.outcomes import encode
 
@@ -113,7 +120,7 @@ class Ledger:
         self.recorder.record(ended.series, ended.minute, outcome)
         if outcome.cancelled:
             return
-        bad = tuple(_guardrails(outcome))
+        bad = guardrails_of(outcome)
         if ended.kept is not None and (why := self._keeping.why(is_bad=bool(bad))) is not None:
             with suppress(Invalid):  # a call that cannot be kept counts in the sums all the same
                 self.recorder.keep(ended.kept(ended, why))
@@ -169,18 +176,6 @@ class Ledger:
     def _close_overdue(self) -> None:
         for entry in self._open.overdue(self.minute):
             self.recorder.bad(entry)
-
-
-def _guardrails(outcome: CallOutcome) -> Iterator[str]:
-    """The guardrails at which a call was bad, in the order of their names."""
-    if outcome.check_failed:
-        yield Guardrail.CHECK.value
-    if outcome.error:
-        yield Guardrail.ERROR.value
-    if outcome.refused:
-        yield Guardrail.REFUSAL.value
-    if outcome.schema_failed:
-        yield Guardrail.SCHEMA.value
 
 
 def ledger_at(desk: CallDesk) -> Ledger:

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from promptops.core.errors import Invalid
 from promptops.core.model import is_name
 from promptops.core.outcomes.call_id import LONGEST as LONGEST_CALL_ID
+from promptops.core.outcomes.call_outcome import CallOutcome
 from promptops.core.outcomes.counters import MAX_COUNT, require_counts
 from promptops.core.outcomes.kept_call import MAX_CALLS, KeptCall
 from promptops.core.outcomes.series import LONGEST_LINE, Assignment, Series, require_line, require_minute
@@ -211,6 +212,19 @@ class OutcomeReport:
         found |= {entry.assignment.channel for entry in self.sampled_units}
         if others := sorted(found - {self.channel}):
             raise Invalid(f"the report is of the channel {self.channel}, and has a row of {others[0]}")
+
+
+def guardrails_of(outcome: CallOutcome) -> tuple[str, ...]:
+    """Returns the guardrails at which a call was bad, in the order of their names."""
+    if outcome.cancelled:
+        return ()
+    found = {
+        Guardrail.CHECK: outcome.check_failed,
+        Guardrail.ERROR: bool(outcome.error),
+        Guardrail.REFUSAL: outcome.refused,
+        Guardrail.SCHEMA: outcome.schema_failed,
+    }
+    return tuple(guardrail.value for guardrail, is_bad in found.items() if is_bad)
 
 
 def require_guardrails(names: tuple[str, ...]) -> None:

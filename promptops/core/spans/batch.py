@@ -10,7 +10,7 @@ its first begin to its last end, and it ended as the last one did.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -18,9 +18,11 @@ from typing import Final
 from promptops.core.answers.reading import Finish
 from promptops.core.errors import Invalid
 from promptops.core.outcomes.call_outcome import CallOutcome
-from promptops.core.outcomes.recorder import KIB, Recorder, Room
+from promptops.core.outcomes.pinned import is_pinned_model
+from promptops.core.outcomes.recorder import KIB, Recorded, Recorder, Room
+from promptops.core.outcomes.report import BadUnit, guardrails_of
 from promptops.core.outcomes.series import Series
-from promptops.core.outcomes.sums import Sums
+from promptops.core.outcomes.units import Unit
 from promptops.core.spans.names import Fact
 from promptops.core.spans.span import Facts, ModelSpan, is_model, read_model_span
 from promptops.core.spans.stamp import Stamp, read_stamp
@@ -35,7 +37,8 @@ class StampedSpan:
     """A request to a model of a release, to be counted once.
 
     ``minute`` is the one in which it ended, since 1970. ``key`` is the span's own, ``above`` has those of the spans
-    that it lies in.
+    that it lies in. What a registry knows of it comes later: the ``tier`` of the model's price, the model that the
+    release pins (empty where it is not known), and the unit of its call.
     """
 
     stamp: Stamp
@@ -43,6 +46,9 @@ class StampedSpan:
     minute: int
     key: bytes
     above: tuple[bytes, ...]
+    tier: int | None = None
+    pinned: str = ""
+    unit: Unit | None = None
 
     @property
     def call_key(self) -> bytes:
@@ -110,10 +116,9 @@ class Batch:
         return tuple(found)
 
 
-def sums_of(
-    spans: Iterable[StampedSpan], new_calls: Collection[bytes]
-) -> tuple[Mapping[tuple[Series, int], Sums], int]:
-    """Returns the sums of spans that were not counted before, by series and minute, and how many had no room.
+def count_spans(spans: Iterable[StampedSpan], new_calls: Collection[bytes]) -> Recorded:
+    """Returns what is counted of spans that were not counted before: sums by series and minute, the units of calls that
+    were bad, and how much had no room.
 
     Of a call whose key is not among the new ones, an earlier span was counted, so that only tokens are added.
     """
@@ -127,25 +132,35 @@ def sums_of(
             if part.span.tokens is not None:
                 recorder.counted(_series(part), part.minute, part.span.tokens.counts())
         if key in new_calls:
-            begin = min(part.span.start for part in parts)
-            recorder.record(_series(last), last.minute, _outcome(last.span, begin))
-    recorded = recorder.swap()
-    return recorded.sums, sum(recorded.dropped.values())
+            outcome = _outcome(parts)
+            recorder.record(_series(last), last.minute, outcome)
+            if last.unit is not None and (bad := guardrails_of(outcome)):
+                place = last.stamp.assignment
+                recorder.bad(BadUnit(assignment=place, unit=last.unit, minute=last.minute, guardrails=bad))
+    return recorder.swap()
 
 
 def _series(part: StampedSpan) -> Series:
-    return Series(assignment=part.stamp.assignment, prompt=part.stamp.prompt, model=part.span.model)
+    return Series(
+        assignment=part.stamp.assignment,
+        prompt=part.stamp.prompt,
+        model=part.span.model,
+        tier=part.tier if part.span.model else None,
+    )
 
 
-def _outcome(span: ModelSpan, begin: int) -> CallOutcome:
-    taken = (span.end - begin) / 1e6
+def _outcome(parts: Sequence[StampedSpan]) -> CallOutcome:
+    """What became of a call: it took from its first begin to its last end, and ended as its last request did."""
+    span = parts[-1].span
+    taken = (span.end - min(part.span.start for part in parts)) / 1e6
     return CallOutcome(
         error="" if span.is_cancelled else span.error,
         cancelled=span.is_cancelled,
-        has_unit=False,
+        has_unit=parts[-1].unit is not None,
         refused=span.finish in (Finish.REFUSAL, Finish.CONTENT_FILTER),
         truncated=span.finish is Finish.LENGTH,
         unread=span.tokens is None and not span.error,
+        pin_mismatch=any(not is_pinned_model(part.pinned, part.span.model) for part in parts),
         tokens=span.tokens,
         latency_ms=taken if taken >= 0 else None,
         first_token_ms=span.first_token_ms,

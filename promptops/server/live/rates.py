@@ -10,10 +10,8 @@ from anyio import CapacityLimiter, to_thread
 
 from promptops import clock
 from promptops.core.model import Json
-from promptops.evals.price_list import PriceList
+from promptops.evals.price_list import MOST, PriceList
 
-MOST: Final = 20
-"""Models of one report that are looked up: a client chooses these names, and each costs a millisecond once."""
 _KEPT: Final = 1_000
 _THREADS: Final = CapacityLimiter(1)
 

@@ -21,6 +21,7 @@ from promptops.core.errors import DeadlineExceeded, RegistryDamaged
 from promptops.operations import heartbeats as presences
 from promptops.operations import outcomes as measurements
 from promptops.operations import snapshots, tokens
+from promptops.operations.known_releases import Known
 from promptops.operations.snapshots import StoredRelease
 from promptops.operations.worth_a_look import all_worth_a_look
 from promptops.server.live.access import Tokens
@@ -78,7 +79,7 @@ class ServerState:
         self.feed: Feed
         self.presence: Presence
         self.reports: Reports
-        self.known = measurements.Known()
+        self.known = Known()
         self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
         self._readers, self._doorkeepers = CapacityLimiter(READERS), CapacityLimiter(1)

@@ -9,7 +9,7 @@ import pytest
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Sums
-from promptops.core.spans.batch import Batch, sums_of
+from promptops.core.spans.batch import Batch, count_spans
 from promptops.core.spans.span import facts_of
 
 LINEAGE = "0b0e11aa-6c1f-4f6e-9d52-6a5f2a4f8f10"
@@ -55,9 +55,9 @@ def add(
 def sums(of: Batch, *, known: frozenset[bytes] = frozenset()) -> dict[tuple[Series, int], Sums]:
     """The sums of what is new beside the keys that are known."""
     spans = [span for span in of.counted() if span.key not in known]
-    found, left_out = sums_of(spans, {span.call_key for span in spans} - known)
-    assert left_out == 0
-    return dict(found)
+    recorded = count_spans(spans, {span.call_key for span in spans} - known)
+    assert not recorded.dropped
+    return dict(recorded.sums)
 
 
 def keys(of: Batch) -> frozenset[bytes]:

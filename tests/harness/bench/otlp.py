@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.spans.batch import Batch, sums_of
+from promptops.core.spans.batch import Batch, count_spans
 from promptops.server.http.otlp import read_spans
 from tests.harness.bench.measure import Line, compare, timed
 from tests.support.otlp import END, a_span, body_of
@@ -57,7 +57,7 @@ def _line(what: str, *, every: int) -> Line:
         batch = Batch(lineage=_LINEAGE, epoch=3)
         read_spans(body, batch)
         spans = batch.counted()
-        sums, _ = sums_of(spans, {span.call_key for span in spans})
+        sums = count_spans(spans, {span.call_key for span in spans}).sums
         return sum(each[Count.CALLS] for each in sums.values())
 
     if ours() != _SPANS // every:

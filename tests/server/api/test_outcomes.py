@@ -13,8 +13,8 @@ import pytest
 from promptops.core.model import Json
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.token import Scope
+from promptops.evals.price_list import MOST
 from promptops.operations.outcomes import report_key
-from promptops.server.live.rates import MOST
 from promptops.wire import codec
 from promptops.wire.documents.outcomes import ReportKeyDocument
 from promptops.wire.outcomes import report_to_json

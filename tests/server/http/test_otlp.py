@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from promptops.core.errors import RequestInvalid, RequestTooLarge
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.spans.batch import Batch, sums_of
+from promptops.core.spans.batch import Batch, count_spans
 from promptops.server.http.otlp import MOST_SPANS, answer, read_spans
 from tests.core.spans.test_batch import CHAT, LINEAGE
 from tests.support.otlp import a_span, body_of
@@ -37,7 +37,7 @@ def test_the_spans_of_several_resources_and_scopes_are_read() -> None:
     request.resource_spans[0].schema_url = "https://opentelemetry.io/schemas/1.45.0"
     spans = read(request.SerializeToString()).counted()
     assert len(spans) == 6
-    found, _ = sums_of(spans, {span.call_key for span in spans})
+    found = count_spans(spans, {span.call_key for span in spans}).sums
     assert sum(sums[Count.CALLS] for sums in found.values()) == 6
 
 
