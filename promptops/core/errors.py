@@ -27,6 +27,7 @@
     │   ├── PromptNotFound
     │   ├── ChannelNotFound
     │   ├── TokenNotFound
+    │   ├── CallNotFound                   no kept call of this trace or answer
     │   ├── RunNotFound
     │   ├── EvidenceNotFound
     │   ├── RouteNotFound                  the server has no such address
@@ -210,6 +211,10 @@ class ChannelNotFound(NotFound):
 
 class TokenNotFound(NotFound):
     """No token of this id."""
+
+
+class CallNotFound(NotFound):
+    """No call is kept of this trace, or with this answer of a provider."""
 
 
 class RouteNotFound(NotFound):

@@ -22,7 +22,7 @@ def group_document(
     channel: str, key: ReleaseRef | str, measured: Measured, *, calls_a_day: float | None, keys: int | None
 ) -> documents.CallGroupDocument:
     """Returns what the calls of one kind did on a channel, of which about so many ``keys`` made one."""
-    sums, shares = measured.sums, {count: _share(measured.share(count)) for count in _SHOWN}
+    sums, shares = measured.sums, {count: share_document(measured.share(count)) for count in _SHOWN}
     quantiles = measured.quantiles(_SHARES)
     bad = measured.share(Count.BAD).share
     return documents.CallGroupDocument(
@@ -33,7 +33,7 @@ def group_document(
         calls=sums[Count.CALLS],
         cancelled=sums[Count.CANCELLED],
         keys=keys,
-        errors=_share(measured.errors),
+        errors=share_document(measured.errors),
         **{count.value: share for count, share in shares.items()},
         error_classes=dict(sums.errors),
         p50_ms=quantiles[0],
@@ -67,7 +67,7 @@ _SHOWN: Final = (
 )
 
 
-def _share(share: Share) -> documents.ShareDocument:
+def share_document(share: Share) -> documents.ShareDocument:
     low, high = (share.interval.low, share.interval.high) if share.interval else (None, None)
     return documents.ShareDocument(count=share.count, of=share.of, share=share.share, low=low, high=high)
 

@@ -1,28 +1,37 @@
-"""Why one call came out as it did, from its id alone: the release, who made it live, what it changed, how it does."""
+"""Why one call came out as it did: its release, who made that live, what it changed, how it does, what was kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from promptops.core.contract import compare
-from promptops.core.errors import Invalid
+from promptops.core.declarations import NOTHING
+from promptops.core.errors import CallNotFound, Invalid, NotFound
 from promptops.core.model import Change, Content, Deployment, ReleaseRef
 from promptops.core.outcomes.call_id import CallId, Standing, read_call_id
-from promptops.core.outcomes.measured import measure
+from promptops.core.outcomes.kept_call import Kept, KeptCall
+from promptops.core.outcomes.measured import Measured, measure
+from promptops.core.outcomes.report import Feedback
 from promptops.core.outcomes.series import Arm
 from promptops.core.release_bytes import content_from_bytes
 from promptops.evals.price_list import PriceList
 from promptops.operations.outcome_documents import group_document
 from promptops.operations.outcome_report import releases_of
-from promptops.wire.documents.outcome_reports import CallGroupDocument
+from promptops.operations.why_kept import badness_documents, kept_document
 from promptops.wire.documents.releases import ChangeDocument, ReleaseNameDocument
 from promptops.wire.documents.why import WhyDocument, WhyEvidenceDocument
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
+
+CALL_ID: Final = "pc1:"
+"""How call ids begin. An id of a trace or an answer has no colon."""
+
+Sees: TypeAlias = Callable[[str, str], bool]
+"""Whether a caller may do something on a channel with an app."""
 
 DAYS: Final = 30
 """Days of calls with which the release and the one before are compared."""
@@ -30,9 +39,9 @@ DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhyRequest:
-    """A call, by its id."""
+    """A call, by its id, or by the id of its trace or of the provider's answer."""
 
-    call: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +61,40 @@ class _Served:
     before: ReleaseRef | None
 
 
-def why(registry: Registry, request: WhyRequest, *, now: datetime) -> WhyFound:
-    """Returns what is known of a call by its id.
+def why(
+    registry: Registry,
+    request: WhyRequest,
+    *,
+    now: datetime,
+    sees: Sees = lambda channel, app: True,
+    reads_content: Sees = lambda channel, app: True,
+) -> WhyFound:
+    """Returns what is known of a call: by its id for ever, and with what was kept of it for 30 days.
+
+    A trace and an answer of a provider lead to the calls that were kept of them, and ``sees`` says which of these a
+    caller may know of. ``reads_content`` says of which it may read what was captured.
 
     Raises:
         Invalid: it is no call id, or no client of this registry made it. RegistryMismatch: it is of another registry.
         AppNotFound, ChannelNotFound: this registry has no such app or channel.
+        CallNotFound: no call is kept of this trace or answer.
     """
     with registry.read() as reader:
-        call = read_call_id(request.call, lineage=registry.lineage)
+        name, kept, others = _looked_up(reader, request.id, sees)
+        call = read_call_id(name, lineage=registry.lineage)
         standing = _standing(reader, call, registry.lineage)
         place = call.assignment
         reader.require_app(place.app)
         reader.channel(place.channel)
         served = _served(reader, call)
-        content = _content(reader, place.app, served.release if served else None)
+        release = served.release if served else _chosen(reader, place.app, kept)
+        content = _content(reader, place.app, release)
         before = _content(reader, place.app, served.before if served else None)
         prompt = next((each.name for each in (content.prompts if content else ()) if call.is_of(each.name)), None)
-        evidence = reader.evidence(app=place.app, digest=served.release.digest) if served else ()
-        rates = _rates(reader, call, served, now) if served else ()
+        evidence = reader.evidence(app=place.app, digest=release.digest) if release else ()
+        measured = _measured(reader, call, served, now) if served else {}
+        led_to = _led_to(reader, call)
+        secret = bytes.fromhex(reader.report_secret(registry.lineage))
     changes = compare(before, content) if before is not None and content is not None else ()
     document = WhyDocument(
         call=call.text,
@@ -81,7 +105,7 @@ def why(registry: Registry, request: WhyRequest, *, now: datetime) -> WhyFound:
         epoch=place.epoch,
         revision=place.revision,
         arm=place.arm.value,
-        release=ReleaseNameDocument.of(served.release if served else None),
+        release=ReleaseNameDocument.of(release),
         since=served.first.at if served else None,
         until=served.until if served else None,
         kind=served.first.kind.value if served else "",
@@ -97,9 +121,55 @@ def why(registry: Registry, request: WhyRequest, *, now: datetime) -> WhyFound:
         before=ReleaseNameDocument.of(served.before if served else None),
         changes=tuple(ChangeDocument.of(change) for change in _of(changes, prompt)),
         days=DAYS,
-        rates=rates,
+        rates=tuple(
+            group_document(place.channel, each, found, calls_a_day=None, keys=None) for each, found in measured.items()
+        ),
+        badness=tuple(
+            each for ref, found in measured.items() if kept for each in badness_documents(kept, ref.version, found)
+        ),
+        led_to=led_to,
+        kept=kept_document(kept, content, secret=secret, reads_content=reads_content(place.channel, place.app))
+        if kept
+        else None,
+        others=others,
     )  # fmt: skip
     return WhyFound(document=document)
+
+
+def _looked_up(reader: Reader, name: str, sees: Sees) -> tuple[str, KeptCall | None, tuple[str, ...]]:
+    """The call id of what is looked for, what was kept of the call, and the ids of others that it may mean.
+
+    Of several calls of a trace the first bad one comes first.
+    """
+    calls = [each.call for each in reader.kept_calls(name) if sees(each.assignment.channel, each.assignment.app)]
+    if name.startswith(CALL_ID):
+        return name, next((call for call in calls if call.call == name), None), ()
+    if not calls:
+        raise CallNotFound(
+            f"no call of the trace or the answer '{name[:80]}' is kept",
+            hint="Bad calls are kept for 30 days, and one in a hundred others. A call id, pc1:…, always leads on.",
+        )
+    first = next((call for call in calls if call.kept is Kept.BAD), calls[0])
+    return first.call, first, tuple(call.call for call in calls if call is not first)
+
+
+def _chosen(reader: Reader, app: str, kept: KeptCall | None) -> ReleaseRef | None:
+    """The release that the application chose, as it reported with the call."""
+    if kept is None or not kept.version:
+        return None
+    try:
+        return reader.find_release(app, version=kept.version).ref
+    except NotFound:
+        return None
+
+
+def _led_to(reader: Reader, call: CallId) -> tuple[str, ...]:
+    """The declared outcomes and scores that were counted for a call. Of each only a mark is kept."""
+    found = reader.declarations(call.assignment.app)
+    declared = found.declared if found else NOTHING
+    marks = {Feedback(call=call.text, name=name).once: name for name in declared.outcomes}
+    marks |= {Feedback(call=call.text, name=score.name, score=1.0).once: score.name for score in declared.scores}
+    return tuple(sorted(marks[mark] for mark in reader.counted_feedback(marks)))
 
 
 def _standing(reader: Reader, call: CallId, lineage: str) -> Standing:
@@ -145,7 +215,7 @@ def _of(changes: Sequence[Change], prompt: str | None) -> Sequence[Change]:
     return [change for change in changes if change.prompt == prompt]
 
 
-def _rates(reader: Reader, call: CallId, served: _Served, now: datetime) -> tuple[CallGroupDocument, ...]:
+def _measured(reader: Reader, call: CallId, served: _Served, now: datetime) -> dict[ReleaseRef, Measured]:
     """How the prompt does on the release and on the one before, the newer first."""
     place = call.assignment
     since = now - timedelta(days=DAYS)
@@ -161,7 +231,5 @@ def _rates(reader: Reader, call: CallId, served: _Served, now: datetime) -> tupl
         lambda row: releases.get(row.series.assignment),
         lambda model, minute: prices.rates(model, datetime.fromtimestamp(minute * 60, UTC)) if model else None,
     )
-    wanted = [release for release in (served.release, served.before) if release is not None and release in found]
-    return tuple(
-        group_document(place.channel, release, found[release], calls_a_day=None, keys=None) for release in wanted
-    )
+    wanted = [release for release in (served.release, served.before) if release is not None]
+    return {release: found[release] for release in wanted if release in found}

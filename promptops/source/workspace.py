@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
-KEYS = ("registry", "apps", "channels", "git", "journal", "prices")
+KEYS = ("registry", "apps", "channels", "git", "journal", "prices", "traces")
+TRACE_ID = "{trace_id}"
+"""What stands for the id of a trace in `traces`."""
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate")
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
@@ -33,7 +35,8 @@ class Workspace:
     """A read ``promptops.yml``. ``registry`` is a name, not an address; ``apps`` are folders and globs as written.
 
     ``git`` is the address of the repository that is the home of the journal, and ``journal_ref`` the ref of it there;
-    both are empty where the file does not say. ``prices`` are the workspace's own, by ``provider/model``.
+    both are empty where the file does not say. ``prices`` are the workspace's own, by ``provider/model``. ``traces`` is
+    the address of a trace with :data:`TRACE_ID` in it, empty without one.
     """
 
     registry: str
@@ -42,6 +45,7 @@ class Workspace:
     git: str = ""
     journal_ref: str = ""
     prices: Mapping[str, ModelRates] = field(default_factory=dict)
+    traces: str = ""
     path: str = MARKER
 
 
@@ -101,6 +105,7 @@ def parse_workspace(report: Report) -> Workspace | None:
         git=fields.text("git") or "",
         journal_ref=_journal_ref(fields),
         prices=_prices(fields),
+        traces=_traces(fields),
     )
 
 
@@ -110,6 +115,29 @@ def _prices(fields: Fields) -> Mapping[str, ModelRates]:
     from promptops.source.prices import read_prices
 
     return read_prices(fields)
+
+
+def _traces(fields: Fields) -> str:
+    value = fields.text("traces") or ""
+    if value and not _is_trace_address(value):
+        message = f"'{value[:80]}' is not an address with one {TRACE_ID} behind its host"
+        fields.add("wrong-value", "traces", message, f"traces: https://tempo.example.com/trace/{TRACE_ID}")
+        return ""
+    return value
+
+
+def _is_trace_address(value: str) -> bool:
+    scheme, _, rest = value.partition("://")
+    host, slash, behind = rest.partition("/")
+    is_plain = value.isprintable() and " " not in value and len(value) <= _MAX_PATTERN
+    return (
+        scheme in ("http", "https")
+        and bool(host and slash)
+        and not set("{}@\\?#") & set(host)
+        and behind.count(TRACE_ID) == 1
+        and not set("{}") & set(behind.replace(TRACE_ID, ""))
+        and is_plain
+    )
 
 
 def _journal_ref(fields: Fields) -> str:

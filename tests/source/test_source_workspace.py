@@ -46,6 +46,38 @@ def test_channels_are_policies() -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "https://tempo.example.com/trace/{trace_id}",
+        "http://localhost:16686/trace/{trace_id}?uiFind=1",
+        "https://grafana.example.com/explore?left=%7B%22{trace_id}%22%7D",
+    ],
+)
+def test_traces_is_the_address_of_a_trace(address: str) -> None:
+    assert read_workspace(marker(f"registry: t\napps: bot\ntraces: '{address}'\n")).traces == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://tempo.example.com/trace/",
+        "https://tempo.example.com",
+        "https://{trace_id}.example.com/x",
+        "https://user:secret@tempo.example.com/{trace_id}",
+        "https://tempo.example.com/{trace_id}/{trace_id}",
+        "https://tempo.example.com/{trace_id}/{span_id}",
+        "javascript://x/{trace_id}",
+        "tempo.example.com/{trace_id}",
+        "https:///{trace_id}",
+        "https://tempo.example.com/a b/{trace_id}",
+    ],
+)
+def test_what_is_no_address_of_a_trace_is_found(address: str) -> None:
+    text = f"registry: t\napps: [bot]\ntraces: '{address}'\n"
+    assert ("wrong-value", 3, 9) in codes([f for f in check(marker(text)).findings if f.path == "promptops.yml"])
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ("apps: [bot]\n", ("missing-key", 1, 1)),

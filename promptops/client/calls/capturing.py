@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 from promptops.core.model import Json
-from promptops.core.outcomes.kept_call import MAX_VARIABLES, captured
+from promptops.core.outcomes.kept_call import MAX_VARIABLES, captured, messages_digest, rendering_digest
 from promptops.core.template.values import plain
 
 _VALUE: Final = 250
@@ -31,11 +31,12 @@ class Renders(Protocol):
 class CapturingTemplate:
     """The template of a call's prompt. It renders as the other does, and holds the variables of the last time."""
 
-    __slots__ = ("_template", "_values", "api", "names", "room")
+    __slots__ = ("_digest", "_template", "_values", "api", "names", "room")
 
     def __init__(self, template: Renders) -> None:
         self._template = template
         self._values: Mapping[str, Json] | None = None
+        self._digest = b""
         self.names = template.names
         self.api = ""
         self.room = 0
@@ -47,7 +48,7 @@ class CapturingTemplate:
     def render_for(self, api: str, values: Mapping[str, Json], /) -> list[dict[str, str]]:
         """Returns the messages that are for this API, and holds the values if they are not too large."""
         messages = self._template.render(values)
-        self.api, self._values, self.room = api, None, 0
+        self.api, self._values, self.room, self._digest = api, None, 0, messages_digest(messages)
         if sum(len(value) for value in values.values() if isinstance(value, str)) <= MAX_VARIABLES:
             self._hold({name: value if type(value) is str else plain(value) for name, value in values.items()})
         return messages
@@ -59,6 +60,10 @@ class CapturingTemplate:
             room += _VALUE + sys.getsizeof(text) * (1 if text is value else 4)
         if room <= 8 * MAX_VARIABLES:
             self._values, self.room = values, room
+
+    def rendered(self, secret: bytes) -> str:
+        """Returns by what the messages of the last time are recognised."""
+        return rendering_digest(self._digest, secret)
 
     def kept(self, *, private: Collection[str], secret: bytes) -> Mapping[str, object] | None:
         """Returns the variables as they are kept; None where they are too large, or nothing was rendered."""

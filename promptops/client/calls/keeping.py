@@ -123,5 +123,6 @@ def kept_call(
         response=as_line(seen.response),
         tools=(tools or UsedTools()).among(seen.tools),
         api=capturing.api if capturing is not None and variables is not None else "",
+        rendered=capturing.rendered(line.secret) if capturing is not None and variables is not None else "",
         variables=variables,
     )

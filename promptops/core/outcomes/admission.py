@@ -128,7 +128,7 @@ def place_call(call: KeptCall, *, channel: str, lineage: str, secret: bytes) -> 
 
 def without_content(call: KeptCall) -> KeptCall:
     """Returns a kept call without what was captured of it."""
-    return call if call.variables is None else replace(call, api="", variables=None)
+    return call if call.variables is None else replace(call, api="", rendered="", variables=None)
 
 
 def admit(report: OutcomeReport, standing: Standing, calls: Iterable[PlacedCall | LeftOut] = ()) -> Admitted:

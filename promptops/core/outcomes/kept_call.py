@@ -6,9 +6,11 @@ release never changes, so the exact request can be made again from them.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -77,7 +79,8 @@ class KeptCall:
     that of the release, and ``reason`` why the call got it: ``split``, ``held``, ``fallback``. ``asked`` is the pinned
     model and ``model`` the one that answered. ``flags`` are what it counts as, in the order of their names. ``trace``
     and ``response`` are the ids of its trace and of the provider's answer. Times are in milliseconds. ``api`` is for
-    which API the prompt was rendered: ``chat``, ``responses``, ``messages``, empty for messages alone.
+    which API the prompt was rendered: ``chat``, ``responses``, ``messages``, empty for messages alone. ``rendered`` is
+    the :func:`rendering_digest` of the messages, with the secret of reporting clients.
 
     Raises:
         Invalid: a part is malformed or too large.
@@ -102,6 +105,7 @@ class KeptCall:
     response: str = ""
     tools: tuple[ToolUse, ...] = ()
     api: str = ""
+    rendered: str = ""
     variables: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
@@ -117,6 +121,7 @@ class KeptCall:
         if not 0 <= self.at <= 60 * MAX_MINUTE or not 0 <= self.attempts <= MAX_COUNT:
             raise Invalid(f"no call began {self.at} seconds after 1970 and took {self.attempts} attempts")
         _require_times(self.latency_ms, self.first_token_ms)
+        require_line(self.rendered, "the digest of messages", LONGEST_LINE)
         if self.api not in APIS:
             raise Invalid(f"{self.api[:80]!r} is not an API for which a prompt is rendered")
         if len(self.tools) > MAX_TOOLS:
@@ -154,6 +159,16 @@ def captured(
     except (Invalid, TypeError, ValueError, RecursionError):
         return None
     return kept
+
+
+def messages_digest(messages: Sequence[Mapping[str, str]]) -> bytes:
+    """Returns the SHA-256 of rendered messages, in their order."""
+    return hashlib.sha256(json.dumps(list(messages), sort_keys=True).encode()).digest()
+
+
+def rendering_digest(messages: bytes, secret: bytes) -> str:
+    """Returns 16 hex digits by which messages with this :func:`messages_digest` are recognised, and never guessed."""
+    return hmac.digest(secret, b"promptops/rendered-v1\0" + messages, "sha256")[:8].hex()
 
 
 def require_variables(variables: Mapping[str, object]) -> None:

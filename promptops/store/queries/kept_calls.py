@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, text, u
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryDamaged
 from promptops.core.json_codec import from_json, to_json
+from promptops.core.model import Json
 from promptops.core.outcomes.kept_call import KeptCall, PlacedCall
 from promptops.core.outcomes.series import Assignment
 from promptops.store.schema import tables
@@ -26,6 +27,7 @@ no database.
 _DAY = 1_440
 _MOST_FOUND = 100
 _call = tables.kept_call
+_CONTENT = ("api", "rendered", "variables")
 _COUNT = (
     select(func.count())
     .select_from(_call)
@@ -96,18 +98,23 @@ def _values(placed: PlacedCall, now: int) -> Values:
         "trace": call.trace,
         "response": call.response,
         "about": canonical(
-            {"call": to_json(call, without=("call", "variables")), "assignment": to_json(placed.assignment)}
+            {"call": to_json(call, without=("call", *_CONTENT)), "assignment": to_json(placed.assignment)}
         ).decode(),
-        "variables": "" if call.variables is None else canonical(call.variables).decode(),  # type: ignore[arg-type]
+        "variables": "" if call.variables is None else canonical(_content(call)).decode(),
     }
+
+
+def _content(call: KeptCall) -> Json:
+    """What is forgotten when the variables are: they, and what was made of them."""
+    return {name: to_json(value) for name in _CONTENT if (value := getattr(call, name))}
 
 
 def _placed(row: AnyRow) -> PlacedCall:
     try:
         about: dict[str, Any] = json.loads(row.about)
-        whole = {**about["call"], "call": row.call} | (
-            {"variables": json.loads(row.variables)} if row.variables else {}
-        )
+        whole = {**about["call"], "call": row.call}
+        if row.variables:
+            whole |= {"variables": {}, **json.loads(row.variables)}
         assignment = from_json(Assignment, about["assignment"], "assignment")
         return PlacedCall(call=from_json(KeptCall, whole, "call"), assignment=assignment, unit=row.unit)
     except (ValueError, TypeError, KeyError, Invalid) as error:

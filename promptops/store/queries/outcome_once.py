@@ -71,6 +71,18 @@ def new_marks(connection: Connection, marks: Collection[bytes], day: int) -> fro
     return frozenset(by_number.values())
 
 
+def known_marks(connection: Connection, marks: Collection[bytes]) -> frozenset[bytes]:
+    """Returns those of these marks of 8 bytes that are remembered."""
+    by_number = {int.from_bytes(mark, "big", signed=True): mark for mark in marks}
+    wanted = sorted(by_number)
+    rows = (
+        row
+        for start in range(0, len(wanted), _AT_ONCE)
+        for row in connection.execute(_MARKS, {"marks": wanted[start : start + _AT_ONCE]})
+    )
+    return frozenset(by_number[row.mark] for row in rows)
+
+
 def prune_once(connection: Connection, day: int) -> None:
     """Forgets what is over on this day, and clients of tokens that have too many."""
     connection.execute(delete(_mark).where(_mark.c.day < day - KEPT_DAYS))

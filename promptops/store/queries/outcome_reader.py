@@ -70,6 +70,12 @@ class OutcomeReader:
         last = None if until is None else minute_of(until) // DAY
         return keys_of(self._connection, app, channel, minute_of(since) // DAY, last)
 
+    def counted_feedback(self, marks: Collection[bytes]) -> frozenset[bytes]:
+        """Those of these marks of feedback, of 8 bytes, that were counted in the last 60 days."""
+        from promptops.store.queries.outcome_once import known_marks
+
+        return known_marks(self._connection, marks)
+
     def kept_calls(self, name: str) -> tuple[PlacedCall, ...]:
         """The calls that are kept with this id, or of the trace or the provider's answer with it, the oldest first.
 

@@ -147,5 +147,5 @@ kept_call = Table(
 """A call that is kept by itself, by its id: JSON without and with what the application gave to the prompt.
 
 ``unit`` is the id of its key, ``trace`` and ``response`` those of its trace and of the provider's answer, empty without
-one; ``variables`` are empty where none were captured, or erased.
+one; ``variables`` has what was captured, as JSON with what was made of it, and is empty where nothing was, or erased.
 """

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptops import clock
+from promptops.core.declarations import Capture
 from promptops.core.errors import NotFound
-from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.call_outcome import Count, Tokens
+from promptops.core.outcomes.kept_call import Kept, KeptCall, ToolUse
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.operations.outcomes import report, report_key
 from promptops.operations.why import WhyRequest
@@ -20,6 +24,7 @@ from promptops.use_cases.why import WHY
 from promptops.wire.outcomes import encode
 from tests.cli.commands.test_outcomes import series, sums
 from tests.cli.conftest import Promptops
+from tests.support import factory
 from tests.support.factory import ACTOR, go_live, rights
 from tests.support.reports import call_id
 from tests.support.reports import report as a_report
@@ -96,6 +101,43 @@ def test_a_token_learns_nothing_of_calls_elsewhere(told: Registry, now: datetime
     caller = Caller(actor=ACTOR, now=now, rights=rights(**narrow))
     for call in (called(told, 3), called(told, 3)[:-1] + "-"):
         with pytest.raises(NotFound, match="there is no"):
-            WHY.answer_to(told, WhyRequest(call=call), caller)
-    found = WHY.answer_to(told, WhyRequest(call=called(told, 3)), replace(caller, rights=rights()))
+            WHY.answer_to(told, WhyRequest(id=call), caller)
+    found = WHY.answer_to(told, WhyRequest(id=called(told, 3)), replace(caller, rights=rights()))
     assert found.document.app == "bot"
+
+
+def test_what_was_kept_of_a_call_is_shown_with_the_address_of_its_trace(
+    told: Registry, promptops: Promptops, now: datetime, tmp_path: Path
+) -> None:
+    factory.declare(told, capture=Capture.VARIABLES)
+    call = called(told, 3)
+    kept = KeptCall(
+        call=call, prompt="answer", at=int(now.timestamp()), kept=Kept.BAD, version="0.1.2", reason="stable",
+        asked="openai/gpt-4o-2024-08-06", model="openai/gpt-4o-mini", flags=(Count.BAD, Count.PIN_MISMATCH),
+        error="openai.APITimeoutError", finish="length", tokens=Tokens(input=1200, cached=400, output=70, reasoning=9),
+        latency_ms=1500, first_token_ms=90, attempts=2, trace="4bf92f35/77b3", response="chatcmpl-1", api="chat",
+        tools=(ToolUse(name="search", latency_ms=40, error="TimeoutError"), ToolUse(name="pay")),
+        variables={"name": "Ada"},
+    )  # fmt: skip
+    other = replace(kept, call=called(told, 2), version="0.1.1", trace="", variables=None, api="")
+    report(told, "prod", encode(replace(a_report(told.lineage), calls=(kept, other))), now=now)
+    (tmp_path / "promptops.yml").write_text(
+        "registry: test\napps: []\ntraces: https://tempo.example.com/t/{trace_id}\n", encoding="utf-8"
+    )
+    out = promptops("why", "chatcmpl-1").out
+    for line in (
+        "It ended in: openai.APITimeoutError",
+        "openai/gpt-4o-mini, openai/gpt-4o-2024-08-06 is pinned",
+        "1,500 ms, first token after 90 ms",
+        "1,200 in (400 cached), 70 out (9 of reasoning)",
+        "tool search, 40 ms, TimeoutError",
+        "https://tempo.example.com/t/4bf92f35%2F77b3",
+        "1 other call of the same trace or answer",
+        '"content":"Hello Ada, take 2"',
+    ):
+        assert line in out, line
+    shown: Any = promptops("why", call, "--json").json
+    assert shown["trace_url"] == "https://tempo.example.com/t/4bf92f35%2F77b3"
+    assert json.loads(shown["kept"]["sent"]["body"])["messages"][0]["content"] == "Hello Ada, take 2"
+    assert "trace_url" not in promptops("why", other.call, "--json").json
+    assert "no call of the trace" in promptops("why", "chatcmpl-2", exits=3).err
