@@ -85,6 +85,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.evidence_errors import CallNotFound as CallNotFound
 from promptops.core.evidence_errors import EvidenceNotFound as EvidenceNotFound
 from promptops.core.evidence_errors import NotApproved as NotApproved
 from promptops.core.evidence_errors import NotIndependent as NotIndependent
@@ -98,6 +99,7 @@ from promptops.core.kinds import Refused as Refused
 from promptops.core.kinds import Unavailable as Unavailable
 from promptops.core.refusals import AppOwnedElsewhere as AppOwnedElsewhere
 from promptops.core.refusals import NotAllowed as NotAllowed
+from promptops.core.refusals import OriginRefused as OriginRefused
 from promptops.core.refusals import PolicyLoosened as PolicyLoosened
 from promptops.core.refusals import PolicyOwnedElsewhere as PolicyOwnedElsewhere
 from promptops.core.refusals import PolicyRefused as PolicyRefused
@@ -213,10 +215,6 @@ class TokenNotFound(NotFound):
     """No token of this id."""
 
 
-class CallNotFound(NotFound):
-    """No call is kept of this trace, or with this answer of a provider."""
-
-
 class RouteNotFound(NotFound):
     """The server has nothing at this address."""
 
@@ -307,10 +305,6 @@ class Yanked(Refused):
 
 class NotAuthenticated(Refused):
     """No token, or one that is malformed, unknown, expired or revoked: 401. The message does not reveal which."""
-
-
-class OriginRefused(Refused):
-    """A page of another site sent a request to a server that requires no token."""
 
 
 class RegistryMismatch(Refused):

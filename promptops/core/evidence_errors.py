@@ -1,8 +1,12 @@
-"""Errors about runs, evidence and approvals. Imported from :mod:`promptops.core.errors`, as every error is."""
+"""Errors about calls, runs, evidence and approvals. Imported from :mod:`promptops.core.errors`, as every error is."""
 
 from __future__ import annotations
 
 from promptops.core.kinds import Conflict, NotFound, Refused
+
+
+class CallNotFound(NotFound):
+    """No call is kept of this trace, or with this answer of a provider."""
 
 
 class RunNotFound(NotFound):

@@ -73,3 +73,7 @@ class PolicyLoosened(Refused):
     def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
         self.channels = tuple(channels)
         super().__init__(message, hint=hint)
+
+
+class OriginRefused(Refused):
+    """A page of another site sent a request to a server that requires no token."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from promptops.core.contract import compare
 from promptops.core.declarations import NOTHING
@@ -91,49 +91,60 @@ def why(
         content = _content(reader, place.app, release)
         before = _content(reader, place.app, served.before if served else None)
         prompt = next((each.name for each in (content.prompts if content else ()) if call.is_of(each.name)), None)
-        evidence = reader.evidence(app=place.app, digest=release.digest) if release else ()
-        measured = _measured(reader, call, served, now) if served else {}
-        led_to = _led_to(reader, call)
+        changes = compare(before, content) if before is not None and content is not None else ()
         secret = bytes.fromhex(reader.report_secret(registry.lineage))
-    changes = compare(before, content) if before is not None and content is not None else ()
-    document = WhyDocument(
-        call=call.text,
-        sealed=standing is Standing.SEALED,
-        app=place.app,
-        channel=place.channel,
-        prompt=prompt,
-        epoch=place.epoch,
-        revision=place.revision,
-        arm=place.arm.value,
-        release=ReleaseNameDocument.of(release),
-        since=served.first.at if served else None,
-        until=served.until if served else None,
-        kind=served.first.kind.value if served else "",
-        actor=served.first.actor if served else "",
-        reason=served.first.reason if served else "",
-        evidence=tuple(
-            WhyEvidenceDocument(
-                id=each.id, source=each.source.value, check=each.check, at=each.at, actor=each.actor,
-                verdict=each.verdict.value if each.verdict else None,
-            )
-            for each in evidence
-        ),
-        before=ReleaseNameDocument.of(served.before if served else None),
-        changes=tuple(ChangeDocument.of(change) for change in _of(changes, prompt)),
-        days=DAYS,
-        rates=tuple(
-            group_document(place.channel, each, found, calls_a_day=None, keys=None) for each, found in measured.items()
-        ),
-        badness=tuple(
-            each for ref, found in measured.items() if kept for each in badness_documents(kept, ref.version, found)
-        ),
-        led_to=led_to,
-        kept=kept_document(kept, content, secret=secret, reads_content=reads_content(place.channel, place.app))
-        if kept
-        else None,
-        others=others,
-    )  # fmt: skip
+        measured = _measured(reader, call, served, now) if served else {}
+        document = WhyDocument(
+            call=call.text,
+            sealed=standing is Standing.SEALED,
+            app=place.app,
+            channel=place.channel,
+            prompt=prompt,
+            epoch=place.epoch,
+            revision=place.revision,
+            arm=place.arm.value,
+            release=ReleaseNameDocument.of(release),
+            **_since(served),
+            evidence=_evidence(reader, place.app, release),
+            changes=tuple(ChangeDocument.of(change) for change in _of(changes, prompt)),
+            days=DAYS,
+            rates=tuple(
+                group_document(place.channel, ref, found, calls_a_day=None, keys=None)
+                for ref, found in measured.items()
+            ),
+            badness=badness_documents(kept, measured) if kept else (),
+            led_to=_led_to(reader, call),
+            kept=kept_document(kept, content, secret, reads=reads_content(place.channel, place.app)) if kept else None,
+            others=others,
+        )
     return WhyFound(document=document)
+
+
+def _since(served: _Served | None) -> dict[str, Any]:
+    """Since when and until when the release was served, who made it live, and the one before."""
+    first = served.first if served else None
+    return {
+        "since": first.at if first else None,
+        "until": served.until if served else None,
+        "kind": first.kind.value if first else "",
+        "actor": first.actor if first else "",
+        "reason": first.reason if first else "",
+        "before": ReleaseNameDocument.of(served.before if served else None),
+    }
+
+
+def _evidence(reader: Reader, app: str, release: ReleaseRef | None) -> tuple[WhyEvidenceDocument, ...]:
+    return tuple(
+        WhyEvidenceDocument(
+            id=each.id,
+            source=each.source.value,
+            check=each.check,
+            at=each.at,
+            actor=each.actor,
+            verdict=each.verdict.value if each.verdict else None,
+        )
+        for each in (reader.evidence(app=app, digest=release.digest) if release else ())
+    )
 
 
 def _looked_up(reader: Reader, name: str, sees: Sees) -> tuple[str, KeptCall | None, tuple[str, ...]]:
@@ -141,7 +152,8 @@ def _looked_up(reader: Reader, name: str, sees: Sees) -> tuple[str, KeptCall | N
 
     Of several calls of a trace the first bad one comes first.
     """
-    calls = [each.call for each in reader.kept_calls(name) if sees(each.assignment.channel, each.assignment.app)]
+    found = [each.call for each in reader.kept_calls(name) if sees(each.assignment.channel, each.assignment.app)]
+    calls = sorted(found, key=lambda call: call.at)
     if name.startswith(CALL_ID):
         return name, next((call for call in calls if call.call == name), None), ()
     if not calls:

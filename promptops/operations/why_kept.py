@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from promptops.core import provider_arguments
 from promptops.core.errors import PromptopsError
-from promptops.core.model import Content, Input, Json, Prompt
+from promptops.core.model import Content, Input, Json, Prompt, ReleaseRef
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.kept_call import KeptCall, messages_digest, rendering_digest
 from promptops.core.outcomes.measured import Measured, Share
@@ -28,10 +28,10 @@ _NOT_EXACT: Final = "rendered again, it differs from what was sent: kept as JSON
 _PRIVATE: Final = "of private inputs only hashes are kept, which stand in their place"
 
 
-def kept_document(call: KeptCall, content: Content | None, *, secret: bytes, reads_content: bool) -> WhyKeptDocument:
+def kept_document(call: KeptCall, content: Content | None, secret: bytes, *, reads: bool) -> WhyKeptDocument:
     """Returns what was kept of a call; its variables and its request only for a caller that reads content."""
     tokens = call.tokens
-    is_shown = reads_content and call.variables is not None
+    is_shown = reads and call.variables is not None
     return WhyKeptDocument(
         at=datetime.fromtimestamp(call.at, UTC),
         kept=call.kept.value,
@@ -78,11 +78,15 @@ def _sent(call: KeptCall, content: Content | None, secret: bytes) -> WhySentDocu
     )
 
 
-def badness_documents(call: KeptCall, version: str, measured: Measured) -> Iterator[WhyBadnessDocument]:
-    """Returns how often calls end as this one did, among those that were measured of a release."""
-    if call.error:
-        errors = Share.made(measured.sums.errors.get(call.error, 0), measured.answered)
-        yield WhyBadnessDocument(kind=call.error, version=version, share=share_document(errors))
-    for flag in call.flags:
-        if flag is not Count.BAD:
-            yield WhyBadnessDocument(kind=flag.value, version=version, share=share_document(measured.share(flag)))
+def badness_documents(call: KeptCall, measured: Mapping[ReleaseRef, Measured]) -> tuple[WhyBadnessDocument, ...]:
+    """Returns how often calls end as this one did, among those that were measured of each release."""
+    found = []
+    for release, each in measured.items():
+        kinds = {flag.value: each.share(flag) for flag in call.flags if flag is not Count.BAD}
+        if call.error:
+            kinds[call.error] = Share.made(each.sums.errors.get(call.error, 0), each.answered)
+        found += [
+            WhyBadnessDocument(kind=kind, version=release.version, share=share_document(share))
+            for kind, share in kinds.items()
+        ]
+    return tuple(found)

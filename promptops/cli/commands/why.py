@@ -32,6 +32,7 @@ def why(session: Session, /, id: str) -> None:
       promptops why 4bf92f3577b34da6a3ce929d0e0e4736
       promptops why chatcmpl-Cz1pN3
     """
+    from promptops.cli.commands.diff import change_lines
     from promptops.cli.output.why import why_lines
     from promptops.operations.why import WhyRequest
     from promptops.use_cases.why import WHY
@@ -39,7 +40,10 @@ def why(session: Session, /, id: str) -> None:
     with session.gateway() as gateway:
         found = gateway.run(WHY, WhyRequest(id=id))
     url = _trace_url(session, found)
-    session.answer(lambda: _written(found, url), lambda page: why_lines(found.document, page, trace_url=url))
+    session.answer(
+        lambda: _written(found, url),
+        lambda page: why_lines(found.document, page, trace_url=url, change_lines=change_lines),
+    )
 
 
 def _written(found: WhyFound, url: str) -> Mapping[str, Json]:

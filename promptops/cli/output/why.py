@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from promptops import clock
 from promptops.cli.output.phrases import counted, one_line, person, quoted
 from promptops.cli.output.render import Cell, Line, Page, Span
 
 if TYPE_CHECKING:
+    from promptops.core.model import Change
     from promptops.wire.documents.why import WhyDocument, WhyKeptDocument, WhyToolDocument
 
+ChangeLines: TypeAlias = "Callable[[Change, Page], Iterable[Line]]"
 
-def why_lines(found: WhyDocument, page: Page, *, trace_url: str) -> list[Line]:
-    """Returns what is known of a call; ``trace_url`` is the address of its trace, empty without one."""
+
+def why_lines(found: WhyDocument, page: Page, *, trace_url: str, change_lines: ChangeLines) -> list[Line]:
+    """Returns what is known of a call; ``trace_url`` is the address of its trace, empty without one, and
+    ``change_lines`` shows a change as ``promptops diff`` does.
+    """
     lines: list[Line] = [*_head(found, page)]
     if found.kept is not None:
         lines += ["", *_kept(found, found.kept, page, trace_url)]
     if found.release is not None and found.since is not None:
-        lines += ["", *_evidence(found, page), "", *_changes(found, page), *_rates(found, page)]
+        lines += ["", *_evidence(found, page), "", *_changes(found, page, change_lines), *_rates(found, page)]
     if found.others:
         lines += ["", Span(f"{counted(len(found.others), 'other call')} of the same trace or answer", "strong")]
         lines += [f"  {call}" for call in found.others]
@@ -115,9 +120,7 @@ def _evidence(found: WhyDocument, page: Page) -> Iterator[Line]:
     yield from page.columns(rows)
 
 
-def _changes(found: WhyDocument, page: Page) -> Iterator[Line]:
-    from promptops.cli.commands.diff import change_lines
-
+def _changes(found: WhyDocument, page: Page, change_lines: ChangeLines) -> Iterator[Line]:
     if found.before is None:
         yield "There was no release before it."
         return

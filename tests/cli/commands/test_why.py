@@ -119,7 +119,7 @@ def test_what_was_kept_of_a_call_is_shown_with_the_address_of_its_trace(
         tools=(ToolUse(name="search", latency_ms=40, error="TimeoutError"), ToolUse(name="pay")),
         variables={"name": "Ada"},
     )  # fmt: skip
-    other = replace(kept, call=called(told, 2), version="0.1.1", trace="", variables=None, api="")
+    other = replace(kept, call=called(told, 2), at=kept.at + 1, version="0.1.1", trace="", variables=None, api="")
     report(told, "prod", encode(replace(a_report(told.lineage), calls=(kept, other))), now=now)
     (tmp_path / "promptops.yml").write_text(
         "registry: test\napps: []\ntraces: https://tempo.example.com/t/{trace_id}\n", encoding="utf-8"
