@@ -1,4 +1,6 @@
-"""docs/outcomes.md works: its code, its commands and its requests do here what the page says, against a real server."""
+"""docs/outcomes.md works: its code, its commands and its requests do here what the page says, against a real server.
+And docs/cost.md has prices that are read.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +22,11 @@ import pytest
 from promptops.core.declarations import DeclaredScore
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.sums import Sums
+from promptops.evals.price_list import PriceList
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
+from promptops.source.tree import WorkingTree
+from promptops.source.workspace import read_workspace
 from promptops.store import Registry
 from tests.cli.conftest import Promptops, promptops, registry
 from tests.client.calls.said import answer
@@ -140,3 +146,17 @@ def test_the_commands_of_the_page_show_what_the_code_did(
         assert "gpt-4o" in said or "ticket_resolved" in said
     said = promptops("why", call_id, "--registry", f"sqlite:///{registry.url}").out
     assert said.splitlines()[0].startswith("A call of support-bot/answer on prod, revision ")
+
+
+def test_the_prices_of_the_page_about_cost_are_read_and_win(
+    registry: Registry, promptops: Promptops, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    [prices] = re.findall(r"^```yaml\n(prices:.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    files = {"promptops.yml": factory.WORKSPACE + prices, "bot/prompts/greet.prompt.yml": factory.PROMPT}
+    root = factory.make_workspace(tmp_path / "prompts", files)
+    promptops("-C", str(root), "check")
+    found = read_workspace(WorkingTree(root)).prices
+    assert found["acme/llama-3-70b"].tiers[0][1].cached == Decimal("0.05")
+    assert [start for start, _ in found["acme/large"].tiers] == [0, 128_000]
+    assert PriceList(found).rates("acme/large") is found["acme/large"]

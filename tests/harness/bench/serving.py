@@ -189,7 +189,7 @@ def _dead_server(folder: Path) -> Iterator[Line]:
                 partial(timed, partial(_look_up, client, "app-001/answer")),
                 partial(timed, partial(_look_up, alive, "app-001/answer")),
                 named="the same with a source that answers",
-                bound=1.2,
+                bound=1.1,
                 rounds=15,
             )
 
