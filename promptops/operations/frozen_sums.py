@@ -21,14 +21,11 @@ from promptops.core.evidence.run import Source
 from promptops.core.gate.reading import read_gate
 from promptops.core.model import Policy
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.outcomes.forecast import traffic
-from promptops.core.outcomes.measured import Measured, measure
-from promptops.core.outcomes.outcome_row import OutcomeRow
-from promptops.evals.price_list import PriceList
-from promptops.operations.outcome_report import releases_of
 
 if TYPE_CHECKING:
+    from promptops.core.outcomes.outcome_row import OutcomeRow
     from promptops.core.outcomes.rates import ModelRates, RatesOf
+    from promptops.evals.price_list import PriceList
     from promptops.store import Reader, Registry, Writer
 
 DAYS: Final = 7
@@ -56,6 +53,8 @@ def frozen(reader: Reader, app: str, channel: str, digest: str, now: datetime) -
         return reader.one_evidence(id), True
     except EvidenceNotFound:
         pass
+    from promptops.evals.price_list import PriceList
+
     prices = PriceList()
     table = encode_measured(_measured(reader, app, channel, until, now, prices))
     return Evidence(
@@ -90,6 +89,9 @@ def freeze(registry: Registry, app: str, channel: str, digest: str, *, actor: st
 def _measured(
     reader: Reader, app: str, channel: str, until: datetime, now: datetime, prices: PriceList
 ) -> MeasuredSums:
+    from promptops.core.outcomes.forecast import traffic
+    from promptops.core.outcomes.measured import Measured, measure
+
     since = until - timedelta(days=DAYS)
 
     def rates(model: str, minute: int) -> ModelRates | None:
@@ -110,6 +112,9 @@ def _measured(
 
 
 def _sums(reader: Reader, app: str, rows: Iterable[OutcomeRow], rates: RatesOf) -> Iterable[MeasuredSum]:
+    from promptops.core.outcomes.measured import measure
+    from promptops.operations.outcome_report import releases_of
+
     kept = list(rows)
     releases = releases_of(reader, app, {row.series.assignment for row in kept})
 

@@ -62,14 +62,15 @@ class Desk:
         self._by = by
         self._known: dict[GateState, GateReport] = {}
         self._asked = 0
+        self._freezes = False  # what the gate reads of what was measured, before it is asked
         self.warned: tuple[str, ...] = ()
 
     def ask(self, release: Release) -> None:
         """Asks the gate, outside of the transaction."""
-        from promptops.operations.frozen_sums import freeze
-
         self._asked += 1
-        if not self._request.dry_run:
+        if self._freezes:
+            from promptops.operations.frozen_sums import freeze
+
             freeze(self._registry, release.app, self._request.channel, release.digest, actor=self._actor, now=self._now)
         with self._registry.read() as reader:
             self._answer(reader, release)
@@ -90,6 +91,9 @@ class Desk:
         state = reader.gate_state(release.app, self._request.channel, release.digest)
         if state not in self._known:
             if self._asked < _TRIES:
+                from promptops.operations.frozen_sums import reads_measured
+
+                self._freezes = not self._request.dry_run and reads_measured(policy, release.app)
                 raise Unasked(release)
             self._answer(reader, release)
         from promptops.operations.gate import policy_verdict

@@ -25,7 +25,6 @@ from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.gate_desk import Desk, Unasked
 from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
-from promptops.operations.measured_tokens import measured_tokens
 from promptops.operations.named_release import named_release as named_release
 
 if TYPE_CHECKING:
@@ -127,6 +126,8 @@ def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[N
 
 def _measured(registry: Registry, done: Deployed, rights: Rights, now: datetime) -> tuple[MeasuredTokens, ...]:
     """What was measured of what would be live, and of what is, on the channels that the caller sees."""
+    from promptops.operations.measured_tokens import measured_tokens
+
     with registry.read() as reader:
         return tuple(
             measured

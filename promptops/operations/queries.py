@@ -14,13 +14,12 @@ from promptops.core.evidence.approval import Waiver
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
 from promptops.core.names import AppName, ChannelName, Names, Total
+from promptops.core.outcomes.app_look import AppLook
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
-from promptops.operations.measured_tokens import measured_tokens
 from promptops.operations.promote import named_release
 from promptops.operations.status import Standing, standings
-from promptops.operations.worth_a_look import AppLook, worth_a_look
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
@@ -76,7 +75,7 @@ def status(
         pending = reader.pending_count()
         oldest = reader.journal(reader.pending(1)) if pending else ()
         waivers = reader.waivers(now) if now is not None else ()
-        looks = worth_a_look(reader, apps or known, list(filter(sees, names)), now=now) if now is not None else ()
+        looks = _looks(reader, apps or known, list(filter(sees, names)), now) if now is not None else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
@@ -93,6 +92,12 @@ def status(
         waivers=tuple(each for each in waivers if (each.app, each.channel, each.digest) in served),
         looks=looks,
     )
+
+
+def _looks(reader: Reader, apps: Collection[str], channels: Collection[str], now: datetime) -> tuple[AppLook, ...]:
+    from promptops.operations.worth_a_look import worth_a_look
+
+    return worth_a_look(reader, apps, channels, now=now)
 
 
 def channels(registry: Registry) -> tuple[Channel, ...]:
@@ -210,7 +215,11 @@ def named(
         release = named_release(reader, reference)
         profile = reader.profile(reference.app)
         places = _places(reader, release.app)
-        measured = measured_tokens(reader, release.app, [release.digest], sees=sees, now=now) if now else ()
+        measured: tuple[MeasuredTokens, ...] = ()
+        if now is not None:
+            from promptops.operations.measured_tokens import measured_tokens
+
+            measured = measured_tokens(reader, release.app, [release.digest], sees=sees, now=now)
     content = content_from_bytes(release.content)
     serving, held = _where(places, release.digest)
     return Named(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from promptops.core.names import AppName
+from promptops.core.outcomes.app_look import AppLook
+from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.forecast import looks, traffic
 from promptops.core.outcomes.measured import Measured, measure
 from promptops.core.outcomes.outcome_row import OutcomeRow
+from promptops.core.outcomes.sums import Sums
 from promptops.evals.price_list import PriceList
 
 if TYPE_CHECKING:
@@ -21,15 +24,6 @@ if TYPE_CHECKING:
 
 _DAYS = 8
 """The seven days that say what is usual, and the one that may be dearer; today beside them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppLook:
-    """Something of an app's calls that is worth a look: one word that stays the same, and what it is in words."""
-
-    app: AppName
-    code: str
-    text: str
 
 
 def worth_a_look(
@@ -45,7 +39,7 @@ def worth_a_look(
     return tuple(
         look
         for app, own in groupby(rows, key=lambda row: row.series.assignment.app)
-        for look in _of_app(app, list(own), reader, now)
+        for look in _of_app(app, _put_together(own), reader, now)
     )
 
 
@@ -53,6 +47,19 @@ def all_worth_a_look(registry: Registry, now: datetime) -> tuple[AppLook, ...]:
     """Returns what of the calls of all apps is worth a look."""
     with registry.read() as reader:
         return worth_a_look(reader, reader.apps(), [channel.name for channel in reader.channels()], now=now)
+
+
+def _put_together(rows: Iterable[OutcomeRow]) -> list[OutcomeRow]:
+    """The rows of a day and a price as one, whatever their prompt and release: adding numbers costs little beside all
+    that is done with a row.
+    """
+    first: dict[tuple[int, str, int | None], OutcomeRow] = {}
+    counts: dict[tuple[int, str, int | None], Counter[Count]] = {}
+    for row in rows:
+        place = row.minute, row.series.model, row.series.tier
+        first.setdefault(place, row)
+        counts.setdefault(place, Counter()).update(row.sums.counts)
+    return [replace(row, sums=Sums(counts=counts[place])) for place, row in first.items()]
 
 
 def _of_app(app: str, rows: list[OutcomeRow], reader: Reader, now: datetime) -> Iterator[AppLook]:

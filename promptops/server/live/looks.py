@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from promptops.core.errors import PromptopsError
-from promptops.operations.worth_a_look import AppLook
+from promptops.core.outcomes.app_look import AppLook
 
 _STANDS_FOR: Final = 60.0
 """Seconds: what is worth a look changes with days, and the rows of a week are read for it."""

@@ -20,8 +20,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from promptops.core.outcomes.app_look import AppLook
 from promptops.operations.outcomes import Taken
-from promptops.operations.worth_a_look import AppLook
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

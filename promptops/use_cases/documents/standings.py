@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from promptops.core.outcomes.app_look import AppLook
 from promptops.operations.queries import History, RegistryStatus
 from promptops.operations.status import Standing, Target
-from promptops.operations.worth_a_look import AppLook
 from promptops.use_cases.documents.form import Form
 from promptops.wire.documents.approvals import WaiverDocument
 from promptops.wire.documents.deployments import (

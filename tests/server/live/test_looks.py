@@ -6,10 +6,10 @@ import asyncio
 
 from promptops.clock import now
 from promptops.core.errors import RegistryUnavailable
+from promptops.core.outcomes.app_look import AppLook
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.sums import Sums
 from promptops.operations.outcomes import Document, take
-from promptops.operations.worth_a_look import AppLook
 from promptops.server.live.looks import Looks
 from promptops.server.live.metrics import Metrics
 from promptops.store import Registry
