@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptops import config
+from promptops.cli import eval_calls
 from promptops.cli.eval_earlier import kept, left_out
 from promptops.cli.eval_rebase import Lacking, asked, other_release
 from promptops.client.sources.trust import machine_trust, no_trust
@@ -59,6 +60,7 @@ def started(root: Path, options: dict[str, Any]) -> RunFolder | None:
         shares=arguments.shares,
         pairs=tuple((suite, prompt) for suite, prompt in arguments.pairs),
         arms={prompt: tuple(map(Arm, arms)) for prompt, arms in arguments.arms.items()},
+        **arguments.calls,
     )
     return folder
 
@@ -77,6 +79,7 @@ def prepared(
     reference = parse_reference(text) if text else None
     if options["drift"] and not options["continued"]:
         _require_drift(reference, options)
+    options = options if options["continued"] else eval_calls.beside_live(options)
     app = eval_plan.read_app(root, reference.app if reference else "", commit=options["commit"])
     reference = reference or Reference(app=app.name)
     if reference.fixed or reference.channel:
@@ -104,6 +107,9 @@ def prepared(
         anchor=digests.get(Arm.ANCHOR, ""),
     )
     replay = Path(arguments.replay) if arguments.replay else None
+    if arguments.calls:
+        suites = eval_calls.suites_of_calls(session, app, sides, reference.prompt, arguments.calls)
+        return eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
     suites = _suites(session, root, app, selection, arguments, record=bool(options["record"]))
     made = eval_plan.prepare(root, sides, suites, selection, arguments, replay=replay)
     left = kept(options) if options["continued"] else left_out(session, made, options)
@@ -171,10 +177,11 @@ def _arguments(session: Session, app: str, selection: Selection, options: Mappin
         limit=selection.limit,
         replay=str(session.path(options["replay"])) if options["replay"] else "",
         rescore=options["rescore"],
-        opened=not options["local"] and not selection.is_partial,
+        opened=not options["local"] and not selection.is_partial and not options.get("bad"),
         drift=options["drift"],
         pairs=selection.pairs,
         arms={prompt: tuple(arm.value for arm in arms) for prompt, arms in selection.arms.items()},
+        calls=eval_calls.asked(session.now, options),
         digests={},
         suite_digests={},
     )

@@ -11,7 +11,7 @@ from promptops.core.evidence.run import ArmRelease, PromptContent, Purpose, Run,
 from promptops.core.evidence.suite_refs import clusters, suite_ref
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.suite.suite import case_digests
-from promptops.evals.plan import Plan, Side
+from promptops.evals.plan import Asked, Plan, Side
 from promptops.evals.runner import GradedRow
 
 
@@ -74,18 +74,25 @@ def cases_of(plan: Plan) -> tuple[Case, ...]:
                 suite=asked.suite,
                 prompt=asked.prompt,
                 id=asked.id,
-                key=case_key(asked.case.variables),
+                key=case_key({"keyed": asked.case.keyed} if asked.case.keyed else asked.case.variables),
                 digest=case_digest,
                 cluster=cluster,
                 tags=asked.case.tags,
                 judged=asked.judges > 0,
                 unchanged=asked.unchanged,
-                request=asked.requests[Arm.CANDIDATE].digest.removeprefix("sha256:")[:REQUEST_DIGITS],
+                request=_request(asked, plan).removeprefix("sha256:")[:REQUEST_DIGITS],
                 reused=asked.earlier is not None,
                 as_anchor=asked.is_same_in(Arm.ANCHOR),
             )
         )
     return tuple(cases)
+
+
+def _request(asked: Asked, plan: Plan) -> str:
+    """The digest of the candidate's request; of a user's variables, one that follows from their keyed hash."""
+    if not asked.case.keyed:
+        return asked.requests[Arm.CANDIDATE].digest
+    return digest(f"{asked.case.keyed} {prompt_content(plan.side(Arm.CANDIDATE).content, asked.prompt)}".encode())
 
 
 def row_of(row: GradedRow, plan: Plan) -> Row | None:

@@ -28,6 +28,7 @@ class Arguments:
     ``renames`` are new names of prompts of the other releases, as the gate has them.
     ``earlier`` are the cases that an earlier run answered, by their number as text; ``shares`` those of which a part is
     asked today, as :class:`~promptops.evals.plan.Share`; ``pairs`` and ``arms`` as in ``Selection`` there.
+    ``calls`` say which captured calls the cases are, if they are such.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Arguments:
     shares: tuple[Mapping[str, Any], ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    calls: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str]
     suite_digests: Mapping[str, str]
 

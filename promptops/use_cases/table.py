@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
+from promptops.use_cases.captured_calls import CAPTURED
 from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
@@ -56,6 +57,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     OUTCOMES,
     COST,
     WHY,
+    CAPTURED,
     GATE,
     GATE_OF_CONTENT,
     APPS,

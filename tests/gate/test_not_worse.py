@@ -229,6 +229,11 @@ def test_a_run_that_does_not_count_spends_no_look() -> None:
     ):
         world = again(fine, *worse(150, 20), "second", **more)
         assert verdict(world, evidence={"by": ["ci"]}, hosts=["api.example.com"]).outcome is PASS
+    plan = cases("calls:prod/answer", "answer", 150)
+    calls = again(fine, *worse(150, 20), "second", plan=plan, suites=[suite_of(plan, "calls:prod/answer")])
+    assert verdict(calls).outcome is PASS, "who starts it chooses the calls"
+    own = replace(calls, made=calls.made[1:])
+    assert "it asked captured calls" in verdict(own).reason + own.only({"cost": {"growth": 2}}).reason
     closed = again(fine, [[None]] * 150, [[None]] * 150, "second", complete=False)
     assert verdict(closed).outcome is PASS
     assert (

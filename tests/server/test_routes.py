@@ -72,6 +72,7 @@ WHO_MAY = {
     "GET /v1/apps/{app}/cost": READ,
     "GET /v1/why": READ,
     "POST /v1/channels/{channel}/apps/{app}/gate": READ,
+    "GET /v1/channels/{channel}/apps/{app}/captured-calls": Scope.CONTENT,
     "POST /v1/channels/{channel}/apps/{app}/measured": READ,
     "POST /v1/runs": EVIDENCE,
     "POST /v1/runs/{run}/rows": EVIDENCE,

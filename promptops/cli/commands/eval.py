@@ -62,6 +62,11 @@ def eval() -> None:
 )
 @click.option("--anchor", metavar="RELEASE", help="A third release to ask: the best of an earlier time.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help="This suite alone; repeat it for more.")
+@click.option(
+    "--cases", metavar="calls:CHANNEL", help="Captured calls of a channel as cases, beside what is live there."
+)
+@click.option("--last", type=Whole(1, 1000), metavar="N", help="With --cases: the newest N of them; 200 if left out.")
+@click.option("--bad", is_flag=True, help="With --cases: bad calls alone, to look at; never evidence.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Cases with this tag alone; repeat it for more.")
 @click.option("--limit", type=Whole(1), metavar="N", help="The first N cases of each suite.")
 @click.option("--commit", default="", metavar="REF", help="Read prompts and suites from a commit, not the files here.")

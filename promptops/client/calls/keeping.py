@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from promptops.client.calls.endings import printable
 from promptops.core.outcomes.call_id import has_seal
 from promptops.core.outcomes.call_outcome import CallOutcome, Count
-from promptops.core.outcomes.kept_call import MAX_CALLS, MAX_TOOLS, Kept, KeptCall, ToolUse
+from promptops.core.outcomes.kept_call import MAX_CALLS, MAX_TOOLS, SAMPLED, Kept, KeptCall, ToolUse
 from promptops.core.outcomes.series import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from promptops.client.calls.capturing import CapturingTemplate
     from promptops.client.calls.line import Line
     from promptops.client.calls.seen import Seen
-
-SAMPLED: Final = 0.01
-"""The share of calls that were not bad."""
 
 _FLAGS: Final = (
     frozenset(Count)

@@ -24,6 +24,11 @@ from promptops.core.suite.suite import SuiteKind
 OPEN_FOR: Final = timedelta(hours=24)
 """How long rows of a run are taken: what was not reported by then is missing."""
 
+CALLS: Final = "calls:"
+"""How the names of suites begin whose cases are captured calls of a channel. Gates do not count them: who runs one
+chooses the time.
+"""
+
 MOST_SUITES: Final = 2_000
 MOST_PROMPTS: Final = 1_000
 MOST_HOSTS: Final = 50

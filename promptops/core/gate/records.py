@@ -13,7 +13,17 @@ from functools import cached_property
 from promptops.core.errors import Invalid
 from promptops.core.evidence.case_table import Arm, Case
 from promptops.core.evidence.evidence import Evidence, answers_of, newest_of_each_run
-from promptops.core.evidence.run import OPEN_FOR, ArmRelease, PromptContent, Purpose, Run, Source, SuiteRef, expected
+from promptops.core.evidence.run import (
+    CALLS,
+    OPEN_FOR,
+    ArmRelease,
+    PromptContent,
+    Purpose,
+    Run,
+    Source,
+    SuiteRef,
+    expected,
+)
 from promptops.core.evidence.table_columns import Answer, AnswerTable, ByCase, Call, Part
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.settings import EvidenceRule
@@ -176,6 +186,8 @@ def _unread(run: Run, evidence: Evidence | None) -> str:
     """Returns why a run that the policy would count says nothing of a release; its look comes back."""
     if run.purpose is not Purpose.GATE:
         return "it was a run for drift"
+    if any(suite.name.startswith(CALLS) for suite in run.suites):
+        return "it asked captured calls, which the runner chose"
     if evidence is None or evidence.complete or any(one.passed + one.failed + one.errors for one in evidence.counts):
         return ""
     return "" if answers_of(evidence, run).rows.length else "it was closed without a row"

@@ -28,6 +28,8 @@ MAX_VARIABLES: Final = 16 << 10
 MAX_TOOLS: Final = 20
 MAX_CALLS: Final = 20
 """Calls that are kept by themselves in a report: those of a flush."""
+SAMPLED: Final = 0.01
+"""The share of calls that were not bad that are kept."""
 APIS: Final = ("", "chat", "responses", "messages")
 """For what a prompt is rendered: messages alone, or the arguments of one of these APIs."""
 PRIVATE: Final = "private:"

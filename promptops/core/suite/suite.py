@@ -48,6 +48,8 @@ class Case:
 
     ``given_id`` is empty for a case that is known by its variables. ``cluster`` names what it shares with others: a
     conversation, a document. ``labels`` are a person's verdicts, by the check's name. ``checks`` hold for it alone.
+    ``keyed`` is a keyed hash of the variables, 64 hexadecimal digits, where these are a user's: in every digest it
+    stands for them, so they cannot be guessed.
     """
 
     variables: Mapping[str, Json]
@@ -57,6 +59,7 @@ class Case:
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    keyed: str = ""
 
     @property
     def id(self) -> str:
@@ -111,7 +114,7 @@ def case_digest(case: Case, checks: Collection[str]) -> str:
     Its id and its labels change nothing that is measured.
     """
     measured: dict[str, Json] = {
-        "variables": case.variables,
+        "variables": {"keyed": case.keyed} if case.keyed else case.variables,
         "expected": case.expected,
         "cluster": case.cluster,
         "tags": sorted(set(case.tags)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, text, update
@@ -13,7 +13,7 @@ from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryDamaged
 from promptops.core.json_codec import from_json, to_json
 from promptops.core.model import Json
-from promptops.core.outcomes.kept_call import KeptCall, PlacedCall
+from promptops.core.outcomes.kept_call import Kept, KeptCall, PlacedCall
 from promptops.core.outcomes.series import Assignment
 from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, Values
@@ -26,6 +26,7 @@ no database.
 
 _DAY = 1_440
 _MOST_FOUND = 100
+_PAGE = 1_000  # rows of a few hundred bytes that are read at a time
 _call = tables.kept_call
 _CONTENT = ("api", "rendered", "variables")
 _COUNT = (
@@ -74,6 +75,43 @@ def find_calls(connection: Connection, name: str) -> tuple[PlacedCall, ...]:
     return tuple(map(_placed, connection.execute(query.order_by(_call.c.minute, _call.c.call).limit(_MOST_FOUND))))
 
 
+def newest_calls(
+    connection: Connection, app: str, channel: str, until: int, wanted: Callable[[str, Kept], bool]
+) -> Iterator[PlacedCall]:
+    """Yields the calls of an app on a channel whose variables are kept and that came until a minute, the newest first.
+
+    ``wanted`` says of a call's id and why it is kept whether it is one of them. Variables are read of those alone: a
+    channel may keep 60,000 calls.
+
+    Raises:
+        RegistryDamaged: a row is not what was written.
+    """
+    where = (_call.c.app == app) & (_call.c.channel == channel) & (_call.c.variables != "")
+    page = select(_call.c.call, _call.c.minute, _call.c.about).where(where)
+    page = page.order_by(_call.c.minute.desc(), _call.c.call).limit(_PAGE)
+    rows = connection.execute(page.where(_call.c.minute <= until)).all()
+    while rows:  # page by page: who has enough leaves no open cursor
+        names = [row.call for row in rows if wanted(row.call, _kept(row.about))]
+        for start in range(0, len(names), _MOST_FOUND):
+            part = names[start : start + _MOST_FOUND]
+            whole = {row.call: row for row in connection.execute(select(_call).where(_call.c.call.in_(part)))}
+            yield from (_placed(whole[name]) for name in part if name in whole)
+        last = rows[-1]
+        later = (_call.c.minute == last.minute) & (_call.c.call > last.call)
+        rows = connection.execute(page.where((_call.c.minute < last.minute) | later)).all()
+
+
+def _kept(about: str) -> Kept:
+    try:
+        return Kept(json.loads(about)["call"]["kept"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> RegistryDamaged:
+    return RegistryDamaged(f"a row about a call is not what was written: {error}")
+
+
 def forget_variables(connection: Connection, *, app: str = "", unit: str = "", call: str = "") -> int:
     """Removes what was captured of a call, or of all calls of a unit of an app; answers of how many calls."""
     where = _call.c.call == call if call else (_call.c.app == app) & (_call.c.unit == unit)
@@ -118,4 +156,4 @@ def _placed(row: AnyRow) -> PlacedCall:
         assignment = from_json(Assignment, about["assignment"], "assignment")
         return PlacedCall(call=from_json(KeptCall, whole, "call"), assignment=assignment, unit=row.unit)
     except (ValueError, TypeError, KeyError, Invalid) as error:
-        raise RegistryDamaged(f"a row about a call is not what was written: {error}") from error
+        raise _damaged(error) from error

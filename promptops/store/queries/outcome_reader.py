@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
-    from promptops.core.outcomes.kept_call import PlacedCall
+    from promptops.core.outcomes.kept_call import Kept, PlacedCall
     from promptops.core.outcomes.outcome_row import OutcomeRow
     from promptops.core.outcomes.series import Assignment
 
@@ -85,3 +85,17 @@ class OutcomeReader:
         from promptops.store.queries.kept_calls import find_calls
 
         return find_calls(self._connection, name)
+
+    def captured_calls(
+        self, app: str, channel: str, *, until: datetime, wanted: Callable[[str, Kept], bool]
+    ) -> Iterator[PlacedCall]:
+        """The calls of an app on a channel whose variables are kept and that came until then, the newest first; those
+        that are ``wanted``, by their id and why they are kept.
+
+        Raises:
+            RegistryDamaged: a row is not what was written.
+        """
+        from promptops.store.queries.kept_calls import newest_calls
+        from promptops.store.queries.outcome_desk import minute_of
+
+        return newest_calls(self._connection, app, channel, minute_of(until), wanted)

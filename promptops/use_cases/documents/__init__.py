@@ -47,6 +47,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "OutcomesFound": "outcome_reports",
     "CostFound": "outcome_reports",
     "WhyFound": "outcome_reports",
+    "Captured": "captured_calls",
 }
 """Where the form of each class of answers is."""
 

@@ -154,3 +154,11 @@ def test_a_suite_with_held_cases_has_one_digest_before_and_after_they_are_read()
 def test_the_digest_of_a_suite_stays_what_it_is() -> None:
     """Evidence is bound to it."""
     assert suite_digest(SUITE) == "sha256:1d2dc75a5498f981adc545bdf3a701519ff530d12ffed4432f00bea05bd9d5f1"
+
+
+def test_a_keyed_hash_stands_for_the_variables_of_a_user_in_every_digest() -> None:
+    keyed = "5f0c" * 16
+    one, other = (Case(variables={"name": name}, given_id="a", keyed=keyed) for name in ("Ada", "Grace"))
+    assert case_digest(one, []) == case_digest(other, [])
+    assert case_digest(one, []) != case_digest(replace(one, keyed="0" * 64), [])
+    assert case_digest(one, []) != case_digest(replace(one, keyed=""), [])
