@@ -11,7 +11,7 @@ from promptops.core.declarations import Limit, Plan
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.forecast import Peak, Traffic, forecast, looks, peaks, traffic
 from promptops.core.outcomes.histogram import Histogram
-from promptops.core.outcomes.measured import DAY, Measured, by_day, measure
+from promptops.core.outcomes.measured import DAY, Measured, by_day, measure, together
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates, Rates
 from promptops.core.outcomes.series import Arm, Series
@@ -68,6 +68,22 @@ def test_an_outcome_costs_all_calls_of_its_kind_whenever_it_came() -> None:
     assert (cost.name, cost.count, cost.cost) == ("resolved", 80, Decimal("0.15"))
     assert cost.interval is not None and cost.interval.low < 0.15 < cost.interval.high
     assert cost.interval.low > 0.1
+
+
+def test_kinds_that_were_measured_at_once_are_together_what_all_of_it_is() -> None:
+    rows = [
+        entry
+        for day in range(8)
+        for entry in (
+            row(day * DAY, calls=50, input_tokens=10**6, outcomes={"resolved": 1 + day}),
+            row(day * DAY + 60, CANARY, calls=5, refused=1, output_tokens=10**5, outcomes={"resolved": 2}),
+            row(day * DAY, replace(ANSWER, model=""), calls=1, output_tokens=7),
+        )
+    ]
+    for kind in (lambda row: row.series, lambda row: row.minute % 7, lambda row: None):
+        found = measure(rows, kind, lambda model, minute: RATES if model else None)
+        assert together(found.values()) == measured(*rows)
+    assert together([]) == Measured()
 
 
 def test_what_has_no_price_makes_a_cost_unknown_and_not_smaller() -> None:
