@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from promptops.core.declarations import Capture
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.sums import Sums
 from promptops.core.token import Scope
+from promptops.operations.captured_calls import CapturedRequest, captured_calls
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
@@ -102,3 +104,27 @@ def test_a_token_that_may_only_read_moves_nothing(client_of: Maker, live: Regist
     client.close()
     assert client.state == "READY"
     assert counted(live) == {}
+
+
+@pytest.mark.usefixtures("at_the_end")
+@pytest.mark.parametrize("way", ["server", "database"])
+def test_what_a_client_captured_becomes_cases_for_another_release(
+    way: str, client_of: Maker, live: Registry, request: pytest.FixtureRequest, registry_url: str
+) -> None:
+    factory.declare(live, capture=Capture.VARIABLES)
+    url = str(request.getfixturevalue("served")) if way == "server" else registry_url
+    client = client_of(url, token=mint(live, "app", Scope.READ, Scope.REPORT)) if way == "server" else client_of(url)
+    with client.call("bot/answer", key="first"):
+        pass
+    with_secret(client)
+    for key, name in (("ada", "Ada"), ("ada", "Grace"), ("ben", "Ben")):
+        with pytest.raises(TimeoutError), client.call("bot/answer", key=key) as call:
+            call.prompt.to_openai(name=name)
+            raise TimeoutError
+    client.close()
+    wanted = CapturedRequest(app="bot", channel="prod", bad=True)
+    cases = captured_calls(live, wanted, now=datetime.now(UTC) + timedelta(minutes=1)).cases
+    by_name = {str(case.variables["name"]): case for case in cases}
+    assert by_name.keys() == {"Ada", "Grace", "Ben"}
+    assert by_name["Ada"].cluster == by_name["Grace"].cluster != by_name["Ben"].cluster
+    assert {case.prompt for case in cases} == {"answer"} and {case.version for case in cases} == {"0.1.2"}
