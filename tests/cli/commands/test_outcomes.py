@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from promptops.core.declarations import Declarations, DeclarationsVersion, Limit, Plan, Tag
+from promptops.core.model import Policy
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.histogram import Histogram
 from promptops.core.outcomes.report import OutcomeReport
@@ -22,6 +24,7 @@ from promptops.operations.outcomes import report as take
 from promptops.store import Registry
 from promptops.wire.outcomes import encode
 from tests.cli.conftest import Promptops
+from tests.support import factory
 from tests.support.factory import ACTOR
 
 MODEL = "openai/gpt-4o-2024-08-06"
@@ -208,6 +211,33 @@ def test_where_nothing_was_measured_no_tokens_are_shown(told: Registry, promptop
     send(told, now, (1, series(3), sums(10, 0, counts={Count.UNREAD: 10, Count.INPUT_TOKENS: 1})))
     assert "Tokens of a call" not in promptops("diff", "bot@0.1.1", "bot:prod").out
     assert "Tokens of a call" not in promptops("promote", "bot@0.1.1", "--channel", "prod", "--dry-run").out
+
+
+def test_a_gate_reads_what_was_measured_and_keeps_it_as_evidence(
+    told: Registry, promptops: Promptops, now: datetime
+) -> None:
+    """0.1.1 costs a cent a call and 0.1.2, which is live, half of it."""
+    for revision, tokens in ((2, 4000), (3, 2000)):
+        answers = replace(series(revision), prompt="answer")
+        send(told, now, *((day * 1440 + 120, answers, sums(100, tokens)) for day in range(9)))
+    gate = {"cost": {"source": "measured", "per_call_usd": 0.02, "growth": 1.9, "monthly_usd": 70}}
+    factory.make_channels(told, dev=Policy(), prod=Policy(gate=gate))
+    explained = promptops("gate", "--explain-policy", "--channel", "prod").out
+    assert "A month of the traffic, planned or measured, costs at most 70 US dollars." in explained
+    assert "What calls cost is measured" in explained
+    found: Any = promptops("gate", "bot@0.1.1", "--channel", "prod", "--json", exits=5).json
+    said = {check["got"]: check["outcome"] for check in found["checks"]}
+    assert said == {
+        "a measured call costs $0.01": "pass",
+        "a month of 200 calls a day costs $60": "pass",
+        "a call costs $0.01, on live $0.005": "fail",
+    }
+    [id] = {piece for check in found["checks"] for piece in check["evidence"]}
+    assert "calls of 7 days until" in promptops("evidence", "list", "bot").out
+    shown = promptops("evidence", "show", id).out
+    assert re.search(r"prod +sha256:\S+ +answer +700 +\$7\b", shown) and "genai-prices" not in shown
+    assert "is what was recorded" in promptops("evidence", "verify", id).out
+    assert "it costs more" in promptops("promote", "bot@0.1.1", "--channel", "prod", exits=5).err
 
 
 def test_an_app_without_calls_says_how_they_are_reported(told: Registry, promptops: Promptops) -> None:
