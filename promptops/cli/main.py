@@ -60,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "promptops.cli.commands.export_snapshot",
             "Write a channel as plain files for a web server or CDN.",
         ),
+        "erase": ("promptops.cli.commands.erase", "Remove what was captured of a user's calls, or of one call."),
         "audit": ("promptops.cli.commands.audit", "Who did what, when and why."),
         "sync": ("promptops.cli.commands.sync", "Bring changes to git, and exchange them with a remote."),
         "fsck": ("promptops.cli.commands.fsck", "Check that everything is there, in the database and in git."),

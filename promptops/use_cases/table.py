@@ -7,6 +7,7 @@ from typing import Any, Final
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.captured_calls import CAPTURED
 from promptops.use_cases.channels import CHANNELS, DECLARE
+from promptops.use_cases.erase import ERASE
 from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
@@ -38,6 +39,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     DECLARE,
     SIGN_JOURNAL,
     CREATE_OVERRIDE,
+    ERASE,
     MEASURED,
     OPEN_RUN,
     REPORT_ROWS,

@@ -114,6 +114,10 @@ approve bot@9.9.9 --channel prod
 gate bot@0.1.1 --channel prod
 gate bot@0.1.1 --channel prod --json
 gate --explain-policy --channel prod
+erase --key ada --reason asked
+erase --key ada --app bot --json
+erase --key ada --app gone
+erase
 outcomes bot
 outcomes bot --by day --channel prod --json
 outcomes nothing

@@ -73,7 +73,8 @@ def test_a_backup_without_outcomes_has_all_but_what_clients_reported(
     take(filled, [Document(report=document)], now=START)
     whole = backup(registry_url, tmp_path / "whole", now=minutes(1)).holdings.counts
     made = backup(registry_url, tmp_path / "b", now=minutes(1), outcomes=False)
-    assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "kept_call", "report_key"))
+    assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "report_key"))
+    assert whole["kept_call"] == 0  # it may have what was captured, which a backup never has
     measured = dict.fromkeys(("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"), 0)
     assert made.holdings.counts == {**whole, **measured}
     assert restore(tmp_path / "b", RegistryLocation(url=empty_url), actor=ACTOR, now=minutes(3)).report.faults == ()

@@ -158,21 +158,6 @@ def test_a_call_is_deleted_after_thirty_days(live: Registry) -> None:
     assert not found(live, one.call)
 
 
-def test_what_was_captured_is_forgotten_by_its_call_or_for_a_key(live: Registry) -> None:
-    captured = {"question": "Where?"}
-    calls = [call(live, number, unit=unit, variables=captured) for number, unit in enumerate((UNIT, UNIT, None))]
-    send(live, *calls)
-
-    def forget(**what: str) -> int:
-        return live.write(lambda writer: kept_calls.forget_variables(writer._connection, **what))
-
-    assert [forget(), forget(app="bot"), forget(app="other", unit=UNIT.id)] == [0, 0, 0]
-    assert (forget(app="bot", unit=UNIT.id), forget(app="bot", unit=UNIT.id)) == (2, 0)
-    assert [found(live, each.call)[0].call.variables for each in calls] == [None, None, captured]
-    assert forget(call=calls[2].call) == 1
-    assert [found(live, each.call)[0].call for each in calls] == [replace(each, variables=None) for each in calls]
-
-
 def test_a_row_that_was_changed_is_damage_and_not_a_call(live: Registry) -> None:
     one = call(live)
     send(live, one)

@@ -47,6 +47,7 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,
     "POST /v1/channels/{channel}/unquarantine": PROMOTE,
     "POST /v1/yanks": RELEASE,
+    "POST /v1/erasures": ADMIN,
     "POST /v1/channels/{channel}/reconcile": POLICY,
     "POST /v1/releases": RELEASE,
     "POST /v1/apps/{app}/transfer": POLICY,

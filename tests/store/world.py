@@ -25,6 +25,7 @@ from promptops.core.evidence.run import Purpose, Source
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.model import Policy, Profile
 from promptops.core.origin import Origin
+from promptops.core.outcomes.erasure import Erasure
 from promptops.core.reference import parse_reference
 from promptops.core.registry_key import RegistryKey, endorse
 from promptops.core.token import Scope
@@ -45,9 +46,10 @@ from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
-KINDS |= {"runs", "evidence", "suites", "declarations"}
+KINDS |= {"runs", "evidence", "suites", "declarations", "erasures"}
 
 
+CALL_ID = "pc1:0b0e11aa:bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ"
 DECLARED = Declarations(
     outcomes=("escalated", "ticket_resolved"),
     tags=(Tag(name="language", values=("de", "größer ☃")),),
@@ -184,6 +186,10 @@ def _evaluate(registry: Registry) -> None:
         writer.record(DeclarationsVersion(app="bot", number=1, declared=DECLARED, **HERE))
         writer.record(DeclarationsVersion(app="bot", number=2, declared=Declarations(), **HERE))
         writer.record(DeclarationsVersion(app="faq", number=1, declared=DECLARED, **HERE))
+        writer.record(
+            Erasure(number=1, app="", call="", units=("0" * 16, "9" * 16), calls=3, reason="größer ☃", **HERE)
+        )
+        writer.record(Erasure(number=2, app="bot", call=CALL_ID, units=(), calls=1, reason="", **HERE))
 
     registry.write(work)
 

@@ -131,6 +131,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "WhyDocument.arm": "stable",
     "WhyDocument.call": "pc1:0b0e5f5c:support-bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ",
     "WhyDocument.reason": "answers name their rule",
+    "Erasure.call": "",
+    "Erasure.units": "9f86d081884c7d65",
     "WhyBadnessDocument.kind": "refused",
     "WhyDocument.led_to": "ticket_resolved",
     "WhyDocument.others": "pc1:0b0e5f5c:support-bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ",

@@ -28,7 +28,7 @@ from promptops.store.backups.manifest import Holdings, Manifest, holdings_of, ma
 from promptops.store.backups.pg_dump import dump
 from promptops.store.engine.database import BUSY_SECONDS, Place, address, connect, locate, refuse_stranger, unhurried
 from promptops.store.engine.retry import explain, saying
-from promptops.store.schema.outcome_tables import MEASURED
+from promptops.store.schema.outcome_tables import MEASURED, PRIVATE
 from promptops.store.schema.revisions import VERSION_TABLE, current, require_known
 
 _PLACES = (
@@ -42,7 +42,7 @@ _PLACES = (
 def backup(url: str, target: Path, *, now: datetime, verify: bool = True, outcomes: bool = True) -> Manifest:
     """Copy the registry to the file ``target``, or into that folder under a name of its own, with a manifest beside it.
 
-    Without ``outcomes``, what clients reported is left out.
+    Calls that are kept by themselves are left out; without ``outcomes``, all that clients reported.
 
     Before it gets its name, it is restored into a temporary place and checked there, unless ``verify`` is false.
 
@@ -60,7 +60,7 @@ def backup(url: str, target: Path, *, now: datetime, verify: bool = True, outcom
     refuse_existing(target, manifest_path(target))
     with saying("the backup cannot be written"), scratch(target.parent) as folder:
         part = folder / target.name
-        empty = () if outcomes else MEASURED
+        empty = PRIVATE if outcomes else MEASURED
         revision, holdings = _copy(place.path, part, empty) if place.path else _dump(place, part, empty)
         manifest = Manifest(
             holdings=holdings,
@@ -110,9 +110,15 @@ def _empty(part: Path, tables: Sequence[str]) -> None:
     """Deletes the rows of these tables from a copy, and gives their room back."""
     with closing(sqlite3.connect(address(part), uri=True, isolation_level=None)) as connection:
         there = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for table in there.intersection(tables):
-            connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 names of ours
-        connection.execute("VACUUM")
+        filled = [
+            table
+            for table in sorted(there.intersection(tables))
+            if connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchone()[0]  # noqa: S608 names of ours
+        ]
+        for table in filled:
+            connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 as above
+        if filled:
+            connection.execute("VACUUM")
 
 
 def _dump(place: Place, part: Path, empty: Sequence[str]) -> tuple[str, Holdings]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, text
 
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid, RegistryDamaged
@@ -110,14 +110,6 @@ def _kept(about: str) -> Kept:
 
 def _damaged(error: Exception) -> RegistryDamaged:
     return RegistryDamaged(f"a row about a call is not what was written: {error}")
-
-
-def forget_variables(connection: Connection, *, app: str = "", unit: str = "", call: str = "") -> int:
-    """Removes what was captured of a call, or of all calls of a unit of an app; answers of how many calls."""
-    where = _call.c.call == call if call else (_call.c.app == app) & (_call.c.unit == unit)
-    if not call and not unit:
-        return 0
-    return connection.execute(update(_call).where(where, _call.c.variables != "").values(variables="")).rowcount
 
 
 def prune_calls(connection: Connection, now: int) -> None:

@@ -15,7 +15,7 @@ from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
-from promptops.store.queries import kept_calls, outcome_once, outcome_units, outcomes
+from promptops.store.queries import erasures, kept_calls, outcome_once, outcome_units, outcomes
 from promptops.store.queries.outcome_once import Reporter
 from promptops.store.schema import tables
 
@@ -86,19 +86,36 @@ class OutcomeDesk:
 
     def add_calls(self, calls: Sequence[PlacedCall], now: datetime) -> int:
         """Keep calls by themselves; answers how many were left out, since a day has too many."""
-        return kept_calls.add_calls(self._connection, calls, minute_of(now)) if calls else 0
+        if not calls:
+            return 0
+        return kept_calls.add_calls(self._connection, erasures.without_erased(self._connection, calls), minute_of(now))
+
+    # --- erased ---
+
+    def next_erasure(self) -> int:
+        """The number of the next erasure."""
+        return erasures.next_number(self._connection)
+
+    def capturing_apps(self) -> tuple[str, ...]:
+        """The apps that ever declared that variables are captured."""
+        return erasures.capturing_apps(self._connection)
+
+    def erase(self, *, call: str = "", units: Collection[str] = ()) -> int:
+        """Removes what was captured of a call, or of all calls of these units; answers of how many calls."""
+        return erasures.erase(self._connection, call=call, units=units)
 
     def keys_a_day(self, app: str, channel: str, now: datetime) -> int:
         """About how many keys an app has on a channel in a day."""
         return outcome_units.keys_a_day(self._connection, app, channel, _day(now))
 
     def prune(self, now: datetime, *, chance: float = 1 / _PRUNE_ONCE_IN) -> None:
-        """Now and then, delete what is over."""
+        """Now and then, delete what is over, and what was erased where an earlier state of the database came back."""
         if random.random() < chance:  # noqa: S311 it only spreads the work
             outcomes.prune_sums(self._connection, minute_of(now))
             outcome_units.prune_units(self._connection, minute_of(now))
             outcome_once.prune_once(self._connection, _day(now))
             kept_calls.prune_calls(self._connection, minute_of(now))
+            erasures.erase_again(self._connection, now, kept_calls.KEPT_DAYS)
 
 
 def _day(at: datetime) -> int:

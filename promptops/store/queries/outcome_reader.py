@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
+    from promptops.core.outcomes.erasure import Erasure
     from promptops.core.outcomes.kept_call import Kept, PlacedCall
     from promptops.core.outcomes.outcome_row import OutcomeRow
     from promptops.core.outcomes.series import Assignment
@@ -75,6 +76,16 @@ class OutcomeReader:
         from promptops.store.queries.outcome_once import known_marks
 
         return known_marks(self._connection, marks)
+
+    def erasure(self, number: int) -> Erasure:
+        """The erasure of this number, of which there is one.
+
+        Raises:
+            RegistryDamaged: no row has it.
+        """
+        from promptops.store.queries.erasures import find_erasure
+
+        return find_erasure(self._connection, number)
 
     def kept_calls(self, name: str) -> tuple[PlacedCall, ...]:
         """The calls that are kept with this id, or of the trace or the provider's answer with it, the oldest first.

@@ -1,5 +1,5 @@
 """The tables of what clients report: measurements and not facts, so none is guarded, in the audit log, or in git. And
-what apps declare of it, which is a fact.
+two of facts: what apps declare of it, and what was erased of it.
 
 Minutes, hours and days are numbers, counted from 1970 in UTC. What has no limit in the format has none here: names that
 clients choose are bounded where documents are read and where rows are made.
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from sqlalchemy import ForeignKey, Index, Table
 
-from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, Words, column, metadata
+from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, TextTuple, Words, column, metadata
 
 MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call")
 """The tables of measurements: not guarded, and a backup may leave them out."""
+PRIVATE = ("kept_call",)
+"""Those of them that may have what was captured: no backup has them, so nothing that was erased comes back."""
 
 declaration = Table(
     "declaration",
@@ -25,6 +27,22 @@ declaration = Table(
     **CLUSTERED,
 )
 """What an app declares of its calls, as JSON, each time it changed: outcomes, tags, scores, capture, plan."""
+
+erasure = Table(
+    "erasure",
+    metadata,
+    column("number", Number, primary_key=True, autoincrement=False),
+    column("app", Words),
+    column("call", Words),
+    column("units", TextTuple),
+    column("calls", Number),
+    column("reason", Words),
+    column("actor", Words),
+    column("at", Moment),
+    Index(None, "at"),
+    **STRICT,
+)
+"""What was captured of a call, or of all calls of these units until then, was removed. A fact, as ``declaration``."""
 
 report_key = Table(
     "report_key",

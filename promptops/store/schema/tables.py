@@ -42,6 +42,7 @@ from promptops.store.schema.git_tables import outbox as outbox
 from promptops.store.schema.git_tables import registry_key as registry_key
 from promptops.store.schema.outcome_tables import bad_unit as bad_unit
 from promptops.store.schema.outcome_tables import declaration as declaration
+from promptops.store.schema.outcome_tables import erasure as erasure
 from promptops.store.schema.outcome_tables import feedback as feedback
 from promptops.store.schema.outcome_tables import kept_call as kept_call
 from promptops.store.schema.outcome_tables import outcome as outcome

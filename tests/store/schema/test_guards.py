@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from promptops.core.declarations import Declarations, DeclarationsVersion
 from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Profile
+from promptops.core.outcomes.erasure import Erasure
 from promptops.core.registry_key import RegistryKey
 from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
@@ -69,6 +70,8 @@ def full(registry: Registry) -> Registry:
         writer.record(evidence_of(a_run(), row(0)))
         writer.record(suites("bot", a_release(1).digest))
         writer.record(DeclarationsVersion(app="bot", number=1, declared=Declarations(), actor=ACTOR, at=START))
+        erased: dict[str, Any] = {"units": ("0" * 16,), "calls": 1, "reason": "", "actor": ACTOR, "at": START}
+        writer.record(Erasure(number=1, app="bot", call="", **erased))
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
             RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
@@ -140,6 +143,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "evidence": (("id",), ("run", "number")),
         "release_suites": (("app", "number"),),
         "declaration": (("app", "number"),),
+        "erasure": (("number",),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 
