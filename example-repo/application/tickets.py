@@ -28,7 +28,8 @@ MODEL = urlsplit(os.environ["OPENAI_BASE_URL"])
 def ask(request):
     """What `openai.OpenAI().chat.completions.create(**request)` does, without the package."""
     with closing(HTTPConnection(MODEL.hostname, MODEL.port, timeout=60)) as connection:
-        connection.request("POST", f"{MODEL.path}/chat/completions", json.dumps(request))
+        body = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
+        connection.request("POST", f"{MODEL.path}/chat/completions", body)
         return json.load(connection.getresponse())
 
 

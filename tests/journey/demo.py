@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.journey.following import follow
 from tests.journey.sentiment import evaluate
-from tests.journey.terminal import WIDTH, Shown, Surprise, Terminal, copy, expect
+from tests.journey.terminal import WIDTH, Shown, Surprise, Terminal, copy, edit, expect
 
 MARTA = "Marta Lindqvist <marta@parcelwise.example>"
 JONAS = "Jonas Weber <jonas@parcelwise.example>"
@@ -141,7 +141,7 @@ def farewell(terminal: Terminal) -> None:
     here = shlex.quote(str(terminal.directory))
     print(f"""  export PATH={shlex.quote(str(terminal.program.parent))}:$PATH && cd {here}
 
-  promptops rollback                              is refused: nothing good is left before 0.1.0
+  promptops rollback                              puts 0.2.2 back
   promptops diff support-bot@0.2.0 support-bot@0.2.1
   promptops show support-bot:prod
   promptops render support-bot/summarise:prod -v transcript='customer: where is PW-4471-0093?'
@@ -161,13 +161,6 @@ def be(terminal: Terminal, person: str) -> None:
 def commit(terminal: Terminal, message: str) -> None:
     terminal.quietly("git", "add", "--all")
     terminal.quietly("git", "commit", "--quiet", "--message", message)
-
-
-def edit(terminal: Terminal, path: str, old: str, new: str) -> None:
-    file = terminal.directory / path
-    text = file.read_text(encoding="utf-8")
-    expect(text.count(old) == 1, f"{path} says once: {old}")
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 # --- the picture ---------------------------------------------------------------------------------

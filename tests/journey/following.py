@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.journey.explaining import explain
 from tests.journey.model_server import served
 from tests.journey.terminal import Surprise, Terminal, copy, expect
 from tests.journey.tickets import TICKETS, answer_tickets, compare, settings_of
@@ -41,10 +42,11 @@ def follow(terminal: Terminal) -> None:
             with served() as model:
                 tickets = settings_of(terminal, url)
                 terminal.tell("Another one answers tickets with what is live, and says which calls led to what.")
-                answer_tickets(terminal, tickets, model, TICKETS)
+                refused = answer_tickets(terminal, tickets, model, TICKETS)
                 _roll_back(terminal, address)
                 answer_tickets(terminal, tickets, model, TICKETS)
                 compare(terminal)
+                explain(terminal, model, refused)
 
 
 def _roll_back(terminal: Terminal, address: str) -> None:

@@ -134,3 +134,10 @@ def copy(terminal: Terminal, *names: str) -> None:
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
+
+
+def edit(terminal: Terminal, path: str, old: str, new: str) -> None:
+    file = terminal.directory / path
+    text = file.read_text(encoding="utf-8")
+    expect(text.count(old) == 1, f"{path} says once: {old}")
+    file.write_text(text.replace(old, new), encoding="utf-8")
