@@ -36,6 +36,7 @@ def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:
     assert one is not None and a_call is not None, plain
     assert float(one[1]) > float(one[2])
     assert float(a_call[1]) < float(a_call[2]), "the release that is dearer a call is the cheaper one for a ticket"
+    assert "The request, byte for byte as it was sent:" in plain  # 21 days and two releases later
     drawn = picture.read_text(encoding="utf-8")
     assert "rollback" in drawn
     assert "url(http" not in drawn
