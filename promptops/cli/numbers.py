@@ -15,6 +15,7 @@ LARGEST = 2**53 - 1
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_PERCENT = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,2}))? ?%?")
 _DIGITS = 400
 """Longer numbers are refused before ``int()``, whose time grows with the square of the digits."""
 
@@ -66,3 +67,19 @@ class Seconds(Number):
 
     def _describe_range(self) -> str:
         return f"{self.min:g} s to {self.max:g} s"
+
+
+class Percent(click.ParamType[int]):
+    """A part in percent, with up to two decimals: ``5``, ``0.25``, ``25%``. Its value is in basis points."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _PERCENT.fullmatch(str(value))
+        if found is None:
+            self.fail(
+                f"'{str(value)[:80]}' is not a number of percent, with two decimals at most: 5, 0.25.", param, ctx
+            )
+        return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))

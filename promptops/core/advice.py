@@ -18,6 +18,7 @@ Argument: TypeAlias = "str | tuple[str, ...]"
 class Action(StrEnum):
     """What a person can do. OPTION names a parameter of the request, and is no action by itself."""
 
+    ABORT_CANARY = "abort-canary"
     APPLY_CHANNELS = "apply-channels"
     APPROVE = "approve"
     BACKUP = "backup"
@@ -27,6 +28,7 @@ class Action(StrEnum):
     CREATE_TOKEN = "create-token"  # noqa: S105 an action
     DIFF = "diff"
     EVALUATE = "evaluate"
+    FINISH_CANARY = "finish-canary"
     FSCK = "fsck"
     GATE = "gate"
     HISTORY = "history"
@@ -56,6 +58,7 @@ class Action(StrEnum):
 
 
 _WORDS: Final[Mapping[Action, str]] = {
+    Action.ABORT_CANARY: "abort the canary of {app} on {channel}",
     Action.APPLY_CHANNELS: "apply the channels of this workspace",
     Action.APPROVE: "approve of {release} for {channel}",
     Action.BACKUP: "back up the registry",
@@ -65,6 +68,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.CREATE_TOKEN: "create a token",
     Action.DIFF: "compare the contents",
     Action.EVALUATE: "evaluate {release} for {channel}",
+    Action.FINISH_CANARY: "finish the canary of {app} on {channel}",
     Action.FSCK: "check the registry",
     Action.GATE: "see what the gate of {channel} says of {release}",
     Action.HISTORY: "read the history of {app} on {channel}",

@@ -44,6 +44,8 @@ class Kind(OpenEnum):
     """From here on the channel serves nothing of the app."""
     CANARY = "canary"
     """A step of a canary beside the stable release, which stays."""
+    ABORT = "abort"
+    """The canary is gone, and the stable release stays."""
 
 
 class Action(OpenEnum):
@@ -55,7 +57,7 @@ class Action(OpenEnum):
     RESUME = "resume"
 
 
-ALWAYS_SERVE = frozenset({Kind.PROMOTE, Kind.ROLLBACK, Kind.BREAK_GLASS, Kind.CANARY})
+ALWAYS_SERVE = frozenset({Kind.PROMOTE, Kind.ROLLBACK, Kind.BREAK_GLASS, Kind.CANARY, Kind.ABORT})
 """The kinds that have a stable release. Whether a later kind has one is for the version that makes it."""
 
 

@@ -38,6 +38,8 @@
     │   ├── NothingToRollBackTo            no good release is left
     │   ├── NothingDeployed                the app was never deployed on the channel
     │   ├── NeverDeployed                  the release to go back to was never live there
+    │   ├── CanaryInProgress               the app has a canary on the channel, which has to end first
+    │   ├── NoCanary                       a step of a canary that is not there
     │   ├── StillServed                    yank or quarantine of what a channel serves
     │   ├── VersionTaken                   another content already has this version
     │   ├── TokenNameTaken                 a live token already has this name
@@ -85,6 +87,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.deployment_errors import CanaryInProgress as CanaryInProgress
+from promptops.core.deployment_errors import ConcurrentDeployment as ConcurrentDeployment
+from promptops.core.deployment_errors import NeverDeployed as NeverDeployed
+from promptops.core.deployment_errors import NoCanary as NoCanary
+from promptops.core.deployment_errors import NothingDeployed as NothingDeployed
+from promptops.core.deployment_errors import NothingToRollBackTo as NothingToRollBackTo
+from promptops.core.deployment_errors import StillServed as StillServed
 from promptops.core.evidence_errors import CallNotFound as CallNotFound
 from promptops.core.evidence_errors import EvidenceNotFound as EvidenceNotFound
 from promptops.core.evidence_errors import NotApproved as NotApproved
@@ -225,38 +234,6 @@ class MethodNotAllowed(NotFound):
 
 class WorkspaceNotFound(NotFound):
     """No ``promptops.yml`` here or in a folder above."""
-
-
-class ConcurrentDeployment(Conflict):
-    """The channel is at revision ``actual``, not at ``expected``: another change came first."""
-
-    def __init__(self, app: str, channel: str, *, expected: int, actual: int) -> None:
-        self.expected = expected
-        self.actual = actual
-        super().__init__(
-            f"{app}:{channel} is at revision {actual}, expected {expected}; nothing was changed",
-            hint=Sentence("Look first: ", Advice(Action.HISTORY, app=app, channel=channel)),
-        )
-
-
-class NothingToRollBackTo(Conflict):
-    """No good release is left to go back to."""
-
-
-class NothingDeployed(Conflict):
-    """The app was never deployed on this channel, so there is nothing to roll back."""
-
-
-class NeverDeployed(Conflict):
-    """A rollback goes to what was live before; anything else is a promotion."""
-
-
-class StillServed(Conflict):
-    """The release is what a channel serves now; ``channels`` names them."""
-
-    def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
-        self.channels = tuple(channels)
-        super().__init__(message, hint=hint)
 
 
 class VersionTaken(Conflict):

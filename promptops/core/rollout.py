@@ -8,7 +8,8 @@ These functions only decide; the caller locks, stores and reads back. The rules:
   where the current one was promoted. A rollback takes over the position of the entry that it restores, so a second
   rollback goes further back and never returns to the release that the first one left;
 - neither a rollback nor the record of an override checks gates and policies;
-- what is decided here has no canary: a change of the stable release drops one that is running.
+- an app with a canary takes no other promotion, and its rollback is that the canary goes: the stable release stays
+  (:mod:`promptops.core.canary_steps` has the steps of a canary).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import datetime
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import (
+    CanaryInProgress,
     ConcurrentDeployment,
     NothingToRollBackTo,
     OverrideOvertaken,
@@ -27,6 +29,9 @@ from promptops.core.errors import (
 )
 from promptops.core.model import Deployment, Kind, Past, Policy, Quarantine, ReleaseRef
 from promptops.core.policy import Candidate, admit, checks_of
+
+_BESIDE = frozenset({Kind.CANARY, Kind.ABORT})
+"""What leaves the stable release as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +52,33 @@ def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deplo
     Raises:
         Yanked, Quarantined, PolicyRefused: the release may not go there.
         ConcurrentDeployment: the channel is not at the expected revision.
+        CanaryInProgress: the app has a canary there.
     """
     expect(intent, current)
+    require_no_canary(intent, current)
     admit_anywhere(intent, candidate)
     admit(candidate, intent.channel, checks_of(policy))
-    return _next(intent, current, Kind.PROMOTE, candidate.release.ref)
+    return next_deployment(intent, current, Kind.PROMOTE, candidate.release.ref)
+
+
+def require_no_canary(intent: Intent, current: Deployment | None) -> None:
+    """Checks that a promotion would leave no canary.
+
+    Raises:
+        CanaryInProgress
+    """
+    if current is None or current.canary is None:
+        return
+    raise CanaryInProgress(
+        f"{intent.app} has a canary on {intent.channel}: {current.canary.release.version} beside {current.version}; "
+        "nothing was changed",
+        hint=Sentence(
+            "Give it to everyone: ",
+            Advice(Action.FINISH_CANARY, app=intent.app, channel=intent.channel),
+            "; or end it: ",
+            Advice(Action.ABORT_CANARY, app=intent.app, channel=intent.channel),
+        ),
+    )
 
 
 def admit_anywhere(intent: Intent, candidate: Candidate) -> None:
@@ -93,13 +120,15 @@ def target(current: Deployment, past: Iterable[Past]) -> Past | None:
 
 
 def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deployment:
-    """Returns the deployment that restores the last good release.
+    """Returns the deployment that restores the last good release: of an app with a canary, the stable one.
 
     Raises:
         ConcurrentDeployment: the channel is not at the expected revision.
         NothingToRollBackTo: no good release was live before this one.
     """
     expect(intent, current)
+    if current.canary is not None:
+        return without_canary(intent, current)
     chosen = target(current, past)
     if chosen is None:
         raise NothingToRollBackTo(
@@ -132,6 +161,8 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
             hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
         )
     name = f"{intent.app}@{wanted.version}"
+    if wanted.digest == current.digest and current.canary is not None:
+        return without_canary(intent, current)
     if wanted.digest == current.digest:
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} already serves {wanted.version}; nothing was changed",
@@ -146,7 +177,13 @@ def restore(intent: Intent, current: Deployment, chosen: Past) -> Deployment:
             f"{name} is not good on {intent.channel}: {chosen.flaw}",
             hint=Sentence("Choose another, or first: ", _end_quarantine(name, intent.channel)),
         )
-    return _next(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
+    return next_deployment(intent, current, Kind.ROLLBACK, wanted, restores=chosen.deployment.position)
+
+
+def without_canary(intent: Intent, current: Deployment) -> Deployment:
+    """Returns the deployment that takes the canary of an app away; the stable release stays, and so does its place."""
+    assert current.stable is not None  # a canary stands beside one
+    return next_deployment(intent, current, Kind.ABORT, current.stable, restores=current.position)
 
 
 def reconcile(
@@ -181,36 +218,42 @@ def reconcile(
             ),
         )
     restores = earlier.position if earlier else None
-    return _next(intent, current, Kind.BREAK_GLASS, candidate.release.ref, restores=restores)
+    return next_deployment(intent, current, Kind.BREAK_GLASS, candidate.release.ref, restores=restores)
 
 
 def stable_since(log: Iterable[Deployment]) -> int:
     """Returns the revision since which the same release is stable without a break; 0 before the first. ``log`` must be
     newest first.
 
-    Steps of a canary leave it as it is. Every other deployment moves it, also a rollback, which returns to an old
-    position: by that, what was approved before would hold again.
+    Steps of a canary and its abort leave it as it is. Every other deployment moves it, also a rollback, which returns
+    to an old position: by that, what was approved before would hold again.
     """
     later: Deployment | None = None
     for entry in log:
-        if later is not None and (later.kind is not Kind.CANARY or later.stable != entry.stable):
+        if later is not None and (later.kind not in _BESIDE or later.stable != entry.stable):
             break
         later = entry
     return later.revision if later is not None else 0
 
 
-def abandoned(deployment: Deployment) -> Quarantine | None:
-    """Returns the quarantine of the release that a rollback left; None for other deployments."""
-    if deployment.kind is not Kind.ROLLBACK or deployment.before is None:
-        return None
+def abandoned(deployment: Deployment, current: Deployment) -> tuple[Quarantine, ...]:
+    """Returns the quarantines of the releases that a rollback of ``current`` left: the canary, and the stable one where
+    another took its place.
+    """
+    left = [current.canary.release] if current.canary else []
+    if deployment.kind is Kind.ROLLBACK and current.stable is not None:
+        left.append(current.stable)
     why = f": {deployment.reason}" if deployment.reason else ""
-    return Quarantine(
-        app=deployment.app,
-        channel=deployment.channel,
-        release=deployment.before,
-        reason=f"rolled back at revision {deployment.revision}{why}",
-        actor=deployment.actor,
-        at=deployment.at,
+    return tuple(
+        Quarantine(
+            app=deployment.app,
+            channel=deployment.channel,
+            release=release,
+            reason=f"rolled back at revision {deployment.revision}{why}",
+            actor=deployment.actor,
+            at=deployment.at,
+        )
+        for release in left
     )
 
 
@@ -233,9 +276,10 @@ def _state(current: Deployment) -> str:
     return f"serves {current.stable.version}" if current.stable else "is off"
 
 
-def _next(
+def next_deployment(
     intent: Intent, current: Deployment | None, kind: Kind, stable: ReleaseRef, *, restores: int | None = None
 ) -> Deployment:
+    """Returns the deployment that follows the current one, without a canary."""
     return Deployment(
         app=intent.app,
         channel=intent.channel,

@@ -3,8 +3,9 @@
 =========================  ================================================================
 ``build.py``               files in git -> apps that are ready to be released
 ``release.py``             release, tag, push
-``promote.py``             promote; ``rollback.py``: roll back
-``deploy.py``              what both share: lock, decide, append, read back
+``promote.py``             promote; ``rollback.py``: roll back; ``canary.py``: the steps of a canary
+``admission.py``           let a release into a channel: stable, or as a canary
+``deploy.py``              what all share: lock, decide, append, read back
 ``quarantine.py``          quarantine, unquarantine, yank
 ``override.py``            make an override file; ``override_reconcile.py``: record it later
 ``channels.py``            apply the channels that promptops.yml declares

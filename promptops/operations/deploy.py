@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptops.core import rollout
 from promptops.core.heartbeat import NotFollowing
-from promptops.core.model import Deployment
+from promptops.core.model import Deployment, Quarantine
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.operations.idempotency import Once, Row
 
@@ -43,10 +42,14 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Deployments to append, those that need no change, and waivers to record first, still without a number."""
+    """Deployments to append, those that need no change, and waivers to record first, still without a number.
+
+    ``left`` are the quarantines of what the deployments leave, as far as it is not in quarantine yet.
+    """
 
     changed: list[Deployment] = field(default_factory=list)
     unchanged: list[Deployment] = field(default_factory=list)
+    left: list[Quarantine] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
 
 
@@ -79,7 +82,10 @@ def carry_out(
             writer.lock_log()
             writer.record(replace(waiver, number=writer.next_number("waiver")), key=once.key)
         for deployment in decision.changed:
-            _append(writer, deployment, once.key)
+            writer.append(deployment, key=once.key)
+            for left in decision.left:
+                if (left.app, left.channel) == (deployment.app, deployment.channel):
+                    _quarantine(writer, left, once.key)
         answer = (*_rows(decision.changed, changed=True), *_rows(decision.unchanged, changed=False))
         once.remember(writer, answer, at)
         return answer, False
@@ -109,10 +115,8 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
     )
 
 
-def _append(writer: Writer, deployment: Deployment, key: str) -> None:
-    writer.append(deployment, key=key)
-    left = rollout.abandoned(deployment)
-    if left is not None and writer.quarantine(left.app, left.channel, left.release.digest) is None:
+def _quarantine(writer: Writer, left: Quarantine, key: str) -> None:
+    if writer.quarantine(left.app, left.channel, left.release.digest) is None:
         from promptops.store.facts.quarantine import QuarantineEvent
 
         writer.record(QuarantineEvent(quarantine=left, lifted=False), key=key)

@@ -91,6 +91,8 @@ def rollback(
 ) -> Deployed:
     """Put the last good release back and quarantine the release that is left: all apps in one transaction, or none.
 
+    Of an app with a canary, the release that is left is the canary's, and the stable one stays.
+
     ``permit`` is called with each app, in the transaction and before the answer reveals anything about it; if it
     raises, nothing is changed.
 
@@ -204,7 +206,11 @@ def _rollbacks(
         except NothingToRollBackTo as failure:
             failures.append((current.app, failure))
             continue
-        (decision.changed if deployment is not current else decision.unchanged).append(deployment)
+        if deployment is current:
+            decision.unchanged.append(current)
+            continue
+        decision.changed.append(deployment)
+        decision.left.extend(rollout.abandoned(deployment, current))
     _require_targets(request, decision, failures)
     return decision
 
@@ -220,7 +226,7 @@ def _rollback_one(
                 "nothing was changed",
                 hint=Sentence("What was live when: ", Advice(Action.HISTORY, app=intent.app, channel=intent.channel)),
             )
-        if was.digest == current.digest and len(request.apps) != 1:
+        if was.digest == current.digest and len(request.apps) != 1 and current.canary is None:
             return current
         return rollout.restore(intent, current, _judged(reader, was))
     if request.every and current.stable is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import (
+    CanaryInProgress,
     ConcurrentDeployment,
     KeyReused,
     NotAllowed,
@@ -27,25 +29,43 @@ from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, SECONDS
 from promptops.use_cases.use_case import Caller, UseCase
 
 if TYPE_CHECKING:
+    from promptops.operations.gate_desk import Promotion
     from promptops.store import Registry
 
 
 def _run(registry: Registry, request: PromoteRequest, caller: Caller) -> Deployed:
+    return admitted(
+        registry,
+        request,
+        caller,
+        lambda: promote.promote(registry, request, actor=caller.actor, now=caller.now, by=caller.rights.token),
+        app=request.reference.app,
+    )
+
+
+def admitted(
+    registry: Registry, request: Promotion, caller: Caller, admit: Callable[[], Deployed], *, app: str
+) -> Deployed:
+    """Let a release into a channel, with the caller's rights to waive checks; a refusal names no hidden channel.
+
+    Raises:
+        NotAllowed: the caller may not waive checks there.
+    """
     if request.waive:
-        _require_waives(request, caller)
+        _require_waives(request, caller, app)
     try:
-        return promote.promote(registry, request, actor=caller.actor, now=caller.now, by=caller.rights.token)
+        return admit()
     except PolicyRefused as refused:
         raise _limited(registry, request.channel, refused, caller) from refused
 
 
-def _require_waives(request: PromoteRequest, caller: Caller) -> None:
+def _require_waives(request: Promotion, caller: Caller, app: str) -> None:
     """Checks that the caller may waive checks there; through a server only a person may.
 
     Raises:
         NotAllowed
     """
-    caller.rights.require(Scope.WAIVE, channel=request.channel, app=request.reference.app)
+    caller.rights.require(Scope.WAIVE, channel=request.channel, app=app)
     token = caller.rights.token
     if token is not None and not token.person:
         raise NotAllowed(
@@ -106,6 +126,7 @@ PROMOTE = UseCase(
         ReleaseNotFound,
         NothingDeployed,
         ConcurrentDeployment,
+        CanaryInProgress,
         KeyReused,
         PolicyRefused,
         Quarantined,

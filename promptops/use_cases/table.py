@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
+from promptops.use_cases.canary import CANARY_START, CANARY_STEP
 from promptops.use_cases.captured_calls import CAPTURED
 from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.erase import ERASE
@@ -30,6 +31,8 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PROMOTE,
     APPROVE,
     ROLLBACK,
+    CANARY_START,
+    CANARY_STEP,
     QUARANTINE,
     UNQUARANTINE,
     YANK,

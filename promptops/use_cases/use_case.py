@@ -69,6 +69,7 @@ class UseCase(Generic[Q, A]):
     ``request`` is the class of what ``run`` takes; None if it takes nothing. ``body`` are the name
     and the description of the JSON body's schema. ``errors`` are those beside the ones that every route may answer.
     ``require`` replaces the check of what the request names, and ``decode`` the way from the fields' values to it.
+    ``instead`` is a scope with which some requests are taken too; ``require`` then says which.
     ``asks`` says that a POST changes nothing: it has a body because its question is too long for an address.
     ``resolve`` is what a gateway to a server asks first: it gets that gateway's ``run``, and the request.
     ``answer`` is the type that ``run`` returns, by which answers are filtered; a tuple goes as a list ``under`` a key.
@@ -97,6 +98,7 @@ class UseCase(Generic[Q, A]):
     largest: int = 0
     elements: int = 0
     sample: Mapping[str, Json] = field(default_factory=dict)
+    instead: Scope | None = None
     require: Callable[[Q, Scope, Rights], None] | None = None
     decode: Callable[[Mapping[str, Any], Rights], Q] | None = None
     resolve: Callable[[Callable[..., Any], Q], Q] | None = None

@@ -102,10 +102,9 @@ def test_no_target_is_an_error(text: str, bad: str) -> None:
 
 def test_the_release_that_was_left_goes_into_quarantine() -> None:
     live, past = log("A B")
-    left = rollout.abandoned(rollout.rollback(INTENT, live, past))
-    assert left is not None
+    [left] = rollout.abandoned(rollout.rollback(INTENT, live, past), live)
     assert left.release.version == "B"
-    assert rollout.abandoned(live) is None, "a promotion quarantines nothing"
+    assert rollout.abandoned(live, past[0].deployment) == (), "a promotion quarantines nothing"
 
 
 # --- what is refused, in exactly these words ---------------------------------------------------------
@@ -191,8 +190,8 @@ def test_a_chosen_release_is_put_back_at_its_place() -> None:
         actor="a",
         at=NOW,
     )
-    assert rollout.abandoned(back) == left
-    assert rollout.abandoned(replace(back, reason="")) == replace(left, reason="rolled back at revision 4")
+    assert rollout.abandoned(back, live) == (left,)
+    assert rollout.abandoned(replace(back, reason=""), live) == (replace(left, reason="rolled back at revision 4"),)
 
 
 @pytest.mark.parametrize("change", [rollout.rollback, rollout.restore])

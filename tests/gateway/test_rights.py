@@ -180,3 +180,20 @@ def test_a_refused_policy_names_no_app_that_the_token_may_not_see(
     planned = promptops("channels", "apply", "--dry-run", "--json").json
     done = promptops("channels", "apply", "--loosen", "--json").json
     assert "other" not in f"{refused}{planned}{done}"
+
+
+def test_a_canary_is_held_up_and_ended_by_a_token_for_rollbacks_and_nothing_more(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory.make_release(told, version="0.2.0")
+    on_call, ci = (mint(told, scope.value, scope).secret for scope in (Scope.ROLLBACK, Scope.PROMOTE))
+    monkeypatch.setenv("PROMPTOPS_TOKEN", ci)
+    on = ("--channel", "prod")
+    promptops("canary", "start", "bot@0.2.0", *on, "--percent", "5")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", on_call)
+    for step in (("advance", "bot", "--percent", "50"), ("resume", "bot"), ("finish", "bot")):
+        assert promptops("canary", *step, *on, "--json", exits=5).error["code"] == "not-allowed"
+    assert "Paused the canary of bot on prod: 0.1.2 and 0.2.0 for 5 %" in promptops("canary", "pause", "bot", *on).out
+    assert "Ended the canary of bot on prod: 0.1.2 for everyone" in promptops("canary", "abort", "bot", *on).out
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
+    assert "lacks the scope 'promote'" in promptops("canary", "abort", "bot", *on, "--json", exits=5).error["message"]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from promptops.core.deployment_parts import Kind
-from promptops.core.errors import NotApproved, NotIndependent, PolicyRefused
+from promptops.core.errors import CanaryInProgress, NotApproved, NotIndependent, PolicyRefused
 from promptops.core.model import Policy, Release
 from promptops.core.reference import parse_reference
 from promptops.core.token import Scope, Token
 from promptops.operations.approve import Approved, ApproveRequest, approve
 from promptops.operations.build import BuiltWorkspace
+from promptops.operations.canary import Step, StepRequest, step
 from promptops.operations.deploy import Deployed
 from promptops.operations.gate import GateRequest, ask_gate
 from promptops.operations.promote import PromoteRequest, promote
@@ -60,11 +61,29 @@ def promotes(registry: Registry, made: Release, actor: str = ADA, by: Token | No
 
 
 def opens(registry: Registry, made: Release, actor: str = ADA, by: Token | None = None) -> bool:
+    """Whether the gate lets it through: by a promotion, or by the finish of its canary. Another's canary is ended."""
     try:
         return bool(promotes(registry, made, actor, by).deployments)
+    except CanaryInProgress:
+        with registry.read() as reader:
+            live = reader.live("bot", "prod")
+        assert live is not None and live.canary is not None
+        if live.canary.release != made.ref:
+            _step(registry, Step.ABORT, actor)
+            return opens(registry, made, actor, by)
     except PolicyRefused as refused:
         assert refused.rule == "gate"
         return False
+    try:
+        return bool(_step(registry, Step.FINISH, actor, by).deployments)
+    except PolicyRefused as refused:
+        assert refused.rule == "gate"
+        return False
+
+
+def _step(registry: Registry, what: Step, actor: str, by: Token | None = None) -> Deployed:
+    request = StepRequest(app="bot", channel="prod", step=what, key=key())
+    return step(registry, request, actor=actor, now=minutes(3), by=by)
 
 
 @pytest.fixture

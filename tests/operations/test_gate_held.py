@@ -12,7 +12,7 @@ import pytest
 from promptops.core.model import Deployment, Policy
 from promptops.core.reference import parse_reference
 from promptops.core.verdict import Outcome
-from promptops.operations import promote as promoting
+from promptops.operations import admission
 from promptops.operations.evidence import AddRequest, add
 from promptops.operations.promote import PromoteRequest, promote
 from promptops.store import Registry
@@ -35,7 +35,7 @@ def test_a_promotion_holds_the_log_while_it_decides(
 ) -> None:
     make_channels(registry, prod=Policy())  # no head of the app is there, which a new policy would wait for
     make_release(registry)
-    decide, others = promoting._promotion, list[threading.Thread]()
+    decide, others = admission._admission, list[threading.Thread]()
 
     def decide_and_be_overtaken(*given: Any) -> Any:
         decision = decide(*given)
@@ -44,7 +44,7 @@ def test_a_promotion_holds_the_log_while_it_decides(
         others[-1].join(timedelta(seconds=2).total_seconds())  # it waits for the log, or has been recorded
         return decision
 
-    monkeypatch.setattr(promoting, "_promotion", decide_and_be_overtaken)
+    monkeypatch.setattr(admission, "_admission", decide_and_be_overtaken)
     request = PromoteRequest(reference=parse_reference("bot@0.1.0"), channel="prod", key=key())
     assert promote(registry, request, actor=ACTOR, now=minutes(1)).deployments
     for other in others:

@@ -184,6 +184,8 @@ def test_steps_of_canaries_change_no_target_of_a_rollback(
     for step in steps:
         canary = canary_of(trial, step=step, weight=100 * step, action=Action.ADVANCE)
         by_hand(registry, kind=Kind.CANARY, canary=canary, now=minutes(9 + step))
+    if steps:
+        by_hand(registry, kind=Kind.ABORT, restores=3, now=minutes(15))
     make_release(registry, content("bot", "later {{name}}"), version="0.3.0")
     go_live(registry, "bot@0.3.0", now=minutes(20))
     assert (live_version(registry), list(snapshots.snapshot(registry, "prod").apps["bot"].served())[1:]) == (
@@ -192,6 +194,8 @@ def test_steps_of_canaries_change_no_target_of_a_rollback(
     )
     for step in steps:
         by_hand(registry, kind=Kind.CANARY, canary=canary_of(trial, step=step), now=minutes(20 + step))
+    if steps:
+        assert go_back(registry, "bot", now=minutes(29)).served[0].version == "0.3.0", "the canary goes first"
     assert go_back(registry, "bot", now=minutes(30)).served[0].version == "0.1.2"
     assert go_back(registry, "bot", now=minutes(31)).served[0].version == "0.1.1"
     assert go_back(registry, "bot", now=minutes(32)).served[0].version == "0.1.0"

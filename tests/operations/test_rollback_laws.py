@@ -22,6 +22,8 @@ from hypothesis.stateful import (
 )
 
 from promptops.core.errors import (
+    CanaryInProgress,
+    NoCanary,
     NothingDeployed,
     NothingToRollBackTo,
     NotQuarantined,
@@ -32,6 +34,7 @@ from promptops.core.errors import (
 )
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
+from promptops.operations.canary import StartRequest, Step, StepRequest, start, step
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
 from promptops.store import Registry
 from tests.support.factory import ACTOR, START, content, go_back, go_live, key, make_channels, make_release
@@ -52,6 +55,7 @@ class App:
     log: list[Entry] = field(default_factory=list)
     quarantined: set[int] = field(default_factory=set)
     yanked: set[int] = field(default_factory=set)
+    canary: int | None = None
 
     def good(self, release: int) -> bool:
         return release not in self.quarantined | self.yanked
@@ -68,12 +72,24 @@ class App:
         return next((entry for entry in reversed(self.log) if entry.at <= moment), None)
 
     def go_back(self, entry: Entry, at: datetime) -> None:
-        self.quarantined.add(self.log[-1].release)
+        """A rollback leaves the canary, and what is live where that is not what it goes to."""
+        self.quarantined |= {self.log[-1].release} - {entry.release}
+        self.quarantined |= set() if self.canary is None else {self.canary}
         self.log.append(Entry(entry.release, entry.place, at))
+        self.canary = None
+
+    def step(self, at: datetime, canary: int | None) -> None:
+        """A step of a canary, or its end: what is live stays, at its place."""
+        self.log.append(Entry(self.log[-1].release, self.log[-1].place, at))
+        self.canary = canary
+
+    def back(self) -> Entry | None:
+        """Where a rollback goes: of a canary back to what is live."""
+        return self.target() if self.canary is None else self.log[-1]
 
 
 class RollbackLaws(RuleBasedStateMachine):
-    """Random promotions, rollbacks, quarantines and yanks of three apps on one channel."""
+    """Random promotions, canaries, rollbacks, quarantines and yanks of three apps on one channel."""
 
     registry: Registry
     worlds = 0
@@ -105,6 +121,9 @@ class RollbackLaws(RuleBasedStateMachine):
         if model.log and model.log[-1].release == release:
             deployed = go_live(self.registry, self.reference(app, release), self.channel, now=at)
             assert not deployed.deployments, "promoting what is live makes no revision"
+        elif model.canary is not None:
+            with pytest.raises(CanaryInProgress):
+                go_live(self.registry, self.reference(app, release), self.channel, now=at)
         elif model.good(release):
             go_live(self.registry, self.reference(app, release), self.channel, now=at)
             model.log.append(Entry(release, len(model.log) + 1, at))
@@ -115,16 +134,66 @@ class RollbackLaws(RuleBasedStateMachine):
     @rule(app=st.sampled_from(APPS))
     def rollback(self, app: str) -> None:
         model, at = self.apps[app], self.tick()
-        entry = model.target() if model.log else None
+        entry = model.back() if model.log else None
         if entry is None:
             with pytest.raises(NothingToRollBackTo if model.log else NothingDeployed):
                 go_back(self.registry, self.names[app], channel=self.channel, now=at)
             return
-        left = model.log[-1].release
+        left = model.log[-1].release if model.canary is None else model.canary
         deployed = go_back(self.registry, self.names[app], channel=self.channel, now=at)
         model.go_back(entry, at)
         assert deployed.served[0].version == self.versions[app][entry.release]
         assert entry.release != left, "a rollback always changes what is served"
+
+    @rule(app=st.sampled_from(APPS), release=st.integers(0, VERSIONS - 1))
+    def start_canary(self, app: str, release: int) -> None:
+        model, at = self.apps[app], self.tick()
+        request = StartRequest(
+            reference=parse_reference(self.reference(app, release)), channel=self.channel, weight=500, key=key()
+        )
+        if model.log and model.log[-1].release == release:
+            assert not start(self.registry, request, actor=ACTOR, now=at).deployments
+        elif model.canary is None and model.good(release):
+            start(self.registry, request, actor=ACTOR, now=at)
+            if model.log:
+                model.step(at, release)
+            else:  # beside nothing there is no canary
+                model.log.append(Entry(release, 1, at))
+        else:
+            kind = CanaryInProgress if model.canary is not None else Yanked if release in model.yanked else Quarantined
+            with pytest.raises(kind):
+                start(self.registry, request, actor=ACTOR, now=at)
+
+    @rule(app=st.sampled_from(APPS), what=st.sampled_from(Step), out=st.booleans(), weight=st.integers(501, 9_999))
+    def step_of_a_canary(self, app: str, what: Step, out: bool, weight: int) -> None:
+        model, at = self.apps[app], self.tick()
+        request = StepRequest(
+            app=self.names[app],
+            channel=self.channel,
+            step=what,
+            weight=weight if what is Step.ADVANCE else None,
+            quarantine=out and what is Step.ABORT,
+            key=key(),
+        )
+        if model.canary is None:
+            with pytest.raises(NoCanary):
+                step(self.registry, request, actor=ACTOR, now=at)
+            return
+        try:
+            deployed = step(self.registry, request, actor=ACTOR, now=at)
+        except CanaryInProgress:
+            assert what is Step.ADVANCE, "it grows, or it says why it does not"
+            return
+        if not deployed.deployments:
+            assert what in (Step.PAUSE, Step.RESUME), "it was paused before, or was not"
+        elif what is Step.FINISH:
+            model.log.append(Entry(model.canary, len(model.log) + 1, at))
+            model.canary = None
+        elif what is Step.ABORT:
+            model.quarantined |= {model.canary} if out else set()
+            model.step(at, None)
+        else:
+            model.step(at, model.canary)
 
     @rule(app=st.sampled_from(APPS), release=st.integers(0, VERSIONS - 1))
     def rollback_to(self, app: str, release: int) -> None:
@@ -132,7 +201,8 @@ class RollbackLaws(RuleBasedStateMachine):
         promoted = [
             entry for place, entry in enumerate(model.log, 1) if entry.release == release and entry.place == place
         ]
-        if promoted and model.good(release) and model.log[-1].release != release:
+        moves = bool(model.log) and (model.log[-1].release != release or model.canary is not None)
+        if promoted and model.good(release) and moves:
             go_back(self.registry, self.names[app], channel=self.channel, to=self.versions[app][release], now=at)
             model.go_back(promoted[-1], at)
         else:
@@ -143,7 +213,7 @@ class RollbackLaws(RuleBasedStateMachine):
     def rollback_all(self) -> None:
         at = self.tick()
         live = {app: model for app, model in self.apps.items() if model.log}
-        targets = {app: model.target() for app, model in live.items()}
+        targets = {app: model.back() for app, model in live.items()}
         if live and all(targets.values()):
             go_back(self.registry, every=True, channel=self.channel, now=at)
             for app, entry in targets.items():
@@ -159,7 +229,8 @@ class RollbackLaws(RuleBasedStateMachine):
         moment, at = self.clock - timedelta(minutes=back), self.tick()
         live = {app: model for app, model in self.apps.items() if model.log}
         was = {app: model.at(moment) for app, model in live.items()}
-        moves = {a: e for a, e in was.items() if e and e.release != live[a].log[-1].release}
+        ends = {app for app, model in live.items() if model.canary is not None}
+        moves = {a: e for a, e in was.items() if e and (e.release != live[a].log[-1].release or a in ends)}
         if all(was.values()) and moves and all(live[app].good(entry.release) for app, entry in moves.items()):
             go_back(self.registry, every=True, at=moment, channel=self.channel, now=at)
             for app, entry in moves.items():
@@ -174,7 +245,7 @@ class RollbackLaws(RuleBasedStateMachine):
         request = WithholdRequest(
             reference=parse_reference(self.reference(app, release)), channel=self.channel, reason="law", key=key()
         )
-        if model.log and model.log[-1].release == release:
+        if model.log and release in (model.log[-1].release, model.canary):
             with pytest.raises(StillServed):
                 quarantine(self.registry, request, actor=ACTOR, now=at)
         else:
@@ -198,7 +269,7 @@ class RollbackLaws(RuleBasedStateMachine):
     def yank(self, app: str, release: int) -> None:
         model, at = self.apps[app], self.tick()
         request = WithholdRequest(reference=parse_reference(self.reference(app, release)), reason="law", key=key())
-        if model.log and model.log[-1].release == release and release not in model.yanked:
+        if model.log and release in (model.log[-1].release, model.canary) and release not in model.yanked:
             with pytest.raises(StillServed):
                 yank(self.registry, request, actor=ACTOR, now=at)
         else:
@@ -216,6 +287,9 @@ class RollbackLaws(RuleBasedStateMachine):
                 assert [d.version for d in log] == [self.versions[app][entry.release] for entry in model.log]
                 if model.log:
                     assert model.good(model.log[-1].release), "a bad release is never live"
+                    trial = log[-1].canary
+                    name = None if model.canary is None else self.versions[app][model.canary]
+                    assert (trial.release.version if trial else None) == name
                 held = {q.release.version for q in reader.quarantines(self.names[app], self.channel)}
                 assert held == {self.versions[app][release] for release in model.quarantined}
 

@@ -44,6 +44,8 @@ WHO_MAY = {
     "POST /v1/traces": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
+    "POST /v1/channels/{channel}/canaries": PROMOTE,
+    "POST /v1/channels/{channel}/apps/{app}/canary": PROMOTE,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,
     "POST /v1/channels/{channel}/unquarantine": PROMOTE,
     "POST /v1/yanks": RELEASE,
@@ -86,6 +88,8 @@ WHO_MAY = {
     "POST /v1/evidence-tables": EVIDENCE,
     "POST /v1/judge-labels": EVIDENCE,
 }
+
+INSTEAD = {"POST /v1/channels/{channel}/apps/{app}/canary": ROLLBACK}  # to pause and to abort
 
 RELEASED = factory.built(factory.content("bot", "Hello {{name}}, take 0")).digest
 
@@ -166,6 +170,7 @@ def named(route: Route) -> str:
 
 def test_every_route_is_in_the_table_and_asks_for_what_it_says() -> None:
     assert {named(route): route.scope for route in routes()} == WHO_MAY
+    assert {named(route): route.instead for route in routes() if route.instead} == INSTEAD
 
 
 @pytest.mark.parametrize("route", routes(), ids=named)
@@ -187,7 +192,7 @@ def test_a_route_answers_those_who_may_use_it_and_nobody_else(
                 assert found.status == (403 if needed is not READ else 404 if hidden else ELSEWHERE[named(route)]), (
                     where
                 )
-            elif kind in (needed, Scope.ADMIN) or needed is READ:
+            elif kind in (needed, route.instead, Scope.ADMIN) or needed is READ:
                 assert found.status not in (401, 405), where
                 assert method == "HEAD" or found.status != 403 or found.code != "not-allowed", where
             else:

@@ -189,6 +189,7 @@ def by_hand(
     *,
     kind: Kind,
     canary: Canary | None = None,
+    restores: int | None = None,
     now: datetime = START,
     reason: str = "by hand",
 ) -> Deployment:
@@ -204,7 +205,7 @@ def by_hand(
             kind=kind,
             stable=live.stable if live and kind is not Kind.OFF else None,
             before=live.stable if live else None,
-            restores=live.position if live and canary else None,
+            restores=live.position if live and canary else restores,
             actor=ACTOR,
             reason=reason,
             at=now,

@@ -33,9 +33,9 @@ from promptops.use_cases.documents import written
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
-    from promptops.operations.status import Standing
+    from promptops.operations.status import Standing, Target
 
-_WARNED = frozenset({Kind.ROLLBACK, Kind.OFF})
+_WARNED = frozenset({Kind.ROLLBACK, Kind.OFF, Kind.ABORT})
 SENTENCES = 9
 """Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
 
@@ -212,13 +212,19 @@ def _standing_lines(standing: Standing, page: Page, places: int, versions: int, 
         lines.append([margin, Span(canary(live), "warn")])
     if live.reason:
         lines.append([margin, quoted(one_line(live.reason))])
-    if standing.target:
+    if live.canary:
+        back: list[Cell] = ["rollback would end the canary: ", Span(serving(live), "good"), " for everyone"]
+    elif standing.target:
         age = clock.format_age(standing.target.at, page.now)
         version = Span(standing.target.release.version, "good")
-        back: list[Cell] = ["rollback would go to ", version, f" (promoted {age})"]
+        back = ["rollback would go to ", version, f" (promoted {age})"]
     else:
         back = [Span("no rollback possible: no good release was live before it", "quiet")]
     return [*lines, [margin, *back]]
+
+
+def _back(target: Target | None) -> Span:
+    return Span(target.release.version, "good") if target else Span("none", "quiet")
 
 
 def _table(live_now: RegistryStatus, page: Page) -> list[Line]:
@@ -234,7 +240,7 @@ def _table(live_now: RegistryStatus, page: Page) -> list[Line]:
                 live.app,
                 live.channel,
                 Span(now, "strong"),
-                Span(target.release.version, "good") if target else Span("none", "quiet"),
+                Span(live.version, "good") if live.canary else _back(target),
                 f"{clock.format_age(live.at, page.now)}, {clock.format_short(live.at, page.now, page.zone)}",
                 person(live.actor),
                 change,

@@ -10,6 +10,7 @@ from typing import Final
 from promptops.core.advice import Action, Advice, Argument, worded
 
 COMMANDS: Final[Mapping[Action, str]] = {
+    Action.ABORT_CANARY: "canary abort {app} --channel {channel}",
     Action.APPLY_CHANNELS: "channels apply[ --take-over --reason {reason}]",
     Action.APPROVE: "approve {release} --channel {channel}[ --suite {suite}][ --rename {rename}]",
     Action.BACKUP: "db backup",
@@ -19,6 +20,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.CREATE_TOKEN: "token create",
     Action.DIFF: "diff",
     Action.EVALUATE: "eval run {release} --channel {channel}[ --anchor {anchor}]",
+    Action.FINISH_CANARY: "canary finish {app} --channel {channel}",
     Action.FSCK: "fsck",
     Action.GATE: "gate {release} --channel {channel}",
     Action.HISTORY: "history {app} --channel {channel}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.measured_tokens import measured_lines
 from promptops.cli.output.phrases import (
+    canary,
     counted,
     enumerated,
     facts,
@@ -21,6 +22,8 @@ from promptops.cli.output.phrases import (
     verb,
 )
 from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.core.bucketing import percent
+from promptops.core.deployment_parts import Action
 from promptops.core.model import Deployment, Kind
 from promptops.use_cases.documents import written
 
@@ -31,9 +34,22 @@ _WORDS = {
     Kind.ROLLBACK: ("Rolled back", "Would roll back"),
     Kind.PROMOTE: ("Promoted", "Would promote"),
     Kind.BREAK_GLASS: ("Recorded the override of", "Would record the override of"),
+    Kind.ABORT: ("Ended the canary of", "Would end the canary of"),
+}
+_STEPS = {
+    Action.START: ("Started a canary of", "Would start a canary of"),
+    Action.ADVANCE: ("Advanced the canary of", "Would advance the canary of"),
+    Action.PAUSE: ("Paused the canary of", "Would pause the canary of"),
+    Action.RESUME: ("Resumed the canary of", "Would resume the canary of"),
 }
 _DEPLOYED = "Deployed", "Would deploy"
 """The verb of a change, and the verb of its dry run."""
+
+
+def _words(done: Deployment) -> tuple[str, str]:
+    if done.kind is Kind.CANARY and done.canary is not None:
+        return _STEPS.get(done.canary.action, _DEPLOYED)
+    return _WORDS.get(done.kind, _DEPLOYED)
 
 
 def deployed_shape(deployed: Deployed) -> JsonObject:
@@ -44,15 +60,20 @@ def deployed_shape(deployed: Deployed) -> JsonObject:
 
 
 def deployed_lines(
-    deployed: Deployed, page: Page, *, elsewhere: Sequence[str] = (), again: Sequence[str] = ()
+    deployed: Deployed,
+    page: Page,
+    *,
+    elsewhere: Sequence[str] = (),
+    again: Sequence[str] = (),
+    step: Sequence[str] = (),
 ) -> list[Line]:
     """One app in full, or several as a table.
 
     ``elsewhere`` are the other channels that serve the release which a rollback left. ``again`` is the command that
-    does what a dry run of several apps showed.
+    does what a dry run of several apps showed, and ``step`` is the one of a step of a canary.
     """
     if len(deployed.deployments) == 1 and not deployed.unchanged:
-        lines = _one(deployed, deployed.deployments[0], page, elsewhere)
+        lines = _one(deployed, deployed.deployments[0], page, elsewhere, step)
     elif not deployed.deployments and len(deployed.unchanged) == 1:
         lines = _unchanged(deployed.unchanged[0], page)
     else:
@@ -70,7 +91,7 @@ def _warned(deployed: Deployed) -> list[Line]:
     return ["", head, *([Span(f"    {text}", "warn")] for text in map(one_line, deployed.warned))]
 
 
-def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str]) -> list[Line]:
+def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str], step: Sequence[str]) -> list[Line]:
     left = done.before if done.kind is Kind.ROLLBACK else None
     kept = f"{left.version}: it cannot be promoted to {done.channel} again until it is let back in" if left else ""
     proof = "would be revision" if deployed.dry_run else "read back from the registry: revision"
@@ -79,13 +100,14 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
             "would serve" if deployed.dry_run else "serving",
             f"{serving(done)}  {short(done.digest)}  ({proof} {done.revision})",
         ),
+        ("canary", canary(done) and f"{canary(done)}  {short(done.canary.release.digest if done.canary else '')}"),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
         (_quarantined(deployed), kept),
         ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
     ]
     lines = [_headline(deployed, done), "", *facts(page, rows), *measured_lines(deployed.measured, page)]
-    return [*lines, *next_steps(_next(deployed, done))]
+    return [*lines, *next_steps(_next(deployed, done, step))]
 
 
 def _quarantined(deployed: Deployed) -> str:
@@ -93,18 +115,25 @@ def _quarantined(deployed: Deployed) -> str:
 
 
 def _headline(deployed: Deployed, done: Deployment) -> Line:
-    did, would = _WORDS.get(done.kind, _DEPLOYED)
+    did, would = _words(done)
     first = ", the first release there" if done.revision == 1 else ""
     way = "" if first else f"{done.before.version if done.before else 'off'} → "
+    serves = serving(done)
+    if done.canary is not None:
+        way, serves = f"{serves} and ", f"{done.canary.release.version} for {percent(done.canary.weight)}"
+    elif done.kind is Kind.ABORT:
+        way, serves = "", f"{serves} for everyone"
     cells: list[Cell] = [Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")]
     cells += [Span(would if deployed.dry_run else did, "strong"), " ", Span(done.app, "name"), " on "]
-    cells += [Span(done.channel, "name"), ": ", way, Span(serving(done), "strong"), first]
+    cells += [Span(done.channel, "name"), ": ", way, Span(serves, "strong"), first]
     return [*cells, ". Nothing was changed."] if deployed.dry_run else cells
 
 
-def _next(deployed: Deployed, done: Deployment) -> list[tuple[str, list[str]]]:
+def _next(deployed: Deployed, done: Deployment, step: Sequence[str]) -> list[tuple[str, list[str]]]:
     place = [done.app, "--channel", done.channel]
     if deployed.dry_run:
+        if step:
+            return [("to do it", [*step, "--expect-revision", str(done.revision - 1)])]
         if done.kind is Kind.ROLLBACK:
             command = ["rollback", *place, "--to", done.version]
         elif done.kind is not Kind.PROMOTE or done.stable is None:
@@ -113,7 +142,14 @@ def _next(deployed: Deployed, done: Deployment) -> list[tuple[str, list[str]]]:
             command = ["promote", release_name(done.app, done.stable), "--channel", done.channel]
         command += ["--reason", done.reason] if done.reason else []
         return [("to do it", [*command, "--expect-revision", str(done.revision - 1)])]
-    if done.before is None or done.stable is None:
+    if done.canary is not None:
+        more = ["canary", "advance", *place, "--percent", "N"]
+        return [
+            ("give it to more", more),
+            ("give it to everyone", ["canary", "finish", *place]),
+            ("if it goes wrong", ["rollback", *place]),
+        ]
+    if done.before is None or done.stable is None or done.kind is Kind.ABORT:
         return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
     old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
     if done.kind is Kind.BREAK_GLASS:
@@ -143,8 +179,8 @@ def _unchanged(current: Deployment, page: Page) -> list[Line]:
 
 
 def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]:
-    done = deployed.deployments[0]
-    did, would = _WORDS.get(done.kind, _DEPLOYED)
+    done = next((each for each in deployed.deployments if each.kind is Kind.ROLLBACK), deployed.deployments[0])
+    did, would = _words(done)
     head = f"{would if deployed.dry_run else did} {counted(len(deployed.deployments), 'app')}"
     mark = Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")
     tail = ". Nothing was changed." if deployed.dry_run else ", in one transaction"

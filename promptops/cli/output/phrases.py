@@ -19,6 +19,7 @@ _VERBS = {
     Kind.ROLLBACK: "rolled back",
     Kind.BREAK_GLASS: "overridden",
     Kind.OFF: "taken off",
+    Kind.ABORT: "canary aborted",
 }
 _STEPS = {Action.START: "started", Action.ADVANCE: "advanced", Action.PAUSE: "paused", Action.RESUME: "resumed"}
 
@@ -59,7 +60,7 @@ def canary(deployment: Deployment) -> str:
 
 def origin(deployment: Deployment) -> str:
     """``from 1.2.0``; ``beside 1.2.0`` of a canary; or that nothing was live before."""
-    if deployment.kind is Kind.CANARY:
+    if deployment.kind in (Kind.CANARY, Kind.ABORT):
         return f"beside {deployment.version}"
     if deployment.before is not None:
         return f"from {deployment.before.version}"

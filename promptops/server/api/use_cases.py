@@ -37,6 +37,7 @@ def route_of(case: UseCase[Any, Any]) -> Route:
         method=case.method,
         path=case.path,
         scope=case.scope,
+        instead=case.instead,
         handler=_handler(case),
         tag=case.tag,
         errors=case.errors,

@@ -11,10 +11,12 @@ from promptops.core.advice import Action, Advice
 from promptops.core.model import Json
 
 ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
+    Action.ABORT_CANARY: ("POST", "/v1/channels/{channel}/apps/{app}/canary"),
     Action.APPLY_CHANNELS: ("PUT", "/v1/channels"),
     Action.APPROVE: ("POST", "/v1/channels/{channel}/approvals"),
     Action.CALIBRATE: ("POST", "/v1/judge-labels"),
     Action.CREATE_TOKEN: ("POST", "/v1/tokens"),
+    Action.FINISH_CANARY: ("POST", "/v1/channels/{channel}/apps/{app}/canary"),
     Action.HISTORY: ("GET", "/v1/channels/{channel}/apps/{app}/history"),
     Action.LIST_TOKENS: ("GET", "/v1/tokens"),
     Action.MAKE_OVERRIDE: ("POST", "/v1/channels/{channel}/pins"),

@@ -82,7 +82,9 @@ class Gate:
         assert route is not None
         scope[ROUTE] = route
         if route.scope is not None:
-            access.require(route.scope, channel=names.get("channel", ""), app=names.get("app", ""))
+            named = {"channel": names.get("channel", ""), "app": names.get("app", "")}
+            if route.instead is None or not access.allows(route.instead, **named):
+                access.require(route.scope, **named)
         call = Call(
             state=self._state,
             access=access,

@@ -65,7 +65,8 @@ class Body(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
-    """One thing the server does. ``scope`` is what a token needs for it; OPEN: none, and no token either.
+    """One thing the server does. ``scope`` is what a token needs for it; OPEN: none, and no token either. ``instead``
+    is a scope with which some of its requests are taken too: the handler knows which.
 
     ``direct`` handlers are coroutines that take the call alone and return a Response; FastAPI only documents them.
     ``reads`` says that running applications ask it. ``query`` describes the parameters a direct route takes after `?`.
@@ -79,6 +80,7 @@ class Route:
     scope: Scope | None
     handler: Callable[..., Any]
     tag: str
+    instead: Scope | None = None
     direct: bool = False
     reads: bool = False
     query: Mapping[str, str] = field(default_factory=dict)

@@ -67,8 +67,8 @@ _POLICY = select(_policy).where(_policy.c.channel == bindparam("channel")).order
 _LOG = select(*deployment_columns(_deployment)).where(_of(_deployment)).order_by(_deployment.c.revision.desc())
 _NEWEST = _LOG.limit(1)
 _REVISION = _LOG.where(_deployment.c.revision == bindparam("revision"))
-# A rollback and a step of a canary belong to a promotion of their release, which is the one to find.
-_BESIDE = (Kind.ROLLBACK.value, Kind.CANARY.value)
+# A rollback, a step of a canary and its abort belong to a promotion of their release, which is the one to find.
+_BESIDE = (Kind.ROLLBACK.value, Kind.CANARY.value, Kind.ABORT.value)
 _PROMOTED = _NEWEST.where(_deployment.c.digest == bindparam("digest"), _deployment.c.kind.not_in(_BESIDE))
 _LIVE = select(*deployment_columns(_deployment)).select_from(_head.join(_deployment, _is_live(_deployment)))
 _PAST = (

@@ -64,9 +64,9 @@ class CanaryDocument:
 class DeploymentDocument:
     """One entry in the log of an app on a channel. ``from`` is the release that was stable before.
 
-    ``kind`` is what made it (``promote``, ``rollback``, ``break-glass``, ``off``, ``canary``; later versions add more).
-    ``stable`` is null where the app is off. ``restores`` is the revision of the promotion whose release a rollback put
-    back, or that a canary stands beside.
+    ``kind`` is what made it: ``promote``, ``rollback``, ``break-glass``, ``off``, ``canary``, ``abort`` (the canary is
+    gone); later versions add more. ``stable`` is null where the app is off. ``restores`` is the
+    revision of the promotion whose release a rollback put back, or that a canary stands beside.
     """
 
     app: str
@@ -182,7 +182,8 @@ class StandingDocument:
     """What an app serves on a channel.
 
     A rollback would put ``rollback_to`` back, which ``rollback_revision`` made live at ``rollback_live_at``. All three
-    are null where no good release was live before.
+    are null where no good release was live before. Where there is a canary, a rollback ends that first, and the stable
+    release stays.
     """
 
     revision: int

@@ -78,3 +78,19 @@ def test_words_that_a_newer_version_wrote(told: Registry, trial: Release, prompt
     assert "shadow from 0.1.2" in promptops("history", "bot").out
     found: Any = promptops("history", "bot", "--json").json["deployments"]
     assert [made["kind"] for made in found[:2]] == ["shadow", "canary"]
+
+
+def test_a_canary_from_its_start_to_its_end(told: Registry, trial: Release, promptops: Promptops) -> None:
+    on = ("--channel", "prod")
+    dry = promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5%", "--dry-run").out
+    assert "promptops canary start bot@0.2.0 --channel prod --percent 2.5 --expect-revision 3" in dry
+    assert "for 2.5 %" in promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5").out
+    assert "rollback would end the canary: 0.1.2 for everyone" in promptops("status").out
+    refused = promptops("promote", "bot@0.1.0", *on, exits=4).err
+    assert "promptops canary finish bot --channel prod" in refused and "canary abort" in refused
+    for wrong in ("0", "100", "-1", "5.123", "five", "1e1"):
+        assert promptops("canary", "advance", "bot", *on, "--percent", wrong, exits=2).err
+    advanced: Any = promptops("canary", "advance", "bot", *on, "--percent", "25", "--json").json
+    assert (advanced["kind"], advanced["canary"]["weight"], advanced["canary"]["step"]) == ("canary", 2_500, 2)
+    assert "Promoted bot on prod: 0.1.2 → 0.2.0" in promptops("canary", "finish", "bot", *on).out
+    assert "promptops status bot" in promptops("canary", "abort", "bot", *on, exits=4).err

@@ -1,0 +1,176 @@
+"""`promptops canary`: gives a release to a part of the users first, and then to all of them or to none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptops.cli import complete
+from promptops.cli.command import (
+    NounGroup,
+    channel_option,
+    command,
+    dry_run_option,
+    expect_option,
+    key_option,
+    reason_option,
+)
+from promptops.cli.git_sync import bring_to_git
+from promptops.cli.numbers import Percent
+from promptops.cli.session import Session
+from promptops.core.duration import parse_duration
+
+if TYPE_CHECKING:
+    from promptops.operations.deploy import Deployed
+
+_percent = click.option("--percent", type=Percent(), required=True, metavar="N", help="The part of the keys: 5, 0.25.")
+_app = click.argument("app", metavar="APP", shell_complete=complete.apps)
+
+
+@click.group("canary", cls=NounGroup)
+def canary() -> None:
+    """Give a release to a part of the users first.
+
+    A canary stands beside the stable release of a channel. Each key, a user for example, has one of the two for all
+    prompts of the app, and keeps it while the canary grows. `promptops rollback` ends it, and so does `abort`.
+
+    \b
+      promptops canary start support-bot@1.5.0 --channel prod --percent 5
+      promptops canary advance support-bot --channel prod --percent 25
+      promptops canary finish support-bot --channel prod
+    """
+
+
+@command("start", group=canary)
+@click.argument("reference", metavar="APP@VERSION", shell_complete=complete.promotable)
+@channel_option
+@_percent
+@reason_option
+@dry_run_option
+@click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
+@click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
+@expect_option
+@key_option
+def start(
+    session: Session,
+    /,
+    reference: str,
+    channel: str | None,
+    percent: int,
+    reason: str,
+    dry_run: bool,
+    waive: tuple[str, ...],
+    expires: str | None,
+    expect_revision: int | None,
+    key: str,
+) -> None:
+    """Put a release beside the live one, for a part of the keys.
+
+    The channel's policy and gate judge it as they judge a promotion. Where nothing of the app is live, it is made live
+    at once. An application gives the key: client.get_prompt(name, key=user_id).
+    """
+    from promptops.cli.defaults import whole_release
+
+    wanted, place, actor = whole_release(reference), session.require_channel(channel), session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.canary import StartRequest
+        from promptops.use_cases.canary import CANARY_START
+
+        request = StartRequest(
+            reference=wanted,
+            channel=place,
+            weight=percent,
+            reason=reason,
+            expect_revision=expect_revision,
+            dry_run=dry_run,
+            waive=waive,
+            waive_for=parse_duration(expires) if expires else None,
+            key=session.key(key),
+        )
+        deployed = gateway.run(CANARY_START, request, actor=actor)
+    _answer(session, deployed, ["start", str(wanted)], place, percent)
+
+
+@command("advance", group=canary)
+@_app
+@channel_option
+@_percent
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def advance(session: Session, /, percent: int, **given: Any) -> None:
+    """Give the canary more of the keys; it takes none away."""
+    _step(session, "advance", weight=percent, **given)
+
+
+@command("pause", group=canary)
+@_app
+@channel_option
+@reason_option
+@expect_option
+@key_option
+def pause(session: Session, /, **given: Any) -> None:
+    """Hold the canary where it is."""
+    _step(session, "pause", **given)
+
+
+@command("resume", group=canary)
+@_app
+@channel_option
+@reason_option
+@expect_option
+@key_option
+def resume(session: Session, /, **given: Any) -> None:
+    """End the pause of the canary."""
+    _step(session, "resume", **given)
+
+
+@command("abort", group=canary)
+@_app
+@channel_option
+@click.option("--quarantine", is_flag=True, help="Keep its release out of the channel from now on.")
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def abort(session: Session, /, **given: Any) -> None:
+    """End the canary; the live release serves all keys again."""
+    _step(session, "abort", **given)
+
+
+@command("finish", group=canary)
+@_app
+@channel_option
+@reason_option
+@dry_run_option
+@expect_option
+@key_option
+def finish(session: Session, /, **given: Any) -> None:
+    """Make the release of the canary the live one, for all keys.
+
+    The channel's policy and gate judge it anew.
+    """
+    _step(session, "finish", **given)
+
+
+def _step(session: Session, step: str, /, *, channel: str | None, key: str, **given: Any) -> None:
+    place, actor = session.require_channel(channel), session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.canary import Step, StepRequest
+        from promptops.use_cases.canary import CANARY_STEP
+
+        request = StepRequest(step=Step(step), channel=place, key=session.key(key), **given)
+        deployed = gateway.run(CANARY_STEP, request, actor=actor)
+    _answer(session, deployed, [step, request.app], place, request.weight)
+
+
+def _answer(session: Session, deployed: Deployed, words: Sequence[str], channel: str, weight: int | None) -> None:
+    from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
+
+    step = ["canary", *words, "--channel", channel, *(["--percent", f"{weight / 100:g}"] if weight else [])]
+    session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page, step=step))
+    if deployed.deployments and not deployed.dry_run:
+        bring_to_git(session)

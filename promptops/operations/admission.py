@@ -1,0 +1,219 @@
+"""Lets a release into a channel: as the stable one, or as a canary beside it.
+
+It is compiled and judged by the gate before any lock is taken, and under the locks it is only looked up what came of
+that. Where something moved meanwhile, it is judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from promptops.core import rollout
+from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.compiled import flaw_of
+from promptops.core.errors import Conflict, Invalid, NotFound, Unloadable
+from promptops.core.features import requires_of
+from promptops.core.heartbeat import NotFollowing
+from promptops.core.model import Deployment, Policy, Release
+from promptops.core.outcomes.measured_tokens import MeasuredTokens
+from promptops.core.policy import Candidate
+from promptops.core.rights import Rights
+from promptops.core.rollout import Intent
+from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.gate_desk import Desk, Promotion, Unasked
+from promptops.operations.heartbeats import not_following
+from promptops.operations.idempotency import Once
+
+if TYPE_CHECKING:
+    from promptops.core.token import Token
+    from promptops.store import Reader, Registry, Writer
+
+
+class Admitted(Promotion, Protocol):
+    """What of a request is needed to let a release into a channel."""
+
+    @property
+    def expect_revision(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """How a release comes into a channel: which one is ``named``, and what becomes of it by ``decide``.
+
+    ``serves`` are other heads, of an app on a channel, that decide which one is named.
+    """
+
+    app: str
+    named: Callable[[Reader], Release]
+    decide: Callable[[Reader, Intent, Candidate, Policy, Deployment | None], Deployment]
+    serves: Collection[tuple[str, str]] = ()
+
+
+def require_waiver(request: Promotion) -> None:
+    """Checks that a waiver has a reason and an end.
+
+    Raises:
+        Invalid
+    """
+    if request.waive and (request.waive_for is None or not request.reason.strip()):
+        raise Invalid(
+            "a waiver has a reason and an end",
+            hint=Sentence(
+                option("reason", "Say why", value="TEXT"),
+                ", ",
+                option("expires", "and for how long", value="7d"),
+                ".",
+            ),
+        )
+
+
+def admit(
+    registry: Registry,
+    request: Admitted,
+    admission: Admission,
+    once: Once,
+    *,
+    actor: str,
+    now: datetime,
+    by: Token | None,
+) -> Deployed:
+    """Let a release into a channel, once, if the policy and its gate admit it.
+
+    Raises:
+        Unloadable: no client could load it. Nothing was changed.
+        NotFound, Conflict, Refused: nothing was changed.
+    """
+    channel = request.channel
+
+    def lock(writer: Writer) -> None:
+        sources = writer.channel(channel).policy.promote_from
+        of_app = {(admission.app, place) for place in (channel, *sources)}
+        writer.lock_heads({*of_app, *admission.serves})
+        # A new policy waits for the heads that it finds, and this one may be newer; evidence waits for none. With the
+        # log locked, nothing is recorded between what the policy and its gate have seen and the promotion.
+        writer.lock_log()
+
+    flaws: dict[str, str] = {}
+    desk = Desk(registry, request, actor=actor, now=now, by=by)
+
+    def decide(reader: Reader) -> Decision:
+        return _admission(reader, request, admission, flaws, desk, actor, now)
+
+    _judge(flaws, _candidate(registry, admission))
+    while True:
+        try:
+            done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+            warned = desk.warned if done.deployments and not done.replayed else ()
+            measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
+            return replace(done, not_following=_not_following(registry, done, now), warned=warned, measured=measured)
+        except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
+            _judge(flaws, unjudged.release)
+        except Unasked as unasked:
+            desk.ask(unasked.release)
+
+
+def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:
+    with registry.read() as reader:
+        contents = [content.content for content in reader.contents([made.digest for made in done.deployments])]
+    requires = sorted({feature for content in contents for feature in requires_of(content)})
+    return not_following(registry, done.deployments, requires, now=now)
+
+
+def _measured(registry: Registry, done: Deployed, rights: Rights, now: datetime) -> tuple[MeasuredTokens, ...]:
+    """What was measured of what would be live, and of what is, on the channels that the caller sees."""
+    from promptops.operations.measured_tokens import measured_tokens
+
+    with registry.read() as reader:
+        return tuple(
+            measured
+            for made in done.deployments
+            for measured in measured_tokens(
+                reader,
+                made.app,
+                [release.digest for release in (made.before, made.stable) if release is not None],
+                sees=lambda channel: rights.sees(channel=channel),
+                now=now,
+            )
+        )
+
+
+class _Unjudged(Exception):
+    """Raised under the lock for a release that was not compiled yet; the check runs without the lock."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(release.digest)
+        self.release = release
+
+
+def _judge(flaws: dict[str, str], release: Release | None) -> None:
+    if release is not None:
+        flaws[release.digest] = flaw_of(release.content)
+
+
+def _candidate(registry: Registry, admission: Admission) -> Release | None:
+    try:
+        with registry.read() as reader:
+            return admission.named(reader)
+    except (Invalid, NotFound, Conflict):
+        return None  # the promotion raises this error, unless its key has an answer
+
+
+def _admission(
+    reader: Reader,
+    request: Admitted,
+    admission: Admission,
+    flaws: Mapping[str, str],
+    desk: Desk,
+    actor: str,
+    now: datetime,
+) -> Decision:
+    policy = reader.channel(request.channel).policy
+    release = admission.named(reader)
+    intent = Intent(
+        app=release.app,
+        channel=request.channel,
+        actor=actor,
+        reason=request.reason,
+        now=now,
+        expect_revision=request.expect_revision,
+    )
+    current = reader.live(release.app, request.channel)
+    if current and current.digest == release.digest:
+        rollout.expect(intent, current)
+        return Decision(unchanged=[current])
+    if release.digest not in flaws:
+        raise _Unjudged(release)
+    if flaw := flaws[release.digest]:
+        raise Unloadable(
+            f"no client can load {release.app}@{release.version}: {flaw}; nothing was changed",
+            hint=Sentence(
+                "Mend it and release again: ",
+                Advice(Action.CHECK),
+                ", ",
+                Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
+            ),
+        )
+    verdict, waivers = desk.verdict(reader, release, policy)
+    candidate = Candidate(
+        release=release,
+        quarantine=reader.quarantine(release.app, request.channel, release.digest),
+        passed=tuple(source for source in policy.promote_from if _passed(reader, release, source)),
+        floating=_floating(release) if policy.protected else (),
+        gate=verdict,
+    )
+    return Decision(changed=[admission.decide(reader, intent, candidate, policy, current)], waivers=list(waivers))
+
+
+def _passed(reader: Reader, release: Release, channel: str) -> bool:
+    was = reader.was_stable(release.app, channel, release.digest)
+    return was is not None and reader.quarantine(release.app, channel, release.digest) is None
+
+
+def _floating(release: Release) -> tuple[str, ...]:
+    from promptops.core.floating_models import floating_models
+    from promptops.core.release_bytes import content_from_bytes
+
+    return floating_models(content_from_bytes(release.content))

@@ -1,0 +1,212 @@
+"""Canaries: start one, take it further, hold it, end it. Each step is one deployment, once.
+
+What decides is :mod:`promptops.core.canary_steps`; a start and a finish are judged as a promotion is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from promptops.core import canary_steps as steps
+from promptops.core import rollout
+from promptops.core.advice import Sentence, option
+from promptops.core.bucketing import rollout_salt
+from promptops.core.deployment_parts import Action, Canary
+from promptops.core.errors import Invalid
+from promptops.core.free_text import require_words
+from promptops.core.model import Deployment, Json, Policy, Release
+from promptops.core.names import AppName, ChannelName
+from promptops.core.policy import Candidate
+from promptops.core.reference import Reference
+from promptops.core.rollout import Intent
+from promptops.operations.admission import Admission, admit, require_waiver
+from promptops.operations.deploy import Decision, Deployed, carry_out
+from promptops.operations.idempotency import Once
+from promptops.operations.named_release import named_release
+
+if TYPE_CHECKING:
+    from promptops.core.token import Token
+    from promptops.store import Reader, Registry, Writer
+
+_SALT: Final = 8  # random bytes, so that no user can choose a side before the canary starts
+
+
+class Step(StrEnum):
+    """What can be done with a canary that there is."""
+
+    ADVANCE = "advance"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """Put a release beside the stable one of a channel, for a part of the keys.
+
+    ``weight`` is that part in basis points. ``waive`` and ``waive_for`` are those of a promotion. ``token`` is the id
+    of the token that the key belongs to.
+    """
+
+    reference: Reference
+    channel: ChannelName
+    weight: int
+    key: str
+    reason: str = ""
+    expect_revision: int | None = None
+    dry_run: bool = False
+    waive: tuple[str, ...] = ()
+    waive_for: timedelta | None = None
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
+        require_waiver(self)
+        steps.require_part(self.weight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRequest:
+    """Take a step of the canary of an app. ``weight`` is what it advances to, in basis points.
+
+    With ``quarantine``, an abort keeps the release of the canary out of the channel from then on.
+    """
+
+    app: AppName
+    channel: ChannelName
+    step: Step
+    key: str
+    weight: int | None = None
+    quarantine: bool = False
+    reason: str = ""
+    expect_revision: int | None = None
+    dry_run: bool = False
+    token: str = ""
+
+    waive = ()
+    waive_for = None
+
+    def __post_init__(self) -> None:
+        require_words(self.reason)
+        if (self.step is Step.ADVANCE) != (self.weight is not None):
+            raise Invalid(
+                Sentence(option("weight", "a part of the keys"), " is what a canary advances to"),
+                hint="Say it where the canary advances, and nowhere else.",
+            )
+        if self.weight is not None:
+            steps.require_part(self.weight)
+        if self.quarantine and self.step is not Step.ABORT:
+            raise Invalid("only an abort leaves a release, which then goes into quarantine", hint="Leave it out.")
+
+
+def start(registry: Registry, request: StartRequest, *, actor: str, now: datetime, by: Token | None = None) -> Deployed:
+    """Start a canary: each key has one release, for all prompts of the app. The channel's policy and gate judge it.
+
+    Where nothing is stable, the release becomes that; where it is stable already, nothing changes.
+
+    Raises:
+        Unloadable: no client could load it. Nothing was changed.
+        NotFound, Conflict, Refused: nothing was changed.
+    """
+    waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
+    once = _once(request, "canary start", {"reference": str(request.reference), "weight": request.weight, **waived})
+
+    def decide(
+        reader: Reader, intent: Intent, candidate: Candidate, policy: Policy, current: Deployment | None
+    ) -> Deployment:
+        ramp = f"{reader.epoch()}.{current.revision + 1 if current else 1}"
+        canary = Canary(
+            release=candidate.release.ref,
+            weight=request.weight,
+            rollout=ramp,
+            salt=rollout_salt(intent.app, intent.channel, f"{ramp}#{secrets.token_hex(_SALT)}"),
+            step=1,
+            action=Action.START,
+        )
+        return steps.start(intent, candidate, policy, current, canary=canary)
+
+    reference = request.reference
+    admission = Admission(
+        app=reference.app,
+        named=lambda reader: named_release(reader, reference),
+        serves={(reference.app, reference.channel)} if reference.channel else (),
+        decide=decide,
+    )
+    return admit(registry, request, admission, once, actor=actor, now=now, by=by)
+
+
+def step(registry: Registry, request: StepRequest, *, actor: str, now: datetime, by: Token | None = None) -> Deployed:
+    """Take a step of a canary. A finish is a promotion, and the policy and the gate judge it anew.
+
+    Raises:
+        NoCanary: the app has no canary there. CanaryInProgress: it has as many keys already.
+        Unloadable, NotFound, Conflict, Refused: nothing was changed.
+    """
+    arguments: dict[str, Json] = {"app": request.app, "weight": request.weight, "quarantine": request.quarantine}
+    once = _once(request, f"canary {request.step.value}", arguments)
+    if request.step is Step.FINISH:
+        admission = Admission(
+            app=request.app,
+            named=lambda reader: _on_trial(reader, request),
+            decide=lambda reader, intent, candidate, policy, current: steps.finish(intent, candidate, policy, current),
+        )
+        return admit(registry, request, admission, once, actor=actor, now=now, by=by)
+
+    def lock(writer: Writer) -> None:
+        writer.channel(request.channel)
+        writer.lock_heads([(request.app, request.channel)])
+
+    def decide(reader: Reader) -> Decision:
+        intent = Intent(
+            app=request.app,
+            channel=request.channel,
+            actor=actor,
+            reason=request.reason,
+            now=now,
+            expect_revision=request.expect_revision,
+        )
+        current = _live(reader, request)
+        made = _STEPS[request.step](intent, current, request)
+        left = rollout.abandoned(made, current) if request.quarantine else ()
+        return Decision(unchanged=[made]) if made is current else Decision(changed=[made], left=list(left))
+
+    return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+
+
+_STEPS: Final[dict[Step, Callable[[Intent, Deployment, StepRequest], Deployment]]] = {
+    Step.ADVANCE: lambda intent, current, request: steps.advance(intent, current, request.weight or 0),
+    Step.PAUSE: lambda intent, current, request: steps.pause(intent, current),
+    Step.RESUME: lambda intent, current, request: steps.resume(intent, current),
+    Step.ABORT: lambda intent, current, request: steps.abort(intent, current),
+}
+
+
+def _once(request: StartRequest | StepRequest, operation: str, arguments: dict[str, Json]) -> Once:
+    return Once(
+        key=request.key,
+        token=request.token,
+        operation=operation,
+        arguments={**arguments, "channel": request.channel, "expect": request.expect_revision},
+        words=request.reason,
+    )
+
+
+def _live(reader: Reader, request: StepRequest) -> Deployment:
+    reader.channel(request.channel)
+    current = reader.live(request.app, request.channel)
+    if current is None:
+        raise steps.no_canary(request.app, request.channel)
+    return current
+
+
+def _on_trial(reader: Reader, request: StepRequest) -> Release:
+    canary = _live(reader, request).canary
+    if canary is None:
+        raise steps.no_canary(request.app, request.channel)
+    return reader.find_release(request.app, digest=canary.release.digest)
