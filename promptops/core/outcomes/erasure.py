@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from promptops.core.errors import Invalid
+from promptops.core.names import AppName
 from promptops.core.outcomes.call_id import LONGEST
 from promptops.core.outcomes.series import require_line
 
@@ -30,7 +31,7 @@ class Erasure:
     """
 
     number: int
-    app: str
+    app: AppName
     call: str
     units: tuple[str, ...]
     calls: int

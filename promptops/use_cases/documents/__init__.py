@@ -48,6 +48,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "CostFound": "outcome_reports",
     "WhyFound": "outcome_reports",
     "Captured": "captured_calls",
+    "Erasure": "erasures",
 }
 """Where the form of each class of answers is."""
 
