@@ -76,6 +76,7 @@ class OutcomeReports:
         self._retry_at = 0.0
         self._failures = 0
         self._logged = self._leaving_as = ""
+        self._is_leaving = False
 
     # --- when ---------------------------------------------------------------------------------------
 
@@ -91,6 +92,8 @@ class OutcomeReports:
     def turn(self) -> threading.Event:
         """Begin what is due, in another thread; the event is set when that is over."""
         now = self._replica.world.clock()
+        if self._is_leaving:  # what begins now would be cut off when the places are closed
+            return self._over
         if not self._over.is_set():
             if now > self._until + GRACE:  # a place that drips; what else is asked there is asked again
                 for origin in self._places.http():
@@ -130,8 +133,9 @@ class OutcomeReports:
         return self._desk.ledger is not None and not self._desk.is_off
 
     def flush(self, seconds: float) -> threading.Event:
-        """Send everything now, because the process ends; set when that is over."""
+        """Send everything now, because the process ends; set when that is over. Turns begin nothing from then on."""
         over = threading.Event()
+        self._is_leaving = True
         if self._desk.ledger is None or not self._places.is_open or self._place() is None:
             over.set()
             return over
