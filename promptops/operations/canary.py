@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +22,12 @@ from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Json, Policy, Release
 from promptops.core.names import AppName, ChannelName
 from promptops.core.policy import Candidate
-from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
-from promptops.operations.admission import Admission, admit, require_waiver
+from promptops.operations.admission import Admission, admit
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.named_release import named_release
+from promptops.operations.promote import PromoteRequest
 
 if TYPE_CHECKING:
     from promptops.core.token import Token
@@ -47,27 +47,13 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
-    """Put a release beside the stable one of a channel, for a part of the keys.
+class StartRequest(PromoteRequest):
+    """Put a release beside the stable one of a channel, for a part of the keys: ``weight``, in basis points."""
 
-    ``weight`` is that part in basis points. ``waive`` and ``waive_for`` are those of a promotion. ``token`` is the id
-    of the token that the key belongs to.
-    """
-
-    reference: Reference
-    channel: ChannelName
     weight: int
-    key: str
-    reason: str = ""
-    expect_revision: int | None = None
-    dry_run: bool = False
-    waive: tuple[str, ...] = ()
-    waive_for: timedelta | None = None
-    token: str = ""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        require_waiver(self)
+        PromoteRequest.__post_init__(self)  # slots make the class anew, which `super()` does not find
         steps.require_part(self.weight)
 
 

@@ -55,7 +55,8 @@ ROLLBACK = UseCase(
     doc="""Put the last good release back.
 
     For the apps named, or with `all` for every app that is live on the channel: all in one transaction, or none. With
-    `all` the token has to cover every app that changes.
+    `all` the token has to cover every app that changes. Of an app with a canary, the canary ends and the stable release
+    stays.
     """,
     run=_run,
     request=RollbackRequest,

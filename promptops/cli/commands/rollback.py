@@ -99,7 +99,8 @@ def rollback(
     """Put the last good release back, in one transaction.
 
     It goes to the newest release that was live before this one and is still good, for every prompt of the app at once.
-    The release that it leaves is quarantined on the channel. A second rollback goes further back and never forward.
+    The release that it leaves is quarantined on the channel. A second rollback goes further back and never forward. Of
+    an app with a canary, it ends that, and the live release stays.
 
     Without APP: the only app that is live on the channel, or the one whose folder you are in. Without --channel: prod,
     or the only channel.
