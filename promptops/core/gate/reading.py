@@ -13,7 +13,6 @@ from typing import Final
 from promptops.core.duration import parse_duration
 from promptops.core.errors import Invalid
 from promptops.core.evidence.run import Source
-from promptops.core.gate.setting_values import OFF, Values
 from promptops.core.gate.settings import (
     LARGEST_MARGIN,
     LEVELS,
@@ -32,6 +31,7 @@ from promptops.core.gate.settings import (
     Waivers,
 )
 from promptops.core.names import is_name
+from promptops.core.setting_values import OFF, Values
 
 CHECKS: Final = (
     "required",
@@ -48,6 +48,9 @@ CHECKS: Final = (
 
 SUITES: Final = "suites"
 """The name of the verdict on suites that were taken away or weakened; it has no key of its own."""
+
+ROLLOUT: Final = "rollout"
+"""The check of a policy beside the gate that a person may waive as one of the gate: to go live without a canary."""
 
 _AGREE: Final = re.compile(r"\s*([0-9]{1,2})\s+of\s+([0-9]{1,2})\s*")
 _ANCHOR: Final = re.compile(r"\s*best\s+of\s+(\S.*)")
@@ -74,7 +77,7 @@ def read_gate(gate: Mapping[str, object], app: str = "") -> GateSettings:
 
 def _require_checks(settings: GateSettings) -> None:
     """Raises Invalid: a check that may be waived does not exist, so it never could be."""
-    known = [*CHECKS, SUITES, *settings.external]
+    known = [*CHECKS, SUITES, ROLLOUT, *settings.external]
     unknown = next((name for name in settings.waivers.may if name not in known), None)
     if unknown is not None:
         raise Invalid(
@@ -233,7 +236,7 @@ def _externals(values: Values | None) -> dict[str, External]:
     found: dict[str, External] = {}
     for name in values.names() if values is not None else ():
         assert values is not None
-        if name in (*CHECKS, SUITES) or not is_name(name):
+        if name in (*CHECKS, SUITES, ROLLOUT) or not is_name(name):
             raise Invalid(
                 f"{values.path}.{name} is not a name for a check of another system",
                 hint=f"Lower case letters, digits and '-', and none of {', '.join(CHECKS)}.",
