@@ -63,13 +63,19 @@ class Guardrail:
         """
         on_canary = bucket < self.weights[step]
         for component in range(step + 1):
-            # The side of a key that was on the canary before this component began was no toss of it.
-            if counted >> component & 1 or bucket < self._before(component):
+            if not self.waits_for(counted, component, bucket):
                 continue
             canary, stable = self._counts.get((component, step), (0, 0))
             self._counts[component, step] = (canary + on_canary, stable + (not on_canary))
             counted |= 1 << component
         return counted
+
+    def waits_for(self, counted: int, component: int, bucket: int) -> bool:
+        """Returns whether a component may still count a key.
+
+        The side of a key that was on the canary before the component began is no toss of it.
+        """
+        return not counted >> component & 1 and bucket >= self._before(component)
 
     def odds(self, component: int, step: int) -> tuple[int, int]:
         """Returns the odds of the canary under a step among the keys of a component, as two whole numbers."""

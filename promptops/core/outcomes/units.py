@@ -102,6 +102,10 @@ class Sample:
         below = unit.bucket is not None and unit.bucket < weight
         return int(unit.id[:8], 16) < (self.canary if below else self.stable)
 
+    def has_either_way(self, unit: Unit) -> bool:
+        """Returns whether a unit is in the sample on whichever side it is, so that its side was drawn by the salt."""
+        return int(unit.id[:8], 16) < min(self.canary, self.stable)
+
     def estimate(self, canary: int, stable: int) -> tuple[float, float]:
         """Returns how many keys the canary and the stable side had in all, from those of each that are in the sample.
 

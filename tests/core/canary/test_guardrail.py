@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
-from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.core.canary.coins import WORSE, growth
 from promptops.core.canary.guardrail import Guardrail, share, shows_worse
 from promptops.core.deployment_parts import WHOLE
 
@@ -91,94 +86,3 @@ def test_counts_are_all_that_a_server_has_to_know(log: list[Event], buckets: lis
         counted[key] = mask
     assert going_on.counts == whole.counts
     assert math.isfinite(whole.log_e_value())
-
-
-# --- the theorem: the expected e-value is at most 1 under every rule of when to stop ---------------------------------
-
-State = tuple[tuple[tuple[int, int], tuple[int, int]], ...]
-
-
-def logs(keys: int, events: int, steps: int, *, late: bool = False) -> Iterator[tuple[Event, ...]]:
-    """All logs of so many events, up to the names of keys. Shorter ones are in them, since one may stop early.
-
-    Those of a step come before those of the next one, unless reports arrive late.
-    """
-    moments = list(
-        itertools.product(range(steps), repeat=events)
-        if late
-        else itertools.combinations_with_replacement(range(steps), events)
-    )
-    for order in itertools.product(range(keys), repeat=events):
-        if all(key <= max(order[:place], default=-1) + 1 for place, key in enumerate(order)):
-            for at in moments:
-                yield tuple(zip(order, at, strict=True))
-
-
-def best_expectation(log: Sequence[Event], ramp: Sequence[int], kind: type[Guardrail] = Guardrail) -> Fraction:
-    """The expected e-value for who sees the side of each bad key, and stops when it is best: backward induction."""
-    keys = max(key for key, _ in log) + 1
-    bounds = [0, *ramp, WHOLE]
-    chances = [Fraction(high - low, WHOLE) for low, high in itertools.pairwise(bounds)]
-
-    def value(place: int, worlds: Mapping[tuple[int, ...], tuple[Guardrail, tuple[int, ...]]]) -> Fraction:
-        """What the rest is worth, times the probability of these worlds, which one cannot tell apart so far."""
-        probability = sum((_chance(chances, world) for world in worlds), Fraction(0))
-        guardrail = next(iter(worlds.values()))[0]
-        now = probability * e_value(tuple(sorted(guardrail.counts.items())), tuple(ramp))
-        if place == len(log):
-            return now
-        key, step = log[place]
-        seen: dict[object, dict[tuple[int, ...], tuple[Guardrail, tuple[int, ...]]]] = {}
-        for world, (before, counted) in worlds.items():
-            after = kind(ramp, before.counts)
-            mask = after.add(counted[key], bounds[world[key]], step)
-            shown = tuple(sorted(after.counts.items()))
-            seen.setdefault(shown, {})[world] = (after, (*counted[:key], mask, *counted[key + 1 :]))
-        return max(now, sum((value(place + 1, alike) for alike in seen.values()), Fraction(0)))
-
-    every = {world: (kind(ramp), (0,) * keys) for world in itertools.product(range(len(chances)), repeat=keys)}
-    return value(0, every)
-
-
-def _chance(chances: Sequence[Fraction], world: Sequence[int]) -> Fraction:
-    return math.prod((chances[part] for part in world), start=Fraction(1))
-
-
-@cache
-def e_value(counts: State, ramp: tuple[int, ...]) -> Fraction:
-    """The e-value without rounding, of the same counts."""
-    guardrail = Guardrail(ramp, dict(counts))
-    total = Fraction(share(len(ramp) - 1))
-    for component in range(len(ramp)):
-        products = []
-        for multiple in map(Fraction, WORSE):
-            product = Fraction(1)
-            for (of, step), (canary, stable) in counts:
-                if of == component and guardrail.odds(of, step)[0]:
-                    with_canary, with_stable = growth(Fraction(*guardrail.odds(of, step)), multiple)
-                    product *= with_canary**canary * with_stable**stable
-            products.append(product)
-        total += Fraction(share(component)) * sum(products) / len(products)
-    assert float(total) == pytest.approx(math.exp(guardrail.log_e_value()), rel=1e-9)
-    return total
-
-
-@pytest.mark.parametrize(("keys", "events", "steps", "late"), [(4, 5, 1, False), (4, 5, 3, False), (3, 4, 3, True)])
-def test_no_rule_of_when_to_stop_makes_a_canary_that_is_no_different_look_worse(
-    keys: int, events: int, steps: int, late: bool
-) -> None:
-    """A theorem for weights that do not look at the sides: here for every log of this size, without sampling."""
-    assert all(best_expectation(log, RAMP[:steps]) == 1 for log in logs(keys, events, steps, late=late))
-
-
-class Forgetful(Guardrail):
-    """Counts a key each time it goes bad."""
-
-    def add(self, counted: int, bucket: int, step: int) -> int:
-        super().add(0, bucket, step)
-        return 0
-
-
-def test_the_search_finds_coins_that_are_not_fair() -> None:
-    assert best_expectation([(0, 0), (0, 0)], RAMP[:1], Forgetful) > 1
-    assert best_expectation([(0, 0), (1, 0)], RAMP[:1], Forgetful) == 1

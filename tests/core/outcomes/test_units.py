@@ -96,6 +96,15 @@ def test_the_bucket_decides_which_threshold_holds(unit: Unit, weight: int, canar
     assert Sample(canary=canary, stable=stable).has(unit, weight) == (int(unit.id, 16) < threshold << 32)
 
 
+@given(UNITS, st.integers(0, EVERY), st.integers(0, EVERY))
+def test_a_unit_is_in_a_sample_either_way_if_its_bucket_does_not_decide_it(
+    unit: Unit, canary: int, stable: int
+) -> None:
+    sample = Sample(canary=canary, stable=stable)
+    sides = [sample.has(Unit(id=unit.id, bucket=0), weight) for weight in (1, 0)]
+    assert sample.has_either_way(unit) == all(sides)
+
+
 def test_the_first_bucket_at_the_weight_is_a_stable_one() -> None:
     sample = Sample(canary=EVERY, stable=0)
     assert [sample.has(Unit(id="0" * 16, bucket=number), 500) for number in (0, 499, 500, None)] == [
