@@ -74,6 +74,8 @@ def trust(state: JournalKey) -> None:
 
 def why_locked(state: JournalKey) -> str:
     """Returns why this process cannot sign the journal; empty if it can, or need not."""
+    if not state.key:  # as most registries: then what signs need not be imported
+        return ""
     from promptops.projection.keyring import why_locked as why
 
     return why(state.key, signing_key)

@@ -1,10 +1,20 @@
-"""One way to write a time for machines."""
+"""One way to write a time for machines, and one to count it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
+
+HOUR: Final = 60
+DAY: Final = 24 * HOUR
+"""In minutes."""
 
 
 def timestamp(at: datetime) -> str:
     """Returns ISO 8601 in UTC with every digit that the time has: ``2026-11-21T18:30:05.123456Z``."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def minute_of(at: datetime) -> int:
+    """Returns the number of whole minutes since 1970."""
+    return int(at.timestamp()) // 60

@@ -31,7 +31,7 @@ from promptops.core.names import AppName
 from promptops.core.reference import Reference
 from promptops.core.verdict import Outcome
 from promptops.operations.idempotency import Once
-from promptops.operations.promote import named_release
+from promptops.operations.named_release import named_release
 from promptops.operations.runs import holder
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from promptops.core.evidence.run import Source
 from promptops.core.gate.reading import read_gate
 from promptops.core.model import Policy
 from promptops.core.outcomes.call_outcome import Count
+from promptops.core.timestamp import minute_of
 
 if TYPE_CHECKING:
     from promptops.core.outcomes.outcome_row import OutcomeRow
@@ -101,7 +102,7 @@ def _measured(
     midnight = until.replace(hour=0)
     days = list(reader.outcome_days([app], [channel], since=midnight - timedelta(days=_TRAFFIC_DAYS)))
     whole = measure(days, lambda row: None, lambda model, minute: None).get(None, Measured())
-    calls = traffic(whole, int(until.timestamp()) // 60).calls_a_day
+    calls = traffic(whole, minute_of(until)).calls_a_day
     return MeasuredSums(
         channel=channel,
         since=since,

@@ -11,7 +11,8 @@ from promptops.core.declarations import Plan
 from promptops.core.model import ReleaseRef
 from promptops.core.outcomes import forecast as forecasts
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.outcomes.measured import DAY, Measured, OutcomeCost, Share
+from promptops.core.outcomes.measured import Measured, OutcomeCost, Share
+from promptops.core.timestamp import DAY
 from promptops.wire.documents import outcome_reports as documents
 
 UNKNOWN: Final = "unknown"

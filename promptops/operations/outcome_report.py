@@ -13,10 +13,11 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Deployment, ReleaseRef
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes import forecast as forecasts
-from promptops.core.outcomes.measured import DAY, HOUR, Measured, by_day, measure, together
+from promptops.core.outcomes.measured import Measured, by_day, measure, together
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates
 from promptops.core.outcomes.series import Arm, Assignment
+from promptops.core.timestamp import DAY, HOUR, minute_of
 from promptops.evals.price_list import PriceList
 from promptops.operations.outcome_documents import (
     UNKNOWN,
@@ -112,7 +113,7 @@ class _Read:
     def traffic(self, now: datetime) -> forecasts.Traffic:
         """The last whole days, whatever the time that is asked about."""
         week = measure(self.week, lambda row: None, self.rates).get(None, Measured())
-        return forecasts.traffic(week, _minute(now))
+        return forecasts.traffic(week, minute_of(now))
 
 
 def outcomes(
@@ -214,8 +215,8 @@ def _read(
     rates = PriceList(read_prices(prices))
     with registry.read() as reader:
         reader.require_app(request.app)
-        if request.channel:
-            reader.channel(request.channel)
+        channels = [reader.channel(request.channel)] if request.channel else reader.channels()
+        seen = [channel.name for channel in channels if sees(channel.name)]
 
         def rows(since: datetime, widest: int) -> list[OutcomeRow]:
             found = reader.outcome_rows(request.app, since=since, channel=request.channel, now=now, widest=widest)
@@ -230,7 +231,7 @@ def _read(
             declared=version.declared if version else Declarations(),
             releases=releases_of(reader, request.app, {row.series.assignment for row in asked}),
             prices=rates,
-            week=rows(midnight - _WEEK, DAY),
+            week=list(reader.outcome_days([request.app], seen, since=midnight - _WEEK)),
             peaks=forecasts.peaks(rows(now - _MINUTES, 1)) if version and version.declared.plan else {},
             keys=reader.outcome_keys(request.app, since=since, channel=request.channel) if asked else {},
         )
@@ -299,7 +300,3 @@ def _keys(read: _Read, channel: str, key: ReleaseRef | str) -> int | None:
         if assignment.channel == channel and read.releases.get(assignment) == key
     ]
     return sum(found) if found else None
-
-
-def _minute(at: datetime) -> int:
-    return int(at.timestamp()) // 60

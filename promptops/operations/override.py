@@ -36,7 +36,7 @@ from promptops.core.policy import Candidate
 from promptops.core.reference import Reference
 from promptops.core.rollout import Intent
 from promptops.files import replace_file
-from promptops.operations.promote import named_release
+from promptops.operations.named_release import named_release
 
 if TYPE_CHECKING:
     from promptops.projection import Archive, Offer

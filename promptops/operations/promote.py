@@ -14,7 +14,7 @@ from promptops.core.reference import Reference
 from promptops.operations.admission import Admission, admit, require_waiver
 from promptops.operations.deploy import Deployed
 from promptops.operations.idempotency import Once
-from promptops.operations.named_release import named_release as named_release
+from promptops.operations.named_release import named_release
 
 if TYPE_CHECKING:
     from promptops.core.token import Token

@@ -18,7 +18,7 @@ from promptops.core.model import Quarantine, Release, Yank
 from promptops.core.names import ChannelName
 from promptops.core.reference import Reference
 from promptops.operations.idempotency import Once
-from promptops.operations.promote import named_release
+from promptops.operations.named_release import named_release
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer

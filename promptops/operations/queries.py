@@ -18,7 +18,7 @@ from promptops.core.outcomes.app_look import AppLook
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
-from promptops.operations.promote import named_release
+from promptops.operations.named_release import named_release
 from promptops.operations.status import Standing, standings
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def status(
 
 
 def _looks(reader: Reader, apps: Collection[str], channels: Collection[str], now: datetime) -> tuple[AppLook, ...]:
+    if not reader.has_outcomes():
+        return ()
     from promptops.operations.worth_a_look import worth_a_look
 
     return worth_a_look(reader, apps, channels, now=now)

@@ -15,6 +15,7 @@ from promptops.core.outcomes.forecast import looks, traffic
 from promptops.core.outcomes.measured import Measured, measure
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.sums import Sums
+from promptops.core.timestamp import minute_of
 from promptops.evals.price_list import PriceList
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _put_together(rows: Iterable[OutcomeRow]) -> list[OutcomeRow]:
 
 
 def _of_app(app: str, rows: list[OutcomeRow], reader: Reader, now: datetime) -> Iterator[AppLook]:
-    minute, version = int(now.timestamp()) // 60, reader.declarations(app)
+    minute, version = minute_of(now), reader.declarations(app)
     plan: Plan | None = version.declared.plan if version else None
     prices = PriceList()
 

@@ -20,10 +20,7 @@ from promptops.core.outcomes.report import BadUnit, OutcomeReport, SampledUnit
 from promptops.core.outcomes.report_key import SECRET_BYTES
 from promptops.core.outcomes.series import Arm, Assignment, Series
 from promptops.core.outcomes.sums import Sums
-
-HOUR: Final = 60
-DAY: Final = 24 * HOUR
-"""In minutes, as everywhere in outcomes."""
+from promptops.core.timestamp import DAY
 
 OLDEST: Final = 60 * DAY
 """Minutes after which a report counts for nothing: what is known of its number is forgotten then."""

@@ -10,9 +10,10 @@ from typing import Final
 
 from promptops.core.declarations import Limit, Plan
 from promptops.core.outcomes.call_outcome import Count
-from promptops.core.outcomes.measured import DAY, Block, Measured, by_day
+from promptops.core.outcomes.measured import Block, Measured, by_day
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import answered
+from promptops.core.timestamp import DAY
 
 MONTH: Final = 30
 """Days of a month, as the check ``cost`` of a gate has them."""

@@ -14,9 +14,8 @@ from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import RatesOf, Spend, all_spent, answered, spend_of
 from promptops.core.outcomes.sums import Sums
 from promptops.core.statistics.shares import Interval, ratio, wilson
+from promptops.core.timestamp import DAY, HOUR
 
-DAY: Final = 1440
-HOUR: Final = 60
 _LONG: Final = 6
 """Days from which on blocks are days: over shorter times there are too few, and hours have to do."""
 

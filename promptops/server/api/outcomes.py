@@ -12,6 +12,7 @@ from pydantic import Field
 from promptops.core.errors import ChannelNotFound, Conflict, Invalid, RegistryMismatch, RequestInvalid
 from promptops.core.outcomes.call_id import LONGEST
 from promptops.core.outcomes.report import Feedback, OutcomeReport
+from promptops.core.timestamp import minute_of
 from promptops.core.token import Scope
 from promptops.operations.outcomes import Document, Fed, Line, Reported
 from promptops.operations.outcomes import report_key as find_report_key
@@ -168,7 +169,7 @@ async def report_feedback(call: CallOf, body: CallFeedback) -> Any:
         feedback = Feedback(call=body.call_id, name=body.name, score=body.value)
     except Invalid as error:
         raise RequestInvalid(error.message, hint=error.hint) from error
-    minute = None if body.at is None else int(read_moment(body.at).timestamp()) // 60
+    minute = None if body.at is None else minute_of(read_moment(body.at))
     line = Line(feedback=feedback, minute=minute, allows=partial(_reports, call))
     answer = await call.state.count_report(call.access.owner, line)
     assert isinstance(answer, Fed)

@@ -15,6 +15,7 @@ from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
+from promptops.core.timestamp import minute_of
 from promptops.store.queries import erasures, kept_calls, outcome_once, outcome_units, outcomes
 from promptops.store.queries.outcome_once import Reporter
 from promptops.store.schema import tables
@@ -26,11 +27,6 @@ _head = tables.head
 _REVISIONS = select(_head.c.app, _head.c.revision).where(
     _head.c.channel == bindparam("channel"), _head.c.revision > 0, _head.c.app.in_(bindparam("apps", expanding=True))
 )
-
-
-def minute_of(at: datetime) -> int:
-    """Returns the number of whole minutes since 1970."""
-    return int(at.timestamp()) // 60
 
 
 class OutcomeDesk:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+
+from promptops.core.timestamp import DAY, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -43,12 +45,17 @@ class OutcomeReader:
         that is not whole within the time is left out: so the time begins with its first whole row. No row is of more
         than ``widest`` minutes.
         """
-        from promptops.store.queries.outcome_desk import minute_of
         from promptops.store.queries.outcomes import read_sums
 
         begin = -int(-since.timestamp() // 60)
         end = None if until is None else minute_of(until)
         return read_sums(self._connection, app, channel, since=begin, until=end, now=minute_of(now), widest=widest)
+
+    def has_outcomes(self) -> bool:
+        """Whether any call was ever counted: most registries count none, and then import no more."""
+        from promptops.store.schema.tables import outcome
+
+        return self._connection.execute(select(outcome.c.app).limit(1)).first() is not None
 
     def outcome_days(
         self, apps: Collection[str], channels: Collection[str], *, since: datetime
@@ -56,7 +63,6 @@ class OutcomeReader:
         """What the calls of these apps did on these channels since a day began, by app, each row of a day; its sums
         have counts alone.
         """
-        from promptops.store.queries.outcome_desk import minute_of
         from promptops.store.queries.outcomes import read_days
 
         return read_days(self._connection, apps, channels, minute_of(since))
@@ -65,8 +71,7 @@ class OutcomeReader:
         self, app: str, *, since: datetime, until: datetime | None = None, channel: str = ""
     ) -> Mapping[Assignment, int]:
         """About how many keys each assignment of an app had in these days, from its sample; of 30 days at most."""
-        from promptops.store.queries.outcome_desk import minute_of
-        from promptops.store.queries.outcome_units import DAY, keys_of
+        from promptops.store.queries.outcome_units import keys_of
 
         last = None if until is None else minute_of(until) // DAY
         return keys_of(self._connection, app, channel, minute_of(since) // DAY, last)
@@ -107,6 +112,5 @@ class OutcomeReader:
             RegistryDamaged: a row is not what was written.
         """
         from promptops.store.queries.kept_calls import newest_calls
-        from promptops.store.queries.outcome_desk import minute_of
 
         return newest_calls(self._connection, app, channel, minute_of(until), wanted)

@@ -11,9 +11,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, distinct, f
 
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment
+from promptops.core.timestamp import DAY
 from promptops.store.schema import tables
 
-DAY: Final = 1_440
 KEPT: Final = 30 * DAY
 """Minutes that a unit is kept after it was last reported: longer than any canary."""
 MOST_MINUTES: Final = 3

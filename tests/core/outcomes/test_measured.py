@@ -11,11 +11,12 @@ from promptops.core.declarations import Limit, Plan
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.forecast import Peak, Traffic, forecast, looks, peaks, traffic
 from promptops.core.outcomes.histogram import Histogram
-from promptops.core.outcomes.measured import DAY, Measured, by_day, measure, together
+from promptops.core.outcomes.measured import Measured, by_day, measure, together
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates, Rates
 from promptops.core.outcomes.series import Arm, Series
 from promptops.core.outcomes.sums import Sums
+from promptops.core.timestamp import DAY
 from tests.core.outcomes.nouns import ANSWER
 
 RATES = ModelRates(tiers=((0, Rates(input=Decimal(1), output=Decimal(10))),))
