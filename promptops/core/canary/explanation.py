@@ -84,7 +84,7 @@ def _more(coin: Guardrail, crosses: Callable[[float], bool], ratio: float, bucke
 
 
 def _fewest(holds: Callable[[int], bool], most: int = MOST) -> int | None:
-    """The smallest number from 1 on for which it holds, of what holds from some number on; None if there is none."""
+    """The smallest number from 1 on for which it holds, of what holds from some number on; None above ``most``."""
     if most < 1 or not holds(most):
         return None
     low, high = 0, most
