@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core.canary.advance import Advance, SampledKeys, judge_step
 from promptops.core.canary.rollout_policy import Cause, Response
+from promptops.core.canary.state import Coin
 from promptops.core.deployment_parts import WHOLE
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def due(policy: RolloutPolicy, moment: Moment) -> Look | None:
 def _worse(policy: RolloutPolicy, state: RolloutState) -> Iterator[Judgement]:
     """An abort for each guardrail that shows the canary to be worse, and a pause where the policy pauses it instead."""
     evidence = state.evidence(policy.ratio if policy.abort_above else 1.0)
-    over = {coin.removesuffix(" again") for coin, log in evidence.items() if log >= state.limit}
+    over = {name for name in state.guardrails if any(evidence[coin.of(name)] >= state.limit for coin in Coin)}
     found = [Judgement(verb=Verb(policy.action(name)), guardrail=name) for name in state.guardrails if name in over]
     return iter(sorted(found, key=lambda judgement: judgement.verb is not Verb.ABORT))
 

@@ -1,9 +1,11 @@
-"""The evidence of one rollout: two coins for each guardrail, and the sides of the keys that were seen first.
+"""The evidence of one rollout: three coins for each guardrail, and the sides of the keys that were seen first.
 
-A key is bad *once* at its first bad event, and *again* with bad events in a third different minute of one step. The
-first coin does not see depth: conversations of which a fifth of the calls are bad, and then four fifths, are bad once
-either way. All components count a key that is bad again at the same event, as they do one that is bad once: if each had
-minutes of its own, an earlier one would show the side before a later one throws, and the mean of both is not fair.
+A key is bad *once* at its first bad event, *again* with bad events in a third different minute of one step, and *often*
+with those of a tenth. The first coin does not see depth: conversations of which a fifth of the calls are bad, and then
+four fifths, are bad once either way, and those of 30 calls are bad again either way.
+
+All components of a coin count a key at the same event. If each had minutes of its own, an earlier component would show
+the side of a key before a later one throws it, and the mean of the two would not be fair.
 
 The state is counts, so keys may come in any order. What it has to remember of a key is a :class:`Counted`, which is
 kept beside the key. All coins of a rollout share the error of 5 % by the union bound
@@ -20,6 +22,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from promptops.core.canary.advance import is_skewed
@@ -27,24 +30,40 @@ from promptops.core.canary.coins import Tosses
 from promptops.core.canary.guardrail import FALSE_ABORTS, Guardrail, Place
 from promptops.core.deployment_parts import WHOLE
 
-MINUTES: Final = 3
-"""Different minutes of a step with a bad event that make a key bad *again*."""
+
+class Coin(StrEnum):
+    """The coins of a guardrail."""
+
+    ONCE = "once"
+    AGAIN = "again"
+    OFTEN = "often"
+
+    @property
+    def minutes(self) -> int:
+        """In how many different minutes of a step a key has to be bad."""
+        return _MINUTES[self]
+
+    def of(self, guardrail: str) -> str:
+        """Returns the name of this coin of a guardrail: ``error``, ``error again``."""
+        return guardrail if self is Coin.ONCE else f"{guardrail} {self}"
+
+
+_MINUTES: Final = {Coin.ONCE: 1, Coin.AGAIN: 3, Coin.OFTEN: 10}
 
 Rows: TypeAlias = list[list[int]]
 
-_COUNTED: Final = re.compile(r"([0-9a-f]+)\.([0-9a-f]+)((?:\.[0-9a-f]+@[0-9a-f]+)*)")
+_COUNTED: Final = re.compile(r"([0-9a-f]+)\.([0-9a-f]+)\.([0-9a-f]+)((?:\.[0-9a-f]+@[0-9a-f]+)*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """What a rollout remembers of a key at a guardrail, or of its first sight.
 
-    ``once`` and ``again`` have a bit for each component that counted the key. ``minutes`` are those of bad events, with
-    the step of each, as long as a component needs them.
+    ``masks`` have a bit for each component that counted the key, one mask a coin. ``minutes`` are those of bad events,
+    with the step of each, as long as a coin needs them.
     """
 
-    once: int = 0
-    again: int = 0
+    masks: tuple[int, int, int] = (0, 0, 0)
     minutes: tuple[tuple[int, int], ...] = ()
 
     @classmethod
@@ -54,7 +73,7 @@ class Counted:
         A component that goes on with keys which it may have counted already is not fair. Those of later steps are.
         """
         every = (1 << steps) - 1
-        return cls(once=every, again=every)
+        return cls(masks=(every, every, every))
 
     @classmethod
     def of(cls, text: str) -> Counted:
@@ -66,15 +85,14 @@ class Counted:
         found = _COUNTED.fullmatch(text)
         if not found:
             raise ValueError(f"{text[:80]!r} is not what a rollout remembers of a key")
-        minutes = [part.split("@") for part in found[3].split(".")[1:]]
+        minutes = [part.split("@") for part in found[4].split(".")[1:]]
         return cls(
-            once=int(found[1], 16),
-            again=int(found[2], 16),
+            masks=(int(found[1], 16), int(found[2], 16), int(found[3], 16)),
             minutes=tuple((int(minute, 16), int(step, 16)) for minute, step in minutes),
         )
 
     def __str__(self) -> str:
-        return f"{self.once:x}.{self.again:x}" + "".join(f".{minute:x}@{step:x}" for minute, step in self.minutes)
+        return ".".join([*(f"{mask:x}" for mask in self.masks), *(f"{at:x}@{step:x}" for at, step in self.minutes)])
 
 
 class RolloutState:
@@ -92,19 +110,20 @@ class RolloutState:
             raise ValueError(f"a guardrail stands twice in {', '.join(guardrails)}")
         self.weights = tuple(weights)
         self.guardrails = tuple(guardrails)
-        self._once = {name: Guardrail(weights) for name in guardrails}
-        self._again = {name: Guardrail(weights) for name in guardrails}
+        self._coins = {name: tuple(Guardrail(weights) for _ in Coin) for name in guardrails}
         self._first_seen: dict[int, tuple[int, int]] = {}
 
     @property
     def coins(self) -> Mapping[str, Guardrail]:
-        """Every coin by its name: ``error`` and ``error again``."""
-        return self._once | {f"{name} again": coin for name, coin in self._again.items()}
+        """Every coin by its name."""
+        return {
+            kind.of(name): coin for name, coins in self._coins.items() for kind, coin in zip(Coin, coins, strict=True)
+        }
 
     @property
     def limit(self) -> float:
         """The logarithm of the evidence at which a coin shows that the canary is worse."""
-        return math.log(2 * max(1, len(self.guardrails)) / FALSE_ABORTS)
+        return math.log(len(Coin) * max(1, len(self.guardrails)) / FALSE_ABORTS)
 
     @property
     def first_seen(self) -> Mapping[int, tuple[int, int]]:
@@ -129,38 +148,38 @@ class RolloutState:
         ``bucket`` is the key's, from 0 to 9,999, and ``step`` that of the revision which served the call, from 0. A
         guardrail that does not judge this rollout counts nothing.
         """
-        if guardrail not in self._once:
+        if guardrail not in self._coins:
             return counted
-        once = self._once[guardrail].add(counted.once, bucket, step)
-        coin, again = self._again[guardrail], counted.again
+        coins = self._coins[guardrail]
         minutes = {*counted.minutes, (minute, step)}
-        if sum(under == step for _, under in minutes) >= MINUTES:
-            again = coin.add(again, bucket, step)
-        kept = tuple(
-            sorted(
-                (at, under)
-                for at, under in minutes
-                if any(coin.waits_for(again, component, bucket) for component in range(under + 1))
-            )
+        bad = sum(under == step for _, under in minutes)
+        once, again, often = (
+            coin.add(mask, bucket, step) if bad >= kind.minutes else mask
+            for kind, coin, mask in zip(Coin, coins, counted.masks, strict=True)
         )
-        return Counted(once=once, again=again, minutes=kept)
+        # A minute counts for the components of its step and of earlier ones: none is needed where all have the key.
+        steps = range(len(self.weights))
+        needed = next((part for part in steps if coins[-1].waits_for(again & often, part, bucket)), len(steps))
+        kept = tuple(sorted((at, under) for at, under in minutes if under >= needed))
+        return Counted(masks=(once, again, often), minutes=kept)
 
     def see(self, counted: Counted, *, bucket: int, step: int) -> Counted:
         """Counts a key of the sample when it is seen first. It has to be in the sample on either side.
 
         The key is counted once in a rollout, whichever step it is seen under.
         """
-        if not counted.once:
+        if not any(counted.masks):
             canary, stable = self._first_seen.get(step, (0, 0))
             on_canary = bucket < self.weights[step]
             self._first_seen[step] = (canary + on_canary, stable + (not on_canary))
-        return Counted(once=1)
+        return Counted(masks=(1, 0, 0))
 
     def to_json(self) -> dict[str, object]:
         """Returns the counts as a document of JSON: a few hundred numbers."""
         return {
             "guardrails": {
-                name: {"once": _rows(self._once[name]), "again": _rows(self._again[name])} for name in self.guardrails
+                name: {kind.value: _rows(coin) for kind, coin in zip(Coin, coins, strict=True)}
+                for name, coins in self._coins.items()
             },
             "first_seen": [[step, *sides] for step, sides in sorted(self._first_seen.items())],
         }
@@ -177,8 +196,7 @@ class RolloutState:
             first_seen: Rows = document["first_seen"]  # type: ignore[assignment]
             state = cls(weights, tuple(guardrails))
             for name, coins in guardrails.items():
-                state._once[name] = Guardrail(weights, _counts(coins["once"], len(weights)))
-                state._again[name] = Guardrail(weights, _counts(coins["again"], len(weights)))
+                state._coins[name] = tuple(Guardrail(weights, _counts(coins[kind], len(weights))) for kind in Coin)
             seen = _counts([[0, *row] for row in first_seen], len(weights))
             state._first_seen = {step: sides for (_, step), sides in seen.items()}
         except (KeyError, TypeError, AttributeError, ValueError) as error:

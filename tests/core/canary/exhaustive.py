@@ -48,12 +48,12 @@ def once(ramp: Sequence[int], counts: State, memory: Any, event: tuple[int, int,
 def again(ramp: Sequence[int], counts: State, memory: Any, event: tuple[int, int, int]) -> tuple[State, Any]:
     """Counts a key that is bad in three different minutes; each event is in one of its own."""
     rows = [[*place, *sides] for place, sides in counts]
-    state = RolloutState.of_json({"guardrails": {"error": {"once": [], "again": rows}}, "first_seen": []}, ramp)
+    coins = {"once": [], "again": rows, "often": []}
+    state = RolloutState.of_json({"guardrails": {"error": coins}, "first_seen": []}, ramp)
     bucket, step, place = event
     remembered = state.bad("error", memory or Counted(), bucket=bucket, step=step, minute=place)
-    return tuple(sorted(state.coins["error again"].counts.items())), Counted(
-        again=remembered.again, minutes=remembered.minutes
-    )
+    known = Counted(masks=(0, remembered.masks[1], 0), minutes=remembered.minutes)
+    return tuple(sorted(state.coins["error again"].counts.items())), known
 
 
 def forgetful(ramp: Sequence[int], counts: State, memory: Any, event: tuple[int, int, int]) -> tuple[State, Any]:

@@ -23,7 +23,7 @@ def numbers(made: RolloutState, now: Any, **settings: object) -> Any:
 def test_below_the_limit_it_says_how_many_more_bad_keys_of_the_canary_abort() -> None:
     made = state(error=1)
     found = numbers(made, moment(paused=True))
-    assert found["limit"] == 80 and found["evidence"]["error"] > found["evidence"]["refusal"] == 1
+    assert found["limit"] == 120 and found["evidence"]["error"] > found["evidence"]["refusal"] == 1
     assert found["evidence_changes"]["coin"] == "error" and found["evidence_changes"]["side"] == "canary"
     for more in range(found["evidence_changes"]["keys"]):
         assert judge(policy(), made, moment(paused=True)).verb is Verb.HOLD, more
@@ -49,7 +49,7 @@ def test_two_guardrails_that_show_it_are_undone_by_the_one_that_is_further() -> 
 
 
 def test_evidence_that_no_count_of_keys_would_undo_says_so() -> None:
-    certain = {"once": [[0, 0, 9_000, 0]], "again": []}
+    certain = {"once": [[0, 0, 9_000, 0]], "again": [], "often": []}
     made = RolloutState.of_json({"guardrails": {"error": certain}, "first_seen": []}, RAMP)
     found = numbers(made, moment())
     assert found["evidence_changes"] == {"coin": "error", "side": "stable", "keys": None}

@@ -105,7 +105,10 @@ def test_what_the_ratio_allows_aborts_only_by_default() -> None:
     """A hundred bad keys of the canary beside 1,400 of stable: a third more than its 5 % gives it."""
     made = RolloutState.of_json(
         {
-            "guardrails": {"error": {"once": [[0, 0, 140, 1_400]], "again": []}, "refusal": {"once": [], "again": []}},
+            "guardrails": {
+                "error": {"once": [[0, 0, 140, 1_400]], "again": [], "often": []},
+                "refusal": {"once": [], "again": [], "often": []},
+            },
             "first_seen": [],
         },
         RAMP,

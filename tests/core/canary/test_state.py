@@ -1,4 +1,4 @@
-"""The state of a rollout: two coins a guardrail, the split of the keys, and what is remembered of a key."""
+"""The state of a rollout: three coins a guardrail, the split of the keys, and what is remembered of a key."""
 
 from __future__ import annotations
 
@@ -53,20 +53,31 @@ def test_a_key_is_bad_again_in_its_third_bad_minute(
     state = RolloutState(RAMP, ["error"])
     counted = bad(state, minutes, STABLE)
     assert again(state) == counts
-    assert len(counted.minutes) <= 2 * len(RAMP)
+    assert set(counted.minutes) <= set(minutes)
+
+
+def test_a_key_is_bad_often_in_its_tenth_bad_minute() -> None:
+    state = RolloutState(RAMP, ["error"])
+    bad(state, [(minute, 1) for minute in range(9)], STABLE)
+    assert not state.coins["error often"].counts
+    bad(state, [(minute, 1) for minute in range(10)], CANARY)
+    assert dict(state.coins["error often"].counts) == {(0, 1): (1, 0)}
 
 
 def test_what_is_remembered_of_a_key_ends_when_no_component_needs_it() -> None:
     state = RolloutState(RAMP, ["error"])
-    assert bad(state, [(1, 0), (2, 0)], CANARY).minutes == ((1, 0), (2, 0))
-    assert bad(state, [(1, 0), (2, 0), (3, 0), (4, 2)], CANARY) == Counted(once=1, again=1)
-    assert bad(state, [(1, 0), (2, 0), (3, 0), (4, 1)], STABLE) == Counted(once=0b11, again=1, minutes=((4, 1),))
+    ten = [(minute, 0) for minute in range(10)]
+    assert bad(state, ten[:9], CANARY).minutes == tuple(ten[:9])
+    assert bad(state, [*ten, (11, 2)], CANARY) == Counted(masks=(1, 1, 1))
+    assert bad(state, [*ten, (11, 1)], STABLE) == Counted(masks=(0b11, 1, 1), minutes=((11, 1),))
 
 
-def test_each_guardrail_has_two_coins_and_all_share_the_error() -> None:
+def test_each_guardrail_has_three_coins_and_all_share_the_error() -> None:
     state = RolloutState(RAMP, ["error", "score:helpful"])
-    assert list(state.coins) == ["error", "score:helpful", "error again", "score:helpful again"]
-    assert math.exp(state.limit) == pytest.approx(4 / 0.05)
+    assert list(state.coins) == [
+        "error", "error again", "error often", "score:helpful", "score:helpful again", "score:helpful often",
+    ]  # fmt: skip
+    assert math.exp(state.limit) == pytest.approx(6 / 0.05)
     for key in range(20):
         state.bad("error", Counted(), bucket=CANARY, step=0, minute=key)
     evidence = state.evidence()
@@ -76,7 +87,8 @@ def test_each_guardrail_has_two_coins_and_all_share_the_error() -> None:
 
 def test_a_guardrail_that_does_not_judge_the_rollout_counts_nothing() -> None:
     state = RolloutState(RAMP, ["error"])
-    assert state.bad("slow", Counted(once=1), bucket=CANARY, step=0, minute=1) == Counted(once=1)
+    known = Counted(masks=(1, 0, 0))
+    assert state.bad("slow", known, bucket=CANARY, step=0, minute=1) == known
     assert all(not coin.counts for coin in state.coins.values())
     with pytest.raises(ValueError, match="twice"):
         RolloutState(RAMP, ["error", "error"])
@@ -85,13 +97,13 @@ def test_a_guardrail_that_does_not_judge_the_rollout_counts_nothing() -> None:
 def test_what_was_lost_counts_no_more_and_later_steps_do() -> None:
     state = RolloutState(RAMP, ["error"])
     counted = Counted.lost(2)
-    for minute in range(4):
+    for minute in range(10):
         counted = state.bad("error", counted, bucket=STABLE, step=1, minute=minute)
-    assert not again(state) and not state.coins["error"].counts
-    for minute in range(4, 8):
+    assert all(not coin.counts for coin in state.coins.values())
+    for minute in range(10, 20):
         counted = state.bad("error", counted, bucket=STABLE, step=2, minute=minute)
-    assert again(state) == dict(state.coins["error"].counts) == {(2, 2): (0, 1)}
-    assert state.see(Counted.lost(2), bucket=STABLE, step=2).once and not state.first_seen
+    assert [dict(coin.counts) for coin in state.coins.values()] == [{(2, 2): (0, 1)}] * 3
+    assert state.see(Counted.lost(2), bucket=STABLE, step=2) == Counted(masks=(1, 0, 0)) and not state.first_seen
 
 
 def test_a_key_is_seen_first_once() -> None:
@@ -115,8 +127,7 @@ def test_a_side_that_loses_keys_is_seen_over_all_steps(lost: float, is_skewed: b
 
 counteds = st.builds(
     Counted,
-    once=st.integers(0, 2**10),
-    again=st.integers(0, 2**10),
+    masks=st.tuples(*[st.integers(0, 2**10)] * 3),
     minutes=st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 9)), max_size=6).map(tuple),
 )
 
@@ -126,7 +137,7 @@ def test_what_is_remembered_of_a_key_is_written_and_read(counted: Counted) -> No
     assert Counted.of(str(counted)) == counted
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.x", "1.1.2", "1.1.2@", "-1.1", "1.1 "])
+@pytest.mark.parametrize("text", ["", "1.1", "1.1.x", "1.1.1.2", "1.1.1.2@", "-1.1.1", "1.1.1 "])
 def test_what_nothing_wrote_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not what a rollout remembers"):
         Counted.of(text)
@@ -178,10 +189,10 @@ def test_a_state_goes_on_from_its_document_also_with_a_further_step(
     [
         {},
         {"guardrails": {}, "first_seen": [[3, 1, 1]]},
-        {"guardrails": {"error": {"once": [[1, 0, 1, 1]], "again": []}}, "first_seen": []},
-        {"guardrails": {"error": {"once": [[0, 0, -1, 1]], "again": []}}, "first_seen": []},
-        {"guardrails": {"error": {"once": [[0, 0, 1]], "again": []}}, "first_seen": []},
-        {"guardrails": {"error": {"once": [["0", 0, 1, 1]], "again": []}}, "first_seen": []},
+        {"guardrails": {"error": {"once": [[1, 0, 1, 1]], "again": [], "often": []}}, "first_seen": []},
+        {"guardrails": {"error": {"once": [[0, 0, -1, 1]], "again": [], "often": []}}, "first_seen": []},
+        {"guardrails": {"error": {"once": [[0, 0, 1]], "again": [], "often": []}}, "first_seen": []},
+        {"guardrails": {"error": {"once": [["0", 0, 1, 1]], "again": [], "often": []}}, "first_seen": []},
         {"guardrails": {"error": []}, "first_seen": []},
     ],
 )
