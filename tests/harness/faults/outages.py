@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -95,13 +95,15 @@ def serve(world: World, url: str) -> subprocess.Popen[bytes]:
     """A server at this address, ready."""
     port = url.rpartition(":")[2]
     command = [sys.executable, "-m", "promptops", "serve", "--port", port, "--no-auth"]
-    server = subprocess.Popen(
-        command,
-        cwd=world.root,
-        env={**os.environ, "PROMPTOPS_REGISTRY": world.url},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    log = world.root / "server.log"
+    with log.open("wb") as lines:
+        server = subprocess.Popen(
+            command,
+            cwd=world.root,
+            env={**os.environ, "PROMPTOPS_REGISTRY": world.url},
+            stdout=subprocess.DEVNULL,
+            stderr=lines,
+        )
     until = time.monotonic() + _GIVEN_UP_AFTER
     while True:
         try:
@@ -109,7 +111,7 @@ def serve(world: World, url: str) -> subprocess.Popen[bytes]:
                 return server
         except (URLError, OSError) as error:
             if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the server does not start: {error}") from error
+                raise RuntimeError(f"the server does not start: {error}; {log.read_text()[-500:]}") from error
             time.sleep(0.02)
 
 
@@ -141,5 +143,10 @@ def _out(application: subprocess.Popen[str]) -> IO[str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """Returns a port below those that systems give to connections: one of these could take it while its server is dead.
+
+    Linux gives those from 32,768 on, and all others those from 49,152 on (RFC 6335).
+    """
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))) as found:
+            return int(found.getsockname()[1])
