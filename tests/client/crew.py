@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from promptops.operations import heartbeats
 from promptops.store import Registry
 from tests.client.waiting import until
-from tests.support import factory
+from tests.support import factory, forked
 from tests.support.checkout import ROOT
 
 SHOP = """
@@ -141,6 +140,6 @@ def _known(registry: Registry) -> dict[str, dict[str, int]]:
 def roll_back_and_wait(url: str) -> None:
     """A rollback on the command line that ends when all who follow have it."""
     environment = {**os.environ, "PROMPTOPS_REGISTRY": url, "PROMPTOPS_ACTOR": factory.ACTOR, "PROMPTOPS_SYNC": "off"}
-    command = [sys.executable, "-m", "promptops", "rollback", "bot", "--channel", "prod", "--wait", "30"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    command = "rollback", "bot", "--channel", "prod", "--wait", "30"
+    done = forked.run(*command, folder=ROOT, environment=environment)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -42,8 +43,10 @@ import sys, json
 from datetime import UTC, datetime
 from promptops.store import Registry
 heartbeats = module("operations.heartbeats", "operations.presence")
-found = heartbeats.clients(Registry.open(sys.argv[1]), "prod", now=datetime.now(UTC))
-print(json.dumps({each.beat.name: dict(each.beat.revisions) for each in getattr(found, "live", found)}))
+for _ in sys.stdin:
+    found = heartbeats.clients(Registry.open(sys.argv[1]), "prod", now=datetime.now(UTC))
+    seen = {each.beat.name: dict(each.beat.revisions) for each in getattr(found, "live", found)}
+    print(json.dumps(seen), flush=True)
 """
 _FOLLOW = """
 import sys, time
@@ -60,12 +63,19 @@ def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return Old.unpack(request.param, tmp_path_factory.mktemp("old"))
 
 
-@pytest.fixture
-def old_url(old: Old, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def old_file(old: Old, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry that the old version made. The first one also takes a content that no client can load."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    old.go_live(url, {"bot": GOOD} | ({"evil": BAD} if old.version == FIRST else {}), new=True)
-    return url
+    path = tmp_path_factory.mktemp("made") / "old.db"
+    contents = {"bot": GOOD} | ({"evil": BAD} if old.version == FIRST else {})
+    old.go_live(f"sqlite:///{path}", contents, new=True)
+    return path
+
+
+@pytest.fixture
+def old_url(old_file: Path, tmp_path: Path) -> str:
+    """A copy of it."""
+    return f"sqlite:///{shutil.copy(old_file, tmp_path / 'old.db')}"
 
 
 @pytest.fixture
@@ -80,13 +90,14 @@ def test_an_old_server_is_followed_and_hears_what_it_understands(
     client = client_of(old_server, name="new one")
     assert client.get_prompt("bot/answer").digest == digest(GOOD)
     assert (client.state, list(client.status().cannot_load)) == (State.READY, ["evil"] * (old.version == FIRST))
-    until(lambda: '{"new one": {"bot": 1}}' in old.python(_SEEN, old_url))
-    old.go_live(old_url, {"bot": encode(factory.content("bot", "Hi {{name}}"))})
-    until(lambda: client.get_prompt("bot/answer").revision == 2)
-    client.close()
-    # Closing waits a second for the goodbye, which a busy server may take later. The first version knows none, and
-    # keeps the client for a while.
-    until(lambda: ('"new one"' in old.python(_SEEN, old_url)) == (old.version == FIRST))
+    with old.running(_SEEN, old_url) as seen:
+        until(lambda: '{"new one": {"bot": 1}}' in seen.say("who?"))
+        old.go_live(old_url, {"bot": encode(factory.content("bot", "Hi {{name}}"))})
+        until(lambda: client.get_prompt("bot/answer").revision == 2)
+        client.close()
+        # Closing waits a second for the goodbye, which a busy server may take later. The first version knows none, and
+        # keeps the client for a while.
+        until(lambda: ('"new one"' in seen.say("who?")) == (old.version == FIRST))
 
 
 def test_an_old_client_follows_a_new_server(old: Old, registry: Registry, registry_url: str) -> None:

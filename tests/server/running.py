@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +22,7 @@ from promptops.core.model import Json
 from promptops.server.app import Server
 from promptops.server.run import configuration
 from tests.support.checkout import ROOT
+from tests.support.forked import Forked
 
 PATIENCE = 60.0
 """Seconds for what has to happen; a machine that runs tests may be very busy."""
@@ -112,7 +111,7 @@ class Talking:
 class Running(Talking):
     """A server that is a process."""
 
-    process: subprocess.Popen[str]
+    process: Forked
     log: Path
 
     @property
@@ -161,14 +160,11 @@ def environment(url: str) -> dict[str, str]:
 def running(url: str, folder: Path, *arguments: str) -> Iterator[Running]:
     """A server for the registry of this URL at a free port; it is ended with the block, if it runs still."""
     log = folder / f"serve-{time.monotonic_ns()}.log"
-    command = [sys.executable, "-m", "promptops", "serve", "--port", "0", "--json", *arguments]
+    command = ["serve", "--port", "0", "--json", *arguments]
     with (
         log.open("w", encoding="utf-8") as errors,
-        subprocess.Popen(
-            command, cwd=folder, env=environment(url), stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
+        Forked(command, folder=folder, environment=environment(url), errors=errors) as process,
     ):
-        assert process.stdout is not None
         try:
             first = process.stdout.readline()
             assert first, f"it did not start: {log.read_text(encoding='utf-8')}"

@@ -33,22 +33,20 @@ from tests.server.running import PATIENCE, Running, environment, read_reply, run
 from tests.store.facts import do
 from tests.store.schema.test_comparison import SWALLOWING
 from tests.store.schema.test_comparison import run as put
-from tests.support import factory
+from tests.support import factory, forked
 
 PATH = "/v1/channels/prod/snapshot"
 
 
-def refused(url: str, folder: Path, *arguments: str, **more: str) -> tuple[int, dict[str, str]]:
+COMMAND = "serve", "--port", "0", "--json"
+
+
+def refused(url: str, folder: Path, *arguments: str) -> tuple[int, dict[str, str]]:
     """How `promptops serve` ended that could not start: exit code, and the error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "promptops", "serve", "--port", "0", "--json", *arguments],
-        cwd=folder,
-        env=environment(url) | more,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return said_at_the_end(forked.run(*COMMAND, *arguments, folder=folder, environment=environment(url)))
+
+
+def said_at_the_end(done: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, str]]:
     assert done.stdout == ""
     error = json.loads(done.stderr.splitlines()[-1])["error"]
     assert isinstance(error, dict)
@@ -100,8 +98,14 @@ def test_it_says_what_to_install_where_its_packages_are_missing(
 ) -> None:
     """An environment in which importing uvicorn fails as if it were not installed."""
     (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(\"No module named 'uvicorn'\", name='uvicorn')")
-    path = f"{tmp_path}{os.pathsep}{environment(registry_url)['PYTHONPATH']}"
-    code, error = refused(registry_url, tmp_path, PYTHONPATH=path)
+    settings = environment(registry_url)
+    settings["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{settings['PYTHONPATH']}"
+    command = [sys.executable, "-m", "promptops", *COMMAND]
+    code, error = said_at_the_end(
+        subprocess.run(
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    )
     assert (code, error["code"]) == (6, "extra-missing")
     assert "promptops-registry[server]" in error["hint"]
 

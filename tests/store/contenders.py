@@ -5,7 +5,6 @@ They start together at a moment agreed on, so that they really meet.
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from promptops.operations.rollback import RollbackRequest, rollback
 from promptops.store import Registry, Writer, create
 from tests.store.facts import ACTOR, START, note
 from tests.store.linearizability import Operation
+from tests.support.forked import forking
 
 PROCESSES = 8
 T = TypeVar("T")
@@ -30,9 +30,7 @@ T = TypeVar("T")
 @contextmanager
 def processes() -> Iterator[Pool]:
     """A pool that starts each process fresh, without what this one has open."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.store.contenders"])
-    with context.Pool(PROCESSES) as pool:
+    with forking().Pool(PROCESSES) as pool:
         yield pool
         pool.close()
         pool.join()
