@@ -68,7 +68,7 @@ faults: $(VENV)/.dev ## kill, starve and restart everything, and count what was 
 	@$(BIN)/python -m tests.harness.faults $(ARGS)
 
 .PHONY: calibrate
-calibrate: $(VENV)/.dev ## measure how often gates let a bad release pass, and write docs/calibration.md (ARGS=--short: seconds)
+calibrate: $(VENV)/.dev ## measure what gates let pass and canaries abort, and write docs/calibration.md (ARGS=--short: seconds)
 	@$(BIN)/python -m tests.harness.calibrate $(ARGS)
 
 .PHONY: format

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -150,6 +151,8 @@ class RolloutState:
         """
         if guardrail not in self._coins:
             return counted
+        if self._first_waiting(counted.masks, bucket) > step:
+            return counted
         coins = self._coins[guardrail]
         minutes = {*counted.minutes, (minute, step)}
         bad = sum(under == step for _, under in minutes)
@@ -158,10 +161,19 @@ class RolloutState:
             for kind, coin, mask in zip(Coin, coins, counted.masks, strict=True)
         )
         # A minute counts for the components of its step and of earlier ones: none is needed where all have the key.
-        steps = range(len(self.weights))
-        needed = next((part for part in steps if coins[-1].waits_for(again & often, part, bucket)), len(steps))
+        needed = self._first_waiting((once, again, often), bucket)
         kept = tuple(sorted((at, under) for at, under in minutes if under >= needed))
         return Counted(masks=(once, again, often), minutes=kept)
+
+    def _first_waiting(self, masks: tuple[int, int, int], bucket: int) -> int:
+        """The first component of which a coin may still count a key; the number of steps where no coin may.
+
+        A key takes part in the component of the whole rollout, and in those of the steps that find it on stable.
+        """
+        by_all = masks[0] & masks[1] & masks[2]
+        first = (~by_all & (by_all + 1)).bit_length() - 1  # the lowest bit that is not set
+        steps = len(self.weights)
+        return first if first < min(bisect_right(self.weights, bucket) + 1, steps) else steps
 
     def see(self, counted: Counted, *, bucket: int, step: int) -> Counted:
         """Counts a key of the sample when it is seen first. It has to be in the sample on either side.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.canary.guardrail import shows_worse
-from promptops.core.canary.state import Counted, RolloutState
+from promptops.core.canary.state import Coin, Counted, RolloutState
 from promptops.core.deployment_parts import WHOLE
 
 RAMP = (500, 2500, 5000)
@@ -154,6 +154,24 @@ def fed(state: RolloutState, log: list[tuple[int, int, int]], drawn: list[int]) 
         counted[key] = state.bad("error", counted.get(key, Counted()), bucket=drawn[key], step=step, minute=minute)
         seen[key] = state.see(seen.get(key, Counted()), bucket=drawn[key], step=step)
     return state
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12)), max_size=60), buckets)
+def test_what_a_state_forgets_of_a_key_it_does_not_need(log: list[tuple[int, int, int]], drawn: list[int]) -> None:
+    """Beside a count that remembers every event."""
+    state = fed(RolloutState(RAMP, ["error"]), log, drawn)
+    for kind in Coin:
+        expected: dict[tuple[int, int], tuple[int, int]] = {}
+        counted: set[tuple[int, int]] = set()
+        for place, (key, step, _) in enumerate(log):
+            minutes = {minute for other, under, minute in log[: place + 1] if (other, under) == (key, step)}
+            for component in range(step + 1) if len(minutes) >= kind.minutes else ():
+                if (key, component) not in counted and (not component or drawn[key] >= RAMP[component - 1]):
+                    counted.add((key, component))
+                    canary, stable = expected.get((component, step), (0, 0))
+                    on_canary = drawn[key] < RAMP[step]
+                    expected[component, step] = (canary + on_canary, stable + (not on_canary))
+        assert dict(state.coins[kind.of("error")].counts) == expected
 
 
 @given(events, buckets, st.randoms(use_true_random=False))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from promptops.core.statistics.bounds import lower_bound
 
@@ -16,7 +16,7 @@ class Line:
 
     ``bound`` is what it may be at most; with ``least`` it has to be that at least. ``without`` is what happens without
     the remedy, as prototypes of the gate showed it; ``how`` names what was counted instead of tries, and ``of`` what
-    tries are of.
+    tries are of. ``beside`` is what other rules make of the same tries.
     """
 
     world: str
@@ -27,6 +27,7 @@ class Line:
     without: float | None = None
     how: str = "exact"
     of: str = "releases"
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -40,12 +41,16 @@ class Line:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Returns the lines as a table of Markdown."""
-    rows = ["| world | measured | bound | without the remedy | how |", "|---|---|---|---|---|"]
+    """Returns the lines as a table of Markdown, with a column for each rule that stands beside one of them."""
+    rules = list(dict.fromkeys(rule for line in lines for rule in line.beside))
+    names = ["world", "measured", "bound", "without the remedy", *rules, "how"]
+    rows = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for line in lines:
         sign = "≥" if line.least else "≤"
         without = "" if line.without is None else f"{line.without:.1%}"
         how = f"{line.tries:,} {line.of}" if line.tries else line.how
         mark = "" if line.ok else " **missed**"
-        rows.append(f"| {line.world} | {line.measured:.2%}{mark} | {sign} {line.bound:.1%} | {without} | {how} |")
+        others = [f"{line.beside[rule]:.1%}" if rule in line.beside else "" for rule in rules]
+        cells = [line.world, f"{line.measured:.2%}{mark}", f"{sign} {line.bound:.1%}", without, *others, how]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

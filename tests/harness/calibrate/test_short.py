@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from tests.harness.calibrate.__main__ import measured
+from tests.harness.calibrate.__main__ import measured, of_canaries
 from tests.harness.calibrate.line import Line, table
 
 
 def test_every_bound_is_kept() -> None:
     lines = list(measured(short=True))
+    assert len(lines) > 40
+    assert [line.world for line in lines if not line.ok] == []
+
+
+def test_every_bound_of_canaries_is_kept() -> None:
+    lines = list(of_canaries(short=True))
     assert len(lines) > 40
     assert [line.world for line in lines if not line.ok] == []
 
