@@ -18,7 +18,7 @@ from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import World
 from promptops.client.process import mark
-from promptops.client.prompt import Fallback, Prompt
+from promptops.client.prompt import Fallback, Prompt, Reason
 from promptops.client.sources.configured import SourceOption
 from promptops.client.state.app_release import ServedRelease
 from promptops.client.state.release_set import Required
@@ -144,15 +144,18 @@ class BaseClient:
         *,
         key: str | None = None,
         targeting_key: str | None = None,
+        hold: str | None = None,
         version: str | None = None,
         channel: str | None = None,
         fallback: Fallback | None = None,
     ) -> Prompt:
         """Returns the prompt that the channel serves, ``support-bot/answer``. No I/O.
 
-        ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``version`` names a
-        release that is held; :meth:`fetch` holds one. ``fallback`` is what is served when there is nothing else: text,
-        a list of messages, or a whole prompt as a mapping.
+        ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``hold`` is the
+        :attr:`Prompt.hold` of an earlier prompt of a conversation, which keeps it on that release; one that holds
+        nothing any more changes nothing. ``version`` names a release that is held; :meth:`fetch` holds one.
+        ``fallback`` is what is served when there is nothing else: text, a list of messages, or a whole prompt as a
+        mapping.
 
         Raises:
             PromptUnavailable: nothing is held, and there is no fallback.
@@ -160,18 +163,18 @@ class BaseClient:
         """
         if not self._mark[0]:
             self._notice()
-        if version is None and channel is None and not self._strict:
+        if version is None and channel is None and not hold and not self._strict:
             prompt = self._own.view.plain.get(name)
             if prompt is not None:
                 return prompt
         try:
             view = self._replica(channel).view
-            return view.resolve(name, targeting_key if key is None else key, version)
+            return view.resolve(name, targeting_key if key is None else key, version, hold)
         except (NotFound, Unavailable) as error:
             explained = self._explained(error, channel)
             if fallback is None:
                 raise explained from None
-            return self._fall_back(name, fallback, channel, explained)
+            return self._fall_back(name, fallback, channel, explained, hold)
 
     def call(
         self,
@@ -181,6 +184,7 @@ class BaseClient:
         targeting_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         trace_id: str = "",
+        hold: str | None = None,
         version: str | None = None,
         channel: str | None = None,
         fallback: Fallback | None = None,
@@ -193,18 +197,19 @@ class BaseClient:
                 response = openai.chat.completions.create(**call.prompt.to_openai(question=question))
                 call.record(response)
 
-        Calls are added up by release and reported every ten seconds. Without a key the call is a unit of its own.
+        Calls are added up by release and reported every ten seconds. Without a key the call is a unit of its own; of a
+        conversation that is held, give the key that it began with.
         ``tags`` are declared in ``app.yml``; others are left out. ``trace_id`` is that of the call's trace, which
         :mod:`promptops.otel` finds by itself. Nothing of the counting raises or waits.
 
         Raises:
             PromptUnavailable, NotFound: as :meth:`get_prompt` does.
         """
-        drawn = targeting_key if key is None else key
-        if drawn is None:
-            drawn = os.urandom(8).hex()
-        prompt = self.get_prompt(name, key=drawn, version=version, channel=channel, fallback=fallback)
-        return prompt.call(key=drawn, tags=tags, trace_id=trace_id)
+        given = targeting_key if key is None else key
+        drawn = os.urandom(8).hex() if given is None else given
+        prompt = self.get_prompt(name, key=drawn, hold=hold, version=version, channel=channel, fallback=fallback)
+        # A key that is drawn now had no part in what a conversation was assigned to.
+        return prompt.call(key=given if prompt.reason is Reason.HELD else drawn, tags=tags, trace_id=trace_id)
 
     def outcome(self, call_id: str, name: str) -> None:
         """Report what a call led to, ``ticket_resolved``: from any process, also days later. No I/O, and never raises.
@@ -237,7 +242,13 @@ class BaseClient:
             ledger_at(desk).feedback(feedback)
 
     def release(
-        self, app: str, *, key: str | None = None, targeting_key: str | None = None, channel: str | None = None
+        self,
+        app: str,
+        *,
+        key: str | None = None,
+        targeting_key: str | None = None,
+        hold: str | None = None,
+        channel: str | None = None,
     ) -> ServedRelease:
         """Returns one release of an app, for several prompts that belong together. No I/O.
 
@@ -250,7 +261,7 @@ class BaseClient:
             PromptUnavailable, AppNotFound: as :meth:`get_prompt` does.
         """
         try:
-            return self._replica(channel).view.release(app, targeting_key if key is None else key)
+            return self._replica(channel).view.release(app, targeting_key if key is None else key, hold=hold)
         except Unavailable as error:
             raise self._explained(error, channel) from None
 
@@ -335,10 +346,18 @@ class BaseClient:
             return error
         return PromptUnavailable(f"{error.message} ({replica.contact.problem})", hint=error.hint)
 
-    def _fall_back(self, name: str, fallback: Fallback, channel: str | None, error: NotFound | Unavailable) -> Prompt:
+    def _fall_back(
+        self,
+        name: str,
+        fallback: Fallback,
+        channel: str | None,
+        error: NotFound | Unavailable,
+        hold: str | None,
+    ) -> Prompt:
         if name not in self._fell_back:
             self._fell_back.add(name)
             log(logging.WARNING, "fallback", "%s is answered by its fallback: %s", name, error.message, prompt=name)
         replica = self._replicas.get(channel or "", self._own)
         prompt = Prompt.fallback(name, fallback, channel=channel or self._own.channel)
-        return replace(prompt, exposure=replica.view.exposure(prompt.app))
+        exposure = replica.view.exposure(prompt.app)  # the conversation goes on with its hold when there is something
+        return replace(prompt, exposure=exposure.with_hold(hold) if isinstance(hold, str) else exposure)

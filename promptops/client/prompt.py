@@ -34,13 +34,18 @@ class Source(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why it is this one: the channel's only one, a canary's split, the last known, one too old, or the fallback."""
+    """Why it is this one: the channel's only one, a canary's split, the last known, one too old, the fallback, or the
+    one that a conversation stays on.
+    """
 
     STATIC = "STATIC"
     SPLIT = "SPLIT"
     CACHED = "CACHED"
     STALE = "STALE"
     DEFAULT = "DEFAULT"
+    HELD = "HELD"
+    HELD_MISSING = "HELD_MISSING"
+    """It is the channel's, until the release that the conversation stays on was fetched."""
 
 
 class Variant(StrEnum):
@@ -100,6 +105,14 @@ class Prompt:
     def inputs(self) -> tuple[str, ...]:
         """The names of the variables that :meth:`render` takes."""
         return self.template.names
+
+    @property
+    def hold(self) -> str:
+        """A text to keep with a conversation, for ``get_prompt(…, hold=…)``: the conversation stays on this release. Of
+        a prompt that a hold was given for, that hold. Empty where the channel did not choose the release: for a
+        version, an override or a fallback.
+        """
+        return self.exposure.hold_of(self.version, self.digest) if self.exposure is not None else ""
 
     def render(self, /, **variables: Json) -> list[dict[str, str]]:
         """Returns the messages as ``{"role": …, "content": …}``.

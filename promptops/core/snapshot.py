@@ -24,8 +24,12 @@ class Pointer:
     """What a channel serves of one app: its revision there, the stable release, and the canary with its weight in
     basis points and its salt (none: weight 0, no salt). Without a stable release the app is off: nothing is served.
     ``last_good`` is where a rollback would go: a client holds its content beforehand, so that following a rollback
-    needs no further request. ``declared`` is what the app declares of its calls, without the plan; it is no part of
-    what the revision is, and may change without one.
+    needs no further request.
+
+    The rest is no part of what the revision is, and may change without one. ``declared`` is what the app declares of
+    its calls, without the plan. ``withdrawn`` are the digests of releases that no conversation stays on: those in
+    quarantine here, and those that were yanked. Where they are too many, it has the newest, and no conversation stays
+    on what it was assigned before the revision ``held_from``.
     """
 
     revision: int
@@ -35,6 +39,13 @@ class Pointer:
     salt: str = ""
     last_good: ReleaseRef | None = None
     declared: Declarations = NOTHING
+    withdrawn: tuple[str, ...] = ()
+    held_from: int = 0
+
+    @property
+    def decided(self) -> Pointer:
+        """The part that its revision decides for ever."""
+        return replace(self, last_good=None, declared=NOTHING, withdrawn=(), held_from=0)
 
     @property
     def version(self) -> str:

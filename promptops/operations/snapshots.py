@@ -6,7 +6,9 @@ A release is only returned if its stored bytes have its digest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.errors import RegistryDamaged, Yanked
@@ -15,8 +17,11 @@ from promptops.operations.status import Standing, standings
 
 if TYPE_CHECKING:
     from promptops.core.model import Release
-    from promptops.store import Registry
+    from promptops.store import Reader, Registry
     from promptops.store.queries.serving import Progress
+
+MOST_WITHDRAWN: Final = 20
+"""Releases of an app that a snapshot names as withdrawn: more than any app withdraws in the time that a hold lasts."""
 
 
 class StoredRelease(NamedTuple):
@@ -44,17 +49,24 @@ def snapshot(registry: Registry, channel: str) -> Snapshot:
         ChannelNotFound: there is no such channel; it has those that exist.
     """
     with registry.read() as reader:
-        reader.channel(channel)
         now = reader.progress(channel)
         live_apps = standings(reader, channel=channel)
+        if not live_apps:  # the channel may not exist
+            reader.channel(channel)
         declared = reader.declarations_on(channel)
+        withdrawn = reader.withdrawn(channel)
+        pointers = {
+            app: _with_withdrawn(reader, channel, _pointer(each, declared), app, withdrawn)
+            for each in live_apps
+            if (app := each.deployment.app)
+        }
     return Snapshot(
         registry=now.registry,
         lineage=now.lineage,
         epoch=now.epoch,
         channel=channel,
         cursor=now.cursor,
-        apps={standing.deployment.app: _pointer(standing, declared) for standing in live_apps},
+        apps=pointers,
     )
 
 
@@ -69,6 +81,23 @@ def _pointer(standing: Standing, declared: Mapping[str, Declarations]) -> Pointe
         last_good=target.release if target else None,
         declared=declared.get(live.app, NOTHING).reported,
     )
+
+
+def _with_withdrawn(
+    reader: Reader, channel: str, pointer: Pointer, app: str, withdrawn: Mapping[str, Mapping[str, datetime]]
+) -> Pointer:
+    """Returns the pointer with the releases that no conversation stays on. Where they are too many, it has the newest,
+    and what was assigned before the oldest of these was withdrawn holds nothing: the others were withdrawn before.
+    """
+    digests = withdrawn.get(app)
+    if digests is None:
+        return pointer
+    named = list(digests)[:MOST_WITHDRAWN]
+    held_from = 0
+    if len(digests) > len(named):
+        then = reader.live_at(app, channel, digests[named[-1]])
+        held_from = min(then.revision + 1 if then else 1, pointer.revision)
+    return replace(pointer, withdrawn=tuple(sorted(named)), held_from=held_from)
 
 
 def contents(registry: Registry, digests: Sequence[str], *, limit: int | None = None) -> dict[str, StoredRelease]:

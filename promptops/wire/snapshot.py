@@ -11,8 +11,7 @@
 so a reader notices a document that was cut, mixed or damaged over HTTP, in a CDN or on a disk. An event
 has ``"schema": "promptops.event/1"`` and the changed apps only. Reading is strict: an unknown key is a newer format,
 and is refused, except within an object ``extensions`` of the document or of an app
-(:mod:`promptops.wire.extensions`). An app's has ``outcomes``, where it declares any of its calls
-(:mod:`promptops.wire.declarations`).
+(:mod:`promptops.wire.extensions`); :mod:`promptops.wire.served_extensions` has those of an app.
 """
 
 from __future__ import annotations
@@ -23,15 +22,14 @@ from dataclasses import replace
 from typing import Final
 
 from promptops.core.bucketing import WHOLE
-from promptops.core.declarations import NOTHING
 from promptops.core.digest import digest as digest_of
 from promptops.core.digest import parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, ReleaseRef, is_name, is_segment
 from promptops.core.reference import VERSION
 from promptops.core.snapshot import Pointer, Snapshot
-from promptops.wire.declarations import DECLARED, declarations_from_json, declarations_to_json
 from promptops.wire.extensions import EXTENSIONS, require_extensions
+from promptops.wire.served_extensions import bare, extensions_to_json, with_extensions
 
 SNAPSHOT: Final = "promptops.snapshot/1"
 EVENT: Final = "promptops.event/1"
@@ -55,8 +53,8 @@ def encode(snapshot: Snapshot) -> tuple[bytes, str]:
     document = _document(snapshot)
     body = _canonical(document)
     if len(body) > MAX_BYTES - 100:  # what apps declare stops no channel
-        bare = {app: replace(pointer, declared=NOTHING) for app, pointer in snapshot.apps.items()}
-        body = _canonical(_document(replace(snapshot, apps=bare)))
+        apps = {app: bare(pointer) for app, pointer in snapshot.apps.items()}
+        body = _canonical(_document(replace(snapshot, apps=apps)))
     if len(body) > MAX_BYTES - 100:
         raise Invalid(f"the snapshot of {snapshot.channel} is {len(body):,} bytes, over the limit of {MAX_BYTES:,}")
     digest = digest_of(body)
@@ -126,9 +124,9 @@ def is_digest(text: str) -> bool:
 
 
 def _pointer_to_json(pointer: Pointer) -> Json:
-    declared = declarations_to_json(pointer.declared)
+    extensions = extensions_to_json(pointer)
     return {
-        **({EXTENSIONS: {DECLARED: declared}} if declared else {}),
+        **({EXTENSIONS: extensions} if extensions else {}),
         "revision": pointer.revision,
         "stable": _ref_to_json(pointer.stable),
         "canary": _ref_to_json(pointer.canary),
@@ -151,15 +149,15 @@ def _pointer(value: Json, path: str) -> Pointer:
         raise Invalid(f"{path}: canary, weight and salt do not fit together")
     if canary is not None and stable is None:
         raise Invalid(f"{path} has a canary and no stable release beside it")
-    return Pointer(
+    pointer = Pointer(
         revision=_number(document, "revision", path, least=1),
         stable=stable,
         canary=canary,
         weight=weight,
         salt=salt,
         last_good=_ref(document["last_good"], f"{path}.last_good"),
-        declared=declarations_from_json(document.get(EXTENSIONS)),
     )
+    return with_extensions(pointer, document.get(EXTENSIONS))
 
 
 def _ref(value: Json, path: str) -> ReleaseRef | None:

@@ -23,6 +23,7 @@ from promptops.core.model import Policy, ReleaseRef
 from promptops.core.reference import parse_reference
 from promptops.operations import snapshots
 from promptops.operations.quarantine import WithholdRequest, quarantine, unquarantine, yank
+from promptops.operations.snapshots import MOST_WITHDRAWN
 from promptops.store import Registry
 from promptops.store.queries.serving import AT_ONCE
 from tests.store.vandal import vandalise
@@ -278,3 +279,54 @@ def test_a_version_is_served_with_its_content_until_it_is_yanked(registry: Regis
     yank(registry, withhold("bot@0.1.0"), actor=ACTOR, now=minutes(1))
     with pytest.raises(Yanked, match="leaks data"):
         snapshots.content_of_version(registry, "bot", "0.1.0")
+
+
+# --- what no conversation stays on ----------------------------------------------------------------------
+
+
+def withdrawn(registry: Registry, app: str = "bot") -> set[str]:
+    """The versions of an app that no conversation on `prod` may stay on."""
+    digests = snapshots.snapshot(registry, "prod").apps[app].withdrawn
+    with registry.read() as reader:
+        return {release.version for release in reader.releases(app) if release.digest in digests}
+
+
+def test_what_a_rollback_a_quarantine_or_a_yank_left_holds_no_conversation(registry: Registry) -> None:
+    make_channels(registry)
+    live(registry, 5)
+    live(registry, 1, "faq")
+    assert withdrawn(registry) == set()
+    go_back(registry, "bot", now=minutes(1))
+    assert withdrawn(registry) == {"0.1.4"}
+    quarantine(registry, withhold("bot@0.1.0", "prod"), actor=ACTOR, now=minutes(2))
+    yank(registry, withhold("bot@0.1.1"), actor=ACTOR, now=minutes(3))
+    assert withdrawn(registry) == {"0.1.0", "0.1.1", "0.1.4"}
+    assert withdrawn(registry, "faq") == set()
+    unquarantine(registry, withhold("bot@0.1.4", "prod"), actor=ACTOR, now=minutes(4))
+    assert withdrawn(registry) == {"0.1.0", "0.1.1"}
+    assert snapshots.snapshot(registry, "prod").apps["bot"].held_from == 0
+
+
+def test_a_quarantine_on_another_channel_withdraws_nothing_here(registry: Registry) -> None:
+    make_channels(registry, prod=Policy(), staging=Policy())
+    live(registry, 2)
+    for version in ("0.1.0", "0.1.1"):
+        go_live(registry, f"bot@{version}", "staging")
+    quarantine(registry, withhold("bot@0.1.0", "staging"), actor=ACTOR, now=minutes(1))
+    assert withdrawn(registry) == set()
+
+
+def test_of_too_many_withdrawals_the_newest_are_named_and_what_came_before_them_holds_nothing(
+    registry: Registry,
+) -> None:
+    make_channels(registry)
+    releases = make_releases(registry, "bot", MOST_WITHDRAWN + 3)
+    for number, release in enumerate(releases):
+        go_live(registry, f"bot@{release.version}", now=minutes(10 * number))
+        if number:
+            before = withhold(f"bot@{releases[number - 1].version}", "prod")
+            quarantine(registry, before, actor=ACTOR, now=minutes(10 * number + 5))
+    found = snapshots.snapshot(registry, "prod").apps["bot"]
+    assert set(found.withdrawn) == {release.digest for release in releases[2:-1]}
+    assert found.revision == MOST_WITHDRAWN + 3
+    assert found.held_from == 5, "the third one was withdrawn at revision 4, and those that are not named before it"

@@ -105,7 +105,7 @@ class Call(Generic[P]):
         self._observed: list[Observed] | None = None
         self._running: list[StreamReader] | None = None
         self._token: Token[CurrentCall | None] | None = None
-        exposure = prompt.exposure
+        exposure = prompt.exposure.for_key(key) if prompt.exposure is not None else None
         self._line: Line | None = line_of(exposure, prompt.definition) if exposure is not None else None
         if tags and exposure is not None:
             self._tags = exposure.tags_of(tags)
@@ -308,6 +308,8 @@ class Call(Generic[P]):
         if is_observed and self._observed:
             seen.observe(self._observed)
         outcome = seen.outcome(pinned=line.pinned, has_unit=self._unit is not None, error=error, cancelled=cancelled)
+        if line.is_held:
+            outcome = replace(outcome, held=True)
         is_known = bool(seen.model) or (seen.tokens is not None and not seen.is_unread)
         model = (seen.model if is_observed else line.model_of(seen.model)) if is_known else ""
         is_whole = line.is_checked and not outcome.error and not cancelled
@@ -326,6 +328,7 @@ class Call(Generic[P]):
         """What is kept of the call by itself. Nothing of it is content, unless the app declares that variables are."""
         prompt, line = self._prompt, ended.line
         is_fixed = line.assignment.arm is Arm.FIXED
+        held = "held" if line.is_held else ""
         fixed = "fallback" if not prompt.version else "override" if prompt.source == "override" else "fixed"
         return kept_call(
             self.id,
@@ -335,7 +338,7 @@ class Call(Generic[P]):
             kept,
             at=int(time.time() - (time.perf_counter() - self._began)),
             version=prompt.version,
-            reason=fixed if is_fixed else "split" if line.weight else "stable",
+            reason=held or (fixed if is_fixed else "split" if line.weight else "stable"),
             model=ended.series.model,
             trace=self._trace,
             tools=self._tools,

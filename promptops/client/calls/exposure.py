@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Mapping, Set
+from copy import copy
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from promptops.client.calls.desk import CallDesk
 
 FIXED = "fixed"
 """The arm of a call that takes no part in a canary."""
+CANARY = "canary"
+_APART = ""
+"""Where the lines of an exposure keep the same exposure, apart: no prompt has this name."""
 
 
 class Exposure:
@@ -17,12 +22,14 @@ class Exposure:
 
     ``salt`` and ``weight`` are those of the app's canary, empty and 0 without one. ``tags`` are the declared ones with
     their values, and ``captures`` is True where the variables of bad and sampled calls are kept. ``lines`` keeps
-    what a prompt's calls have in common, by the prompt's name within the app.
+    what a prompt's calls have in common, by the prompt's name within the app. ``hold`` is the text by which a
+    conversation stays on the release, empty while none was made; ``keep`` is called with the digest when one is made,
+    and is None where a release cannot be held. ``is_held`` is True where a hold chose the release.
     """
 
     __slots__ = (
-        *("app", "arm", "captures", "channel", "desk", "epoch", "lineage", "lines", "revision", "salt", "tags"),
-        "weight",
+        *("app", "arm", "captures", "channel", "desk", "epoch", "hold", "is_held", "keep", "lineage", "lines"),
+        *("revision", "salt", "tags", "weight"),
     )
 
     def __init__(
@@ -38,6 +45,9 @@ class Exposure:
         weight: int = 0,
         tags: Mapping[str, Set[str]] | None = None,
         captures: bool = False,
+        keep: Callable[[str], object] | None = None,
+        hold: str = "",
+        is_held: bool = False,
     ) -> None:
         self.desk = desk
         self.app = app
@@ -50,19 +60,60 @@ class Exposure:
         self.weight = weight
         self.tags = tags or {}
         self.captures = captures
+        self.keep = keep
+        self.hold = hold
+        self.is_held = is_held
         self.lines: dict[str, object] = {}
 
-    def apart(self) -> Exposure:
+    def apart(self) -> Self:
         """Returns the same for calls that take no part in the canary."""
-        return Exposure(
-            self.desk,
+        found = copy(self)
+        found.arm, found.salt, found.weight, found.lines = FIXED, "", 0, {}
+        return found
+
+    def with_hold(self, text: str) -> Self:
+        """Returns the same for a conversation that has this hold, of a release that cannot be served now."""
+        found = copy(self)
+        found.hold = text
+        return found
+
+    def for_key(self, key: str | None) -> Self:
+        """Returns what a call of this key counts for.
+
+        Of a conversation that is held on a side of the canary that still runs, only the key that it was drawn for is
+        on that side by chance. Any other is compared with nobody.
+        """
+        if not self.is_held or not self.salt:
+            return self
+        from promptops.core.bucketing import bucket
+
+        fits = key is not None and (bucket(self.salt, key) < self.weight) == (self.arm == CANARY)
+        if fits:
+            return self
+        other = self.lines.get(_APART)
+        return other if isinstance(other, type(self)) else self.lines.setdefault(_APART, self.apart())  # type: ignore[return-value]
+
+    def hold_of(self, version: str, digest: str) -> str:
+        """Returns the text by which a conversation stays on this release; empty where it cannot."""
+        if self.hold or self.keep is None:
+            return self.hold
+        from promptops.core.hold import Hold, day_of, mark
+
+        self.keep(digest)
+        hold = Hold(
+            lineage=mark(self.lineage),
             app=self.app,
-            lineage=self.lineage,
+            channel=self.channel,
             epoch=self.epoch,
             revision=self.revision,
-            tags=self.tags,
-            captures=self.captures,
+            arm=self.arm,
+            weight=self.weight,
+            salt=mark(self.salt) if self.salt else "-",
+            day=day_of(time.time()),
+            version=version,
+            digest=digest,
         )
+        return str(hold)
 
     def tags_of(self, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """Returns the given tags that are declared with their value, in order. The others are left out."""
@@ -70,6 +121,12 @@ class Exposure:
             return tuple(sorted((name, value) for name, value in given.items() if value in self.tags.get(name, ())))
         except (AttributeError, TypeError):  # no mapping, or values that no set can have
             return ()
+
+    def __copy__(self) -> Self:
+        found = object.__new__(type(self))
+        for name in self.__slots__:
+            setattr(found, name, getattr(self, name))
+        return found
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         """A copied prompt counts for nothing: another process has another desk."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = (
     frozenset(Count)
-    - {Count.OPENED, Count.CALLS, Count.NO_UNIT}
+    - {Count.OPENED, Count.CALLS, Count.NO_UNIT, Count.HELD}
     - {name for name in Count if name.value.endswith("tokens")}
 )
 

@@ -37,6 +37,7 @@ class Line:
         self.definition = definition
         self.pinned = definition.model or ""
         self.weight = exposure.weight
+        self.is_held = exposure.is_held
         self.assignment = Assignment(
             app=exposure.app,
             channel=exposure.channel,

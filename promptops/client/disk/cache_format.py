@@ -87,7 +87,8 @@ def restore(stored: StoredChannel, *, channel: str, required: Required = (), old
     snapshot, held = whole(stored.snapshot, channel), older
     if stored.gone:
         held = build(whole(stored.gone, channel), stored.contents, older=older)
-    held = build(snapshot, stored.contents, older=held, required=required)
+    # What no pointer names was kept for conversations.
+    held = build(snapshot, stored.contents, older=held, required=required, kept=stored.contents)
     if held.unloaded and not held.apps:
         first = next(iter(held.unloaded.values()))
         raise Rejected(Rejection(first.reason), first.message)

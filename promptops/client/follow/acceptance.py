@@ -5,7 +5,7 @@
 3. Its epoch is not lower. A higher one is a registry restored from a copy: it counts anew, and is followed.
 4. Within an epoch no app's revision goes back, so of two servers behind one address the older never wins.
 5. Within an epoch a revision is one thing for ever; only where a rollback would go may change, because that depends on
-   what was withheld meanwhile, and what the app declares of its calls, which is no part of a release.
+   what was withheld meanwhile, and what its extensions say, which is no part of what it serves.
 6. An app that is not in the snapshot any more is kept. No held release is ever taken away.
 7. No number leaps: an epoch counts restores, a revision the changes of an app, the cursor the lines of an audit log.
    A client that accepted the largest number would refuse every later snapshot, after a restart too.
@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from promptops.client.state.release_set import Held, Rejected, Rejection, require_possible
-from promptops.core.declarations import NOTHING
 from promptops.core.snapshot import MAX_REVISION, Pointer, Snapshot
 
 RESTORES: Final = 100
@@ -100,11 +99,6 @@ def _flaw(app: str, pointer: Pointer, held: Pointer | None) -> Rejected | None:
         return Rejected(
             Rejection.REVISION, f"'{app}' leaps to revision {pointer.revision} there, and revision {revision} is held"
         )
-    if held and pointer.revision == revision and _decided(pointer) != _decided(held):
+    if held and pointer.revision == revision and pointer.decided != held.decided:
         return Rejected(Rejection.CONFLICT, f"revision {revision} of '{app}' is two different things")
     return None
-
-
-def _decided(pointer: Pointer) -> Pointer:
-    """Returns the part of a pointer that its revision decides for ever."""
-    return replace(pointer, last_good=None, declared=NOTHING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from promptops.client.follow.acceptance import ArrivalVerdict
 from promptops.client.state.release_set import Held, Rejected, Required, Unloaded, load, unloaded_of
@@ -86,7 +86,7 @@ def changes(
     """Returns the changes in what is served; none for apps that the first snapshot brought."""
     for app, pointer in loaded.items():
         old = before.apps.get(app) if before else None
-        if (old is None and app in first) or (old and replace(old, last_good=None) == replace(pointer, last_good=None)):
+        if (old is None and app in first) or (old and old.decided == pointer.decided):
             continue
         yield Change(
             channel=channel,

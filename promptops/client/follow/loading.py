@@ -111,8 +111,12 @@ def share(replica: Replica, deadline: float, places: int) -> float:
 
 
 def has_work(replica: Replica) -> bool:
-    """Returns True if a coming release was not tried yet, or the target of a rollback is not compiled."""
-    return replica.coming.is_new(replica.unloaded) or next(replica.uncompiled(), None) is not None
+    """Returns True if a coming release was not tried yet, one is wanted for a conversation, or the target of a rollback
+    is not compiled.
+    """
+    if replica.coming.is_new(replica.unloaded) or replica.conversations.is_waiting:
+        return True
+    return next(replica.uncompiled(), None) is not None
 
 
 def compile_rollbacks(replica: Replica) -> None:

@@ -152,7 +152,7 @@ def _follow(
         raise _Trouble(Failed(reason="status-304", message="nothing was held that could be unchanged"))
     yield from catch_up(replica, place, deadline, again=True)
     replica.heard(place, api=answer.api, etag="" if trouble else answer.etag)
-    if not answer.unchanged:
+    if not answer.unchanged or replica.conversations.is_waiting:
         yield from _prepare(replica, place, until)
 
 
@@ -166,11 +166,16 @@ def _receive(replica: Replica, snapshot: Snapshot) -> None:
 
 
 def _prepare(replica: Replica, place: SourcePlace, until: float) -> Generator[Ask, SourceAnswer | Failed, None]:
-    """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot."""
+    """Fetch the releases that a later rollback would need; a missing one is requested again with the next snapshot. And
+    those that conversations are on.
+    """
     if wanted := replica.rollbacks():
         yield from fetch(replica, place, wanted, until)
         spare = replica.supply.spare
         replica.hold({digest: spare[digest] for digest in wanted if digest in spare})
+    if asked := replica.conversations.claim():
+        yield from fetch(replica, place, asked, until)
+        replica.hold_for_conversations(asked)
     replica.tidy()
 
 

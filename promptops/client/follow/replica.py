@@ -26,6 +26,7 @@ from promptops.client.follow.schedule import Schedule, World
 from promptops.client.prompt import Reason, Source
 from promptops.client.settings import ClientSettings
 from promptops.client.sources.source import SourcePlace
+from promptops.client.state.conversations import Conversations
 from promptops.client.state.lookup_view import OverrideFile, View
 from promptops.client.state.release_set import (
     CompiledRelease,
@@ -59,6 +60,7 @@ class Replica:
         self.supply = Supply()
         self.coming = Coming()
         self.news = News(channel)
+        self.conversations = Conversations(world.clock)
         self.desk = CallDesk(channel, share=len(settings.channels))
         # A folder never takes reports: spans of its first calls already may not be taken for reported ones.
         self.desk.is_off = not any(place.is_registry for place in settings.places)
@@ -153,7 +155,8 @@ class Replica:
         # Counted first and announced last: a caller that sees what is served, or a line of the log, sees the count too.
         for reason in new.values():
             self.contact.count_rejected(reason.reason)
-        self._swap(holding(snapshot, contents, compiled, older=before, unloaded=unloaded), self.kept)
+        kept = self.conversations.digests
+        self._swap(holding(snapshot, contents, compiled, older=before, unloaded=unloaded, kept=kept), self.kept)
         self.news.add(before, loaded, new)
 
     def tidy(self) -> None:
@@ -176,12 +179,23 @@ class Replica:
         lasts = [pointer.last_good for pointer in held.snapshot.apps.values()] if held else []
         return tuple(dict.fromkeys(last.digest for last in lasts if last and held and last.digest not in held.contents))
 
-    def hold(self, contents: Mapping[str, bytes]) -> None:
-        """Hold releases that a rollback would go to."""
+    def hold(self, contents: Mapping[str, bytes], compiled: Mapping[str, CompiledRelease] | None = None) -> None:
+        """Hold releases that a rollback would go to, or that conversations are on, which are compiled already."""
         with self._lock:
-            held = self.held
+            held, kept = self.held, self.conversations.digests
             if held is not None and contents:
-                self._swap(holding(held.snapshot, contents, {}, older=held, unloaded=held.unloaded), self.kept)
+                more = holding(held.snapshot, contents, compiled or {}, older=held, unloaded=held.unloaded, kept=kept)
+                self._swap(more, self.kept)
+
+    def hold_for_conversations(self, wanted: Mapping[str, str]) -> None:
+        """Hold releases that conversations are on, as far as their bytes came: the app of each digest."""
+        compiled = dict[str, CompiledRelease]()
+        spare = self.supply.spare
+        for digest, app in wanted.items():
+            with suppress(Rejected, KeyError):  # that conversation is served what the channel serves
+                compiled[digest] = compile_release(app, digest, spare[digest])
+                self.conversations.use(digest)
+        self.hold({digest: spare[digest] for digest in compiled}, compiled)
 
     def hold_version(self, app: str, release: ReleaseRef, data: bytes) -> None:
         """Hold a release by its name.
@@ -206,6 +220,8 @@ class Replica:
     def restore(self, held: Held, source: Source) -> None:
         """Start from what is on disk."""
         with self._lock:
+            for digest in held.spare:
+                self.conversations.use(digest)
             self._swap(held, source)
             self.news.add(None, {}, held.unloaded)
 
@@ -260,6 +276,7 @@ class Replica:
             apps=self.settings.apps or None,
             coming=self.coming.pointers,
             desk=self.desk,
+            conversations=self.conversations,
         )
 
     def _grade(self) -> tuple[Source, Reason]:

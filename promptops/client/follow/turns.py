@@ -28,6 +28,7 @@ class Turns:
         self._waiting: list[Callable[[], object]] = []
         self._demanded = False
         follower.replica.desk.nudge_with(self._wake.set)
+        follower.replica.conversations.nudge_with(self._wake.set)
         self._loaders = Loaders(follower, places.crew, places.answer, self._loaded)
         self.listener = ChannelListener(
             follower, places, self._loaders, stop, wake=self._wake.set, ask_again=self.demand

@@ -35,6 +35,11 @@ class ServedRelease:
         """The names of its prompts, without the app's."""
         return tuple(self.prompts)
 
+    @property
+    def hold(self) -> str:
+        """A text to keep with a conversation, for ``release(…, hold=…)``: see :attr:`Prompt.hold`."""
+        return next((prompt.hold for prompt in self.prompts.values()), "")
+
     def prompt(self, name: str) -> Prompt:
         """Returns the prompt of this name, with or without the app's before it.
 

@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptops.client.calls.desk import CallDesk
 from promptops.client.calls.exposure import FIXED, Exposure
 from promptops.client.prompt import Prompt, Reason, Source, Variant
 from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt
+from promptops.client.state.conversations import Conversations, Talk, Talks
 from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
 from promptops.core.declarations import Capture
 from promptops.core.errors import (
@@ -32,6 +34,9 @@ from promptops.core.model import ReleaseRef
 from promptops.core.override import Override
 from promptops.core.reference import parse_reference
 from promptops.core.snapshot import Pointer
+
+if TYPE_CHECKING:
+    from promptops.core.hold import Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +55,15 @@ class View:
     """
 
     __slots__ = (
+        "_apart",
         "_apps",
         "_broken",
+        "_conversations",
         "_desk",
         "_fixed",
         "_off",
         "_overrides",
+        "_talks",
         "channel",
         "held",
         "overrides_end",
@@ -66,10 +74,18 @@ class View:
     )
 
     def __init__(
-        self, held: Held | None, channel: str, source: Source, reason: Reason, desk: CallDesk | None = None
+        self,
+        held: Held | None,
+        channel: str,
+        source: Source,
+        reason: Reason,
+        desk: CallDesk | None = None,
+        conversations: Conversations | None = None,
     ) -> None:
         """Use :meth:`make`."""
         self._desk = desk or CallDesk(channel)
+        self._conversations = conversations
+        self._talks = Talks(held, channel, conversations, serves=self._follows, serve=self._on_hold)
         self.held = held
         self.channel = channel
         self.source = source
@@ -77,6 +93,7 @@ class View:
         self.plain: dict[str, Prompt] = {}
         self.split: dict[str, SplitPrompt] = {}
         self.overrides_end: datetime | None = None
+        self._apart: frozenset[str] = frozenset()
         self._apps: dict[str, ServedApp] = {}
         self._broken: dict[str, str] = {}
         self._off: set[str] = set()
@@ -96,16 +113,18 @@ class View:
         apps: Collection[str] | None = None,
         coming: Collection[str] = (),
         desk: CallDesk | None = None,
+        conversations: Conversations | None = None,
     ) -> View:
         """Returns the view of what is held, with the source and the reason that its prompts carry.
 
         ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
         requested is unavailable, and one that is off is not there; the others are not affected. Calls of its prompts
-        are counted at ``desk``.
+        are counted at ``desk``, and the releases that conversations stay on are kept by ``conversations``.
         """
-        view = cls(held, channel, source, reason, desk)
+        view = cls(held, channel, source, reason, desk, conversations)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
+        view._apart = frozenset({*(fixed or ()), *view._overrides})
         view._off = {app for app, pointer in held.apps.items() if pointer.stable is None} if held else set()
         followed = [app for app in held.apps if app not in view._off] if held else []
         wanted: dict[str, Callable[[str], ServedApp]] = dict.fromkeys(followed, view._followed)
@@ -120,14 +139,20 @@ class View:
         view.overrides_end = min((found.override.expires_at for found in view._overrides.values()), default=None)
         return view
 
-    def resolve(self, name: str, key: str | None = None, version: str | None = None) -> Prompt:
-        """Returns the prompt of a full name, ``support-bot/answer``, for a key or of a version that is held.
+    def resolve(self, name: str, key: str | None = None, version: str | None = None, hold: object = "") -> Prompt:
+        """Returns the prompt of a full name, ``support-bot/answer``, for a key or of a version that is held, or for a
+        conversation with a ``hold``.
 
         Raises:
             AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it does not exist; the error lists what does.
             PromptUnavailable: nothing is held yet, or not the version that is fixed for this app.
             Invalid: it is not the name of a prompt.
         """
+        if hold and version is None and "@" not in name:
+            app, _, short = name.removesuffix(f":{self.channel}").partition("/")
+            if (talk := self._talks.of(app, hold)) is not None:
+                found = talk.release.prompts.get(short) if talk.release is not None else None
+                return found or _waiting(self.resolve(name, key), str(hold))
         if version is None:
             prompt = self.plain.get(name)
             if prompt is not None:
@@ -137,14 +162,23 @@ class View:
                 return split.choose(key)
         return self._find(name, key, version or "")
 
-    def release(self, app: str, key: str | None = None, version: str | None = None) -> ServedRelease:
-        """Returns the release of an app for a key, or of a version that is held. Raises as :meth:`resolve` does."""
+    def release(self, app: str, key: str | None = None, version: str | None = None, hold: object = "") -> ServedRelease:
+        """Returns the release of an app for a key, or of a version that is held, or for a conversation with a ``hold``.
+        Raises as :meth:`resolve` does.
+        """
         if version:
             return self._version(app, version)
+        talk: Talk | None = self._talks.of(app, hold) if hold else None
+        if talk is not None and talk.release is not None:
+            return talk.release
         serving = self._apps.get(app)
         if serving is None:
             raise self._missing(app)
-        return serving.choose(key)
+        found = serving.choose(key)
+        if talk is None:
+            return found
+        prompts = {name: _waiting(prompt, str(hold)) for name, prompt in found.prompts.items()}
+        return replace(found, reason=Reason.HELD_MISSING, prompts=prompts)
 
     @property
     def notes(self) -> dict[str, tuple[str, ...]]:
@@ -208,9 +242,25 @@ class View:
             pointer = self.held.apps.get(app)
             named = {pointer.canary: Variant.CANARY, pointer.stable: Variant.STABLE} if pointer else {}
             variant = named.get(ref, Variant.FIXED)
-            served = self._served(self.held.release(app, ref.digest), ref, variant, arm=FIXED)
+            release = self.held.release(app, ref.digest)
+            served = self._served(release, ref, variant, exposure=self.exposure(app))
             made = self._fixed.setdefault((app, ref.digest), served)
         return made
+
+    def _follows(self, app: str) -> bool:
+        """True where the channel decides what an app serves here, and it serves something."""
+        return app in self._apps and app not in self._apart
+
+    def _on_hold(self, hold: Hold, release: CompiledRelease, pointer: Pointer, text: str) -> ServedRelease:
+        """Returns the release that a conversation stays on, which counts as what it was assigned to."""
+        from promptops.core.hold import mark
+
+        exposure = self.exposure(hold.app, hold.arm)
+        exposure.revision, exposure.hold, exposure.is_held = hold.revision, text, True
+        runs = hold.arm != FIXED and bool(pointer.salt) and mark(pointer.salt) == hold.salt
+        exposure.salt, exposure.weight = (pointer.salt, hold.weight) if runs else ("", 0)
+        ref = ReleaseRef(version=hold.version, digest=hold.digest)
+        return self._served(release, ref, Variant(hold.arm), reason=Reason.HELD, exposure=exposure)
 
     def _served(
         self,
@@ -220,16 +270,15 @@ class View:
         *,
         reason: Reason | None = None,
         source: Source | None = None,
-        arm: str | None = None,
+        exposure: Exposure | None = None,
     ) -> ServedRelease:
-        pointer = self.held.apps.get(release.app) if self.held else None
-        exposure = self.exposure(release.app, variant if arm is None else arm)
+        exposure = self.exposure(release.app, variant) if exposure is None else exposure
         facts = {
             "app": release.app,
             "version": ref.version,
             "digest": ref.digest,
             "channel": self.channel,
-            "revision": pointer.revision if pointer else 0,
+            "revision": exposure.revision,
             "variant": variant,
             "source": source or self.source,
             "reason": reason or self.reason,
@@ -265,6 +314,7 @@ class View:
             weight=0 if arm == FIXED else pointer.weight,
             tags={tag.name: frozenset(tag.values) for tag in pointer.declared.tags},
             captures=pointer.declared.capture is Capture.VARIABLES,
+            keep=None if arm == FIXED or self._conversations is None else self._conversations.use,
         )
 
     def _known(self, app: str) -> tuple[Held, Pointer]:
@@ -321,3 +371,9 @@ class View:
                 known=self._apps,
             )
         return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)
+
+
+def _waiting(prompt: Prompt, hold: str) -> Prompt:
+    """Returns the channel's prompt for a conversation whose release is not here, or does not have the prompt."""
+    exposure = prompt.exposure.with_hold(hold) if prompt.exposure is not None else None
+    return replace(prompt, reason=Reason.HELD_MISSING, exposure=exposure)

@@ -98,6 +98,12 @@ class Held:
         """The pointer of every app that is served; of those that are gone, the last one."""
         return {**self.gone.apps, **self.snapshot.apps} if self.gone else self.snapshot.apps
 
+    @property
+    def spare(self) -> Collection[str]:
+        """The digests of releases that are held and that nothing names: conversations are on them."""
+        named = {ref.digest for pointer in self.apps.values() for ref in pointer.releases()}
+        return self.contents.keys() - named - set(self.fixed.values())
+
     def release(self, app: str, digest: str) -> CompiledRelease:
         """Returns the release of a digest, which is held. It is compiled at the first call.
 
@@ -185,9 +191,15 @@ def load(
 
 
 def build(
-    snapshot: Snapshot, contents: Mapping[str, bytes], *, older: Held | None = None, required: Required = ()
+    snapshot: Snapshot,
+    contents: Mapping[str, bytes],
+    *,
+    older: Held | None = None,
+    required: Required = (),
+    kept: Collection[str] = (),
 ) -> Held:
-    """Returns what is held once this snapshot is followed. ``contents`` are the bytes that ``older`` does not have yet.
+    """Returns what is held once this snapshot is followed. ``contents`` are the bytes that ``older`` does not have yet,
+    and ``kept`` the digests of releases to keep beside those that it names.
 
     Releases that ``older`` compiled are not compiled again; releases held by name stay, and so does an app that the
     snapshot does not name or that cannot be loaded. Bytes of ``last_good`` may be missing.
@@ -203,7 +215,7 @@ def build(
             unloaded[app] = unloaded_of(rejected, pointer)
     if older is not None and (older.snapshot.lineage, older.snapshot.epoch) == (snapshot.lineage, snapshot.epoch):
         loaded |= {app: pointer for app, pointer in older.snapshot.apps.items() if app in unloaded}
-    return holding(replace(snapshot, apps=loaded), contents, compiled, older=older, unloaded=unloaded)
+    return holding(replace(snapshot, apps=loaded), contents, compiled, older=older, unloaded=unloaded, kept=kept)
 
 
 def unloaded_of(rejected: Rejected, pointer: Pointer) -> Unloaded:
@@ -219,26 +231,33 @@ def holding(
     *,
     older: Held | None,
     unloaded: Mapping[str, Unloaded],
+    kept: Collection[str] = (),
 ) -> Held:
-    """Returns what is held of a snapshot whose apps are all loaded; drops the releases that it does not name."""
+    """Returns what is held of a snapshot whose apps are all loaded; drops the releases that it does not name, except
+    those that are ``kept`` by their digests.
+    """
     gone = _gone(snapshot, older)
     known = {**contents, **older.contents} if older else contents
     ready = {**older.compiled, **compiled} if older else compiled
-    kept = dict[str, bytes]()
+    named = dict[str, bytes]()
+    maybe = set(kept)
     for pointer in _pointers(snapshot, gone):
         for ref in pointer.served():
-            kept[ref.digest] = known[ref.digest]
-        if (last := pointer.last_good) and last.digest in known and _proven(last.digest, known, older):
-            kept[last.digest] = known[last.digest]
+            named[ref.digest] = known[ref.digest]
+        if last := pointer.last_good:
+            maybe.add(last.digest)
+    for digest in maybe - named.keys():
+        if digest in known and _proven(digest, known, older):
+            named[digest] = known[digest]
     fixed = older.fixed if older else {}
-    kept |= {digest: known[digest] for digest in fixed.values()}
+    named |= {digest: known[digest] for digest in fixed.values()}
     return Held(
         snapshot=snapshot,
-        contents=kept,
+        contents=named,
         gone=gone,
         fixed=fixed,
         unloaded=unloaded,
-        _compiled={digest: ready[digest] for digest in kept if digest in ready},
+        _compiled={digest: ready[digest] for digest in named if digest in ready},
     )
 
 

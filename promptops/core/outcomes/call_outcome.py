@@ -24,6 +24,8 @@ class Count(StrEnum):
     """Calls that ended, in any way. Those of which it is known how they did are all but ``cancelled``."""
     NO_UNIT = "no_unit"
     """Calls without a unit: no key, or no secret yet. No analysis of a canary counts them."""
+    HELD = "held"
+    """Calls of conversations that a hold kept on their release."""
     REFUSED = "refused"
     """The model refused to answer."""
     SCHEMA_FAILED = "schema_failed"
@@ -111,6 +113,7 @@ class CallOutcome:
 
     error: str = ""
     has_unit: bool = True
+    held: bool = False
     refused: bool = False
     schema_failed: bool = False
     check_failed: bool = False
@@ -135,6 +138,8 @@ class CallOutcome:
         yield Count.CALLS, 1
         if not self.has_unit:
             yield Count.NO_UNIT, 1
+        if self.held:
+            yield Count.HELD, 1
         if self.refused:
             yield Count.REFUSED, 1
         if self.schema_failed:

@@ -7,7 +7,7 @@ Every query that a rollback makes walks an index from the newest row down, so it
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -230,6 +230,14 @@ class ChannelReader:
         statement = select(_quarantine).where(_quarantine.c.id.in_(newest)).order_by(_quarantine.c.id.desc())
         rows = self._connection.execute(statement, {"app": app, "channel": channel})
         return tuple(quarantine_of(row) for row in rows if not row.lifted)
+
+    def withdrawn(self, channel: str) -> Mapping[str, Mapping[str, datetime]]:
+        """The releases of the channel's apps that no conversation may stay on, by app: the digests, each with when it
+        was put in quarantine there or yanked, the newest first.
+        """
+        from promptops.store.queries.withdrawn import withdrawn_on
+
+        return withdrawn_on(self._connection, channel)
 
     def _first(self, statement: Select[*tuple[Any, ...]], **parameters: str | int) -> Deployment | None:
         row = self._connection.execute(statement, parameters).first()
