@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
 _ALSO: Final[Mapping[str, str]] = {"langfuse": names.LANGFUSE_VERSION, "openinference": names.TEMPLATE_VERSION}
-_ARMS: Final[Mapping[str, str]] = {"s": "stable", "c": "canary", "f": "fixed"}
+_ARMS: Final[Mapping[str, str]] = {"s": "stable", "c": "canary", "f": "fixed", "n": "named"}
 _MOST_OPEN: Final = 10_000  # spans that are open at a time; more of them are stamped, and not read back
 
 

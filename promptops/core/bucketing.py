@@ -26,6 +26,11 @@ def bucket(salt: str, key: str) -> int:
     return (_murmur3()(utf8(f"{salt}:{key}"), 0) * WHOLE) >> 32
 
 
+def key_hash(salt: str, key: str) -> int:
+    """The hash of a key, 0 to 2^32 - 1, of which :func:`bucket` is the upper end."""
+    return _murmur3()(utf8(f"{salt}:{key}"), 0)
+
+
 def utf8(text: str) -> bytes:
     """Returns the bytes of a text that holds a key, with U+FFFD for each lone surrogate."""
     try:

@@ -31,11 +31,11 @@ LONGEST: Final = 400
 
 _FORM: Final = re.compile(
     r"ph1:(?P<lineage>[0-9a-f]{8}):(?P<app>[^:]{1,63}):(?P<channel>[^:]{1,63})"
-    r":(?P<epoch>0|[1-9][0-9]{0,6})\.(?P<revision>0|[1-9][0-9]{0,9})(?P<arm>[scf])(?P<weight>0|[1-9][0-9]{0,4})"
+    r":(?P<epoch>0|[1-9][0-9]{0,6})\.(?P<revision>0|[1-9][0-9]{0,9})(?P<arm>[scfn])(?P<weight>0|[1-9][0-9]{0,4})"
     r":(?P<salt>[0-9a-f]{8}|-):(?P<day>0|[1-9][0-9]{0,6}):(?P<version>[^:]{1,150}):(?P<digest>[A-Za-z0-9_-]{43})",
     re.ASCII,
 )
-_ARMS: Final = {"s": "stable", "c": "canary", "f": "fixed"}
+_ARMS: Final = {"s": "stable", "c": "canary", "f": "fixed", "n": "named"}
 _NUMBERS: Final = ("epoch", "revision", "weight", "day")
 
 

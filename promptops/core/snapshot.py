@@ -12,6 +12,7 @@ from typing import Final
 
 from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.model import ReleaseRef
+from promptops.core.trial import Trial
 
 MAX_EPOCH: Final = 1_000_000
 MAX_REVISION: Final = 1_000_000_000
@@ -29,7 +30,7 @@ class Pointer:
     The rest is no part of what the revision is, and may change without one. ``declared`` is what the app declares of
     its calls, without the plan. ``withdrawn`` are the digests of releases that no conversation stays on: those in
     quarantine here, and those that were yanked. Where they are too many, it has the newest, and no conversation stays
-    on what it was assigned before the revision ``held_from``.
+    on what it was assigned before the revision ``held_from``. ``trial`` is what the start of its canary froze.
     """
 
     revision: int
@@ -41,11 +42,12 @@ class Pointer:
     declared: Declarations = NOTHING
     withdrawn: tuple[str, ...] = ()
     held_from: int = 0
+    trial: Trial | None = None
 
     @property
     def decided(self) -> Pointer:
         """The part that its revision decides for ever."""
-        return replace(self, last_good=None, declared=NOTHING, withdrawn=(), held_from=0)
+        return replace(self, last_good=None, declared=NOTHING, withdrawn=(), held_from=0, trial=None)
 
     @property
     def version(self) -> str:

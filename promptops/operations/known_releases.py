@@ -80,7 +80,7 @@ def release_of(reader: Reader, place: Assignment) -> ReleaseRef | None:
         then = reader.deployment(place.app, place.channel, place.revision)
     except NotFound:
         return None
-    if place.arm is Arm.CANARY:
+    if place.arm in (Arm.CANARY, Arm.NAMED):
         return then.canary.release if then.canary else None
     return then.stable
 

@@ -208,7 +208,7 @@ def _served(reader: Reader, call: CallId) -> _Served | None:
     while last + 1 < len(log) and _release(log[last + 1], place.arm) == release:
         last += 1
     until = log[last + 1].at if last + 1 < len(log) else None
-    before = log[first].stable if place.arm is Arm.CANARY else log[first].before
+    before = log[first].stable if place.arm in (Arm.CANARY, Arm.NAMED) else log[first].before
     return _Served(release=release, first=log[first], until=until, before=before)
 
 

@@ -308,10 +308,11 @@ class Call(Generic[P]):
         if is_observed and self._observed:
             seen.observe(self._observed)
         outcome = seen.outcome(pinned=line.pinned, has_unit=self._unit is not None, error=error, cancelled=cancelled)
-        if line.is_held:
-            outcome = replace(outcome, held=True)
         is_known = bool(seen.model) or (seen.tokens is not None and not seen.is_unread)
         model = (seen.model if is_observed else line.model_of(seen.model)) if is_known else ""
+        cost = line.cost(model, seen.tokens)
+        if line.is_held or line.is_mismatched or cost is not None:
+            outcome = replace(outcome, held=line.is_held, mismatch=line.is_mismatched, cost_usd=cost)
         is_whole = line.is_checked and not outcome.error and not cancelled
         return Ended(
             line=line,

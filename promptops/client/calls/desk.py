@@ -41,7 +41,8 @@ class CallDesk:
     ``problem`` is why nothing is reported, or why the last report did not arrive; empty while all is well. With
     ``is_off`` no call is counted. ``is_used`` is true once the application opened a call. ``samples`` has the threshold
     of each app's sample as the registry named it last, and ``tiers`` the numbers of input tokens above which a provider
-    prices calls of a model otherwise, in order, for models whose prices it knows. ``share`` is how many channels share
+    prices calls of a model otherwise, in order, for models whose prices it knows. ``rates`` has the same with the US
+    dollars of a million tokens of input and of output, from 0 on. ``share`` is how many channels share
     the memory of a client.
     """
 
@@ -51,6 +52,7 @@ class CallDesk:
         self.is_off = self.is_used = False
         self.samples: Mapping[str, int] = {}
         self.tiers: Mapping[str, tuple[int, ...]] = {}
+        self.rates: Mapping[str, tuple[tuple[int, float, float], ...]] = {}
         self.lost: dict[str, int] = {}
         self._share = share
         self._key: tuple[str, bytes] = ("", b"")

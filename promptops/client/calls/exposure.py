@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from promptops.client.calls.desk import CallDesk
+    from promptops.core.trial import Trial
 
 FIXED = "fixed"
 """The arm of a call that takes no part in a canary."""
 CANARY = "canary"
-_APART = ""
-"""Where the lines of an exposure keep the same exposure, apart: no prompt has this name."""
+NAMED = "named"
+"""The arm of a call of a key that gets the canary first, which is compared with nobody."""
+_APART, _MISMATCHED = "\0apart", "\0mismatched"
+"""Where the lines of an exposure keep the same one for other keys: no prompt has such a name."""
 
 
 class Exposure:
@@ -24,12 +27,14 @@ class Exposure:
     their values, and ``captures`` is True where the variables of bad and sampled calls are kept. ``lines`` keeps
     what a prompt's calls have in common, by the prompt's name within the app. ``hold`` is the text by which a
     conversation stays on the release, empty while none was made; ``keep`` is called with the digest when one is made,
-    and is None where a release cannot be held. ``is_held`` is True where a hold chose the release.
+    and is None where a release cannot be held. ``is_held`` is True where a hold chose the release. ``trial`` is what
+    the start of the canary froze. ``lacks_canary`` is True where this process cannot load the canary and serves stable
+    to all, and ``is_mismatched`` where a call is of a key that gets the canary elsewhere.
     """
 
     __slots__ = (
-        *("app", "arm", "captures", "channel", "desk", "epoch", "hold", "is_held", "keep", "lineage", "lines"),
-        *("revision", "salt", "tags", "weight"),
+        *("app", "arm", "captures", "channel", "desk", "epoch", "hold", "is_held", "is_mismatched", "keep"),
+        *("lacks_canary", "lineage", "lines", "revision", "salt", "tags", "trial", "weight"),
     )
 
     def __init__(
@@ -46,8 +51,7 @@ class Exposure:
         tags: Mapping[str, Set[str]] | None = None,
         captures: bool = False,
         keep: Callable[[str], object] | None = None,
-        hold: str = "",
-        is_held: bool = False,
+        trial: Trial | None = None,
     ) -> None:
         self.desk = desk
         self.app = app
@@ -61,14 +65,22 @@ class Exposure:
         self.tags = tags or {}
         self.captures = captures
         self.keep = keep
-        self.hold = hold
-        self.is_held = is_held
+        self.trial = trial
+        self.hold = ""
+        self.is_held = self.lacks_canary = self.is_mismatched = False
         self.lines: dict[str, object] = {}
 
     def apart(self) -> Self:
         """Returns the same for calls that take no part in the canary."""
         found = copy(self)
-        found.arm, found.salt, found.weight, found.lines = FIXED, "", 0, {}
+        found.arm, found.salt, found.weight, found.trial, found.lines = FIXED, "", 0, None, {}
+        found.lacks_canary = False
+        return found
+
+    def mismatched(self) -> Self:
+        """Returns the same for calls of keys on the side of a canary that cannot be loaded here."""
+        found = copy(self)
+        found.is_mismatched, found.lines = True, {}
         return found
 
     def with_hold(self, text: str) -> Self:
@@ -81,17 +93,23 @@ class Exposure:
         """Returns what a call of this key counts for.
 
         Of a conversation that is held on a side of the canary that still runs, only the key that it was drawn for is
-        on that side by chance. Any other is compared with nobody.
+        on that side by chance. Any other is compared with nobody. So is a key that gets the canary first, everywhere.
         """
-        if not self.is_held or not self.salt:
+        if not (self.is_held or self.lacks_canary) or not self.salt or self.arm == NAMED:
             return self
-        from promptops.core.bucketing import bucket
+        from promptops.core.bucketing import bucket, key_hash
 
-        fits = key is not None and (bucket(self.salt, key) < self.weight) == (self.arm == CANARY)
-        if fits:
-            return self
-        other = self.lines.get(_APART)
-        return other if isinstance(other, type(self)) else self.lines.setdefault(_APART, self.apart())  # type: ignore[return-value]
+        below = key is not None and bucket(self.salt, key) < self.weight
+        if self.lacks_canary:
+            if key is not None and self.trial is not None and key_hash(self.salt, key) in self.trial.keys:
+                return self._other(_APART, self.apart)
+            return self._other(_MISMATCHED, self.mismatched) if below else self
+        fits = key is not None and below == (self.arm == CANARY)
+        return self if fits else self._other(_APART, self.apart)
+
+    def _other(self, name: str, make: Callable[[], Self]) -> Self:
+        found = self.lines.get(name)
+        return found if isinstance(found, type(self)) else self.lines.setdefault(name, make())  # type: ignore[return-value]
 
     def hold_of(self, version: str, digest: str) -> str:
         """Returns the text by which a conversation stays on this release; empty where it cannot."""

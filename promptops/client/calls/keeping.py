@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = (
     frozenset(Count)
-    - {Count.OPENED, Count.CALLS, Count.NO_UNIT, Count.HELD}
+    - {Count.OPENED, Count.CALLS, Count.NO_UNIT, Count.HELD, Count.MISMATCH}
     - {name for name in Count if name.value.endswith("tokens")}
 )
 

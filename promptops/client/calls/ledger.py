@@ -25,7 +25,6 @@ from promptops.core.outcomes.report import (
     Feedback,
     OutcomeReport,
     SampledUnit,
-    guardrails_of,
 )
 from promptops.core.outcomes.units import Sample, Unit
 from promptops.wire.outcomes import encode
@@ -69,7 +68,7 @@ class Ledger:
         """A call began."""
         minute = self.minute
         self.recorder.opened(series, minute)
-        if unit is not None:
+        if unit is not None and line.is_compared:
             self._open.begin(call, OpenCall(assignment=line.assignment, unit=unit, minute=minute))
             self._has_canary = self._has_canary or line.weight > 0
             if self._is_sampled(line, unit):
@@ -112,6 +111,8 @@ class Ledger:
         self._judging.work()
 
     def _is_sampled(self, line: Line, unit: Unit) -> bool:
+        if line.sample is not None or not line.is_compared:
+            return line.sample is not None and line.is_compared and line.sample.has(unit, line.weight)
         threshold = self._desk.samples.get(line.assignment.app, 0)
         return threshold > 0 and Sample(canary=threshold, stable=threshold).has(unit, line.weight)
 
@@ -120,11 +121,11 @@ class Ledger:
         self.recorder.record(ended.series, ended.minute, outcome)
         if outcome.cancelled:
             return
-        bad = guardrails_of(outcome)
+        bad = line.guardrails(outcome)
         if ended.kept is not None and (why := self._keeping.why(is_bad=bool(bad))) is not None:
             with suppress(Invalid):  # a call that cannot be kept counts in the sums all the same
                 self.recorder.keep(ended.kept(ended, why))
-        if unit is None:
+        if unit is None or not line.is_compared:
             return
         if bad:
             self.recorder.bad(BadUnit(assignment=line.assignment, unit=unit, minute=ended.minute, guardrails=bad))

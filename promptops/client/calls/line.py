@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Final
 from promptops.client.calls.exposure import Exposure
 from promptops.core.errors import Invalid, PromptopsError
 from promptops.core.outcomes.call_id import call_head
-from promptops.core.outcomes.report import Guardrail
+from promptops.core.outcomes.report import Guardrail, guardrails_of
 from promptops.core.outcomes.series import Arm, Assignment, Series
-from promptops.core.outcomes.units import Unit
+from promptops.core.outcomes.units import Sample, Unit
+from promptops.core.trial import Limits
 
 if TYPE_CHECKING:
     from promptops.core.model import Prompt
+    from promptops.core.outcomes.call_outcome import CallOutcome, Tokens
 
 Tags = tuple[tuple[str, str], ...]
 
 _SERIES: Final = 1_000
 """Series of a prompt that are kept: its models with its tags. Of more of them, each call makes its own."""
+_NO_LIMITS: Final = Limits()
 _UNKNOWN: Final = "00000000"
 """The lineage in ids of calls of which no registry is known. No registry takes such an id."""
 
@@ -38,6 +41,10 @@ class Line:
         self.pinned = definition.model or ""
         self.weight = exposure.weight
         self.is_held = exposure.is_held
+        self.is_mismatched = exposure.is_mismatched
+        trial = exposure.trial
+        self.sample = Sample(canary=trial.sample[0], stable=trial.sample[1]) if trial and trial.sample else None
+        self.limits = (trial.limits.get(definition.name) if trial is not None else None) or _NO_LIMITS
         self.assignment = Assignment(
             app=exposure.app,
             channel=exposure.channel,
@@ -49,6 +56,8 @@ class Line:
         could = {Guardrail.ERROR.value, Guardrail.REFUSAL.value}
         could |= {Guardrail.SCHEMA.value} if definition.json_schema is not None else set()
         could |= {Guardrail.CHECK.value} if definition.checks else set()
+        could |= {Guardrail.SLOW.value} if self.limits.judges_time else set()
+        could |= {Guardrail.DEAR.value} if self.limits.dear_micro_usd is not None else set()
         self.could = tuple(sorted(could))
         self._exposure = exposure
         self._series: dict[tuple[str, Tags, int | None], Series] = {("", (), None): self.plain}
@@ -70,6 +79,33 @@ class Line:
     def secret(self) -> bytes:
         """The secret of reporting clients; empty while it is not known."""
         return self._exposure.desk.secret_of(self._exposure.lineage)
+
+    @property
+    def is_compared(self) -> bool:
+        """True where units of its calls are reported."""
+        return self.assignment.arm is not Arm.NAMED
+
+    def cost(self, model: str, tokens: Tokens | None) -> float | None:
+        """Returns what a call would cost in US dollars without a cache, as far as the registry named the rates."""
+        tiers = self._exposure.desk.rates.get(model) if tokens is not None else None
+        if not tiers or tokens is None:
+            return None
+        _, for_input, for_output = next((tier for tier in reversed(tiers) if tier[0] < tokens.input), tiers[0])
+        return (tokens.input * for_input + tokens.output * for_output) / 1e6
+
+    def guardrails(self, outcome: CallOutcome) -> tuple[str, ...]:
+        """Returns the guardrails at which a call was bad, in the order of their names."""
+        bad = guardrails_of(outcome)
+        if self.limits is _NO_LIMITS or outcome.error or outcome.cancelled:
+            return bad
+        found = set(bad)
+        is_cached = outcome.tokens is not None and outcome.tokens.cached > 0
+        slow, dear = self.limits.cached_slow_ms if is_cached else self.limits.slow_ms, self.limits.dear_micro_usd
+        if slow is not None and outcome.latency_ms is not None and outcome.latency_ms > slow:
+            found.add(Guardrail.SLOW.value)
+        if dear is not None and outcome.cost_usd is not None and outcome.cost_usd * 1e6 > dear:
+            found.add(Guardrail.DEAR.value)
+        return tuple(sorted(found))
 
     def unit(self, key: str) -> Unit | None:
         """Returns the unit of a key; None while the secret is not known."""

@@ -261,9 +261,11 @@ class OutcomeReports:
             return
         rates = document.get("rates") if isinstance(document, Mapping) else None
         if isinstance(rates, Mapping):
-            found = {model: _starts(tiers) for model, tiers in rates.items()}
-            known = {model: starts for model, starts in found.items() if starts is not None}
+            starts_of = {model: _starts(tiers) for model, tiers in rates.items()}
+            known = {model: starts for model, starts in starts_of.items() if starts is not None}
             self._desk.tiers = dict(list({**self._desk.tiers, **known}.items())[-_MODELS:])
+            priced = {model: found for model, tiers in rates.items() if (found := _rates(tiers))}
+            self._desk.rates = dict(list({**self._desk.rates, **priced}.items())[-_MODELS:])
         sample = document.get("sample") if isinstance(document, Mapping) else None
         if isinstance(sample, Mapping):
             self._desk.samples = {
@@ -313,3 +315,14 @@ def _starts(tiers: Json) -> tuple[int, ...] | None:
     if not all(type(start) is int and 0 <= start <= MAX_REVISION for start in starts) or starts[:1] != [0]:
         return None
     return tuple(sorted(start for start in starts[1:] if isinstance(start, int)))
+
+
+def _rates(tiers: Json) -> tuple[tuple[int, float, float], ...]:
+    """What a million tokens of input and of output cost in each tier; empty for what is no list of such tiers."""
+    if not isinstance(tiers, list) or _starts(tiers) is None:
+        return ()
+    try:
+        found = tuple((int(tier[0]), float(tier[1]), float(tier[4])) for tier in tiers)
+    except (IndexError, TypeError, ValueError, OverflowError):
+        return ()
+    return found if all(0 <= rate < math.inf for _, *rates in found for rate in rates) else ()

@@ -155,8 +155,12 @@ class Replica:
         # Counted first and announced last: a caller that sees what is served, or a line of the log, sees the count too.
         for reason in new.values():
             self.contact.count_rejected(reason.reason)
-        kept = self.conversations.digests
+        kept, lacked = self.conversations.digests, self.view.lacking
         self._swap(holding(snapshot, contents, compiled, older=before, unloaded=unloaded, kept=kept), self.kept)
+        for app, why in self.view.lacking.items():
+            if app not in lacked or lacked[app].message != why.message:
+                self.contact.count_rejected(why.reason)
+                new[app] = Unloaded(reason=why.reason, message=f"its canary: {why.message}")
         self.news.add(before, loaded, new)
 
     def tidy(self) -> None:
@@ -165,8 +169,10 @@ class Replica:
 
     @property
     def cannot_load(self) -> Mapping[str, str]:
-        """The apps whose newest is not served, each with the reason in one line."""
-        return {one_line(app, 63): one_line(reason.message, MAX_WORDS) for app, reason in self.unloaded.items()}
+        """The apps whose newest is not served, or whose canary cannot be, each with the reason in one line."""
+        reasons = {app: reason.message for app, reason in self.view.lacking.items()}
+        reasons |= {app: reason.message for app, reason in self.unloaded.items()}
+        return {one_line(app, 63): one_line(message, MAX_WORDS) for app, message in reasons.items()}
 
     def served_of(self, app: str) -> str:
         """Returns the version that is served of an app; empty for none."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from promptops.client.prompt import Prompt, Reason, Source, Variant
-from promptops.core.bucketing import WHOLE, bucket
+from promptops.core.bucketing import WHOLE, bucket, key_hash
 from promptops.core.errors import PromptNotFound
 
 _RANDOM = random.SystemRandom()  # has no state that a forked child would share
@@ -68,17 +68,23 @@ class ServedRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedApp:
-    """What an app serves: the stable release, and the canary with its weight in basis points and its salt."""
+    """What an app serves: the stable release, and the canary with its weight in basis points and its salt. ``named`` is
+    the canary for the keys with these hashes, which get it at any weight.
+    """
 
     stable: ServedRelease
     canary: ServedRelease | None = None
     weight: int = 0
     salt: str = ""
+    named: ServedRelease | None = None
+    keys: frozenset[int] = frozenset()
 
     def choose(self, key: str | None) -> ServedRelease:
         """Returns the release for a key, always the same at this weight; without a key by chance, at each call anew."""
         if self.canary is None:
             return self.stable
+        if self.named is not None and key is not None and key_hash(self.salt, key) in self.keys:
+            return self.named
         return self.canary if _place(self.salt, key) < self.weight else self.stable
 
 
@@ -104,6 +110,30 @@ class SplitPrompt:
         place = _RANDOM.randrange(WHOLE) if key is None else bucket(self.salt, key)
         found = self.canary if place < self.weight else self.stable
         return self._app.prompt(self.canary.name) if found is None else found
+
+
+class NamedSplitPrompt(SplitPrompt):
+    """The same where some keys get the canary at any weight."""
+
+    __slots__ = ("_keys", "_named")
+
+    def __init__(self, app: ServedApp, canary: Prompt, named: Prompt) -> None:
+        super().__init__(app, canary)
+        self._keys = app.keys
+        self._named = named
+
+    def choose(self, key: str | None) -> Prompt:
+        """As :meth:`SplitPrompt.choose`."""
+        if key is not None and key_hash(self.salt, key) in self._keys:
+            return self._named
+        return super().choose(key)
+
+
+def split_prompt(app: ServedApp, canary: Prompt) -> SplitPrompt:
+    """Returns a prompt of an app whose canary has it."""
+    if app.named is None:
+        return SplitPrompt(app, canary)
+    return NamedSplitPrompt(app, canary, app.named.prompts[canary.definition.name])
 
 
 def _place(salt: str, key: str | None) -> int:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.client.calls.desk import CallDesk
-from promptops.client.calls.exposure import FIXED, Exposure
+from promptops.client.calls.exposure import FIXED, NAMED, Exposure
 from promptops.client.prompt import Prompt, Reason, Source, Variant
-from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt
+from promptops.client.state.app_release import ServedApp, ServedRelease, SplitPrompt, split_prompt
 from promptops.client.state.conversations import Conversations, Talk, Talks
 from promptops.client.state.release_set import CompiledRelease, Held, Rejected, Rejection
 from promptops.core.declarations import Capture
@@ -66,6 +66,7 @@ class View:
         "_talks",
         "channel",
         "held",
+        "lacking",
         "overrides_end",
         "plain",
         "reason",
@@ -93,6 +94,7 @@ class View:
         self.plain: dict[str, Prompt] = {}
         self.split: dict[str, SplitPrompt] = {}
         self.overrides_end: datetime | None = None
+        self.lacking: dict[str, Rejected] = {}
         self._apart: frozenset[str] = frozenset()
         self._apps: dict[str, ServedApp] = {}
         self._broken: dict[str, str] = {}
@@ -120,7 +122,8 @@ class View:
         ``overrides`` go before everything, ``fixed`` (app to version) before the channel. ``apps`` are the wanted apps,
         None for all; apps that are ``coming`` are on the channel, and not loaded yet. An app that cannot be served as
         requested is unavailable, and one that is off is not there; the others are not affected. Calls of its prompts
-        are counted at ``desk``, and the releases that conversations stay on are kept by ``conversations``.
+        are counted at ``desk``, and the releases that conversations stay on are kept by ``conversations``. Where a
+        canary needs a feature that this version lacks, all keys have stable, and ``lacking`` has the reason.
         """
         view = cls(held, channel, source, reason, desk, conversations)
         view._overrides = {app: found for app, found in (overrides or {}).items() if apps is None or app in apps}
@@ -208,18 +211,32 @@ class View:
                 self.plain[prompt.name] = replace(prompt, exposure=prompt.exposure.apart())
         for prompt in serving.canary.prompts.values():
             self.plain.pop(prompt.name, None)
-            self.split[prompt.name] = SplitPrompt(serving, prompt)
+            self.split[prompt.name] = split_prompt(serving, prompt)
 
     def _followed(self, app: str) -> ServedApp:
         held, pointer = self._known(app)
         assert pointer.stable is not None  # an app that is off does not get here
-        stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE)
+        stable_release = held.release(app, pointer.digest)
         if pointer.canary is None or not pointer.weight:
-            return ServedApp(stable=stable)
+            return ServedApp(stable=self._served(stable_release, pointer.stable, Variant.STABLE))
+        try:
+            tried = held.release(app, pointer.canary.digest)
+        except Rejected as rejected:
+            if rejected.reason is not Rejection.FEATURE:
+                raise
+            self.lacking[app] = rejected
+            exposure = self.exposure(app, Variant.STABLE)
+            exposure.lacks_canary = True
+            return ServedApp(stable=self._served(stable_release, pointer.stable, Variant.STABLE, exposure=exposure))
         reason = Reason.SPLIT if self.reason is Reason.STATIC else self.reason
-        canary = self._served(held.release(app, pointer.canary.digest), pointer.canary, Variant.CANARY, reason=reason)
-        stable = self._served(held.release(app, pointer.digest), pointer.stable, Variant.STABLE, reason=reason)
-        return ServedApp(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
+        canary = self._served(tried, pointer.canary, Variant.CANARY, reason=reason)
+        stable = self._served(stable_release, pointer.stable, Variant.STABLE, reason=reason)
+        split = ServedApp(stable=stable, canary=canary, weight=pointer.weight, salt=pointer.salt)
+        if pointer.trial is None or not pointer.trial.keys:
+            return split
+        exposure = self.exposure(app, NAMED)
+        named = self._served(tried, pointer.canary, Variant.CANARY, reason=reason, exposure=exposure)
+        return replace(split, named=named, keys=pointer.trial.keys)
 
     def _at_version(self, app: str, version: str) -> ServedApp:
         digest = self.held.versions(app).get(version) if self.held else None
@@ -259,8 +276,10 @@ class View:
         exposure.revision, exposure.hold, exposure.is_held = hold.revision, text, True
         runs = hold.arm != FIXED and bool(pointer.salt) and mark(pointer.salt) == hold.salt
         exposure.salt, exposure.weight = (pointer.salt, hold.weight) if runs else ("", 0)
+        exposure.trial = exposure.trial if runs else None
         ref = ReleaseRef(version=hold.version, digest=hold.digest)
-        return self._served(release, ref, Variant(hold.arm), reason=Reason.HELD, exposure=exposure)
+        variant = Variant.CANARY if hold.arm == NAMED else Variant(hold.arm)
+        return self._served(release, ref, variant, reason=Reason.HELD, exposure=exposure)
 
     def _served(
         self,
@@ -314,6 +333,7 @@ class View:
             weight=0 if arm == FIXED else pointer.weight,
             tags={tag.name: frozenset(tag.values) for tag in pointer.declared.tags},
             captures=pointer.declared.capture is Capture.VARIABLES,
+            trial=None if arm == FIXED or not pointer.weight else pointer.trial,
             keep=None if arm == FIXED or self._conversations is None else self._conversations.use,
         )
 

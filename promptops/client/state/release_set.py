@@ -170,24 +170,41 @@ def load(
 ) -> Mapping[str, CompiledRelease]:
     """Returns the releases that a pointer serves, by digest, ready to serve; those in ``compiled`` as they are.
 
+    It leaves out a canary that needs a feature which this version does not understand: all keys have stable then.
+
     Raises:
         Rejected: one is missing, is not what its digest says, or cannot be compiled; or a required
             prompt of the app is not in it, or not with the variables it is rendered with.
     """
+    found = {}
+    for ref in pointer.served():
+        try:
+            found[ref.digest] = _ready(app, ref, known, compiled, required)
+        except Rejected as rejected:
+            if ref != pointer.canary or rejected.reason is not Rejection.FEATURE:
+                raise
+    return found
+
+
+def _ready(
+    app: str,
+    ref: ReleaseRef,
+    known: Mapping[str, bytes],
+    compiled: Mapping[str, CompiledRelease],
+    required: Required,
+) -> CompiledRelease:
     try:
-        found = {}
-        for ref in pointer.served():
-            data = _bytes(app, ref, known)
-            found[ref.digest] = _of_app(compiled.get(ref.digest) or compile_release(app, ref.digest, data), app)
-            for name in required:
-                if name.partition("/")[0] == app:
-                    given = required[name] if isinstance(required, Mapping) else None
-                    _require_prompt(f"{app}@{ref.version}", found[ref.digest], name.partition("/")[2], given)
+        data = _bytes(app, ref, known)
+        release = _of_app(compiled.get(ref.digest) or compile_release(app, ref.digest, data), app)
+        for name in required:
+            if name.partition("/")[0] == app:
+                given = required[name] if isinstance(required, Mapping) else None
+                _require_prompt(f"{app}@{ref.version}", release, name.partition("/")[2], given)
     except Rejected:
         raise
     except Exception as error:  # an error in one app must not stop the others
         raise Rejected(Rejection.CONTENT, f"'{app}' cannot be loaded: {type(error).__name__}: {error}") from error
-    return found
+    return release
 
 
 def build(

@@ -26,6 +26,8 @@ class Count(StrEnum):
     """Calls without a unit: no key, or no secret yet. No analysis of a canary counts them."""
     HELD = "held"
     """Calls of conversations that a hold kept on their release."""
+    MISMATCH = "mismatch"
+    """Calls of keys on the canary's side that a client served the stable release, because it cannot load the canary."""
     REFUSED = "refused"
     """The model refused to answer."""
     SCHEMA_FAILED = "schema_failed"
@@ -114,6 +116,7 @@ class CallOutcome:
     error: str = ""
     has_unit: bool = True
     held: bool = False
+    mismatch: bool = False
     refused: bool = False
     schema_failed: bool = False
     check_failed: bool = False
@@ -140,6 +143,8 @@ class CallOutcome:
             yield Count.NO_UNIT, 1
         if self.held:
             yield Count.HELD, 1
+        if self.mismatch:
+            yield Count.MISMATCH, 1
         if self.refused:
             yield Count.REFUSED, 1
         if self.schema_failed:

@@ -24,12 +24,14 @@ MAX_MINUTE: Final = 2**31 - 1
 
 class Arm(StrEnum):
     """The side of a canary that a call was assigned to; ``fixed`` for a call that takes no part in one: its release was
-    chosen by version, by a hold, by an override, or is the application's fallback.
+    chosen by version or by an override, or is the application's fallback. ``named`` is the canary for a key that its
+    start names, which is compared with nobody.
     """
 
     STABLE = "stable"
     CANARY = "canary"
     FIXED = "fixed"
+    NAMED = "named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
