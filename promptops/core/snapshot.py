@@ -92,6 +92,11 @@ class Snapshot:
         """Returns the snapshot of these apps only; unknown ones are left out."""
         return replace(self, apps={app: pointer for app, pointer in self.apps.items() if app in apps})
 
+    def plain(self) -> Snapshot:
+        """Returns the snapshot without what is no part of a revision, except where a rollback would go."""
+        apps = {app: replace(pointer.decided, last_good=pointer.last_good) for app, pointer in self.apps.items()}
+        return replace(self, apps=apps)
+
     def since(self, older: Snapshot | None) -> Snapshot:
         """Returns the apps that changed since an older snapshot, as a partial one; all if it counts differently."""
         known: Mapping[str, Pointer] = {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,12 @@ from promptops.core.deployment_parts import Kind
 from promptops.core.digest import digest
 from promptops.core.features import UNDERSTOOD
 from promptops.core.model import Content, Engine, Message, Prompt, Role
+from promptops.core.reference import parse_reference
 from promptops.core.release_bytes import encode
+from promptops.operations.canary import StartRequest, Step, StepRequest
+from promptops.operations.canary import start as start_canary
+from promptops.operations.canary import step as step_canary
+from promptops.operations.quarantine import WithholdRequest, unquarantine
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
@@ -127,6 +133,75 @@ def test_an_old_client_splits_keys_as_todays_bucketing_does(old: Old, registry: 
     with inside(create_app(Settings(registry=registry_url, auth=False))) as talking:
         sides = old.python(_SPLIT, f"http://127.0.0.1:{talking.port}").strip()
     assert sides == "".join(str(int(is_canary(canary.salt, f"user-{n}", canary.weight))) for n in range(2_000))
+
+
+_SIDES = """
+import sys, time
+from promptops import Client
+client = Client(sys.argv[1], channel="prod", cache_dir=False, start_timeout=20.0, poll=0.2)
+print(client.get_prompt("bot/answer").version, flush=True)
+for line in sys.stdin:
+    until = time.monotonic() + 60
+    while client.get_prompt("bot/answer").revision < int(line) and time.monotonic() < until:
+        time.sleep(0.02)
+    versions = [client.get_prompt("bot/answer", key=f"user-{n}").version for n in range(2_000)]
+    print(client.get_prompt("bot/answer").revision, " ".join(versions), flush=True)
+"""
+
+
+def test_an_old_client_follows_every_revision_of_canaries(old: Old, registry: Registry, registry_url: str) -> None:
+    """Those that end too, and it ignores what only later clients understand of them."""
+    factory.make_channels(registry)
+    factory.make_releases(registry, "bot", 3)
+    factory.go_live(registry, "bot@0.1.0")
+    steps: list[Callable[[], object]] = [
+        lambda: _start(registry, "bot@0.1.1", 500),
+        lambda: _step(registry, Step.ADVANCE, weight=5_000),
+        lambda: _step(registry, Step.PAUSE),
+        lambda: _step(registry, Step.RESUME),
+        lambda: _step(registry, Step.ABORT, quarantine=True),
+        lambda: _start(registry, "bot@0.1.2", 2_500),
+        lambda: factory.go_back(registry, "bot"),
+        lambda: _unquarantine(registry, "bot@0.1.2"),
+        lambda: _start(registry, "bot@0.1.2", 100),
+        lambda: _step(registry, Step.ADVANCE, weight=9_999),
+        lambda: _step(registry, Step.FINISH),
+    ]
+    with (
+        inside(create_app(Settings(registry=registry_url, auth=False))) as talking,
+        old.running(_SIDES, f"http://127.0.0.1:{talking.port}") as client,
+    ):
+        assert client.readline() == "0.1.0\n"
+        for step in steps:
+            step()
+            with registry.read() as reader:
+                live = reader.live("bot", "prod")
+            assert live is not None
+            canary = live.canary
+            expected = [
+                canary.release.version
+                if canary and is_canary(canary.salt, f"user-{n}", canary.weight)
+                else live.version
+                for n in range(2_000)
+            ]
+            assert client.say(str(live.revision)).split() == [str(live.revision), *expected]
+
+
+def _start(registry: Registry, reference: str, weight: int) -> None:
+    request = StartRequest(reference=parse_reference(reference), channel="prod", weight=weight, key=factory.key())
+    start_canary(registry, request, actor=factory.ACTOR, now=factory.START)
+
+
+def _step(registry: Registry, step: Step, **more: Any) -> None:
+    request = StepRequest(app="bot", channel="prod", step=step, key=factory.key(), **more)
+    step_canary(registry, request, actor=factory.ACTOR, now=factory.START)
+
+
+def _unquarantine(registry: Registry, reference: str) -> None:
+    request = WithholdRequest(
+        reference=parse_reference(reference), reason="it was another trouble", key=factory.key(), channel="prod"
+    )
+    unquarantine(registry, request, actor=factory.ACTOR, now=factory.START)
 
 
 _STAYS = """

@@ -5,8 +5,11 @@ tests/vectors/bucket-v1.json and the table of docs/bucketing.md are a promise to
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import re
+import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.core.bucketing import WHOLE, bucket, is_canary, require_weight, rollout_salt
+from promptops.core.bucketing import WHOLE, bucket, is_canary, key_hash, require_weight, rollout_salt
 from promptops.core.errors import Invalid
 from tests.support.checkout import ROOT
 
@@ -59,6 +62,26 @@ def test_a_golden_vector(vector: Vector) -> None:
     assert bucket(vector.salt, vector.key) == vector.bucket
     assert murmur3(f"{vector.salt}:{vector.key}".encode()) == vector.hash
     assert vector.hash * 10_000 // 2**32 == vector.bucket
+
+
+def test_twenty_thousand_keys_of_several_forms() -> None:
+    document = json.loads((ROOT / "tests" / "vectors" / "bucket-v1-keys.json").read_text(encoding="utf-8"))
+    assert document["algorithm"] == "promptops/bucket-v1"
+    salt, buckets = document["salt"], document["buckets"]
+
+    def key(number: int) -> str:
+        digits = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+        return (f"user-{number}", digits, f"n\u00e4me.{number}@example.org", str(number))[number % 4]
+
+    assert [bucket(salt, key(number)) for number in range(20_000)] == buckets
+    assert [murmur3(f"{salt}:{key(number)}".encode()) * WHOLE >> 32 for number in range(2_000)] == buckets[:2_000]
+    counted = {
+        str(weight): sum(is_canary(salt, key(number), weight) for number in range(20_000)) for weight in (1, 500)
+    }
+    assert counted.items() <= document["canaries"].items()
+    assert document["canaries"] == {
+        weight: sum(each < int(weight) for each in buckets) for weight in document["canaries"]
+    }
 
 
 def test_the_vectors_reach_both_ends_and_the_sign_bit() -> None:
@@ -139,6 +162,28 @@ def test_another_rollout_another_app_or_channel_asks_other_users_first() -> None
     for other in others:
         both = sum(one and two for one, two in zip(first, other, strict=True))
         assert 100 < both < 300, "of 20,000 keys 10 % of 10 % are on both sides by chance: 200"
+
+
+def test_rollouts_of_one_app_are_fair_monotone_and_independent_of_each_other() -> None:
+    """With salts as a start draws them: the same app and channel, and 8 random bytes."""
+    keys = [f"user-{number}" for number in range(100_000)]
+    drawn = [secrets.token_hex(8) for _ in range(3)]
+    rollouts = [
+        [bucket(rollout_salt("bot", "prod", f"1.{number}#{digits}"), key) for key in keys]
+        for number, digits in enumerate(drawn)
+    ]
+    for buckets in rollouts:
+        for weight in (100, 500, 2_500, 5_000):
+            assert abs(sum(each < weight for each in buckets) / len(keys) - weight / WHOLE) <= 0.005, drawn
+    for one, other in itertools.combinations(rollouts, 2):
+        both = sum(a < 5_000 and b < 5_000 for a, b in zip(one, other, strict=True))
+        assert abs(both / len(keys) - 0.25) <= 0.01, drawn
+
+
+@given(st.text(), st.text())
+def test_a_bucket_is_the_upper_end_of_the_hash(salt: str, key: str) -> None:
+    assert bucket(salt, key) == key_hash(salt, key) * WHOLE >> 32
+    assert 0 <= key_hash(salt, key) < 2**32
 
 
 @pytest.mark.parametrize("weight", [0, 1, 5_000, WHOLE])

@@ -34,6 +34,10 @@ routes = Routes("Reading")
 
 APP_QUERY: Final = {"app": "Only this app; may be given up to 100 times. Those that are not there are left out."}
 
+_STRICT: Final = re.compile(rb"promptops/0\.[12]\.")
+"""Clients that refuse a snapshot with extensions, and would not follow a rollback: its snapshot always has some."""
+_PLAIN: Final = Selection(plain=True)
+
 
 @routes.get(
     "/v1/channels/{channel}/snapshot",
@@ -63,12 +67,13 @@ def selection(call: Call) -> Selection:
     """
     apps = call.query.get("app")
     token = call.access.token
+    plain = _STRICT.match(call.headers.get(b"user-agent", b"")) is not None
     if apps is None and (token is None or "*" in token.apps):
-        return EVERYTHING
+        return _PLAIN if plain else EVERYTHING
     if wrong := [app for app in apps or () if not is_name(app)]:
         raise RequestInvalid(f"{wrong[0][:80]!r} is not the name of an app")
     patterns = ("*",) if token is None else token.apps
-    return Selection(patterns, frozenset(apps) if apps is not None else None)
+    return Selection(patterns, frozenset(apps) if apps is not None else None, plain)
 
 
 @routes.get(

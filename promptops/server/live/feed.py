@@ -58,16 +58,20 @@ _WAYS: Final = {
 
 
 class Selection(NamedTuple):
-    """The apps of a channel that a client gets: those that match a pattern and, unless it is None, are in ``asked``."""
+    """The apps of a channel that a client gets: those that match a pattern and, unless it is None, are in ``asked``. A
+    client that refuses extensions gets them ``plain``.
+    """
 
     patterns: tuple[str, ...] = ("*",)
     asked: frozenset[str] | None = None
+    plain: bool = False
 
     def of(self, snapshot: Snapshot) -> Snapshot:
         """Returns the snapshot with the selected apps only."""
         if self == EVERYTHING:
             return snapshot
-        return snapshot.only([app for app in snapshot.apps if self._has(app)])
+        found = snapshot.only([app for app in snapshot.apps if self._has(app)])
+        return found.plain() if self.plain else found
 
     def _has(self, app: str) -> bool:
         return (self.asked is None or app in self.asked) and any(matches(pattern, app) for pattern in self.patterns)

@@ -11,8 +11,10 @@ import pytest
 from promptops.core.digest import digest
 from promptops.core.heartbeat import LiveClient
 from promptops.core.model import Json
+from promptops.core.reference import parse_reference
 from promptops.core.token import Scope
 from promptops.operations import heartbeats, snapshots
+from promptops.operations.quarantine import WithholdRequest, yank
 from promptops.store import Registry
 from promptops.wire.snapshot import decode
 from tests.server.conftest import Place, Serve, mint
@@ -58,6 +60,20 @@ def test_only_the_apps_that_were_asked_for_and_may_be_seen_are_in_a_snapshot(pla
     assert apps("?app=other", limited) == []
     assert server.get(f"{PATH}?app=Bot", place.reader).code == "request-invalid"
     assert server.get(f"{PATH}?apps=bot", place.reader).code == "request-invalid"
+
+
+def test_a_client_that_would_refuse_extensions_gets_none(place: Place) -> None:
+    yank(place.registry, _yanked("bot@0.1.0"), actor=factory.ACTOR, now=factory.minutes(12))
+    until(lambda: b'"withdrawn"' in place.server.get(PATH, place.reader).body)
+    for query in ("", "?app=bot"):
+        for agent, has in (("0.1.0", False), ("0.2.9", False), ("0.3.0", True), ("0.10.0", True), ("1.2.0", True)):
+            found = place.server.get(f"{PATH}{query}", place.reader, User_Agent=f"promptops/{agent} python/3.11.7")
+            app = found.json["apps"]["bot"]
+            assert ("extensions" in app, app["revision"], app["last_good"] is None) == (has, 3, False)
+
+
+def _yanked(reference: str) -> WithholdRequest:
+    return WithholdRequest(reference=parse_reference(reference), reason="leaks data", key=factory.key())
 
 
 def test_a_release_is_served_by_digest_and_by_version_for_ever(place: Place) -> None:
