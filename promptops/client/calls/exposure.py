@@ -15,7 +15,7 @@ FIXED = "fixed"
 """The arm of a call that takes no part in a canary."""
 CANARY = "canary"
 NAMED = "named"
-"""The arm of a call of a key that gets the canary first, which is compared with nobody."""
+"""The arm of a call of a key that gets the canary first, which no comparison counts."""
 _APART, _MISMATCHED = "\0apart", "\0mismatched"
 """Where the lines of an exposure keep the same one for other keys: no prompt has such a name."""
 
@@ -93,7 +93,7 @@ class Exposure:
         """Returns what a call of this key counts for.
 
         Of a conversation that is held on a side of the canary that still runs, only the key that it was drawn for is
-        on that side by chance. Any other is compared with nobody. So is a key that gets the canary first, everywhere.
+        on that side by chance. No comparison counts any other, nor a key that gets the canary first everywhere.
         """
         if not (self.is_held or self.lacks_canary) or not self.salt or self.arm == NAMED:
             return self

@@ -70,7 +70,7 @@ class Conversations:
             self._nudge()
 
     def claim(self) -> dict[str, str]:
-        """Take out the releases to fetch: the app of each digest. None is asked for again for a while."""
+        """Take out the releases to fetch: the app of each digest. Each can be wanted again after a while."""
         claimed = dict(self._wanted)
         for digest in claimed:
             self._wanted.pop(digest, None)

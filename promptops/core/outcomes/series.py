@@ -25,7 +25,7 @@ MAX_MINUTE: Final = 2**31 - 1
 class Arm(StrEnum):
     """The side of a canary that a call was assigned to; ``fixed`` for a call that takes no part in one: its release was
     chosen by version or by an override, or is the application's fallback. ``named`` is the canary for a key that its
-    start names, which is compared with nobody.
+    start names, which no comparison counts.
     """
 
     STABLE = "stable"

@@ -76,6 +76,12 @@ class OutcomeReader:
         last = None if until is None else minute_of(until) // DAY
         return keys_of(self._connection, app, channel, minute_of(since) // DAY, last)
 
+    def keys_a_day(self, app: str, channel: str, now: datetime) -> int:
+        """About how many keys an app has on a channel in a day, from its sample; 0 where nothing was sampled."""
+        from promptops.store.queries.outcome_units import keys_a_day
+
+        return keys_a_day(self._connection, app, channel, minute_of(now) // DAY)
+
     def counted_feedback(self, marks: Collection[bytes]) -> frozenset[bytes]:
         """Those of these marks of feedback, of 8 bytes, that were counted in the last 60 days."""
         from promptops.store.queries.outcome_once import known_marks

@@ -260,5 +260,5 @@ def test_an_assignment_that_cannot_be_is_refused(change: dict[str, object], says
 
 
 def test_arms_are_those_that_clients_name() -> None:
-    assert [arm.value for arm in Arm] == [variant.value for variant in Variant]
+    assert [arm.value for arm in Arm if arm is not Arm.NAMED] == [variant.value for variant in Variant]
     assert len({arm.value[0] for arm in Arm}) == len(Arm)  # a call id has the first letter

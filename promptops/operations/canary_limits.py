@@ -1,0 +1,139 @@
+"""Reads what a canary freezes at its start beside its policy: limits of its calls, guardrails that never judge, and how
+many keys its app has in a day.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from promptops.core.canary.limits import Dearer, limits_of, off_of
+from promptops.core.errors import PromptopsError
+from promptops.core.evidence.case_table import Arm as Side
+from promptops.core.evidence.case_table import Row, RowOutcome
+from promptops.core.evidence.evidence import newest_of_each_run, table_of
+from promptops.core.evidence.run import Source
+from promptops.core.model import ReleaseRef
+from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.series import Arm
+from promptops.core.outcomes.sums import Sums
+from promptops.core.trial import Limits
+from promptops.operations.outcome_report import releases_of
+
+if TYPE_CHECKING:
+    from promptops.core.model import Json
+    from promptops.store import Reader
+
+LOOKED_BACK: Final = timedelta(days=7)
+"""Of so many days are the calls by which a canary's are slow or dear."""
+TIMED: Final = 20
+"""Rows of each side in a run from which on its times and costs say how much slower or dearer a candidate is."""
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtStart:
+    """``limits`` are by prompt, ``off`` has the reason of each guardrail that never judges. ``keys_a_day`` is 0 where
+    it is not known.
+    """
+
+    limits: Mapping[str, Json]
+    off: Mapping[str, str]
+    keys_a_day: int
+
+
+def at_start(
+    reader: Reader, app: str, channel: str, *, stable: ReleaseRef, candidate: ReleaseRef, bake: timedelta, now: datetime
+) -> AtStart:
+    """Returns what a canary of the candidate beside the stable release freezes; ``bake`` is that of its first step."""
+    by_prompt = _of_stable(reader, app, channel, stable, now - LOOKED_BACK, now)
+    # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
+    began = (now - max(1, math.ceil(bake / _DAY)) * _DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    window, keys = _of_stable(reader, app, channel, stable, began, now), _keys(reader, app, channel, stable, began)
+    dearer = _dearer(reader, app, candidate)
+    use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}
+    limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
+    return AtStart(
+        limits={prompt: found for prompt, each in sorted(limits.items()) if (found := limits_to_json(each))},
+        off=off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0)),
+        keys_a_day=reader.keys_a_day(app, channel, now),
+    )
+
+
+def limits_to_json(limits: Limits) -> dict[str, Json]:
+    """Returns the limits that there are."""
+    found = {field.name: getattr(limits, field.name) for field in fields(Limits)}
+    return {name: limit for name, limit in found.items() if limit is not None}
+
+
+def _of_stable(
+    reader: Reader, app: str, channel: str, stable: ReleaseRef, since: datetime, now: datetime
+) -> dict[str, Sums]:
+    """What calls of the stable release did since then, by prompt."""
+    rows = list(reader.outcome_rows(app, since=since, channel=channel, now=now))
+    of_stable = [row for row in rows if row.series.assignment.arm is Arm.STABLE]
+    releases = releases_of(reader, app, {row.series.assignment for row in of_stable})
+    found: dict[str, Sums] = {}
+    for row in of_stable:
+        release = releases.get(row.series.assignment)
+        if release is not None and release.digest == stable.digest:
+            prompt = row.series.prompt
+            found[prompt] = found[prompt].merged(row.sums) if prompt in found else row.sums
+    return found
+
+
+def _keys(reader: Reader, app: str, channel: str, stable: ReleaseRef, since: datetime) -> int:
+    """About how many keys the stable release had since then."""
+    keys = reader.outcome_keys(app, since=since, channel=channel)
+    releases = releases_of(reader, app, keys)
+    return sum(
+        number
+        for each, number in keys.items()
+        if each.arm is Arm.STABLE and (release := releases.get(each)) is not None and release.digest == stable.digest
+    )
+
+
+def _dearer(reader: Reader, app: str, candidate: ReleaseRef) -> Dearer:
+    """How much slower and dearer the newest run of the candidate with a live side found it; 1 without such a run."""
+    found = [piece for piece in reader.evidence(app=app, digest=candidate.digest) if piece.source is Source.RUN]
+    for piece in reversed(newest_of_each_run(found)):
+        try:
+            rows = table_of(reader.one_evidence(piece.id), reader.run(piece.run)).rows
+        except (
+            PromptopsError
+        ):  # damaged, which `fsck` says: the limits are those of a candidate of which nothing is known
+            continue
+        if any(row.arm is Side.LIVE for row in rows):
+            return dearer_of(rows)
+    return Dearer()
+
+
+def dearer_of(rows: Sequence[Row]) -> Dearer:
+    """Returns how much slower and dearer the candidate of a run was than what was live: by the 95th percentile of the
+    times, and by the mean cost. 1 where the run does not say.
+    """
+    times, costs = (
+        [_known(rows, side, name) for side in (Side.CANDIDATE, Side.LIVE)] for name in ("latency_ms", "cost_usd")
+    )
+    return Dearer(slow=_times(*map(_p95, times)), dear=_times(*map(_mean, costs)))
+
+
+def _known(rows: Sequence[Row], side: Side, name: str) -> list[float]:
+    answered = [row for row in rows if row.arm is side and row.outcome is not RowOutcome.ERROR and not row.reused]
+    numbers = [getattr(row, name) for row in answered]
+    return sorted(number for number in numbers if number is not None)
+
+
+def _p95(numbers: Sequence[float]) -> float | None:
+    return numbers[math.ceil(0.95 * len(numbers)) - 1] if len(numbers) >= TIMED else None
+
+
+def _mean(numbers: Sequence[float]) -> float | None:
+    return math.fsum(numbers) / len(numbers) if len(numbers) >= TIMED else None
+
+
+def _times(candidate: float | None, live: float | None) -> float:
+    return max(1.0, candidate / live) if candidate is not None and live else 1.0
