@@ -90,6 +90,9 @@ expect_option = click.option(
     metavar="N",
     help="Refuse unless the channel is at this revision.",
 )
+blind_option = click.option(
+    "--blind", is_flag=True, help="Start a canary though no client reports what calls of the app do."
+)
 key_option = click.option(
     "--key", default="", metavar="KEY", help="Idempotency key: a retry with it is done once and gets the first answer."
 )

@@ -50,6 +50,7 @@ class Action(StrEnum):
     SHOW = "show"
     SHOW_OVERRIDE = "show-override"
     SIGN_JOURNAL = "sign-journal"
+    START_CANARY = "start-canary"
     STATUS = "status"
     SYNC = "sync"
     TRANSFER_APP = "transfer-app"
@@ -89,6 +90,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.SHOW: "show the release",
     Action.SHOW_OVERRIDE: "show the override",
     Action.SIGN_JOURNAL: "see with which key the journal is signed",
+    Action.START_CANARY: "start a canary of {release} on {channel}",
     Action.STATUS: "see what is live",
     Action.SYNC: "bring it to git",
     Action.TRANSFER_APP: "transfer {app} to this workspace",

@@ -56,7 +56,7 @@ def start(
     rollout.expect(intent, current)
     rollout.require_no_canary(intent, current)
     rollout.admit_anywhere(intent, candidate)
-    admit(candidate, intent.channel, checks_of(policy))
+    admit(replace(candidate, gradual=True), intent.channel, checks_of(policy))
     return _step(intent, current, canary)
 
 
@@ -119,7 +119,8 @@ def finish(intent: Intent, candidate: Candidate, policy: Policy, current: Deploy
     canary = _canary(intent, current)
     ended = f"canary {canary.rollout} finished at {percent(canary.weight)}"
     intent = replace(intent, reason=f"{ended}: {intent.reason}" if intent.reason else ended)
-    return rollout.promote(intent, candidate, policy, replace(current, canary=None) if current else None)
+    before = replace(current, canary=None) if current else None
+    return rollout.promote(intent, replace(candidate, gradual=True), policy, before)
 
 
 def no_canary(app: str, channel: str) -> NoCanary:

@@ -40,6 +40,10 @@ class NoCanary(Conflict):
     """The app has no canary on the channel, so there is no step to take."""
 
 
+class NothingReported(Conflict):
+    """No client reported in the last days what the calls of the app did, so a canary would show nothing."""
+
+
 class StillServed(Conflict):
     """The release is what a channel serves now; ``channels`` names them."""
 

@@ -40,6 +40,7 @@
     │   ├── NeverDeployed                  the release to go back to was never live there
     │   ├── CanaryInProgress               the app has a canary on the channel, which has to end first
     │   ├── NoCanary                       a step of a canary that is not there
+    │   ├── NothingReported                a canary that nothing would be known of
     │   ├── StillServed                    yank or quarantine of what a channel serves
     │   ├── VersionTaken                   another content already has this version
     │   ├── TokenNameTaken                 a live token already has this name
@@ -92,6 +93,7 @@ from promptops.core.deployment_errors import ConcurrentDeployment as ConcurrentD
 from promptops.core.deployment_errors import NeverDeployed as NeverDeployed
 from promptops.core.deployment_errors import NoCanary as NoCanary
 from promptops.core.deployment_errors import NothingDeployed as NothingDeployed
+from promptops.core.deployment_errors import NothingReported as NothingReported
 from promptops.core.deployment_errors import NothingToRollBackTo as NothingToRollBackTo
 from promptops.core.deployment_errors import StillServed as StillServed
 from promptops.core.evidence_errors import CallNotFound as CallNotFound

@@ -263,13 +263,15 @@ class Policy:
 
     ``promote_from``: the release was stable on one of these channels and is still good there (empty: no such rule).
     ``allow_dirty``: releases cut from uncommitted files are welcome. ``protected``: floating model aliases are refused.
-    ``gate``: the settings of its gate, a JSON object that is never changed; None without one.
+    ``gate``: the settings of its gate, a JSON object that is never changed; None without one. ``rollout``: those of the
+    steps by which a release reaches everyone; None where it does so at once.
     """
 
     promote_from: tuple[ChannelName, ...] = ()
     allow_dirty: bool = False
     protected: bool = False
     gate: Mapping[str, object] | None = field(default=None, hash=False)
+    rollout: Mapping[str, object] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

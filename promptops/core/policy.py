@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_GATE: Final = 64 << 10
 """Bytes of a gate's settings: hundreds of apps with checks of their own."""
+MAX_ROLLOUT: Final = 8 << 10
+"""Bytes of the settings of a rollout, which has none by app."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ class Candidate:
     """A release to promote, with the facts that the checks of the channel's policy need.
 
     ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` are its floating
-    models. ``gate`` is the verdict of the channel's gate; None while it was not asked.
+    models. ``gate`` is the verdict of the channel's gate; None while it was not asked. ``gradual`` says that a canary
+    of it starts or ends, that nothing else is stable there, or that a person waived that.
     """
 
     release: Release
@@ -41,6 +44,7 @@ class Candidate:
     passed: tuple[str, ...] = ()
     floating: tuple[str, ...] = ()
     gate: Verdict | None = None
+    gradual: bool = False
 
     @property
     def name(self) -> str:
@@ -129,6 +133,23 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """The release stands beside the stable one as a canary before it takes its place."""
+
+    settings: Mapping[str, object]
+    name: ClassVar[str] = "rollout"
+
+    def verify(self, candidate: Candidate, channel: str) -> Verdict:
+        if candidate.gradual:
+            return _passed(self)
+        return _failed(
+            self,
+            f"{channel} gives a release to a part of the keys first, and {candidate.name} would go to all at once",
+            hint=Sentence("Start a canary: ", Advice(Action.START_CANARY, release=candidate.name, channel=channel)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A check that the stored policy names and this version does not have. It admits nothing."""
 
@@ -144,7 +165,7 @@ class Unknown:
 
 
 CHECKS: Final[Mapping[str, Callable[[Any], Check]]] = {
-    check.name: check for check in (PromoteFrom, AllowDirty, Protected, Gate)
+    check.name: check for check in (PromoteFrom, AllowDirty, Protected, Gate, Rollout)
 }
 """The checks that this version knows, by name: each is made from the setting that the policy has for it.
 
@@ -191,11 +212,15 @@ def loosened(before: Policy, after: Policy, rights: Rights | None = None) -> tup
         Protected.name: before.protected and not after.protected,
     }
     names = tuple(name for name, is_loose in loose.items() if is_loose)
-    if before.gate is None:
-        return names
-    from promptops.core.gate import changes
+    if before.gate is not None:
+        from promptops.core.gate import changes
 
-    return names + changes.loosened(before.gate, after.gate, lambda app: rights is None or rights.sees(app=app))
+        names += changes.loosened(before.gate, after.gate, lambda app: rights is None or rights.sees(app=app))
+    if before.rollout is not None:
+        from promptops.core.canary import policy_changes
+
+        names += policy_changes.loosened(before.rollout, after.rollout)
+    return names
 
 
 def differences(before: Policy, after: Policy, rights: Rights | None = None) -> str:
@@ -209,12 +234,16 @@ def differences(before: Policy, after: Policy, rights: Rights | None = None) -> 
             )
         return str(value).lower()
 
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in CHECKS if name != Gate.name}
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in BASE}
     changed = [f"{name}: {said(old)} → {said(new)}" for name, (old, new) in pairs.items() if old != new]
     if before.gate != after.gate:
         from promptops.core.gate import changes
 
         changed += changes.differences(before.gate, after.gate, lambda app: rights is None or rights.sees(app=app))
+    if before.rollout != after.rollout:
+        from promptops.core import setting_changes
+
+        changed += setting_changes.differences(Rollout.name, before.rollout, after.rollout)
     return ", ".join(changed)
 
 
@@ -229,6 +258,19 @@ def gate_flaw(settings: Mapping[str, object]) -> Invalid | None:
     except Invalid as error:
         return error
     return None if asks else Invalid("gate has no check, so nothing says what it opens to")
+
+
+def rollout_flaw(settings: Mapping[str, object]) -> Invalid | None:
+    """Returns why these cannot be the settings of a rollout; None if they can."""
+    from promptops.core.canary.rollout_policy import read_rollout
+    from promptops.core.digest import canonical
+
+    try:
+        canonical(cast("Json", settings), limit=MAX_ROLLOUT)
+        read_rollout(settings)
+    except Invalid as error:
+        return error
+    return None
 
 
 def admit(candidate: Candidate, channel: str, checks: AllOf) -> None:

@@ -15,7 +15,7 @@ These functions only decide; the caller locks, stores and reads back. The rules:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from promptops.core.advice import Action, Advice, Sentence, option
@@ -57,6 +57,8 @@ def promote(intent: Intent, candidate: Candidate, policy: Policy, current: Deplo
     expect(intent, current)
     require_no_canary(intent, current)
     admit_anywhere(intent, candidate)
+    if current is None or current.stable is None:
+        candidate = replace(candidate, gradual=True)  # where nothing is stable, a canary has nothing to stand beside
     admit(candidate, intent.channel, checks_of(policy))
     return next_deployment(intent, current, Kind.PROMOTE, candidate.release.ref)
 

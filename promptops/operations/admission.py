@@ -6,7 +6,7 @@ that. Where something moved meanwhile, it is judged again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,7 @@ from promptops.core.features import requires_of
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Policy, Release
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
-from promptops.core.policy import Candidate
+from promptops.core.policy import Candidate, Rollout
 from promptops.core.rights import Rights
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
@@ -28,8 +28,10 @@ from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.approval import Waiver
     from promptops.core.token import Token
     from promptops.store import Reader, Registry, Writer
+    from promptops.store.facts.kind import Fact
 
 
 class Admitted(Promotion, Protocol):
@@ -43,13 +45,16 @@ class Admitted(Promotion, Protocol):
 class Admission:
     """How a release comes into a channel: which one is ``named``, and what becomes of it by ``decide``.
 
-    ``serves`` are other heads, of an app on a channel, that decide which one is named.
+    ``serves`` are other heads, of an app on a channel, that decide which one is named. ``facts`` are recorded with what
+    became of it. With ``by_canary``, nothing changes where a policy asks for a canary and the release is on trial.
     """
 
     app: str
     named: Callable[[Reader], Release]
     decide: Callable[[Reader, Intent, Candidate, Policy, Deployment | None], Deployment]
     serves: Collection[tuple[str, str]] = ()
+    facts: Callable[[Reader, Deployment, Policy], Sequence[Fact]] = lambda reader, made, policy: ()
+    by_canary: bool = False
 
 
 def require_waiver(request: Promotion) -> None:
@@ -89,7 +94,10 @@ def admit(
     channel = request.channel
 
     def lock(writer: Writer) -> None:
-        sources = writer.channel(channel).policy.promote_from
+        policy = writer.channel(channel).policy
+        if policy.rollout is not None:
+            writer.outcomes().lock()  # before all others, as those do that look at a canary
+        sources = policy.promote_from
         of_app = {(admission.app, place) for place in (channel, *sources)}
         writer.lock_heads({*of_app, *admission.serves})
         # A new policy waits for the heads that it finds, and this one may be newer; evidence waits for none. With the
@@ -184,6 +192,10 @@ def _admission(
     if current and current.digest == release.digest:
         rollout.expect(intent, current)
         return Decision(unchanged=[current])
+    trial = current.canary if current else None
+    if admission.by_canary and policy.rollout is not None and trial and trial.release == release.ref:
+        rollout.expect(intent, current)
+        return Decision(unchanged=[current] if current else [])
     if release.digest not in flaws:
         raise _Unjudged(release)
     if flaw := flaws[release.digest]:
@@ -203,8 +215,21 @@ def _admission(
         passed=tuple(source for source in policy.promote_from if _passed(reader, release, source)),
         floating=_floating(release) if policy.protected else (),
         gate=verdict,
+        gradual=policy.rollout is not None and _at_once(reader, release, intent, waivers),
     )
-    return Decision(changed=[admission.decide(reader, intent, candidate, policy, current)], waivers=list(waivers))
+    made = admission.decide(reader, intent, candidate, policy, current)
+    if current is None or current.stable is None:  # beside nothing there is no canary, so that was not waived
+        waivers = [waiver for waiver in waivers if waiver.check != Rollout.name]
+    return Decision(changed=[made], waivers=list(waivers), facts=list(admission.facts(reader, made, policy)))
+
+
+def _at_once(reader: Reader, release: Release, intent: Intent, asked: Sequence[Waiver]) -> bool:
+    """Whether a person let the release go live without a canary, and that has not ended."""
+    recorded = reader.waivers(intent.now, release.app, intent.channel)
+    return any(
+        waiver.check == Rollout.name and waiver.holds(digest=release.digest, now=intent.now)
+        for waiver in (*recorded, *asked)
+    )
 
 
 def _passed(reader: Reader, release: Release, channel: str) -> bool:

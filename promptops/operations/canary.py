@@ -5,24 +5,23 @@ What decides is :mod:`promptops.core.canary_steps`; a start and a finish are jud
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from promptops.core import canary_steps as steps
 from promptops.core import rollout
 from promptops.core.advice import Sentence, option
-from promptops.core.bucketing import rollout_salt
-from promptops.core.deployment_parts import Action, Canary
 from promptops.core.errors import Invalid
 from promptops.core.free_text import require_words
-from promptops.core.model import Deployment, Json, Policy, Release
+from promptops.core.model import Deployment, Json, Release
 from promptops.core.names import AppName, ChannelName
-from promptops.core.policy import Candidate
+from promptops.core.policy import Rollout
 from promptops.core.rollout import Intent
+from promptops.operations import rollouts
 from promptops.operations.admission import Admission, admit
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
@@ -32,8 +31,6 @@ from promptops.operations.promote import PromoteRequest
 if TYPE_CHECKING:
     from promptops.core.token import Token
     from promptops.store import Reader, Registry, Writer
-
-_SALT: Final = 8  # random bytes, so that no user can choose a side before the canary starts
 
 
 class Step(StrEnum):
@@ -48,20 +45,27 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest(PromoteRequest):
-    """Put a release beside the stable one of a channel, for a part of the keys: ``weight``, in basis points."""
+    """Put a release beside the stable one of a channel, for a part of the keys: ``weight``, in basis points.
 
-    weight: int
+    Without, it is the first step of the channel's rollout.
+    """
+
+    weight: int | None = None
 
     def __post_init__(self) -> None:
         PromoteRequest.__post_init__(self)  # slots make the class anew, which `super()` does not find
-        steps.require_part(self.weight)
+        if self.weight is not None:
+            steps.require_part(self.weight)
+        if Rollout.name in self.waive:
+            raise Invalid("a canary is what a rollout asks for, so there is nothing to waive", hint="Leave it out.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRequest:
     """Take a step of the canary of an app. ``weight`` is what it advances to, in basis points.
 
-    With ``quarantine``, an abort keeps the release of the canary out of the channel from then on.
+    Without, it advances to the next step of its rollout. With ``quarantine``, an abort keeps the release of the canary
+    out of the channel from then on.
     """
 
     app: AppName
@@ -80,7 +84,7 @@ class StepRequest:
 
     def __post_init__(self) -> None:
         require_words(self.reason)
-        if (self.step is Step.ADVANCE) != (self.weight is not None):
+        if self.weight is not None and self.step is not Step.ADVANCE:
             raise Invalid(
                 Sentence(option("weight", "a part of the keys"), " is what a canary advances to"),
                 hint="Say it where the canary advances, and nowhere else.",
@@ -98,31 +102,20 @@ def start(registry: Registry, request: StartRequest, *, actor: str, now: datetim
 
     Raises:
         Unloadable: no client could load it. Nothing was changed.
+        NothingReported: nothing would be known of it. Nothing was changed.
         NotFound, Conflict, Refused: nothing was changed.
     """
     waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
-    once = _once(request, "canary start", {"reference": str(request.reference), "weight": request.weight, **waived})
-
-    def decide(
-        reader: Reader, intent: Intent, candidate: Candidate, policy: Policy, current: Deployment | None
-    ) -> Deployment:
-        ramp = f"{reader.epoch()}.{current.revision + 1 if current else 1}"
-        canary = Canary(
-            release=candidate.release.ref,
-            weight=request.weight,
-            rollout=ramp,
-            salt=rollout_salt(intent.app, intent.channel, f"{ramp}#{secrets.token_hex(_SALT)}"),
-            step=1,
-            action=Action.START,
-        )
-        return steps.start(intent, candidate, policy, current, canary=canary)
-
+    blind: dict[str, Json] = {"blind": True} if request.blind else {}
+    arguments = {"reference": str(request.reference), "weight": request.weight, **waived, **blind}
+    once = _once(request, "canary start", arguments)
     reference = request.reference
     admission = Admission(
         app=reference.app,
         named=lambda reader: named_release(reader, reference),
         serves={(reference.app, reference.channel)} if reference.channel else (),
-        decide=decide,
+        decide=partial(rollouts.start, weight=request.weight, blind=request.blind),
+        facts=rollouts.frozen,
     )
     return admit(registry, request, admission, once, actor=actor, now=now, by=by)
 
@@ -158,18 +151,18 @@ def step(registry: Registry, request: StepRequest, *, actor: str, now: datetime,
             expect_revision=request.expect_revision,
         )
         current = _live(reader, request)
-        made = _STEPS[request.step](intent, current, request)
+        made = _STEPS[request.step](reader, intent, current, request)
         left = rollout.abandoned(made, current) if request.quarantine else ()
         return Decision(unchanged=[made]) if made is current else Decision(changed=[made], left=list(left))
 
     return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
 
 
-_STEPS: Final[dict[Step, Callable[[Intent, Deployment, StepRequest], Deployment]]] = {
-    Step.ADVANCE: lambda intent, current, request: steps.advance(intent, current, request.weight or 0),
-    Step.PAUSE: lambda intent, current, request: steps.pause(intent, current),
-    Step.RESUME: lambda intent, current, request: steps.resume(intent, current),
-    Step.ABORT: lambda intent, current, request: steps.abort(intent, current),
+_STEPS: Final[dict[Step, Callable[[Reader, Intent, Deployment, StepRequest], Deployment]]] = {
+    Step.ADVANCE: lambda reader, intent, current, request: rollouts.advance(reader, intent, current, request.weight),
+    Step.PAUSE: lambda reader, intent, current, request: steps.pause(intent, current),
+    Step.RESUME: lambda reader, intent, current, request: steps.resume(intent, current),
+    Step.ABORT: lambda reader, intent, current, request: steps.abort(intent, current),
 }
 
 

@@ -18,6 +18,7 @@ from promptops.operations.idempotency import Once, Row
 if TYPE_CHECKING:
     from promptops.core.evidence.approval import Waiver
     from promptops.store import Reader, Registry, Writer
+    from promptops.store.facts.kind import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,15 @@ class Deployed:
 class Decision:
     """Deployments to append, those that need no change, and waivers to record first, still without a number.
 
-    ``left`` are the quarantines of what the deployments leave, as far as it is not in quarantine yet.
+    ``left`` are the quarantines of what the deployments leave, as far as it is not in quarantine yet. ``facts`` are
+    about the deployments, and are recorded after them.
     """
 
     changed: list[Deployment] = field(default_factory=list)
     unchanged: list[Deployment] = field(default_factory=list)
     left: list[Quarantine] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
 
 def carry_out(
@@ -86,6 +89,8 @@ def carry_out(
             for left in decision.left:
                 if (left.app, left.channel) == (deployment.app, deployment.channel):
                     _quarantine(writer, left, once.key)
+        for fact in decision.facts:
+            writer.record(fact, key=once.key)
         answer = (*_rows(decision.changed, changed=True), *_rows(decision.unchanged, changed=False))
         once.remember(writer, answer, at)
         return answer, False

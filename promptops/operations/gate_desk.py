@@ -13,6 +13,7 @@ from promptops.core.duration import duration_text
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Policy, Release
 from promptops.core.person import claimed_address
+from promptops.core.policy import Rollout
 from promptops.core.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Desk:
         self._by = by
         self._known: dict[GateState, GateReport] = {}
         self._asked = 0
+        self._of_gate = tuple(check for check in request.waive if check != Rollout.name)
         self._freezes = False  # what the gate reads of what was measured, before it is asked
         self.warned: tuple[str, ...] = ()
 
@@ -82,12 +84,10 @@ class Desk:
             Unasked: the gate has to be asked first.
             Invalid, PolicyRefused: a check cannot be waived.
         """
-        if policy.gate is None:
-            if self._request.waive:
-                channel = self._request.channel
-                raise Invalid(f"{channel} has no gate, so there is nothing to waive", hint="Leave the waiver out.")
-            return None, ()
         self._require_waivable(policy, release)
+        waivers = [self._waiver(release, Rollout.name)] if Rollout.name in self._request.waive else []
+        if policy.gate is None:
+            return None, waivers
         state = reader.gate_state(release.app, self._request.channel, release.digest)
         if state not in self._known:
             if self._asked < _TRIES:
@@ -99,7 +99,7 @@ class Desk:
         from promptops.operations.gate import policy_verdict
 
         found = self._known[state]
-        return policy_verdict(found), self._recorded(release, found)
+        return policy_verdict(found), [*waivers, *self._recorded(release, found)]
 
     def _answer(self, reader: Reader, release: Release) -> None:
         from promptops.operations.gate import report
@@ -111,7 +111,7 @@ class Desk:
             self._request.channel,
             now=self._now,
             promoter=self._actor,
-            asked=tuple(self._waiver(release, check) for check in self._request.waive),
+            asked=tuple(self._waiver(release, check) for check in self._of_gate),
         )
 
     def _recorded(self, release: Release, found: GateReport) -> Sequence[Waiver]:
@@ -121,7 +121,7 @@ class Desk:
 
         assert found.verdict is not None
         used = {check.name for check in found.verdict.checks if check.waived_until is not None}
-        waivers = [self._waiver(release, check) for check in self._request.waive if check in used]
+        waivers = [self._waiver(release, check) for check in self._of_gate if check in used]
         if found.verdict.outcome is Outcome.PASS or not found.verdict.warns:
             return waivers
         bad = [check for check in found.verdict.checks if not check.passed]
@@ -148,15 +148,24 @@ class Desk:
         )
 
     def _require_waivable(self, policy: Policy, release: Release) -> None:
-        """Raises PolicyRefused: the policy does not let a check be waived, or not for so long."""
+        """Raises Invalid, PolicyRefused: the policy has no such check, or does not let it be waived, or for so long."""
         if not self._request.waive:
             return
-        from promptops.core.gate.reading import read_gate
+        from promptops.core.gate.reading import read_gate, rollout_may_be_waived
+        from promptops.core.gate.settings import Waivers
 
-        assert policy.gate is not None
-        rule, channel = read_gate(policy.gate, release.app).waivers, self._request.channel
+        channel = self._request.channel
+        if self._of_gate and policy.gate is None:
+            raise Invalid(f"{channel} has no gate, so there is nothing to waive", hint="Leave the waiver out.")
+        if Rollout.name in self._request.waive and policy.rollout is None:
+            raise Invalid(
+                f"{channel} gives a release to all keys at once, so there is nothing to waive",
+                hint="Leave the waiver out.",
+            )
+        rule = Waivers() if policy.gate is None else read_gate(policy.gate, release.app).waivers
+        free = (Rollout.name,) if rollout_may_be_waived(policy.gate) else ()
         for check in self._request.waive:
-            if check not in rule.may:
+            if check not in (*rule.may, *free):
                 may = f"It lets be waived: {', '.join(rule.may)}." if rule.may else "It lets no check be waived."
                 raise PolicyRefused(f"the gate of {channel} does not let '{check}' be waived", rule="gate", hint=may)
         if self._request.waive_for is not None and self._request.waive_for > rule.at_most:

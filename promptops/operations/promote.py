@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from promptops.core import rollout
 from promptops.core.free_text import require_words
 from promptops.core.model import Json
 from promptops.core.names import ChannelName
+from promptops.core.policy import Rollout
 from promptops.core.reference import Reference
+from promptops.operations import rollouts
 from promptops.operations.admission import Admission, admit, require_waiver
 from promptops.operations.deploy import Deployed
 from promptops.operations.idempotency import Once
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 class PromoteRequest:
     """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
 
-    ``waive`` are checks of the gate that the release need not pass there for the time of ``waive_for``. ``token`` is
-    the id of the token that the key belongs to.
+    ``waive`` are checks of the gate that the release need not pass there for the time of ``waive_for``, and `rollout`,
+    by which it needs no canary. With ``blind``, a canary starts though nothing is reported of the app. ``token`` is the
+    id of the token that the key belongs to.
     """
 
     reference: Reference
@@ -37,6 +40,7 @@ class PromoteRequest:
     dry_run: bool = False
     waive: tuple[str, ...] = ()
     waive_for: timedelta | None = None
+    blind: bool = False
     token: str = ""
 
     def __post_init__(self) -> None:
@@ -49,11 +53,13 @@ def promote(
 ) -> Deployed:
     """Make a release the stable one of a channel, if the channel's policy admits it.
 
-    A release that is stable there already stays so: no new revision. Live clients that lack a feature which the release
-    needs are named; they do not stop it. ``by`` is the token with which it is promoted.
+    Where the policy has a rollout, it becomes the canary beside the stable one, unless a person waived that.
+    A release that is stable there already, or on trial, stays so: no new revision. Live clients that lack a feature
+    which the release needs are named; they do not stop it. ``by`` is the token with which it is promoted.
 
     Raises:
         Unloadable: no client could load it. Nothing was changed.
+        NothingReported: it would be a canary of which nothing is known.
         NotFound, Conflict, Refused: nothing was changed.
     """
     waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
@@ -66,6 +72,7 @@ def promote(
             "channel": request.channel,
             "expect": request.expect_revision,
             **waived,
+            **({"blind": True} if request.blind else {}),
         },
         words=request.reason,
     )
@@ -73,7 +80,9 @@ def promote(
         app=request.reference.app,
         named=lambda reader: named_release(reader, request.reference),
         serves=_served_by(request.reference),
-        decide=lambda reader, intent, candidate, policy, current: rollout.promote(intent, candidate, policy, current),
+        decide=partial(rollouts.promote, blind=request.blind),
+        facts=rollouts.frozen,
+        by_canary=Rollout.name not in request.waive,
     )
     return admit(registry, request, admission, once, actor=actor, now=now, by=by)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from promptops.core.finding import Severity
 from promptops.core.model import Policy, is_name, is_segment
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
+    from promptops.core.errors import Invalid
     from promptops.core.outcomes.rates import ModelRates
     from promptops.source.text.fields import Fields
     from promptops.source.text.findings import Report
@@ -22,7 +23,9 @@ MARKER = "promptops.yml"
 KEYS = ("registry", "apps", "channels", "git", "journal", "prices", "traces")
 TRACE_ID = "{trace_id}"
 """What stands for the id of a trace in `traces`."""
-POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate")
+POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate", "rollout")
+WORDS = ("on",)
+"""Keys that YAML 1.1 reads as booleans. Nothing but promptops reads the file, so they need no quotes."""
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
 
@@ -88,7 +91,7 @@ def parse_workspace(report: Report) -> Workspace | None:
 
     if report and not report.text:
         return None
-    fields = read_fields(report, read_yaml(report), MARKER)
+    fields = read_fields(report, read_yaml(report, words=WORDS), MARKER)
     if fields is None:
         return None
     fields.refuse_unknown(KEYS)
@@ -184,6 +187,8 @@ def clean(pattern: str) -> str:
 
 
 def _channels(fields: Fields) -> dict[str, Policy]:
+    from promptops.core.policy import gate_flaw, rollout_flaw
+
     policies: dict[str, Policy] = {}
     for name, policy in fields.inner("channels"):
         if not is_name(name):
@@ -195,26 +200,32 @@ def _channels(fields: Fields) -> dict[str, Policy]:
             promote_from=policy.texts("promote_from") or (),
             allow_dirty=policy.flag("allow_dirty") or False,
             protected=policy.flag("protected") or False,
-            gate=_gate(policy),
+            gate=_settings(policy, "gate", gate_flaw),
+            rollout=_settings(policy, "rollout", rollout_flaw),
         )
     _check_sources(fields, policies)
     return policies
 
 
-def _gate(policy: Fields) -> Mapping[str, object] | None:
-    from promptops.core.policy import gate_flaw
-
-    gate = policy.fields("gate")
-    if gate is None:
+def _settings(
+    policy: Fields, name: str, flaw: Callable[[Mapping[str, object]], Invalid | None]
+) -> Mapping[str, object] | None:
+    settings = policy.fields(name)
+    if settings is None:
         return None
-    if problem := gate_flaw(gate.value):
-        place = gate.path + _place(gate.value, problem.message.split(" ")[0].removeprefix("gate").strip(":."))
-        gate.report.add("policy-invalid", gate.document.offset(place), problem.message, problem.hint)
-    return gate.value
+    if problem := flaw(settings.value):
+        named = problem.message.split(" ")[0].removeprefix(name).strip(":.")
+        place = settings.path + _place(settings.value, named)
+        settings.report.add("policy-invalid", settings.document.offset(place), problem.message, problem.hint)
+    return settings.value
 
 
-def _place(value: object, named: str) -> tuple[str, ...]:
-    """The keys by which a dotted path leads into nested mappings, as far as it does."""
+def _place(value: object, named: str) -> tuple[str | int, ...]:
+    """The keys by which a dotted path leads into nested mappings, as far as it does; places of a list from 1."""
+    if isinstance(value, list):
+        number, _, rest = named.partition(".")
+        place = int(number) - 1 if number.isdecimal() and len(number) < 4 else -1
+        return (place, *_place(value[place], rest)) if 0 <= place < len(value) else ()
     if not isinstance(value, Mapping) or not named:
         return ()
     keys = [key for key in value if named == key or named.startswith(f"{key}.")]

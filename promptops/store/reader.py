@@ -20,6 +20,7 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
+    from promptops.core.canary.rollout_fact import Rollout
     from promptops.core.evidence.approval import Approval, Waiver
     from promptops.core.evidence.release_suites import ReleaseSuites
     from promptops.core.heartbeat import Beat
@@ -171,6 +172,16 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader):
         from promptops.store.queries.approvals import waivers
 
         return waivers(self._connection, now, app, channel)
+
+    def rollout(self, app: str, channel: str, rollout: str) -> Rollout | None:
+        """What the canary of this name began with; None where the channel had no ``rollout:`` then.
+
+        Raises:
+            RegistryDamaged: its row is not what was written.
+        """
+        from promptops.store.queries.rollout_rows import find_rollout
+
+        return find_rollout(self._connection, app, channel, rollout)
 
     def next_number(self, table: str) -> int:
         """The number of the next ``approval`` or ``waiver``, while the log is locked."""

@@ -10,6 +10,7 @@ from promptops.core.errors import (
     ConcurrentDeployment,
     KeyReused,
     NoCanary,
+    NothingReported,
     PolicyRefused,
     PromptopsError,
     Quarantined,
@@ -22,7 +23,7 @@ from promptops.operations.canary import StartRequest, Step, StepRequest, start, 
 from promptops.operations.deploy import Deployed
 from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, SECONDS_OR_NONE, body, path
 from promptops.use_cases.nouns import word
-from promptops.use_cases.promote import admitted
+from promptops.use_cases.promote import BLIND, admitted
 from promptops.use_cases.use_case import Caller, UseCase
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ CANARY_START: Final = UseCase(
 
     Puts a release beside the stable one, for a part of the keys: each key has one of the two for all prompts of the
     app. The channel's policy and gate judge it as they judge a promotion. Where nothing of the app is stable yet, the
-    release becomes that.
+    release becomes that. Without `weight`, it begins at the first step of the policy's rollout.
     """,
     run=_start,
     request=StartRequest,
@@ -86,10 +87,11 @@ CANARY_START: Final = UseCase(
         body("weight", ge=1, le=9_999, example=500, description=_WEIGHT),
         _REASON,
         body("dry_run"),
+        body("blind", description=BLIND),
         body("waive", max_length=20, description="Checks of the gate that it need not pass for a while."),
         body("waive_seconds", "waive_for", form=SECONDS_OR_NONE, ge=1, le=2**31, description="For how long."),
     ),
-    errors=(ReleaseNotFound, CanaryInProgress, ConcurrentDeployment, KeyReused, *_JUDGED),
+    errors=(ReleaseNotFound, CanaryInProgress, NothingReported, ConcurrentDeployment, KeyReused, *_JUDGED),
     largest=CHANGE,
 )
 
@@ -100,9 +102,10 @@ CANARY_STEP: Final = UseCase(
     scope=Scope.PROMOTE,
     doc="""Take a step of a canary.
 
-    `advance` gives it more of the keys, and takes none away; `finish` gives the release to everyone, and is judged as a
-    promotion is. `pause` and `resume` say whether it may grow by itself. `abort` ends it and leaves the stable release;
-    with `quarantine` its release cannot come back. For `pause` and `abort` the scope `rollback` is enough.
+    `advance` gives it more of the keys, and takes none away; without `weight`, those of the next step of its rollout.
+    `finish` gives the release to everyone, and is judged as a promotion is. `pause` and `resume` say whether it may
+    grow by itself. `abort` ends it and leaves the stable release; with `quarantine` its release cannot come back. For
+    `pause` and `abort` the scope `rollback` is enough.
     """,
     run=_step,
     request=StepRequest,

@@ -19,7 +19,7 @@ from promptops.core.errors import (
 from promptops.core.json_codec import to_json
 from promptops.core.model import Channel, Policy, is_name
 from promptops.core.origin import Origin
-from promptops.core.policy import gate_flaw
+from promptops.core.policy import gate_flaw, rollout_flaw
 from promptops.core.rights import Rights
 from promptops.core.token import Scope
 from promptops.operations.channels import ChannelChange, Terms, apply_channels
@@ -36,6 +36,7 @@ class DeclaredPolicy:
     allow_dirty: bool = False
     protected: bool = False
     gate: Mapping[str, object] | None = None
+    rollout: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +85,16 @@ def _policies(declared: Mapping[str, DeclaredPolicy]) -> Mapping[str, Policy]:
         unknown = [source for source in policy.promote_from if source not in declared]
         if unknown:
             raise RequestInvalid(f"the channel '{name}' is to take from '{unknown[0][:80]}', which is not declared")
-        if policy.gate is not None and (problem := gate_flaw(policy.gate)):
-            raise RequestInvalid(f"the channel '{name}': {problem.message}", hint=problem.hint)
+        for settings, flaw in ((policy.gate, gate_flaw), (policy.rollout, rollout_flaw)):
+            if settings is not None and (problem := flaw(settings)):
+                raise RequestInvalid(f"the channel '{name}': {problem.message}", hint=problem.hint)
     return {
         name: Policy(
             promote_from=tuple(policy.promote_from),
             allow_dirty=policy.allow_dirty,
             protected=policy.protected,
             gate=policy.gate,
+            rollout=policy.rollout,
         )
         for name, policy in declared.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
@@ -14,6 +14,7 @@ from promptops.core.errors import (
     KeyReused,
     NotAllowed,
     NothingDeployed,
+    NothingReported,
     PolicyRefused,
     Quarantined,
     ReleaseNotFound,
@@ -89,6 +90,8 @@ def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: C
     )
 
 
+BLIND: Final = "A canary starts though no client reports what calls of the app do."
+
 PROMOTE = UseCase(
     name="promote",
     method="POST",
@@ -97,8 +100,9 @@ PROMOTE = UseCase(
     doc="""Make a release the stable one of a channel.
 
     `release` is `app@version`, `app@sha256:…`, or `app:channel` for what another channel serves. The channel's policy
-    decides. A release that is live there already stays so: no new revision. `waive` needs the scope `waive` as well,
-    and a token that is a person's.
+    decides. A release that is live there already stays so: no new revision. Where the policy has a rollout, the release
+    becomes the canary at its first step, unless `waive` has `rollout`; one that is on trial already stays so. `waive`
+    needs the scope `waive` as well, and a token that is a person's.
     """,
     run=_run,
     request=PromoteRequest,
@@ -112,7 +116,10 @@ PROMOTE = UseCase(
         body("release", "reference", form=REFERENCE, max_length=300, example="support-bot@0.2.1"),
         body("reason", max_length=free_text.LONGEST, example="shorter answers"),
         body("dry_run"),
-        body("waive", max_length=20, description="Checks of the gate that it need not pass for a while."),
+        body("blind", description=BLIND),
+        body(
+            "waive", max_length=20, description="Checks of the gate that it need not pass for a while, and `rollout`."
+        ),
         body(
             "waive_seconds",
             "waive_for",
@@ -127,6 +134,7 @@ PROMOTE = UseCase(
         NothingDeployed,
         ConcurrentDeployment,
         CanaryInProgress,
+        NothingReported,
         KeyReused,
         PolicyRefused,
         Quarantined,

@@ -68,6 +68,8 @@ def refused(candidate: Candidate, policy: AllOf) -> PolicyRefused:
         (Policy(promote_from=("staging",)), replace(DIRTY, passed=("staging",)), "allow_dirty"),
         (Policy(promote_from=("staging",), allow_dirty=True), DIRTY, "promote_from"),
         (Policy(promote_from=("staging",), protected=True), DIRTY, "promote_from"),  # the first of two that fail
+        (Policy(rollout={}), CLEAN, "rollout"),  # whatever its settings say: it would go to all keys at once
+        (Policy(rollout={}), replace(CLEAN, gradual=True), ""),
     ],
 )
 def test_the_base_checks(policy: Policy, candidate: Candidate, rule: str) -> None:
@@ -113,9 +115,9 @@ def test_how_a_policy_that_cannot_be_judged_is_worded() -> None:
 
 def test_every_policy_has_the_base_checks_with_their_defaults() -> None:
     """The settings of a policy that sets nothing are the defaults of the stored fields: they are not written there."""
-    assert {field.name: field.default for field in fields(Policy)} == {**BASE, "gate": None}
+    assert {field.name: field.default for field in fields(Policy)} == {**BASE, "gate": None, "rollout": None}
     assert [check.name for check in checks_of(Policy()).checks] == list(BASE)
-    assert list(CHECKS) == [*BASE, "gate"]
+    assert list(CHECKS) == [*BASE, "gate", "rollout"]
     assert checks_of({}) == checks_of(Policy())
     assert checks_of({"protected": True}) == checks_of(Policy(protected=True))
     assert refused(DIRTY, checks_of({"protected": True})).rule == "allow_dirty"

@@ -23,7 +23,7 @@ NEW = {"binding", "token", "token_secret", "token_revocation", "client", "transf
 NEW |= {"approval", "waiver"}
 NEW |= {"run", "run_row", "evidence", "release_suites"}
 NEW |= {"report_key", "outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call", "declaration"}
-NEW |= {"erasure"}
+NEW |= {"erasure", "rollout", "canary_decision", "rollout_state", "rollout_unit"}
 VERSIONS = {"alembic_version", "promptops_version"}
 
 

@@ -76,6 +76,7 @@ def test_a_backup_without_outcomes_has_all_but_what_clients_reported(
     assert all(whole[name] for name in ("outcome", "bad_unit", "feedback", "outcome_client", "report_key"))
     assert whole["kept_call"] == 0  # it may have what was captured, which a backup never has
     measured = dict.fromkeys(("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"), 0)
+    measured |= {"rollout_state": 0, "rollout_unit": 0}
     assert made.holdings.counts == {**whole, **measured}
     assert restore(tmp_path / "b", RegistryLocation(url=empty_url), actor=ACTOR, now=minutes(3)).report.faults == ()
     with closing(Registry.open(empty_url)) as again:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from promptops.core.canary.decision import CanaryDecision
+from promptops.core.canary.rollout_fact import Rollout
 from promptops.core.declarations import (
     Capture,
     Declarations,
@@ -46,7 +48,7 @@ from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
-KINDS |= {"runs", "evidence", "suites", "declarations", "erasures"}
+KINDS |= {"runs", "evidence", "suites", "declarations", "erasures", "rollouts", "canary-decisions"}
 
 
 CALL_ID = "pc1:0b0e11aa:bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ"
@@ -84,7 +86,12 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     terms = Terms(origin=here, loosen=True, take_over=True, reason="größer ☃")
     gate = {"not_worse": {"margin": 0.05}, "größer ☃": [1, None, True]}
     apply_channels(
-        registry, NAME, {"prod": Policy(protected=True, gate=gate)}, actor=ACTOR, now=minutes(106), terms=terms
+        registry,
+        NAME,
+        {"prod": Policy(protected=True, gate=gate, rollout={"größer ☃": [None]})},
+        actor=ACTOR,
+        now=minutes(106),
+        terms=terms,
     )
     make_token(registry, "ci", scopes=(Scope.RELEASE, Scope.PROMOTE), channels=("staging",), now=minutes(106))
     make_token(registry, "forever", lifetime=None, person="Ada@example.org", now=minutes(106))
@@ -97,6 +104,7 @@ def make_world(registry: Registry, *, takes: int = 4) -> None:
     )
     _sign_journal(registry)
     _speak(registry)
+    _try_out(registry)
     _evaluate(registry)
     registry.write(lambda writer: writer.raise_epoch(at=minutes(107), actor=ACTOR, action="restore", reason="a drill"))
 
@@ -147,6 +155,26 @@ def _speak(registry: Registry) -> None:
             writer.record(Approval(number=number, withdraws=withdraws, reason="größer ☃", **here, **person, **about))
         ends = minutes(200)
         writer.record(Waiver(number=1, check="latency", reason="größer ☃", expires_at=ends, **person, **about))
+
+    registry.write(work)
+
+
+def _try_out(registry: Registry) -> None:
+    """What two canaries began with, and what the policy decided about them."""
+    steps = {"steps": [{"percent": 5, "bake": "4h"}], "größer ☃": [1, None, True]}
+    about: dict[str, Any] = {"channel": "prod", **HERE}
+
+    def work(writer: Writer) -> None:
+        whole: dict[str, Any] = {"limits": {"answer": {"slow_ms": 5300}}, "off": {"dear": "größer ☃"}, "blind": True}
+        writer.record(
+            Rollout(app="bot", rollout="1.9", settings=steps, keys="0" * 8 + "9" * 8, keys_a_day=7, **whole, **about)
+        )
+        writer.record(Rollout(app="faq", rollout="1.12", settings=steps, **about))
+        why: dict[str, Any] = {"cause": "no_unit", "guardrail": "error", "shown": "not-worse"}
+        writer.record(
+            CanaryDecision(app="bot", rollout="1.9", revision=10, verb="pause", numbers={"☃": 1.5}, **why, **about)
+        )
+        writer.record(CanaryDecision(app="faq", rollout="1.12", revision=13, verb="advance", **about))
 
     registry.write(work)
 
@@ -243,6 +271,7 @@ def _about(reader: Reader, app: str) -> dict[str, object]:
         found[f"log of {name}"] = reader.history(app, name)
         found[f"past of {name}"] = tuple(reader.past(app, name, before=1000))
         found[f"quarantines of {name}"] = reader.quarantines(app, name)
+        found[f"canaries of {name}"] = [reader.rollout(app, name, rollout) for rollout in ("1.9", "1.12")]
         found[f"passed {name}"] = [reader.was_stable(app, name, each.digest) for each in releases]
         found[f"live on {name}"] = (reader.live(app, name), reader.live_at(app, name, minutes(15)))
         found[f"third of {name}"] = _third(reader, app, name)

@@ -10,6 +10,7 @@ import click
 from promptops.cli import complete
 from promptops.cli.command import (
     NounGroup,
+    blind_option,
     channel_option,
     command,
     dry_run_option,
@@ -25,7 +26,9 @@ from promptops.core.duration import parse_duration
 if TYPE_CHECKING:
     from promptops.operations.deploy import Deployed
 
-_percent = click.option("--percent", type=Percent(), required=True, metavar="N", help="The part of the keys: 5, 0.25.")
+_percent = click.option(
+    "--percent", type=Percent(), metavar="N", help="The part of the keys: 5, 0.25; else the next step of the rollout."
+)
 _app = click.argument("app", metavar="APP", shell_complete=complete.apps)
 
 
@@ -51,6 +54,7 @@ def canary() -> None:
 @dry_run_option
 @click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
 @click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
+@blind_option
 @expect_option
 @key_option
 def start(
@@ -58,11 +62,12 @@ def start(
     /,
     reference: str,
     channel: str | None,
-    percent: int,
+    percent: int | None,
     reason: str,
     dry_run: bool,
     waive: tuple[str, ...],
     expires: str | None,
+    blind: bool,
     expect_revision: int | None,
     key: str,
 ) -> None:
@@ -87,10 +92,11 @@ def start(
             dry_run=dry_run,
             waive=waive,
             waive_for=parse_duration(expires) if expires else None,
+            blind=blind,
             key=session.key(key),
         )
         deployed = gateway.run(CANARY_START, request, actor=actor)
-    _answer(session, deployed, ["start", str(wanted)], place, percent)
+    _answer(session, deployed, ["start", str(wanted), *(["--blind"] if blind else [])], place, percent)
 
 
 @command("advance", group=canary)
@@ -101,7 +107,7 @@ def start(
 @dry_run_option
 @expect_option
 @key_option
-def advance(session: Session, /, percent: int, **given: Any) -> None:
+def advance(session: Session, /, percent: int | None, **given: Any) -> None:
     """Give the canary more of the keys; it takes none away."""
     _step(session, "advance", weight=percent, **given)
 

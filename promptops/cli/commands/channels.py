@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.phrases import enumerated, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.errors import Invalid
 from promptops.core.model import Channel, Policy
 from promptops.use_cases.documents import written
 
@@ -58,7 +59,19 @@ def policy_words(policy: Policy) -> str:
     if policy.allow_dirty:
         words += ", also of uncommitted files"
     words += ", exact model snapshots only" if policy.protected else ""
-    return words + (", with a gate" if policy.gate is not None else "")
+    words += ", with a gate" if policy.gate is not None else ""
+    return words + (f", {_ramp(policy.rollout)}" if policy.rollout is not None else "")
+
+
+def _ramp(rollout: Mapping[str, object]) -> str:
+    from promptops.core.bucketing import percent
+    from promptops.core.canary.rollout_policy import read_rollout
+
+    try:
+        steps = [percent(step.weight) for step in read_rollout(rollout).steps]
+    except Invalid:  # a newer promptops wrote it
+        return "first as a canary"
+    return f"first as a canary for {enumerated(steps)}"
 
 
 @command("apply", group=channels)

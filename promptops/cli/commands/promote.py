@@ -5,10 +5,19 @@ from __future__ import annotations
 import click
 
 from promptops.cli import complete
-from promptops.cli.command import channel_option, command, dry_run_option, expect_option, key_option, reason_option
+from promptops.cli.command import (
+    blind_option,
+    channel_option,
+    command,
+    dry_run_option,
+    expect_option,
+    key_option,
+    reason_option,
+)
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
+from promptops.core.policy import Rollout
 
 
 @command("promote")
@@ -17,7 +26,9 @@ from promptops.core.duration import parse_duration
 @reason_option
 @dry_run_option
 @click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
+@click.option("--at-once", is_flag=True, help="Give it to all keys at once, without a canary; a waiver of `rollout`.")
 @click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
+@blind_option
 @expect_option
 @key_option
 def promote(
@@ -28,19 +39,23 @@ def promote(
     reason: str,
     dry_run: bool,
     waive: tuple[str, ...],
+    at_once: bool,
     expires: str | None,
+    blind: bool,
     expect_revision: int | None,
     key: str,
 ) -> None:
     """Make a release the live one of a channel.
 
     The release is named by version, by digest, or by another channel that serves it. The channel's policy decides
-    whether it may go there; a release that is live there already stays, and nothing changes.
+    whether it may go there; a release that is live there already stays, and nothing changes. Where the policy has a
+    rollout, the release becomes a canary at its first step.
 
     \b
       promptops promote support-bot@1.4.0 --channel prod
       promptops promote support-bot:staging --channel prod
       promptops promote support-bot@1.4.0 --channel prod --waive latency --expires 2d --reason "their slow week"
+      promptops promote support-bot@1.4.1 --channel prod --at-once --expires 1h --reason "it leaks names"
     """
     from promptops.cli.defaults import whole_release
 
@@ -57,13 +72,16 @@ def promote(
             reason=reason,
             expect_revision=expect_revision,
             dry_run=dry_run,
-            waive=waive,
+            waive=(*waive, Rollout.name) if at_once and Rollout.name not in waive else waive,
             waive_for=parse_duration(expires) if expires else None,
+            blind=blind,
             key=session.key(key),
         )
         deployed = gateway.run(PROMOTE, request, actor=actor)
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
 
-    session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page))
+    again = ["promote", str(wanted), "--channel", place, *(["--blind"] if blind else [])]
+    step = again if any(made.canary for made in deployed.deployments) else ()
+    session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page, step=step))
     if deployed.deployments and not dry_run:
         bring_to_git(session)

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.SHOW: "show",
     Action.SHOW_OVERRIDE: "override show {file}",
     Action.SIGN_JOURNAL: "db journal[ --sign {mode}]",
+    Action.START_CANARY: "canary start {release} --channel {channel}",
     Action.STATUS: "status[ {app}]",
     Action.SYNC: "sync[ --remote {remote}]",
     Action.TRANSFER_APP: "app transfer {app}[ --reason {reason}]",

@@ -5,11 +5,11 @@ What is not known to be as strict counts as looser: a person then says that it i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypeAlias
 
+from promptops.core import setting_changes
 from promptops.core.errors import Invalid
 from promptops.core.gate.reading import read_gate
 from promptops.core.gate.settings import (
@@ -26,16 +26,13 @@ from promptops.core.gate.settings import (
     Required,
     Waivers,
 )
+from promptops.core.setting_changes import Settings
 
-Settings: TypeAlias = Mapping[str, object]
 Rule: TypeAlias = Callable[[Any, Any], bool]
 """Whether the second is as strict as the first."""
 
 HIDDEN: Final = "gate.apps.…"
 """In place of all settings of apps that a caller does not see."""
-
-_SHOWN: Final = 200
-"""Characters of a setting that a message shows."""
 
 
 def _at_most(old: Any, new: Any) -> bool:
@@ -166,15 +163,7 @@ def differences(
     """
     (seen, hidden), (seen_after, hidden_after) = _parted(before, sees), _parted(after, sees)
     hint = [HIDDEN] if hidden != hidden_after else []
-    if seen is None or seen_after is None:
-        return [f"gate: {_said(seen)} → {_said(seen_after)}", *hint]
-    old, new = dict(_leaves(seen)), dict(_leaves(seen_after))
-    said = [
-        f"gate.{path}: {_said(old.get(path))} → {_said(new.get(path))}"
-        for path in dict.fromkeys((*old, *new))
-        if old.get(path) != new.get(path)
-    ]
-    return said + hint
+    return [*setting_changes.differences("gate", seen, seen_after), *hint]
 
 
 def _parted(gate: Settings | None, sees: Callable[[str], bool]) -> tuple[Settings | None, Settings]:
@@ -217,21 +206,3 @@ def _looser_check(before: object, after: object, path: str) -> Iterator[str]:
             yield path
         return
     yield from _looser(before, after, f"{path}.")
-
-
-def _leaves(gate: Settings, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in gate.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _said(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_said(inner)}" for name, inner in value.items())[:_SHOWN] + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ("[" + ", ".join(map(_said, value)) + "]")[:_SHOWN]
-    return value if isinstance(value, str) else json.dumps(value)

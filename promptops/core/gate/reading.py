@@ -75,6 +75,13 @@ def read_gate(gate: Mapping[str, object], app: str = "") -> GateSettings:
     return chosen
 
 
+def rollout_may_be_waived(gate: Mapping[str, object] | None) -> bool:
+    """Returns whether a person may let a release go live without a canary: unless the gate lists other checks alone."""
+    waivers = (gate or {}).get("waivers")
+    may = waivers.get("may") if isinstance(waivers, Mapping) else None
+    return may is None or may == ROLLOUT or (isinstance(may, list | tuple) and ROLLOUT in may)
+
+
 def _require_checks(settings: GateSettings) -> None:
     """Raises Invalid: a check that may be waived does not exist, so it never could be."""
     known = [*CHECKS, SUITES, ROLLOUT, *settings.external]

@@ -26,6 +26,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
     Action.REVOKE_TOKEN: ("DELETE", "/v1/tokens/{token}"),
     Action.ROLLBACK: ("POST", "/v1/channels/{channel}/rollback"),
     Action.SIGN_JOURNAL: ("GET", "/v1/journal"),
+    Action.START_CANARY: ("POST", "/v1/channels/{channel}/canaries"),
     Action.STATUS: ("GET", "/v1/status"),
     Action.TRANSFER_APP: ("POST", "/v1/apps/{app}/transfer"),
     Action.UNQUARANTINE: ("POST", "/v1/channels/{channel}/unquarantine"),

@@ -57,10 +57,13 @@ def report_of(path: str, data: bytes) -> Report:
     return report
 
 
-def read_yaml(report: Report, *, start: int = 0, end: int | None = None) -> Document:
-    """Parses the report's text, or a part of it, and adds problems and suppressions to the report."""
+def read_yaml(report: Report, *, start: int = 0, end: int | None = None, words: Collection[str] = ()) -> Document:
+    """Parses the report's text, or a part of it, and adds problems and suppressions to the report.
+
+    ``words`` may be keys without quotes (:func:`~promptops.source.text.strict_yaml.parse`).
+    """
     text = report.text[start:end] if start or end is not None else report.text
-    document = parse(text, base=start)
+    document = parse(text, base=start, words=words)
     for problem in document.problems:
         report.add(problem.code, problem.offset, problem.message, problem.hint)
     report.escaped = document.escaped

@@ -108,7 +108,9 @@ RULES: dict[str, Rule] = {
     "unloadable": _error(
         "No client could load the app: it is larger than a release may be, or needs something that no client has."
     ),
-    "policy-invalid": _error("A channel's policy names a channel that is not declared, or goes round in a circle."),
+    "policy-invalid": _error(
+        "A channel's policy names a channel that is not declared, goes round in a circle, or has a wrong setting."
+    ),
     # model and parameters
     "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
     "model-missing": _warning("The prompt names no model, so the application has to choose one."),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeAlias
@@ -148,8 +148,11 @@ class Document:
         return None
 
 
-def parse(text: str, *, base: int = 0) -> Document:
-    """Parses YAML text. Never raises: all that is wrong is in ``problems``."""
+def parse(text: str, *, base: int = 0, words: Collection[str] = ()) -> Document:
+    """Parses YAML text. Never raises: all that is wrong is in ``problems``.
+
+    ``words`` may be keys without quotes, though YAML 1.1 reads them as booleans: in a file that nothing else reads.
+    """
     composer = _Composer(text)
     try:
         root = composer.get_single_node()
@@ -163,7 +166,7 @@ def parse(text: str, *, base: int = 0) -> Document:
         composer.dispose()
     if root is None:
         return Document(text=text, base=base)
-    builder = _Builder(base=base, aliases="*" in text)
+    builder = _Builder(base=base, aliases="*" in text, words=words)
     value = builder.build(root)
     return Document(text=text, base=base, value=value, root=root, problems=builder.problems, escaped=builder.escaped)
 
@@ -229,6 +232,7 @@ _MOST_PLAIN = 1_000
 class _Builder:
     base: int
     aliases: bool
+    words: Collection[str] = ()
     problems: list[Problem] = field(default_factory=list)
     escaped: list[tuple[int, str]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
@@ -275,7 +279,7 @@ class _Builder:
         self._note_escapes(node)
         if not key.isprintable():
             self._problem("wrong-value", node, "a key with invisible characters", "Retype the key.")
-        elif not node.style and len(_PLAIN) < _MOST_PLAIN:
+        elif not node.style and len(_PLAIN) < _MOST_PLAIN and key not in self.words:
             _PLAIN.add(key)
         return key
 
@@ -295,6 +299,8 @@ class _Builder:
         if text == "<<":
             self._problem("yaml-merge", node, "merge keys are not allowed", "Write the keys out.")
             return None
+        if text in self.words:
+            return text
         if text.lower() in _OLD_BOOLEANS or (node.tag == _AS_SPECIAL and not isinstance(_special(text), str)):
             self._problem("key-not-text", node, f"the key {text or 'null'} is not text", f'Put it in quotes: "{text}".')
             return None

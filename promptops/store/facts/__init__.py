@@ -13,4 +13,6 @@ A name says what the fact is::
     transfers/<app>/<number>            homes/<number>                      registry-keys/<number>
     approvals/<number>                  waivers/<number>
     runs/<id>                           evidence/<id>                       suites/<app>/<number>
+    declarations/<app>/<number>         erasures/<number>                   rollouts/<channel>/<app>/<canary>
+    canary-decisions/<channel>/<app>/<revision>
 """

@@ -67,6 +67,13 @@ class OutcomeReader:
 
         return read_days(self._connection, apps, channels, minute_of(since))
 
+    def is_reported(self, app: str, channel: str, *, since: datetime) -> bool:
+        """Whether calls of an app were reported on a channel on the day of that time, or later."""
+        from promptops.store.queries.outcome_desk import minute_of
+        from promptops.store.queries.outcomes import is_reported
+
+        return is_reported(self._connection, app, channel, minute_of(since))
+
     def outcome_keys(
         self, app: str, *, since: datetime, until: datetime | None = None, channel: str = ""
     ) -> Mapping[Assignment, int]:

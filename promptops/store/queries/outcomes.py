@@ -50,6 +50,16 @@ _COUNT = (
         _row.c.start == bindparam("start"),
     )
 )
+_ANY = select(
+    select(_row.c.start)
+    .where(
+        _row.c.app == bindparam("app"),
+        _row.c.channel == bindparam("channel"),
+        _row.c.span == DAY,
+        _row.c.start >= bindparam("since"),
+    )
+    .exists()
+)
 _PUT = text(
     "INSERT INTO outcome (app, channel, span, start, series, epoch, revision, arm, prompt, model, tier, tags, sums)"
     " VALUES (:app, :channel, :span, :start, :series, :epoch, :revision, :arm, :prompt, :model, :tier, :tags, :sums)"
@@ -146,6 +156,12 @@ def _batches(keys: list[Key]) -> Iterator[list[Key]]:
 
 
 # --- reading ---------------------------------------------------------------------------------------
+
+
+def is_reported(connection: Connection, app: str, channel: str, since: int) -> bool:
+    """Whether calls of an app were reported on a channel on the day of this minute, or later."""
+    where = {"app": app, "channel": channel, "since": since // DAY * DAY}
+    return bool(connection.execute(_ANY, where).scalar_one())
 
 
 def read_sums(

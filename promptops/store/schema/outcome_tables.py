@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from sqlalchemy import ForeignKey, Index, Table
 
+from promptops.store.schema.canary_tables import COUNTED
 from promptops.store.schema.columns import CLUSTERED, STRICT, Moment, Number, TextTuple, Words, column, metadata
 
-MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call")
+MEASURED = ("outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call", *COUNTED)
 """The tables of measurements: not guarded, and a backup may leave them out."""
 PRIVATE = ("kept_call",)
 """Those of them that may have what was captured: no backup has them, so nothing that was erased comes back."""

@@ -137,7 +137,8 @@ def channel_of(row: AnyRow) -> Channel:
         promote_from=row.promote_from,
         allow_dirty=row.allow_dirty,
         protected=row.protected,
-        gate=_gate_of(row.gate),
+        gate=settings_of(row.gate),
+        rollout=settings_of(row.rollout),
     )
     known = row.repository or row.path or row.root
     origin = Origin(repository=row.repository, path=row.path, root=row.root) if known else None
@@ -145,8 +146,8 @@ def channel_of(row: AnyRow) -> Channel:
     return Channel(name=row.channel, policy=policy, version=row.version, origin=origin, **who)
 
 
-def _gate_of(text: str) -> Mapping[str, object] | None:
-    """The settings of a gate from the canonical JSON that the column has; None where it is empty.
+def settings_of(text: str) -> Mapping[str, object] | None:
+    """Settings from the canonical JSON that a column has; None where it is empty.
 
     Raises:
         ValueError: it is no such JSON.
@@ -158,7 +159,7 @@ def _gate_of(text: str) -> Mapping[str, object] | None:
     except Invalid as error:
         raise ValueError(error.message) from error
     if not isinstance(value, Mapping) or canonical(value) != text.encode():
-        raise ValueError("the settings of a gate are a canonical JSON object")
+        raise ValueError("settings are a canonical JSON object")
     return value
 
 
@@ -196,9 +197,14 @@ def channel_values(channel: Channel) -> Values:
     origin = asdict(channel.origin) if channel.origin else dict.fromkeys(("repository", "path", "root"), "")
     who = {"actor": channel.actor, "at": channel.at, "reason": channel.reason}
     policy = channel.policy
-    gate = "" if policy.gate is None else canonical(cast("Json", policy.gate)).decode()
     settings = {name: getattr(policy, name) for name in ("promote_from", "allow_dirty", "protected")}
-    return {"channel": channel.name, "version": channel.version, **who, **origin, **settings, "gate": gate}
+    settings |= {"gate": settings_text(policy.gate), "rollout": settings_text(policy.rollout)}
+    return {"channel": channel.name, "version": channel.version, **who, **origin, **settings}
+
+
+def settings_text(settings: Mapping[str, object] | None) -> str:
+    """What :func:`settings_of` reads."""
+    return "" if settings is None else canonical(cast("Json", settings)).decode()
 
 
 def deployment_values(deployment: Deployment) -> Values:

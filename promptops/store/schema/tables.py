@@ -21,6 +21,10 @@ from promptops.store.schema.access_tables import token_revocation as token_revoc
 from promptops.store.schema.access_tables import token_secret as token_secret
 from promptops.store.schema.approval_tables import approval as approval
 from promptops.store.schema.approval_tables import waiver as waiver
+from promptops.store.schema.canary_tables import canary_decision as canary_decision
+from promptops.store.schema.canary_tables import rollout as rollout
+from promptops.store.schema.canary_tables import rollout_state as rollout_state
+from promptops.store.schema.canary_tables import rollout_unit as rollout_unit
 from promptops.store.schema.columns import (
     CLUSTERED,
     STRICT,
@@ -163,6 +167,7 @@ channel_policy = Table(
     column("root", Words),
     column("reason", Words),
     column("gate", Words),
+    column("rollout", Words),
     **CLUSTERED,
 )
 """A version of a channel's policy; the newest counts, and the first one makes the channel.

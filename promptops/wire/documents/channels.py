@@ -13,12 +13,16 @@ from promptops.wire.documents.registry import OriginDocument
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDocument:
-    """What a channel requires of a release before it may be promoted there. ``gate`` are the settings of its gate."""
+    """What a channel requires of a release before it may be promoted there.
+
+    ``gate`` are the settings of its gate, and ``rollout`` those of the steps by which it reaches everyone.
+    """
 
     promote_from: tuple[str, ...]
     allow_dirty: bool
     protected: bool
     gate: Mapping[str, object] | None = None
+    rollout: Mapping[str, object] | None = None
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
@@ -27,6 +31,7 @@ class PolicyDocument:
             allow_dirty=policy.allow_dirty,
             protected=policy.protected,
             gate=policy.gate,
+            rollout=policy.rollout,
         )
 
     def policy(self) -> Policy:
@@ -35,6 +40,7 @@ class PolicyDocument:
             allow_dirty=self.allow_dirty,
             protected=self.protected,
             gate=self.gate,
+            rollout=self.rollout,
         )
 
 

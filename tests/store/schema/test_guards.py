@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from promptops.core.canary.decision import CanaryDecision
+from promptops.core.canary.rollout_fact import Rollout
 from promptops.core.declarations import Declarations, DeclarationsVersion
 from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Profile
@@ -30,6 +32,7 @@ from tests.support.evidence import run as a_run
 
 MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client", "report_key"}
 MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"}
+MUTABLE |= {"rollout_state", "rollout_unit"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -72,6 +75,9 @@ def full(registry: Registry) -> Registry:
         writer.record(DeclarationsVersion(app="bot", number=1, declared=Declarations(), actor=ACTOR, at=START))
         erased: dict[str, Any] = {"units": ("0" * 16,), "calls": 1, "reason": "", "actor": ACTOR, "at": START}
         writer.record(Erasure(number=1, app="bot", call="", **erased))
+        canary: dict[str, Any] = {"app": "bot", "channel": "prod", "rollout": "1.2", "actor": ACTOR, "at": START}
+        writer.record(Rollout(settings={"steps": []}, **canary))
+        writer.record(CanaryDecision(revision=3, verb="pause", **canary))
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
             RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
@@ -144,6 +150,8 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "release_suites": (("app", "number"),),
         "declaration": (("app", "number"),),
         "erasure": (("number",),),
+        "rollout": (("app", "channel", "rollout"),),
+        "canary_decision": (("app", "channel", "revision"),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 
