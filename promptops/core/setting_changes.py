@@ -38,5 +38,10 @@ def _said(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {_said(inner)}" for name, inner in value.items())[:_SHOWN] + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ("[" + ", ".join(map(_said, value)) + "]")[:_SHOWN]
+        return ("[" + ", ".join(_said(_in_order(item)) for item in value) + "]")[:_SHOWN]
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_order(value: object) -> object:
+    """A mapping in a list, by name: what is stored is, and a file may have another order."""
+    return dict(sorted(value.items())) if isinstance(value, Mapping) else value

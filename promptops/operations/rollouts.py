@@ -114,7 +114,7 @@ def _first(intent: Intent, policy: Policy) -> int:
     if policy.rollout is None:
         raise Invalid(
             f"{intent.channel} has no rollout that says by how many keys a canary begins",
-            hint=Sentence(option("weight", "Say the part of the keys", value="5"), "."),
+            hint=Sentence(option("weight", "Say the part of the keys", value="N"), "."),
         )
     return read_rollout(policy.rollout).steps[0].weight
 
@@ -124,7 +124,7 @@ def _next(reader: Reader, intent: Intent, canary: Canary) -> int:
     if held is None:
         raise Invalid(
             f"the canary of {intent.app} on {intent.channel} has no rollout that says its next step",
-            hint=Sentence(option("weight", "Say the part of the keys", value="25"), "."),
+            hint=Sentence(option("weight", "Say the part of the keys", value="N"), "."),
         )
     step = held.policy.after(canary.weight)
     if step is None:

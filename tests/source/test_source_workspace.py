@@ -45,6 +45,16 @@ def test_channels_are_policies() -> None:
     }
 
 
+def test_a_rollout_is_a_part_of_a_policy() -> None:
+    steps = "steps: [{percent: 5, bake: 4h}, {percent: 12.5, bake: 1d}]"
+    text = f"registry: t\napps: bot\nchannels: {{prod: {{rollout: {{{steps}, on: {{no_data: abort}}}}}}}}\n"
+    assert check(marker(text)).findings == check(marker("registry: t\napps: bot\nchannels: {prod: {}}\n")).findings
+    assert read_workspace(marker(text)).channels["prod"].rollout == {
+        "steps": [{"percent": 5, "bake": "4h"}, {"percent": 12.5, "bake": "1d"}],
+        "on": {"no_data": "abort"},
+    }
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -100,6 +110,19 @@ def test_what_is_no_address_of_a_trace_is_found(address: str) -> None:
         ("registry: t\napps: [bot]\nchannels: {a: {gates: {}}}\n", ("unknown-setting", 3, 16)),
         ("registry: t\napps: [bot]\nchannels: {a: {gate: x}}\n", ("wrong-type", 3, 22)),
         ("registry: t\napps: [bot]\nchannels: {a: {gate: {}}}\n", ("policy-invalid", 3, 22)),
+        ("registry: t\napps: [bot]\nchannels: {a: {rollout: 5}}\n", ("wrong-type", 3, 25)),
+        ("registry: t\napps: [bot]\nchannels: {a: {rollout: {}}}\n", ("policy-invalid", 3, 25)),
+        (
+            "registry: t\napps: [bot]\nchannels:\n  a:\n    rollout:\n      steps:\n"
+            "      - {percent: 5, bake: 1h}\n      - {percent: 5, bake: 1h}\n",
+            ("policy-invalid", 8, 19),
+        ),
+        (
+            "registry: t\napps: [bot]\nchannels:\n  a:\n    rollout:\n      steps: [{percent: 5, bake: 1h}]\n"
+            "      on: {no_unit: advance}\n",
+            ("policy-invalid", 7, 21),
+        ),
+        ("registry: t\napps: [bot]\nchannels: {a: {off: {}}}\n", ("key-not-text", 3, 16)),
         ("", ("wrong-type", 1, 1)),
         ("a: [\n", ("yaml-syntax", 2, 1)),
     ],

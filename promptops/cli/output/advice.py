@@ -50,6 +50,9 @@ COMMANDS: Final[Mapping[Action, str]] = {
 }
 """The command of each action. What is in brackets is left out where the advice does not have these arguments."""
 
+_SPELLED: Final = {"weight": "percent"}
+"""Options that a command has under another name than its request, since people type another unit."""
+
 _OPTIONAL: Final = re.compile(r"\[([^\]]*)\]")
 _ARGUMENT: Final = re.compile(r"\{(\w+)\}")
 _PLACEHOLDER: Final = re.compile(r"[A-Z]+…?|…")
@@ -66,7 +69,8 @@ def as_commands(text: str) -> str:
 def _command(advice: Advice, before: str, after: str) -> str:
     if advice.action is Action.OPTION:
         name, value = str(advice.arguments["name"]), advice.arguments.get("value", "")
-        return " ".join(["--" + name.replace("_", "-"), *([_typed(value)] if value else [])])
+        spelled = _SPELLED.get(name, name.replace("_", "-"))
+        return " ".join([f"--{spelled}", *([_typed(value)] if value else [])])
     template = COMMANDS[advice.action]
     if not _needed(template) <= advice.arguments.keys():
         return advice.words  # an older server or a newer one says less than the command needs

@@ -107,7 +107,13 @@ def test_a_dry_run_shows_it_without_doing_it(applied: Registry, theirs: Path, pr
         if change["name"] == "prod"
     ]
     assert change["change"] == "changed"
-    assert change["before"] == {"promote_from": ["dev"], "allow_dirty": False, "protected": True, "gate": None}
+    assert change["before"] == {
+        "promote_from": ["dev"],
+        "allow_dirty": False,
+        "protected": True,
+        "gate": None,
+        "rollout": None,
+    }
     assert change["loosens"] == ["promote_from", "protected"]
     assert change["owner"]["repository"] == "git@h.example:acme/prompts.git"
     assert head(applied) == before
@@ -221,3 +227,47 @@ def test_a_gate_that_cannot_be_read_is_named_with_its_place(
     assert refused.startswith("error: promptops.yml:5:47: gate.not_worse ")
     factory.write(root, {"promptops.yml": GATED.replace("3%", "99%")})
     assert "5:56   error  gate.not_worse.margin is '99%'" in promptops("-C", str(root), "check", exits=2).out
+
+
+STEPPED = STRICT.replace(
+    "protected: true",
+    "rollout: {steps: [{percent: 5, bake: 4h}, {percent: 25, bake: 1d}], on: {no_data: abort}}",
+)
+
+
+def test_a_rollout_is_kept_shown_and_loosened_only_where_that_is_said(
+    registry: Registry, tmp_path: Path, promptops: Promptops
+) -> None:
+    root = workspace(tmp_path / "ours", STEPPED, "git@h.example:acme/prompts.git")
+    assert (
+        "what was live on dev, first as a canary for 5 % and 25 %"
+        in promptops("-C", str(root), "channels", "apply").out
+    )
+    [prod, _] = rows(promptops("channels", "list", "--json"), "channels")
+    steps = [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "1d"}]
+    assert prod["policy"]["rollout"] == {"steps": steps, "on": {"no_data": "abort"}}
+    assert "first as a canary for 5 % and 25 %" in promptops("channels", "list").out
+
+    factory.write(root, {"promptops.yml": STEPPED.replace("4h", "2h")})
+    refused = promptops("-C", str(root), "channels", "apply", exits=5).err
+    assert "prod (rollout.steps: [{bake: 4h, percent: 5}, {bake: 1d, percent: 25}] → [{bake: 2h, percent: 5}" in refused
+    [change] = [
+        change
+        for change in rows(promptops("-C", str(root), "channels", "apply", "-n", "--json"), "channels")
+        if change["name"] == "prod"
+    ]
+    assert change["loosens"] == ["rollout.steps"]
+    promptops("-C", str(root), "channels", "apply", "--loosen")
+    factory.write(root, {"promptops.yml": STRICT})
+    assert "rollout: {steps: " in promptops("-C", str(root), "channels", "apply", exits=5).err
+
+
+def test_a_rollout_that_cannot_be_is_named_with_its_place(
+    registry: Registry, tmp_path: Path, promptops: Promptops
+) -> None:
+    root = workspace(tmp_path / "ours", STEPPED.replace("25,", "100,"), "git@h.example:acme/prompts.git")
+    refused = promptops("-C", str(root), "channels", "apply", exits=2).err
+    assert "rollout.steps.2.percent is 100, which is no step of a canary" in refused
+    found = promptops("-C", str(root), "check", exits=2).out
+    place = STEPPED.splitlines()[4].index("25,") + 1
+    assert f"5:{place}" in found and "rollout.steps.2.percent is 100" in found

@@ -1,0 +1,60 @@
+"""`promote` and `canary` on a channel that takes releases in steps, as a person types them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptops.core.model import Policy, Release
+from promptops.store import Registry
+from tests.cli.conftest import Promptops
+from tests.support.factory import make_channels, make_release
+
+STEPS: dict[str, Any] = {"steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}]}
+PLACE = ("--channel", "prod")
+
+
+@pytest.fixture
+def next_release(told: Registry) -> Release:
+    make_channels(told, prod=Policy(rollout=STEPS))
+    return make_release(told, version="0.2.0")
+
+
+def test_a_promotion_begins_a_canary_and_advance_takes_the_next_step(
+    told: Registry, next_release: Release, promptops: Promptops
+) -> None:
+    promote = ("promote", "bot@0.2.0", *PLACE)
+    refused = promptops(*promote, exits=4).err
+    assert "no client reported in 7 days what calls of bot on prod did" in refused
+    assert "--blind" in refused
+
+    planned = promptops(*promote, "--blind", "--dry-run").out
+    assert "0.2.0" in planned and "at 5 %" in planned
+    assert "promptops promote bot@0.2.0 --channel prod --blind --expect-revision 3" in planned
+
+    begun = promptops(*promote, "--blind", "--json").json["deployments"][0]
+    assert (begun["kind"], begun["canary"]["version"], begun["canary"]["weight"]) == ("canary", "0.2.0", 500)
+    assert "already" in promptops(*promote, "--blind").out
+    assert promptops("canary", "advance", "bot", *PLACE, "--json").json["deployments"][0]["canary"]["weight"] == 2_500
+    refused = promptops("canary", "advance", "bot", *PLACE, exits=4).err
+    assert "at 25 %, the last step of its rollout" in refused
+    assert "promptops canary finish bot --channel prod" in refused
+    assert "canary 1.4, blind" in promptops("audit", "--json").out
+
+
+def test_a_waiver_takes_it_to_all_keys_at_once(told: Registry, next_release: Release, promptops: Promptops) -> None:
+    promote = ("promote", "bot@0.2.0", *PLACE, "--at-once")
+    assert "a waiver has a reason and an end" in promptops(*promote, exits=2).err
+    made = promptops(*promote, "--expires", "1h", "--reason", "it leaks", "--json").json["deployments"][0]
+    assert (made["kind"], made["stable"]["version"], made["canary"]) == ("promote", "0.2.0", None)
+    assert "rollout" in promptops("status").out
+
+
+def test_where_no_rollout_says_it_the_part_of_the_keys_is_asked(
+    told: Registry, next_release: Release, promptops: Promptops
+) -> None:
+    make_channels(told, prod=Policy())
+    refused = promptops("canary", "start", "bot@0.2.0", *PLACE, exits=2).err
+    assert "prod has no rollout that says by how many keys a canary begins" in refused
+    assert "hint: --percent N." in refused
