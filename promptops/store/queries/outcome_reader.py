@@ -69,7 +69,7 @@ class OutcomeReader:
 
     def is_reported(self, app: str, channel: str, *, since: datetime) -> bool:
         """Whether calls of an app were reported on a channel on the day of that time, or later."""
-        from promptops.store.queries.outcome_desk import minute_of
+        from promptops.core.timestamp import minute_of
         from promptops.store.queries.outcomes import is_reported
 
         return is_reported(self._connection, app, channel, minute_of(since))

@@ -259,7 +259,7 @@ def test_a_rollout_is_kept_shown_and_loosened_only_where_that_is_said(
     assert change["loosens"] == ["rollout.steps"]
     promptops("-C", str(root), "channels", "apply", "--loosen")
     factory.write(root, {"promptops.yml": STRICT})
-    assert "rollout: {steps: " in promptops("-C", str(root), "channels", "apply", exits=5).err
+    assert "rollout: {on: {no_data: abort}, steps: " in promptops("-C", str(root), "channels", "apply", exits=5).err
 
 
 def test_a_rollout_that_cannot_be_is_named_with_its_place(

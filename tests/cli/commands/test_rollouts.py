@@ -21,6 +21,12 @@ def next_release(told: Registry) -> Release:
     return make_release(told, version="0.2.0")
 
 
+def deployed(promptops: Promptops, *words: str) -> Any:
+    """The deployment that a command answers."""
+    answer: Any = promptops(*words, "--json").json
+    return answer["deployments"][0]
+
+
 def test_a_promotion_begins_a_canary_and_advance_takes_the_next_step(
     told: Registry, next_release: Release, promptops: Promptops
 ) -> None:
@@ -33,10 +39,10 @@ def test_a_promotion_begins_a_canary_and_advance_takes_the_next_step(
     assert "0.2.0" in planned and "at 5 %" in planned
     assert "promptops promote bot@0.2.0 --channel prod --blind --expect-revision 3" in planned
 
-    begun = promptops(*promote, "--blind", "--json").json["deployments"][0]
+    begun = deployed(promptops, *promote, "--blind")
     assert (begun["kind"], begun["canary"]["version"], begun["canary"]["weight"]) == ("canary", "0.2.0", 500)
     assert "already" in promptops(*promote, "--blind").out
-    assert promptops("canary", "advance", "bot", *PLACE, "--json").json["deployments"][0]["canary"]["weight"] == 2_500
+    assert deployed(promptops, "canary", "advance", "bot", *PLACE)["canary"]["weight"] == 2_500
     refused = promptops("canary", "advance", "bot", *PLACE, exits=4).err
     assert "at 25 %, the last step of its rollout" in refused
     assert "promptops canary finish bot --channel prod" in refused
@@ -46,7 +52,7 @@ def test_a_promotion_begins_a_canary_and_advance_takes_the_next_step(
 def test_a_waiver_takes_it_to_all_keys_at_once(told: Registry, next_release: Release, promptops: Promptops) -> None:
     promote = ("promote", "bot@0.2.0", *PLACE, "--at-once")
     assert "a waiver has a reason and an end" in promptops(*promote, exits=2).err
-    made = promptops(*promote, "--expires", "1h", "--reason", "it leaks", "--json").json["deployments"][0]
+    made = deployed(promptops, *promote, "--expires", "1h", "--reason", "it leaks")
     assert (made["kind"], made["stable"]["version"], made["canary"]) == ("promote", "0.2.0", None)
     assert "rollout" in promptops("status").out
 
