@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ TRACE_ID = "{trace_id}"
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate", "rollout")
 WORDS = ("on",)
 """Keys that YAML 1.1 reads as booleans. Nothing but promptops reads the file, so they need no quotes."""
+_DAY = timedelta(days=1)
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
 
@@ -203,6 +205,7 @@ def _channels(fields: Fields) -> dict[str, Policy]:
             gate=_settings(policy, "gate", gate_flaw),
             rollout=_settings(policy, "rollout", rollout_flaw),
         )
+        _check_hours(policy, name)
     _check_sources(fields, policies)
     return policies
 
@@ -218,6 +221,29 @@ def _settings(
         place = settings.path + _place(settings.value, named)
         settings.report.add("policy-invalid", settings.document.offset(place), problem.message, problem.hint)
     return settings.value
+
+
+def _check_hours(policy: Fields, name: str) -> None:
+    """Reports a rollout that may be over before each hour of the day was seen."""
+    from promptops.core.policy import rollout_flaw
+
+    rollout = policy.fields("rollout") if isinstance(policy.value.get("rollout"), Mapping) else None
+    if rollout is None or rollout_flaw(rollout.value):
+        return
+    from promptops.core.canary.rollout_policy import read_rollout
+    from promptops.core.duration import duration_text
+
+    shortest = read_rollout(rollout.value).shortest
+    if shortest >= _DAY:
+        return
+    ends = (datetime(2000, 1, 1, 9, tzinfo=UTC) + shortest).strftime("%H:%M")
+    rollout.add(
+        "rollout-hours",
+        None,
+        f"a canary of {name} may be finished {duration_text(shortest)} after its start: of one that starts at 09:00, "
+        f"no step sees the hours from {ends} to 09:00",
+        "Set `wait` so that the last step lasts a day or more.",
+    )
 
 
 def _place(value: object, named: str) -> tuple[str | int, ...]:

@@ -41,6 +41,7 @@ from tests.support.factory import ACTOR, START, content, go_back, go_live, key, 
 
 APPS = ("bot", "faq", "triage")
 VERSIONS = 5
+STEPS = {"steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}]}
 
 
 @dataclass
@@ -101,12 +102,19 @@ class RollbackLaws(RuleBasedStateMachine):
         self.channel = f"prod{type(self).worlds}"
         self.names = {app: f"{app}{type(self).worlds}" for app in APPS}
         self.clock = START
+        self.stepped = False
         make_channels(self.registry, **{self.channel: Policy()})
         self.versions = {
             app: [make_release(self.registry, content(name, f"take {n} {{{{name}}}}")).version for n in range(VERSIONS)]
             for app, name in self.names.items()
         }
         self.apps = {app: App() for app in APPS}
+
+    @rule()
+    def declare_the_other_policy(self) -> None:
+        """With a rollout or without one: what holds for canaries that stand is what was said at their start."""
+        self.stepped = not self.stepped
+        make_channels(self.registry, **{self.channel: Policy(rollout=STEPS if self.stepped else None)})
 
     def tick(self) -> datetime:
         self.clock += timedelta(minutes=1)
@@ -118,15 +126,18 @@ class RollbackLaws(RuleBasedStateMachine):
     @rule(app=st.sampled_from(APPS), release=st.integers(0, VERSIONS - 1))
     def promote(self, app: str, release: int) -> None:
         model, at = self.apps[app], self.tick()
-        if model.log and model.log[-1].release == release:
-            deployed = go_live(self.registry, self.reference(app, release), self.channel, now=at)
-            assert not deployed.deployments, "promoting what is live makes no revision"
+        if model.log and (model.log[-1].release == release or (self.stepped and model.canary == release)):
+            deployed = go_live(self.registry, self.reference(app, release), self.channel, now=at, blind=True)
+            assert not deployed.deployments, "promoting what is live, or on trial by a rollout, makes no revision"
         elif model.canary is not None:
             with pytest.raises(CanaryInProgress):
                 go_live(self.registry, self.reference(app, release), self.channel, now=at)
         elif model.good(release):
-            go_live(self.registry, self.reference(app, release), self.channel, now=at)
-            model.log.append(Entry(release, len(model.log) + 1, at))
+            go_live(self.registry, self.reference(app, release), self.channel, now=at, blind=True)
+            if model.log and self.stepped:
+                model.step(at, release)
+            else:
+                model.log.append(Entry(release, len(model.log) + 1, at))
         else:
             with pytest.raises(Yanked if release in model.yanked else Quarantined):
                 go_live(self.registry, self.reference(app, release), self.channel, now=at)
@@ -149,7 +160,11 @@ class RollbackLaws(RuleBasedStateMachine):
     def start_canary(self, app: str, release: int) -> None:
         model, at = self.apps[app], self.tick()
         request = StartRequest(
-            reference=parse_reference(self.reference(app, release)), channel=self.channel, weight=500, key=key()
+            reference=parse_reference(self.reference(app, release)),
+            channel=self.channel,
+            weight=500,
+            key=key(),
+            blind=True,
         )
         if model.log and model.log[-1].release == release:
             assert not start(self.registry, request, actor=ACTOR, now=at).deployments
@@ -290,6 +305,7 @@ class RollbackLaws(RuleBasedStateMachine):
                     trial = log[-1].canary
                     name = None if model.canary is None else self.versions[app][model.canary]
                     assert (trial.release.version if trial else None) == name
+                    assert model.canary is None or model.good(model.canary), "nor is a bad release on trial"
                 held = {q.release.version for q in reader.quarantines(self.names[app], self.channel)}
                 assert held == {self.versions[app][release] for release in model.quarantined}
 

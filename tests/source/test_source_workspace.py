@@ -56,6 +56,17 @@ def test_a_rollout_is_a_part_of_a_policy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wait", "hours"), [("12h", "from 01:00 to 09:00"), ("19h", "from 08:00 to 09:00"), ("20h", "")]
+)
+def test_hours_that_no_step_of_a_rollout_sees_are_named(wait: str, hours: str) -> None:
+    steps = "steps: [{percent: 5, bake: 4h}, {percent: 25, bake: 4h}]"
+    loaded = check(marker(f"registry: t\napps: bot\nchannels: {{prod: {{rollout: {{{steps}, wait: {wait}}}}}}}\n"))
+    found = [finding for finding in loaded.findings if finding.code == "rollout-hours"]
+    assert [hours in finding.message for finding in found] == ([True] if hours else [])
+    assert all(finding.severity is Severity.WARNING for finding in found)
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "https://tempo.example.com/trace/{trace_id}",

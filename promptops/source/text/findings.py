@@ -111,6 +111,7 @@ RULES: dict[str, Rule] = {
     "policy-invalid": _error(
         "A channel's policy names a channel that is not declared, goes round in a circle, or has a wrong setting."
     ),
+    "rollout-hours": _warning("A rollout may be over within a day, so some hours are seen by no step."),
     # model and parameters
     "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),
     "model-missing": _warning("The prompt names no model, so the application has to choose one."),
