@@ -30,6 +30,7 @@ from promptops.store import Registry, create
 from tests.support.checkout import memory
 from tests.support.pgbouncer import pgbouncer, program
 from tests.support.slow import is_slow
+from tests.support.statements import compile_once
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", settings.get_profile("untimed"), max_examples=10)  # of `make test-fast`
 settings.load_profile("untimed")
+
+compile_once()
 
 ACTOR = "Ada Lovelace <ada@example.org>"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,7 +147,9 @@ def postgresql_databases(
 
     def make(template: str) -> str:
         name = f"{prefix}_{next(numbers)}"
-        postgresql_admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        # The files are copied: by default each block goes through the log, which takes three times as much CPU.
+        made = f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+        postgresql_admin.execute(made.encode())
         return postgresql_server.format(name)
 
     return make

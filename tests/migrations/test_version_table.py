@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -112,11 +113,30 @@ from datetime import datetime, UTC
 from promptops.store import create
 create(os.environ["PROMPTOPS_REGISTRY"], name="test", now=datetime(2026, 1, 1, tzinfo=UTC), actor="Ada <a@example.org>")
 """
-_TYPE = "import sys; from promptops.cli.main import main; sys.argv[1:] = {!r}; main()"
+_TYPE = """
+import contextlib, io, json, sys
+from promptops.cli.main import run
+for command in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = run(command)
+    print(json.dumps([code, said.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Old]:
+    """Earlier versions, each unpacked once for all tests."""
+    return functools.cache(lambda version: Old.unpack(version, tmp_path_factory.mktemp("old")))
 
 
 def attempt(old: Old, code: str, url: str) -> subprocess.CompletedProcess[str]:
     return old.attempt(code, PROMPTOPS_ACTOR=ACTOR, PROMPTOPS_REGISTRY=url)
+
+
+def typed(old: Old, url: str, *commands: list[str]) -> list[tuple[int, str]]:
+    """How command lines of an earlier version end that are typed one after the other, and their errors."""
+    said = old.python(_TYPE, json.dumps(commands), PROMPTOPS_ACTOR=ACTOR, PROMPTOPS_REGISTRY=url)
+    return [(code, errors) for code, errors in map(json.loads, said.splitlines())]
 
 
 def kept(old: Old, url: str) -> list[object]:
@@ -131,19 +151,18 @@ def test_the_schema_of_every_earlier_version_is_known() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_registry_of_an_earlier_promptops_is_upgraded_and_stops_it(
-    empty_url: str, tmp_path: Path, version: str
+    empty_url: str, unpacked: Callable[[str], Old], version: str
 ) -> None:
-    old = Old.unpack(version, tmp_path / "old")
+    old = unpacked(version)
     made = attempt(old, _CREATE, empty_url)
     assert made.returncode == 0, made.stderr
     assert upgrade(empty_url) == (SCHEMAS[version], HEAD)
 
     if version in OLDER:
         before = kept(old, empty_url)
-        for command in (["status"], ["rollback", "--all"], ["db", "upgrade"]):
-            asked = attempt(old, _TYPE.format(command), empty_url)
-            assert asked.returncode == 6, asked.stderr
-            assert "newer" in asked.stderr and "Upgrade promptops" in asked.stderr
+        for code, errors in typed(old, empty_url, ["status"], ["rollback", "--all"], ["db", "upgrade"]):
+            assert code == 6, errors
+            assert "newer" in errors and "Upgrade promptops" in errors
         again = attempt(old, _CREATE, empty_url)
         assert again.returncode != 0 and "SchemaTooNew" in again.stderr
         assert kept(old, empty_url) == before
@@ -151,10 +170,12 @@ def test_a_registry_of_an_earlier_promptops_is_upgraded_and_stops_it(
         assert check_store(registry) == ()
 
 
-def test_the_first_promptops_changes_nothing_in_a_new_registry(registry_url: str, tmp_path: Path) -> None:
-    old = Old.unpack("0.1.0", tmp_path / "old")
-    asked = attempt(old, _TYPE.format(["status"]), registry_url)
-    assert (asked.returncode, "no registry" in asked.stderr) == (6, True)
+def test_the_first_promptops_changes_nothing_in_a_new_registry(
+    registry_url: str, unpacked: Callable[[str], Old]
+) -> None:
+    old = unpacked("0.1.0")
+    [(code, errors)] = typed(old, registry_url, ["status"])
+    assert (code, "no registry" in errors) == (6, True)
     made = attempt(old, _CREATE, registry_url)
     assert made.returncode != 0 and "already exists" in made.stderr
     with closing(Registry.open(registry_url)) as registry:
