@@ -6,7 +6,7 @@ What decides is :mod:`promptops.core.canary_steps`; a start and a finish are jud
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from promptops.core import canary_steps as steps
 from promptops.core import rollout
 from promptops.core.advice import Sentence, option
+from promptops.core.canary.named_keys import require_keys
+from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid
 from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Json, Release
@@ -47,15 +49,18 @@ class Step(StrEnum):
 class StartRequest(PromoteRequest):
     """Put a release beside the stable one of a channel, for a part of the keys: ``weight``, in basis points.
 
-    Without, it is the first step of the channel's rollout.
+    Without, it is the first step of the channel's rollout. ``first_keys`` get it whatever their bucket is, and no
+    guardrail counts them. They are kept as hashes with the canary's salt alone.
     """
 
     weight: int | None = None
+    first_keys: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         PromoteRequest.__post_init__(self)  # slots make the class anew, which `super()` does not find
         if self.weight is not None:
             steps.require_part(self.weight)
+        require_keys(self.first_keys)
         if Rollout.name in self.waive:
             raise Invalid("a canary is what a rollout asks for, so there is nothing to waive", hint="Leave it out.")
 
@@ -107,7 +112,8 @@ def start(registry: Registry, request: StartRequest, *, actor: str, now: datetim
     """
     waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
     blind: dict[str, Json] = {"blind": True} if request.blind else {}
-    arguments = {"reference": str(request.reference), "weight": request.weight, **waived, **blind}
+    keys: dict[str, Json] = {"keys": digest(canonical(list(request.first_keys)))} if request.first_keys else {}
+    arguments = {"reference": str(request.reference), "weight": request.weight, **waived, **blind, **keys}
     once = _once(request, "canary start", arguments)
     reference = request.reference
     admission = Admission(
@@ -115,7 +121,7 @@ def start(registry: Registry, request: StartRequest, *, actor: str, now: datetim
         named=lambda reader: named_release(reader, reference),
         serves={(reference.app, reference.channel)} if reference.channel else (),
         decide=partial(rollouts.start, weight=request.weight, blind=request.blind),
-        facts=rollouts.frozen,
+        facts=partial(rollouts.frozen, first_keys=request.first_keys),
     )
     return admit(registry, request, admission, once, actor=actor, now=now, by=by)
 

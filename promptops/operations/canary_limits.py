@@ -5,7 +5,7 @@ many keys its app has in a day.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -46,9 +46,19 @@ class AtStart:
 
 
 def at_start(
-    reader: Reader, app: str, channel: str, *, stable: ReleaseRef, candidate: ReleaseRef, bake: timedelta, now: datetime
+    reader: Reader,
+    app: str,
+    channel: str,
+    *,
+    stable: ReleaseRef,
+    candidate: ReleaseRef,
+    bake: timedelta,
+    guardrails: Collection[str],
+    now: datetime,
 ) -> AtStart:
-    """Returns what a canary of the candidate beside the stable release freezes; ``bake`` is that of its first step."""
+    """Returns what a canary of the candidate beside the stable release freezes for these guardrails; ``bake`` is that
+    of its first step.
+    """
     by_prompt = _of_stable(reader, app, channel, stable, now - LOOKED_BACK, now)
     # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
     began = (now - max(1, math.ceil(bake / _DAY)) * _DAY).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -56,17 +66,19 @@ def at_start(
     dearer = _dearer(reader, app, candidate)
     use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}
     limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
+    off = off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0))
     return AtStart(
-        limits={prompt: found for prompt, each in sorted(limits.items()) if (found := limits_to_json(each))},
-        off=off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0)),
+        limits={prompt: found for prompt, each in sorted(limits.items()) if (found := _to_json(each, guardrails))},
+        off={name: why for name, why in off.items() if name in guardrails},
         keys_a_day=reader.keys_a_day(app, channel, now),
     )
 
 
-def limits_to_json(limits: Limits) -> dict[str, Json]:
-    """Returns the limits that there are."""
+def _to_json(limits: Limits, guardrails: Collection[str]) -> dict[str, Json]:
+    """The limits that there are, of these guardrails."""
     found = {field.name: getattr(limits, field.name) for field in fields(Limits)}
-    return {name: limit for name, limit in found.items() if limit is not None}
+    wanted = {name: "dear" if name == "dear_micro_usd" else "slow" for name in found}
+    return {name: limit for name, limit in found.items() if limit is not None and wanted[name] in guardrails}
 
 
 def _of_stable(

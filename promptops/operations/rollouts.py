@@ -89,18 +89,45 @@ def advance(reader: Reader, intent: Intent, current: Deployment, weight: int | N
     return steps.advance(intent, current, weight or 0)
 
 
-def frozen(reader: Reader, made: Deployment, policy: Policy) -> Sequence[Rollout]:
-    """Returns what holds for the canary that a deployment starts; nothing without one, or without a policy for it."""
-    from promptops.core.canary.rollout_fact import Rollout
+def frozen(reader: Reader, made: Deployment, policy: Policy, *, first_keys: Sequence[str] = ()) -> Sequence[Rollout]:
+    """Returns what holds for the canary that a deployment starts; nothing without one, or without a policy for it.
 
-    if policy.rollout is None or made.canary is None:
+    Raises:
+        Invalid: keys get it first, and no policy holds that.
+    """
+    from promptops.core.canary.named_keys import hashes_of
+    from promptops.core.canary.rollout_fact import Rollout
+    from promptops.core.canary.rollout_policy import read_rollout
+    from promptops.operations.canary_limits import at_start
+
+    if policy.rollout is None or made.canary is None or made.stable is None:
+        if first_keys:
+            raise Invalid(
+                f"no rollout holds which keys of {made.app} get a canary on {made.channel} first; nothing was changed",
+                hint="Give the channel a `rollout:` in promptops.yml, or start without these keys.",
+            )
         return ()
+    asked = read_rollout(policy.rollout)
+    found = at_start(
+        reader,
+        made.app,
+        made.channel,
+        stable=made.stable,
+        candidate=made.canary.release,
+        bake=asked.steps[0].bake,
+        guardrails=asked.guardrails,
+        now=made.at,
+    )
     return (
         Rollout(
             app=made.app,
             channel=made.channel,
             rollout=made.canary.rollout,
             settings=policy.rollout,
+            limits=found.limits,
+            off=found.off,
+            keys=hashes_of(first_keys, made.canary.salt),
+            keys_a_day=found.keys_a_day,
             blind=not _is_reported(reader, made.app, made.channel, made.at),
             actor=made.actor,
             at=made.at,

@@ -56,7 +56,7 @@ def snapshot(registry: Registry, channel: str) -> Snapshot:
         declared = reader.declarations_on(channel)
         withdrawn = reader.withdrawn(channel)
         pointers = {
-            app: _with_withdrawn(reader, channel, _pointer(each, declared), app, withdrawn)
+            app: _with_withdrawn(reader, channel, _pointer(reader, each, declared), app, withdrawn)
             for each in live_apps
             if (app := each.deployment.app)
         }
@@ -70,16 +70,18 @@ def snapshot(registry: Registry, channel: str) -> Snapshot:
     )
 
 
-def _pointer(standing: Standing, declared: Mapping[str, Declarations]) -> Pointer:
-    live, target = standing.deployment, standing.target
+def _pointer(reader: Reader, standing: Standing, declared: Mapping[str, Declarations]) -> Pointer:
+    live, target, canary = standing.deployment, standing.target, standing.deployment.canary
+    rollout = reader.rollout(live.app, live.channel, canary.rollout) if canary else None
     return Pointer(
         revision=live.revision,
         stable=live.stable,
-        canary=live.canary.release if live.canary else None,
-        weight=live.canary.weight if live.canary else 0,
-        salt=live.canary.salt if live.canary else "",
+        canary=canary.release if canary else None,
+        weight=canary.weight if canary else 0,
+        salt=canary.salt if canary else "",
         last_good=target.release if target else None,
         declared=declared.get(live.app, NOTHING).reported,
+        trial=rollout.trial_at(canary.weight) if rollout and canary else None,
     )
 
 

@@ -19,6 +19,7 @@ from promptops.core.errors import (
     Yanked,
 )
 from promptops.core.token import Scope
+from promptops.core.trial import MAX_KEYS
 from promptops.operations.canary import StartRequest, Step, StepRequest, start, step
 from promptops.operations.deploy import Deployed
 from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, SECONDS_OR_NONE, body, path
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 _JUDGED: Final[tuple[type[PromptopsError], ...]] = (PolicyRefused, Quarantined, Unloadable, Yanked)
 _WEIGHT: Final = "The part of the keys that gets the release, in basis points: 500 are 5 %."
+_FIRST_KEYS: Final = (
+    "Keys of colleagues, up to 1,000, that get the release whatever the weight is. They are kept as hashes, no"
+    " comparison counts them, and a failure of theirs pauses the canary. The channel needs a rollout."
+)
+_LARGEST: Final = 1 << 20  # bytes of a request: a thousand keys
 _REASON: Final = body("reason", max_length=free_text.LONGEST, example="shorter answers")
 
 
@@ -88,11 +94,12 @@ CANARY_START: Final = UseCase(
         _REASON,
         body("dry_run"),
         body("blind", description=BLIND),
+        body("first_keys", max_length=MAX_KEYS, description=_FIRST_KEYS),
         body("waive", max_length=20, description="Checks of the gate that it need not pass for a while."),
         body("waive_seconds", "waive_for", form=SECONDS_OR_NONE, ge=1, le=2**31, description="For how long."),
     ),
     errors=(ReleaseNotFound, CanaryInProgress, NothingReported, ConcurrentDeployment, KeyReused, *_JUDGED),
-    largest=CHANGE,
+    largest=_LARGEST,
 )
 
 CANARY_STEP: Final = UseCase(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -25,6 +25,9 @@ from promptops.core.duration import parse_duration
 
 if TYPE_CHECKING:
     from promptops.operations.deploy import Deployed
+
+MAX_FILE = 1 << 20
+"""Bytes of a file of keys that are read: more than a thousand keys have."""
 
 _percent = click.option(
     "--percent", type=Percent(), metavar="N", help="The part of the keys: 5, 0.25; else the next step of the rollout."
@@ -52,6 +55,9 @@ def canary() -> None:
 @_percent
 @reason_option
 @dry_run_option
+@click.option(
+    "--keys", type=click.File("rb"), metavar="FILE", help="Keys that get it whatever the percentage is, one a line."
+)
 @click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
 @click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
 @blind_option
@@ -65,6 +71,7 @@ def start(
     percent: int | None,
     reason: str,
     dry_run: bool,
+    keys: BinaryIO | None,
     waive: tuple[str, ...],
     expires: str | None,
     blind: bool,
@@ -75,9 +82,13 @@ def start(
 
     The channel's policy and gate judge it as they judge a promotion. Where nothing of the app is live, it is made live
     at once. An application gives the key: client.get_prompt(name, key=user_id).
+
+    With --keys, up to 1,000 keys of colleagues get it first. They are in no comparison; a failure of theirs pauses it.
     """
     from promptops.cli.defaults import whole_release
+    from promptops.core.canary.named_keys import keys_of
 
+    first_keys = keys_of(keys.read(MAX_FILE)) if keys is not None else ()
     wanted, place, actor = whole_release(reference), session.require_channel(channel), session.actor()
     with session.gateway() as gateway:
         from promptops.operations.canary import StartRequest
@@ -93,10 +104,12 @@ def start(
             waive=waive,
             waive_for=parse_duration(expires) if expires else None,
             blind=blind,
+            first_keys=first_keys,
             key=session.key(key),
         )
         deployed = gateway.run(CANARY_START, request, actor=actor)
-    _answer(session, deployed, ["start", str(wanted), *(["--blind"] if blind else [])], place, percent)
+    more = [*(["--blind"] if blind else []), *(["--keys", keys.name] if keys is not None else [])]
+    _answer(session, deployed, ["start", str(wanted), *more], place, percent)
 
 
 @command("advance", group=canary)

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final
 
+from promptops.core.canary.named_keys import hashes_in
 from promptops.core.canary.rollout_policy import RolloutPolicy, read_rollout
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
 from promptops.core.names import AppName, ChannelName
+from promptops.core.outcomes.units import Sample
+from promptops.core.trial import MAX_KEYS, Limits, Trial
 
-MOST_KEYS: Final = 1_000
-"""Keys that come first: those of colleagues, which no guardrail counts."""
+_LIMITS: Final = frozenset(field.name for field in fields(Limits))
 _DIGITS: Final = 8
 _KEYS: Final = re.compile(rf"(?:[0-9a-f]{{{_DIGITS}}})*")
 _NAME: Final = re.compile(r"[1-9][0-9]{0,18}\.[1-9][0-9]{0,18}")
@@ -52,8 +54,8 @@ class Rollout:
         if not _NAME.fullmatch(self.rollout):
             raise Invalid(f"'{self.rollout[:40]}' is not the name of a canary")
         hashes = [self.keys[place : place + _DIGITS] for place in range(0, len(self.keys), _DIGITS)]
-        if not _KEYS.fullmatch(self.keys) or hashes != sorted(set(hashes)) or len(hashes) > MOST_KEYS:
-            raise Invalid(f"a canary has at most {MOST_KEYS:,} keys from its start, as hashes, each once and in order")
+        if not _KEYS.fullmatch(self.keys) or hashes != sorted(set(hashes)) or len(hashes) > MAX_KEYS:
+            raise Invalid(f"a canary has at most {MAX_KEYS:,} keys from its start, as hashes, each once and in order")
         if self.keys_a_day < 0:
             raise Invalid("keys are counted from 0")
 
@@ -66,6 +68,19 @@ class Rollout:
         """
         return read_rollout(self.settings)
 
+    def sample_at(self, weight: int) -> Sample:
+        """Returns the sample of both sides while the canary has this weight in basis points."""
+        return Sample.giving(self.keys_a_day, weight=weight)
+
+    def trial_at(self, weight: int) -> Trial:
+        """Returns what clients have to know of it while it has this weight in basis points."""
+        sample = self.sample_at(weight)
+        return Trial(
+            sample=(sample.canary, sample.stable),
+            keys=hashes_in(self.keys),
+            limits={prompt: _limits(found) for prompt, found in self.limits.items()},
+        )
+
     @property
     def keys_count(self) -> int:
         return len(self.keys) // _DIGITS
@@ -74,3 +89,9 @@ class Rollout:
     def keys_digest(self) -> str:
         """The digest of the hashes; empty without keys."""
         return digest(self.keys.encode()) if self.keys else ""
+
+
+def _limits(found: object) -> Limits:
+    """The limits of a prompt; those that only a newer version of promptops knows are left out."""
+    said = found if isinstance(found, Mapping) else {}
+    return Limits(**{name: limit for name, limit in said.items() if name in _LIMITS and type(limit) is int})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +65,30 @@ def test_where_no_rollout_says_it_the_part_of_the_keys_is_asked(
     refused = promptops("canary", "start", "bot@0.2.0", *PLACE, exits=2).err
     assert "prod has no rollout that says by how many keys a canary begins" in refused
     assert "hint: --percent N." in refused
+
+
+def test_keys_of_colleagues_come_first(
+    told: Registry, next_release: Release, promptops: Promptops, tmp_path: Path
+) -> None:
+    staff = tmp_path / "staff.txt"
+    staff.write_text("ada@example.org\nben@example.org\n", encoding="utf-8")
+    start = ("canary", "start", "bot@0.2.0", *PLACE, "--blind", "--keys", str(staff))
+    dry = promptops(*start, "--dry-run").out
+    assert f"--keys {staff}" in dry
+    assert "ben@example.org" not in dry
+    assert deployed(promptops, *start)["canary"]["weight"] == 500
+    with told.read() as reader:
+        held = reader.rollout("bot", "prod", "1.4")
+    assert held is not None
+    assert held.keys_count == 2
+    assert "ben@example.org" not in promptops("audit").out
+
+
+def test_a_file_of_keys_that_is_none_is_refused(
+    told: Registry, next_release: Release, promptops: Promptops, tmp_path: Path
+) -> None:
+    many = tmp_path / "many.txt"
+    many.write_text("\n".join(f"user-{number}" for number in range(1_001)), encoding="utf-8")
+    start = ("canary", "start", "bot@0.2.0", *PLACE, "--blind", "--keys")
+    assert "1,001 keys, and at most 1,000 get a canary first" in promptops(*start, str(many), exits=2).err
+    assert "No such file" in promptops(*start, str(tmp_path / "nowhere"), exits=2).err
