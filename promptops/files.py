@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,24 @@ def name_file(part: Path, target: Path) -> None:
         part.replace(target)
     with taken_back(target):
         sync_folder(target.parent)
+
+
+def name_together(parts: Mapping[Path, Path]) -> None:
+    """Give finished files their names, also names that are taken. All are on the disk before the first one has its
+    name, which takes little longer than for one; the names are there with what is synced next.
+
+    Raises:
+        OSError: one of them cannot be brought to the disk, or not be named.
+    """
+    with contextlib.ExitStack() as files:
+        handles = [files.enter_context(part.open("rb")).fileno() for part in parts]
+        if sys.platform == "linux":
+            for handle in handles:  # Linux begins to write, and brings its own journal to the disk once, not for each
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        for handle in handles:
+            os.fsync(handle)
+    for part, target in parts.items():
+        os.replace(part, target)
 
 
 def sync_folder(folder: Path) -> None:

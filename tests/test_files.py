@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.errors import Conflict
-from promptops.files import cache_folder, locked_folder, name_file, replace_file, take_lock
+from promptops.files import cache_folder, locked_folder, name_file, name_together, replace_file, take_lock
 from tests.support.checkout import ROOT
 
 
@@ -38,6 +38,18 @@ def test_a_name_that_is_taken_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="exists already"):
         name_file(part, target)
     assert target.read_bytes() == b"old"
+
+
+def test_files_get_their_names_together_or_none_does(tmp_path: Path) -> None:
+    parts = {tmp_path / f"part-{number}": tmp_path / f"file-{number}" for number in range(3)}
+    for number, part in enumerate(parts):
+        part.write_text(f"{number}\n")
+    (tmp_path / "file-1").write_text("before\n")
+    with pytest.raises(FileNotFoundError):
+        name_together(parts | {tmp_path / "missing": tmp_path / "file-3"})
+    assert {path.name for path in tmp_path.iterdir()} == {"part-0", "part-1", "part-2", "file-1"}
+    name_together(parts)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"file-{n}": f"{n}\n" for n in range(3)}
 
 
 def test_a_lock_is_held_against_other_processes_and_threads(tmp_path: Path) -> None:

@@ -88,7 +88,10 @@ PUSH: Final = (
     "--receive-pack=git-receive-pack",
 )
 
-READ: Final = r"^(remote\..*|filter\..*|hook\..*)$"
+WRITES_ITSELF: Final = frozenset({"core.sharedrepository", "extensions.compatobjectformat"})
+"""Settings with which git gives objects other modes, or writes more beside them."""
+
+READ: Final = rf"^(remote\..*|filter\..*|hook\..*|{'|'.join(sorted(WRITES_ITSELF))})$"
 """The settings that are read: those that decide what else has to be overridden, and the remotes."""
 
 Settings = Mapping[str, str]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from promptops.core.errors import GitUnavailable, Invalid
 from promptops.core.model import is_segment
-from promptops.source.git import environment
+from promptops.source.git import environment, loose
 from promptops.source.git.cat_file import GitObject, Objects
 from promptops.source.git.pack import Algorithm, RawObject, pack
 from promptops.source.git.process import Begin, GitResult, Running
@@ -59,25 +60,26 @@ class Refusal:
 class Refs:
     """The refs of one repository."""
 
-    def __init__(self, begin: Begin, objects: Objects, algorithm: Algorithm) -> None:
+    def __init__(self, begin: Begin, objects: Objects, algorithm: Algorithm, folder: Path | None = None) -> None:
+        """``folder`` is the one that objects are in; None where only git knows how they are written there."""
         self._begin = begin
         self._objects = objects
+        self._folder = folder
         self._started: dict[tuple[str, ...], Running] = {}
         self.algorithm = algorithm
 
     @contextmanager
     def ahead(self) -> Iterator[None]:
-        """Starts the processes for the first :meth:`write` and the first change of refs in advance.
+        """Starts the process for the first change of refs in advance.
 
-        They start up in parallel while the caller works. Processes that were not used are killed at the end and have
-        written nothing.
+        It starts up in parallel while the caller works. One that was not used is killed at the end and has written
+        nothing.
 
         Raises:
             GitUnavailable: git cannot be started.
         """
         try:
-            for command in (_UNPACK, _UPDATE):
-                self._started[command] = self._begin(*command, writes=True)
+            self._started[_UPDATE] = self._begin(*_UPDATE, writes=True)
             yield
         finally:
             for running in self._started.values():
@@ -117,10 +119,13 @@ class Refs:
         Raises:
             GitUnavailable: git could not write them.
         """
-        data = pack(objects, self.algorithm)
         # As git does with what it receives: a few objects become single files, many stay together in one pack.
         few = len(objects) <= _LOOSE
-        result = self._call(*(_UNPACK if few else _INDEX), data=data, writes=True)
+        if few and self._folder is not None:
+            with suppress(OSError):  # git can word what is wrong
+                loose.write(self._folder, objects)
+                return
+        result = self._call(*(_UNPACK if few else _INDEX), data=pack(objects, self.algorithm), writes=True)
         if result.code:
             raise GitUnavailable(f"git could not write objects: {result.err or f'exit code {result.code}'}")
 

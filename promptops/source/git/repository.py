@@ -101,7 +101,8 @@ class Repository:
     @cached_property
     def refs(self) -> Refs:
         """The refs of this repository, with access to their objects."""
-        return Refs(self.begin, self._objects, self._algorithm)
+        is_gits = self._pushed or not environment.WRITES_ITSELF.isdisjoint(self._settings)
+        return Refs(self.begin, self._objects, self._algorithm, None if is_gits else self.folder / "objects")
 
     def checked_out(self) -> frozenset[str]:
         """Returns the branches that are checked out, here or in another working tree of this repository."""
