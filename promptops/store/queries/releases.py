@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import AppNotFound, Invalid, RegistryDamaged, ReleaseNotFound
@@ -35,7 +35,8 @@ def _releases(*, content: bool = False) -> Select[*tuple[Any, ...]]:
 _WHOLE = _releases(content=True)
 _BY_VERSION = _WHOLE.where(_release.c.version == bindparam("version"))
 _BY_DIGEST = _WHOLE.where(_release.c.digest.between(bindparam("digest"), bindparam("beyond"))).limit(2)
-_NEWEST = _WHOLE.order_by(_release.c.id.desc()).limit(1)
+_LAST = select(func.max(_release.c.id)).where(_release.c.app == bindparam("app"))
+_NEWEST = _WHOLE.where(_release.c.id == _LAST.correlate(None).scalar_subquery())  # to sort them would read all of them
 _ALL = _releases().order_by(_release.c.id.desc())
 _OF_DIGEST = _ALL.where(_release.c.digest == bindparam("digest"))
 _PROFILE = (
