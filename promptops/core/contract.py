@@ -13,11 +13,13 @@ Everything is compared in canonical form, so there is a change exactly if the di
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from difflib import SequenceMatcher
+from typing import cast
 
 from promptops.core.digest import canonical
 from promptops.core.model import LISTS, OBJECTS, Bump, Change, Content, Input, Json, Message, Prompt, Tool
+from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
 
@@ -41,6 +43,26 @@ def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
         elif not _same(before[name], after[name]):
             changes += _prompt(before[name], after[name])
     return tuple(sorted(changes, key=lambda change: (-change.bump.rank, change.prompt, change.field)))
+
+
+def compare_release(data: bytes, new: Content) -> tuple[Change, ...]:
+    """Returns every change from the content of a release's bytes to ``new``, as :func:`compare` does.
+
+    Prompts that are the same, as most are, are compared as JSON: to read them takes longer.
+
+    Raises:
+        Invalid: the bytes are not a release.
+    """
+    written = cast("Mapping[str, Mapping[str, Json]]", content_to_json(new))["prompts"]
+    same = set()
+
+    def is_other(name: str, prompt: Json) -> bool:
+        if name in written and _same(prompt, written[name]):
+            same.add(name)
+        return name not in same
+
+    old = content_from_bytes(data, is_other)
+    return compare(old, replace(new, prompts=tuple(prompt for prompt in new.prompts if prompt.name not in same)))
 
 
 def bump_of(changes: Iterable[Change]) -> Bump:
@@ -212,14 +234,14 @@ def _same(old: object, new: object) -> bool:
         return True
     if isinstance(old, str):
         return isinstance(new, str) and old == new
+    if isinstance(old, OBJECTS) and isinstance(new, OBJECTS):
+        return old.keys() == new.keys() and all(map(_same, old.values(), map(new.__getitem__, old)))
+    if isinstance(old, LISTS) and isinstance(new, LISTS):
+        return len(old) == len(new) and all(map(_same, old, new))
     if is_dataclass(old):
         return type(old) is type(new) and all(
             _same(getattr(old, name), getattr(new, name)) for name in old.__dataclass_fields__
         )
-    if isinstance(old, LISTS) and isinstance(new, LISTS):
-        return len(old) == len(new) and all(map(_same, old, new))
-    if isinstance(old, OBJECTS) and isinstance(new, OBJECTS):
-        return old.keys() == new.keys() and all(map(_same, old.values(), map(new.__getitem__, old)))
     return type(old) is type(new) and old == new
 
 

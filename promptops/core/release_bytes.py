@@ -86,8 +86,8 @@ def content_to_json(content: Content) -> Json:
     return {"schema": SCHEMA, "app": content.app, "prompts": prompts, **requires}
 
 
-def content_from_bytes(data: bytes) -> Content:
-    """Read a release's bytes.
+def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda _name, _prompt: True) -> Content:
+    """Read a release's bytes; of its prompts those that are ``wanted``, which is asked with a name and the JSON.
 
     Raises:
         Invalid: naming the path (``$.prompts.answer.messages[0].role``) of what is wrong.
@@ -103,7 +103,9 @@ def content_from_bytes(data: bytes) -> Content:
     prompts = _mapping(document.get("prompts"), "$.prompts")
     content = Content(
         app=app,
-        prompts=tuple(_prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items())),
+        prompts=tuple(
+            _prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items()) if wanted(name, item)
+        ),
         requires=_requires(document["requires"]) if "requires" in document else (),
     )
     if CHECKS not in content.requires and any(prompt.checks for prompt in content.prompts):

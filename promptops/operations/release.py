@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.advice import WHICH_REGISTRY, Action, Advice, Sentence, option
 from promptops.core.compiled import require_loadable
-from promptops.core.contract import bump_of, compare
+from promptops.core.contract import bump_of, compare_release
 from promptops.core.declarations import NOTHING, DeclarationsVersion
 from promptops.core.digest import canonical
 from promptops.core.errors import AppOwnedElsewhere, Invalid, RegistryMismatch, VersionTaken
@@ -20,7 +20,6 @@ from promptops.core.free_text import LONGEST_NOTES, require_words
 from promptops.core.json_codec import to_json
 from promptops.core.model import Bump, Change, Json, Release
 from promptops.core.origin import Origin
-from promptops.core.release_bytes import content_from_bytes
 from promptops.core.version import next_version
 from promptops.operations.build import Built, BuiltWorkspace
 from promptops.operations.idempotency import Once
@@ -152,7 +151,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
     if existing is not None:
         return _again(writer, existing, built, request, actor=actor, now=now)
     newest = writer.newest_release(app)
-    changes = compare(content_from_bytes(newest.content) if newest else None, built.content)
+    changes = compare_release(newest.content, built.content) if newest else ()
     bump = bump_of(changes)
     version = next_version(newest.version if newest else None, bump, raised=request.bump, explicit=request.version)
     release = Release(
@@ -168,7 +167,7 @@ def _release(writer: Writer, built: Built, request: ReleaseRequest, *, actor: st
         content=built.data,
     )
     writer.record(release, before=label(newest.ref if newest else None), key=request.key)
-    _record_suites(writer, built, request, actor=actor, now=now)
+    _record_suites(writer, built, request, actor=actor, now=now, known=False)
     return Released(release=release, created=True, changes=changes)
 
 
@@ -191,14 +190,18 @@ def _again(
     return _found(writer, existing.app, existing.digest, created=False)
 
 
-def _record_suites(writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime) -> None:
-    """Record which suites the app has, beside the release, where they are others than before."""
+def _record_suites(
+    writer: Writer, built: Built, request: ReleaseRequest, *, actor: str, now: datetime, known: bool = True
+) -> None:
+    """Record which suites the app has, beside the release, where they are others than before. Of a release that was not
+    ``known``, none can be recorded.
+    """
     if built.suites is None:
         return
     from promptops.core.evidence.release_suites import ReleaseSuites
 
     app, dirty = built.content.app, built.provenance.dirty or built.suites_dirty
-    before = writer.recorded_suites(app, built.digest, dirty=dirty)
+    before = writer.recorded_suites(app, built.digest, dirty=dirty) if known else None
     if built.suites != (before.suites if before else ()):
         number = writer.last_suites(app) + 1
         fact = ReleaseSuites(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from promptops.core.contract import bump_of, compare
+from promptops.core.contract import bump_of, compare, compare_release
 from promptops.core.model import (
     AnswerCheck,
     Bump,
@@ -24,7 +24,7 @@ from promptops.core.model import (
     Role,
     Tool,
 )
-from promptops.core.release_bytes import encode
+from promptops.core.release_bytes import content_from_bytes, encode
 from tests.core.contents import CONTENTS
 
 MAJOR, MINOR, PATCH = Bump.MAJOR, Bump.MINOR, Bump.PATCH
@@ -333,6 +333,12 @@ def test_another_app_is_another_contract() -> None:
 @given(CONTENTS, CONTENTS)
 def test_there_is_a_change_exactly_where_the_bytes_differ(old: Content, new: Content) -> None:
     assert bool(compare(old, new)) == (encode(old) != encode(new))
+
+
+@given(CONTENTS, CONTENTS)
+def test_the_bytes_of_a_release_have_the_changes_of_its_content(old: Content, new: Content) -> None:
+    for data, other in ((encode(old), new), (encode(old), old)):
+        assert compare_release(data, other) == compare(content_from_bytes(data), other)
 
 
 @given(CONTENTS, CONTENTS)
