@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from promptops.core.errors import RegistryNotInitialised
-from promptops.store.engine.database import Place, connect, locate, refuse_network_file_system
+from promptops.store.engine.database import Place, connect, locate, refuse_network_file_system, unflushed
 from promptops.store.engine.retry import Retries, explain
 from promptops.store.reader import Reader
 from promptops.store.schema import guards, tables
@@ -86,8 +86,11 @@ class Registry:
         except (StatementError, PoolTimeout) as error:
             raise explain(error) from error
 
-    def write(self, work: Callable[[Writer], T]) -> T:
+    def write(self, work: Callable[[Writer], T], *, flush: bool = True) -> T:
         """Run ``work`` in one transaction and commit; everything it did is kept, or nothing.
+
+        Without ``flush`` the commit does not wait for the disk, so a power cut may undo it: only for what can be found
+        out again.
 
         It may be run several times (:mod:`promptops.store.engine.retry`), so it must begin by asking for its
         idempotency key's answer and do nothing but what its writer offers. An error it raises rolls back and comes out
@@ -100,7 +103,7 @@ class Registry:
         retries = Retries()
         while True:
             try:
-                with self._writing.begin() as connection:
+                with (self._writing if flush else unflushed(self._writing)).begin() as connection:
                     writer = Writer(connection)
                     done = work(writer)
                     writer.prove()

@@ -70,10 +70,10 @@ class Late:
     def __init__(self, registry: Registry, meanwhile: Callable[[], object]) -> None:
         self._registry, self._meanwhile = registry, [meanwhile]
 
-    def write(self, work: Callable[[Writer], object]) -> object:
+    def write(self, work: Callable[[Writer], object], *, flush: bool = True) -> object:
         while self._meanwhile:
             self._meanwhile.pop()()
-        return self._registry.write(work)
+        return self._registry.write(work, flush=flush)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._registry, name)

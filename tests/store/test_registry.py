@@ -126,6 +126,15 @@ def test_every_sqlite_connection_is_durable_and_strict(registry_url: str) -> Non
     engine.dispose()
 
 
+def test_only_a_change_that_says_so_does_not_wait_for_the_disk(registry: Registry) -> None:
+    def waits(writer: Writer) -> bool:
+        sqlite = writer._connection.dialect.name == "sqlite"
+        setting = "PRAGMA synchronous" if sqlite else "SHOW synchronous_commit"
+        return writer._connection.exec_driver_sql(setting).scalar() in (2, "on")
+
+    assert [registry.write(waits, flush=flush) for flush in (True, False, False, True)] == [True, False, False, True]
+
+
 def test_a_schema_from_the_future_is_refused(registry_url: str) -> None:
     outside(registry_url, "UPDATE promptops_version SET version_num = '9999'")
     for attempt in (Registry.open, upgrade, lambda url: create(url, name="test", now=START, actor=ACTOR)):

@@ -54,15 +54,17 @@ _SETTINGS: Final = (
     "SET LOCAL bytea_output = hex",
     "SET LOCAL quote_all_identifiers = off",
 )
+# Changes do not set READ WRITE, so that a database which its owner made read-only stays read-only.
+_WRITING: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
+    f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
+    "SET LOCAL statement_timeout = '15s'",
+    "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+)
 _BEGIN: Final = {
     "reading": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
-    # Changes do not set READ WRITE, so that a database which its owner made read-only stays read-only.
-    "writing": (
-        "BEGIN ISOLATION LEVEL READ COMMITTED",
-        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
-        "SET LOCAL statement_timeout = '15s'",
-        "SET LOCAL idle_in_transaction_session_timeout = '10s'",
-    ),
+    "writing": _WRITING,
+    "unflushed": (*_WRITING, "SET LOCAL synchronous_commit = off"),
     "unhurried": ("BEGIN ISOLATION LEVEL READ COMMITTED",),
     "copying": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
 }
@@ -88,6 +90,13 @@ def unhurried(engine: Engine) -> Engine:
         return engine
     writes = engine.get_execution_options().get("promptops_begin") == "writing"
     return engine.execution_options(promptops_begin="unhurried" if writes else "copying")
+
+
+def unflushed(engine: Engine) -> Engine:
+    """Returns the same engine for changes whose commit does not wait for the disk: a power cut may undo the last ones,
+    each as a whole, until another change is on the disk.
+    """
+    return engine.execution_options(promptops_begin="unflushed")
 
 
 def search_path(schemas: tuple[str, ...]) -> str:
@@ -194,7 +203,13 @@ def turn_on_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get("promptops_begin", "DEFERRED"))
+    kind = connection.get_execution_options().get("promptops_begin", "DEFERRED")
+    relaxed = kind == "unflushed"
+    if connection.info.get("relaxed", False) is not relaxed:
+        # With WAL, NORMAL leaves out the flush of a commit, and nothing else: https://sqlite.org/wal.html
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
+        connection.info["relaxed"] = relaxed
+    connection.exec_driver_sql(f"BEGIN {'IMMEDIATE' if relaxed else kind}")
 
 
 def _postgresql(place: Place) -> Engine:
