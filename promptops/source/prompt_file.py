@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
+from promptops.core.template.simple import only_variables
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
@@ -181,8 +182,8 @@ def _role(item: Fields) -> Role | None:
 
 
 def _content(item: Fields, content: str, engine: Engine, around: Around) -> tuple[str, frozenset[str]] | None:
-    if "{" not in content:
-        return content, frozenset()
+    if engine is Engine.SIMPLE and (names := only_variables(content)) is not None:
+        return content, names
     path = (*item.path, "content")
     document = item.document
     origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))

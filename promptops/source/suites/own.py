@@ -27,11 +27,12 @@ def read_own_suite(fields: Fields, prompt: Prompt, judges: Mapping[str, Pin]) ->
     inputs = {item.name for item in prompt.inputs}
     reader = CaseReader(inputs=inputs, named=_named(fields.value))
     cases, places = [], []
+    offsets = fields.document.offsets((*fields.path, "testData"))
     for item in fields.each("testData"):
         case = reader.read(item)
         if case is not None:
             cases.append(case)
-            places.append(Place(report=item.report, offset=item.document.offset(item.path)))
+            places.append(Place(report=item.report, offset=offsets[int(item.path[-1])]))
     known = inputs.union(*(case.variables for case in cases))
     checks = []
     for item in fields.each("evaluators"):

@@ -103,6 +103,11 @@ class Document:
         node = self.node(path)
         return self.base + (node.start_mark.index if node is not None else 0)
 
+    def offsets(self, path: Path) -> Sequence[int]:
+        """Returns the offsets at which the entries of a list begin; nothing for another value."""
+        node = self.node(path)
+        return [self.base + item.start_mark.index for item in node.value] if isinstance(node, SequenceNode) else ()
+
     def key_offset(self, path: Path) -> int:
         """Returns the offset of a value's key; of the value itself in a list, or if there is no such key."""
         inner = self._step(self.node(path[:-1]), path[-1]) if path else None

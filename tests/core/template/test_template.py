@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid, UnknownVariable, VariableInvalid
 from promptops.core.model import Engine, Input, Json, Message, Prompt, Role
-from promptops.core.template.simple import Tag, TagKind, tags
+from promptops.core.template.simple import Tag, TagKind, only_variables, tags
 from promptops.core.template.template import Template, variables
 
 V, P, U = TagKind.VARIABLE, TagKind.PARTIAL, TagKind.UNKNOWN
@@ -62,6 +62,21 @@ def test_tags_are_found_where_they_stand(text: str, expected: list[tuple[TagKind
     found = tags(text)
     assert [(tag.kind, tag.text, tag.name) for tag in found] == expected
     assert all(text[tag.start : tag.end] == tag.text for tag in found)
+
+
+PIECES = ["{{", "}}", "{", "}", "{%", "{#", "#}", "{{ a }}", "{{b.c}}", "{{> p }}", "a", " ", "\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_the_variables_of_a_text_are_found_at_once_only_where_it_has_no_other_tags(text: str) -> None:
+    found = tags(text)
+    names = frozenset(tag.name.partition(".")[0] for tag in found if tag.kind is V)
+    assert only_variables(text) in (None, *([names] if all(tag.kind is V for tag in found) else []))
+
+
+def test_most_texts_have_variables_alone() -> None:
+    assert only_variables("{{ a.b }} {{a.c}} {{\td }} { }} %} #}") == frozenset("ad")
+    assert only_variables("no tag at all") == frozenset()
 
 
 @given(st.text(alphabet="{}%#> \nab.", max_size=60))
