@@ -35,7 +35,7 @@ def measured(*, short: bool) -> Iterator[Line]:
 def of_canaries(*, short: bool, rollouts: int = ROLLOUTS) -> Iterator[Line]:
     """Yields every line about canaries; the same ones each time, with the same number of rollouts."""
     yield from canary_theorem.lines(short=short)
-    yield from canaries.lines(np.random.default_rng(15), SHORT_ROLLOUTS if short else rollouts)
+    yield from canaries.lines(15, SHORT_ROLLOUTS if short else rollouts)
 
 
 def main(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -80,16 +80,10 @@ FOUND: tuple[tuple[str, World, Sequence[int], float, float | None], ...] = (
 """What a prototype found with one coin of ten: the share of rollouts, and the median call."""
 
 
-def lines(random: Random, tries: int) -> Iterator[Line]:
-    """Yields every line about canaries."""
-    yield from _false_aborts(random, tries)
-    yield from _chosen_keys(random, tries)
-    yield from _seeing(random, tries)
-    yield from _better(random, max(tries // 2, 3))
-    yield from _found(random, tries)
-    yield from _attacks(random, max(tries // 4, 3))
-    yield from split_lines(random, tries)
-    yield from sample_lines(random, tries)
+def lines(seed: int, tries: int) -> Iterator[Line]:
+    """Yields every line about canaries; each group has a generator of its own."""
+    for number, group in enumerate(GROUPS):
+        yield from group(np.random.default_rng(seed + number), tries)
 
 
 def _false_aborts(random: Random, tries: int) -> Iterator[Line]:
@@ -166,6 +160,7 @@ def _seeing(random: Random, tries: int) -> Iterator[Line]:
 
 
 def _better(random: Random, tries: int) -> Iterator[Line]:
+    tries = max(tries // 2, 3)
     for bad in (0.05, 0.2):
         for times in BETTER:
             for name, ramp in (*RAMPS.items(), ("50 %", (5_000,))):
@@ -191,6 +186,7 @@ def _found(random: Random, tries: int) -> Iterator[Line]:
 
 
 def _attacks(random: Random, tries: int) -> Iterator[Line]:
+    tries = max(tries // 4, 3)
     yield from _depth(random, tries)
     yield _wear(random, tries)
     yield from _cold_cache(random, tries)
@@ -310,3 +306,15 @@ def _line(
         of="rollouts",
         beside=beside or {},
     )
+
+
+GROUPS: tuple[Callable[[Random, int], Iterator[Line]], ...] = (
+    _false_aborts,
+    _chosen_keys,
+    _seeing,
+    _better,
+    _found,
+    _attacks,
+    split_lines,
+    sample_lines,
+)
