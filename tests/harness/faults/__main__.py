@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from tests.harness.faults import (
     archives,
+    canaries,
     clones,
     counting,
     disks,
@@ -35,7 +36,7 @@ from tests.harness.faults.worlds import Databases, PostgreSQL, SQLite, Worlds
 from tests.support.checkout import memory
 
 DATABASES = ("sqlite", "postgresql")
-_IN_MEMORY = ("points", "clones", "outcomes")
+_IN_MEMORY = ("points", "clones", "outcomes", "canaries")
 """Parts in which only processes die, and not the machine: what they wrote is as safe in memory as on a disk."""
 
 PARTS = (*_IN_MEMORY, "kills", "disks", "git", "server", "serving", "neighbours")
@@ -46,7 +47,7 @@ _ROOM = 4 << 30
 class Amount:
     """How much of each part: points an operation (None: all), kills, the k of k-th calls that fail, server faults,
     for how many seconds the server dies again and again, the contents of strangers with the batches they come in, and
-    rounds of clones, and of outcomes.
+    rounds of clones, of outcomes, and of canaries.
     """
 
     points: int | None
@@ -57,13 +58,24 @@ class Amount:
     contents: tuple[int, int]
     clones: int
     outcomes: int
+    canaries: int
     operations: tuple[str, ...] = ()
 
 
 FULL = Amount(
-    points=None, kills=200, ks=range(1, 26), faults=80, outages=60.0, contents=(500, 25), clones=200, outcomes=200
+    points=None,
+    kills=200,
+    ks=range(1, 26),
+    faults=80,
+    outages=60.0,
+    contents=(500, 25),
+    clones=200,
+    outcomes=200,
+    canaries=200,
 )
-SHORT = Amount(points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4), clones=10, outcomes=10)
+SHORT = Amount(
+    points=5, kills=8, ks=(1, 4, 11), faults=4, outages=4.0, contents=(50, 4), clones=10, outcomes=10, canaries=10
+)
 SMOKE = Amount(
     points=1,
     kills=1,
@@ -73,6 +85,7 @@ SMOKE = Amount(
     contents=(4, 1),
     clones=1,
     outcomes=1,
+    canaries=1,
     operations=("rollback", "sync"),
 )
 
@@ -171,6 +184,7 @@ def _parts(worlds: Worlds, amount: Amount, what: str) -> dict[str, Callable[[], 
         "neighbours": lambda: neighbours.rows(worlds, contents=amount.contents[0], batches=amount.contents[1]),
         "clones": lambda: clones.rows(worlds, rounds=amount.clones),
         "outcomes": lambda: counting.rows(worlds, rounds=amount.outcomes),
+        "canaries": lambda: canaries.rows(worlds, rounds=amount.canaries),
     }
 
 
