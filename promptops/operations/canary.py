@@ -138,7 +138,7 @@ def step(registry: Registry, request: StepRequest, *, actor: str, now: datetime,
     if request.step is Step.FINISH:
         admission = Admission(
             app=request.app,
-            named=lambda reader: _on_trial(reader, request),
+            named=lambda reader: on_trial(reader, request),
             decide=lambda reader, intent, candidate, policy, current: steps.finish(intent, candidate, policy, current),
         )
         return admit(registry, request, admission, once, actor=actor, now=now, by=by)
@@ -190,7 +190,12 @@ def _live(reader: Reader, request: StepRequest) -> Deployment:
     return current
 
 
-def _on_trial(reader: Reader, request: StepRequest) -> Release:
+def on_trial(reader: Reader, request: StepRequest) -> Release:
+    """Returns the release of the canary that a step is of.
+
+    Raises:
+        NoCanary: the app has no canary there.
+    """
     canary = _live(reader, request).canary
     if canary is None:
         raise steps.no_canary(request.app, request.channel)

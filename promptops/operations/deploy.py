@@ -88,15 +88,23 @@ def carry_out(
             writer.append(deployment, key=once.key)
             for left in decision.left:
                 if (left.app, left.channel) == (deployment.app, deployment.channel):
-                    _quarantine(writer, left, once.key)
+                    keep_out(writer, left, once.key)
         for fact in decision.facts:
-            writer.record(fact, key=once.key)
+            _record(writer, fact, once.key, at)
         answer = (*_rows(decision.changed, changed=True), *_rows(decision.unchanged, changed=False))
         once.remember(writer, answer, at)
         return answer, False
 
     answer, replayed = registry.write(work)
     return _read_back(registry, answer, replayed=replayed, key=once.key)
+
+
+def _record(writer: Writer, fact: Fact, key: str, at: datetime) -> None:
+    from promptops.core.canary.rollout_fact import Rollout
+
+    writer.record(fact, key=key)
+    if isinstance(fact, Rollout):  # nothing is measured of its keys yet, which is not the same as what was lost
+        writer.outcomes().begin_rollout(fact.app, fact.channel, fact.rollout, at)
 
 
 def _rows(deployments: Iterable[Deployment], *, changed: bool) -> list[Row]:
@@ -120,7 +128,8 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
     )
 
 
-def _quarantine(writer: Writer, left: Quarantine, key: str) -> None:
+def keep_out(writer: Writer, left: Quarantine, key: str = "") -> None:
+    """Record a quarantine, unless the release is in one already."""
     if writer.quarantine(left.app, left.channel, left.release.digest) is None:
         from promptops.store.facts.quarantine import QuarantineEvent
 

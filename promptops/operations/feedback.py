@@ -13,7 +13,7 @@ from promptops.core.errors import Invalid, NotFound, PromptopsError, RegistryMis
 from promptops.core.outcomes.admission import LeftOut, seal_of
 from promptops.core.outcomes.call_id import CallId, prompt_digits, read_call_id
 from promptops.core.outcomes.call_id import Standing as Seal
-from promptops.core.outcomes.report import BadUnit, Feedback, score_guardrail
+from promptops.core.outcomes.report import BadUnit, Feedback, SampledUnit, score_guardrail
 from promptops.core.outcomes.series import Assignment, Series
 from promptops.core.outcomes.sums import Sums
 
@@ -37,7 +37,7 @@ def everywhere(channel: str, app: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Led:
     """What one line of feedback adds: to the sums of a series in a minute, once for its ``mark``; and the unit of its
-    call where a score is below what passes.
+    call where a score is below what passes; ``scored`` has the unit of any score that can be, for samples.
     """
 
     mark: bytes
@@ -45,6 +45,7 @@ class Led:
     minute: int
     sums: Sums
     bad_unit: BadUnit | None = None
+    scored: SampledUnit | None = None
     undeclared: bool = False
 
 
@@ -91,17 +92,21 @@ class FeedbackDesk:
         outcomes, scores = self._declared[place.app]
         sums = entry.sums(outcomes, scores)
         below = any(score.below for score in sums.scores.values())
-        unit = call.unit(self.secret) if sealed and below else None
-        bad = None
+        can_be_bad = scores.get(entry.name) is not None and entry.score is not None
+        unit = call.unit(self.secret) if sealed and can_be_bad else None
+        bad, scored = None, None
         if unit is not None:
-            guardrails = (score_guardrail(entry.name),)
-            bad = BadUnit(assignment=place, unit=unit, minute=minute, guardrails=guardrails)
+            could = (score_guardrail(entry.name),)
+            scored = SampledUnit(assignment=place, unit=unit, minute=minute, could=could, bad=could if below else ())
+            if below:
+                bad = BadUnit(assignment=place, unit=unit, minute=minute, guardrails=could)
         return Led(
             mark=entry.once,
             series=Series(assignment=place, prompt=prompt),
             minute=minute,
             sums=sums,
             bad_unit=bad,
+            scored=scored,
             undeclared=entry.name not in (scores if entry.score is not None else outcomes),
         )
 

@@ -11,6 +11,7 @@ from promptops.core.model import ReleaseRef
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.core.release_bytes import content_from_bytes
 from promptops.operations.feedback import Prompts
+from promptops.operations.rollout_feed import Trials
 
 if TYPE_CHECKING:
     from promptops.store import Reader
@@ -23,10 +24,11 @@ THRESHOLD_MINUTES: Final = 10
 
 
 class Known:
-    """What a server remembers of what it takes, so that not every document asks: samples, prompts and releases."""
+    """What a server remembers of what it takes, so that not every document asks: of samples, releases, canaries."""
 
     def __init__(self) -> None:
         self.prompts = Prompts()
+        self.trials = Trials()
         self.releases: dict[Assignment, str] = {}
         self._pins: dict[Assignment, Mapping[str, str]] = {}
         self._thresholds: dict[tuple[str, str], tuple[datetime, int]] = {}

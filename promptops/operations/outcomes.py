@@ -27,6 +27,7 @@ from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Sample
 from promptops.operations.feedback import Allows, FeedbackDesk, Led, everywhere, refusal
 from promptops.operations.known_releases import Known
+from promptops.operations.rollout_feed import Keys, Place, feed
 
 if TYPE_CHECKING:
     from promptops.store import Registry, Writer
@@ -97,13 +98,14 @@ class Taken:
     """What came of all, in its order; and what was added and left out, for a server's own counters.
 
     ``releases`` has the version that each assignment means, empty for one that takes no part in a canary: what that was
-    is chosen by the process.
+    is chosen by the process. ``reached`` are the places, app and channel, whose canary has to be looked at now.
     """
 
     answers: tuple[Reported | Fed | PromptopsError, ...]
     sums: Mapping[Assignment, Sums]
     releases: Mapping[Assignment, str]
     left_out: Mapping[LeftOut, int]
+    reached: tuple[Place, ...] = ()
 
 
 def report(registry: Registry, channel: str, body: bytes, *, now: datetime) -> Reported:
@@ -168,6 +170,7 @@ class _Taking:
         self._sums: dict[tuple[Series, int], Sums] = {}
         self._bad: list[BadUnit] = []
         self._sampled: list[SampledUnit] = []
+        self._scored: list[SampledUnit] = []
         self._kept: list[PlacedCall] = []
         self._captures: dict[str, bool] = {}
         self._left_out: Counter[LeftOut] = Counter()
@@ -182,13 +185,14 @@ class _Taking:
         if without_room := desk.add_sums(self._sums):
             self._left_out[LeftOut.SERIES] += without_room
         desk.add_units(self._bad, self._sampled)
+        reached = feed(self._writer, desk, self._remembered.trials, Keys(self._bad, self._sampled, self._scored))
         if without_room := desk.add_calls(self._kept, self._now):
             self._left_out[LeftOut.CALLS] += without_room
         desk.put_numbers(self._changed, self._now)
         desk.prune(self._now)
         sums = by_assignment(self._sums)
         releases = {place: self._remembered.release(self._writer, place) for place in sums}
-        return Taken(answers=answers, sums=sums, releases=releases, left_out=self._left_out)
+        return Taken(answers=answers, sums=sums, releases=releases, left_out=self._left_out, reached=reached)
 
     def _draft(self, each: Document | Line) -> _Draft | PromptopsError:
         if isinstance(each, Line):
@@ -244,6 +248,7 @@ class _Taking:
             undeclared = led.undeclared
             self._add((led.series, led.minute), led.sums)
             self._bad += [led.bad_unit] if led.bad_unit else []
+            self._scored += [led.scored] if led.scored else []
         self._bad += draft.admitted.bad_units
         self._sampled += draft.admitted.sampled_units
         self._kept += map(self._as_declared, draft.admitted.calls)

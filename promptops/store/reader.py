@@ -16,6 +16,7 @@ from promptops.store.queries.channels import ChannelReader
 from promptops.store.queries.evidence_reader import EvidenceReader
 from promptops.store.queries.outcome_reader import OutcomeReader
 from promptops.store.queries.releases import ReleaseReader
+from promptops.store.queries.rollout_reader import RolloutReader
 from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
 
@@ -70,7 +71,7 @@ def the_head(rows: Sequence[AnyRow]) -> AnyRow:
     return rows[0]
 
 
-class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader):
+class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader, RolloutReader):
     """One consistent view of the registry, valid inside the ``with`` or the work it was handed to."""
 
     def audit(

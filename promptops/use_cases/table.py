@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.canary import CANARY_START, CANARY_STEP
+from promptops.use_cases.canary_looks import CANARY_STATUS, CANARY_TICK
 from promptops.use_cases.captured_calls import CAPTURED
 from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.erase import ERASE
@@ -33,6 +34,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     ROLLBACK,
     CANARY_START,
     CANARY_STEP,
+    CANARY_TICK,
     QUARANTINE,
     UNQUARANTINE,
     YANK,
@@ -57,6 +59,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     IDENTITY,
     JOURNAL,
     STATUS,
+    CANARY_STATUS,
     CHANNELS,
     HISTORY,
     OUTCOMES,

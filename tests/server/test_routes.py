@@ -46,6 +46,8 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
     "POST /v1/channels/{channel}/canaries": PROMOTE,
     "POST /v1/channels/{channel}/apps/{app}/canary": PROMOTE,
+    "GET /v1/channels/{channel}/apps/{app}/canary": READ,
+    "POST /v1/channels/{channel}/canary-looks": PROMOTE,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,
     "POST /v1/channels/{channel}/unquarantine": PROMOTE,
     "POST /v1/yanks": RELEASE,

@@ -175,6 +175,49 @@ def finish(session: Session, /, **given: Any) -> None:
     _step(session, "finish", **given)
 
 
+@command("status", group=canary)
+@_app
+@channel_option
+def status(session: Session, /, app: str, channel: str | None) -> None:
+    """Show both sides of the canary, and what the policy needs.
+
+    Of a canary whose steps the channel's policy takes: the evidence of each guardrail as a bar up to the limit that
+    aborts it, the keys and the time that the next step still needs, and what was decided last.
+    """
+    place = session.require_channel(channel)
+    with session.gateway() as gateway:
+        from promptops.operations.canary_status import CanaryStatusRequest
+        from promptops.use_cases.canary_looks import CANARY_STATUS
+
+        found = gateway.run(CANARY_STATUS, CanaryStatusRequest(app=app, channel=place))
+    from promptops.cli.output.canary_report import canary_lines
+    from promptops.use_cases.documents import written
+
+    session.answer(lambda: written(found), lambda page: canary_lines(found.document, page))
+
+
+@command("tick", group=canary)
+@click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
+@channel_option
+def tick(session: Session, /, apps: tuple[str, ...], channel: str | None) -> None:
+    """Look once at the canaries, and do what the policy says.
+
+    A server does this by itself. Without one, run it from a scheduler, more often than the shortest step bakes.
+    """
+    place, actor = session.require_channel(channel), session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.canary_look import LookRequest
+        from promptops.use_cases.canary_looks import CANARY_TICK
+
+        looks = gateway.run(CANARY_TICK, LookRequest(channel=place, apps=apps), actor=actor)
+    from promptops.cli.output.canary_report import looked_lines
+    from promptops.use_cases.documents import written
+
+    session.answer(lambda: {"looks": [written(each) for each in looks]}, lambda page: looked_lines(looks))
+    if any(each.verb != "hold" for each in looks):
+        bring_to_git(session)
+
+
 def _step(session: Session, step: str, /, *, channel: str | None, key: str, **given: Any) -> None:
     place, actor = session.require_channel(channel), session.actor()
     with session.gateway() as gateway:

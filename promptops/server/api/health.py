@@ -46,6 +46,7 @@ async def metrics_page(call: Call) -> Reply:
             hint=Sentence("A token for all channels and apps is needed: ", Advice(Action.CREATE_TOKEN)),
         )
     call.state.metrics.set_looks(await call.state.looks.now())
+    call.state.metrics.set_canaries(await call.state.canary_gauges.now())
     return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), NOT_KEPT)
 
 

@@ -20,7 +20,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from promptops.core.deployment_parts import WHOLE
 from promptops.core.outcomes.app_look import AppLook
+from promptops.operations.canary_status import CanaryGauge
 from promptops.operations.outcomes import Taken
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -63,6 +65,24 @@ class Metrics:
             ["app", "code"],
             registry=self._registry,
         )
+        self._weights = Gauge(
+            "promptops_canary_weight",
+            "The share of the keys that have the canary, from 0 to 1.",
+            ["app", "channel", "release"],
+            registry=self._registry,
+        )
+        self._evidence = Gauge(
+            "promptops_canary_evidence",
+            "How far the evidence is that the canary is worse, on the logarithmic way from 0 to the 1 that aborts.",
+            ["app", "channel", "release", "guardrail"],
+            registry=self._registry,
+        )
+        self._aborts = Counter(
+            "promptops_canary_aborts",
+            "Canaries that the policy aborted by this process.",
+            ["app", "channel"],
+            registry=self._registry,
+        )
         self._reported: set[tuple[str, str, str, str]] = set()
         self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -101,6 +121,20 @@ class Metrics:
         self._looks.clear()
         for look in found:
             self._looks.labels(look.app, look.code).set(1)
+
+    def set_canaries(self, running: Iterable[CanaryGauge]) -> None:
+        """The canaries that run now, and nothing else."""
+        self._weights.clear()
+        self._evidence.clear()
+        for each in running:
+            place = (each.app, each.channel, each.version)
+            self._weights.labels(*place).set(each.weight / WHOLE)
+            for guardrail, share in each.evidence.items():
+                self._evidence.labels(*place, guardrail).set(share)
+
+    def count_abort(self, app: str, channel: str) -> None:
+        """The policy aborted a canary, and this process carried it out."""
+        self._aborts.labels(app, channel).inc()
 
     def page(self) -> bytes:
         """All of it, in prometheus' text format."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,10 +21,14 @@ from promptops.core.errors import DeadlineExceeded, RegistryDamaged
 from promptops.operations import heartbeats as presences
 from promptops.operations import outcomes as measurements
 from promptops.operations import snapshots, tokens
+from promptops.operations.canary_look import Looked, look_at
+from promptops.operations.canary_status import CanaryGauge, canary_gauges
 from promptops.operations.known_releases import Known
+from promptops.operations.rollout_feed import Place
 from promptops.operations.snapshots import StoredRelease
 from promptops.operations.worth_a_look import all_worth_a_look
 from promptops.server.live.access import Tokens
+from promptops.server.live.canaries import Canaries
 from promptops.server.live.feed import Feed, Served
 from promptops.server.live.heartbeats import Presence
 from promptops.server.live.limits import Counter, RequestKind
@@ -48,7 +52,8 @@ READERS: Final = 4
 LOOKUPS: Final = 4
 CHANGES: Final = 4
 """Threads for applications' reads, for everything else that changes nothing, and for changes. The registry's pool has
-five connections more: for looking up tokens, for heartbeats, for reports, for spans, and for what follows its changes.
+five connections more: for looking up tokens, for heartbeats, for reports and canaries, for spans, and for what follows
+its changes.
 """
 
 BULKY: Final = 4
@@ -56,6 +61,9 @@ BULKY: Final = 4
 
 BATCH: Final = 4 * MIB
 """How much of releases one answer has, unless a single one is larger."""
+
+_GAUGES: Final = 10.0
+"""Seconds for which the evidence of canaries stands that the page of metrics shows."""
 
 _CACHE = 64 * MIB
 """Bytes of contents that stay in memory: the releases that are live, also in a large registry."""
@@ -74,11 +82,13 @@ class ServerState:
         self.contents = Contents(self)
         self.readiness = Readiness(self.ask, lambda: self.feed.age)
         self.looks = Looks(lambda: self.ask(lambda registry: all_worth_a_look(registry, clock.now())))
+        self.canary_gauges = Looks(self._canary_gauges, stands_for=_GAUGES)
         self.documentation = b""
         self.registry: Registry
         self.feed: Feed
         self.presence: Presence
         self.reports: Reports
+        self.canaries: Canaries
         self.known = Known()
         self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
@@ -90,7 +100,7 @@ class ServerState:
         Raises:
             Unavailable: there is no registry, or its guards are gone.
         """
-        to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 2
+        to_thread.current_default_thread_limiter().total_tokens = LOOKUPS + CHANGES + 3
         self.registry = await to_thread.run_sync(self._connect)
         # SQLite has one writer at a time, and the order in which waiting writers get their turn is random.
         changes = CHANGES if self.registry.url.startswith("postgresql") else 1
@@ -101,9 +111,11 @@ class ServerState:
         self.feed = Feed(self.registry, pace=self.pace, changed=self.tokens.forget)
         self.presence = Presence(self._write_beats)
         self.reports = Reports(self._take_reports)
+        self.canaries = Canaries(self._look_at_canaries, self.metrics.count_abort)
         await to_thread.run_sync(self.feed.start)
         self.presence.start()
         self.reports.start()
+        self.canaries.start()
         await self.readiness.now()  # logs foreign objects on the registry's tables at the start
         self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
@@ -115,6 +127,7 @@ class ServerState:
     async def close(self) -> None:
         """Let go of everything."""
         await self.reports.close()
+        await self.canaries.close()
         await self.presence.close()
         await to_thread.run_sync(self.feed.close)
         self.registry.close()
@@ -183,7 +196,17 @@ class ServerState:
         take = partial(measurements.take, now=clock.now(), known=self.known)
         taken = await to_thread.run_sync(take, self.registry, reports)
         self.metrics.count_outcomes(taken)
+        self.canaries.call(taken.reached)
         return taken
+
+    async def _canary_gauges(self) -> tuple[CanaryGauge, ...]:
+        return await self.ask(canary_gauges, self.known.trials, clock.now())
+
+    async def _look_at_canaries(self, places: Collection[Place] | None) -> tuple[Looked, ...]:
+        def concerns(app: str, channel: str) -> bool:
+            return places is None or (app, channel) in places
+
+        return await to_thread.run_sync(partial(look_at, now=clock.now()), self.registry, self.known.trials, concerns)
 
 
 class Contents:

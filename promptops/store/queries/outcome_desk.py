@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
+from promptops.core.model import Deployment
 from promptops.core.outcomes.admission import Standing
 from promptops.core.outcomes.counted_numbers import CountedNumbers
 from promptops.core.outcomes.kept_call import PlacedCall
@@ -16,8 +17,9 @@ from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
 from promptops.core.timestamp import minute_of
-from promptops.store.queries import erasures, kept_calls, outcome_once, outcome_units, outcomes
+from promptops.store.queries import erasures, kept_calls, outcome_once, outcome_units, outcomes, rollouts
 from promptops.store.queries.outcome_once import Reporter
+from promptops.store.queries.rollouts import StoredState
 from promptops.store.schema import tables
 
 _PRUNE_ONCE_IN: Final = 50
@@ -34,7 +36,7 @@ class OutcomeDesk:
 
     def __init__(self, connection: Connection, epoch: int) -> None:
         self._connection = connection
-        self._epoch = epoch
+        self.epoch = epoch
         self._revisions: dict[tuple[str, str], int] = {}
 
     def lock(self) -> None:
@@ -53,7 +55,7 @@ class OutcomeDesk:
             for row in self._connection.execute(_REVISIONS, {"channel": channel, "apps": some}):
                 self._revisions[channel, row.app] = row.revision
         revisions = {app: self._revisions[channel, app] for app in allowed if self._revisions[channel, app]}
-        return Standing(epoch=self._epoch, minute=minute_of(now), revisions=revisions)
+        return Standing(epoch=self.epoch, minute=minute_of(now), revisions=revisions)
 
     # --- counted once ---
 
@@ -86,6 +88,32 @@ class OutcomeDesk:
             return 0
         return kept_calls.add_calls(self._connection, erasures.without_erased(self._connection, calls), minute_of(now))
 
+    # --- canaries ---
+
+    def running(self, channel: str, apps: Collection[str]) -> tuple[Deployment, ...]:
+        """What is live of those of these apps that have a canary there whose steps the policy takes."""
+        return rollouts.running_of(self._connection, channel, apps)
+
+    def begin_rollout(self, app: str, channel: str, rollout: str, now: datetime) -> None:
+        """Keep that a canary began and that nothing was counted yet. It needs no lock: no report is of it before."""
+        rollouts.put_state(self._connection, app, channel, rollout, "", now)
+
+    def rollout_state(self, app: str, channel: str, rollout: str) -> StoredState | None:
+        """What is known of a canary's keys; None where it is lost."""
+        return rollouts.find_state(self._connection, app, channel, rollout)
+
+    def keep_rollout_state(self, app: str, channel: str, rollout: str, state: str, at: datetime | None = None) -> None:
+        """Keep what is known of a canary's keys, and ``at`` that it was looked at."""
+        rollouts.put_state(self._connection, app, channel, rollout, state, at)
+
+    def counted_units(self, app: str, channel: str, rollout: str, units: Collection[str]) -> dict[str, dict[str, str]]:
+        """As what a canary counted these units, by coin; those that it did not are left out."""
+        return rollouts.find_counted(self._connection, app, channel, rollout, units)
+
+    def put_counted_units(self, app: str, channel: str, rollout: str, counted: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep as what a canary counted these units."""
+        rollouts.put_counted(self._connection, app, channel, rollout, counted)
+
     # --- erased ---
 
     def next_erasure(self) -> int:
@@ -111,6 +139,7 @@ class OutcomeDesk:
             outcome_units.prune_units(self._connection, minute_of(now))
             outcome_once.prune_once(self._connection, _day(now))
             kept_calls.prune_calls(self._connection, minute_of(now))
+            rollouts.prune_rollouts(self._connection, now)
             erasures.erase_again(self._connection, now, kept_calls.KEPT_DAYS)
 
 

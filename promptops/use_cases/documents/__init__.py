@@ -49,6 +49,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "WhyFound": "outcome_reports",
     "Captured": "captured_calls",
     "Erasure": "erasures",
+    "CanaryFound": "canaries",
+    "Looked": "canaries",
 }
 """Where the form of each class of answers is."""
 

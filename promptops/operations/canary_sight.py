@@ -1,0 +1,292 @@
+"""What is known of a canary whose steps the policy takes, at one moment and in one transaction, and what follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from promptops.core.canary.advance import SampledKeys
+from promptops.core.canary.decision import CanaryDecision, Trouble
+from promptops.core.canary.judge import Judgement, Moment, Verb, due, judge
+from promptops.core.canary.record import Ramp, Record, clock_is_off, is_paused
+from promptops.core.canary.state import RolloutState
+from promptops.core.deployment_parts import WHOLE, Action
+from promptops.core.evidence.run import Source
+from promptops.core.model import Deployment
+from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.report import Guardrail
+from promptops.core.outcomes.series import Arm
+from promptops.core.timestamp import minute_of
+from promptops.core.verdict import Outcome
+from promptops.operations.rollout_feed import Trial, Trials
+from promptops.store.queries.rollouts import Revisions, SeenKey
+
+if TYPE_CHECKING:
+    from promptops.core.evidence.evidence import Evidence
+    from promptops.store import Reader
+
+NO_ABORT: Final = "canary-abort"
+"""In place of a check: the waiver of a person who paused a canary that is not to be aborted for a while."""
+RECORDED: Final = 0.5
+"""Share of stable's calls that has to be recorded before one that is not says something."""
+_SIDES: Final = (Arm.STABLE, Arm.CANARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """The calls of a canary by arm, as counts by name."""
+
+    of: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+    def __getitem__(self, arm: str) -> Counter[str]:
+        return self.of.get(arm, Counter())
+
+    def both(self, count: str) -> int:
+        """Returns how many of both sides were counted so."""
+        return sum(self[arm][count] for arm in _SIDES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A canary at a moment.
+
+    ``record`` is what there is to keep of it, ``stored`` what is kept and since when. ``judgement`` is what the policy
+    says, and ``trouble`` what pauses the canary whatever that is. ``calls`` are those of this step.
+    """
+
+    trial: Trial
+    record: Record
+    stored: str | None
+    looked_at: datetime
+    moment: Moment
+    judgement: Judgement
+    trouble: Trouble | None
+    decisions: tuple[CanaryDecision, ...]
+    calls: Calls
+
+    @property
+    def live(self) -> Deployment:
+        """What is live."""
+        return self.trial.live
+
+    @property
+    def step(self) -> int:
+        """The step that holds, counted from 0."""
+        return self.trial.ramp.number
+
+    @property
+    def verb(self) -> Verb:
+        """What to do: evidence that the canary is worse goes before trouble, and trouble before all else."""
+        worse = self.judgement.verb is Verb.ABORT
+        return Verb.PAUSE if self.trouble is not None and not worse else self.judgement.verb
+
+    @property
+    def why(self) -> str:
+        """What makes it, as a word."""
+        worse = self.judgement.verb is Verb.ABORT
+        return self.trouble.value if self.trouble is not None and not worse else self.judgement.why
+
+
+def sight_of(reader: Reader, trials: Trials, live: Deployment, now: datetime) -> Sight | None:
+    """Returns what is known of the canary of what is live; None where no policy takes its steps."""
+    epoch = reader.epoch()
+    trial = trials.of(reader, live, epoch)
+    if trial is None:
+        return None
+    place = (live.app, live.channel, trial.fact.rollout)
+    stored, decisions = reader.rollout_state(*place), reader.canary_decisions(*place)
+    looked_at = stored.at if stored else now
+    within = revisions_of(live, trial.ramp, epoch, trial.ramp.number)
+    calls = calls_of(reader, within, trial.ramp.began[-1])
+    record, failed = _record(trial, stored.text if stored else None, epoch)
+    moment = _moment(reader, trial, record, decisions, calls, now)
+    record = _with_trouble(trial, record, moment, looked_at, now)
+    trouble = _trouble(record, moment, calls)
+    moment = replace(moment, failed=failed)
+    if trouble is None and not moment.paused and due(trial.policy, moment) is not None:
+        moment = _sampled(reader, trial, within, moment)
+    return Sight(
+        trial=trial,
+        record=record,
+        stored=stored.text if stored else None,
+        looked_at=looked_at,
+        moment=moment,
+        judgement=judge(trial.policy, record.state, moment),
+        trouble=trouble,
+        decisions=decisions,
+        calls=calls,
+    )
+
+
+def revisions_of(live: Deployment, ramp: Ramp, epoch: int, step: int = 0) -> Revisions:
+    """Returns the revisions of a canary from the beginning of a step on."""
+    return Revisions(
+        app=live.app,
+        channel=live.channel,
+        epoch=epoch,
+        first=ramp.first[step],
+        last=ramp.last,
+        minute=minute_of(ramp.began[step]),
+    )
+
+
+def calls_of(reader: Reader, within: Revisions, since: datetime) -> Calls:
+    """Returns the calls of these revisions, by arm."""
+    midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found: dict[str, Counter[str]] = {}
+    for row in reader.outcome_days([within.app], [within.channel], since=midnight):
+        place = row.series.assignment
+        if within.has(place):
+            counts = found.setdefault(place.arm, Counter())
+            counts.update({name.value: count for name, count in row.sums.counts.items()})
+    return Calls(of=found)
+
+
+# --- what is kept ----------------------------------------------------------------------------------
+
+
+def _record(trial: Trial, text: str | None, epoch: int) -> tuple[Record, str]:
+    """What is kept of a canary, and why that cannot be read. What is lost begins anew, with steps yet to come."""
+    blank = Record(state=RolloutState(trial.ramp.weights, trial.guardrails), epoch=epoch, lost=len(trial.ramp.weights))
+    if text is None:
+        return replace(blank, unsaid=Trouble.LOST), ""
+    try:
+        return Record.of(text, trial.ramp, trial.guardrails, epoch), ""
+    except ValueError as error:
+        return blank, str(error)
+
+
+def _with_trouble(trial: Trial, record: Record, moment: Moment, looked_at: datetime, now: datetime) -> Record:
+    """The record with the trouble of this look, if there is any: of epochs first, since they explain the rest."""
+    epoch = trial.epoch
+    if record.epoch != epoch:
+        return replace(record, epoch=epoch, unsaid=Trouble.EPOCH)
+    bake = trial.policy.steps[trial.policy.number_at(moment.weight)].bake
+    if record.unsaid is None and not moment.paused and clock_is_off(looked_at, now, bake):
+        return replace(record, unsaid=Trouble.CLOCK)
+    return record
+
+
+def _trouble(record: Record, moment: Moment, calls: Calls) -> Trouble | None:
+    """What pauses the canary now."""
+    if moment.paused:
+        return None
+    if record.unsaid is None and calls[Arm.NAMED][Count.BAD] and Trouble.FIRST_KEYS.value not in moment.resumed:
+        return Trouble.FIRST_KEYS
+    return record.unsaid
+
+
+# --- what the policy judges ------------------------------------------------------------------------
+
+
+def _moment(
+    reader: Reader,
+    trial: Trial,
+    record: Record,
+    decisions: Iterable[CanaryDecision],
+    calls: Calls,
+    now: datetime,
+) -> Moment:
+    ramp = trial.ramp
+    off = dict(trial.fact.off)
+    if calls[Arm.STABLE][Count.CALLS] < RECORDED * calls[Arm.STABLE][Count.OPENED]:
+        off[Guardrail.UNRECORDED.value] = "fewer than half of stable's calls are recorded"
+    mismatched = calls[Arm.STABLE][Count.MISMATCH]
+    return Moment(
+        age=now - ramp.began[-1],
+        weight=ramp.weights[-1],
+        looks=record.looked(ramp.number),
+        paused=is_paused(trial.live),
+        resumed=_resumed(trial, decisions),
+        no_abort=_no_abort(reader, trial, now),
+        off=off,
+        refused=_refused(reader, trial, now),
+        mismatched=mismatched,
+        served=calls[Arm.CANARY][Count.CALLS] + mismatched,
+        without_unit=calls.both(Count.NO_UNIT),
+        calls=calls.both(Count.CALLS),
+    )
+
+
+def _resumed(trial: Trial, decisions: Iterable[CanaryDecision]) -> frozenset[str]:
+    """The causes of pauses of this step that a person ended."""
+    steps, step = trial.ramp.steps, trial.ramp.number
+    last = max(
+        (entry.revision for entry in trial.log if entry.canary and entry.canary.action is Action.RESUME), default=0
+    )
+    return frozenset(
+        each.why
+        for each in decisions
+        if each.verb == Verb.PAUSE and steps.get(each.revision) == step and each.revision < last
+    )
+
+
+def _no_abort(reader: Reader, trial: Trial, now: datetime) -> bool:
+    canary = trial.live.canary
+    waivers = reader.waivers(now, trial.live.app, trial.live.channel)
+    return any(each.check == NO_ABORT and canary and each.digest == canary.release.digest for each in waivers)
+
+
+def _refused(reader: Reader, trial: Trial, now: datetime) -> tuple[str, ...]:
+    """The checks that the policy asks at each step and whose newest verdict does not let the release through."""
+    canary = trial.live.canary
+    if not trial.policy.ask or canary is None:
+        return ()
+    newest: dict[str, Evidence] = {}
+    for piece in reader.evidence(app=trial.live.app, digest=canary.release.digest):
+        if piece.source is Source.EXTERNAL and piece.at >= trial.ramp.began[-1]:
+            newest[piece.check] = piece
+    return tuple(
+        name
+        for name in trial.policy.ask
+        if (found := newest.get(name)) is None
+        or found.verdict is not Outcome.PASS
+        or (found.expires_at is not None and found.expires_at <= now)
+    )
+
+
+# --- the sample ------------------------------------------------------------------------------------
+
+
+def sampled_keys(reader: Reader, trial: Trial, within: Revisions) -> list[SeenKey]:
+    """Returns the keys of the sample in the step that holds."""
+    sample, weight = trial.sample(trial.ramp.number), trial.ramp.weights[-1]
+    return [key for key in reader.seen_keys(within) if sample.has(key.unit, weight)]
+
+
+def _sampled(reader: Reader, trial: Trial, within: Revisions, moment: Moment) -> Moment:
+    """The moment with the keys of the sample, for a look."""
+    sample, weight = trial.sample(trial.ramp.number), moment.weight
+    half = minute_of(trial.ramp.began[-1] + moment.age / 2)
+    seen = sampled_keys(reader, trial, within)
+    unrecorded = reader.bad_keys(within, Guardrail.UNRECORDED.value)
+    for key in seen:
+        key.could.add(Guardrail.UNRECORDED.value)
+        if key.unit.id in unrecorded:
+            key.bad.add(Guardrail.UNRECORDED.value)
+    early = [key for key in seen if key.minute < half]
+    sides = _sides(seen, weight)
+    odds = sample.quotient * weight / (WHOLE - weight)
+    if sides[False]:
+        # A client of an earlier version takes fewer keys of the canary: those that came are what there is to compare.
+        odds = min(odds, sides[True] / sides[False])
+    return replace(
+        moment,
+        keys={name: _keys_of(early, name, weight) for name in trial.guardrails},
+        odds=odds,
+        canary_keys=sides[True],
+    )
+
+
+def _keys_of(seen: Iterable[SeenKey], guardrail: str, weight: int) -> SampledKeys:
+    able = [key for key in seen if guardrail in key.could]
+    sides, bad = _sides(able, weight), _sides([key for key in able if guardrail in key.bad], weight)
+    return SampledKeys(canary=sides[True], canary_bad=bad[True], stable=sides[False], stable_bad=bad[False])
+
+
+def _sides(keys: Iterable[SeenKey], weight: int) -> Counter[bool]:
+    """How many keys are the canary's, and how many are not."""
+    return Counter((key.unit.bucket or 0) < weight for key in keys)

@@ -1,0 +1,117 @@
+"""Canaries: how one stands, and what a look at it came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from promptops.core.names import AppName, ChannelName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanarySideDocument:
+    """One side of a canary since its start: ``arm`` is ``stable`` or ``canary``. ``keys`` are about so many, from the
+    sample. ``held`` calls are those of conversations that keep to their release.
+    """
+
+    arm: str
+    version: str
+    digest: str
+    keys: int
+    calls: int
+    bad: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryCoinDocument:
+    """The evidence that the canary is worse at a guardrail, and what aborts it.
+
+    ``coin`` says which keys count: those that were bad ``once``, ``again`` (in three different minutes) or ``often``
+    (in ten). ``canary`` and ``stable`` are such keys since the start. ``evidence`` is an e-value: 1 shows nothing.
+    ``off`` is why the guardrail does not judge, and empty if it does.
+    """
+
+    guardrail: str
+    coin: str
+    canary: int
+    stable: int
+    evidence: float
+    limit: float
+    off: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStepDocument:
+    """A step of the policy: its weight in basis points, for how long it lasts at least, and whether it has begun."""
+
+    weight: int
+    bake_seconds: int
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryDecidedDocument:
+    """A step that the policy took. ``why`` is its cause as a word, ``reason`` what the history says."""
+
+    revision: int
+    verb: str
+    why: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStatusDocument:
+    """A canary as it stands. ``weight`` is its part of the keys in basis points, ``action`` the newest step's.
+
+    Where no policy takes its steps (``by_policy`` is false), there are no ``steps``, ``coins`` and ``decisions``.
+    ``next_weight`` is that of the next step; 10,000 is the finish. The canary may take it at ``next_look_at``, if every
+    guardrail shows it not to be worse; null where no look is left in this step. ``canary_keys`` of the sample had the
+    canary in this step, and ``keys_needed`` have to. ``nearest`` is the coin that is closest to its limit, and
+    ``bad_keys_left`` how many further bad keys of the canary take it there; null where that is far.
+    """
+
+    app: AppName
+    channel: ChannelName
+    revision: int
+    rollout: str
+    weight: int
+    action: str
+    paused: bool
+    by_policy: bool
+    began_at: datetime
+    step_began_at: datetime
+    sides: tuple[CanarySideDocument, ...]
+    steps: tuple[CanaryStepDocument, ...] = ()
+    coins: tuple[CanaryCoinDocument, ...] = ()
+    wait_seconds: int | None = None
+    next_weight: int | None = None
+    next_look_at: datetime | None = None
+    looked_at: datetime | None = None
+    canary_keys: int = 0
+    keys_needed: int = 0
+    nearest: str = ""
+    bad_keys_left: int | None = None
+    first_keys: int = 0
+    first_keys_bad: int = 0
+    blind: bool = False
+    decisions: tuple[CanaryDecidedDocument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryLookDocument:
+    """What one look at a canary came to. ``verb`` is what was done: ``advance``, ``pause``, ``abort``, ``finish``, or
+    ``hold`` for nothing; ``why`` is its cause as a word, and ``reason`` what the history says.
+
+    ``revision`` and ``weight`` are those that the app is at after it.
+    """
+
+    app: AppName
+    channel: ChannelName
+    rollout: str
+    revision: int
+    weight: int
+    verb: str
+    why: str
+    reason: str

@@ -1,0 +1,87 @@
+"""`promptops canary status` and `tick`, with a database and with a server: the same answer, and the same step taken."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from promptops.core.token import Scope
+from promptops.store import Registry
+from tests.cli.conftest import Promptops
+from tests.gateway.serving import Serve, mint, rows
+from tests.operations.canaries import Crowd, begin, live
+
+ON = ("--channel", "prod")
+
+
+@pytest.fixture
+def crowd(registry: Registry) -> Crowd:
+    return Crowd(registry, begin(registry, now=datetime.now(UTC)))
+
+
+@pytest.fixture(params=["database", "server"])
+def typed(
+    request: pytest.FixtureRequest,
+    crowd: Crowd,
+    registry: Registry,
+    registry_url: str,
+    serve: Serve,
+    promptops: Promptops,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Promptops:
+    """The command line, on the database or through a server."""
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
+    if request.param == "server":
+        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(registry, "ops", Scope.ADMIN).secret)
+        monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
+    return promptops
+
+
+def test_status_shows_both_sides_the_evidence_and_what_is_needed(typed: Promptops, crowd: Crowd) -> None:
+    begun, now = live(crowd.registry), datetime.now(UTC)
+    crowd.report(begun, now, bad={"error": crowd.keys(3, 2_000, canary=True)}, seen=range(100))
+    out = typed("canary", "status", "bot", *ON).out
+    assert "bot on prod: canary 0.1.1 beside 0.1.0, 20 % of the keys" in out
+    assert "the policy of prod takes its steps" in out
+    assert "Evidence that the canary is worse; 120 aborts it" in out
+    assert "3 : 0 keys" in out
+    assert "keys of the canary in this step, of 200 needed" in out
+    assert "further bad keys of the canary at error" in out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+    shown = typed("canary", "status", "bot", *ON, "--json").json
+    assert (shown["weight"], shown["next_weight"], shown["paused"], shown["by_policy"]) == (2_000, 5_000, False, True)
+    sides = {side["arm"]: side for side in rows(typed("canary", "status", "bot", *ON, "--json"), "sides")}
+    assert sides["canary"]["version"] == "0.1.1"
+    assert sides["canary"]["calls"] + sides["stable"]["calls"] >= 100
+
+
+def test_a_tick_does_what_the_policy_says_and_history_has_its_words(typed: Promptops, crowd: Crowd) -> None:
+    assert "bot on prod at 20 %: nothing to do" in typed("canary", "tick", *ON).out
+    begun, now = live(crowd.registry), datetime.now(UTC)
+    crowd.report(begun, now, bad={"error": crowd.keys(30, 2_000, canary=True)})
+    [look] = rows(typed("canary", "tick", "bot", *ON, "--json"), "looks")
+    # A server that saw the report may have been faster.
+    reason = live(crowd.registry).reason
+    assert look["verb"] == "abort"
+    assert reason.startswith("aborted: the canary is worse at error: 30 keys of the canary and 0 of stable were bad")
+    assert reason[:60] in " ".join(typed("history", "bot", *ON).out.split())
+    assert rows(typed("canary", "tick", *ON, "--json"), "looks") == []
+    assert typed("canary", "status", "bot", *ON, "--json", exits=4).error["code"] == "no-canary"
+
+
+def test_a_canary_by_hand_is_shown_without_evidence(
+    registry: Registry, registry_url: str, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptops.core.model import Policy
+    from tests.support import factory
+
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
+    factory.make_channels(registry, prod=Policy())
+    factory.make_releases(registry, count=2)
+    factory.go_live(registry, "bot@0.1.0")
+    promptops("canary", "start", "bot@0.1.1", *ON, "--percent", "5")
+    out = promptops("canary", "status", "bot", *ON).out
+    assert "a person takes its steps" in out
+    assert "Evidence" not in out
+    assert promptops("canary", "status", "bot", *ON, "--json").json["coins"] == []

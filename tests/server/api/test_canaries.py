@@ -1,0 +1,70 @@
+"""A server takes the steps of canaries by itself, shows them, and counts what it did in its metrics."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from promptops.core.deployment_parts import Kind
+from promptops.core.token import Scope
+from promptops.store import Registry
+from promptops.wire.outcomes import report_to_json
+from tests.operations.canaries import Crowd, begin, live
+from tests.server.conftest import Serve, mint
+from tests.server.running import Running, until
+
+OUTCOMES = "/v1/channels/prod/outcomes"
+CANARY = "/v1/channels/prod/apps/bot/canary"
+
+
+@pytest.fixture
+def crowd(registry: Registry) -> Crowd:
+    """The users of an app with a canary that began a moment ago."""
+    return Crowd(registry, begin(registry, now=datetime.now(UTC)))
+
+
+@pytest.fixture
+def server(crowd: Crowd, registry: Registry, serve: Serve) -> Running:
+    mint(registry, "first", Scope.READ)
+    return serve()
+
+
+def test_a_report_with_which_a_limit_is_reached_ends_the_canary(
+    server: Running, crowd: Crowd, registry: Registry
+) -> None:
+    begun, now = live(registry), datetime.now(UTC)
+    reader, reporter = (mint(registry, scope.value, scope) for scope in (Scope.READ, Scope.REPORT))
+    assert metric(server, reader, "promptops_canary_weight") == {"0.1.1": 0.2}
+    some = crowd.document(begun, now, bad={"error": crowd.keys(3, 2_000, canary=True)})
+    assert server.ask("POST", OUTCOMES, token=reporter, body=report_to_json(some)).status == 200
+    shown = server.get(CANARY, reader).json
+    assert (shown["by_policy"], shown["weight"], shown["keys_needed"]) == (True, 2_000, 200)
+    assert live(registry) == begun, "nothing is shown yet"
+
+    many = crowd.document(begun, now, bad={"error": crowd.keys(40, 2_000, canary=True)})
+    assert server.ask("POST", OUTCOMES, token=reporter, body=report_to_json(many)).status == 200
+    until(lambda: live(registry).canary is None, "the canary was not aborted")
+    ended = live(registry)
+    assert (ended.kind, ended.actor) == (Kind.ABORT, "policy of prod")
+    until(lambda: metric(server, reader, "promptops_canary_aborts_total", "channel") == {"prod": 1.0})
+    assert server.get(CANARY, reader).code == "no-canary"
+    assert "canary of bot on prod: aborted: the canary is worse at error" in server.said()
+
+
+def metric(server: Running, reader: str, name: str, label: str = "release") -> dict[str, float]:
+    """The values of a metric by one of its labels."""
+    page = server.get("/metrics", reader).body.decode()
+    lines = [line for line in page.splitlines() if line.startswith(f"{name}{{")]
+    found = {re.search(rf'{label}="([^"]*)"', line): float(line.rpartition(" ")[2]) for line in lines}
+    return {match[1]: value for match, value in found.items() if match is not None}
+
+
+def test_metrics_have_the_evidence_by_guardrail(server: Running, crowd: Crowd, registry: Registry) -> None:
+    reader, reporter = (mint(registry, scope.value, scope) for scope in (Scope.READ, Scope.REPORT))
+    some = crowd.document(live(registry), datetime.now(UTC), bad={"error": crowd.keys(5, 2_000, canary=True)})
+    assert server.ask("POST", OUTCOMES, token=reporter, body=report_to_json(some)).status == 200
+    evidence = metric(server, reader, "promptops_canary_evidence", "guardrail")
+    assert evidence["refusal"] == 0.0
+    assert 0.0 < evidence["error"] < 1.0
