@@ -124,9 +124,13 @@ class NamedSplitPrompt(SplitPrompt):
 
     def choose(self, key: str | None) -> Prompt:
         """As :meth:`SplitPrompt.choose`."""
-        if key is not None and key_hash(self.salt, key) in self._keys:
+        if key is None:
+            return super().choose(key)
+        hashed = key_hash(self.salt, key)  # once, and the bucket is made of it
+        if hashed in self._keys:
             return self._named
-        return super().choose(key)
+        found = self.canary if hashed * WHOLE >> 32 < self.weight else self.stable
+        return self._app.prompt(self.canary.name) if found is None else found
 
 
 def split_prompt(app: ServedApp, canary: Prompt) -> SplitPrompt:
