@@ -67,8 +67,35 @@ def _snapshot(evil: Pointer | None, bot: int, cursor: int) -> Snapshot:
 GOOD = made.pointer(1, made.release("evil", "1.0.0"))
 
 
-@pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("place", ["stable", "canary"])
+LATER = "a feature of later"
+"""A canary that requires one leaves its app at the newest revision, with stable for all keys."""
+
+
+def test_a_canary_that_requires_a_feature_of_later_leaves_stable_to_all_also_in_a_cold_process(
+    threaded: Maker, server: FakeServer
+) -> None:
+    server.streams = False
+    server.serve(_snapshot(GOOD, 1, 1))
+    client = threaded(server.url, poll=RARELY)
+    server.serve(_snapshot(made.pointer(2, GOOD.stable, canary=BAD[LATER](), weight=5_000), 2, 2))
+    assert client.refresh()
+    for each in (client, threaded(server.url, poll=RARELY)):
+        for key in ("ada", "ben", "cyn", "dan"):
+            found = each.get_prompt("evil/answer", key=key)
+            assert (found.version, found.revision) == ("1.0.0", 2)
+        assert each.get_prompt("bot/answer").version == "2.0.0"
+        status = each.status()
+        assert (status.state, list(status.cannot_load)) == (State.READY, ["evil"])
+        assert "budget" in status.problem
+    server.serve(_snapshot(made.pointer(3, GOOD.stable), 3, 3))
+    assert client.refresh()
+    assert (client.status().cannot_load, client.get_prompt("evil/answer").revision) == ({}, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [(name, place) for name in BAD for place in ("stable", "canary") if (name, place) != (LATER, "canary")],
+)
 def test_an_app_that_cannot_be_loaded_keeps_its_last_good_release_and_stops_no_other(
     threaded: Maker, server: FakeServer, name: str, place: str
 ) -> None:
