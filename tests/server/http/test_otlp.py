@@ -80,7 +80,7 @@ def test_the_answer_says_how_many_spans_were_rejected_and_why() -> None:
     batch = read(body_of(a_span(CHAT | {"promptops.variant": "blue"}), a_span(CHAT, number=2)))
     said = ExportTraceServiceResponse.FromString(answer(batch))
     assert said.partial_success.rejected_spans == 1
-    assert said.partial_success.error_message == "promptops.variant is not one of stable, canary, fixed"
+    assert said.partial_success.error_message == "promptops.variant is not one of stable, canary, fixed, named"
 
 
 def test_an_empty_request_and_one_without_our_attribute_are_taken() -> None:
