@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _SEEN_FOR: Final = timedelta(seconds=30)
 """How long a look stands before the next one that finds nothing is written down."""
+_LARGEST: Final = 1e15
+"""Of a number in a decision: canonical JSON has none above 2^53."""
 FINISH: Final = "finish"
 """What a decision says of the step that gives the release to everyone."""
 
@@ -261,10 +263,17 @@ def _decision(reader: Reader, sight: Sight, made: Deployment, verb: str, *, caus
         cause=told or str(judgement.cause or ""),
         guardrail="" if told else judgement.guardrail,
         shown="" if told else str(judgement.shown or ""),
-        numbers={**cast("dict[str, Json]", numbers), "exposure": _exposure(reader, sight)},
+        numbers={**cast("dict[str, Json]", _bounded(numbers)), "exposure": _exposure(reader, sight)},
         actor=made.actor,
         at=made.at,
     )
+
+
+def _bounded(value: object) -> object:
+    """Numbers as canonical JSON takes them: evidence that is beyond all doubt has no such number."""
+    if isinstance(value, dict):
+        return {name: _bounded(each) for name, each in value.items()}
+    return min(value, _LARGEST) if isinstance(value, float) else value
 
 
 def _exposure(reader: Reader, sight: Sight) -> dict[str, Json]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 10_000
 """Keys that are added in thought: where more of them would be needed, the number is null."""
-_LARGEST: Final = 36.0  # of a logarithm whose number canonical JSON takes: below 2^53
+_LARGEST: Final = 700.0  # of a logarithm whose number is a float
 
 
 def explain(policy: RolloutPolicy, state: RolloutState, moment: Moment, judgement: Judgement) -> dict[str, object]:
