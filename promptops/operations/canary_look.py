@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from promptops.core import canary_steps as steps
 from promptops.core import rollout
 from promptops.core.canary.decision import CanaryDecision, Trouble, policy_actor
-from promptops.core.canary.explanation import explain
+from promptops.core.canary.explanation import LARGEST, explain
 from promptops.core.canary.judge import Verb
 from promptops.core.canary.words import reason_of
 from promptops.core.deployment_parts import WHOLE
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 _SEEN_FOR: Final = timedelta(seconds=30)
 """How long a look stands before the next one that finds nothing is written down."""
-_LARGEST: Final = 1e15
-"""Of a number in a decision: canonical JSON has none above 2^53."""
 FINISH: Final = "finish"
 """What a decision says of the step that gives the release to everyone."""
 
@@ -245,7 +243,7 @@ class _Overtaken(Exception):
 
 
 def _reason(sight: Sight) -> str:
-    return reason_of(sight.judgement, sight.record.state, sight.moment, sight.trouble)
+    return reason_of(sight.trial.policy, sight.judgement, sight.record.state, sight.moment, sight.trouble)
 
 
 def _decision(reader: Reader, sight: Sight, made: Deployment, verb: str, *, cause: str = "") -> CanaryDecision:
@@ -253,16 +251,16 @@ def _decision(reader: Reader, sight: Sight, made: Deployment, verb: str, *, caus
     judgement, is_worse = sight.judgement, sight.judgement.verb is Verb.ABORT
     trouble = sight.trouble.value if sight.trouble is not None and not is_worse else ""
     numbers = explain(sight.trial.policy, sight.record.state, sight.moment, judgement)
-    told = cause or trouble
+    apart = cause or trouble  # what is no judgement of the canary
     return CanaryDecision(
         app=made.app,
         channel=made.channel,
         revision=made.revision,
         rollout=sight.trial.fact.rollout,
         verb=verb,
-        cause=told or str(judgement.cause or ""),
-        guardrail="" if told else judgement.guardrail,
-        shown="" if told else str(judgement.shown or ""),
+        cause=apart or str(judgement.cause or ""),
+        guardrail="" if apart else judgement.guardrail,
+        shown="" if apart else str(judgement.shown or ""),
         numbers={**cast("dict[str, Json]", _bounded(numbers)), "exposure": _exposure(reader, sight)},
         actor=made.actor,
         at=made.at,
@@ -273,7 +271,7 @@ def _bounded(value: object) -> object:
     """Numbers as canonical JSON takes them: evidence that is beyond all doubt has no such number."""
     if isinstance(value, dict):
         return {name: _bounded(each) for name, each in value.items()}
-    return min(value, _LARGEST) if isinstance(value, float) else value
+    return min(value, LARGEST) if isinstance(value, float) else value
 
 
 def _exposure(reader: Reader, sight: Sight) -> dict[str, Json]:

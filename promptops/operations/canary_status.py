@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from promptops.core.canary.decision import CanaryDecision
-from promptops.core.canary.explanation import distance
+from promptops.core.canary.explanation import LARGEST, distance, e_value
 from promptops.core.canary.judge import Look
 from promptops.core.canary.record import Ramp, is_paused
 from promptops.core.canary.state import Coin
@@ -25,9 +24,6 @@ from promptops.wire.documents import canaries as documents
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
-
-_LARGEST: Final = 36.0
-"""Of a logarithm: an answer has numbers below 2^53."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +89,8 @@ def canary_gauges(registry: Registry, trials: Trials, now: datetime) -> tuple[Ca
 
 def _shares(sight: Sight) -> dict[str, float]:
     state = sight.record.state
-    evidence = state.evidence(_ratio(sight.trial))
+    evidence = state.evidence(sight.trial.policy.abort_ratio)
     return {name: max(0.0, *(evidence[coin.of(name)] for coin in Coin)) / state.limit for name in state.guardrails}
-
-
-def _ratio(trial: Trial) -> float:
-    return trial.policy.ratio if trial.policy.abort_above else 1.0
 
 
 # --- one canary ------------------------------------------------------------------------------------
@@ -183,8 +175,8 @@ def _sides(reader: Reader, live: Deployment, ramp: Ramp, epoch: int) -> tuple[do
 def _coins(sight: Sight) -> Iterator[documents.CanaryCoinDocument]:
     """Every coin of the rollout, and the guardrails that were off at its start."""
     state, off = sight.record.state, sight.moment.off
-    evidence = state.evidence(_ratio(sight.trial))
-    limit = _number(state.limit)
+    evidence = state.evidence(sight.trial.policy.abort_ratio)
+    limit = e_value(state.limit)
     for name in sight.trial.policy.guardrails:
         for kind in Coin if name in state.guardrails else (Coin.ONCE,):
             coin = kind.of(name)
@@ -195,7 +187,7 @@ def _coins(sight: Sight) -> Iterator[documents.CanaryCoinDocument]:
                 coin=kind.value,
                 canary=sum(side[0] for side in sides),
                 stable=sum(side[1] for side in sides),
-                evidence=_number(evidence.get(coin, 0.0)),
+                evidence=min(e_value(evidence.get(coin, 0.0)), LARGEST),
                 limit=limit,
                 off=off.get(name, ""),
             )
@@ -225,7 +217,3 @@ def _decided(trial: Trial, decision: CanaryDecision) -> documents.CanaryDecidedD
 
 def _seconds(length: timedelta) -> int:
     return int(length.total_seconds())
-
-
-def _number(log: float) -> float:
-    return float(f"{math.exp(min(log, _LARGEST)):.4g}")

@@ -128,7 +128,10 @@ def _count(desk: OutcomeDesk, trial: Trial, keys: Keys) -> bool:
     stored = desk.rollout_state(*place) if bad or seen else None
     if stored is None:  # what is lost begins anew with the next look
         return False
-    record = Record.of(stored.text, trial.ramp, trial.guardrails, desk.epoch)
+    try:
+        record = Record.of(stored.text, trial.ramp, trial.guardrails, desk.epoch)
+    except ValueError:  # of a later version: the next look pauses, and one canary stops no report
+        return False
     units = {one.unit.id for one in bad} | {each.unit.id for each in seen}
     counting = _Counting(record, trial.ramp, desk.counted_units(*place, units))
     for one in bad:
@@ -182,15 +185,17 @@ class _Counting:
 
     def is_shown(self, policy: RolloutPolicy) -> bool:
         """Whether a coin that was thrown here shows that the canary is worse."""
-        ratio = policy.ratio if policy.abort_above else 1.0
         state = self._record.state
         coins = state.coins
         thrown = [coins[coin.of(guardrail)] for guardrail in self._touched for coin in Coin]
-        return any(coin.log_e_value(ratio) >= state.limit for coin in thrown)
+        return any(coin.log_e_value(policy.abort_ratio) >= state.limit for coin in thrown)
 
     def _known(self, unit: str, coin: str) -> Counted:
         text = self.coins.get(unit, {}).get(coin)
-        return self._record.unknown if text is None else Counted.of(text)
+        try:
+            return self._record.unknown if text is None else Counted.of(text)
+        except ValueError:  # of a later version: as what it was counted is lost, so it counts no more
+            return Counted.lost(len(self._ramp.weights))
 
     def _keep(self, unit: str, coin: str, known: Counted, counted: Counted) -> bool:
         if counted == known:

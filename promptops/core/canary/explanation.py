@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 10_000
 """Keys that are added in thought: where more of them would be needed, the number is null."""
-_LARGEST: Final = 700.0  # of a logarithm whose number is a float
+LARGEST: Final = 1e15
+"""Of a number that is stored or sent: canonical JSON has none above 2^53."""
 
 
 def explain(policy: RolloutPolicy, state: RolloutState, moment: Moment, judgement: Judgement) -> dict[str, object]:
@@ -28,10 +29,10 @@ def explain(policy: RolloutPolicy, state: RolloutState, moment: Moment, judgemen
     keys the nearest coin is from the other side of it. Of a look, ``guardrails`` has the sampled keys with the verdict,
     and by how many bad keys of the canary it would be another one; null where none would do.
     """
-    evidence = state.evidence(_ratio(policy))
+    evidence = state.evidence(policy.abort_ratio)
     numbers: dict[str, object] = {
-        "limit": _rounded(state.limit),
-        "evidence": {coin: _rounded(log) for coin, log in evidence.items()},
+        "limit": e_value(state.limit),
+        "evidence": {coin: e_value(log) for coin, log in evidence.items()},
         "evidence_changes": distance(policy, state),
         "age_s": round(moment.age.total_seconds()),
         "weight": moment.weight,
@@ -53,7 +54,7 @@ def distance(policy: RolloutPolicy, state: RolloutState) -> dict[str, object]:
     Below the limit these are keys of the canary, one after the other, to the abort; above it keys of stable that would
     undo it. The number is null where it is above :data:`MOST`.
     """
-    ratio, limit = _ratio(policy), state.limit
+    ratio, limit = policy.abort_ratio, state.limit
     evidence = state.evidence(ratio)
     over = [coin for coin, log in evidence.items() if log >= limit]
     if over:
@@ -118,9 +119,6 @@ def _shown(policy: RolloutPolicy, moment: Moment, keys: SampledKeys) -> bool:
     return judge_step(keys, moment.odds, ratio=policy.ratio, tolerance=policy.tolerance).is_shown
 
 
-def _ratio(policy: RolloutPolicy) -> float:
-    return policy.ratio if policy.abort_above else 1.0
-
-
-def _rounded(log: float) -> float:
-    return float(f"{math.exp(min(log, _LARGEST)):.4g}")
+def e_value(log: float) -> float:
+    """Returns an e-value of its logarithm, in four digits; one that no float holds is 1e+304."""
+    return float(f"{math.exp(min(log, 700.0)):.4g}")

@@ -146,7 +146,7 @@ def due(policy: RolloutPolicy, moment: Moment) -> Look | None:
 
 def _worse(policy: RolloutPolicy, state: RolloutState) -> Iterator[Judgement]:
     """An abort for each guardrail that shows the canary to be worse, and a pause where the policy pauses it instead."""
-    evidence = state.evidence(policy.ratio if policy.abort_above else 1.0)
+    evidence = state.evidence(policy.abort_ratio)
     over = {name for name in state.guardrails if any(evidence[coin.of(name)] >= state.limit for coin in Coin)}
     found = [Judgement(verb=Verb(policy.action(name)), guardrail=name) for name in state.guardrails if name in over]
     return iter(sorted(found, key=lambda judgement: judgement.verb is not Verb.ABORT))

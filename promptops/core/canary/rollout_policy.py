@@ -103,6 +103,11 @@ class RolloutPolicy:
         """Returns what follows where a guardrail shows that the canary is worse."""
         return self.actions.get(guardrail, Response.ABORT)
 
+    @property
+    def abort_ratio(self) -> float:
+        """A canary is aborted if its odds are shown to be more than so many times those of its weight."""
+        return self.ratio if self.abort_above else 1.0
+
     def number_at(self, weight: int) -> int:
         """Returns the place, from 0, of the step that holds at a weight: of one between two steps, the earlier.
 

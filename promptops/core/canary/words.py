@@ -15,8 +15,11 @@ from promptops.core.deployment_parts import WHOLE
 
 if TYPE_CHECKING:
     from promptops.core.canary.judge import Moment
+    from promptops.core.canary.rollout_policy import RolloutPolicy
     from promptops.core.canary.state import RolloutState
 
+_BEYOND: Final = 12 * math.log(10)
+"""Of a logarithm: more digits of evidence say nothing more."""
 _TROUBLES: Final[dict[Trouble, str]] = {
     Trouble.LOST: "what was measured of its keys is lost: the steps so far can show nothing any more",
     Trouble.EPOCH: "the registry came back from a backup, and does not know what was reported since",
@@ -25,7 +28,9 @@ _TROUBLES: Final[dict[Trouble, str]] = {
 }
 
 
-def reason_of(judgement: Judgement, state: RolloutState, moment: Moment, trouble: Trouble | None) -> str:
+def reason_of(
+    policy: RolloutPolicy, judgement: Judgement, state: RolloutState, moment: Moment, trouble: Trouble | None
+) -> str:
     """Returns what was decided and why, as one line."""
     if trouble is not None and judgement.verb is not Verb.ABORT:
         return f"paused: {_TROUBLES[trouble]}"
@@ -33,13 +38,14 @@ def reason_of(judgement: Judgement, state: RolloutState, moment: Moment, trouble
         return f"{_further(judgement.weight)}: {_shown(judgement)}"
     done = "aborted" if judgement.verb is Verb.ABORT else "paused"
     if judgement.guardrail:
-        return f"{done}: the canary is worse at {judgement.guardrail}: {evidence_of(state, judgement.guardrail)}"
+        shown = evidence_of(policy, state, judgement.guardrail)
+        return f"{done}: the canary is worse at {judgement.guardrail}: {shown}"
     return f"{done}: {cause_of(judgement, state, moment)}"
 
 
-def evidence_of(state: RolloutState, guardrail: str) -> str:
+def evidence_of(policy: RolloutPolicy, state: RolloutState, guardrail: str) -> str:
     """Returns the evidence of the strongest coin of a guardrail, with the keys that it counted since the start."""
-    evidence, coins = state.evidence(), state.coins
+    evidence, coins = state.evidence(policy.abort_ratio), state.coins
     coin = max(Coin, key=lambda each: evidence[each.of(guardrail)])
     sides = [sides for (component, _), sides in coins[coin.of(guardrail)].counts.items() if component == 0]
     canary, stable = (sum(side[place] for side in sides) for place in (0, 1))
@@ -72,7 +78,9 @@ def cause_of(judgement: Judgement, state: RolloutState, moment: Moment) -> str:
 
 def number(log: float) -> str:
     """Returns an e-value as people read it, of its logarithm."""
-    value = math.exp(min(log, 30.0))
+    if log > _BEYOND:
+        return f"over {10**12:,}"
+    value = math.exp(log)
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 

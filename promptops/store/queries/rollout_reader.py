@@ -36,7 +36,7 @@ class RolloutReader:
         """What the policy decided about a canary, oldest first.
 
         Raises:
-            ValueError: a row is not what was written.
+            RegistryDamaged: a row is not what was written.
         """
         from promptops.store.queries.rollouts import decisions_of
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, distinct, func, select, text
 
 from promptops.core.canary.decision import CanaryDecision
+from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Deployment
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.units import Unit
+from promptops.core.timestamp import DAY
 from promptops.store.queries.outcome_units import estimate
 from promptops.store.queries.rollout_rows import decision_of
 from promptops.store.schema import tables
@@ -99,7 +101,6 @@ _WERE_BAD = select(_bad.c.unit).where(
     _bad.c.revision.between(bindparam("first"), bindparam("last")),
     _bad.c.arm.in_([Arm.STABLE.value, Arm.CANARY.value]),
 )
-_DAY = 1_440
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class Revisions:
 
     def _bound(self) -> dict[str, str | int]:
         names = ("app", "channel", "epoch", "first", "last")
-        return {name: getattr(self, name) for name in names} | {"day": self.minute // _DAY}
+        return {name: getattr(self, name) for name in names} | {"day": self.minute // DAY}
 
 
 @dataclass(slots=True)
@@ -166,9 +167,18 @@ def number_of(rollout: str) -> int:
 
 
 def decisions_of(connection: Connection, app: str, channel: str, rollout: str) -> tuple[CanaryDecision, ...]:
-    """Returns what the policy decided about a canary, oldest first."""
+    """Returns what the policy decided about a canary, oldest first.
+
+    Raises:
+        RegistryDamaged: a row is not what was written.
+    """
     rows = connection.execute(_DECISIONS, {"app": app, "channel": channel, "rollout": rollout})
-    return tuple(map(decision_of, rows))
+    try:
+        return tuple(map(decision_of, rows))
+    except ValueError as error:
+        raise RegistryDamaged(
+            f"a decision about the canary {rollout} of {app} on {channel} is damaged: {error}"
+        ) from error
 
 
 # --- what is known of keys -------------------------------------------------------------------------

@@ -1,0 +1,156 @@
+"""What pauses a canary because its measurements cannot be trusted, from the report to the pause; and damaged rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, text
+
+from promptops.core.errors import RegistryDamaged
+from promptops.core.model import Deployment
+from promptops.core.outcomes.call_outcome import CallOutcome
+from promptops.core.outcomes.series import Arm, Assignment
+from promptops.core.outcomes.sums import Sums
+from promptops.core.reference import parse_reference
+from promptops.core.verdict import Outcome
+from promptops.operations.canary import Step
+from promptops.operations.canary_look import Looked
+from promptops.operations.evidence import AddRequest, add
+from promptops.operations.outcomes import Document, Reported, take
+from promptops.store import Registry
+from promptops.store.schema.columns import Moment
+from tests.operations.canaries import HOUR, Crowd, begin, by_hand, live, look_once
+from tests.operations.counting import stored
+from tests.support.factory import ACTOR, START, key, minutes
+from tests.support.reports import report, series, total
+
+WEIGHT = 2_000
+
+
+@pytest.fixture
+def begun(registry: Registry) -> Deployment:
+    """A canary at 20 %, since the start."""
+    return begin(registry)
+
+
+def count(registry: Registry, at: Deployment, arm: Arm, calls: list[CallOutcome], now: datetime) -> None:
+    """Report these calls of a side."""
+    place = Assignment(app="bot", channel="prod", epoch=1, revision=at.revision, arm=arm)
+    sums = {(series(place), int(now.timestamp()) // 60): total([Sums.of(call) for call in calls])}
+    number = len(stored(registry, "outcome_client")) + 1
+    document = report(registry.lineage, 1, sums, client=f"{number:032x}")
+    [answer] = take(registry, [Document(report=document)], now=now).answers
+    assert isinstance(answer, Reported)
+
+
+def looked(registry: Registry, now: datetime) -> tuple[str, str]:
+    done = look_once(registry, now)
+    assert isinstance(done, Looked)
+    return done.verb, done.why
+
+
+def test_a_failure_of_a_key_that_has_the_canary_first_pauses_it_until_a_person_resumes(
+    registry: Registry, begun: Deployment
+) -> None:
+    count(registry, begun, Arm.NAMED, [CallOutcome(latency_ms=1.0)] * 9, minutes(1))
+    assert looked(registry, minutes(2)) == ("hold", "")
+    count(registry, begun, Arm.NAMED, [CallOutcome(error="TimeoutError")], minutes(3))
+    assert looked(registry, minutes(4)) == ("pause", "first_keys")
+    by_hand(registry, Step.RESUME, minutes(5))
+    assert looked(registry, minutes(6)) == ("hold", "")
+
+
+@pytest.mark.parametrize(("mismatched", "expected"), [(1, ("hold", "")), (2, ("pause", "arm_mismatch"))])
+def test_clients_that_cannot_load_the_canary_pause_it_above_one_percent_of_the_calls_of_its_keys(
+    registry: Registry, begun: Deployment, mismatched: int, expected: tuple[str, str]
+) -> None:
+    count(registry, begun, Arm.CANARY, [CallOutcome(latency_ms=1.0)] * (100 - mismatched), minutes(1))
+    others = [CallOutcome(latency_ms=1.0)] * 500
+    count(registry, begun, Arm.STABLE, [CallOutcome(latency_ms=1.0, mismatch=True)] * mismatched + others, minutes(1))
+    assert looked(registry, minutes(2)) == expected
+
+
+@pytest.mark.parametrize(("without", "expected"), [(5, ("hold", "")), (6, ("pause", "no_unit"))])
+def test_calls_without_a_key_pause_it_above_five_percent(
+    registry: Registry, begun: Deployment, without: int, expected: tuple[str, str]
+) -> None:
+    calls = [CallOutcome(latency_ms=1.0, has_unit=number >= without) for number in range(100)]
+    count(registry, begun, Arm.STABLE, calls, minutes(1))
+    assert looked(registry, minutes(2)) == expected
+
+
+def test_a_step_waits_for_the_evidence_from_elsewhere_that_the_policy_asks_for(registry: Registry) -> None:
+    begun = begin(registry, ask=["red-team"])
+    Crowd(registry, begun).report(begun, minutes(30), seen=range(2_500))
+    verdict(registry, Outcome.FAIL, minutes(40))
+    for hour in range(1, 7):
+        assert looked(registry, START + hour * HOUR) == ("hold", ""), "its check failed"
+    verdict(registry, Outcome.PASS, START + 6.5 * HOUR)
+    assert looked(registry, START + 7 * HOUR) == ("advance", "not-worse")
+
+
+def verdict(registry: Registry, outcome: Outcome, now: datetime) -> None:
+    said: dict[str, Any] = {"check": "red-team", "verdict": outcome, "note": "", "key": key()}
+    add(registry, AddRequest(reference=parse_reference("bot@0.1.1"), **said), actor=ACTOR, now=now)
+
+
+def test_the_reason_of_an_abort_has_the_evidence_that_the_policy_judges_by(registry: Registry) -> None:
+    begun = begin(registry, abort_above="ratio", ratio=2.0)
+    crowd = Crowd(registry, begun)
+    crowd.report(begun, minutes(1), bad={"error": crowd.keys(25, WEIGHT, canary=True)})
+    done = look_once(registry, minutes(2))
+    assert done is not None and done.verb == "abort"
+    with registry.read() as reader:
+        [decision] = reader.canary_decisions("bot", "prod", "1.2")
+    evidence: Any = decision.numbers["evidence"]
+    said = done.reason.rpartition("evidence ")[2].partition(" of ")[0]
+    assert float(said.replace(",", "")) == pytest.approx(evidence["error"], rel=1e-3)
+
+
+# --- rows that are not what this version writes ------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["{}", "not JSON", '{"counts":{},"epoch":1,"looks":[],"lost":0,"unsaid":"later"}'])
+def test_a_state_that_cannot_be_read_stops_no_report_and_pauses_the_canary(
+    registry: Registry, begun: Deployment, state: str
+) -> None:
+    crowd = Crowd(registry, begun)
+    change(registry, "UPDATE rollout_state SET state = :text", state)
+    [answer] = crowd.report(begun, minutes(1), bad={"error": [1, 2]}, seen=[3]).answers
+    assert isinstance(answer, Reported) and answer.counted
+    assert looked(registry, minutes(2)) == ("pause", "analysis_failed")
+    by_hand(registry, Step.RESUME, minutes(3))
+    [answer] = crowd.report(live(registry), minutes(4), bad={"error": [4]}).answers
+    assert isinstance(answer, Reported) and answer.counted
+
+
+def test_a_key_of_which_nothing_can_be_read_counts_no_more_and_stops_no_report(
+    registry: Registry, begun: Deployment
+) -> None:
+    crowd = Crowd(registry, begun)
+    keys = crowd.keys(40, WEIGHT, canary=True)
+    crowd.report(begun, minutes(1), bad={"error": keys[:2]})
+    change(registry, "UPDATE rollout_unit SET counted = :text", '{"error":"of a later version"}')
+    [answer] = crowd.report(begun, minutes(2), bad={"error": keys[:2]}).answers
+    assert isinstance(answer, Reported) and answer.counted
+    before = stored(registry, "rollout_state")
+    crowd.report(begun, minutes(3) + timedelta(seconds=1), bad={"error": keys[:2]})
+    assert stored(registry, "rollout_state") == before
+    assert crowd.report(begun, minutes(4), bad={"error": keys[2:]}).reached, "the others count"
+
+
+def test_a_decision_that_cannot_be_read_is_damage(registry: Registry, begun: Deployment) -> None:
+    values = "'bot', 'prod', 2, '1.2', 'pause', '', '', '', :text, 'Ada', :at"
+    columns = "app, channel, revision, rollout, verb, cause, guardrail, shown, numbers, actor, at"
+    change(registry, f"INSERT INTO canary_decision ({columns}) VALUES ({values})", "not JSON", at=begun.at)
+    with registry.read() as reader, pytest.raises(RegistryDamaged, match="decision"):
+        reader.canary_decisions("bot", "prod", "1.2")
+
+
+def change(registry: Registry, statement: str, words: str, **more: datetime) -> None:
+    """Change rows as no version of promptops does."""
+    times = [bindparam(name, type_=Moment) for name in more]
+    made = text(statement).bindparams(*times)
+    registry.write(lambda writer: writer._connection.execute(made, {"text": words, **more}))
