@@ -90,6 +90,10 @@ expect_option = click.option(
     metavar="N",
     help="Refuse unless the channel is at this revision.",
 )
+waive_option = click.option(
+    "--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while."
+)
+waived_for_option = click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
 blind_option = click.option(
     "--blind", is_flag=True, help="Start a canary though no client reports what calls of the app do."
 )

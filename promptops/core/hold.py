@@ -56,13 +56,13 @@ class Hold:
     digest: str
 
     @property
-    def days(self) -> int:
-        """The days on which it holds: the one it was made on, and so many whole ones after it."""
-        return DAYS + 1
+    def ends(self) -> int:
+        """The day from which on it holds nothing: so many whole ones are between it and the day it was made on."""
+        return self.day + DAYS + 1
 
     def is_over(self, day: int) -> bool:
         """Returns True on a day on which it holds nothing any more; also where a clock says that it is not made yet."""
-        return not self.day - 1 <= day < self.day + self.days
+        return not self.day - 1 <= day < self.ends
 
     def __str__(self) -> str:
         digest = urlsafe_b64encode(bytes.fromhex(self.digest.removeprefix("sha256:"))).decode().rstrip("=")

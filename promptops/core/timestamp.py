@@ -15,6 +15,11 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def midnight(at: datetime) -> datetime:
+    """Returns when the day of a moment began, in UTC."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def minute_of(at: datetime) -> int:
     """Returns the number of whole minutes since 1970."""
     return int(at.timestamp()) // 60

@@ -20,6 +20,7 @@ from promptops.core.model import ReleaseRef
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.sums import Sums
+from promptops.core.timestamp import midnight
 from promptops.core.trial import Limits
 from promptops.operations.outcome_report import releases_of
 
@@ -61,7 +62,7 @@ def at_start(
     """
     by_prompt = _of_stable(reader, app, channel, stable, now - LOOKED_BACK, now)
     # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
-    began = (now - max(1, math.ceil(bake / _DAY)) * _DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    began = midnight(now - max(1, math.ceil(bake / _DAY)) * _DAY)
     window, keys = _of_stable(reader, app, channel, stable, began, now), _keys(reader, app, channel, stable, began)
     dearer = _dearer(reader, app, candidate)
     use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.canary.advance import SampledKeys
@@ -19,7 +19,7 @@ from promptops.core.model import Deployment
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.report import Guardrail
 from promptops.core.outcomes.series import Arm
-from promptops.core.timestamp import minute_of
+from promptops.core.timestamp import midnight, minute_of
 from promptops.core.verdict import Outcome
 from promptops.operations.rollout_feed import Trial, Trials
 from promptops.store.queries.rollouts import Revisions, SeenKey
@@ -135,9 +135,8 @@ def revisions_of(live: Deployment, ramp: Ramp, epoch: int, step: int = 0) -> Rev
 
 def calls_of(reader: Reader, within: Revisions, since: datetime) -> Calls:
     """Returns the calls of these revisions, by arm."""
-    midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found: dict[str, Counter[str]] = {}
-    for row in reader.outcome_days([within.app], [within.channel], since=midnight):
+    for row in reader.outcome_days([within.app], [within.channel], since=midnight(since)):
         place = row.series.assignment
         if within.has(place):
             counts = found.setdefault(place.arm, Counter())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.outcomes.rates import answered
+from promptops.core.timestamp import midnight
 
 if TYPE_CHECKING:
     from promptops.store import Reader
@@ -27,9 +28,8 @@ def measured_tokens(
     """
     from promptops.operations.outcome_report import releases_of
 
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     channels = [channel.name for channel in reader.channels() if sees(channel.name)]
-    rows = list(reader.outcome_days([app], channels, since=midnight - timedelta(days=_DAYS - 1)))
+    rows = list(reader.outcome_days([app], channels, since=midnight(now) - timedelta(days=_DAYS - 1)))
     releases = releases_of(reader, app, {row.series.assignment for row in rows})
     found: dict[tuple[str, str], Counter[Count]] = {}
     for row in rows:

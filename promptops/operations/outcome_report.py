@@ -17,7 +17,7 @@ from promptops.core.outcomes.measured import Measured, by_day, measure, together
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.rates import ModelRates
 from promptops.core.outcomes.series import Arm, Assignment
-from promptops.core.timestamp import DAY, HOUR, minute_of
+from promptops.core.timestamp import DAY, HOUR, midnight, minute_of
 from promptops.evals.price_list import PriceList
 from promptops.operations.outcome_documents import (
     UNKNOWN,
@@ -224,14 +224,13 @@ def _read(
 
         version = reader.declarations(request.app)
         asked = rows(since, HOUR if now - since < _FEW else DAY)
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return _Read(
             rows=asked,
             since=since,
             declared=version.declared if version else Declarations(),
             releases=releases_of(reader, request.app, {row.series.assignment for row in asked}),
             prices=rates,
-            week=list(reader.outcome_days([request.app], seen, since=midnight - _WEEK)),
+            week=list(reader.outcome_days([request.app], seen, since=midnight(now) - _WEEK)),
             peaks=forecasts.peaks(rows(now - _MINUTES, 1)) if version and version.declared.plan else {},
             keys=reader.outcome_keys(request.app, since=since, channel=request.channel) if asked else {},
         )

@@ -15,7 +15,7 @@ from promptops.core.outcomes.forecast import looks, traffic
 from promptops.core.outcomes.measured import Measured, measure
 from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.sums import Sums
-from promptops.core.timestamp import minute_of
+from promptops.core.timestamp import midnight, minute_of
 from promptops.evals.price_list import PriceList
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def worth_a_look(
     By the same rules as ``promptops outcomes``, of the last seven days. Prices are those of the public list: a
     workspace's own are not known here, and what a model without a price costs is not known.
     """
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = reader.outcome_days(apps, channels, since=midnight - timedelta(days=_DAYS))
+    rows = reader.outcome_days(apps, channels, since=midnight(now) - timedelta(days=_DAYS))
     return tuple(
         look
         for app, own in groupby(rows, key=lambda row: row.series.assignment.app)

@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.core.errors import SourceInvalid, WorkspaceNotFound
+from promptops.core.errors import Invalid, SourceInvalid, WorkspaceNotFound
 from promptops.core.finding import Severity
 from promptops.core.model import Policy, is_name, is_segment
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
-    from promptops.core.errors import Invalid
     from promptops.core.outcomes.rates import ModelRates
     from promptops.source.text.fields import Fields
     from promptops.source.text.findings import Report
@@ -225,15 +224,16 @@ def _settings(
 
 def _check_hours(policy: Fields, name: str) -> None:
     """Reports a rollout that may be over before each hour of the day was seen."""
-    from promptops.core.policy import rollout_flaw
-
     rollout = policy.fields("rollout") if isinstance(policy.value.get("rollout"), Mapping) else None
-    if rollout is None or rollout_flaw(rollout.value):
+    if rollout is None:
         return
     from promptops.core.canary.rollout_policy import read_rollout
     from promptops.core.duration import duration_text
 
-    shortest = read_rollout(rollout.value).shortest
+    try:
+        shortest = read_rollout(rollout.value).shortest
+    except Invalid:  # as its finding says
+        return
     if shortest >= _DAY:
         return
     ends = (datetime(2000, 1, 1, 9, tzinfo=UTC) + shortest).strftime("%H:%M")

@@ -17,6 +17,8 @@ from promptops.cli.command import (
     expect_option,
     key_option,
     reason_option,
+    waive_option,
+    waived_for_option,
 )
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.numbers import Percent
@@ -58,8 +60,8 @@ def canary() -> None:
 @click.option(
     "--keys", type=click.File("rb"), metavar="FILE", help="Keys that get it whatever the percentage is, one a line."
 )
-@click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
-@click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
+@waive_option
+@waived_for_option
 @blind_option
 @expect_option
 @key_option

@@ -13,6 +13,8 @@ from promptops.cli.command import (
     expect_option,
     key_option,
     reason_option,
+    waive_option,
+    waived_for_option,
 )
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.session import Session
@@ -25,9 +27,9 @@ from promptops.core.policy import Rollout
 @channel_option
 @reason_option
 @dry_run_option
-@click.option("--waive", multiple=True, metavar="CHECK", help="A check of the gate that it need not pass for a while.")
+@waive_option
 @click.option("--at-once", is_flag=True, help="Give it to all keys at once, without a canary; a waiver of `rollout`.")
-@click.option("--expires", metavar="LENGTH", help="For how long it is waived: 12h, 3d.")
+@waived_for_option
 @blind_option
 @expect_option
 @key_option

@@ -135,7 +135,7 @@ class Talks:
         pointer = held.apps[hold.app]
         if hold.is_over(day_of(time.time())) or not _stands(hold, pointer, _counted(held, hold.app)):
             return None
-        talk = Talk(hold, (hold.day + hold.days) * _DAY, self._release(hold, held, pointer, text))
+        talk = Talk(hold, hold.ends * _DAY, self._release(hold, held, pointer, text))
         if len(self._known) >= _TEXTS:
             self._known.clear()
         self._known[text] = talk

@@ -14,7 +14,6 @@ changes that come together share one event. A comment every 10 seconds keeps pro
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
@@ -29,6 +28,7 @@ from promptops.server.http.replies import ASK_AGAIN
 from promptops.server.http.routing import Routes
 from promptops.server.live.feed import Follower, Selection, Served
 from promptops.server.live.limits import address_of
+from promptops.server.live.tasks import end
 
 if TYPE_CHECKING:
     from promptops.server.live.feed import Feed
@@ -90,9 +90,7 @@ class Stream:
                 self._call.state.metrics.slow.inc()
             self._feed.leave(self._channel, self._follower)
             self._call.state.streams.leave(*whose)
-            leaving.cancel()
-            with suppress(asyncio.CancelledError):
-                await leaving
+            await end(leaving)
 
     async def _run(self, send: Send) -> None:
         """Send the first event, and then one for each change, until the follower ends."""

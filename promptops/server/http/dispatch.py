@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from promptops.server.http.call import IN_SCOPE, Call
 from promptops.server.http.routing import Media, Route
 from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.live.limits import RequestKind
+from promptops.server.live.tasks import end
 from promptops.server.settings import Limits
 
 
@@ -89,9 +90,7 @@ class Dispatch:
         try:
             await asyncio.wait({task}, timeout=self._limits.deadline)
         except asyncio.CancelledError:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
             raise
         if task.done() or answering.is_set():
             await task

@@ -15,6 +15,7 @@ from promptops.core.errors import PromptopsError
 from promptops.operations.canary_look import Looked
 from promptops.operations.rollout_feed import Place
 from promptops.server.live.exhaustion import end_if_exhausted
+from promptops.server.live.tasks import end
 
 EVERY: Final = 60.0
 """Seconds between two looks at all canaries."""
@@ -48,10 +49,7 @@ class Canaries:
 
     async def close(self) -> None:
         """Stop. What is being done is done or rolled back as a whole."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

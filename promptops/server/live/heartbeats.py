@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from promptops.core.errors import PromptopsError
 from promptops.core.heartbeat import Beat
 from promptops.server.live.exhaustion import end_if_exhausted
+from promptops.server.live.tasks import end
 
 MOMENT: Final = 0.05
 """Seconds in which heartbeats are gathered before they are written: one transaction for many, and still at once."""
@@ -61,10 +61,7 @@ class Presence:
 
     async def close(self) -> None:
         """Stop. Heartbeats that are not yet written are lost."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def _run(self) -> None:
         failing = False

@@ -11,13 +11,13 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from promptops.core.errors import PromptopsError, RegistryUnavailable, TooManyRequests, Unavailable
 from promptops.operations.outcomes import Document, Fed, Line, Reported, Taken
 from promptops.server.live.exhaustion import end_if_exhausted
+from promptops.server.live.tasks import end
 
 MOMENT: Final = 0.05
 """Seconds in which reports are gathered, as heartbeats are."""
@@ -80,10 +80,7 @@ class Reports:
 
     async def close(self) -> None:
         """Stop. Reports that wait are answered by an error, so that their clients send them again."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         self._fail(self._waiting, RegistryUnavailable("the server ends; nothing was counted"))
 
     async def _run(self) -> None:

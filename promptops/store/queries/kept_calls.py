@@ -15,6 +15,7 @@ from promptops.core.json_codec import from_json, to_json
 from promptops.core.model import Json
 from promptops.core.outcomes.kept_call import Kept, KeptCall, PlacedCall
 from promptops.core.outcomes.series import Assignment
+from promptops.core.timestamp import DAY
 from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, Values
 
@@ -24,7 +25,6 @@ MOST_A_DAY: Final = 2_000
 no database.
 """
 
-_DAY = 1_440
 _MOST_FOUND = 100
 _PAGE = 1_000  # rows of a few hundred bytes that are read at a time
 _call = tables.kept_call
@@ -47,10 +47,10 @@ _PUT = text(
 
 def add_calls(connection: Connection, calls: Sequence[PlacedCall], now: int) -> int:
     """Adds calls that came in the minute ``now``; answers how many were left out, since a day has too many."""
-    day = now // _DAY * _DAY
+    day = now // DAY * DAY
     room: Counter[tuple[str, str]] = Counter()
     for app, channel in sorted({(each.assignment.app, each.assignment.channel) for each in calls}):
-        where = {"app": app, "channel": channel, "first": day, "last": day + _DAY - 1}
+        where = {"app": app, "channel": channel, "first": day, "last": day + DAY - 1}
         room[app, channel] = MOST_A_DAY - (connection.execute(_COUNT, where).scalar() or 0)
     kept = []
     for each in calls:
@@ -114,7 +114,7 @@ def _damaged(error: Exception) -> RegistryDamaged:
 
 def prune_calls(connection: Connection, now: int) -> None:
     """Deletes calls that came more than 30 days before the minute ``now``."""
-    connection.execute(delete(_call).where(_call.c.minute < now - KEPT_DAYS * _DAY))
+    connection.execute(delete(_call).where(_call.c.minute < now - KEPT_DAYS * DAY))
 
 
 def _values(placed: PlacedCall, now: int) -> Values:

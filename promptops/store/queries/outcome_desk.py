@@ -16,7 +16,7 @@ from promptops.core.outcomes.kept_call import PlacedCall
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Series
 from promptops.core.outcomes.sums import Sums
-from promptops.core.timestamp import minute_of
+from promptops.core.timestamp import DAY, minute_of
 from promptops.store.queries import erasures, kept_calls, outcome_once, outcome_units, outcomes, rollouts
 from promptops.store.queries.outcome_once import Reporter
 from promptops.store.queries.rollouts import StoredState
@@ -144,4 +144,4 @@ class OutcomeDesk:
 
 
 def _day(at: datetime) -> int:
-    return minute_of(at) // 1_440
+    return minute_of(at) // DAY
