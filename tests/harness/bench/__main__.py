@@ -1,7 +1,7 @@
 """``make bench``: measure everything and print the table. ``--strict`` fails where a bound is missed.
 
 ``--only rendering,files`` measures a part: start_up, changes, gating, files, rendering, loading, git_trouble, rebuild,
-journal, evals, calls, otlp, serving, traffic, reporting, looking, counted, idle, guessing, floods.
+journal, evals, calls, otlp, serving, traffic, following, reporting, looking, counted, idle, guessing, floods.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from tests.harness.bench.measure import Line, table
 
 PARTS = (
     *("rendering", "loading", "files", "start_up", "changes", "gating", "git_trouble", "rebuild", "journal", "evals"),
-    *("calls", "otlp", "serving", "traffic", "reporting", "looking", "counted", "idle", "guessing", "floods"),
+    *("calls", "otlp", "serving", "traffic", "following", "reporting", "looking", "counted", "idle", "guessing"),
+    "floods",
 )
 
 

@@ -1,4 +1,4 @@
-"""A server under load against the least a server can be, and how fast fifty processes follow a rollback."""
+"""A server under load against the least a server can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,35 +17,24 @@ from typing import IO
 from urllib.request import urlopen
 
 from promptops import store
-from promptops.core.model import Release
-from promptops.core.reference import Reference
-from promptops.operations.promote import PromoteRequest, promote
-from promptops.operations.quarantine import WithholdRequest, unquarantine
-from promptops.operations.rollback import RollbackRequest, rollback
 from tests.harness.bench.fill import ACTOR, NOW, deploy_all, fill_app
 from tests.harness.bench.measure import Line
-from tests.support.postgresql import postgresql
 
 _CONNECTIONS = 16
 _REQUESTS = 250
 _ROUNDS = 7
-_CLIENTS = 50
-_ROLLBACKS = 40
 _SECONDS = 60.0
 
 
 def lines(folder: Path) -> Iterator[Line]:
-    """Throughput and delay on SQLite; following on SQLite, and on PostgreSQL with two servers."""
+    """Throughput and delay, on SQLite."""
     url = f"sqlite:///{folder}/registry.db"
-    _fill(url)
+    fill(url)
     yield from _throughput(url)
-    yield _following("SQLite", url, servers=1)
-    with postgresql(folder) as url:
-        _fill(url)
-        yield _following("PostgreSQL and two servers", url, servers=2)
 
 
-def _fill(url: str) -> None:
+def fill(url: str) -> None:
+    """Make a registry of one app with two releases on `prod`."""
     store.create(url, name="bench", now=NOW, actor=ACTOR)
     with closing(store.Registry.open(url)) as registry:
         deploy_all(registry, "bot", fill_app(registry, "bot", 2), ["prod"])
@@ -169,65 +157,3 @@ async def _one(host: str, port: int, request: bytes, expected: bytes) -> list[fl
         writer.close()
         await writer.wait_closed()
     return delays
-
-
-# --- following --------------------------------------------------------------------------------------
-
-
-def _following(what: str, url: str, *, servers: int) -> Line:
-    """Rollbacks one after the other, each from its commit until the last client serves it."""
-    with ExitStack() as stack:
-        addresses = [stack.enter_context(served(url))[1] for _ in range(servers)]
-        clients = [stack.enter_context(_client(addresses[number % servers])) for number in range(_CLIENTS)]
-        registry = stack.enter_context(closing(store.Registry.open(url)))
-        for client in clients:
-            while line(client) != "connected\n":
-                pass
-        delays = sorted(_follow(registry, clients) for _ in range(_ROLLBACKS))
-    slowest = delays[int(len(delays) * 0.99)]
-    return Line(
-        what=f"a rollback until the last of {_CLIENTS} clients serves it, {what}",
-        measured=f"{slowest * 1000:.0f} ms (median {statistics.median(delays) * 1000:.0f})",
-        baseline="100 ms, the slowest of 100",
-        ratio=slowest / 0.1,
-        bound=1.0,
-    )
-
-
-@contextmanager
-def _client(address: str) -> Iterator[IO[str]]:
-    command = [sys.executable, "-m", "tests.harness.bench.follower"]
-    with process(command, {"PROMPTOPS_REGISTRY": address}) as client:
-        assert client.stdout is not None
-        yield client.stdout
-
-
-def _follow(registry: store.Registry, clients: Sequence[IO[str]]) -> float:
-    """Seconds between the commit of a rollback and the last client; then, unmeasured, everything as it was."""
-    with registry.read() as reader:
-        [live] = reader.live_on("prod")
-        newest, *_ = reader.releases("bot")
-    request = RollbackRequest(apps=("bot",), channel="prod", key=str(uuid.uuid4()))
-    rollback(registry, request, actor=ACTOR, now=NOW)
-    committed = time.monotonic()  # the same clock in every process of the machine
-    last = max(_serving(client, live.revision + 1) for client in clients)
-    _forward(registry, newest)
-    for client in clients:
-        _serving(client, live.revision + 2)
-    return last - committed
-
-
-def _serving(client: IO[str], revision: int) -> float:
-    """When a client first served this revision, by its own word."""
-    while True:
-        found, moment = line(client).split()
-        if int(found) == revision:
-            return float(moment)
-
-
-def _forward(registry: store.Registry, release: Release) -> None:
-    reference = Reference(app=release.app, version=release.version)
-    key = str(uuid.uuid4())
-    lifted = WithholdRequest(reference=reference, channel="prod", reason="bench", key=f"{key}-u")
-    unquarantine(registry, lifted, actor=ACTOR, now=NOW)
-    promote(registry, PromoteRequest(reference=reference, channel="prod", key=key), actor=ACTOR, now=NOW)
