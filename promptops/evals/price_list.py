@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from promptops.core.outcomes.rates import ModelRates, Rates
 from promptops.core.parameters import provider_of
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelPrice
+    from genai_prices.types import ModelInfo, ModelPrice
 
 _PACKAGE: Final = "genai-prices"
 _NAMES: Final = {"gemini": "google", "vertex": "google", "bedrock": "aws", "azure-openai": "azure"}
@@ -63,17 +63,22 @@ def package_version() -> str:
 
 @lru_cache(maxsize=4096)
 def _known(model: str, at: datetime | None) -> ModelRates | None:
+    listed = _listed(model)
+    return None if listed is None else _rates(listed.get_prices(at or datetime.now(UTC)))
+
+
+@lru_cache(maxsize=1024)
+def _listed(model: str) -> ModelInfo | None:
+    """The package's entry of a model: to find it takes longer than to read its prices of an hour."""
     try:
-        from genai_prices import Usage
         from genai_prices.data_snapshot import get_snapshot
     except ImportError:
         return None
     provider, name = provider_of(model)
     try:
-        place, found = get_snapshot().find_provider_model(name, None, _NAMES.get(provider, provider or "openai"), None)
+        return get_snapshot().find_provider_model(name, None, _NAMES.get(provider, provider or "openai"), None)[1]
     except LookupError:
         return None
-    return _rates(found.calc_price(Usage(input_tokens=0), place, genai_request_timestamp=at).model_price)
 
 
 def _rates(prices: ModelPrice) -> ModelRates | None:

@@ -124,7 +124,18 @@ class Histogram:
         numbers = cast("Sequence[int]", pairs) if set(map(type, pairs)) <= {int} else None
         if numbers is None or min(numbers[:1], default=0) < 0 or min(numbers[2::2], default=1) < 1:
             raise Invalid("a histogram is a list of whole numbers, in the order of its bins")
-        return cls(counts=dict(zip(accumulate(numbers[::2]), numbers[1::2], strict=True)))
+        counts = dict(zip(accumulate(numbers[::2]), numbers[1::2], strict=True))
+        if sum(numbers[::2]) >= BINS:
+            raise Invalid(f"a histogram has the bins 0 to {BINS - 1}")
+        require_counts(counts, "a bin of a histogram")
+        return cls._checked(counts)
+
+    @classmethod
+    def _checked(cls, counts: Mapping[int, int]) -> Histogram:
+        """Returns the histogram of counts that are known to be right: a report reads and adds up hundreds of them."""
+        histogram = object.__new__(cls)
+        object.__setattr__(histogram, "counts", counts)
+        return histogram
 
     def pairs(self) -> list[int]:
         """Returns the JSON form."""
@@ -142,7 +153,7 @@ class Histogram:
 
     def merged(self, other: Histogram) -> Histogram:
         """Returns the histogram of the values of both, whichever comes first and however they are grouped."""
-        return Histogram(counts=added(self.counts, other.counts))
+        return self._checked(added(self.counts, other.counts))
 
     def quantile(self, share: float) -> float | None:
         """Returns the smallest value that at least this share of all values does not exceed; None without values.
