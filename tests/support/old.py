@@ -19,7 +19,7 @@ from textwrap import dedent
 from promptops.config import VARIABLES
 from tests.support.checkout import ROOT
 
-VERSIONS = ("0.1.0", "0.4.0", "0.5.0")
+VERSIONS = ("0.1.0", "0.5.0", "0.6.0")
 
 REFS = "0.3.0"
 """The last version that left a ref of its own in git for each fact: its wheel makes what has to be read of that."""
