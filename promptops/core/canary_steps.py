@@ -77,14 +77,18 @@ def advance(intent: Intent, current: Deployment, weight: int) -> Deployment:
     return _step(intent, current, replace(canary, weight=weight, step=canary.step + 1, action=Action.ADVANCE))
 
 
-def pause(intent: Intent, current: Deployment) -> Deployment:
+def pause(intent: Intent, current: Deployment, *, anew: bool = False) -> Deployment:
     """Returns the deployment that stops the canary from growing by itself; the current one if it is paused.
+
+    With ``anew``, a pause takes the place of the one that there is.
 
     Raises:
         NoCanary, ConcurrentDeployment: as :func:`advance`.
     """
     canary = _canary(intent, current)
-    return current if canary.action is Action.PAUSE else _step(intent, current, replace(canary, action=Action.PAUSE))
+    if canary.action is Action.PAUSE and not anew:
+        return current
+    return _step(intent, current, replace(canary, action=Action.PAUSE))
 
 
 def resume(intent: Intent, current: Deployment) -> Deployment:

@@ -6,7 +6,7 @@ What decides is :mod:`promptops.core.canary_steps`; a start and a finish are jud
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -17,7 +17,9 @@ from promptops.core import rollout
 from promptops.core.advice import Sentence, option
 from promptops.core.canary.named_keys import require_keys
 from promptops.core.digest import canonical, digest
+from promptops.core.duration import duration_text
 from promptops.core.errors import Invalid
+from promptops.core.evidence.approval import NO_ABORT
 from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Json, Release
 from promptops.core.names import AppName, ChannelName
@@ -29,6 +31,7 @@ from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.named_release import named_release
 from promptops.operations.promote import PromoteRequest
+from promptops.operations.waivers import abort_waiver, without_abort
 
 if TYPE_CHECKING:
     from promptops.core.token import Token
@@ -70,7 +73,8 @@ class StepRequest:
     """Take a step of the canary of an app. ``weight`` is what it advances to, in basis points.
 
     Without, it advances to the next step of its rollout. With ``quarantine``, an abort keeps the release of the canary
-    out of the channel from then on.
+    out of the channel from then on. With ``no_abort``, the policy does not abort it while the pause lasts, for a day at
+    most: a waiver, which has a reason.
     """
 
     app: AppName
@@ -79,13 +83,18 @@ class StepRequest:
     key: str
     weight: int | None = None
     quarantine: bool = False
+    no_abort: bool = False
     reason: str = ""
     expect_revision: int | None = None
     dry_run: bool = False
     token: str = ""
 
-    waive = ()
     waive_for = None
+
+    @property
+    def waive(self) -> tuple[str, ...]:
+        """The checks that a waiver of the caller is about."""
+        return (NO_ABORT,) if self.no_abort else ()
 
     def __post_init__(self) -> None:
         require_words(self.reason)
@@ -98,6 +107,13 @@ class StepRequest:
             steps.require_part(self.weight)
         if self.quarantine and self.step is not Step.ABORT:
             raise Invalid("only an abort leaves a release, which then goes into quarantine", hint="Leave it out.")
+        if self.no_abort and self.step is not Step.PAUSE:
+            raise Invalid("only a pause keeps the policy from aborting a canary", hint="Leave it out.")
+        if self.no_abort and not self.reason.strip():
+            raise Invalid(
+                "a pause in which nothing aborts the canary has a reason",
+                hint=Sentence(option("reason", "Say why", value="TEXT"), "."),
+            )
 
 
 def start(registry: Registry, request: StartRequest, *, actor: str, now: datetime, by: Token | None = None) -> Deployed:
@@ -134,6 +150,7 @@ def step(registry: Registry, request: StepRequest, *, actor: str, now: datetime,
         Unloadable, NotFound, Conflict, Refused: nothing was changed.
     """
     arguments: dict[str, Json] = {"app": request.app, "weight": request.weight, "quarantine": request.quarantine}
+    arguments |= {"no_abort": True} if request.no_abort else {}
     once = _once(request, f"canary {request.step.value}", arguments)
     if request.step is Step.FINISH:
         admission = Admission(
@@ -157,6 +174,10 @@ def step(registry: Registry, request: StepRequest, *, actor: str, now: datetime,
             expect_revision=request.expect_revision,
         )
         current = _live(reader, request)
+        if request.no_abort:
+            return _held(reader, intent, current, by)
+        if request.step in (Step.ADVANCE, Step.RESUME):
+            intent = _without_waiver(reader, intent, current)
         made = _STEPS[request.step](reader, intent, current, request)
         left = rollout.abandoned(made, current) if request.quarantine else ()
         return Decision(unchanged=[made]) if made is current else Decision(changed=[made], left=list(left))
@@ -170,6 +191,26 @@ _STEPS: Final[dict[Step, Callable[[Reader, Intent, Deployment, StepRequest], Dep
     Step.RESUME: lambda reader, intent, current, request: steps.resume(intent, current),
     Step.ABORT: lambda reader, intent, current, request: steps.abort(intent, current),
 }
+
+
+def _held(reader: Reader, intent: Intent, current: Deployment, by: Token | None) -> Decision:
+    """A pause in which the policy does not abort the canary; one that is paused is paused anew."""
+    made = steps.pause(intent, current, anew=True)
+    waiver = without_abort(reader, current, reason=intent.reason, actor=intent.actor, by=by, now=intent.now)
+    length = duration_text(waiver.expires_at - waiver.at)
+    return Decision(changed=[replace(made, reason=f"no abort for {length}: {intent.reason}")], waivers=[waiver])
+
+
+def _without_waiver(reader: Reader, intent: Intent, current: Deployment) -> Intent:
+    """The intent of a step that ends a pause; if nothing aborted the canary in it, with what may happen now."""
+    if abort_waiver(reader, current, intent.now) is None:
+        return intent
+    from promptops.operations.canary_sight import sight_of
+    from promptops.operations.rollout_feed import Trials
+
+    sight = sight_of(reader, Trials(), current, intent.now)
+    words = f"the next look aborts it: {sight.held}" if sight and sight.held else "the policy may abort it again"
+    return replace(intent, reason=f"{words}: {intent.reason}" if intent.reason else words)
 
 
 def _once(request: StartRequest | StepRequest, operation: str, arguments: dict[str, Json]) -> Once:

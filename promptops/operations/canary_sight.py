@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core.canary.advance import SampledKeys
 from promptops.core.canary.decision import CanaryDecision, Trouble
-from promptops.core.canary.judge import Judgement, Moment, Verb, due, judge
+from promptops.core.canary.judge import Judgement, Moment, Verb, due, held_abort, judge
 from promptops.core.canary.record import Ramp, Record, clock_is_off, is_paused
 from promptops.core.canary.state import RolloutState
+from promptops.core.canary.words import why_of
 from promptops.core.deployment_parts import WHOLE, Action
 from promptops.core.evidence.run import Source
 from promptops.core.model import Deployment
@@ -22,14 +23,14 @@ from promptops.core.outcomes.series import Arm
 from promptops.core.timestamp import midnight, minute_of
 from promptops.core.verdict import Outcome
 from promptops.operations.rollout_feed import Trial, Trials
+from promptops.operations.waivers import abort_waiver
 from promptops.store.queries.rollouts import Revisions, SeenKey
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.approval import Waiver
     from promptops.core.evidence.evidence import Evidence
     from promptops.store import Reader
 
-NO_ABORT: Final = "canary-abort"
-"""In place of a check: the waiver of a person who paused a canary that is not to be aborted for a while."""
 RECORDED: Final = 0.5
 """Share of stable's calls that has to be recorded before one that is not says something."""
 _SIDES: Final = (Arm.STABLE, Arm.CANARY)
@@ -54,7 +55,8 @@ class Sight:
     """A canary at a moment.
 
     ``record`` is what there is to keep of it, ``stored`` what is kept and since when. ``judgement`` is what the policy
-    says, and ``trouble`` what pauses the canary whatever that is. ``calls`` are those of this step.
+    says, and ``trouble`` what pauses the canary whatever that is. ``calls`` are those of this step. ``waiver`` is a
+    person's, by which nothing aborts the canary.
     """
 
     trial: Trial
@@ -66,6 +68,7 @@ class Sight:
     trouble: Trouble | None
     decisions: tuple[CanaryDecision, ...]
     calls: Calls
+    waiver: Waiver | None = None
 
     @property
     def live(self) -> Deployment:
@@ -82,6 +85,13 @@ class Sight:
         """What to do: evidence that the canary is worse goes before trouble, and trouble before all else."""
         worse = self.judgement.verb is Verb.ABORT
         return Verb.PAUSE if self.trouble is not None and not worse else self.judgement.verb
+
+    @property
+    def held(self) -> str:
+        """Why the canary would be aborted without the waiver, in words; empty where nothing would."""
+        policy, state = self.trial.policy, self.record.state
+        abort = held_abort(policy, state, self.moment)
+        return why_of(policy, abort, state, self.moment) if abort is not None else ""
 
     @property
     def why(self) -> str:
@@ -102,7 +112,8 @@ def sight_of(reader: Reader, trials: Trials, live: Deployment, now: datetime) ->
     within = revisions_of(live, trial.ramp, epoch, trial.ramp.number)
     calls = calls_of(reader, within, trial.ramp.began[-1])
     record, failed = _record(trial, stored.text if stored else None, epoch)
-    moment = _moment(reader, trial, record, decisions, calls, now)
+    waiver = abort_waiver(reader, live, now)
+    moment = _moment(reader, trial, record, decisions, calls, waiver, now)
     record = _with_trouble(trial, record, moment, looked_at, now)
     trouble = _trouble(record, moment, calls)
     moment = replace(moment, failed=failed)
@@ -118,6 +129,7 @@ def sight_of(reader: Reader, trials: Trials, live: Deployment, now: datetime) ->
         trouble=trouble,
         decisions=decisions,
         calls=calls,
+        waiver=waiver,
     )
 
 
@@ -187,6 +199,7 @@ def _moment(
     record: Record,
     decisions: Iterable[CanaryDecision],
     calls: Calls,
+    waiver: Waiver | None,
     now: datetime,
 ) -> Moment:
     ramp = trial.ramp
@@ -200,7 +213,7 @@ def _moment(
         looks=record.looked(ramp.number),
         paused=is_paused(trial.live),
         resumed=_resumed(trial, decisions),
-        no_abort=_no_abort(reader, trial, now),
+        no_abort=waiver is not None,
         off=off,
         refused=_refused(reader, trial, now),
         mismatched=mismatched,
@@ -221,12 +234,6 @@ def _resumed(trial: Trial, decisions: Iterable[CanaryDecision]) -> frozenset[str
         for each in decisions
         if each.verb == Verb.PAUSE and steps.get(each.revision) == step and each.revision < last
     )
-
-
-def _no_abort(reader: Reader, trial: Trial, now: datetime) -> bool:
-    canary = trial.live.canary
-    waivers = reader.waivers(now, trial.live.app, trial.live.channel)
-    return any(each.check == NO_ABORT and canary and each.digest == canary.release.digest for each in waivers)
 
 
 def _refused(reader: Reader, trial: Trial, now: datetime) -> tuple[str, ...]:

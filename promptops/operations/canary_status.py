@@ -21,6 +21,7 @@ from promptops.core.outcomes.series import Arm
 from promptops.operations.canary_sight import Sight, calls_of, revisions_of, sampled_keys, sight_of
 from promptops.operations.rollout_feed import Trial, Trials
 from promptops.wire.documents import canaries as documents
+from promptops.wire.documents.approvals import WaiverDocument
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
@@ -135,6 +136,8 @@ def _by_policy(reader: Reader, sight: Sight) -> documents.CanaryStatusDocument:
         first_keys_bad=sight.calls[Arm.NAMED][Count.BAD],
         blind=trial.fact.blind,
         decisions=tuple(_decided(trial, each) for each in sight.decisions),
+        waiver=WaiverDocument.of(sight.waiver) if sight.waiver is not None else None,
+        would_abort=sight.held,
     )
 
 

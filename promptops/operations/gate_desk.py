@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from promptops.core.duration import duration_text
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Policy, Release
-from promptops.core.person import claimed_address
 from promptops.core.policy import Rollout
 from promptops.core.verdict import Outcome, Verdict
 
@@ -129,30 +128,25 @@ class Desk:
         return [*waivers, self._waiver(release, WARNED, reason="; ".join(self.warned)[:5_000], ends=_MOMENT)]
 
     def _waiver(self, release: Release, check: str, **more: Any) -> Waiver:
-        from promptops.core.evidence.approval import Waiver
+        from promptops.operations.waivers import waiver_of
 
-        by, ends = self._by, more.get("ends") or self._request.waive_for or _MOMENT
-        return Waiver(
-            number=0,
-            app=release.app,
-            digest=release.digest,
-            version=release.version,
-            channel=self._request.channel,
-            check=check,
+        return waiver_of(
+            release.app,
+            self._request.channel,
+            release.ref,
+            check,
             reason=more.get("reason") or self._request.reason,
-            expires_at=self._now + ends,
-            person=by.person if by is not None and by.person else claimed_address(self._actor),
-            token=by.id if by is not None else "",
+            ends=more.get("ends") or self._request.waive_for or _MOMENT,
             actor=self._actor,
-            at=self._now,
+            by=self._by,
+            now=self._now,
         )
 
     def _require_waivable(self, policy: Policy, release: Release) -> None:
         """Raises Invalid, PolicyRefused: the policy has no such check, or does not let it be waived, or for so long."""
         if not self._request.waive:
             return
-        from promptops.core.gate.reading import read_gate, rollout_may_be_waived
-        from promptops.core.gate.settings import Waivers
+        from promptops.operations.waivers import require_waivable
 
         channel = self._request.channel
         if self._of_gate and policy.gate is None:
@@ -162,12 +156,7 @@ class Desk:
                 f"{channel} gives a release to all keys at once, so there is nothing to waive",
                 hint="Leave the waiver out.",
             )
-        rule = Waivers() if policy.gate is None else read_gate(policy.gate, release.app).waivers
-        free = (Rollout.name,) if rollout_may_be_waived(policy.gate) else ()
-        for check in self._request.waive:
-            if check not in (*rule.may, *free):
-                may = f"It lets be waived: {', '.join(rule.may)}." if rule.may else "It lets no check be waived."
-                raise PolicyRefused(f"the gate of {channel} does not let '{check}' be waived", rule="gate", hint=may)
+        rule = require_waivable(policy, release.app, channel, self._request.waive, apart=Rollout.name)
         if self._request.waive_for is not None and self._request.waive_for > rule.at_most:
             raise PolicyRefused(
                 f"the gate of {channel} does not let a check be waived for so long",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
-from promptops.core.evidence.approval import Waiver
+from promptops.core.evidence.approval import NO_ABORT, Waiver
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
 from promptops.core.names import AppName, ChannelName, Names, Total
@@ -20,6 +20,7 @@ from promptops.core.reference import Reference
 from promptops.operations.heartbeats import failures
 from promptops.operations.named_release import named_release
 from promptops.operations.status import Standing, standings
+from promptops.operations.waivers import holds_back
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry
@@ -79,7 +80,7 @@ def status(
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
-    served = {(s.deployment.app, s.deployment.channel, ref.digest) for s in matching for ref in s.deployment.served()}
+    served = {(standing.deployment.app, standing.deployment.channel): standing.deployment for standing in matching}
     failing = failures(registry, channel=channel, now=now) if now is not None else ()
     return RegistryStatus(
         registry=registry.name,
@@ -89,9 +90,16 @@ def status(
         pending=pending,
         pending_since=oldest[0].audit.at if oldest else None,
         cannot_load=tuple(each for each in failing if not apps or each.app in apps),
-        waivers=tuple(each for each in waivers if (each.app, each.channel, each.digest) in served),
+        waivers=tuple(each for each in waivers if _counts(each, served.get((each.app, each.channel)))),
         looks=looks,
     )
+
+
+def _counts(waiver: Waiver, live: Deployment | None) -> bool:
+    """Whether a waiver that has not ended is about what is live."""
+    if live is None or waiver.check == NO_ABORT:
+        return live is not None and holds_back(waiver, live, waiver.at)
+    return any(waiver.digest == release.digest for release in live.served())
 
 
 def _looks(reader: Reader, apps: Collection[str], channels: Collection[str], now: datetime) -> tuple[AppLook, ...]:

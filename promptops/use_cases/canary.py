@@ -112,7 +112,8 @@ CANARY_STEP: Final = UseCase(
     `advance` gives it more of the keys, and takes none away; without `weight`, those of the next step of its rollout.
     `finish` gives the release to everyone, and is judged as a promotion is. `pause` and `resume` say whether it may
     grow by itself. `abort` ends it and leaves the stable release; with `quarantine` its release cannot come back. For
-    `pause` and `abort` the scope `rollback` is enough.
+    `pause` and `abort` the scope `rollback` is enough. With `no_abort`, the policy does not abort it while the pause
+    lasts, for 24 hours at most: a waiver, which needs a reason, the scope `waive`, and a token that is a person's.
     """,
     run=_step,
     request=StepRequest,
@@ -127,6 +128,7 @@ CANARY_STEP: Final = UseCase(
         body("step", form=word(Step), example="advance"),
         body("weight", ge=1, le=9_999, example=2_500, description=_WEIGHT),
         body("quarantine", description="An abort keeps the release of the canary out of the channel from then on."),
+        body("no_abort", description="The policy does not abort the canary while this pause lasts."),
         _REASON,
         body("dry_run"),
     ),

@@ -36,9 +36,10 @@ def mint(
     channels: tuple[str, ...] = ("*",),
     apps: tuple[str, ...] = ("*",),
     lifetime: timedelta | None = None,
+    person: str = "",
 ) -> Held:
-    """A token with these rights, which does not end unless that is said."""
-    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime)
+    """A token with these rights, of nobody and without an end unless that is said."""
+    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime, person=person)
     made = create_token(registry, request, actor=factory.ACTOR, now=datetime.now(UTC))
     return Held(made.token, made.text)
 

@@ -33,7 +33,8 @@ def typed(
     """The command line, on the database or through a server."""
     monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
     if request.param == "server":
-        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(registry, "ops", Scope.ADMIN).secret)
+        token = mint(registry, "ops", Scope.ADMIN, person="ada@example.org")
+        monkeypatch.setenv("PROMPTOPS_TOKEN", token.secret)
         monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
     return promptops
 
@@ -68,6 +69,33 @@ def test_a_tick_does_what_the_policy_says_and_history_has_its_words(typed: Promp
     assert reason[:60] in " ".join(typed("history", "bot", *ON).out.split())
     assert rows(typed("canary", "tick", *ON, "--json"), "looks") == []
     assert typed("canary", "status", "bot", *ON, "--json", exits=4).error["code"] == "no-canary"
+
+
+def test_a_pause_in_which_nothing_aborts_it_is_shown_with_what_would(typed: Promptops, crowd: Crowd) -> None:
+    pause, begun, why = ("canary", "pause", "bot", *ON), live(crowd.registry), "their outage, not ours"
+    refused = typed(*pause, "--no-abort", exits=2).err
+    assert "a pause in which nothing aborts the canary has a reason" in refused
+    assert "hint: --reason TEXT." in refused
+    assert live(crowd.registry) == begun, "nothing was done"
+    assert f"no abort for 1d: {why}" in typed(*pause, "--no-abort", "--reason", why).out
+
+    crowd.report(begun, datetime.now(UTC), bad={"error": crowd.keys(30, 2_000, canary=True)})
+    assert "bot on prod at 20 %: nothing to do" in typed("canary", "tick", "bot", *ON).out
+    out = " ".join(typed("canary", "status", "bot", *ON).out.split())
+    assert "would abort the canary is worse at error: 30 keys of the canary and 0 of stable were bad" in out
+    assert f"or the end of the pause, by Ada Lovelace: {why}" in out.replace(" via token ops", "")
+    shown = typed("canary", "status", "bot", *ON, "--json").json
+    waiver = shown["waiver"]
+    assert isinstance(waiver, dict)
+    assert (waiver["check"], waiver["reason"], waiver["version"]) == ("canary-abort", why, "0.1.1")
+    assert "is the canary on prod and is paused, and nothing aborts it until" in typed("status").out
+    assert [each["check"] for each in rows(typed("status", "--json"), "waivers")] == ["canary-abort"]
+    assert f"no abort for 1d: {why}" in typed("history", "bot", *ON).out
+    assert "without canary-abort until" in typed("audit", "--json").out
+
+    assert "the next look aborts it: the canary is worse at error" in typed("canary", "resume", "bot", *ON).out
+    assert rows(typed("status", "--json"), "waivers") == []
+    assert rows(typed("canary", "tick", "bot", *ON, "--json"), "looks")[0]["verb"] == "abort"
 
 
 def test_a_canary_by_hand_is_shown_without_evidence(

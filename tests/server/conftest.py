@@ -40,9 +40,10 @@ def mint(
     apps: tuple[str, ...] = ("*",),
     made: datetime | None = None,
     lifetime: timedelta | None = None,
+    person: str = "",
 ) -> str:
     """The secret of a new token."""
-    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime)
+    request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime, person=person)
     return create_token(registry, request, actor=factory.ACTOR, now=made or datetime.now(UTC)).text
 
 

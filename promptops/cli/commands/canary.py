@@ -131,10 +131,15 @@ def advance(session: Session, /, percent: int | None, **given: Any) -> None:
 @_app
 @channel_option
 @reason_option
+@click.option("--no-abort", is_flag=True, help="The policy does not abort it meanwhile, for 24 h at most; a waiver.")
 @expect_option
 @key_option
 def pause(session: Session, /, **given: Any) -> None:
-    """Hold the canary where it is."""
+    """Hold the canary where it is.
+
+    The policy takes it no step further, and still aborts it if it is worse. With --no-abort it does not, as long as
+    the pause lasts and for 24 hours at most. That needs a --reason, and `canary status` says what would abort it.
+    """
     _step(session, "pause", **given)
 
 
@@ -145,7 +150,10 @@ def pause(session: Session, /, **given: Any) -> None:
 @expect_option
 @key_option
 def resume(session: Session, /, **given: Any) -> None:
-    """End the pause of the canary."""
+    """End the pause of the canary.
+
+    The policy goes on with the same evidence, and may abort it also where the pause was one with --no-abort.
+    """
     _step(session, "resume", **given)
 
 

@@ -28,9 +28,11 @@ from promptops.cli.output.phrases import (
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.deployment_parts import Kind
+from promptops.core.evidence.approval import NO_ABORT
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.core.evidence.approval import Waiver
     from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
     from promptops.operations.status import Standing, Target
@@ -75,19 +77,24 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
 
 
 def _waivers(live_now: RegistryStatus, page: Page) -> list[Line]:
-    """The checks of gates that what is live did not have to pass, until they count again."""
+    """The checks that what is live did not have to pass, until they count again."""
     lines: list[Line] = [
         [
             Span("! ", "warn"),
             Span(f"{each.app}@{each.version}", "name"),
-            f" is on {each.channel} without the check ",
-            Span(each.check, "strong"),
+            *_without(each),
             f" until {clock.format_moment(each.expires_at, page.zone)}",
             f", by {person(each.actor)}: {one_line(each.reason)}",
         ]
         for each in live_now.waivers
     ]
     return ["", *lines] if lines else []
+
+
+def _without(waiver: Waiver) -> list[Cell]:
+    if waiver.check == NO_ABORT:
+        return [f" is the canary on {waiver.channel} and is paused, and ", Span("nothing aborts it", "strong")]
+    return [f" is on {waiver.channel} without the check ", Span(waiver.check, "strong")]
 
 
 def _looks(live_now: RegistryStatus) -> list[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from promptops import clock
-from promptops.cli.output.phrases import counted, next_steps
+from promptops.cli.output.phrases import counted, next_steps, one_line, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.bucketing import percent
 from promptops.core.canary.state import Coin
@@ -115,9 +115,24 @@ def _needs(found: CanaryStatusDocument, page: Page) -> list[Line]:
         rows.append(
             ("first", f"{counted(found.first_keys, 'key')} have the canary first, {found.first_keys_bad:,} bad calls")
         )
+    rows += _held(found, page)
     width = max(len(name) for name, _ in rows)
-    lines: list[Line] = [["  ", Span(name.ljust(width + 2), "quiet"), text] for name, text in rows]
+    lines: list[Line] = [
+        ["  ", Span(name.ljust(width + 2), "warn" if name == "would abort" else "quiet"), text] for name, text in rows
+    ]
     return ["", *lines]
+
+
+def _held(found: CanaryStatusDocument, page: Page) -> list[tuple[str, str]]:
+    """What a waiver holds back, until when, by whom and why."""
+    waiver = found.waiver
+    if waiver is None:
+        return []
+    until = f"until {clock.format_moment(waiver.expires_at, page.zone)} or the end of the pause"
+    why = f"by {person(waiver.actor)}: {one_line(waiver.reason)}"
+    if not found.would_abort:
+        return [("no abort", f"{until}, {why}")]
+    return [("would abort", found.would_abort), ("held", f"{until}, {why}")]
 
 
 def _when(found: CanaryStatusDocument, page: Page) -> str:

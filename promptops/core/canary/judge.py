@@ -132,6 +132,12 @@ def judge(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Judgeme
     return _look(policy, state, moment, look)
 
 
+def held_abort(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Judgement | None:
+    """Returns the abort that a person's waiver holds back; None where nothing would abort the canary, or no waiver."""
+    every = (*_worse(policy, state), *_untrusted(policy, state, moment)) if moment.no_abort else ()
+    return next((judgement for judgement in every if judgement.verb is Verb.ABORT), None)
+
+
 def due(policy: RolloutPolicy, moment: Moment) -> Look | None:
     """Returns the look that this moment opens, if the canary is not paused."""
     if Look.WAIT in moment.looks:

@@ -37,10 +37,15 @@ def reason_of(
     if judgement.verb is Verb.ADVANCE:
         return f"{_further(judgement.weight)}: {_shown(judgement)}"
     done = "aborted" if judgement.verb is Verb.ABORT else "paused"
+    return f"{done}: {why_of(policy, judgement, state, moment)}"
+
+
+def why_of(policy: RolloutPolicy, judgement: Judgement, state: RolloutState, moment: Moment) -> str:
+    """Returns why a canary is to be aborted or paused: the evidence of a guardrail, or what else went wrong."""
     if judgement.guardrail:
         shown = evidence_of(policy, state, judgement.guardrail)
-        return f"{done}: the canary is worse at {judgement.guardrail}: {shown}"
-    return f"{done}: {cause_of(judgement, state, moment)}"
+        return f"the canary is worse at {judgement.guardrail}: {shown}"
+    return cause_of(judgement, state, moment)
 
 
 def evidence_of(policy: RolloutPolicy, state: RolloutState, guardrail: str) -> str:

@@ -24,6 +24,8 @@ TRIES: Final = "tries"
 
 WARNED: Final = "gate.warned"
 """In place of a check: a policy that only warns let a release through, and this is what its gate said."""
+NO_ABORT: Final = "canary-abort"
+"""In place of a check: the policy does not abort a canary that a person paused, as long as that pause lasts."""
 
 _SUITE, _RENAME = "suite:", "rename:"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -12,6 +12,7 @@ from typing import Final
 
 from promptops.core.duration import parse_duration
 from promptops.core.errors import Invalid
+from promptops.core.evidence.approval import NO_ABORT
 from promptops.core.evidence.run import Source
 from promptops.core.gate.settings import (
     LARGEST_MARGIN,
@@ -52,6 +53,9 @@ SUITES: Final = "suites"
 ROLLOUT: Final = "rollout"
 """The check of a policy beside the gate that a person may waive as one of the gate: to go live without a canary."""
 
+APART: Final = (ROLLOUT, NO_ABORT)
+"""What a person may waive that is no check of a gate; no external check may be named like one."""
+
 _AGREE: Final = re.compile(r"\s*([0-9]{1,2})\s+of\s+([0-9]{1,2})\s*")
 _ANCHOR: Final = re.compile(r"\s*best\s+of\s+(\S.*)")
 _MOST_REPEATS: Final = 25
@@ -75,16 +79,16 @@ def read_gate(gate: Mapping[str, object], app: str = "") -> GateSettings:
     return chosen
 
 
-def rollout_may_be_waived(gate: Mapping[str, object] | None) -> bool:
-    """Returns whether a person may let a release go live without a canary: unless the gate lists other checks alone."""
+def may_be_waived(gate: Mapping[str, object] | None, check: str) -> bool:
+    """Returns whether a person may waive what is no check of a gate: unless the gate lists others alone."""
     waivers = (gate or {}).get("waivers")
     may = waivers.get("may") if isinstance(waivers, Mapping) else None
-    return may is None or may == ROLLOUT or (isinstance(may, list | tuple) and ROLLOUT in may)
+    return may is None or may == check or (isinstance(may, list | tuple) and check in may)
 
 
 def _require_checks(settings: GateSettings) -> None:
     """Raises Invalid: a check that may be waived does not exist, so it never could be."""
-    known = [*CHECKS, SUITES, ROLLOUT, *settings.external]
+    known = [*CHECKS, SUITES, *APART, *settings.external]
     unknown = next((name for name in settings.waivers.may if name not in known), None)
     if unknown is not None:
         raise Invalid(
@@ -243,7 +247,7 @@ def _externals(values: Values | None) -> dict[str, External]:
     found: dict[str, External] = {}
     for name in values.names() if values is not None else ():
         assert values is not None
-        if name in (*CHECKS, SUITES, ROLLOUT) or not is_name(name):
+        if name in (*CHECKS, SUITES, *APART) or not is_name(name):
             raise Invalid(
                 f"{values.path}.{name} is not a name for a check of another system",
                 hint=f"Lower case letters, digits and '-', and none of {', '.join(CHECKS)}.",

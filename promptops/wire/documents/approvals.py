@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from promptops.core.evidence.approval import Approval, Waiver
+from promptops.core.names import AppName, ChannelName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,8 @@ class WaiverDocument:
     """A check of the gate that one release need not pass on a channel until ``expires_at``."""
 
     number: int
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     version: str
     digest: str
     check: str

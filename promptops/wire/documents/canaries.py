@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from promptops.core.names import AppName, ChannelName
+from promptops.wire.documents.approvals import WaiverDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,9 @@ class CanaryStatusDocument:
     guardrail shows it not to be worse; null where no look is left in this step. ``canary_keys`` of the sample had the
     canary in this step, and ``keys_needed`` have to. ``nearest`` is the coin that is closest to its limit, and
     ``bad_keys_left`` how many further bad keys of the canary take it there; null where that is far.
+
+    With a ``waiver`` nothing aborts it as long as its pause lasts, until ``expires_at`` at most. ``would_abort`` is why
+    it would be aborted by now, and empty if it would not.
     """
 
     app: AppName
@@ -97,6 +101,8 @@ class CanaryStatusDocument:
     first_keys_bad: int = 0
     blind: bool = False
     decisions: tuple[CanaryDecidedDocument, ...] = ()
+    waiver: WaiverDocument | None = None
+    would_abort: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from promptops.core.deployment_parts import Kind
+from promptops.core.model import Json
 from promptops.core.token import Scope
 from promptops.store import Registry
 from promptops.wire.outcomes import report_to_json
@@ -68,3 +69,30 @@ def test_metrics_have_the_evidence_by_guardrail(server: Running, crowd: Crowd, r
     evidence = metric(server, reader, "promptops_canary_evidence", "guardrail")
     assert evidence["refusal"] == 0.0
     assert 0.0 < evidence["error"] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("scopes", "person", "wrong"),
+    [
+        ((Scope.ROLLBACK,), "ada@example.org", "lacks the scope 'waive'"),
+        ((Scope.PROMOTE,), "ada@example.org", "lacks the scope 'waive'"),
+        ((Scope.WAIVE,), "ada@example.org", "lacks the scope 'promote'"),
+        ((Scope.ROLLBACK, Scope.WAIVE), "", "this token is of no person"),
+        ((Scope.ROLLBACK, Scope.WAIVE), "ada@example.org", ""),
+    ],
+)
+def test_only_a_person_with_the_scope_keeps_the_policy_from_aborting(
+    server: Running, registry: Registry, scopes: tuple[Scope, ...], person: str, wrong: str
+) -> None:
+    begun, token = live(registry), mint(registry, "one", *scopes, person=person)
+    body: Json = {"step": "pause", "no_abort": True, "reason": "their outage, not ours"}
+    answer = server.ask("POST", CANARY, token=token, body=body, headers={"Idempotency-Key": "one"})
+    assert answer.status == (403 if wrong else 200), answer.body
+    if wrong:
+        assert wrong in answer.body.decode()
+        assert live(registry) == begun
+    else:
+        shown = server.get(CANARY, mint(registry, "two", Scope.READ)).json
+        waiver = shown["waiver"]
+        assert isinstance(waiver, dict)
+        assert (shown["paused"], waiver["person"]) == (True, "ada@example.org")
