@@ -80,7 +80,7 @@ class Crowd:
     def __init__(self, registry: Registry, canary: Deployment, *, app: str = "bot", client: int = 0) -> None:
         assert canary.canary is not None
         self.registry = registry
-        self.app = app
+        self.app, self.channel = app, canary.channel
         self.salt = canary.canary.salt
         self.secret = report_key(registry).secret
         self._client = f"{client:032x}"
@@ -99,7 +99,7 @@ class Crowd:
         """What a call of a key is assigned to at a revision."""
         on_canary = at.canary is not None and self.bucket(key) < at.canary.weight
         arm = Arm.CANARY if on_canary else Arm.STABLE
-        return Assignment(app=self.app, channel="prod", epoch=epoch, revision=at.revision, arm=arm)
+        return Assignment(app=self.app, channel=self.channel, epoch=epoch, revision=at.revision, arm=arm)
 
     def document(
         self,
@@ -127,6 +127,7 @@ class Crowd:
             next(self._numbers),
             {(series(place), minute): found for place, found in sums.items()},
             client=self._client,
+            channel=self.channel,
             bad=tuple(
                 BadUnit(
                     assignment=self.place(key, at, epoch),
