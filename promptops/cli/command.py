@@ -5,7 +5,7 @@ The rule it keeps: a command's one line of help is the first line of its docstri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Protocol
 
@@ -103,3 +103,11 @@ key_option = click.option(
 limit_option = click.option(
     "--limit", type=Whole(1, 10_000_000), metavar="N", help="At most this many. [default: 20, with --json all]"
 )
+
+
+def waiver_words(waive: Sequence[str], expires: str | None, reason: str, *, at_once: bool = False) -> list[str]:
+    """Returns the words of a command that waive checks, as they were typed, and its reason; none without a waiver."""
+    if not (waive or at_once):
+        return []
+    checks = [word for check in waive for word in ("--waive", check)]
+    return [*checks, *(["--at-once"] if at_once else []), "--expires", expires or "", "--reason", reason]

@@ -240,9 +240,9 @@ def stable_since(log: Iterable[Deployment]) -> int:
 
 def abandoned(deployment: Deployment, current: Deployment) -> tuple[Quarantine, ...]:
     """Returns the quarantines of the releases that a rollback of ``current`` left: the canary, and the stable one where
-    another took its place.
+    another took its place. What a rollback goes to is not left, also where it was on trial.
     """
-    left = [current.canary.release] if current.canary else []
+    left = [current.canary.release] if current.canary and current.canary.release != deployment.stable else []
     if deployment.kind is Kind.ROLLBACK and current.stable is not None:
         left.append(current.stable)
     why = f": {deployment.reason}" if deployment.reason else ""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from promptops.core.canary.advance import SampledKeys
 from promptops.core.canary.decision import CanaryDecision, Trouble
 from promptops.core.canary.judge import Judgement, Moment, Verb, due, held_abort, judge
-from promptops.core.canary.record import Ramp, Record, clock_is_off, is_paused
+from promptops.core.canary.record import SKEW, Ramp, Record, clock_is_off, is_paused
 from promptops.core.canary.state import RolloutState
 from promptops.core.canary.words import why_of
 from promptops.core.deployment_parts import WHOLE, Action
 from promptops.core.evidence.run import Source
 from promptops.core.model import Deployment
 from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.counters import added
 from promptops.core.outcomes.report import Guardrail
 from promptops.core.outcomes.series import Arm
 from promptops.core.timestamp import midnight, minute_of
@@ -115,7 +116,7 @@ def sight_of(reader: Reader, trials: Trials, live: Deployment, now: datetime) ->
     waiver = abort_waiver(reader, live, now)
     moment = _moment(reader, trial, record, decisions, calls, waiver, now)
     record = _with_trouble(trial, record, moment, looked_at, now)
-    trouble = _trouble(record, moment, calls)
+    trouble = _trouble(trial, record, moment, calls)
     moment = replace(moment, failed=failed)
     if trouble is None and not moment.paused and due(trial.policy, moment) is not None:
         moment = _sampled(reader, trial, within, moment)
@@ -147,13 +148,13 @@ def revisions_of(live: Deployment, ramp: Ramp, epoch: int, step: int = 0) -> Rev
 
 def calls_of(reader: Reader, within: Revisions, since: datetime) -> Calls:
     """Returns the calls of these revisions, by arm."""
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, Mapping[str, int]] = {}
     for row in reader.outcome_days([within.app], [within.channel], since=midnight(since)):
         place = row.series.assignment
         if within.has(place):
-            counts = found.setdefault(place.arm, Counter())
-            counts.update({name.value: count for name, count in row.sums.counts.items()})
-    return Calls(of=found)
+            counts = {name.value: count for name, count in row.sums.counts.items()}
+            found[place.arm] = added(found.get(place.arm, {}), counts)
+    return Calls(of={arm: Counter(counts) for arm, counts in found.items()})
 
 
 # --- what is kept ----------------------------------------------------------------------------------
@@ -181,11 +182,12 @@ def _with_trouble(trial: Trial, record: Record, moment: Moment, looked_at: datet
     return record
 
 
-def _trouble(record: Record, moment: Moment, calls: Calls) -> Trouble | None:
+def _trouble(trial: Trial, record: Record, moment: Moment, calls: Calls) -> Trouble | None:
     """What pauses the canary now."""
     if moment.paused:
         return None
-    if record.unsaid is None and calls[Arm.NAMED][Count.BAD] and Trouble.FIRST_KEYS.value not in moment.resumed:
+    failed = trial.fact.keys_count and calls[Arm.NAMED][Count.BAD]  # without such keys, no client reports their calls
+    if record.unsaid is None and failed and Trouble.FIRST_KEYS.value not in moment.resumed:
         return Trouble.FIRST_KEYS
     return record.unsaid
 
@@ -266,14 +268,16 @@ def sampled_keys(reader: Reader, trial: Trial, within: Revisions) -> list[SeenKe
 def _sampled(reader: Reader, trial: Trial, within: Revisions, moment: Moment) -> Moment:
     """The moment with the keys of the sample, for a look."""
     sample, weight = trial.sample(trial.ramp.number), moment.weight
-    half = minute_of(trial.ramp.began[-1] + moment.age / 2)
+    began = trial.ramp.began[-1]
+    # Before the step began there was no such call: of a clock that goes wrong, it is not known when a key was seen.
+    early_minutes = range(minute_of(began - SKEW), minute_of(began + moment.age / 2))
     seen = sampled_keys(reader, trial, within)
     unrecorded = reader.bad_keys(within, Guardrail.UNRECORDED.value)
     for key in seen:
         key.could.add(Guardrail.UNRECORDED.value)
         if key.unit.id in unrecorded:
             key.bad.add(Guardrail.UNRECORDED.value)
-    early = [key for key in seen if key.minute < half]
+    early = [key for key in seen if key.minute in early_minutes]
     sides = _sides(seen, weight)
     odds = sample.quotient * weight / (WHOLE - weight)
     if sides[False]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,19 @@ def test_a_rollback_to_a_release_leaves_the_canary_and_the_stable_one(
     assert go_back(registry, "bot", to="0.1.0", now=minutes(12)).served[0].version == "0.1.0"
     with registry.read() as reader:
         assert {held.release.version for held in reader.quarantines("bot", "prod")} == {"0.1.1", "0.1.2"}
+
+
+@pytest.mark.parametrize("more", [{"to": "0.1.0"}, {"at": minutes(0.5)}])
+def test_a_rollback_to_the_release_on_trial_keeps_it_out_of_quarantine(
+    registry: Registry, releases: list[Release], more: dict[str, Any]
+) -> None:
+    try_out(registry, "bot@0.1.0")
+    [done] = go_back(registry, "bot", now=minutes(12), **more).deployments
+    assert (done.kind, done.stable) == (Kind.ROLLBACK, releases[0].ref)
+    with registry.read() as reader:
+        assert reader.quarantine("bot", "prod", releases[0].digest) is None, "it is what is served"
+        assert reader.quarantine("bot", "prod", releases[1].digest) is not None
+    assert check_store(registry) == ()
 
 
 def test_what_is_refused(registry: Registry, releases: list[Release]) -> None:

@@ -10,18 +10,19 @@ from sqlalchemy import bindparam, text
 
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Deployment
-from promptops.core.outcomes.call_outcome import CallOutcome
+from promptops.core.outcomes.call_outcome import CallOutcome, Count
+from promptops.core.outcomes.counters import MAX_COUNT
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.core.outcomes.sums import Sums
 from promptops.core.reference import parse_reference
 from promptops.core.verdict import Outcome
-from promptops.operations.canary import Step
+from promptops.operations.canary import StartRequest, Step, start
 from promptops.operations.canary_look import Looked
 from promptops.operations.evidence import AddRequest, add
 from promptops.operations.outcomes import Document, Reported, take
 from promptops.store import Registry
 from promptops.store.schema.columns import Moment
-from tests.operations.canaries import HOUR, Crowd, begin, by_hand, live, look_once
+from tests.operations.canaries import HOUR, Crowd, begin, begin_again, by_hand, live, look_once
 from tests.operations.counting import stored
 from tests.support.factory import ACTOR, START, key, minutes
 from tests.support.reports import report, series, total
@@ -54,6 +55,13 @@ def looked(registry: Registry, now: datetime) -> tuple[str, str]:
 def test_a_failure_of_a_key_that_has_the_canary_first_pauses_it_until_a_person_resumes(
     registry: Registry, begun: Deployment
 ) -> None:
+    count(registry, begun, Arm.NAMED, [CallOutcome(error="TimeoutError")], minutes(1))
+    assert looked(registry, minutes(2)) == ("hold", ""), "no key has it first, so no client reports such calls"
+    by_hand(registry, Step.ABORT, minutes(3))
+    first = StartRequest(
+        reference=parse_reference("bot@0.1.1"), channel="prod", key=key(), blind=True, first_keys=("ada",)
+    )
+    [begun] = start(registry, first, actor=ACTOR, now=START).deployments
     count(registry, begun, Arm.NAMED, [CallOutcome(latency_ms=1.0)] * 9, minutes(1))
     assert looked(registry, minutes(2)) == ("hold", "")
     count(registry, begun, Arm.NAMED, [CallOutcome(error="TimeoutError")], minutes(3))
@@ -89,6 +97,54 @@ def test_a_step_waits_for_the_evidence_from_elsewhere_that_the_policy_asks_for(r
         assert looked(registry, START + hour * HOUR) == ("hold", ""), "its check failed"
     verdict(registry, Outcome.PASS, START + 6.5 * HOUR)
     assert looked(registry, START + 7 * HOUR) == ("advance", "not-worse")
+
+
+def test_a_verdict_that_is_missing_pauses_at_the_end_of_wait_and_aborts_nothing(registry: Registry) -> None:
+    begun = begin(registry, ask=["red-team"], on={"inconclusive": "abort"})
+    Crowd(registry, begun).report(begun, minutes(30), seen=range(2_500))
+    found = [looked(registry, START + hour * HOUR) for hour in (4, 8, 12)]
+    assert found == [("hold", ""), ("hold", ""), ("pause", "inconclusive")]
+    assert "there is no verdict for it of red-team" in live(registry).reason
+
+
+def test_counts_beyond_all_that_is_real_keep_no_canary_from_its_abort(registry: Registry, begun: Deployment) -> None:
+    place = Assignment(app="bot", channel="prod", epoch=1, revision=begun.revision, arm=Arm.CANARY)
+    most = Sums(counts=dict.fromkeys((Count.CALLS, Count.OPENED), MAX_COUNT))
+    sums = {(series(place, prompt=name), int(START.timestamp()) // 60): most for name in ("answer", "triage")}
+    take(registry, [Document(report=report(registry.lineage, 1, sums))], now=minutes(1))
+    crowd = Crowd(registry, begun)
+    crowd.report(begun, minutes(2), bad={"error": crowd.keys(30, WEIGHT, canary=True)})
+    assert looked(registry, minutes(3)) == ("abort", "worse:error")
+
+
+def test_unrecorded_calls_abort_nothing_while_few_of_the_stable_release_are_recorded(registry: Registry) -> None:
+    begun = begin(registry, guardrails=["error", "unrecorded"])
+    report_recorded(registry, START - HOUR)
+    by_hand(registry, Step.ABORT, minutes(1))
+    begun = begin_again(registry, now=minutes(2))
+    crowd = Crowd(registry, begun)
+    place = Assignment(app="bot", channel="prod", epoch=1, revision=begun.revision, arm=Arm.STABLE)
+    opened = {(series(place), int(minutes(3).timestamp()) // 60): Sums(counts={Count.OPENED: 10, Count.CALLS: 4})}
+    take(registry, [Document(report=report(registry.lineage, 1, opened, client="d" * 32))], now=minutes(3))
+    unrecorded = {"unrecorded": crowd.keys(30, WEIGHT, canary=True)}
+    assert crowd.report(begun, minutes(4), bad=unrecorded).reached
+    assert looked(registry, minutes(5)) == ("hold", "")
+    more = {(series(place), int(minutes(6).timestamp()) // 60): Sums(counts={Count.OPENED: 30, Count.CALLS: 30})}
+    take(registry, [Document(report=report(registry.lineage, 2, more, client="d" * 32))], now=minutes(6))
+    assert looked(registry, minutes(7)) == ("abort", "worse:unrecorded")
+
+
+def report_recorded(registry: Registry, now: datetime) -> None:
+    """Calls of the stable release, all of them recorded."""
+    place = Assignment(app="bot", channel="prod", epoch=1, revision=1, arm=Arm.STABLE)
+    sums = {(series(place), int(now.timestamp()) // 60): Sums(counts={Count.OPENED: 9, Count.CALLS: 9})}
+    take(registry, [Document(report=report(registry.lineage, 1, sums, client="e" * 32))], now=START)
+
+
+def test_keys_of_a_clock_that_goes_wrong_are_not_known_to_be_early(registry: Registry, begun: Deployment) -> None:
+    Crowd(registry, begun).report(begun, START - 2 * HOUR, taken=START + 3.9 * HOUR, seen=range(2_500))
+    assert looked(registry, START + 3.9 * HOUR) == ("hold", "")
+    assert looked(registry, START + 4 * HOUR) == ("hold", ""), "they may have been seen a minute ago"
 
 
 def verdict(registry: Registry, outcome: Outcome, now: datetime) -> None:

@@ -19,6 +19,7 @@ from promptops.cli.command import (
     reason_option,
     waive_option,
     waived_for_option,
+    waiver_words,
 )
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.numbers import Percent
@@ -111,7 +112,7 @@ def start(
         )
         deployed = gateway.run(CANARY_START, request, actor=actor)
     more = [*(["--blind"] if blind else []), *(["--keys", keys.name] if keys is not None else [])]
-    _answer(session, deployed, ["start", str(wanted), *more], place, percent)
+    _answer(session, deployed, ["start", str(wanted), *more, *waiver_words(waive, expires, reason)], place, percent)
 
 
 @command("advance", group=canary)
@@ -236,7 +237,8 @@ def _step(session: Session, step: str, /, *, channel: str | None, key: str, **gi
 
         request = StepRequest(step=Step(step), channel=place, key=session.key(key), **given)
         deployed = gateway.run(CANARY_STEP, request, actor=actor)
-    _answer(session, deployed, [step, request.app], place, request.weight)
+    more = ["--quarantine"] if request.quarantine else []
+    _answer(session, deployed, [step, request.app, *more], place, request.weight)
 
 
 def _answer(session: Session, deployed: Deployed, words: Sequence[str], channel: str, weight: int | None) -> None:

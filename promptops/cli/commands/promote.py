@@ -15,6 +15,7 @@ from promptops.cli.command import (
     reason_option,
     waive_option,
     waived_for_option,
+    waiver_words,
 )
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.session import Session
@@ -82,8 +83,9 @@ def promote(
         deployed = gateway.run(PROMOTE, request, actor=actor)
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
 
-    again = ["promote", str(wanted), "--channel", place, *(["--blind"] if blind else [])]
-    step = again if any(made.canary for made in deployed.deployments) else ()
+    waived = waiver_words(waive, expires, reason, at_once=at_once)
+    again = ["promote", str(wanted), "--channel", place, *(["--blind"] if blind else []), *waived]
+    step = again if waived or any(made.canary for made in deployed.deployments) else ()
     session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page, step=step))
     if deployed.deployments and not dry_run:
         bring_to_git(session)

@@ -93,7 +93,8 @@ def _warned(deployed: Deployed) -> list[Line]:
 
 def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str], step: Sequence[str]) -> list[Line]:
     left = done.before if done.kind is Kind.ROLLBACK else None
-    kept = f"{left.version}: it cannot be promoted to {done.channel} again until it is let back in" if left else ""
+    out = left.version if left else "the release of the canary" if _left_a_canary(done, step) else ""
+    kept = f"{out}: it cannot be promoted to {done.channel} again until it is let back in" if out else ""
     proof = "would be revision" if deployed.dry_run else "read back from the registry: revision"
     rows: list[tuple[str, Cell]] = [
         (
@@ -108,6 +109,11 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
     ]
     lines = [_headline(deployed, done), "", *facts(page, rows), *measured_lines(deployed.measured, page)]
     return [*lines, *next_steps(_next(deployed, done, step))]
+
+
+def _left_a_canary(done: Deployment, step: Sequence[str]) -> bool:
+    """Whether the release of a canary went into quarantine: by a rollback, or by an abort that asks for it."""
+    return done.kind is Kind.ABORT and (not step or "--quarantine" in step)
 
 
 def _quarantined(deployed: Deployed) -> str:
@@ -188,13 +194,15 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
     for deployment in deployed.deployments:
         nothing = "nothing" if deployment.revision == 1 else "off"
         before = deployment.before.version if deployment.before else nothing
+        if deployment.kind is Kind.ABORT:
+            before = "its canary"
         rows.append([deployment.app, before, Span(serving(deployment), "strong"), str(deployment.revision)])
     same = ", ".join(f"{d.app} {serving(d)}" for d in deployed.unchanged)
     details: list[tuple[str, Cell]] = [
         ("unchanged", same),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", quoted(done.reason)),
-        (_quarantined(deployed), "each release of FROM" if done.kind is Kind.ROLLBACK else ""),
+        (_quarantined(deployed), "each release of FROM" if done.kind in (Kind.ROLLBACK, Kind.ABORT) else ""),
     ]
     steps = [("what is live", ["status", "--channel", done.channel])]
     if deployed.dry_run:

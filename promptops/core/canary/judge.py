@@ -3,12 +3,13 @@
 The rules:
 
 - evidence that the canary is worse ends it at any moment, also while it is paused; ``actions`` of the policy may pause
-  it instead;
+  it instead. A guardrail that is off at the moment shows nothing;
 - measurements that cannot be trusted pause it at once, or abort it, as the policy's ``on`` says;
 - it advances at two looks in a step: at the end of ``bake`` and, if it did not, at the end of ``wait``. Before 100 %
   there is only the second one, so that what wears users down slowly has time to show. A pause opens no look;
 - a look takes it further if every guardrail shows it not to be worse. If that is not shown at the end of ``wait``, the
-  policy decides, and the history says that the canary advanced because nothing looked worse;
+  policy decides, and the history says that the canary advanced because nothing looked worse. Where only evidence from
+  elsewhere is missing, it is paused;
 - the cause of a pause that a person ended pauses it no more in that step.
 
 What a rule reads is in :class:`Moment`; the numbers behind a decision are made by
@@ -124,7 +125,7 @@ class Judgement:
 
 def judge(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Judgement:
     """Returns what to do with a canary now."""
-    for judgement in (*_worse(policy, state), *_untrusted(policy, state, moment)):
+    for judgement in (*_worse(policy, state, moment), *_untrusted(policy, state, moment)):
         if _holds(judgement, moment):
             return judgement
     if moment.paused or (look := due(policy, moment)) is None:
@@ -134,7 +135,7 @@ def judge(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Judgeme
 
 def held_abort(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Judgement | None:
     """Returns the abort that a person's waiver holds back; None where nothing would abort the canary, or no waiver."""
-    every = (*_worse(policy, state), *_untrusted(policy, state, moment)) if moment.no_abort else ()
+    every = (*_worse(policy, state, moment), *_untrusted(policy, state, moment)) if moment.no_abort else ()
     return next((judgement for judgement in every if judgement.verb is Verb.ABORT), None)
 
 
@@ -150,11 +151,12 @@ def due(policy: RolloutPolicy, moment: Moment) -> Look | None:
     return Look.BAKE if is_open and not moment.refused else None
 
 
-def _worse(policy: RolloutPolicy, state: RolloutState) -> Iterator[Judgement]:
+def _worse(policy: RolloutPolicy, state: RolloutState, moment: Moment) -> Iterator[Judgement]:
     """An abort for each guardrail that shows the canary to be worse, and a pause where the policy pauses it instead."""
     evidence = state.evidence(policy.abort_ratio)
-    over = {name for name in state.guardrails if any(evidence[coin.of(name)] >= state.limit for coin in Coin)}
-    found = [Judgement(verb=Verb(policy.action(name)), guardrail=name) for name in state.guardrails if name in over]
+    judging = [name for name in state.guardrails if name not in moment.off]
+    over = [name for name in judging if any(evidence[coin.of(name)] >= state.limit for coin in Coin)]
+    found = [Judgement(verb=Verb(policy.action(name)), guardrail=name) for name in over]
     return iter(sorted(found, key=lambda judgement: judgement.verb is not Verb.ABORT))
 
 
@@ -185,17 +187,19 @@ def _look(policy: RolloutPolicy, state: RolloutState, moment: Moment, look: Look
     found = Judgement(verb=Verb.HOLD, look=look, verdicts=verdicts)
     following = policy.after(moment.weight)
     further = replace(found, verb=Verb.ADVANCE, weight=following.weight if following else WHOLE)
-    if enough and not moment.refused and all(verdict.is_shown for verdict in verdicts.values()):
+    is_shown = enough and all(verdict.is_shown for verdict in verdicts.values())
+    if is_shown and not moment.refused:
         return replace(further, shown=Shown.NOT_WORSE)
     if look is Look.BAKE:
         return found
     cause = Cause.INCONCLUSIVE if enough else Cause.NO_DATA
     response = policy.on[cause]
-    if response is Response.ADVANCE and not moment.refused:
+    if moment.refused and (is_shown or response is Response.ADVANCE):
+        # What the policy asks for from elsewhere does not stand. By itself that aborts nothing, and a person goes on.
+        response = Response.PAUSE
+    if response is Response.ADVANCE:
         return replace(further, shown=Shown.NOTHING_WORSE, cause=cause)
-    # What the policy asks for from elsewhere does not stand: nothing takes the canary further without a person.
-    verb = Verb.PAUSE if response is Response.ADVANCE else Verb(response)
-    ended = replace(found, verb=verb, cause=cause)
+    ended = replace(found, verb=Verb(response), cause=cause)
     return ended if _holds(ended, moment) else found
 
 

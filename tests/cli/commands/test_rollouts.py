@@ -10,7 +10,7 @@ import pytest
 from promptops.core.model import Policy, Release
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
-from tests.support.factory import make_channels, make_release
+from tests.support.factory import content, go_live, make_channels, make_release
 
 STEPS: dict[str, Any] = {"steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}]}
 PLACE = ("--channel", "prod")
@@ -92,3 +92,45 @@ def test_a_file_of_keys_that_is_none_is_refused(
     start = ("canary", "start", "bot@0.2.0", *PLACE, "--blind", "--keys")
     assert "1,001 keys, and at most 1,000 get a canary first" in promptops(*start, str(many), exits=2).err
     assert "No such file" in promptops(*start, str(tmp_path / "nowhere"), exits=2).err
+
+
+def test_what_ends_a_canary_says_what_is_in_quarantine(
+    told: Registry, next_release: Release, promptops: Promptops
+) -> None:
+    kept_out = "quarantined  the release of the canary: it cannot be promoted to prod again until it is let back in"
+    start = ("canary", "start", "bot@0.2.0", *PLACE, "--blind")
+    promptops(*start)
+    assert "quarantined" not in promptops("canary", "abort", "bot", *PLACE).out
+    promptops(*start)
+    dry = promptops("canary", "abort", "bot", *PLACE, "--quarantine", "--dry-run").out
+    assert "to quarantine  the release of the canary" in dry
+    assert "promptops canary abort bot --quarantine --channel prod --expect-revision 6" in dry
+    assert kept_out in promptops("canary", "abort", "bot", *PLACE, "--quarantine").out
+    promptops("unquarantine", "bot@0.2.0", *PLACE, "--reason", "fixed")
+    promptops(*start)
+    assert kept_out in promptops("rollback", "bot", *PLACE).out
+
+
+def test_a_rollback_of_all_ends_the_canary_of_each(told: Registry, next_release: Release, promptops: Promptops) -> None:
+    for release in (make_release(told, content("tool")), make_release(told, content("tool", "Hi {{name}}"))):
+        go_live(told, f"tool@{release.version}", blind=True)
+    promptops("canary", "start", "bot@0.2.0", *PLACE, "--blind")
+    shown = promptops("rollback", "--all", *PLACE).out
+    assert shown.startswith("✓ Ended the canary of 2 apps on prod, in one transaction")
+    assert [line.split()[:3] for line in shown.splitlines() if "its canary" in line] == [
+        ["bot", "its", "canary"],
+        ["tool", "its", "canary"],
+    ]
+    assert "quarantined  each release of FROM" in shown
+    assert "is in quarantine" in promptops("canary", "start", "bot@0.2.0", *PLACE, exits=5).err
+
+
+def test_the_command_that_does_what_a_dry_run_showed_waives_the_same(
+    told: Registry, next_release: Release, promptops: Promptops
+) -> None:
+    waiver = ("--at-once", "--expires", "1h", "--reason", "it leaks")
+    dry = promptops("promote", "bot@0.2.0", *PLACE, *waiver, "--dry-run").out
+    command = (
+        "promptops promote bot@0.2.0 --channel prod --at-once --expires 1h --reason 'it leaks' --expect-revision 3"
+    )
+    assert command in dry

@@ -203,13 +203,26 @@ def test_a_canary_that_is_not_shown_not_worse_waits_and_then_the_policy_decides(
     late = moment(72, **known)
     for response in Response:
         found = judge(policy(on={cause.value: response.value}), state(), late)
-        waits = response is Response.ADVANCE and "refused" in known
+        waits = "refused" in known  # a verdict from elsewhere holds a canary up, and never aborts it
         assert (found.verb.value, found.cause) == ("pause" if waits else response.value, cause)
         assert found.look is Look.WAIT
         assert found.shown is (Shown.NOTHING_WORSE if found.verb is Verb.ADVANCE else None)
         assert (found.weight == 2500) == (found.verb is Verb.ADVANCE)
     resumed = judge(policy(), state(), replace(late, resumed=frozenset({cause.value})))
     assert (resumed.verb, resumed.look) == (Verb.HOLD, Look.WAIT)
+
+
+def test_a_verdict_from_elsewhere_that_is_missing_saves_no_canary_from_what_its_guardrails_do() -> None:
+    asked = policy(on={"inconclusive": "abort"})
+    found = judge(asked, state(), moment(72, error=BAD, refused=("red-team",)))
+    assert (found.verb, found.cause) == (Verb.ABORT, Cause.INCONCLUSIVE)
+
+
+def test_a_guardrail_that_is_off_at_the_moment_aborts_nothing() -> None:
+    off = moment(1, off={"error": "fewer than half of the calls are recorded"})
+    assert judge(policy(), state(error=WORSE), off) == HOLD
+    both = judge(policy(), state(error=WORSE, refusal=WORSE), off)
+    assert (both.verb, both.guardrail) == (Verb.ABORT, "refusal")
 
 
 def test_a_guardrail_of_which_nothing_is_known_does_not_count_as_shown() -> None:
