@@ -14,7 +14,7 @@ from promptops.source.app_declarations import read_declarations
 from promptops.source.parameters import read_parameters, refuse_untaken
 from promptops.source.schemas import check_schema
 from promptops.source.text.fields import Fields, read_fields, read_yaml
-from promptops.source.text.findings import Near, Report
+from promptops.source.text.findings import Near, Report, short
 from promptops.source.text.strict_yaml import Document
 
 APP_FILE = "app.yml"
@@ -190,5 +190,5 @@ def _pin(models: Fields, name: str) -> Pin | None:
     if not PINNED_MODEL.fullmatch(model):
         key[0].add("wrong-value", key[1], f"'{model[:80]}' is not provider/model", "model: provider/model-and-date")
     elif is_floating(model):
-        key[0].add("floating-model", key[1], f"'{model}' is a floating alias", FLOATING_HINT)
+        key[0].add("floating-model", key[1], f"'{short(model)}' is a floating alias", FLOATING_HINT)
     return Pin(model=model, parameters=parameters)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from promptops.core.features import CHECKS
 from promptops.core.model import Content, Prompt, is_name, is_segment
+from promptops.source import placeholders
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
 from promptops.source.partials import Origin, Partials
@@ -162,7 +163,9 @@ def _partials(tree: Tree, folder: AppFolder, report: Report) -> Mapping[str, Ori
 def _partial(report: Report) -> Origin:
     text, places = without(report.text)
     report.suppressions = in_text(report.text, 0, report)
-    return Origin(report=report, text=text.removesuffix("\n"), place=places.at)
+    origin = Origin(report=report, text=text.removesuffix("\n"), place=places.at)
+    placeholders.scan(origin)
+    return origin
 
 
 def _links(app: ReadApp) -> None:

@@ -12,7 +12,7 @@ from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
 from promptops.source.schemas import check_schema
 from promptops.source.text.fields import Fields
-from promptops.source.text.findings import Near
+from promptops.source.text.findings import Near, short
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
@@ -37,9 +37,10 @@ def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str
         fields.add("wrong-value", "model", f"'{name[:60]}' is not a model's name", "model: provider/model-and-date")
     elif pins:
         hints = Near(name, pins, "The pins are")
-        fields.add("unknown-pin", "model", f"'{name}' is neither a pin of app.yml nor provider/model", hints)
+        fields.add("unknown-pin", "model", f"'{short(name)}' is neither a pin of app.yml nor provider/model", hints)
     else:
-        fields.add("model-without-provider", "model", f"'{name}' names no provider", f"model: provider/{name}")
+        hint = f"model: provider/{short(name)}"
+        fields.add("model-without-provider", "model", f"'{short(name)}' names no provider", hint)
     return name, ""
 
 
@@ -83,7 +84,7 @@ def read_tools(fields: Fields, model: str | None) -> tuple[Tool, ...]:
         if flaw := tool_flaw(model, tool):
             item.add("tool-not-taken", None, flaw)
         if tool.name in tools:
-            item.add("name-taken", None, f"two tools are called '{tool.name}'")
+            item.add("name-taken", None, f"two tools are called '{short(tool.name)}'")
         tools[tool.name] = tool
     return tuple(tools.values())
 

@@ -14,7 +14,7 @@ from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, ResponseFormat
 from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
 from promptops.source.text.fields import Fields, shown
-from promptops.source.text.findings import Near
+from promptops.source.text.findings import Near, short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
         name = key if key in PARAMETERS else _camel(key)
         if name not in PARAMETERS:
             hint = Near(key, PARAMETERS)
-            fields.add_at_key(unknown, key, f"unknown parameter '{key}'", hint)
+            fields.add_at_key(unknown, key, f"unknown parameter '{short(key)}'", hint)
         elif name in spelled:
             both = f"'{spelled[name]}' and '{key}' are the same parameter"
             fields.add_at_key("parameter-twice", key, both, "Keep one of them.")

@@ -15,9 +15,9 @@ from itertools import pairwise
 from promptops.core.errors import ExtraMissing, TemplateInvalid
 from promptops.core.model import Engine
 from promptops.core.template.jinja import check_jinja
-from promptops.core.template.simple import TagKind, each_tag
+from promptops.core.template.simple import Tag, TagKind, each_tag
 from promptops.core.template.template import variables
-from promptops.source.text.findings import Near, Report
+from promptops.source.text.findings import Near, Report, short
 from promptops.source.tree import MAX_FILE
 
 MAX_DEPTH = 10
@@ -99,7 +99,7 @@ class Partials:
         if name not in self.origins:
             otherwise = "Partials are the files of the app's partials/ folder, without ending."
             hint = Near(name, self.origins, otherwise=otherwise)
-            origin.add("partial-missing", offset, f"there is no partial '{name}'", hint)
+            origin.add("partial-missing", offset, f"there is no partial '{short(name)}'", hint)
             return None
         if name in stack:
             circle = " → ".join((*stack[stack.index(name) :], name))
@@ -174,8 +174,14 @@ def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int
         elif origin.report.has_room("unknown-tag"):
             shown = " ".join(tag.text[:200].split())
             shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-            hint = "Write {{ name }} for a variable; to send it as it is: `# promptops: ignore[unknown-tag] why`."
-            origin.add("unknown-tag", tag.start, f"{shown} is not a tag", hint)
+            origin.add("unknown-tag", tag.start, f"{shown} is not a tag", _hint(tag))
+
+
+def _hint(tag: Tag) -> str:
+    write = "Write {{ name }} for a variable"
+    if tag.text.startswith(("{%", "{#")):
+        write = "For conditions and loops, set `template: jinja2`"
+    return f"{write}; to send it as it is: `# promptops: ignore[unknown-tag] why`."
 
 
 def _includes(text: str) -> Iterator[re.Match[str]]:

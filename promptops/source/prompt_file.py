@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
 from promptops.core.template.simple import only_variables
+from promptops.source import placeholders
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
@@ -24,7 +25,7 @@ from promptops.source.schemas import read_json_schema
 from promptops.source.suites.own import SUITE_KEYS, read_own_suite
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
-from promptops.source.text.findings import Near, Report, near
+from promptops.source.text.findings import Near, Report, near, short
 from promptops.source.text.suppression import in_text, without
 
 ENDINGS = (".prompt.yml", ".prompt.yaml", ".prompt.md")
@@ -45,7 +46,16 @@ KEYS = (
 )
 _KEYS = frozenset(KEYS)
 _MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
-_TWINS = {"variables": "inputs", "parameters": "modelParameters", "input": "inputs", "tests": "testData"}
+_MESSAGE_KEYS = ("role", "content")
+_TWINS = {
+    "variables": "'inputs'",
+    "parameters": "'modelParameters'",
+    "input": "'inputs'",
+    "tests": "'testData'",
+    "prompt": "a message of role user",
+    **{role.value: f"a message of role {role}" for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)},
+}
+_MESSAGE_TWINS = {"text": "'content'", "prompt": "'content'", "message": "'content'"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^---[ \t]*(?:\n|\Z))", re.DOTALL | re.MULTILINE)
 _ROLES = {role.value: role for role in Role}
 _E = TypeVar("_E", Engine, ResponseFormat)
@@ -93,11 +103,30 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
         document = read_yaml(report)
     report.suites = [span for key in SUITE_KEYS for span in document.spans(key)]
     fields = read_fields(report, document, "a prompt")
-    if fields is None:
+    if fields is None or _is_of_copilot(fields):
         return PromptFile(report=report, name=name)
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
-        _unknown_keys(fields, known)
+        _unknown_keys(fields, known, _TWINS)
     return _assemble(fields, body, name, around)
+
+
+def _is_of_copilot(fields: Fields) -> bool:
+    """Reports a prompt file of Copilot in VS Code, which is Markdown with other keys, in one finding.
+
+    Format: https://code.visualstudio.com/docs/copilot/customization/prompt-files
+    """
+    tools = fields.value.get("tools")
+    names = isinstance(tools, list) and bool(tools) and all(isinstance(tool, str) for tool in tools)
+    modes = [key for key in ("mode", "agent") if isinstance(fields.value.get(key), str)]
+    if "messages" in fields.value or fields.value.get("model") is not None or not (names or modes):
+        return False
+    fields.add_at_key(
+        "other-format",
+        modes[0] if modes else "tools",
+        "this is a prompt file of Copilot in VS Code, which has another format",
+        "Keep it outside the app's folder, or remove `mode`, `agent` and `tools` and name a `model`.",
+    )
+    return True
 
 
 def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) -> PromptFile:
@@ -156,6 +185,8 @@ def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Mes
     elif fields.value["messages"] == []:
         fields.add("missing-key", "messages", "`messages` is empty", "Write at least one role and content.")
     for item in fields.each("messages"):
+        if len(item.value) > 2:
+            _unknown_keys(item, _MESSAGE_KEYS, _MESSAGE_TWINS)
         role = _role(item)
         content = item.written("content")
         if content is None:
@@ -177,16 +208,17 @@ def _role(item: Fields) -> Role | None:
         item.add("missing-key", None, "a message needs a `role`", f"One of {', '.join(_ROLES)}.")
     elif item.text("role") is not None:
         hint = Near(str(value), _ROLES, "One of")
-        item.add("wrong-value", "role", f"'{value}' is not a role", hint)
+        item.add("wrong-value", "role", f"'{short(str(value))}' is not a role", hint)
     return None
 
 
 def _content(item: Fields, content: str, engine: Engine, around: Around) -> tuple[str, frozenset[str]] | None:
-    if engine is Engine.SIMPLE and (names := only_variables(content)) is not None:
-        return content, names
     path = (*item.path, "content")
     document = item.document
     origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))
+    placeholders.scan(origin)
+    if engine is Engine.SIMPLE and (names := only_variables(content)) is not None:
+        return content, names
     expanded = around.partials.expand(origin, engine)
     return None if expanded is None else (expanded.text, expanded.names)
 
@@ -198,6 +230,7 @@ def _message(
     role = _role(fields) if fields.value.get("role") is not None else Role.USER
     if not body.text.strip():
         body.add("missing-key", 0, "the message below the front matter is empty")
+    placeholders.scan(body)
     expanded = around.partials.expand(body, engine)
     if role is None or expanded is None:
         return (), frozenset()
@@ -219,18 +252,19 @@ def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
     return (match.span(1) if match else None), Origin(report=report, text=text.strip("\n"), place=place)
 
 
-def _unknown_keys(fields: Fields, known: tuple[str, ...]) -> None:
-    """Reports all unknown keys in one warning, at the first of them."""
+def _unknown_keys(fields: Fields, known: tuple[str, ...], twins: Mapping[str, str]) -> None:
+    """Reports all unknown keys of a mapping in one warning, at the first of them. ``twins`` are known mistakes."""
     names = fields.unknown(known)
-    meant = {
-        name: _TWINS.get(name) or near(name, known).removeprefix("Did you mean '").removesuffix("'?")
-        for name in names[:20]
-    }
-    suggestions = [f"'{name}' → '{right}'" for name, right in meant.items() if right]
+    if not names:
+        return
+    listed = names[:20]
+    meant = {name: twins.get(name) or near(name, known).removeprefix("Did you mean ")[:-1] for name in listed}
+    suggestions = [f"'{short(name)}' → {right}" for name, right in meant.items() if right]
     fields.add_at_key(
         "unknown-key",
         names[0],
-        f"unknown {'key' if len(names) == 1 else 'keys'}, not part of the release: {', '.join(names[:20])}",
+        f"unknown {'key' if len(names) == 1 else 'keys'}{' of a message' if fields.path else ''}, not part of the "
+        f"release: {', '.join(map(short, listed))}",
         f"Did you mean: {', '.join(suggestions)}?" if suggestions else "",
     )
 
@@ -242,5 +276,5 @@ def _choice(fields: Fields, key: str, kind: type[_E]) -> _E | None:
     known = [member.value for member in kind]
     if value in known:
         return kind(value)
-    fields.add("wrong-value", key, f"'{value}' is not a {key}", Near(value, known, "One of"))
+    fields.add("wrong-value", key, f"'{short(value)}' is not a {key}", Near(value, known, "One of"))
     return None

@@ -71,7 +71,7 @@ def test_a_markdown_prompt_has_checks_in_its_front_matter() -> None:
         ("[{equals: '{{expected}}'}]", "check-invalid", 3, "'{{expected}}' is not filled in", "a case in a suite"),
         ("[{contains: a, passAt: 1}]", "unknown-setting", 3, "unknown key 'passAt'", "The keys are: name, contains"),
         ("[{contains: a, name: [a]}]", "wrong-type", 3, "'name' must be text", ""),
-        ("[a]", "wrong-type", 3, "this entry must be a mapping", ""),
+        ("[a]", "wrong-type", 3, "'checks[0]' must be a mapping", ""),
         ("{contains: a}", "wrong-type", 3, "'checks' must be a list", ""),
         ("[" + "{contains: a}," * 21 + "]", "check-invalid", 3, "21 checks, and at most 20 are allowed", "in a suite"),
     ],

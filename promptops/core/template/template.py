@@ -198,15 +198,18 @@ class _Fast:
         if type(values) is not dict or len(values) != self._count:
             return None
         try:
+            picked = self._pick(values)
             # An upper bound, before anything is joined: a value may stand in many places.
-            if self._fixed + self._uses * sum(map(len, self._pick(values))) > self._limit:
+            if self._fixed + self._uses * sum(map(len, picked)) > self._limit:
                 return None
+            if not all(map(str.isascii, picked)):
+                "".join(picked).encode()  # a lone surrogate is refused before it is sent
             messages = []
             for role, pick, frame in self._messages:
                 pieces = frame.copy()
                 pieces[1::2] = pick(values)
                 messages.append({"role": role, "content": "".join(pieces)})
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, UnicodeEncodeError):
             return None
         return messages
 

@@ -22,7 +22,8 @@ def plain(value: object, depth: int = 0) -> Json:
     """The same value in exactly ``None, bool, int, float, str, list, dict``.
 
     Raises:
-        ValueError: for what is not JSON: other types, NaN, infinities, keys that are not text, over 100 levels.
+        ValueError: for what is not JSON: other types, NaN, infinities, keys that are not text, text with a lone
+            surrogate, over 100 levels.
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
@@ -30,7 +31,7 @@ def plain(value: object, depth: int = 0) -> Json:
         case None | bool():
             return value
         case str():
-            return str.__str__(value)
+            return _encodable(str.__str__(value))
         case int():
             return int(value)
         case float() if math.isfinite(value):
@@ -85,7 +86,10 @@ class Signature:
                 if is_text(item.schema):
                     if name not in loose or item.schema.keys() != {"type"}:
                         self._checks[name] = _require_text
-                elif not is_open(item.schema):
+                elif is_open(item.schema):
+                    if item.schema.get("default", "") is not None:
+                        self._checks[name] = _refuse_null
+                else:
                     self._checks[name] = compile_check(item.schema)
                     notes += [f"input '{name}': {part}" for part in unevaluated(item.schema)]
             except (ValueError, TemplateInvalid) as error:
@@ -95,7 +99,7 @@ class Signature:
     @property
     def takes_all_text(self) -> bool:
         """True if every variable is required and takes any text."""
-        return not self._defaults and all(check is _require_text for check in self._checks.values())
+        return not self._defaults and all(check in (_require_text, _refuse_null) for check in self._checks.values())
 
     def bind(self, values: Mapping[str, Json]) -> dict[str, Json]:
         """Returns one plain value for every name.
@@ -133,7 +137,20 @@ def _require_text(value: Json) -> str:
     return f"{shown[:80]}{'…' if len(shown) > 80 else ''} is not of type 'string'"
 
 
+def _refuse_null(value: Json) -> str:
+    return "null is no value, unless the `type` of the input lists it" if value is None else ""
+
+
+def _encodable(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a lone surrogate is not a character") from error
+    return text
+
+
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise ValueError(f"the key {key!r} is not text")
-    return str.__str__(key)
+    return _encodable(str.__str__(key))

@@ -12,8 +12,27 @@ from collections.abc import Iterator
 from promptops.core import characters
 from promptops.source.text.findings import Report
 
-_CONTROLS = {"\0": "NUL", "\a": "BEL", "\b": "BS", "\v": "VT", "\f": "FF", "\x1b": "ESC", "\x85": "NEL"}
-_ESCAPES = {"\0": r"\0", "\a": r"\a", "\b": r"\b", "\v": r"\v", "\f": r"\f", "\x1b": r"\e", "\x85": r"\N"} | {
+_LOW = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC "
+    "FS GS RS US"
+)
+_HIGH = (
+    "DEL PAD HOP BPH NBH IND NEL SSA ESA HTS HTJ VTS PLD PLU RI SS2 SS3 DCS PU1 PU2 STS CCH MW SPA EPA SOS SGC SCI CSI "
+    "ST OSC PM APC"
+)
+_CONTROLS = {
+    chr(first + at): name for first, names in ((0, _LOW), (0x7F, _HIGH)) for at, name in enumerate(names.split())
+}
+"""Control characters by the abbreviations of https://www.unicode.org/Public/17.0.0/ucd/NameAliases.txt."""
+_ESCAPES = {
+    "\0": r"\0",
+    "\a": r"\a",
+    "\b": r"\b",
+    "\v": r"\v",
+    "\f": r"\f",
+    "\r": r"\r",
+    "\x1b": r"\e",
+    "\x85": r"\N",
     "\u2028": r"\L",
     "\u2029": r"\P",
 }

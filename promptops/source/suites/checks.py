@@ -19,7 +19,7 @@ from promptops.core.suite.suite import PASS_AT, Check
 from promptops.source.app_file import Pin
 from promptops.source.suites.judges import LLM_KEYS, is_github, llm_problem, read_github, read_llm
 from promptops.source.text.fields import Fields
-from promptops.source.text.findings import Near
+from promptops.source.text.findings import Near, short
 
 STRING, LLM, USES, PYTHON = "string", "llm", "uses", "python"
 ALL = (STRING, LLM, USES, *KINDS, PYTHON)
@@ -111,7 +111,7 @@ class _Reader:
         others = [key for key in self.fields.value if key not in ("name", "passAt")]
         keys = ", ".join(others) or "nothing"
         hint = Near(others[0], ALL, "The kinds are") if others else ""
-        message = f"{self.dialect.word} '{self.label}' is of no known kind ({keys}); it cannot be run"
+        message = f"{self.dialect.word} '{short(self.label)}' is of no known kind ({short(keys)}); it cannot be run"
         self.fields.add(self.dialect.unknown, None, message, hint)
         return self._kept("unknown", dict(self.fields.value), flaw=f"no known kind ({keys})")
 
@@ -146,14 +146,14 @@ class _Reader:
         if is_github(value):
             judge = read_github(self.fields, value, self.judges)
             return self._kept(value, None, judge=judge, flaw="" if judge else f"no model judges '{value}'")
-        message = f"{self.dialect.word} '{self.label}' uses '{value[:80]}', which promptops does not have"
+        message = f"{self.dialect.word} '{short(self.label)}' uses '{value[:80]}', which promptops does not have"
         self.fields.add(self.dialect.unknown, USES, message)
         return self._kept(USES, value, flaw=f"promptops does not have '{value}'")
 
     def _check(self, kind: str, wanted: Json, problem: str, *, at: str) -> Check:
         """Returns a check that needs no judge, and reports its problem if it has one."""
         if problem:
-            message = f"{self.dialect.word} '{self.label}' cannot be run: {problem}"
+            message = f"{self.dialect.word} '{short(self.label)}' cannot be run: {problem}"
             self.fields.add(self.dialect.invalid, at, message)
         return self._kept(kind, wanted, flaw=problem)
 

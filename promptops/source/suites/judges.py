@@ -15,7 +15,7 @@ from promptops.core.suite.judge import Choice, Judge, ambiguities
 from promptops.core.template.simple import TagKind, each_tag
 from promptops.source.app_file import FLOATING_HINT, Pin
 from promptops.source.text.fields import Fields
-from promptops.source.text.findings import Near
+from promptops.source.text.findings import Near, short
 
 GITHUB = "github"
 """The judge of ``judges:`` that is the model of ``uses: github/…``."""
@@ -69,7 +69,7 @@ def read_github(fields: Fields, name: str, judges: Mapping[str, Pin]) -> Judge |
     given = fields.text("modelId")
     if given is None and GITHUB not in judges:
         hint = f"`judges: {{{GITHUB}: provider/model-and-date}}` in app.yml, or `modelId` beside `uses`."
-        fields.add("judge-missing", "uses", f"no model judges '{name}', so it cannot be run", hint)
+        fields.add("judge-missing", "uses", f"no model judges '{short(name)}', so it cannot be run", hint)
         return None
     model, parameters = _model(fields, given or GITHUB, judges)
     return github_judge(name, model, parameters)
@@ -88,7 +88,7 @@ def unknown_variables(fields: Fields, known: Collection[str]) -> None:
             names = names or (*sorted(known), *VARIABLES)
             offset = fields.document.inside((*fields.path, "llm", "prompt"), tag.start)
             hint = Near(name, names, "There are")
-            fields.report.add("judge-variable", offset, f"no case has a value for '{name}'", hint)
+            fields.report.add("judge-variable", offset, f"no case has a value for '{short(name)}'", hint)
 
 
 def is_github(name: str) -> bool:

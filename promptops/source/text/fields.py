@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from promptops.core.model import OBJECTS, Json
-from promptops.source.text.findings import Near, Report
+from promptops.source.text.findings import Near, Report, short
 from promptops.source.text.strict_yaml import Document, Path, parse
 from promptops.source.text.suppression import in_yaml
 from promptops.source.tree import MAX_FILE, Tree
@@ -167,12 +167,12 @@ class Fields:
         """Reports every key that is not among the known ones as an error."""
         for key in self.unknown(known):
             hint = Near(key, known, "The keys are")
-            self.add_at_key("unknown-setting", key, f"unknown key '{key}'", hint)
+            self.add_at_key("unknown-setting", key, f"unknown key '{short(key)}'", hint)
 
     def wrong(self, path: Path, expected: str, value: Json) -> None:
         if expected == "text" and self.document.is_braces(path):
             return
-        where = f"'{path[-1]}'" if path and isinstance(path[-1], str) else "this entry"
+        where = f"'{short(_name(path))}'" if path else "this entry"
         hint = "Put it in quotes." if expected == "text" and isinstance(value, bool | int | float) else ""
         self.report.add(
             "wrong-type", self.document.offset(path), f"{where} must be {expected}, got {shown(value)}", hint
@@ -197,6 +197,12 @@ def shown(value: Json) -> str:
     kind = "the text" if isinstance(value, str) else "the number"
     text = str(value)
     return f"{kind} {text[:40]!r}{'…' if len(text) > 40 else ''}" if isinstance(value, str) else f"{kind} {text[:40]}"
+
+
+def _name(path: Path) -> str:
+    """Returns the key that a value is at, with its place in a list: ``messages[0]``."""
+    last = max((at for at, step in enumerate(path) if isinstance(step, str)), default=0)
+    return "".join(f"[{step}]" if isinstance(step, int) else step for step in path[last:])
 
 
 def _refused(path: str, code: str, message: str, hint: str) -> Report:

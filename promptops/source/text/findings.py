@@ -27,6 +27,7 @@ MAX_KEPT = MAX_PROBLEMS
 """Findings of one code that are kept of a file, so that a hostile file cannot fill the memory. Suppressions do not
 cover later ones."""
 
+_MOST_QUOTED = 80  # characters of a value that a message quotes: enough to recognise it
 _LISTED = 50  # known names in a hint, so that it stays readable
 # Comparing names costs their lengths multiplied, for each known name: longer words and lists get no suggestion.
 _MAX_WORD = 100
@@ -94,6 +95,7 @@ RULES: dict[str, Rule] = {
     "too-many-values": _error("A file with over 10,000 keys and values."),
     "json-syntax": _error("A JSON string that is not strict JSON."),
     # shape
+    "other-format": _error("A prompt file of another tool, such as Copilot in VS Code."),
     "wrong-type": _error("A value of the wrong type."),
     "wrong-value": _error("A value outside of what is allowed."),
     "missing-key": _error("A key that must be there is not."),
@@ -128,6 +130,7 @@ RULES: dict[str, Rule] = {
     ),
     # templates
     "unknown-tag": _error("Text that looks like a tag but is not one. Suppressed, it is literal text.", fixed=False),
+    "fstring-placeholder": _warning("`{name}`, `{0}` or `%(name)s` in a message: no template fills it in."),
     "template-invalid": _error("A Jinja template outside of what is allowed."),
     "partial-missing": _error("A partial that is not in the app's partials/ folder."),
     "partial-cycle": _error("A partial that includes itself, or partials nested too deeply."),
@@ -271,6 +274,12 @@ class Report:
             message=message,
             hint=hint,
         )
+
+
+def short(text: str) -> str:
+    """Returns a text of a file as a message quotes it: one line, cut at 80 characters."""
+    line = " ".join(text[: _MOST_QUOTED + 1].split())
+    return line if len(text) <= _MOST_QUOTED else f"{line[: _MOST_QUOTED - 1]}…"
 
 
 def near(word: str, known: Collection[str]) -> str:

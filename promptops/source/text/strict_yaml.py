@@ -26,6 +26,7 @@ from yaml.reader import ReaderError
 from promptops.core.digest import MAX_NUMBER
 from promptops.core.model import Json
 from promptops.source.text.places import Places, places_of
+from promptops.source.text.yaml_hints import braces_hint, syntax_hint
 
 MAX_VALUES = 10_000
 """Keys, texts, numbers, mappings and lists of one text. Each is an object of about 500 bytes while the file is read, so
@@ -55,10 +56,8 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _OLD_BOOLEANS = frozenset({"yes", "no", "on", "off"})
-_QUOTE = 'Put the text in quotes: "{{input}}".'
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no YAML text has: https://yaml.org/spec/1.2.2/#51-character-set."""
-_BRACES_AT_START = re.compile(r"[:\-] +\{\{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +271,7 @@ class _Builder:
                 key = self._key(key_node)
             if key is not None:
                 if key in result:
-                    self._problem("duplicate-key", key_node, f"the key '{key}' is here twice", "Keep one of them.")
+                    self._problem("duplicate-key", key_node, f"the key '{key[:80]}' is here twice", "Keep one of them.")
                 result[key] = self.build(value_node, depth + 1)
         return result
 
@@ -291,7 +290,8 @@ class _Builder:
     def _key_text(self, node: Node) -> str | None:
         if type(node) is not ScalarNode:
             if isinstance(node, MappingNode):
-                self._problem("key-not-text", node, "braces without quotes are a mapping in YAML, not text", _QUOTE)
+                message = "braces without quotes are a mapping in YAML, not text"
+                self._problem("key-not-text", node, message, braces_hint(node))
             else:
                 self._problem("key-not-text", node, "a list cannot be a key", "Put the key in quotes.")
             return None
@@ -385,10 +385,10 @@ def _syntax(error: Exception, text: str, base: int) -> Problem:
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     line = text[text.rfind("\n", 0, offset) + 1 :].partition("\n")[0]
     before = text[: text.rfind("\n", 0, offset) + 1].rstrip("\n").rpartition("\n")[2]
-    braces = _BRACES_AT_START.search(line) or _BRACES_AT_START.search(before)
-    return Problem(
-        code="yaml-syntax", offset=base + offset, message=f"not YAML: {reason}", hint=_QUOTE if braces else ""
-    )
+    hint = syntax_hint(line, before)
+    if "invalid Unicode character escape" in reason:
+        hint = "YAML has no surrogates (`\\ud83d`): write the character itself."
+    return Problem(code="yaml-syntax", offset=base + offset, message=f"not YAML: {reason}", hint=hint)
 
 
 def _short_tag(tag: str) -> str:

@@ -258,6 +258,42 @@ def test_an_input_of_text_takes_nothing_but_text(engine: Engine, schema: dict[st
     assert template.render({"x": "null"})[0]["content"] == "<null>"
 
 
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"description": "anything"}, "null is no value, unless the `type` of the input lists it"),
+        ({"description": "anything", "default": "x"}, "null is no value"),
+        ({"type": "string", "default": "x"}, "null is not of type 'string'"),
+        ({"type": "integer"}, "None is not of type 'integer'"),
+        ({"type": ["string", "null"]}, ""),
+        ({"description": "anything", "default": None}, ""),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, ""),
+        ({"enum": ["a", None]}, ""),
+    ],
+)
+def test_null_is_a_value_only_where_the_schema_lists_it(engine: Engine, schema: dict[str, Json], problem: str) -> None:
+    template = Template.compile(prompt("<{{ x }}>", engine=engine, inputs=(Input(name="x", schema=schema),)))
+    if not problem:
+        assert template.render({"x": None})[0]["content"] == "<null>"
+        return
+    with pytest.raises(VariableInvalid) as error:
+        template.render({"x": None})
+    assert problem in error.value.message
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("value", ["a\ud800b", "\udfff", ["a", "\ud83d"], {"\udc00": 1}, {"a": "é\udc00"}])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_lone_surrogate_is_refused_where_it_enters(engine: Engine, value: Json, declared: bool) -> None:
+    schema: dict[str, Json] = {"type": "string"} if isinstance(value, str) else {"description": "anything"}
+    inputs = (Input(name="x", schema=schema), Input(name="y")) if declared else ()
+    template = Template.compile(prompt("<{{ x }}{{ y }}>", engine=engine, inputs=inputs))
+    with pytest.raises(VariableInvalid, match="variable 'x' of prompt 'answer': a lone surrogate is not a character"):
+        template.render({"x": value, "y": "é"})
+    assert template.render({"x": "\U0001f600", "y": "é"})[0]["content"] == "<\U0001f600é>"
+
+
 @pytest.mark.parametrize(
     ("text", "value", "content"),
     [
