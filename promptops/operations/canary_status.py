@@ -193,6 +193,7 @@ def _coins(sight: Sight) -> Iterator[documents.CanaryCoinDocument]:
                 evidence=min(e_value(evidence.get(coin, 0.0)), LARGEST),
                 limit=limit,
                 off=off.get(name, ""),
+                action=str(sight.trial.policy.action(name)),
             )
 
 

@@ -189,13 +189,20 @@ def finish(session: Session, /, **given: Any) -> None:
 @command("status", group=canary)
 @_app
 @channel_option
-def status(session: Session, /, app: str, channel: str | None) -> None:
+@click.option("--watch", is_flag=True, help="Show it anew until it ends. The exit code is 5 unless it was finished.")
+def status(session: Session, /, app: str, channel: str | None, watch: bool) -> None:
     """Show both sides of the canary, and what the policy needs.
 
     Of a canary whose steps the channel's policy takes: the evidence of each guardrail as a bar up to the limit that
     aborts it, the keys and the time that the next step still needs, and what was decided last.
+
+    With --watch it is one screen. Without a terminal it is a line for each change, with --json a document for each.
     """
     place = session.require_channel(channel)
+    if watch:
+        from promptops.cli.canary_views import watch_canary
+
+        click.get_current_context().exit(watch_canary(session, app, place))
     with session.gateway() as gateway:
         from promptops.operations.canary_status import CanaryStatusRequest
         from promptops.use_cases.canary_looks import CANARY_STATUS

@@ -10,6 +10,7 @@ from promptops import clock
 from promptops.cli.output.phrases import counted, next_steps, one_line, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.bucketing import percent
+from promptops.core.canary.judge import Verb
 from promptops.core.canary.state import Coin
 from promptops.core.deployment_parts import WHOLE
 from promptops.core.duration import duration_text
@@ -92,15 +93,20 @@ def _coin(coin: CanaryCoinDocument) -> list[Cell]:
     name = Coin(coin.coin).of(coin.guardrail)
     if coin.off:
         return [name, Span("off", "quiet"), "", "", Span(coin.off, "quiet")]
-    way = max(0.0, min(1.0, math.log(max(coin.evidence, 1.0)) / math.log(coin.limit)))
+    way = way_to_limit(coin)
     style = "bad" if way >= 1 else "warn" if way >= _NEAR else "good"
     bar = Span("#" * round(way * _BAR) + "-" * (_BAR - round(way * _BAR)), style)
     shown = f"{coin.evidence:,.0f}" if coin.evidence >= 10 else f"{coin.evidence:.2g}"
     return [name, bar, shown, f"{coin.canary:,} : {coin.stable:,} keys", ""]
 
 
-def _needs(found: CanaryStatusDocument, page: Page) -> list[Line]:
-    """What the next step still needs, and what would abort."""
+def way_to_limit(coin: CanaryCoinDocument) -> float:
+    """Returns how far the evidence of a coin is on the way from none, 0, to its limit, 1; 0 of one that is off."""
+    return 0.0 if coin.off else max(0.0, min(1.0, math.log(max(coin.evidence, 1.0)) / math.log(coin.limit)))
+
+
+def needs(found: CanaryStatusDocument, page: Page) -> list[tuple[str, str]]:
+    """Returns what the next step still needs, and what would abort the canary, each with its name."""
     if not found.by_policy:
         return []
     rows: list[tuple[str, str]] = []
@@ -110,17 +116,29 @@ def _needs(found: CanaryStatusDocument, page: Page) -> list[Line]:
     rows.append(("sample", f"{found.canary_keys:,} keys of the canary in this step, of {found.keys_needed:,} needed"))
     if found.nearest and found.bad_keys_left is not None:
         left = counted(found.bad_keys_left, "further bad key")
-        rows.append(("abort", f"{left} of the canary at {found.nearest}"))
+        rows.append((_action(found), f"{left} of the canary at {found.nearest}"))
     if found.first_keys:
         rows.append(
             ("first", f"{counted(found.first_keys, 'key')} have the canary first, {found.first_keys_bad:,} bad calls")
         )
-    rows += _held(found, page)
+    return [*rows, *_held(found, page)]
+
+
+def _needs(found: CanaryStatusDocument, page: Page) -> list[Line]:
+    rows = needs(found, page)
+    if not rows:
+        return []
     width = max(len(name) for name, _ in rows)
     lines: list[Line] = [
         ["  ", Span(name.ljust(width + 2), "warn" if name == "would abort" else "quiet"), text] for name, text in rows
     ]
     return ["", *lines]
+
+
+def _action(found: CanaryStatusDocument) -> str:
+    """What the policy does when the coin that is nearest to its limit reaches it."""
+    near = (coin.action for coin in found.coins if Coin(coin.coin).of(coin.guardrail) == found.nearest)
+    return next(near, Verb.ABORT.value)
 
 
 def _held(found: CanaryStatusDocument, page: Page) -> list[tuple[str, str]]:

@@ -67,10 +67,14 @@ class Page:
 
     def print(self, lines: Iterable[Line]) -> None:
         """Write the lines in one go."""
+        self.stream.write(self.text(lines))
+
+    def text(self, lines: Iterable[Line]) -> str:
+        """Returns the lines as they are written."""
         text = "".join(self._line(line) + "\n" for line in lines)
         if (self.stream.encoding or "utf-8").lower().replace("-", "") != "utf8":
             text = text.translate(_ASCII)
-        self.stream.write(text)
+        return text
 
     def _line(self, line: Line) -> str:
         if isinstance(line, (str, Span)):
@@ -90,7 +94,7 @@ class Page:
         room = None
         if self.width is not None and widths:
             space = self.width - indent - gap * (len(widths) - 1)
-            widths[:-1] = _squeezed(widths[:-1], space - min(last, widths[-1])) if last else widths[:-1]
+            widths[:-1] = squeezed(widths[:-1], space - min(last, widths[-1])) if last else widths[:-1]
             room = max(space - sum(widths[:-1]), 12)
         lines: list[Line] = []
         for row in rows:
@@ -120,9 +124,9 @@ def complain(message: str, hint: str, *, label: str = "error") -> None:
         sys.stderr.write(f"{head} {body}\n")
 
 
-def print_json(value: Mapping[str, Json]) -> None:
-    """Write one JSON object to stdout: one line for a script, indented on a terminal."""
-    indent = 2 if sys.stdout.isatty() else None
+def print_json(value: Mapping[str, Json], *, one_line: bool = False) -> None:
+    """Write one JSON object to stdout: one line for a script or with ``one_line``, else indented on a terminal."""
+    indent = 2 if sys.stdout.isatty() and not one_line else None
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     sys.stdout.write(visible_json(text) + "\n")
 
@@ -153,12 +157,26 @@ def cut(cell: Cell, width: int) -> Cell:
     return Span(text.rstrip() + "…", cell.style if isinstance(cell, Span) else "")
 
 
-def _squeezed(widths: Sequence[int], room: int) -> list[int]:
+def cut_line(line: Line, width: int) -> Line:
+    """Returns the line, shortened with an ellipsis if it is longer than ``width``."""
+    cells = [line] if isinstance(line, (str, Span)) else list(line)
+    if sum(map(_width, cells)) <= width:
+        return line
+    shown, left = list[Cell](), width - 1
+    for cell in cells:
+        if _width(cell) > left:
+            return [*shown, cut(cell, left + 1)]
+        shown.append(cell)
+        left -= _width(cell)
+    return [*shown, "…"]
+
+
+def squeezed(widths: Sequence[int], room: int) -> list[int]:
     """Returns widths that fit the room: the widest shrink first, down to :data:`NARROWEST`."""
-    squeezed = list(widths)
-    while sum(squeezed) > room and max(squeezed) > NARROWEST:
-        squeezed[squeezed.index(max(squeezed))] -= 1
-    return squeezed
+    fit = list(widths)
+    while sum(fit) > room and max(fit) > NARROWEST:
+        fit[fit.index(max(fit))] -= 1
+    return fit
 
 
 def paint(text: str, style: str) -> str:

@@ -30,7 +30,8 @@ class CanaryCoinDocument:
 
     ``coin`` says which keys count: those that were bad ``once``, ``again`` (in three different minutes) or ``often``
     (in ten). ``canary`` and ``stable`` are such keys since the start. ``evidence`` is an e-value: 1 shows nothing.
-    ``off`` is why the guardrail does not judge, and empty if it does.
+    ``off`` is why the guardrail does not judge, and empty if it does. ``action`` is what the policy does at the limit:
+    ``abort`` or ``pause``.
     """
 
     guardrail: str
@@ -40,6 +41,7 @@ class CanaryCoinDocument:
     evidence: float
     limit: float
     off: str
+    action: str = "abort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
