@@ -132,6 +132,7 @@ def _by_policy(reader: Reader, sight: Sight) -> documents.CanaryStatusDocument:
         keys_needed=policy.canary_keys,
         nearest=str(near.get("coin", "")),
         bad_keys_left=bad_left if isinstance(bad_left, int) else None,
+        verdicts_needed=sight.moment.refused,
         first_keys=trial.fact.keys_count,
         first_keys_bad=sight.calls[Arm.NAMED][Count.BAD],
         blind=trial.fact.blind,

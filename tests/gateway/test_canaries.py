@@ -57,6 +57,17 @@ def test_status_shows_both_sides_the_evidence_and_what_is_needed(typed: Promptop
     assert sides["canary"]["calls"] + sides["stable"]["calls"] >= 100
 
 
+def test_status_names_the_verdicts_from_elsewhere_that_a_step_needs(typed: Promptops, registry: Registry) -> None:
+    begin(registry, now=datetime.now(UTC), app="tool", ask=["red-team", "legal"])
+    here = ("canary", "status", "tool", *ON)
+    assert "none that passes in this step of red-team, legal" in typed(*here).out
+    verdict = ("--verdict", "pass", "--for", "tool@0.1.1", "--expires", "1d")
+    typed("evidence", "add", "--check", "red-team", *verdict)
+    assert typed(*here, "--json").json["verdicts_needed"] == ["legal"]
+    typed("evidence", "add", "--check", "legal", *verdict)
+    assert "none that passes" not in typed(*here).out
+
+
 def test_a_tick_does_what_the_policy_says_and_history_has_its_words(typed: Promptops, crowd: Crowd) -> None:
     assert "bot on prod at 20 %: nothing to do" in typed("canary", "tick", *ON).out
     begun, now = live(crowd.registry), datetime.now(UTC)

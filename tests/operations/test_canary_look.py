@@ -8,14 +8,16 @@ import pytest
 
 from promptops.core.canary.decision import CanaryDecision
 from promptops.core.canary.state import Coin
+from promptops.core.declarations import DeclaredScore
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.errors import Quarantined
-from promptops.core.model import Deployment
+from promptops.core.model import Deployment, Policy
 from promptops.operations.canary import Step
 from promptops.store import Registry
 from promptops.store.checks.checks import check_store
 from tests.operations.canaries import HOUR, SETTINGS, Crowd, begin, begin_again, by_hand, live, look_once
 from tests.operations.counting import stored
+from tests.support import factory
 from tests.support.factory import START, minutes
 
 WEIGHT = 2_000
@@ -238,12 +240,25 @@ def test_without_enough_keys_a_step_pauses_at_the_end_of_wait_and_a_person_ends_
     show_good(crowd, begun, minutes(30), count=20)
     [paused] = keep_looking(registry, START, hours(13))
     assert (paused.verb, paused.why) == ("pause", "no_data")
+    assert "keys of the sample had the canary in this step, of 200 needed" in paused.reason
     assert live(registry).canary.action is Action.PAUSE  # type: ignore[union-attr]
     by_hand(registry, Step.RESUME, hours(13.5))
     assert keep_looking(registry, hours(13.1), hours(40)) == [], "the same cause does not pause it again"
     by_hand(registry, Step.ADVANCE, hours(41), weight=5_000)
     [again] = keep_looking(registry, hours(40.1), hours(54))
     assert (again.verb, again.why) == ("pause", "no_data"), "it is another step"
+
+
+def test_a_pause_says_which_guardrails_no_key_could_show(registry: Registry) -> None:
+    factory.make_channels(registry, prod=Policy(rollout=SETTINGS | {"guardrails": ["error", "score:helpful"]}))
+    factory.make_releases(registry, "bot", 2)
+    factory.declare(registry, scores=(DeclaredScore(name="helpful", passes_from=5_000),))
+    factory.go_live(registry, "bot@0.1.0")
+    begun = begin_again(registry)
+    show_good(Crowd(registry, begun), begun, minutes(30))
+    [paused] = keep_looking(registry, START, hours(13))
+    assert (paused.verb, paused.why) == ("pause", "no_data")
+    assert paused.reason.endswith("of 200 needed, and none of them could show score:helpful")
 
 
 def test_the_policy_may_advance_what_was_not_shown_and_says_so(registry: Registry) -> None:

@@ -114,12 +114,14 @@ def needs(found: CanaryStatusDocument, page: Page) -> list[tuple[str, str]]:
         step = "the finish" if found.next_weight == WHOLE else percent(found.next_weight)
         rows.append(("next", f"{step}: {_when(found, page)}"))
     rows.append(("sample", f"{found.canary_keys:,} keys of the canary in this step, of {found.keys_needed:,} needed"))
+    if found.verdicts_needed:
+        rows.append(("verdict", f"none that passes in this step of {', '.join(found.verdicts_needed)}"))
     if found.nearest and found.bad_keys_left is not None:
         left = counted(found.bad_keys_left, "further bad key")
         rows.append((_action(found), f"{left} of the canary at {found.nearest}"))
     if found.first_keys:
         rows.append(
-            ("first", f"{counted(found.first_keys, 'key')} have the canary first, {found.first_keys_bad:,} bad calls")
+            ("first", f"the canary first for {counted(found.first_keys, 'key')}, {found.first_keys_bad:,} bad calls")
         )
     return [*rows, *_held(found, page)]
 

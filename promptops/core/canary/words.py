@@ -45,7 +45,7 @@ def why_of(policy: RolloutPolicy, judgement: Judgement, state: RolloutState, mom
     if judgement.guardrail:
         shown = evidence_of(policy, state, judgement.guardrail)
         return f"the canary is worse at {judgement.guardrail}: {shown}"
-    return cause_of(judgement, state, moment)
+    return cause_of(policy, judgement, state, moment)
 
 
 def evidence_of(policy: RolloutPolicy, state: RolloutState, guardrail: str) -> str:
@@ -61,7 +61,7 @@ def evidence_of(policy: RolloutPolicy, state: RolloutState, guardrail: str) -> s
     )
 
 
-def cause_of(judgement: Judgement, state: RolloutState, moment: Moment) -> str:
+def cause_of(policy: RolloutPolicy, judgement: Judgement, state: RolloutState, moment: Moment) -> str:
     """Returns what a cause means here."""
     match judgement.cause:
         case Cause.SAMPLE_RATIO:
@@ -75,8 +75,7 @@ def cause_of(judgement: Judgement, state: RolloutState, moment: Moment) -> str:
         case Cause.ANALYSIS_FAILED:
             return f"the analysis failed: {moment.failed}"
         case Cause.NO_DATA:
-            missing = f"{moment.canary_keys:,} keys of the sample had the canary in this step"
-            return f"there is not enough to judge: {missing}"
+            return f"there is not enough to judge: {_missing(policy, moment)}"
         case _:
             return _undecided(judgement, moment)
 
@@ -106,3 +105,11 @@ def _undecided(judgement: Judgement, moment: Moment) -> str:
     parts += [f"{', '.join(saturated)} is saturated, choose a rarer guardrail"] if saturated else []
     parts += [f"there is no verdict for it of {', '.join(moment.refused)}"] if moment.refused else []
     return f"it is not shown that the canary is not worse: {'; '.join(parts)}"
+
+
+def _missing(policy: RolloutPolicy, moment: Moment) -> str:
+    had = f"{moment.canary_keys:,} keys of the sample had the canary in this step, of {policy.canary_keys:,} needed"
+    if moment.canary_keys < policy.canary_keys:
+        return had
+    unshown = [name for name, keys in moment.keys.items() if name not in moment.off and not keys.canary]
+    return f"{had}, and none of them could show {', '.join(unshown)}" if unshown else "every guardrail is off"

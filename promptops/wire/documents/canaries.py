@@ -72,7 +72,8 @@ class CanaryStatusDocument:
     ``next_weight`` is that of the next step; 10,000 is the finish. The canary may take it at ``next_look_at``, if every
     guardrail shows it not to be worse; null where no look is left in this step. ``canary_keys`` of the sample had the
     canary in this step, and ``keys_needed`` have to. ``nearest`` is the coin that is closest to its limit, and
-    ``bad_keys_left`` how many further bad keys of the canary take it there; null where that is far.
+    ``bad_keys_left`` how many further bad keys of the canary take it there; null where that is far. ``verdicts_needed``
+    are the checks from elsewhere that have let nothing through in this step.
 
     With a ``waiver`` nothing aborts it as long as its pause lasts, until ``expires_at`` at most. ``would_abort`` is why
     it would be aborted by now, and empty if it would not.
@@ -99,6 +100,7 @@ class CanaryStatusDocument:
     keys_needed: int = 0
     nearest: str = ""
     bad_keys_left: int | None = None
+    verdicts_needed: tuple[str, ...] = ()
     first_keys: int = 0
     first_keys_bad: int = 0
     blind: bool = False
