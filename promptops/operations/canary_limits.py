@@ -14,12 +14,14 @@ from promptops.core.canary.limits import Dearer, limits_of, off_of
 from promptops.core.errors import PromptopsError
 from promptops.core.evidence.case_table import Arm as Side
 from promptops.core.evidence.case_table import Row, RowOutcome
+from promptops.core.evidence.content import prompt_content
 from promptops.core.evidence.evidence import newest_of_each_run, table_of
-from promptops.core.evidence.run import Source
+from promptops.core.evidence.run import ArmRelease, Source
 from promptops.core.model import ReleaseRef
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.sums import Sums
+from promptops.core.release_bytes import content_from_bytes
 from promptops.core.timestamp import midnight
 from promptops.core.trial import Limits
 from promptops.operations.outcome_report import releases_of
@@ -64,7 +66,7 @@ def at_start(
     # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
     began = midnight(now - max(1, math.ceil(bake / _DAY)) * _DAY)
     window, keys = _of_stable(reader, app, channel, stable, began, now), _keys(reader, app, channel, stable, began)
-    dearer = _dearer(reader, app, candidate)
+    dearer = _dearer(reader, app, candidate, stable)
     use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}
     limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
     off = off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0))
@@ -109,19 +111,29 @@ def _keys(reader: Reader, app: str, channel: str, stable: ReleaseRef, since: dat
     )
 
 
-def _dearer(reader: Reader, app: str, candidate: ReleaseRef) -> Dearer:
-    """How much slower and dearer the newest run of the candidate with a live side found it; 1 without such a run."""
+def _dearer(reader: Reader, app: str, candidate: ReleaseRef, stable: ReleaseRef) -> Dearer:
+    """How much slower and dearer the newest run found the candidate that compared it with the stable release; 1 without
+    such a run.
+    """
     found = [piece for piece in reader.evidence(app=app, digest=candidate.digest) if piece.source is Source.RUN]
     for piece in reversed(newest_of_each_run(found)):
         try:
-            rows = table_of(reader.one_evidence(piece.id), reader.run(piece.run)).rows
+            run = reader.run(piece.run)
+            if _sends_the_same(reader, app, run.release(Side.LIVE), stable):
+                return dearer_of(table_of(reader.one_evidence(piece.id), run).rows)
         except (
             PromptopsError
         ):  # damaged, which `fsck` says: the limits are those of a candidate of which nothing is known
             continue
-        if any(row.arm is Side.LIVE for row in rows):
-            return dearer_of(rows)
     return Dearer()
+
+
+def _sends_the_same(reader: Reader, app: str, live: ArmRelease | None, stable: ReleaseRef) -> bool:
+    """Whether what a run took as live is the stable release, or has its prompts: as a gate counts it."""
+    if live is None or live.digest == stable.digest:
+        return live is not None
+    content = content_from_bytes(reader.find_release(app, digest=stable.digest).content)
+    return bool(live.prompts) and all(prompt_content(content, each.prompt) == each.digest for each in live.prompts)
 
 
 def dearer_of(rows: Sequence[Row]) -> Dearer:
