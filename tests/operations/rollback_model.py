@@ -96,11 +96,10 @@ class App:
         self.canary = None
 
     def go_back(self, entry: Entry, at: datetime) -> None:
-        """A rollback leaves the canary, and what is live where that is not what it goes to."""
+        """A rollback leaves the canary and what is live, but for what it goes to."""
         now = self.log[-1]
-        self.keep_out(self.on_trial)
-        if entry.release != now.release:
-            self.keep_out(now.release)
+        for left in {self.on_trial, now.release} - {entry.release}:
+            self.keep_out(left)
         beside = entry.release == now.release
         self.log.append(
             Entry(release=entry.release, revision=now.revision + 1, place=entry.place, at=at, beside=beside)
