@@ -61,8 +61,9 @@ class Client(BackgroundClient):
         return self._fetch(one_version(reference), replica.channel)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Stop following. Waits this many seconds for the threads, of which one for the server to take the goodbye.
-        The client still serves what it holds.
+        """Stop following. Waits this many seconds for the threads, of which one for the server to take the goodbye, and
+        the others for it to take what was not reported yet: a job that ends may give it a minute. The client still
+        serves what it holds.
         """
         self._end(seconds)
 

@@ -10,8 +10,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
+from promptops import clock
 from promptops.client.sources.source import (
     AskContents,
     AskReportKey,
@@ -102,7 +102,7 @@ class Database:
                 key = ReportKeyDocument.of(outcomes.report_key(registry, what.channel))
                 return SourceAnswer(body=json.dumps(to_json(key)).encode())
             case TellOutcomes():
-                reported = outcomes.report(registry, what.channel, what.body, now=datetime.now(UTC))
+                reported = outcomes.report(registry, what.channel, what.body, now=clock.now())
                 answer = {"sample": dict(reported.sample), "rates": dict(reported.rates)}
                 return SourceAnswer(body=json.dumps(answer).encode())
         return Failed(reason="unknown", message="a database takes no heartbeats")

@@ -1,4 +1,4 @@
-"""The main job from prompt files to a rollback, told on the real command line: `make demo`.
+"""The main job from prompt files to a rollback and to canaries, told on the real command line: `make demo`.
 
 A copy of example-repo/ becomes a git repository with a few commits, and every step of the story is a command that is
 run as a reader would type it, on SQLite and offline. What must hold is asserted through `--json`; the first surprise
@@ -17,7 +17,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.journey.canarying import finish_a_good_one
 from tests.journey.following import follow
+from tests.journey.model_server import served
 from tests.journey.sentiment import evaluate
 from tests.journey.terminal import WIDTH, Shown, Surprise, Terminal, copy, edit, expect
 
@@ -137,16 +139,17 @@ def hold_to_it(terminal: Terminal) -> None:
 
 
 def farewell(terminal: Terminal) -> None:
-    terminal.tell("It is yours now. For example:")
+    terminal.tell("It is yours now; what the moved clock dated is of tomorrow. For example:")
     here = shlex.quote(str(terminal.directory))
     print(f"""  export PATH={shlex.quote(str(terminal.program.parent))}:$PATH && cd {here}
 
-  promptops rollback                              puts 0.2.2 back
+  promptops rollback                              puts 0.2.3 back
   promptops diff support-bot@0.2.0 support-bot@0.2.1
   promptops show support-bot:prod
   promptops render support-bot/summarise:prod -v transcript='customer: where is PW-4471-0093?'
   promptops history support-bot --channel prod --at '1m ago'
   promptops unquarantine support-bot@0.2.1 --channel prod --reason 'just looking'
+  promptops canary start support-bot@0.2.2 --channel prod --percent 10
   promptops audit
   promptops --help
 """)
@@ -203,7 +206,9 @@ def main() -> int:
         roll_back(terminal)
         hold_to_it(terminal)
         picture = terminal.shown[told - 1 :]
-        follow(terminal)
+        with served() as model:
+            follow(terminal, model)
+            finish_a_good_one(terminal, model)
     except (Surprise, OSError, subprocess.SubprocessError, KeyError, ValueError) as problem:
         print(f"\nThe demo ends here. {problem}\nThe directory: {terminal.directory}", file=sys.stderr)
         return 1

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 from tests.journey.model_server import ModelServer
-from tests.journey.terminal import Surprise, Terminal, edit, expect
+from tests.journey.terminal import Terminal, edit, expect
 
-_LATER: Final = Path(__file__).with_name("later.py")
+_LATER: Final = "21d"
 _PROMPT: Final = "apps/support-bot/prompts/answer.prompt.yml"
 _SENTENCES: Final = (
     "Always give a complete answer.",
@@ -30,34 +27,16 @@ def explain(terminal: Terminal, model: ModelServer, call: str) -> None:
         version = terminal.ask("release support-bot")["releases"][0]["version"]
         for channel in ("staging", "prod"):
             terminal.promptops(f"promote support-bot@{version} --channel {channel}")
-    terminal.announce(f"promptops why {call}")
-    print(_typed_later(terminal, "why", call), end="", flush=True)
-    found = json.loads(_typed_later(terminal, "why", call, "--json"))
+    terminal.promptops(f"why {call}", later=_LATER)
+    found = terminal.ask(f"why {call}", later=_LATER)
     expect(found["release"]["version"] == "0.2.0", f"the call was of 0.2.0, not {found['release']['version']}")
     expect(found["until"] is not None, "0.2.0 is not live any more")
     _hold(found["kept"], model)
 
 
-def _hold(kept: dict[str, Any], model: ModelServer) -> None:
+def _hold(kept: Mapping[str, Any], model: ModelServer) -> None:
     """What was kept of the call is what the server of models saw."""
     expect("refused" in kept["flags"], "the call was refused")
     expect(kept["sent"]["exact"], "the request is what was sent")
     received = model.received[kept["response"]]
     expect(kept["sent"]["body"].encode() == received, "the request is, byte for byte, what the model received")
-
-
-def _typed_later(terminal: Terminal, *arguments: str) -> str:
-    """What `promptops` prints with the clock 21 days on."""
-    done = subprocess.run(
-        [sys.executable, str(_LATER), *arguments],
-        cwd=terminal.directory,
-        env=terminal.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise Surprise(f"`promptops {' '.join(arguments)}` ended with exit code {done.returncode}")
-    return done.stdout

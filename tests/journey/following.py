@@ -1,4 +1,6 @@
-"""The last chapter: a server, applications that ask it, a rollback, how long it took, and what both releases cost."""
+"""The chapters with a server: applications that ask it, a rollback, how long it took, what both releases cost, and a
+release that leaves by itself.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.journey.canarying import abort_a_bad_one
 from tests.journey.explaining import explain
-from tests.journey.model_server import served
+from tests.journey.model_server import ModelServer
 from tests.journey.terminal import Surprise, Terminal, copy, expect
 from tests.journey.tickets import TICKETS, answer_tickets, compare, settings_of
 
@@ -26,8 +29,8 @@ _APPLICATION = "application/support.py"
 _LIVE = "select max(revision) from deployment where app = 'support-bot' and channel = 'prod'"
 
 
-def follow(terminal: Terminal) -> None:
-    """Serve, ask, roll back, and watch the application follow."""
+def follow(terminal: Terminal, model: ModelServer) -> None:
+    """Serve, ask, roll back, and watch the application follow; then let a bad release be aborted."""
     terminal.tell("An application gets its prompts from a server, with a token that can read prod and nothing else.")
     copy(terminal, _APPLICATION)
     minted = terminal.ask("token create support-desk --scope read --channel prod")
@@ -39,14 +42,14 @@ def follow(terminal: Terminal) -> None:
         typed = f"PROMPTOPS_REGISTRY={url} PROMPTOPS_CHANNEL=prod PROMPTOPS_TOKEN=… python {_APPLICATION}"
         with _running(terminal, typed, [sys.executable, _APPLICATION], settings) as application:
             address = _address(application)
-            with served() as model:
-                tickets = settings_of(terminal, url)
-                terminal.tell("Another one answers tickets with what is live, and says which calls led to what.")
-                refused = answer_tickets(terminal, tickets, model, TICKETS)
-                _roll_back(terminal, address)
-                answer_tickets(terminal, tickets, model, TICKETS)
-                compare(terminal)
-                explain(terminal, model, refused)
+            tickets = settings_of(terminal, url, model)
+            terminal.tell("Another one answers tickets with what is live, and says which calls led to what.")
+            refused = answer_tickets(terminal, tickets, TICKETS)
+            _roll_back(terminal, address)
+            answer_tickets(terminal, tickets, TICKETS)
+            compare(terminal)
+            explain(terminal, model, refused)
+            abort_a_bad_one(terminal, tickets)
 
 
 def _roll_back(terminal: Terminal, address: str) -> None:

@@ -1,7 +1,8 @@
 """A server on this machine that answers as a provider does, the same to the same request: for calls that are counted.
 
 It reads a request as a model would. Asked to say what is open, it writes a longer answer, which settles more tickets;
-one ticket in forty or so it refuses, whatever it is asked.
+one ticket in forty or so it refuses, whatever it is asked. Asked for JSON, it sorts a ticket, and leaves out a field of
+one in two hundred; asked to be brief, of eight in a hundred; asked for every field, of none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _SETTLED = {True: 65, False: 30}
 """Of a hundred tickets: how many a long answer settles, and a short one."""
 _WORDS = {True: 300, False: 90}
 """Tokens of an answer, before those that differ by ticket."""
+_BRIEF, _EVERY = "Be brief", "Fill in every field"
+_SORTED = {"category": "delivery", "urgency": "normal", "needs_human": False, "language": "en", "reason": "It is late."}
 _TOKEN = 0.0001
 """Seconds that a token takes."""
 
@@ -40,21 +43,34 @@ class ModelServer:
         id = f"chatcmpl-{hashlib.sha256(body).hexdigest()[:24]}"
         self.received[id] = body
         tokens = {"prompt_tokens": len(body) // 4, "completion_tokens": _WORDS[is_long] + lot % 40}
+        text = _sorting(lot, system) if "response_format" in request else _draft(lot, is_long)
         return {
             "id": id,
             "object": "chat.completion",
             "model": request["model"],
-            "choices": [_choice(lot, is_long)],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop" if text else "content_filter",
+                    "message": {"role": "assistant", "content": text},
+                }
+            ],
             "usage": {**tokens, "total_tokens": sum(tokens.values())},
         }
 
 
-def _choice(lot: int, is_long: bool) -> dict[str, Any]:
+def _draft(lot: int, is_long: bool) -> str:
+    """A reply to a ticket; empty where it is refused."""
     if lot // 100 % 40 == 0:
-        return {"index": 0, "finish_reason": "content_filter", "message": {"role": "assistant", "content": ""}}
+        return ""
     settled = lot % 100 < _SETTLED[is_long]
-    text = "That is settled [1]." if settled else "The articles do not say; a colleague takes over."
-    return {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return "That is settled [1]." if settled else "The articles do not say; a colleague takes over."
+
+
+def _sorting(lot: int, system: str) -> str:
+    """A ticket sorted, as JSON, with or without the reason."""
+    lacks = lot % 100 < 8 if _BRIEF in system else lot % 200 == 0 and _EVERY not in system
+    return json.dumps({name: value for name, value in _SORTED.items() if not (lacks and name == "reason")})
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example-repo"
+_LATER = Path(__file__).with_name("later.py")
 WIDTH = 100
 
 
@@ -42,13 +43,13 @@ class Terminal:
     def tell(self, text: str) -> None:
         print(f"\n{self._paint('1;36', '# ' + text)}", flush=True)
 
-    def promptops(self, command: str, *, exits: int = 0) -> str:
-        """Type `promptops COMMAND`; returns what it printed, without colours."""
-        return self.type(f"promptops {command}", exits=exits)
+    def promptops(self, command: str, *, exits: int = 0, later: str = "") -> str:
+        """Type `promptops COMMAND`; returns what it printed, without colours. With the clock so much ``later``: 4h."""
+        return self.type(f"promptops {command}", exits=exits, later=later)
 
-    def type(self, command: str, *, exits: int = 0) -> str:
-        self.announce(command)
-        done = self._run(shlex.split(command), stderr=subprocess.STDOUT)
+    def type(self, command: str, *, exits: int = 0, later: str = "") -> str:
+        self.announce(command, later=later)
+        done = self._run(shlex.split(command), stderr=subprocess.STDOUT, later=later)
         print(done.stdout, end="", flush=True)
         if exits and done.returncode == exits:
             print(self._paint("2", f"(exit code {exits})"), flush=True)
@@ -57,31 +58,23 @@ class Terminal:
         self.shown.append(Shown(command, done.stdout))
         return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
 
-    def python(self, command: str, settings: Mapping[str, str]) -> str:
+    def python(self, command: str, settings: Mapping[str, str], *, later: str = "") -> str:
         """Run an application with this Python; ``settings`` are its environment, and not shown."""
-        self.announce(f"python {command}")
-        done = subprocess.run(
-            [sys.executable, *shlex.split(command)],
-            cwd=self.directory,
-            env={**self.environment(), **settings},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
+        self.announce(f"python {command}", later=later)
+        done = self._run(["python", *shlex.split(command)], stderr=None, later=later, settings=settings)
         print(done.stdout, end="", flush=True)
         if done.returncode:
             raise Surprise(f"`python {command}` ended with exit code {done.returncode}")
         return done.stdout
 
-    def announce(self, command: str) -> None:
+    def announce(self, command: str, *, later: str = "") -> None:
         """Show a command as it is typed."""
-        print(f"{self._paint('1;32', '$')} {self._paint('1', command)}", flush=True)
+        when = self._paint("2", f"   # {later} later") if later else ""
+        print(f"{self._paint('1;32', '$')} {self._paint('1', command)}{when}", flush=True)
 
-    def ask(self, command: str, *, exits: int = 0) -> Mapping[str, Any]:
+    def ask(self, command: str, *, exits: int = 0, later: str = "") -> Mapping[str, Any]:
         """The answer of `promptops COMMAND --json`, quietly: for what must hold."""
-        done = self._run(["promptops", *shlex.split(command), "--json"], stderr=subprocess.PIPE)
+        done = self._run(["promptops", *shlex.split(command), "--json"], stderr=subprocess.PIPE, later=later)
         if done.returncode != exits:
             raise Surprise(f"`promptops {command} --json` ended with exit code {done.returncode}: {done.stderr}")
         answer = json.loads(done.stdout)
@@ -94,16 +87,23 @@ class Terminal:
         if done.returncode:
             raise Surprise(f"`{shlex.join(arguments)}` failed: {done.stdout}")
 
-    def _run(self, arguments: list[str], *, stderr: int) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, arguments: list[str], *, stderr: int | None, later: str = "", settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        program, *rest = arguments
+        if later:
+            command = [sys.executable, str(_LATER), later, *(rest if program == "python" else arguments)]
+        else:
+            command = [{"promptops": str(self.program), "python": sys.executable}.get(program, program), *rest]
         return subprocess.run(
-            [str(self.program), *arguments[1:]] if arguments[0] == "promptops" else arguments,
+            command,
             cwd=self.directory,
-            env=self.environment(),
+            env={**self.environment(), **(settings or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             encoding="utf-8",
-            timeout=120,
+            timeout=600,
             check=False,
         )
 

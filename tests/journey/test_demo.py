@@ -37,7 +37,22 @@ def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:
     assert float(one[1]) > float(one[2])
     assert float(a_call[1]) < float(a_call[2]), "the release that is dearer a call is the cheaper one for a ticket"
     assert "The request, byte for byte as it was sent:" in plain  # 21 days and two releases later
+    _has_two_canaries(plain)
     drawn = picture.read_text(encoding="utf-8")
     assert "rollback" in drawn
     assert "url(http" not in drawn
     shutil.rmtree(scratch[0])
+
+
+def _has_two_canaries(plain: str) -> None:
+    """One was aborted by itself, with its evidence; the other one went to everyone, and it is said for which reason."""
+    started = re.findall(r"✓ Started a canary of support-bot on prod: .*\b0\.2\.(\d)\b", plain)
+    assert started == ["4", "5"]
+    ended = re.search(
+        r"aborted: the canary is worse at schema: (\d+) keys of the canary and (\d+) of stable were bad", plain
+    )
+    assert ended is not None and int(ended[1]) >= 5, plain
+    assert "support-bot@0.2.4 is in quarantine on prod" in plain
+    looks = re.findall(r"✓ support-bot on prod.*: every guardrail shows it not to be worse", plain)
+    assert ["advanced to 25 %" in looks[0], "finished at 25 %" in looks[1]] == [True, True]
+    assert "support-bot on prod serves 0.2.5" in plain

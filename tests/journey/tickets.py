@@ -16,16 +16,31 @@ TICKETS: Final = 300
 _APPLICATION: Final = "application/tickets.py"
 
 
-def settings_of(terminal: Terminal, url: str) -> dict[str, str]:
-    """The environment of an application that may report its calls to the server there."""
+def settings_of(terminal: Terminal, url: str, model: ModelServer) -> dict[str, str]:
+    """The environment of an application that asks the model there, and may report its calls to the registry."""
     minted = terminal.ask("token create tickets --channel prod")
-    return {"PROMPTOPS_REGISTRY": url, "PROMPTOPS_CHANNEL": "prod", "PROMPTOPS_TOKEN": str(minted["secret"])}
+    return {
+        **local_settings(terminal, model),
+        "PROMPTOPS_REGISTRY": url,
+        "PROMPTOPS_TOKEN": str(minted["secret"]),
+    }
 
 
-def answer_tickets(terminal: Terminal, settings: Mapping[str, str], model: ModelServer, number: int) -> str:
+def local_settings(terminal: Terminal, model: ModelServer) -> dict[str, str]:
+    """The environment of one that reads the registry's file."""
+    folder = terminal.directory / ".promptops"
+    return {
+        "PROMPTOPS_REGISTRY": f"sqlite:///{folder / 'registry.db'}",
+        "PROMPTOPS_CHANNEL": "prod",
+        "PROMPTOPS_CACHE": str(folder / "cache"),
+        "OPENAI_BASE_URL": model.url,
+    }
+
+
+def answer_tickets(terminal: Terminal, settings: Mapping[str, str], number: int) -> str:
     """Let what is live answer so many tickets; returns the id of a call that was refused."""
     copy(terminal, _APPLICATION)
-    said = terminal.python(f"{_APPLICATION} {number}", {**settings, "OPENAI_BASE_URL": model.url})
+    said = terminal.python(f"{_APPLICATION} 1-{number}", settings)
     refused = re.search(r"refused: (pc1:\S+)", said)
     expect(refused is not None, "a ticket was refused")
     return refused[1] if refused else ""

@@ -219,7 +219,7 @@ def test_a_canary_that_is_shown_not_worse_advances_at_the_end_of_bake_and_finish
     assert (last.verb, last.weight) == ("finish", 10_000)
     ended = live(registry)
     assert (ended.kind, ended.version, ended.canary, ended.actor) == (Kind.PROMOTE, "0.1.1", None, "policy of prod")
-    assert ended.reason.startswith("canary 1.2 finished at 50 %: finished: every guardrail shows it")
+    assert ended.reason.startswith("canary 1.2 finished at 50 %: every guardrail shows it")
     assert [each.verb for each in decisions(registry)] == ["advance", "finish"]
     assert check_store(registry) == ()
 

@@ -148,7 +148,8 @@ class Ledger:
         recorded = self.recorder.swap()
         self._keeping.begin()
         sampled: tuple[SampledUnit, ...] = ()
-        if last or self._now() - self._sampled_at >= (IN_ROLLOUTS if self._has_canary else EVERY_HOUR):
+        is_due = self._now() - self._sampled_at >= (IN_ROLLOUTS if self._has_canary else EVERY_HOUR)
+        if last or is_due or self.recorder.has_much_sampled:
             self._sampled_at, self._has_canary = self._now(), False
             sampled = self.recorder.swap_sample()
         if not recorded and not sampled:

@@ -213,7 +213,9 @@ class ChannelThreads:
         return self._turns.outcomes.flush(seconds) if self.running else self._places.errand(None)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Say goodbye, end the threads, and wait for them up to the given time."""
+        """Say goodbye, end the threads, and wait for them up to the given time. What was not reported yet gets all
+        of it but the second of the goodbye.
+        """
         if self._process != os.getpid():
             self.abandon()
             return
@@ -221,8 +223,9 @@ class ChannelThreads:
             inline, briefly = self.is_inline and self._began, min(seconds, GOODBYE)
             self._stop.set()
         with self._after_turn(briefly) if inline else nullcontext():
-            until = self._replica.world.clock() + briefly
-            reported = self._turns.outcomes.flush(briefly)
+            patience = max(briefly, seconds - briefly)
+            until = self._replica.world.clock() + patience
+            reported = self._turns.outcomes.flush(patience)
             self._turns.reports.say_goodbye().wait(briefly)
             reported.wait(max(0.0, until - self._replica.world.clock()))
         self._turns.listener.end()

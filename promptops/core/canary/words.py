@@ -35,7 +35,9 @@ def reason_of(
     if trouble is not None and judgement.verb is not Verb.ABORT:
         return f"paused: {_TROUBLES[trouble]}"
     if judgement.verb is Verb.ADVANCE:
-        return f"{_further(judgement.weight)}: {_shown(judgement)}"
+        # The promotion of a finish says for itself that it is one.
+        step = "" if judgement.weight == WHOLE else f"advanced to {percent(judgement.weight)}: "
+        return f"{step}{_shown(judgement)}"
     done = "aborted" if judgement.verb is Verb.ABORT else "paused"
     return f"{done}: {why_of(policy, judgement, state, moment)}"
 
@@ -86,10 +88,6 @@ def number(log: float) -> str:
         return f"over {10**12:,}"
     value = math.exp(log)
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _further(weight: int) -> str:
-    return "finished" if weight == WHOLE else f"advanced to {percent(weight)}"
 
 
 def _shown(judgement: Judgement) -> str:

@@ -151,7 +151,13 @@ class Recorder:
     def full(self) -> bool:
         """True where half of the room of one kind is used: a report now loses nothing."""
         self._fold_if_free()
-        return any(2 * used > self._most(kind) for kind, used in self._used.items())
+        return any(map(self._is_half_used, self._used))
+
+    @property
+    def has_much_sampled(self) -> bool:
+        """True where half of the sample's room is used."""
+        self._fold_if_free()
+        return self._is_half_used(Dropped.SAMPLED)
 
     @property
     def dropped(self) -> Mapping[Dropped, int]:
@@ -235,6 +241,9 @@ class Recorder:
 
     def _fold_dropped(self, kind: Dropped) -> None:
         self._dropped[kind] = self._dropped.get(kind, 0) + 1
+
+    def _is_half_used(self, kind: Dropped) -> bool:
+        return 2 * self._used[kind] > self._most(kind)
 
     def _most(self, kind: Dropped) -> int:
         room = self._room

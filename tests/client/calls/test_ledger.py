@@ -92,6 +92,25 @@ def test_the_sample_comes_once_an_hour_and_every_ten_minutes_in_a_rollout() -> N
     assert sampled(ramped, 9) == 0
 
 
+def test_the_sample_comes_sooner_where_half_of_its_room_is_used() -> None:
+    at = desk()
+    at.samples = {"bot": 2**32}
+    prompt, ledger = served(at, made.release("bot", "1.0.0")), ledger_at(at)
+    keys, sampled = [f"key-{number}" for number in range(2_000)], []
+    for number, key in enumerate(keys, start=1):
+        with prompt.call(key=key) as call:
+            call.record(answer())
+        if ledger.has_much:
+            report = document(ledger, number)
+            assert report is not None
+            sampled += [entry.unit for entry in report.sampled_units]
+            assert not ledger.has_much, "the document made room"
+    rest = document(ledger, len(keys) + 1, last=True)
+    assert rest is not None
+    assert len({*sampled, *(entry.unit for entry in rest.sampled_units)}) == len(keys)
+    assert at.dropped() == {}
+
+
 def test_memory_has_a_limit_while_no_report_arrives() -> None:
     at = desk()
     at.samples = {"bot": 2**32}
