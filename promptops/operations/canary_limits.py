@@ -40,12 +40,14 @@ _DAY: Final = timedelta(days=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtStart:
     """``limits`` are by prompt, ``off`` has the reason of each guardrail that never judges. ``keys_a_day`` is 0 where
-    it is not known.
+    it is not known. ``dearer`` has raised the limits, and ``calls`` are those of the stable release, by prompt.
     """
 
     limits: Mapping[str, Json]
     off: Mapping[str, str]
     keys_a_day: int
+    dearer: Dearer
+    calls: Mapping[str, Sums]
 
 
 def at_start(
@@ -54,19 +56,19 @@ def at_start(
     channel: str,
     *,
     stable: ReleaseRef,
-    candidate: ReleaseRef,
+    candidate: ReleaseRef | None,
     bake: timedelta,
     guardrails: Collection[str],
     now: datetime,
 ) -> AtStart:
     """Returns what a canary of the candidate beside the stable release freezes for these guardrails; ``bake`` is that
-    of its first step.
+    of its first step. Without a candidate, it is one of which nothing is known.
     """
     by_prompt = _of_stable(reader, app, channel, stable, now - LOOKED_BACK, now)
     # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
     began = midnight(now - max(1, math.ceil(bake / _DAY)) * _DAY)
     window, keys = _of_stable(reader, app, channel, stable, began, now), _keys(reader, app, channel, stable, began)
-    dearer = _dearer(reader, app, candidate, stable)
+    dearer = _dearer(reader, app, candidate, stable) if candidate is not None else Dearer()
     use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}
     limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
     off = off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0))
@@ -74,6 +76,8 @@ def at_start(
         limits={prompt: found for prompt, each in sorted(limits.items()) if (found := _to_json(each, guardrails))},
         off={name: why for name, why in off.items() if name in guardrails},
         keys_a_day=reader.keys_a_day(app, channel, now),
+        dearer=dearer,
+        calls=by_prompt,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ TRACE_ID = "{trace_id}"
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate", "rollout")
 WORDS = ("on",)
 """Keys that YAML 1.1 reads as booleans. Nothing but promptops reads the file, so they need no quotes."""
-_DAY = timedelta(days=1)
 _MAX_WAY = 50  # names of a circle that a message lists
 _MAX_PATTERN = 1_000  # characters; a path is rarely longer than 260
 
@@ -227,23 +225,20 @@ def _check_hours(policy: Fields, name: str) -> None:
     rollout = policy.fields("rollout") if isinstance(policy.value.get("rollout"), Mapping) else None
     if rollout is None:
         return
-    from promptops.core.canary.rollout_policy import read_rollout
+    from promptops.core.canary.rollout_policy import read_rollout, unseen_hours
     from promptops.core.duration import duration_text
 
     try:
-        shortest = read_rollout(rollout.value).shortest
+        read = read_rollout(rollout.value)
     except Invalid:  # as its finding says
         return
-    if shortest >= _DAY:
-        return
-    ends = (datetime(2000, 1, 1, 9, tzinfo=UTC) + shortest).strftime("%H:%M")
-    rollout.add(
-        "rollout-hours",
-        None,
-        f"a canary of {name} may be finished {duration_text(shortest)} after its start: of one that starts at 09:00, "
-        f"no step sees the hours from {ends} to 09:00",
-        "Set `wait` so that the last step lasts a day or more.",
-    )
+    if hours := unseen_hours(read):
+        rollout.add(
+            "rollout-hours",
+            None,
+            f"a canary of {name} may be finished {duration_text(read.shortest)} after its start: {hours}",
+            "Set `wait` so that the last step lasts a day or more.",
+        )
 
 
 def _place(value: object, named: str) -> tuple[str | int, ...]:

@@ -1,14 +1,15 @@
-"""What is seen of a canary, and a look at it, as rows."""
+"""What is seen of a canary, what one would see, and a look at it, as rows."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from promptops.core.errors import AppNotFound, NoCanary
+from promptops.core.errors import AppNotFound, NoCanary, NothingDeployed, ReferenceInvalid, ReleaseNotFound
 from promptops.core.token import Scope
 from promptops.operations.canary_look import Looked, LookRequest, look
+from promptops.operations.canary_plan import CanaryPlanned, CanaryPlanRequest, canary_plan
 from promptops.operations.canary_status import CanaryFound, CanaryStatusRequest, canary_status
-from promptops.use_cases.fields import CHANGE, body, path
+from promptops.use_cases.fields import CHANGE, body, path, query
 from promptops.use_cases.use_case import UseCase
 
 CANARY_STATUS: Final = UseCase(
@@ -28,6 +29,32 @@ CANARY_STATUS: Final = UseCase(
     answer=CanaryFound,
     fields=(path("channel"), path("app")),
     errors=(NoCanary,),
+)
+
+CANARY_PLAN: Final = UseCase(
+    name="canary_plan",
+    method="GET",
+    path="/v1/channels/{channel}/apps/{app}/canary-plan",
+    scope=Scope.READ,
+    tag="Looking",
+    doc="""What a canary would see, from the keys of the last seven days: said before it starts.
+
+    By step and guardrail: how long it takes to abort a canary that is three times as bad, and to show that an equal one
+    is not worse. `proposed` is a rollout for this traffic. On a channel without a rollout, it is about one with 5, 25
+    and 50 %. With `release`, a version or a digest, the limits of slow and dear calls are those of its canary.
+    """,
+    run=lambda registry, request, caller: canary_plan(registry, request, now=caller.now),
+    request=CanaryPlanRequest,
+    answer=CanaryPlanned,
+    sample={
+        "release": "0.2.1",
+        "unseen_hours": "",
+        "slow_times": 1.0,
+        "dear_times": 1.3,
+        "proposed": {"steps": [{"percent": 25, "bake": "20h"}], "wait": "72h", "guardrails": ["error"]},
+    },
+    fields=(path("channel"), path("app"), query("release", max_length=100, examples=["0.2.1"])),
+    errors=(NothingDeployed, ReferenceInvalid, ReleaseNotFound),
 )
 
 CANARY_TICK: Final = UseCase(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
 from promptops.use_cases.canary import CANARY_START, CANARY_STEP
-from promptops.use_cases.canary_looks import CANARY_STATUS, CANARY_TICK
+from promptops.use_cases.canary_looks import CANARY_PLAN, CANARY_STATUS, CANARY_TICK
 from promptops.use_cases.captured_calls import CAPTURED
 from promptops.use_cases.channels import CHANNELS, DECLARE
 from promptops.use_cases.erase import ERASE
@@ -60,6 +60,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     JOURNAL,
     STATUS,
     CANARY_STATUS,
+    CANARY_PLAN,
     CHANNELS,
     HISTORY,
     OUTCOMES,

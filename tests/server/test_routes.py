@@ -47,6 +47,7 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/canaries": PROMOTE,
     "POST /v1/channels/{channel}/apps/{app}/canary": PROMOTE,
     "GET /v1/channels/{channel}/apps/{app}/canary": READ,
+    "GET /v1/channels/{channel}/apps/{app}/canary-plan": READ,
     "POST /v1/channels/{channel}/canary-looks": PROMOTE,
     "POST /v1/channels/{channel}/quarantine": ROLLBACK,
     "POST /v1/channels/{channel}/unquarantine": PROMOTE,

@@ -214,6 +214,38 @@ def status(session: Session, /, app: str, channel: str | None, watch: bool) -> N
     session.answer(lambda: written(found), lambda page: canary_lines(found.document, page))
 
 
+@command("plan", group=canary)
+@click.argument("reference", metavar="APP[@VERSION]", shell_complete=complete.promotable)
+@channel_option
+def plan(session: Session, /, reference: str, channel: str | None) -> None:
+    """Show what a canary would see, before it starts.
+
+    From the keys of the last seven days, by step and guardrail: after how long a canary is aborted that is three times
+    as bad, and after how long an equal one may advance; and a rollout for this traffic, to paste. On a channel without
+    a rollout, it is about steps of 5, 25 and 50 %.
+
+    \b
+      promptops canary plan support-bot --channel prod
+      promptops canary plan support-bot@1.5.0 --channel prod
+    """
+    from promptops.cli.defaults import app_and_channel, whole_release
+
+    wanted = whole_release(reference)
+    if not wanted.fixed:
+        _, channel = app_and_channel(reference, channel)
+    place = session.require_channel(channel)
+    with session.gateway() as gateway:
+        from promptops.operations.canary_plan import CanaryPlanRequest
+        from promptops.use_cases.canary_looks import CANARY_PLAN
+
+        request = CanaryPlanRequest(app=wanted.app, channel=place, release=wanted.version or wanted.digest)
+        found = gateway.run(CANARY_PLAN, request)
+    from promptops.cli.output.canary_plan_report import plan_lines
+    from promptops.use_cases.documents import written
+
+    session.answer(lambda: written(found), lambda page: plan_lines(found.document, page))
+
+
 @command("tick", group=canary)
 @click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
 @channel_option

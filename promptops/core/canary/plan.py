@@ -1,52 +1,45 @@
-"""What the steps of a rollout can see, and when, from the traffic of the last days: said before it starts.
+"""What the steps of a rollout can see, and when, from the traffic of the last days: said before it starts. Pure.
 
-All times are those of expected counts: of canaries that are three times as bad, about half are aborted earlier.
+How long something takes is worked out in :mod:`promptops.core.canary.foresight`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from promptops.core.canary.advance import SATURATED, SampledKeys, judge_step
-from promptops.core.canary.coins import WORSE, growth
-from promptops.core.canary.guardrail import FALSE_ABORTS, share
-from promptops.core.canary.state import Coin
+from promptops.core.canary.advance import SATURATED
+from promptops.core.canary.foresight import (
+    LONGEST,
+    Growing,
+    KeysSeen,
+    Shown,
+    abort_of,
+    days_to_abort,
+    first_sight,
+    headline,
+    longest,
+    sampled_keys,
+    time_to_show,
+)
 from promptops.core.deployment_parts import WHOLE
-from promptops.core.outcomes.units import KEYS_A_DAY
 
 if TYPE_CHECKING:
     from promptops.core.canary.rollout_policy import RolloutPolicy
 
-TIMES: Final = 3.0
-"""How many times as bad a canary is whose abort is foretold."""
-LONGEST: Final = timedelta(days=90)
-"""What takes longer is called never."""
+DEFAULT: Final[Mapping[str, object]] = {
+    "steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}, {"percent": 50, "bake": "24h"}]
+}
+"""The ``rollout:`` that is planned for a channel without one."""
 _WEIGHTS: Final = (100, 500, 1_000, 2_500, 5_000)
-_SOON: Final = timedelta(days=1)
+_HORIZONS: Final = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 _BAKE: Final = timedelta(hours=4)
 _WAIT: Final = timedelta(hours=72)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeysSeen:
-    """Keys of an app on a channel: how many a day, and by guardrail the share of a day's keys that went bad.
-
-    Raises:
-        ValueError: a number is negative, or a share is above 1.
-    """
-
-    a_day: float
-    bad: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        if self.a_day < 0 or not all(0 <= bad <= 1 for bad in self.bad.values()):
-            raise ValueError(f"there are no such keys: {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,124 +56,161 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
-    """What a step of this weight sees, by guardrail, and when it has the keys that the policy asks for."""
+    """What a step of this weight sees, by guardrail, and when it has the keys that the policy asks for.
+
+    ``foretold`` is the time to the abort of the canary that :func:`first_sight` is about, by the plan's ``headline``.
+    """
 
     weight: int
     canary_keys_a_day: float
     enough_keys: timedelta | None
+    foretold: timedelta | None
     sights: Mapping[str, Sight]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """A canary that the policy calls not worse, and that is aborted all the same once there are enough keys.
+
+    ``share`` of its keys are bad at the ``guardrail``, as many as ``ratio`` and ``tolerance`` admit. ``keys`` are those
+    of both sides at the ``weight`` of a step.
+    """
+
+    guardrail: str
+    weight: int
+    share: float
+    keys: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a rollout by a policy sees.
 
-    ``dropped`` are guardrails that judge no step, with the reason. ``proposed`` is a ``rollout:`` for this traffic;
-    None where there is too little of it for any.
+    ``headline`` is the guardrail that speaks for all: ``error`` where that is on; empty where none is. ``dropped`` are
+    guardrails that let no canary advance, with the reason. ``proposed`` is a ``rollout:`` for this
+    traffic; None where there is too little of it for any. ``inside`` is None where no canary is aborted that the policy
+    calls not worse.
     """
 
     steps: tuple[StepPlan, ...]
+    headline: str
     dropped: Mapping[str, str]
+    inside: Inside | None
     proposed: Mapping[str, object] | None
 
 
-def plan(policy: RolloutPolicy, keys: KeysSeen) -> Plan:
-    """Returns what the steps of a policy see, and what a policy for this traffic could be."""
-    bad = {name: keys.bad.get(name, 0.0) for name in policy.guardrails}
-    dropped = {
-        name: f"{part:.0%} of keys go bad in a day, so it saturates: choose a rarer guardrail"
-        for name, part in bad.items()
-        if part > SATURATED
-    }
-    judged = {name: part for name, part in bad.items() if name not in dropped}
-    steps = tuple(_step(policy, keys.a_day, judged, step.weight) for step in policy.steps)
-    return Plan(steps=steps, dropped=dropped, proposed=_proposed(policy, keys.a_day, judged))
+def plan(
+    policy: RolloutPolicy,
+    keys: KeysSeen,
+    *,
+    off: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Plan:
+    """Returns what the steps of a policy see, and what a policy for this traffic could be.
+
+    ``off`` are guardrails that do not judge a canary that starts now. ``settings`` are those of the policy; what a
+    proposal has no reason to change is kept of them.
+    """
+    on = {name: keys.of(name) for name in policy.guardrails if name not in (off or {})}
+    dropped = {name: why for name, shown in on.items() if (why := _lacks(shown, policy, keys.a_day))}
+    judged = {name: shown for name, shown in on.items() if name not in dropped}
+    return Plan(
+        steps=tuple(_step(policy, keys, on, judged, step.weight) for step in policy.steps),
+        headline=headline(on),
+        dropped=dropped,
+        inside=_inside(policy, on),
+        proposed=_proposed(policy, judged, off, settings),
+    )
 
 
-def time_to_abort(
-    keys_a_day: float, bad: float, weight: int, guardrails: int, times: float = TIMES
-) -> timedelta | None:
-    """Returns how long the coin of keys that are bad once takes to abort a canary that is ``times`` as bad."""
-    odds = weight / (WHOLE - weight)
-    part = odds * times / (1 + odds * times)
-    tosses = (growth(odds, multiple) for multiple in WORSE)
-    gain = max(part * math.log(canary) + (1 - part) * math.log(stable) for canary, stable in tosses)
-    limit = math.log(len(Coin) * guardrails / FALSE_ABORTS) + math.log(len(WORSE)) - math.log(share(0))
-    a_day = keys_a_day * bad * (1 + (times - 1) * weight / WHOLE)
-    return _time(limit / gain / a_day) if a_day else None
+def _lacks(shown: Shown, policy: RolloutPolicy, keys_a_day: float) -> str:
+    """Why a guardrail lets no canary advance; empty if it may."""
+    if keys_a_day and not shown.keys.a_day:
+        return "no key could show it, so a step has no data: leave it out"
+    part = shown.share(policy.wait / _DAY)
+    if part > SATURATED:
+        return f"{part:.0%} of keys go bad within {policy.wait / _HOUR:g}h, so it saturates: choose a rarer guardrail"
+    return ""
 
 
-def _step(policy: RolloutPolicy, keys_a_day: float, judged: Mapping[str, float], weight: int) -> StepPlan:
-    canary = keys_a_day * weight / WHOLE
+def _step(
+    policy: RolloutPolicy, keys: KeysSeen, on: Mapping[str, Shown], judged: Mapping[str, Shown], weight: int
+) -> StepPlan:
+    """What a step sees. Every guardrail that is on has coins, also one that lets nothing advance."""
+    canary = keys.a_day * weight / WHOLE
     return StepPlan(
         weight=weight,
         canary_keys_a_day=canary,
-        enough_keys=_time(policy.canary_keys / canary) if canary else None,
+        enough_keys=longest(Growing(sampled_keys(canary), keys.again).days(policy.canary_keys)) if canary else None,
+        foretold=first_sight(policy, on[headline(on)], weight, len(on)) if on else None,
         sights={
             name: Sight(
-                worse=time_to_abort(keys_a_day, bad, weight, len(judged)),
-                not_worse=_time_to_show(policy, keys_a_day, bad, weight),
+                worse=abort_of(shown, weight, len(on), ratio=policy.abort_ratio),
+                not_worse=time_to_show(policy, shown, keys.a_day, weight),
             )
-            for name, bad in judged.items()
+            for name, shown in judged.items()
         },
     )
 
 
-def _time_to_show(policy: RolloutPolicy, keys_a_day: float, bad: float, weight: int) -> timedelta | None:
-    """How long it takes until an equal canary with the expected number of bad keys is shown not to be worse."""
-    sides = [min(keys_a_day * part / WHOLE, KEYS_A_DAY) for part in (weight, WHOLE - weight)]
+def _inside(policy: RolloutPolicy, on: Mapping[str, Shown]) -> Inside | None:
+    """The canary inside ``ratio`` and ``tolerance`` that is aborted at the fewest keys.
 
-    def is_shown(hours: int) -> bool:
-        canary, stable = (int(a_day * hours / 48) for a_day in sides)  # those that were first seen in the first half
-        keys = SampledKeys(
-            canary=canary, canary_bad=math.ceil(canary * bad), stable=stable, stable_bad=int(stable * bad)
-        )
-        verdict = judge_step(keys, sides[0] / sides[1], ratio=policy.ratio, tolerance=policy.tolerance)
-        return verdict.is_shown
-
-    return _first_hour(is_shown) if min(sides) else None
-
-
-def _first_hour(holds: Callable[[int], bool]) -> timedelta | None:
-    """The first hour at which it holds, of what holds from some hour on."""
-    low, high = 0, LONGEST // _HOUR
-    if not holds(high):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high * _HOUR
+    It lets itself be called not worse with any share up to the larger one of ``ratio`` times stable's and the
+    tolerance. Where the abort asks for any difference, this is one, and enough keys show it: after the days of
+    :func:`days_to_abort` with that share as *c*, which have so many keys.
+    """
+    found: Inside | None = None
+    for name, shown in on.items():
+        canary = min(1.0, max(policy.ratio * shown.bad, policy.tolerance))
+        for step in policy.steps:
+            days = days_to_abort(shown, step.weight, len(on), canary=canary, ratio=policy.abort_ratio)
+            keys = shown.keys.within(days) if days < math.inf else math.inf
+            if keys < (found.keys if found else math.inf):
+                found = Inside(guardrail=name, weight=step.weight, share=canary, keys=math.ceil(keys))
+    return found
 
 
-def _proposed(policy: RolloutPolicy, keys_a_day: float, judged: Mapping[str, float]) -> Mapping[str, object] | None:
-    """Steps of which the first one sees a canary that is three times as bad within a day, by what goes bad most often.
+# --- a proposal ------------------------------------------------------------------------------------
+
+
+def _proposed(
+    policy: RolloutPolicy,
+    judged: Mapping[str, Shown],
+    off: Mapping[str, str] | None,
+    settings: Mapping[str, object] | None,
+) -> Mapping[str, object] | None:
+    """Steps of which the first one sees a canary that is three times as bad within a day, by what goes bad most often;
+    where no step does, within the shortest time that a step can, up to seven days.
 
     Where next to nothing goes bad, that is a canary with a share of bad keys at the tolerance.
     """
     if not judged:
         return None
-    most = max(*judged.values(), policy.tolerance / TIMES)
-    soon = [weight for weight in _WEIGHTS if _bake(keys_a_day, most, weight, len(judged)) <= _SOON]
-    if not soon:
+    most = max(judged.values(), key=lambda shown: shown.keys.a_day * shown.bad)
+    times = {weight: first_sight(policy, most, weight, len(judged)) or LONGEST for weight in _WEIGHTS}
+    first = next((weight for most in _HORIZONS for weight in _WEIGHTS if times[weight] <= most), None)
+    if first is None:
         return None
-    weights = [soon[0], *(weight for weight in (500, 2_500, 5_000) if weight > soon[0])]
-    slowest = [_time_to_show(policy, keys_a_day, bad, weights[0]) or LONGEST for bad in judged.values()]
+    weights = [first, *(weight for weight in (500, 2_500, 5_000) if weight > first)]
+    slowest = [time_to_show(policy, shown, shown.keys.a_day, first) or LONGEST for shown in judged.values()]
+    guardrails = [name for name in policy.guardrails if name in judged or name in (off or {})]
     return {
         "steps": [
-            {"percent": _percent(weight), "bake": _hours(_bake(keys_a_day, most, weight, len(judged)))}
-            for weight in weights
+            {"percent": _percent(weight), "bake": _hours(min(max(times[weight], _BAKE), _DAY))} for weight in weights
         ],
-        "wait": _hours(min(max(_WAIT, *slowest), 7 * _DAY)),
-        "guardrails": list(judged),
+        "wait": _hours(min(max(_WAIT, times[first], *slowest), _HORIZONS[-1])),
+        "guardrails": guardrails,
+        **_kept(settings or {}, guardrails),
     }
 
 
-def _bake(keys_a_day: float, bad: float, weight: int, guardrails: int) -> timedelta:
-    return max(time_to_abort(keys_a_day, bad, weight, guardrails) or LONGEST, _BAKE)
-
-
-def _time(days: float) -> timedelta | None:
-    return days * _DAY if days <= LONGEST / _DAY else None
+def _kept(settings: Mapping[str, object], guardrails: list[str]) -> dict[str, object]:
+    kept = {name: value for name, value in settings.items() if name not in ("steps", "wait", "guardrails")}
+    if isinstance(actions := kept.pop("actions", None), Mapping):
+        left = {name: action for name, action in actions.items() if name in guardrails}
+        kept |= {"actions": left} if left else {}
+    return kept
 
 
 def _hours(time: timedelta) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -123,6 +123,17 @@ class RolloutPolicy:
     def shortest(self) -> timedelta:
         """How long the canary takes at least, from its start to its finish."""
         return sum((step.bake for step in self.steps[:-1]), self.wait)
+
+
+def unseen_hours(policy: RolloutPolicy) -> str:
+    """Returns which hours of the day no step may see, of a canary that starts in the morning; empty where each is seen.
+
+    A canary that is finished within less than a day did not meet every hour.
+    """
+    if policy.shortest >= timedelta(days=1):
+        return ""
+    ends = (datetime(2000, 1, 1, 9, tzinfo=UTC) + policy.shortest).strftime("%H:%M")
+    return f"of one that starts at 09:00, no step sees the hours from {ends} to 09:00"
 
 
 def read_rollout(settings: Mapping[str, object]) -> RolloutPolicy:

@@ -89,6 +89,28 @@ class OutcomeReader:
 
         return keys_a_day(self._connection, app, channel, minute_of(now) // DAY)
 
+    def count_of_day(self, app: str, channel: str, day: int) -> int:
+        """About how many keys an app had on a channel on a day, counted in days since 1970."""
+        from promptops.store.queries.outcome_units import count_of_day
+
+        return count_of_day(self._connection, app, channel, day)
+
+    def keys_of_day(
+        self, app: str, channel: str, day: int, *, most: int
+    ) -> Iterator[tuple[Assignment, str, frozenset[str], frozenset[str]]]:
+        """Keys of a day's sample, the smallest ids first and at most so many: the assignment, the id, and the
+        guardrails at which it could be bad, and was. A key that two assignments had is there twice.
+        """
+        from promptops.store.queries.outcome_units import keys_of_day
+
+        return keys_of_day(self._connection, app, channel, day, most)
+
+    def days_bad(self, place: Assignment, guardrail: str, *, since: datetime) -> frozenset[tuple[int, str]]:
+        """Days since then with units of an assignment that were bad at a guardrail, as far as they are kept."""
+        from promptops.store.queries.outcome_units import days_bad
+
+        return days_bad(self._connection, place, guardrail, minute_of(since))
+
     def counted_feedback(self, marks: Collection[bytes]) -> frozenset[bytes]:
         """Those of these marks of feedback, of 8 bytes, that were counted in the last 60 days."""
         from promptops.store.queries.outcome_once import known_marks

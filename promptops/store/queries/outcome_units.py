@@ -52,6 +52,21 @@ _SMALLEST = (
     .order_by(_sample.c.unit)
     .limit(_ENOUGH)
 )
+_OF_DAY = (
+    select(*(_sample.c[name] for name in ("unit", "epoch", "revision", "arm", "could", "bad")))
+    .where(
+        _sample.c.app == bindparam("app"),
+        _sample.c.channel == bindparam("channel"),
+        _sample.c.day == bindparam("day"),
+        _sample.c.arm.in_([Arm.STABLE.value, Arm.CANARY.value]),
+    )
+    .order_by(_sample.c.unit)
+    .limit(bindparam("most"))
+)
+_DAYS_BAD = select(_bad.c.unit, _bad.c.minutes, _bad.c.minute).where(
+    *(_bad.c[name] == bindparam(name) for name in ("app", "channel", "epoch", "revision", "arm", "guardrail")),
+    _bad.c.minute >= bindparam("since"),
+)
 
 
 def add_bad_units(connection: Connection, units: Iterable[BadUnit]) -> None:
@@ -108,11 +123,7 @@ def keys_a_day(connection: Connection, app: str, channel: str, day: int) -> int:
     A sample takes the units whose ids are smallest, and ids are spread evenly. So the 1,024 smallest say how many there
     are, within 6 % in 19 of 20 times, whatever the threshold was. Fewer than that are counted: then all were taken.
     """
-    found = 0
-    for each in (day - 1, day):
-        units = [row[0] for row in connection.execute(_SMALLEST, {"app": app, "channel": channel, "day": each})]
-        found = max(found, estimate(len(units), units[-1] if units else ""))
-    return found
+    return max(count_of_day(connection, app, channel, each) for each in (day - 1, day))
 
 
 def keys_of(connection: Connection, app: str, channel: str, since: int, until: int | None) -> Mapping[Assignment, int]:
@@ -130,6 +141,45 @@ def keys_of(connection: Connection, app: str, channel: str, since: int, until: i
         )
         for row in connection.execute(found)
     }
+
+
+def count_of_day(connection: Connection, app: str, channel: str, day: int) -> int:
+    """Returns about how many keys an app had on a channel on a day."""
+    units = [row[0] for row in connection.execute(_SMALLEST, {"app": app, "channel": channel, "day": day})]
+    return estimate(len(units), units[-1] if units else "")
+
+
+def keys_of_day(
+    connection: Connection, app: str, channel: str, day: int, most: int
+) -> Iterator[tuple[Assignment, str, frozenset[str], frozenset[str]]]:
+    """Yields keys of the sample of a day that took part in comparisons, the smallest ids first: the assignment, the id,
+    and the guardrails at which it could be bad, and was. A key that two assignments had is there twice.
+    """
+    texts: dict[str, frozenset[str]] = {}  # few are different
+    places: dict[tuple[int, int, str], Assignment] = {}
+    for row in connection.execute(_OF_DAY, {"app": app, "channel": channel, "day": day, "most": most}):
+        place = (row.epoch, row.revision, row.arm)
+        if place not in places:
+            places[place] = Assignment(
+                app=app, channel=channel, epoch=row.epoch, revision=row.revision, arm=Arm(row.arm)
+            )
+        for names in (row.could, row.bad):
+            if names not in texts:
+                texts[names] = frozenset(json.loads(names))
+        yield places[place], row.unit, texts[row.could], texts[row.bad]
+
+
+def days_bad(connection: Connection, place: Assignment, guardrail: str, since: int) -> frozenset[tuple[int, str]]:
+    """Returns days since a minute, with units of an assignment that were bad at a guardrail: of each unit the days of
+    its first minutes and of the last one, as far as they are kept.
+    """
+    rows = connection.execute(_DAYS_BAD, {**_place(place), "guardrail": guardrail, "since": since})
+    return frozenset(
+        (minute // DAY, row.unit)
+        for row in rows
+        for minute in (*json.loads(row.minutes), row.minute)
+        if minute >= since
+    )
 
 
 def estimate(units: int, largest: str) -> int:

@@ -50,6 +50,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "Captured": "captured_calls",
     "Erasure": "erasures",
     "CanaryFound": "canaries",
+    "CanaryPlanned": "canaries",
     "Looked": "canaries",
 }
 """Where the form of each class of answers is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -125,3 +126,96 @@ class CanaryLookDocument:
     verb: str
     why: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlanGuardrailDocument:
+    """A guardrail of a planned canary: ``state`` is ``judges``, ``off`` (no canary has it now) or ``dropped`` (it
+    would let no canary advance), and ``why`` says so. ``bad`` is the share of a day's keys of the stable release that
+    were bad at it, of those that could be; of ``slow`` and ``dear``, what their limits are made for.
+    """
+
+    guardrail: str
+    state: str
+    why: str
+    bad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanarySightDocument:
+    """What a guardrail sees in a step, null where that takes more than 90 days or never happens.
+
+    ``worse_seconds`` is the time to the abort of a canary of which three times as many keys are bad, and
+    ``not_worse_seconds`` that until an equal one is shown not to be worse.
+    """
+
+    guardrail: str
+    worse_seconds: int | None
+    not_worse_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlanStepDocument:
+    """A step of a planned canary: its weight in basis points, and what it sees if the canary begins with it.
+
+    ``enough_keys_seconds`` is the time until it has the keys that the policy needs. ``sees_seconds`` is that to the
+    abort of a canary of whose keys ``headline_share`` are bad in a day. Both are null for more than 90 days.
+    """
+
+    weight: int
+    bake_seconds: int
+    canary_keys_a_day: float
+    enough_keys_seconds: int | None
+    sees_seconds: int | None
+    sights: tuple[CanarySightDocument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryInsideDocument:
+    """A canary that `ratio` and `tolerance` call not worse, since only this share of its keys is bad at a guardrail,
+    and that is aborted all the same from about so many keys of both sides on, in a step of this weight.
+    """
+
+    guardrail: str
+    weight: int
+    share: float
+    keys: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlanDocument:
+    """What a canary beside the ``stable`` release would see. ``release`` is the one to try, if one was named.
+
+    ``by_default`` says that the channel has no rollout. Where no call was ``reported`` in seven days, nothing is known
+    of the keys. The numbers are of ``days`` whole days; 0 for the present day alone. Where the stable release had none
+    of these yet (``of_stable`` is false), shares are those of the releases before. ``calls`` are those of the stable
+    release, and ``calls_without_key`` are counted by no analysis. ``headline`` is the guardrail that ``sees_seconds``
+    of steps is about: of a canary with this share of bad keys in a day, which is three times that of stable if
+    ``headline_tripled``. The limits of slow and dear calls are ``slow_times`` and ``dear_times`` as high, since a run
+    found the release slower or dearer. ``unseen_hours`` says which hours of a day no step may see, and ``proposed`` is
+    a rollout for this traffic; null where there is too little of it.
+    """
+
+    app: AppName
+    channel: ChannelName
+    stable: str
+    release: str
+    by_default: bool
+    reported: bool
+    of_stable: bool
+    days: int
+    keys_a_day: int
+    calls: int
+    calls_without_key: int
+    slow_times: float
+    dear_times: float
+    wait_seconds: int
+    keys_needed: int
+    headline: str
+    headline_share: float
+    headline_tripled: bool
+    guardrails: tuple[CanaryPlanGuardrailDocument, ...]
+    steps: tuple[CanaryPlanStepDocument, ...]
+    inside: CanaryInsideDocument | None
+    unseen_hours: str
+    proposed: Mapping[str, object] | None

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.canary.coins import Tosses, log_e_value
+from promptops.core.canary.foresight import LONGEST, KeysSeen, time_to_abort
 from promptops.core.canary.guardrail import share
-from promptops.core.canary.plan import LONGEST, KeysSeen, plan, time_to_abort
+from promptops.core.canary.plan import plan
 from promptops.core.canary.rollout_policy import read_rollout
 from promptops.core.canary.state import RolloutState
 from promptops.core.deployment_parts import WHOLE
 
-POLICY = read_rollout(
-    {
-        "steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}, {"percent": 50, "bake": "24h"}],
-        "guardrails": ["error", "refusal"],
-    }
-)
+SETTINGS = {
+    "steps": [{"percent": 5, "bake": "4h"}, {"percent": 25, "bake": "4h"}, {"percent": 50, "bake": "24h"}],
+    "guardrails": ["error", "refusal"],
+}
+POLICY = read_rollout(SETTINGS)
 DAY = timedelta(days=1)
 
 
@@ -83,6 +83,59 @@ def test_less_traffic_begins_with_more_of_it_and_too_little_with_none(keys_a_day
     else:
         assert proposed is not None
         assert read_rollout(proposed).steps[0].weight == 100 * first
+
+
+def test_a_guardrail_that_no_key_could_show_is_dropped_and_one_that_is_off_is_kept() -> None:
+    keys = KeysSeen(a_day=50_000, bad={"error": 0.02}, able={"refusal": 0.0})
+    found = plan(POLICY, keys)
+    assert "no key could show it" in found.dropped["refusal"]
+    assert found.proposed is not None and found.proposed["guardrails"] == ["error"]
+    off = plan(POLICY, KeysSeen(a_day=50_000, bad={"error": 0.02}), off={"refusal": "too few calls"})
+    assert off.proposed is not None and off.proposed["guardrails"] == ["error", "refusal"]
+    assert all(list(step.sights) == ["error"] for step in off.steps)
+    assert not plan(POLICY, keys, off=dict.fromkeys(POLICY.guardrails, "")).headline
+
+
+def test_keys_that_come_back_saturate_a_guardrail_within_the_time_of_a_step() -> None:
+    """In three days 12 % of them went bad, and in one 4 %."""
+    every_day = KeysSeen(a_day=50_000, bad={"error": 0.04}, again=1.0)
+    assert "12% of keys go bad within 72h" in plan(POLICY, every_day).dropped["error"]
+    assert not plan(POLICY, KeysSeen(a_day=50_000, bad={"error": 0.04})).dropped
+
+
+def test_a_canary_that_the_policy_calls_not_worse_is_aborted_from_some_keys_on() -> None:
+    keys = KeysSeen(a_day=50_000, bad={"error": 0.02, "refusal": 0.0})
+    inside = plan(POLICY, keys).inside
+    assert inside is not None
+    assert (inside.guardrail, inside.share) == ("refusal", 0.01)  # the tolerance, where stable never refuses
+    alone = plan(read_rollout({**SETTINGS, "guardrails": ["error"]}), keys).inside
+    assert alone is not None
+    assert (alone.share, alone.weight) == (0.03, 5_000)  # ratio times stable's; half of the keys show most
+    assert 3_000 < alone.keys < 20_000
+    spared = read_rollout({**SETTINGS, "guardrails": ["error"], "abort_above": "ratio"})
+    assert plan(spared, keys).inside is None
+
+
+def test_a_proposal_keeps_what_it_has_no_reason_to_change() -> None:
+    settings = {
+        **SETTINGS,
+        "ask": ["red-team"],
+        "minimum": {"canary_keys": 300},
+        "actions": {"error": "pause", "refusal": "pause"},
+    }
+    keys = KeysSeen(a_day=50_000, bad={"error": 0.3, "refusal": 0.02})
+    proposed = plan(read_rollout(settings), keys, settings=settings).proposed
+    assert proposed is not None
+    policy = read_rollout(proposed)
+    assert (policy.ask, policy.canary_keys, list(policy.actions)) == (("red-team",), 300, ["refusal"])
+
+
+def test_where_no_step_sees_anything_within_a_day_the_first_one_takes_longer() -> None:
+    found = plan(POLICY, KeysSeen(a_day=1_240, bad={"error": 0.02})).proposed
+    assert found is not None
+    policy = read_rollout(found)
+    [first, *_] = plan(policy, KeysSeen(a_day=1_240, bad={"error": 0.02})).steps
+    assert first.foretold is not None and DAY < first.foretold <= policy.wait
 
 
 @given(st.integers(0, 10**7), st.floats(0, 1), st.floats(0, 1))
