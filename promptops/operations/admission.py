@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.compiled import flaw_of
+from promptops.core.deployment_parts import Action as Step
 from promptops.core.errors import Conflict, Invalid, NotFound, Unloadable
 from promptops.core.features import requires_of
 from promptops.core.heartbeat import NotFollowing
@@ -116,7 +118,9 @@ def admit(
             done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
             warned = desk.warned if done.deployments and not done.replayed else ()
             measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
-            return replace(done, not_following=_not_following(registry, done, now), warned=warned, measured=measured)
+            low = () if done.replayed else _low_traffic(registry, done, now)
+            found = replace(done, not_following=_not_following(registry, done, now), low_traffic=low)
+            return replace(found, warned=warned, measured=measured)
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
         except Unasked as unasked:
@@ -128,6 +132,18 @@ def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[N
         contents = [content.content for content in reader.contents([made.digest for made in done.deployments])]
     requires = sorted({feature for content in contents for feature in requires_of(content)})
     return not_following(registry, done.deployments, requires, now=now)
+
+
+def _low_traffic(registry: Registry, done: Deployed, now: datetime) -> tuple[LowTraffic, ...]:
+    """The canaries that start here and whose first step has too few keys to see anything."""
+    started = [made for made in done.deployments if made.canary and made.canary.action is Step.START]
+    if not started:
+        return ()
+    from promptops.operations.canary_plan import low_traffic
+
+    with registry.read() as reader:
+        found = [low_traffic(reader, made, now) for made in started]
+    return tuple(low for low in found if low is not None)
 
 
 def _measured(registry: Registry, done: Deployed, rights: Rights, now: datetime) -> tuple[MeasuredTokens, ...]:

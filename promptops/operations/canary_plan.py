@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from promptops.core.canary.foresight import TIMES, first_sight, foretold, headline
+from promptops.core.canary.foresight import TIMES, Growing, Shown, first_sight, foretold, headline
+from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.canary.plan import DEFAULT, Plan, plan
 from promptops.core.canary.rollout_policy import RolloutPolicy, read_rollout, unseen_hours
 from promptops.core.canary.traffic import KeyOfDay, Scored, Traffic, traffic_of
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 
 _KEYS: Final = 5_000
 """Keys of a day that are read: of seven days, a share of 1 % is known within a ninth of it."""
-_FEW_KEYS: Final = 1_024
-"""The same, and so many days, where a promotion only asks whether the first step sees anything."""
-_FEW_DAYS: Final = timedelta(days=2)
+_FEW_KEYS: Final = 512
+"""The same where a promotion only asks whether the first step sees anything."""
+_BACK: Final = range(1, LOOKED_BACK.days + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,24 +49,6 @@ class CanaryPlanned:
     """What a canary would see."""
 
     document: documents.CanaryPlanDocument
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LowTraffic:
-    """The first step of a canary has too few keys: it sees a canary of whose keys ``share`` are bad at the
-    ``guardrail`` in a day only after ``sees`` (None: after 90 days or never), and lasts ``wait`` at most. With
-    ``tripled``, that is three times the share of stable.
-    """
-
-    app: str
-    channel: str
-    weight: int
-    keys_a_day: int
-    guardrail: str
-    share: float
-    tripled: bool
-    sees: timedelta | None
-    wait: timedelta
 
 
 def canary_plan(registry: Registry, request: CanaryPlanRequest, *, now: datetime) -> CanaryPlanned:
@@ -113,40 +97,48 @@ def canary_plan(registry: Registry, request: CanaryPlanRequest, *, now: datetime
 
 
 def low_traffic(reader: Reader, made: Deployment, now: datetime) -> LowTraffic | None:
-    """Returns how little the first step of a canary sees that a deployment starts; None where it sees enough, no policy
-    takes the steps of the canary, or nothing is reported of the app: then it is a blind one, as a person said.
+    """Returns how little the first step of a canary sees that a deployment starts. None where it sees enough, no policy
+    takes the steps of the canary, or nothing was reported of the app: then a person started it blind.
 
-    It is about the guardrail that speaks for all, by fewer keys than :func:`canary_plan` reads.
+    It is about the guardrail that speaks for all, as if each day had other keys: that takes a few questions to the
+    database, and :func:`canary_plan` reads thousands of keys.
     """
-    settings = reader.channel(made.channel).policy.rollout
-    if settings is None or made.canary is None or not reader.is_reported(made.app, made.channel, since=now - _FEW_DAYS):
+    app, place, canary = made.app, made.channel, made.canary
+    settings = reader.channel(place).policy.rollout
+    if settings is None or canary is None or not reader.is_reported(app, place, since=now - LOOKED_BACK):
         return None
     policy = read_rollout(settings)
-    today = minute_of(now) // DAY
-    days = range(today - _FEW_DAYS // timedelta(days=1), today + 1)
     name = headline(policy.guardrails)
-    keys = [
-        KeyOfDay(day, unit, place.arm is Arm.STABLE, could, bad)
-        for day in days
-        for place, unit, could, bad in reader.keys_of_day(made.app, made.channel, day, most=_FEW_KEYS)
-    ]
-    counts = {day: reader.count_of_day(made.app, made.channel, day) for day in days}
-    seen = traffic_of(keys, counts, [name], today=today, most=_FEW_KEYS).keys
-    sees = first_sight(policy, seen.of(name), made.canary.weight, len(policy.guardrails))
+    shown = _shown(reader, app, place, name, minute_of(now) // DAY)
+    sees = first_sight(policy, shown, canary.weight, len(policy.guardrails))
     if sees is not None and sees <= policy.wait:
         return None
-    share = TIMES * foretold(seen.of(name), policy.tolerance).bad
+    share = _foretold_share(policy, shown)
     return LowTraffic(
-        app=made.app,
-        channel=made.channel,
-        weight=made.canary.weight,
-        keys_a_day=round(seen.a_day),
+        app=app,
+        channel=place,
+        version=canary.release.version,
+        weight=canary.weight,
+        keys_a_day=round(shown.keys.a_day),
         guardrail=name,
-        share=min(1.0, share),
+        share=share,
         tripled=share > policy.tolerance,
         sees=sees,
         wait=policy.wait,
     )
+
+
+def _shown(reader: Reader, app: str, channel: str, guardrail: str, today: int) -> Shown:
+    """What the keys of the newest two days before today show of a guardrail, of those with any; else those of today."""
+    before = (reader.rate_of_day(app, channel, today - back, guardrail, most=_FEW_KEYS) for back in _BACK)
+    rates = list(islice((rate for rate in before if rate[0]), 2))
+    rates = rates or [reader.rate_of_day(app, channel, today, guardrail, most=_FEW_KEYS)]
+    count, able, bad = (sum(rate[place] for rate in rates) for place in range(3))
+    return Shown(keys=Growing(count / len(rates)), bad=bad / able if able else 0.0)
+
+
+def _foretold_share(policy: RolloutPolicy, shown: Shown) -> float:
+    return min(1.0, TIMES * foretold(shown, policy.tolerance).bad)
 
 
 # --- what was reported -----------------------------------------------------------------------------
@@ -228,8 +220,7 @@ def _counts(traffic: Traffic, start: AtStart) -> dict[str, Any]:
 
 
 def _seen(policy: RolloutPolicy, found: Plan, traffic: Traffic, start: AtStart) -> dict[str, Any]:
-    shown = traffic.keys.of(found.headline)
-    share = min(1.0, TIMES * foretold(shown, policy.tolerance).bad)
+    share = _foretold_share(policy, traffic.keys.of(found.headline))
     return {
         "wait_seconds": _seconds(policy.wait),
         "keys_needed": policy.canary_keys,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Quarantine
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
@@ -27,7 +28,7 @@ class Deployed:
 
     ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
     ``warned`` is what a gate that only warns said of it, check by check. ``measured`` are, of a dry run of a promotion,
-    the tokens of calls of what is live and of what would be.
+    the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries that start with too few keys.
     """
 
     deployments: tuple[Deployment, ...]
@@ -39,6 +40,7 @@ class Deployed:
     not_following: tuple[NotFollowing, ...] = ()
     warned: tuple[str, ...] = ()
     measured: tuple[MeasuredTokens, ...] = ()
+    low_traffic: tuple[LowTraffic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def typed(
     """The command line, on the database or through a server."""
     monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
     if request.param == "server":
-        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(filled, "ops", Scope.READ).secret)
+        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(filled, "ops", Scope.ADMIN).secret)
         monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
     return promptops
 
@@ -153,3 +153,40 @@ def test_calls_without_a_key_that_would_pause_it_are_said(typed: Promptops, fill
 )
 def test_what_is_wrong_is_named(typed: Promptops, words: tuple[str, ...], exits: int, code: str) -> None:
     assert typed(*words, "--json", exits=exits).error["code"] == code
+
+
+# --- at the start ----------------------------------------------------------------------------------
+
+PROMOTE = ("promote", "bot@0.1.3", "--channel", "prod")
+
+
+def test_a_promotion_says_that_its_first_step_sees_too_little(typed: Promptops, filled: Registry) -> None:
+    report_week(filled, datetime.now(UTC), keys=1_240, bad=0.02)
+    for words in (("--dry-run",), ()):
+        said = text(typed, *PROMOTE, *words)
+        assert "Low traffic: 1 % of about 1," in said
+        assert "keys a day: a tripled error rate shows after 2" in said  # 20 to 29 days
+        assert "and the step lasts 3 days at most" in said
+        assert "promptops canary plan bot@0.1.3 --channel prod" in said
+        assert "promptops eval bot@0.1.3 --cases calls:prod" in said
+
+
+def test_a_canary_that_begins_with_enough_keys_says_nothing(typed: Promptops, filled: Registry) -> None:
+    report_week(filled, datetime.now(UTC), keys=1_240, bad=0.02)
+    start = ("canary", "start", "bot@0.1.3", "--channel", "prod", "--percent", "25", "--json")
+    assert typed(*start).json["low_traffic"] == []
+
+
+def test_where_stable_never_fails_it_is_about_a_share_at_the_tolerance(typed: Promptops, filled: Registry) -> None:
+    report_week(filled, datetime.now(UTC), keys=300)
+    [low] = shown(typed, *PROMOTE)["low_traffic"]
+    assert (low["share"], low["tripled"], low["weight"], low["wait_seconds"]) == (0.01, False, 100, 259_200)
+    assert low["sees_seconds"] is None  # more than 90 days
+
+
+def test_what_was_started_blind_or_without_a_policy_is_not_about_traffic(typed: Promptops, filled: Registry) -> None:
+    assert shown(typed, *PROMOTE, "--blind", "--dry-run")["low_traffic"] == []
+    factory.make_channels(filled, prod=Policy())
+    report_week(filled, datetime.now(UTC), keys=20)
+    start = ("canary", "start", "bot@0.1.3", "--channel", "prod", "--percent", "5")
+    assert shown(typed, *start)["low_traffic"] == []

@@ -12,6 +12,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.bucketing import percent
 
 if TYPE_CHECKING:
+    from promptops.core.canary.low_traffic import LowTraffic
     from promptops.wire.documents.canaries import CanaryPlanDocument, CanaryPlanStepDocument
 
 _WITHOUT_KEY: Final = 0.05
@@ -42,6 +43,22 @@ def plan_lines(found: CanaryPlanDocument, page: Page) -> list[Line]:
         *_warnings(found),
         *_proposed(found),
     ]
+
+
+def low_traffic_lines(low: LowTraffic) -> list[Line]:
+    """What the first step of a canary does not see that was just started, and what to do instead."""
+    release = f"{low.app}@{low.version}"
+    worse = bad_rate(low.guardrail, low.share, tripled=low.tripled)
+    sees = duration(None if low.sees is None else int(low.sees.total_seconds()))
+    text = (
+        f"{percent(low.weight)} of about {low.keys_a_day:,} keys a day: {worse} shows after {sees}, and the step lasts "
+        f"{duration(int(low.wait.total_seconds()))} at most."
+    )
+    steps = [
+        ("what each step sees", ["canary", "plan", release, "--channel", low.channel]),
+        ("calls of users as cases", ["eval", release, "--cases", f"calls:{low.channel}"]),
+    ]
+    return ["", [Span("Low traffic: ", "warn"), text], *next_steps(steps)]
 
 
 def duration(seconds: int | None) -> str:

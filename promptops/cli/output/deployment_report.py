@@ -80,7 +80,16 @@ def deployed_lines(
         lines = _several(deployed, page, again)
     if deployed.replayed:
         lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
-    return [*lines, *_warned(deployed), *_not_following(deployed), *_overtaken(deployed)]
+    return [*lines, *_low_traffic(deployed), *_warned(deployed), *_not_following(deployed), *_overtaken(deployed)]
+
+
+def _low_traffic(deployed: Deployed) -> list[Line]:
+    """The canaries that start with too few keys, and what to do instead."""
+    if not deployed.low_traffic:
+        return []
+    from promptops.cli.output.canary_plan_report import low_traffic_lines
+
+    return [line for low in deployed.low_traffic for line in low_traffic_lines(low)]
 
 
 def _warned(deployed: Deployed) -> list[Line]:

@@ -182,7 +182,13 @@ _AT: Final = "2026-03-01T18:30:05.120000Z"
 _TIMES: Final = {"expires_at": "2026-05-30T18:30:05.120000Z"}
 _NULL: Final = frozenset({"verdict", "canary", "findings", "restores", "revoked", "yank", "yank_reason"})
 """Fields that are null in most answers, so that they are in an example."""
-_USUAL: Final[Mapping[str, Any]] = {"from_": EARLIER, "rollback_to": EARLIER, "not_following": [], "warnings": []}
+_USUAL: Final[Mapping[str, Any]] = {
+    "from_": EARLIER,
+    "rollback_to": EARLIER,
+    "not_following": [],
+    "warnings": [],
+    "low_traffic": [],
+}
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
 _KEYS: Final[Mapping[str, str]] = {
     "quarantined": "staging",

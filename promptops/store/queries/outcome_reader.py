@@ -105,6 +105,14 @@ class OutcomeReader:
 
         return keys_of_day(self._connection, app, channel, day, most)
 
+    def rate_of_day(self, app: str, channel: str, day: int, guardrail: str, *, most: int) -> tuple[int, int, int]:
+        """About how many keys an app had on a day, and of so many of them at most, how many of the stable side could be
+        bad at a guardrail, and were.
+        """
+        from promptops.store.queries.outcome_units import rate_of_day
+
+        return rate_of_day(self._connection, app, channel, day, guardrail, most)
+
     def days_bad(self, place: Assignment, guardrail: str, *, since: datetime) -> frozenset[tuple[int, str]]:
         """Days since then with units of an assignment that were bad at a guardrail, as far as they are kept."""
         from promptops.store.queries.outcome_units import days_bad

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, distinct, func, select, text
+from sqlalchemy import BindParameter, Connection, and_, bindparam, case, delete, distinct, func, select, text
 
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment
@@ -62,6 +62,14 @@ _OF_DAY = (
     )
     .order_by(_sample.c.unit)
     .limit(bindparam("most"))
+)
+_AMONG = _OF_DAY.subquery()
+_IN_ALL = and_(_AMONG.c.arm == Arm.STABLE.value, _AMONG.c.could.like(bindparam("named")))
+_RATE = select(
+    func.count(distinct(_AMONG.c.unit)).label("units"),
+    func.max(_AMONG.c.unit).label("top"),
+    func.sum(case((_IN_ALL, 1), else_=0)).label("able"),
+    func.sum(case((and_(_IN_ALL, _AMONG.c.bad.like(bindparam("named"))), 1), else_=0)).label("were_bad"),
 )
 _DAYS_BAD = select(_bad.c.unit, _bad.c.minutes, _bad.c.minute).where(
     *(_bad.c[name] == bindparam(name) for name in ("app", "channel", "epoch", "revision", "arm", "guardrail")),
@@ -169,6 +177,17 @@ def keys_of_day(
         yield places[place], row.unit, texts[row.could], texts[row.bad]
 
 
+def rate_of_day(
+    connection: Connection, app: str, channel: str, day: int, guardrail: str, most: int
+) -> tuple[int, int, int]:
+    """Returns about how many keys an app had on a channel on a day, and among the smallest ids how many keys of the
+    stable side could be bad at a guardrail, and were. It reads no key.
+    """
+    place = {"app": app, "channel": channel, "day": day, "most": most, "named": f'%"{guardrail}"%'}
+    row = connection.execute(_RATE, place).one()
+    return estimate(row.units, row.top or "", most), row.able or 0, row.were_bad or 0
+
+
 def days_bad(connection: Connection, place: Assignment, guardrail: str, since: int) -> frozenset[tuple[int, str]]:
     """Returns days since a minute, with units of an assignment that were bad at a guardrail: of each unit the days of
     its first minutes and of the last one, as far as they are kept.
@@ -182,9 +201,11 @@ def days_bad(connection: Connection, place: Assignment, guardrail: str, since: i
     )
 
 
-def estimate(units: int, largest: str) -> int:
-    """Returns about how many units there are, of which these many have the smallest ids, up to the largest."""
-    if units < _ENOUGH:
+def estimate(units: int, largest: str, enough: int = _ENOUGH) -> int:
+    """Returns about how many units there are, of which these many have the smallest ids, up to the largest. Fewer than
+    ``enough`` are all of them.
+    """
+    if units < enough:
         return units
     return (units - 1) * 2**64 // max(1, int(largest, 16))
 

@@ -12,6 +12,7 @@ from promptops.wire.documents.deployments import (
     ChangedDocument,
     DeployedDocument,
     DeploymentDocument,
+    LowTrafficDocument,
     NotFollowingDocument,
     QuarantineDocument,
 )
@@ -30,6 +31,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         not_following=tuple(map(NotFollowingDocument.of, done.not_following)),
         warned=done.warned,
         measured=tuple(map(MeasuredTokensDocument.of, done.measured)),
+        low_traffic=tuple(map(LowTrafficDocument.of, done.low_traffic)),
     )
 
 
@@ -44,6 +46,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         not_following=tuple(client.not_following() for client in document.not_following),
         warned=document.warned,
         measured=tuple(each.tokens() for each in document.measured),
+        low_traffic=tuple(each.low_traffic() for each in document.low_traffic),
     )
 
 

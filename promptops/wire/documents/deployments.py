@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
+from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.deployment_parts import Action, Kind
 from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
@@ -142,12 +143,61 @@ class NotFollowingDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LowTrafficDocument:
+    """A canary whose first step has too few keys: it aborts one of whose keys ``share`` are bad at the ``guardrail`` in
+    a day only after ``sees_seconds`` (null for more than 90 days), and lasts ``wait_seconds`` at most. With
+    ``tripled``, that is three times the share of the stable release. ``weight`` is in basis points.
+    """
+
+    app: str
+    channel: str
+    version: str
+    weight: int
+    keys_a_day: int
+    guardrail: str
+    share: float
+    tripled: bool
+    sees_seconds: int | None
+    wait_seconds: int
+
+    @classmethod
+    def of(cls, low: LowTraffic) -> Self:
+        return cls(
+            app=low.app,
+            channel=low.channel,
+            version=low.version,
+            weight=low.weight,
+            keys_a_day=low.keys_a_day,
+            guardrail=low.guardrail,
+            share=low.share,
+            tripled=low.tripled,
+            sees_seconds=None if low.sees is None else int(low.sees.total_seconds()),
+            wait_seconds=int(low.wait.total_seconds()),
+        )
+
+    def low_traffic(self) -> LowTraffic:
+        return LowTraffic(
+            app=self.app,
+            channel=self.channel,
+            version=self.version,
+            weight=self.weight,
+            keys_a_day=self.keys_a_day,
+            guardrail=self.guardrail,
+            share=self.share,
+            tripled=self.tripled,
+            sees=None if self.sees_seconds is None else timedelta(seconds=self.sees_seconds),
+            wait=timedelta(seconds=self.wait_seconds),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedDocument:
     """What a promotion, a rollback or the record of an override did.
 
     ``served`` was read back after the commit: what the channel serves now. ``replayed`` says that the change was made
     by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said. ``measured`` are, of
-    a dry run of a promotion, the tokens of calls of what is live and of what would be.
+    a dry run of a promotion, the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries
+    that start with too few keys.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -158,6 +208,7 @@ class DeployedDocument:
     not_following: tuple[NotFollowingDocument, ...] = ()
     warned: tuple[str, ...] = ()
     measured: tuple[MeasuredTokensDocument, ...] = ()
+    low_traffic: tuple[LowTrafficDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
