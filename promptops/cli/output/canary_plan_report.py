@@ -102,7 +102,7 @@ def _unknown(found: CanaryPlanDocument) -> list[Line]:
 def _known(found: CanaryPlanDocument) -> list[tuple[str, Cell]]:
     days = f"{found.days} whole days" if found.days > 1 else "one whole day" if found.days else "today so far"
     whose = "" if found.of_stable else f"; {found.stable} has no whole day yet, so bad keys are those of others"
-    policy = f"{found.channel} has no rollout: these are the steps that stand in the docs" if found.by_default else ""
+    policy = f"{found.channel} has no rollout: this is of 5, 25 and 50 %, as in the docs" if found.by_default else ""
     return [
         ("keys", f"about {found.keys_a_day:,} a day, by {days}{whose}"),
         ("rollout", policy or f"that of {found.channel}; a step lasts {duration(found.wait_seconds)} at most"),
@@ -127,6 +127,7 @@ def _step_lines(found: CanaryPlanDocument, page: Page) -> Iterator[Line]:
     worse = bad_rate(found.headline, found.headline_share, tripled=found.headline_tripled)
     titles = ("STEP", "KEYS A DAY", f"{found.keys_needed:,} KEYS AFTER", "ABORTS AFTER", "ADVANCES AFTER")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
+    is_stuck = any(each.state == "dropped" for each in found.guardrails)
     for step in found.steps:
         advances = _advances(found, step)
         rows.append(
@@ -135,7 +136,7 @@ def _step_lines(found: CanaryPlanDocument, page: Page) -> Iterator[Line]:
                 f"{step.canary_keys_a_day:,.0f}",
                 duration(step.enough_keys_seconds),
                 _within(step.sees_seconds, found.wait_seconds),
-                _within(advances, found.wait_seconds),
+                Span("never", "warn") if is_stuck else _within(advances, found.wait_seconds),
             ]
         )
     yield from page.columns(rows)
@@ -147,8 +148,7 @@ def _advances(found: CanaryPlanDocument, step: CanaryPlanStepDocument) -> int | 
     """After how long an equal canary has enough keys, and every guardrail shows it not to be worse; None for never."""
     times = [step.enough_keys_seconds, *(sight.not_worse_seconds for sight in step.sights)]
     known = [time for time in times if time is not None]
-    lacks = len(known) < len(times) or any(each.state == "dropped" for each in found.guardrails)
-    return None if lacks or not step.sights else max(known)
+    return None if len(known) < len(times) or not step.sights else max(known)
 
 
 def _within(seconds: int | None, wait: int) -> Cell:
