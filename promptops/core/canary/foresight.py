@@ -94,8 +94,8 @@ class Growing:
             return math.inf
         if count <= self.a_day or not self.again:
             return count / self.a_day
-        left = 1 - self.again * count / self.a_day
-        return math.log(left) / math.log1p(-self.again) if left > 0 else math.inf
+        come = self.again * count / self.a_day  # of all keys that there are
+        return math.log1p(-come) / math.log1p(-self.again) if come < 1 else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
