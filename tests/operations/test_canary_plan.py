@@ -91,13 +91,18 @@ def test_too_few_calls_turn_a_guardrail_off(filled: Registry) -> None:
     assert "no prompt had 1,000 calls" in off["slow"]
 
 
-def test_the_factor_of_limits_is_that_of_the_newest_run(filled: Registry) -> None:
+def test_the_factor_of_limits_is_that_of_the_newest_run_beside_the_stable_release(filled: Registry) -> None:
     factory.make_channels(filled, prod=Policy(rollout=POLICY), staging=Policy())
     candidate = factory.make_release(filled, factory.content("bot", "Hello {{name}}, take 9"))
+    with filled.read() as reader:
+        stable = reader.find_release("bot", version="0.1.2").digest
     whole = replace(
         run(cases=25),
         app="bot",
-        arms=(replace(arm(Arm.CANDIDATE, "new"), digest=candidate.digest), arm(Arm.LIVE, "old")),
+        arms=(
+            replace(arm(Arm.CANDIDATE, "new"), digest=candidate.digest),
+            replace(arm(Arm.LIVE, "old"), digest=stable),
+        ),
     )
     open_run(filled, OpenRequest.of(whole, key=key()), actor="ci", now=NOW)
     rows = [

@@ -120,7 +120,7 @@ def _factors(found: CanaryPlanDocument) -> str:
     ]
     if not higher:
         return f"those of {found.stable}: no run found {found.release} slower or dearer"
-    return f"{' and '.join(higher)}, as its newest run found {found.release}"
+    return f"{' and '.join(higher)}: so {found.release} was in a run beside {found.stable}"
 
 
 def _step_lines(found: CanaryPlanDocument, page: Page) -> Iterator[Line]:
