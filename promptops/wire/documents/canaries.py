@@ -130,9 +130,11 @@ class CanaryLookDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryPlanGuardrailDocument:
-    """A guardrail of a planned canary: ``state`` is ``judges``, ``off`` (no canary has it now) or ``dropped`` (it
-    would let no canary advance), and ``why`` says so. ``bad`` is the share of a day's keys of the stable release that
-    were bad at it, of those that could be; of ``slow`` and ``dear``, what their limits are made for.
+    """A guardrail of a planned canary.
+
+    ``state`` is ``judges``, ``off`` (no canary has it now) or ``dropped`` (it would let no canary advance), and ``why``
+    has the reason. ``bad`` is the share of a day's keys of the stable release that were bad at it, of those that could
+    be; of ``slow`` and ``dear``, what their limits are made for.
     """
 
     guardrail: str
