@@ -36,10 +36,14 @@ def _said(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_said(inner)}" for name, inner in value.items())[:_SHOWN] + "}"
+        return "{" + _short(", ".join(f"{name}: {_said(inner)}" for name, inner in value.items())) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ("[" + ", ".join(_said(_in_order(item)) for item in value) + "]")[:_SHOWN]
+        return "[" + _short(", ".join(_said(_in_order(item)) for item in value)) + "]"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 
 
 def _in_order(value: object) -> object:

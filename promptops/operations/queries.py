@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypedDict
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.evidence.approval import NO_ABORT, Waiver
@@ -169,8 +169,8 @@ def history(
 class Named:
     """The content that a reference names; the working tree has no ``release``.
 
-    ``channels`` serve it now; ``quarantined`` has the reason of each channel that keeps it out. ``measured`` are the
-    tokens of its calls.
+    ``channels`` serve it now, and those of ``on_trial`` as a canary, with its part of their keys in basis points;
+    ``quarantined`` has the reason of each channel that keeps it out. ``measured`` are the tokens of its calls.
     """
 
     reference: Reference
@@ -178,6 +178,7 @@ class Named:
     release: Release | None
     profile: Profile | None = None
     channels: tuple[ChannelName, ...] = ()
+    on_trial: Mapping[ChannelName, int] = field(default_factory=dict)
     quarantined: Mapping[ChannelName, str] = field(default_factory=dict)
     measured: tuple[MeasuredTokens, ...] = ()
 
@@ -231,15 +232,13 @@ def named(
 
             measured = measured_tokens(reader, release.app, [release.digest], sees=sees, now=now)
     content = content_from_bytes(release.content)
-    serving, held = _where(places, release.digest)
     return Named(
         reference=reference,
         content=content,
         release=release,
         profile=profile,
-        channels=serving,
-        quarantined=held,
         measured=measured,
+        **_where(places, release.digest),
     )
 
 
@@ -315,12 +314,11 @@ def render(named: Named, values: Mapping[str, Json]) -> Rendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A release without its content; ``channels`` serve it now, ``quarantined`` has the channels that keep it out, and
-    why.
-    """
+    """A release without its content; ``channels``, ``on_trial`` and ``quarantined`` as those of :class:`Named`."""
 
     release: Release
     channels: tuple[ChannelName, ...]
+    on_trial: Mapping[ChannelName, int]
     quarantined: Mapping[ChannelName, str]
 
 
@@ -332,12 +330,17 @@ def releases(registry: Registry, app: str, *, limit: int | None = None) -> tuple
     """
     with registry.read() as reader:
         every_release, places = reader.releases(app, limit=limit), _places(reader, app)
-    listed = ((release, *_where(places, release.digest)) for release in every_release)
-    return tuple(Listed(release=release, channels=serving, quarantined=held) for release, serving, held in listed)
+    return tuple(Listed(release=release, **_where(places, release.digest)) for release in every_release)
 
 
-_Place: TypeAlias = tuple[str, str, Mapping[str, str]]
-"""A channel for one app: its name, the digest that it serves, and the reasons of its quarantines by digest."""
+_Place: TypeAlias = tuple[str, Deployment | None, Mapping[str, str]]
+"""A channel for one app: its name, what it serves, and the reasons of its quarantines by digest."""
+
+
+class _Where(TypedDict):
+    channels: tuple[str, ...]
+    on_trial: dict[str, int]
+    quarantined: dict[str, str]
 
 
 def _places(reader: Reader, app: str) -> list[_Place]:
@@ -345,11 +348,17 @@ def _places(reader: Reader, app: str) -> list[_Place]:
     for channel in downstream_first(reader.channels()):
         live = reader.live(app, channel.name)
         held = {q.release.digest: q.reason for q in reader.quarantines(app, channel.name)}
-        places.append((channel.name, live.digest if live else "", held))
+        places.append((channel.name, live, held))
     return places
 
 
-def _where(places: list[_Place], digest: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Returns the channels that serve a release, and those that keep it out with the reason."""
-    serving = tuple(channel for channel, serves, _ in places if serves == digest)
-    return serving, {channel: held[digest] for channel, _, held in places if digest in held}
+def _where(places: list[_Place], digest: str) -> _Where:
+    """Returns the channels that serve a release, those where it is on trial, and those that keep it out."""
+    served = [(name, live) for name, live, _ in places if live is not None]
+    return {
+        "channels": tuple(name for name, live in served if live.stable and live.stable.digest == digest),
+        "on_trial": {
+            name: live.canary.weight for name, live in served if live.canary and live.canary.release.digest == digest
+        },
+        "quarantined": {name: held[digest] for name, _, held in places if digest in held},
+    }

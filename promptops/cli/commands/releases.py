@@ -16,6 +16,7 @@ from promptops.cli.output.phrases import counted, facts, next_steps, one_line, p
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
+from promptops.core.bucketing import percent
 from promptops.core.reference import parse_reference
 from promptops.use_cases.documents import written
 
@@ -61,7 +62,7 @@ def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page
     names = [f"{app}@{listed.release.version}" for listed in shown]
     if len(names) > 1:
         steps.append(("compare", ["diff", names[1], names[0]]))
-    if names and not any(listed.channels for listed in every):
+    if names and not any(_live_on(listed) for listed in every):
         steps.append(("make one live", ["promote", names[0], "--channel", "NAME"]))
     return [*lines, *next_steps(steps)]
 
@@ -71,12 +72,18 @@ def _row(listed: Listed, page: Page, *, wide: bool) -> list[Cell]:
     short = clock.format_short(release.created_at, page.now, page.zone)
     return [
         Span(release.version, "bad" if release.yank else "warn" if listed.quarantined else "strong"),
-        Span(", ".join(listed.channels), "good"),
+        Span(_live_on(listed), "good"),
         f"{clock.format_age(release.created_at, page.now)}, {short}",
         person(release.created_by),
         *([_commit(release)] if wide else []),
         _summary(release),
     ]
+
+
+def _live_on(one: Listed | Named) -> str:
+    """The channels that serve a release; those of a canary with its part of the keys."""
+    trials = [f"{channel} (canary, {percent(weight)})" for channel, weight in one.on_trial.items()]
+    return ", ".join([*one.channels, *trials])
 
 
 def _held(quarantined: Mapping[str, str]) -> list[str]:
@@ -129,6 +136,7 @@ def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
         "digest": None,
         "provenance": None,
         "channels": [],
+        "on_trial": {},
         "quarantined": {},
         "profile": to_json(ProfileDocument.of(subject.profile)) if subject.profile else None,
         "content": content_to_json(subject.content),
@@ -145,7 +153,7 @@ def _head(subject: Named, page: Page) -> list[Line]:
             ("digest", release.digest),
             ("released", f"{clock.format_when(release.created_at, page.now, page.zone)} by {release.created_by}"),
             ("commit", f"{_commit(release)} of {source.repository}, {source.path}, by {source.author}"),
-            ("live on", Span(", ".join(subject.channels) or "no channel", "good" if subject.channels else "quiet")),
+            ("live on", Span(_live_on(subject), "good") if _live_on(subject) else Span("no channel", "quiet")),
             *(("quarantined", Span(text, "warn")) for text in _held(subject.quarantined)),
             ("yanked", Span(f"{release.yank.reason} ({release.yank.actor})" if release.yank else "", "bad")),
             ("notes", one_line(release.notes)),

@@ -191,6 +191,7 @@ _USUAL: Final[Mapping[str, Any]] = {
 }
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
 _KEYS: Final[Mapping[str, str]] = {
+    "on_trial": "prod",
     "quarantined": "staging",
     "revisions": "support-bot",
     "channels": "prod",

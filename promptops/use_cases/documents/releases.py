@@ -46,20 +46,24 @@ def _from_released(document: ReleasedDocument) -> Released:
     )
 
 
+def _places(one: Listed | Named | ListedDocument) -> dict[str, Any]:
+    """Where a release is: the same on both sides."""
+    return {"channels": one.channels, "on_trial": one.on_trial, "quarantined": one.quarantined}
+
+
 def _listed(listed: Listed) -> ListedDocument:
-    return ListedDocument.of(listed.release, channels=listed.channels, quarantined=listed.quarantined)
+    return ListedDocument.of(listed.release, **_places(listed))
 
 
 def _from_listed(document: ListedDocument) -> Listed:
-    return Listed(release=document.release(), channels=document.channels, quarantined=document.quarantined)
+    return Listed(release=document.release(), **_places(document))
 
 
 def _named(named: Named) -> ShownDocument:
     assert named.release is not None  # files of a workspace are shown by the command alone
     return ShownDocument.of(
         named.release,
-        channels=named.channels,
-        quarantined=named.quarantined,
+        **_places(named),
         profile=ProfileDocument.of(named.profile),
         prompts=tuple(prompt.name for prompt in named.content.prompts),
         content=content_to_json(named.content),
@@ -84,8 +88,7 @@ def _from_named(document: ShownDocument) -> Named:
         content=content_from_bytes(content),
         release=document.release(content),
         profile=document.profile.profile() if document.profile else None,
-        channels=document.channels,
-        quarantined=document.quarantined,
+        **_places(document),
         measured=tuple(each.tokens() for each in document.measured),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -149,10 +149,13 @@ class ReleaseDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDocument(ReleaseDocument):
-    """A release in a list: ``channels`` serve it now, ``quarantined`` says of each channel that keeps it out why."""
+    """A release in a list: ``channels`` serve it now, ``on_trial`` has those where it is a canary with its part of the
+    keys in basis points, and ``quarantined`` says of each channel that keeps it out why.
+    """
 
     channels: tuple[str, ...]
     quarantined: Mapping[str, str]
+    on_trial: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

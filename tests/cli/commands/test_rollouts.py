@@ -134,3 +134,14 @@ def test_the_command_that_does_what_a_dry_run_showed_waives_the_same(
         "promptops promote bot@0.2.0 --channel prod --at-once --expires 1h --reason 'it leaks' --expect-revision 3"
     )
     assert command in dry
+
+
+def test_a_release_on_trial_says_where(told: Registry, next_release: Release, promptops: Promptops) -> None:
+    promptops("canary", "start", "bot@0.2.0", *PLACE, "--blind")
+    assert "live on   prod (canary, 5 %)" in promptops("show", "bot@0.2.0").out
+    assert "prod (canary, 5 %)" in promptops("releases", "bot").out
+    answer: Any = promptops("releases", "bot", "--json").json
+    newest = answer["releases"][0]
+    assert (newest["version"], newest["on_trial"]) == ("0.2.0", {"prod": 500})
+    shown: Any = promptops("show", "bot@0.2.0", "--json").json
+    assert (shown["channels"], shown["on_trial"]) == ([], {"prod": 500})

@@ -86,6 +86,8 @@ def test_a_change_is_said_setting_by_setting() -> None:
         "gate.mode: none → warn",
     ]
     assert differences(None, {"not_worse": {"margin": "3%"}}) == ["gate: none → {not_worse: {margin: 3%}}"]
+    [long] = differences(None, {"any_of": ["word"] * 60})
+    assert long.endswith(" …}"), "what is cut says so"
 
 
 def test_of_an_app_that_the_caller_may_not_see_nothing_is_said_but_that_something_differs() -> None:
