@@ -197,6 +197,8 @@ def _look(policy: RolloutPolicy, state: RolloutState, moment: Moment, look: Look
     if moment.refused and (is_shown or response is Response.ADVANCE):
         # What the policy asks for from elsewhere does not stand. By itself that aborts nothing, and a person goes on.
         response = Response.PAUSE
+    if response is Response.ADVANCE and any(_worse(policy, state, moment)):
+        response = Response.PAUSE  # a person ended the pause of a guardrail: something looks worse
     if response is Response.ADVANCE:
         return replace(further, shown=Shown.NOTHING_WORSE, cause=cause)
     ended = replace(found, verb=Verb(response), cause=cause)

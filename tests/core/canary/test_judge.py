@@ -218,6 +218,14 @@ def test_a_verdict_from_elsewhere_that_is_missing_saves_no_canary_from_what_its_
     assert (found.verb, found.cause) == (Verb.ABORT, Cause.INCONCLUSIVE)
 
 
+def test_where_a_guardrail_shows_it_worse_the_policy_takes_it_no_further_after_the_pause_was_ended() -> None:
+    gentle = policy(on={"inconclusive": "advance"}, actions={"error": "pause"})
+    now = moment(72, error=BAD, resumed=frozenset({"worse:error"}))
+    assert judge(gentle, state(), now).shown is Shown.NOTHING_WORSE
+    found = judge(gentle, state(error=WORSE), now)
+    assert (found.verb, found.cause) == (Verb.PAUSE, Cause.INCONCLUSIVE)
+
+
 def test_a_guardrail_that_is_off_at_the_moment_aborts_nothing() -> None:
     off = moment(1, off={"error": "fewer than half of the calls are recorded"})
     assert judge(policy(), state(error=WORSE), off) == HOLD
