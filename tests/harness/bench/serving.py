@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +19,14 @@ from pathlib import Path
 import mmh3
 
 from promptops import Client
+from promptops.client.prompt import Variant
+from promptops.core.bucketing import key_hash
 from promptops.core.digest import digest
 from promptops.core.model import Content, Input, Message, Prompt, ReleaseRef, Role
+from promptops.core.outcomes.units import EVERY
 from promptops.core.release_bytes import encode
 from promptops.core.snapshot import Pointer, Snapshot
+from promptops.core.trial import MAX_KEYS, Limits, Trial
 from promptops.wire import snapshot as wire
 from tests.harness.bench.measure import Line, compare, seconds, timed
 from tests.harness.bench.rendering import SYSTEM, USER, VALUES
@@ -30,6 +35,7 @@ _TIMES = 100_000
 _RENDERINGS = 5_000
 _APPS = 200
 _MEGABYTE = 1 << 20
+_FIRST = [f"staff-{number}" for number in range(MAX_KEYS)]
 
 
 def lines(folder: Path) -> Iterator[Line]:
@@ -48,6 +54,8 @@ def _lookups(client: Client) -> Iterator[Line]:
     name, table = "app-001/answer", {f"app-{number:03}/answer": object() for number in range(3)}
     if client.get_prompt(name).app != "app-001" or client.get_prompt("app-000/answer", key="ada").app != "app-000":
         raise RuntimeError("the client serves something else")
+    if any(client.get_prompt("app-002/answer", key=key).variant is not Variant.CANARY for key in _FIRST):
+        raise RuntimeError("a first key has not the canary")
     yield compare(
         "get_prompt, no canary",
         partial(timed, partial(_look_up, client, name)),
@@ -63,6 +71,14 @@ def _lookups(client: Client) -> Iterator[Line]:
         partial(timed, partial(_hash_and_get, table, "app-000/answer", keys)),
         named=f"mmh3.hash and dict.get ({_TIMES:,} keys)",
         bound=12.0,
+        rounds=15,
+    )
+    yield compare(
+        f"get_prompt with a key, canary of a rollout with {MAX_KEYS:,} first keys",
+        partial(timed, partial(_look_up_keys, client, "app-002/answer", keys)),
+        partial(timed, partial(_look_up_keys, client, "app-000/answer", keys)),
+        named="the same, a canary without a rollout",
+        bound=2.0,
         rounds=15,
     )
 
@@ -120,6 +136,8 @@ def _repeat(work: Callable[[], object]) -> None:
 _BARE = "import httpx; held = httpx.Client()"
 _OURS = """
 from promptops import Client
+from promptops.client.prompt import Variant
+from promptops.core.bucketing import key_hash
 held = Client("{url}", channel="prod", cache_dir=False, start_timeout=30.0, timeout=30.0)
 assert sum(held.get_prompt(f"app-{{number:03}}/answer").revision for number in range({apps})) == {apps}
 """
@@ -202,21 +220,27 @@ def _client(folder: Path) -> Client:
 
 
 def _exported(folder: Path, *, apps: int, canary: bool) -> Path:
-    """A channel as files; the first app with a canary at 10 % if wanted."""
+    """A channel as files; if wanted, the first app and the third have a canary at 10 %, the third one by a rollout."""
     pointers: dict[str, Pointer] = {}
     (folder / "v1" / "releases").mkdir(parents=True)
     for number in range(apps):
         app = f"app-{number:03}"
         stable, last_good = (_written(folder, app, take) for take in (1, 0))
-        trial = _written(folder, app, 2) if canary and not number else None
-        pointers[app] = Pointer(
-            revision=1,
-            stable=stable,
-            canary=trial,
-            weight=1_000 if trial else 0,
-            salt=f"{app}#prod#1" if trial else "",
-            last_good=last_good,
-        )
+        pointers[app] = Pointer(revision=1, stable=stable, last_good=last_good)
+        if canary and number in (0, 2):
+            salt = f"{app}#prod#1"
+            trial = Trial(
+                sample=(EVERY, EVERY // 9),
+                keys=frozenset(key_hash(salt, key) for key in _FIRST),
+                limits={"answer": Limits(slow_ms=5_300, dear_micro_usd=12_300)},
+            )
+            pointers[app] = replace(
+                pointers[app],
+                canary=_written(folder, app, 2),
+                weight=1_000,
+                salt=salt,
+                trial=trial if number else None,
+            )
     document, _ = wire.encode(
         Snapshot(registry="bench", lineage="bench", epoch=1, channel="prod", cursor=1, apps=pointers)
     )
