@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from promptops.core.canary.advance import SampledKeys
 from promptops.core.canary.decision import CanaryDecision, Trouble
 from promptops.core.canary.judge import Judgement, Moment, Verb, due, held_abort, judge
 from promptops.core.canary.record import SKEW, Ramp, Record, clock_is_off, is_paused
@@ -25,12 +24,13 @@ from promptops.core.timestamp import midnight, minute_of
 from promptops.core.verdict import Outcome
 from promptops.operations.rollout_feed import Trial, Trials
 from promptops.operations.waivers import abort_waiver
-from promptops.store.queries.rollouts import Revisions, SeenKey
+from promptops.store.queries.rollouts import Revisions
 
 if TYPE_CHECKING:
     from promptops.core.evidence.approval import Waiver
     from promptops.core.evidence.evidence import Evidence
     from promptops.store import Reader
+    from promptops.store.queries.rollout_sample import SampleCount
 
 RECORDED: Final = 0.5
 """Share of stable's calls that has to be recorded before one that is not says something."""
@@ -259,44 +259,22 @@ def _refused(reader: Reader, trial: Trial, now: datetime) -> tuple[str, ...]:
 # --- the sample ------------------------------------------------------------------------------------
 
 
-def sampled_keys(reader: Reader, trial: Trial, within: Revisions) -> list[SeenKey]:
-    """Returns the keys of the sample in the step that holds."""
-    sample, weight = trial.sample(trial.ramp.number), trial.ramp.weights[-1]
-    return [key for key in reader.seen_keys(within) if sample.has(key.unit, weight)]
+def count_sample(
+    reader: Reader, trial: Trial, within: Revisions, guardrails: Sequence[str] = (), early: range = range(0)
+) -> SampleCount:
+    """Returns the keys of the sample in the step that holds, as :meth:`Reader.count_sample` does."""
+    ramp = trial.ramp
+    return reader.count_sample(within, trial.sample(ramp.number), ramp.weights[-1], guardrails, early)
 
 
 def _sampled(reader: Reader, trial: Trial, within: Revisions, moment: Moment) -> Moment:
     """The moment with the keys of the sample, for a look."""
-    sample, weight = trial.sample(trial.ramp.number), moment.weight
-    began = trial.ramp.began[-1]
+    weight, began = moment.weight, trial.ramp.began[-1]
     # Before the step began there was no such call: of a clock that goes wrong, it is not known when a key was seen.
-    early_minutes = range(minute_of(began - SKEW), minute_of(began + moment.age / 2))
-    seen = sampled_keys(reader, trial, within)
-    unrecorded = reader.bad_keys(within, Guardrail.UNRECORDED.value)
-    for key in seen:
-        key.could.add(Guardrail.UNRECORDED.value)
-        if key.unit.id in unrecorded:
-            key.bad.add(Guardrail.UNRECORDED.value)
-    early = [key for key in seen if key.minute in early_minutes]
-    sides = _sides(seen, weight)
-    odds = sample.quotient * weight / (WHOLE - weight)
-    if sides[False]:
+    early = range(minute_of(began - SKEW), minute_of(began + moment.age / 2))
+    counted = count_sample(reader, trial, within, trial.guardrails, early)
+    odds = trial.sample(trial.ramp.number).quotient * weight / (WHOLE - weight)
+    if counted.stable:
         # A client of an earlier version takes fewer keys of the canary: those that came are what there is to compare.
-        odds = min(odds, sides[True] / sides[False])
-    return replace(
-        moment,
-        keys={name: _keys_of(early, name, weight) for name in trial.guardrails},
-        odds=odds,
-        canary_keys=sides[True],
-    )
-
-
-def _keys_of(seen: Iterable[SeenKey], guardrail: str, weight: int) -> SampledKeys:
-    able = [key for key in seen if guardrail in key.could]
-    sides, bad = _sides(able, weight), _sides([key for key in able if guardrail in key.bad], weight)
-    return SampledKeys(canary=sides[True], canary_bad=bad[True], stable=sides[False], stable_bad=bad[False])
-
-
-def _sides(keys: Iterable[SeenKey], weight: int) -> Counter[bool]:
-    """How many keys are the canary's, and how many are not."""
-    return Counter((key.unit.bucket or 0) < weight for key in keys)
+        odds = min(odds, counted.canary / counted.stable)
+    return replace(moment, keys=counted.early, odds=odds, canary_keys=counted.canary)

@@ -18,7 +18,7 @@ from promptops.core.model import Deployment
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.series import Arm
-from promptops.operations.canary_sight import Sight, calls_of, revisions_of, sampled_keys, sight_of
+from promptops.operations.canary_sight import Sight, calls_of, count_sample, revisions_of, sight_of
 from promptops.operations.rollout_feed import Trial, Trials
 from promptops.wire.documents import canaries as documents
 from promptops.wire.documents.approvals import WaiverDocument
@@ -112,7 +112,7 @@ def _by_policy(reader: Reader, sight: Sight) -> documents.CanaryStatusDocument:
     following = policy.after(weight)
     near = distance(policy, sight.record.state)
     bad_left = near.get("keys") if near.get("side") == "canary" else 0
-    seen = sampled_keys(reader, trial, revisions_of(trial.live, ramp, trial.epoch, ramp.number))
+    within = revisions_of(trial.live, ramp, trial.epoch, ramp.number)
     return documents.CanaryStatusDocument(
         **_standing(trial.live, ramp),
         by_policy=True,
@@ -128,7 +128,7 @@ def _by_policy(reader: Reader, sight: Sight) -> documents.CanaryStatusDocument:
         next_weight=following.weight if following else WHOLE,
         next_look_at=_next_look(sight),
         looked_at=sight.looked_at if sight.stored is not None else None,
-        canary_keys=sum((key.unit.bucket or 0) < weight for key in seen),
+        canary_keys=count_sample(reader, trial, within).canary,
         keys_needed=policy.canary_keys,
         nearest=str(near.get("coin", "")),
         bad_keys_left=bad_left if isinstance(bad_left, int) else None,

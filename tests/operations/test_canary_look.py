@@ -52,9 +52,11 @@ def fail(crowd: Crowd, at: Deployment, now: datetime, *, canary: int, stable: in
 
 
 def show_good(crowd: Crowd, at: Deployment, now: datetime, count: int = 500) -> None:
-    """About so many keys of the canary make a call, with their share of all others, and none of them is bad."""
+    """So many keys of the canary make a call, with their share of all others, and none of them is bad."""
     assert at.canary is not None
-    crowd.report(at, now, seen=range(count * 10_000 // at.canary.weight))
+    weight = at.canary.weight
+    others = crowd.keys(count * (10_000 - weight) // weight, weight, canary=False)
+    crowd.report(at, now, seen=crowd.keys(count, weight, canary=True) + others)
 
 
 # --- abort -----------------------------------------------------------------------------------------

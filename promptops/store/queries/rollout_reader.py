@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from promptops.core.canary.decision import CanaryDecision
     from promptops.core.model import Deployment
     from promptops.core.outcomes.series import Arm
-    from promptops.store.queries.rollouts import Revisions, SeenKey, StoredState
+    from promptops.core.outcomes.units import Sample
+    from promptops.store.queries.rollout_sample import SampleCount
+    from promptops.store.queries.rollouts import Revisions, StoredState
 
 
 class RolloutReader:
@@ -48,20 +50,18 @@ class RolloutReader:
 
         return find_state(self._connection, app, channel, rollout)
 
-    def seen_keys(self, within: Revisions) -> Iterator[SeenKey]:
-        """Each key of the sample in these revisions, once; those without a bucket are left out."""
-        from promptops.store.queries.rollouts import seen_keys
+    def count_sample(
+        self, within: Revisions, sample: Sample, weight: int, guardrails: Sequence[str] = (), early: range = range(0)
+    ) -> SampleCount:
+        """The keys of the sample in these revisions, at the weight in force there, each once; of each guardrail, those
+        that were seen first in these minutes and could be bad at it. A key without a bucket is on no side.
+        """
+        from promptops.store.queries.rollout_sample import count_sample
 
-        return seen_keys(self._connection, within)
-
-    def bad_keys(self, within: Revisions, guardrail: str) -> frozenset[str]:
-        """The units that were bad at a guardrail in these revisions."""
-        from promptops.store.queries.rollouts import bad_keys
-
-        return bad_keys(self._connection, within, guardrail)
+        return count_sample(self._connection, within, sample, weight, guardrails, early)
 
     def keys_by_arm(self, within: Revisions) -> dict[Arm, int]:
         """About how many keys each side had in these revisions, from the sample."""
-        from promptops.store.queries.rollouts import keys_by_arm
+        from promptops.store.queries.rollout_sample import keys_by_arm
 
         return keys_by_arm(self._connection, within)

@@ -7,25 +7,25 @@ taken.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, distinct, func, select, text
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, select, text
 
 from promptops.core.canary.decision import CanaryDecision
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Deployment
 from promptops.core.outcomes.series import Arm
-from promptops.core.outcomes.units import Unit
 from promptops.core.timestamp import DAY
-from promptops.store.queries.outcome_units import estimate
 from promptops.store.queries.rollout_rows import decision_of
 from promptops.store.schema import tables
 from promptops.store.schema.rows import deployment_columns, deployment_of
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Table
+
     from promptops.core.outcomes.series import Assignment
 
 KEPT: Final = timedelta(days=30)
@@ -34,7 +34,7 @@ KEPT: Final = timedelta(days=30)
 _AT_ONCE = 500
 _rollout, _head, _log = tables.rollout, tables.head, tables.deployment
 _state, _unit = tables.rollout_state, tables.rollout_unit
-_sample, _bad = tables.sample_unit, tables.bad_unit
+_SIDES: Final = (Arm.STABLE.value, Arm.CANARY.value)
 _UNITS: BindParameter[list[str]] = bindparam("units", expanding=True)
 _APPS: BindParameter[list[str]] = bindparam("apps", expanding=True)
 _HERE = and_(_log.c.app == bindparam("app"), _log.c.channel == bindparam("channel"))
@@ -84,23 +84,6 @@ _DECISIONS = (
     .where(*(_decision.c[name] == bindparam(name) for name in ("app", "channel", "rollout")))
     .order_by(_decision.c.revision)
 )
-_OF_STEPS = and_(
-    *(_sample.c[name] == bindparam(name) for name in ("app", "channel", "epoch")),
-    _sample.c.day >= bindparam("day"),
-    _sample.c.revision.between(bindparam("first"), bindparam("last")),
-    _sample.c.arm.in_([Arm.STABLE.value, Arm.CANARY.value]),
-)
-_SAMPLED = select(_sample.c.unit, _sample.c.bucket, _sample.c.minute, _sample.c.could, _sample.c.bad).where(_OF_STEPS)
-_KEYS = (
-    select(_sample.c.arm, func.count(distinct(_sample.c.unit)).label("units"), func.max(_sample.c.unit).label("top"))
-    .where(_OF_STEPS)
-    .group_by(_sample.c.arm)
-)
-_WERE_BAD = select(_bad.c.unit).where(
-    *(_bad.c[name] == bindparam(name) for name in ("app", "channel", "epoch", "guardrail")),
-    _bad.c.revision.between(bindparam("first"), bindparam("last")),
-    _bad.c.arm.in_([Arm.STABLE.value, Arm.CANARY.value]),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,19 +110,15 @@ class Revisions:
         there = (place.app, place.channel, place.epoch) == (self.app, self.channel, self.epoch)
         return there and self.first <= place.revision <= self.last
 
-    def _bound(self) -> dict[str, str | int]:
-        names = ("app", "channel", "epoch", "first", "last")
-        return {name: getattr(self, name) for name in names} | {"day": self.minute // DAY}
+    @property
+    def day(self) -> int:
+        """The day since which their keys called."""
+        return self.minute // DAY
 
-
-@dataclass(slots=True)
-class SeenKey:
-    """A key of the sample in some revisions: its first minute, the guardrails at which it could be bad, and was."""
-
-    unit: Unit
-    minute: int
-    could: set[str]
-    bad: set[str]
+    def conditions(self, table: Table) -> tuple[ColumnElement[bool], ...]:
+        """Returns what holds for the rows of either side at these revisions, in a table of units."""
+        there = [table.c[name] == getattr(self, name) for name in ("app", "channel", "epoch")]
+        return (*there, table.c.revision.between(self.first, self.last), table.c.arm.in_(_SIDES))
 
 
 def running(connection: Connection) -> tuple[Deployment, ...]:
@@ -220,35 +199,6 @@ def put_counted(
     if counted:
         rows = [{**place, "unit": unit, "counted": json.dumps(coins)} for unit, coins in sorted(counted.items())]
         connection.execute(_PUT_UNIT, rows)
-
-
-def seen_keys(connection: Connection, within: Revisions) -> Iterator[SeenKey]:
-    """Returns each key of the sample once, over all days and revisions; those without a bucket are left out."""
-    found: dict[str, SeenKey] = {}
-    for row in connection.execute(_SAMPLED, within._bound()):
-        if row.bucket is None:
-            continue
-        could, bad = json.loads(row.could), json.loads(row.bad)
-        known = found.get(row.unit)
-        if known is None:
-            unit = Unit(id=row.unit, bucket=row.bucket)
-            found[row.unit] = SeenKey(unit, row.minute, set(could), set(bad))
-            continue
-        known.minute = min(known.minute, row.minute)
-        known.could.update(could)
-        known.bad.update(bad)
-    return iter(found.values())
-
-
-def bad_keys(connection: Connection, within: Revisions, guardrail: str) -> frozenset[str]:
-    """Returns the units that were bad at a guardrail."""
-    rows = connection.execute(_WERE_BAD, {**within._bound(), "guardrail": guardrail})
-    return frozenset(row.unit for row in rows)
-
-
-def keys_by_arm(connection: Connection, within: Revisions) -> dict[Arm, int]:
-    """Returns about how many keys each side had, from the sample."""
-    return {Arm(row.arm): estimate(row.units, row.top) for row in connection.execute(_KEYS, within._bound())}
 
 
 def prune_rollouts(connection: Connection, now: datetime) -> None:
