@@ -5,7 +5,8 @@ many keys its app has in a day.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,10 +20,11 @@ from promptops.core.evidence.evidence import newest_of_each_run, table_of
 from promptops.core.evidence.run import ArmRelease, Source
 from promptops.core.model import ReleaseRef
 from promptops.core.outcomes.call_outcome import Count
+from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.sums import Sums
 from promptops.core.release_bytes import content_from_bytes
-from promptops.core.timestamp import midnight
+from promptops.core.timestamp import midnight, minute_of
 from promptops.core.trial import Limits
 from promptops.operations.outcome_report import releases_of
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from promptops.store import Reader
 
 LOOKED_BACK: Final = timedelta(days=7)
-"""Of so many days are the calls by which a canary's are slow or dear."""
+"""Of so many days, and of today, are the calls by which a canary's are slow or dear: whole days are few rows."""
 TIMED: Final = 20
 """Rows of each side in a run from which on its times and costs say how much slower or dearer a candidate is."""
 _DAY: Final = timedelta(days=1)
@@ -64,12 +66,15 @@ def at_start(
     """Returns what a canary of the candidate beside the stable release freezes for these guardrails; ``bake`` is that
     of its first step. Without a candidate, it is one of which nothing is known.
     """
-    by_prompt = _of_stable(reader, app, channel, stable, now - LOOKED_BACK, now)
+    lately = midnight(now - LOOKED_BACK)
     # Keys are known by the day, so the window is of whole days: a key has at least as many calls there as in the bake.
     began = midnight(now - max(1, math.ceil(bake / _DAY)) * _DAY)
-    window, keys = _of_stable(reader, app, channel, stable, began, now), _keys(reader, app, channel, stable, began)
+    rows = _of_stable(reader, app, channel, stable, min(lately, began), now)
+    by_prompt = _by_prompt(row for row in rows if row.minute >= minute_of(lately))
+    calls = _calls(row for row in rows if row.minute >= minute_of(began))
+    keys = _keys(reader, app, channel, stable, began)
     dearer = _dearer(reader, app, candidate, stable) if candidate is not None else Dearer()
-    use = {prompt: window[prompt][Count.CALLS] / keys if keys and prompt in window else 1.0 for prompt in by_prompt}
+    use = {prompt: calls[prompt] / keys if keys and prompt in calls else 1.0 for prompt in by_prompt}
     limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
     off = off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0))
     return AtStart(
@@ -90,17 +95,28 @@ def _to_json(limits: Limits, guardrails: Collection[str]) -> dict[str, Json]:
 
 def _of_stable(
     reader: Reader, app: str, channel: str, stable: ReleaseRef, since: datetime, now: datetime
-) -> dict[str, Sums]:
-    """What calls of the stable release did since then, by prompt."""
-    rows = list(reader.outcome_rows(app, since=since, channel=channel, now=now))
+) -> list[OutcomeRow]:
+    """What calls of the stable release did since then."""
+    rows = reader.outcome_rows(app, since=since, channel=channel, now=now)
     of_stable = [row for row in rows if row.series.assignment.arm is Arm.STABLE]
     releases = releases_of(reader, app, {row.series.assignment for row in of_stable})
+    served = {place for place, release in releases.items() if release.digest == stable.digest}
+    return [row for row in of_stable if row.series.assignment in served]
+
+
+def _by_prompt(rows: Iterable[OutcomeRow]) -> dict[str, Sums]:
     found: dict[str, Sums] = {}
-    for row in of_stable:
-        release = releases.get(row.series.assignment)
-        if release is not None and release.digest == stable.digest:
-            prompt = row.series.prompt
-            found[prompt] = found[prompt].merged(row.sums) if prompt in found else row.sums
+    for row in rows:
+        prompt = row.series.prompt
+        found[prompt] = found[prompt].merged(row.sums) if prompt in found else row.sums
+    return found
+
+
+def _calls(rows: Iterable[OutcomeRow]) -> Counter[str]:
+    """How many calls each prompt had."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row.series.prompt] += row.sums[Count.CALLS]
     return found
 
 

@@ -243,14 +243,14 @@ def releases_of(reader: Reader, app: str, assignments: Iterable[Assignment]) -> 
     if it was made before that epoch ended.
     """
     found: dict[Assignment, ReleaseRef] = {}
+    served = [each for each in assignments if each.arm is not Arm.FIXED]
+    ends = {epoch: reader.epoch_ended(epoch) for epoch in {each.epoch for each in served}}
     logs: dict[str, Mapping[int, Deployment]] = {}
-    ends = {epoch: reader.epoch_ended(epoch) for epoch in {each.epoch for each in assignments}}
-    for each in assignments:
-        if each.arm is Arm.FIXED:
-            continue
-        log = logs.get(each.channel)
-        if log is None:
-            log = logs[each.channel] = {one.revision: one for one in reader.history(app, each.channel)}
+    for channel in {each.channel for each in served}:
+        first = min(each.revision for each in served if each.channel == channel)
+        logs[channel] = {one.revision: one for one in reader.history(app, channel, first=first)}
+    for each in served:
+        log = logs[each.channel]
         deployment, end = log.get(each.revision), ends[each.epoch]
         if deployment is None or (end is not None and deployment.at >= end):
             continue

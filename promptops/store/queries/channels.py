@@ -175,10 +175,12 @@ class ChannelReader:
         return tuple(deployment_of(row).channel for row in self._connection.execute(statement))
 
     def history(
-        self, app: str, channel: str, *, until: datetime | None = None, limit: int | None = None
+        self, app: str, channel: str, *, first: int = 1, until: datetime | None = None, limit: int | None = None
     ) -> tuple[Deployment, ...]:
-        """Returns the log, newest first, up to the moment ``until``, at most ``limit`` deployments."""
-        statement = _LOG.limit(limit)
+        """Returns the log, newest first, down to the revision ``first`` and up to the moment ``until``, at most
+        ``limit`` deployments.
+        """
+        statement = _LOG.where(_deployment.c.revision >= first).limit(limit)
         if until is not None:
             statement = statement.where(_deployment.c.at <= until)
         rows = self._connection.execute(statement, {"app": app, "channel": channel})

@@ -69,6 +69,7 @@ def test_the_past_can_be_asked_what_was_live(registry: Registry) -> None:
         assert [d.revision for d in reader.history("bot", "prod")] == [3, 2, 1]
         assert [d.revision for d in reader.history("bot", "prod", limit=2)] == [3, 2]
         assert [d.revision for d in reader.history("bot", "prod", until=minutes(2))] == [2, 1]
+        assert [d.revision for d in reader.history("bot", "prod", first=2)] == [3, 2]
 
 
 def test_a_clock_that_went_back_does_not_reorder_history(registry: Registry) -> None:
