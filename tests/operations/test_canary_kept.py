@@ -15,6 +15,7 @@ from promptops.store import Registry, backup, restore
 from promptops.store.checks.checks import check_store
 from tests.operations.canaries import Crowd, begin, begin_again, by_hand, live, look_once
 from tests.operations.counting import stored
+from tests.store.vandal import vandalise
 from tests.support import factory
 from tests.support.factory import ACTOR, minutes
 from tests.support.journal import sync
@@ -83,3 +84,21 @@ def test_a_backup_has_the_decisions_and_what_is_restored_pauses(
         assert done is not None and done.verb == "pause"
         assert done.why == ("epoch_raised" if outcomes else "measurements_lost")
         assert check_store(restored) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "where"),
+    [
+        ("UPDATE canary_decision SET guardrail = 'refusal'", "fact-changed", "canary-decisions/prod/bot/3"),
+        ("UPDATE canary_decision SET numbers = '{}'", "fact-changed", "canary-decisions/prod/bot/3"),
+        ("DELETE FROM canary_decision", "fact-missing", "canary-decisions/prod/bot/3"),
+        ("UPDATE rollout SET settings = '{}' WHERE rollout = '1.2'", "fact-changed", "rollouts/prod/bot/1.2"),
+        ("DELETE FROM rollout WHERE rollout = '1.4'", "fact-missing", "rollouts/prod/bot/1.4"),
+    ],
+)  # fmt: skip
+def test_fsck_names_what_was_done_to_a_rollout_and_to_a_decision(
+    registry_url: str, running: Deployment, statement: str, code: str, where: str
+) -> None:
+    assert check_store(registry_url) == ()
+    vandalise(registry_url, statement)
+    assert (code, where) in {(fault.code, fault.where) for fault in check_store(registry_url)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -99,6 +100,41 @@ def test_a_paused_canary_is_aborted_all_the_same(registry: Registry, begun: Depl
     assert live(registry) == paused
     fail(crowd, paused, hours(200), canary=25)
     assert look_once(registry, hours(200)).verb == "abort"  # type: ignore[union-attr]
+
+
+def test_a_pause_of_a_week_opens_no_look_and_a_resume_goes_on_with_what_was_counted_meanwhile(
+    registry: Registry, begun: Deployment, crowd: Crowd
+) -> None:
+    """Whatever is reported: good keys in number, failures of both sides, and clocks of a server that was away."""
+    by_hand(registry, Step.PAUSE, minutes(1))
+    paused = live(registry)
+    for quarter in range(1, 29):
+        now = hours(6 * quarter)
+        crowd.report(paused, now, seen=range(200 * quarter, 200 * quarter + 200))
+        fail(crowd, paused, now, canary=1, stable=4, after=10_000 * quarter)
+        done = look_once(registry, now)
+        assert done is not None and (done.verb, done.revision) == ("hold", paused.revision)
+    assert live(registry) == paused and decisions(registry) == ()
+    [kept] = stored(registry, "rollout_state")
+    assert json.loads(str(kept["state"]))["looks"] == []
+    assert counts(registry)["error"] == (28, 112)
+    by_hand(registry, Step.RESUME, hours(168.1))
+    done = look_once(registry, hours(168.2))
+    assert done is not None and (done.verb, done.why, done.weight) == ("advance", "not-worse", 5_000)
+    assert counts(registry)["error"] == (28, 112)
+
+
+def test_measurements_that_cannot_be_trusted_say_nothing_during_a_pause_and_pause_after_it(
+    registry: Registry, begun: Deployment, crowd: Crowd
+) -> None:
+    by_hand(registry, Step.PAUSE, minutes(1))
+    paused = live(registry)
+    crowd.report(paused, minutes(2), seen=crowd.keys(300, WEIGHT, canary=True))
+    assert look_once(registry, minutes(3)).verb == "hold"  # type: ignore[union-attr]
+    assert live(registry) == paused
+    by_hand(registry, Step.RESUME, minutes(4))
+    done = look_once(registry, minutes(5))
+    assert done is not None and (done.verb, done.why) == ("pause", "sample_ratio")
 
 
 def test_a_key_counts_once_however_often_it_fails_and_again_in_three_minutes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -96,3 +97,22 @@ def test_only_a_person_with_the_scope_keeps_the_policy_from_aborting(
         waiver = shown["waiver"]
         assert isinstance(waiver, dict)
         assert (shown["paused"], waiver["person"]) == (True, "ada@example.org")
+
+
+def test_a_server_that_is_killed_and_starts_anew_goes_on_with_what_was_counted(
+    crowd: Crowd, registry: Registry, serve: Serve
+) -> None:
+    """Half of the keys that abort a canary are reported to each of two servers, and neither half would."""
+    begun, now = live(registry), datetime.now(UTC)
+    reporter = mint(registry, "app", Scope.REPORT)
+    keys = crowd.keys(8, 2_000, canary=True)
+    first = serve()
+    half = crowd.document(begun, now, bad={"error": keys[:4]})
+    assert first.ask("POST", OUTCOMES, token=reporter, body=report_to_json(half)).status == 200
+    first.end(signal.SIGKILL)
+    assert live(registry) == begun
+    second = serve()
+    rest = crowd.document(begun, now, bad={"error": keys[4:]})
+    assert second.ask("POST", OUTCOMES, token=reporter, body=report_to_json(rest)).status == 200
+    until(lambda: live(registry).canary is None, "the canary was not aborted")
+    assert live(registry).reason.startswith("aborted: the canary is worse at error: 8 keys of the canary")
