@@ -79,6 +79,9 @@ def _prompt(old: Prompt, new: Prompt) -> Iterator[Change]:
     if old.engine is not new.engine:
         summary = f"template language {old.engine} → {new.engine}"
         yield _change(Bump.PATCH, name, "template", summary, str(old.engine), str(new.engine))
+    if old.escapes != new.escapes:
+        before, after = _text(old.escapes), _text(new.escapes)
+        yield _change(Bump.PATCH, name, "escapes", f"escapes of braces: {after}", before, after)
     yield from _messages(name, old.messages, new.messages)
     yield from _inputs(name, old.inputs, new.inputs)
     yield from _tools(name, old.tools, new.tools)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from promptops.core.model import Prompt
 
 OFF: Final = "off"
 """A channel may serve nothing of an app (``stable`` is null), and its other apps are followed on."""
@@ -18,7 +21,10 @@ OFF: Final = "off"
 CHECKS: Final = "checks"
 """Prompts may have checks of their answers. An older client refuses the key, since it may decide what is sent."""
 
-UNDERSTOOD: Final = (CHECKS, OFF)
+ESCAPES: Final = "escapes"
+"""Simple templates may have ``{{ "{{" }}`` for two braces. An older client would send the escape itself."""
+
+UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -49,6 +55,14 @@ def requires_of(data: bytes) -> tuple[str, ...]:
         return ()
     features = document.get("requires") if isinstance(document, dict) else None
     return tuple(features) if isinstance(features, list) and is_features(features) else ()
+
+
+def features_of(prompt: Prompt) -> Iterator[str]:
+    """Yields the features that a prompt needs of a client."""
+    if prompt.checks:
+        yield CHECKS
+    if prompt.escapes:
+        yield ESCAPES
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

@@ -126,7 +126,8 @@ class Prompt:
 
     ``model`` is ``provider/model`` resolved from the pin, or None where the application chooses. ``parameters`` are the
     pin's, overlaid by the prompt's own, under their GitHub Models names (``maxTokens``). Partials are already in the
-    text. ``checks`` are not sent: clients count the answers that fail one.
+    text. ``checks`` are not sent: clients count the answers that fail one. With ``escapes``, ``{{ "{{" }}`` in a simple
+    template stands for the two braces.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Prompt:
     response_format: ResponseFormat = ResponseFormat.TEXT
     json_schema: Mapping[str, Json] | None = None
     checks: tuple[AnswerCheck, ...] = ()
+    escapes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@
      "requires": ["checks"]}
 
 ``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
-and has ``checks`` where a prompt has some. ``messages`` is always there; every other key of a prompt is left out at its
-default, so that a later key changes no digest of before. Prompts and inputs are mappings: their order means nothing,
-and they are read back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes
-that have one are refused.
+and has ``checks`` where a prompt has some, and ``escapes`` where one has ``"escapes": true``. ``messages`` is always
+there; every other key of a prompt is left out at its default, so that a later key changes no digest of before. Prompts
+and inputs are mappings: their order means nothing, and they are read back sorted by name. Reading is strict: a key that
+is not known here may decide behaviour, so bytes that have one are refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import TypeVar
 from promptops.core.checks.table import KINDS, MOST
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
-from promptops.core.features import CHECKS, MAX_FEATURES, is_features
+from promptops.core.features import MAX_FEATURES, features_of, is_features
 from promptops.core.json_size import require_few
 from promptops.core.model import (
     OBJECTS,
@@ -55,7 +55,18 @@ MAX_ELEMENTS = 200_000
 
 _KEYS = frozenset(("schema", "app", "prompts", "requires"))
 _PROMPT_KEYS = frozenset(
-    ("model", "parameters", "engine", "messages", "inputs", "tools", "response_format", "json_schema", "checks")
+    (
+        "model",
+        "parameters",
+        "engine",
+        "messages",
+        "inputs",
+        "tools",
+        "response_format",
+        "json_schema",
+        "checks",
+        "escapes",
+    )
 )
 _MESSAGE_KEYS = frozenset(("role", "content"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
@@ -108,8 +119,10 @@ def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda
         ),
         requires=_requires(document["requires"]) if "requires" in document else (),
     )
-    if CHECKS not in content.requires and any(prompt.checks for prompt in content.prompts):
-        raise Invalid(f"a prompt has checks, and $.requires does not have '{CHECKS}'")
+    for prompt in content.prompts:
+        for feature in features_of(prompt):
+            if feature not in content.requires:
+                raise Invalid(f"a prompt has {feature}, and $.requires does not have '{feature}'")
     return content
 
 
@@ -141,6 +154,8 @@ def _prompt_to_json(prompt: Prompt) -> Json:
         written["json_schema"] = prompt.json_schema
     if prompt.checks:
         written["checks"] = [{check.kind: check.wanted} for check in prompt.checks]
+    if prompt.escapes:
+        written["escapes"] = True
     return written
 
 
@@ -193,6 +208,7 @@ def _prompt(name: str, value: Json, path: str) -> Prompt:
         ),
         json_schema=None if schema is None else _mapping(schema, f"{path}.json_schema"),
         checks=_checks(fields.get("checks", []), f"{path}.checks"),
+        escapes=_flag(fields.get("escapes", False), f"{path}.escapes"),
     )
 
 
@@ -214,14 +230,12 @@ def _inputs(value: Json, path: str) -> tuple[Input, ...]:
 def _tool(value: Json, path: str) -> Tool:
     fields = _mapping(value, path, _TOOL_KEYS)
     strict = fields.get("strict")
-    if strict is not None and not isinstance(strict, bool):
-        raise Invalid(f"{path}.strict is not true or false")
     return Tool(
         name=_text(fields.get("name"), f"{path}.name"),
         description=_text(fields.get("description", ""), f"{path}.description"),
         parameters=_mapping(fields.get("parameters", _TOOL.parameters), f"{path}.parameters"),
         type=_text(fields.get("type", _TOOL.type), f"{path}.type"),
-        strict=strict,
+        strict=None if strict is None else _flag(strict, f"{path}.strict"),
         settings=_mapping(fields.get("settings", {}), f"{path}.settings"),
     )
 
@@ -261,6 +275,12 @@ def _mapping(value: Json, path: str, keys: frozenset[str] | None = None) -> Mapp
 def _text(value: Json, path: str) -> str:
     if not isinstance(value, str):
         raise Invalid(f"{path} is not text")
+    return value
+
+
+def _flag(value: Json, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise Invalid(f"{path} is not true or false")
     return value
 
 

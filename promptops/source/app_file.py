@@ -39,7 +39,10 @@ PINNED_MODEL = re.compile(
 
 FLOATING_HINT = "Name a dated snapshot, so that it changes only when you release."
 
+ALIAS = "alias"
+
 _TEXT: Mapping[str, Json] = {"type": "string"}
+_ALIAS = re.compile(r"[^\s{}][^{}\n]{0,98}(?<!\s)|[^\s{}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class AppFile:
     judges: Mapping[str, Pin] = field(default_factory=dict)
     judge_pins: frozenset[str] = frozenset()
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_app_file(report: Report) -> AppFile:
@@ -97,6 +101,7 @@ def read_app_file(report: Report) -> AppFile:
         judges=judges,
         judge_pins=judge_pins,
         inputs=read_input_schemas(fields),
+        aliases=read_aliases(fields),
     )
 
 
@@ -109,10 +114,33 @@ def read_input_schemas(fields: Fields) -> dict[str, Mapping[str, Json]]:
             hint = "Letters, digits, _ and -, not starting with a digit, up to 64."
             fields.report.add("name-invalid", offset, f"'{name[:80]}' is not a variable's name", hint)
             continue
+        if ALIAS in schema.value:
+            schema = schema.without(ALIAS)
         check_schema(schema, f"the schema of '{name}'")
         schema.flag("private")
         schemas[name] = schema.value or _TEXT
     return schemas
+
+
+def read_aliases(fields: Fields) -> dict[str, str]:
+    """Reads each ``alias`` of ``inputs``: what else a message calls a variable, where that is no variable's name."""
+    aliases: dict[str, str] = {}
+    declared = fields.value.get("inputs")
+    named = [name for name, schema in declared.items() if _has_alias(schema)] if isinstance(declared, Mapping) else []
+    for name, schema in fields.inner("inputs") if named else ():
+        for alias in (schema.texts(ALIAS) or ()) if name in named else ():
+            if not _ALIAS.fullmatch(alias) or VARIABLE.fullmatch(alias):
+                hint = "What stands between the braces, such as LANGUAGES/FRAMEWORKS. Other names need no alias."
+                schema.add("wrong-value", ALIAS, f"'{short(alias)}' cannot be an alias", hint)
+            elif alias in aliases:
+                schema.add("name-taken", ALIAS, f"'{short(alias)}' is already an alias of '{aliases[alias]}'")
+            else:
+                aliases[alias] = name
+    return aliases
+
+
+def _has_alias(schema: Json) -> bool:
+    return isinstance(schema, Mapping) and schema.get(ALIAS) is not None
 
 
 def _profile(fields: Fields) -> Profile:

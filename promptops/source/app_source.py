@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from promptops.core.features import CHECKS
+from promptops.core.features import features_of
 from promptops.core.model import Content, Prompt, is_name, is_segment
 from promptops.source import placeholders
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
-from promptops.source.partials import Origin, Partials
+from promptops.source.origin import Origin
+from promptops.source.partials import Partials
 from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
 from promptops.source.suites.folder import read_suites
 from promptops.source.suites.read_suite import ReadSuite
@@ -52,8 +53,8 @@ class ReadApp:
     def content(self) -> Content:
         """Returns the content as it would be released. Incomplete if the app has errors."""
         prompts = [file.prompt for file in self.prompts if file.prompt is not None]
-        requires = (CHECKS,) if any(prompt.checks for prompt in prompts) else ()
-        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)), requires=requires)
+        requires = {feature for prompt in prompts for feature in features_of(prompt)}
+        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)), requires=tuple(sorted(requires)))
 
 
 def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:
@@ -80,7 +81,7 @@ def read_app(
     """
     tree.prepare([only] if only else [path for path in folder.files if is_source(folder, path)])
     partials = Partials(_partials(tree, folder, file.report))
-    around = Around(pins=file.pins, judges=file.judges, inputs=file.inputs, partials=partials)
+    around = Around(pins=file.pins, judges=file.judges, inputs=file.inputs, aliases=file.aliases, partials=partials)
     prompts = tuple(_prompts(tree, folder, file.report, around, only))
     app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials)
     _links(app)

@@ -1,5 +1,7 @@
 """Inlines the partials of a message: returns the text that a release keeps, and the names of its variables.
 
+An alias becomes the name of its variable, and ``${{ x }}`` that no variable is declared for becomes literal.
+
 Partials are inlined as text, without their last line end. A wrong tag is reported in the file that has it, the prompt's
 or the partial's. A text only grows to a cap, because partials that include others twice would double it at each level.
 """
@@ -8,38 +10,32 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 from promptops.core.errors import ExtraMissing, TemplateInvalid
 from promptops.core.model import Engine
 from promptops.core.template.jinja import check_jinja
 from promptops.core.template.simple import Tag, TagKind, each_tag
 from promptops.core.template.template import variables
-from promptops.source.text.findings import Near, Report, short
+from promptops.source.names import Names
+from promptops.source.origin import Origin
+from promptops.source.text.findings import Near, short
 from promptops.source.tree import MAX_FILE
 
 MAX_DEPTH = 10
 """Levels that partials may include each other: deeper nesting is a mistake, and recursion stays shallow."""
 
+_Cut: TypeAlias = tuple[int, int, str, tuple[str, str]]
+"""Begin and end of a partial's tag, the partial's name, and the text to put before and behind it."""
 _INCLUDE = re.compile(
     r"(?P<comment>\{#)|(?P<raw>\{%[-+]?\s*+raw\s*+[-+]?%\})"
     r"|\{%(?P<left>[-+]?)\s*+include\s++(?P<quote>[\"'])(?P<name>[^\"'\n]*+)(?P=quote)\s*+(?P<right>[-+]?)%\}"
 )
+_MAX_ALIAS = 40  # in a hint: longer ones are instructions, not names
 _ENDS = {"comment": re.compile(r"#\}"), "raw": re.compile(r"\{%[-+]?\s*+endraw\s*+[-+]?%\}")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """A template's text; ``place`` maps its offsets to offsets in the file of ``report``."""
-
-    report: Report
-    text: str
-    place: Callable[[int], int]
-
-    def add(self, code: str, offset: int, message: str, hint: str | Near = "") -> None:
-        self.report.add(code, self.place(offset), message, hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,40 +61,65 @@ class Partials:
     def __init__(self, origins: Mapping[str, Origin]) -> None:
         self.origins = origins
         self.used: set[str] = set()
-        self._done: dict[tuple[str, Engine], Expanded | None] = {}
+        self.has_dollar = any("${{" in origin.text for origin in origins.values())
+        self.done: dict[tuple[str, Engine, Names], Expanded | None] = {}
 
-    def expand(self, origin: Origin, engine: Engine) -> Expanded | None:
+
+@dataclass(frozen=True, slots=True)
+class Expander:
+    """Inlines the partials of an app into the messages of one prompt."""
+
+    partials: Partials
+    engine: Engine
+    names: Names
+
+    def __call__(self, origin: Origin) -> Expanded | None:
         """Returns a message's text with its partials inlined; None with findings if that is not possible."""
         if "{" not in origin.text:
             return Expanded(text=origin.text, names=frozenset(), parts=((0, origin, 0),))
-        expanded = self._expand(origin, engine, ())
+        expanded = self._expand(origin, ())
         if expanded is None:
             return None
-        if engine is Engine.JINJA2:
+        if self.engine is Engine.JINJA2:
             return _checked(expanded)
         if len(expanded.parts) > 1 and not _same_tags(expanded):
             origin.add("template-invalid", 0, "a partial and the text around it together make a new tag")
             return None
         return expanded
 
-    def _expand(self, origin: Origin, engine: Engine, stack: tuple[str, ...]) -> Expanded | None:
+    def _expand(self, origin: Origin, stack: tuple[str, ...]) -> Expanded | None:
         """Inlines the partials of a text; ``stack`` are the partials that are being inlined around it."""
         growing = _Growing()
-        for start, end, name, edges in _cuts(origin, engine, growing.names):
-            inner = self._partial(origin, start, name, engine, stack)
+        cuts = _includes_of(origin) if self.engine is Engine.JINJA2 else self._tags(origin, growing)
+        for start, end, name, edges in cuts:
+            inner = self._partial(origin, start, name, stack)
             if inner is None:
                 growing.broken = True
             else:
                 growing.take(origin, start, end, inner, edges)
         return growing.finish(origin)
 
-    def _partial(
-        self, origin: Origin, offset: int, name: str, engine: Engine, stack: tuple[str, ...]
-    ) -> Expanded | None:
-        self.used.add(name)
-        if name not in self.origins:
+    def _tags(self, origin: Origin, growing: _Growing) -> Iterator[_Cut]:
+        """Yields the partials of a simple text. Spells out aliases and what is literal, and reports unknown tags."""
+        for tag in each_tag(origin.text, escapes=True):
+            spelled = self.names.spell(origin, tag)
+            if spelled is not None:
+                names = frozenset({spelled.name}) if spelled.name else frozenset()
+                inner = Expanded(text=spelled.text, names=names, parts=((0, origin, tag.start),))
+                growing.take(origin, tag.start, tag.end, inner, ("", ""))
+            elif tag.kind is TagKind.VARIABLE:
+                growing.names.add(tag.name.partition(".")[0])
+            elif tag.kind is TagKind.PARTIAL:
+                yield tag.start, tag.end, tag.name, ("", "")
+            elif tag.kind is TagKind.UNKNOWN and origin.report.has_room("unknown-tag"):
+                origin.add("unknown-tag", tag.start, f"{short(tag.text)} is not a tag", _hint(tag))
+
+    def _partial(self, origin: Origin, offset: int, name: str, stack: tuple[str, ...]) -> Expanded | None:
+        partials = self.partials
+        partials.used.add(name)
+        if name not in partials.origins:
             otherwise = "Partials are the files of the app's partials/ folder, without ending."
-            hint = Near(name, self.origins, otherwise=otherwise)
+            hint = Near(name, partials.origins, otherwise=otherwise)
             origin.add("partial-missing", offset, f"there is no partial '{short(name)}'", hint)
             return None
         if name in stack:
@@ -108,10 +129,10 @@ class Partials:
         if len(stack) >= MAX_DEPTH:
             origin.add("partial-cycle", offset, f"partials include each other more than {MAX_DEPTH} levels deep")
             return None
-        key = (name, engine)
-        if key not in self._done:
-            self._done[key] = self._expand(self.origins[name], engine, (*stack, name))
-        return self._done[key]
+        key = (name, self.engine, self.names)
+        if key not in partials.done:
+            partials.done[key] = self._expand(partials.origins[name], (*stack, name))
+        return partials.done[key]
 
 
 class _Growing:
@@ -154,33 +175,20 @@ class _Growing:
         self._length += len(text)
 
 
-def _cuts(origin: Origin, engine: Engine, names: set[str]) -> Iterator[tuple[int, int, str, tuple[str, str]]]:
-    """Yields begin, end and name of every partial's tag, and the text to put before and behind the partial.
-
-    Adds the names of variables to ``names``, and reports unknown tags.
-    """
-    if engine is Engine.JINJA2:
-        for match in _includes(origin.text):
-            # An empty comment keeps the whitespace control of the tag that it replaces.
-            left = f"{{#{match['left']} #}}" if match["left"] else ""
-            right = f"{{# {match['right']}#}}" if match["right"] else ""
-            yield match.start(), match.end(), match["name"], (left, right)
-        return
-    for tag in each_tag(origin.text):
-        if tag.kind is TagKind.VARIABLE:
-            names.add(tag.name.partition(".")[0])
-        elif tag.kind is TagKind.PARTIAL:
-            yield tag.start, tag.end, tag.name, ("", "")
-        elif origin.report.has_room("unknown-tag"):
-            shown = " ".join(tag.text[:200].split())
-            shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-            origin.add("unknown-tag", tag.start, f"{shown} is not a tag", _hint(tag))
+def _includes_of(origin: Origin) -> Iterator[_Cut]:
+    for match in _includes(origin.text):
+        # An empty comment keeps the whitespace control of the tag that it replaces.
+        left = f"{{#{match['left']} #}}" if match["left"] else ""
+        right = f"{{# {match['right']}#}}" if match["right"] else ""
+        yield match.start(), match.end(), match["name"], (left, right)
 
 
 def _hint(tag: Tag) -> str:
     write = "Write {{ name }} for a variable"
     if tag.text.startswith(("{%", "{#")):
         write = "For conditions and loops, set `template: jinja2`"
+    elif (alias := tag.text.strip("{} ")) and len(alias) < _MAX_ALIAS:
+        write = f"Write {{{{ name }}}} for a variable, and `alias: {alias}` in its input if other tools read the file"
     return f"{write}; to send it as it is: `# promptops: ignore[unknown-tag] why`."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from promptops.source.partials import Origin
+from promptops.source.origin import Origin
 from promptops.source.text.findings import short
 
 _PLACEHOLDER = re.compile(

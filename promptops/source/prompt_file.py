@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
-from promptops.core.template.simple import only_variables
+from promptops.core.template.simple import has_escapes, only_variables
 from promptops.source import placeholders
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
+from promptops.source.names import Names
+from promptops.source.origin import Origin
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
-from promptops.source.partials import Origin, Partials
+from promptops.source.partials import Expander, Partials
 from promptops.source.schemas import read_json_schema
 from promptops.source.suites.own import SUITE_KEYS, read_own_suite
 from promptops.source.suites.read_suite import ReadSuite
@@ -63,11 +65,12 @@ _E = TypeVar("_E", Engine, ResponseFormat)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The parts of an app that its prompts share: pins, judges, the schemas of shared inputs, partials."""
+    """The parts of an app that its prompts share: pins, judges, shared inputs and their aliases, partials."""
 
     pins: Mapping[str, Pin] = field(default_factory=dict)
     judges: Mapping[str, Pin] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     partials: Partials = field(default_factory=lambda: Partials({}))
 
 
@@ -133,7 +136,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     fields.written("name")
     fields.written("description")
     engine = _choice(fields, "template", Engine) or Engine.SIMPLE
-    messages, used = _messages(fields, engine, around) if body is None else _message(fields, body, engine, around)
+    names = Names.of(fields, around.inputs, around.aliases, has_dollar=around.partials.has_dollar)
+    expand = Expander(around.partials, engine, names)
+    messages, used = _messages(fields, expand) if body is None else _message(fields, body, expand)
     model, pin = read_model(fields, around.pins)
     parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {})
     response = _choice(fields, "responseFormat", ResponseFormat)
@@ -156,12 +161,13 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         response_format=response or ResponseFormat.TEXT,
         json_schema=schema,
         checks=read_answer_checks(fields, [item.name for item in inputs]),
+        escapes=engine is Engine.SIMPLE and any(has_escapes(message.content) for message in messages),
     )
     return PromptFile(
         report=fields.report,
         name=name,
         prompt=prompt,
-        suite=read_own_suite(fields, prompt, around.judges),
+        suite=read_own_suite(fields, prompt, around.judges, names.aliases),
         pin=pin,
         variables=used,
     )
@@ -177,7 +183,7 @@ def _parameters(fields: Fields, model: str | None, inherited: Mapping[str, Json]
     return {**inherited, **parameters}
 
 
-def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Message, ...], frozenset[str]]:
+def _messages(fields: Fields, expand: Expander) -> tuple[tuple[Message, ...], frozenset[str]]:
     messages: list[Message] = []
     used: set[str] = set()
     if fields.value.get("messages") is None:
@@ -193,7 +199,7 @@ def _messages(fields: Fields, engine: Engine, around: Around) -> tuple[tuple[Mes
             if item.value.get("content") is None:
                 item.add("missing-key", None, "a message needs `content`")
             continue
-        expanded = _content(item, content, engine, around)
+        expanded = _content(item, content, expand)
         if role is not None and expanded is not None:
             messages.append(Message(role=role, content=expanded[0]))
             used |= expanded[1]
@@ -212,26 +218,24 @@ def _role(item: Fields) -> Role | None:
     return None
 
 
-def _content(item: Fields, content: str, engine: Engine, around: Around) -> tuple[str, frozenset[str]] | None:
+def _content(item: Fields, content: str, expand: Expander) -> tuple[str, frozenset[str]] | None:
     path = (*item.path, "content")
     document = item.document
     origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))
     placeholders.scan(origin)
-    if engine is Engine.SIMPLE and (names := only_variables(content)) is not None:
+    if expand.engine is Engine.SIMPLE and "${{" not in content and (names := only_variables(content)) is not None:
         return content, names
-    expanded = around.partials.expand(origin, engine)
+    expanded = expand(origin)
     return None if expanded is None else (expanded.text, expanded.names)
 
 
-def _message(
-    fields: Fields, body: Origin, engine: Engine, around: Around
-) -> tuple[tuple[Message, ...], frozenset[str]]:
+def _message(fields: Fields, body: Origin, expand: Expander) -> tuple[tuple[Message, ...], frozenset[str]]:
     """Returns the only message of a Markdown prompt, and the names of its variables."""
     role = _role(fields) if fields.value.get("role") is not None else Role.USER
     if not body.text.strip():
         body.add("missing-key", 0, "the message below the front matter is empty")
     placeholders.scan(body)
-    expanded = around.partials.expand(body, engine)
+    expanded = expand(body)
     if role is None or expanded is None:
         return (), frozenset()
     return (Message(role=role, content=expanded.text),), expanded.names

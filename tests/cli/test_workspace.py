@@ -222,3 +222,32 @@ def test_a_rollback_works_far_from_the_workspace(
     registry = Registry.open(f"sqlite:///{workspace}/.promptops/registry.db")
     assert factory.live_version(registry) == "0.1.0"
     registry.close()
+
+
+def test_fields_of_a_variable_are_given_by_their_path_and_are_part_of_the_contract(
+    workspace: Path, promptops: Promptops
+) -> None:
+    text = "Hi {{ customer.name }} of {{ customer.home.city }}, {{greeting}}"
+    (workspace / "bot/prompts/field.prompt.yml").write_text(
+        f"model: openai/gpt-4o-2024-08-06\nmessages: [{{role: user, content: '{text}'}}]\n"
+    )
+    given = ("-v", "customer.name=Ann", "-v", "customer.home.city=Bern", "-v", "greeting=hello")
+    assert "Hi Ann of Bern, hello" in promptops("render", "bot/field", *given).out
+    whole = """customer={"name": "Ann", "home": {"city": "Bern"}}"""
+    assert "Hi Ann of Bern, hello" in promptops("render", "bot/field", "-v", whole, *given[4:]).out
+    missing = promptops("render", "bot/field", *given[:2], *given[4:], exits=2).err
+    assert "'customer.home.city'" in missing and "-v customer.home.city=…" in missing
+    both = promptops("render", "bot/field", "-v", "customer=Ann", *given, exits=2).err
+    assert "'customer.name' is a field, and 'customer' has another value already" in both
+    inputs = promptops("show", "bot/field", "--json").json["inputs"]
+    assert inputs["field"] == {  # type: ignore[index,call-overload]
+        "customer": {
+            "type": "object",
+            "properties": {
+                "home": {"type": "object", "properties": {"city": {}}, "required": ["city"]},
+                "name": {},
+            },
+            "required": ["home", "name"],
+        },
+        "greeting": {"type": "string"},
+    }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from promptops.core.features import CHECKS
+from promptops.core.features import features_of
 from promptops.core.model import (
     AnswerCheck,
     Content,
@@ -76,12 +76,13 @@ PROMPTS = st.builds(
     response_format=st.sampled_from(ResponseFormat),
     json_schema=ENVELOPES,
     checks=st.lists(ANSWER_CHECKS, max_size=2).map(tuple),
+    escapes=st.booleans(),
 )
 
 
 def _content(app: str, prompts: list[Prompt]) -> Content:
-    requires = (CHECKS,) if any(prompt.checks for prompt in prompts) else ()
-    return Content(app=app, prompts=tuple(prompts), requires=requires)
+    requires = {feature for prompt in prompts for feature in features_of(prompt)}
+    return Content(app=app, prompts=tuple(prompts), requires=tuple(sorted(requires)))
 
 
 CONTENTS = st.builds(

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
-from promptops.core.features import CHECKS
+from promptops.core.features import CHECKS, ESCAPES, requires_of
 from promptops.core.model import AnswerCheck, Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
 from promptops.core.release_bytes import content_from_bytes, content_to_json, encode
 from tests.core.contents import CONTENTS, in_order
@@ -56,6 +56,7 @@ def test_everything_that_decides_behaviour_is_in_the_digest() -> None:
         Prompt(name="answer", messages=(message,), json_schema={}),
         Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="contains", wanted="[1]"),)),
         Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="startsWith", wanted="[1]"),)),
+        Prompt(name="answer", messages=(message,), escapes=True),
     ]
     contents = [Content(app="bot", prompts=(prompt,)) for prompt in prompts]
     contents += [Content(app="bot", prompts=()), Content(app="bot2", prompts=(HELLO,))]
@@ -128,6 +129,8 @@ def document(**prompt: Any) -> dict[str, Any]:
         (document(checks=[{"json_path": {"path": "$..a", "equals": 1}}]), "'$..a' is not a path"),
         (document(checks=[{"contains": "a"}] * 21), "$.prompts.x.checks are 21, and at most 20 are allowed"),
         (document(checks=[{"contains": "a"}]), "a prompt has checks, and $.requires does not have 'checks'"),
+        (document(escapes=True), "a prompt has escapes, and $.requires does not have 'escapes'"),
+        (document(escapes=1), "$.prompts.x.escapes is not true or false"),
     ],
 )
 def test_bytes_that_are_no_release_are_refused_with_their_path(value: object, problem: str) -> None:
@@ -150,3 +153,20 @@ def test_a_release_with_checks_is_read_by_clients_that_have_them_and_its_bytes_a
     )
     assert digest(data) == "sha256:42fd21a92d406fcda2bfe3c670c2bb6ff7417bcb4e96019d3916e233cbba433f"
     assert content_from_bytes(data) == checked
+
+
+def test_a_release_with_escapes_is_read_by_clients_that_have_them_and_its_bytes_are_these() -> None:
+    """Golden bytes: what other clients read, and what every later version writes."""
+    message = Message(role=Role.USER, content='{{ "{{" }} a }}')
+    content = Content(
+        app="bot", prompts=(Prompt(name="answer", messages=(message,), escapes=True),), requires=(ESCAPES,)
+    )
+    data = encode(content)
+    assert data == (
+        b'{"app":"bot","prompts":{"answer":{"escapes":true,"messages":'
+        b'[{"content":"{{ \\"{{\\" }} a }}","role":"user"}]}},'
+        b'"requires":["escapes"],"schema":"promptops.release/1"}'
+    )
+    assert digest(data) == "sha256:8d4af37e98028e8b99692333ae435c72a8084cf4a2f42d7249746488369262da"
+    assert content_from_bytes(data) == content
+    assert requires_of(data) == (ESCAPES,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -40,7 +41,7 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
     """Print a prompt's messages as an application sends them.
 
     Without @ or : it renders the files here. A value of -v is text, unless the prompt declares the variable as
-    something else; then it is read as JSON.
+    something else; then it is read as JSON. A field has its path: -v customer.name=Ann.
 
     \b
       promptops render support-bot/answer -v question="Where is my parcel?"
@@ -60,14 +61,32 @@ def render(session: Session, /, reference: str, given: tuple[str, ...], file: st
 
 def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, session: Session) -> dict[str, Json]:
     """Returns the values of --vars, overridden by those of -v."""
+    from promptops.core.published_inputs import published_inputs
+
     values = _from_file(file, session.path(file)) if file else {}
-    schemas = {item.name: item.schema for item in prompt.inputs}
+    schemas = {item.name: item.schema for item in published_inputs(prompt)}
     for pair in given:
         name, equals, text = pair.partition("=")
-        if not equals or not name.strip():
+        name = name.strip()
+        if not equals or not name:
             raise Invalid(f"'{pair}' is not NAME=VALUE", hint="For example -v question='Where is my parcel?'")
-        values[name.strip()] = _typed(text, schemas.get(name.strip(), {}))
+        root, *fields = name.split(".")
+        place, schema = values, schemas.get(root, {})
+        for step, field in pairwise((root, *fields)):
+            inner = place.get(step, {})
+            if not isinstance(inner, dict):
+                hint = f"Give '{root}' as JSON, or its fields one by one."
+                raise Invalid(f"'{name}' is a field, and '{step}' has another value already", hint=hint)
+            place[step] = place = dict(inner)
+            schema = _property(schema, field)
+        place[fields[-1] if fields else root] = _typed(text, schema)
     return values
+
+
+def _property(schema: Mapping[str, Json], field: str) -> Mapping[str, Json]:
+    properties = schema.get("properties")
+    inner = properties.get(field) if isinstance(properties, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def _typed(text: str, schema: Mapping[str, Json]) -> Json:

@@ -123,6 +123,7 @@ def show(session: Session, /, reference: str) -> None:
 
 def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
     """Returns a release as the server shows it, or as much of that as the files of a workspace have."""
+    from promptops.core.published_inputs import inputs_of
     from promptops.core.release_bytes import content_to_json
     from promptops.wire.codec import to_json
     from promptops.wire.documents.releases import ProfileDocument
@@ -140,6 +141,7 @@ def _named_shape(subject: Named, prompts: Sequence[Prompt]) -> JsonObject:
         "quarantined": {},
         "profile": to_json(ProfileDocument.of(subject.profile)) if subject.profile else None,
         "content": content_to_json(subject.content),
+        "inputs": {prompt: dict(schemas) for prompt, schemas in inputs_of(subject.content).items()},
     }
     return files | names
 

@@ -1,6 +1,8 @@
 """The tags of the default template language, which has one construct: ``{{ name }}`` or ``{{ name.field }}``.
 
-Text that looks like a tag but is not one is literal text for a client; `promptops check` refuses it before a release.
+A prompt with ``escapes`` has one more: ``{{ "{{" }}`` stands for two braces, as it does for the beginning or end of any
+tag in the quotes. Text that looks like a tag but is not one is literal text for a client; `promptops check` refuses it
+before a release.
 """
 
 from __future__ import annotations
@@ -21,17 +23,25 @@ _VARIABLE = re.compile(
 _PARTIAL = re.compile(r"\{\{>\s*+([A-Za-z0-9][A-Za-z0-9._-]*+(?:/[A-Za-z0-9][A-Za-z0-9._-]*+)*+)\s*+\}\}", re.ASCII)
 
 
+_ESCAPE = re.compile(r"""\{\{\s*+(["'])(\{\{|\}\}|\{%|%\}|\{#|#\})\1\s*+\}\}""")
+_FIELD = re.compile(rf"\{{\{{\s*+{VARIABLE.pattern}\.", re.ASCII)
+
+
 class TagKind(StrEnum):
-    """What a tag of a simple template is: a variable, a partial, or unknown."""
+    """What a tag of a simple template is: a variable, a partial, an escape, or unknown."""
 
     VARIABLE = "variable"
     PARTIAL = "partial"
+    ESCAPE = "escape"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """A tag and where it stands, ``template[start:end]``. ``name`` is ``user.name``, a partial's name, or empty."""
+    """A tag and where it stands, ``template[start:end]``.
+
+    ``name`` is ``user.name``, a partial's name, what an escape stands for, or empty.
+    """
 
     kind: TagKind
     text: str
@@ -64,15 +74,27 @@ def openings(text: str) -> int:
     return text.count("{{") + text.count("{%") + text.count("{#")
 
 
-def each_tag(text: str) -> Iterator[Tag]:
-    """Yields the tags one by one, as :func:`tags`: a text may have thousands."""
+def fields_in(text: str) -> frozenset[str]:
+    """Returns the variables of which a text uses a field, with it: ``user.name``."""
+    if not _FIELD.search(text):
+        return frozenset()
+    return frozenset(tag.name for tag in each_tag(text) if tag.kind is TagKind.VARIABLE and "." in tag.name)
+
+
+def has_escapes(text: str) -> bool:
+    """Returns whether a text has an escape."""
+    return bool(_ESCAPE.search(text)) and any(tag.kind is TagKind.ESCAPE for tag in each_tag(text, escapes=True))
+
+
+def each_tag(text: str, *, escapes: bool = False) -> Iterator[Tag]:
+    """Yields the tags one by one, as :func:`tags`: a text may have thousands. Escapes are tags only if ``escapes``."""
     position = 0
     while match := _OPEN.search(text, position):
         start, opening = match.span()[0], match.group()
         if opening == "{{":
             # Of a run of braces the last two open the tag: {{{name}}} is a name in braces.
             inner = _last_pair(text, start)
-            tag = _known(text, inner)
+            tag = _known(text, inner) or (_escape(text, inner) if escapes else None)
             if tag is not None:
                 if inner - start > 1:
                     yield Tag(kind=TagKind.UNKNOWN, text=text[start:inner], name="", start=start, end=inner)
@@ -97,6 +119,11 @@ def _known(text: str, start: int) -> Tag | None:
         if match := pattern.match(text, start):
             return Tag(kind=kind, text=match[0], name=match[1], start=start, end=match.end())
     return None
+
+
+def _escape(text: str, start: int) -> Tag | None:
+    match = _ESCAPE.match(text, start)
+    return Tag(kind=TagKind.ESCAPE, text=match[0], name=match[2], start=start, end=match.end()) if match else None
 
 
 def _end(text: str, start: int, opening: str) -> int:

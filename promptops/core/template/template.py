@@ -128,11 +128,22 @@ class _Pieces:
 
     nodes = 0
 
-    def __init__(self, text: str, prompt: str) -> None:
-        variables = [tag for tag in each_tag(text) if tag.kind is TagKind.VARIABLE]
-        edges = [0, *(edge for tag in variables for edge in (tag.start, tag.end)), len(text)]
-        self.literals = tuple(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
-        self.names = tuple(tag.name for tag in variables)
+    def __init__(self, text: str, prompt: str, *, escapes: bool = False) -> None:
+        literals = [""]
+        names = []
+        position = 0
+        for tag in each_tag(text, escapes=escapes):
+            if tag.kind in (TagKind.VARIABLE, TagKind.ESCAPE):
+                literals[-1] += text[position : tag.start]
+                position = tag.end
+                if tag.kind is TagKind.ESCAPE:
+                    literals[-1] += tag.name
+                else:
+                    names.append(tag.name)
+                    literals.append("")
+        literals[-1] += text[position:]
+        self.literals = tuple(literals)
+        self.names = tuple(names)
         self._prompt = prompt
 
     @property
@@ -232,7 +243,7 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Json]], tuple[str, .
 
 def _bodies(prompt: Prompt) -> Sequence[_Body]:
     if prompt.engine is not Engine.JINJA2:
-        return [_Pieces(message.content, prompt.name) for message in prompt.messages]
+        return [_Pieces(message.content, prompt.name, escapes=prompt.escapes) for message in prompt.messages]
     from promptops.core.template.jinja import Compiled
 
     bodies = []

@@ -188,6 +188,7 @@ _USUAL: Final[Mapping[str, Any]] = {
     "not_following": [],
     "warnings": [],
     "low_traffic": [],
+    "inputs": {"answer": {}},
 }
 _FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
 _KEYS: Final[Mapping[str, str]] = {

@@ -30,13 +30,14 @@ class CaseReader:
     """Reads the cases of one suite. ``inputs`` are the variables of its prompts, ``named`` those that its checks use.
 
     ``known`` are all keys that a case of a suite file may have; a case has checks of its own only there. It is None for
-    ``testData``, which other tools read too.
+    ``testData``, which other tools read too. ``aliases`` are other names of variables.
     """
 
     inputs: Collection[str]
     named: Collection[str] = ()
     known: Collection[str] | None = None
     judges: Mapping[str, Pin] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_suite_file(cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin]) -> CaseReader:
@@ -51,6 +52,8 @@ class CaseReader:
             return None
         own = [key for key in OWN_KEYS if key in fields.value and self._is_own(key, fields.value[key])]
         variables = {key: value for key, value in fields.value.items() if key != EXPECTED and key not in own}
+        if self.aliases:
+            variables = {self.aliases.get(key, key): value for key, value in variables.items()}
         if self.known is not None:
             _refuse_unknown(fields, variables, self.known)
         expected = _text(fields.value.get(EXPECTED))

@@ -20,12 +20,17 @@ from promptops.source.text.fields import Fields
 SUITE_KEYS = ("testData", "evaluators")
 
 
-def read_own_suite(fields: Fields, prompt: Prompt, judges: Mapping[str, Pin]) -> ReadSuite | None:
-    """Reads both keys; None if there is nothing at them. An evaluator that cannot run is kept and reported."""
+def read_own_suite(
+    fields: Fields, prompt: Prompt, judges: Mapping[str, Pin], aliases: Mapping[str, str]
+) -> ReadSuite | None:
+    """Reads both keys; None if there is nothing at them. An evaluator that cannot run is kept and reported.
+
+    ``aliases`` are what cases may call a variable besides its name.
+    """
     if not fields.value.get("testData") and not fields.value.get("evaluators"):
         return None
     inputs = {item.name for item in prompt.inputs}
-    reader = CaseReader(inputs=inputs, named=_named(fields.value))
+    reader = CaseReader(inputs=inputs, named=_named(fields.value), aliases=aliases)
     cases, places = [], []
     offsets = fields.document.offsets((*fields.path, "testData"))
     for item in fields.each("testData"):

@@ -112,6 +112,11 @@ class Fields:
     def flag(self, key: str) -> bool | None:
         return self._typed(key, bool, "true or false")
 
+    def without(self, key: str) -> Fields:
+        """Returns the same mapping without a key."""
+        value = {name: item for name, item in self.value.items() if name != key}
+        return Fields(self.report, self.document, value, self.path)
+
     def fields(self, key: str) -> Fields | None:
         value = self._typed(key, dict, "a mapping")
         return None if value is None else Fields(self.report, self.document, value, (*self.path, key))

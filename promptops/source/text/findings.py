@@ -130,6 +130,7 @@ RULES: dict[str, Rule] = {
     ),
     # templates
     "unknown-tag": _error("Text that looks like a tag but is not one. Suppressed, it is literal text.", fixed=False),
+    "dollar-tag": _warning("`${{ name }}` without a declared input: it is literal, as in GitHub's tools."),
     "fstring-placeholder": _warning("`{name}`, `{0}` or `%(name)s` in a message: no template fills it in."),
     "template-invalid": _error("A Jinja template outside of what is allowed."),
     "partial-missing": _error("A partial that is not in the app's partials/ folder."),

@@ -10,6 +10,7 @@ from promptops.core.digest import canonical
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Bump, Json, Release
+from promptops.core.published_inputs import inputs_of
 from promptops.core.reference import Reference
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.operations.queries import Listed, Named
@@ -68,6 +69,7 @@ def _named(named: Named) -> ShownDocument:
         prompts=tuple(prompt.name for prompt in named.content.prompts),
         content=content_to_json(named.content),
         measured=tuple(map(MeasuredTokensDocument.of, named.measured)),
+        inputs=inputs_of(named.content),
     )
 
 

@@ -182,12 +182,17 @@ class MeasuredTokensDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDocument(ListedDocument):
-    """One release with its content: a JSON object whose canonical bytes (RFC 8785) have the digest."""
+    """One release with its content: a JSON object whose canonical bytes (RFC 8785) have the digest.
+
+    ``inputs`` are the schemas of the variables that a caller of each prompt has to give: also of the fields that a
+    message uses of a variable which no file declares.
+    """
 
     profile: ProfileDocument | None
     prompts: tuple[str, ...]
     content: Mapping[str, object]
     measured: tuple[MeasuredTokensDocument, ...] = ()
+    inputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
