@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from promptops.core import override
@@ -108,19 +107,17 @@ ODD: tuple[object, ...] = (..., None, True, 0, -1, "", "x", [], {}, ["x"], {"x":
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@given(data=st.data())
-def test_what_a_reader_accepts_fits_the_schema(name: str, data: st.DataObject) -> None:
+def test_what_a_reader_accepts_fits_the_schema(name: str) -> None:
     """A reader refuses more than a schema can: times that do not fit together, a content without its digest."""
-    value = data.draw(st.sampled_from(list(written(name))))
-    path = data.draw(st.sampled_from([place for place in places(value) if place and place != SEALED]))
-    other = changed(value, path, data.draw(st.sampled_from(ODD)))
-    if data.draw(st.booleans()):
-        other = {**other, "unknown": 1}
-    try:
-        read(name, other)
-    except (PromptopsError, ValueError):
-        return
-    assert valid(name, other)
+    for value in written(name):
+        for path in (place for place in places(value) if place and place != SEALED):
+            for odd in ODD:
+                other = changed(value, path, odd)
+                try:
+                    read(name, other)
+                except (PromptopsError, ValueError):
+                    continue
+                assert valid(name, other), (path, odd)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -154,6 +151,8 @@ def test_a_document_is_read_back_and_fits_its_schema() -> None:
     value |= {"not_following": [{"client": "web-1", "lacks": ["budget"]}], "warned": ["required: fail"], "later": 1}
     tokens = {"calls": 2, "input_tokens": 9, "cached_tokens": 0, "output_tokens": 1}
     value |= {"measured": [{"version": "0.1.0", "prompt": "greet", **tokens}]}
+    few = {"app": "bot", "channel": "prod", "version": "0.1.0", "weight": 500, "keys_a_day": 100, "guardrail": "error"}
+    value |= {"low_traffic": [few | {"share": 0.01, "tripled": True, "sees_seconds": None, "wait_seconds": 259_200}]}
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}
