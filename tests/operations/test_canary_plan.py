@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from promptops.core.declarations import DeclaredScore
 from promptops.core.errors import NothingDeployed
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.run import expected
@@ -33,6 +34,7 @@ NOW = START + timedelta(hours=12)
 def filled(registry: Registry) -> Registry:
     """`bot` at 0.1.2, revision 3 of prod."""
     fill(registry)
+    factory.declare(registry, scores=(DeclaredScore(name="helpful", passes_from=5_000),))
     factory.make_channels(registry, prod=Policy(rollout=POLICY))
     return registry
 
