@@ -5,7 +5,8 @@ equal ones, about nine in ten are shown by then, guardrail by guardrail, not to 
 
 Keys come back: a key of today may be one of yesterday, and a key counts once. If each of *n* keys comes on a day with
 the probability *q*, a day has ``n·q`` of them, and *t* days have ``n·(1 − (1 − q)^t)``. With *q* at 0, each day has
-other keys.
+other keys. Of those that went bad, few make most calls, and there are always some more: *t* days have ``t^g`` times
+those of a day, *g* being 1 where each day has other ones, and 0 where all are bad every day.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ LONGEST: Final = timedelta(days=90)
 """What takes longer is called never."""
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+_NEVER: Final = 700.0
+"""The logarithm of a number of days that is never, and that a float still holds."""
 _NINE_IN_TEN: Final = 1.28
 """Standard deviations above the mean that nine in ten stay below."""
 
@@ -43,8 +46,8 @@ class KeysSeen:
     a day.
 
     ``able`` is the share of keys that could show a guardrail, 1 where it is not named. ``again`` is how likely a key
-    comes on a day, and ``bad_again`` how likely one of those that are bad at a guardrail is so on a day; 0 where each
-    day has other ones.
+    comes on a day, 0 where each day has other ones, and ``bad_grows`` is the power by which those that were bad at a
+    guardrail in several days are more than in one.
 
     Raises:
         ValueError: a number is negative, or one of the others is above 1.
@@ -54,10 +57,10 @@ class KeysSeen:
     bad: Mapping[str, float]
     able: Mapping[str, float] = field(default_factory=dict)
     again: float = 0.0
-    bad_again: Mapping[str, float] = field(default_factory=dict)
+    bad_grows: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shares = (self.again, *self.bad.values(), *self.able.values(), *self.bad_again.values())
+        shares = (self.again, *self.bad.values(), *self.able.values(), *self.bad_grows.values())
         if self.a_day < 0 or not all(0 <= each <= 1 for each in shares):
             raise ValueError(f"there are no such keys: {self}")
 
@@ -66,7 +69,7 @@ class KeysSeen:
         return Shown(
             keys=Growing(self.a_day * self.able.get(guardrail, 1.0), self.again),
             bad=self.bad.get(guardrail, 0.0),
-            bad_again=self.bad_again.get(guardrail, 0.0),
+            bad_grows=self.bad_grows.get(guardrail, 1.0),
         )
 
 
@@ -100,18 +103,25 @@ class Growing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What keys show of one guardrail: those that could show it, and the share of a day's that is bad."""
+    """What keys show of one guardrail: those that could show it, and the share of a day's that is bad. Those that were
+    bad in several days are more than those of one day by the power ``bad_grows``.
+    """
 
     keys: Growing
     bad: float
-    bad_again: float = 0.0
+    bad_grows: float = 1.0
 
     def share(self, days: float) -> float:
         """Returns the share of the keys of so many days that was bad within them."""
-        if not self.keys.a_day:
-            return self.bad
-        bad = Growing(self.keys.a_day * self.bad, self.bad_again)
-        return min(1.0, bad.within(max(1.0, days)) / self.keys.within(max(1.0, days)))
+        keys, days = self.keys, max(1.0, days)
+        return min(1.0, keys.a_day * self.bad * days**self.bad_grows / keys.within(days)) if keys.a_day else self.bad
+
+    def days(self, count: float, a_key: float) -> float:
+        """Returns how long it takes to have so many bad keys, if this share of a day's is; infinite where never."""
+        a_day = self.keys.a_day * a_key
+        if count <= a_day or not a_day:
+            return count / a_day if a_day else math.inf
+        return math.exp(min(math.log(count / a_day) / self.bad_grows, _NEVER)) if self.bad_grows else math.inf
 
 
 def headline(on: Collection[str]) -> str:
@@ -128,7 +138,7 @@ def first_sight(policy: RolloutPolicy, shown: Shown, weight: int, guardrails: in
 
 def foretold(shown: Shown, tolerance: float) -> Shown:
     """Returns what keys show with a share of bad ones of which three times as many are the tolerance at least."""
-    return Shown(keys=shown.keys, bad=max(shown.bad, tolerance / TIMES), bad_again=shown.bad_again)
+    return Shown(keys=shown.keys, bad=max(shown.bad, tolerance / TIMES), bad_grows=shown.bad_grows)
 
 
 # --- worse -----------------------------------------------------------------------------------------
@@ -171,7 +181,7 @@ def days_to_abort(shown: Shown, weight: int, guardrails: int, *, canary: float, 
     if gain <= 0:
         return math.inf
     limit = math.log(len(Coin) * guardrails / FALSE_ABORTS) + math.log(len(WORSE)) - math.log(share(0))
-    return Growing(shown.keys.a_day * a_key, shown.bad_again).days(limit / gain)
+    return shown.days(limit / gain, a_key)
 
 
 def longest(days: float) -> timedelta | None:

@@ -6,6 +6,7 @@ among all.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ def traffic_of(
         bad={name: rate.bad for name, rate in rates.items()},
         able={name: rate.able for name, rate in rates.items()},
         again=_again(every, days),
-        bad_again={name: rate.again for name, rate in rates.items()},
+        bad_grows={name: rate.grows for name, rate in rates.items()},
     )
     return Traffic(days=days if whole[-1] < today else 0, keys=seen)
 
@@ -101,22 +102,22 @@ def traffic_of(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rate:
     """``able`` is the share of keys that could show a guardrail, ``bad`` that of these which went bad in a day, and
-    ``again`` how likely a bad one is so on a day.
+    ``grows`` the power by which bad ones of several days are more.
     """
 
     able: float = 1.0
     bad: float = 0.0
-    again: float = 0.0
+    grows: float = 1.0
 
 
 def _rate(name: str, judged: Collection[KeyOfDay]) -> _Rate:
     if name in UNMEASURED:
-        return _Rate(bad=AFFECTED, again=AFFECTED)
+        return _Rate(bad=AFFECTED)
     could = [key for key in judged if name in key.could]
     if not could:
         return _Rate(able=0.0 if judged else 1.0)
     bad = [(key.day, key.unit) for key in could if name in key.bad]
-    return _Rate(able=len(could) / len(judged), bad=len(bad) / len(could), again=_again(bad, _days(judged)))
+    return _Rate(able=len(could) / len(judged), bad=len(bad) / len(could), grows=_grows(bad, _days(judged)))
 
 
 def _scored(score: Scored, a_day: float, judged: Collection[KeyOfDay]) -> _Rate:
@@ -124,7 +125,7 @@ def _scored(score: Scored, a_day: float, judged: Collection[KeyOfDay]) -> _Rate:
     keys = min(score.calls / days, a_day) if days else 0.0
     if not keys:
         return _Rate(able=0.0)
-    return _Rate(able=keys / a_day, bad=min(1.0, len(score.bad) / days / keys), again=_again(score.bad, days))
+    return _Rate(able=keys / a_day, bad=min(1.0, len(score.bad) / days / keys), grows=_grows(score.bad, days))
 
 
 def _days(judged: Collection[KeyOfDay]) -> int:
@@ -139,6 +140,16 @@ def _by_day(keys: Iterable[KeyOfDay], days: Collection[int]) -> Mapping[int, Map
             before = found[key.day].get(key.unit)
             found[key.day][key.unit] = key if before is None else before.with_(key)
     return found
+
+
+def _grows(pairs: Pairs, days: int) -> float:
+    """The power by which the keys of some days are more than those of one: keys that come on *v* of *d* days make
+    ``d/v`` times those of a day, which is ``d^g`` for g = 1 − ln v / ln d.
+    """
+    if days < 2 or not pairs:
+        return 1.0
+    each = len(pairs) / len({unit for _, unit in pairs})
+    return min(1.0, max(0.0, 1 - math.log(each) / math.log(days)))
 
 
 def _again(pairs: Pairs, days: int) -> float:

@@ -51,7 +51,7 @@ def abort(users: int, comes: float, bad: float, weight: int, drawn: random.Rando
 )
 def test_an_abort_is_foretold_of_users_who_come_back(users: int, comes: float, bad: float, weight: int) -> None:
     drawn = random.Random(users)
-    shown = Shown(keys=Growing(users * comes, comes), bad=bad, bad_again=comes * bad)
+    shown = Shown(keys=Growing(users * comes, comes), bad=bad)
     said = abort_of(shown, weight, 2)
     found = median(abort(users, comes, bad, weight, drawn) for _ in range(RUNS))
     assert said is not None and 0.6 < found / (said / DAY) < 1.5
@@ -83,7 +83,7 @@ def test_nine_in_ten_equal_canaries_are_shown_not_to_be_worse_by_then(a_day: int
 
 def test_where_all_keys_go_bad_in_the_end_an_equal_canary_is_never_shown() -> None:
     """The same 1,500 users come every day: before there are enough of them, too many have failed once."""
-    shown = Shown(keys=Growing(1_500, 1.0), bad=0.02, bad_again=0.02)
+    shown = Shown(keys=Growing(1_500, 1.0), bad=0.02)
     assert shown.share(30) > 0.4
     assert time_to_show(POLICY, shown, 1_500, 2_500) is None
 
