@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import timedelta
 from statistics import median
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.canary.advance import SampledKeys, judge_step
+from promptops.core.canary.coins import Tosses, log_e_value
 from promptops.core.canary.foresight import (
     LONGEST,
     Growing,
@@ -107,3 +109,24 @@ def test_so_many_keys_take_as_long_as_there_are_so_many_keys(a_day: float, again
     assert keys.within(2 * days) >= count
     assert Growing(0.0).days(1) == float("inf")
     assert LONGEST == 90 * DAY
+
+
+@pytest.mark.parametrize(("bad", "share", "weight"), [(0.02, 0.03, 5_000), (0.02, 0.03, 2_500), (0.0, 0.01, 2_500)])
+def test_a_canary_inside_the_ratio_is_aborted_at_about_the_keys_that_are_foretold(
+    bad: float, share: float, weight: int
+) -> None:
+    """Beside keys that are drawn until their coin reaches the limit: a canary of ratio times stable's, or at the
+    tolerance.
+    """
+    drawn, part = random.Random(weight), weight / WHOLE
+    said = days_to_abort(Shown(keys=Growing(1.0), bad=bad), weight, 1, canary=share, ratio=1.0)  # a key a day
+    a_key = part * share + (1 - part) * bad
+    limit, odds = RolloutState([weight], ["error"]).limit + math.log(2), part / (1 - part)
+    keys = []
+    for _ in range(RUNS):
+        canary = stable = 0
+        while log_e_value([Tosses(odds=odds, canary=canary, stable=stable)]) < limit:
+            on_canary = drawn.random() < part * share / a_key
+            canary, stable = canary + on_canary, stable + (not on_canary)
+        keys.append((canary + stable) / a_key)
+    assert 0.6 < median(keys) / said < 1.5
