@@ -121,6 +121,9 @@ erase
 outcomes bot
 outcomes bot --by day --channel prod --json
 outcomes nothing
+canary plan bot --channel prod
+canary plan bot@0.1.0 --channel prod --json
+canary plan bot@9.9.9 --channel prod
 cost bot --calls-per-day 500
 cost bot --json
 ci --base HEAD~1 --channel prod
