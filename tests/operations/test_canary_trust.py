@@ -10,22 +10,27 @@ from sqlalchemy import bindparam, text
 
 from promptops.core.errors import RegistryDamaged
 from promptops.core.model import Deployment
+from promptops.core.outcomes.admission import LeftOut
 from promptops.core.outcomes.call_outcome import CallOutcome, Count
 from promptops.core.outcomes.counters import MAX_COUNT
+from promptops.core.outcomes.report import BadUnit
 from promptops.core.outcomes.series import Arm, Assignment
 from promptops.core.outcomes.sums import Sums
+from promptops.core.outcomes.units import Unit
 from promptops.core.reference import parse_reference
 from promptops.core.verdict import Outcome
 from promptops.operations.canary import StartRequest, Step, start
 from promptops.operations.canary_look import Looked
+from promptops.operations.canary_status import CanaryStatusRequest, canary_status
 from promptops.operations.evidence import AddRequest, add
-from promptops.operations.outcomes import Document, Reported, take
+from promptops.operations.feedback import Allows, everywhere
+from promptops.operations.outcomes import Document, Reported, Taken, take
 from promptops.store import Registry
 from promptops.store.schema.columns import Moment
 from tests.operations.canaries import HOUR, Crowd, begin, begin_again, by_hand, live, look_once
 from tests.operations.counting import stored
 from tests.support.factory import ACTOR, START, key, minutes
-from tests.support.reports import report, series, total
+from tests.support.reports import MINUTE, report, series, total
 
 WEIGHT = 2_000
 
@@ -105,6 +110,72 @@ def test_a_verdict_that_is_missing_pauses_at_the_end_of_wait_and_aborts_nothing(
     found = [looked(registry, START + hour * HOUR) for hour in (4, 8, 12)]
     assert found == [("hold", ""), ("hold", ""), ("pause", "inconclusive")]
     assert "there is no verdict for it of red-team" in live(registry).reason
+
+
+FORGED: list[dict[str, Any]] = [
+    {"guardrails": ("no_such_guardrail",)},
+    {"guardrails": ("slow",)},  # no guardrail of this canary's policy
+    {"arm": Arm.FIXED},
+    {"arm": Arm.NAMED},
+    {"revision": 1},  # from before the canary
+    {"revision": 99},  # not there yet
+    {"epoch": 2},
+    {"app": "other"},
+    {"bucket": None},
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=str)
+def test_what_is_not_of_the_canary_counts_for_no_guardrail(
+    registry: Registry, begun: Deployment, forged: dict[str, Any]
+) -> None:
+    assert not forge(registry, begun, **forged).reached
+    assert looked(registry, minutes(2)) == ("hold", "")
+    assert forge(registry, begun).reached, "the same of the canary would abort it"
+
+
+def test_a_token_reports_for_no_canary_of_an_app_that_it_has_not(registry: Registry, begun: Deployment) -> None:
+    taken = forge(registry, begun, allows=lambda channel, app: app == "other")
+    assert not taken.reached and taken.left_out == {LeftOut.UNKNOWN: 40}
+    assert looked(registry, minutes(2)) == ("hold", "")
+
+
+def test_a_key_counts_once_whatever_bucket_and_process_report_it(registry: Registry, begun: Deployment) -> None:
+    for client, bucket in enumerate((0, 9_999, 1, 5_000)):
+        assert not forge(registry, begun, client=client, bucket=bucket, units=1).reached
+    [coin] = [
+        coin
+        for coin in canary_status(
+            registry, CanaryStatusRequest(app="bot", channel="prod"), now=minutes(2)
+        ).document.coins
+        if (coin.guardrail, coin.coin) == ("error", "once")
+    ]
+    assert (coin.canary, coin.stable) == (1, 0)
+
+
+def forge(
+    registry: Registry,
+    at: Deployment,
+    *,
+    arm: Arm = Arm.CANARY,
+    revision: int = 0,
+    epoch: int = 1,
+    app: str = "bot",
+    bucket: int | None = 0,
+    guardrails: tuple[str, ...] = ("error",),
+    client: int = 9,
+    units: int = 40,
+    allows: Allows = everywhere,
+) -> Taken:
+    """So many units that were made up, all of them bad and on the canary's side, in a document of their own."""
+    place = Assignment(app=app, channel="prod", epoch=epoch, revision=revision or at.revision, arm=arm)
+    bad = tuple(
+        BadUnit(assignment=place, unit=Unit(id=f"{number:016x}", bucket=bucket), minute=MINUTE, guardrails=guardrails)
+        for number in range(units)
+    )
+    number = len(stored(registry, "outcome_client")) + 1
+    document = report(registry.lineage, number, {}, client=f"{client + number:032x}", bad=bad)
+    return take(registry, [Document(report=document, allows=allows)], now=minutes(1))
 
 
 def test_counts_beyond_all_that_is_real_keep_no_canary_from_its_abort(registry: Registry, begun: Deployment) -> None:
