@@ -44,7 +44,9 @@ class CanaryFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryGauge:
-    """What a page of metrics shows of a canary: its weight, and by guardrail how far the evidence is, 1 aborts."""
+    """What a page of metrics shows of a canary: its weight, and by guardrail how far the evidence is, 1 aborts; no
+    ``evidence`` where a person takes its steps.
+    """
 
     app: str
     channel: str
@@ -70,19 +72,19 @@ def canary_status(registry: Registry, request: CanaryStatusRequest, *, now: date
 
 
 def canary_gauges(registry: Registry, trials: Trials, now: datetime) -> tuple[CanaryGauge, ...]:
-    """Returns what a page of metrics shows of the canaries whose steps the policy takes."""
+    """Returns what a page of metrics shows of the canaries that run."""
     found = []
     with registry.read() as reader:
-        for live in reader.canaries():
-            sight = sight_of(reader, trials, live, now)
-            if sight is not None and live.canary is not None:
+        for live in (live for channel in reader.channels() for live in reader.live_on(channel.name)):
+            if live.canary is not None:
+                sight = sight_of(reader, trials, live, now)
                 found.append(
                     CanaryGauge(
                         app=live.app,
                         channel=live.channel,
                         version=live.canary.release.version,
                         weight=live.canary.weight,
-                        evidence=_shares(sight),
+                        evidence=_shares(sight) if sight is not None else {},
                     )
                 )
     return tuple(found)

@@ -46,7 +46,7 @@ def test_status_shows_both_sides_the_evidence_and_what_is_needed(typed: Promptop
     assert "bot on prod: canary 0.1.1 beside 0.1.0, 20 % of the keys" in out
     assert "the policy of prod takes its steps" in out
     assert "Evidence that the canary is worse; 120 aborts it" in out
-    assert "3 : 0 keys" in out
+    assert "canary 3, stable 0 keys" in out
     assert "keys of the canary in this step, of 200 needed" in out
     assert "further bad keys of the canary at error" in out
     assert [line for line in out.splitlines() if len(line) > 80] == []
@@ -55,6 +55,8 @@ def test_status_shows_both_sides_the_evidence_and_what_is_needed(typed: Promptop
     sides = {side["arm"]: side for side in rows(typed("canary", "status", "bot", *ON, "--json"), "sides")}
     assert sides["canary"]["version"] == "0.1.1"
     assert sides["canary"]["calls"] + sides["stable"]["calls"] >= 100
+    listed = {each["version"]: each["on_trial"] for each in rows(typed("releases", "bot", "--json"), "releases")}
+    assert listed == {"0.1.1": {"prod": 2_000}, "0.1.0": {}}
 
 
 def test_status_names_the_verdicts_from_elsewhere_that_a_step_needs(typed: Promptops, registry: Registry) -> None:

@@ -64,11 +64,17 @@ def _headline(log: History, when: str, page: Page) -> Line:
             *place,
             " serves " if live.stable else " is ",
             Span(serving(live), "strong"),
+            *_beside(live),
             f" (revision {live.revision})",
         ]
-    served: list[Cell] = [" served " if live.stable else " was ", Span(serving(live), "strong")]
+    served: list[Cell] = [" served " if live.stable else " was ", Span(serving(live), "strong"), *_beside(live)]
     by = f" (revision {live.revision}, {verb(live)} {clock.format_moment(live.at, page.zone)} by {person(live.actor)})"
     return ["At ", Span(when, "strong"), " ", *place, *served, by]
+
+
+def _beside(live: Deployment) -> list[Cell]:
+    """The canary beside the stable release."""
+    return [" beside the ", Span(canary(live), "warn")] if live.canary else []
 
 
 def _log(log: History, page: Page) -> list[Line]:

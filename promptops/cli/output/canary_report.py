@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptops.operations.canary_look import Looked
     from promptops.wire.documents.canaries import CanaryCoinDocument, CanarySideDocument, CanaryStatusDocument
 
-_BAR: Final = 20
+_BAR: Final = 16
 """Characters of a bar from no evidence to the limit."""
 _NEAR: Final = 0.5
 """Part of the way to the limit from which on it is shown as a warning."""
@@ -97,7 +97,7 @@ def _coin(coin: CanaryCoinDocument) -> list[Cell]:
     style = "bad" if way >= 1 else "warn" if way >= _NEAR else "good"
     bar = Span("#" * round(way * _BAR) + "-" * (_BAR - round(way * _BAR)), style)
     shown = f"{coin.evidence:,.0f}" if coin.evidence >= 10 else f"{coin.evidence:.2g}"
-    return [name, bar, shown, f"{coin.canary:,} : {coin.stable:,} keys", ""]
+    return [name, bar, shown, f"canary {coin.canary:,}, stable {coin.stable:,} keys", ""]
 
 
 def way_to_limit(coin: CanaryCoinDocument) -> float:

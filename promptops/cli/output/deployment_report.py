@@ -181,6 +181,7 @@ def _next(deployed: Deployed, done: Deployment, step: Sequence[str]) -> list[tup
 
 
 def _unchanged(current: Deployment, page: Page) -> list[Line]:
+    beside = f", beside the {canary(current)}" if current.canary else ""
     return [
         [
             Span(current.app, "name"),
@@ -188,7 +189,7 @@ def _unchanged(current: Deployment, page: Page) -> list[Line]:
             Span(current.channel, "name"),
             " serves " if current.stable else " is ",
             Span(serving(current), "strong"),
-            f" already: {verb(current)} {moment(page, current.at)}. Nothing was changed.",
+            f" already{beside}: {verb(current)} {moment(page, current.at)}. Nothing was changed.",
         ]
     ]
 

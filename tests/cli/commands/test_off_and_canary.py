@@ -66,8 +66,12 @@ def test_a_canary(told: Registry, trial: Release, promptops: Promptops) -> None:
         "step": 1,
         "action": "start",
     }
-    assert "canary start beside 0.1.2: canary 0.2.0 at 2.5 %, step 1" in promptops("history", "bot").out
+    history = promptops("history", "bot").out
+    assert "bot on prod serves 0.1.2 beside the canary 0.2.0 at 2.5 %, step 1 (revision 4)" in history
+    assert "canary start beside 0.1.2: canary 0.2.0 at 2.5 %, step 1" in history
     assert "0.1.2; canary 0.2.0 at 2.5 % (start, step 1 of r1)" in promptops("audit", "--limit", "1").out
+    again = promptops("canary", "resume", "bot", "--channel", "prod").out
+    assert "bot on prod serves 0.1.2 already, beside the canary 0.2.0 at 2.5 %, step 1: canary started" in again
 
 
 def test_words_that_a_newer_version_wrote(told: Registry, trial: Release, promptops: Promptops) -> None:
@@ -86,6 +90,7 @@ def test_a_canary_from_its_start_to_its_end(told: Registry, trial: Release, prom
     assert "promptops canary start bot@0.2.0 --channel prod --percent 2.5 --expect-revision 3" in dry
     assert "for 2.5 %" in promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5").out
     assert "rollback would end the canary: 0.1.2 for everyone" in promptops("status").out
+    assert "served 0.1.2 beside the canary 0.2.0 at 2.5 %, step 1 (rev" in promptops("history", "--at", "now").out
     refused = promptops("promote", "bot@0.1.0", *on, exits=4).err
     assert "promptops canary finish bot --channel prod" in refused and "canary abort" in refused
     for wrong in ("0", "100", "-1", "5.123", "five", "1e1"):

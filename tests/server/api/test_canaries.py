@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 import pytest
 
 from promptops.core.deployment_parts import Kind
-from promptops.core.model import Json
+from promptops.core.model import Json, Policy
 from promptops.core.token import Scope
 from promptops.store import Registry
 from promptops.wire.outcomes import report_to_json
-from tests.operations.canaries import Crowd, begin, live
+from tests.operations.canaries import Crowd, begin, live, start_by_hand
 from tests.server.conftest import Serve, mint
 from tests.server.running import Running, until
+from tests.support import factory
 
 OUTCOMES = "/v1/channels/prod/outcomes"
 CANARY = "/v1/channels/prod/apps/bot/canary"
@@ -70,6 +71,17 @@ def test_metrics_have_the_evidence_by_guardrail(server: Running, crowd: Crowd, r
     evidence = metric(server, reader, "promptops_canary_evidence", "guardrail")
     assert evidence["refusal"] == 0.0
     assert 0.0 < evidence["error"] < 1.0
+
+
+def test_metrics_have_the_weight_of_a_canary_whose_steps_a_person_takes(registry: Registry, serve: Serve) -> None:
+    factory.make_channels(registry, prod=Policy())
+    factory.make_releases(registry, count=2)
+    factory.go_live(registry, "bot@0.1.0")
+    start_by_hand(registry)
+    reader = mint(registry, "reader", Scope.READ)
+    server = serve()
+    assert metric(server, reader, "promptops_canary_weight") == {"0.1.1": 0.2}
+    assert metric(server, reader, "promptops_canary_evidence", "guardrail") == {}
 
 
 @pytest.mark.parametrize(
