@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any, Protocol
@@ -76,13 +76,19 @@ def late_logs(keys: int, events: int, steps: int) -> Iterator[tuple[Event, ...]]
 
 
 def best_of_any_schedule(
-    order: Sequence[int], ramp: Sequence[int], counting: Counting = once, *, sides_seen: bool = True
+    order: Sequence[int],
+    ramp: Sequence[int],
+    counting: Counting = once,
+    *,
+    sides_seen: bool = True,
+    best: Callable[..., Fraction] = max,
 ) -> Fraction:
     """The expected e-value for the best choice of when to step and when to stop. Shorter logs are in it.
 
-    ``sides_seen`` shows the side of a key each time it is bad; without it, only of what is counted.
+    ``sides_seen`` shows the side of a key each time it is bad; without it, only of what is counted. With ``min`` it is
+    the worst choice instead.
     """
-    return _Search(order, None, tuple(ramp), counting, sides_seen).value(0, 0, (), _fresh(order, ramp))
+    return _Search(order, None, tuple(ramp), counting, sides_seen, best).value(0, 0, (), _fresh(order, ramp))
 
 
 def best_of_log(log: Sequence[Event], ramp: Sequence[int], counting: Counting = once) -> Fraction:
@@ -109,9 +115,11 @@ class _Search:
         ramp: tuple[int, ...],
         counting: Counting,
         sides_seen: bool,
+        best: Callable[..., Fraction] = max,
     ) -> None:
         self._order, self._steps, self._ramp, self._counting = order, steps, ramp, counting
         self._sides_seen = sides_seen
+        self._best = best
         self._bounds = (0, *ramp, WHOLE)
         self.value = cache(self._value)
 
@@ -120,7 +128,7 @@ class _Search:
         if place == len(self._order):
             return now
         possible = range(step, len(self._ramp)) if self._steps is None else [self._steps[place]]
-        return max(now, *(self._next(place, under, counts, keys) for under in possible))
+        return self._best(now, *(self._next(place, under, counts, keys) for under in possible))
 
     def _next(self, place: int, step: int, counts: State, keys: Keys) -> Fraction:
         """What the rest is worth if the next key goes bad under this step."""

@@ -15,6 +15,12 @@ def test_no_rule_of_when_to_stop_makes_a_canary_that_is_no_different_look_worse(
     assert all(best_of_any_schedule(order, RAMP[:steps]) == 1 for order in orders(keys, events))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_nor_does_any_rule_make_it_look_better(steps: int) -> None:
+    """So the odds of each coin are the true ones: with higher ones nothing would be shown where something is wrong."""
+    assert all(best_of_any_schedule(order, RAMP[:steps], best=min) == 1 for order in orders(3, 4))
+
+
 def test_reports_that_arrive_late_change_nothing() -> None:
     assert all(best_of_log(log, RAMP) == 1 for log in late_logs(3, 4, 3))
 
