@@ -96,6 +96,7 @@ def test_a_pause_in_which_nothing_aborts_it_is_shown_with_what_would(typed: Prom
     assert "bot on prod at 20 %: nothing to do" in typed("canary", "tick", "bot", *ON).out
     out = " ".join(typed("canary", "status", "bot", *ON).out.split())
     assert "would abort the canary is worse at error: 30 keys of the canary and 0 of stable were bad" in out
+    assert "the limit is reached at error" in out
     assert f"or the end of the pause, by Ada Lovelace: {why}" in out.replace(" via token ops", "")
     shown = typed("canary", "status", "bot", *ON, "--json").json
     waiver = shown["waiver"]

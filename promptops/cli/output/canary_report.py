@@ -118,7 +118,8 @@ def needs(found: CanaryStatusDocument, page: Page) -> list[tuple[str, str]]:
         rows.append(("verdict", f"none that passes in this step of {', '.join(found.verdicts_needed)}"))
     if found.nearest and found.bad_keys_left is not None:
         left = counted(found.bad_keys_left, "further bad key")
-        rows.append((_action(found), f"{left} of the canary at {found.nearest}"))
+        needed = f"{left} of the canary at" if found.bad_keys_left else "the limit is reached at"
+        rows.append((_action(found), f"{needed} {found.nearest}"))
     if found.first_keys:
         rows.append(
             ("first", f"the canary first for {counted(found.first_keys, 'key')}, {found.first_keys_bad:,} bad calls")
