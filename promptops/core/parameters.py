@@ -33,7 +33,7 @@ from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, ResponseFormat
 from promptops.core.template.values import plain
 
-OPENAI = frozenset({"openai", "azure-openai", "azure_openai"})
+OPENAI = frozenset({"openai", "azure", "azure-openai", "azure_openai"})
 """Providers that have OpenAI's API and models."""
 
 ANTHROPIC = frozenset({"anthropic"})
@@ -223,6 +223,8 @@ def _tool_choice(api: Api, value: Json) -> Json:
     function = value.get("function", value) if isinstance(value, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     kind = {"any": "required", "tool": "function"}.get(str(kind), kind)
+    if isinstance(value, str) and kind not in ("auto", "none", "required"):
+        kind, name = "function", value
     if api is Api.COMPATIBLE or kind not in ("auto", "none", "required", "function"):
         return value
     if kind != "function":

@@ -23,6 +23,7 @@ from promptops.source.names import Names
 from promptops.source.origin import Origin
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Expander, Partials
+from promptops.source.requests import check_request
 from promptops.source.schemas import read_json_schema
 from promptops.source.suites.own import SUITE_KEYS, read_own_suite
 from promptops.source.suites.read_suite import ReadSuite
@@ -163,11 +164,13 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         checks=read_answer_checks(fields, [item.name for item in inputs]),
         escapes=engine is Engine.SIMPLE and any(has_escapes(message.content) for message in messages),
     )
+    suite = read_own_suite(fields, prompt, around.judges, names.aliases)
+    check_request(fields, prompt, suite)
     return PromptFile(
         report=fields.report,
         name=name,
         prompt=prompt,
-        suite=read_own_suite(fields, prompt, around.judges, names.aliases),
+        suite=suite,
         pin=pin,
         variables=used,
     )

@@ -58,7 +58,7 @@ def test_json_without_a_schema_is_refused_where_it_cannot_be_asked_for() -> None
     head = "modelParameters: {maxTokens: 9}\nresponseFormat: json_object\n" + MESSAGES
     found = prompt_findings("model: anthropic/claude-sonnet-4-5-20250929\n" + head)
     assert [(item.code, item.line) for item in found] == [(CODE, 3)]
-    assert prompt_findings("model: openai/gpt-4o-2024-08-06\n" + head) == []
+    assert prompt_findings("model: openai/gpt-4o-2024-08-06\n" + head.replace("hi", "answer with JSON")) == []
 
 
 APP = "models:\n  answerer:\n    model: openai/gpt-4o-2024-08-06\n    parameters: {maxTokens: 9%s}\n"

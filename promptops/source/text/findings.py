@@ -128,6 +128,11 @@ RULES: dict[str, Rule] = {
     "parameter-not-taken": _error(
         "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
     ),
+    "request-refused": _error(
+        "A request that the API of the model's provider refuses, as the page in the hint says. Suppressed, it is sent.",
+        fixed=False,
+    ),
+    "request-doubtful": _warning("A request that the API refuses or not, by what is not known before the call."),
     # templates
     "unknown-tag": _error("Text that looks like a tag but is not one. Suppressed, it is literal text.", fixed=False),
     "dollar-tag": _warning("`${{ name }}` without a declared input: it is literal, as in GitHub's tools."),

@@ -1,0 +1,118 @@
+"""What the API of a prompt's provider would refuse of the request, or of what it cannot be known whether it does.
+
+Each rule has the address of the page that says so: of a model, it is in the table; of a whole API, it stands with the
+rule. A prompt of another provider, and of an unknown model, is judged by no rule that needs to know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from promptops.core.model import Json, Prompt, ResponseFormat
+from promptops.core.models.claude import CLAUDE_MESSAGES, anthropic
+from promptops.core.models.refusal import CAPS, Messages, Refusal, refused, text_of
+from promptops.core.models.strict_schemas import strict_schemas
+from promptops.core.models.table import Facts, facts_of
+from promptops.core.models.tool_choice import tool_choice
+from promptops.core.parameters import ANTHROPIC, OPENAI, provider_of
+
+_OPENAI_CHAT: Final = (
+    "https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create"
+)
+_OPENAI_SHAPES: Final = "https://developers.openai.com/api/docs/guides/structured-outputs"
+_CLAUDE_SHAPES: Final = "https://platform.claude.com/docs/en/build-with-claude/structured-outputs"
+
+_OPENAI_TIERS: Final = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
+_CLAUDE_TIERS: Final = ("auto", "standard_only")
+_NEUTRAL: Final[Mapping[str, Json]] = {"temperature": 1, "topP": 1, "presencePenalty": 0, "frequencyPenalty": 0}
+"""Values that are the default of every API: sent or not, the request is the same."""
+
+
+def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
+    """Yields what is refused of a prompt's request; ``messages`` are rendered with sample values."""
+    if prompt.model is None:
+        return
+    facts = facts_of(prompt.model)
+    provider = provider_of(prompt.model)[0]
+    yield from _of_model(prompt, facts)
+    if facts.roles:
+        yield from _roles(messages, facts, provider)
+    if provider in OPENAI:
+        yield from tool_choice(prompt, _OPENAI_CHAT, is_openai=True)
+        yield from _tier(prompt, _OPENAI_TIERS, _OPENAI_CHAT)
+        yield from strict_schemas(prompt, _OPENAI_SHAPES, every=False, all_required=True)
+        yield from _json_mode(prompt, messages)
+    elif provider in ANTHROPIC:
+        yield from tool_choice(prompt, CLAUDE_MESSAGES, is_openai=False)
+        yield from _tier(prompt, _CLAUDE_TIERS, CLAUDE_MESSAGES)
+        yield from strict_schemas(prompt, _CLAUDE_SHAPES, every=True, all_required=False)
+        yield from anthropic(prompt, messages, facts)
+
+
+def _of_model(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
+    for name, value in prompt.parameters.items():
+        if name in facts.refuses and not _is_neutral(name, value):
+            yield refused(name, f"{prompt.model} refuses '{name}'", facts.source(f"refuses.{name}"), "Remove it.")
+    yield from _while_reasoning(prompt, facts)
+    effort = prompt.parameters.get("reasoningEffort")
+    if facts.efforts and effort is not None and effort not in facts.efforts:
+        hint = f"It takes {', '.join(facts.efforts)}."
+        yield refused(
+            "reasoningEffort", f"{prompt.model} refuses 'reasoningEffort: {effort}'", facts.source("efforts"), hint
+        )
+    for name in CAPS:
+        cap = prompt.parameters.get(name)
+        if facts.output is not None and isinstance(cap, int) and cap > facts.output:
+            problem = f"'{name}' is {cap:,}, and {prompt.model} answers with {facts.output:,} tokens at most"
+            yield refused(name, problem, facts.source("output"))
+
+
+def _while_reasoning(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
+    set_ = [
+        name
+        for name, value in prompt.parameters.items()
+        if name in facts.refuses_while_reasoning and not _is_neutral(name, value)
+    ]
+    effort = prompt.parameters.get("reasoningEffort", facts.default_effort)
+    if not set_ or effort == "none":
+        return
+    reasons = effort is not None or facts.always_reasons_by_default is True
+    can_stop = not facts.efforts or "none" in facts.efforts
+    hint = "Set `reasoningEffort: none`, or remove it." if can_stop else "Remove it."
+    for name in set_:
+        problem = f"{prompt.model} refuses '{name}' while it reasons"
+        if not reasons:
+            problem += ", and whether it does by default is not known here"
+        source = facts.source(f"refuses_while_reasoning.{name}")
+        yield Refusal(place=(name,), message=problem, source=source, hint=hint, sure=reasons)
+
+
+def _roles(messages: Messages, facts: Facts, provider: str) -> Iterator[Refusal]:
+    for at, message in enumerate(messages):
+        if message["role"] not in facts.roles:
+            problem = f"{provider} has no role '{message['role']}'"
+            hint = f"Its roles are {', '.join(facts.roles)}."
+            yield Refusal(place=("messages", at), message=problem, source=facts.source("roles"), hint=hint)
+
+
+def _json_mode(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
+    if prompt.response_format is ResponseFormat.JSON_OBJECT and not any("json" in text_of(m).lower() for m in messages):
+        yield Refusal(
+            place=("responseFormat",),
+            message="`responseFormat: json_object` needs the word JSON in a message, and none has it",
+            source=f"{_OPENAI_SHAPES}#json-mode",
+            hint="Say in a message that the answer is JSON, or use `json_schema`.",
+            sure=not prompt.inputs,
+        )
+
+
+def _tier(prompt: Prompt, tiers: tuple[str, ...], source: str) -> Iterator[Refusal]:
+    tier = prompt.parameters.get("serviceTier")
+    if tier is not None and tier not in tiers:
+        hint = f"It takes {', '.join(tiers)}."
+        yield refused("serviceTier", f"there is no 'serviceTier: {str(tier)[:80]}'", source, hint)
+
+
+def _is_neutral(name: str, value: Json) -> bool:
+    return name in _NEUTRAL and value == _NEUTRAL[name]

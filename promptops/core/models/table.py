@@ -1,0 +1,130 @@
+"""What is known of a model, by its pin: one table, read from two files of data beside this module when first asked.
+
+``listed.json`` has a row for each model: its end, limits, efforts, and what it refuses. ``make models`` builds it from
+what well-kept packages publish. ``families.json`` is our own, for what these lack: rules of whole families, each with
+its source and the date when it was read. What neither knows is unknown, and is never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+_HERE: Final = Path(__file__).parent
+_PROVIDERS: Final = {
+    "azure": "openai",
+    "azure-openai": "openai",
+    "azure_openai": "openai",
+    "gemini": "google",
+    "mistral-ai": "mistral",
+    "mistralai": "mistral",
+    "x-ai": "xai",
+    "aws": "bedrock",
+    "amazon": "bedrock",
+}
+"""Other names of a provider -> the one in the table."""
+_DEPLOYMENTS: Final = frozenset({"azure", "azure-openai", "azure_openai"})
+"""Providers whose names are a customer's: they say which family a model is of at most, and nothing of its end."""
+_REGION: Final = re.compile(r"(?:us|eu|apac|au|jp|ca|global|us-gov)\.")
+_FACTS: Final = ("context", "output", "successor", "default_effort", "always_thinks", "forced_tools", "sampling")
+_FLAGS: Final = ("one_sampler", "prefill", "thinking_budget", "always_reasons_by_default")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a model; None and empty where it is not.
+
+    ``context`` and ``output`` are the most tokens, ``ends`` is the first day on which it is not there any more, and
+    ``successor`` what the provider proposes then. ``refuses`` are parameters that its API refuses, and
+    ``refuses_while_reasoning`` those that it refuses unless its effort is ``none``. ``efforts`` are those it takes.
+    ``sources`` has the address of each fact, by its name.
+    """
+
+    context: int | None = None
+    output: int | None = None
+    ends: date | None = None
+    successor: str = ""
+    efforts: tuple[str, ...] = ()
+    default_effort: str | None = None
+    always_reasons_by_default: bool | None = None
+    refuses: frozenset[str] = frozenset()
+    refuses_while_reasoning: frozenset[str] = frozenset()
+    sampling: bool | None = None
+    one_sampler: bool | None = None
+    prefill: bool | None = None
+    thinking_budget: bool | None = None
+    always_thinks: bool | None = None
+    forced_tools: bool | None = None
+    roles: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, fact: str) -> str:
+        """Returns where a fact is from; empty if it is not known."""
+        return self.sources.get(fact, "")
+
+
+NOTHING: Final = Facts()
+
+
+@lru_cache(maxsize=1024)
+def facts_of(model: str) -> Facts:
+    """Returns what is known of ``provider/model``; of an unknown model, and of one without a provider, nothing."""
+    provider, slash, name = model.lower().partition("/")
+    if not slash or len(model) > 300:
+        return NOTHING
+    is_deployment = provider in _DEPLOYMENTS
+    provider = _PROVIDERS.get(provider, provider)
+    facts = NOTHING
+    for family in _families():
+        if provider in family["providers"] and family["pattern"].fullmatch(name):
+            facts = _with_family(facts, family)
+    row = None if is_deployment else _row(provider, name)
+    return facts if row is None else _with_row(facts, row)
+
+
+def _row(provider: str, name: str) -> Mapping[str, Any] | None:
+    if provider == "bedrock":
+        name = _REGION.sub("", name, count=1)
+    if provider == "openai" and name.startswith("ft:"):  # a tuned model ends with the one that it is made of
+        name = name.split(":")[1]
+    return _listed().get(f"{provider}/{name}")
+
+
+def _with_family(facts: Facts, family: Mapping[str, Any]) -> Facts:
+    said = {key: family[key] for key in _FLAGS if key in family}
+    sources = dict.fromkeys(said, family["source"])
+    for key in ("refuses", "refuses_while_reasoning"):
+        names = family.get(key, ())
+        sources |= {f"{key}.{name}": family["source"] for name in names}
+        said[key] = getattr(facts, key) | frozenset(names)
+    if "roles" in family:
+        said["roles"], sources["roles"] = tuple(family["roles"]), family["source"]
+    return replace(facts, **said, sources={**facts.sources, **sources})
+
+
+def _with_row(facts: Facts, row: Mapping[str, Any]) -> Facts:
+    said = {key: row[key] for key in (*_FACTS, *_FLAGS) if key in row}
+    if "ends" in row:
+        said["ends"] = date.fromisoformat(row["ends"])
+    if "efforts" in row:
+        said["efforts"] = tuple(row["efforts"])
+    return replace(facts, **said, sources={**facts.sources, **dict.fromkeys(said, row["address"])})
+
+
+@lru_cache(maxsize=1)
+def _families() -> tuple[Mapping[str, Any], ...]:
+    document = json.loads((_HERE / "families.json").read_text(encoding="utf-8"))
+    return tuple({**family, "pattern": re.compile(family["models"])} for family in document["families"])
+
+
+@lru_cache(maxsize=1)
+def _listed() -> Mapping[str, Mapping[str, Any]]:
+    document = json.loads((_HERE / "listed.json").read_text(encoding="utf-8"))
+    addresses = [source[0] for source in document["sources"]]
+    return {name: {**row, "address": addresses[row["source"]]} for name, row in document["models"].items()}

@@ -1,0 +1,81 @@
+"""Builds the request of a prompt with sample values, as an application will, and reports what its API would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from promptops.core.errors import ParameterNotTaken, PromptopsError
+from promptops.core.model import Engine, Json, Prompt
+from promptops.core.models.refusal import Refusal
+from promptops.core.models.refusals import refusals
+from promptops.core.models.samples import sample_values
+from promptops.core.parameters import ANTHROPIC, flaws, provider_of
+from promptops.core.provider_arguments import anthropic_messages, openai_chat
+from promptops.core.template.template import Template
+from promptops.source.suites.read_suite import ReadSuite
+from promptops.source.text.fields import Fields
+
+_RENDERED: Final = 16_384
+"""Characters of a prompt up to which it is rendered: a larger one may cost what `check` must not, and is looked at as
+it is written. Jinja gets made values alone, since it may loop over those of a case."""
+_LIMIT: Final = 65_536
+
+
+def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> None:
+    """Reports what the API of the prompt's provider would refuse, at the place that says it."""
+    if not provider_of(prompt.model)[0] or not prompt.messages:
+        return
+    messages = _rendered(prompt, suite)
+    for refusal in refusals(prompt, messages):
+        hint = f"{refusal.hint} {refusal.source}".strip()
+        code = "request-refused" if refusal.sure else "request-doubtful"
+        fields.report.add(code, _place(fields, refusal), refusal.message, hint)
+    _build(fields, prompt, messages)
+
+
+def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
+    """Builds the request. A parameter or a tool that the API does not take was reported where it is written."""
+    if any(True for _ in flaws(prompt.model, prompt.parameters)):
+        return
+    try:
+        if provider_of(prompt.model)[0] in ANTHROPIC:
+            anthropic_messages(prompt, messages)
+        else:
+            openai_chat(prompt, messages)
+    except ParameterNotTaken:
+        return
+    except PromptopsError as error:
+        if not any(tool.type not in ("function", "custom") for tool in prompt.tools):
+            fields.add("request-refused", "model", error.message, str(error.hint))
+
+
+def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, str]]:
+    """The messages with the values of the first case, else with made ones; as they are written where neither fits."""
+    if sum(len(message.content) for message in prompt.messages) <= _RENDERED:
+        made = sample_values(prompt)
+        cases = suite.suite.cases[:1] if suite is not None and prompt.engine is Engine.SIMPLE else ()
+        for values in (*({**made, **case.variables} for case in cases), made):
+            try:
+                return Template.compile(prompt, limit=_LIMIT).render({name: values[name] for name in made})
+            except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
+                continue
+    return [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+
+
+def _place(fields: Fields, refusal: Refusal) -> int:
+    """The offset of what is refused: as it is written in the prompt, else that of the model, whose pin says it."""
+    own = fields.value.get("modelParameters")
+    written: Mapping[str, Json] = own if isinstance(own, Mapping) else {}
+    first = refusal.place[0]
+    for key in written:
+        if _camel(key) == first:
+            return fields.document.key_offset((*fields.path, "modelParameters", key))
+    if fields.value.get(str(first)) is not None:
+        return fields.document.offset((*fields.path, *refusal.place))
+    return fields.document.offset((*fields.path, "model"))
+
+
+def _camel(key: str) -> str:
+    head, *rest = key.split("_")
+    return head + "".join(word.capitalize() for word in rest)
