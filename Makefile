@@ -86,6 +86,13 @@ docs: $(VENV)/.dev ## write docs/cli.md, docs/http-api.md and docs/schemas/ anew
 fixtures: $(VENV)/.dev ## make the result files of other tools in tests/fixtures/results anew, with these tools (minutes)
 	@$(BIN)/python -m tests.fixtures.results.make $(ARGS)
 
+# LiteLLM has no place in an environment: its wheel of 44 MB is downloaded, and one file of it is read.
+.PHONY: models
+models: $(INTEROP)/.ready ## build the table of models anew, from what LiteLLM and the SDKs of the newest locks publish
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	$(INTEROP)/bin/python -m pip --disable-pip-version-check --quiet download --no-deps --dest "$$scratch" litellm && \
+	$(INTEROP)/bin/python -m tests.support.model_table "$$scratch"/litellm-*.whl
+
 .PHONY: lock
 lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes newer versions)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \

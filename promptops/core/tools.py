@@ -88,7 +88,10 @@ def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
 
 def _function(tool: Tool, schema: str) -> dict[str, Json]:
     described: dict[str, Json] = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, schema: plain(tool.parameters)}
+    parameters = plain(tool.parameters)
+    if tool.strict and tool.parameters == _NO_PARAMETERS:  # what a strict schema has to say of an object
+        parameters = {**_NO_PARAMETERS, "additionalProperties": False}
+    return {"name": tool.name, **described, schema: parameters}
 
 
 def _strict(tool: Tool) -> dict[str, Json]:

@@ -2,14 +2,15 @@
 
     python -m tests.support.model_table litellm-….whl
 
-The base is LiteLLM's table of models, one file of its wheel: no other that a project keeps has the ends, limits, efforts
-and refused parameters of all providers, with the address of the provider's page for each row. The packages of OpenAI and
-Anthropic announce the ends of their models too; where they do, theirs counts. A row keeps the date when it was first
-written as it is now, so newer packages change only the rows that say something else.
+The base is LiteLLM's table of models, one file of its wheel: no other that a project keeps has the ends, limits,
+efforts and refused parameters of all providers, with the address of the provider's page for each row. The packages of
+OpenAI and Anthropic announce the ends of their models too; where they do, theirs counts. A row keeps the date when it
+was first written as it is now, so newer packages change only the rows that say something else.
 """
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 import sys
@@ -36,20 +37,6 @@ _PROVIDERS = {
 """LiteLLM's name of a provider -> the one of `promptops/core/models/table.py`."""
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _REGION = re.compile(r"(?:us|eu|apac|au|jp|ca|global|us-gov)\.")
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 _DOCUMENTS = {
     "openai": "https://developers.openai.com/api/docs/deprecations",
     "anthropic": "https://platform.claude.com/docs/en/about-claude/model-deprecations",
@@ -180,7 +167,7 @@ def _anthropic() -> Iterator[tuple[str, str, str]]:
     for model, words in DEPRECATED_MODELS.items():
         found = re.fullmatch(r"(\w+) (\d+)\w\w, (\d{4})", words)
         assert found, f"{model}: {words!r} is no date that is read here"
-        ends = date(int(found[3]), _MONTHS.index(found[1]) + 1, int(found[2]))
+        ends = date(int(found[3]), list(calendar.month_name).index(found[1]), int(found[2]))
         yield f"anthropic/{model}", ends.isoformat(), package
 
 

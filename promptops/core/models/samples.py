@@ -24,11 +24,13 @@ def _sample(schema: Json, root: Json, left: int) -> Json:
         return _WORD
     for key in ("default", "const"):
         if key in schema:
-            return schema[key]
+            value: Json = schema[key]
+            return value
     for key in ("enum", "examples"):
         listed = schema.get(key)
         if isinstance(listed, LISTS) and listed:
-            return listed[0]
+            first: Json = listed[0]
+            return first
     for key in ("anyOf", "oneOf", "allOf"):
         listed = schema.get(key)
         if isinstance(listed, LISTS) and listed:

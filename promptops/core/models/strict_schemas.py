@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from promptops.core.model import LISTS, OBJECTS, Json, Prompt, ResponseFormat
+from promptops.core.model import LISTS, OBJECTS, Json, Prompt, ResponseFormat, Tool
 from promptops.core.models.refusal import Refusal
 
 _KEYWORDS: Final = frozenset(
     ("type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "const", "items", "$defs", "additionalProperties")
 )
+_NO_PARAMETERS: Final = Tool(name="-").parameters
+"""Those of a tool that takes none: they are sent as strictly as each API wants them."""
 _INNER: Final = ("properties", "$defs", "definitions")
 _LISTED: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -18,7 +20,11 @@ _LISTED: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 def strict_schemas(prompt: Prompt, source: str, *, every: bool, all_required: bool) -> Iterator[Refusal]:
     """The schemas that an API is strict about: of tools, and of the answer (``every``: without ``strict`` too)."""
     for at, tool in enumerate(prompt.tools):
-        if tool.strict and (problem := _looseness(tool.parameters, all_required=all_required)):
+        if (
+            tool.strict
+            and tool.parameters != _NO_PARAMETERS
+            and (problem := _looseness(tool.parameters, all_required=all_required))
+        ):
             yield Refusal(place=("tools", at), message=f"the strict tool '{tool.name}': {problem}", source=source)
     if prompt.response_format is not ResponseFormat.JSON_SCHEMA or prompt.json_schema is None:
         return
