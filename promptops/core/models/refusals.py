@@ -1,6 +1,6 @@
 """What the API of a prompt's provider would refuse of the request, or of what it cannot be known whether it does.
 
-Each rule has the address of the page that says so: of a model, it is in the table; of a whole API, it stands with the
+Each rule has the address of the page it is from: of a model, it is in the table; of a whole API, it stands with the
 rule. A prompt of another provider, and of an unknown model, is judged by no rule that needs to know it.
 """
 

@@ -14,7 +14,7 @@ _DEEPEST = 8  # a schema that refers to itself ends here; nothing is looked up f
 def sample_values(prompt: Prompt) -> dict[str, Json]:
     """Returns a value for each input, of its schema as far as that says: its default, an example, or one of the type.
 
-    A schema with patterns or conditions may refuse the value: rendering says so.
+    A schema with patterns or conditions may refuse the value, which rendering then reports.
     """
     return {each.name: _sample(each.schema, each.schema, _DEEPEST) for each in prompt.inputs}
 

@@ -34,7 +34,7 @@ def tool_choice(prompt: Prompt, source: str, *, is_openai: bool) -> Iterator[Ref
 
 
 def _chosen(choice: Json) -> str | None:
-    """The tool that a choice names; empty for a choice by the model, None for what is none."""
+    """The tool that a choice names; empty where the model chooses, None for anything else."""
     if isinstance(choice, str):
         return "" if choice in ("auto", "none", "required", "any") else choice
     if not isinstance(choice, OBJECTS):
