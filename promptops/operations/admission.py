@@ -120,11 +120,17 @@ def admit(
             measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
             low = () if done.replayed else _low_traffic(registry, done, now)
             found = replace(done, not_following=_not_following(registry, done, now), low_traffic=low)
-            return replace(found, warned=warned, measured=measured)
+            return replace(found, warned=warned, measured=measured, ending=_ending(registry, done, now))
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
         except Unasked as unasked:
             desk.ask(unasked.release)
+
+
+def _ending(registry: Registry, done: Deployed, now: datetime) -> tuple[str, ...]:
+    from promptops.operations.model_ends import ending_of
+
+    return ending_of(registry, done.deployments, now)
 
 
 def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:

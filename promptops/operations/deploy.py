@@ -29,6 +29,7 @@ class Deployed:
     ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
     ``warned`` is what a gate that only warns said of it, check by check. ``measured`` are, of a dry run of a promotion,
     the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries that start with too few keys.
+    ``ending`` names the models of what is served that end soon, or have ended.
     """
 
     deployments: tuple[Deployment, ...]
@@ -41,6 +42,7 @@ class Deployed:
     warned: tuple[str, ...] = ()
     measured: tuple[MeasuredTokens, ...] = ()
     low_traffic: tuple[LowTraffic, ...] = ()
+    ending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class RegistryStatus:
 
     ``registry`` is the registry's name, ``pending`` how many of its changes are not in git yet, and ``pending_since``
     when the oldest of them was made. ``cannot_load`` are the releases that live clients cannot load, ``waivers`` those
-    that have not ended and are of a release that is served, ``looks`` what of their calls is worth a look.
+    that have not ended and are of a release that is served, ``looks`` what of their calls is worth a look, and which of
+    their models end within 30 days.
     """
 
     registry: str
@@ -77,6 +78,7 @@ def status(
         oldest = reader.journal(reader.pending(1)) if pending else ()
         waivers = reader.waivers(now) if now is not None else ()
         looks = _looks(reader, apps or known, list(filter(sees, names)), now) if now is not None else ()
+        looks += _ends(reader, [each for each in matching if sees(each.deployment.channel)], now) if now else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
     live = {standing.deployment.app for standing in matching}
@@ -108,6 +110,12 @@ def _looks(reader: Reader, apps: Collection[str], channels: Collection[str], now
     from promptops.operations.worth_a_look import worth_a_look
 
     return worth_a_look(reader, apps, channels, now=now)
+
+
+def _ends(reader: Reader, live: Collection[Standing], now: datetime) -> tuple[AppLook, ...]:
+    from promptops.operations.model_ends import looks_at_ends
+
+    return looks_at_ends(reader, [standing.deployment for standing in live], now)
 
 
 def channels(registry: Registry) -> tuple[Channel, ...]:

@@ -6,6 +6,7 @@ It needs the registry alone: no workspace, no git, no network but the database's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -137,7 +138,17 @@ def rollback(
         },
         words=request.reason,
     )
-    return carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+    done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
+    return replace(done, ending=_ending(registry, done, now))
+
+
+def _ending(registry: Registry, done: Deployed, now: datetime) -> tuple[str, ...]:
+    """What to say of the models of the target. The rollback is done, so whatever is wrong here is not its trouble."""
+    from promptops.operations.model_ends import ending_of
+
+    with suppress(Exception):
+        return ending_of(registry, done.deployments, now)
+    return ()
 
 
 def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:

@@ -79,7 +79,8 @@ class Around:
 class PromptFile:
     """A read prompt file. ``prompt`` may be there although the file has errors: look at the report.
 
-    ``pin`` is the name of the app's pin it uses, ``variables`` the names its messages use.
+    ``pin`` is the name of the app's pin it uses, ``variables`` the names its messages use. ``model_at`` is where
+    the file names its model.
     """
 
     report: Report
@@ -88,6 +89,7 @@ class PromptFile:
     suite: ReadSuite | None = None
     pin: str = ""
     variables: frozenset[str] = frozenset()
+    model_at: int = 0
 
 
 def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
@@ -173,6 +175,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         suite=suite,
         pin=pin,
         variables=used,
+        model_at=fields.document.offset((*fields.path, "model")),
     )
 
 

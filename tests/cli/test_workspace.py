@@ -32,7 +32,7 @@ def test_init_makes_a_workspace_that_checks_and_releases(
     assert "Promoted assistant on prod" in promptops("promote", "assistant:staging", "--channel", "prod").out
     rendered = promptops("render", "assistant/answer:prod", "-v", "question=Why?", "--json").json
     assert rendered["messages"][1] == {"role": "user", "content": "Why?"}  # type: ignore[index]
-    assert rendered["model"] == "openai/gpt-4o-mini-2024-07-18"
+    assert rendered["model"] == "openai/gpt-5.4-mini-2026-03-17"
 
 
 def test_init_twice_changes_nothing(workspace: Path, promptops: Promptops) -> None:

@@ -153,6 +153,7 @@ def test_a_document_is_read_back_and_fits_its_schema() -> None:
     value |= {"measured": [{"version": "0.1.0", "prompt": "greet", **tokens}]}
     few = {"app": "bot", "channel": "prod", "version": "0.1.0", "weight": 500, "keys_a_day": 100, "guardrail": "error"}
     value |= {"low_traffic": [few | {"share": 0.01, "tripled": True, "sees_seconds": None, "wait_seconds": 259_200}]}
+    value |= {"ending": ["openai/gpt-4o-2024-08-06 ends on 2027-01-14, in 45 days"]}
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}

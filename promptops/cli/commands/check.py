@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptops import clock
 from promptops.cli.command import command
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.phrases import counted, next_steps
@@ -53,7 +54,7 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
         raise NotFound(
             f"there is no file or folder '{path}'", hint="PATH is a workspace, an app's folder or a prompt file."
         )
-    loaded = check_path(place)
+    loaded = check_path(place, today=clock.now().date())
     findings = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
     count = Counter(finding.severity for finding in findings)
     session.answer(

@@ -29,10 +29,12 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.deployment_parts import Kind
 from promptops.core.evidence.approval import NO_ABORT
+from promptops.core.models.ends import MODEL_ENDS
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.core.evidence.approval import Waiver
+    from promptops.core.outcomes.app_look import AppLook
     from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
     from promptops.operations.status import Standing, Target
@@ -98,12 +100,16 @@ def _without(waiver: Waiver) -> list[Cell]:
 
 
 def _looks(live_now: RegistryStatus) -> list[Line]:
-    """What of the calls of the last seven days is worth a look."""
+    """What of the calls of the last seven days is worth a look, and which models end soon."""
     lines: list[Line] = [
-        [Span("! ", "warn"), Span(each.app, "name"), f": {each.text} ", Span(f"(promptops cost {each.app})", "quiet")]
+        [Span("! ", "warn"), Span(each.app, "name"), f": {each.text}", Span(_where(each), "quiet")]
         for each in live_now.looks
     ]
     return ["", *lines] if lines else []
+
+
+def _where(look: AppLook) -> str:
+    return "" if look.code == MODEL_ENDS else f" (promptops cost {look.app})"
 
 
 def _failures(live_now: RegistryStatus) -> list[Line]:

@@ -80,7 +80,14 @@ def deployed_lines(
         lines = _several(deployed, page, again)
     if deployed.replayed:
         lines[:0] = [[Span("This key was used before: the change was made then, and nothing was done now.", "warn")]]
-    return [*lines, *_low_traffic(deployed), *_warned(deployed), *_not_following(deployed), *_overtaken(deployed)]
+    return [
+        *lines,
+        *_low_traffic(deployed),
+        *_warned(deployed),
+        *_ending(deployed),
+        *_not_following(deployed),
+        *_overtaken(deployed),
+    ]
 
 
 def _low_traffic(deployed: Deployed) -> list[Line]:
@@ -98,6 +105,12 @@ def _warned(deployed: Deployed) -> list[Line]:
         return []
     head: Line = [Span("! ", "warn"), "the gate would not have opened; its policy only warns:"]
     return ["", head, *([Span(f"    {text}", "warn")] for text in map(one_line, deployed.warned))]
+
+
+def _ending(deployed: Deployed) -> list[Line]:
+    """Models of what is served that end soon, or have ended."""
+    lines: list[Line] = [[Span("! ", "warn"), one_line(text)] for text in deployed.ending]
+    return ["", *lines] if lines else []
 
 
 def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str], step: Sequence[str]) -> list[Line]:

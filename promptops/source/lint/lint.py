@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from datetime import date
 from pathlib import Path
 
 from promptops.core.errors import WorkspaceNotFound
@@ -15,8 +16,9 @@ from promptops.source.app_file import APP_FILE, AppFile
 from promptops.source.app_source import ReadApp, read_app, read_name
 from promptops.source.apps import AppFolder, find_apps
 from promptops.source.lint import characters, secrets
+from promptops.source.lint.models import lint_ends
 from promptops.source.lint.suites import lint_suites
-from promptops.source.load import Loaded, finish, load_workspace
+from promptops.source.load import Lint, Loaded, finish, load_workspace
 from promptops.source.suites.folder import is_suite_file
 from promptops.source.text.fields import read_text
 from promptops.source.text.findings import Report
@@ -24,13 +26,27 @@ from promptops.source.tree import Tree, WorkingTree, below
 from promptops.source.workspace import MARKER, find_root, parse_workspace
 
 
-def check(tree: Tree, *, apps: Collection[str] | None = None, suites: bool = True) -> Loaded:
+def check(tree: Tree, *, apps: Collection[str] | None = None, suites: bool = True, today: date | None = None) -> Loaded:
     """Loads a workspace, or some of its apps by name, and lints it. Without ``suites``, as a release needs it.
+
+    With ``today``, models that end soon are findings too.
 
     Raises:
         WorkspaceNotFound: the tree has no ``promptops.yml``.
     """
-    return load_workspace(tree, apps=apps, lint=_lint_all if suites else lint_app, suites=suites)
+    lint = _dated(_lint_all if suites else lint_app, today)
+    return load_workspace(tree, apps=apps, lint=lint, suites=suites)
+
+
+def _dated(lint: Lint, today: date | None) -> Lint:
+    """Returns the lint with what depends on the day."""
+
+    def dated(app: ReadApp) -> None:
+        lint(app)
+        if today is not None:
+            lint_ends(app, today)
+
+    return dated
 
 
 def lint_app(app: ReadApp) -> None:
@@ -57,8 +73,10 @@ def _lint_one(app: ReadApp) -> None:
             secrets.scan(report)
 
 
-def check_path(path: Path) -> Loaded:
+def check_path(path: Path, *, today: date | None = None) -> Loaded:
     """Lints a workspace, the apps in a folder, or one prompt file. Works without a ``promptops.yml``.
+
+    With ``today``, models that end soon are findings too.
 
     Paths of findings are relative to the workspace; without one, to the current folder where the path lies in it.
 
@@ -69,34 +87,34 @@ def check_path(path: Path) -> Loaded:
     if not path.exists():
         raise WorkspaceNotFound(f"there is nothing at {path}")
     if path.is_dir() and (path / MARKER).is_file():
-        return check(WorkingTree(path))
+        return check(WorkingTree(path), today=today)
     if path.name == MARKER:
-        return check(WorkingTree(path.parent))
+        return check(WorkingTree(path.parent), today=today)
     try:
         root = find_root(path if path.is_dir() else path.parent)
     except WorkspaceNotFound:
-        return _check_alone(path)
-    return _check_within(WorkingTree(root), path.relative_to(root).as_posix(), path)
+        return _check_alone(path, today)
+    return _check_within(WorkingTree(root), path.relative_to(root).as_posix(), path, today)
 
 
-def _check_within(tree: WorkingTree, inside: str, path: Path) -> Loaded:
+def _check_within(tree: WorkingTree, inside: str, path: Path, today: date | None) -> Loaded:
     """Lints the apps of a workspace at or below a path, or else the app that contains it."""
     workspace = parse_workspace(read_text(tree, MARKER))
     folders = find_apps(tree, workspace).folders if workspace else ()
     contained = [folder for folder in folders if below(folder.path, inside)]
     owners = [folder for folder in folders if below(inside, folder.path)]
     if not contained and not owners:
-        return _check_alone(path)
+        return _check_alone(path, today)
     only = _one_prompt(path, inside)
     read = []
     for folder in contained or owners[-1:]:
         name, file = read_name(tree, folder)
         read.append(read_app(tree, folder, name, file, only=only, suites=True))
-    lint = _lint_file if only else _lint_all
+    lint = _dated(_lint_file if only else _lint_all, today)
     return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))
 
 
-def _check_alone(path: Path) -> Loaded:
+def _check_alone(path: Path, today: date | None) -> Loaded:
     """Lints a folder as one app, or a single file, outside of any workspace."""
     here = Path.cwd()
     folder = path if path.is_dir() else _home(path)
@@ -108,7 +126,7 @@ def _check_alone(path: Path) -> Loaded:
         name, file = "app", AppFile(report=Report(file.report.path))
     only = _one_prompt(path, path.relative_to(tree.root).as_posix())
     read = read_app(tree, app, name, file, only=only, suites=True)
-    return finish(None, None, [read], lint=_lint_file if only else _lint_all, known=(name,))
+    return finish(None, None, [read], lint=_dated(_lint_file if only else _lint_all, today), known=(name,))
 
 
 def _one_prompt(path: Path, inside: str) -> str:

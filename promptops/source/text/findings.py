@@ -119,6 +119,7 @@ RULES: dict[str, Rule] = {
     "model-missing": _warning("The prompt names no model, so the application has to choose one."),
     "model-without-provider": _warning("`model` names no provider."),
     "floating-model": _warning("A model id without a date or snapshot: the provider can change the model at any time."),
+    "model-ends": _warning("A model that ends within 60 days, or has ended, as its provider announced."),
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
     "unknown-parameter": _warning("An unknown model parameter; it stays out of the release."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),

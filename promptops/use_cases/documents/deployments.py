@@ -32,6 +32,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         warned=done.warned,
         measured=tuple(map(MeasuredTokensDocument.of, done.measured)),
         low_traffic=tuple(map(LowTrafficDocument.of, done.low_traffic)),
+        ending=done.ending,
     )
 
 
@@ -47,6 +48,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         warned=document.warned,
         measured=tuple(each.tokens() for each in document.measured),
         low_traffic=tuple(each.low_traffic() for each in document.low_traffic),
+        ending=document.ending,
     )
 
 

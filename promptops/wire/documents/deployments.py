@@ -197,7 +197,8 @@ class DeployedDocument:
     ``served`` was read back after the commit: what the channel serves now. ``replayed`` says that the change was made
     by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said. ``measured`` are, of
     a dry run of a promotion, the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries
-    that start with too few keys.
+    that start with too few keys. ``ending`` names the models of what is served that end soon,
+    or have ended.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -209,6 +210,7 @@ class DeployedDocument:
     warned: tuple[str, ...] = ()
     measured: tuple[MeasuredTokensDocument, ...] = ()
     low_traffic: tuple[LowTrafficDocument, ...] = ()
+    ending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
