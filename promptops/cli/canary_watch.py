@@ -30,8 +30,9 @@ SHARE: Final = 9.0
 """So many times as long as an answer took is waited for the next one: a canary with many keys is asked less often."""
 LONGEST: Final = 60.0
 """Seconds after which a registry that does not answer is asked again at the latest."""
-SECONDS: Final = 10.0
-"""Seconds that one answer of a server may take, before the screen says that it does not answer."""
+SECONDS: Final = 20.0
+"""Seconds that one answer of a server may take, before the screen says that it does not answer. A server waits 10 s for
+its database at most, so that its error arrives."""
 _LOG: Final = 1_000
 """Newest deployments among which the end of a canary is looked for."""
 
