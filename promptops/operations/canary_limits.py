@@ -27,6 +27,7 @@ from promptops.core.release_bytes import content_from_bytes
 from promptops.core.timestamp import midnight, minute_of
 from promptops.core.trial import Limits
 from promptops.operations.outcome_report import releases_of
+from promptops.operations.undeclared_guardrails import undeclared
 
 if TYPE_CHECKING:
     from promptops.core.model import Json
@@ -76,7 +77,9 @@ def at_start(
     dearer = _dearer(reader, app, candidate, stable) if candidate is not None else Dearer()
     use = {prompt: calls[prompt] / keys if keys and prompt in calls else 1.0 for prompt in by_prompt}
     limits = {prompt: limits_of(sums, use[prompt], dearer) for prompt, sums in by_prompt.items()} if keys else {}
-    off = off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0))
+    off = dict(off_of(limits.values(), by_prompt.values(), min(use.values(), default=1.0)))
+    releases = [stable] if candidate is None else [stable, candidate]
+    off |= undeclared(reader, app, releases, guardrails)
     return AtStart(
         limits={prompt: found for prompt, each in sorted(limits.items()) if (found := _to_json(each, guardrails))},
         off={name: why for name, why in off.items() if name in guardrails},

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from promptops.core.model import ReleaseRef
+import pytest
+
+from promptops.core.model import AnswerCheck, Json, ReleaseRef
 from promptops.core.outcomes.call_outcome import Count, Measure
 from promptops.core.outcomes.histogram import Histogram
 from promptops.core.outcomes.report import SampledUnit
@@ -13,6 +17,7 @@ from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.sums import Sums
 from promptops.core.outcomes.units import Unit
 from promptops.operations.canary_limits import AtStart, at_start
+from promptops.operations.undeclared_guardrails import undeclared
 from promptops.store import Registry
 from tests.operations.counting import fill, send
 from tests.support import factory
@@ -124,3 +129,47 @@ def test_a_release_that_is_not_served_has_no_calls(registry: Registry) -> None:
             reader, "bot", "prod", stable=nobody, candidate=nobody, bake=HOUR, guardrails=ALL, now=factory.minutes(10)
         )
     assert found.limits == {}
+
+
+# --- what no call could show -----------------------------------------------------------------------
+
+_SCHEMA: Json = {"schema": {"type": "object"}}
+_CHECKS = (AnswerCheck(kind="contains", wanted="[1]"),)
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "off"),
+    [
+        ({}, {}, {"schema", "check"}),
+        ({"json_schema": _SCHEMA}, {"json_schema": _SCHEMA}, {"check"}),
+        ({"checks": _CHECKS}, {"checks": _CHECKS}, {"schema"}),
+        # What only one side can fail compares nothing: the first failure of the canary would speak against it.
+        ({}, {"json_schema": _SCHEMA, "checks": _CHECKS}, {"schema", "check"}),
+        ({"json_schema": _SCHEMA}, {}, {"schema", "check"}),
+    ],
+)
+def test_a_guardrail_that_both_releases_do_not_declare_is_off(
+    registry: Registry, stable: dict[str, Any], candidate: dict[str, Any], off: set[str]
+) -> None:
+    factory.make_channels(registry)
+    for version, declared in (("0.1.0", stable), ("0.2.0", candidate)):
+        what = factory.content("bot", f"Hello {version} {{{{name}}}}")
+        [prompt] = what.prompts
+        requires = ("checks",) if "checks" in declared else ()
+        what = replace(what, prompts=(replace(prompt, **declared),), requires=requires)
+        factory.make_release(registry, what, version=version)
+    with registry.read() as reader:
+        found = undeclared(
+            reader,
+            "bot",
+            [reader.find_release("bot", version=version).ref for version in ("0.1.0", "0.2.0")],
+            ["error", "schema", "check", "unrecorded"],
+        )
+    assert found.keys() == off
+    assert all("in both releases" in why for why in found.values())
+
+
+def test_a_score_that_no_value_fails_is_off(registry: Registry) -> None:
+    fill(registry)
+    found = frozen(registry, guardrails=["error", "score:helpful"])
+    assert found.off == {"score:helpful": "the app declares no such score with a passAt"}
