@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from promptops import Client
-from promptops.client.follow import outcome_reports
+from promptops.client.follow import outcome_reports, threads
 from promptops.core.outcomes.call_id import Standing, read_call_id
 from promptops.wire.snapshot import encode
 from tests.client import made
@@ -286,15 +286,41 @@ def test_a_client_that_closes_sends_what_came_after_the_report_that_is_on_its_wa
 
 
 @pytest.mark.usefixtures("at_the_end")
+def test_a_job_gives_its_last_report_more_time_than_its_goodbye(
+    counting: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "GOODBYE", 0.05)
+    client = with_secret(Client(counting.url, channel="prod", cache_dir=False, start_timeout=20.0, timeout=30.0))
+    came, go = threading.Event(), threading.Event()
+
+    def script(asked: Asked) -> Reply | None:
+        if asked.kind == "outcomes":
+            came.set()
+            go.wait(40)
+        return None
+
+    counting.script = script
+    ask(client, "ada")
+    closing = threading.Thread(target=client.close, args=(40.0,))
+    closing.start()
+    assert came.wait(40)
+    closing.join(1.0)
+    assert closing.is_alive(), "it waits"
+    go.set()
+    closing.join()
+    assert counts(counting.reports())["calls"] == 1
+
+
+@pytest.mark.usefixtures("at_the_end")
 def test_a_client_that_leaves_asks_nothing_more_that_would_be_cut_off(counting: FakeServer) -> None:
     with Client(counting.url, channel="prod", cache_dir=False, start_timeout=20.0) as client:
         with_secret(client)
         ask(client, "ada")
-        threads = client._channel_threads["prod"]
-        assert threads.report_outcomes(40.0).wait(40.0)
-        threads._turns.outcomes._key_at = 0.0  # as if only now the first answer had come
+        following = client._channel_threads["prod"]
+        assert following.report_outcomes(40.0).wait(40.0)
+        following._turns.outcomes._key_at = 0.0  # as if only now the first answer had come
         asked = counting.kinds().count("report-key")
-        threads._turns.outcomes.turn().wait(40.0)
+        following._turns.outcomes.turn().wait(40.0)
         assert counting.kinds().count("report-key") == asked
     assert counts(counting.reports())["calls"] == 1
 
