@@ -19,7 +19,7 @@ from promptops.core import rollout
 from promptops.core.canary.decision import CanaryDecision, Trouble, policy_actor
 from promptops.core.canary.explanation import LARGEST, explain
 from promptops.core.canary.judge import Verb
-from promptops.core.canary.words import reason_of
+from promptops.core.canary.words import exposure_of, reason_of
 from promptops.core.deployment_parts import WHOLE
 from promptops.core.errors import Conflict, NotFound, PromptopsError, Refused, Unloadable
 from promptops.core.model import Deployment, Json
@@ -155,12 +155,15 @@ class _Look:
         desk.keep_rollout_state(*place, record.text(), self._now)
         if verb is Verb.HOLD or (verb is Verb.ADVANCE and sight.judgement.weight == WHOLE):
             return self._answer(sight, sight.live, "hold")
-        reason = f"paused: it cannot be finished: {refused}" if refused else _reason(sight)
+        shown = reason = f"paused: it cannot be finished: {refused}" if refused else _reason(sight)
+        if not refused and sight.judgement.guardrail and sight.why == sight.judgement.why:
+            reason = f"{shown}; {exposure_of(_exposure(writer, sight))}"
         made = self._deployment(sight, verb, reason)
         writer.append(made)
         if verb is Verb.ABORT:
+            why = shown.removeprefix("aborted: ")
             for left in rollout.abandoned(made, sight.live):
-                keep_out(writer, left)
+                keep_out(writer, replace(left, reason=f"aborted at revision {made.revision}: {why}"))
         cause = Trouble.REFUSED.value if refused else ""
         writer.record(_decision(writer, sight, made, verb.value, cause=cause))
         return self._answer(sight, made, verb.value, why=cause or sight.why, reason=reason)
@@ -274,7 +277,7 @@ def _bounded(value: object) -> object:
     return min(value, LARGEST) if isinstance(value, float) else value
 
 
-def _exposure(reader: Reader, sight: Sight) -> dict[str, Json]:
+def _exposure(reader: Reader, sight: Sight) -> dict[str, dict[str, int]]:
     """The keys and calls of each side since the start, and how many calls had a hold."""
     within = revisions_of(sight.live, sight.trial.ramp, sight.trial.epoch)
     calls = calls_of(reader, within, sight.trial.ramp.began[0])

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.canary.decision import CanaryDecision
 from promptops.core.canary.explanation import LARGEST, distance, e_value
 from promptops.core.canary.judge import Look
 from promptops.core.canary.record import Ramp, is_paused
 from promptops.core.canary.state import Coin
-from promptops.core.canary_steps import no_canary
 from promptops.core.deployment_parts import WHOLE
+from promptops.core.errors import NoCanary
 from promptops.core.model import Deployment
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes.call_outcome import Count
@@ -66,7 +67,13 @@ def canary_status(registry: Registry, request: CanaryStatusRequest, *, now: date
         reader.require_app(request.app)
         live = reader.live(request.app, request.channel)
         if live is None or live.canary is None:
-            raise no_canary(request.app, request.channel)
+            raise NoCanary(
+                f"{request.app} has no canary on {request.channel}",
+                hint=Sentence(
+                    "What became of the last one: ",
+                    Advice(Action.HISTORY, app=request.app, channel=request.channel),
+                ),
+            )
         sight = sight_of(reader, Trials(), live, now)
         return CanaryFound(document=_by_hand(reader, live) if sight is None else _by_policy(reader, sight))
 

@@ -193,7 +193,7 @@ def test_a_canary_is_held_up_and_ended_by_a_token_for_rollbacks_and_nothing_more
     monkeypatch.setenv("PROMPTOPS_TOKEN", on_call)
     for step in (("advance", "bot", "--percent", "50"), ("resume", "bot"), ("finish", "bot")):
         assert promptops("canary", *step, *on, "--json", exits=5).error["code"] == "not-allowed"
-    assert "Paused the canary of bot on prod: 0.1.2 and 0.2.0 for 5 %" in promptops("canary", "pause", "bot", *on).out
+    assert "Paused the canary of bot on prod: 0.2.0 for 5 % of the keys" in promptops("canary", "pause", "bot", *on).out
     assert "Ended the canary of bot on prod: 0.1.2 for everyone" in promptops("canary", "abort", "bot", *on).out
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
     assert "lacks the scope 'promote'" in promptops("canary", "abort", "bot", *on, "--json", exits=5).error["message"]

@@ -64,6 +64,7 @@ def abort_a_bad_one(terminal: Terminal, settings: Mapping[str, str]) -> None:
     expect("quarantine" in refusal, "the release that was aborted is in quarantine")
     expect(ended is not None and ended["actor"] == "policy of prod", "the policy aborted the canary")
     expect(ended is not None and "worse at schema" in ended["reason"], "because more answers fail their schema")
+    expect(ended is not None and "; the canary had " in ended["reason"], "and it says how many calls and keys it had")
 
 
 def finish_a_good_one(terminal: Terminal, model: ModelServer) -> None:

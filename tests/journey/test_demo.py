@@ -46,13 +46,19 @@ def test_the_demo_runs_to_its_end_and_draws_its_picture(tmp_path: Path) -> None:
 
 def _has_two_canaries(plain: str) -> None:
     """One was aborted by itself, with its evidence; the other one went to everyone, and it is said for which reason."""
-    started = re.findall(r"✓ Started a canary of support-bot on prod: .*\b0\.2\.(\d)\b", plain)
+    started = re.findall(
+        r"✓ Started a canary of support-bot on prod: 0\.2\.(\d) for 5 % of the keys, 0\.2\.3 for", plain
+    )
     assert started == ["4", "5"]
     ended = re.search(
         r"aborted: the canary is worse at schema: (\d+) keys of the canary and (\d+) of stable were bad", plain
     )
     assert ended is not None and int(ended[1]) >= 5, plain
-    assert "support-bot@0.2.4 is in quarantine on prod" in plain
+    exposed = re.search(
+        r"; the canary had (\d+) calls of about (\d+) keys, \d+\.\d% bad, and stable [\d,]+ calls", plain
+    )
+    assert exposed is not None and int(exposed[1]) >= int(exposed[2]) > 0, plain
+    assert "support-bot@0.2.4 is in quarantine on prod: aborted at revision " in plain
     looks = re.findall(r"✓ support-bot on prod.*: every guardrail shows it not to be worse", plain)
     assert ["advanced to 25 %" in looks[0], "finished at 25 %" in looks[1]] == [True, True]
     assert "support-bot on prod serves 0.2.5" in plain

@@ -72,13 +72,14 @@ def test_a_canary_that_is_worse_is_aborted_and_its_release_kept_out(
     done = look_once(registry, minutes(8))
     assert done is not None and (done.verb, done.why, done.weight) == ("abort", "worse:error", 0)
     assert "the canary is worse at error" in done.reason
+    assert "; the canary had 26 calls, " in done.reason and ", and stable 4 calls, " in done.reason
     ended = live(registry)
     assert (ended.kind, ended.canary, ended.actor) == (Kind.ABORT, None, "policy of prod")
     [decision] = decisions(registry)
     assert (decision.revision, decision.verb, decision.guardrail) == (ended.revision, "abort", "error")
     assert decision.numbers["exposure"]["canary"]["calls"] == 26  # type: ignore[index]
     assert look_once(registry, minutes(9)) is None
-    with pytest.raises(Quarantined):
+    with pytest.raises(Quarantined, match="aborted at revision 3: the canary is worse at error: "):
         begin_again(registry, now=minutes(10))
     assert check_store(registry) == ()
 

@@ -9,9 +9,21 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import channel_option, command, limit_option
-from promptops.cli.output.phrases import canary, counted, next_steps, one_line, origin, person, quoted, serving, verb
+from promptops.cli.output.phrases import (
+    canary,
+    counted,
+    next_steps,
+    one_line,
+    origin,
+    person,
+    quoted,
+    serving,
+    trial,
+    verb,
+)
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.deployment_parts import Kind
 from promptops.core.timestamp import timestamp
 from promptops.use_cases.documents import written
 
@@ -97,7 +109,9 @@ def _log(log: History, page: Page) -> list[Line]:
 
 def _what(deployment: Deployment) -> str:
     if deployment.canary is not None:
-        return f"{deployment.kind.value} {deployment.canary.action.value} {origin(deployment)}: {canary(deployment)}"
+        return f"{deployment.kind.value} {deployment.canary.action.value}: {trial(deployment)}"
+    if deployment.kind is Kind.ABORT:
+        return "abort of the canary"
     if deployment.revision == 1:
         return f"{deployment.kind.value}, the first"
     return f"{deployment.kind.value} {origin(deployment)}"

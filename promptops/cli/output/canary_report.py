@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BAR: Final = 16
 """Characters of a bar from no evidence to the limit."""
+_MARKS: Final = {"hold": ("· ", "quiet"), "pause": ("! ", "warn"), "abort": ("✗ ", "bad")}
 _NEAR: Final = 0.5
 """Part of the way to the limit from which on it is shown as a warning."""
 
@@ -43,15 +44,15 @@ def looked_lines(looks: Sequence[Looked]) -> list[Line]:
     """What one look at each canary came to."""
     if not looks:
         return ["No canary whose steps the policy takes runs there."]
-    return [
-        [
-            Span("· " if each.verb == "hold" else "✓ ", "quiet" if each.verb == "hold" else "good"),
-            Span(f"{each.app} on {each.channel}", "name"),
-            f" at {percent(each.weight)}: ",
-            each.reason or "nothing to do",
-        ]
-        for each in looks
-    ]
+    return [_looked(each) for each in looks]
+
+
+def _looked(look: Looked) -> Line:
+    mark, style = _MARKS.get(look.verb, ("✓ ", "good"))
+    place = Span(f"{look.app} on {look.channel}", "name")
+    if look.verb == "hold":
+        return [Span(mark, style), place, f" at {percent(look.weight)}: nothing to do"]
+    return [Span(mark, style), place, f": {look.reason}"]
 
 
 def _head(found: CanaryStatusDocument, page: Page) -> list[Line]:

@@ -19,6 +19,7 @@ from promptops.cli.output.phrases import (
     release_name,
     serving,
     short,
+    trial,
     verb,
 )
 from promptops.cli.output.render import Cell, Line, Page, Span
@@ -123,7 +124,7 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
             "would serve" if deployed.dry_run else "serving",
             f"{serving(done)}  {short(done.digest)}  ({proof} {done.revision})",
         ),
-        ("canary", canary(done) and f"{canary(done)}  {short(done.canary.release.digest if done.canary else '')}"),
+        ("canary", f"{trial(done)}  {short(done.canary.release.digest)}" if done.canary else ""),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
         ("reason", done.reason or (Span("none given", "quiet") if done.kind is Kind.ROLLBACK else "")),
         (_quarantined(deployed), kept),
@@ -148,7 +149,8 @@ def _headline(deployed: Deployed, done: Deployment) -> Line:
     way = "" if first else f"{done.before.version if done.before else 'off'} → "
     serves = serving(done)
     if done.canary is not None:
-        way, serves = f"{serves} and ", f"{done.canary.release.version} for {percent(done.canary.weight)}"
+        way, serves = "", f"{done.canary.release.version} for {percent(done.canary.weight)} of the keys"
+        first = f", {serving(done)} for the others"
     elif done.kind is Kind.ABORT:
         way, serves = "", f"{serves} for everyone"
     cells: list[Cell] = [Span("Dry run. ", "warn") if deployed.dry_run else Span("✓ ", "good")]
@@ -173,6 +175,7 @@ def _next(deployed: Deployed, done: Deployment, step: Sequence[str]) -> list[tup
     if done.canary is not None:
         more = ["canary", "advance", *place, "--percent", "N"]
         return [
+            ("how it stands", ["canary", "status", *place]),
             ("give it to more", more),
             ("give it to everyone", ["canary", "finish", *place]),
             ("if it goes wrong", ["rollback", *place]),

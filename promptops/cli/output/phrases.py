@@ -54,8 +54,13 @@ def serving(deployment: Deployment) -> str:
 
 def canary(deployment: Deployment) -> str:
     """``canary 1.5.0 at 5 %, step 1``; empty without one."""
-    trial = deployment.canary
-    return f"canary {trial.release.version} at {percent(trial.weight)}, step {trial.step}" if trial else ""
+    return f"canary {trial(deployment)}" if deployment.canary else ""
+
+
+def trial(deployment: Deployment) -> str:
+    """``1.5.0 at 5 %, step 1`` of a canary; empty without one."""
+    found = deployment.canary
+    return f"{found.release.version} at {percent(found.weight)}, step {found.step}" if found else ""
 
 
 def origin(deployment: Deployment) -> str:

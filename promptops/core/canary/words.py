@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.bucketing import percent
@@ -61,6 +62,21 @@ def evidence_of(policy: RolloutPolicy, state: RolloutState, guardrail: str) -> s
         f"{canary:,} keys of the canary and {stable:,} of stable were bad{minutes}, "
         f"evidence {number(evidence[coin.of(guardrail)])} of {number(state.limit)}"
     )
+
+
+def exposure_of(sides: Mapping[str, Mapping[str, int]]) -> str:
+    """Returns how many calls and keys each side had and how many calls were bad, since fewer failures that are spread
+    over more keys, or keys that call more often, are worse by this evidence too.
+    """
+    canary, stable = (_calls(sides[side]) for side in ("canary", "stable"))
+    return f"the canary had {canary}, and stable {stable}"
+
+
+def _calls(side: Mapping[str, int]) -> str:
+    """Keys come from the sample, and later than calls."""
+    keys = f" of about {side['keys']:,} keys" if side["keys"] else ""
+    bad = f", {side['bad'] / side['calls']:.1%} bad" if side["calls"] else ""
+    return f"{side['calls']:,} calls{keys}{bad}"
 
 
 def cause_of(policy: RolloutPolicy, judgement: Judgement, state: RolloutState, moment: Moment) -> str:

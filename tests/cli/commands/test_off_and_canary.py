@@ -68,7 +68,7 @@ def test_a_canary(told: Registry, trial: Release, promptops: Promptops) -> None:
     }
     history = promptops("history", "bot").out
     assert "bot on prod serves 0.1.2 beside the canary 0.2.0 at 2.5 %, step 1 (revision 4)" in history
-    assert "canary start beside 0.1.2: canary 0.2.0 at 2.5 %, step 1" in history
+    assert "canary start: 0.2.0 at 2.5 %, step 1" in history
     assert "0.1.2; canary 0.2.0 at 2.5 % (start, step 1 of r1)" in promptops("audit", "--limit", "1").out
     again = promptops("canary", "resume", "bot", "--channel", "prod").out
     assert "bot on prod serves 0.1.2 already, beside the canary 0.2.0 at 2.5 %, step 1: canary started" in again
@@ -88,7 +88,10 @@ def test_a_canary_from_its_start_to_its_end(told: Registry, trial: Release, prom
     on = ("--channel", "prod")
     dry = promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5%", "--dry-run").out
     assert "promptops canary start bot@0.2.0 --channel prod --percent 2.5 --expect-revision 3" in dry
-    assert "for 2.5 %" in promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5").out
+    started = promptops("canary", "start", "bot@0.2.0", *on, "--percent", "2.5").out
+    assert "Started a canary of bot on prod: 0.2.0 for 2.5 % of the keys, 0.1.2 for the others\n" in started
+    assert "  canary   0.2.0 at 2.5 %, step 1  sha256:" in started
+    assert "how it stands        promptops canary status bot --channel prod" in started
     assert "rollback would end the canary: 0.1.2 for everyone" in promptops("status").out
     assert "served 0.1.2 beside the canary 0.2.0 at 2.5 %, step 1 (rev" in promptops("history", "--at", "now").out
     refused = promptops("promote", "bot@0.1.0", *on, exits=4).err
@@ -99,3 +102,11 @@ def test_a_canary_from_its_start_to_its_end(told: Registry, trial: Release, prom
     assert (advanced["kind"], advanced["canary"]["weight"], advanced["canary"]["step"]) == ("canary", 2_500, 2)
     assert "Promoted bot on prod: 0.1.2 → 0.2.0" in promptops("canary", "finish", "bot", *on).out
     assert "promptops status bot" in promptops("canary", "abort", "bot", *on, exits=4).err
+    assert "promptops history bot --channel prod" in promptops("canary", "status", "bot", *on, exits=4).err
+
+
+def test_what_history_says_of_a_canary_that_was_aborted(told: Registry, trial: Release, promptops: Promptops) -> None:
+    on = ("--channel", "prod")
+    promptops("canary", "start", f"bot@{trial.version}", *on, "--percent", "5")
+    promptops("canary", "abort", "bot", *on)
+    assert "0.1.2  abort of the canary " in promptops("history", "bot", *on).out

@@ -42,7 +42,7 @@ def test_a_promotion_begins_a_canary_and_advance_takes_the_next_step(
 
     begun = deployed(promptops, *promote, "--blind")
     assert (begun["kind"], begun["canary"]["version"], begun["canary"]["weight"]) == ("canary", "0.2.0", 500)
-    assert "already" in promptops(*promote, "--blind").out
+    assert "already, beside the canary 0.2.0 at 5 %, step 1: canary started" in promptops(*promote, "--blind").out
     assert deployed(promptops, "canary", "advance", "bot", *PLACE)["canary"]["weight"] == 2_500
     refused = promptops("canary", "advance", "bot", *PLACE, exits=4).err
     assert "at 25 %, the last step of its rollout" in refused
