@@ -24,7 +24,25 @@ CHECKS: Final = "checks"
 ESCAPES: Final = "escapes"
 """Simple templates may have ``{{ "{{" }}`` for two braces. An older client would send the escape itself."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF)
+PARAMETERS: Final = "parameters"
+"""Prompts may have :data:`LATER` parameters. An older client would refuse to send them."""
+
+LATER: Final = frozenset(
+    (
+        "betas",
+        "container",
+        "extra",
+        "metadata",
+        "promptCacheKey",
+        "reasoningSummary",
+        "safetyIdentifier",
+        "speed",
+        "store",
+    )
+)
+"""Parameters that clients before 0.7.0 do not know."""
+
+UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF, PARAMETERS)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -63,6 +81,8 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield CHECKS
     if prompt.escapes:
         yield ESCAPES
+    if not LATER.isdisjoint(prompt.parameters):
+        yield PARAMETERS
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from promptops.core.errors import ParameterNotTaken
-from promptops.core.model import Json, ResponseFormat
+from promptops.core.model import LISTS, Json, ResponseFormat
 from promptops.core.template.values import plain
 
 OPENAI = frozenset({"openai", "azure", "azure-openai", "azure_openai"})
@@ -95,8 +95,20 @@ TABLE: Mapping[str, Fields] = {
     "user": Fields(chat="user", responses="user", anthropic="metadata.user_id"),
     "safePrompt": _NONE,
     "prediction": Fields(chat="prediction"),
+    "metadata": Fields(chat="metadata", responses="metadata"),
+    "store": Fields(chat="store", responses="store"),
+    "safetyIdentifier": Fields(chat="safety_identifier", responses="safety_identifier"),
+    "promptCacheKey": Fields(chat="prompt_cache_key", responses="prompt_cache_key"),
+    "reasoningSummary": Fields(responses="reasoning.summary"),
+    "container": Fields(anthropic="container"),
+    "speed": Fields(anthropic="speed"),
+    "betas": Fields(anthropic="extra_headers.anthropic-beta"),
+    "extra": Fields(chat="extra_body", responses="extra_body", anthropic="extra_body"),
 }
 """Every parameter that a release can hold."""
+
+EXTRA = "extra"
+"""What goes into the body of the request as it is written: for what this table does not have."""
 
 SAMPLING_VERSION = "2023-06-01"
 """The version of Anthropic's API that takes :data:`SAMPLING`."""
@@ -136,9 +148,18 @@ def to_call(api: Api, parameters: Mapping[str, Json], *, model: str | None = Non
         taken = _value(api, name, plain(value))
         if taken is not None and not _put(call, path, taken):
             raise ParameterNotTaken(name, api, hint=f"Another parameter already says {'.'.join(path)}. Keep one.")
+    _require_apart(api, call, parameters)
     if api is Api.ANTHROPIC:
-        _settle(call)
+        _settle(call, parameters)
     return call
+
+
+def _require_apart(api: Api, call: Mapping[str, Json], parameters: Mapping[str, Json]) -> None:
+    """Refuses an extra field that another parameter says too: which of the two is sent would depend on the package."""
+    extra = parameters.get(EXTRA)
+    for name in extra if isinstance(extra, Mapping) else ():
+        if name in call:
+            raise ParameterNotTaken(f"{EXTRA}: {name}", api, hint="Another parameter already says it. Keep one.")
 
 
 def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[ParameterNotTaken]:
@@ -155,11 +176,19 @@ def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[Paramet
         return
     taken: dict[str, Json] = {}
     for name, value in parameters.items():
+        if api is Api.OPENAI_CHAT and _is_of_responses(name):
+            continue
         try:
             to_call(api, {**taken, name: value}, model=model)
             taken[name] = value
         except ParameterNotTaken as flaw:
             yield flaw
+
+
+def _is_of_responses(name: str) -> bool:
+    """Whether OpenAI takes a parameter in its responses alone: a prompt that has it is sent there."""
+    fields = TABLE.get(name, _NONE)
+    return bool(fields.responses and not fields.chat)
 
 
 def require_format(api: Api, response_format: ResponseFormat) -> None:
@@ -175,6 +204,8 @@ def require_format(api: Api, response_format: ResponseFormat) -> None:
 
 def _path(api: Api, name: str, model: str | None) -> list[str] | None:
     fields = TABLE.get(name, _NONE)
+    if name == EXTRA:
+        return ["extra_body"]
     if api is Api.COMPATIBLE:
         return [name_of(name)] if fields.chat else ["extra_body", name_of(name)]
     if api is Api.ANTHROPIC and name in SAMPLING and not _samples(model):
@@ -212,6 +243,8 @@ def _value(api: Api, name: str, value: Json) -> Json:
         return value
     if name == "parallelToolCalls":
         return not value
+    if name == "betas":
+        return ",".join(map(str, value)) if isinstance(value, LISTS) else str(value)
     if name == "temperature" and isinstance(value, int | float) and value > 1:
         raise ParameterNotTaken(f"{name}: {value:g}", api, hint="It takes 0 to 1.")
     return [value] if name in ("stop", "stopSequences") and isinstance(value, str) else value
@@ -252,15 +285,15 @@ def _put(call: dict[str, Json], path: list[str], value: Json) -> bool:
     return True
 
 
-def _settle(call: dict[str, Json]) -> None:
+def _settle(call: dict[str, Json], parameters: Mapping[str, Json]) -> None:
     """Completes a call for Anthropic with the settings that its other settings require."""
     choice = call.get("tool_choice")
     if isinstance(choice, dict):
         choice.setdefault("type", "auto")
         if choice["type"] == "none":
             choice.pop("disable_parallel_tool_use", None)
-    if "extra_body" in call:
-        call["extra_headers"] = {"anthropic-version": SAMPLING_VERSION}
+    if SAMPLING & parameters.keys():
+        _put(call, ["extra_headers", "anthropic-version"], SAMPLING_VERSION)
 
 
 def _hint(api: Api, name: str) -> str:

@@ -71,6 +71,15 @@ PARAMETERS: Mapping[str, Parameter] = {
     "user": _TEXT,
     "safePrompt": _FLAG,
     "prediction": _MAPPING,
+    "metadata": _MAPPING,
+    "store": _FLAG,
+    "safetyIdentifier": _TEXT,
+    "promptCacheKey": _TEXT,
+    "reasoningSummary": Parameter(kind="choice", choices=("auto", "concise", "detailed")),
+    "container": Parameter(kind="text or mapping"),
+    "speed": Parameter(kind="choice", choices=("standard", "fast")),
+    "betas": Parameter(kind="texts"),
+    "extra": _MAPPING,
 }
 """Every parameter that a release can hold."""
 

@@ -57,6 +57,26 @@ def test_the_table_has_every_parameter_that_a_release_can_hold() -> None:
           for order in ([("toolChoice", "required"), ("parallelToolCalls", False)],
                         [("parallelToolCalls", False), ("toolChoice", "required")])),
         (ANTHROPIC, {"toolChoice": "none", "parallelToolCalls": False}, {"tool_choice": {"type": "none"}}),
+        # the name of a tool alone
+        (CHAT, {"toolChoice": "f"}, {"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        (RESPONSES, {"toolChoice": "f"}, {"tool_choice": {"type": "function", "name": "f"}}),
+        (ANTHROPIC, {"toolChoice": "f"}, {"tool_choice": {"type": "tool", "name": "f"}}),
+        (COMPATIBLE, {"toolChoice": "f"}, {"tool_choice": "f"}),
+        # what has no field of its own here goes as it is written
+        *((api, {"extra": {"a": {"b": 1}}}, {"extra_body": {"a": {"b": 1}}}) for api in Api),
+        (ANTHROPIC, {"extra": {"a": 1}, "temperature": 0.5},
+         {"extra_body": {"a": 1, "temperature": 0.5}, "extra_headers": HEADERS}),
+        (ANTHROPIC, {"betas": ["x-2026-01-01", "y-2026-02-02"]},
+         {"extra_headers": {"anthropic-beta": "x-2026-01-01,y-2026-02-02"}}),
+        (ANTHROPIC, {"temperature": 0.5, "betas": "x-2026-01-01"},
+         {"extra_body": {"temperature": 0.5},
+          "extra_headers": {"anthropic-beta": "x-2026-01-01", "anthropic-version": "2023-06-01"}}),
+        (ANTHROPIC, {"speed": "fast", "container": "c-1"}, {"speed": "fast", "container": "c-1"}),
+        (RESPONSES, {"reasoningSummary": "auto", "reasoningEffort": "low"},
+         {"reasoning": {"summary": "auto", "effort": "low"}}),
+        *((api, {"metadata": {"team": "a"}, "store": True, "safetyIdentifier": "u", "promptCacheKey": "k"},
+           {"metadata": {"team": "a"}, "store": True, "safety_identifier": "u", "prompt_cache_key": "k"})
+          for api in (CHAT, RESPONSES)),
         # what only some that speak OpenAI's API take
         (COMPATIBLE, {"topK": 3, "minP": 0.1, "seed": 1}, {"seed": 1, "extra_body": {"top_k": 3, "min_p": 0.1}}),
     ],
@@ -185,3 +205,14 @@ def test_names() -> None:
     assert provider_of("gpt-4o") == ("", "gpt-4o")
     assert provider_of(None) == ("", "")
     assert name_of("maxCompletionTokens") == "max_completion_tokens"
+
+
+def test_an_extra_field_does_not_hide_a_parameter() -> None:
+    with pytest.raises(ParameterNotTaken, match="extra: temperature"):
+        to_call(CHAT, {"temperature": 0, "extra": {"temperature": 1}})
+
+
+def test_what_openai_takes_in_responses_alone_is_no_flaw() -> None:
+    parameters: dict[str, Json] = {"reasoningSummary": "auto", "maxTokens": 9}
+    assert list(flaws("openai/gpt-5.2-2025-12-11", parameters)) == []
+    assert [flaw.name for flaw in flaws("anthropic/claude-opus-5", parameters)] == ["reasoningSummary"]

@@ -53,6 +53,15 @@ VALUES: dict[str, Json] = {
     "serviceTier": "auto",
     "user": "u-1",
     "prediction": {"type": "content", "content": "yes"},
+    "metadata": {"team": "desk"},
+    "store": True,
+    "safetyIdentifier": "u-1",
+    "promptCacheKey": "k",
+    "reasoningSummary": "auto",
+    "container": "c-1",
+    "speed": "fast",
+    "betas": ["interleaved-thinking-2025-05-14"],
+    "extra": {"later": True},
 }
 
 

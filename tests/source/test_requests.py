@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.core.finding import Severity
-from tests.source.memory import prompt_findings
+from tests.source.memory import checked, prompt_findings
 
 ASK = "messages: [{role: user, content: 'Is {{q}} spam? Answer with JSON.'}]\n"
 TOOL = "tools: [{name: lookup, parameters: {type: object, properties: {}}}]\n"
@@ -202,6 +202,15 @@ def test_a_finding_of_a_request_is_suppressed_with_a_reason() -> None:
         f"model: {O3}\nmodelParameters:\n"
         f"  # promptops: ignore[request-refused] our gateway takes it out\n  temperature: 0.2\n{ASK}"
     )
+    assert found(text) == []
+
+
+def test_extra_fields_are_part_of_the_release_which_asks_for_clients_that_send_them() -> None:
+    text = f"model: {GPT}\nmodelParameters: {{extra: {{web_search_options: {{}}}}, prompt_cache_key: k}}\n{ASK}"
+    [app] = checked({"answer.prompt.yml": text}).apps
+    assert app.content is not None
+    assert app.content.prompts[0].parameters == {"extra": {"web_search_options": {}}, "promptCacheKey": "k"}
+    assert app.content.requires == ("parameters",)
     assert found(text) == []
 
 

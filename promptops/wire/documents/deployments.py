@@ -291,7 +291,8 @@ class LoadFailureDocument:
 class AppLookDocument:
     """Something of an app's calls that is worth a look.
 
-    ``code`` is ``over-budget``, ``dear-day``, ``pin-mismatch`` or ``unread``; later versions add more.
+    ``code`` is ``over-budget``, ``dear-day``, ``pin-mismatch``, ``unread`` or ``model-ends``; later versions
+    add more.
     """
 
     app: str
