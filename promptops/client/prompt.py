@@ -62,7 +62,7 @@ class Renders(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]: ...
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]: ...
 
 
 Arguments: TypeAlias = dict[str, Any]
@@ -114,8 +114,10 @@ class Prompt:
         """
         return self.exposure.hold_of(self.version, self.digest) if self.exposure is not None else ""
 
-    def render(self, /, **variables: Json) -> list[dict[str, str]]:
+    def render(self, /, **variables: Json) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``.
+
+        Those of an example with a tool also have ``tool_calls`` or ``tool_call_id``, in the form of chat completions.
 
         Raises:
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`Template.render` does.
@@ -159,10 +161,10 @@ class Prompt:
 
         return anthropic_messages(self.definition, self._rendered("messages", variables))
 
-    def _rendered(self, api: str, variables: Mapping[str, Json]) -> list[dict[str, str]]:
+    def _rendered(self, api: str, variables: Mapping[str, Json]) -> list[dict[str, Any]]:
         """The messages; where the call keeps the variables, also for which API they are."""
         render_for = getattr(self.template, "render_for", None)
-        rendered: list[dict[str, str]] = (
+        rendered: list[dict[str, Any]] = (
             self.template.render(variables) if render_for is None else render_for(api, variables)
         )
         return rendered
@@ -218,7 +220,7 @@ class _Lenient:
         self._template = template
         self.names = template.names
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
         return self._template.render({name: values[name] for name in self.names if name in values})
 
 

@@ -121,6 +121,10 @@ def _message(prompt: str, place: int, old: Message, new: Message) -> Iterator[Ch
     if old.content != new.content:
         field = f"messages[{place}].content"
         yield _change(Bump.PATCH, prompt, field, f"wording of the {new.role} message", old.content, new.content)
+    before, after = _text(old.extras()), _text(new.extras())
+    if before != after:
+        summary = f"calls of tools or name of the {new.role} message"
+        yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, before, after)
 
 
 def _inputs(prompt: str, old: tuple[Input, ...], new: tuple[Input, ...]) -> Iterator[Change]:

@@ -42,7 +42,10 @@ LATER: Final = frozenset(
 )
 """Parameters that clients before 0.7.0 do not know."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF, PARAMETERS)
+TOOL_MESSAGES: Final = "tool-messages"
+"""Messages may make and answer calls of tools, and have a name. An older client would send them without."""
+
+UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF, PARAMETERS, TOOL_MESSAGES)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -83,6 +86,8 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield ESCAPES
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
+    if any(message.has_tools for message in prompt.messages):
+        yield TOOL_MESSAGES
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

@@ -7,44 +7,32 @@ Times are aware UTC datetimes. JSON values are read-only by contract: no functio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
 
 from promptops.core.deployment_parts import ALWAYS_SERVE
 from promptops.core.deployment_parts import WHOLE as WHOLE
 from promptops.core.deployment_parts import Canary as Canary
 from promptops.core.deployment_parts import Kind as Kind
 from promptops.core.deployment_parts import ReleaseRef as ReleaseRef
+from promptops.core.json_value import LISTS as LISTS
+from promptops.core.json_value import OBJECTS as OBJECTS
+from promptops.core.json_value import Json as Json
+from promptops.core.message import Message as Message
+from promptops.core.message import Role as Role
+from promptops.core.message import ToolCall as ToolCall
 from promptops.core.names import AppName, ChannelName
 from promptops.core.names import is_name as is_name
 from promptops.core.names import is_segment as is_segment
 from promptops.core.origin import Origin
-
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-
-OBJECTS = (dict, Mapping)
-LISTS = (list, tuple)
-"""Types for ``isinstance`` where many JSON values are looked at: a dict is known at once, any other Mapping is not, and
-``list | tuple`` would be made anew each time."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
 
 
 # --- what a release is made of -------------------------------------------------------------------
-
-
-class Role(StrEnum):
-    """Who speaks a message."""
-
-    SYSTEM = "system"
-    DEVELOPER = "developer"
-    USER = "user"
-    ASSISTANT = "assistant"
-    TOOL = "tool"
 
 
 class Engine(StrEnum):
@@ -60,14 +48,6 @@ class ResponseFormat(StrEnum):
     TEXT = "text"
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message of a prompt: a role and the template of its text."""
-
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
@@ -16,7 +18,7 @@ from promptops.core.parameters import Api, chat_api, provider_of, require_format
 from promptops.core.template.values import plain
 from promptops.core.tools import to_tool
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]
 
 _SYSTEM = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
 _NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -42,7 +44,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call: dict[str, Json] = _model(prompt)
     if leading:
         call["instructions"] = _joined(messages[:leading])
-    call["input"] = _spoken(messages[leading:], Api.OPENAI_RESPONSES)
+    call["input"] = [item for message in _spoken(messages[leading:], Api.OPENAI_RESPONSES) for item in _items(message)]
     call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model)
     if prompt.tools:
         call["tools"] = [to_tool(Api.OPENAI_RESPONSES, tool) for tool in prompt.tools]
@@ -70,7 +72,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         )
     if system:
         call["system"] = _joined(system)
-    call["messages"] = _spoken([message for message in messages if message["role"] not in _SYSTEM], api)
+    call["messages"] = _turns(_spoken([message for message in messages if message["role"] not in _SYSTEM], api))
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
@@ -86,11 +88,60 @@ def _joined(messages: Messages) -> str:
     return "\n\n".join(message["content"] for message in messages)
 
 
-def _spoken(messages: Messages, api: Api) -> list[Json]:
-    """Copies messages, and refuses those of tools: these APIs need the id of the tool's call, which a prompt lacks."""
-    if any(message["role"] == Role.TOOL for message in messages):
-        raise Invalid(f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool")
-    return [dict(message) for message in messages]
+def _spoken(messages: Messages, api: Api) -> list[dict[str, Any]]:
+    """Copies messages, and refuses those of tools without the id of the tool's call, which these APIs need.
+
+    The name of a speaker is left out: these APIs have none.
+    """
+    if any(message["role"] == Role.TOOL and "tool_call_id" not in message for message in messages):
+        raise Invalid(
+            f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool",
+            hint="Give it the `tool_call_id` of a call in the assistant's message before.",
+        )
+    return [{key: value for key, value in message.items() if key != "name"} for message in messages]
+
+
+def _items(message: Mapping[str, Any]) -> Iterator[Json]:
+    """Yields what a message is to the Responses API: calls of tools and their answers are items of their own."""
+    if message["role"] == Role.TOOL:
+        yield {"type": "function_call_output", "call_id": message["tool_call_id"], "output": message["content"]}
+        return
+    calls = message.get("tool_calls", ())
+    if message["content"] or not calls:
+        yield {"role": message["role"], "content": message["content"]}
+    for call in calls:
+        yield {"type": "function_call", "call_id": call["id"], **call["function"]}
+
+
+def _turns(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Returns what messages are to Anthropic: answers of tools in a row are blocks of one turn of the user."""
+    turns: list[Json] = []
+    results: list[Json] = []
+    for message in messages:
+        if message["role"] == Role.TOOL:
+            if not results:
+                turns.append({"role": "user", "content": results})
+            results.append(
+                {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": message["content"]}
+            )
+            continue
+        results = []
+        calls = message.get("tool_calls", ())
+        if not calls:
+            turns.append({"role": message["role"], "content": message["content"]})
+            continue
+        text: list[Json] = [{"type": "text", "text": message["content"]}] if message["content"] else []
+        uses: list[Json] = [
+            {
+                "type": "tool_use",
+                "id": call["id"],
+                "name": call["function"]["name"],
+                "input": json.loads(call["function"]["arguments"]),
+            }
+            for call in calls
+        ]
+        turns.append({"role": message["role"], "content": [*text, *uses]})
+    return turns
 
 
 def _envelope(prompt: Prompt) -> dict[str, Json]:

@@ -14,10 +14,11 @@
      "requires": ["checks"]}
 
 ``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
-and has ``checks`` where a prompt has some, and ``escapes`` where one has ``"escapes": true``. ``messages`` is always
-there; every other key of a prompt is left out at its default, so that a later key changes no digest of before. Prompts
-and inputs are mappings: their order means nothing, and they are read back sorted by name. Reading is strict: a key that
-is not known here may decide behaviour, so bytes that have one are refused.
+and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, and ``tool-messages`` where a
+message has more than role and content: ``tool_calls`` (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``,
+``name``. ``messages`` is always there; every other key of a prompt is left out at its default, so that a later key
+changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read back sorted
+by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are refused.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from promptops.core.model import (
     ResponseFormat,
     Role,
     Tool,
+    ToolCall,
     is_name,
     is_segment,
 )
@@ -68,7 +70,8 @@ _PROMPT_KEYS = frozenset(
         "escapes",
     )
 )
-_MESSAGE_KEYS = frozenset(("role", "content"))
+_MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name"))
+_TOOL_CALL_KEYS = frozenset(("id", "name", "arguments"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
 _TOOL = Tool(name="-")
 
@@ -135,9 +138,7 @@ def _prompt_to_json(prompt: Prompt) -> Json:
     )
     inputs = {item.name: item.schema for item in prompt.inputs}
     _same_number(inputs, prompt.inputs, f"prompt '{prompt.name}' has two inputs of one name")
-    written: dict[str, Json] = {
-        "messages": [{"role": str(message.role), "content": message.content} for message in prompt.messages]
-    }
+    written: dict[str, Json] = {"messages": [_message_to_json(message) for message in prompt.messages]}
     if prompt.model is not None:
         written["model"] = prompt.model
     if prompt.parameters:
@@ -156,6 +157,19 @@ def _prompt_to_json(prompt: Prompt) -> Json:
         written["checks"] = [{check.kind: check.wanted} for check in prompt.checks]
     if prompt.escapes:
         written["escapes"] = True
+    return written
+
+
+def _message_to_json(message: Message) -> Json:
+    written: dict[str, Json] = {"role": str(message.role), "content": message.content}
+    if message.tool_calls:
+        written["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        written["tool_call_id"] = message.tool_call_id
+    if message.name:
+        written["name"] = message.name
     return written
 
 
@@ -215,7 +229,20 @@ def _prompt(name: str, value: Json, path: str) -> Prompt:
 def _message(value: Json, path: str) -> Message:
     fields = _mapping(value, path, _MESSAGE_KEYS)
     return Message(
-        role=_choice(Role, fields.get("role"), f"{path}.role"), content=_text(fields.get("content"), f"{path}.content")
+        role=_choice(Role, fields.get("role"), f"{path}.role"),
+        content=_text(fields.get("content"), f"{path}.content"),
+        tool_calls=_each(fields.get("tool_calls", []), f"{path}.tool_calls", _tool_call),
+        tool_call_id=_text(fields.get("tool_call_id", ""), f"{path}.tool_call_id"),
+        name=_text(fields.get("name", ""), f"{path}.name"),
+    )
+
+
+def _tool_call(value: Json, path: str) -> ToolCall:
+    fields = _mapping(value, path, _TOOL_CALL_KEYS)
+    return ToolCall(
+        id=_text(fields.get("id"), f"{path}.id"),
+        name=_text(fields.get("name"), f"{path}.name"),
+        arguments=_mapping(fields.get("arguments"), f"{path}.arguments"),
     )
 
 

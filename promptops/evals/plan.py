@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.compiled import CompiledPrompt
@@ -291,7 +292,7 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
     )
 
 
-def _rendered(prompt: CompiledPrompt, case: Case) -> list[dict[str, str]]:
+def _rendered(prompt: CompiledPrompt, case: Case) -> list[dict[str, Any]]:
     """Returns the messages of a case: those of its variables that the prompt takes; the others are for the judges."""
     taken: dict[str, Json] = {name: case.variables[name] for name in prompt.template.names if name in case.variables}
     return prompt.template.render(taken)

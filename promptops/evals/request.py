@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from promptops.core.answers.reading import Api
 from promptops.core.digest import canonical, digest
@@ -17,7 +18,7 @@ from promptops.core.model import Json, Prompt
 from promptops.core.parameters import ANTHROPIC, provider_of
 from promptops.core.provider_arguments import anthropic_messages, openai_chat
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]
 
 _LIMIT = 8 << 20  # bytes of one request: several times what a prompt may render to
 _DEFAULT_PROVIDER = "openai"  # of a model without a provider, as for the client

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
 from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.evidence.approval import NO_ABORT, Waiver
@@ -302,7 +302,7 @@ class Rendered:
 
     named: Named
     prompt: Prompt
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Mapping[str, Any], ...]
 
 
 def render(named: Named, values: Mapping[str, Json]) -> Rendered:

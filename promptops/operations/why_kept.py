@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from promptops.core import provider_arguments
 from promptops.core.errors import PromptopsError
@@ -18,7 +18,7 @@ from promptops.core.template.template import Template
 from promptops.operations.outcome_documents import share_document
 from promptops.wire.documents.why import WhyBadnessDocument, WhyKeptDocument, WhySentDocument, WhyToolDocument
 
-_ARGUMENTS: Final[Mapping[str, Callable[[Prompt, list[dict[str, str]]], Json]]] = {
+_ARGUMENTS: Final[Mapping[str, Callable[[Prompt, list[dict[str, Any]]], Json]]] = {
     "": lambda prompt, messages: list[Json](messages),
     "chat": provider_arguments.openai_chat,
     "responses": provider_arguments.openai_responses,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
@@ -19,6 +19,7 @@ from promptops.source import placeholders
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
+from promptops.source.message_extras import NO_EXTRAS, read_message_extras, require_calls
 from promptops.source.names import Names
 from promptops.source.origin import Origin
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
@@ -49,7 +50,7 @@ KEYS = (
 )
 _KEYS = frozenset(KEYS)
 _MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
-_MESSAGE_KEYS = ("role", "content")
+_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 _TWINS = {
     "variables": "'inputs'",
     "parameters": "'modelParameters'",
@@ -58,6 +59,8 @@ _TWINS = {
     "prompt": "a message of role user",
     **{role.value: f"a message of role {role}" for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)},
 }
+_MESSAGE_SET = frozenset(_MESSAGE_KEYS)
+_PLAIN = frozenset(("role", "content"))
 _MESSAGE_TWINS = {"text": "'content'", "prompt": "'content'", "message": "'content'"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^---[ \t]*(?:\n|\Z))", re.DOTALL | re.MULTILINE)
 _ROLES = {role.value: role for role in Role}
@@ -197,18 +200,24 @@ def _messages(fields: Fields, expand: Expander) -> tuple[tuple[Message, ...], fr
     elif fields.value["messages"] == []:
         fields.add("missing-key", "messages", "`messages` is empty", "Write at least one role and content.")
     for item in fields.each("messages"):
-        if len(item.value) > 2:
+        if not _MESSAGE_SET.issuperset(item.value):
             _unknown_keys(item, _MESSAGE_KEYS, _MESSAGE_TWINS)
         role = _role(item)
+        is_plain = _PLAIN.issuperset(item.value) and role is not Role.TOOL
+        extras = NO_EXTRAS if is_plain else read_message_extras(item, role)
         content = item.written("content")
         if content is None:
-            if item.value.get("content") is None:
+            if item.value.get("content") is not None:
+                continue
+            if not item.value.get("tool_calls"):
                 item.add("missing-key", None, "a message needs `content`")
-            continue
+                continue
+            content = ""
         expanded = _content(item, content, expand)
         if role is not None and expanded is not None:
-            messages.append(Message(role=role, content=expanded[0]))
+            messages.append(replace(extras, role=role, content=expanded[0]))
             used |= expanded[1]
+    require_calls(fields, messages)
     return tuple(messages), frozenset(used)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from promptops.client.prompt import Prompt
 from promptops.client.state.lookup_view import View
+from promptops.core.features import features_of
 from promptops.core.model import Content, Json, Message, Role, Tool
 from promptops.core.model import Prompt as Definition
 from tests.client.made import held, pointer, shelve, snapshot
@@ -25,5 +26,6 @@ GPT, CLAUDE, OPUS = "openai/gpt-4o-2024-08-06", "anthropic/claude-sonnet-4-5-202
 def made(**more: Any) -> Prompt:
     """A prompt of a release, through everything that a client does with one."""
     definition = Definition(**{"name": "answer", "messages": (SYSTEM, USER), "model": GPT, **more})
-    ref = shelve("1.0.0", Content(app="bot", prompts=(definition,)))
+    requires = tuple(sorted(features_of(definition)))
+    ref = shelve("1.0.0", Content(app="bot", prompts=(definition,), requires=requires))
     return View.make(held(snapshot({"bot": pointer(1, ref)})), channel="prod").resolve("bot/answer")

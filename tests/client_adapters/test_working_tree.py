@@ -112,3 +112,22 @@ def test_a_file_that_is_no_source_is_not_looked_at(client_of: Maker, root: Path)
     _edit(root, factory.PROMPT.replace("greet", "love"))
     until(lambda: client.get_prompt("bot/greet").revision == 2)
     assert client.status().polls == polls + 1
+
+
+def test_an_example_with_a_tool_and_an_escape_reach_the_application(client_of: Maker, root: Path) -> None:
+    _edit(
+        root,
+        """model: openai/gpt-4o-2024-08-06
+messages:
+  - {role: user, content: 'Write {{ "{{" }} x }} for ${{ secrets.A }} and {{name}}'}
+  - {role: assistant, tool_calls: [{id: call_1, name: find, arguments: {q: x}}]}
+  - {role: tool, tool_call_id: call_1, content: found}
+tools: [{name: find}]
+""",
+        "bot/prompts/tool.prompt.yml",
+    )
+    client = client_of(f"repo:{root}", channel="dev", poll=60.0)
+    user, assistant, tool = client.get_prompt("bot/tool").to_openai(name="{{x}}")["messages"]
+    assert user == {"role": "user", "content": "Write {{ x }} for ${{ secrets.A }} and {{x}}"}
+    assert assistant["tool_calls"][0]["function"] == {"name": "find", "arguments": '{"q": "x"}'}
+    assert tool == {"role": "tool", "content": "found", "tool_call_id": "call_1"}

@@ -106,7 +106,8 @@ def outcome(text: str) -> str:
     try:
         template = Template.compile(prompt)
         values = {name: value for name, value in DATA.items() if name in template.names}
-        return template.render(values)[0]["content"]
+        content: str = template.render(values)[0]["content"]
+        return content
     except PromptopsError as error:
         return type(error).__name__
 

@@ -18,6 +18,7 @@ from promptops.core.model import (
     ResponseFormat,
     Role,
     Tool,
+    ToolCall,
 )
 
 TEXTS = st.sampled_from(["", "Hello {{name}}", "Hello {{ name }}\n", "é {% x %}"])
@@ -60,10 +61,20 @@ ANSWER_CHECKS = st.sampled_from(
 )
 PAIRS = _unique(st.lists(st.tuples(NAMES, SCHEMAS), max_size=3))
 
+TOOL_CALLS = st.builds(ToolCall, id=NAMES, name=NAMES, arguments=st.sampled_from([{}, {"q": "{{name}}"}, {"n": [1]}]))
+MESSAGES = st.builds(Message, role=st.sampled_from(Role), content=TEXTS) | st.builds(
+    Message,
+    role=st.sampled_from(Role),
+    content=TEXTS,
+    tool_calls=st.lists(TOOL_CALLS, max_size=2).map(tuple),
+    tool_call_id=st.just("") | NAMES,
+    name=st.just("") | NAMES,
+)
+
 PROMPTS = st.builds(
     Prompt,
     name=NAMES,
-    messages=st.lists(st.builds(Message, role=st.sampled_from(Role), content=TEXTS), max_size=4).map(tuple),
+    messages=st.lists(MESSAGES, max_size=4).map(tuple),
     model=st.sampled_from([None, "openai/gpt-4o-2024-08-06", "anthropic/claude-sonnet-4-20250514"]),
     parameters=PARAMETERS,
     engine=st.sampled_from(Engine),

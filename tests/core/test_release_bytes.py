@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,19 @@ from hypothesis import given
 
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid
-from promptops.core.features import CHECKS, ESCAPES, requires_of
-from promptops.core.model import AnswerCheck, Content, Engine, Input, Message, Prompt, ResponseFormat, Role, Tool
+from promptops.core.features import CHECKS, ESCAPES, TOOL_MESSAGES, requires_of
+from promptops.core.model import (
+    AnswerCheck,
+    Content,
+    Engine,
+    Input,
+    Message,
+    Prompt,
+    ResponseFormat,
+    Role,
+    Tool,
+    ToolCall,
+)
 from promptops.core.release_bytes import content_from_bytes, content_to_json, encode
 from tests.core.contents import CONTENTS, in_order
 
@@ -57,6 +69,10 @@ def test_everything_that_decides_behaviour_is_in_the_digest() -> None:
         Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="contains", wanted="[1]"),)),
         Prompt(name="answer", messages=(message,), checks=(AnswerCheck(kind="startsWith", wanted="[1]"),)),
         Prompt(name="answer", messages=(message,), escapes=True),
+        Prompt(name="answer", messages=(replace(message, name="ann"),)),
+        Prompt(name="answer", messages=(replace(message, tool_call_id="ann"),)),
+        Prompt(name="answer", messages=(replace(message, tool_calls=(ToolCall(id="1", name="a", arguments={}),)),)),
+        Prompt(name="answer", messages=(replace(message, tool_calls=(ToolCall(id="2", name="a", arguments={}),)),)),
     ]
     contents = [Content(app="bot", prompts=(prompt,)) for prompt in prompts]
     contents += [Content(app="bot", prompts=()), Content(app="bot2", prompts=(HELLO,))]
@@ -87,6 +103,9 @@ def test_a_content_that_cannot_be_a_release_is_refused(content: Content, problem
     assert problem in caught.value.message
 
 
+SAID = {"role": "user", "content": "hi"}
+
+
 def document(**prompt: Any) -> dict[str, Any]:
     return {"schema": "promptops.release/1", "app": "bot", "prompts": {"x": {"messages": [], **prompt}}}
 
@@ -110,7 +129,7 @@ def document(**prompt: Any) -> dict[str, Any]:
             "messages[0].role: 'robot' is not one of system, developer",
         ),
         (document(messages=[{"role": "user"}]), "$.prompts.x.messages[0].content is not text"),
-        (document(messages=[{"role": "user", "content": "", "name": "x"}]), "messages[0] has the unknown key 'name'"),
+        (document(messages=[{"role": "user", "content": "", "nmae": "x"}]), "messages[0] has the unknown key 'nmae'"),
         (document(model=1), "$.prompts.x.model is not text"),
         (document(engine="mustache"), "$.prompts.x.engine: 'mustache' is not one of simple, jinja2"),
         (document(parameters=[1]), "$.prompts.x.parameters is not an object"),
@@ -130,6 +149,14 @@ def document(**prompt: Any) -> dict[str, Any]:
         (document(checks=[{"contains": "a"}] * 21), "$.prompts.x.checks are 21, and at most 20 are allowed"),
         (document(checks=[{"contains": "a"}]), "a prompt has checks, and $.requires does not have 'checks'"),
         (document(escapes=True), "a prompt has escapes, and $.requires does not have 'escapes'"),
+        (document(messages=[{**SAID, "name": 1}]), "$.prompts.x.messages[0].name is not text"),
+        (document(messages=[{**SAID, "tool_calls": {}}]), "$.prompts.x.messages[0].tool_calls is not a list"),
+        (
+            document(messages=[{**SAID, "tool_calls": [{"id": "1", "name": "a"}]}]),
+            "[0].arguments is not an object",
+        ),
+        (document(messages=[{**SAID, "tool_calls": [{"function": {}}]}]), "[0] has the unknown key 'function'"),
+        (document(messages=[{**SAID, "name": "ann"}]), "$.requires does not have 'tool-messages'"),
         (document(escapes=1), "$.prompts.x.escapes is not true or false"),
     ],
 )
@@ -170,3 +197,24 @@ def test_a_release_with_escapes_is_read_by_clients_that_have_them_and_its_bytes_
     assert digest(data) == "sha256:8d4af37e98028e8b99692333ae435c72a8084cf4a2f42d7249746488369262da"
     assert content_from_bytes(data) == content
     assert requires_of(data) == (ESCAPES,)
+
+
+def test_a_release_with_calls_of_tools_is_read_by_clients_that_have_them_and_its_bytes_are_these() -> None:
+    """Golden bytes: what other clients read, and what every later version writes."""
+    call = ToolCall(id="call_1", name="weather", arguments={"city": "Bern"})
+    messages = (
+        Message(role=Role.USER, content="Hi", name="ann"),
+        Message(role=Role.ASSISTANT, content="", tool_calls=(call,)),
+        Message(role=Role.TOOL, content="12", tool_call_id="call_1"),
+    )
+    content = Content(app="bot", prompts=(Prompt(name="answer", messages=messages),), requires=(TOOL_MESSAGES,))
+    data = encode(content)
+    assert data == (
+        b'{"app":"bot","prompts":{"answer":{"messages":[{"content":"Hi","name":"ann","role":"user"},'
+        b'{"content":"","role":"assistant","tool_calls":[{"arguments":{"city":"Bern"},"id":"call_1","name":"weather"}]},'
+        b'{"content":"12","role":"tool","tool_call_id":"call_1"}]}},'
+        b'"requires":["tool-messages"],"schema":"promptops.release/1"}'
+    )
+    assert digest(data) == "sha256:d1010f3af9832fa97fbdf4f3b4ca508577bd4f24bb6b206b50061f981e4d352a"
+    assert content_from_bytes(data) == content
+    assert requires_of(data) == (TOOL_MESSAGES,)

@@ -29,7 +29,10 @@ def released(text: str, **more: str) -> Content:
 def sent(content: Content, values: Mapping[str, Json]) -> str:
     """What a client sends, which has nothing but the bytes of the release."""
     data = encode(content)
-    return compile_release(data, digest=digest(data)).prompts["answer"].template.render(values)[0]["content"]
+    content_sent: str = (
+        compile_release(data, digest=digest(data)).prompts["answer"].template.render(values)[0]["content"]
+    )
+    return content_sent
 
 
 def test_a_name_with_blanks_or_slashes_works_by_its_alias() -> None:

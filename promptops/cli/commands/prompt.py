@@ -161,4 +161,5 @@ def _lines(rendered: Rendered) -> list[Line]:
     for message in rendered.messages:
         lines += ["", [Span(message["role"], "name")]]
         lines += message["content"].removesuffix("\n").split("\n")
+        lines += [f"{key}: {json.dumps(item)}" for key, item in message.items() if key not in ("role", "content")]
     return lines

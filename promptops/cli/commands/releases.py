@@ -212,4 +212,5 @@ def _messages(prompt: Prompt) -> list[Line]:
     for message in prompt.messages:
         lines += ["", [Span(f"    {message.role}", "strong")]]
         lines += [["    ", text] for text in message.content.removesuffix("\n").split("\n")]
+        lines += [["    ", f"{key}: {json.dumps(item)}"] for key, item in message.extras().items()]
     return lines

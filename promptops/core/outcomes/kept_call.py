@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
@@ -163,7 +163,7 @@ def captured(
     return kept
 
 
-def messages_digest(messages: Sequence[Mapping[str, str]]) -> bytes:
+def messages_digest(messages: Sequence[Mapping[str, Any]]) -> bytes:
     """Returns the SHA-256 of rendered messages, in their order."""
     return hashlib.sha256(json.dumps(list(messages), sort_keys=True).encode()).digest()
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
-from promptops.core.model import Engine, Json, Prompt
+from promptops.core.model import Engine, Json, Message, Prompt
 from promptops.core.template.simple import TagKind, each_tag
 from promptops.core.template.values import Signature, text_of
 
@@ -37,13 +37,19 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
 class Template:
     """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
 
-    __slots__ = ("_fast", "_limit", "_messages", "_signature")
+    __slots__ = ("_extras", "_fast", "_limit", "_messages", "_signature")
 
     def __init__(
-        self, signature: Signature, messages: Sequence[tuple[str, _Body]], limit: int, fast: _Fast | None
+        self,
+        signature: Signature,
+        messages: Sequence[tuple[str, _Body]],
+        limit: int,
+        fast: _Fast | None,
+        extras: Sequence[tuple[int, Message]] = (),
     ) -> None:
         """Use :meth:`compile`."""
         self._signature = signature
+        self._extras = tuple(extras)
         self._messages = tuple(messages)
         self._limit = limit
         self._fast = fast
@@ -62,7 +68,8 @@ class Template:
         data = {name for body in bodies for name in body.data}
         signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data)
         messages = [(str(message.role), body) for message, body in zip(prompt.messages, bodies, strict=True)]
-        return cls(signature, messages, limit, _Fast.of(messages, signature, limit))
+        extras = [(at, message) for at, message in enumerate(prompt.messages) if message.has_tools]
+        return cls(signature, messages, limit, _Fast.of(messages, signature, limit), extras)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,8 +86,10 @@ class Template:
         """Tags and parts of expressions of its Jinja."""
         return sum(body.nodes for _, body in self._messages)
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, str]]:
+    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``, new objects each time.
+
+        Messages with calls of tools have ``tool_calls`` or ``tool_call_id`` in the form of chat completions.
 
         Raises:
             MissingVariable: a variable or field has no value.
@@ -89,13 +98,17 @@ class Template:
             OutputTooLarge: the messages are over the limit.
             TemplateInvalid: the Jinja template fails on these values.
         """
-        if self._fast is not None:
-            messages = self._fast.render(values)
-            if messages is not None:
-                return messages
+        messages = self._fast.render(values) if self._fast is not None else None
+        if messages is None:
+            messages = self._carefully(values)
+        for at, message in self._extras:
+            messages[at] |= message.extras()
+        return messages
+
+    def _carefully(self, values: Mapping[str, Json]) -> list[dict[str, Any]]:
         bound = self._signature.bind(values)
         left = self._limit
-        rendered = []
+        rendered: list[dict[str, Any]] = []
         for role, body in self._messages:
             content = body.render(bound, left, self._limit)
             left -= len(content)
@@ -205,7 +218,7 @@ class _Fast:
             return None
         return cls(pieces, signature.names, limit)
 
-    def render(self, values: Mapping[str, Json]) -> list[dict[str, str]] | None:
+    def render(self, values: Mapping[str, Json]) -> list[dict[str, Any]] | None:
         if type(values) is not dict or len(values) != self._count:
             return None
         try:
@@ -215,7 +228,7 @@ class _Fast:
                 return None
             if not all(map(str.isascii, picked)):
                 "".join(picked).encode()  # a lone surrogate is refused before it is sent
-            messages = []
+            messages: list[dict[str, Any]] = []
             for role, pick, frame in self._messages:
                 pieces = frame.copy()
                 pieces[1::2] = pick(values)

@@ -76,7 +76,7 @@ class RenderedDocument:
     digest: str | None
     model: str | None
     parameters: Mapping[str, object]
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ def rendered(text: str, *, escapes: bool = True, **values: str) -> str:
         name="answer", messages=(message,), inputs=tuple(Input(name=name) for name in values), escapes=escapes
     )
     template = Template.compile(prompt)
-    content = template.render(values)[0]["content"]
+    content: str = template.render(values)[0]["content"]
     assert template.render(_Mapping(values))[0]["content"] == content  # the careful way agrees
     return content
 

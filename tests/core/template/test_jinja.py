@@ -19,7 +19,8 @@ from promptops.core.template.template import Template
 def rendered(text: str, values: Mapping[str, Json], limit: int = 1_000_000) -> str:
     prompt = Prompt(name="answer", engine=Engine.JINJA2, messages=(Message(role=Role.USER, content=text),))
     (message,) = Template.compile(prompt, limit=limit).render(values)
-    return message["content"]
+    content: str = message["content"]
+    return content
 
 
 DOCS: list[Json] = [{"title": "One", "text": "a\nb"}, {"title": "Two", "text": "c"}]

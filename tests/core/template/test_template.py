@@ -26,7 +26,8 @@ def prompt(*texts: str, inputs: tuple[Input, ...] = (), engine: Engine = Engine.
 
 def rendered(text: str, *inputs: Input, **values: Json) -> str:
     (message,) = Template.compile(prompt(text, inputs=inputs)).render(values)
-    return message["content"]
+    content: str = message["content"]
+    return content
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""A message of a prompt: who speaks it, its text, and the calls of tools that it makes or answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from promptops.core.json_value import Json
+
+
+class Role(StrEnum):
+    """Who speaks a message."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call of a tool in an example: its id, the tool's name, and the arguments, which are no template."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Json] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a prompt: a role and the template of its text.
+
+    An assistant's message may have ``tool_calls``; a message of role tool has the id of the call that it answers.
+    ``name`` tells speakers of one role apart, where an API takes it.
+    """
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+    @property
+    def has_tools(self) -> bool:
+        """True if it has more than a role and a text."""
+        return bool(self.tool_calls or self.tool_call_id or self.name)
+
+    def extras(self) -> dict[str, Any]:
+        """Returns what it has besides role and content, as chat completions take it; new objects each time."""
+        extras: dict[str, Any] = {}
+        if self.tool_calls:
+            extras["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
+                }
+                for call in self.tool_calls
+            ]
+        if self.tool_call_id:
+            extras["tool_call_id"] = self.tool_call_id
+        if self.name:
+            extras["name"] = self.name
+        return extras
