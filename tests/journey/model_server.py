@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _LONG = "say in one sentence what is open"
-_SETTLED = {True: 65, False: 30}
+_SETTLED = {True: 75, False: 22}
 """Of a hundred tickets: how many a long answer settles, and a short one."""
 _WORDS = {True: 300, False: 90}
 """Tokens of an answer, before those that differ by ticket."""
