@@ -208,8 +208,11 @@ class BaseClient:
         given = targeting_key if key is None else key
         drawn = os.urandom(8).hex() if given is None else given
         prompt = self.get_prompt(name, key=drawn, hold=hold, version=version, channel=channel, fallback=fallback)
-        # A key that is drawn now had no part in what a conversation was assigned to.
-        return prompt.call(key=given if prompt.reason is Reason.HELD else drawn, tags=tags, trace_id=trace_id)
+        if prompt.reason is Reason.HELD:  # a key that is drawn now had no part in what a conversation was assigned to
+            return prompt.call(key=given, tags=tags, trace_id=trace_id)
+        if given is None and prompt.exposure is not None and prompt.exposure.salt:
+            prompt = replace(prompt, sticky=False)
+        return prompt.call(key=drawn, tags=tags, trace_id=trace_id)
 
     def outcome(self, call_id: str, name: str) -> None:
         """Report what a call led to, ``ticket_resolved``: from any process, also days later. No I/O, and never raises.

@@ -71,7 +71,10 @@ Arguments: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A prompt of a release that a channel serves; ``name`` is ``support-bot/answer``, ``revision`` the channel's."""
+    """A prompt of a release that a channel serves; ``name`` is ``support-bot/answer``, ``revision`` the channel's.
+
+    ``sticky`` is False where the next call may get another release of the channel: beside a canary, without a key.
+    """
 
     app: str
     name: str
@@ -85,6 +88,7 @@ class Prompt:
     definition: Definition = field(repr=False)
     template: Renders = field(repr=False, compare=False)
     exposure: Exposure | None = field(default=None, repr=False, compare=False)
+    sticky: bool = True
 
     @property
     def model(self) -> str | None:

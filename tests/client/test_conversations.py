@@ -134,6 +134,10 @@ def test_a_conversation_on_stable_stays_there_while_a_canary_starts(
     until(lambda: client.get_prompt("bot/answer", key="ada").reason is Reason.SPLIT)
     found = client.get_prompt("bot/answer", key="ada", hold=hold)
     assert (found.version, found.reason, found.revision) == ("0.1.0", Reason.HELD, 1)
+    with client.call("bot/answer", key="ada") as keyed, client.call("bot/answer") as drawn:
+        assert (keyed.prompt.sticky, drawn.prompt.sticky) == (True, False)
+    with client.call("bot/answer", hold=hold) as talk:
+        assert talk.prompt.sticky
 
 
 # --- what a process does ----------------------------------------------------------------------------------

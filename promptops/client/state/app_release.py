@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -91,7 +91,7 @@ class ServedApp:
 class SplitPrompt:
     """A prompt of an app whose canary has it. If only the canary has it, other keys get PromptNotFound."""
 
-    __slots__ = ("_app", "canary", "salt", "stable", "weight")
+    __slots__ = ("_app", "_drawn", "canary", "salt", "stable", "weight")
 
     def __init__(self, app: ServedApp, canary: Prompt) -> None:
         self.canary = canary
@@ -99,6 +99,8 @@ class SplitPrompt:
         self.salt = app.salt
         self.weight = app.weight
         self._app = app.stable
+        stable = self.stable and replace(self.stable, sticky=False)
+        self._drawn = (stable, replace(canary, sticky=False))  # by whether it is the canary
 
     def choose(self, key: str | None) -> Prompt:
         """Returns the prompt for a key, as :meth:`ServedApp.choose` chooses the release.
@@ -107,8 +109,10 @@ class SplitPrompt:
             PromptNotFound: the stable release has no such prompt.
         """
         # _place() written out: this is the hottest path of an application, and a call costs as much as the bucket.
-        place = _RANDOM.randrange(WHOLE) if key is None else bucket(self.salt, key)
-        found = self.canary if place < self.weight else self.stable
+        if key is None:
+            found = self._drawn[_RANDOM.randrange(WHOLE) < self.weight]
+        else:
+            found = self.canary if bucket(self.salt, key) < self.weight else self.stable
         return self._app.prompt(self.canary.name) if found is None else found
 
 

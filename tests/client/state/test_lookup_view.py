@@ -84,6 +84,15 @@ def test_without_a_key_it_is_by_chance_at_the_weight() -> None:
     assert asked.resolve("bot/answer").reason is Reason.SPLIT
 
 
+def test_a_prompt_is_sticky_but_for_a_call_without_a_key_beside_a_canary() -> None:
+    split = view(snapshot({"bot": pointer(3, ONE, canary=TWO, weight=5_000)}))
+    drawn = [split.resolve("bot/answer") for _ in range(50)]
+    assert {found.version for found in drawn} == {"1.0.0", "2.0.0"}
+    assert not any(found.sticky for found in drawn)
+    assert all(split.resolve("bot/answer", key).sticky for key in KEYS)
+    assert view(snapshot({"bot": pointer(3, ONE)})).resolve("bot/answer").sticky
+
+
 def test_a_canary_of_weight_nothing_is_nobodys() -> None:
     found = view(snapshot({"bot": pointer(3, ONE, canary=TWO, weight=0)})).resolve("bot/answer")
     assert (found.version, found.reason) == ("1.0.0", Reason.STATIC)
