@@ -66,7 +66,7 @@ def first_release(terminal: Terminal) -> None:
 def second_release(terminal: Terminal) -> None:
     be(terminal, JONAS)
     terminal.tell("Three weeks later: a new model for the answers, and a better sentence.")
-    edit(terminal, "apps/support-bot/app.yml", "openai/gpt-5.2-2025-12-11", "openai/gpt-5.4-2026-03-05")
+    edit(terminal, "apps/support-bot/app.yml", "openai/gpt-5.4-2026-03-05", "openai/gpt-5.2-2025-12-11")
     edit(
         terminal,
         "apps/support-bot/prompts/answer.prompt.yml",
