@@ -17,6 +17,7 @@ from promptops.core.outcomes.outcome_row import OutcomeRow
 from promptops.core.outcomes.sums import Sums
 from promptops.core.timestamp import midnight, minute_of
 from promptops.evals.price_list import PriceList
+from promptops.operations.model_ends import looks_at_ends
 
 if TYPE_CHECKING:
     from promptops.core.declarations import Plan
@@ -44,9 +45,11 @@ def worth_a_look(
 
 
 def all_worth_a_look(registry: Registry, now: datetime) -> tuple[AppLook, ...]:
-    """Returns what of the calls of all apps is worth a look."""
+    """Returns what of all apps is worth a look: of their calls, and models of what is live that end."""
     with registry.read() as reader:
-        return worth_a_look(reader, reader.apps(), [channel.name for channel in reader.channels()], now=now)
+        channels = [channel.name for channel in reader.channels()]
+        live = [deployment for channel in channels for deployment in reader.live_on(channel)]
+        return (*worth_a_look(reader, reader.apps(), channels, now=now), *looks_at_ends(reader, live, now))
 
 
 def _put_together(rows: Iterable[OutcomeRow]) -> list[OutcomeRow]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from promptops.operations import queries
+from promptops.operations.worth_a_look import all_worth_a_look
 from promptops.store import Registry
 from tests.support.factory import content, go_back, go_live, make_channels, make_release
 
@@ -49,8 +50,9 @@ def test_status_names_what_is_live_and_ends_within_thirty_days(two: Registry) ->
     [look] = queries.status(two, now=END - timedelta(days=30)).looks
     assert (look.app, look.code) == ("bot", "model-ends")
     assert look.text == f"{GPT} ends on 2027-01-14, in 30 days; its provider proposes gpt-6-luna (live on prod)"
+    assert all_worth_a_look(two, END - timedelta(days=30)) == (look,)
     go_live(two, "bot@0.2.0", now=END - timedelta(days=20))
-    assert queries.status(two, now=END).looks == ()
+    assert queries.status(two, now=END).looks == all_worth_a_look(two, END) == ()
 
 
 def test_status_says_nothing_of_a_channel_that_the_caller_does_not_see(two: Registry) -> None:
