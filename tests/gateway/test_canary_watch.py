@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from promptops.store import Registry
 from promptops.wire.documents.canaries import CanaryStatusDocument
 from tests.gateway.serving import Serve, mint
 from tests.operations.canaries import Crowd, begin, begin_again, by_hand, live, look_once
-from tests.support.checkout import ROOT
+from tests.support.checkout import ROOT, interruptible
 from tests.support.factory import ACTOR, go_back
 from tests.support.forked import Forked
 
@@ -234,9 +235,12 @@ def run(environment: dict[str, str], folder: Path, act: Callable[[str, Forked], 
     words = ("canary", "status", "bot", *ON, "--watch", *more)
     with TemporaryFile("w+", encoding="utf-8") as errors:
         with Forked(words, folder=folder, environment=environment, errors=errors) as process:
-            act(process.stdout.readline(), process)
-            rest = process.stdout.read()
-            code = process.wait(PATIENCE)
+            try:
+                act(process.stdout.readline(), process)
+                rest = process.stdout.read()
+                code = process.wait(PATIENCE)
+            finally:
+                process.kill()
         errors.seek(0)
         # On a busy machine an answer may be late, which ends nothing.
         said = [line for line in errors if not line.startswith("note: the registry ")]
@@ -285,12 +289,16 @@ def test_a_terminal_gets_one_screen_and_is_as_it_was_afterwards(
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-m", "promptops", "canary", "status", "bot", *ON, "--watch"]
     terminal = environment | {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, env=terminal, stdin=slave, stdout=slave, stderr=slave) as process:
+    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+    with subprocess.Popen(command, cwd=tmp_path, env=terminal, preexec_fn=interruptible, **streams) as process:
         os.close(slave)
-        shown = _until(master, b"Ctrl-C ends")
-        process.send_signal(ending)
-        shown += _until(master, None)
-        assert process.wait(PATIENCE) == code, shown
+        try:
+            shown = _until(master, b"Ctrl-C ends")
+            process.send_signal(ending)
+            shown += _until(master, None)
+            assert process.wait(PATIENCE) == code, shown
+        finally:
+            process.kill()
     os.close(master)
     text = shown.decode()
     assert text.startswith("\x1b[?1049h")
@@ -303,9 +311,9 @@ def test_a_terminal_gets_one_screen_and_is_as_it_was_afterwards(
 
 def _until(master: int, mark: bytes | None) -> bytes:
     """What comes from a terminal up to a mark, or to its end."""
-    read = b""
+    read, ends = b"", time.monotonic() + PATIENCE  # it is drawn anew for ever where a signal does not end it
     while mark is None or mark not in read:
-        assert select.select([master], [], [], PATIENCE)[0], read
+        assert select.select([master], [], [], max(0.0, ends - time.monotonic()))[0], read
         try:
             piece = os.read(master, 65_536)
         except OSError:  # Linux says so where the other side is closed

@@ -118,5 +118,6 @@ def _become(arguments: Sequence[str], folder: str, environment: Mapping[str, str
     os.environ.clear()
     os.environ.update(environment)
     warnings.simplefilter("default")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which it does not have where tests run in the background
     sys.argv = ["promptops", *arguments]
     runpy.run_module("promptops", run_name="__main__", alter_sys=True)
