@@ -33,6 +33,9 @@ class Command(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_COMMON]
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        return ["-h", "--help"]  # whatever the context: click keeps those of the first one that asks
+
     def invoke(self, ctx: click.Context) -> object:
         for param in self.params:
             if param.name in ctx.params and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:

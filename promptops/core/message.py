@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence as Sequence  # `Json` names it, where the types of fields are read
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any

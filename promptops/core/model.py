@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Sequence  # `Json` names it, where the types of fields are read
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum

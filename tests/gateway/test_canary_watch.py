@@ -289,8 +289,9 @@ def test_a_terminal_gets_one_screen_and_is_as_it_was_afterwards(
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-m", "promptops", "canary", "status", "bot", *ON, "--watch"]
     terminal = environment | {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
-    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
-    with subprocess.Popen(command, cwd=tmp_path, env=terminal, preexec_fn=interruptible, **streams) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=terminal, stdin=slave, stdout=slave, stderr=slave, preexec_fn=interruptible
+    ) as process:
         os.close(slave)
         try:
             shown = _until(master, b"Ctrl-C ends")

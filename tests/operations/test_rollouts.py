@@ -99,7 +99,8 @@ def test_a_promotion_becomes_a_canary_that_takes_the_steps_of_the_policy(
 def test_what_holds_for_a_canary_is_frozen_when_it_starts(registry: Registry, releases: list[Release]) -> None:
     [begun] = go(registry).deployments
     found = held(registry, "1.3")
-    assert found is not None and found.off.keys() == {"slow", "dear", "unrecorded"}, "nothing is known of its calls"
+    assert found is not None
+    assert found.off.keys() == {"slow", "dear", "unrecorded", "schema", "check"}, "nothing is known, or declared"
     whole: dict[str, Any] = {"off": found.off, "blind": True, "actor": ACTOR, "at": minutes(10)}
     frozen = Rollout(app="bot", channel="prod", rollout="1.3", settings=STEPS, **whole)
     assert begun.canary is not None and held(registry, begun.canary.rollout) == frozen

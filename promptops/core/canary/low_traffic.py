@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from promptops.core.names import AppName, ChannelName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowTraffic:
@@ -14,8 +16,8 @@ class LowTraffic:
     With ``tripled``, the share is three times that of the stable release. ``keys_a_day`` are those of both sides.
     """
 
-    app: str
-    channel: str
+    app: AppName
+    channel: ChannelName
     version: str
     weight: int
     keys_a_day: int
