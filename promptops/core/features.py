@@ -86,7 +86,7 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield ESCAPES
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
-    if any(message.has_tools for message in prompt.messages):
+    if any(message.has_extras for message in prompt.messages):
         yield TOOL_MESSAGES
 
 

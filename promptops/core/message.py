@@ -46,8 +46,8 @@ class Message:
     name: str = ""
 
     @property
-    def has_tools(self) -> bool:
-        """True if it has more than a role and a text."""
+    def has_extras(self) -> bool:
+        """True if it has more than a role and a text: :meth:`extras` are not empty."""
         return bool(self.tool_calls or self.tool_call_id or self.name)
 
     def extras(self) -> dict[str, Any]:

@@ -14,11 +14,12 @@
      "requires": ["checks"]}
 
 ``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
-and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, and ``tool-messages`` where a
-message has more than role and content: ``tool_calls`` (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``,
-``name``. ``messages`` is always there; every other key of a prompt is left out at its default, so that a later key
-changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read back sorted
-by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are refused.
+and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, ``parameters`` where one has
+a parameter that clients before 0.7.0 do not know, and ``tool-messages`` where a message has more than role and content:
+``tool_calls`` (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``. ``messages`` is always there; every
+other key of a prompt is left out at its default, so that a later key changes no digest of before. Prompts and inputs
+are mappings: their order means nothing, and they are read back sorted by name. Reading is strict: a key that is not
+known here may decide behaviour, so bytes that have one are refused.
 """
 
 from __future__ import annotations

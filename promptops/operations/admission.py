@@ -28,6 +28,7 @@ from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.gate_desk import Desk, Promotion, Unasked
 from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
+from promptops.operations.model_ends import ending_of
 
 if TYPE_CHECKING:
     from promptops.core.evidence.approval import Waiver
@@ -120,17 +121,11 @@ def admit(
             measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
             low = () if done.replayed else _low_traffic(registry, done, now)
             found = replace(done, not_following=_not_following(registry, done, now), low_traffic=low)
-            return replace(found, warned=warned, measured=measured, ending=_ending(registry, done, now))
+            return replace(found, warned=warned, measured=measured, ending=ending_of(registry, done.deployments, now))
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
         except Unasked as unasked:
             desk.ask(unasked.release)
-
-
-def _ending(registry: Registry, done: Deployed, now: datetime) -> tuple[str, ...]:
-    from promptops.operations.model_ends import ending_of
-
-    return ending_of(registry, done.deployments, now)
 
 
 def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:

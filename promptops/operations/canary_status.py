@@ -82,7 +82,7 @@ def canary_gauges(registry: Registry, trials: Trials, now: datetime) -> tuple[Ca
     """Returns what a page of metrics shows of the canaries that run."""
     found = []
     with registry.read() as reader:
-        for live in (live for channel in reader.channels() for live in reader.live_on(channel.name)):
+        for live in reader.canaries():
             if live.canary is not None:
                 sight = sight_of(reader, trials, live, now)
                 found.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 
 def ending_of(registry: Registry, deployments: Sequence[Deployment], now: datetime) -> tuple[str, ...]:
-    """Returns what there is to say of the models of what these deployments serve, and that end within 60 days."""
-    with registry.read() as reader:
-        models = _models(reader, {release.digest for made in deployments for release in made.served()})
-    found = ending({model for names in models.values() for model in names}, now.date(), within=NOTICE)
-    return tuple(each.words(now.date()) for each in found)
+    """Returns what there is to say of the models of what these deployments serve, and that end within 60 days.
+
+    Nothing where that cannot be worked out: the deployments are done, and have to be answered as such.
+    """
+    with suppress(Exception):
+        with registry.read() as reader:
+            models = _models(reader, {release.digest for made in deployments for release in made.served()})
+        found = ending({model for names in models.values() for model in names}, now.date(), within=NOTICE)
+        return tuple(each.words(now.date()) for each in found)
+    return ()
 
 
 def looks_at_ends(reader: Reader, live: Sequence[Deployment], now: datetime) -> tuple[AppLook, ...]:
@@ -51,8 +57,10 @@ def _uses(model: str, live: Sequence[Deployment], models: Mapping[str, frozenset
 
 
 def _models(reader: Reader, digests: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """The models of releases, by digest. No more of a content is read, since `status` asks about all that is live."""
-    return {stored.digest: _named(stored.content) for stored in reader.contents(sorted(digests))}
+    """The models of releases, by digest; a damaged one, which `fsck` reports, has none. No more of a content is read,
+    since `status` asks about all that is live.
+    """
+    return {stored.digest: _named(stored.content) for stored in reader.contents(sorted(digests)) if stored.intact}
 
 
 def _named(content: bytes) -> frozenset[str]:

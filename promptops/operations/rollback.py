@@ -6,7 +6,6 @@ It needs the registry alone: no workspace, no git, no network but the database's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
+from promptops.operations.model_ends import ending_of
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
@@ -139,16 +139,7 @@ def rollback(
         words=request.reason,
     )
     done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-    return replace(done, ending=_ending(registry, done, now))
-
-
-def _ending(registry: Registry, done: Deployed, now: datetime) -> tuple[str, ...]:
-    """What to say of the models of the target. The rollback is done, so whatever is wrong here is not its trouble."""
-    from promptops.operations.model_ends import ending_of
-
-    with suppress(Exception):
-        return ending_of(registry, done.deployments, now)
-    return ()
+    return replace(done, ending=ending_of(registry, done.deployments, now))
 
 
 def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:

@@ -89,7 +89,7 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
     result: dict[str, Json] = {}
     spelled: dict[str, str] = {}
     for key, value in fields.value.items():
-        name = key if key in PARAMETERS else _camel(key)
+        name = key if key in PARAMETERS else camel(key)
         if name not in PARAMETERS:
             hint = Near(key, PARAMETERS)
             fields.add_at_key(unknown, key, f"unknown parameter '{short(key)}'", hint)
@@ -116,7 +116,7 @@ def refuse_untaken(
     for flaw in flaws(model, {**(inherited or {}), **own}):
         name = flaw.name.partition(":")[0]
         for key in fields.value:
-            if name in own and name in (key, _camel(key)):
+            if name in own and name in (key, camel(key)):
                 fields.add_at_key("parameter-not-taken", key, flaw.message, flaw.hint)
 
 
@@ -159,5 +159,5 @@ _TYPES: Mapping[str, tuple[str, Callable[[Json], bool]]] = {
 }
 
 
-def _camel(key: str) -> str:
+def camel(key: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), key)

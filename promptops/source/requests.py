@@ -13,6 +13,7 @@ from promptops.core.models.samples import sample_values
 from promptops.core.parameters import ANTHROPIC, flaws, provider_of
 from promptops.core.provider_arguments import anthropic_messages, openai_chat
 from promptops.core.template.template import Template
+from promptops.source.parameters import camel
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields
 
@@ -69,13 +70,8 @@ def _place(fields: Fields, refusal: Refusal) -> int:
     written: Mapping[str, Json] = own if isinstance(own, Mapping) else {}
     first = refusal.place[0]
     for key in written:
-        if _camel(key) == first:
+        if camel(key) == first:
             return fields.document.key_offset((*fields.path, "modelParameters", key))
     if fields.value.get(str(first)) is not None:
         return fields.document.offset((*fields.path, *refusal.place))
     return fields.document.offset((*fields.path, "model"))
-
-
-def _camel(key: str) -> str:
-    head, *rest = key.split("_")
-    return head + "".join(word.capitalize() for word in rest)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from promptops.core.token import Scope, Token
 from promptops.operations.tokens import TokenRequest, create_token
 from promptops.server.app import create_app
@@ -42,6 +44,14 @@ def mint(
     request = TokenRequest(name=name, scopes=scopes, channels=channels, apps=apps, lifetime=lifetime, person=person)
     made = create_token(registry, request, actor=factory.ACTOR, now=datetime.now(UTC))
     return Held(made.token, made.text)
+
+
+def work_with(kind: str, url: str, secret: str, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the command line work with the "database" of this URL, or with a "server" for it and this token."""
+    is_server = kind == "server"
+    monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(url) if is_server else url)
+    if is_server:
+        monkeypatch.setenv("PROMPTOPS_TOKEN", secret)
 
 
 def rows(answer: Answer, name: str) -> list[Any]:

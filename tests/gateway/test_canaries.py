@@ -9,7 +9,7 @@ import pytest
 from promptops.core.token import Scope
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
-from tests.gateway.serving import Serve, mint, rows
+from tests.gateway.serving import Serve, mint, rows, work_with
 from tests.operations.canaries import Crowd, begin, live
 
 ON = ("--channel", "prod")
@@ -31,11 +31,8 @@ def typed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Promptops:
     """The command line, on the database or through a server."""
-    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
-    if request.param == "server":
-        token = mint(registry, "ops", Scope.ADMIN, person="ada@example.org")
-        monkeypatch.setenv("PROMPTOPS_TOKEN", token.secret)
-        monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
+    token = mint(registry, "ops", Scope.ADMIN, person="ada@example.org")
+    work_with(request.param, registry_url, token.secret, serve, monkeypatch)
     return promptops
 
 

@@ -13,7 +13,7 @@ from promptops.core.token import Scope
 from promptops.source.text.strict_yaml import parse
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
-from tests.gateway.serving import Serve, mint
+from tests.gateway.serving import Serve, mint, work_with
 from tests.operations.week import report_week
 from tests.support import factory
 
@@ -45,10 +45,7 @@ def typed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Promptops:
     """The command line, on the database or through a server."""
-    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
-    if request.param == "server":
-        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(filled, "ops", Scope.ADMIN).secret)
-        monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
+    work_with(request.param, registry_url, mint(filled, "ops", Scope.ADMIN).secret, serve, monkeypatch)
     return promptops
 
 

@@ -14,7 +14,7 @@ from promptops.core.token import Scope
 from promptops.operations.runs import CloseRequest, OpenRequest, ReportRequest, close, open_run, report
 from promptops.store import Registry
 from tests.cli.conftest import Answer, Promptops
-from tests.gateway.serving import Serve, mint
+from tests.gateway.serving import Serve, mint, work_with
 from tests.gateway.test_reuse import CASES, MUST, WORKSPACE, loaded, provider, written
 from tests.support import factory
 from tests.support.model_server import ModelServer, spoken
@@ -72,10 +72,7 @@ def place(
     request: pytest.FixtureRequest, registry: Registry, registry_url: str, serve: Serve, root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:  # fmt: skip
-    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
-    if request.param == "server":
-        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(registry, "ops", Scope.ADMIN).secret)
-        monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
+    work_with(request.param, registry_url, mint(registry, "ops", Scope.ADMIN).secret, serve, monkeypatch)
     return root
 
 

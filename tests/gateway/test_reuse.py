@@ -17,7 +17,7 @@ from promptops.core.evidence.evidence import table_of
 from promptops.core.token import Scope
 from promptops.store import Registry
 from tests.cli.conftest import Answer, Promptops
-from tests.gateway.serving import Serve, mint
+from tests.gateway.serving import Serve, mint, work_with
 from tests.support import factory
 from tests.support.model_server import Body, ModelServer, Reply, model_server, said, spoken
 
@@ -93,10 +93,7 @@ def place(
     root = factory.make_workspace(tmp_path / "prompts", {"promptops.yml": WORKSPACE, "bot/evals/must.suite.yml": MUST,
                                                          "bot/prompts/.keep": ""})  # fmt: skip
     monkeypatch.chdir(root)
-    monkeypatch.setenv("PROMPTOPS_REGISTRY", registry_url)
-    if request.param == "server":
-        monkeypatch.setenv("PROMPTOPS_TOKEN", mint(registry, "ops", Scope.ADMIN).secret)
-        monkeypatch.setenv("PROMPTOPS_REGISTRY", serve(registry_url))
+    work_with(request.param, registry_url, mint(registry, "ops", Scope.ADMIN).secret, serve, monkeypatch)
     promptops("channels", "apply")
     written(root, greet="Greet", part="Part from")
     promptops("release", "bot", "--allow-dirty")

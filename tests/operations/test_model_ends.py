@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from promptops.operations import queries
+from promptops.operations.model_ends import ending_of
 from promptops.operations.worth_a_look import all_worth_a_look
 from promptops.store import Registry
+from tests.store.vandal import vandalise
 from tests.support.factory import content, go_back, go_live, make_channels, make_release
 
 GPT = "openai/gpt-4o-2024-08-06"  # ends on 2027-01-14
@@ -58,3 +60,16 @@ def test_status_names_what_is_live_and_ends_within_thirty_days(two: Registry) ->
 def test_status_says_nothing_of_a_channel_that_the_caller_does_not_see(two: Registry) -> None:
     go_live(two, "bot@0.1.0", now=END - timedelta(days=90))
     assert queries.status(two, now=END, sees=lambda channel: channel != "prod").looks == ()
+
+
+def test_a_damaged_release_stops_neither_the_status_of_others_nor_what_is_done_with_them(
+    two: Registry, database: str, registry_url: str
+) -> None:
+    other = make_release(two, content("shop", model=GPT))
+    digest = go_live(two, "bot@0.2.0", now=END - timedelta(days=90)).served[0].digest
+    go_live(two, f"shop@{other.version}", now=END - timedelta(days=90))
+    broken = "x'78'" if database == "sqlite" else "'x'"
+    vandalise(registry_url, f"UPDATE release SET content = {broken} WHERE digest = '{digest}'")
+    assert [look.app for look in queries.status(two, now=END).looks] == ["shop"]
+    assert [look.app for look in all_worth_a_look(two, END)] == ["shop"]
+    assert ending_of(two, queries.history(two, "bot", "prod").deployments, END) == ()

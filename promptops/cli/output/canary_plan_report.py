@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
@@ -24,8 +24,6 @@ _TOO_LITTLE: Final = (
     "Too little traffic for a canary: with half of the keys, it would take more than 7 days to see one that is three "
     "times as bad. Put captured calls of users to the release instead."
 )
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.%:-]*")
-"""What YAML reads as text, or as the number that it is, without quotes."""
 
 
 def plan_lines(found: CanaryPlanDocument, page: Page) -> list[Line]:
@@ -78,13 +76,11 @@ def bad_rate(guardrail: str, share: float, *, tripled: bool) -> str:
 
 
 def rollout_block(channel: str, settings: Mapping[str, object]) -> list[str]:
-    """The settings as they stand in ``promptops.yml``."""
-    return [
-        "channels:",
-        f"  {channel}:",
-        "    rollout:",
-        *(f"      {name}: {_flow(value)}" for name, value in settings.items()),
-    ]
+    """The settings as they stand in ``promptops.yml``, one a line."""
+    from yaml import safe_dump
+
+    lines = [safe_dump({name: value}, default_flow_style=True, width=sys.maxsize) for name, value in settings.items()]
+    return ["channels:", f"  {channel}:", "    rollout:", *(f"      {line.strip()[1:-1]}" for line in lines)]
 
 
 def _unknown(found: CanaryPlanDocument) -> list[Line]:
@@ -244,16 +240,3 @@ def _calls_instead(found: CanaryPlanDocument) -> list[tuple[str, Sequence[str]]]
 
 def _share(part: float) -> str:
     return f"{100 * part:.3g} %"
-
-
-def _flow(value: object) -> str:
-    """A setting in YAML, on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_flow(inner)}" for name, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -97,8 +97,12 @@ def _coin(coin: CanaryCoinDocument) -> list[Cell]:
     way = way_to_limit(coin)
     style = "bad" if way >= 1 else "warn" if way >= _NEAR else "good"
     bar = Span("#" * round(way * _BAR) + "-" * (_BAR - round(way * _BAR)), style)
-    shown = f"{coin.evidence:,.0f}" if coin.evidence >= 10 else f"{coin.evidence:.2g}"
-    return [name, bar, shown, f"canary {coin.canary:,}, stable {coin.stable:,} keys", ""]
+    return [name, bar, evidence_number(coin.evidence), f"canary {coin.canary:,}, stable {coin.stable:,} keys", ""]
+
+
+def evidence_number(value: float) -> str:
+    """Returns an e-value, or its limit, as people read it."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def way_to_limit(coin: CanaryCoinDocument) -> float:

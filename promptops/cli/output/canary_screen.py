@@ -6,13 +6,12 @@ guardrails that are furthest from their limit are left out first, and counted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from promptops import clock
-from promptops.cli.output.canary_report import needs, way_to_limit
+from promptops.cli.output.canary_report import evidence_number, needs, way_to_limit
 from promptops.cli.output.phrases import counted
 from promptops.cli.output.render import Cell, Line, Page, Span, cut, cut_line, squeezed
 from promptops.core.bucketing import percent
@@ -50,7 +49,7 @@ def how_far(coin: CanaryCoinDocument) -> str:
     """Returns how far a coin is: ``error again: 12 bad keys to 3 of stable, evidence 4.2 of 420``."""
     name = Coin(coin.coin).of(coin.guardrail)
     keys = f"{coin.canary:,} bad keys to {coin.stable:,} of stable"
-    return f"{name}: {keys}, evidence {_evidence(coin)} of {_number(coin.limit)}"
+    return f"{name}: {keys}, evidence {_number(coin.evidence)} of {_number(coin.limit)}"
 
 
 def furthest(coins: Sequence[CanaryCoinDocument]) -> CanaryCoinDocument | None:
@@ -141,7 +140,7 @@ def _guardrail(coin: CanaryCoinDocument, once: CanaryCoinDocument, sides: dict[s
     filled = int(share * _BAR)  # full only where the limit is reached
     style = "bad" if share >= 1 else "warn" if share >= 0.5 else "good"
     bar = "#" * filled + "-" * (_BAR - filled)
-    return [*head, " ".join(counts), "  ", Span(bar, style), "| ", _evidence(coin)]
+    return [*head, " ".join(counts), "  ", Span(bar, style), "| ", _number(coin.evidence)]
 
 
 def _needs(found: CanaryStatusDocument, page: Page) -> list[Line]:
@@ -173,11 +172,5 @@ def _share(part: int, whole: int) -> str:
     return f"{share:.2%}" if share < 0.1 else f"{share:.0%}"
 
 
-def _evidence(coin: CanaryCoinDocument) -> str:
-    return _number(coin.evidence)
-
-
 def _number(value: float) -> str:
-    if value > _LARGEST or math.isinf(value):
-        return f">{_LARGEST:,}"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    return f">{_LARGEST:,}" if value > _LARGEST else evidence_number(value)

@@ -125,7 +125,7 @@ class Histogram:
         if numbers is None or min(numbers[:1], default=0) < 0 or min(numbers[2::2], default=1) < 1:
             raise Invalid("a histogram is a list of whole numbers, in the order of its bins")
         counts = dict(zip(accumulate(numbers[::2]), numbers[1::2], strict=True))
-        if sum(numbers[::2]) >= BINS:
+        if counts and next(reversed(counts)) >= BINS:
             raise Invalid(f"a histogram has the bins 0 to {BINS - 1}")
         require_counts(counts, "a bin of a histogram")
         return cls._checked(counts)

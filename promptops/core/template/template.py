@@ -68,7 +68,7 @@ class Template:
         data = {name for body in bodies for name in body.data}
         signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data)
         messages = [(str(message.role), body) for message, body in zip(prompt.messages, bodies, strict=True)]
-        extras = [(at, message) for at, message in enumerate(prompt.messages) if message.has_tools]
+        extras = [(at, message) for at, message in enumerate(prompt.messages) if message.has_extras]
         return cls(signature, messages, limit, _Fast.of(messages, signature, limit), extras)
 
     @property

@@ -7,7 +7,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, case, delete, distinct, func, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    distinct,
+    func,
+    select,
+    text,
+)
 
 from promptops.core.outcomes.report import BadUnit, SampledUnit
 from promptops.core.outcomes.series import Arm, Assignment
@@ -63,13 +76,21 @@ _OF_DAY = (
     .order_by(_sample.c.unit)
     .limit(bindparam("most"))
 )
+
+
+def names_in(column: ColumnElement[str], named: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a list of JSON has a name, as JSON. LIKE would take upper case for lower on SQLite, and `_` for any."""
+    return func.replace(column, named, "") != column
+
+
 _AMONG = _OF_DAY.subquery()
-_IN_ALL = and_(_AMONG.c.arm == Arm.STABLE.value, _AMONG.c.could.like(bindparam("named")))
+_NAMED: BindParameter[str] = bindparam("named", type_=Text())
+_IN_ALL = and_(_AMONG.c.arm == Arm.STABLE.value, names_in(_AMONG.c.could, _NAMED))
 _RATE = select(
     func.count(distinct(_AMONG.c.unit)).label("units"),
     func.max(_AMONG.c.unit).label("top"),
     func.sum(case((_IN_ALL, 1), else_=0)).label("able"),
-    func.sum(case((and_(_IN_ALL, _AMONG.c.bad.like(bindparam("named"))), 1), else_=0)).label("were_bad"),
+    func.sum(case((and_(_IN_ALL, names_in(_AMONG.c.bad, _NAMED)), 1), else_=0)).label("were_bad"),
 )
 _DAYS_BAD = select(_bad.c.unit, _bad.c.minutes, _bad.c.minute).where(
     *(_bad.c[name] == bindparam(name) for name in ("app", "channel", "epoch", "revision", "arm", "guardrail")),
@@ -183,7 +204,7 @@ def rate_of_day(
     """Returns about how many keys an app had on a channel on a day, and among the smallest ids how many keys of the
     stable side could be bad at a guardrail, and were. It reads no key.
     """
-    place = {"app": app, "channel": channel, "day": day, "most": most, "named": f'%"{guardrail}"%'}
+    place = {"app": app, "channel": channel, "day": day, "most": most, "named": json.dumps(guardrail)}
     row = connection.execute(_RATE, place).one()
     return estimate(row.units, row.top or "", most), row.able or 0, row.were_bad or 0
 

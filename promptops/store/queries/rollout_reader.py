@@ -23,7 +23,7 @@ class RolloutReader:
     _connection: Connection
 
     def canaries(self) -> tuple[Deployment, ...]:
-        """What is live of every app with a canary whose steps the policy takes, in order of app and channel."""
+        """What is live of every app with a canary, in order of app and channel."""
         from promptops.store.queries.rollouts import running
 
         return running(self._connection)

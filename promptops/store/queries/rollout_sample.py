@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, distinct, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, distinct, func, literal, or_, select, true
 
 from promptops.core.canary.advance import SampledKeys
 from promptops.core.outcomes.report import Guardrail
 from promptops.core.outcomes.series import Arm
 from promptops.core.outcomes.units import EVERY, Sample
-from promptops.store.queries.outcome_units import estimate
+from promptops.store.queries.outcome_units import estimate, names_in
 from promptops.store.queries.rollouts import Revisions
 from promptops.store.schema import tables
 
@@ -91,8 +91,8 @@ def _was_bad(guardrail: str, within: Revisions) -> ColumnElement[bool]:
 
 
 def _says(column: ColumnElement[str], guardrail: str) -> ColumnElement[bool]:
-    """Whether any row of a key names the guardrail in its list of JSON. (LIKE takes upper case for lower on SQLite.)"""
-    return func.max(_flag(func.replace(column, json.dumps(guardrail), "") != column)) == 1
+    """Whether any row of a key names the guardrail in its list of JSON."""
+    return func.max(_flag(names_in(column, literal(json.dumps(guardrail))))) == 1
 
 
 def _flag(holds: ColumnElement[bool]) -> ColumnElement[int]:

@@ -40,20 +40,11 @@ _APPS: BindParameter[list[str]] = bindparam("apps", expanding=True)
 _HERE = and_(_log.c.app == bindparam("app"), _log.c.channel == bindparam("channel"))
 _RUNNING = (
     select(*deployment_columns(_log))
-    .select_from(
-        _rollout.join(_head, and_(_head.c.app == _rollout.c.app, _head.c.channel == _rollout.c.channel)).join(
-            _log,
-            and_(
-                _log.c.app == _head.c.app,
-                _log.c.channel == _head.c.channel,
-                _log.c.revision == _head.c.revision,
-                _log.c.canary_rollout == _rollout.c.rollout,
-            ),
-        )
-    )
+    .select_from(_head.join(_log, and_(*(_log.c[name] == _head.c[name] for name in ("app", "channel", "revision")))))
+    .where(_log.c.canary_rollout.is_not(None))
     .order_by(_log.c.app, _log.c.channel)
 )
-_RUNNING_OF = _RUNNING.where(_rollout.c.channel == bindparam("channel"), _rollout.c.app.in_(_APPS))
+_RUNNING_OF = _RUNNING.where(_head.c.channel == bindparam("channel"), _head.c.app.in_(_APPS))
 _STEPS = (
     select(*deployment_columns(_log))
     .where(_HERE, _log.c.revision >= bindparam("first"), _log.c.canary_rollout == bindparam("rollout"))
@@ -122,7 +113,7 @@ class Revisions:
 
 
 def running(connection: Connection) -> tuple[Deployment, ...]:
-    """Returns what is live of every app with a canary whose steps the policy takes."""
+    """Returns what is live of every app with a canary."""
     return tuple(map(deployment_of, connection.execute(_RUNNING)))
 
 

@@ -229,23 +229,30 @@ def test_a_folder_and_a_plain_web_server_take_no_reports(
     assert not {"report-key", "outcomes"} & set(plain_server.kinds())
 
 
-@pytest.mark.usefixtures("often")
-def test_a_sender_that_hangs_holds_no_call_up(client_of: Maker, counting: FakeServer) -> None:
-    client = with_secret(client_of(counting.url, timeout=600.0, poll=0.5))
+def hold_reports(server: FakeServer, seconds: float = 40.0) -> tuple[threading.Event, threading.Event]:
+    """Keeps each report without an answer. Returns what is set when one came, and what lets them go when it is set."""
     came, go = threading.Event(), threading.Event()
 
     def script(asked: Asked) -> Reply | None:
         if asked.kind == "outcomes":
             came.set()
-            go.wait(600)
+            go.wait(seconds)
         return None
+
+    server.script = script
+    return came, go
+
+
+@pytest.mark.usefixtures("often")
+def test_a_sender_that_hangs_holds_no_call_up(client_of: Maker, counting: FakeServer) -> None:
+    client = with_secret(client_of(counting.url, timeout=600.0, poll=0.5))
+    came, go = hold_reports(counting, 600.0)
 
     def call() -> None:
         for number in range(100):  # each adds three entries, and 100 wait at most
             ask(client, str(number))
             client.outcome("pc1:x", "ticket_resolved")
 
-    counting.script = script
     try:
         ask(client, "ada")
         assert came.wait(40)
@@ -265,15 +272,7 @@ def test_a_client_that_closes_sends_what_came_after_the_report_that_is_on_its_wa
     client_of: Maker, counting: FakeServer
 ) -> None:
     client = with_secret(client_of(counting.url, timeout=30.0))
-    came, go = threading.Event(), threading.Event()
-
-    def script(asked: Asked) -> Reply | None:
-        if asked.kind == "outcomes":
-            came.set()
-            go.wait(40)
-        return None
-
-    counting.script = script
+    came, go = hold_reports(counting)
     ask(client, "ada")
     assert came.wait(40)
     ask(client, "ben")
@@ -291,15 +290,7 @@ def test_a_job_gives_its_last_report_more_time_than_its_goodbye(
 ) -> None:
     monkeypatch.setattr(threads, "GOODBYE", 0.05)
     client = with_secret(Client(counting.url, channel="prod", cache_dir=False, start_timeout=20.0, timeout=30.0))
-    came, go = threading.Event(), threading.Event()
-
-    def script(asked: Asked) -> Reply | None:
-        if asked.kind == "outcomes":
-            came.set()
-            go.wait(40)
-        return None
-
-    counting.script = script
+    came, go = hold_reports(counting)
     ask(client, "ada")
     closing = threading.Thread(target=client.close, args=(40.0,))
     closing.start()

@@ -162,3 +162,13 @@ def test_it_counts_what_going_through_the_rows_counts(registry: Registry) -> Non
             }
             counted = (keys.canary, keys.canary_bad) if canary else (keys.stable, keys.stable_bad)
             assert counted == (len(able), len(able & was_bad))
+
+
+@pytest.mark.parametrize("name", ["score:tone", "score:Tone", "score:tone_of_voice"])
+def test_the_rate_of_a_day_is_that_of_this_guardrail_and_of_none_that_is_spelled_alike(
+    registry: Registry, name: str
+) -> None:
+    alike = ["score:tone", "score:Tone", "score:tone_of_voice", "score:toneXofXvoice"]
+    keep(registry, [seen(unit(number, WEIGHT), could=[each], bad=[each]) for number, each in enumerate(alike)])
+    with registry.read() as reader:
+        assert reader.rate_of_day("bot", "prod", BEGIN // DAY, name, most=100) == (4, 1, 1)
