@@ -260,7 +260,7 @@ client.close()
 """
 
 
-@pytest.mark.parametrize("old", ["0.5.0", "0.6.0"], indirect=True)
+@pytest.mark.parametrize("old", ["0.6.0", "0.7.0"], indirect=True)
 def test_an_old_client_that_knows_apps_that_are_off_follows(old: Old, registry: Registry, registry_url: str) -> None:
     make_two_live(registry)
     with (
@@ -272,7 +272,7 @@ def test_an_old_client_that_knows_apps_that_are_off_follows(old: Old, registry: 
         assert client.say("") == "0.1.0 off\n"
 
 
-@pytest.mark.parametrize("old", ["0.5.0", "0.6.0"], indirect=True)
+@pytest.mark.parametrize("old", ["0.6.0", "0.7.0"], indirect=True)
 def test_an_old_client_keeps_only_the_app_whose_release_requires_a_feature(
     old: Old, registry: Registry, registry_url: str
 ) -> None:

@@ -19,7 +19,7 @@ from textwrap import dedent
 from promptops.config import VARIABLES
 from tests.support.checkout import ROOT
 
-VERSIONS = ("0.1.0", "0.5.0", "0.6.0")
+VERSIONS = ("0.1.0", "0.6.0", "0.7.0")
 
 REFS = "0.3.0"
 """The last version that left a ref of its own in git for each fact: its wheel makes what has to be read of that."""
@@ -84,7 +84,7 @@ for command in json.load(sys.stdin):
 
 
 def wheel(version: str) -> Path:
-    """The wheel of an earlier version. From 0.5.0 on it is compressed as a whole, in half the size: ``.whl.xz``."""
+    """The wheel of an earlier version. From 0.6.0 on it is compressed as a whole, in half the size: ``.whl.xz``."""
     folder = ROOT / "tests" / "fixtures" / ("wheels" if version in VERSIONS else "older")
     path = folder / f"promptops_registry-{version}-py3-none-any.whl"
     return path if path.exists() else path.with_suffix(".whl.xz")

@@ -25,6 +25,7 @@ from tests.support.factory import ACTOR, NAME, START
 from tests.support.journal import REF, sync
 
 Change = Callable[[World, Say], None]
+_PATIENCE = 120.0  # seconds for git; with the 10 of a release, a machine under load leaves the tag to the next sync
 MARK = "promptops_restoring"
 """The table of a database on PostgreSQL that is being restored."""
 
@@ -76,7 +77,7 @@ def _release_and_tag(world: World, say: Say) -> None:
         with registry.read() as reader:
             made = reader.newest_release("bot")
         if made is not None:
-            tag(registry, Repository.open(world.work), [made])
+            tag(registry, Repository.open(world.work), [made], seconds=_PATIENCE)
 
 
 def _upgrade(world: World, say: Say) -> None:
