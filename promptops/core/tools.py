@@ -16,7 +16,7 @@ from promptops.core.template.values import plain
 
 FUNCTION, CUSTOM = "function", "custom"
 
-_DATED = re.compile(r"\w+_20\d{6}|mcp_toolset")
+_DATED = re.compile(r"\w+_20\d{6}|mcp_toolset|tool_search_tool_\w+")
 _NO_PARAMETERS = Tool(name="-").parameters
 
 

@@ -84,7 +84,8 @@ def read_tools(fields: Fields, model: str | None) -> tuple[Tool, ...]:
         if flaw := tool_flaw(model, tool):
             item.add("tool-not-taken", None, flaw)
         if tool.name in tools:
-            item.add("name-taken", None, f"two tools are called '{short(tool.name)}'")
+            hint = "Give each a `name`: it is not sent where the provider has none." if tool.name == tool.type else ""
+            item.add("name-taken", None, f"two tools are called '{short(tool.name)}'", hint)
         tools[tool.name] = tool
     return tuple(tools.values())
 

@@ -38,6 +38,11 @@ def function(**said: Any) -> dict[str, Any]:
         (Api.OPENAI_RESPONSES, SEARCH, {"type": "web_search", "search_context_size": "low"}),
         (Api.COMPATIBLE, SEARCH, {"type": "web_search", "search_context_size": "low"}),
         (Api.ANTHROPIC, DATED, {"type": "web_search_20260318", "name": "web_search", "max_uses": 3}),
+        (
+            Api.ANTHROPIC,
+            Tool(name="tool_search_tool_bm25", type="tool_search_tool_bm25"),
+            {"type": "tool_search_tool_bm25", "name": "tool_search_tool_bm25"},
+        ),
         (Api.ANTHROPIC, FREE, {"type": "custom", "name": "f", "input_schema": SCHEMA}),
         (
             Api.OPENAI_CHAT,

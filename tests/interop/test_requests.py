@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from anthropic._data import DEPRECATED_MODELS
 from anthropic.types import message_create_params
+from anthropic.types.beta import BetaToolUnionParam
 from openai.types.chat import completion_create_params
-from openai.types.responses import response_create_params
+from openai.types.responses import response_create_params, tool_param
 from openai.types.shared import chat_model
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from promptops.core.model import Json, Message, Prompt, ResponseFormat, Role, Tool
 from promptops.core.models.refusals import refusals
 from promptops.core.models.table import facts_of
+from promptops.core.models.tool_types import CLAUDE_TOOLS, OPENAI_TOOLS
 from promptops.core.parameters import TABLE, Api
 from promptops.core.provider_arguments import anthropic_messages, openai_chat, openai_responses
 
@@ -168,3 +170,22 @@ def test_efforts_of_the_table_are_efforts_of_the_sdk() -> None:
         if isinstance(effort, str)
     }
     assert set(facts_of("openai/gpt-6-luna").efforts) <= known
+
+
+def _types_of_tools(union: Any) -> set[str]:
+    """The values of ``type`` in a union of typed dictionaries."""
+
+    def literals(hint: Any) -> set[str]:
+        parts = get_args(hint)
+        if get_origin(hint) is Literal:
+            return set(parts)
+        return set().union(*(literals(part) for part in parts if not isinstance(part, str)))
+
+    return set().union(*(literals(get_type_hints(member)["type"]) for member in get_args(union)))
+
+
+def test_the_types_of_tools_are_those_of_the_sdks() -> None:
+    openai = {re.sub(r"_20\d\d_\d\d_\d\d$", "", kind) for kind in _types_of_tools(tool_param.ToolParam)}
+    claude = {re.sub(r"_20\d{6}$", "", kind) for kind in _types_of_tools(BetaToolUnionParam)}
+    assert openai - {"function", "custom"} == OPENAI_TOOLS
+    assert claude - {"custom"} == CLAUDE_TOOLS

@@ -217,3 +217,43 @@ def test_extra_fields_are_part_of_the_release_which_asks_for_clients_that_send_t
 def test_the_values_of_the_first_case_are_sent() -> None:
     head = f"model: {GPT}\nresponseFormat: json_object\nmessages: [{{role: user, content: 'Write {{{{how}}}}'}}]\n"
     assert found(head + "testData: [{how: JSON}]\n") == []
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "meant"),
+    [
+        (GPT, "web_serch", "Did you mean 'web_search'?"),
+        (GPT, "code_interpretor", "Did you mean 'code_interpreter'?"),
+        (GPT, "web_search_20260318", "Did you mean 'web_search'?"),
+        (GPT, "retrieval", "The types are apply_patch, "),
+        (GPT, "x" * 60, "The types are apply_patch, "),
+        (SONNET, "web_serch_20250305", "Did you mean 'web_search'?"),
+        (SONNET, "code_exec_20250825", "Did you mean 'code_execution'?"),
+        (SONNET, "grep_20250825", "The types are advisor, "),
+        (SONNET, "web_search_20250305", ""),
+        (SONNET, "tool_search_tool_bm25", ""),
+        (SONNET, "mcp_toolset", ""),
+        (GPT, "web_search_2025_08_26", ""),
+        (GPT, "mcp", ""),
+        ("local/llama@4f2a91c", "web_serch", ""),
+    ],
+)
+def test_a_tool_of_the_provider_with_a_type_that_it_is_not_known_to_have_is_doubtful(
+    model: str, kind: str, meant: str
+) -> None:
+    items = prompt_findings(f"model: {model}\n{CAPPED}}}\n{ASK}tools: [{{type: {kind}}}]\n")
+    assert [(item.code, item.severity) for item in items] == ([("request-doubtful", Severity.WARNING)] if meant else [])
+    assert all(item.hint.startswith(meant) and "https://" in item.hint and item.line == 4 for item in items)
+
+
+def test_two_servers_of_tools_are_told_apart_by_a_name_that_is_not_sent() -> None:
+    server = "{type: mcp, server_label: %s, server_url: 'https://%s.example'%s}"
+    head = f"model: {GPT}\n{ASK}"
+    both = f"tools: [{server % ('a', 'a', '')}, {server % ('b', 'b', '')}]\n"
+    [item] = prompt_findings(head + both)
+    assert (item.code, item.hint) == (
+        "name-taken",
+        "Give each a `name`: it is not sent where the provider has none.",
+    )
+    named = f"tools: [{server % ('a', 'a', ', name: one')}, {server % ('b', 'b', ', name: two')}]\n"
+    assert prompt_findings(head + named) == []

@@ -15,6 +15,7 @@ from promptops.core.models.refusal import CAPS, Messages, Refusal, refused, text
 from promptops.core.models.strict_schemas import strict_schemas
 from promptops.core.models.table import Facts, facts_of
 from promptops.core.models.tool_choice import tool_choice
+from promptops.core.models.tool_types import tool_types
 from promptops.core.parameters import ANTHROPIC, OPENAI, provider_of
 
 _OPENAI_CHAT: Final = (
@@ -40,11 +41,13 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
         yield from _roles(messages, facts, provider)
     if provider in OPENAI:
         yield from tool_choice(prompt, _OPENAI_CHAT, is_openai=True)
+        yield from tool_types(prompt, is_openai=True)
         yield from _tier(prompt, _OPENAI_TIERS, _OPENAI_CHAT)
         yield from strict_schemas(prompt, _OPENAI_SHAPES, every=False, all_required=True)
         yield from _json_mode(prompt, messages)
     elif provider in ANTHROPIC:
         yield from tool_choice(prompt, CLAUDE_MESSAGES, is_openai=False)
+        yield from tool_types(prompt, is_openai=False)
         yield from _tier(prompt, _CLAUDE_TIERS, CLAUDE_MESSAGES)
         yield from strict_schemas(prompt, _CLAUDE_SHAPES, every=True, all_required=False)
         yield from anthropic(prompt, messages, facts)
