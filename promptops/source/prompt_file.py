@@ -56,7 +56,12 @@ _TWINS = {
     "parameters": "'modelParameters'",
     "input": "'inputs'",
     "tests": "'testData'",
-    "prompt": "a message of role user",
+    **dict.fromkeys(("prompt", "human"), "a message of role user"),
+    **dict.fromkeys(("ai", "bot"), "a message of role assistant"),
+    **dict.fromkeys(
+        ("instructions", "system_prompt", "systemPrompt", "system_message", "systemMessage"), "a message of role system"
+    ),
+    **{f"{role}_prompt": f"a message of role {role}" for role in (Role.USER, Role.ASSISTANT)},
     **{role.value: f"a message of role {role}" for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)},
 }
 _MESSAGE_SET = frozenset(_MESSAGE_KEYS)
@@ -110,24 +115,27 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
             return _assemble(Fields(report, document, {}, ()), body, name, around)
     else:
         document = read_yaml(report)
-    report.suites = [span for key in SUITE_KEYS for span in document.spans(key)]
+    report.suites = sorted(span for key in SUITE_KEYS for span in document.spans(key))
     fields = read_fields(report, document, "a prompt")
-    if fields is None or _is_of_copilot(fields):
+    if fields is None or _is_of_copilot(fields, around.pins):
         return PromptFile(report=report, name=name)
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
         _unknown_keys(fields, known, _TWINS)
     return _assemble(fields, body, name, around)
 
 
-def _is_of_copilot(fields: Fields) -> bool:
+def _is_of_copilot(fields: Fields, pins: Mapping[str, Pin]) -> bool:
     """Reports a prompt file of Copilot in VS Code, which is Markdown with other keys, in one finding.
 
+    It names its models for people: ``GPT-5 (copilot)``, or several. Ours are pins, or have their provider.
     Format: https://code.visualstudio.com/docs/copilot/customization/prompt-files
     """
     tools = fields.value.get("tools")
     names = isinstance(tools, list) and bool(tools) and all(isinstance(tool, str) for tool in tools)
     modes = [key for key in ("mode", "agent") if isinstance(fields.value.get(key), str)]
-    if "messages" in fields.value or fields.value.get("model") is not None or not (names or modes):
+    model = fields.value.get("model")
+    is_ours = isinstance(model, str) and ("/" in model or model in pins)
+    if "messages" in fields.value or is_ours or not (names or modes):
         return False
     fields.add_at_key(
         "other-format",

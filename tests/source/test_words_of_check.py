@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from promptops.core.finding import Finding, Severity
@@ -48,11 +50,26 @@ def test_an_unknown_key_of_a_message_is_not_part_of_the_release() -> None:
     assert one == other is not None
 
 
-@pytest.mark.parametrize("key", ["system", "user", "assistant", "developer"])
-def test_a_role_as_a_key_of_the_file_is_a_message_of_that_role(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "role"),
+    [
+        *((role, role) for role in ("system", "user", "assistant", "developer")),
+        ("prompt", "user"),
+        ("human", "user"),
+        ("user_prompt", "user"),
+        ("ai", "assistant"),
+        ("instructions", "system"),
+        ("system_prompt", "system"),
+        ("systemPrompt", "system"),
+        ("systemMessage", "system"),
+    ],
+)
+def test_a_role_as_a_key_of_the_file_is_a_message_of_that_role(key: str, role: str) -> None:
     finding = only(f"{key}: Be kind.\n" + ASKED)
-    assert finding.hint == f"Did you mean: '{key}' → a message of role {key}?"
-    assert "'prompt' → a message of role user" in only("prompt: Be kind.\n" + ASKED).hint
+    assert finding.hint == f"Did you mean: '{key}' → a message of role {role}?"
+    without_messages = prompt_findings(f"{key}: Be kind.\n" + HEAD)
+    assert [each.code for each in without_messages] == ["missing-key", "unknown-key"]
+    assert without_messages[1].hint == finding.hint
 
 
 @pytest.mark.parametrize(
@@ -118,6 +135,15 @@ def test_placeholders_are_found_in_markdown_and_partials_and_can_be_ignored() ->
         ('{{x}} "really"', "yaml-syntax", "Put the text in quotes: '{{x}} \"really\"'."),
         ('"Answer {"label": 1}"', "yaml-syntax", "use single quotes, or a block (`|`)"),
         (r'"\ud83d\ude00"', "yaml-syntax", "YAML has no surrogates"),
+        ("'It's {{x}}'", "yaml-syntax", "A single quote inside single quotes ends the text: write it twice"),
+        ("Answer: {{x}}", "yaml-syntax", 'Put the text in quotes: "Answer: {{x}}".'),
+        ("Sort this: what is {x: 1}?", "yaml-syntax", 'Put the text in quotes: "Sort this: what is {x: 1}?".'),
+        ("[TICKET] {{x}}", "yaml-syntax", 'Put the text in quotes: "[TICKET] {{x}}".'),
+        ("@{{x}}, answer", "yaml-syntax", 'Put the text in quotes: "@{{x}}, answer".'),
+        ("`{{x}}` is code", "yaml-syntax", 'Put the text in quotes: "`{{x}}` is code".'),
+        ("%{x}", "yaml-syntax", 'Put the text in quotes: "%{x}".'),
+        (r'"C:\users\{{x}}"', "yaml-syntax", "Use single quotes or `|`, where a backslash is a backslash."),
+        (r'"\lambda of {{x}}"', "yaml-syntax", "Use single quotes or `|`, where a backslash is a backslash."),
     ],
 )
 def test_text_that_yaml_reads_otherwise_has_the_hint_for_it(content: str, code: str, hint: str) -> None:
@@ -125,6 +151,20 @@ def test_text_that_yaml_reads_otherwise_has_the_hint_for_it(content: str, code: 
     assert finding.code == code
     assert hint in finding.hint
     assert "{{input}}" not in finding.hint
+
+
+@pytest.mark.parametrize("line", ["```yaml", "{% import 'macros.j2' as macros %}"])
+def test_what_is_around_the_yaml_of_another_tool_is_to_be_removed(line: str) -> None:
+    finding = only(f"{line}\n{ASKED}")
+    assert (finding.code, finding.line) == ("yaml-syntax", 1)
+    assert finding.hint == "Remove the line: the file is YAML alone, and templates are in its texts."
+
+
+@pytest.mark.parametrize("value", ["[]", "{a: 1}", "[a, b]  # names"])
+def test_a_list_before_what_is_wrong_is_not_taken_for_a_text(value: str) -> None:
+    finding = only(f"{HEAD}tags: {value}\n  adverse events.\n{ASKED}")
+    assert finding.code == "yaml-syntax"
+    assert "begins with `|` after its key" in finding.hint
 
 
 LONG = "x" * 200_000
@@ -142,11 +182,23 @@ LONG = "x" * 200_000
         ASKED + f"tools: [{{type: mcp, name: {LONG}}}, {{type: mcp, name: {LONG}}}]\n",
         ASKED + f"evaluators: [{{name: {LONG}, string: {{is: x}}}}]\n",
         ASKED + f"evaluators: [{{name: {LONG}, uses: {LONG}}}]\n",
+        ASKED + f"inputs: {{q: {{type: integer, default: {LONG}}}}}\n",
+        ASKED + f"inputs: {{q: {{type: {LONG}}}}}\n",
+        ASKED + f"inputs: {{q: {{pattern: '({'y' * 900}'}}}}\n",
+        ASKED + f"inputs: {{q: {{enum: [{LONG}], default: a}}}}\n",
+        ASKED + f"modelParameters: {{serviceTier: {LONG}}}\n",
+        ASKED + f"more: !!{'x' * 9000} a\n",
+        HEAD + f"template: jinja2\nmessages: [{{role: user, content: '{{{{ q | {LONG} }}}}'}}]\n",
+        HEAD + f"template: jinja2\nmessages: [{{role: user, content: '{{% {LONG} %}}'}}]\n",
+        HEAD + f"template: jinja2\nmessages: [{{role: user, content: '{{{{ q is {LONG} }}}}'}}]\n",
+        HEAD + f"template: jinja2\nmessages: [{{role: user, content: '{{% include \"{LONG}\" %}}'}}]\n",
+        HEAD + f"messages: [{{role: user, content: '{{{{> {LONG}}}}}'}}]\n",
+        HEAD + f"messages: [{{role: user, content: '{{{{{LONG} x}}}}'}}]\n",
         HEAD + f"messages: [{{role: {LONG}, content: x}}]\n",
         HEAD + f"messages: {LONG}\n",
         f"model: {LONG}\nmessages: [{{role: user, content: x}}]\n",
     ],
-    ids=range(12),
+    ids=itertools.count(),
 )
 def test_a_value_in_a_message_is_cut(text: str) -> None:
     findings = prompt_findings(text)
@@ -182,6 +234,9 @@ def test_conditions_in_a_simple_template_name_the_language_that_has_them() -> No
         "tools: [search]\n",
         "agent: ask\nargument-hint: the file\n",
         "mode: ask\n",
+        "mode: agent\nmodel: GPT-4o\ntools: ['githubRepo', 'codebase']\n",
+        "agent: plan\nmodel: Claude Sonnet 4.5 (copilot)\n",
+        "agent: plan\nmodel: ['GPT-5 (copilot)', 'Claude Opus 4.5']\n",
     ],
 )
 def test_a_prompt_file_of_copilot_is_one_finding_that_names_its_format(front: str) -> None:
@@ -240,3 +295,13 @@ def test_a_suite_that_cannot_be_run_is_a_warning_and_stops_no_release(suite: str
     assert all(finding.severity is not Severity.ERROR for finding in broken.findings)
     assert broken.app("bot").content == plain.app("bot").content is not None
     broken.require_valid()
+
+
+@pytest.mark.parametrize("first", ["evaluators", "testData"])
+def test_the_suite_is_known_in_whatever_order_its_keys_stand(first: str) -> None:
+    keys = {"evaluators": "evaluators: [Be polite]\n", "testData": "testData: [{vars: {q: a}}, {q: '\x07'}]\n"}
+    both = keys.pop(first) + "".join(keys.values())
+    for text in (both + ASKED, ASKED + both):
+        findings = prompt_findings(text)
+        assert {finding.code for finding in findings} >= {"wrong-type", "case-incomplete"}
+        assert {finding.severity for finding in findings} == {Severity.WARNING}

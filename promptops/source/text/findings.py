@@ -28,6 +28,8 @@ MAX_KEPT = MAX_PROBLEMS
 cover later ones."""
 
 _MOST_QUOTED = 80  # characters of a value that a message quotes: enough to recognise it
+_QUOTED = re.compile(r"""(?<!\w)(['"])(?:(?!\1).){81,}\1(?!\w)|(`)[^`]{81,}`|\S{120,}""")
+"""A value in a message that no caller cut: those of Jinja, JSON Schema and YAML are part of messages as they are."""
 _LISTED = 50  # known names in a hint, so that it stays readable
 # Comparing names costs their lengths multiplied, for each known name: longer words and lists get no suggestion.
 _MAX_WORD = 100
@@ -269,6 +271,8 @@ class Report:
         return result
 
     def _finding(self, code: str, offset: int, message: str, hint: str = "") -> Finding:
+        if len(message) > _MOST_QUOTED:
+            message = _QUOTED.sub(_cut, message)
         severity = RULES[code].severity
         if severity is Severity.ERROR and self._is_suite(code, offset):
             severity = Severity.WARNING
@@ -281,6 +285,10 @@ class Report:
             message=message,
             hint=hint,
         )
+
+
+def _cut(match: re.Match[str]) -> str:
+    return f"{match[0][: _MOST_QUOTED - 1]}…{match[1] or match[2] or ''}"
 
 
 def short(text: str) -> str:

@@ -385,7 +385,7 @@ def _syntax(error: Exception, text: str, base: int) -> Problem:
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     line = text[text.rfind("\n", 0, offset) + 1 :].partition("\n")[0]
     before = text[: text.rfind("\n", 0, offset) + 1].rstrip("\n").rpartition("\n")[2]
-    hint = syntax_hint(line, before)
+    hint = syntax_hint(line, before, reason)
     if "invalid Unicode character escape" in reason:
         hint = "YAML has no surrogates (`\\ud83d`): write the character itself."
     return Problem(code="yaml-syntax", offset=base + offset, message=f"not YAML: {reason}", hint=hint)
