@@ -12,7 +12,11 @@ from promptops._version import __version__
 
 if TYPE_CHECKING:
     from promptops.client.async_client import AsyncClient
-    from promptops.client.prompt import Prompt
+    from promptops.client.calls.call import Call
+    from promptops.client.calls.exposure import Exposure
+    from promptops.client.model_parameters import Parameters
+    from promptops.client.prompt import Arguments, Fallback, Prompt, Reason, Renders, Source, Variant
+    from promptops.client.state.app_release import ServedRelease
     from promptops.client.status import Change, Status
     from promptops.client.sync_client import Client
     from promptops.core.errors import (
@@ -32,38 +36,80 @@ if TYPE_CHECKING:
         VariableInvalid,
     )
     from promptops.core.heartbeat import State
+    from promptops.core.model import AnswerCheck, Engine, Input, Json, Message, ResponseFormat, Role, Tool, ToolCall
+    from promptops.core.model import Prompt as Definition
 
 __all__ = [
+    "AnswerCheck",
     "AppNotFound",
+    "Arguments",
     "AsyncClient",
+    "Call",
     "Change",
     "ChannelNotFound",
     "Client",
+    "Definition",
+    "Engine",
+    "Exposure",
+    "Fallback",
+    "Input",
     "Invalid",
+    "Json",
+    "Message",
     "MissingVariable",
     "NotFound",
     "OutputTooLarge",
     "ParameterNotTaken",
+    "Parameters",
     "Prompt",
     "PromptNotFound",
     "PromptUnavailable",
     "PromptopsError",
+    "Reason",
     "ReleaseNotFound",
+    "Renders",
+    "ResponseFormat",
+    "Role",
+    "ServedRelease",
+    "Source",
     "State",
     "Status",
+    "Tool",
+    "ToolCall",
     "Unavailable",
     "UnknownVariable",
     "VariableInvalid",
+    "Variant",
     "__version__",
 ]
 
 _HOMES = {
+    "AnswerCheck": "promptops.core.model",
+    "Arguments": "promptops.client.prompt",
     "AsyncClient": "promptops.client.async_client",
+    "Call": "promptops.client.calls.call",
     "Change": "promptops.client.status",
     "Client": "promptops.client.sync_client",
+    "Definition": "promptops.client.prompt",
+    "Engine": "promptops.core.model",
+    "Exposure": "promptops.client.calls.exposure",
+    "Fallback": "promptops.client.prompt",
+    "Input": "promptops.core.model",
+    "Json": "promptops.core.model",
+    "Message": "promptops.core.model",
+    "Parameters": "promptops.client.model_parameters",
     "Prompt": "promptops.client.prompt",
+    "Reason": "promptops.client.prompt",
+    "Renders": "promptops.client.prompt",
+    "ResponseFormat": "promptops.core.model",
+    "Role": "promptops.core.model",
+    "ServedRelease": "promptops.client.state.app_release",
+    "Source": "promptops.client.prompt",
     "State": "promptops.core.heartbeat",
     "Status": "promptops.client.status",
+    "Tool": "promptops.core.model",
+    "ToolCall": "promptops.core.model",
+    "Variant": "promptops.client.prompt",
 }
 
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _END = 2.0
 """Seconds that closing waits for the threads, of which one for the server to take the goodbye: as ``Client`` does."""
 
+_UNSTARTED = "the client was not started: await client.start(), or use it with `async with`"
 _ORPHANED = "this process was forked: await client.start() in its event loop"
 
 
@@ -43,6 +44,8 @@ class AsyncClient(BackgroundClient):
         super()._begin()
         self._follows = False
         self._renew()
+        for replica in self._replicas.values():
+            replica.contact.set_unfollowed(_UNSTARTED)
 
     def _renew(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

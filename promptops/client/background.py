@@ -21,7 +21,7 @@ from promptops.client.sources.source import OpenPlace, SourcePlace
 from promptops.client.state.app_release import ServedRelease
 from promptops.client.status import log
 from promptops.core.errors import Invalid, PromptUnavailable, ReleaseNotFound
-from promptops.core.reference import Reference
+from promptops.core.reference import Reference, require_text
 
 _CLIENTS: weakref.WeakSet[BackgroundClient] = weakref.WeakSet()
 
@@ -94,6 +94,7 @@ def one_version(text: str) -> Reference:
     Raises:
         Invalid: the text names no version, or several.
     """
+    require_text(text)
     references = references_of([text], "fetch()")
     if len(references) != 1:
         raise Invalid("fetch() takes one version of an app", hint="For example client.fetch('bot@1.3.0').")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptops.client import settings
+from promptops.client.fallbacks import Fallbacks
 from promptops.client.follow.follower import ChannelFollower
 from promptops.client.follow.replica import Replica
 from promptops.client.follow.schedule import World
@@ -26,6 +27,7 @@ from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, Invalid, NotFound, PromptUnavailable, Unavailable
 from promptops.core.escape import one_line
 from promptops.core.heartbeat import State
+from promptops.core.reference import require_text
 
 if TYPE_CHECKING:
     import ssl
@@ -64,6 +66,7 @@ class BaseClient:
         proxy: str | None = None,
         verify: bool | str | os.PathLike[str] | ssl.SSLContext = True,
         allow_http: bool = False,
+        fallbacks: Mapping[str, Fallback] | None = None,
         on_change: OnChange | None = None,
         on_state: OnState | None = None,
     ) -> None:
@@ -95,8 +98,7 @@ class BaseClient:
             proxy=proxy,
             verify=os.fspath(verify) if isinstance(verify, os.PathLike) else verify,
         )
-        self._strict = strict
-        self._fell_back: set[str] = set()
+        self._strict, self._fallbacks, self._fell_back = strict, Fallbacks(fallbacks), set[str]()
         self._followers = self._plan(settings.hook_of(on_change, "on_change"), settings.hook_of(on_state, "on_state"))
         self._replicas = {name: follower.replica for name, follower in self._followers.items()}
         self._own = self._replicas[self._settings.channels[0]]
@@ -154,27 +156,33 @@ class BaseClient:
         ``key`` (or ``targeting_key``) keeps one user or conversation on one side of a canary. ``hold`` is the
         :attr:`Prompt.hold` of an earlier prompt of a conversation, which keeps it on that release; one that holds
         nothing any more changes nothing. ``version`` names a release that is held; :meth:`fetch` holds one.
-        ``fallback`` is what is served when there is nothing else: text, a list of messages, or a whole prompt as a
-        mapping.
+        ``fallback`` is what is served when there is nothing else: text, a list of messages, or the mapping of a prompt
+        file. It is read at the first call that gives it, whether it is needed or not.
 
         Raises:
             PromptUnavailable: nothing is held, and there is no fallback.
             NotFound: there is no such prompt, and no fallback; lists what there is.
+            Invalid: the name is not that of a prompt, or the fallback is no prompt.
         """
         if not self._mark[0]:
             self._notice()
-        if version is None and channel is None and not hold and not self._strict:
-            prompt = self._own.view.plain.get(name)
-            if prompt is not None:
-                return prompt
         try:
+            if fallback is not None:
+                self._fallbacks.find(name, fallback)
+            if version is None and channel is None and not hold and not self._strict:
+                prompt = self._own.view.plain.get(name)
+                if prompt is not None:
+                    return prompt
             view = self._replica(channel).view
             return view.resolve(name, targeting_key if key is None else key, version, hold)
         except (NotFound, Unavailable) as error:
             explained = self._explained(error, channel)
-            if fallback is None:
+            if (own := self._fallbacks.find(name, fallback)) is None:
                 raise explained from None
-            return self._fall_back(name, fallback, channel, explained, hold)
+            return self._fall_back(own, channel, explained, hold)
+        except (AttributeError, TypeError):
+            require_text(name)
+            raise
 
     def call(
         self,
@@ -263,6 +271,7 @@ class BaseClient:
         Raises:
             PromptUnavailable, AppNotFound: as :meth:`get_prompt` does.
         """
+        require_text(app)
         try:
             return self._replica(channel).view.release(app, targeting_key if key is None else key, hold=hold)
         except Unavailable as error:
@@ -345,22 +354,22 @@ class BaseClient:
     def _explained(self, error: NotFound | Unavailable, channel: str | None) -> NotFound | Unavailable:
         """Where nothing is held yet, say why: a token that is wrong looks like a network that is down."""
         replica = self._replicas.get(channel) if channel is not None else self._own
-        if replica is None or replica.held is not None or not replica.contact.problem:
+        if replica is None or replica.held is not None:
             return error
-        return PromptUnavailable(f"{error.message} ({replica.contact.problem})", hint=error.hint)
+        problem = replica.contact.unfollowed or replica.contact.problem
+        return PromptUnavailable(f"{error.message} ({problem})", hint=error.hint) if problem else error
 
     def _fall_back(
-        self,
-        name: str,
-        fallback: Fallback,
-        channel: str | None,
-        error: NotFound | Unavailable,
-        hold: str | None,
+        self, fallback: Prompt, channel: str | None, error: NotFound | Unavailable, hold: str | None
     ) -> Prompt:
+        name = fallback.name
         if name not in self._fell_back:
             self._fell_back.add(name)
             log(logging.WARNING, "fallback", "%s is answered by its fallback: %s", name, error.message, prompt=name)
         replica = self._replicas.get(channel or "", self._own)
-        prompt = Prompt.fallback(name, fallback, channel=channel or self._own.channel)
-        exposure = replica.view.exposure(prompt.app)  # the conversation goes on with its hold when there is something
-        return replace(prompt, exposure=exposure.with_hold(hold) if isinstance(hold, str) else exposure)
+        exposure = replica.view.exposure(fallback.app)  # the conversation goes on with its hold when there is something
+        return replace(
+            fallback,
+            channel=channel or self._own.channel,
+            exposure=exposure.with_hold(hold) if isinstance(hold, str) else exposure,
+        )

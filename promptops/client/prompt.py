@@ -6,15 +6,17 @@ provider's ``create``, fresh objects each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from promptops.client.calls.exposure import Exposure
-from promptops.core.errors import Invalid
-from promptops.core.model import Engine, Json, Message, ResponseFormat, Role, Tool
+from promptops.client.definitions import Described, compile_described
+from promptops.client.model_parameters import Parameters
+from promptops.core.model import Json, Message
 from promptops.core.model import Prompt as Definition
+from promptops.core.reference import require_text
 from promptops.core.template.template import Template
 from promptops.core.template.values import plain
 
@@ -96,9 +98,9 @@ class Prompt:
         return self.definition.model
 
     @property
-    def parameters(self) -> dict[str, Json]:
-        """The model's parameters under their GitHub Models names; the caller's own copy."""
-        return {name: plain(value) for name, value in self.definition.parameters.items()}
+    def parameters(self) -> Parameters:
+        """The model's parameters under their GitHub Models names; the caller's own copy, to read and not for ``**``."""
+        return Parameters((name, plain(value)) for name, value in self.definition.parameters.items())
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -187,15 +189,17 @@ class Prompt:
 
     @classmethod
     def fallback(cls, name: str, value: Fallback, *, channel: str = "") -> Prompt:
-        """Returns a prompt that the application brings itself: from text, messages, or a whole prompt as a mapping.
+        """Returns a prompt that the application brings itself: from text, messages, or the mapping of a prompt file.
 
         It takes every variable and uses those in its text, because the call is written for the prompt it replaces.
 
         Raises:
-            Invalid: the value has another type.
+            Invalid: the value is no prompt, or could not be rendered or sent.
         """
+        require_text(name)
         app, _, short = name.partition("/")
-        definition = _definition(short or app, value)
+        described = value.definition if isinstance(value, Prompt) else value
+        definition, template = compile_described(short or app, described, f"the fallback of '{name}'")
         return cls(
             app=app,
             name=name,
@@ -207,11 +211,11 @@ class Prompt:
             source=Source.FALLBACK,
             reason=Reason.DEFAULT,
             definition=definition,
-            template=_Lenient(Template.compile(definition)),
+            template=_Lenient(template),
         )
 
 
-Fallback: TypeAlias = "str | Sequence[Message | Mapping[str, str]] | Mapping[str, Json] | Prompt | Definition"
+Fallback: TypeAlias = "Described | Prompt"
 """What :meth:`Prompt.fallback` takes."""
 
 
@@ -226,101 +230,3 @@ class _Lenient:
 
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
         return self._template.render({name: values[name] for name in self.names if name in values})
-
-
-_KEYS = {
-    "messages": "messages",
-    "model": "model",
-    "parameters": "parameters",
-    "modelParameters": "parameters",
-    "engine": "engine",
-    "template": "engine",
-    "tools": "tools",
-    "response_format": "response_format",
-    "responseFormat": "response_format",
-    "json_schema": "json_schema",
-    "jsonSchema": "json_schema",
-}
-
-
-def _definition(name: str, value: Fallback) -> Definition:
-    if isinstance(value, Prompt):
-        return value.definition
-    if isinstance(value, Definition):
-        return value
-    if isinstance(value, str):
-        return Definition(name=name, messages=(Message(role=Role.USER, content=value),))
-    try:
-        if not isinstance(value, Mapping):
-            return Definition(name=name, messages=_messages(value))
-        fields = {_KEYS[key]: item for key, item in value.items()}
-        messages = fields["messages"]
-        return Definition(
-            name=name,
-            messages=_messages([{"role": "user", "content": messages}] if isinstance(messages, str) else messages),
-            model=_model(fields.get("model")),
-            parameters=_mapping(fields.get("parameters", {})),
-            engine=Engine(str(fields.get("engine") or Engine.SIMPLE)),
-            tools=tuple(_tool(tool) for tool in _list(fields.get("tools", []))),
-            response_format=ResponseFormat(str(fields.get("response_format") or ResponseFormat.TEXT)),
-            json_schema=None if fields.get("json_schema") is None else _mapping(fields["json_schema"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Invalid(
-            f"the fallback of '{name}' is no prompt: {type(error).__name__}: {error}",
-            hint="Give text, a list of {'role': …, 'content': …}, or a mapping with `messages` and more.",
-        ) from error
-
-
-def _messages(value: object) -> tuple[Message, ...]:
-    messages = []
-    for item in _list(value):
-        if not isinstance(item, Message):
-            entry = _mapping(item)
-            content = entry["content"]
-            if not isinstance(content, str):
-                raise TypeError("the content of a message is text")
-            item = Message(role=Role(str(entry["role"])), content=content)
-        messages.append(item)
-    if not messages:
-        raise ValueError("there are no messages")
-    return tuple(messages)
-
-
-def _tool(value: object) -> Tool:
-    entry = _mapping(value)
-    kind = str(entry.get("type") or "function")
-    entry = _mapping(entry.get(kind, entry))
-    if kind not in ("function", "custom"):
-        settings = {key: item for key, item in entry.items() if key not in ("type", "name")}
-        return Tool(name=str(entry.get("name") or kind), type=kind, settings=settings)
-    strict = entry.get("strict")
-    if strict is not None and not isinstance(strict, bool):
-        raise TypeError("strict is True or False")
-    settings = {"format": entry["format"]} if "format" in entry else {}
-    tool = Tool(
-        name=str(entry["name"]),
-        description=str(entry.get("description") or ""),
-        type=kind,
-        strict=strict,
-        settings=settings,
-    )
-    return tool if entry.get("parameters") is None else replace(tool, parameters=_mapping(entry["parameters"]))
-
-
-def _model(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError("a model's name is text")
-    return value
-
-
-def _list(value: object) -> Sequence[object]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} is not a list")
-    return value
-
-
-def _mapping(value: object) -> dict[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{type(value).__name__} is not a mapping")
-    return {str(key): plain(item) for key, item in value.items()}

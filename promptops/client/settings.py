@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptops.client.sources.configured import SourceOption, find_sources
 from promptops.client.sources.source import SourcePlace
@@ -140,7 +140,7 @@ def references_of(listed: Sequence[str] | str | None, what: str) -> tuple[Refere
     texts = re.split(r"[,\s]+", listed) if isinstance(listed, str) else list(listed or ())
     references = []
     for text in texts:
-        if not text:
+        if text == "":
             continue
         reference = parse_reference(text)
         if not reference.version or reference.prompt:
@@ -188,6 +188,23 @@ def required_of(required: Required) -> Required:
         if isinstance(given, str):
             raise Invalid(f"required gives '{name}' {given[:80]!r}, not a list of variables", hint=f"[{given[:80]!r}]")
     return {name: tuple(given) for name, given in required.items()}
+
+
+def fallbacks_of(given: object) -> Mapping[str, Any]:
+    """Returns what is given for each prompt when there is nothing to serve.
+
+    Raises:
+        Invalid: it is no mapping, or one is not for a prompt.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise Invalid("fallbacks is not a mapping", hint="fallbacks={'bot/answer': 'We will be back.'}")
+    for name in given:
+        reference = parse_reference(name)
+        if not reference.prompt or reference.fixed or reference.channel:
+            raise Invalid(f"fallbacks names {name[:80]!r}, which is not a prompt", hint="For example bot/answer.")
+    return given
 
 
 def hook_of(hook: T, name: str) -> T:

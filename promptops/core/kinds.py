@@ -12,7 +12,8 @@ from promptops.core.advice import Advice, advice_in
 class PromptopsError(Exception):
     """The root. ``str(error)`` is the message alone; ``hint`` is what to do next in plain words, or an empty string.
 
-    Where the next step is an action, the hint is a :class:`~promptops.core.advice.Sentence` that holds the ``advice``.
+    The hint is also a note of the exception (https://peps.python.org/pep-0678/), so a traceback shows it. Where the
+    next step is an action, the hint is a :class:`~promptops.core.advice.Sentence` that holds the ``advice``.
     """
 
     kind: ClassVar[str] = "Error"
@@ -20,7 +21,22 @@ class PromptopsError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self._hint = ""
         self.hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do next; a :class:`~promptops.core.advice.Sentence` where that is an action."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        notes = getattr(self, "__notes__", [])
+        if str(self._hint) in notes:
+            notes.remove(str(self._hint))
+        self._hint = hint
+        if hint:
+            self.add_note(str(hint))
 
     @property
     def advice(self) -> tuple[Advice, ...]:

@@ -49,12 +49,25 @@ class Reference:
         return f"{name}@{self.version or self.digest}" if self.fixed else name
 
 
+def require_text(name: object) -> None:
+    """Does nothing for a text, which may be the name of an app or a prompt.
+
+    Raises:
+        ReferenceInvalid: it is something else.
+    """
+    if not isinstance(name, str):
+        shown = repr(name)
+        shown = shown if len(shown) <= 80 else f"{shown[:60]} … of type {type(name).__name__}"
+        raise ReferenceInvalid(f"{shown} is not text, and so no name of an app or a prompt", hint=_FORMS)
+
+
 def parse_reference(text: str) -> Reference:
     """Read one reference.
 
     Raises:
         ReferenceInvalid: with the part that is wrong and the forms that are right.
     """
+    require_text(text)
     name, at, fixed = text.partition("@")
     channel = ""
     if not at:

@@ -30,6 +30,7 @@ from promptops.source.suites.own import SUITE_KEYS, read_own_suite
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
 from promptops.source.text.findings import Near, Report, near, short
+from promptops.source.text.strict_yaml import Document
 from promptops.source.text.suppression import in_text, without
 
 ENDINGS = (".prompt.yml", ".prompt.yaml", ".prompt.md")
@@ -122,6 +123,15 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
         _unknown_keys(fields, known, _TWINS)
     return _assemble(fields, body, name, around)
+
+
+def read_values(report: Report, name: str, document: Document, around: Around) -> PromptFile:
+    """Reads a mapping with a prompt file's keys, which the document holds though it was never text."""
+    assert isinstance(document.value, Mapping)
+    fields = Fields(report, document, document.value, ())
+    if not _KEYS.issuperset(fields.value):
+        _unknown_keys(fields, KEYS, _TWINS)
+    return _assemble(fields, None, name, around)
 
 
 def _is_of_copilot(fields: Fields, pins: Mapping[str, Pin]) -> bool:

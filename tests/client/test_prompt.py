@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -149,5 +153,28 @@ def test_a_prompt_that_was_handed_out_may_be_the_fallback() -> None:
     ],
 )
 def test_what_is_no_fallback_is_said_to_be_none(value: Any) -> None:
-    with pytest.raises(Invalid, match="the fallback of 'answer' is no prompt"):
+    with pytest.raises(Invalid, match="the fallback of 'bot/answer' is no prompt"):
         Prompt.fallback("bot/answer", value)
+
+
+def test_the_parameters_are_to_read_and_no_arguments_of_a_call() -> None:
+    found = made(parameters={"maxTokens": 10, "stop": ["x"]}).parameters
+    assert (found["maxTokens"], found.get("seed"), list(found), len(found)) == (10, None, ["maxTokens", "stop"], 2)
+    assert found == {"maxTokens": 10, "stop": ["x"]} == found.copy() == dict(found.items())
+    assert json.loads(json.dumps(found)) == found == deepcopy(found) == pickle.loads(pickle.dumps(found))
+
+    def create(**arguments: object) -> object:
+        return arguments
+
+    spreads: list[Callable[[], object]] = [
+        lambda: create(model="m", **found),
+        lambda: {**found},
+        lambda: dict(found),
+        lambda: {"model": "m"} | found,
+    ]
+    for spread in spreads:
+        with pytest.raises(Invalid, match="is no call of a provider") as raised:
+            spread()
+        assert "create(**prompt.to_openai(question=…))" in raised.value.hint
+    with pytest.raises(Invalid):
+        create(**made().parameters)  # nor by accident, where a prompt has none

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import shutil
 import threading
 import time
@@ -40,6 +42,25 @@ def bundle(folder: Path, snapshot: Snapshot) -> Path:
             (folder / "v1" / "releases" / digest(data).removeprefix("sha256:")).write_bytes(data)
     (folder / "v1" / "channels" / snapshot.channel / "snapshot").write_bytes(encode(snapshot)[0])
     return folder
+
+
+def test_a_client_of_asyncio_that_was_not_started_says_what_to_await(server: FakeServer) -> None:
+    client = AsyncClient(server.url, channel="prod", cache_dir=False, start_timeout=20.0)
+    words = "await client.start()"
+    for ask in (client.get_prompt, client.call, lambda name: client.release(name.partition("/")[0])):
+        with pytest.raises(PromptUnavailable, match=re.escape(words)):
+            ask("bot/answer")
+    assert words in client.status().problem
+    with pytest.raises(PromptUnavailable) as raised:
+        asyncio.run(client.fetch("bot@1.0.0"))
+    assert words in str(raised.value.hint)
+
+    async def start() -> str:
+        async with client:
+            assert client.status().problem == ""
+            return client.get_prompt("bot/answer").version
+
+    assert asyncio.run(start()) == "1.0.0"
 
 
 def test_with_nothing_a_call_has_its_fallback_or_an_error(client_of: Maker, down: FakeServer) -> None:

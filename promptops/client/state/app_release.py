@@ -11,6 +11,7 @@ from typing import Self
 from promptops.client.prompt import Prompt, Reason, Source, Variant
 from promptops.core.bucketing import WHOLE, bucket, key_hash
 from promptops.core.errors import PromptNotFound
+from promptops.core.reference import require_text
 
 _RANDOM = random.SystemRandom()  # has no state that a forked child would share
 
@@ -45,7 +46,9 @@ class ServedRelease:
 
         Raises:
             PromptNotFound: no prompt has this name; the error lists the prompts.
+            Invalid: the name is not text.
         """
+        require_text(name)
         found = self.prompts.get(name) or self.prompts.get(name.removeprefix(f"{self.app}/"))
         if found is None:
             raise PromptNotFound(
