@@ -108,6 +108,7 @@ def test_every_folder_has_its_place_among_the_layers() -> None:
         ("httpx", ("promptops/client/", "promptops/gateway/", "promptops/evals/")),
         ("genai_prices", ("promptops/evals/price_list.py",)),
         ("mmh3", ("promptops/core/bucketing.py",)),
+        ("pytest", ("promptops/pytest_plugin.py",)),
     ],
 )
 def test_a_package_with_one_home_is_imported_nowhere_else(package: str, home: tuple[str, ...]) -> None:
@@ -143,6 +144,7 @@ def test_every_imported_package_is_a_declared_dependency() -> None:
         for module in modules("promptops", "migrations")
         for name, line in imports(module)
         if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"promptops", "migrations"}
+        and (top, module.path.name) != ("pytest", "pytest_plugin.py")  # which pytest itself loads
         and not {_distribution(found) for found in provided_by.get(COMES_WITH.get(top, top), [])} & declared
     ]
     assert undeclared == []
