@@ -15,7 +15,7 @@ from promptops.core.compiled import CompiledPrompt
 from promptops.core.errors import Invalid, NotFound, PromptopsError
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.content import prompt_content, share_of
-from promptops.core.model import Content, Json
+from promptops.core.model import Content
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.evals.grading import PYTHON
 from promptops.evals.request import Request, request_of
@@ -294,8 +294,7 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
 
 def _rendered(prompt: CompiledPrompt, case: Case) -> list[dict[str, Any]]:
     """Returns the messages of a case: those of its variables that the prompt takes; the others are for the judges."""
-    taken: dict[str, Json] = {name: case.variables[name] for name in prompt.template.names if name in case.variables}
-    return prompt.template.render(taken)
+    return prompt.template.render(prompt.template.values_of_case(case.variables))
 
 
 def _nothing(app: str, known: Mapping[str, Suite], selection: Selection) -> Invalid:

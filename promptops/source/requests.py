@@ -58,7 +58,8 @@ def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, 
         cases = suite.suite.cases[:1] if suite is not None and prompt.engine is Engine.SIMPLE else ()
         for values in (*({**made, **case.variables} for case in cases), made):
             try:
-                return Template.compile(prompt, limit=_LIMIT).render({name: values[name] for name in made})
+                template = Template.compile(prompt, limit=_LIMIT)
+                return template.render(template.values_of_case({name: values[name] for name in made}))
             except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
                 continue
     return [{"role": str(message.role), "content": message.content} for message in prompt.messages]

@@ -14,6 +14,8 @@ from promptops.cli.output.render import Page, Span
 from promptops.core.finding import Finding, Severity
 from promptops.source.load import Loaded
 from tests.cli.conftest import Promptops
+from tests.source.memory import checked
+from tests.support.strangers import stranger
 
 PAGE: Page = render.page(now=datetime(2026, 3, 1, tzinfo=UTC), zone=UTC, color=False)
 
@@ -42,6 +44,17 @@ def test_a_few_findings_stand_below_their_files() -> None:
     assert shown[1] == "  3:8    warning  'openai/gpt-1' moves  floating-model"
     assert shown[2].strip() == "Pin a snapshot."
     assert "prompts/0002.prompt.yml" in shown
+
+
+def test_what_strangers_files_have_in_common_fits_a_screen() -> None:
+    files: dict[str, str | bytes] = {f"p{seed}.prompt.yml": stranger(seed).text for seed in range(100)}
+    findings = list(checked(files).findings)
+    shown = _text(_report(findings, PAGE))
+    codes = {finding.code for finding in findings}
+    assert len(findings) > 400
+    assert len(shown) <= 7 * len(codes)
+    assert max(map(len, shown)) < 400
+    assert sum(line.startswith(("error  ", "warning  ", "info  ")) for line in shown) == len(codes)
 
 
 def test_thousands_of_findings_are_grouped_by_code_with_counts_and_a_few_places() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from promptops.core.errors import Invalid, NotFound, Unavailable
 from promptops.core.evidence.case_table import Arm, RowOutcome
-from promptops.core.model import ResponseFormat, Tool
+from promptops.core.model import Input, ResponseFormat, Tool
 from promptops.core.suite.suite import Case, Check
 from promptops.evals.journal import read_lines
 from promptops.evals.limiter import Limiter
@@ -50,6 +50,19 @@ def test_only_variables_of_the_prompt_are_sent_and_a_missing_one_is_named() -> N
     assert planned(side(prompt()), suites=[suite(cases=[extra])]).calls == 1
     with pytest.raises(Invalid, match=r"suite 'answer', case only, candidate/answer: .*'question'"):
         planned(side(prompt()), suites=[suite(cases=[Case(variables={"other": "a"}, given_id="only")])])
+
+
+def test_a_number_of_a_case_is_sent_as_its_text_where_the_prompt_takes_text() -> None:
+    text = Input(name="question", schema={"type": "string"})
+    number = Input(name="question", schema={"type": "integer"})
+    cases = [Case(variables={"question": value}) for value in (30, 1.5, True)]
+    plan = planned(side(prompt(inputs=(text,))), suites=[suite(cases=cases)])
+    sent = [json.loads(asked.requests[Arm.CANDIDATE].body)["messages"][0]["content"] for asked in plan.asked]
+    assert sent == ["Q: 30", "Q: 1.5", "Q: true"]
+    assert planned(side(prompt(inputs=(number,))), suites=[suite(cases=cases[:1])]).asked
+    for value in ("30", None, [30]):
+        with pytest.raises(Invalid, match="is not of type 'integer'"):
+            planned(side(prompt(inputs=(number,))), suites=[suite(cases=[Case(variables={"question": value})])])
 
 
 def test_a_selection_asks_a_part_and_says_so() -> None:

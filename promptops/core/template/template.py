@@ -86,6 +86,16 @@ class Template:
         """Tags and parts of expressions of its Jinja."""
         return sum(body.nodes for _, body in self._messages)
 
+    def values_of_case(self, variables: Mapping[str, Json]) -> dict[str, Json]:
+        """Returns what :meth:`render` takes of a case. A number where the prompt takes text alone is its
+        text, since GitHub's tools fill in test data so.
+        """
+        return self._signature.values_of_case(variables)
+
+    def problem_of(self, name: str, value: Json) -> str:
+        """Returns why :meth:`render` refuses a value of a case, in words; empty for one that it takes."""
+        return self._signature.problem_of(name, value)
+
     def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``, new objects each time.
 

@@ -114,6 +114,22 @@ class Signature:
                 raise UnknownVariable(str(name), known=self.names, prompt=self._prompt)
         return {name: self._value(name, values) for name in self.names}
 
+    def values_of_case(self, variables: Mapping[str, Json]) -> dict[str, Json]:
+        """Returns those variables of a case that the prompt takes. A number, or true and false, where the prompt takes
+        text alone is its text, since GitHub's tools fill in test data so.
+        """
+        return {name: self._filled(name, variables[name]) for name in self.names if name in variables}
+
+    def problem_of(self, name: str, value: Json) -> str:
+        """Returns why a value of a case is refused, in words; empty for one that is taken."""
+        check = self._checks.get(name)
+        return check(self._filled(name, value)) if check else ""
+
+    def _filled(self, name: str, value: Json) -> Json:
+        check = self._checks.get(name)
+        is_written = isinstance(value, bool | int | float) and check is not None and bool(check(value))
+        return text if is_written and check is not None and not check(text := text_of(value)) else value
+
     def _value(self, name: str, values: Mapping[str, Json]) -> Json:
         if name not in values:
             if name in self._defaults:

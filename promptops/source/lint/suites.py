@@ -8,6 +8,7 @@ from promptops.core.suite.similar import groups_of_similar
 from promptops.core.suite.suite import Case
 from promptops.source.app_source import ReadApp
 from promptops.source.lint import characters, secrets
+from promptops.source.lint.unfit_cases import unfit_cases
 from promptops.source.suites.read_suite import Place, ReadSuite
 from promptops.source.text.findings import MAX_PER_CODE, Report
 
@@ -28,6 +29,7 @@ def lint_cases(read: ReadSuite) -> None:
     """Adds the findings about cases that are there twice, or that could not be run."""
     _duplicates(read)
     _missing_variables(read)
+    unfit_cases(read)
 
 
 def _duplicates(read: ReadSuite) -> None:

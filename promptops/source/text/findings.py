@@ -161,6 +161,7 @@ RULES: dict[str, Rule] = {
     "similar-cases": _warning("Cases that are alike, or share a document or a conversation, and name no `cluster`."),
     "duplicate-case": _error("Two cases of one suite with the same id, or without ids and with the same variables."),
     "case-incomplete": _error("A case without a variable that the prompt requires."),
+    "case-unfit": _error("A case with a value that the prompt refuses."),
     "case-unchecked": _error("A case of a suite file that no check judges."),
     "suite-empty": _error("A suite file without a case."),
     "check-unknown": _error(

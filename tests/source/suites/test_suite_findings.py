@@ -47,6 +47,14 @@ WARNED = [
     ("testData:\n  - q: one\n  - q: one\n    expected: x\n", [("duplicate-case", 3)]),
     ("testData:\n  - {q: one, id: a}\n  - {q: two, id: a}\n", [("duplicate-case", 3)]),
     ("testData:\n  - {question: one}\n", [("case-incomplete", 2)]),
+    ("testData:\n  - {q: null}\n", [("case-unfit", 2)]),
+    ("testData:\n  - {q: one}\n  - {q: [two]}\n  - {q: {a: 3}}\n", [("case-unfit", 3), ("case-unfit", 4)]),
+    (
+        "inputs: {q: {type: integer}}\ntestData:\n  - {q: one}\n  - {q: '1'}\n  - {q: 1}\n",
+        [("case-unfit", 3), ("case-unfit", 4)],
+    ),
+    ("inputs: {q: {enum: [a, b]}}\ntestData:\n  - {q: c}\n  - {q: a}\n", [("case-unfit", 3)]),
+    ("inputs: {q: {type: string, pattern: '^[a-z]+$'}}\ntestData:\n  - {q: 5}\n", [("case-unfit", 3)]),
     (similar(LONG.format("May"), LONG.format("June")), [("similar-cases", 2)]),
 ]
 
@@ -71,6 +79,10 @@ def test_what_would_measure_something_else_is_a_warning_with_its_place(
         "testData:\n  - {q: one, note: x}\n" + LLM.replace("{{q}}", "{{ note }}"),
         "testData:\n  - {q: one, id: a, tags: [x], cluster: c, labels: {judged: pass}}\n" + LLM,
         "testData:\n  - {q: one, id: a}\n  - {q: one, id: b}\n",
+        "testData:\n  - {q: 5}\n  - {q: 1.5}\n  - {q: true}\n",  # as GitHub's tools fill them in
+        "inputs: {q: {type: [string, 'null']}}\ntestData:\n  - {q: null}\n",
+        "inputs: {q: {type: string, pattern: '^[0-9]+$'}}\ntestData:\n  - {q: 5}\n",
+        "inputs: {q: {type: array, items: {type: integer}}}\ntestData:\n  - {q: [a]}\n",  # which the run finds
         "testData:\n  - {q: one, id: [1], tags: 5, cluster: {}, labels: [x], checks: y}\n" + LLM,
         LLM.replace("    llm:", "    passAt: 0.7\n    llm:") + "        - {choice: nearly, score: 0.5}\n",
         LLM + "        - {choice: refused, score: 0}\n",
