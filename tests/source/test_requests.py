@@ -185,6 +185,15 @@ def test_the_messages_are_ones_that_the_api_takes(model: str, messages: str, pro
     assert all(problem in item.message for item in items)
 
 
+@pytest.mark.parametrize("model", [GPT, SONNET, "anthropic/claude-opus-5"])
+@pytest.mark.parametrize("said", ["", ", content: ''", ", content: I look."])
+@pytest.mark.parametrize("answer", ["''", "found"])
+def test_a_call_of_a_tool_and_its_answer_need_no_text(model: str, said: str, answer: str) -> None:
+    call = f"{{role: assistant, tool_calls: [{{id: a, name: lookup, arguments: {{}}}}]{said}}}"
+    turns = f"{{role: user, content: hi}}, {call}, {{role: tool, tool_call_id: a, content: {answer}}}"
+    assert found(f"model: {model}\n{CAPPED}}}\nmessages: [{turns}, {{role: user, content: so?}}]\n{TOOL}") == []
+
+
 def test_anthropic_needs_a_limit() -> None:
     [item] = prompt_findings(f"model: {SONNET}\n{ASK}")
     assert (item.code, item.severity, item.line) == ("request-refused", Severity.ERROR, 1)

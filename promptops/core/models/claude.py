@@ -32,7 +32,8 @@ def anthropic(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refu
         yield Refusal(place=("messages",), message=problem, source=CLAUDE_MESSAGES, hint=hint)
         return
     for at, message in spoken:
-        if isinstance(message["content"], str) and not message["content"].strip():
+        is_text = isinstance(message["content"], str) and not message.keys() & {"tool_calls", "tool_call_id"}
+        if is_text and not text_of(message).strip():
             problem = "Anthropic refuses a message without text"
             yield Refusal(place=("messages", at), message=problem, source=CLAUDE_MESSAGES)
     at, last = spoken[-1]

@@ -308,7 +308,7 @@ def near(word: str, known: Collection[str]) -> str:
 @lru_cache(maxsize=512)  # a wrong key is often in every file of a folder
 def _near(word: str, known: tuple[str, ...]) -> str:
     by_shape = {_shape(name): name for name in known}
-    matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.7)
+    matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=0.72)
     return f"Did you mean '{by_shape[matches[0]]}'?" if matches else ""
 
 
