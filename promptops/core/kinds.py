@@ -21,20 +21,20 @@ class PromptopsError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self._hint = ""
         self.hint = hint
 
     @property
     def hint(self) -> str:
         """What to do next; a :class:`~promptops.core.advice.Sentence` where that is an action."""
-        return self._hint
+        found: str = self.__dict__.get("hint", "")  # among the error's facts, as every attribute
+        return found
 
     @hint.setter
     def hint(self, hint: str) -> None:
         notes = getattr(self, "__notes__", [])
-        if str(self._hint) in notes:
-            notes.remove(str(self._hint))
-        self._hint = hint
+        if str(self.hint) in notes:
+            notes.remove(str(self.hint))
+        self.__dict__["hint"] = hint
         if hint:
             self.add_note(str(hint))
 
