@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from promptops.core.heartbeat import State
     from promptops.core.model import AnswerCheck, Engine, Input, Json, Message, ResponseFormat, Role, Tool, ToolCall
     from promptops.core.model import Prompt as Definition
+    from promptops.core.requests.request import Request
 
 __all__ = [
     "AnswerCheck",
@@ -68,6 +69,7 @@ __all__ = [
     "Reason",
     "ReleaseNotFound",
     "Renders",
+    "Request",
     "ResponseFormat",
     "Role",
     "ServedRelease",
@@ -101,6 +103,7 @@ _HOMES = {
     "Prompt": "promptops.client.prompt",
     "Reason": "promptops.client.prompt",
     "Renders": "promptops.client.prompt",
+    "Request": "promptops.core.requests.request",
     "ResponseFormat": "promptops.core.model",
     "Role": "promptops.core.model",
     "ServedRelease": "promptops.client.state.app_release",

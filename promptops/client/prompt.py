@@ -1,7 +1,7 @@
 """What an application gets: a prompt with its model, its parameters, and where it came from. Immutable.
 
-``render`` gives messages; ``to_openai``, ``to_openai_responses`` and ``to_anthropic`` give the arguments of the
-provider's ``create``, fresh objects each time.
+``render`` gives messages; ``to_openai``, ``to_anthropic`` and their like give the arguments of the call of a provider's
+package, and ``request`` gives the request as plain JSON; fresh objects each time.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from promptops.core.template.values import plain
 
 if TYPE_CHECKING:
     from promptops.client.calls.call import Call
+    from promptops.core.requests.request import Request
 
 
 class Source(StrEnum):
@@ -156,16 +157,95 @@ class Prompt:
         return openai_responses(self.definition, self._rendered("responses", variables))
 
     def to_anthropic(self, /, **variables: Json) -> Arguments:
-        """Returns the arguments of ``client.messages.create``. System messages are joined into its ``system``.
+        """Returns the arguments of ``client.messages.create``, of which the caller may add ``extra_headers``.
+
+        System messages are joined into its ``system``; one amid the others stays in place where the model takes it.
+        A prompt with ``betas`` is for ``client.beta.messages.create``. The package ``anthropic`` has no argument for
+        ``temperature``, ``topP`` and ``topK``, so they are in ``extra_body``, and from its version 2 on it has to speak
+        to the version of the API that takes them:
+        ``Anthropic(default_headers={"anthropic-version": "2023-06-01"})``.
 
         Raises:
             ParameterNotTaken: messages have no such parameter.
             Invalid: ``maxTokens`` is missing, which this API requires.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
-        from promptops.core.provider_arguments import anthropic_messages
+        from promptops.core.provider_arguments import anthropic_create
 
-        return anthropic_messages(self.definition, self._rendered("messages", variables))
+        return anthropic_create(self.definition, self._rendered("messages", variables))
+
+    def to_gemini(self, /, **variables: Json) -> Arguments:
+        """Returns the arguments of ``client.models.generate_content`` of the package google-genai.
+
+        Raises:
+            ParameterNotTaken, Invalid: Gemini does not take a parameter, a tool or a message.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.core.requests.gemini import gemini_content
+
+        return gemini_content(self.definition, self._rendered("", variables))
+
+    def to_bedrock(self, /, **variables: Json) -> Arguments:
+        """Returns the arguments of ``converse`` of boto3's client ``bedrock-runtime``.
+
+        Raises:
+            ParameterNotTaken, Invalid: Converse does not take a parameter, a tool or a message.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.core.requests.bedrock import bedrock_converse
+
+        return bedrock_converse(self.definition, self._rendered("", variables))
+
+    def to_mistral(self, /, **variables: Json) -> Arguments:
+        """Returns the arguments of ``client.chat.complete`` of the package mistralai.
+
+        Raises:
+            ParameterNotTaken, Invalid: Mistral does not take a parameter, a tool or a message.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.core.requests.mistral import mistral_chat
+
+        return mistral_chat(self.definition, self._rendered("", variables))
+
+    def to_litellm(self, /, **variables: Json) -> Arguments:
+        """Returns the arguments of ``litellm.completion``, with the full name of the model: ``gemini/gemini-3-pro``.
+
+        Raises:
+            ParameterNotTaken, Invalid: as :meth:`to_openai` does.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.core.requests.litellm import litellm_completion
+
+        return litellm_completion(self.definition, self._rendered("chat", variables))
+
+    def to_langchain(self, /, **variables: Json) -> list[dict[str, Any]]:
+        """Returns messages as every chat model of LangChain takes them: ``model.invoke(prompt.to_langchain(…))``.
+
+        They are dicts, in OpenAI's form (``langchain_core.messages.convert_to_messages`` makes its classes of them), so
+        LangChain need not be installed. Models and parameters are settings of its chat models.
+
+        Raises:
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        return self._rendered("", variables)
+
+    def request(self, provider: str | None = None, /, **variables: Json) -> Request:
+        """Returns the request to the provider's API as plain JSON, for any HTTP client, gateway or batch file.
+
+        The provider is that of the pin; or name one: ``openai``, ``responses``, ``azure``, ``anthropic``, ``gemini``,
+        ``vertex``, ``bedrock``, ``mistral``, ``github``, ``openrouter``, ``litellm``, or any other with the API of chat
+        completions. Where the pin is a model of embeddings, the request is for the vectors of the messages' texts.
+        A prompt with a variable of that name takes ``provider=`` as its value, and the provider by place.
+
+        Raises:
+            ParameterNotTaken, Invalid: the API does not take the prompt, or the prompt has no model.
+            MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
+        """
+        from promptops.core.requests.routes import request_of
+
+        if "provider" in variables and "provider" not in self.inputs:
+            provider = provider or _as_name(variables.pop("provider"))
+        return request_of(self.definition, self._rendered("", variables), provider)
 
     def _rendered(self, api: str, variables: Mapping[str, Json]) -> list[dict[str, Any]]:
         """The messages; where the call keeps the variables, also for which API they are."""
@@ -213,6 +293,12 @@ class Prompt:
             definition=definition,
             template=_Lenient(template),
         )
+
+
+def _as_name(provider: Json) -> str | None:
+    if provider is not None and not isinstance(provider, str):
+        raise Invalid(f"the provider of a request is a name, and {type(provider).__name__} is none")
+    return provider
 
 
 Fallback: TypeAlias = "Described | Prompt"

@@ -46,6 +46,9 @@ class Api(StrEnum):
     COMPATIBLE = "OpenAI-compatible chat completions"
     OPENAI_RESPONSES = "OpenAI responses"
     ANTHROPIC = "Anthropic messages"
+    GEMINI = "Gemini"
+    BEDROCK = "Bedrock Converse"
+    MISTRAL = "Mistral chat completions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,7 @@ def to_call(api: Api, parameters: Mapping[str, Json], *, model: str | None = Non
         if path is None:
             raise ParameterNotTaken(name, api, hint=_hint(api, name))
         taken = _value(api, name, plain(value))
-        if taken is not None and not _put(call, path, taken):
+        if taken is not None and not put(call, path, taken):
             raise ParameterNotTaken(name, api, hint=f"Another parameter already says {'.'.join(path)}. Keep one.")
     _require_apart(api, call, parameters)
     if api is Api.ANTHROPIC:
@@ -208,10 +211,11 @@ def _path(api: Api, name: str, model: str | None) -> list[str] | None:
         return ["extra_body"]
     if api is Api.COMPATIBLE:
         return [name_of(name)] if fields.chat else ["extra_body", name_of(name)]
-    if api is Api.ANTHROPIC and name in SAMPLING and not _samples(model):
+    if api is Api.ANTHROPIC and name in SAMPLING and not takes_sampling(model):
         return None
     paths = {Api.OPENAI_CHAT: fields.chat, Api.OPENAI_RESPONSES: fields.responses, Api.ANTHROPIC: fields.anthropic}
-    return paths[api].split(".") if paths[api] else None
+    path = paths.get(api, "")  # other APIs have tables of their own: core.requests
+    return path.split(".") if path else None
 
 
 def name_of(parameter: str) -> str:
@@ -219,7 +223,7 @@ def name_of(parameter: str) -> str:
     return "stop" if parameter == "stopSequences" else re.sub(r"(?<!^)([A-Z])", r"_\1", parameter).lower()
 
 
-def _samples(model: str | None) -> bool:
+def takes_sampling(model: str | None) -> bool:
     """Returns False for a Claude without sampling parameters. Claude models without a version number are newer ones."""
     _, name = provider_of(model)
     version = _CLAUDE.search(name)
@@ -250,14 +254,21 @@ def _value(api: Api, name: str, value: Json) -> Json:
     return [value] if name in ("stop", "stopSequences") and isinstance(value, str) else value
 
 
-def _tool_choice(api: Api, value: Json) -> Json:
-    """``auto``, ``none``, ``required``, or one function: each API writes them in its own way, and all are read."""
+def chosen_tool(value: Json) -> tuple[Json, Json]:
+    """Returns ``auto``, ``none``, ``required`` or ``function``, and the function's name: each API writes them in its
+    own way, and all are read. Anything else is returned as it is.
+    """
     kind = value.get("type") if isinstance(value, Mapping) else value
     function = value.get("function", value) if isinstance(value, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     kind = {"any": "required", "tool": "function"}.get(str(kind), kind)
     if isinstance(value, str) and kind not in ("auto", "none", "required"):
         kind, name = "function", value
+    return kind, name
+
+
+def _tool_choice(api: Api, value: Json) -> Json:
+    kind, name = chosen_tool(value)
     if api is Api.COMPATIBLE or kind not in ("auto", "none", "required", "function"):
         return value
     if kind != "function":
@@ -267,7 +278,7 @@ def _tool_choice(api: Api, value: Json) -> Json:
     return {"type": kind, "function": {"name": name}} if api is Api.OPENAI_CHAT else {"type": kind, "name": name}
 
 
-def _put(call: dict[str, Json], path: list[str], value: Json) -> bool:
+def put(call: dict[str, Json], path: list[str], value: Json) -> bool:
     """Sets a value at a path. Returns False, and changes nothing, if the path has another value."""
     for step in path[:-1]:
         inner = call.setdefault(step, {})
@@ -293,11 +304,12 @@ def _settle(call: dict[str, Json], parameters: Mapping[str, Json]) -> None:
         if choice["type"] == "none":
             choice.pop("disable_parallel_tool_use", None)
     if SAMPLING & parameters.keys():
-        _put(call, ["extra_headers", "anthropic-version"], SAMPLING_VERSION)
+        put(call, ["extra_headers", "anthropic-version"], SAMPLING_VERSION)
 
 
 def _hint(api: Api, name: str) -> str:
     if api is Api.ANTHROPIC and name in SAMPLING:
         return "Claude takes it up to version 4.6, and no more since. Remove it."
-    others = [other for other in Api if other is not Api.COMPATIBLE and other is not api and _path(other, name, None)]
+    typed = (Api.OPENAI_CHAT, Api.OPENAI_RESPONSES, Api.ANTHROPIC)
+    others = [other for other in typed if other is not api and _path(other, name, None)]
     return f"Remove it; it is a parameter of {' and '.join(others)}." if others else "Remove it."

@@ -15,12 +15,12 @@ from typing import Any
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
 from promptops.core.parameters import Api, chat_api, provider_of, require_format, to_call
+from promptops.core.system_places import SYSTEM, split_system
 from promptops.core.template.values import plain
 from promptops.core.tools import to_tool
 
 Messages = Sequence[Mapping[str, Any]]
 
-_SYSTEM = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
 _NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -32,7 +32,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
-        call["response_format"] = {"type": "json_schema", "json_schema": _envelope(prompt)}
+        call["response_format"] = {"type": "json_schema", "json_schema": envelope(prompt)}
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         call["response_format"] = {"type": "json_object"}
     return call
@@ -40,7 +40,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 
 def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``responses.create``."""
-    leading = next((at for at, message in enumerate(messages) if message["role"] not in _SYSTEM), len(messages))
+    leading = next((at for at, message in enumerate(messages) if message["role"] not in SYSTEM), len(messages))
     call: dict[str, Json] = _model(prompt)
     if leading:
         call["instructions"] = _joined(messages[:leading])
@@ -50,7 +50,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         call["tools"] = [to_tool(Api.OPENAI_RESPONSES, tool) for tool in prompt.tools]
     shape: dict[str, Json] = {}
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
-        shape = {"type": "json_schema", **_envelope(prompt)}
+        shape = {"type": "json_schema", **envelope(prompt)}
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         shape = {"type": "json_object"}
     if shape:
@@ -58,11 +58,22 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     return call
 
 
+def anthropic_create(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Returns the arguments of ``messages.create``, without ``extra_headers``, which the caller may have: ``betas`` are
+    an argument of ``beta.messages.create``, and the version of the API is a setting of the package's client.
+    """
+    call = anthropic_messages(prompt, messages)
+    headers = call.pop("extra_headers", {})
+    betas = headers.get("anthropic-beta") if isinstance(headers, Mapping) else None
+    return {**call, "betas": betas.split(",")} if isinstance(betas, str) else call
+
+
 def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
-    """Returns the arguments of ``messages.create``."""
+    """Returns the body of a request for messages, with what the package has no argument for in ``extra_body``, and the
+    headers that the request needs in ``extra_headers``."""
     api = Api.ANTHROPIC
     require_format(api, prompt.response_format)
-    system = [message for message in messages if message["role"] in _SYSTEM]
+    system, spoken = split_system(messages, prompt.model or "")
     call: dict[str, Json] = _model(prompt)
     call |= to_call(api, prompt.parameters, model=prompt.model)
     if "max_tokens" not in call:
@@ -72,11 +83,11 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         )
     if system:
         call["system"] = _joined(system)
-    call["messages"] = _turns(_spoken([message for message in messages if message["role"] not in _SYSTEM], api))
+    call["messages"] = _turns(_spoken(spoken, api))
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
-        _below(call, "output_config")["format"] = {"type": "json_schema", "schema": _envelope(prompt)["schema"]}
+        _below(call, "output_config")["format"] = {"type": "json_schema", "schema": envelope(prompt)["schema"]}
     return call
 
 
@@ -144,7 +155,7 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
     return turns
 
 
-def _envelope(prompt: Prompt) -> dict[str, Json]:
+def envelope(prompt: Prompt) -> dict[str, Json]:
     """Returns ``{"name", "schema", …}``: GitHub's ``jsonSchema`` as it is; a plain schema gets the prompt's name."""
     envelope = plain(prompt.json_schema or {})
     assert isinstance(envelope, dict)

@@ -10,8 +10,10 @@ from promptops.core.model import Engine, Json, Prompt
 from promptops.core.models.refusal import Refusal
 from promptops.core.models.refusals import refusals
 from promptops.core.models.samples import sample_values
-from promptops.core.parameters import ANTHROPIC, flaws, provider_of
-from promptops.core.provider_arguments import anthropic_messages, openai_chat
+from promptops.core.parameters import flaws, provider_of
+from promptops.core.requests.embeddings import is_embedding
+from promptops.core.requests.endpoints import canonical
+from promptops.core.requests.routes import NoRequest, request_of
 from promptops.core.template.template import Template
 from promptops.source.parameters import camel
 from promptops.source.suites.read_suite import ReadSuite
@@ -21,6 +23,7 @@ _RENDERED: Final = 16_384
 """Characters of a prompt up to which it is rendered: a larger one may cost what `check` must not, and is looked at as
 it is written. Jinja gets made values alone, since it may loop over those of a case."""
 _LIMIT: Final = 65_536
+_OWN_API: Final = frozenset(("bedrock", "gemini", "mistral", "vertex"))
 
 
 def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> None:
@@ -36,16 +39,19 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
 
 
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
-    """Builds the request. A parameter or a tool that the API does not take was reported where it is written."""
+    """Builds the request. A parameter or a tool that the API does not take was reported where it is written; one that
+    a provider's own API does not take may be sent to its chat completions, so it is a warning."""
     if any(True for _ in flaws(prompt.model, prompt.parameters)):
         return
     try:
-        if provider_of(prompt.model)[0] in ANTHROPIC:
-            anthropic_messages(prompt, messages)
-        else:
-            openai_chat(prompt, messages)
-    except ParameterNotTaken:
+        request_of(prompt, messages)
+    except NoRequest:
         return
+    except ParameterNotTaken as flaw:
+        name = flaw.name.partition(":")[0].partition(" ")[0]
+        if canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):
+            refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
+            fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
     except PromptopsError as error:
         if not any(tool.type not in ("function", "custom") for tool in prompt.tools):
             fields.add("request-refused", "model", error.message, str(error.hint))
@@ -62,7 +68,7 @@ def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, 
                 return template.render(template.values_of_case({name: values[name] for name in made}))
             except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
                 continue
-    return [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+    return [{"role": str(message.role), "content": message.content, **message.extras()} for message in prompt.messages]
 
 
 def _place(fields: Fields, refusal: Refusal) -> int:

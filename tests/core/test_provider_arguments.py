@@ -216,13 +216,45 @@ def test_messages_get_all_of_it() -> None:
 
 
 def test_a_claude_that_still_samples_is_told_how_in_the_way_every_package_takes() -> None:
-    call = made(model=CLAUDE, parameters={"maxTokens": 9, "temperature": 0.3, "topP": 0.9, "topK": 5}).to_anthropic(
-        **VALUES
-    )
+    found = made(model=CLAUDE, parameters={"maxTokens": 9, "temperature": 0.3, "topP": 0.9, "topK": 5})
+    call = found.to_anthropic(**VALUES)
     assert call["extra_body"] == {"temperature": 0.3, "top_p": 0.9, "top_k": 5}
-    assert call["extra_headers"] == {"anthropic-version": "2023-06-01"}
-    assert call.keys() <= MESSAGES
-    assert "extra_headers" not in made(model=CLAUDE, parameters={"maxTokens": 9}).to_anthropic(**VALUES)
+    assert call.keys() <= MESSAGES - {"extra_headers"}  # which are the caller's: two of them would be a TypeError
+    assert found.request(**VALUES).headers["anthropic-version"] == "2023-06-01"
+
+
+def test_betas_are_an_argument_of_the_package_for_them() -> None:
+    found = made(model=OPUS, parameters={"maxTokens": 9, "betas": ["a-2026-01-01", "b-2026-01-02"]})
+    call = found.to_anthropic(**VALUES)
+    assert call["betas"] == ["a-2026-01-01", "b-2026-01-02"]
+    assert call.keys() <= (MESSAGES | {"betas"}) - {"extra_headers", "extra_body"}
+    assert found.request(**VALUES).headers["anthropic-beta"] == "a-2026-01-01,b-2026-01-02"
+
+
+@pytest.mark.parametrize(
+    ("model", "system", "roles"),
+    [
+        (OPUS, "0\n\n1", ["user", "system", "assistant", "user"]),
+        ("anthropic/claude-opus-4-8", "0\n\n1", ["user", "system", "assistant", "user"]),
+        (CLAUDE, "0\n\n1\n\n3", ["user", "assistant", "user"]),  # which takes them at the beginning alone
+    ],
+)
+def test_a_system_message_amid_the_others_stays_in_place_where_claude_takes_it(
+    model: str, system: str, roles: list[str]
+) -> None:
+    written = [Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.DEVELOPER, Role.ASSISTANT, Role.USER]
+    messages = tuple(Message(role=role, content=f"{place}") for place, role in enumerate(written))
+    call = made(model=model, messages=messages, parameters={"maxTokens": 9}).to_anthropic()
+    assert call["system"] == system
+    assert [message["role"] for message in call["messages"]] == roles
+
+
+@pytest.mark.parametrize("roles", [["user", "assistant", "system", "user"], ["user", "system", "user"]])
+def test_a_system_message_where_claude_refuses_it_joins_those_at_the_beginning(roles: list[str]) -> None:
+    messages = tuple(Message(role=Role(role), content=f"{place}") for place, role in enumerate(roles))
+    call = made(model=OPUS, messages=messages, parameters={"maxTokens": 9}).to_anthropic()
+    assert [message["role"] for message in call["messages"]] == [role for role in roles if role != "system"]
+    assert call["system"] == str(roles.index("system"))
 
 
 def test_messages_must_be_told_how_long_the_answer_may_be() -> None:

@@ -20,7 +20,7 @@ from promptops.core.models.refusals import refusals
 from promptops.core.models.table import facts_of
 from promptops.core.models.tool_types import CLAUDE_TOOLS, OPENAI_TOOLS
 from promptops.core.parameters import TABLE, Api
-from promptops.core.provider_arguments import anthropic_messages, openai_chat, openai_responses
+from promptops.core.provider_arguments import anthropic_create, anthropic_messages, openai_chat, openai_responses
 
 OPENAI_ENDS = re.findall(
     r'- ((?:"[\w.-]+",? ?)+): Announced shutdown date: (\d{4}-\d\d-\d\d)',
@@ -104,7 +104,7 @@ def _prompt(model: str, parameters: dict[str, Json], **more: Any) -> Prompt:
 
 def _sent(call: dict[str, Json]) -> dict[str, Json]:
     """The arguments that are typed: what the package has no argument for goes beside them."""
-    return {key: value for key, value in call.items() if key not in ("extra_body", "extra_headers")}
+    return {key: value for key, value in call.items() if key != "extra_body"}
 
 
 @pytest.mark.parametrize("name", [name for name in VALUES if TABLE[name].chat])
@@ -122,7 +122,9 @@ def test_openai_responses_is_typed_to_take_the_parameter(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in VALUES if TABLE[name].anthropic])
 def test_anthropic_is_typed_to_take_the_parameter(name: str) -> None:
     prompt = _prompt("anthropic/claude-sonnet-4-6", {"maxTokens": 2000, name: VALUES[name]})
-    CLAUDE.validate_python(_sent(anthropic_messages(prompt, ASK)))
+    call = _sent(anthropic_create(prompt, ASK))
+    assert ("betas" in call) is (name == "betas")  # of `beta.messages.create`: test_built_requests.py calls it
+    CLAUDE.validate_python({key: value for key, value in call.items() if key != "betas"})
 
 
 @pytest.mark.parametrize("shape", list(ResponseFormat))

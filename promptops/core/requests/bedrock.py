@@ -1,0 +1,157 @@
+"""A prompt as a request to Amazon Bedrock: the arguments of ``converse`` of boto3's client ``bedrock-runtime``.
+
+Reference: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, and the service model of
+botocore 1.44. The body over HTTP is the same without ``modelId``, which is in the path; there, bytes are base64.
+
+Fields that Converse does not have and a model does go into ``additionalModelRequestFields``:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from promptops.core.errors import Invalid, ParameterNotTaken
+from promptops.core.json_value import OBJECTS, Json
+from promptops.core.model import Prompt, ResponseFormat, Role, Tool
+from promptops.core.parameters import SAMPLING, Api, chosen_tool, provider_of, takes_sampling
+from promptops.core.provider_arguments import envelope
+from promptops.core.requests.mapping import Messages, arguments_of, as_list, mapped, one_of, require_spoken, text_of
+from promptops.core.system_places import split_system
+from promptops.core.template.values import plain
+from promptops.core.tools import FUNCTION
+
+_MORE: Final = "additionalModelRequestFields"
+_FIELDS: Final[Mapping[str, str]] = {
+    "maxTokens": "inferenceConfig.maxTokens",
+    "maxCompletionTokens": "inferenceConfig.maxTokens",
+    "maxOutputTokens": "inferenceConfig.maxTokens",
+    "temperature": "inferenceConfig.temperature",
+    "topP": "inferenceConfig.topP",
+    "stop": "inferenceConfig.stopSequences",
+    "stopSequences": "inferenceConfig.stopSequences",
+    "reasoningEffort": "outputConfig.effort",
+    "toolChoice": "toolConfig.toolChoice",
+    "serviceTier": "serviceTier.type",
+    "metadata": "requestMetadata",
+    "extra": _MORE,
+}
+_OF_FAMILY: Final[Mapping[str, Mapping[str, str]]] = {
+    "anthropic": {"topK": f"{_MORE}.top_k", "thinking": f"{_MORE}.thinking", "betas": f"{_MORE}.anthropic_beta"},
+    "amazon": {"topK": f"{_MORE}.inferenceConfig.topK"},
+    "mistral": {"topK": f"{_MORE}.top_k"},
+}
+_FAMILY: Final = re.compile(r"(?:[a-z-]{2,8}\.)?(anthropic|amazon|mistral)\.")
+_TIERS: Final = {"auto": None, **{tier: tier for tier in ("default", "flex", "priority", "reserved")}}
+_EFFORTS: Final = {effort: effort for effort in ("low", "medium", "high", "xhigh", "max")}
+_CHOICES: Final[Mapping[str, Json]] = {"auto": {"auto": {}}, "required": {"any": {}}}
+
+
+def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Returns the arguments of ``converse``.
+
+    Raises:
+        ParameterNotTaken, Invalid: Converse does not take a parameter, a tool or a message, or not for this model.
+    """
+    model = provider_of(prompt.model)[1]
+    family = found[1] if (found := _FAMILY.match(model)) else ""
+    system, spoken = split_system(messages, model)
+    require_spoken(spoken, prompt.name, Api.BEDROCK)
+    call: dict[str, Json] = {"modelId": model} if model else {}
+    call |= mapped(
+        Api.BEDROCK,
+        prompt.parameters,
+        {**_FIELDS, **_OF_FAMILY.get(family, {})},
+        lambda name, value: _value(model, name, value),
+    )
+    if system:
+        call["system"] = [{"text": text_of(message["content"], Api.BEDROCK)} for message in system]
+    call["messages"] = _turns(spoken)
+    _put_tools(call, prompt, spoken)
+    if prompt.response_format is ResponseFormat.JSON_SCHEMA:
+        _below(call, "outputConfig")["textFormat"] = _text_format(prompt)
+    elif prompt.response_format is ResponseFormat.JSON_OBJECT:
+        hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
+        raise ParameterNotTaken(f"responseFormat: {prompt.response_format}", Api.BEDROCK, hint=hint)
+    return call
+
+
+def _turns(messages: Messages) -> list[Json]:
+    """Messages of one side in a row are one turn, since turns have to alternate."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        role = "user" if message["role"] == Role.TOOL else message["role"]
+        if not turns or turns[-1]["role"] != role:
+            turns.append({"role": role, "content": []})
+        turns[-1]["content"] += _blocks(message)
+    return list(turns)
+
+
+def _blocks(message: Mapping[str, Any]) -> list[Json]:
+    text = text_of(message["content"], Api.BEDROCK)
+    if message["role"] == Role.TOOL:
+        return [{"toolResult": {"toolUseId": message["tool_call_id"], "content": [{"text": text}]}}]
+    calls = message.get("tool_calls", ())
+    blocks: list[Json] = [{"text": text}] if text or not calls else []
+    for call in calls:
+        use: Json = {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
+        blocks.append({"toolUse": use})
+    return blocks
+
+
+def _value(model: str, name: str, value: Json) -> Json:
+    if name in SAMPLING and not takes_sampling(model):
+        hint = "Claude takes it up to version 4.6, and no more since. Remove it."
+        raise ParameterNotTaken(name, Api.BEDROCK, hint=hint)
+    if name == "temperature" and isinstance(value, int | float) and value > 1:
+        raise ParameterNotTaken(f"{name}: {value:g}", Api.BEDROCK, hint="It takes 0 to 1.")
+    if name == "toolChoice":
+        kind, tool = chosen_tool(value)
+        return {"tool": {"name": tool}} if kind == "function" else one_of(Api.BEDROCK, name, kind, _CHOICES)
+    if name == "serviceTier":
+        return one_of(Api.BEDROCK, name, value, _TIERS)
+    if name == "reasoningEffort":
+        return one_of(Api.BEDROCK, name, value, _EFFORTS)
+    return as_list(value) if name in ("stop", "stopSequences", "betas") else value
+
+
+def _put_tools(call: dict[str, Json], prompt: Prompt, spoken: Messages) -> None:
+    if prompt.tools:
+        _below(call, "toolConfig")["tools"] = [_tool(tool) for tool in prompt.tools]
+        return
+    if "toolConfig" in call:
+        raise ParameterNotTaken("toolChoice", Api.BEDROCK, hint="The prompt has no tools. Remove it.")
+    if any(message.get("tool_calls") or message["role"] == Role.TOOL for message in spoken):
+        raise Invalid(
+            f"messages of prompt '{prompt.name}' call tools, and {Api.BEDROCK} needs the tools too",
+            hint="Add them to `tools`.",
+        )
+
+
+def _tool(tool: Tool) -> Json:
+    if tool.type != FUNCTION:
+        raise Invalid(
+            f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {Api.BEDROCK}",
+            hint="It takes functions. A tool of the model's provider goes into `extra`.",
+        )
+    described: dict[str, Json] = {"description": tool.description} if tool.description else {}
+    strict: dict[str, Json] = {} if tool.strict is None else {"strict": tool.strict}
+    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": plain(tool.parameters)}, **strict}}
+
+
+def _text_format(prompt: Prompt) -> Json:
+    """The schema of the answer, which is a text here."""
+    parts = envelope(prompt)
+    named: dict[str, Json] = {name: parts[name] for name in ("name", "description") if name in parts}
+    schema = json.dumps(parts["schema"], ensure_ascii=False)
+    return {"type": "json_schema", "structure": {"jsonSchema": {**named, "schema": schema}}}
+
+
+def _below(call: dict[str, Json], key: str) -> dict[str, Json]:
+    inner = call.get(key, {})
+    assert isinstance(inner, OBJECTS)
+    call[key] = made = dict(inner)
+    return made

@@ -1,0 +1,73 @@
+"""A prompt as the arguments of ``litellm.completion``: those of chat completions, with the full name of the model.
+
+LiteLLM finds the provider by the first part of the name, and has its own words for some: its table is at
+https://docs.litellm.ai/docs/providers. It translates OpenAI's fields for each provider, and sends every other argument
+along as the provider's own: https://docs.litellm.ai/docs/completion/provider_specific_params.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from promptops.core.json_value import OBJECTS, Json
+from promptops.core.model import Prompt
+from promptops.core.parameters import ANTHROPIC, EXTRA, Api, provider_of
+from promptops.core.provider_arguments import openai_chat
+from promptops.core.requests.mapping import Messages
+from promptops.core.tools import CUSTOM, FUNCTION, to_tool
+
+_PREFIXES: Final = {
+    "amazon": "bedrock",
+    "amazon-bedrock": "bedrock",
+    "aws": "bedrock",
+    "azure-openai": "azure",
+    "azure_openai": "azure",
+    "fireworks": "fireworks_ai",
+    "github-models": "github",
+    "google": "gemini",
+    "google-ai-studio": "gemini",
+    "google-vertex": "vertex_ai",
+    "mistral-ai": "mistral",
+    "mistralai": "mistral",
+    "together": "together_ai",
+    "togetherai": "together_ai",
+    "vertex": "vertex_ai",
+    "vertex-ai": "vertex_ai",
+    "vertexai": "vertex_ai",
+    "x-ai": "xai",
+}
+"""Names of providers that LiteLLM has another word for."""
+
+
+def litellm_model(model: str) -> str:
+    """Returns LiteLLM's name of a model: ``gemini/gemini-3-pro`` for ``google/gemini-3-pro``."""
+    provider, name = provider_of(model)
+    return f"{_PREFIXES.get(provider, provider)}/{name}" if provider else name
+
+
+def litellm_completion(prompt: Prompt, messages: Messages) -> dict[str, Json]:
+    """Returns the arguments of ``litellm.completion``. Fields of ``extra`` stay in ``extra_body``, where no argument of
+    LiteLLM's own, such as the address of the provider, can be meant.
+
+    Raises:
+        ParameterNotTaken, Invalid: as :func:`openai_chat` does.
+    """
+    provider = provider_of(prompt.model)[0]
+    call = openai_chat(prompt, messages)
+    if prompt.model:
+        call["model"] = litellm_model(prompt.model)
+    own = call.pop("extra_body", {})
+    assert isinstance(own, OBJECTS)
+    extra = prompt.parameters.get(EXTRA)
+    beside = {name: value for name, value in own.items() if isinstance(extra, OBJECTS) and name in extra}
+    call |= {name: value for name, value in own.items() if name not in beside}
+    if beside:
+        call["extra_body"] = beside
+    betas = call.pop("betas", None)
+    if isinstance(betas, list):
+        call["extra_headers"] = {"anthropic-beta": ",".join(map(str, betas))}
+    if provider in ANTHROPIC and prompt.tools:
+        call["tools"] = [
+            to_tool(Api.COMPATIBLE if tool.type in (FUNCTION, CUSTOM) else Api.ANTHROPIC, tool) for tool in prompt.tools
+        ]
+    return call
