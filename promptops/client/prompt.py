@@ -296,6 +296,8 @@ class Prompt:
 
 
 def _as_name(provider: Json) -> str | None:
+    from promptops.core.errors import Invalid
+
     if provider is not None and not isinstance(provider, str):
         raise Invalid(f"the provider of a request is a name, and {type(provider).__name__} is none")
     return provider
