@@ -299,7 +299,7 @@ def _as_name(provider: Json) -> str | None:
     from promptops.core.errors import Invalid
 
     if provider is not None and not isinstance(provider, str):
-        raise Invalid(f"the provider of a request is a name, and {type(provider).__name__} is none")
+        raise Invalid(f"the provider of a request is a name, not {type(provider).__name__}")
     return provider
 
 

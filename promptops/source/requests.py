@@ -13,7 +13,7 @@ from promptops.core.models.samples import sample_values
 from promptops.core.parameters import flaws, provider_of
 from promptops.core.requests.embeddings import is_embedding
 from promptops.core.requests.endpoints import canonical
-from promptops.core.requests.routes import NoRequest, request_of
+from promptops.core.requests.routes import has_request, request_of
 from promptops.core.template.template import Template
 from promptops.source.parameters import camel
 from promptops.source.suites.read_suite import ReadSuite
@@ -41,12 +41,10 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
     """Builds the request. A parameter or a tool that the API does not take was reported where it is written; one that
     a provider's own API does not take may be sent to its chat completions, so it is a warning."""
-    if any(True for _ in flaws(prompt.model, prompt.parameters)):
+    if any(True for _ in flaws(prompt.model, prompt.parameters)) or not has_request(prompt):
         return
     try:
         request_of(prompt, messages)
-    except NoRequest:
-        return
     except ParameterNotTaken as flaw:
         name = flaw.name.partition(":")[0].partition(" ")[0]
         if canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):

@@ -13,7 +13,12 @@ from promptops.client.calls.exposure import Exposure
 _CLOSED = {Exposure}
 """A field's type that is exported, and has no fields for an application."""
 
-_NAMES: dict[str, object] = {"Call": promptops.Call, "Mapping": Mapping, "Sequence": Sequence}
+_NAMES: dict[str, object] = {
+    "Call": promptops.Call,
+    "Mapping": Mapping,
+    "Request": promptops.Request,
+    "Sequence": Sequence,
+}
 """What annotations name that their modules import for type checkers alone."""
 
 

@@ -23,12 +23,9 @@ from promptops.core.requests.mistral import mistral_chat
 from promptops.core.requests.request import JSON_HEADERS, Request
 
 
-class NoRequest(Invalid):
-    """The prompt may be sent, and its request is not known here: its address is the customer's, or its API none of
-    these."""
-
-
 _DEFAULT: Final = "openai"
+_GEMINIS: Final = ("gemini", "gemma")
+_NO_EMBEDDINGS: Final = ("anthropic", "bedrock", "vertex")
 _RESPONSES: Final = frozenset(("responses", "openai-responses", "azure-responses"))
 
 
@@ -65,6 +62,18 @@ def request_of(prompt: Prompt, messages: Messages, provider: str | None = None) 
     return _chat(prompt, messages, named, pinned)
 
 
+def has_request(prompt: Prompt) -> bool:
+    """Returns False for a model that can be asked, and not by a request that is known here: its address is a customer's
+    own, or it makes embeddings at a provider whose API for them is not known.
+    """
+    provider, name = provider_of(prompt.model)
+    named = canonical(provider)
+    return not (
+        (named == "vertex" and not name.removeprefix("google/").startswith(_GEMINIS))
+        or (named in _NO_EMBEDDINGS and is_embedding(prompt.model))
+    )
+
+
 def _chat(prompt: Prompt, messages: Messages, named: str, pinned: str) -> Request:
     endpoint = endpoint_of(named)
     call = litellm_completion(prompt, messages) if named == "litellm" else openai_chat(prompt, messages)
@@ -82,15 +91,15 @@ def _embeddings(prompt: Prompt, messages: Messages, named: str) -> Request:
         model = _gemini(prompt)
         method, body = gemini_embeddings(prompt, messages, model)
         return _json(named, f"/v1beta/{model}:{method}", body)
-    if named in ("anthropic", "bedrock", "vertex"):
-        raise NoRequest(f"{prompt.model} makes embeddings, for which {named} has no API that is known here")
+    if named in _NO_EMBEDDINGS:
+        raise Invalid(f"{prompt.model} makes embeddings, for which {named} has no API that is known here")
     return _json(named, f"{endpoint_of(named).chat}/embeddings", openai_embeddings(prompt, messages))
 
 
 def _vertex(prompt: Prompt, messages: Messages) -> Request:
     name = provider_of(prompt.model)[1].removeprefix("google/")
-    if not name.startswith(("gemini", "gemma")):
-        raise NoRequest(
+    if not name.startswith(_GEMINIS):
+        raise Invalid(
             f"the address of {prompt.model} has a project and a region, which a prompt does not know",
             hint="A Claude: AnthropicVertex(…).messages.create(**prompt.to_anthropic(…)).",
         )

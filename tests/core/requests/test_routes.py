@@ -74,7 +74,7 @@ def test_a_variable_may_be_called_provider() -> None:
     prompt = made(messages=(Message(role=Role.USER, content="{{provider}}"),))
     assert prompt.request(provider="DHL").body["messages"] == [{"role": "user", "content": "DHL"}]
     assert prompt.request("responses", provider="DHL").url_path == "/v1/responses"
-    with pytest.raises(Invalid, match="is a name, and int is none"):
+    with pytest.raises(Invalid, match="is a name, not int"):
         made().request(provider=5, **VALUES)
 
 
