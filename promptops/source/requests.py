@@ -23,7 +23,7 @@ _RENDERED: Final = 16_384
 """Characters of a prompt up to which it is rendered: a larger one may cost what `check` must not, and is looked at as
 it is written. Jinja gets made values alone, since it may loop over those of a case."""
 _LIMIT: Final = 65_536
-_OWN_API: Final = frozenset(("bedrock", "gemini", "mistral", "vertex"))
+_OWN_API: Final = frozenset(("bedrock", "gemini", "vertex"))
 
 
 def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> None:

@@ -266,3 +266,40 @@ def test_two_servers_of_tools_are_told_apart_by_a_name_that_is_not_sent() -> Non
     )
     named = f"tools: [{server % ('a', 'a', ', name: one')}, {server % ('b', 'b', ', name: two')}]\n"
     assert prompt_findings(head + named) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "refused"),
+    [
+        ("google/gemini-2.5-flash-001", "{parallelToolCalls: false}", "parallelToolCalls"),
+        ("google/gemini-2.5-flash-001", "{reasoningEffort: low}", "reasoningEffort"),
+        ("bedrock/amazon.nova-pro-v1:0", "{maxTokens: 5, seed: 7}", "seed"),
+        ("bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0", "{temperature: 1.5}", "temperature"),
+        ("openai/text-embedding-3-small", "{temperature: 0.5}", "temperature"),
+    ],
+)
+def test_what_cannot_be_written_for_the_api_of_the_pin_is_a_warning_at_the_parameter(
+    model: str, parameters: str, refused: str
+) -> None:
+    messages = "messages: [{role: user, content: Hi}]\n"
+    [finding] = [
+        each
+        for each in prompt_findings(f"model: {model}\nmodelParameters: {parameters}\n{messages}")
+        if each.code.startswith("request")
+    ]
+    assert (finding.code, finding.line, finding.column) == ("request-doubtful", 2, 18 + parameters.index(refused))
+    assert refused in finding.message and finding.hint
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "vertex_ai/claude-opus-5",
+        "bedrock/amazon.titan-embed-text-v2:0",
+        "gemini/gemini-embedding-001",
+        "mistral/x-2411",
+    ],
+)
+def test_a_model_whose_request_is_not_known_here_or_is_whole_is_no_finding(model: str) -> None:
+    found = prompt_findings(f"model: {model}\nmessages: [{{role: user, content: Hi}}]\n")
+    assert [each.code for each in found if each.code.startswith("request")] == []

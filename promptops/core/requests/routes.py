@@ -22,7 +22,6 @@ from promptops.core.requests.mapping import Messages
 from promptops.core.requests.mistral import mistral_chat
 from promptops.core.requests.request import JSON_HEADERS, Request
 
-
 _DEFAULT: Final = "openai"
 _GEMINIS: Final = ("gemini", "gemma")
 _NO_EMBEDDINGS: Final = ("anthropic", "bedrock", "vertex")
