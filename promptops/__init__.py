@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from promptops.core.heartbeat import State
     from promptops.core.model import AnswerCheck, Engine, Input, Json, Message, ResponseFormat, Role, Tool, ToolCall
     from promptops.core.model import Prompt as Definition
+    from promptops.core.own_facts import OwnFacts
     from promptops.core.requests.request import Request
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "MissingVariable",
     "NotFound",
     "OutputTooLarge",
+    "OwnFacts",
     "ParameterNotTaken",
     "Parameters",
     "Prompt",
@@ -99,6 +101,7 @@ _HOMES = {
     "Input": "promptops.core.model",
     "Json": "promptops.core.model",
     "Message": "promptops.core.model",
+    "OwnFacts": "promptops.core.own_facts",
     "Parameters": "promptops.client.model_parameters",
     "Prompt": "promptops.client.prompt",
     "Reason": "promptops.client.prompt",

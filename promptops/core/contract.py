@@ -5,7 +5,8 @@ MAJOR   what a caller relied on is gone or different: a required input more, an 
 MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
         a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
         provider's tools, the features that a client needs
-PATCH   wording: the text of messages, descriptions, the template language, the order of tools; the checks of answers
+PATCH   wording: the text of messages, descriptions, the template language, the order of tools; the checks of answers;
+        what the workspace says of a model
 
 Everything is compared in canonical form, so there is a change exactly if the digest differs.
 """
@@ -18,7 +19,7 @@ from difflib import SequenceMatcher
 from typing import cast
 
 from promptops.core.digest import canonical
-from promptops.core.model import LISTS, OBJECTS, Bump, Change, Content, Input, Json, Message, Prompt, Tool
+from promptops.core.model import LISTS, OBJECTS, Bump, Change, Content, Input, Json, Message, OwnFacts, Prompt, Tool
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
@@ -33,6 +34,7 @@ def compare(old: Content | None, new: Content) -> tuple[Change, ...]:
     if old.requires != new.requires:
         was, now = (", ".join(content.requires) or None for content in (old, new))
         changes.append(_change(Bump.MINOR, "", "requires", f"clients need {now or 'no feature'}", was, now))
+    changes += _own_facts(old.models, new.models)
     before = {prompt.name: prompt for prompt in old.prompts}
     after = {prompt.name: prompt for prompt in new.prompts}
     for name in before.keys() | after.keys():
@@ -86,6 +88,15 @@ def _prompt(old: Prompt, new: Prompt) -> Iterator[Change]:
     yield from _inputs(name, old.inputs, new.inputs)
     yield from _tools(name, old.tools, new.tools)
     yield from _answer(name, old, new)
+
+
+def _own_facts(old: tuple[OwnFacts, ...], new: tuple[OwnFacts, ...]) -> Iterator[Change]:
+    before, after = ({own.model: _text({"reason": own.reason, **own.facts}) for own in side} for side in (old, new))
+    for model in before.keys() | after.keys():
+        was, now = before.get(model), after.get(model)
+        if was != now:
+            summary = f"what the workspace says of {model}"
+            yield _change(Bump.PATCH, "", f"models.{model}", summary, was, now)
 
 
 def _parameters(prompt: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:

@@ -24,6 +24,9 @@ CHECKS: Final = "checks"
 ESCAPES: Final = "escapes"
 """Simple templates may have ``{{ "{{" }}`` for two braces. An older client would send the escape itself."""
 
+MODELS: Final = "models"
+"""A release may carry what its workspace says of models. An older client would not send what such a model takes."""
+
 PARAMETERS: Final = "parameters"
 """Prompts may have :data:`LATER` parameters. An older client would refuse to send them."""
 
@@ -45,7 +48,7 @@ LATER: Final = frozenset(
 TOOL_MESSAGES: Final = "tool-messages"
 """Messages may make and answer calls of tools, and have a name. An older client would send them without."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, OFF, PARAMETERS, TOOL_MESSAGES)
+UNDERSTOOD: Final = (CHECKS, ESCAPES, MODELS, OFF, PARAMETERS, TOOL_MESSAGES)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -84,6 +87,8 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield CHECKS
     if prompt.escapes:
         yield ESCAPES
+    if prompt.own_facts is not None:
+        yield MODELS
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
     if any(message.has_extras for message in prompt.messages):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from promptops.core.model import Content
+    from promptops.core.own_facts import OwnFacts
 
 _EDGE = r"(?:$|[-@:._/])"
 _YEAR, _MONTH, _DAY = r"20\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
@@ -63,13 +64,25 @@ def is_floating(model: str) -> bool:
     """
     provider, _, rest = model.partition("/")
     name = rest or model
-    if len(name) > 300 or ALWAYS_FLOATING.search(name):
+    if len(name) > 300 or floats_by_name(model):
         return True
     if provider.lower() not in _DEPLOYMENTS and _DATELESS.fullmatch(name.rpartition("/")[2]):
         return False
     return _FIXED.search("-" + name) is None
 
 
+def floats(model: str, own: OwnFacts | None) -> bool:
+    """Like :func:`is_floating`, but what a workspace says of a model counts, unless its name says ``latest``."""
+    if own is None or own.pinned is None or floats_by_name(model):
+        return is_floating(model)
+    return not own.pinned
+
+
+def floats_by_name(model: str) -> bool:
+    """Returns whether a name says that it stands for the newest model: no word of a workspace makes it a pin."""
+    return ALWAYS_FLOATING.search(model.partition("/")[2] or model) is not None
+
+
 def floating_models(content: Content) -> tuple[str, ...]:
     """Returns the models of a content that float, each once and in order."""
-    return tuple(sorted({each.model for each in content.prompts if each.model and is_floating(each.model)}))
+    return tuple(sorted({each.model for each in content.prompts if each.model and floats(each.model, each.own_facts)}))

@@ -28,6 +28,7 @@ from promptops.core.names import AppName, ChannelName
 from promptops.core.names import is_name as is_name
 from promptops.core.names import is_segment as is_segment
 from promptops.core.origin import Origin
+from promptops.core.own_facts import OwnFacts as OwnFacts
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
@@ -108,7 +109,7 @@ class Prompt:
     ``model`` is ``provider/model`` resolved from the pin, or None where the application chooses. ``parameters`` are the
     pin's, overlaid by the prompt's own, under their GitHub Models names (``maxTokens``). Partials are already in the
     text. ``checks`` are not sent: clients count the answers that fail one. With ``escapes``, ``{{ "{{" }}`` in a simple
-    template stands for the two braces.
+    template stands for the two braces. ``own_facts`` are what the workspace says of the model.
     """
 
     name: str
@@ -122,18 +123,21 @@ class Prompt:
     json_schema: Mapping[str, Json] | None = None
     checks: tuple[AnswerCheck, ...] = ()
     escapes: bool = False
+    own_facts: OwnFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """All that decides the behaviour of an app: what the digest is taken of.
 
-    ``requires`` are the features that a client needs to load it, in order (:mod:`promptops.core.features`).
+    ``requires`` are the features that a client needs to load it, in order (:mod:`promptops.core.features`). ``models``
+    are what the workspace says of models that prompts name, in order of the models.
     """
 
     app: AppName
     prompts: tuple[Prompt, ...]
     requires: tuple[str, ...] = ()
+    models: tuple[OwnFacts, ...] = ()
 
     def prompt(self, name: str) -> Prompt | None:
         return next((prompt for prompt in self.prompts if prompt.name == name), None)

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from promptops.core.errors import ParameterNotTaken
-from promptops.core.model import LISTS, Json, ResponseFormat
+from promptops.core.model import LISTS, Json, OwnFacts, ResponseFormat
 from promptops.core.template.values import plain
 
 OPENAI = frozenset({"openai", "azure", "azure-openai", "azure_openai"})
@@ -137,15 +137,19 @@ def chat_api(model: str | None, parameters: Mapping[str, Json]) -> Api:
     return Api.OPENAI_CHAT if all(TABLE[name].chat for name in parameters if name in TABLE) else Api.COMPATIBLE
 
 
-def to_call(api: Api, parameters: Mapping[str, Json], *, model: str | None = None) -> dict[str, Json]:
+def to_call(
+    api: Api, parameters: Mapping[str, Json], *, model: str | None = None, own: OwnFacts | None = None
+) -> dict[str, Json]:
     """The arguments of the API's ``create`` for these parameters; fresh values, the caller's to change.
+
+    ``own`` is what the workspace says of the model.
 
     Raises:
         ParameterNotTaken: for a parameter, or a value of one, that the API does not take.
     """
     call: dict[str, Json] = {}
     for name, value in parameters.items():
-        path = _path(api, name, model)
+        path = _path(api, name, model, own)
         if path is None:
             raise ParameterNotTaken(name, api, hint=_hint(api, name))
         taken = _value(api, name, plain(value))
@@ -165,7 +169,9 @@ def _require_apart(api: Api, call: Mapping[str, Json], parameters: Mapping[str, 
             raise ParameterNotTaken(f"{EXTRA}: {name}", api, hint="Another parameter already says it. Keep one.")
 
 
-def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[ParameterNotTaken]:
+def flaws(
+    model: str | None, parameters: Mapping[str, Json], own: OwnFacts | None = None
+) -> Iterator[ParameterNotTaken]:
     """What the provider of a model does not take; nothing for a provider that is neither OpenAI nor Anthropic.
 
     OpenAI takes what chat completions take: responses take less, which only the call can know.
@@ -175,14 +181,14 @@ def flaws(model: str | None, parameters: Mapping[str, Json]) -> Iterator[Paramet
     if api is None or not parameters:
         return
     with suppress(ParameterNotTaken):  # most prompts have no flaw, and are through at once
-        to_call(api, parameters, model=model)
+        to_call(api, parameters, model=model, own=own)
         return
     taken: dict[str, Json] = {}
     for name, value in parameters.items():
         if api is Api.OPENAI_CHAT and _is_of_responses(name):
             continue
         try:
-            to_call(api, {**taken, name: value}, model=model)
+            to_call(api, {**taken, name: value}, model=model, own=own)
             taken[name] = value
         except ParameterNotTaken as flaw:
             yield flaw
@@ -205,13 +211,13 @@ def require_format(api: Api, response_format: ResponseFormat) -> None:
         raise ParameterNotTaken(f"responseFormat: {response_format}", api, hint=hint)
 
 
-def _path(api: Api, name: str, model: str | None) -> list[str] | None:
+def _path(api: Api, name: str, model: str | None, own: OwnFacts | None = None) -> list[str] | None:
     fields = TABLE.get(name, _NONE)
     if name == EXTRA:
         return ["extra_body"]
     if api is Api.COMPATIBLE:
         return [name_of(name)] if fields.chat else ["extra_body", name_of(name)]
-    if api is Api.ANTHROPIC and name in SAMPLING and not takes_sampling(model):
+    if api is Api.ANTHROPIC and name in SAMPLING and not takes_sampling(model, name, own):
         return None
     paths = {Api.OPENAI_CHAT: fields.chat, Api.OPENAI_RESPONSES: fields.responses, Api.ANTHROPIC: fields.anthropic}
     path = paths.get(api, "")  # other APIs have tables of their own: core.requests
@@ -223,12 +229,15 @@ def name_of(parameter: str) -> str:
     return "stop" if parameter == "stopSequences" else re.sub(r"(?<!^)([A-Z])", r"_\1", parameter).lower()
 
 
-def takes_sampling(model: str | None) -> bool:
-    """Returns False for a Claude without sampling parameters. Claude models without a version number are newer ones."""
-    _, name = provider_of(model)
-    version = _CLAUDE.search(name)
+def takes_sampling(model: str | None, name: str, own: OwnFacts | None) -> bool:
+    """Returns False for a Claude without sampling parameters, unless the workspace says that it takes this one. Claude
+    models without a version number are newer ones."""
+    if own is not None and name in own.names("takes"):
+        return True
+    claude = provider_of(model)[1]
+    version = _CLAUDE.search(claude)
     if version is None:
-        return "claude-" not in name
+        return "claude-" not in claude
     return (int(version[1]), int(version[2] or 0)) <= _LAST_SAMPLED
 
 

@@ -28,7 +28,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
     call = {**_model(prompt), "messages": [dict(message) for message in messages]}
-    call |= to_call(api, prompt.parameters, model=prompt.model)
+    call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
@@ -45,7 +45,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     if leading:
         call["instructions"] = _joined(messages[:leading])
     call["input"] = [item for message in _spoken(messages[leading:], Api.OPENAI_RESPONSES) for item in _items(message)]
-    call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model)
+    call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if prompt.tools:
         call["tools"] = [to_tool(Api.OPENAI_RESPONSES, tool) for tool in prompt.tools]
     shape: dict[str, Json] = {}
@@ -75,7 +75,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     require_format(api, prompt.response_format)
     system, spoken = split_system(messages, prompt.model or "")
     call: dict[str, Json] = _model(prompt)
-    call |= to_call(api, prompt.parameters, model=prompt.model)
+    call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if "max_tokens" not in call:
         raise Invalid(
             f"prompt '{prompt.name}' has no `maxTokens`, and {api} requires a limit for the answer",

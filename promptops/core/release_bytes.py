@@ -11,11 +11,13 @@
                             "response_format": "json_schema", "json_schema": {…},
                             "checks": [{"contains": "…"},
                                        {"json_path": {"path": "$.intent", "equals": "refund"}}]}},
-     "requires": ["checks"]}
+     "models": {"openai/gpt-4o-2024-08-06": {"reason": "…", "pinned": true, "ends": "2027-06-30"}},
+     "requires": ["checks", "models"]}
 
 ``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
 and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, ``parameters`` where one has
-a parameter that clients before 0.7.0 do not know, and ``tool-messages`` where a message has more than role and content:
+a parameter that clients before 0.7.0 do not know, ``models`` where ``models`` says something of models of its prompts
+(:mod:`promptops.core.own_facts`), and ``tool-messages`` where a message has more than role and content:
 ``tool_calls`` (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``. ``messages`` is always there; every
 other key of a prompt is left out at its default, so that a later key changes no digest of before. Prompts and inputs
 are mappings: their order means nothing, and they are read back sorted by name. Reading is strict: a key that is not
@@ -31,7 +33,7 @@ from typing import TypeVar
 from promptops.core.checks.table import KINDS, MOST
 from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
-from promptops.core.features import MAX_FEATURES, features_of, is_features
+from promptops.core.features import MAX_FEATURES, MODELS, features_of, is_features
 from promptops.core.json_size import require_few
 from promptops.core.model import (
     OBJECTS,
@@ -42,6 +44,7 @@ from promptops.core.model import (
     Input,
     Json,
     Message,
+    OwnFacts,
     Prompt,
     ResponseFormat,
     Role,
@@ -50,13 +53,14 @@ from promptops.core.model import (
     is_name,
     is_segment,
 )
+from promptops.core.release_models import models_from_json, models_to_json
 
 SCHEMA = "promptops.release/1"
 
 MAX_ELEMENTS = 200_000
 """Values and names in a release: more would take far more memory to read than its 1 MiB."""
 
-_KEYS = frozenset(("schema", "app", "prompts", "requires"))
+_KEYS = frozenset(("schema", "app", "prompts", "models", "requires"))
 _PROMPT_KEYS = frozenset(
     (
         "model",
@@ -97,8 +101,9 @@ def content_to_json(content: Content) -> Json:
     """
     prompts = {prompt.name: _prompt_to_json(prompt) for prompt in content.prompts}
     _same_number(prompts, content.prompts, f"app '{content.app}' has two prompts of one name")
+    models: Mapping[str, Json] = {"models": models_to_json(content.models)} if content.models else {}
     requires: Mapping[str, Json] = {"requires": list(content.requires)} if content.requires else {}
-    return {"schema": SCHEMA, "app": content.app, "prompts": prompts, **requires}
+    return {"schema": SCHEMA, "app": content.app, "prompts": prompts, **models, **requires}
 
 
 def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda _name, _prompt: True) -> Content:
@@ -116,13 +121,19 @@ def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda
     if not is_name(app):
         raise Invalid(f"$.app: {app!r} is not an app's name")
     prompts = _mapping(document.get("prompts"), "$.prompts")
+    own = models_from_json(document["models"], prompts) if "models" in document else {}
     content = Content(
         app=app,
         prompts=tuple(
-            _prompt(name, item, f"$.prompts.{name}") for name, item in sorted(prompts.items()) if wanted(name, item)
+            _prompt(name, item, f"$.prompts.{name}", own)
+            for name, item in sorted(prompts.items())
+            if wanted(name, item)
         ),
         requires=_requires(document["requires"]) if "requires" in document else (),
+        models=tuple(own.values()),
     )
+    if own and MODELS not in content.requires:
+        raise Invalid(f"$.models says something, and $.requires does not have '{MODELS}'")
     for prompt in content.prompts:
         for feature in features_of(prompt):
             if feature not in content.requires:
@@ -204,7 +215,7 @@ def _requires(value: Json) -> tuple[str, ...]:
     return tuple(map(str, value))
 
 
-def _prompt(name: str, value: Json, path: str) -> Prompt:
+def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts]) -> Prompt:
     if not all(is_segment(segment) for segment in name.split("/")):
         raise Invalid(f"$.prompts: {name!r} is not a prompt's name")
     fields = _mapping(value, path, _PROMPT_KEYS)
@@ -224,6 +235,7 @@ def _prompt(name: str, value: Json, path: str) -> Prompt:
         json_schema=None if schema is None else _mapping(schema, f"{path}.json_schema"),
         checks=_checks(fields.get("checks", []), f"{path}.checks"),
         escapes=_flag(fields.get("escapes", False), f"{path}.escapes"),
+        own_facts=own.get(str(model)) if own else None,
     )
 
 

@@ -50,10 +50,14 @@ class Built:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltWorkspace:
-    """A built workspace: the name of the registry it belongs to, and its apps in order of their names."""
+    """A built workspace: the name of the registry it belongs to, and its apps in order of their names.
+
+    ``marker`` is the path of its ``promptops.yml`` in the repository.
+    """
 
     registry: str
     built: tuple[Built, ...]
+    marker: str = "promptops.yml"
 
 
 def build(
@@ -108,7 +112,7 @@ def build(
         replace(_build(app, loaded, info, place, dirty, builder), suites_dirty=app.name in changed)
         for app in sorted(chosen, key=lambda app: app.name)
     )
-    return BuiltWorkspace(registry=loaded.workspace.registry, built=built)
+    return BuiltWorkspace(registry=loaded.workspace.registry, built=built, marker=f"{prefix}promptops.yml")
 
 
 def with_authors(
@@ -130,6 +134,8 @@ def with_authors(
         since = before.provenance.commit if before is not None else ""
         # Changes that came before the app moved were made in its old folder.
         paths = dict.fromkeys((made.path, before.provenance.path if before is not None else made.path))
+        if built.content.models:  # what the content says of models was written there
+            paths[workspace.marker] = None
         people = authors(repository.begin, made.commit, *paths, since=since)
         return replace(built, provenance=replace(made, authors=people))
 

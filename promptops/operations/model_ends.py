@@ -8,8 +8,9 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from promptops.core.models.ends import MODEL_ENDS, NOTICE, SOON, Ending, ending
+from promptops.core.models.ends import MODEL_ENDS, NOTICE, SOON, Ending, ending, soon
 from promptops.core.outcomes.app_look import AppLook
+from promptops.core.release_models import models_from_json
 
 if TYPE_CHECKING:
     from promptops.core.model import Deployment
@@ -23,8 +24,8 @@ def ending_of(registry: Registry, deployments: Sequence[Deployment], now: dateti
     """
     with suppress(Exception):
         with registry.read() as reader:
-            models = _models(reader, {release.digest for made in deployments for release in made.served()})
-        found = ending({model for names in models.values() for model in names}, now.date(), within=NOTICE)
+            ends = _ends(reader, {release.digest for made in deployments for release in made.served()})
+        found = soon({each for known in ends.values() for each in known}, now.date(), within=NOTICE)
         return tuple(each.words(now.date()) for each in found)
     return ()
 
@@ -43,27 +44,31 @@ def outlook(
     reader: Reader, live: Sequence[Deployment], today: date, *, within: timedelta | None = None
 ) -> tuple[tuple[Ending, Mapping[str, Sequence[str]]], ...]:
     """Returns the models of what is live that end, the first end first, each with its apps and their channels."""
-    models = _models(reader, {release.digest for each in live for release in each.served()})
-    found = ending({model for names in models.values() for model in names}, today, within=within)
-    return tuple((each, _uses(each.model, live, models)) for each in found)
+    ends = _ends(reader, {release.digest for each in live for release in each.served()})
+    found = soon({each for known in ends.values() for each in known}, today, within=within)
+    return tuple((each, _uses(each, live, ends)) for each in found)
 
 
-def _uses(model: str, live: Sequence[Deployment], models: Mapping[str, frozenset[str]]) -> Mapping[str, Sequence[str]]:
+def _uses(
+    ending: Ending, live: Sequence[Deployment], ends: Mapping[str, Collection[Ending]]
+) -> Mapping[str, Sequence[str]]:
     uses: dict[str, list[str]] = {}
     for each in live:
-        if any(model in models.get(release.digest, ()) for release in each.served()):
+        if any(ending in ends.get(release.digest, ()) for release in each.served()):
             uses.setdefault(each.app, []).append(each.channel)
     return {app: uses[app] for app in sorted(uses)}
 
 
-def _models(reader: Reader, digests: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """The models of releases, by digest; a damaged one, which `fsck` reports, has none. No more of a content is read,
+def _ends(reader: Reader, digests: Collection[str]) -> Mapping[str, tuple[Ending, ...]]:
+    """What ends of releases, by digest; of a damaged one, which `fsck` reports, nothing. No more of a content is read,
     since `status` asks about all that is live.
     """
-    return {stored.digest: _named(stored.content) for stored in reader.contents(sorted(digests)) if stored.intact}
+    return {stored.digest: _ends_of(stored.content) for stored in reader.contents(sorted(digests)) if stored.intact}
 
 
-def _named(content: bytes) -> frozenset[str]:
+def _ends_of(content: bytes) -> tuple[Ending, ...]:
     document = json.loads(content)
-    named = (prompt.get("model") for prompt in document["prompts"].values())
-    return frozenset(model for model in named if isinstance(model, str))
+    named = {prompt.get("model") for prompt in document["prompts"].values()}
+    own = models_from_json(document["models"], document["prompts"]) if "models" in document else {}
+    models = [model for model in named if isinstance(model, str)]
+    return ending(models, date.min, within=None, own=own)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promptops.core.declarations import NOTHING, Declarations
-from promptops.core.floating_models import is_floating
-from promptops.core.model import VARIABLE, Json, Profile, is_name, is_segment
+from promptops.core.floating_models import floats
+from promptops.core.model import VARIABLE, Json, OwnFacts, Profile, is_name, is_segment
 from promptops.source.app_declarations import KEYS as DECLARED
 from promptops.source.app_declarations import read_declarations
 from promptops.source.parameters import read_parameters, refuse_untaken
@@ -58,7 +58,7 @@ class AppFile:
     """A read ``app.yml``; empty for an app without one, which has no ``document`` either.
 
     ``judges`` are models that judge answers in suites, by the names that checks call them; ``judge_pins`` are the pins
-    among them.
+    among them. ``models`` are what the workspace says of models.
     """
 
     report: Report
@@ -71,26 +71,32 @@ class AppFile:
     judge_pins: frozenset[str] = frozenset()
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, OwnFacts] = field(default_factory=dict)
 
 
-def read_app_file(report: Report) -> AppFile:
-    """Reads the text of a report as an ``app.yml``. Problems become findings of the report."""
+def read_app_file(report: Report, models: Mapping[str, OwnFacts] | None = None) -> AppFile:
+    """Reads the text of a report as an ``app.yml``. Problems become findings of the report.
+
+    ``models`` are what the workspace says of models.
+    """
+    models = models or {}
     document = read_yaml(report)
     report.suites = list(
         document.spans("judges")
     )  # of suites, as a prompt's evaluators are: no error there stops a release
     if document.root is None and not document.problems:
-        return AppFile(report=report, document=document)  # an empty file is allowed: every key is optional
+        # an empty file is allowed: every key is optional
+        return AppFile(report=report, document=document, models=models)
     fields = read_fields(report, document, "app.yml")
     if fields is None:
-        return AppFile(report=report, document=document)
+        return AppFile(report=report, document=document, models=models)
     fields.refuse_unknown(KEYS)
     name = fields.text("name") or ""
     if name and not is_name(name):
         hint = "Lower case letters, digits, . _ and -. `title` is the name for people."
         fields.add("name-invalid", "name", f"'{name[:80]}' is not an app's name", hint)
-    pins = _pins(fields)
-    judges, judge_pins = _judges(fields, pins)
+    pins = _pins(fields, models)
+    judges, judge_pins = _judges(fields, pins, models)
     return AppFile(
         report=report,
         document=document,
@@ -102,6 +108,7 @@ def read_app_file(report: Report) -> AppFile:
         judge_pins=judge_pins,
         inputs=read_input_schemas(fields),
         aliases=read_aliases(fields),
+        models=models,
     )
 
 
@@ -156,7 +163,7 @@ def _profile(fields: Fields) -> Profile:
     )
 
 
-def _pins(fields: Fields) -> dict[str, Pin]:
+def _pins(fields: Fields, known: Mapping[str, OwnFacts]) -> dict[str, Pin]:
     """Reads ``models``: the pins by name, each with the model alone or with parameters."""
     models = fields.fields("models")
     pins: dict[str, Pin] = {}
@@ -165,13 +172,15 @@ def _pins(fields: Fields) -> dict[str, Pin]:
             break
         if not is_segment(name):
             models.add_at_key("name-invalid", name, f"'{name[:80]}' is not a pin's name", "Letters, digits, . _ and -.")
-        pin = _pin(models, name)
+        pin = _pin(models, name, known)
         if pin is not None:
             pins[name] = pin
     return pins
 
 
-def _judges(fields: Fields, pins: Mapping[str, Pin]) -> tuple[dict[str, Pin], frozenset[str]]:
+def _judges(
+    fields: Fields, pins: Mapping[str, Pin], known: Mapping[str, OwnFacts]
+) -> tuple[dict[str, Pin], frozenset[str]]:
     """Reads ``judges``: names for pins, or for models in place. Also returns the names of the pins that it uses."""
     named = fields.fields("judges")
     judges: dict[str, Pin] = {}
@@ -188,12 +197,12 @@ def _judges(fields: Fields, pins: Mapping[str, Pin]) -> tuple[dict[str, Pin], fr
         elif isinstance(value, str) and "/" not in value:
             hint = Near(value, pins, "The pins are", otherwise=f"{name}: provider/model-and-date")
             named.add("unknown-pin", name, f"'{value[:80]}' is neither a pin of `models` nor provider/model", hint)
-        elif (judge := _pin(named, name)) is not None:
+        elif (judge := _pin(named, name, known)) is not None:
             judges[name] = judge
     return judges, frozenset(used)
 
 
-def _pin(models: Fields, name: str) -> Pin | None:
+def _pin(models: Fields, name: str, known: Mapping[str, OwnFacts]) -> Pin | None:
     value = models.value[name]
     parameters: dict[str, Json] = {}
     if isinstance(value, Mapping):
@@ -202,7 +211,7 @@ def _pin(models: Fields, name: str) -> Pin | None:
         model = fields.text("model")
         if own := fields.fields("parameters"):
             parameters = read_parameters(own, unknown="unknown-setting")
-            refuse_untaken(own, model, parameters)
+            refuse_untaken(own, model, parameters, facts=known.get(model or ""))
         if value.get("model") is None:
             fields.add("missing-key", None, f"'{name}' names no `model`", "model: provider/model-and-date")
         key: tuple[Fields, str] = (fields, "model")
@@ -217,6 +226,6 @@ def _pin(models: Fields, name: str) -> Pin | None:
         return None
     if not PINNED_MODEL.fullmatch(model):
         key[0].add("wrong-value", key[1], f"'{model[:80]}' is not provider/model", "model: provider/model-and-date")
-    elif is_floating(model):
+    elif floats(model, known.get(model)):
         key[0].add("floating-model", key[1], f"'{short(model)}' is a floating alias", FLOATING_HINT)
     return Pin(model=model, parameters=parameters)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from promptops.core.features import features_of
-from promptops.core.model import Content, Prompt, is_name, is_segment
+from promptops.core.model import Content, OwnFacts, Prompt, is_name, is_segment
 from promptops.source import placeholders
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
@@ -42,6 +42,11 @@ class ReadApp:
         yield from (prompt.suite for prompt in self.prompts if prompt.suite is not None)
         yield from self.suite_files
 
+    def models(self) -> Iterator[str]:
+        """Yields the models that its pins, its judges and its prompts name."""
+        yield from (pin.model for pin in (*self.file.pins.values(), *self.file.judges.values()))
+        yield from (file.prompt.model for file in self.prompts if file.prompt is not None and file.prompt.model)
+
     def reports(self) -> Iterator[Report]:
         """Yields the report of every file that a release is made of. ``suite_reports`` are those of ``evals/``."""
         yield self.file.report
@@ -54,16 +59,25 @@ class ReadApp:
         """Returns the content as it would be released. Incomplete if the app has errors."""
         prompts = [file.prompt for file in self.prompts if file.prompt is not None]
         requires = {feature for prompt in prompts for feature in features_of(prompt)}
-        return Content(app=self.name, prompts=tuple(sorted(prompts, key=_by_name)), requires=tuple(sorted(requires)))
+        own = {prompt.own_facts.model: prompt.own_facts for prompt in prompts if prompt.own_facts is not None}
+        return Content(
+            app=self.name,
+            prompts=tuple(sorted(prompts, key=_by_name)),
+            requires=tuple(sorted(requires)),
+            models=tuple(own[model] for model in sorted(own)),
+        )
 
 
-def read_name(tree: Tree, folder: AppFolder) -> tuple[str, AppFile]:
-    """Returns an app's name, from its ``app.yml`` or else its folder, and the read file."""
+def read_name(tree: Tree, folder: AppFolder, models: Mapping[str, OwnFacts] | None = None) -> tuple[str, AppFile]:
+    """Returns an app's name, from its ``app.yml`` or else its folder, and the read file.
+
+    ``models`` are what the workspace says of models.
+    """
     path = f"{folder.path}/{APP_FILE}".removeprefix("/")
     if path in folder.files:
-        file = read_app_file(read_text(tree, path))
+        file = read_app_file(read_text(tree, path), models)
     else:
-        file = AppFile(report=Report(folder.path or "."))
+        file = AppFile(report=Report(folder.path or "."), models=models or {})
     name = file.name or folder.path.rpartition("/")[2]
     if not file.name and not is_name(name):
         shown = f"the folder '{name}' is not an app's name" if name else "an app in the root folder needs a name"
@@ -81,7 +95,14 @@ def read_app(
     """
     tree.prepare([only] if only else [path for path in folder.files if is_source(folder, path)])
     partials = Partials(_partials(tree, folder, file.report))
-    around = Around(pins=file.pins, judges=file.judges, inputs=file.inputs, aliases=file.aliases, partials=partials)
+    around = Around(
+        pins=file.pins,
+        judges=file.judges,
+        inputs=file.inputs,
+        aliases=file.aliases,
+        partials=partials,
+        models=file.models,
+    )
     prompts = tuple(_prompts(tree, folder, file.report, around, only))
     app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials)
     _links(app)

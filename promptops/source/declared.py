@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from promptops.core.floating_models import is_floating
-from promptops.core.model import Input, Json, Tool
+from promptops.core.floating_models import floats
+from promptops.core.model import Input, Json, OwnFacts, Tool
 from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
 from promptops.source.schemas import check_schema
@@ -19,8 +19,11 @@ _TOOL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _TEXT_INPUTS: dict[str, Input] = {}
 
 
-def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str]:
-    """Returns the model as ``provider/model``, and the name of the app's pin that it comes from, or an empty string."""
+def read_model(fields: Fields, pins: Mapping[str, Pin], models: Mapping[str, OwnFacts]) -> tuple[str | None, str]:
+    """Returns the model as ``provider/model``, and the name of the app's pin that it comes from, or an empty string.
+
+    ``models`` are what the workspace says of models.
+    """
     name = fields.written("model")
     if name is None:
         if fields.value.get("model") is None:
@@ -29,7 +32,7 @@ def read_model(fields: Fields, pins: Mapping[str, Pin]) -> tuple[str | None, str
         return None, ""
     if name in pins:
         return pins[name].model, name
-    if is_floating(name):
+    if floats(name, models.get(name)):
         fields.add("floating-model", "model", f"'{name[:80]}' is a floating alias", FLOATING_HINT)
     if PINNED_MODEL.fullmatch(name):
         return name, ""

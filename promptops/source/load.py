@@ -16,6 +16,7 @@ from promptops.core.model import Content, Profile
 from promptops.core.suite.suite import Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
+from promptops.source.own_models import report_unused
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import read_text
 from promptops.source.text.findings import Report
@@ -102,13 +103,15 @@ def load_workspace(tree: Tree, *, apps: Collection[str] | None, lint: Lint | Non
     if workspace is not None:
         matches = find_apps(tree, workspace)
         _unmatched(report, matches.unmatched)
-        named = [(folder, *read_name(tree, folder)) for folder in matches.folders]
+        named = [(folder, *read_name(tree, folder, workspace.models)) for folder in matches.folders]
         duplicate_names((name, file) for _, name, file in named)
     read = [
         read_app(tree, folder, name, file, suites=suites)
         for folder, name, file in named
         if apps is None or name in apps
     ]
+    if lint is not None and workspace is not None and workspace.models and apps is None:
+        report_unused(report, workspace.models, {model for app in read for model in app.models()})
     return finish(report, workspace, read, lint=lint, known=tuple(name for _, name, _ in named))
 
 

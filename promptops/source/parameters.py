@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from promptops.core.errors import ParameterNotTaken
-from promptops.core.model import Json, ResponseFormat
+from promptops.core.model import Json, OwnFacts, ResponseFormat
 from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.findings import Near, short
@@ -107,13 +107,19 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
 
 
 def refuse_untaken(
-    fields: Fields, model: str | None, own: Mapping[str, Json], inherited: Mapping[str, Json] | None = None
+    fields: Fields,
+    model: str | None,
+    own: Mapping[str, Json],
+    inherited: Mapping[str, Json] | None = None,
+    *,
+    facts: OwnFacts | None = None,
 ) -> None:
     """Reports every parameter of a mapping that the API of the model's provider does not take.
 
-    ``own`` are the parameters of the mapping; they override ``inherited``, those of the pin.
+    ``own`` are the parameters of the mapping; they override ``inherited``, those of the pin. ``facts`` are what the
+    workspace says of the model.
     """
-    for flaw in flaws(model, {**(inherited or {}), **own}):
+    for flaw in flaws(model, {**(inherited or {}), **own}, facts):
         name = flaw.name.partition(":")[0]
         for key in fields.value:
             if name in own and name in (key, camel(key)):

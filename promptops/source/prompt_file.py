@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from promptops.core.model import Engine, Json, Message, Prompt, ResponseFormat, Role
+from promptops.core.model import Engine, Json, Message, OwnFacts, Prompt, ResponseFormat, Role
 from promptops.core.template.simple import has_escapes, only_variables
 from promptops.source import placeholders
 from promptops.source.answer_checks import read_answer_checks
@@ -75,13 +75,17 @@ _E = TypeVar("_E", Engine, ResponseFormat)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The parts of an app that its prompts share: pins, judges, shared inputs and their aliases, partials."""
+    """The parts of an app that its prompts share: pins, judges, shared inputs and their aliases, partials.
+
+    ``models`` are what the workspace says of models.
+    """
 
     pins: Mapping[str, Pin] = field(default_factory=dict)
     judges: Mapping[str, Pin] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     partials: Partials = field(default_factory=lambda: Partials({}))
+    models: Mapping[str, OwnFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +167,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     names = Names.of(fields, around.inputs, around.aliases, has_dollar=around.partials.has_dollar)
     expand = Expander(around.partials, engine, names)
     messages, used = _messages(fields, expand) if body is None else _message(fields, body, expand)
-    model, pin = read_model(fields, around.pins)
-    parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {})
+    model, pin = read_model(fields, around.pins, around.models)
+    own_facts = around.models.get(model or "")
+    parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {}, own_facts)
     response = _choice(fields, "responseFormat", ResponseFormat)
     refuse_untaken_format(fields, model, response)
     schema = read_json_schema(fields, "jsonSchema")
@@ -186,6 +191,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         json_schema=schema,
         checks=read_answer_checks(fields, [item.name for item in inputs]),
         escapes=engine is Engine.SIMPLE and any(has_escapes(message.content) for message in messages),
+        own_facts=own_facts,
     )
     suite = read_own_suite(fields, prompt, around.judges, names.aliases)
     check_request(fields, prompt, suite)
@@ -200,13 +206,15 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     )
 
 
-def _parameters(fields: Fields, model: str | None, inherited: Mapping[str, Json]) -> dict[str, Json]:
+def _parameters(
+    fields: Fields, model: str | None, inherited: Mapping[str, Json], facts: OwnFacts | None
+) -> dict[str, Json]:
     """Returns the pin's parameters, overridden by the prompt's own."""
     own = fields.fields("modelParameters")
     if not own:
         return dict(inherited)
     parameters = read_parameters(own, unknown="unknown-parameter")
-    refuse_untaken(own, model, parameters, inherited)
+    refuse_untaken(own, model, parameters, inherited, facts=facts)
     return {**inherited, **parameters}
 
 

@@ -41,7 +41,7 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
     """Builds the request. A parameter or a tool that the API does not take was reported where it is written; one that
     a provider's own API does not take may be sent to its chat completions, so it is a warning."""
-    if any(True for _ in flaws(prompt.model, prompt.parameters)) or not has_request(prompt):
+    if any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)) or not has_request(prompt):
         return
     try:
         request_of(prompt, messages)

@@ -14,12 +14,13 @@ from promptops.core.model import Policy, is_name, is_segment
 
 if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.core.outcomes.rates import ModelRates
+    from promptops.core.own_facts import OwnFacts
     from promptops.source.text.fields import Fields
     from promptops.source.text.findings import Report
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
-KEYS = ("registry", "apps", "channels", "git", "journal", "prices", "traces")
+KEYS = ("registry", "apps", "channels", "git", "journal", "models", "prices", "traces")
 TRACE_ID = "{trace_id}"
 """What stands for the id of a trace in `traces`."""
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate", "rollout")
@@ -38,7 +39,7 @@ class Workspace:
 
     ``git`` is the address of the repository that is the home of the journal, and ``journal_ref`` the ref of it there;
     both are empty where the file does not say. ``prices`` are the workspace's own, by ``provider/model``. ``traces`` is
-    the address of a trace with :data:`TRACE_ID` in it, empty without one.
+    the address of a trace with :data:`TRACE_ID` in it, empty without one. ``models`` are what it says of models.
     """
 
     registry: str
@@ -48,6 +49,7 @@ class Workspace:
     journal_ref: str = ""
     prices: Mapping[str, ModelRates] = field(default_factory=dict)
     traces: str = ""
+    models: Mapping[str, OwnFacts] = field(default_factory=dict)
     path: str = MARKER
 
 
@@ -108,6 +110,7 @@ def parse_workspace(report: Report) -> Workspace | None:
         journal_ref=_journal_ref(fields),
         prices=_prices(fields),
         traces=_traces(fields),
+        models=_models(fields),
     )
 
 
@@ -117,6 +120,14 @@ def _prices(fields: Fields) -> Mapping[str, ModelRates]:
     from promptops.source.prices import read_prices
 
     return read_prices(fields)
+
+
+def _models(fields: Fields) -> Mapping[str, OwnFacts]:
+    if fields.value.get("models") is None:
+        return {}
+    from promptops.source.own_models import read_own_models
+
+    return read_own_models(fields)
 
 
 def _traces(fields: Fields) -> str:

@@ -14,6 +14,7 @@ from promptops.core.model import (
     Input,
     Json,
     Message,
+    OwnFacts,
     Prompt,
     ResponseFormat,
     Role,
@@ -91,15 +92,31 @@ PROMPTS = st.builds(
 )
 
 
-def _content(app: str, prompts: list[Prompt]) -> Content:
+OWN_FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "pinned": st.booleans(),
+        "ends": st.sampled_from(["never", "2027-06-30"]),
+        "takes": st.sampled_from([["temperature"], ["topP", "topK"]]),
+        "bounds": st.sampled_from([{"temperature": {"max": 1}}, {"topP": {"min": 0.5, "max": 1}}]),
+    },
+)
+
+
+def _content(app: str, prompts: list[Prompt], own: dict[str, dict[str, Json]]) -> Content:
+    said = {model: OwnFacts(model=model, reason="as its page says", facts=facts) for model, facts in own.items()}
+    prompts = [replace(prompt, own_facts=said.get(prompt.model or "")) for prompt in prompts]
     requires = {feature for prompt in prompts for feature in features_of(prompt)}
-    return Content(app=app, prompts=tuple(prompts), requires=tuple(sorted(requires)))
+    named = {prompt.own_facts.model: prompt.own_facts for prompt in prompts if prompt.own_facts is not None}
+    models = tuple(named[model] for model in sorted(named))
+    return Content(app=app, prompts=tuple(prompts), requires=tuple(sorted(requires)), models=models)
 
 
 CONTENTS = st.builds(
     _content,
     app=st.sampled_from(["bot", "other-bot"]),
     prompts=st.lists(PROMPTS, max_size=3, unique_by=lambda prompt: prompt.name),
+    own=st.dictionaries(st.sampled_from(["openai/gpt-4o-2024-08-06"]), OWN_FACTS, max_size=1),
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from promptops.core.models.table import facts_of
+from promptops.core.own_facts import OwnFacts
 
 MODEL_ENDS: Final = "model-ends"
 """The code of a finding, and of a look, at a model that ends."""
@@ -39,13 +40,28 @@ class Ending:
         return f"{self.model} {when}{instead}"
 
 
-def ending(models: Collection[str], today: date, *, within: timedelta | None = NOTICE) -> tuple[Ending, ...]:
-    """Returns the models that end within a time, or have ended, the first end first; for None, all."""
-    known = sorted({model for model in models if model}, key=lambda model: (facts_of(model).ends or date.max, model))
-    return tuple(each for model in known for each in _of(model) if within is None or each.ends <= today + within)
+def ending(
+    models: Collection[str],
+    today: date,
+    *,
+    within: timedelta | None = NOTICE,
+    own: Mapping[str, OwnFacts] | None = None,
+) -> tuple[Ending, ...]:
+    """Returns the models that end within a time, or have ended, the first end first; for None, all.
+
+    ``own`` is what a workspace says of models, by their names.
+    """
+    known = [each for model in set(models) if model for each in _of(model, (own or {}).get(model))]
+    return soon(known, today, within=within)
 
 
-def _of(model: str) -> Iterator[Ending]:
-    facts = facts_of(model)
+def soon(known: Iterable[Ending], today: date, *, within: timedelta | None = NOTICE) -> tuple[Ending, ...]:
+    """Returns those that end within a time, or have ended, each once, the first end first; for None, all."""
+    chosen = {each for each in known if within is None or each.ends <= today + within}
+    return tuple(sorted(chosen, key=lambda each: (each.ends, each.model, each.successor, each.source)))
+
+
+def _of(model: str, own: OwnFacts | None) -> Iterator[Ending]:
+    facts = facts_of(model, own)
     if facts.ends is not None:
         yield Ending(model=model, ends=facts.ends, successor=facts.successor, source=facts.source("ends"))

@@ -34,7 +34,7 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
     """Yields what is refused of a prompt's request; ``messages`` are rendered with sample values."""
     if prompt.model is None:
         return
-    facts = facts_of(prompt.model)
+    facts = facts_of(prompt.model, prompt.own_facts)
     provider = provider_of(prompt.model)[0]
     yield from _of_model(prompt, facts)
     if facts.roles:
@@ -64,11 +64,26 @@ def _of_model(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
         yield refused(
             "reasoningEffort", f"{prompt.model} refuses 'reasoningEffort: {effort}'", facts.source("efforts"), hint
         )
+    yield from _out_of_bounds(prompt, facts)
     for name in CAPS:
         cap = prompt.parameters.get(name)
         if facts.output is not None and isinstance(cap, int) and cap > facts.output:
             problem = f"'{name}' is {cap:,}, and {prompt.model} answers with {facts.output:,} tokens at most"
             yield refused(name, problem, facts.source("output"))
+
+
+def _out_of_bounds(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
+    for name, (low, high) in facts.bounds.items():
+        value = prompt.parameters.get(name)
+        if isinstance(value, int | float) and not _is_within(value, low, high):
+            words = " to ".join(f"{bound:g}" for bound in (low, high) if bound is not None)
+            side = "" if None not in (low, high) else "at most " if low is None else "at least "
+            problem = f"'{name}' is {value:g}, and {prompt.model} takes {side}{words}"
+            yield refused(name, problem, facts.source("bounds"))
+
+
+def _is_within(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _while_reasoning(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:

@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from promptops.core.own_facts import OwnFacts
+
 _HERE: Final = Path(__file__).parent
 _PROVIDERS: Final = {
     "azure": "openai",
@@ -42,7 +44,8 @@ class Facts:
 
     ``context`` and ``output`` are the most tokens, ``ends`` is the first day on which it is not there any more, and
     ``successor`` what the provider proposes then. ``refuses`` are parameters that its API refuses, and
-    ``refuses_while_reasoning`` those that it refuses unless its effort is ``none``. ``efforts`` are those it takes.
+    ``refuses_while_reasoning`` those that it refuses unless its effort is ``none``. ``efforts`` are those it takes, and
+    ``bounds`` the least and the most of parameters.
     ``sources`` has the address of each fact, by its name.
     """
 
@@ -62,6 +65,7 @@ class Facts:
     always_thinks: bool | None = None
     forced_tools: bool | None = None
     roles: tuple[str, ...] = ()
+    bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def source(self, fact: str) -> str:
@@ -72,9 +76,30 @@ class Facts:
 NOTHING: Final = Facts()
 
 
+def facts_of(model: str, own: OwnFacts | None = None) -> Facts:
+    """Returns what is known of ``provider/model``; of an unknown model, and of one without a provider, nothing.
+
+    ``own`` is what the workspace says of it, which counts instead.
+    """
+    facts = _known(model)
+    return facts if own is None else _with_own(facts, own)
+
+
+def _with_own(facts: Facts, own: OwnFacts) -> Facts:
+    stated: dict[str, Any] = dict(own.facts)
+    said: dict[str, Any] = {key: stated[key] for key in (*_FACTS, *_FLAGS) if key in stated}
+    said |= {key: tuple(stated[key]) for key in ("efforts", "roles") if key in stated}
+    for key in ("refuses", "refuses_while_reasoning"):
+        said[key] = (getattr(facts, key) - own.names("takes")) | own.names(key)
+    said["bounds"] = {name: (each.get("min"), each.get("max")) for name, each in stated.get("bounds", {}).items()}
+    if "ends" in stated:
+        said["ends"] = own.ends
+    named = [f"{key}.{name}" for key in ("refuses", "refuses_while_reasoning") for name in own.names(key)]
+    return replace(facts, **said, sources={**facts.sources, **dict.fromkeys((*stated, *named), own.source)})
+
+
 @lru_cache(maxsize=1024)
-def facts_of(model: str) -> Facts:
-    """Returns what is known of ``provider/model``; of an unknown model, and of one without a provider, nothing."""
+def _known(model: str) -> Facts:
     provider, slash, name = model.lower().partition("/")
     if not slash or len(model) > 300:
         return NOTHING

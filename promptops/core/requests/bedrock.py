@@ -65,7 +65,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         Api.BEDROCK,
         prompt.parameters,
         {**_FIELDS, **_OF_FAMILY.get(family, {})},
-        lambda name, value: _value(model, name, value),
+        lambda name, value: _value(prompt, name, value),
     )
     if system:
         call["system"] = [{"text": text_of(message["content"], Api.BEDROCK)} for message in system]
@@ -102,8 +102,8 @@ def _blocks(message: Mapping[str, Any]) -> list[Json]:
     return blocks
 
 
-def _value(model: str, name: str, value: Json) -> Json:
-    if name in SAMPLING and not takes_sampling(model):
+def _value(prompt: Prompt, name: str, value: Json) -> Json:
+    if name in SAMPLING and not takes_sampling(prompt.model, name, prompt.own_facts):
         hint = "Claude takes it up to version 4.6, and no more since. Remove it."
         raise ParameterNotTaken(name, Api.BEDROCK, hint=hint)
     if name == "temperature" and isinstance(value, int | float) and value > 1:

@@ -108,7 +108,7 @@ def _check_within(tree: WorkingTree, inside: str, path: Path, today: date | None
     only = _one_prompt(path, inside)
     read = []
     for folder in contained or owners[-1:]:
-        name, file = read_name(tree, folder)
+        name, file = read_name(tree, folder, workspace.models if workspace else None)
         read.append(read_app(tree, folder, name, file, only=only, suites=True))
     lint = _dated(_lint_file if only else _lint_all, today)
     return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))

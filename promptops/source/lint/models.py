@@ -13,7 +13,7 @@ from promptops.source.text.findings import Report
 def lint_ends(app: ReadApp, today: date) -> None:
     """Adds a finding for each place that names a model which ends within 60 days of ``today``."""
     for model, report, offset in _places(app):
-        for each in ending([model], today):
+        for each in ending([model], today, own=app.file.models):
             hint = f"Move to a model without an announced end. {each.source}"
             report.add("model-ends", offset, each.words(today), hint)
 

@@ -123,6 +123,7 @@ RULES: dict[str, Rule] = {
     "floating-model": _warning("A model id without a date or snapshot: the provider can change the model at any time."),
     "model-ends": _warning("A model that ends within 60 days, or has ended, as its provider announced."),
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
+    "unused-model": _warning("A model of promptops.yml that no pin and no prompt names."),
     "unknown-parameter": _warning("An unknown model parameter; it stays out of the release."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
     "tool-not-taken": _error(
