@@ -1,8 +1,10 @@
-"""What `check` lets pass is typed as the SDKs' arguments, and arrives at a server through the SDKs as it was built."""
+"""What `check` lets pass is typed as the packages' arguments, and arrives at a server through the packages as it was
+built: prompts made by chance, for each provider and shape of messages."""
 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,18 +14,28 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from anthropic.types.beta import message_create_params as beta_params
+from google import genai
 
 from promptops.client.prompt import Prompt
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.finding import Severity
-from tests.interop.test_requests import CHAT, CLAUDE, RESPONSES
+from tests.interop.test_built_requests import meant
+from tests.interop.test_requests import CHAT, CLAUDE, RESPONSES, _taken
 from tests.source.memory import checked
+from tests.support import prompts_by_chance
 from tests.support.model_server import ModelServer, Reply, model_server
-from tests.support.prompts_by_chance import CLAUDE as CLAUDE_MODELS
-from tests.support.prompts_by_chance import GPT, SHAPES, Made, made
+from tests.support.prompts_by_chance import GEMINI, GPT, OTHERS, SHAPES, Made, made
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network for prices
+with warnings.catch_warnings(action="ignore"):
+    import litellm
 
 WANTED = 100
 """Prompts of each shape and provider, of which the check lets some pass and refuses the others."""
+with warnings.catch_warnings(action="ignore"):  # one of its dictionaries is open by itself
+    BETA = _taken(beta_params.MessageCreateParamsNonStreaming)
+Sent = Callable[[ModelServer, Mapping[str, Any]], None]
 
 
 @cache
@@ -41,8 +53,7 @@ def passing(models: tuple[str, ...], shape: str) -> Sequence[tuple[Made, Prompt]
 
 
 def answer(body: Mapping[str, Any], _: int) -> Reply:
-    """An answer that each SDK reads: what it has no field for it leaves alone."""
-    chat = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}
+    """An answer that each package reads: it leaves alone what it has no field for."""
     usage = {"input_tokens": 1, "output_tokens": 1, "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     document = {
         "id": "x",
@@ -51,7 +62,8 @@ def answer(body: Mapping[str, Any], _: int) -> Reply:
         "role": "assistant",
         "created": 1,
         "model": body.get("model", ""),
-        "choices": [chat],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}],
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}],
         "output": [],
         "content": [{"type": "text", "text": "ok"}],
         "stop_reason": "end_turn",
@@ -66,64 +78,97 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
+@cache
+def openai_client(url: str) -> openai.OpenAI:
+    return openai.OpenAI(api_key="k", base_url=url, max_retries=0)
+
+
+@cache
+def anthropic_client(url: str) -> anthropic.Anthropic:
+    return anthropic.Anthropic(api_key="k", base_url=url.removesuffix("/v1"), max_retries=0)
+
+
+@cache
+def genai_client(url: str) -> genai.Client:
+    options = genai.types.HttpOptions(base_url=url.removesuffix("/v1"), api_version="v1beta")
+    return genai.Client(api_key="k", http_options=options)
+
+
 def typed(call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the SDK has types for: what it has no argument for goes beside them."""
-    return {key: value for key, value in call.items() if key not in ("extra_body", "extra_headers")}
+    """The arguments that the package has types for: what it has no argument for goes beside them."""
+    return {key: value for key, value in call.items() if key != "extra_body"}
 
 
-def body_of(call: Mapping[str, Any]) -> dict[str, Any]:
-    """What the SDK is to send for these arguments."""
-    return {**typed(call), **call.get("extra_body", {})}
+def chat(server: ModelServer, call: Mapping[str, Any]) -> None:
+    CHAT.validate_python(typed(call))
+    openai_client(server.url).chat.completions.create(**call)
 
 
-def arrives(server: ModelServer, create: Callable[..., object], call: Mapping[str, Any]) -> None:
-    """Calls the SDK, and compares what the server got with what was built."""
+def responses(server: ModelServer, call: Mapping[str, Any]) -> None:
+    RESPONSES.validate_python(typed(call))
+    openai_client(server.url).responses.create(**call)
+
+
+def claude(server: ModelServer, call: Mapping[str, Any]) -> None:
+    (BETA if "betas" in call else CLAUDE).validate_python(typed(call))
+    client = anthropic_client(server.url)
+    create: Callable[..., object] = client.beta.messages.create if "betas" in call else client.messages.create
     create(**call)
-    assert server.asked[-1] == body_of(call)
-    assert call.get("extra_headers", {}).items() <= server.headers[-1].items()
+
+
+def gemini(server: ModelServer, call: Mapping[str, Any]) -> None:
+    genai.types.GenerateContentConfig.model_validate(call.get("config", {}))
+    genai_client(server.url).models.generate_content(**call)
+
+
+WAYS: Mapping[str, tuple[Sent, str, tuple[str, ...]]] = {
+    "openai": (chat, "to_openai", GPT),
+    "responses": (responses, "to_openai_responses", GPT),
+    "anthropic": (claude, "to_anthropic", prompts_by_chance.CLAUDE),
+    "gemini": (gemini, "to_gemini", GEMINI),
+}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_openai_gets_chat_completions_as_they_were_built(server: ModelServer, shape: str) -> None:
-    client = openai.OpenAI(api_key="k", base_url=server.url, max_retries=0)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_check_lets_pass_is_typed_and_arrives_as_it_was_built(server: ModelServer, way: str, shape: str) -> None:
+    send, method, models = WAYS[way]
     sent: Counter[str] = Counter()
-    for file, prompt in passing(GPT, shape):
+    for file, prompt in passing(models, shape):
         try:
-            call = prompt.to_openai(**file.values)
+            call = getattr(prompt, method)(**file.values)
         except (Invalid, ParameterNotTaken):
-            continue  # which only the Responses API takes
-        CHAT.validate_python(typed(call))
-        arrives(server, client.chat.completions.create, call)
-        sent[file.model] += 1
-    assert sent.total() > WANTED / 5
-    assert sent.keys() == set(GPT)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_openai_gets_responses_as_they_were_built(server: ModelServer, shape: str) -> None:
-    client = openai.OpenAI(api_key="k", base_url=server.url, max_retries=0)
-    sent: Counter[str] = Counter()
-    for file, prompt in passing(GPT, shape):
-        try:
-            call = prompt.to_openai_responses(**file.values)
-        except (Invalid, ParameterNotTaken):
-            continue  # which only chat completions take
-        RESPONSES.validate_python(typed(call))
-        arrives(server, client.responses.create, call)
-        sent[file.model] += 1
-    assert sent.total() > WANTED / 5
-    assert sent.keys() == set(GPT)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_anthropic_gets_messages_as_they_were_built(server: ModelServer, shape: str) -> None:
-    client = anthropic.Anthropic(api_key="k", base_url=server.url.removesuffix("/v1"), max_retries=0)
-    sent: Counter[str] = Counter()
-    for file, prompt in passing(CLAUDE_MODELS, shape):
-        call = prompt.to_anthropic(**file.values)  # what check lets pass is built
-        CLAUDE.validate_python(typed(call))
+            assert way != "anthropic"  # the others have a second API, or take what no check can know
+            continue
         with warnings.catch_warnings(action="ignore"):  # of models and kinds of thinking that will end
-            arrives(server, client.messages.create, call)
+            send(server, call)
+        assert meant(way, server.asked[-1]) == meant(way, prompt.request(way, **file.values).body), file.text
         sent[file.model] += 1
-    assert sent.total() > WANTED / 5
-    assert sent.keys() == set(CLAUDE_MODELS)
+    assert sent.total() >= WANTED / 4
+    assert sent.keys() == set(models)
+
+
+def spoken(message: Mapping[str, Any]) -> tuple[str, str, object, object]:
+    """What a message is to every provider: LiteLLM writes `system` for `developer`, and "" for no text."""
+    role = message["role"].replace("developer", "system")
+    return role, message.get("content") or "", message.get("tool_calls"), message.get("tool_call_id")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_litellm_finds_the_provider_and_sends_the_messages_and_tools(server: ModelServer, shape: str) -> None:
+    sent: Counter[str] = Counter()
+    for models in (("openai/gpt-4.1-2025-04-14",), OTHERS[:2]):
+        for file, prompt in passing(models, shape):
+            try:
+                call = prompt.to_litellm(**file.values)
+                body = prompt.to_openai(**file.values)
+            except (Invalid, ParameterNotTaken):
+                continue
+            with warnings.catch_warnings(action="ignore"):
+                litellm.completion(**call, api_base=server.url, api_key="k", max_retries=0, drop_params=True)
+            asked = server.asked[-1]
+            assert asked["model"] == body["model"]
+            assert list(map(spoken, asked["messages"])) == list(map(spoken, body["messages"]))
+            assert asked.get("tools") == body.get("tools")
+            sent[file.model] += 1
+    assert sent.total() >= WANTED / 4
