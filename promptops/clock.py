@@ -17,6 +17,7 @@ _CLOCK = re.compile(r"(?:(today|yesterday)[ ,]+(?:at )?)?(\d{1,2}:\d{2}(?::\d{2}
 _DATED = re.compile(
     r"(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?)\s*(utc|z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
+_DAYS = ("today", "yesterday")
 _MAX_TYPED = 100
 """Characters of a typed time: longer than every form, and short enough for an error to repeat."""
 _WHOLE_SECOND = re.compile(r"\d{1,2}:\d{2}:\d{2}(?![.,\d])", re.ASCII)
@@ -65,6 +66,18 @@ def parse_when(text: str, now: datetime, zone: tzinfo) -> datetime:
         shown = format_moment(moment, zone)
         raise Invalid(f"'{text}' is in the future ({shown})", hint="Only the past is known. " + _HINT)
     return moment
+
+
+def parse_since(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """Like :func:`parse_when`, for where a span begins: ``2h`` is two hours ago, and a day is its first moment.
+
+    Options for one moment refuse both: a day has many moments, and ``2h`` may be a mistyped ``2:00``.
+    """
+    typed = text.strip().lower()
+    if typed in _DAYS:
+        return _at(now.astimezone(zone).date() - timedelta(days=_DAYS.index(typed)), time.min, zone)
+    span = _ago(f"{typed} ago", now) if len(typed) <= _MAX_TYPED else None
+    return parse_when(text, now, zone) if span is None else span
 
 
 def parse_as_of(text: str, now: datetime, zone: tzinfo) -> datetime:

@@ -55,6 +55,34 @@ def test_what_is_no_time_is_refused_with_the_forms_that_are(typed: str) -> None:
     assert "18:30" in refusal.value.hint
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2h", "2026-11-21T18:15:30.5Z"),
+        (" 1H30m", "2026-11-21T18:45:30.5Z"),
+        ("7d", "2026-11-14T20:15:30.5Z"),
+        ("today", "2026-11-20T23:00:00Z"),  # midnight in Berlin
+        ("Yesterday", "2026-11-19T23:00:00Z"),
+        ("yesterday 18:30", "2026-11-20T17:30:00Z"),
+        ("2h ago", "2026-11-21T18:15:30.5Z"),
+    ],
+)
+def test_a_span_begins_with_a_length_of_time_or_a_day(typed: str, meant: str) -> None:
+    assert clock.parse_since(typed, NOW, BERLIN) == datetime.fromisoformat(meant)
+
+
+@pytest.mark.parametrize("typed", ["", "12", "2h 2h ago ago", "tomorrow", "99999999999d", "h" * 200])
+def test_where_a_span_begins_is_refused_like_any_time(typed: str) -> None:
+    with pytest.raises(Invalid, match="is not a time"):
+        clock.parse_since(typed, NOW, BERLIN)
+
+
+@pytest.mark.parametrize("typed", ["today", "yesterday", "2h"])
+def test_one_moment_is_not_a_day_or_a_length_of_time(typed: str) -> None:
+    with pytest.raises(Invalid, match="is not a time"):
+        clock.parse_as_of(typed, NOW, BERLIN)
+
+
 def test_a_moment_of_the_future_is_refused() -> None:
     with pytest.raises(Invalid, match="in the future"):
         clock.parse_when("2026-11-22 08:00", NOW, BERLIN)

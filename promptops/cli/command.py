@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from promptops.cli import complete
 from promptops.cli.numbers import Whole
-from promptops.cli.options import global_options, typed
+from promptops.cli.options import HelpfulGroup, global_options, typed
 from promptops.cli.session import Session
 
 P = ParamSpec("P")
@@ -55,7 +55,7 @@ class Command(click.Command):
                     formatter.write_dl(rows, col_max=26)
 
 
-class NounGroup(Command, click.Group):
+class NounGroup(Command, HelpfulGroup):
     """A command with subcommands, which takes the global options too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from promptops.cli.exit import Unwritten, writing
-from promptops.cli.options import global_options
+from promptops.cli.options import HelpfulGroup, global_options
 
 SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Write": {
@@ -77,7 +77,7 @@ ALIASES: Mapping[str, str] = {"break-glass": "override"}
 """Earlier names of commands: scripts that use them go on working, and no help shows them."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulGroup):
     """A group whose commands are imported when they are run, not when they are listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import click
 
 
+class HelpfulGroup(click.Group):
+    """A group that prints its help on stdout, with exit 0, where no command follows: a first look is no mistake."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        wants_help = not args and self.no_args_is_help and not ctx.resilient_parsing
+        return super().parse_args(ctx, ["--help"] if wants_help else args)
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Keeps a global option, which may stand before and after the command; the one that is read last wins."""
     if value is not None and param.name:

@@ -57,6 +57,13 @@ def test_every_command_takes_the_global_options_and_explains_its_own(promptops: 
             assert not isinstance(param, click.Option) or param.help, f"{name} {param.opts} is not explained"
 
 
+@pytest.mark.parametrize("group", [[], ["token"], ["canary"], ["evidence"], ["hooks"], ["app"], ["override"]])
+def test_a_group_alone_prints_its_help(promptops: Promptops, group: list[str]) -> None:
+    alone = promptops(*group)
+    assert (alone.code, alone.err) == (0, "")
+    assert alone.out == promptops(*group, "--help").out
+
+
 def test_help_imports_click_and_nothing_heavy() -> None:
     code = """
 import sys

@@ -38,7 +38,7 @@ NAME = 10
 @click.option("--app", default="", metavar="APP", shell_complete=complete.apps, help="Only this app.")
 @click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
 @click.option("--by", default="", metavar="WHO", help="Only this actor, as the log has it.")
-@click.option("--since", default="", metavar="TIME", help="From then on: 2h ago, 18:30, ISO 8601.")
+@click.option("--since", default="", metavar="TIME", help="From then on: 2h, yesterday, 18:30, ISO 8601.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
 @limit_option
 @click.option("--csv", "as_csv", is_flag=True, help="All entries as CSV, for a spreadsheet.")
@@ -63,7 +63,7 @@ def audit(
     --verify checks the database and the copy in git.
 
     \b
-      promptops audit --since "2h ago"
+      promptops audit --since 2h
       promptops audit --app support-bot --channel prod --json
       promptops audit --verify
     """
@@ -75,7 +75,7 @@ def audit(
         click.get_current_context().exit(audit_verify.verify(session, anchor))
     if as_csv and session.json:
         raise Invalid("--csv and --json are two answers", hint="Give one of them.")
-    start = clock.parse_when(since, session.now, session.zone) if since else None
+    start = clock.parse_since(since, session.now, session.zone) if since else None
     end = clock.parse_as_of(until, session.now, session.zone) if until else None
     with session.gateway() as gateway:
         count = limit if as_csv else session.limit(limit)

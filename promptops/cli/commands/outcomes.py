@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,6 @@ from promptops.cli import complete
 from promptops.cli.command import channel_option, command
 from promptops.cli.numbers import Number, Whole
 from promptops.cli.session import Session
-from promptops.core.duration import parse_duration
 from promptops.core.errors import Invalid
 from promptops.use_cases.documents import written
 
@@ -20,7 +18,11 @@ if TYPE_CHECKING:
     from promptops.operations.outcome_report import OutcomesRequest
 
 _since_option = click.option(
-    "--since", default="7d", show_default=True, metavar="TIME", help="From then on: 7d, 2026-03-01, ISO 8601."
+    "--since",
+    default="7d",
+    show_default=True,
+    metavar="TIME",
+    help="From then on: 7d, yesterday, 2026-03-01, ISO 8601.",
 )
 _csv_option = click.option("--csv", "as_csv", is_flag=True, help="As CSV, for a spreadsheet.")
 
@@ -92,7 +94,7 @@ def cost(
     request = CostRequest(
         app=app,
         channel=session.channel(channel),
-        since=_moment(session, since),
+        since=clock.parse_since(since, session.now, session.zone),
         calls_a_day=calls_per_day,
         times=None if at is None else _times(at),
         prices=_own_prices(session),
@@ -120,7 +122,7 @@ def _outcomes_request(session: Session, app: str, channel: str | None, by: str, 
         by=By(name),
         tag=tag,
         channel=session.channel(channel),
-        since=_moment(session, since),
+        since=clock.parse_since(since, session.now, session.zone),
         prices=_own_prices(session),
     )
 
@@ -128,14 +130,6 @@ def _outcomes_request(session: Session, app: str, channel: str | None, by: str, 
 def _one_answer(session: Session, as_csv: bool) -> None:
     if as_csv and session.json:
         raise Invalid("--csv and --json are two answers", hint="Give one of them.")
-
-
-def _moment(session: Session, since: str) -> datetime:
-    """A length of time before now, or a moment."""
-    try:
-        return session.now - parse_duration(since)
-    except (Invalid, OverflowError):
-        return clock.parse_as_of(since, session.now, session.zone)
 
 
 def _times(text: str) -> float:

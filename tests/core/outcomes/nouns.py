@@ -26,7 +26,8 @@ ANSWER = Series(
 UNIT = Unit(id="9f86d081884c7d65", bucket=4711)
 
 FLAGS = st.booleans()
-LINES = st.text(max_size=30).filter(str.isprintable)
+PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+LINES, SOME_LINES = (st.text(PRINTABLE, min_size=least, max_size=30) for least in (0, 1))
 MINUTES = st.integers(MINUTE, MINUTE + 3)
 COUNTS = st.integers(1, 1000) | st.integers(MAX_COUNT - 10, MAX_COUNT)
 MEASURED = st.none() | st.floats(0, 1e9)
@@ -133,17 +134,17 @@ def sampled_units(draw: st.DrawFn) -> SampledUnit:
 
 
 FEEDBACK = st.builds(
-    Feedback, call=LINES.filter(bool), name=WORDS, score=st.none() | st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-7])
+    Feedback, call=SOME_LINES, name=WORDS, score=st.none() | st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-7])
 )
 TIMES = st.none() | st.integers(0, 100_000)
 VALUES = st.recursive(
-    st.none() | FLAGS | st.integers(-9, 9) | st.text(max_size=5).filter(lambda text: "\0" not in text),
+    st.none() | FLAGS | st.integers(-9, 9) | st.text(st.characters(exclude_characters="\0"), max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(LINES, inner, max_size=3),
     max_leaves=6,
 )
 KEPT_CALLS = st.builds(
     KeptCall,
-    call=LINES.filter(bool),
+    call=SOME_LINES,
     prompt=st.just("answer"),
     at=st.integers(0, 2_000_000_000),
     kept=st.sampled_from(Kept),
