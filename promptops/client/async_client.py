@@ -141,16 +141,14 @@ class AsyncClient(BackgroundClient):
         replica = self._of(channel)
         return await _in_thread(partial(self._fetch, one_version(reference), replica.channel))
 
-    async def close(self) -> None:
-        """Stop following, and say goodbye to the server, for a second at most. Works in every loop. The client still
-        serves what it holds.
-        """
+    async def close(self, seconds: float = _END) -> None:
+        """As :meth:`Client.close`, in a thread, and in every loop."""
         if self._process != os.getpid():
             self._forked()
         closed, self._closed = self._closed, threading.Event()
         closed.set()
         self._follows = self._orphaned = False
-        await _in_thread(partial(self._end, _END))
+        await _in_thread(partial(self._end, seconds))
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -63,9 +63,9 @@ class InLoop:
     def fetch(self, reference: str) -> ServedRelease:
         return self._run(self.client.fetch(reference))
 
-    def close(self) -> None:
+    def close(self, seconds: float = 2.0) -> None:
         if not self._loop.is_closed():
-            self._run(self.client.close())
+            self._run(self.client.close(seconds))
             self._end()
 
     def _end(self) -> None:

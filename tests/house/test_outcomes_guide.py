@@ -91,7 +91,7 @@ def call_id(address: str, token: str, monkeypatch: pytest.MonkeyPatch, tmp_path:
     exec(f"with {call.replace('question=question', 'name=question')}", known)
     known["call_id"] = known["call"].id
     exec(FED_BACK, known)
-    client.close()
+    client.close(60)
     assert client.status().dropped == {}
     return str(known["call_id"])
 

@@ -18,7 +18,7 @@ from tests.client.fake_server import FakeServer
 def test_a_stream_passes_through_and_is_read(client: AnyClient, counting: FakeServer) -> None:
     with client.call("bot/answer", key="ada") as call:
         came = list(call.stream(chunks("H", "i")))
-    client.close()
+    client.close(60)
     assert came == list(chunks("H", "i"))
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
     assert tokens(counting.reports()) == {"input_tokens": 10, "output_tokens": 2}
@@ -29,7 +29,7 @@ def test_a_stream_may_be_read_after_the_block(client: AnyClient, counting: FakeS
     with client.call("bot/answer", key="ada") as call:
         stream = call.stream(chunks("H", "i"))
     assert len(list(stream)) == 4
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
 
 
@@ -48,7 +48,7 @@ def test_a_stream_that_the_caller_leaves_is_cancelled_unless_the_answer_was_ther
     cut.close()
     assert len(list(reply(0))) == 1  # left after the first piece
     assert len(list(reply(2))) == 3  # with the reason for its end
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 3, "calls": 3, "cancelled": 2}
 
 
@@ -66,7 +66,7 @@ def test_a_stream_that_breaks_is_an_error(client: AnyClient, counting: FakeServe
             list(call.stream(broken()))
         except ConnectionResetError:
             call.record(answer())  # it asked again
-    client.close()
+    client.close(60)
     assert dict(total(counting.reports()).errors) == {"ConnectionResetError": 2}
     assert counts(counting.reports()) == {"opened": 3, "calls": 3, "bad": 2}
 
@@ -95,7 +95,7 @@ def test_a_call_and_a_stream_of_asyncio_are_the_same(client: AnyClient, counting
             await hanging
 
     asyncio.run(main())
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 2, "calls": 2, "cancelled": 1}
 
 
@@ -116,5 +116,5 @@ def test_chunks_that_can_be_had_either_way_stay_so(client: AnyClient, counting: 
         assert len(list(plain)) == 3
     with client.call("bot/answer", key="ada") as call:
         assert len(asyncio.run(all_of(call.stream(Both())))) == 3
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 2, "calls": 2}

@@ -29,7 +29,7 @@ def test_a_call_and_its_answer_are_counted_for_the_release(client: AnyClient, co
     with client.call("bot/answer", key="ada") as call:
         assert call.prompt.to_openai(question="Why?")["model"] == "gpt-4o-2024-08-06"
         call.record(answer())
-    client.close()
+    client.close(60)
     reports = counting.reports()
     assert counts(reports) == {"opened": 1, "calls": 1}
     assert tokens(reports) == {"input_tokens": 10, "cached_tokens": 4, "output_tokens": 2}
@@ -47,7 +47,7 @@ def test_a_call_and_its_answer_are_counted_for_the_release(client: AnyClient, co
 def test_a_client_reports_as_the_process_of_its_heartbeats(client: AnyClient, counting: FakeServer) -> None:
     with client.call("bot/answer") as call:
         call.record(answer())
-    client.close()
+    client.close(60)
     assert {report.client for report in counting.reports()} == {beat["id"] for beat in counting.beats()}
 
 
@@ -66,7 +66,7 @@ def test_each_call_without_a_key_is_a_unit_of_its_own(client: AnyClient, countin
         with client.call("bot/answer") as call:
             units.add(read_call_id(call.id, lineage=LINEAGE).unit(SECRET))
             call.record(answer())
-    client.close()
+    client.close(60)
     assert len(units) == 3
     assert None not in units
     assert counts(counting.reports()) == {"opened": 3, "calls": 3}
@@ -78,7 +78,7 @@ def test_a_call_of_a_prompt_has_the_unit_of_the_key_that_it_is_given(client: Any
         known.record(answer())
     with prompt.call() as unknown:
         unknown.record(answer())
-    client.close()
+    client.close(60)
     assert read_call_id(known.id, lineage=LINEAGE).unit(SECRET) == Unit.of(SECRET, "bot", "ada")
     assert read_call_id(unknown.id, lineage=LINEAGE).unit(SECRET) is None
     assert counts(counting.reports()) == {"opened": 2, "calls": 2, "no_unit": 1}
@@ -98,7 +98,7 @@ def test_a_canary_has_an_arm_and_buckets_of_its_own(client_of: Maker, counting: 
         assert made_id.assignment.arm is (Arm.CANARY if is_canary else Arm.STABLE)
         unit = made_id.unit(SECRET)
         assert unit and unit.bucket == bucket(pointer.salt, str(number))
-    client.close()
+    client.close(60)
     arms = {arm: counts(counting.reports(), arm=arm).get("calls", 0) for arm in Arm}
     assert arms[Arm.CANARY] + arms[Arm.STABLE] == 40
     assert min(arms[Arm.CANARY], arms[Arm.STABLE]) > 5
@@ -118,7 +118,7 @@ def test_a_version_and_a_fallback_take_no_part_in_a_canary(client: AnyClient, co
         by_version.record(answer())
     with client.call("bot/nothing", key="ada", fallback="Hello") as fallback:
         fallback.record(answer())
-    client.close()
+    client.close(60)
     for call in (by_version, fallback):
         assert read_call_id(call.id, lineage=LINEAGE).assignment.arm is Arm.FIXED
     assert counts(counting.reports(), arm=Arm.FIXED) == {"opened": 2, "calls": 2}
@@ -127,7 +127,7 @@ def test_a_version_and_a_fallback_take_no_part_in_a_canary(client: AnyClient, co
 def test_an_error_is_counted_by_its_class_and_reaches_the_application(client: AnyClient, counting: FakeServer) -> None:
     with pytest.raises(TimeoutError, match="secret words"), client.call("bot/answer", key="ada"):
         raise TimeoutError("secret words")
-    client.close()
+    client.close(60)
     [report] = counting.reports()
     assert dict(total([report]).errors) == {"TimeoutError": 1}
     assert [entry.guardrails for entry in report.bad_units] == [("error",)]
@@ -141,7 +141,7 @@ def test_a_caller_that_goes_away_is_neither_good_nor_bad(
 ) -> None:
     with pytest.raises(kind), client.call("bot/answer", key="ada"):
         raise kind
-    client.close()
+    client.close(60)
     [report] = counting.reports()
     assert counts([report]) == {"opened": 1, "calls": 1, "cancelled": 1}
     assert (report.bad_units, dict(total([report]).errors)) == ((), {})
@@ -151,7 +151,7 @@ def test_an_answer_that_came_is_not_lost_to_a_caller_that_goes_away(client: AnyC
     with pytest.raises(GeneratorExit), client.call("bot/answer", key="ada") as call:
         call.record(answer())
         raise GeneratorExit
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
 
 
@@ -159,7 +159,7 @@ def test_an_answer_whose_handling_fails_is_an_error(client: AnyClient, counting:
     with pytest.raises(ValueError), client.call("bot/answer", key="ada") as call:
         call.record(answer())
         raise ValueError
-    client.close()
+    client.close(60)
     sums = total(counting.reports())
     assert (dict(sums.errors), tokens(counting.reports())["output_tokens"]) == ({"ValueError": 1}, 2)
 
@@ -174,7 +174,7 @@ def test_a_refusal_a_cut_answer_and_another_model_are_counted(client: AnyClient,
     ):
         with client.call("bot/answer", key="ada") as call:
             call.record(said)
-    client.close()
+    client.close(60)
     found = counts(counting.reports())
     assert found == {"opened": 5, "calls": 5, "bad": 2, "refused": 2, "truncated": 1, "pin_mismatch": 1, "unread": 1}
     assert {entry.guardrails for report in counting.reports() for entry in report.bad_units} == {("refusal",)}
@@ -196,7 +196,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_counted(
         function = {"name": "look", "arguments": "{}"}
         tool["choices"][0]["message"]["tool_calls"] = [{"id": "1", "type": "function", "function": function}]
         call.record(tool)
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 6, "calls": 6, "bad": 3, "schema_failed": 3}
     bad = [entry for report in counting.reports() for entry in report.bad_units]
     assert {entry.unit for entry in bad} == {Unit.of(SECRET, "bot", str(number)) for number in (1, 2, 3)}
@@ -211,7 +211,7 @@ def test_an_answer_that_fails_a_check_of_its_prompt_is_counted(
     for number, text in enumerate(["It is so [1].", "It is so."]):
         with client.call("bot/answer", key=str(number)) as call:
             call.record(answer(text))
-    client.close()
+    client.close(60)
     [report] = counting.reports()
     assert counts([report]) == {"opened": 2, "calls": 2, "check_failed": 1, "bad": 1}
     assert [(entry.unit, entry.guardrails) for entry in report.bad_units] == [(Unit.of(SECRET, "bot", "1"), ("check",))]
@@ -227,7 +227,7 @@ def test_declared_tags_cut_the_sums_and_others_are_left_out(
     for tags in ({"language": "de"}, {"language": "de", "user": "ada"}, {"language": "tlh"}, None):
         with client.call("bot/answer", key="ada", tags=tags) as call:
             call.record(answer())
-    client.close()
+    client.close(60)
     assert counts(counting.reports(), tags=(("language", "de"),))["calls"] == 2
     assert counts(counting.reports(), tags=())["calls"] == 2
 
@@ -237,7 +237,7 @@ def test_bad_calls_are_kept_by_themselves_without_content(client: AnyClient, cou
         refused.record(answer(refusal="I cannot"))
     with pytest.raises(TimeoutError), client.call("bot/answer", key="ben") as failed:
         raise TimeoutError("secret words")
-    client.close()
+    client.close(60)
     [report] = counting.reports()
     kept = {entry.call: entry for entry in report.calls if entry.kept is Kept.BAD}
     assert kept.keys() == {refused.id, failed.id}
@@ -252,7 +252,7 @@ def test_several_answers_of_one_call_add_up(client: AnyClient, counting: FakeSer
     with client.call("bot/answer", key="ada") as call:
         call.record(answer(finish="length"))
         call.record(answer())
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
     assert tokens(counting.reports()) == {"input_tokens": 20, "cached_tokens": 8, "output_tokens": 4}
 
@@ -262,7 +262,7 @@ def test_an_answer_may_be_recorded_after_the_block(client: AnyClient, counting: 
         pass
     call.record(answer())
     call.record(answer())  # the call is over
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
     assert tokens(counting.reports())["input_tokens"] == 10
 
@@ -270,7 +270,7 @@ def test_an_answer_may_be_recorded_after_the_block(client: AnyClient, counting: 
 def test_a_call_that_is_never_recorded_stays_open(client: AnyClient, counting: FakeServer) -> None:
     with client.call("bot/answer", key="ada"):
         pass
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1}
 
 
@@ -308,7 +308,7 @@ def test_what_a_tracer_saw_counts_where_the_application_records_nothing(
     with client.call("bot/answer", key="ada") as call:
         pass
     call.observe(seen)  # a span that ends after the block
-    client.close()
+    client.close(60)
     reports = counting.reports()
     assert counts(reports) == {"opened": 4, "calls": 4, "bad": 1}
     assert tokens(reports) == {"input_tokens": 14 + 10 + 7, "cached_tokens": 4, "output_tokens": 6 + 2 + 3}
@@ -323,7 +323,7 @@ def test_what_a_call_led_to_is_reported_from_any_process(client: AnyClient, coun
         call.record(answer())
     client.outcome(call.id, "ticket_resolved")
     client.score(call.id, "helpful", 1.0)
-    client.close()
+    client.close(60)
     [report] = counting.reports()
     assert [(entry.call, entry.name, entry.score) for entry in report.feedback] == [
         (call.id, "ticket_resolved", None),
@@ -338,7 +338,7 @@ def test_nothing_that_is_no_feedback_raises(client: AnyClient, counting: FakeSer
     wrong.outcome("pc1:x", "a name with spaces")
     wrong.score("pc1:x", "helpful", float("nan"))
     wrong.score("pc1:x", "helpful", "good")
-    client.close()
+    client.close(60)
     assert counting.reports() == []
 
 

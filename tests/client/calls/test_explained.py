@@ -101,7 +101,7 @@ def test_a_bad_call_is_explained_after_two_newer_releases_and_21_days(
     url, bodies = received
     client = client_of(registry_url)
     call_id = ask(client, url)
-    client.close()
+    client.close(60)
     assert client.status().dropped == {}
 
     later = datetime.now(UTC) + timedelta(days=21)

@@ -38,7 +38,7 @@ def test_guessed_keys_match_nothing_that_was_sent(threaded: Maker, counting: Fak
         with pytest.raises(TimeoutError), client.call("bot/answer", key=user) as call:
             ids.append(call.id)
             raise TimeoutError
-    client.close()
+    client.close(60)
     [document] = bodies(counting)
     sent = {bytes.fromhex(unit[0]) for group in document["bad_units"] for unit in group["units"]}
     assert len(sent) == len(USERS)

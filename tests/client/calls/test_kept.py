@@ -65,7 +65,7 @@ def fail(client: AnyClient, *rendered: Mapping[str, Json], key: str | None = "ad
 
 
 def kept(server: FakeServer, client: AnyClient) -> list[KeptCall]:
-    client.close()
+    client.close(60)
     return [entry for report in server.reports() for entry in report.calls if entry.kept is Kept.BAD]
 
 

@@ -105,7 +105,7 @@ def test_with_capture_off_no_content_and_no_key_is_anywhere(
         factory.declare(live, capture=capture)
     client = threaded(server.url, token=mint(live, "app", Scope.REPORT))
     use(client, live)
-    client.close()
+    client.close(60)
     assert client.status().dropped == {}
     found = stored(live)
     # That the mark is found where variables are captured shows that the search finds it.
@@ -134,7 +134,7 @@ def test_guessed_keys_match_nothing_that_a_reader_sees(threaded: Maker, live: Re
     factory.declare(live, capture=Capture.VARIABLES)
     client = threaded(server.url, token=mint(live, "app", Scope.REPORT))
     call = use(client, live)
-    client.close()
+    client.close(60)
     text = seen(server, mint(live, "reader", Scope.READ), call)
     assert '"captured": true' in text or '"captured":true' in text
     assert MARK not in text

@@ -46,7 +46,7 @@ def test_a_disk_that_takes_no_secret_stops_no_report(
     (tmp_path / "file").touch()
     client = with_secret(client_of(counting.url, cache_dir=tmp_path / "file" / "cache"))
     ask(client, "ada")
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1}
     assert any(".key could not be written" in record.message for record in caplog.records)
 
@@ -79,7 +79,7 @@ def test_no_content_and_no_key_is_in_what_is_sent(
         call.record({"choices": marked})
     with client.call("bot/answer", key=marked) as call:
         list(call.stream(iter([marked])))
-    client.close()
+    client.close(60)
     assert counts(counting.reports())["calls"] == 4
     said = [asked.body + repr(asked).encode() for asked in counting.asked] + [
         _log(caplog.records),

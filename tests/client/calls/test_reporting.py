@@ -48,7 +48,7 @@ def test_calls_are_reported_while_the_process_runs(client_of: Maker, counting: F
 def test_a_client_without_calls_reports_nothing(client_of: Maker, counting: FakeServer) -> None:
     client = with_secret(client_of(counting.url))
     client.refresh()
-    client.close()
+    client.close(60)
     assert counting.kinds().count("report-key") == 1
     assert "outcomes" not in counting.kinds()
 
@@ -62,7 +62,7 @@ def test_a_client_that_sends_no_heartbeats_asks_for_the_secret_with_its_first_ca
     assert "report-key" not in counting.kinds()
     ask(client, "ada")
     with_secret(client)
-    client.close()
+    client.close(60)
     assert counts(counting.reports()) == {"opened": 1, "calls": 1, "no_unit": 1}
 
 
@@ -71,8 +71,8 @@ def test_what_was_sent_at_the_end_is_not_sent_by_the_next_start(client_of: Maker
     for _ in range(2):
         client = with_secret(client_of(counting.url))
         ask(client, "ada")
-        client.close()
-        client.close()
+        client.close(60)
+        client.close(60)
     assert counts(counting.reports())["calls"] == 2
     assert {report.number for report in counting.reports()} == {1}
 
@@ -89,7 +89,7 @@ def test_keys_of_the_sample_are_reported_once_with_all_that_they_could_show(
     following: Any = getattr(client, "client", client)
     until(lambda: following._own.desk.samples)
     ask(client, "ada", "ada", "ben")
-    client.close()
+    client.close(60)
     [sampled] = [report.sampled_units for report in counting.reports() if report.sampled_units]
     assert len(sampled) == 2
     assert {entry.could for entry in sampled} == {("error", "refusal")}
@@ -111,7 +111,7 @@ def test_calls_are_summed_by_the_tiers_that_the_registry_names(
     until(lambda: following._own.desk.tiers)
     assert following._own.desk.tiers == {known: (9, 10)}
     ask(client, "ada")
-    client.close()
+    client.close(60)
     sums = {series.tier for report in counting.reports() for series, _ in report.sums if series.model}
     assert sums == {None, 9}
 
@@ -193,7 +193,7 @@ def test_a_client_without_calls_says_nothing_of_them_in_its_log(
     counting.script = refusing("report-key", 403)
     client = client_of(counting.url)
     until(lambda: "lacks the scope" in client.status().outcomes)
-    client.close()
+    client.close(60)
     assert not [record for record in caplog.records if getattr(record, "event", "").startswith("outcomes")]
 
 
@@ -225,7 +225,7 @@ def test_a_folder_and_a_plain_web_server_take_no_reports(
     until(lambda: "takes no reports of calls" in client.status().outcomes)
     ask(client, "ada")
     client.outcome("pc1:x", "ticket_resolved")
-    client.close()
+    client.close(60)
     assert not {"report-key", "outcomes"} & set(plain_server.kinds())
 
 

@@ -77,7 +77,7 @@ def test_calls_through_a_server_count_for_their_release(client_of: Maker, live: 
     client = with_secret(client_of(served, token=mint(live, "app", Scope.REPORT)))
     use(client)
     revision = client.status().revisions["bot"]
-    client.close()
+    client.close(60)
     assert client.status().dropped == {}
     require_counted(live, revision)
 
@@ -90,7 +90,7 @@ def test_calls_on_the_database_itself_count_too(client_of: Maker, live: Registry
     with_secret(client)
     use(client)
     revision = client.status().revisions["bot"]
-    client.close()
+    client.close(60)
     assert client.status().dropped == {}
     sums = counted(live)[revision]
     assert (sums[Count("opened")], sums[Count("calls")]) == (4, 3)
@@ -101,7 +101,7 @@ def test_a_token_that_may_only_read_moves_nothing(client_of: Maker, live: Regist
     client = client_of(served, token=mint(live, "reader", Scope.READ))
     until(lambda: "lacks the scope `report`" in client.status().outcomes)
     use(client)
-    client.close()
+    client.close(60)
     assert client.state == "READY"
     assert counted(live) == {}
 
@@ -121,7 +121,7 @@ def test_what_a_client_captured_becomes_cases_for_another_release(
         with pytest.raises(TimeoutError), client.call("bot/answer", key=key) as call:
             call.prompt.to_openai(name=name)
             raise TimeoutError
-    client.close()
+    client.close(60)
     wanted = CapturedRequest(app="bot", channel="prod", bad=True)
     cases = captured_calls(live, wanted, now=datetime.now(UTC) + timedelta(minutes=1)).cases
     by_name = {str(case.variables["name"]): case for case in cases}
