@@ -324,7 +324,7 @@ class AsyncClient(_InMemory, promptops.AsyncClient):
 
         return self._fetch(one_version(reference), self._of(channel).channel)
 
-    async def close(self) -> None:
+    async def close(self, seconds: float = 2.0) -> None:
         """Does nothing: there is nothing to end."""
 
 

@@ -82,7 +82,7 @@ def registry(
 def told(registry: Registry) -> Registry:
     """`bot` with 0.1.0, 0.1.1 and 0.1.2, live on prod one after the other, the last an hour ago."""
     start = datetime.now(UTC) - timedelta(hours=3)
-    for place, release in enumerate(factory.make_releases(registry)):
+    for place, release in enumerate(factory.make_releases(registry, model=factory.LASTING)):
         at = start + timedelta(hours=place)
         factory.go_live(registry, f"bot@{release.version}", now=at, reason=f"take {place}")
     return registry

@@ -52,6 +52,11 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAME = "test"  # what the `registry` fixture calls its registry
 
 
+MODEL = "openai/gpt-4o-2024-08-06"
+LASTING = "acme/large-2026-01-01"
+"""A pinned model without an announced end: what asks for the ends of models by today's date has none to report."""
+
+
 def minutes(count: float) -> datetime:
     """A moment, counted in minutes from the start of every test's world."""
     return START + timedelta(minutes=count)
@@ -72,7 +77,7 @@ def jinja(text: str, *, app: str = "bot", inputs: Mapping[str, Mapping[str, Json
     return Content(app=app, prompts=(prompt,))
 
 
-def content(app: str = "bot", text: str = "Hello {{name}}", *, model: str = "openai/gpt-4o-2024-08-06") -> Content:
+def content(app: str = "bot", text: str = "Hello {{name}}", *, model: str = MODEL) -> Content:
     return Content(
         app=app,
         prompts=(
@@ -146,9 +151,9 @@ def go_live_as_before(registry: Registry, release: Release, channel: str = "prod
     )
 
 
-def make_releases(registry: Registry, app: str = "bot", count: int = 3) -> list[Release]:
+def make_releases(registry: Registry, app: str = "bot", count: int = 3, model: str = MODEL) -> list[Release]:
     """Releases 0.1.0, 0.1.1, 0.1.2 … of an app, differing in wording."""
-    return [make_release(registry, content(app, f"Hello {{{{name}}}}, take {n}")) for n in range(count)]
+    return [make_release(registry, content(app, f"Hello {{{{name}}}}, take {n}", model=model)) for n in range(count)]
 
 
 def make_channels(registry: Registry, **policies: Policy) -> None:

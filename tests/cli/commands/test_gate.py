@@ -17,7 +17,7 @@ BOB = ("--actor", "Bob <bob@example.org>")
 @pytest.fixture
 def gated(told: Registry) -> Registry:
     """`bot` with 0.1.2 live on prod, 0.1.3 released, and a gate there that asks for one approval."""
-    factory.make_release(told, factory.content("bot", "Hello {{name}}, again"))
+    factory.make_release(told, factory.content("bot", "Hello {{name}}, again", model=factory.LASTING))
     factory.make_channels(told, prod=Policy(gate=APPROVALS))
     return told
 
@@ -98,7 +98,7 @@ def test_a_waiver_is_recorded_shown_and_of_one_release(gated: Registry, promptop
     [line] = [each for each in rows(promptops("audit", "--json"), "entries") if each["action"] == "waive"]
     assert " without approvals until " in line["after"]
 
-    factory.make_release(gated, factory.content("bot", "Hello {{name}}, once more"))
+    factory.make_release(gated, factory.content("bot", "Hello {{name}}, once more", model=factory.LASTING))
     promptops("promote", "bot@0.1.4", "--channel", "prod", exits=5)  # the next release does not have it
     promptops(*BOB, "approve", "bot@0.1.4", "--channel", "prod")
     promptops("promote", "bot@0.1.4", "--channel", "prod")
